@@ -1,0 +1,62 @@
+# make run    everything in the foreground, until Ctrl-C     PORT=8001  HOST=0.0.0.0  MUSIC=/path/to/music
+# make test   lint, types, unit, integration and browser tests
+# make lint   only lint and types
+# make clean  remove what make made; MOODPLANE_VAR (./var: database, music) stays
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3.11
+VENV := .venv
+# Relative, so that a checkout in a path with a space needs no quoting that make cannot do.
+PY := $(VENV)/bin/python
+MUSIC ?=
+PYTEST_ARGS ?=
+
+.PHONY: help run test lint check browser clean
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
+
+# A stamp holds the hash of the requirements that are installed, so that nothing runs on yesterday's packages.
+# $(1): the requirements file; $(2): the files that decide.
+define install
+	@command -v "$(PYTHON)" >/dev/null || test -x "$(PY)" || { \
+	  echo "Moodplane needs Python 3.11, and there is no $(PYTHON) here. Install it, or name it: make run PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x "$(PY)" || { echo "Making $(VENV) ..."; "$(PYTHON)" -m venv "$(VENV)"; }
+	@wanted="$$(cat $(2) | cksum) $$(pwd -P)"; stamp="$(VENV)/$(1).stamp"; \
+	if [ "$$(cat "$$stamp" 2>/dev/null)" != "$$wanted" ]; then \
+	  echo "Installing $(1) ..."; \
+	  "$(PY)" -m pip install --quiet --disable-pip-version-check -r "$(1)"; \
+	  echo "$$wanted" > "$$stamp"; \
+	fi
+endef
+
+run:
+	$(call install,requirements.txt,requirements.txt)
+	@exec "$(PY)" manage.py up $(if $(MUSIC),--music "$(MUSIC)")
+
+test: lint check browser
+	"$(PY)" -m pytest $(PYTEST_ARGS)
+
+lint:
+	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+	"$(PY)" -m ruff check .
+	"$(PY)" -m ruff format --check .
+	"$(PY)" -m mypy
+	"$(VENV)/bin/python" "$(VENV)/bin/lint-imports"
+
+check:
+	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+	"$(PY)" manage.py check --fail-level WARNING
+	"$(PY)" manage.py makemigrations --check --dry-run
+
+browser:
+	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+	@"$(PY)" tests/browser.py
+
+clean:
+	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

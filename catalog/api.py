@@ -1,0 +1,91 @@
+"""The API of uploads: offer files, ask what became of them, try a failed song again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.parsers import MultiPartParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
+
+from catalog import selectors, services
+from catalog.exceptions import FileMissing, SongNotRetryable
+from catalog.models import Upload
+from catalog.permissions import CanUpload, can_manage_upload
+from catalog.serializers import UploadBatchSerializer, UploadRequestSerializer, UploadSerializer
+from catalog.uploadhandlers import uploads_capped
+
+
+class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Upload]):
+    """Uploads of the caller; members of the staff see everybody's."""
+
+    serializer_class = UploadSerializer
+    permission_classes = (IsAuthenticated, CanUpload)
+    throttle_scope = "uploads"
+    queryset = Upload.objects.none()
+    filter_backends = ()
+
+    def initialize_request(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Request:
+        """Cap the body before authentication reads the CSRF token out of it."""
+        if request.method == "POST":
+            uploads_capped(request)
+        return super().initialize_request(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[Upload]:
+        """Return what the caller may see."""
+        return selectors.uploads_visible(self.request.user)
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Count only offered files against the scope: asking after them is cheap."""
+        throttles = super().get_throttles()
+        if self.action == "create":
+            return throttles
+        return [each for each in throttles if not isinstance(each, ScopedRateThrottle)]
+
+    @extend_schema(
+        request={"multipart/form-data": UploadRequestSerializer},
+        responses={
+            202: PolymorphicProxySerializer(
+                "UploadAnswer", [UploadSerializer, UploadBatchSerializer], resource_type_field_name=None
+            )
+        },
+    )
+    def create(self, request: Request) -> Response:
+        """Offer one or several audio files.
+
+        Every file is answered with a row, also one that was refused; `Location` leads to the only row or to the list.
+        """
+        files = request.FILES.getlist("file")
+        if not files:
+            raise FileMissing('There is no file in this request. Send audio as multipart/form-data in the part "file".')
+        uploads = [services.upload_create(owner=request.user, file=file, file_name=file.name or "") for file in files]
+        rows = UploadSerializer(uploads, many=True).data
+        if len(rows) == 1:
+            headers = {"Location": request.build_absolute_uri(rows[0]["status_url"])}
+            return Response(rows[0], status.HTTP_202_ACCEPTED, headers=headers)
+        headers = {"Location": request.build_absolute_uri(request.path)}
+        return Response({"count": len(rows), "results": rows}, status.HTTP_202_ACCEPTED, headers=headers)
+
+    @extend_schema(request=None, responses={202: UploadSerializer, 409: OpenApiResponse(description="Not failed.")})
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, pk: str) -> Response:
+        """Analyse a failed song once more."""
+        upload = self.get_object()
+        if not can_manage_upload(request.user, upload):
+            raise PermissionDenied("Only its owner or the staff may retry an upload.")
+        if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
+            raise SongNotRetryable("This file was not kept, so there is nothing to retry. Upload it again.")
+        services.song_retry(song=upload.song)
+        return Response(UploadSerializer(upload).data, status.HTTP_202_ACCEPTED)
+
+    def get_parsers(self) -> list[Any]:
+        """Take multipart bodies only when a file is offered."""
+        return [MultiPartParser()] if getattr(self, "action", None) == "create" else super().get_parsers()

@@ -1,0 +1,5 @@
+"""The built-in demo music: thirty-six pieces that the project composes, plays, mixes and encodes itself. Pure."""
+
+from catalog.demo.render import render_pieces
+
+__all__ = ["render_pieces"]

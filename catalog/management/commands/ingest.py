@@ -1,0 +1,98 @@
+"""`manage.py ingest PATH... [--wait]`: take audio files and whole folders from this machine's disk."""
+
+from __future__ import annotations
+
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from catalog import selectors, services
+from catalog.models import Song
+
+_POLL_S = 1.0
+_STALL_S = 60.0
+
+
+class Command(BaseCommand):
+    """Ingest files; a second run adds nothing, so an interrupted one is simply repeated."""
+
+    help = "Take audio files and folders (to the bottom) into the catalog. A second run adds nothing."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an audio file or a folder")
+        parser.add_argument("--owner", default="", help="user name of the curator whose uploads these are")
+        parser.add_argument("--wait", action="store_true", help="wait until every song is tagged or has failed")
+        parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop waiting after S seconds")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Ingest, wait if asked, and say what became of the files."""
+        paths: list[Path] = options["paths"]
+        missing = [str(path) for path in paths if not path.exists()]
+        if missing:
+            raise CommandError(f"There is no such file or folder: {', '.join(missing)}.")
+        summary = self._ingest(paths, self._owner(options["owner"]))
+        if options["wait"]:
+            self._wait(summary.song_ids, options["timeout"])
+        self._report(summary, waited=options["wait"])
+        if not summary.song_ids:
+            raise CommandError("Nothing could be taken: give audio files, or a folder that holds some.")
+
+    def _owner(self, name: str) -> User | None:
+        if not name:
+            return None
+        owner = User.objects.filter(username=name).first()
+        if owner is None:
+            raise CommandError(f'There is no user named "{name}".')
+        return owner
+
+    def _ingest(self, paths: list[Path], owner: User | None) -> services.IngestSummary:
+        with tqdm(desc="Ingesting", unit="file", file=self.stderr, disable=None) as bar:
+
+            def show(done: int, total: int, path: Path) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            return services.paths_ingest(paths=paths, owner=owner, progress=show)
+
+    def _wait(self, song_ids: list[int], timeout_s: float) -> None:
+        """Poll the states until none can change by itself any more."""
+        started = moved_at = time.monotonic()
+        with tqdm(desc="Analysing", total=len(song_ids), unit="song", file=self.stderr, disable=None) as bar:
+            while (done := self._done(song_ids)) < len(song_ids):
+                now = time.monotonic()
+                if done > bar.n:
+                    moved_at = now
+                bar.update(done - bar.n)
+                if timeout_s and now - started > timeout_s:
+                    left = len(song_ids) - done
+                    raise CommandError(f"{left} songs were still not analysed after {timeout_s:g} s.")
+                if now - moved_at > _STALL_S:
+                    moved_at = now
+                    self.stderr.write(f"No song was analysed for {_STALL_S:.0f} s. Is a worker running (manage.py up)?")
+                time.sleep(_POLL_S)
+            bar.update(done - bar.n)
+
+    @staticmethod
+    def _done(song_ids: list[int]) -> int:
+        counts = selectors.state_counts(song_ids)
+        gone = len(song_ids) - sum(counts.values())
+        return counts[Song.State.TAGGED] + counts[Song.State.FAILED] + gone
+
+    def _report(self, summary: services.IngestSummary, *, waited: bool) -> None:
+        for path, sentence in summary.failed:
+            self.stderr.write(f"{path}: {sentence}")
+        for song in selectors.songs_failed(summary.song_ids) if waited else ():
+            self.stderr.write(f"{song}: {song.failure_reason}")
+        self.stdout.write(
+            f"{summary.added} added, {summary.duplicates} already here, {len(summary.failed)} could not be taken."
+        )
+        counts = selectors.state_counts(summary.song_ids)
+        states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        if states:
+            self.stdout.write(f"These songs now: {states}.")

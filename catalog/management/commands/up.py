@@ -1,0 +1,251 @@
+"""`manage.py up`: the whole of Moodplane in the foreground, until Ctrl-C."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import http.client
+import os
+import secrets
+import socket
+import sys
+import time
+from argparse import ArgumentTypeError
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.contrib.staticfiles.finders import get_finders
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, connection
+
+from catalog.models import Song
+from catalog.permissions import CURATOR_GROUP
+from catalog.supervisor import Child, Program, Supervisor
+
+_FIRST_ANSWER_S = 120.0
+_HOPELESS_AFTER = 3
+# A run that was killed leaves a web server that needs a moment to notice.
+_PORT_PATIENCE_S = 8.0
+_GUNICORN = (
+    "gunicorn mer_site.wsgi --worker-class gthread --workers 2 --threads 8 --timeout 120 --graceful-timeout 3 "
+    "--access-logfile - --no-control-socket"
+)
+_ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to.
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 0 < int(text) < 65536:
+        raise ArgumentTypeError(f"{text!r} is not a port; give a number from 1 to 65535.")
+    return int(text)
+
+
+class Command(BaseCommand):
+    help = "Start database, broker, workers and web server, and keep them running until Ctrl-C."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        port, host = os.environ.get("PORT") or "8000", os.environ.get("HOST") or "127.0.0.1"
+        parser.add_argument("--port", type=_port, default=port, help="Default: $PORT, or 8000.")
+        parser.add_argument("--host", default=host, help="Address to listen on. Default: $HOST, or 127.0.0.1.")
+        parser.add_argument("--music", type=Path, help="A folder to add to the catalog, in place of the demo music.")
+        parser.add_argument("--no-demo", action="store_true", help="Leave an empty catalog empty.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        host, port, music = options["host"], options["port"], options["music"]
+        if music is not None and not music.exists():
+            raise CommandError(f"There is no folder {music}. Name one with music in it, or leave the option out.")
+        supervisor = Supervisor(self._say, self._once_ended)
+        supervisor.listen()
+        with self._only_one() as was_killed:
+            self._port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
+            try:
+                self._prepare()
+                supervisor.start(_programs(host, port))
+                self._first_answer_wait(supervisor, host, port)
+                if not supervisor.stopping:
+                    supervisor.start(_filling(music, demo=not options["no_demo"]))
+                supervisor.run()
+            finally:
+                self._say("Stopping.")
+                supervisor.stop()
+
+    def _say(self, sentence: str) -> None:
+        self.stdout.write(sentence)
+        self.stdout.flush()
+
+    @contextmanager
+    def _only_one(self) -> Iterator[bool]:
+        """Keep a second `up` off this directory; yields whether the run before this one was killed."""
+        run_dir = settings.MOODPLANE_VAR / "run"
+        run_dir.mkdir(parents=True, exist_ok=True)
+        with (run_dir / "up.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                lock.seek(0)
+                raise CommandError(
+                    f"Moodplane already runs on {settings.MOODPLANE_VAR} (process {lock.read().strip()}). "
+                    "Stop that one first, or set MOODPLANE_VAR to another directory."
+                ) from None
+            lock.seek(0)
+            was_killed = bool(lock.read().strip())
+            lock.truncate(0)
+            lock.write(str(os.getpid()))
+            lock.flush()
+            try:
+                yield was_killed
+            finally:
+                lock.truncate(0)
+
+    def _port_wait(self, host: str, port: int, patience_s: float) -> None:
+        deadline = time.monotonic() + patience_s
+        while (problem := _port_problem(host, port)) is not None:
+            if problem.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                raise CommandError(_port_sentence(problem, host, port))
+            time.sleep(0.5)
+
+    def _prepare(self) -> None:
+        try:
+            connection.ensure_connection()
+        except OperationalError as error:
+            raise CommandError(f"The database does not answer: {error}") from error
+        call_command("migrate", interactive=False, verbosity=0)
+        _static_collect()
+        self._curator_create()
+        connection.close()
+
+    def _curator_create(self) -> None:
+        """Give a new installation somebody who may upload; the password is never shown again."""
+        if User.objects.exists():
+            return
+        password = secrets.token_urlsafe(12)
+        curator = User.objects.create_user("curator", password=password)
+        curator.groups.add(Group.objects.get_or_create(name=CURATOR_GROUP)[0])
+        self._say(f"A curator account was made: name curator, password {password}  (shown only this once)")
+
+    def _first_answer_wait(self, supervisor: Supervisor, host: str, port: int) -> None:
+        deadline = time.monotonic() + _FIRST_ANSWER_S
+        while not supervisor.stopping:
+            if _answers(host, port):
+                self._say(f"Moodplane is at http://{_shown(host)}:{port}  (Ctrl-C stops everything)")
+                return
+            if supervisor.failures("web server") >= _HOPELESS_AFTER or time.monotonic() > deadline:
+                raise CommandError(f"The web server does not come up:\n{supervisor.last_words('web server')}")
+            supervisor.tick()
+
+    def _once_ended(self, child: Child, code: int) -> None:
+        if code == 0:
+            _pending_demo().unlink(missing_ok=True)
+            self._say(f"The {child.program.name} is in:\n{child.last_words()}")
+        else:
+            self._say(f"The {child.program.name} could not be added. The end of {child.program.log}:")
+            self._say(child.last_words(20))
+
+
+def _static_collect() -> None:
+    """Collect static files, unless nothing changed since the last time: hashing and compressing takes seconds."""
+    stamp = settings.MOODPLANE_VAR / "run" / "static.stamp"
+    digest = hashlib.sha256(str(settings.STATIC_ROOT).encode())
+    for finder in get_finders():
+        for path, storage in finder.list(None):
+            digest.update(f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n".encode())
+    if stamp.exists() and stamp.read_text() == digest.hexdigest() and settings.STATIC_ROOT.is_dir():
+        return
+    call_command("collectstatic", interactive=False, verbosity=0)
+    stamp.write_text(digest.hexdigest())
+
+
+def _programs(host: str, port: int) -> list[Program]:
+    log_dir = settings.MOODPLANE_VAR / "log"
+
+    def python(words: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", *words.split())
+
+    worker = "celery -A mer_site worker --without-gossip --without-mingle"
+    return [
+        # Stage 0: the servers outlive those who need them, and come back if they die.
+        Program("database and broker", python("mer_site.embedded"), log_dir / "servers.log", stage=0),
+        Program("analysis worker", python(f"{worker} -Q gpu --pool solo -n gpu@%h"), log_dir / "worker-gpu.log"),
+        Program(
+            "worker", python(f"{worker} -Q default --pool threads -c 2 -n default@%h"), log_dir / "worker-default.log"
+        ),
+        Program("scheduler", python("celery -A mer_site beat --pidfile="), log_dir / "beat.log"),
+        Program(
+            "web server",
+            python(f"{_GUNICORN} --bind {_bracketed(host)}:{port}"),
+            log_dir / "web.log",
+            stage=2,
+            environment=_web_environment(host),
+        ),
+    ]
+
+
+def _web_environment(host: str) -> dict[str, str]:
+    if os.environ.get("ALLOWED_HOSTS"):
+        return {}
+    # Whoever opens the server to a network without naming it reaches it under names that we cannot know.
+    return {"ALLOWED_HOSTS": "*" if host in _ANY_HOST else f"{_bracketed(host)},localhost,127.0.0.1,[::1]"}
+
+
+def _filling(music: Path | None, *, demo: bool) -> list[Program]:
+    """What fills the catalog: the person's music, else the demo, if it was never finished here."""
+    log = settings.MOODPLANE_VAR / "log" / "ingest.log"
+    manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
+    if music is not None:
+        return [Program(f"music in {music}", (*manage, "ingest", str(music.absolute())), log, once=True)]
+    if not demo or (Song.objects.exists() and not _pending_demo().exists()):
+        connection.close()
+        return []
+    connection.close()
+    _pending_demo().touch()
+    return [Program("demo music", (*manage, "demo"), log, once=True)]
+
+
+def _pending_demo() -> Path:
+    """A mark that the demo was begun: a first start that is interrupted is completed by the second."""
+    pending: Path = settings.MOODPLANE_VAR / "run" / "demo.pending"
+    return pending
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _shown(host: str) -> str:
+    return "127.0.0.1" if host in _ANY_HOST else _bracketed(host)
+
+
+def _port_problem(host: str, port: int) -> OSError | None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with closing(socket.socket(family)) as probe:
+        # The same option as the web server's, so that connections of an earlier run, still closing, do not matter.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            return error
+    return None
+
+
+def _port_sentence(problem: OSError, host: str, port: int) -> str:
+    if problem.errno == errno.EADDRINUSE:
+        return f"Port {port} is in use by another program. Choose another, such as PORT={port + 1} make run."
+    if problem.errno == errno.EACCES:
+        return f"Port {port} is not open to this user. Choose one above 1023, such as PORT=8000 make run."
+    return f"Moodplane cannot listen on {host}, port {port}: {problem.strerror or problem}."
+
+
+def _answers(host: str, port: int) -> bool:
+    client = http.client.HTTPConnection(_shown(host).strip("[]"), port, timeout=10)
+    try:
+        client.request("GET", "/healthz", headers={"Host": "localhost"})
+        return client.getresponse().status in (200, 503)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        client.close()

@@ -1,0 +1,63 @@
+"""Who may do what in the catalog; every view and API of the catalog asks here and nowhere else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.models import User as DjangoUser
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from catalog.models import Upload
+
+if TYPE_CHECKING:
+    # The framework's views import this module while they are being imported, as the default permission.
+    from rest_framework.views import APIView
+
+User: TypeAlias = AbstractBaseUser | AnonymousUser
+
+CURATOR_GROUP = "curator"
+
+
+def is_staff(user: User) -> bool:
+    """Whether this is an active member of the staff; a superuser counts as staff."""
+    return isinstance(user, DjangoUser) and user.is_active and (user.is_staff or user.is_superuser)
+
+
+def can_listen(user: User) -> bool:
+    """Whether this person may read the catalog and hear its songs."""
+    return bool(settings.MOODPLANE_PUBLIC) or (user.is_authenticated and user.is_active)
+
+
+def can_upload(user: User) -> bool:
+    """Whether this person may add songs: a curator or a member of the staff."""
+    if is_staff(user):
+        return True
+    return isinstance(user, DjangoUser) and user.is_active and user.groups.filter(name=CURATOR_GROUP).exists()
+
+
+def can_manage_upload(user: User, upload: Upload) -> bool:
+    """Whether this person may retry this upload: its owner while still a curator, or a member of the staff."""
+    return is_staff(user) or (upload.owner_id is not None and upload.owner_id == user.pk and can_upload(user))
+
+
+class CanListen(BasePermission):
+    """`can_listen` for API views."""
+
+    message = "This catalog is closed: sign in to read it."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the caller may read the catalog."""
+        return can_listen(request.user)
+
+
+class CanUpload(BasePermission):
+    """`can_upload` for API views."""
+
+    message = 'Only curators may add songs. Ask the staff to add you to the group "curator".'
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return whether the caller may add songs."""
+        return can_upload(request.user)

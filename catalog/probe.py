@@ -1,0 +1,280 @@
+"""Finds out what a file's bytes are, whatever its name says: container, codec, length, tags and cover. Pure.
+
+The demuxer is given an open file and never a name, and only the formats listed here: a playlist or a concatenation
+script dressed up as a song could otherwise make FFmpeg open other files or addresses.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import av
+from av.container import InputContainer
+from av.stream import Disposition
+
+from catalog.tags import AudioTags, Cover, tags_read
+
+MIN_DURATION_S = 5.0
+MAX_DURATION_S = 2 * 3600.0
+FORMATS_TAKEN = "MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC"
+
+# FFmpeg's demuxer -> our name of the container, and the codecs that we take in it.
+_DEMUXERS = {
+    "mp3": ("mp3", ("mp3", "mp2")),
+    "flac": ("flac", ("flac",)),
+    "ogg": ("ogg", ("vorbis", "opus", "flac")),
+    "wav": ("wav", ("pcm_",)),
+    "aiff": ("aiff", ("pcm_",)),
+    "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", ("aac", "alac", "mp3", "flac", "opus")),
+    "aac": ("aac", ("aac",)),
+}
+_MIME_TYPES = {
+    "mp3": ("audio/mpeg", "mp3"),
+    "flac": ("audio/flac", "flac"),
+    "ogg": ("audio/ogg", "ogg"),
+    "wav": ("audio/wav", "wav"),
+    "aiff": ("audio/aiff", "aiff"),
+    "mp4": ("audio/mp4", "m4a"),
+    "aac": ("audio/aac", "aac"),
+}
+_FORMAT_WHITELIST = ",".join(_DEMUXERS)
+_PICTURE = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
+# Formats that we take, when only their beginning is there: (offset, magic, name).
+_BEGINNINGS = (
+    (4, b"ftyp", "M4A or MP4"),
+    (0, b"fLaC", "FLAC"),
+    (0, b"OggS", "Ogg"),
+    (8, b"WAVE", "WAV"),
+    (8, b"AIF", "AIFF"),
+)
+_GUESSES = (
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"GIF8", "a picture"),
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"Rar!", "an archive"),
+    (b"\x7fELF", "a program"),
+    (b"MThd", "MIDI notes"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM file"),
+    (b"\x00\x00\x01\xba", "an MPEG video"),
+    (b"0&\xb2u", "a Windows Media file"),
+)
+
+
+class ProbeError(Exception):
+    """The file is not a song that we can take: `code` for programs, `sentence` for the person who offered it."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFacts:
+    """What a file really is."""
+
+    container: str
+    codec: str
+    mime_type: str
+    extension: str
+    duration_s: float
+    sample_rate_hz: int
+    channels: int
+    tags: AudioTags
+    cover: Cover | None
+
+
+def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
+    """Recognise an audio file by its content.
+
+    Every packet is visited, so the length is that of the audio that is there and not what a header promises, but
+    only the first seconds are decoded.
+
+    Args:
+        path: the file; its name is not looked at.
+        max_duration_s: the longest song taken, seconds.
+
+    Returns:
+        The facts, with cleaned tags.
+
+    Raises:
+        ProbeError: if it is no song that we take.
+    """
+    with path.open("rb") as stream:
+        if os.fstat(stream.fileno()).st_size == 0:
+            raise ProbeError("empty_file", "The file is empty (0 bytes). Copy it from its source again.")
+        with _open(stream) as container:
+            facts = _facts_of_sound(container, max_duration_s)
+            metadata = _metadata(container)
+        tags, cover = tags_read(stream, metadata)
+    return AudioFacts(*facts, tags=tags, cover=cover)
+
+
+def _open(stream: BinaryIO) -> InputContainer:
+    head = stream.read(4096)
+    stream.seek(0)
+    options = {"format_whitelist": _FORMAT_WHITELIST, "protocol_whitelist": ""}
+    try:
+        return av.open(stream, format=_format_after_id3(stream, head), options=options, metadata_errors="replace")
+    except (av.FFmpegError, ValueError) as error:
+        raise _refusal(head) from error
+
+
+def _format_after_id3(stream: BinaryIO, head: bytes) -> str | None:
+    """Name the format of a file that begins with an ID3 tag; None leaves the question to FFmpeg.
+
+    FFmpeg gives up when the tag (with its cover) is larger than its probe window of 1 MiB and there is no name to
+    go by.
+    """
+    if head[:3] != b"ID3" or len(head) < 10:
+        return None
+    size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    stream.seek(10 + size)
+    after = stream.read(4)
+    stream.seek(0)
+    if after == b"fLaC":
+        return "flac"
+    is_adts = len(after) > 1 and after[0] == 0xFF and after[1] & 0xF6 == 0xF0
+    return "aac" if is_adts else "mp3"
+
+
+def _refusal(head: bytes) -> ProbeError:
+    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
+        return ProbeError("video", "This is a video (AVI). Upload only its sound, for example as MP3 or M4A.")
+    for offset, magic, name in _BEGINNINGS:
+        if head[offset : offset + len(magic)] == magic:
+            return ProbeError(
+                "damaged",
+                f"It begins like {name} but cannot be read: it is damaged or was cut off. "
+                "Copy it from its source again.",
+            )
+    return ProbeError(
+        "not_audio",
+        f"This is not a song, whatever its name says: its content looks like {_guess(head)}. "
+        f"Moodplane takes {FORMATS_TAKEN}.",
+    )
+
+
+def _guess(head: bytes) -> str:
+    for magic, name in _GUESSES:
+        if head.startswith(magic):
+            return name
+    try:
+        # The window may end inside a character.
+        text = head.decode("utf-8", errors="strict" if len(head) < 4096 else "ignore")
+    except UnicodeDecodeError:
+        return "unknown data"
+    return "text" if sum(char.isprintable() or char.isspace() for char in text) > 0.95 * len(text) else "unknown data"
+
+
+def _facts_of_sound(container: InputContainer, max_duration_s: float) -> tuple[str, str, str, str, float, int, int]:
+    name, codecs = _DEMUXERS[container.format.name]
+    _refuse_video(container)
+    if not container.streams.audio:
+        raise ProbeError("no_audio", "There is no sound in this file. Choose a file that has an audio track.")
+    codec = _codec(container, codecs)
+    duration_s = _duration_checked(container, max_duration_s)
+    context = container.streams.audio[0].codec_context
+    mime_type, extension = _MIME_TYPES[name]
+    extension = "opus" if (name, codec) == ("ogg", "opus") else extension
+    return name, codec, mime_type, extension, duration_s, int(context.sample_rate), int(context.channels)
+
+
+def _refuse_video(container: InputContainer) -> None:
+    for video in container.streams.video:
+        # A cover is a video stream of one picture to FFmpeg.
+        if video.disposition & _PICTURE:
+            continue
+        context = video.codec_context
+        size = f", {context.width}x{context.height}" if context and context.width else ""
+        kind = context.codec.canonical_name if context else "unknown codec"
+        raise ProbeError("video", f"This is a video ({kind}{size}). Upload only its sound, for example as MP3 or M4A.")
+
+
+def _codec(container: InputContainer, codecs: tuple[str, ...]) -> str:
+    context = container.streams.audio[0].codec_context
+    codec = context.codec.canonical_name if context else ""
+    if not any(codec == taken or (taken.endswith("_") and codec.startswith(taken)) for taken in codecs):
+        kind = f"coded as {codec}" if codec else "copy-protected or coded in an unknown way"
+        raise ProbeError("unsupported_codec", f"The sound in this file is {kind}. Moodplane takes {FORMATS_TAKEN}.")
+    return codec
+
+
+def _duration_checked(container: InputContainer, max_duration_s: float) -> float:
+    promised_s = container.duration / 1_000_000 if container.duration else 0.0
+    present_s, decoded_s = _audio_present(container, max_duration_s)
+    if present_s > max_duration_s:
+        length_s = max(present_s, promised_s)
+        raise ProbeError(
+            "too_long",
+            f"It is {duration_words(length_s)} long; a song may last at most {duration_words(max_duration_s)}. "
+            "Split it into its pieces and upload those.",
+        )
+    if decoded_s < MIN_DURATION_S:
+        raise _too_little(decoded_s, max(promised_s, present_s))
+    # Codecs pad the first and last packet; the header knows by how much, so it wins when the two nearly agree.
+    return promised_s if abs(promised_s - present_s) < 0.2 else present_s
+
+
+def _too_little(decoded_s: float, promised_s: float) -> ProbeError:
+    if decoded_s == 0.0:
+        return ProbeError(
+            "undecodable",
+            "No sound could be decoded from this file: it is damaged, or only looks like audio. "
+            "Copy it from its source again.",
+        )
+    if promised_s >= MIN_DURATION_S:
+        return ProbeError(
+            "damaged",
+            f"Only {decoded_s:.1f} s of its {promised_s:.1f} s can be decoded: it is damaged or was cut off. "
+            "Copy it from its source again.",
+        )
+    return ProbeError(
+        "too_short",
+        f"It is {decoded_s:.1f} s long; a song must last at least {MIN_DURATION_S:.0f} s for its mood to be heard.",
+    )
+
+
+def _audio_present(container: InputContainer, max_duration_s: float) -> tuple[float, float]:
+    """Visit the packets; return seconds of audio present, and decoded until `MIN_DURATION_S` was reached."""
+    stream = container.streams.audio[0]
+    present_s = decoded_s = 0.0
+    try:
+        for packet in container.demux(stream):
+            if packet.duration and packet.time_base:
+                present_s += float(packet.duration * packet.time_base)
+            if decoded_s < MIN_DURATION_S:
+                decoded_s += _decoded_s(packet)
+            if present_s > max_duration_s:
+                break
+    except (av.FFmpegError, EOFError):
+        # The file ends or breaks here; what came before still counts.
+        return present_s, decoded_s
+    return present_s, decoded_s
+
+
+def _decoded_s(packet: av.Packet) -> float:
+    try:
+        # MP3 and AAC begin mid-stream after a cut, so one bad packet says nothing about the next.
+        return sum(frame.samples / frame.sample_rate for frame in packet.decode() if isinstance(frame, av.AudioFrame))
+    except (av.FFmpegError, EOFError):
+        return 0.0
+
+
+def _metadata(container: InputContainer) -> Mapping[str, str]:
+    """FFmpeg's view of the tags, with lower-case keys."""
+    return {key.lower(): value for key, value in container.metadata.items()}
+
+
+def duration_words(seconds: float) -> str:
+    """Say a length as people do, such as "3 h 0 min" or "4 min 5 s"."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"

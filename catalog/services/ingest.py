@@ -1,0 +1,138 @@
+"""Takes whole folders from the server's own disk."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from django.contrib.auth.models import User
+
+from catalog.models import Song, Upload
+from catalog.services.states import songs_announce
+from catalog.services.uploads import duplicate_sentence, upload_record
+from catalog.tags import file_name_clean
+
+# Announced together, so that the network sees full batches; a run that is killed leaves at most this many songs
+# unannounced, and `songs_reconcile` finds those.
+_ANNOUNCE_BATCH = 16
+AUDIO_SUFFIXES = frozenset(
+    {".mp3", ".mp2", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave"}
+    | {".aif", ".aiff", ".aifc", ".m4a", ".m4b", ".mp4", ".aac", ".alac"}
+)
+
+# Called after each file with (files done, files in all, the file).
+Progress = Callable[[int, int, Path], None]
+
+
+@dataclass(slots=True)
+class IngestSummary:
+    """What became of the offered files; `song_ids` holds the songs added and those that were here already."""
+
+    added: int = 0
+    duplicates: int = 0
+    failed: list[tuple[Path, str]] = field(default_factory=list)
+    song_ids: list[int] = field(default_factory=list)
+
+
+def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files to offer: each named file, and inside each folder those whose name says audio.
+
+    A music folder also holds covers, logs and cue sheets, which nobody means to upload. Names only choose what is
+    offered; the content decides what is taken.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield path
+            continue
+        for folder, subfolders, names in os.walk(path):
+            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+            for name in sorted(names):
+                if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith("."):
+                    yield Path(folder, name)
+
+
+def paths_ingest(
+    *, paths: Iterable[Path], owner: User | None = None, progress: Progress | None = None
+) -> IngestSummary:
+    """Offer files and folders; running it again adds only what is new, so a broken run is simply repeated.
+
+    Args:
+        paths: files and folders; folders are walked to the bottom.
+        owner: who will see the upload rows as their own.
+        progress: called after each file.
+
+    Returns:
+        Counts, failures with a sentence each, and the songs.
+    """
+    files = list(dict.fromkeys(audio_files_find(paths)))
+    summary = IngestSummary()
+    unannounced: list[int] = []
+    for number, path in enumerate(files, start=1):
+        unannounced += _path_ingest(path, owner, summary)
+        if len(unannounced) >= _ANNOUNCE_BATCH or number == len(files):
+            songs_announce(song_ids=unannounced)
+            unannounced = []
+        if progress is not None:
+            progress(number, len(files), path)
+    # The same recording may lie in the folder twice.
+    summary.song_ids = list(dict.fromkeys(summary.song_ids))
+    return summary
+
+
+def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> list[int]:
+    """Offer one file, note the outcome in the summary, and return the songs to be announced."""
+    try:
+        known = _known_song(path)
+        upload = None if known else _offer(path, owner)
+    except OSError as error:
+        summary.failed.append((path, f"It cannot be read: {error.strerror or error}."))
+        return []
+    song = known or (upload.song if upload else None)
+    if song is None:
+        summary.failed.append((path, upload.reason if upload else ""))
+        return []
+    is_new = upload is not None and upload.outcome == Upload.Outcome.ACCEPTED
+    summary.added += is_new
+    summary.duplicates += not is_new
+    summary.song_ids.append(song.pk)
+    if known:
+        _duplicate_note(path, owner, song)
+    # A song that an earlier, broken run stored but did not announce is announced now.
+    return [song.pk] if song.state == Song.State.UPLOADED else []
+
+
+def _known_song(path: Path) -> Song | None:
+    """The song that has these bytes; asked first, so that a second run copies nothing."""
+    with path.open("rb") as stream:
+        content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+    return Song.objects.select_related("artist").filter(content_hash=content_hash).first()
+
+
+def _offer(path: Path, owner: User | None) -> Upload:
+    """Take the file; a file that failed the same way before keeps its one row."""
+    with path.open("rb") as stream:
+        upload = upload_record(owner=owner, file=stream, file_name=path.name)
+    if upload.outcome == Upload.Outcome.FAILED:
+        same = Upload.objects.filter(
+            owner=owner, file_name=upload.file_name, outcome=upload.outcome, failure_reason=upload.failure_reason
+        )
+        same.exclude(pk=upload.pk).delete()
+    return upload
+
+
+def _duplicate_note(path: Path, owner: User | None, song: Song) -> None:
+    """Keep one row for a file that is here already, however often the folder is offered."""
+    name = file_name_clean(path.name)
+    if not Upload.objects.filter(owner=owner, song=song, file_name=name).exists():
+        Upload.objects.create(
+            owner=owner,
+            file_name=name,
+            size_bytes=path.stat().st_size,
+            outcome=Upload.Outcome.DUPLICATE,
+            song=song,
+            failure_code="duplicate",
+            failure_reason=duplicate_sentence(song),
+        )

@@ -1,0 +1,185 @@
+"""Answers requests for a file: whole, in part, or not at all because the browser has it already.
+
+Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
+
+from catalog.exceptions import SongFileLost
+
+_CHUNK_BYTES = 256 * 1024
+_RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ByteRange:
+    """A part of a file; both ends belong to it."""
+
+    first: int
+    last: int
+
+    @property
+    def length(self) -> int:
+        """How many bytes it has."""
+        return self.last - self.first + 1
+
+
+class RangeNotSatisfiable(Exception):
+    """The range begins after the end of the file, or is a suffix of nothing."""
+
+
+def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
+    """Read a Range header.
+
+    Args:
+        header: its value, such as `bytes=0-99`, `bytes=100-` or `bytes=-500`.
+        size_bytes: the file's size.
+
+    Returns:
+        The part asked for, cut at the end of the file. None for what a server may ignore: another unit, several
+        ranges at once, or nonsense; the answer is then the whole file.
+
+    Raises:
+        RangeNotSatisfiable: if no byte of the file is in the range.
+    """
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match.group(1, 2) == ("", ""):
+        return None
+    first_text, last_text = match.group(1, 2)
+    if not first_text:
+        suffix = min(int(last_text), size_bytes)
+        if suffix == 0:
+            raise RangeNotSatisfiable
+        return ByteRange(size_bytes - suffix, size_bytes - 1)
+    first = int(first_text)
+    if last_text and int(last_text) < first:
+        return None
+    if first >= size_bytes:
+        raise RangeNotSatisfiable
+    return ByteRange(first, min(int(last_text), size_bytes - 1) if last_text else size_bytes - 1)
+
+
+def file_response(
+    request: HttpRequest, *, name: str, content_hash: str, mime_type: str, file_name: str
+) -> HttpResponseBase:
+    """Answer GET or HEAD for a file under the media root. The caller has already asked for permission.
+
+    Args:
+        request: Range, If-Range, If-None-Match and If-Modified-Since are honoured.
+        name: path under MEDIA_ROOT.
+        content_hash: hash of the bytes, the entity tag.
+        mime_type: what it is.
+        file_name: what to call it when it is saved.
+
+    Returns:
+        200, 206, 304 or 416; with `MOODPLANE_X_ACCEL` set, an order to nginx to do the same.
+
+    Raises:
+        SongFileLost: if the file is not there.
+    """
+    if settings.MOODPLANE_X_ACCEL:
+        response: HttpResponseBase = HttpResponse(content_type=mime_type)
+        response["X-Accel-Redirect"] = f"{str(settings.MOODPLANE_X_ACCEL).rstrip('/')}/{quote(name)}"
+    else:
+        response = _answer(request, Path(settings.MEDIA_ROOT) / name, f'"{content_hash}"', mime_type)
+    response["Content-Disposition"] = content_disposition_header(False, file_name) or "inline"
+    response["X-Content-Type-Options"] = "nosniff"
+    # A closed catalog must not stay open in a shared cache.
+    response["Cache-Control"] = "private, max-age=3600"
+    patch_vary_headers(response, ["Cookie"])
+    return response
+
+
+def _answer(request: HttpRequest, path: Path, etag: str, mime_type: str) -> HttpResponseBase:
+    try:
+        stream = path.open("rb")
+    except FileNotFoundError as error:
+        raise SongFileLost(
+            "The file of this song is no longer on the server. Uploading the same file again brings it back."
+        ) from error
+    status = os.fstat(stream.fileno())
+    response = _choose(request, stream, status.st_size, status.st_mtime, etag)
+    if not isinstance(response, StreamingHttpResponse):
+        stream.close()
+    response["ETag"] = etag
+    response["Last-Modified"] = http_date(status.st_mtime)
+    response["Accept-Ranges"] = "bytes"
+    if response.status_code in (200, 206):
+        response["Content-Type"] = mime_type
+    return response
+
+
+def _choose(request: HttpRequest, stream: BinaryIO, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
+    if _is_fresh(request, etag, mtime):
+        return HttpResponse(status=304)
+    try:
+        part = _wanted_part(request, size_bytes, mtime, etag)
+    except RangeNotSatisfiable:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+    whole = ByteRange(0, size_bytes - 1)
+    if request.method == "HEAD":
+        response: HttpResponseBase = HttpResponse()
+    else:
+        response = StreamingHttpResponse(_PartReader(stream, part or whole), status=206 if part else 200)
+    response["Content-Length"] = str((part or whole).length)
+    if part:
+        response["Content-Range"] = f"bytes {part.first}-{part.last}/{size_bytes}"
+    return response
+
+
+def _is_fresh(request: HttpRequest, etag: str, mtime: float) -> bool:
+    wanted = request.headers.get("If-None-Match")
+    if wanted is not None:
+        return any(tag == "*" or tag.removeprefix("W/") == etag for tag in parse_etags(wanted))
+    since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
+    return since is not None and int(mtime) <= since
+
+
+def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str) -> ByteRange | None:
+    """The part to send; None for the whole file."""
+    header = request.headers.get("Range")
+    # Only GET defines ranges; for HEAD the header is ignored.
+    if header is None or request.method != "GET":
+        return None
+    condition = request.headers.get("If-Range")
+    # A date counts only when it is exactly the file's; a weak or foreign entity tag never does.
+    is_same = condition is None or condition.strip() == etag or parse_http_date_safe(condition) == int(mtime)
+    if not is_same:
+        return None
+    return byte_range_parse(header, size_bytes)
+
+
+class _PartReader:
+    """Reads a part of an open file in chunks; Django closes it when the answer ends or the listener leaves."""
+
+    def __init__(self, stream: BinaryIO, part: ByteRange) -> None:
+        self._stream = stream
+        self._left_bytes = part.length
+        stream.seek(part.first)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self._stream.read(min(_CHUNK_BYTES, self._left_bytes))
+        if not chunk:
+            raise StopIteration
+        self._left_bytes -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,208 @@
+"""Keeping a handful of programs running in the foreground, and leaving none behind. Pure."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+_TICK_S = 0.2
+_STOP_TIMEOUT_S = 10.0
+_BACKOFF_LIMIT_S = 30.0
+_HEALTHY_AFTER_S = 60.0
+_LOG_LIMIT_BYTES = 10_000_000
+_PR_SET_PDEATHSIG = 1
+# Loaded before any fork: between fork and exec a child must not allocate or take locks.
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Something to keep running, or with `once` to run a single time.
+
+    `stage` orders the end: programs of a higher stage are stopped before those of a lower one.
+    """
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    stage: int = 1
+    once: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+class Child:
+    """A program and the process it presently runs in."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.failures = 0
+        self._process: subprocess.Popen[bytes] | None = None
+        self._started_at = 0.0
+        self._log_start = 0
+        self._said = ""
+        self._restart_at = 0.0
+
+    def start(self) -> None:
+        """Start the process in a group of its own, bound to die with this one."""
+        log = self.program.log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
+            log.replace(log.with_name(log.name + ".1"))
+        with log.open("ab") as output:
+            self._log_start = output.tell()
+            self._process = subprocess.Popen(
+                self.program.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **self.program.environment},
+                # Ctrl-C in the terminal reaches only this process, which then stops the others in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+        self._started_at = time.monotonic()
+
+    def exit_code(self) -> int | None:
+        """Return the exit code if the process has ended since `start`."""
+        return None if self._process is None else self._process.poll()
+
+    def schedule_restart(self) -> float:
+        """Plan the next start, later after each failure in a row; return the seconds until then."""
+        lived_s = time.monotonic() - self._started_at
+        self.failures = 1 if lived_s > _HEALTHY_AFTER_S else self.failures + 1
+        delay_s = min(2.0 ** (self.failures - 1), _BACKOFF_LIMIT_S)
+        self._process = None
+        self._restart_at = time.monotonic() + delay_s
+        return delay_s
+
+    def restart_if_due(self) -> None:
+        """Start again once the planned time has come."""
+        if self._process is None and time.monotonic() >= self._restart_at:
+            self.start()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Signal the process, or with SIGKILL its whole group."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            if number is signal.SIGKILL:
+                os.killpg(self._process.pid, number)
+            elif self._process.poll() is None:
+                self._process.send_signal(number)
+
+    def ended(self) -> bool:
+        """Return whether no process runs."""
+        return self._process is None or self._process.poll() is not None
+
+    def last_words(self, lines: int = 6) -> str:
+        """Return the end of what the present or latest process wrote to the log."""
+        with self.program.log.open("rb") as log:
+            log.seek(self._log_start)
+            text = log.read().decode(errors="replace")
+        return "\n".join([f"    {line}" for line in text.splitlines() if line.strip()][-lines:])
+
+    def news(self) -> str:
+        """Return the last words where they differ from what this said before, so that nobody reads them twice."""
+        words = self.last_words()
+        if words == self._said:
+            return ""
+        self._said = words
+        return f" The end of {self.program.log}:\n{words}"
+
+
+class Supervisor:
+    """Runs programs until it is told to stop."""
+
+    def __init__(self, say: Callable[[str], None], on_once_ended: Callable[[Child, int], None]) -> None:
+        self._say = say
+        self._on_once_ended = on_once_ended
+        self._children: list[Child] = []
+        self._stopping = False
+
+    def listen(self) -> None:
+        """Take SIGINT, SIGTERM and SIGHUP (the terminal was closed) as the wish to stop."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def start(self, programs: Iterable[Program]) -> None:
+        """Start programs, in their order."""
+        for program in programs:
+            child = Child(program)
+            child.start()
+            self._children.append(child)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._stopping
+
+    def failures(self, name: str) -> int:
+        """Return how often in a row the program of this name has failed."""
+        return next((child.failures for child in self._children if child.program.name == name), 0)
+
+    def last_words(self, name: str) -> str:
+        """Return the end of the log of the program of this name."""
+        return next((child.last_words() for child in self._children if child.program.name == name), "")
+
+    def tick(self) -> None:
+        """Look after every child once, then sleep a little."""
+        for child in list(self._children):
+            self._tend(child)
+        if not self._stopping:
+            time.sleep(_TICK_S)
+
+    def run(self) -> None:
+        """Look after the children until somebody asks to stop."""
+        while not self._stopping:
+            self.tick()
+
+    def stop(self) -> None:
+        """Stop everything, stage by stage; what does not obey in time is killed."""
+        for stage in sorted({child.program.stage for child in self._children}, reverse=True):
+            self._stop_stage([child for child in self._children if child.program.stage == stage])
+        self._children.clear()
+
+    def _tend(self, child: Child) -> None:
+        code = child.exit_code()
+        if code is None:
+            if not child.program.once:
+                child.restart_if_due()
+        elif child.program.once:
+            self._children.remove(child)
+            self._on_once_ended(child, code)
+        else:
+            delay_s = child.schedule_restart()
+            sentence = f"The {child.program.name} ended ({_how(code)}) and starts again in {delay_s:.0f} s."
+            self._say(sentence + child.news())
+
+    def _stop_stage(self, children: list[Child]) -> None:
+        for child in children:
+            child.signal(signal.SIGTERM)
+        deadline = time.monotonic() + _STOP_TIMEOUT_S
+        while time.monotonic() < deadline and not all(child.ended() for child in children):
+            time.sleep(0.05)
+        for child in children:
+            # Also where the leader ended in time: nothing of its group may stay.
+            child.signal(signal.SIGKILL)
+        while not all(child.ended() for child in children):
+            time.sleep(0.05)
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        self._stopping = True
+
+
+def _how(code: int) -> str:
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,161 @@
+"""A checkpoint: weights in safetensors and, beside them, a JSON card that says what they are. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from emotion.exceptions import CheckpointError
+from emotion.mel import MelConfig
+from emotion.network import NetworkConfig, QuadrantNetwork
+
+FORMAT_VERSION = 1
+CLASSES = ["Q1", "Q2", "Q3", "Q4"]
+SHIPPED_DIR = Path(__file__).parent / "weights"
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a checkpoint is: how its images are made, how it was trained, and what it scored.
+
+    Attributes:
+        version: Name of the model in every estimate, such as "b3-2026-11-20".
+        mel: The image configuration the network was trained on.
+        network: The architecture's options.
+        temperature: Divides the logits; fitted on validation clips.
+        weights_sha256: Hash of the safetensors file.
+        facts: Everything else: data, licences, splits, metrics with intervals, commit.
+    """
+
+    version: str
+    mel: MelConfig
+    network: NetworkConfig
+    temperature: float = 1.0
+    weights_sha256: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as a plain dictionary."""
+        return {
+            "format_version": FORMAT_VERSION,
+            "version": self.version,
+            "classes": CLASSES,
+            "mel": self.mel.to_json(),
+            "network": asdict(self.network),
+            "temperature": self.temperature,
+            "weights_sha256": self.weights_sha256,
+            "facts": self.facts,
+        }
+
+
+def card_path(weights: Path) -> Path:
+    """Return where the card of a weights file lies."""
+    return weights.with_suffix(".json")
+
+
+def save(network: QuadrantNetwork, card: Card, weights: Path) -> Card:
+    """Write weights in half precision and their card; each appears whole or not at all.
+
+    Returns:
+        The card with the hash of what was written.
+
+    Raises:
+        OSError: The disk is full or not writable; nothing is left half-written.
+    """
+    weights.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
+        for name, tensor in network.state_dict().items()
+    }
+    beside = weights.with_suffix(".tmp")
+    try:
+        save_file(tensors, beside)
+        beside.chmod(0o644)
+        written = Card(card.version, card.mel, card.network, card.temperature, _sha256(beside), card.facts)
+        card_beside = weights.with_suffix(".json.tmp")
+        card_beside.write_text(json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n")
+        os.replace(beside, weights)
+        os.replace(card_beside, card_path(weights))
+    finally:
+        beside.unlink(missing_ok=True)
+    return written
+
+
+def read_card(weights: Path) -> Card:
+    """Read and check the card of a weights file without touching the weights.
+
+    Raises:
+        CheckpointError: The card is missing, of another format, or of other classes.
+    """
+    path = card_path(weights)
+    try:
+        raw = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise CheckpointError(f"The model card {path} is missing.") from None
+    except ValueError as error:
+        raise CheckpointError(f"The model card {path} is not JSON: {error}.") from error
+    if raw.get("format_version") != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format {raw.get('format_version')}; this program reads {FORMAT_VERSION}.")
+    if raw.get("classes") != CLASSES:
+        raise CheckpointError(f"{path} has the classes {raw.get('classes')}; this program serves {CLASSES}.")
+    try:
+        return Card(
+            raw["version"],
+            MelConfig(**raw["mel"]),
+            NetworkConfig(**raw["network"]),
+            float(raw["temperature"]),
+            raw["weights_sha256"],
+            raw["facts"],
+        )
+    except (KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}.") from error
+
+
+def load(weights: Path) -> tuple[QuadrantNetwork, Card]:
+    """Load a checkpoint for serving.
+
+    Returns:
+        The network in evaluation mode, in float32, and its card.
+
+    Raises:
+        CheckpointError: A file is missing or damaged, or the weights do not fit the architecture of the card.
+    """
+    card = read_card(weights)
+    try:
+        found = _sha256(weights)
+    except FileNotFoundError:
+        raise CheckpointError(f"The weights {weights} are missing.") from None
+    if found != card.weights_sha256:
+        raise CheckpointError(f"{weights} is not the file that its card describes (its hash differs).")
+    network = QuadrantNetwork(card.network)
+    state = {
+        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(weights).items()
+    }
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{weights} does not fit {card.network.backbone}: {error}") from error
+    return network.eval(), card
+
+
+def shipped_weights() -> Path:
+    """Return the newest checkpoint that came with the program.
+
+    Raises:
+        CheckpointError: There is none.
+    """
+    found = sorted(SHIPPED_DIR.glob("*.safetensors"))
+    if not found:
+        raise CheckpointError(f"No weights in {SHIPPED_DIR}; train some with manage.py train.")
+    return found[-1]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,93 @@
+"""The four quadrants of Russell's valence/arousal plane: their order, names and geometry. Pure.
+
+Everything that orders, names or projects quadrants reads it from here.
+Source: Russell (1980), A circumplex model of affect; label order of the project: Q1, Q2, Q3, Q4.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Quadrant(IntEnum):
+    """A quadrant of the plane; the value is the human number, `index` the column in a probability vector."""
+
+    Q1 = 1
+    Q2 = 2
+    Q3 = 3
+    Q4 = 4
+
+    @property
+    def index(self) -> int:
+        """Column of this quadrant in a probability vector, 0 to 3."""
+        return self.value - 1
+
+    @property
+    def label(self) -> str:
+        """Name shown to people, such as "Happy"."""
+        return _LABELS[self]
+
+    @property
+    def description(self) -> str:
+        """Two plain adjectives for reasons and captions, such as "energetic and positive"."""
+        return _DESCRIPTIONS[self]
+
+    @property
+    def sign(self) -> str:
+        """The literature's notation, such as "A+V-"."""
+        valence, arousal = self.corner
+        return f"A{'+' if arousal > 0 else '-'}V{'+' if valence > 0 else '-'}"
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """Signs of (valence, arousal), each -1.0 or 1.0."""
+        return _CORNERS[self]
+
+    @property
+    def target(self) -> tuple[float, float]:
+        """The (valence, arousal) point that stands for the quadrant as a playlist target."""
+        valence, arousal = self.corner
+        return 0.6 * valence, 0.6 * arousal
+
+    @classmethod
+    def from_valence_arousal(cls, valence: float, arousal: float) -> Quadrant:
+        """Return the quadrant of a point; strictly above zero is high (the paper's Table 2).
+
+        Source: Cazzaniga et al., Table 2.
+        """
+        if arousal > 0:
+            return cls.Q1 if valence > 0 else cls.Q2
+        return cls.Q4 if valence > 0 else cls.Q3
+
+
+_LABELS = {Quadrant.Q1: "Happy", Quadrant.Q2: "Tense", Quadrant.Q3: "Sad", Quadrant.Q4: "Calm"}
+_DESCRIPTIONS = {
+    Quadrant.Q1: "energetic and positive",
+    Quadrant.Q2: "energetic and dark",
+    Quadrant.Q3: "quiet and sad",
+    Quadrant.Q4: "calm and positive",
+}
+_CORNERS = {
+    Quadrant.Q1: (1.0, 1.0),
+    Quadrant.Q2: (-1.0, 1.0),
+    Quadrant.Q3: (-1.0, -1.0),
+    Quadrant.Q4: (1.0, -1.0),
+}
+
+
+def valence_arousal_from_probabilities(
+    probabilities: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Project quadrant probabilities onto the plane.
+
+    Args:
+        probabilities: `(..., 4)`, in quadrant order, each row summing to 1.
+
+    Returns:
+        Valence and arousal, each `(...)`, in [-1, 1]: v = p1 + p4 - p2 - p3, a = p1 + p2 - p3 - p4.
+    """
+    p1, p2, p3, p4 = np.moveaxis(np.asarray(probabilities), -1, 0)
+    return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4

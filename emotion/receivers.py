@@ -1,0 +1,76 @@
+"""Receives the catalog's signal and the life of a worker process; only enqueues, and only reports."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery import signals
+from django.dispatch import receiver
+
+from catalog.signals import song_uploaded
+from emotion.tasks import songs_announced
+
+logger = logging.getLogger(__name__)
+
+REPORT_EVERY_S = 5.0
+_stopping = threading.Event()
+
+
+@receiver(song_uploaded, dispatch_uid="emotion.songs_announced")
+def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None:
+    """Send songs that were uploaded to the analysis queue."""
+    songs_announced(song_ids)
+
+
+@signals.celeryd_after_setup.connect(dispatch_uid="emotion.load_model")
+def load_model(sender: str, instance: Any, **kwargs: Any) -> None:
+    """Load the model before a worker of the analysis queue takes work, and say which device it really uses.
+
+    A worker whose device or weights cannot be used refuses to start, with the reason.
+    """
+    if "gpu" not in instance.app.amqp.queues.consume_from:
+        return
+    from emotion.exceptions import EmotionError
+    from emotion.services import predictor_get
+
+    try:
+        predictor = predictor_get()
+    except EmotionError as error:
+        raise SystemExit(f"This worker does not start: {error}") from error
+    logger.warning(
+        "Analysis worker %s: model %s on %s with %s.",
+        sender,
+        predictor.card.version,
+        predictor.engine.device,
+        predictor.engine.name,
+    )
+
+
+@signals.worker_ready.connect(dispatch_uid="emotion.start_reporting")
+def start_reporting(sender: Any, **kwargs: Any) -> None:
+    """Report an analysis worker every few seconds from a thread, since the solo pool is silent while it works."""
+    if "gpu" not in sender.app.amqp.queues.consume_from:
+        return
+    _stopping.clear()
+    threading.Thread(target=_report, args=(str(sender.hostname),), name="worker-report", daemon=True).start()
+
+
+@signals.worker_shutdown.connect(dispatch_uid="emotion.stop_reporting")
+def stop_reporting(sender: Any, **kwargs: Any) -> None:
+    """Stop the reports; the row of a worker that ends in good order goes with them."""
+    _stopping.set()
+
+
+def _report(name: str) -> None:
+    from django.db import close_old_connections, connection
+
+    from emotion.services import worker_forget, worker_report
+
+    while not _stopping.is_set():
+        close_old_connections()
+        worker_report(name=name)
+        _stopping.wait(REPORT_EVERY_S)
+    worker_forget(name=name)
+    connection.close()

@@ -1,0 +1,56 @@
+"""Draw what the model heard of a song, for people. Pure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from emotion.audio import read_window
+from emotion.mel import MelConfig, log_mel_image
+
+WIDTH, HEIGHT = 720, 300
+_LEFT, _BOTTOM, _TOP = 48, 24, 8
+_MARKED_HZ = (100, 500, 1000, 2000, 5000, 10_000)
+# From deep blue to pale yellow by way of purple and orange: even steps of lightness, so it reads without colour too.
+_STOPS = np.array([[10, 12, 36], [62, 24, 110], [150, 44, 120], [226, 92, 78], [252, 176, 82], [253, 246, 196]])
+
+
+def draw(path: Path, config: MelConfig) -> Image.Image:
+    """Draw the window that the model hears, `(WIDTH, HEIGHT)` pixels, with seconds along and Hz up.
+
+    Raises:
+        emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
+    """
+    window = read_window(path, window_s=config.window_s)
+    picture = Image.fromarray(_coloured(np.flipud(log_mel_image(window.waveform, config))))
+    sheet = Image.new("RGB", (WIDTH, HEIGHT), (16, 18, 28))
+    area = (WIDTH - _LEFT - 8, HEIGHT - _BOTTOM - _TOP)
+    sheet.paste(picture.resize(area, Image.Resampling.BILINEAR), (_LEFT, _TOP))
+    _axes(ImageDraw.Draw(sheet), area, window.start_s, config)
+    return sheet
+
+
+def _coloured(image: NDArray[np.float32]) -> NDArray[np.uint8]:
+    place = np.clip(image, 0, 1) * (len(_STOPS) - 1)
+    channels = [np.interp(place, np.arange(len(_STOPS)), _STOPS[:, channel]) for channel in range(3)]
+    return np.stack(channels, axis=-1).astype(np.uint8)
+
+
+def _axes(pen: ImageDraw.ImageDraw, area: tuple[int, int], start_s: float, config: MelConfig) -> None:
+    font = ImageFont.load_default(size=11)
+    grey = (190, 194, 210)
+    width, height = area
+    for second in range(0, int(config.window_s) + 1, 4):
+        x = _LEFT + width * second / config.window_s
+        pen.line([(x, _TOP + height), (x, _TOP + height + 4)], fill=grey)
+        pen.text((x, _TOP + height + 6), f"{start_s + second:.0f} s", fill=grey, font=font, anchor="ma")
+    lowest, highest = librosa.hz_to_mel([config.f_min_hz, config.f_max_hz])
+    for hz in _MARKED_HZ:
+        y = _TOP + height * (1 - (librosa.hz_to_mel(hz) - lowest) / (highest - lowest))
+        label = f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz"
+        pen.line([(_LEFT - 4, y), (_LEFT, y)], fill=grey)
+        pen.text((_LEFT - 7, y), label, fill=grey, font=font, anchor="rm")

@@ -1,0 +1,46 @@
+"""Celery tasks: ids in, one service call. Each may run twice without harm."""
+
+from __future__ import annotations
+
+import logging
+
+from celery import shared_task
+from django.db import InterfaceError, OperationalError
+
+from catalog.services import songs_queue, songs_reconcile
+from emotion.services import songs_analyse
+
+logger = logging.getLogger(__name__)
+
+BATCH_SIZE = 8
+_TRANSIENT = (OperationalError, InterfaceError, OSError)
+
+
+@shared_task(
+    name="emotion.tasks.analyse_songs",
+    autoretry_for=_TRANSIENT,
+    retry_backoff=2,
+    retry_backoff_max=60,
+    max_retries=5,
+)
+def analyse_songs(song_ids: list[int]) -> None:
+    """Analyse the songs of a batch that are still queued."""
+    tagged = songs_analyse(song_ids=song_ids)
+    logger.info("Tagged %d of %d songs.", len(tagged), len(song_ids))
+
+
+@shared_task(name="emotion.tasks.songs_reconcile_task")
+def songs_reconcile_task() -> None:
+    """Enqueue again what was lost on its way."""
+    songs_enqueue(songs_reconcile())
+
+
+def songs_enqueue(song_ids: list[int]) -> None:
+    """Send queued songs to the workers in batches."""
+    for start in range(0, len(song_ids), BATCH_SIZE):
+        analyse_songs.delay(song_ids[start : start + BATCH_SIZE])
+
+
+def songs_announced(song_ids: list[int]) -> None:
+    """Queue songs that just arrived, and send them to the workers."""
+    songs_enqueue(songs_queue(song_ids=song_ids))

@@ -1,0 +1,67 @@
+"""How numbers of songs and estimates are written on pages."""
+
+from __future__ import annotations
+
+from django import template
+
+from emotion.quadrants import Quadrant
+
+register = template.Library()
+
+# The small plane is drawn in a 100 by 100 view box, with a margin so that a point on the edge stays whole.
+_PLANE_SIZE = 100.0
+_PLANE_MARGIN = 5.0
+
+
+@register.filter
+def percent(share: float) -> str:
+    """Write a share in [0, 1] as `82 %`."""
+    return f"{round(share * 100)}\u00a0%"
+
+
+@register.filter
+def clock(duration_s: float | None) -> str:
+    """Write seconds as `3:07`, or `1:02:09` from an hour on."""
+    minutes, seconds = divmod(round(duration_s or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+@register.filter
+def roughly(duration_s: float) -> str:
+    """Write a guess at a duration without more precision than it has, such as `about 4 minutes`."""
+    minutes = round(duration_s / 60)
+    if minutes < 1:
+        return "less than a minute"
+    if minutes < 90:
+        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
+    return f"about {round(minutes / 60)} hours"
+
+
+@register.filter
+def signed(value: float) -> str:
+    """Write a coordinate of the plane as `+0.42` or `−0.42`, with a true minus sign."""
+    return f"{value:+.2f}".replace("-", "\u2212")
+
+
+@register.filter
+def plane_x(valence: float) -> str:
+    """Place a valence in [-1, 1] on the small plane, from left to right."""
+    return _place(valence)
+
+
+@register.filter
+def plane_y(arousal: float) -> str:
+    """Place an arousal in [-1, 1] on the small plane; SVG counts downwards."""
+    return _place(-arousal)
+
+
+@register.filter
+def quadrant(number: int) -> Quadrant:
+    """Turn a stored quadrant number into the quadrant, with its label and description."""
+    return Quadrant(number)
+
+
+def _place(value: float) -> str:
+    span = _PLANE_SIZE - 2 * _PLANE_MARGIN
+    return f"{_PLANE_MARGIN + (value + 1) / 2 * span:.2f}"

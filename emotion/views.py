@@ -1,0 +1,79 @@
+"""Pages of the emotion app: a song's spectrogram, and how the analysis is going."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import patch_cache_control
+from django.utils.http import parse_etags, quote_etag
+from django.views.decorators.http import require_safe
+
+from catalog.models import Song
+from catalog.permissions import can_upload
+from catalog.selectors import PENDING_STATES, failure_counts, state_counts
+from emotion import selectors, services
+
+_SPECTROGRAM_MAX_AGE_S = 3600
+_STATE_WORDS = {
+    Song.State.UPLOADED: "just arrived",
+    Song.State.QUEUED: "waiting for their turn",
+    Song.State.ANALYSING: "being listened to now",
+    Song.State.TAGGED: "on the plane",
+    Song.State.FAILED: "could not be analysed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StateCount:
+    """How many songs are in a state, and what that means in plain words."""
+
+    state: str
+    label: str
+    words: str
+    count: int
+
+
+@require_safe
+def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
+    """The song's log-mel image as a PNG."""
+    song = get_object_or_404(Song, pk=pk)
+    if not song.audio.storage.exists(str(song.audio.name)):
+        raise Http404(f"The file of song {pk} is gone.")
+    # The picture depends on nothing but the bytes of the song, so a match needs no drawing.
+    etag = quote_etag(f"{song.content_hash}-mel")
+    seen = parse_etags(request.headers.get("If-None-Match", ""))
+    if etag in seen or "*" in seen:
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(services.song_spectrogram_png(song), content_type="image/png")
+    response["ETag"] = etag
+    patch_cache_control(response, private=True, max_age=_SPECTROGRAM_MAX_AGE_S)
+    return response
+
+
+@require_safe
+def status(request: HttpRequest) -> HttpResponse:
+    """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    fragment = htmx and not htmx.boosted
+    template = "emotion/partials/status_body.html" if fragment else "emotion/status.html"
+    return render(request, template, _status_context(request))
+
+
+def _status_context(request: HttpRequest) -> dict[str, object]:
+    counts = state_counts()
+    waiting = sum(counts[state] for state in PENDING_STATES)
+    per_minute = selectors.throughput()
+    return {
+        "states": [StateCount(state, state.label, words, counts[state]) for state, words in _STATE_WORDS.items()],
+        "waiting": waiting,
+        "total": waiting + counts[Song.State.TAGGED],
+        "tagged": counts[Song.State.TAGGED],
+        "per_minute": per_minute,
+        "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
+        "workers": selectors.workers_alive(),
+        "model_version": selectors.live_model_version(),
+        "failures": failure_counts() if can_upload(request.user) else {},
+    }

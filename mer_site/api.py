@@ -1,0 +1,21 @@
+"""The parts of the API that belong to no app: tokens, and the page that documents the rest."""
+
+from __future__ import annotations
+
+from drf_spectacular.views import SpectacularSwaggerSplitView
+from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.throttling import ScopedRateThrottle
+
+
+class TokenView(ObtainAuthToken):
+    """Exchange a user name and a password for the API token of that account."""
+
+    # The framework's view opts out of throttling; here somebody could try passwords without end.
+    throttle_classes = (ScopedRateThrottle,)
+    throttle_scope = "auth"
+
+
+class ApiDocsView(SpectacularSwaggerSplitView):
+    """The API's documentation, with scripts and styles in files, as the Content-Security-Policy demands."""
+
+    template_name = "site/api_docs.html"

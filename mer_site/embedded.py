@@ -1,0 +1,185 @@
+"""PostgreSQL and Redis from wheels, under MOODPLANE_VAR, shared by every process of an installation.
+
+Used when DATABASE_URL or CELERY_BROKER_URL is unset. Whoever needs the servers calls `ensure_running`: the first
+process starts them, others join, and the last one to leave stops them. Who is still there is told by a shared file
+lock, which the kernel drops when a process dies in whatever way, so that a SIGKILL leaves no stale count behind.
+
+The wheel's own launcher is not used, since its socket option breaks on a path with a space, and since as root it
+creates a system user and opens the parent directories to everybody.
+"""
+
+from __future__ import annotations
+
+import atexit
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from mer_site.embedded_paths import EmbeddedPaths
+from mer_site.embedded_servers import Postgres, Redis
+from mer_site.unprivileged import EmbeddedError, Unprivileged
+
+__all__ = ["EmbeddedError", "Servers", "ensure_running", "keep_running"]
+
+logger = logging.getLogger(__name__)
+_WATCH_S = 3.0
+
+
+# The servers that this process started may outlive its interest in them, so nobody waits for them; they are kept here
+# to be reaped when they end.
+_children: list[subprocess.Popen[bytes]] = []
+
+
+class Servers:
+    """The embedded servers of one `var`. Any number of processes may `acquire` and `release` them."""
+
+    def __init__(self, var: Path, *, postgres: bool = True, redis: bool = True) -> None:
+        self.paths = EmbeddedPaths(var)
+        self._servers: list[Postgres | Redis] = []
+        if postgres:
+            self._servers.append(Postgres(self.paths))
+        if redis:
+            self._servers.append(Redis(self.paths))
+        self._users: IO[bytes] | None = None
+
+    def acquire(self) -> None:
+        """Join the servers, starting those that do not run.
+
+        Raises:
+            EmbeddedError: They cannot be started; the message says why.
+        """
+        try:
+            for directory in (self.paths.run_dir, self.paths.log_dir):
+                directory.mkdir(parents=True, exist_ok=True)
+            with self._change():
+                self._join()
+                self._start()
+        except OSError as error:
+            self._forget()
+            raise EmbeddedError(
+                f"The embedded servers cannot use {self.paths.var}: {error}. "
+                "If another user (root, perhaps) ran Moodplane here before, run it as that user."
+            ) from error
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Leave the servers, and stop them if nobody else is there."""
+        if self._users is None:
+            return
+        with self._change():
+            if _lock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB):
+                self._stop()
+            self._forget()
+
+    def revive(self) -> list[str]:
+        """Start again what died since `acquire`; return the names of those servers."""
+        dead = [type(server).__name__ for server in self._servers if server.process() is None]
+        if dead:
+            with self._change():
+                self._start()
+        return dead
+
+    def _join(self) -> None:
+        if self._users is None:
+            self._users = (self.paths.run_dir / "servers.users").open("ab")
+        # Only a process that leaves ever holds this lock exclusively, and it holds the other lock meanwhile.
+        _lock(self._users, fcntl.LOCK_SH)
+
+    def _forget(self) -> None:
+        if self._users is not None:
+            self._users.close()
+            self._users = None
+
+    def _start(self) -> None:
+        user = Unprivileged.current(self.paths.postgres_data)
+        user.own(self.paths.socket_dir)
+        _children.extend(child for server in self._servers if (child := server.start(user)) is not None)
+
+    def _stop(self) -> None:
+        for server in reversed(self._servers):
+            server.stop()
+        for child in _children:
+            child.poll()
+        with suppress(OSError):
+            self.paths.redis_socket.unlink(missing_ok=True)
+            self.paths.socket_dir.rmdir()
+
+    @contextmanager
+    def _change(self) -> Iterator[None]:
+        """One process at a time starts or stops."""
+        with (self.paths.run_dir / "servers.lock").open("ab") as handle:
+            _lock(handle, fcntl.LOCK_EX)
+            yield
+
+
+_joined: Servers | None = None
+_joined_by_pid = 0
+_joining = threading.Lock()
+
+
+def ensure_running() -> Servers | None:
+    """Join the embedded servers that the settings ask for, once per process; leave them when the process ends.
+
+    Returns:
+        The servers, or None when DATABASE_URL and CELERY_BROKER_URL name others.
+    """
+    global _joined, _joined_by_pid
+    from django.conf import settings
+
+    postgres, redis = settings.MOODPLANE_EMBEDDED_POSTGRES, settings.MOODPLANE_EMBEDDED_REDIS
+    if not (postgres or redis):
+        return None
+    with _joining:
+        # A forked child inherits the variable but must hold a lock of its own.
+        if _joined is None or _joined_by_pid != os.getpid():
+            servers = Servers(settings.MOODPLANE_VAR, postgres=postgres, redis=redis)
+            servers.acquire()
+            _joined, _joined_by_pid = servers, os.getpid()
+            atexit.register(_leave)
+    return _joined
+
+
+def _leave() -> None:
+    if _joined is not None and _joined_by_pid == os.getpid():
+        _joined.release()
+
+
+def _lock(handle: IO[bytes], operation: int) -> bool:
+    try:
+        fcntl.flock(handle, operation)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def keep_running() -> None:
+    """Hold the servers until SIGTERM, starting again what dies; `manage.py up` runs this beside the others."""
+    servers = ensure_running()
+    told_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told_to_stop.set())
+    while not told_to_stop.wait(_WATCH_S):
+        try:
+            for name in servers.revive() if servers else []:
+                logger.warning("%s had ended and was started again.", name)
+        except EmbeddedError as error:
+            logger.error("%s", error)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mer_site.settings")
+    try:
+        keep_running()
+    except EmbeddedError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""A database backend: PostgreSQL from the embedded server."""

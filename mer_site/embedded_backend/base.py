@@ -1,0 +1,26 @@
+"""Django's PostgreSQL backend, which sees to it that the embedded server runs before it connects.
+
+This is the one place that needs the server, so that `collectstatic`, `help` and `predict` never start it, while
+`ingest`, `shell` and the tests find it running without having asked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import OperationalError
+from django.db.backends.postgresql import base
+
+from mer_site import embedded
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """Starts or joins the embedded servers at the first connection of a process."""
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
+        try:
+            embedded.ensure_running()
+        except embedded.EmbeddedError as error:
+            # Callers know what to do when a database cannot be reached.
+            raise OperationalError(str(error)) from error
+        return super().get_new_connection(conn_params)

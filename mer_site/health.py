@@ -1,0 +1,59 @@
+"""GET /healthz: is every part there that a song needs on its way through?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from emotion.selectors import workers_alive
+from mer_site.celery import app
+
+logger = logging.getLogger(__name__)
+
+
+@login_not_required
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """Answer 200 when database, broker and an analysis worker are there, else 503; the body says which is not."""
+    parts = {"database": _state(_database), "broker": _state(_broker), "worker": _state(_worker)}
+    healthy = all(state == "ok" for state in parts.values())
+    body = {"status": "ok" if healthy else "unavailable", **parts}
+    return JsonResponse(body, status=200 if healthy else 503)
+
+
+def _state(check: Callable[[], str]) -> str:
+    # Whatever a driver raises here is the answer to the question, and a probe must not become a page of traceback.
+    try:
+        return check()
+    except (DatabaseError, OSError, *_broker_errors()) as error:
+        logger.warning("healthz: %s: %s", check.__name__, error)
+        return "unreachable"
+
+
+def _broker_errors() -> tuple[type[BaseException], ...]:
+    transport: Any = app.connection_for_write()
+    return tuple(transport.connection_errors)
+
+
+def _database() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return "ok"
+
+
+def _broker() -> str:
+    with app.connection_for_write() as broker:
+        broker.ensure_connection(max_retries=1, timeout=2)
+    return "ok"
+
+
+def _worker() -> str:
+    return "ok" if workers_alive() else "no analysis worker has reported within the last half minute"

@@ -1,0 +1,44 @@
+"""The secret key of an installation that was given none: random, made once, kept in a private file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+
+def secret_key(var: Path) -> str:
+    """Return the key kept in `var/secret_key`, making it on first use.
+
+    Where `var` cannot be written (a read-only image that only runs `predict`) the key lives as long as the process;
+    `mer_site.checks` says so, since people would be signed out at each restart.
+    """
+    path = var / "secret_key"
+    try:
+        return path.read_text().strip() or _create(path)
+    except FileNotFoundError:
+        return _create(path)
+    except PermissionError:
+        return secrets.token_urlsafe(50)
+
+
+def _create(path: Path) -> str:
+    key = secrets.token_urlsafe(50)
+    beside = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch(mode=0o600)
+        beside.write_text(key)
+        # Linking fails when another process was first, and then its key is the one that counts. An empty file is what
+        # a crash left behind, so it is replaced.
+        if path.exists() and path.stat().st_size == 0:
+            beside.replace(path)
+        else:
+            os.link(beside, path)
+    except FileExistsError:
+        key = path.read_text().strip()
+    except OSError:
+        return key
+    finally:
+        beside.unlink(missing_ok=True) if beside.parent.is_dir() else None
+    return key

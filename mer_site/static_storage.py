@@ -1,0 +1,50 @@
+"""Static files with a content hash in their names once they were collected, and by plain name before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+_OWN = ("css/", "js/")
+
+
+class StaticStorage(CompressedManifestStaticFilesStorage):
+    """Serves a fresh checkout, a test run and a deployment alike.
+
+    Django's manifest storage fails on the first page of a checkout where nothing was collected yet. Here a name that
+    the manifest does not know is served as it is, by whitenoise's finders.
+    """
+
+    manifest_strict = False
+    # ES modules import each other by relative path; the hashed copies must import hashed copies.
+    support_js_module_import_aggregation = True
+
+    def url_converter(
+        self, name: str, hashed_files: dict[str, Any], template: str | None = None
+    ) -> Callable[[re.Match[str]], str]:
+        """Rewrite references in our own files strictly, and in third parties' where they lead anywhere.
+
+        A package may ship a module that imports from something that only a bundler would find.
+        """
+        convert = super().url_converter(name, hashed_files, template)
+        if name.startswith(_OWN):
+            return convert
+
+        def leniently(match: re.Match[str]) -> str:
+            try:
+                return str(convert(match))
+            except ValueError:
+                return match.group()
+
+        return leniently
+
+    def stored_name(self, name: str) -> str:
+        if not self.hashed_files:
+            return name
+        try:
+            return str(super().stored_name(name))
+        except ValueError:
+            return name

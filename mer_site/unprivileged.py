@@ -1,0 +1,129 @@
+"""Running the embedded servers as somebody who is not root, since PostgreSQL refuses root, and rightly so."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+_ACCOUNTS = ("moodplane", "nobody")
+# Directories above a checkout in /root or in a mktemp directory are closed to everybody but root. Opening them would
+# change what is not ours, so the server is instead allowed to walk through them; the weaker capability comes first.
+_TRAVERSAL = ("dac_read_search", "dac_override")
+
+
+class EmbeddedError(Exception):
+    """The embedded servers cannot run; the message is a sentence for whoever started them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unprivileged:
+    """Whom the servers run as: a uid and gid to change to, or nobody in particular when we are not root."""
+
+    uid: int | None = None
+    gid: int | None = None
+    capability: str = ""
+
+    @classmethod
+    def current(cls, data: Path) -> Unprivileged:
+        """Return the user for servers whose data lie in `data`: the owner of existing data, else an own account."""
+        if os.geteuid() != 0:
+            return cls()
+        if data.exists() and (owner := data.stat()).st_uid != 0:
+            return cls(owner.st_uid, owner.st_gid)
+        for name in _ACCOUNTS:
+            try:
+                account = pwd.getpwnam(name)
+            except KeyError:
+                continue
+            return cls(account.pw_uid, account.pw_gid)
+        raise EmbeddedError(
+            "PostgreSQL does not run as root, and this system has neither a user called moodplane nor nobody. "
+            "Create one (useradd --system moodplane), or start Moodplane as an ordinary user."
+        )
+
+    def own(self, directory: Path) -> None:
+        """Make a private directory of this user, or accept the one that exists if it is theirs.
+
+        Raises:
+            EmbeddedError: It belongs to somebody else, which in /tmp may be an attack.
+        """
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+        owner = os.geteuid() if self.uid is None else self.uid
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
+            raise EmbeddedError(f"{directory} belongs to another user. Remove it, or run Moodplane as that user.")
+        directory.chmod(0o700)
+        if found.st_uid != owner:
+            os.chown(directory, owner, -1 if self.gid is None else self.gid)
+
+    def reaching(self, binary: Path, directory: Path) -> Unprivileged:
+        """Return this user, with a capability if closed directories lie on the way to `binary` or `directory`.
+
+        Raises:
+            EmbeddedError: There is no way; the message says what to do.
+        """
+        for capability in ("", *_TRAVERSAL) if self.uid is not None and shutil.which("setpriv") else ("",):
+            user = Unprivileged(self.uid, self.gid, capability)
+            try:
+                user.run(["/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", str(directory), str(binary)])
+            except (EmbeddedError, OSError):
+                continue
+            return user
+        account = "this user" if self.uid is None else f"the user with id {self.uid}"
+        raise EmbeddedError(
+            f"{account.capitalize()} cannot run {binary} in {directory}. Some directory on the way is closed to them: "
+            "keep Moodplane outside /root, or start it as an ordinary user who owns the checkout."
+        )
+
+    def run(self, argv: list[str]) -> str:
+        """Run a command to its end and return what it printed.
+
+        Raises:
+            EmbeddedError: It failed; the message carries what it said.
+        """
+        child = self.popen(argv, cwd=Path("/"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        output = child.communicate()[0].decode(errors="replace")
+        if child.returncode != 0:
+            raise EmbeddedError(f"{Path(argv[0]).name} failed: {output.strip()}")
+        return output
+
+    def popen(
+        self,
+        argv: list[str],
+        *,
+        cwd: Path,
+        stdout: IO[bytes] | int,
+        stderr: IO[bytes] | int,
+        start_new_session: bool = False,
+    ) -> subprocess.Popen[bytes]:
+        """Start a command as this user, in `cwd`, with no input and an environment free of PostgreSQL's variables."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
+        changes_user = self.uid is not None and not self.capability
+        return subprocess.Popen(
+            [*self._setpriv(), *argv],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            start_new_session=start_new_session,
+            user=self.uid if changes_user else None,
+            group=self.gid if changes_user else None,
+            extra_groups=[] if changes_user else None,
+        )
+
+    def _setpriv(self) -> list[str]:
+        if not self.capability:
+            return []
+        wanted = f"+{self.capability}"
+        return [
+            *("setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"),
+            *(f"--inh-caps={wanted}", f"--ambient-caps={wanted}"),
+        ]

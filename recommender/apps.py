@@ -1,0 +1,15 @@
+"""The recommender app."""
+
+from __future__ import annotations
+
+from django.apps import AppConfig
+
+
+class RecommenderConfig(AppConfig):
+    """Listens to the announcement of analysed songs."""
+
+    default_auto_field = "django.db.models.BigAutoField"
+    name = "recommender"
+
+    def ready(self) -> None:
+        from recommender import receivers  # noqa: F401  # Importing it connects them.

@@ -1,0 +1,13 @@
+"""The recommender's work in the background."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from recommender import services
+
+
+@shared_task(queue="default", acks_late=True)
+def index_refresh() -> None:
+    """Bring the published index up to the rows; finds nothing to do when it already is."""
+    services.index_refresh()

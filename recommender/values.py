@@ -1,0 +1,98 @@
+"""Values that cross the recommender's modules."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emotion.quadrants import Quadrant
+from recommender.exceptions import PlaylistInvalid
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+    from recommender.models import FeltRating
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Whom a playlist belongs to: a signed-in user, or the browser session of somebody who is not."""
+
+    user: User | None
+    session_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A point on the plane, each axis in [-1, 1]; `quadrant` is set when the listener chose a quadrant by name."""
+
+    valence: float
+    arousal: float
+    quadrant: Quadrant | None = None
+
+    @classmethod
+    def of_quadrant(cls, quadrant: Quadrant) -> Target:
+        """Return the point that stands for a quadrant."""
+        valence, arousal = quadrant.target
+        return cls(valence=valence, arousal=arousal, quadrant=quadrant)
+
+    @classmethod
+    def of_point(cls, valence: float, arousal: float) -> Target:
+        """Return a free point.
+
+        Raises:
+            PlaylistInvalid: an axis is outside [-1, 1] or not a number.
+        """
+        for name, value in (("valence", valence), ("arousal", arousal)):
+            if not (math.isfinite(value) and -1.0 <= value <= 1.0):
+                raise PlaylistInvalid(f"The target's {name} is {value}; it must lie between -1 and 1.")
+        return cls(valence=valence, arousal=arousal)
+
+    @property
+    def point(self) -> tuple[float, float]:
+        """(valence, arousal)."""
+        return self.valence, self.arousal
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What a playlist is limited to; empty means everything."""
+
+    genre: str = ""
+    artist_id: int | None = None
+
+    @classmethod
+    def from_json(cls, stored: dict[str, object]) -> Filters:
+        """Read what `as_json` wrote."""
+        artist = stored.get("artist")
+        return cls(genre=str(stored.get("genre", "")), artist_id=artist if isinstance(artist, int) else None)
+
+    def as_json(self) -> dict[str, object]:
+        """Return only what is set, such as `{"genre": "Rock", "artist": 3}`."""
+        stored: dict[str, object] = {}
+        if self.genre:
+            stored["genre"] = self.genre
+        if self.artist_id is not None:
+            stored["artist"] = self.artist_id
+        return stored
+
+
+NO_FILTERS = Filters()
+
+
+@dataclass(frozen=True, slots=True)
+class RerankResult:
+    """What a re-ranking did; `moved` are the songs that are new in the rest or at another place, in list order."""
+
+    changed: bool
+    sentence: str
+    moved: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FeedbackResult:
+    """A stored rating and what it did to the playlist that was playing."""
+
+    rating: FeltRating
+    rerank: RerankResult | None = None

@@ -1,0 +1,181 @@
+"""Songs move between states only by conditional updates; whatever a lost worker leaves behind is found again."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connections
+from django.utils import timezone
+
+from catalog.exceptions import SongNotRetryable
+from catalog.models import Song
+from catalog.services import (
+    song_mark_failed,
+    song_mark_tagged,
+    song_retry,
+    songs_claim,
+    songs_queue,
+    songs_reconcile,
+    songs_release,
+)
+from tests.factories import SongFactory
+
+State = Song.State
+pytestmark = pytest.mark.django_db
+
+
+def make_song(state: str, **fields: object) -> Song:
+    """Make a song; `ago_s` sets back both the change of state and the lease."""
+    ago_s = fields.pop("ago_s", None)
+    song = SongFactory(state=state, **fields)
+    if ago_s is not None:
+        then = timezone.now() - dt.timedelta(seconds=float(str(ago_s)))
+        Song.objects.filter(pk=song.pk).update(state_changed_at=then, lease_expires_at=then)
+    song.refresh_from_db()
+    return song
+
+
+def state_of(song: Song) -> str:
+    song.refresh_from_db()
+    return song.state
+
+
+def test_the_straight_way() -> None:
+    song = make_song(State.UPLOADED)
+
+    assert songs_queue(song_ids=[song.pk]) == [song.pk]
+    assert songs_queue(song_ids=[song.pk]) == [], "queueing again is nothing new"
+    claimed = songs_claim(song_ids=[song.pk], lease_s=60)
+    assert [(each.pk, each.state, each.attempts) for each in claimed] == [(song.pk, "analysing", 1)]
+    assert claimed[0].lease_expires_at is not None
+    assert song_mark_tagged(song_id=song.pk)
+    assert not song_mark_tagged(song_id=song.pk), "done is done"
+    song.refresh_from_db()
+    assert (song.state, song.lease_expires_at) == ("tagged", None)
+
+
+def test_only_a_queued_song_can_be_claimed() -> None:
+    songs = [make_song(state) for state in (State.UPLOADED, State.ANALYSING, State.TAGGED, State.FAILED)]
+
+    assert songs_claim(song_ids=[song.pk for song in songs], lease_s=60) == []
+
+
+def test_a_permanent_fault() -> None:
+    song = make_song(State.ANALYSING)
+
+    assert song_mark_failed(song_id=song.pk, code="silent", reason="There is only silence in it.")
+    song.refresh_from_db()
+    assert (song.state, song.failure_code, song.failure_reason) == (
+        "failed",
+        "silent",
+        "There is only silence in it.",
+    )
+
+
+def test_an_outdated_claim_cannot_finish() -> None:
+    song = make_song(State.ANALYSING, attempts=2)
+
+    assert not song_mark_failed(song_id=song.pk, code="x", reason="x", attempt=1)
+    assert not song_mark_tagged(song_id=song.pk, attempt=1)
+    assert song_mark_tagged(song_id=song.pk, attempt=2)
+
+
+def test_a_transient_error_puts_it_back() -> None:
+    song, tagged = make_song(State.ANALYSING, attempts=1), make_song(State.TAGGED)
+
+    assert songs_release(song_ids=[song.pk, tagged.pk]) == [song.pk]
+    song.refresh_from_db()
+    assert (song.state, song.attempts) == ("queued", 1), "the attempt still counts"
+
+
+def test_retry_announces_the_song_anew(
+    django_capture_on_commit_callbacks: Callable[..., object], announced: list[int]
+) -> None:
+    song = make_song(State.FAILED, attempts=3, failure_code="worker_lost", failure_reason="Lost.")
+
+    with django_capture_on_commit_callbacks(execute=True):
+        song_retry(song=song)
+
+    assert (song.state, song.attempts, song.failure_code, song.failure_reason) == ("uploaded", 0, "", "")
+    assert announced == [song.pk]
+
+
+def test_only_a_failed_song_is_retried() -> None:
+    with pytest.raises(SongNotRetryable, match=r"^This song is tagged; only a failed one can be retried\.$"):
+        song_retry(song=make_song(State.TAGGED))
+
+
+def test_reconcile_finds_what_was_lost() -> None:
+    unannounced = make_song(State.UPLOADED, ago_s=100)
+    lost_worker = make_song(State.ANALYSING, attempts=1, ago_s=1)
+    lost_message = make_song(State.QUEUED, ago_s=300)
+    make_song(State.UPLOADED)
+    make_song(State.TAGGED, ago_s=1000)
+    make_song(State.FAILED, ago_s=1000)
+    fresh = make_song(State.UPLOADED)
+    songs_queue(song_ids=[fresh.pk])
+    claimed = make_song(State.QUEUED, lease_expires_at=timezone.now() + dt.timedelta(hours=1))
+    songs_claim(song_ids=[claimed.pk], lease_s=60)
+
+    assert songs_reconcile() == sorted([unannounced.pk, lost_worker.pk, lost_message.pk])
+    assert {state_of(each) for each in (unannounced, lost_worker, lost_message)} == {"queued"}
+    assert songs_reconcile() == [], "a second round has nothing left to do"
+
+
+def test_reconcile_gives_up_after_three_attempts() -> None:
+    song = make_song(State.ANALYSING, attempts=3, ago_s=1)
+
+    assert songs_reconcile() == []
+    song.refresh_from_db()
+    assert (song.state, song.failure_code) == ("failed", "worker_lost")
+    assert song.failure_reason == (
+        "The analysis was begun 3 times and never came to an end. The file may be too much for the worker's memory, "
+        "or the worker was stopped; see the status page, then retry."
+    )
+
+
+def test_a_killed_worker_costs_three_leases_and_no_more() -> None:
+    song = make_song(State.QUEUED)
+    for _ in range(3):
+        assert len(songs_claim(song_ids=[song.pk], lease_s=-1)) == 1
+        songs_reconcile()
+
+    assert state_of(song) == "failed"
+
+
+def test_a_long_wait_is_enqueued_again_ever_more_seldom() -> None:
+    song = make_song(State.QUEUED, ago_s=1000)
+
+    assert songs_reconcile() == [song.pk]
+    before = song.state_changed_at
+    song.refresh_from_db()
+    assert song.lease_expires_at is not None
+    assert song.lease_expires_at - timezone.now() == pytest.approx(
+        dt.timedelta(seconds=1000), abs=dt.timedelta(seconds=5)
+    )
+    assert song.state_changed_at == before, "it was queued all the time"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_never_claim_the_same_song() -> None:
+    ids = [make_song(State.QUEUED).pk for _ in range(40)]
+    barrier = threading.Barrier(4)
+    claims: list[list[int]] = []
+
+    def claim() -> None:
+        try:
+            barrier.wait(10)
+            claims.append([song.pk for song in songs_claim(song_ids=ids, lease_s=60)])
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=claim) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert sorted(pk for claim in claims for pk in claim) == sorted(ids)

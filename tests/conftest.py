@@ -1,0 +1,278 @@
+"""The cast, clients for each of them, and the real servers behind every test.
+
+Alice and Bob are listeners, Cleo is a curator, `staff` is one of the staff, and `api_anonymous` is nobody.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from django.conf import settings as django_settings
+from django.contrib.auth.models import Group, User
+from django.core.cache import cache
+from django.db import connection
+from django.test import Client
+from pytest_django import Settings
+from rest_framework.test import APIClient
+
+from tests.factories import PASSWORD, UserFactory
+
+ROOT = Path(__file__).resolve().parent.parent
+_WORKER_START_S = 90.0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what needs data sets that this machine does not have."""
+    if data_root() is not None:
+        return
+    reason = "The data sets are not here: set MER_DATA to their directory, or put them in ../shared/data."
+    for item in items:
+        if "needs_data" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def data_root() -> Path | None:
+    """Return the directory of the research data sets, if this machine has it."""
+    root = Path(os.environ.get("MER_DATA") or ROOT.parent / "shared" / "data")
+    return root if root.is_dir() else None
+
+
+@pytest.fixture(scope="session")
+def mer_data() -> Path:
+    """The directory of the research data sets; mark the test `needs_data`."""
+    root = data_root()
+    assert root is not None, "mark tests that use this fixture with needs_data"
+    return root
+
+
+# --- Servers ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _real_servers() -> Iterator[None]:
+    """PostgreSQL and Redis for the run: those of DATABASE_URL and CELERY_BROKER_URL, or embedded and private."""
+    from mer_site import embedded
+
+    running = embedded.ensure_running()
+    if running is not None and django_settings.MOODPLANE_EMBEDDED_POSTGRES:
+        _fast_and_careless(running.paths.socket_dir, running.paths.passfile)
+    yield
+    if running is not None:
+        # The database is dropped with everything else; leaving here would take it from fixtures that end later.
+        atexit.register(shutil.rmtree, django_settings.MOODPLANE_VAR, ignore_errors=True)
+        atexit.register(running.release)
+
+
+def _fast_and_careless(socket_dir: Path, passfile: Path) -> None:
+    """Tell the private server not to wait for the disk; nobody will want this data after a power cut."""
+    database = psycopg2.connect(host=str(socket_dir), user="postgres", dbname="postgres", passfile=str(passfile))
+    database.autocommit = True
+    with database.cursor() as cursor:
+        for option in ("fsync", "synchronous_commit", "full_page_writes"):
+            cursor.execute(f"ALTER SYSTEM SET {option} = off")
+        cursor.execute("SELECT pg_reload_conf()")
+    database.close()
+
+
+@pytest.fixture(autouse=True)
+def _fresh_places(settings: Settings, tmp_path: Path, _real_servers: None) -> None:
+    """Every test has its own media and index, and an empty cache (rate limits live there)."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MOODPLANE_INDEX_DIR = tmp_path / "index"
+    cache.clear()
+
+
+@pytest.fixture
+def celery_worker_process(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real worker on both queues, on the test database and this test's media; use it in transactional tests."""
+    starter = WorkerStarter(tmp_path)
+    try:
+        yield starter.start()
+    finally:
+        starter.stop()
+
+
+class WorkerStarter:
+    """Starts real Celery workers on the test database; a test that kills one can start another."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self._log = tmp_path / "worker.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a worker and wait until it takes tasks."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._log.write_bytes(b"")
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "mer_site", "worker", "-Q", "gpu,default", "--pool", "solo"],
+                cwd=ROOT,
+                env=process_environment(),
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _WORKER_START_S
+        while b" ready." not in self._log.read_bytes():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"The worker did not start:\n{self._log.read_text(errors='replace')}")
+            time.sleep(0.1)
+        return self._process
+
+    def kill(self) -> None:
+        """Kill the worker as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> None:
+        """Stop the worker."""
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+
+@pytest.fixture
+def process_env(db: None) -> Callable[[], dict[str, str]]:
+    """`process_environment`, for tests that start `manage.py` on the test database."""
+    return process_environment
+
+
+def process_environment() -> dict[str, str]:
+    """Return the environment of a process that shall work on this test's database, media and index."""
+    database = connection.settings_dict
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "mer_site.settings",
+        "MEDIA_ROOT": str(django_settings.MEDIA_ROOT),
+        "MOODPLANE_INDEX_DIR": str(django_settings.MOODPLANE_INDEX_DIR),
+        "DATABASE_URL": _database_url(database),
+        "PGPASSFILE": str(database.get("OPTIONS", {}).get("passfile", "")),
+        "CELERY_BROKER_URL": django_settings.CELERY_BROKER_URL,
+    }
+    return {key: value for key, value in environment.items() if value}
+
+
+def _database_url(database: dict[str, object]) -> str:
+    from urllib.parse import quote
+
+    user, password = quote(str(database["USER"])), quote(str(database.get("PASSWORD") or ""))
+    host, port = quote(str(database["HOST"]), safe=""), database.get("PORT")
+    credentials = f"{user}:{password}" if password else user
+    return f"postgres://{credentials}@{host}{f':{port}' if port else ''}/{quote(str(database['NAME']))}"
+
+
+# --- The cast -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """A listener."""
+    return UserFactory(username="alice")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """Another listener, who must never see what is Alice's."""
+    return UserFactory(username="bob")
+
+
+@pytest.fixture
+def cleo(db: None) -> User:
+    """A curator."""
+    user = UserFactory(username="cleo")
+    # A transactional test empties every table, the group that a migration made included.
+    user.groups.add(Group.objects.get_or_create(name="curator")[0])
+    return user
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    """One of the staff."""
+    return UserFactory(username="staff", is_staff=True)
+
+
+@pytest.fixture
+def password() -> str:
+    """The password of everybody in the cast."""
+    return PASSWORD
+
+
+def _client_of(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def client_alice(alice: User) -> Client:
+    """A browser in which Alice is signed in."""
+    return _client_of(alice)
+
+
+@pytest.fixture
+def client_bob(bob: User) -> Client:
+    """A browser in which Bob is signed in."""
+    return _client_of(bob)
+
+
+@pytest.fixture
+def client_cleo(cleo: User) -> Client:
+    """A browser in which Cleo is signed in."""
+    return _client_of(cleo)
+
+
+@pytest.fixture
+def client_staff(staff: User) -> Client:
+    """A browser in which one of the staff is signed in."""
+    return _client_of(staff)
+
+
+def _api_of(user: User | None) -> APIClient:
+    client = APIClient()
+    if user is not None:
+        client.force_authenticate(user)
+    return client
+
+
+@pytest.fixture
+def api_anonymous(db: None) -> APIClient:
+    """The API for somebody without an account."""
+    return _api_of(None)
+
+
+@pytest.fixture
+def api_alice(alice: User) -> APIClient:
+    """The API for Alice."""
+    return _api_of(alice)
+
+
+@pytest.fixture
+def api_bob(bob: User) -> APIClient:
+    """The API for Bob."""
+    return _api_of(bob)
+
+
+@pytest.fixture
+def api_cleo(cleo: User) -> APIClient:
+    """The API for Cleo."""
+    return _api_of(cleo)
+
+
+@pytest.fixture
+def api_staff(staff: User) -> APIClient:
+    """The API for one of the staff."""
+    return _api_of(staff)

@@ -1,0 +1,44 @@
+"""A small model for the tests of the emotion app: the real network class on a smaller backbone, made weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from pytest_django import Settings
+
+from emotion import checkpoint, services
+from emotion.mel import MelConfig
+from emotion.network import NetworkConfig, QuadrantNetwork
+
+SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
+SMALL_MEL = MelConfig(image_size=64)
+
+
+@pytest.fixture(scope="session")
+def small_network() -> QuadrantNetwork:
+    """EfficientNetB0 at 64 pixels with the paper's head and seeded weights."""
+    torch.manual_seed(7)
+    return QuadrantNetwork(SMALL).eval()
+
+
+@pytest.fixture(scope="session")
+def small_weights(small_network: QuadrantNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A checkpoint of the small network."""
+    weights = tmp_path_factory.mktemp("weights") / "small.safetensors"
+    card = checkpoint.Card("small-1", SMALL_MEL, SMALL, temperature=1.5)
+    checkpoint.save(small_network, card, weights)
+    return weights
+
+
+@pytest.fixture
+def small_model(small_weights: Path, settings: Settings) -> Iterator[Path]:
+    """The app serves the small checkpoint, on torch."""
+    settings.MOODPLANE_WEIGHTS = small_weights
+    settings.MOODPLANE_ENGINE = "torch"
+    settings.MOODPLANE_DEVICE = "cpu"
+    services._predictor.cache_clear()
+    yield small_weights
+    services._predictor.cache_clear()

@@ -1,0 +1,73 @@
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from emotion import checkpoint
+from emotion.exceptions import CheckpointError
+from emotion.network import QuadrantNetwork
+from tests.emotion.conftest import SMALL, SMALL_MEL
+
+
+def copy_of(weights: Path, folder: Path, **changes: object) -> Path:
+    target = folder / weights.name
+    target.write_bytes(weights.read_bytes())
+    card = json.loads(checkpoint.card_path(weights).read_text()) | changes
+    checkpoint.card_path(target).write_text(json.dumps(card))
+    return target
+
+
+def test_what_is_saved_is_what_loads(small_network: QuadrantNetwork, small_weights: Path) -> None:
+    loaded, card = checkpoint.load(small_weights)
+    assert (card.version, card.mel, card.network, card.temperature) == ("small-1", SMALL_MEL, SMALL, 1.5)
+    assert not loaded.training
+    images = torch.randn(2, 3, 64, 64)
+    with torch.inference_mode():
+        # Half precision on disk costs three digits.
+        assert torch.allclose(loaded(images)[0], small_network(images)[0], atol=0.02)
+
+
+def test_a_damaged_file_is_refused(small_weights: Path, tmp_path: Path) -> None:
+    target = copy_of(small_weights, tmp_path)
+    damaged = bytearray(target.read_bytes())
+    damaged[-1] ^= 1
+    target.write_bytes(damaged)
+    with pytest.raises(CheckpointError, match="is not the file that its card describes"):
+        checkpoint.load(target)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"format_version": 99}, "has format 99; this program reads 1"),
+        ({"classes": ["happy", "sad"]}, "has the classes"),
+        ({"mel": {"n_mels": 128, "colour": "magma"}}, "cannot honour"),
+        ({"network": {"backbone": "efficientnet-b1", "image_size": 64}}, "does not fit efficientnet-b1"),
+    ],
+)
+def test_a_card_that_cannot_be_honoured_is_refused(
+    small_weights: Path, tmp_path: Path, changes: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(CheckpointError, match=sentence):
+        checkpoint.load(copy_of(small_weights, tmp_path, **changes))
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nothing\.json is missing"):
+        checkpoint.load(tmp_path / "nothing.safetensors")
+
+
+def test_the_shipped_model_is_the_flagship_and_its_card_is_whole() -> None:
+    network, card = checkpoint.load(checkpoint.shipped_weights())
+    assert card.network.backbone == "efficientnet-b3"
+    assert (card.mel.image_size, card.mel.window_s, card.mel.sample_rate_hz) == (300, 24.0, 22_050)
+    assert checkpoint.shipped_weights().stat().st_size < 30e6
+    assert {"datasets", "split", "test", "commit"} <= card.facts.keys()
+    assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_the_shipped_model_beats_its_floors_beyond_the_interval() -> None:
+    scores = checkpoint.read_card(checkpoint.shipped_weights()).facts["test"]["model"]
+    for dataset in ("4qaed", "emotify", "emopia"):
+        assert scores[dataset]["accuracy_interval"][0] > scores[dataset]["floor_accuracy"], dataset

@@ -1,0 +1,58 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from emotion.mel import MelConfig, fill_window, log_mel_image, network_input
+from tests.audio_fixtures import make_waveform
+
+
+def tone(frequency_hz: float, seconds: float = 24.0) -> np.ndarray:
+    time_s = np.arange(round(seconds * 22_050)) / 22_050
+    return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
+
+
+def test_an_image_has_the_paper_s_size_and_range() -> None:
+    image = log_mel_image(make_waveform(24)[:, 0], MelConfig())
+    assert image.shape == (300, 300)
+    assert image.dtype == np.float32
+    assert 0 <= image.min() < image.max() <= 1
+
+
+def test_rows_go_from_low_to_high() -> None:
+    rows = [log_mel_image(tone(hz), MelConfig()).mean(axis=1).argmax() for hz in (200, 1000, 5000)]
+    assert rows == sorted(rows) and rows[0] < rows[1] < rows[2]
+
+
+def test_loudness_still_matters() -> None:
+    config = MelConfig()
+    loud, quiet = log_mel_image(tone(440), config), log_mel_image(tone(440) / 10, config)
+    # Twenty decibels less, in units of the image's range.
+    assert (loud - quiet).max() == pytest.approx(20 / config.range_db, abs=0.01)
+
+
+def test_a_short_waveform_is_repeated() -> None:
+    waveform = tone(440, 6)
+    filled = fill_window(waveform, MelConfig())
+    assert len(filled) == 24 * 22_050
+    assert np.array_equal(filled[: len(waveform)], filled[len(waveform) : 2 * len(waveform)])
+
+
+def test_the_same_samples_give_the_same_bits() -> None:
+    waveform = make_waveform(10)[:, 0]
+    assert np.array_equal(log_mel_image(waveform, MelConfig()), log_mel_image(waveform.copy(), MelConfig()))
+
+
+def test_the_fingerprint_changes_with_every_number() -> None:
+    base = MelConfig()
+    changed = {
+        dataclasses.replace(base, **{field.name: getattr(base, field.name) + 1}).fingerprint
+        for field in dataclasses.fields(base)
+    }
+    assert len(changed | {base.fingerprint}) == len(dataclasses.fields(base)) + 1
+
+
+def test_input_is_centred_and_repeated_over_colours() -> None:
+    inputs = network_input(np.full((2, 300, 300), 0.75, np.float32))
+    assert inputs.shape == (2, 3, 300, 300)
+    assert np.all(inputs == 1.0)

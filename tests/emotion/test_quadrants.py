@@ -1,0 +1,35 @@
+import numpy as np
+import pytest
+
+from emotion.quadrants import Quadrant, valence_arousal_from_probabilities
+
+
+@pytest.mark.parametrize(
+    ("valence", "arousal", "expected"),
+    [(0.5, 0.5, Quadrant.Q1), (-0.5, 0.5, Quadrant.Q2), (-0.5, -0.5, Quadrant.Q3), (0.5, -0.5, Quadrant.Q4)],
+)
+def test_a_point_is_in_the_quadrant_of_its_signs(valence: float, arousal: float, expected: Quadrant) -> None:
+    assert Quadrant.from_valence_arousal(valence, arousal) is expected
+
+
+def test_the_midpoint_counts_as_low() -> None:
+    assert Quadrant.from_valence_arousal(0.0, 0.0) is Quadrant.Q3
+
+
+@pytest.mark.parametrize("quadrant", list(Quadrant))
+def test_certainty_projects_onto_the_corner(quadrant: Quadrant) -> None:
+    certain = np.eye(4)[quadrant.index]
+    valence, arousal = valence_arousal_from_probabilities(certain)
+    assert (valence, arousal) == quadrant.corner
+    assert Quadrant.from_valence_arousal(*quadrant.target) is quadrant
+
+
+def test_batches_project_row_by_row_and_stay_on_the_plane() -> None:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(4), size=100)
+    valence, arousal = valence_arousal_from_probabilities(probabilities)
+    assert valence.shape == arousal.shape == (100,)
+    assert np.all(np.abs(valence) + np.abs(arousal) <= 2) and np.abs([valence, arousal]).max() <= 1
+
+
+def test_signs_are_those_of_the_literature() -> None:
+    assert [quadrant.sign for quadrant in Quadrant] == ["A+V+", "A+V-", "A-V-", "A-V+"]

@@ -1,0 +1,51 @@
+"""A small catalog to recommend from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from catalog.models import Song
+from emotion.models import EmotionEstimate
+from emotion.quadrants import Quadrant
+from recommender.values import Listener
+from tests.factories import ArtistFactory, EstimateFactory, SongFactory
+
+SongMaker = Callable[..., list[Song]]
+
+
+def tag(song: Song, valence: float, arousal: float, **fields: object) -> EmotionEstimate:
+    """Give a song a current estimate at a point of the plane."""
+    quadrant = Quadrant.from_valence_arousal(valence, arousal)
+    return EstimateFactory(song=song, valence=valence, arousal=arousal, quadrant=quadrant, **fields)
+
+
+@pytest.fixture
+def make_songs(db: None) -> SongMaker:
+    """Make tagged songs around a point, each by another artist unless told; the same ones in every run."""
+
+    def make(
+        n_songs: int,
+        *,
+        around: tuple[float, float] = (0.6, 0.6),
+        spread: float = 0.3,
+        n_artists: int = 0,
+        **fields: object,
+    ) -> list[Song]:
+        rng = np.random.default_rng(n_songs)
+        artists = ArtistFactory.create_batch(n_artists or n_songs)
+        points = np.clip(np.asarray(around) + rng.uniform(-spread, spread, size=(n_songs, 2)), -1, 1)
+        songs = [SongFactory(artist=artists[n % len(artists)], **fields) for n in range(n_songs)]
+        for n, song in enumerate(songs):
+            tag(song, float(points[n, 0]), float(points[n, 1]), seed=1000 * n_songs + n)
+        return songs
+
+    return make
+
+
+@pytest.fixture
+def nobody() -> Listener:
+    """Somebody without an account."""
+    return Listener(user=None, session_key="a-browser-session")

@@ -1,0 +1,464 @@
+"""Playlists, ratings and listens."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.utils import timezone
+
+from catalog.models import Song
+from emotion.quadrants import Quadrant
+from recommender import selectors, services
+from recommender.exceptions import PlaylistInvalid, PlaylistNotFound, RatingInvalid
+from recommender.models import FeltRating, Listen, Playlist
+from recommender.services import playlists
+from recommender.values import Filters, Listener, Target
+from tests.factories import EstimateFactory, ListenFactory, RatingFactory, SongFactory
+from tests.recommender.conftest import SongMaker, tag
+
+HAPPY = Target.of_quadrant(Quadrant.Q1)
+
+
+def order(playlist: Playlist) -> list[int]:
+    return list(playlist.items.order_by("position").values_list("song_id", flat=True))
+
+
+# --- Making a playlist --------------------------------------------------------------------------------------------
+
+
+def test_a_playlist_is_stored_with_reasons(alice: User, make_songs: SongMaker) -> None:
+    make_songs(20)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
+    items = list(playlist.items.all())
+    assert [item.position for item in items] == list(range(1, 9))
+    assert all(item.reason.endswith(".") and "70 % sure" in item.reason for item in items)
+    assert (playlist.owner, playlist.session_key, playlist.title) == (alice, "", "Happy")
+    assert (playlist.model_version, playlist.note) == ("test-model-1", "")
+
+
+def test_songs_of_the_target_come_first(nobody: Listener, make_songs: SongMaker) -> None:
+    happy = {song.pk for song in make_songs(15)}
+    make_songs(16, around=(-0.6, -0.6))
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=12)
+    assert set(order(playlist)) <= happy
+
+
+def test_a_point_is_a_target_too(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(30, around=(0.0, 0.0), spread=1.0)
+    playlist = services.playlist_create(listener=nobody, target=Target.of_point(-0.5, 0.2), length=6)
+    assert playlist.target_quadrant is None
+    assert playlist.title == "Around -0.5, +0.2 (Tense)"
+    points = selectors.estimates_playable().filter(song_id__in=order(playlist)).values_list("valence", "arousal")
+    assert np.linalg.norm(np.asarray(points) - [-0.5, 0.2], axis=1).mean() < 0.5
+
+
+def test_the_same_seed_gives_the_same_playlist(alice: User, bob: User, make_songs: SongMaker) -> None:
+    make_songs(40)
+    first, second = (
+        services.playlist_create(listener=Listener(user), target=HAPPY, length=10, seed=7) for user in (alice, bob)
+    )
+    assert order(first) == order(second)
+
+
+def test_without_a_seed_a_new_list_is_another(alice: User, make_songs: SongMaker) -> None:
+    make_songs(60, spread=0.05)
+    lists = [
+        tuple(order(services.playlist_create(listener=Listener(alice), target=HAPPY, length=10))) for _ in range(3)
+    ]
+    assert len(set(lists)) > 1
+
+
+def test_artists_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(30, n_artists=4)
+    songs = order(services.playlist_create(listener=nobody, target=HAPPY, length=20))
+    artists = [Song.objects.get(pk=song_id).artist_id for song_id in songs]
+    assert all(one != other for one, other in pairwise(artists))
+
+
+def test_filters_limit_it(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(10)
+    jazz = make_songs(3, genre="Jazz", around=(-0.5, -0.5))
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, filters=Filters(genre="jazz"))
+    assert set(order(playlist)) == {song.pk for song in jazz}
+    assert playlist.filters == {"genre": "jazz"}
+    assert playlist.note.startswith("Only 3 tagged songs match these filters, so this list has 3 instead of 12.")
+    by_artist = services.playlist_create(
+        listener=nobody, target=HAPPY, filters=Filters(artist_id=jazz[0].artist_id), length=1
+    )
+    assert order(by_artist) == [jazz[0].pk]
+
+
+def test_a_tiny_catalog_gives_a_shorter_list_that_says_so(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(3)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=12)
+    assert len(order(playlist)) == 3
+    assert playlist.note == "Only 3 songs are tagged so far, so this list has 3 instead of 12."
+
+
+def test_an_empty_catalog_gives_an_empty_list_that_says_so(db: None, nobody: Listener) -> None:
+    SongFactory(state=Song.State.QUEUED)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    assert order(playlist) == []
+    assert playlist.note == "No songs are tagged yet, so this list is empty."
+
+
+def test_songs_far_from_the_target_are_owned_up_to(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(4)
+    make_songs(8, around=(-0.6, -0.6))
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=6)
+    assert playlist.note == "2 of them are far from your target, for want of closer ones."
+
+
+@pytest.mark.parametrize("length", [0, -1, 101])
+def test_a_length_out_of_range_is_refused(nobody: Listener, length: int) -> None:
+    with pytest.raises(PlaylistInvalid, match=f"1 to 100 songs, not {length}"):
+        services.playlist_create(listener=nobody, target=HAPPY, length=length)
+
+
+def test_a_playlist_belongs_to_somebody(db: None) -> None:
+    with pytest.raises(PlaylistInvalid, match="must belong"):
+        services.playlist_create(listener=Listener(user=None), target=HAPPY)
+
+
+@pytest.mark.parametrize("point", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("-inf"))])
+def test_a_point_outside_the_plane_is_refused(point: tuple[float, float]) -> None:
+    with pytest.raises(PlaylistInvalid, match="between -1 and 1"):
+        Target.of_point(*point)
+
+
+# --- What was played recently -------------------------------------------------------------------------------------
+
+
+def test_songs_played_recently_are_left_out_while_there_are_others(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(30)
+    for song in songs[:8]:
+        ListenFactory(listener=alice, song=song)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
+    assert not set(order(playlist)) & {song.pk for song in songs[:8]}
+    assert playlist.note == ""
+
+
+def test_songs_played_recently_come_back_when_too_few_are_left(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(6)
+    for song in songs[:4]:
+        ListenFactory(listener=alice, song=song)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    assert set(order(playlist)[:2]) == {song.pk for song in songs[4:]}
+    assert playlist.note == "4 of them were played recently, because too few others are close to your target."
+    assert "played recently" in playlist.items.get(song=songs[0]).reason
+    assert "played recently" not in playlist.items.get(song=songs[5]).reason
+
+
+def test_what_others_played_and_what_was_played_last_week_does_not_count(
+    alice: User, bob: User, make_songs: SongMaker
+) -> None:
+    songs = make_songs(6)
+    for song in songs[:3]:
+        ListenFactory(listener=bob, song=song)
+        old = ListenFactory(listener=alice, song=song)
+        Listen.objects.filter(pk=old.pk).update(started_at=timezone.now() - timedelta(days=8))
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    assert playlist.note == ""
+
+
+def test_a_browser_session_has_recent_songs_too(nobody: Listener, make_songs: SongMaker) -> None:
+    songs = make_songs(30)
+    for song in songs[:8]:
+        services.listen_record(listener=nobody, song=song)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=10)
+    assert not set(order(playlist)) & {song.pk for song in songs[:8]}
+
+
+# --- The rows and the index ---------------------------------------------------------------------------------------
+
+
+def test_songs_deleted_or_failed_since_the_index_was_built_are_not_offered(
+    nobody: Listener, make_songs: SongMaker
+) -> None:
+    songs = make_songs(8)
+    services.index_rebuild()
+    songs[0].delete()
+    Song.objects.filter(pk=songs[1].pk).update(state=Song.State.FAILED)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=8)
+    assert set(order(playlist)) == {song.pk for song in songs[2:]}
+
+
+def test_songs_tagged_since_the_index_was_built_are_offered(nobody: Listener, make_songs: SongMaker) -> None:
+    services.index_rebuild()
+    songs = make_songs(4)
+    assert set(order(services.playlist_create(listener=nobody, target=HAPPY, length=8))) == {s.pk for s in songs}
+    services.index_rebuild()
+    more = make_songs(3)
+    found = order(services.playlist_create(listener=nobody, target=HAPPY, length=8))
+    assert set(found) == {song.pk for song in [*songs, *more]}
+
+
+def test_a_song_that_is_analysed_anew_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
+    songs = make_songs(2)
+    Song.objects.update(state=Song.State.ANALYSING)
+    assert len(order(services.playlist_create(listener=nobody, target=HAPPY))) == len(songs)
+
+
+def test_only_current_estimates_count(nobody: Listener, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    EstimateFactory(song=song, is_current=False, model_version="older", valence=-1.0, arousal=-1.0)
+    item = services.playlist_create(listener=nobody, target=HAPPY).items.get()
+    assert (item.felt_valence, item.felt_arousal) > (0.0, 0.0)
+
+
+def test_embeddings_of_another_model_are_not_compared(alice: User, make_songs: SongMaker) -> None:
+    """While a new model works through the catalog, old estimates keep their place on the plane and nothing else."""
+    songs = make_songs(6)
+    old = SongFactory()
+    tag(old, 0.6, 0.6, model_version="older", embedding_bytes=np.ones(9, "<f4").tobytes())
+    songs[0].estimates.get().save()  # The newest estimate names the live model.
+    RatingFactory(listener=alice, song=old, felt_valence=-0.5, felt_arousal=-0.5, liked=True)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=7)
+    assert set(order(playlist)) == {song.pk for song in [*songs, old]}
+    services.index_rebuild()
+    assert selectors.similar_songs(old) == []
+    assert old not in selectors.similar_songs(songs[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
+    nobody: Listener, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = make_songs(5)
+    compose = playlists.compose
+
+    def lose_the_first_song() -> None:
+        Song.objects.filter(pk=songs[0].pk).delete()
+        connection.close()
+
+    def compose_and_lose_a_song(**asked: object) -> object:
+        composition = compose(**asked)  # type: ignore[arg-type]
+        thread = threading.Thread(target=lose_the_first_song)
+        thread.start()
+        thread.join()
+        return composition
+
+    monkeypatch.setattr(playlists, "compose", compose_and_lose_a_song)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    assert set(order(playlist)) == {song.pk for song in songs[1:]}
+
+
+# --- Ratings ------------------------------------------------------------------------------------------------------
+
+
+def test_a_rating_is_kept_and_changed_answer_by_answer(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    services.feedback_record(user=alice, song=song, liked=True)
+    rating = services.feedback_record(user=alice, song=song, familiar=False, listened_s=12.5).rating
+    rating.refresh_from_db()
+    assert (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar) == (0.2, -0.4, True, False)
+    assert (rating.listened_s, rating.model_version) == (12.5, "test-model-1")
+    assert FeltRating.objects.count() == 1
+
+
+def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    rating = services.feedback_record(user=alice, song=song, felt_nothing=True).rating
+    assert (rating.felt_nothing, rating.felt_valence, rating.felt_arousal) == (True, None, None)
+    rating = services.feedback_record(user=alice, song=song, felt_valence=0.0, felt_arousal=0.0).rating
+    assert (rating.felt_nothing, rating.felt_valence) == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({}, "says nothing"),
+        ({"felt_valence": 0.2}, "one of them is missing"),
+        ({"felt_arousal": 0.2}, "one of them is missing"),
+        ({"felt_valence": 1.2, "felt_arousal": 0.0}, "felt valence is 1.2"),
+        ({"felt_valence": 0.0, "felt_arousal": float("nan")}, "felt arousal is nan"),
+        ({"felt_valence": 0.0, "felt_arousal": 0.0, "felt_nothing": True}, "not both"),
+        ({"listened_s": -1.0}, "seconds heard are -1.0"),
+        ({"listened_s": float("inf")}, "seconds heard are inf"),
+    ],
+)
+def test_a_rating_that_cannot_be_is_refused_with_a_sentence(
+    alice: User, make_songs: SongMaker, answers: dict[str, float], sentence: str
+) -> None:
+    with pytest.raises(RatingInvalid, match=sentence):
+        services.feedback_record(user=alice, song=make_songs(1)[0], **answers)  # type: ignore[arg-type]
+    assert not FeltRating.objects.exists()
+
+
+def test_a_withdrawn_rating_is_gone_and_no_longer_counts(alice: User, bob: User, make_songs: SongMaker) -> None:
+    songs = make_songs(12)
+    listener = Listener(alice)
+    usual = order(services.playlist_create(listener=listener, target=HAPPY, seed=3))
+    RatingFactory(listener=bob, song=songs[0])
+    services.feedback_record(user=alice, song=songs[0], felt_valence=-0.9, felt_arousal=-0.9, liked=False)
+    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) != usual
+    services.feedback_withdraw(user=alice, song=songs[0])
+    services.feedback_withdraw(user=alice, song=songs[0])
+    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) == usual
+    assert FeltRating.objects.get().listener == bob
+
+
+def test_ratings_move_the_next_list_and_the_reasons_say_so(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(60, around=(0.0, 0.0), spread=1.0)
+    listener = Listener(alice)
+    before = services.playlist_create(listener=listener, target=HAPPY, seed=3)
+    for song in songs[:6]:
+        estimate = song.estimates.get()
+        services.feedback_record(
+            user=alice, song=song, felt_valence=estimate.valence, felt_arousal=max(-1.0, estimate.arousal - 0.7)
+        )
+    after = services.playlist_create(listener=listener, target=HAPPY, seed=3)
+    arousal = dict(selectors.estimates_playable().values_list("song_id", "arousal"))
+    means = [np.mean([arousal[song_id] for song_id in order(playlist)]) for playlist in (before, after)]
+    assert means[1] > means[0]
+    assert any("calmer" in item.reason for item in after.items.all())
+    assert not any("rating" in item.reason for item in before.items.all())
+
+
+# --- Ranking the rest again ---------------------------------------------------------------------------------------
+
+
+def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_songs: SongMaker) -> None:
+    make_songs(40, around=(0.3, 0.3), spread=0.6)
+    listener = Listener(alice)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10, seed=1)
+    before = order(playlist)
+    played = playlist.items.filter(position__lte=2)
+    for item in played:
+        services.listen_record(listener=listener, song=item.song, playlist=playlist)
+    rated = playlist.items.get(position=2).song
+    result = services.feedback_record(
+        user=alice, song=rated, felt_valence=-0.8, felt_arousal=-0.8, liked=False, playlist=playlist
+    )
+    after = order(playlist)
+    assert result.rerank is not None
+    assert result.rerank.changed
+    assert after[:2] == before[:2]
+    assert after != before
+    assert len(after) == len(set(after)) == 10
+    assert set(result.rerank.moved) == {a for a, b in zip(after, before, strict=True) if a != b}
+    assert result.rerank.sentence.startswith(f"Your rating of “{rated.title}” moved {len(result.rerank.moved)} song")
+    assert (result.rating.playlist, result.rating.position) == (playlist, 2)
+
+
+def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: SongMaker) -> None:
+    make_songs(30)
+    listener = Listener(alice)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10)
+    before = order(playlist)
+    services.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
+    result = services.playlist_rerank(playlist=playlist, listener=listener)
+    assert (result.changed, result.moved, result.sentence) == (False, (), "The rest stays as it is.")
+    assert order(playlist) == before
+
+
+def test_a_song_that_is_rated_was_heard_and_keeps_its_place(alice: User, make_songs: SongMaker) -> None:
+    make_songs(20)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    item = playlist.items.get(position=4)
+    services.feedback_record(user=alice, song=item.song, felt_valence=-1, felt_arousal=-1, playlist=playlist)
+    kept = playlist.items.get(position=4)
+    assert kept.song_id == item.song_id
+    assert kept.played_at is not None
+
+
+def test_ranking_again_fills_a_list_that_was_short(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(3)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=6)
+    make_songs(9)
+    services.playlist_rerank(playlist=playlist, listener=nobody)
+    playlist.refresh_from_db()
+    assert (len(order(playlist)), playlist.note) == (6, "")
+
+
+def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
+    alice: User, bob: User, staff: User, nobody: Listener, make_songs: SongMaker
+) -> None:
+    song = make_songs(4)[0]
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY)
+    for listener in (Listener(bob), Listener(staff), nobody, Listener(None)):
+        with pytest.raises(PlaylistNotFound):
+            selectors.playlist_visible(listener, playlist.pk)
+        with pytest.raises(PlaylistNotFound):
+            services.playlist_rerank(playlist=playlist, listener=listener)
+        with pytest.raises(PlaylistNotFound):
+            services.listen_record(listener=listener, song=song, playlist=playlist)
+    with pytest.raises(PlaylistNotFound):
+        services.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
+    assert not Listen.objects.exists()
+    assert not FeltRating.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_songs: SongMaker) -> None:
+    make_songs(40, around=(0.3, 0.3), spread=0.6)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
+    heard = [playlist.items.get(position=position).song for position in (1, 2)]
+    start, faults = threading.Barrier(2), []
+
+    def rate(song: Song) -> None:
+        try:
+            start.wait()
+            services.feedback_record(user=alice, song=song, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
+        except Exception as error:  # Whatever it is, the test reports it.
+            faults.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=rate, args=(song,)) for song in heard]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert list(playlist.items.values_list("position", flat=True)) == list(range(1, 11))
+    assert order(playlist)[:2] == [song.pk for song in heard]
+    assert FeltRating.objects.filter(listener=alice).count() == 2
+
+
+# --- Listens and sessions -----------------------------------------------------------------------------------------
+
+
+def test_a_listen_marks_the_item_and_a_double_report_is_one(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(4)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    item = playlist.items.get(position=1)
+    first = services.listen_record(listener=nobody, song=item.song, playlist=playlist)
+    assert services.listen_record(listener=nobody, song=item.song, playlist=playlist) == first
+    item.refresh_from_db()
+    assert item.played_at is not None
+    assert Listen.objects.get().session_key == nobody.session_key
+
+
+def test_signing_in_keeps_what_the_session_made(alice: User, nobody: Listener, make_songs: SongMaker) -> None:
+    song = make_songs(4)[0]
+    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    others = services.playlist_create(listener=Listener(None, "another-browser"), target=HAPPY)
+    services.listen_record(listener=nobody, song=song)
+    services.session_adopt(user=alice, session_key="")
+    for _ in range(2):
+        services.session_adopt(user=alice, session_key=nobody.session_key)
+    assert list(selectors.playlists_of(Listener(alice))) == [playlist]
+    assert list(selectors.playlists_of(nobody)) == []
+    assert Listen.objects.get().listener == alice
+    others.refresh_from_db()
+    assert others.owner is None
+
+
+def test_a_deleted_playlist_leaves_ratings_and_listens(alice: User, make_songs: SongMaker) -> None:
+    make_songs(4)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY)
+    song = playlist.items.get(position=1).song
+    services.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+    services.feedback_record(user=alice, song=song, liked=True, playlist=playlist)
+    services.playlist_delete(playlist=playlist)
+    assert Listen.objects.get().playlist is None
+    assert FeltRating.objects.get().playlist is None

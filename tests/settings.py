@@ -1,0 +1,17 @@
+"""The product's settings, in a private `var` that vanishes with the test run.
+
+The environment is set before the product's settings are read, so that processes started by tests inherit it.
+"""
+
+import os
+import tempfile
+
+if "MOODPLANE_TEST_VAR" not in os.environ:
+    os.environ["MOODPLANE_TEST_VAR"] = tempfile.mkdtemp(prefix="moodplane-test-")
+os.environ["MOODPLANE_VAR"] = os.environ["MOODPLANE_TEST_VAR"]
+os.environ.setdefault("SECRET_KEY", "a key for tests only, never used to sign anything real")
+
+from mer_site.settings import *  # noqa: F403
+
+# Hashing slowly is the point of a password hash, and no point of a test.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,46 @@
+"""`manage.py evaluate [WEIGHTS]`: score a checkpoint on the clips it never saw, through the serving code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+
+class Command(BaseCommand):
+    help = "Score a checkpoint on its held-out clips, from audio files through the code that serves."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("weights", nargs="?", type=Path, default=settings.MOODPLANE_WEIGHTS)
+        parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
+        parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
+        parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
+        parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
+        parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        from emotion.exceptions import EmotionError
+        from training import flagship
+        from training.datasets import DatasetError
+
+        if options["weights"] is None:
+            raise CommandError("There are no model weights; name some, or train with manage.py train.")
+        try:
+            scores = flagship.evaluate(
+                options["weights"],
+                data_root=options["data"],
+                work_dir=options["work"],
+                engine=options["engine"],
+                device=options["device"],
+                say=self.stderr.write,
+            )
+        except (OSError, ValueError, KeyError, EmotionError, DatasetError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(flagship.table(scores))
+        if options["json"]:
+            by_dataset = {name: each.to_json() for name, each in scores.items()}
+            options["json"].write_text(json.dumps(by_dataset, indent=1) + "\n")
