@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
@@ -66,7 +67,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         files = request.FILES.getlist("file")
         if not files:
             raise FileMissing('There is no file in this request. Send audio as multipart/form-data in the part "file".')
-        uploads = [services.upload_create(owner=request.user, file=file, file_name=file.name or "") for file in files]
+        owner = cast(User, request.user)
+        uploads = [services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in files]
         rows = UploadSerializer(uploads, many=True).data
         if len(rows) == 1:
             headers = {"Location": request.build_absolute_uri(rows[0]["status_url"])}

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import av
 from av.container import InputContainer
@@ -121,7 +121,9 @@ def _open(stream: BinaryIO) -> InputContainer:
     stream.seek(0)
     options = {"format_whitelist": _FORMAT_WHITELIST, "protocol_whitelist": ""}
     try:
-        return av.open(stream, format=_format_after_id3(stream, head), options=options, metadata_errors="replace")
+        return av.open(
+            stream, mode="r", format=_format_after_id3(stream, head), options=options, metadata_errors="replace"
+        )
     except (av.FFmpegError, ValueError) as error:
         raise _refusal(head) from error
 
@@ -262,7 +264,8 @@ def _audio_present(container: InputContainer, max_duration_s: float) -> tuple[fl
 def _decoded_s(packet: av.Packet) -> float:
     try:
         # MP3 and AAC begin mid-stream after a cut, so one bad packet says nothing about the next.
-        return sum(frame.samples / frame.sample_rate for frame in packet.decode() if isinstance(frame, av.AudioFrame))
+        frames: list[Any] = packet.decode()
+        return sum(frame.samples / frame.sample_rate for frame in frames)
     except (av.FFmpegError, EOFError):
         return 0.0
 

@@ -5,12 +5,10 @@ Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 from urllib.parse import quote
 
 from django.conf import settings
@@ -106,15 +104,12 @@ def file_response(
 
 def _answer(request: HttpRequest, path: Path, etag: str, mime_type: str) -> HttpResponseBase:
     try:
-        stream = path.open("rb")
+        status = path.stat()
     except FileNotFoundError as error:
         raise SongFileLost(
             "The file of this song is no longer on the server. Uploading the same file again brings it back."
         ) from error
-    status = os.fstat(stream.fileno())
-    response = _choose(request, stream, status.st_size, status.st_mtime, etag)
-    if not isinstance(response, StreamingHttpResponse):
-        stream.close()
+    response = _choose(request, path, status.st_size, status.st_mtime, etag)
     response["ETag"] = etag
     response["Last-Modified"] = http_date(status.st_mtime)
     response["Accept-Ranges"] = "bytes"
@@ -123,7 +118,7 @@ def _answer(request: HttpRequest, path: Path, etag: str, mime_type: str) -> Http
     return response
 
 
-def _choose(request: HttpRequest, stream: BinaryIO, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
+def _choose(request: HttpRequest, path: Path, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
     if _is_fresh(request, etag, mtime):
         return HttpResponse(status=304)
     try:
@@ -134,7 +129,7 @@ def _choose(request: HttpRequest, stream: BinaryIO, size_bytes: int, mtime: floa
     if request.method == "HEAD":
         response: HttpResponseBase = HttpResponse()
     else:
-        response = StreamingHttpResponse(_PartReader(stream, part or whole), status=206 if part else 200)
+        response = StreamingHttpResponse(_read(path, part or whole), status=206 if part else 200)
     response["Content-Length"] = str((part or whole).length)
     if part:
         response["Content-Range"] = f"bytes {part.first}-{part.last}/{size_bytes}"
@@ -163,23 +158,11 @@ def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str)
     return byte_range_parse(header, size_bytes)
 
 
-class _PartReader:
-    """Reads a part of an open file in chunks; Django closes it when the answer ends or the listener leaves."""
-
-    def __init__(self, stream: BinaryIO, part: ByteRange) -> None:
-        self._stream = stream
-        self._left_bytes = part.length
+def _read(path: Path, part: ByteRange) -> Iterator[bytes]:
+    """Yield a part of a file in chunks. It is opened at the first, so that an answer nobody reads holds nothing."""
+    left_bytes = part.length
+    with path.open("rb") as stream:
         stream.seek(part.first)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        chunk = self._stream.read(min(_CHUNK_BYTES, self._left_bytes))
-        if not chunk:
-            raise StopIteration
-        self._left_bytes -= len(chunk)
-        return chunk
-
-    def close(self) -> None:
-        self._stream.close()
+        while left_bytes and (chunk := stream.read(min(_CHUNK_BYTES, left_bytes))):
+            left_bytes -= len(chunk)
+            yield chunk

@@ -39,7 +39,7 @@ class CappedUploadHandler(FileUploadHandler):
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         """Begin a file."""
         super().new_file(*args, **kwargs)
-        self.file = ArrivedFile(self.file_name, self.content_type, 0, self.charset, self.content_type_extra)
+        self.file = ArrivedFile(self.file_name or "", self.content_type, 0, self.charset, self.content_type_extra)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
         """Keep a piece, unless the file is lost already."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import PurePath
+from typing import cast
 
 from django.contrib import messages
+from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -106,9 +108,9 @@ def _uploads(request: HttpRequest) -> HttpResponseBase:
 
 
 def _files_take(request: HttpRequest, form: UploadForm) -> None:
+    owner = cast(User, request.user)
     taken = [
-        services.upload_create(owner=request.user, file=file, file_name=file.name)  # type: ignore[arg-type]
-        for file in form.cleaned_data["file"]
+        services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in form.cleaned_data["file"]
     ]
     failed = [upload for upload in taken if upload.outcome == Upload.Outcome.FAILED]
     accepted = sum(upload.outcome == Upload.Outcome.ACCEPTED for upload in taken)

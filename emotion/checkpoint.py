@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,14 +76,22 @@ def save(network: QuadrantNetwork, card: Card, weights: Path) -> Card:
     try:
         save_file(tensors, beside)
         beside.chmod(0o644)
-        written = Card(card.version, card.mel, card.network, card.temperature, _sha256(beside), card.facts)
-        card_beside = weights.with_suffix(".json.tmp")
-        card_beside.write_text(json.dumps(written.to_json(), indent=2, ensure_ascii=False) + "\n")
-        os.replace(beside, weights)
-        os.replace(card_beside, card_path(weights))
+        written = replace(card, weights_sha256=_sha256(beside))
+        beside.replace(weights)
     finally:
         beside.unlink(missing_ok=True)
+    write_card(written, weights)
     return written
+
+
+def write_card(card: Card, weights: Path) -> None:
+    """Write the card of a weights file; it appears whole or not at all."""
+    beside = weights.with_suffix(".json.tmp")
+    try:
+        beside.write_text(json.dumps(card.to_json(), indent=2, ensure_ascii=False) + "\n")
+        beside.replace(card_path(weights))
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def read_card(weights: Path) -> Card:

@@ -2,7 +2,8 @@
 
 Used when DATABASE_URL or CELERY_BROKER_URL is unset. Whoever needs the servers calls `ensure_running`: the first
 process starts them, others join, and the last one to leave stops them. Who is still there is told by a shared file
-lock, which the kernel drops when a process dies in whatever way, so that a SIGKILL leaves no stale count behind.
+lock, which the kernel drops when a process dies in whatever way, so that a SIGKILL leaves no stale count behind; a
+janitor (`mer_site.embedded_janitor`) stops the servers then.
 
 The wheel's own launcher is not used, since its socket option breaks on a path with a space, and since as root it
 creates a system user and opens the parent directories to everybody.
@@ -15,7 +16,6 @@ import fcntl
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -23,9 +23,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from mer_site.embedded_janitor import janitor_ensure
 from mer_site.embedded_paths import EmbeddedPaths
 from mer_site.embedded_servers import Postgres, Redis
-from mer_site.unprivileged import EmbeddedError, Unprivileged
+from mer_site.unprivileged import EmbeddedError, LastingProcess, Unprivileged
 
 __all__ = ["EmbeddedError", "Servers", "ensure_running", "keep_running"]
 
@@ -35,7 +36,7 @@ _WATCH_S = 3.0
 
 # The servers that this process started may outlive its interest in them, so nobody waits for them; they are kept here
 # to be reaped when they end.
-_children: list[subprocess.Popen[bytes]] = []
+_children: list[LastingProcess] = []
 
 
 class Servers:
@@ -62,6 +63,7 @@ class Servers:
             with self._change():
                 self._join()
                 self._start()
+                janitor_ensure(self.paths)
         except OSError as error:
             self._forget()
             raise EmbeddedError(

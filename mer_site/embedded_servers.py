@@ -6,7 +6,6 @@ import os
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from mer_site.embedded_paths import DATABASE_NAME, DATABASE_USER, EmbeddedPaths
-from mer_site.unprivileged import EmbeddedError, Unprivileged
+from mer_site.unprivileged import EmbeddedError, LastingProcess, Unprivileged
 
 _POSTGRES_BINARIES = {16: "pginstall/bin", 18: "pginstall18/bin"}  # By major version, inside the wheel.
 _START_TIMEOUT_S = 90.0  # Recovery after a power cut can take a while.
@@ -44,7 +43,7 @@ class Postgres:
             return False
         return True
 
-    def start(self, user: Unprivileged) -> subprocess.Popen[bytes] | None:
+    def start(self, user: Unprivileged) -> LastingProcess | None:
         """Start it, unless it runs; return the child process if this started it.
 
         Raises:
@@ -63,9 +62,9 @@ class Postgres:
         """Stop it, ending open sessions; a server that does not obey is killed."""
         if (running := self.process()) is not None:
             # SIGINT is the fast shutdown. SIGTERM would wait until every client has left.
-            _stop(running, signal.SIGINT)
+            stop_process(running, signal.SIGINT)
 
-    def _start(self, user: Unprivileged) -> subprocess.Popen[bytes]:
+    def _start(self, user: Unprivileged) -> LastingProcess:
         data, log = self._paths.postgres_data, self._paths.log_dir / "postgres.log"
         user.own(data)
         binaries = _postgres_binaries(data)
@@ -147,7 +146,7 @@ class Redis:
             except redis.RedisError:
                 return False
 
-    def start(self, user: Unprivileged) -> subprocess.Popen[bytes] | None:
+    def start(self, user: Unprivileged) -> LastingProcess | None:
         """Start it, unless it runs; return the child process if this started it.
 
         Raises:
@@ -169,7 +168,19 @@ class Redis:
     def stop(self) -> None:
         """Stop it; it saves its queue first."""
         if (running := self.process()) is not None:
-            _stop(running, signal.SIGTERM)
+            stop_process(running)
+
+
+def stop_process(process: psutil.Process, gently: signal.Signals = signal.SIGTERM) -> None:
+    """Stop a process and its children; who does not obey is killed."""
+    with suppress(psutil.NoSuchProcess):
+        family = [process, *process.children(recursive=True)]
+        process.send_signal(gently)
+        _, obstinate = psutil.wait_procs(family, timeout=_STOP_TIMEOUT_S)
+        for each in obstinate:
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(obstinate, timeout=_STOP_TIMEOUT_S)
 
 
 def _postgres_binaries(data: Path) -> Path:
@@ -206,7 +217,7 @@ def _process_in(directory: Path, pidfile: str) -> psutil.Process | None:
     return process if alive else None
 
 
-def _spawn(user: Unprivileged, argv: list[str], cwd: Path, log: Path) -> subprocess.Popen[bytes]:
+def _spawn(user: Unprivileged, argv: list[str], cwd: Path, log: Path) -> LastingProcess:
     with log.open("ab") as output:
         # A session of its own: the terminal's Ctrl-C is for the supervisor, which stops the servers last.
         return user.popen(argv, cwd=cwd, stdout=output, stderr=output, start_new_session=True)
@@ -219,17 +230,6 @@ def _wait(ready: Callable[[], bool], worthwhile: Callable[[], bool], timeout_s: 
             return False
         time.sleep(0.05)
     return True
-
-
-def _stop(process: psutil.Process, gently: signal.Signals) -> None:
-    with suppress(psutil.NoSuchProcess):
-        family = [process, *process.children(recursive=True)]
-        process.send_signal(gently)
-        _, obstinate = psutil.wait_procs(family, timeout=_STOP_TIMEOUT_S)
-        for each in obstinate:
-            with suppress(psutil.NoSuchProcess):
-                each.kill()
-        psutil.wait_procs(obstinate, timeout=_STOP_TIMEOUT_S)
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -21,6 +21,13 @@ class EmbeddedError(Exception):
     """The embedded servers cannot run; the message is a sentence for whoever started them."""
 
 
+class LastingProcess(subprocess.Popen[bytes]):
+    """A process that may well outlive the one that started it."""
+
+    def __del__(self) -> None:
+        """Say nothing: Popen would complain that it still runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unprivileged:
     """Whom the servers run as: a uid and gid to change to, or nobody in particular when we are not root."""
@@ -102,11 +109,11 @@ class Unprivileged:
         stdout: IO[bytes] | int,
         stderr: IO[bytes] | int,
         start_new_session: bool = False,
-    ) -> subprocess.Popen[bytes]:
+    ) -> LastingProcess:
         """Start a command as this user, in `cwd`, with no input and an environment free of PostgreSQL's variables."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
         changes_user = self.uid is not None and not self.capability
-        return subprocess.Popen(
+        return LastingProcess(
             [*self._setpriv(), *argv],
             cwd=cwd,
             stdin=subprocess.DEVNULL,

@@ -104,7 +104,7 @@ class ListenerModel:
         residuals = np.clip(residuals, -MAX_RESIDUAL, MAX_RESIDUAL)
         precision = ratings.weights[usable, None] / RATING_NOISE_SD**2
         posterior = np.diag(1.0 / _prior_variances(n_dimensions)) + features.T @ (precision * features)
-        covariance = np.linalg.inv(posterior)
+        covariance = np.linalg.inv(posterior).astype(np.float64)
         pulls = precision * residuals
         return cls(
             coefficients=covariance @ features.T @ pulls,
@@ -126,7 +126,7 @@ class ListenerModel:
         return float(self.coefficients[0, 0]), float(self.coefficients[0, 1])
 
     def predict(
-        self, song_ids: NDArray[np.int64], perceived: NDArray[np.floating], embeddings: NDArray[np.floating]
+        self, song_ids: NDArray[np.int64], perceived: NDArray[np.float64], embeddings: NDArray[np.float64]
     ) -> Felt:
         """Predict what the listener feels.
 
@@ -138,8 +138,7 @@ class ListenerModel:
         Returns:
             One row per song; values that are not finite count as 0.
         """
-        perceived = np.nan_to_num(np.asarray(perceived, np.float64), posinf=0.0, neginf=0.0)
-        embeddings = np.nan_to_num(np.asarray(embeddings, np.float64), posinf=0.0, neginf=0.0)
+        perceived, embeddings = _finite(perceived), _finite(embeddings)
         features = _features(perceived, embeddings)
         projected = features @ self.covariance
         raw = np.clip(features @ self.coefficients, -MAX_SHIFT, MAX_SHIFT)
@@ -179,6 +178,10 @@ def _usable(ratings: Ratings) -> NDArray[np.bool_]:
     finite = np.isfinite(ratings.perceived).all(axis=1) & np.isfinite(ratings.felt).all(axis=1)
     finite &= np.isfinite(ratings.embeddings).all(axis=1) & np.isfinite(ratings.weights)
     return finite & (np.nan_to_num(ratings.weights) > 0)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, 0.0)
 
 
 def _features(perceived: NDArray[np.float64], embeddings: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -123,7 +124,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[FeltRating]:
-        return selectors.ratings_of(self.request.user)
+        return selectors.ratings_of(self._user())
 
     @extend_schema(
         summary="Rate a song, or change your rating", request=RatingCreateSerializer, responses=FeedbackSerializer
@@ -136,17 +137,22 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
         playlist_id = answers.pop("playlist", None)
         listener = services.listener_from_request(request)
         playlist = None if playlist_id is None else selectors.playlist_visible(listener, playlist_id)
-        result = services.feedback_record(user=request.user, playlist=playlist, **answers)
+        result = services.feedback_record(user=self._user(), playlist=playlist, **answers)
         return Response(FeedbackSerializer(result).data)
 
     @extend_schema(summary="One of your ratings", responses=RatingSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Answer 404 for a rating that is not yours."""
-        return Response(RatingSerializer(selectors.rating_visible(request.user, int(pk))).data)
+        return Response(RatingSerializer(selectors.rating_visible(self._user(), int(pk))).data)
 
     @extend_schema(summary="Withdraw a rating", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
-        rating = selectors.rating_visible(request.user, int(pk))
-        services.feedback_withdraw(user=request.user, song=rating.song)
+        rating = selectors.rating_visible(self._user(), int(pk))
+        services.feedback_withdraw(user=self._user(), song=rating.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _user(self) -> User:
+        user = self.request.user
+        assert isinstance(user, User), "the permission lets nobody else in"
+        return user

@@ -35,7 +35,7 @@ class Pool:
     """Estimates as arrays, a row per song in the order of their ids.
 
     `song_ids`, `artist_ids`, `quadrants` and `confidence` `(n,)`; `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero
-    where an estimate is not by `model_version` and therefore not comparable.
+    where an estimate is not by `model_version`, the index's, and therefore not comparable.
     """
 
     song_ids: NDArray[np.int64]
@@ -89,21 +89,25 @@ def index_from_rows() -> SongIndex:
 def songs_index() -> SongIndex:
     """Return the published index, or one made from the rows while there is none that can be used."""
     try:
-        return _reader(Path(settings.MOODPLANE_INDEX_DIR)).current()
+        published = _reader(Path(settings.MOODPLANE_INDEX_DIR)).current()
     except IndexUnavailable as error:
         logger.warning("Using the rows instead of the index: %s", error)
         return index_from_rows()
+    # One that was published before the first song was tagged knows no model to compare with.
+    return published if len(published) else index_from_rows()
 
 
-def pool_near(points: Iterable[tuple[float, float]], filters: Filters, always: Sequence[int] = ()) -> Pool:
+def pool_near(
+    index: SongIndex, points: Iterable[tuple[float, float]], filters: Filters, always: Sequence[int] = ()
+) -> Pool:
     """Return songs near any of some points of the plane, those newer than the index, and some whatever they are.
 
     Args:
+        index: where to look.
         points: (valence, arousal) pairs.
         filters: limit what is found, but not `always`.
         always: ids of songs that must be in the pool if they still exist.
     """
-    index = songs_index()
     playable = estimates_playable(filters)
     within = None
     if filters != NO_FILTERS:
@@ -114,34 +118,29 @@ def pool_near(points: Iterable[tuple[float, float]], filters: Filters, always: S
     estimates = list(playable.filter(song_id__in=found).select_related("song"))
     estimates += _newer_than(playable, index.info.watermark)
     estimates += EmotionEstimate.objects.filter(is_current=True, song_id__in=always).select_related("song")
-    return pool_of(estimates, index)
+    return _pool_of(estimates, index)
 
 
-def pool_of(estimates: Iterable[EmotionEstimate], index: SongIndex) -> Pool:
-    """Turn estimates, with their songs, into arrays that are comparable with an index."""
+def _pool_of(estimates: Iterable[EmotionEstimate], index: SongIndex) -> Pool:
     by_song = {estimate.song_id: estimate for estimate in estimates}
     rows = [by_song[song_id] for song_id in sorted(by_song)]
-    model_version = index.info.model_version or next((row.model_version for row in rows), "")
-    n_dimensions = index.n_dimensions or next((len(row.embedding) for row in rows), 0)
     return Pool(
         song_ids=np.asarray([row.song_id for row in rows], np.int64),
         artist_ids=np.asarray([row.song.artist_id for row in rows], np.int64),
         quadrants=tuple(Quadrant(row.quadrant) for row in rows),
         confidence=np.asarray([row.confidence for row in rows], np.float64),
         perceived=np.asarray([(row.valence, row.arousal) for row in rows], np.float64).reshape(-1, 2),
-        embeddings=embedding_matrix(rows, model_version, n_dimensions),
-        model_version=model_version,
+        embeddings=embedding_matrix(rows, index),
+        model_version=index.info.model_version,
     )
 
 
-def embedding_matrix(
-    estimates: Sequence[EmotionEstimate], model_version: str, n_dimensions: int
-) -> NDArray[np.float64]:
-    """Return `(n, n_dimensions)`; the row of an estimate that another model made, or that is not finite, is zero."""
-    matrix = np.zeros((len(estimates), n_dimensions))
+def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> NDArray[np.float64]:
+    """Return embeddings `(n, d)`; a row that the index's model did not make, or that is not finite, is zero."""
+    matrix = np.zeros((len(estimates), index.n_dimensions))
     for row, estimate in enumerate(estimates):
         embedding = estimate.embedding
-        usable = estimate.model_version == model_version and len(embedding) == n_dimensions
+        usable = estimate.model_version == index.info.model_version and len(embedding) == index.n_dimensions
         if usable and np.isfinite(embedding).all():
             matrix[row] = embedding
     return matrix

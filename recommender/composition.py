@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from emotion.models import EmotionEstimate
 from recommender.adaptation import Felt, ListenerModel, Ratings
-from recommender.candidates import Pool, embedding_matrix, estimates_playable, pool_near
+from recommender.candidates import Pool, embedding_matrix, estimates_playable, pool_near, songs_index
 from recommender.explain import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, list_note, reason
+from recommender.index import SongIndex
 from recommender.models import FeltRating, Listen
 from recommender.ranking import Candidates, RankedSong, distances, rank
 from recommender.values import NO_FILTERS, Filters, Listener, Target
@@ -69,12 +70,14 @@ def compose(
         fixed: places that are taken, each by the id of a song.
     """
     fixed = dict(fixed or {})
-    pool, model = _pool_for(listener, target, filters, always=list(fixed.values()))
+    index = songs_index()
+    model = ListenerModel.fit(ratings_for_model(listener.user, index))
+    pool = pool_near(index, _points(target, model), filters, always=list(fixed.values()))
     felt = model.predict(pool.song_ids, pool.perceived, pool.embeddings)
     recency = _recency(listener, pool)
     away = distances(felt.point, target.point)
     fixed_rows = {place: row for place, song_id in fixed.items() if (row := pool.row_of(song_id)) is not None}
-    eligible = _eligible(recency, away, list(fixed_rows.values()), length)
+    eligible = _eligible(recency, away, list(fixed_rows.values()), length - len(fixed_rows))
     ranked = _rank(pool, felt, recency, target, length, seed, fixed_rows, eligible)
     return Composition(
         placements=tuple(_placement(song, pool, felt, recency) for song in ranked),
@@ -83,10 +86,10 @@ def compose(
     )
 
 
-def ratings_for_model(user: User | None, model_version: str, n_dimensions: int) -> Ratings:
+def ratings_for_model(user: User | None, index: SongIndex) -> Ratings:
     """Return a user's ratings as the listener model takes them; songs without an estimate say nothing yet."""
     if user is None:
-        return Ratings.none(n_dimensions)
+        return Ratings.none(index.n_dimensions)
     newest = FeltRating.objects.filter(listener=user).order_by("-updated_at")[:RATINGS_LIMIT]
     said = {rating.song_id: rating for rating in newest}
     estimates = list(EmotionEstimate.objects.filter(is_current=True, song_id__in=said).order_by("song_id"))
@@ -95,7 +98,7 @@ def ratings_for_model(user: User | None, model_version: str, n_dimensions: int) 
         song_ids=np.asarray([estimate.song_id for estimate in estimates], np.int64),
         perceived=np.asarray([(e.valence, e.arousal) for e in estimates], np.float64).reshape(-1, 2),
         felt=np.asarray([_felt_point(rating) for rating in ratings], np.float64).reshape(-1, 2),
-        embeddings=embedding_matrix(estimates, model_version, n_dimensions),
+        embeddings=embedding_matrix(estimates, index),
         weights=np.ones(len(ratings)),
         likes=np.asarray([_like(rating) for rating in ratings], np.float64),
     )
@@ -110,24 +113,22 @@ def listens_of(listener: Listener) -> QuerySet[Listen]:
     return Listen.objects.filter(listener=None, session_key=listener.session_key)
 
 
-def _pool_for(listener: Listener, target: Target, filters: Filters, *, always: list[int]) -> tuple[Pool, ListenerModel]:
-    """Fetch songs near the target as perceived, and near where this listener would have to be sent to feel it."""
-    pool = pool_near([target.point], filters, always)
-    model = ListenerModel.fit(ratings_for_model(listener.user, pool.model_version, pool.embeddings.shape[1]))
+def _points(target: Target, model: ListenerModel) -> list[tuple[float, float]]:
+    """Return the target as perceived, and the point where this listener would have to be sent to feel it."""
     if model.n_ratings == 0:
-        return pool, model
-    shifted = np.clip(np.asarray(target.point) - np.asarray(model.bias), -1.0, 1.0)
-    return pool_near([target.point, (float(shifted[0]), float(shifted[1]))], filters, always), model
+        return [target.point]
+    sent = np.clip(np.asarray(target.point) - np.asarray(model.bias), -1.0, 1.0)
+    return [target.point, _pair(sent)]
 
 
 def _eligible(
-    recency: NDArray[np.float64], away: NDArray[np.float64], fixed_rows: list[int], length: int
+    recency: NDArray[np.float64], away: NDArray[np.float64], fixed_rows: list[int], n_places: int
 ) -> NDArray[np.bool_]:
     """Leave out what was played within a day when there are enough other songs close to the target."""
     recent = recency >= 1.0
     free = np.ones(len(recency), bool)
     free[fixed_rows] = False
-    enough = int((free & ~recent & (away <= CLOSE_DISTANCE)).sum()) >= length
+    enough = int((free & ~recent & (away <= CLOSE_DISTANCE)).sum()) >= n_places
     return free & ~recent if enough else free
 
 

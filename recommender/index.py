@@ -22,7 +22,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,10 +138,10 @@ class SongIndex:
             vector = self._vectors.reconstruct(int(song_id))
         except RuntimeError:  # FAISS has no gentler way to say that it does not know an id.
             return Hits(np.zeros(0, np.int64), np.zeros(0))
-        return self.like_embedding(vector[:-_PLANE_COLUMNS], k, without=song_id)
+        return self.like_embedding(np.asarray(vector)[:-_PLANE_COLUMNS], k, without=song_id)
 
     def like_embedding(self, embedding: NDArray[np.floating], k: int, without: int | None = None) -> Hits:
-        """Find the songs most like an embedding `(d,)`; scores are cosines, and only what points the same way is like."""
+        """Find the songs most like an embedding `(d,)`; scores are cosines, and none that is not above 0 is alike."""
         query = np.zeros(self._vectors.d, np.float32)
         query[: self.n_dimensions] = embedding
         hits = self._search(query, k + (without is not None), None)
@@ -154,8 +154,11 @@ class SongIndex:
         k = min(k, len(self))
         if k <= 0:
             return Hits(np.zeros(0, np.int64), np.zeros(0))
-        selector = None if within is None else faiss.IDSelectorBatch(np.asarray(within, np.int64))
-        params = None if selector is None else faiss.SearchParameters(sel=selector)
+        params = faiss.SearchParameters()
+        if within is not None:
+            # The name keeps the selector alive: the parameters only point to it.
+            selector = faiss.IDSelectorBatch(np.asarray(within, np.int64))
+            params.sel = selector
         scores, ids = self._vectors.search(query[None, :], k, params=params)
         found = ids[0] >= 0
         return Hits(ids[0][found], scores[0][found].astype(np.float64))
@@ -195,7 +198,8 @@ class SongIndex:
             raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
         if hashlib.sha256(payload).hexdigest() != info.sha256:
             raise IndexCorrupt(f"The published index {info.generation} is not what was written; rebuild it.")
-        return cls(faiss.deserialize_index(np.frombuffer(payload, np.uint8)), info)
+        vectors = faiss.deserialize_index(np.frombuffer(payload, np.uint8))
+        return cls(cast("faiss.IndexIDMap2", vectors), info)
 
 
 def read_info(directory: Path) -> IndexInfo:

@@ -124,11 +124,11 @@ def similar_songs(song: Song, k: int = 6) -> list[Song]:
     return [by_id[song_id] for song_id in found if song_id in by_id][:k]
 
 
-def _current_estimates(lookup: str = "estimates") -> Prefetch[EmotionEstimate]:
+def _current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:
     current = EmotionEstimate.objects.filter(is_current=True)
     return Prefetch(lookup, queryset=current, to_attr="current_estimates")
 
 
-def _items() -> Prefetch[PlaylistItem]:
+def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
     songs = PlaylistItem.objects.select_related("song__artist", "song__album").order_by("position")
     return Prefetch("items", queryset=songs.prefetch_related(_current_estimates("song__estimates")))

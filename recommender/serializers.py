@@ -23,9 +23,9 @@ class QuadrantField(serializers.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(choices=[(quadrant.value, quadrant.label) for quadrant in Quadrant], **kwargs)
 
-    def to_internal_value(self, data: Any) -> Quadrant:
+    def to_internal_value(self, data: Any) -> Any:
         text = str(data).strip().upper().removeprefix("Q")
-        return Quadrant(super().to_internal_value(text))
+        return Quadrant(int(super().to_internal_value(text)))
 
 
 class AxisField(serializers.FloatField):

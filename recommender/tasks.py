@@ -7,7 +7,7 @@ from celery import shared_task
 from recommender import services
 
 
-@shared_task(queue="default", acks_late=True)
+@shared_task(name="recommender.tasks.index_refresh")
 def index_refresh() -> None:
     """Bring the published index up to the rows; finds nothing to do when it already is."""
     services.index_refresh()

@@ -15,3 +15,5 @@ from mer_site.settings import *  # noqa: F403
 
 # Hashing slowly is the point of a password hash, and no point of a test.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Look files up when asked for, in place of walking all of them for every test's client.
+WHITENOISE_AUTOREFRESH = True

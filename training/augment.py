@@ -1,6 +1,7 @@
 """Random changes of log-mel images that leave the emotion alone. Pure.
 
-Images are `(n, 1, n_mels, n_frames)` in [0, 1], where one unit is `MelConfig.range_db`; each function returns a new batch.
+Images are `(n, 1, n_mels, n_frames)` in [0, 1], where one unit is `MelConfig.range_db`; every function returns a new
+batch.
 """
 
 from __future__ import annotations

@@ -95,7 +95,9 @@ def lay_out(recipe: Recipe, key: Key) -> list[Bar]:
         letter, length = match[1], int(match[2])
         chords = progressions[THEME_OF_SECTION[letter]]
         bars += [Bar(len(bars) + at, letter, at, length, chords[at % len(chords)]) for at in range(length)]
-    bars[-1] = replace(bars[-1], chords=progressions["A"][0][:1])
+    opening = progressions["A"][0][0]
+    rest = opening if opening.root == key.tonic % 12 else Chord.parse("1", key)
+    bars[-1] = replace(bars[-1], chords=(rest,))
     return bars
 
 

@@ -49,6 +49,7 @@ def render_pieces(out_dir: Path, workers: int = 2, progress: Callable[[int, int]
 
     Raises:
         OSError: the folder cannot be written.
+        BrokenProcessPool: a worker was killed; what was finished stays.
     """
     out_dir.mkdir(parents=True, exist_ok=True)
     paths = [piece_path(out_dir, number) for number in range(len(PIECES))]
@@ -90,8 +91,18 @@ def render_piece(recipe: Recipe, path: Path, track_number: int) -> None:
 
 
 def encode(sound: Signal, path: Path) -> None:
-    """Write stereo sound, `(2, n_samples)` at 44,100 Hz, as Ogg Vorbis."""
-    frames = np.ascontiguousarray(sound.T)
+    """Write stereo sound, `(2, n_samples)` at 44,100 Hz, as Ogg Vorbis.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    try:
+        _write_frames(np.ascontiguousarray(sound.T), path)
+    except soundfile.LibsndfileError as error:
+        raise OSError(f"The demo piece could not be written to {path}: {error.error_string}") from error
+
+
+def _write_frames(frames: Signal, path: Path) -> None:
     with soundfile.SoundFile(
         path, "w", SAMPLE_RATE_HZ, 2, "VORBIS", format="OGG", compression_level=_COMPRESSION
     ) as file:

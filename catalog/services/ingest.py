@@ -70,14 +70,16 @@ def paths_ingest(
     files = list(dict.fromkeys(audio_files_find(paths)))
     summary = IngestSummary()
     unannounced: list[int] = []
+    announced: set[int] = set()
     for number, path in enumerate(files, start=1):
-        unannounced += _path_ingest(path, owner, summary)
+        # The same recording may lie in the folder twice.
+        unannounced += [pk for pk in _path_ingest(path, owner, summary) if pk not in announced]
+        announced.update(unannounced)
         if len(unannounced) >= _ANNOUNCE_BATCH or number == len(files):
             songs_announce(song_ids=unannounced)
             unannounced = []
         if progress is not None:
             progress(number, len(files), path)
-    # The same recording may lie in the folder twice.
     summary.song_ids = list(dict.fromkeys(summary.song_ids))
     return summary
 

@@ -43,8 +43,8 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
         if song is None:
             return _song_insert(staged, facts, file_name), True
         # Somebody lost the media folder but kept the database: the same bytes heal the song.
-        if not media_exists(song.audio.name):
-            file_place(staged, song.audio.name)
+        if not media_exists(str(song.audio.name)):
+            file_place(staged, str(song.audio.name))
         return song, False
 
 
@@ -87,6 +87,8 @@ def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
     if tags.title:
         return tags.artist or UNKNOWN_ARTIST, tags.title
     stem = text_clean(PurePath(file_name).stem.replace("_", " ")) or "Untitled"
+    if " " not in stem:
+        stem = stem.replace("-", " ")
     artist, dash, title = stem.partition(" - ")
     if dash and title.strip() and not re.fullmatch(r"[\d. ]*", artist):
         return tags.artist or artist.strip(), title.strip()
@@ -113,7 +115,7 @@ def _album_get(title: str, artist: Artist) -> Album | None:
 
 def song_delete(*, song: Song) -> None:
     """Delete a song and, once that is committed, its files; its uploads stay and say so."""
-    content_hash, audio, cover = song.content_hash, song.audio.name, song.cover.name
+    content_hash, audio, cover = song.content_hash, str(song.audio.name), song.cover.name
     with transaction.atomic():
         song.delete()
         transaction.on_commit(lambda: _media_forget(content_hash, audio, cover))

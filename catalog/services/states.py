@@ -1,4 +1,4 @@
-"""Moves songs between states. Every move is a conditional UPDATE, so two workers never both win the same song."""
+"""Moves songs between states. Every move is conditional under a lock: two workers never both win the same song."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _claimed(song_ids: list[int], attempt: int | None) -> Q:
 
 
 def _move(condition: Q, **changes: object) -> list[int]:
-    """Apply changes to the songs that meet the condition and are not being moved by somebody else; return their ids."""
+    """Apply changes to the songs that meet the condition; return their ids."""
     with transaction.atomic():
         ids = _locked(condition)
         Song.objects.filter(pk__in=ids).update(state_changed_at=timezone.now(), **changes)
@@ -190,7 +190,12 @@ def _move(condition: Q, **changes: object) -> list[int]:
 
 
 def _locked(condition: Q) -> list[int]:
-    rows = Song.objects.filter(condition).order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    """Lock the songs that meet the condition, always in the same order, so that two callers cannot deadlock.
+
+    Whoever comes second waits, and then no longer sees the songs that the first one moved. The weaker NO KEY lock
+    does not wait for somebody who is only storing a rating or a playlist item of the song.
+    """
+    rows = Song.objects.filter(condition).order_by("pk").select_for_update(of=("self",), no_key=True)
     return list(rows.values_list("pk", flat=True))
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from django import template
+from django.utils import timezone
+from django.utils.timesince import timesince
 
 from emotion.quadrants import Quadrant
 
@@ -25,6 +29,14 @@ def clock(duration_s: float | None) -> str:
     minutes, seconds = divmod(round(duration_s or 0), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+@register.filter
+def ago(moment: datetime) -> str:
+    """Write how long ago something was, in its largest unit, such as `3 hours ago`."""
+    if timezone.now() - moment < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"
 
 
 @register.filter

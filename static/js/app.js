@@ -48,9 +48,10 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const detail = event.detail;
   if (!detail.boosted && !detail.requestConfig?.boosted) return;
   if (!detail.serverResponse.includes('id="main"')) {
-    // Not one of our pages (a download, a proxy's error page): let the browser show it as it is.
+    // Not one of our pages (a download, a proxy's error page): let the browser show it as it is. What a form answers
+    // cannot be asked for again; its words are said by the error handler below.
     detail.shouldSwap = false;
-    location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
+    if (detail.requestConfig.verb === "get") location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
     return;
   }
   // A 404 or a form with errors is a page too.

@@ -17,6 +17,7 @@ const audio = part("audio");
 const seek = part("seek");
 const volume = part("volume");
 const queue = new Queue();
+let wanted = false;
 let recorded = false;
 let failures = 0;
 let failureTimer = 0;
@@ -106,11 +107,17 @@ function showVolume() {
 /* What it does ------------------------------------------------------------------------------------------------- */
 
 async function play() {
+  wanted = true;
   try {
     await audio.play();
   } catch (error) {
     if (error.name === "NotAllowedError") say("The browser waits for you: press play to begin.");
   }
+}
+
+function pause() {
+  wanted = false;
+  audio.pause();
 }
 
 function open(timeS = 0) {
@@ -156,7 +163,7 @@ function previous() {
 function toggle() {
   if (!queue.current) return;
   if (audio.paused) play();
-  else audio.pause();
+  else pause();
 }
 
 /** Leaving a song before its middle says something about it; only a signed-in listener has a place to keep that. */
@@ -214,8 +221,10 @@ audio.addEventListener("error", () => {
   if (!track || !audio.getAttribute("src")) return;
   failures += 1;
   const why = REASONS[audio.error?.code] || "the browser gave it up";
-  const goesOn = queue.hasNext && failures < FAILURES_IN_A_ROW;
-  say(`“${track.title}” could not be played: ${why}. ${goesOn ? "Going on to the next song." : "Playing stopped."}`);
+  // A song that is only shown after a reload is not in anybody's way.
+  const goesOn = wanted && queue.hasNext && failures < FAILURES_IN_A_ROW;
+  const then = goesOn ? " Going on to the next song." : wanted ? " Playing stopped." : "";
+  say(`“${track.title}” could not be played: ${why}.${then}`);
   showState();
   if (goesOn) failureTimer = setTimeout(() => step(1), FAILURE_PAUSE_MS);
 });
@@ -289,7 +298,7 @@ document.addEventListener("htmx:load", (event) => {
 if ("mediaSession" in navigator) {
   const handlers = {
     play,
-    pause: () => audio.pause(),
+    pause,
     previoustrack: previous,
     nexttrack: next,
     seekto: (details) => { audio.currentTime = details.seekTime; },

@@ -7,6 +7,8 @@
 const PARALLEL = 2;
 const RETRY_AFTER_DEFAULT_S = 5;
 
+let unfinished = 0;
+
 /** One upload form with its queue. */
 class Uploader {
   constructor(form) {
@@ -29,6 +31,11 @@ class Uploader {
     const folder = this.form.querySelector("[data-upload-folder]");
     if ("webkitdirectory" in folder) this.form.querySelector("[data-upload-folder-field]").hidden = false;
     this.form.querySelector("[data-upload-submit]").hidden = true;
+    for (const input of [files, folder]) {
+      // The browser's own field names the chosen file, which is only of use where a submit button follows.
+      input.classList.add("visually-hidden");
+      input.labels[0].className = input === files ? "button" : "button button--quiet";
+    }
     files.addEventListener("change", () => { this.add([...files.files]); files.value = ""; });
     folder.addEventListener("change", () => { this.addFolder([...folder.files]); folder.value = ""; });
     this.form.addEventListener("submit", (event) => event.preventDefault());
@@ -87,10 +94,12 @@ class Uploader {
   }
 
   async send(file, item) {
+    unfinished += 1;
     const answer = await post(this.form, file, (percent) => {
       item.querySelector("progress").value = percent;
       setStatus(item, percent < 100 ? `${percent} %` : "checking");
     });
+    unfinished -= 1;
     if (answer.status === 429) {
       setStatus(item, "waiting, because the server asked for a pause");
       await pause(answer.retryAfterS);
@@ -183,6 +192,9 @@ function mount() {
     new Uploader(form);
   }
 }
+
+// Boosted navigation keeps sending; closing the tab would not.
+window.addEventListener("beforeunload", (event) => { if (unfinished) event.preventDefault(); });
 
 // A module runs once, but the page can be swapped in again and again.
 document.addEventListener("htmx:load", mount);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,3 +36,15 @@ def stored_song(db: None, tmp_path: Path) -> Song:
         song = upload_create(owner=None, file=stream, file_name="stored.mp3").song
     assert song is not None
     return song
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a real file system of 256 KiB."""
+    root = tmp_path / "tiny"
+    root.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(root)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("Mounting a tiny file system needs root and the right to mount.")
+    yield root
+    subprocess.run(["umount", str(root)], check=True)

@@ -48,11 +48,14 @@ def test_a_file_is_answered_with_its_row(api_cleo: APIClient, cleo: User, tmp_pa
 
 
 def test_several_files_in_one_request_do_not_share_a_fate(api_cleo: APIClient, tmp_path: Path) -> None:
+    one = audio(tmp_path, "a.ogg")
+    same = SimpleUploadedFile("again.ogg", one.read())
+    one.seek(0)
     files = [
-        audio(tmp_path, "a.ogg"),
+        one,
         SimpleUploadedFile("empty.mp3", b""),
         SimpleUploadedFile("text.mp3", b"only words " * 400),
-        audio(tmp_path, "again.ogg"),
+        same,
         audio(tmp_path, "b.ogg", seed=5),
     ]
     response = api_cleo.post(URL, {"file": files}, format="multipart")
@@ -77,6 +80,20 @@ def test_over_the_limit_only_that_file_fails(api_cleo: APIClient, tmp_path: Path
     assert [row["state"] for row in rows] == ["failed", "uploaded"]
     assert rows[0]["code"] == "too_large"
     assert rows[0]["size_bytes"] == large.size, "it says how large it was, although it was not kept"
+
+
+def test_a_full_disk_while_files_arrive_loses_only_the_one_without_room(
+    api_cleo: APIClient, tmp_path: Path, tiny_disk: Path, settings: Settings
+) -> None:
+    settings.FILE_UPLOAD_TEMP_DIR = tiny_disk
+    large = SimpleUploadedFile("large.wav", make_audio(tmp_path / "large.wav", 20.0).read_bytes())
+    response = api_cleo.post(URL, {"file": [audio(tmp_path), large]}, format="multipart")
+
+    assert response.status_code == 202
+    assert [(row["state"], row["code"]) for row in response.json()["results"]] == [
+        ("uploaded", ""),
+        ("failed", "storage_full"),
+    ]
 
 
 def test_without_a_file(api_cleo: APIClient) -> None:

@@ -29,7 +29,7 @@ def test_an_account_that_was_closed_may_nothing(cleo: User, staff: User, setting
     settings.MOODPLANE_PUBLIC = False
     for user in (cleo, staff):
         user.is_active = False
-        assert not (can_upload(user) or can_listen(user) or is_staff(user))
+        assert [can_upload(user), can_listen(user), is_staff(user)] == [False, False, False]
 
 
 def test_who_may_listen(alice: User, settings: Settings) -> None:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.utils import timezone
 
 from catalog.exceptions import SongNotRetryable
@@ -21,7 +21,7 @@ from catalog.services import (
     songs_reconcile,
     songs_release,
 )
-from tests.factories import SongFactory
+from tests.factories import SongFactory, UploadFactory
 
 State = Song.State
 pytestmark = pytest.mark.django_db
@@ -157,6 +157,26 @@ def test_a_long_wait_is_enqueued_again_ever_more_seldom() -> None:
         dt.timedelta(seconds=1000), abs=dt.timedelta(seconds=5)
     )
     assert song.state_changed_at == before, "it was queued all the time"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_finishing_does_not_wait_for_somebody_who_stores_a_row_about_the_song() -> None:
+    """A row that refers to a song locks the song's key until its transaction ends."""
+    song = make_song(State.ANALYSING)
+    results: list[bool] = []
+
+    def finish() -> None:
+        try:
+            results.append(song_mark_tagged(song_id=song.pk))
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        UploadFactory(owner=None, song=song)
+        thread = threading.Thread(target=finish)
+        thread.start()
+        thread.join(10)
+        assert results == [True]
 
 
 @pytest.mark.django_db(transaction=True)

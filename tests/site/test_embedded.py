@@ -62,7 +62,7 @@ def test_killed_servers_are_revived_past_their_stale_files(servers: Servers) -> 
     assert Redis(servers.paths).answers()
 
 
-def test_servers_left_by_a_killed_process_are_adopted_and_stopped(servers: Servers) -> None:
+def test_a_killed_process_leaves_no_servers_behind(servers: Servers) -> None:
     script = (
         "import sys, time; from pathlib import Path; from mer_site.embedded import Servers\n"
         "Servers(Path(sys.argv[1])).acquire(); print('up', flush=True); time.sleep(600)"
@@ -71,14 +71,22 @@ def test_servers_left_by_a_killed_process_are_adopted_and_stopped(servers: Serve
     with subprocess.Popen(argv, stdout=subprocess.PIPE) as starter:
         assert starter.stdout is not None
         assert starter.stdout.readline() == b"up\n"
+        orphans = processes(servers)
+        assert len(orphans) == 2
         starter.send_signal(signal.SIGKILL)
-    orphans = processes(servers)
-    assert len(orphans) == 2
+    _, alive = psutil.wait_procs(orphans, timeout=30)
+    assert alive == []
 
+
+def test_running_servers_are_adopted(servers: Servers) -> None:
     servers.acquire()
-    assert processes(servers) == orphans
+    before = processes(servers)
+    late = Servers(servers.paths.var)
+    late.acquire()
     servers.release()
-    assert not any(orphan.is_running() for orphan in orphans)
+    servers.acquire()
+    assert processes(servers) == before
+    late.release()
 
 
 def test_a_stale_pid_of_another_process_does_not_block(servers: Servers) -> None:

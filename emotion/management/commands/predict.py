@@ -71,5 +71,5 @@ def _output(name: str) -> Iterator[TextIO]:
     if name == "-":
         yield sys.stdout
     else:
-        with open(name, "w", newline="", encoding="utf-8") as file:
+        with Path(name).open("w", newline="", encoding="utf-8") as file:
             yield file

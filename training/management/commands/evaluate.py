@@ -20,9 +20,11 @@ class Command(BaseCommand):
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
         parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
+        parser.add_argument("--write-card", action="store_true", help="Store these scores in the checkpoint's card.")
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        from emotion.checkpoint import read_card, write_card
         from emotion.exceptions import EmotionError
         from training import flagship
         from training.datasets import DatasetError
@@ -41,6 +43,10 @@ class Command(BaseCommand):
         except (OSError, ValueError, KeyError, EmotionError, DatasetError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(flagship.table(scores))
+        by_dataset = {name: each.to_json() for name, each in scores.items()}
         if options["json"]:
-            by_dataset = {name: each.to_json() for name, each in scores.items()}
             options["json"].write_text(json.dumps(by_dataset, indent=1) + "\n")
+        if options["write_card"]:
+            card = read_card(options["weights"])
+            card.facts["test"]["model"] = by_dataset
+            write_card(card, options["weights"])

@@ -1,0 +1,85 @@
+"""A small process that stops the embedded servers when the last process that used them is gone, however it went.
+
+Processes that end in order stop the servers themselves (`mer_site.embedded`). One that is killed cannot, and a server
+without anybody who uses it would run until the machine is switched off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+from mer_site.embedded_paths import EmbeddedPaths
+from mer_site.embedded_servers import Postgres, Redis, stop_process
+from mer_site.unprivileged import LastingProcess
+
+_RETRY_S = 0.2
+
+
+def janitor_ensure(paths: EmbeddedPaths) -> None:
+    """Start a janitor for these servers unless one is at work; call it with the start lock held."""
+    with (paths.run_dir / "servers.janitor").open("ab") as post:
+        try:
+            fcntl.flock(post, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+    with (paths.log_dir / "servers.log").open("ab") as log:
+        LastingProcess(
+            [sys.executable, "-m", __name__, str(paths.var)],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def watch(paths: EmbeddedPaths) -> None:
+    """Wait until nobody uses the servers, and stop what still runs."""
+    servers = (Redis(paths), Postgres(paths))
+    with (
+        (paths.run_dir / "servers.janitor").open("ab") as post,
+        (paths.run_dir / "servers.users").open("ab") as users,
+        (paths.run_dir / "servers.lock").open("ab") as change,
+    ):
+        try:
+            fcntl.flock(post, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return
+        # Found again at the end by their files; but somebody may have deleted the whole directory by then.
+        known = [process for server in servers if (process := server.process()) is not None]
+        _alone(users.fileno(), change.fileno())
+        for server in servers:
+            server.stop()
+        for process in known:
+            _stop_if_it_still_is(process)
+        # Leaving the post before the lock is given up: whoever starts servers next must see that nobody watches.
+        post.close()
+
+
+def _alone(users: int, change: int) -> None:
+    while True:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(change, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # Somebody is about to join, and waits for the lock that we hold.
+            fcntl.flock(users, fcntl.LOCK_UN)
+            time.sleep(_RETRY_S)
+        else:
+            return
+
+
+def _stop_if_it_still_is(process: psutil.Process) -> None:
+    # psutil compares start times too, so that a later process with the same number is left alone.
+    if process.is_running():
+        stop_process(process)
+
+
+if __name__ == "__main__":
+    watch(EmbeddedPaths(Path(sys.argv[1])))

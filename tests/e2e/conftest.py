@@ -1,0 +1,138 @@
+"""A real browser on a real server. Every page is watched: an error, something blocked or a foreign host fails the test.
+
+The browser is a Chromium found by `tests.browser`. It runs with its usual autoplay policy, so that a test which hears
+music has proved that a click of a listener is enough.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from pytest_django.live_server_helper import LiveServer
+
+from catalog.models import Song
+from emotion.quadrants import Quadrant
+from tests.audio_fixtures import make_audio
+from tests.browser import chromium
+from tests.factories import EstimateFactory
+
+# Playwright's synchronous interface runs an event loop in this thread, where Django would refuse its database.
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+
+SONG_SECONDS = 20.0
+_REQUESTS_END_WITHIN_S = 5.0
+_CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
+
+Opener = Callable[..., AbstractContextManager[Page]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what lies here."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all browser tests."""
+    executable = chromium()
+    assert executable is not None, "There is no Chromium; set CHROMIUM, or run `python tests/browser.py` to get one."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGS)
+        yield browser
+        browser.close()
+
+
+class Watch:
+    """What a page must never do, noted while it does it."""
+
+    def __init__(self, context: BrowserContext, origin: str) -> None:
+        self._host = urlsplit(origin).netloc
+        self.faults: list[str] = []
+        context.on("console", self._console)
+        context.on("weberror", lambda error: self.faults.append(f"uncaught: {error.error}"))
+        context.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.faults.append(f"console: {message.text} {message.location.get('url', '')}")
+
+    def _request(self, request: Request) -> None:
+        url = urlsplit(request.url)
+        if url.scheme in ("http", "https", "ws", "wss") and url.netloc != self._host:
+            self.faults.append(f"foreign host: {request.url}")
+
+
+@pytest.fixture
+def open_page(browser: Browser, live_server: LiveServer) -> Opener:
+    """Opens a watched page in a fresh browser profile; `allow` names faults that the test provokes."""
+
+    @contextmanager
+    def opened(*, allow: str = "", **options: Any) -> Iterator[Page]:
+        context = browser.new_context(base_url=live_server.url, reduced_motion="reduce", **options)
+        context.set_default_timeout(15_000)
+        watch = Watch(context, live_server.url)
+        try:
+            yield context.new_page()
+            assert [fault for fault in watch.faults if not allow or allow not in fault] == []
+        finally:
+            context.close()
+            _let_requests_end()
+
+    return opened
+
+
+def _let_requests_end() -> None:
+    """Wait for requests that the page sent off as it closed: the tables must not be emptied under them."""
+    deadline = time.monotonic() + _REQUESTS_END_WITHIN_S
+    while time.monotonic() < deadline:
+        # Each connection of the live server is a thread that holds a database connection until it ends.
+        if not any("process_request_thread" in thread.name for thread in threading.enumerate()):
+            return
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def page(open_page: Opener) -> Iterator[Page]:
+    """A watched page on a desktop screen."""
+    with open_page(viewport={"width": 1280, "height": 900}) as page:
+        yield page
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A piece of audio that every song of a test shares."""
+    return make_audio(tmp_path_factory.mktemp("recording") / "recording.ogg", seconds=SONG_SECONDS)
+
+
+@pytest.fixture
+def songs(live_server: LiveServer, recording: Path) -> list[Song]:
+    """Thirty-two playable songs, eight in each quadrant, more and less sure."""
+    made = []
+    for number in range(32):
+        estimate = EstimateFactory(
+            quadrant=Quadrant(number % 4 + 1), confidence=0.4 + number / 64, song__duration_s=SONG_SECONDS
+        )
+        place_audio(estimate.song, recording)
+        made.append(estimate.song)
+    return made
+
+
+def place_audio(song: Song, recording: Path) -> None:
+    """Put a file where the song says that it lies."""
+    path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(recording, path)

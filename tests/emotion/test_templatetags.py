@@ -1,0 +1,47 @@
+"""How numbers are written on pages."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from emotion.templatetags.moodplane import ago, clock, percent, plane_x, plane_y, roughly, signed
+
+
+@pytest.mark.parametrize(("share", "text"), [(0.0, "0\u00a0%"), (0.824, "82\u00a0%"), (1.0, "100\u00a0%")])
+def test_percent(share: float, text: str) -> None:
+    assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"), [(None, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (187.0, "3:07"), (3729.0, "1:02:09")]
+)
+def test_clock(duration_s: float | None, text: str) -> None:
+    assert clock(duration_s) == text
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "text"),
+    [(3.0, "less than a minute"), (61.0, "about 1 minute"), (250.0, "about 4 minutes"), (7200.0, "about 2 hours")],
+)
+def test_roughly(duration_s: float, text: str) -> None:
+    assert roughly(duration_s) == text
+
+
+def test_ago() -> None:
+    now = timezone.now()
+    assert ago(now) == "just now"
+    assert ago(now - timedelta(hours=3, minutes=20)) == "3\u00a0hours ago"
+
+
+def test_signed_has_a_true_minus() -> None:
+    assert signed(0.4) == "+0.40"
+    assert signed(-0.4) == "\u22120.40"
+
+
+def test_the_plane_keeps_a_point_on_the_edge_whole() -> None:
+    assert (plane_x(-1.0), plane_x(0.0), plane_x(1.0)) == ("5.00", "50.00", "95.00")
+    # High arousal is at the top, where SVG counts from.
+    assert (plane_y(1.0), plane_y(-1.0)) == ("5.00", "95.00")

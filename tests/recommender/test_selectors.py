@@ -1,0 +1,80 @@
+"""What pages and the API read."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from catalog.models import Song
+from emotion.quadrants import Quadrant
+from recommender import selectors, services
+from recommender.values import Listener, Target
+from tests.factories import EstimateFactory, RatingFactory, SongFactory
+from tests.recommender.conftest import SongMaker
+
+
+def test_quadrants_are_counted_with_the_empty_ones(make_songs: SongMaker) -> None:
+    make_songs(3)
+    make_songs(2, around=(-0.6, -0.6))
+    EstimateFactory(quadrant=Quadrant.Q2, is_current=False)
+    EstimateFactory(quadrant=Quadrant.Q2, song=SongFactory(state=Song.State.FAILED))
+    assert selectors.quadrant_counts() == {Quadrant.Q1: 3, Quadrant.Q2: 0, Quadrant.Q3: 2, Quadrant.Q4: 0}
+
+
+def test_the_pad_shows_each_song_where_it_is(make_songs: SongMaker) -> None:
+    song = make_songs(4)[1]
+    points = {point.song_id: point for point in selectors.pad_points()}
+    estimate = song.estimates.get()
+    assert len(points) == 4
+    assert points[song.pk] == (song.pk, estimate.valence, estimate.arousal, Quadrant.Q1)
+    assert len(selectors.pad_points(limit=3)) == 3
+
+
+def test_songs_are_browsed_by_quadrant_with_their_estimates(make_songs: SongMaker) -> None:
+    happy = make_songs(3)
+    sad = make_songs(2, around=(-0.6, -0.6), genre="Jazz")
+    waiting = SongFactory(state=Song.State.QUEUED)
+    assert {song.pk for song in selectors.songs_browse()} == {song.pk for song in [*happy, *sad, waiting]}
+    assert {song.pk for song in selectors.songs_browse(quadrant=Quadrant.Q3)} == {song.pk for song in sad}
+    assert list(selectors.songs_browse(quadrant=Quadrant.Q3, genre="Rock")) == []
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        found = {song.pk: song.current_estimates for song in selectors.songs_browse()}
+    assert len(queries) == 2
+    assert [estimate.song_id for estimate in found[happy[0].pk]] == [happy[0].pk]
+    assert found[waiting.pk] == []
+
+
+def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMaker) -> None:
+    song, twin, *_ = make_songs(10)
+    estimate = twin.estimates.get()
+    estimate.embedding_bytes = song.estimates.get().embedding_bytes
+    estimate.save()
+    for _ in ("from rows", "from the index"):
+        found = selectors.similar_songs(song, k=3)
+        assert found[0] == twin
+        assert song not in found
+        assert len(found) <= 3
+        assert found[0].current_estimates == [estimate]
+        services.index_rebuild()
+
+
+def test_a_playlist_is_read_in_few_queries(alice: User, make_songs: SongMaker) -> None:
+    make_songs(10)
+    listener = Listener(alice)
+    made = services.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q1))
+    with CaptureQueriesContext(connection) as queries:
+        playlist = selectors.playlist_visible(listener, made.pk)
+        shown = [(item.song.artist.name, item.song.current_estimates[0].quadrant) for item in playlist.items.all()]
+    assert len(shown) == 10
+    assert len(queries) == 3
+
+
+def test_ratings_are_read_by_who_gave_them(alice: User, bob: User) -> None:
+    rating = RatingFactory(listener=alice)
+    assert list(selectors.ratings_of(alice)) == [rating]
+    assert list(selectors.ratings_of(bob)) == []
+    assert selectors.rating_of(alice, rating.song) == rating
+    assert selectors.rating_of(bob, rating.song) is None

@@ -1,0 +1,137 @@
+"""The index keeps up with the rows by itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from pytest_django.fixtures import Settings
+
+from catalog.models import Song
+from emotion.quadrants import Quadrant
+from emotion.signals import song_analysed
+from recommender import services
+from recommender.candidates import songs_index
+from recommender.index import POINTER, IndexReader, SongIndex
+from recommender.receivers import DEBOUNCE_S
+from recommender.tasks import index_refresh
+from recommender.values import Listener, Target
+from tests.conftest import ROOT, process_environment
+from tests.factories import EstimateFactory
+from tests.recommender.conftest import SongMaker
+
+
+@pytest.fixture
+def directory(settings: Settings) -> Path:
+    return Path(settings.MOODPLANE_INDEX_DIR)
+
+
+def test_refreshing_twice_builds_once(make_songs: SongMaker, directory: Path) -> None:
+    make_songs(5)
+    index_refresh()
+    first = SongIndex.load(directory).info
+    index_refresh()
+    assert SongIndex.load(directory).info == first
+    assert (first.n_songs, first.model_version) == (5, "test-model-1")
+
+
+@pytest.mark.parametrize("change", ["add", "delete", "replace", "analyse anew", "fail"])
+def test_any_change_of_the_rows_is_noticed(make_songs: SongMaker, directory: Path, change: str) -> None:
+    songs = make_songs(5)
+    index_refresh()
+    before = SongIndex.load(directory).info
+    if change == "add":
+        make_songs(1)
+    elif change == "delete":
+        songs[2].delete()
+    elif change == "replace":
+        songs[2].delete()
+        EstimateFactory()
+    elif change == "analyse anew":
+        estimate = songs[2].estimates.get()
+        estimate.valence = -0.9
+        estimate.save()
+    else:
+        Song.objects.filter(pk=songs[2].pk).update(state=Song.State.FAILED)
+    index_refresh()
+    assert SongIndex.load(directory).info.generation != before.generation
+
+
+@pytest.mark.parametrize("damage", ["pointer", "file"])
+def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
+    make_songs: SongMaker, directory: Path, nobody: Listener, damage: str
+) -> None:
+    make_songs(5)
+    info = services.index_rebuild()
+    path = directory / (POINTER if damage == "pointer" else f"songs-{info.generation}.faiss")
+    path.write_bytes(b"garbage")
+    playlist = services.playlist_create(listener=nobody, target=Target.of_quadrant(Quadrant.Q1))
+    assert playlist.items.count() == 5
+    index_refresh()
+    assert len(SongIndex.load(directory)) == 5
+
+
+def test_a_running_reader_picks_up_what_is_published(make_songs: SongMaker, directory: Path) -> None:
+    make_songs(3)
+    services.index_rebuild()
+    assert len(songs_index()) == 3
+    make_songs(4)
+    services.index_rebuild()
+    assert len(songs_index()) == 7
+
+
+def test_the_command_rebuilds_and_says_what_it_did(make_songs: SongMaker, directory: Path) -> None:
+    songs = make_songs(3)
+    broken = songs[0].estimates.get()
+    broken.embedding_bytes = b"\x00\x00\xc0\x7f" * 64
+    broken.save()
+    said = StringIO()
+    call_command("index_rebuild", stdout=said)
+    assert "2 songs of model test-model-1" in said.getvalue()
+    assert "1 songs were skipped" in said.getvalue()
+    assert len(IndexReader(directory).current()) == 2
+
+
+@pytest.fixture
+def default_worker(transactional_db: None, tmp_path: Path) -> Iterator[Path]:
+    """A real worker that takes everything but analyses, so that it needs no model; yields its log."""
+    log = tmp_path / "worker.log"
+    command = [sys.executable, "-m", "celery", "-A", "mer_site", "worker", "-Q", "default", "--pool", "solo"]
+    command += ["--loglevel", "INFO"]
+    with log.open("wb") as output:
+        worker = subprocess.Popen(command, cwd=ROOT, env=process_environment(), stdout=output, stderr=output)
+    try:
+        assert wait_until(lambda: b" ready." in log.read_bytes(), 60), log.read_text()
+        yield log
+    finally:
+        worker.terminate()
+        worker.wait(20)
+
+
+@pytest.mark.integration
+@pytest.mark.django_db(transaction=True)
+def test_announced_songs_reach_the_index_through_the_worker(
+    make_songs: SongMaker, directory: Path, default_worker: Path
+) -> None:
+    songs = make_songs(4)
+    song_analysed.send(sender=None, song_ids=[song.pk for song in songs])
+    song_analysed.send(sender=None, song_ids=[songs[0].pk])
+    assert wait_until((directory / POINTER).exists, DEBOUNCE_S + 30), default_worker.read_text()
+    assert len(SongIndex.load(directory)) == 4
+    assert default_worker.read_text().count("Published index") == 1
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float) -> bool:
+    """Return whether the condition came true in time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

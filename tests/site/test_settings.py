@@ -1,0 +1,69 @@
+"""Settings: bad values stop the start with a sentence; the secret key is made once and kept private."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mer_site.embedded_paths import EmbeddedPaths
+from mer_site.secret_key import secret_key
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def check(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run `manage.py check` with these settings."""
+    return subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "MOODPLANE_VAR": str(tmp_path), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("MOODPLANE_DEVICE", "gpu", "MOODPLANE_DEVICE is 'gpu', but must be one of auto, cpu, cuda."),
+        ("MOODPLANE_ENGINE", "onnx", "MOODPLANE_ENGINE is 'onnx', but must be one of auto, torch, openvino."),
+        ("MOODPLANE_MAX_UPLOAD_BYTES", "0", "MOODPLANE_MAX_UPLOAD_BYTES is 0, but must be above zero."),
+        ("MOODPLANE_WEIGHTS", "/nowhere.safetensors", "MOODPLANE_WEIGHTS names /nowhere.safetensors, and there is no"),
+        ("DATABASE_URL", "sqlite:///x.db", "DATABASE_URL names a sqlite3 database; Moodplane needs PostgreSQL"),
+    ],
+)
+def test_a_bad_value_stops_the_start_with_a_sentence(name: str, value: str, sentence: str, tmp_path: Path) -> None:
+    result = check(tmp_path, **{name: value})
+    assert result.returncode != 0
+    assert sentence in result.stderr
+
+
+def test_defaults_pass(tmp_path: Path) -> None:
+    result = check(tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "no issues" in result.stdout
+
+
+def test_the_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
+    key = secret_key(tmp_path / "var")
+    assert len(key) >= 50
+    assert secret_key(tmp_path / "var") == key
+    assert stat.S_IMODE((tmp_path / "var" / "secret_key").stat().st_mode) == 0o600
+    assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret_key"]
+
+
+def test_an_empty_secret_key_left_by_a_crash_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch(mode=0o600)
+    assert secret_key(tmp_path) == (tmp_path / "secret_key").read_text() != ""
+
+
+def test_sockets_stay_short_however_long_the_path(tmp_path: Path) -> None:
+    paths = EmbeddedPaths(tmp_path / ("deep" * 60))
+    assert len(str(paths.redis_socket)) < 60
+    assert paths.socket_dir != EmbeddedPaths(tmp_path).socket_dir

@@ -1,0 +1,61 @@
+"""The walls of the house, where a linter cannot see them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+_HEAVY = ("torch", "librosa", "openvino", "faiss", "efficientnet_pytorch", "numba")
+_FILE_LIMIT_LINES = 400
+_PACKAGES = ("catalog", "emotion", "recommender", "training", "mer_site", "bench")
+
+
+def test_the_url_configuration_loads_no_model_library(process_env: Callable[[], dict[str, str]]) -> None:
+    script = (
+        "import sys, django; django.setup()\n"
+        "from django.urls import get_resolver; get_resolver().url_patterns\n"
+        f"print(*[name for name in {_HEAVY!r} if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=process_env(), capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.split() == []
+
+
+@pytest.mark.parametrize("command", [["help"], ["check"], ["collectstatic", "--dry-run", "--noinput"]])
+def test_commands_without_a_database_start_no_server(command: list[str], tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "MOODPLANE_VAR": str(tmp_path), "SECRET_KEY": "for this test only"}
+    result = subprocess.run(
+        [sys.executable, "manage.py", *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert not (tmp_path / "postgres").exists()
+    assert not (tmp_path / "redis").exists()
+
+
+def test_no_file_outgrows_its_limit() -> None:
+    too_long = [
+        f"{path.relative_to(ROOT)}: {lines} lines"
+        for package in _PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if "migrations" not in path.parts and (lines := len(path.read_text().splitlines())) > _FILE_LIMIT_LINES
+    ]
+    assert too_long == []
+
+
+def test_templates_hold_no_inline_script_or_style() -> None:
+    # The Content-Security-Policy would block them in the browser, silently for whoever does not look at the console.
+    forbidden = ("<style", " style=", " onclick=", " onload=", " onchange=", " onsubmit=", "hx-on", "javascript:")
+    found = [
+        f"{path.relative_to(ROOT)}: {needle}"
+        for path in (ROOT / "templates").rglob("*.html")
+        for needle in forbidden
+        if needle in path.read_text().lower()
+    ]
+    assert found == []
