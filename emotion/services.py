@@ -15,7 +15,7 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from catalog.models import Song
-from catalog.services import song_mark_failed, song_mark_tagged, songs_claim, songs_release
+from catalog.services import song_mark_failed, song_mark_tagged, songs_claim, songs_release, songs_renew
 from emotion.exceptions import AudioUnreadableError, CheckpointError
 from emotion.models import AnalysisWorker, EmotionEstimate
 from emotion.signals import song_analysed
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# A batch of eight takes seconds; a claim outlives the slowest honest one and is found soon after a lost one.
-LEASE_S_PER_SONG = 20.0
-LEASE_S_BASE = 60.0
+# Renewed with every batch of the network, which takes seconds on two cores: long enough for a slow machine, and a
+# killed worker's songs are found within a minute and a half (the reconciler runs every 30 s).
+LEASE_S = 60.0
 _loading = threading.Lock()
 
 
@@ -64,7 +64,7 @@ def songs_analyse(*, song_ids: Sequence[int]) -> list[int]:
     fails for good with a sentence; any other error puts the unfinished songs back into the queue and is raised.
     """
     predictor = predictor_get()
-    claimed = songs_claim(song_ids=song_ids, lease_s=LEASE_S_BASE + LEASE_S_PER_SONG * len(song_ids))
+    claimed = songs_claim(song_ids=song_ids, lease_s=LEASE_S)
     unfinished = {song.pk: song for song in claimed}
     tagged: list[int] = []
     try:
@@ -73,6 +73,7 @@ def songs_analyse(*, song_ids: Sequence[int]) -> list[int]:
             if _result_store(song, result, predictor):
                 tagged.append(song.pk)
             del unfinished[song.pk]
+            songs_renew(song_ids=unfinished, lease_s=LEASE_S)
     except Exception:
         songs_release(song_ids=list(unfinished))
         raise

@@ -68,7 +68,7 @@ class Postgres:
         data, log = self._paths.postgres_data, self._paths.log_dir / "postgres.log"
         user.own(data)
         binaries = _postgres_binaries(data)
-        user = user.reaching(binaries / "postgres", data)
+        user = user.reaching([str(binaries / "pg_config"), "--bindir"], data)
         if not (data / "PG_VERSION").exists():
             self._initdb(user, binaries)
         # The number in a stale file may belong to some other process by now (or to a zombie), and PostgreSQL would
@@ -160,7 +160,7 @@ class Redis:
         binary = _redis_binary()
         argv = [str(binary), "--port", "0", "--unixsocket", str(self._paths.redis_socket), "--unixsocketperm", "700"]
         argv += ["--pidfile", "redis.pid", "--save", "60", "1", "--stop-writes-on-bgsave-error", "no"]
-        child = _spawn(user.reaching(binary, data), argv, data, log)
+        child = _spawn(user.reaching([str(binary), "--version"], data), argv, data, log)
         if not _wait(self.answers, lambda: child.poll() is None, _START_TIMEOUT_S):
             raise EmbeddedError(f"Redis did not start. {_tail(log)}")
         return child

@@ -70,8 +70,12 @@ class Unprivileged:
         if found.st_uid != owner:
             os.chown(directory, owner, -1 if self.gid is None else self.gid)
 
-    def reaching(self, binary: Path, directory: Path) -> Unprivileged:
-        """Return this user, with a capability if closed directories lie on the way to `binary` or `directory`.
+    def reaching(self, probe: list[str], directory: Path) -> Unprivileged:
+        """Return this user, with a capability if closed directories lie on the way to a binary or to `directory`.
+
+        Args:
+            probe: A harmless command with the binary, such as asking for its version.
+            directory: Where the server will work.
 
         Raises:
             EmbeddedError: There is no way; the message says what to do.
@@ -79,13 +83,13 @@ class Unprivileged:
         for capability in ("", *_TRAVERSAL) if self.uid is not None and shutil.which("setpriv") else ("",):
             user = Unprivileged(self.uid, self.gid, capability)
             try:
-                user.run(["/bin/sh", "-c", 'cd "$1" && exec "$2" --version', "sh", str(directory), str(binary)])
+                user.run(["/bin/sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(directory), *probe])
             except (EmbeddedError, OSError):
                 continue
             return user
         account = "this user" if self.uid is None else f"the user with id {self.uid}"
         raise EmbeddedError(
-            f"{account.capitalize()} cannot run {binary} in {directory}. Some directory on the way is closed to them: "
+            f"{account.capitalize()} cannot run {probe[0]} in {directory}. Some directory on the way is closed to them: "
             "keep Moodplane outside /root, or start it as an ordinary user who owns the checkout."
         )
 
@@ -130,7 +134,14 @@ class Unprivileged:
         if not self.capability:
             return []
         wanted = f"+{self.capability}"
+        # Without the secure bit the kernel forgets the capability in access(2), by which PostgreSQL finds its programs.
         return [
-            *("setpriv", f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"),
+            *(
+                "setpriv",
+                "--securebits=+no_setuid_fixup",
+                f"--reuid={self.uid}",
+                f"--regid={self.gid}",
+                "--clear-groups",
+            ),
             *(f"--inh-caps={wanted}", f"--ambient-caps={wanted}"),
         ]

@@ -115,10 +115,26 @@ def pool_near(
     found: set[int] = set()
     for valence, arousal in points:
         found.update(index.near_point(valence, arousal, POOL_SIZE, within).song_ids.tolist())
-    estimates = list(playable.filter(song_id__in=found).select_related("song"))
+    estimates = list(_lean(playable.filter(song_id__in=found)))
     estimates += _newer_than(playable, index.info.watermark)
-    estimates += EmotionEstimate.objects.filter(is_current=True, song_id__in=always).select_related("song")
+    estimates += _lean(EmotionEstimate.objects.filter(is_current=True, song_id__in=always))
     return _pool_of(estimates, index)
+
+
+def _lean(estimates: QuerySet[EmotionEstimate]) -> QuerySet[EmotionEstimate]:
+    """Fetch what a pool is made of and no more: a song is a wide row, with a search vector that nobody reads here."""
+    return estimates.select_related("song").only(
+        "song__artist_id",
+        "model_version",
+        "quadrant",
+        "p_q1",
+        "p_q2",
+        "p_q3",
+        "p_q4",
+        "valence",
+        "arousal",
+        "embedding_bytes",
+    )
 
 
 def _pool_of(estimates: Iterable[EmotionEstimate], index: SongIndex) -> Pool:
@@ -149,7 +165,7 @@ def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> 
 def _newer_than(playable: QuerySet[EmotionEstimate], watermark: str) -> list[EmotionEstimate]:
     """Return the estimates that the index has not seen."""
     newer = playable.filter(updated_at__gt=watermark) if watermark else playable
-    return list(newer.order_by("-updated_at").select_related("song")[:FRESH_LIMIT])
+    return list(_lean(newer.order_by("-updated_at"))[:FRESH_LIMIT])
 
 
 @functools.cache

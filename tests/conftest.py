@@ -27,7 +27,8 @@ from rest_framework.test import APIClient
 from tests.factories import PASSWORD, UserFactory
 
 ROOT = Path(__file__).resolve().parent.parent
-_WORKER_START_S = 90.0
+_WORKER_START_S = 240.0
+_CELERY = (sys.executable, "-m", "celery", "-A", "mer_site")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -114,7 +115,7 @@ class WorkerStarter:
         self._log.write_bytes(b"")
         with self._log.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "mer_site", "worker", "-Q", "gpu,default", "--pool", "solo"],
+                [*_CELERY, "worker", "-Q", "gpu,default", "--pool", "solo", "--loglevel", "INFO"],
                 cwd=ROOT,
                 env=process_environment(),
                 stdout=output,
@@ -170,9 +171,12 @@ def _database_url(database: dict[str, object]) -> str:
     from urllib.parse import quote
 
     user, password = quote(str(database["USER"])), quote(str(database.get("PASSWORD") or ""))
-    host, port = quote(str(database["HOST"]), safe=""), database.get("PORT")
-    credentials = f"{user}:{password}" if password else user
-    return f"postgres://{credentials}@{host}{f':{port}' if port else ''}/{quote(str(database['NAME']))}"
+    credentials, name = f"{user}:{password}" if password else user, quote(str(database["NAME"]))
+    if str(database["HOST"]).startswith("/"):
+        # A socket's directory does not survive in the host part of an address.
+        return f"postgres://{credentials}@/{name}?host={quote(str(database['HOST']))}"
+    port = f":{database['PORT']}" if database.get("PORT") else ""
+    return f"postgres://{credentials}@{database['HOST']}{port}/{name}"
 
 
 # --- The cast -----------------------------------------------------------------------------------------------------

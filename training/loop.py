@@ -37,6 +37,7 @@ class LoopConfig:
     Attributes:
         stages: Run in order; small images first, because a step at 128 pixels costs a fifth of one at 300.
         feature_weight: Of the regression onto the teacher's features.
+        shortcut_weight: Of a linear classifier on the pooled features, which teaches the backbone past three dropouts.
         teacher_share: Of the quadrant target that is the teacher's opinion; the rest is the label.
         label_smoothing: Of the label's part.
         ema_decay: Of the averaged weights, which are the ones evaluated and kept.
@@ -44,6 +45,7 @@ class LoopConfig:
 
     stages: tuple[Stage, ...]
     feature_weight: float = 1.0
+    shortcut_weight: float = 0.5
     teacher_share: float = 0.4
     label_smoothing: float = 0.05
     weight_decay: float = 0.02
@@ -60,7 +62,7 @@ class TrainingData:
     Attributes:
         images: `(n, n_windows, size, size)` float16 in [0, 1]; the first window is the one evaluated.
         targets: `(n, 4)` soft quadrant labels.
-        lesson_features: `(n_train, n_components)` teacher features of the training clips, in the order of `train`.
+        lesson_features: `(n_train, n_features)` teacher features of the training clips, in the order of `train`.
         lesson_probabilities: `(n_train, 4)` the teacher's out-of-fold opinions, in the order of `train`.
         weights: `(n_train,)` sampling weights.
         train: Positions of the training clips.
@@ -120,15 +122,22 @@ def train(
     rng = np.random.default_rng(seed)
     network.to(memory_format=torch.channels_last)
     keep_wide_depthwise_in_float32(network)
+    width = network.head[0].in_features
     student = nn.ModuleDict(
-        {"network": network, "projection": nn.Linear(network.head[0].in_features, data.lesson_features.shape[1])}
+        {
+            "network": network,
+            "projection": nn.Linear(width, data.lesson_features.shape[1]),
+            "shortcut": nn.Linear(width, 4),
+        }
     )
     average = QuadrantNetwork(network.config).to(memory_format=torch.channels_last)
     average.load_state_dict(network.state_dict())
     best: tuple[float, dict[str, Tensor]] = (math.inf, {})
     full_size, epoch, step = config.stages[-1].image_size, 0, 0
     for stage in config.stages:
-        optimiser = torch.optim.AdamW(student.parameters(), lr=stage.learning_rate, weight_decay=config.weight_decay)
+        optimiser = torch.optim.AdamW(
+            student.parameters(), lr=stage.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
         steps = stage.epochs * (stage.samples_per_epoch // stage.batch_size)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimiser, max_lr=stage.learning_rate, total_steps=steps, pct_start=0.15
@@ -184,7 +193,9 @@ def _step(
         pooled = network.features(as_input(images))
         logits = network.classifier(network.head(pooled))
         guessed = student["projection"](pooled)
+        shortcut = student["shortcut"](pooled)
     loss = functional.cross_entropy(logits.float(), targets)
+    loss = loss + config.shortcut_weight * functional.cross_entropy(shortcut.float(), targets)
     loss = loss + config.feature_weight * functional.mse_loss(guessed.float(), features)
     if not torch.isfinite(loss):
         raise TrainingDivergedError(f"The loss is {loss.item()}; lower the learning rate.")
@@ -221,11 +232,11 @@ def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
 
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
-    for kept, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(new, 1 - decay)
-        else:
-            kept.copy_(new)
+    """Move averaged weights, and the running statistics of batch normalisation, towards those of the network."""
+    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    torch._foreach_lerp_(
+        [a for a, b in pairs if b.is_floating_point()], [b for _, b in pairs if b.is_floating_point()], 1 - decay
+    )
 
 
 @torch.inference_mode()

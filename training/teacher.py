@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.decomposition import PCA
 from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -154,7 +153,7 @@ class Lesson:
     """What the student is to learn of each training clip.
 
     Attributes:
-        features: `(n, n_components)`, whitened teacher features.
+        features: `(n, n_features)`, standardised on the training clips.
         probabilities: `(n, 4)`, the teacher's out-of-fold opinion.
     """
 
@@ -168,12 +167,9 @@ def make_classifier() -> CalibratedClassifierCV:
     return CalibratedClassifierCV(machine, ensemble=False, cv=5)
 
 
-def make_lesson(
-    features: NDArray[np.float32], quadrants: NDArray[np.int64], groups: Sequence[str], *, n_components: int = 192
-) -> Lesson:
+def make_lesson(features: NDArray[np.float32], quadrants: NDArray[np.int64], groups: Sequence[str]) -> Lesson:
     """Fit the teacher on training clips only, and note what it says of each from the folds it was not in."""
-    whitened = make_pipeline(StandardScaler(), PCA(n_components, whiten=True, random_state=0)).fit_transform(features)
     probabilities = cross_val_predict(
         make_classifier(), features, quadrants, groups=groups, cv=GroupKFold(5), method="predict_proba"
     )
-    return Lesson(whitened.astype(np.float32), probabilities.astype(np.float32))
+    return Lesson(StandardScaler().fit_transform(features).astype(np.float32), probabilities.astype(np.float32))

@@ -233,8 +233,11 @@ def _air() -> Signal:
 
 
 def _stretched(blocks: Signal, n: int) -> Signal:
-    """Interpolate one value per block to one per sample, `(n,)`."""
-    return np.interp(np.arange(n, dtype=np.float32), (np.arange(blocks.size) + 0.5) * _BLOCK, blocks).astype(np.float32)
+    """Draw a line through one value per block, `(n,)`; the last value holds to the end."""
+    edges = np.concatenate([blocks[:1], 0.5 * (blocks[1:] + blocks[:-1]), blocks[-1:]]).astype(np.float32)
+    ramp = np.arange(_BLOCK, dtype=np.float32) / np.float32(_BLOCK)
+    line = (edges[:-1, np.newaxis] + np.diff(edges)[:, np.newaxis] * ramp).ravel()
+    return np.pad(line, (0, max(0, n - line.size)), mode="edge")[:n]
 
 
 def _master(stage: Signal, loudness_db: float) -> Signal:

@@ -11,6 +11,7 @@ from catalog.services.states import (
     songs_queue,
     songs_reconcile,
     songs_release,
+    songs_renew,
 )
 from catalog.services.uploads import upload_create
 
@@ -29,5 +30,6 @@ __all__ = [
     "songs_queue",
     "songs_reconcile",
     "songs_release",
+    "songs_renew",
     "upload_create",
 ]

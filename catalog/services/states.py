@@ -73,6 +73,11 @@ def songs_claim(*, song_ids: Iterable[int], lease_s: float) -> list[Song]:
     return list(Song.objects.select_related("artist").filter(pk__in=taken).order_by("pk"))
 
 
+def songs_renew(*, song_ids: Iterable[int], lease_s: float) -> None:
+    """Hold claims for longer, from a worker that is alive and still at it."""
+    Song.objects.filter(pk__in=list(song_ids), state=_State.ANALYSING).update(lease_expires_at=_in(lease_s))
+
+
 def song_mark_tagged(*, song_id: int, attempt: int | None = None) -> bool:
     """Finish a claimed song; return whether the claim was still held.
 

@@ -46,7 +46,8 @@ function follow(force) {
   const hint = panel.querySelector("[data-felt-other]");
   if (hint) hint.hidden = same || !unsaved;
   if (same || (unsaved && !force)) return;
-  htmx.ajax("GET", player.dataset.feltUrl, { target: "#felt", swap: "outerHTML" });
+  // As its own source, the panel takes a request that still waits with it when it is replaced.
+  htmx.ajax("GET", player.dataset.feltUrl, { source: panel, target: panel, swap: "outerHTML" });
 }
 
 document.addEventListener("htmx:load", (event) => {
@@ -54,7 +55,9 @@ document.addEventListener("htmx:load", (event) => {
   const forms = [...elt.querySelectorAll("form.felt")];
   if (elt.matches("form.felt")) forms.push(elt);
   forms.forEach(setUp);
-  if (elt.id === "main" || elt === document.body) follow(false);
+  // What was just saved stays in sight until the next song; anything else may be late and follows at once.
+  const saved = elt.querySelector("[data-felt-saved]")?.textContent;
+  if (elt === document.body || elt.id === "main" || (elt.id === "felt" && !saved)) follow(false);
 });
 
 document.addEventListener("player:track", () => follow(false));

@@ -69,6 +69,7 @@ function markPlaying() {
     if (here) row.setAttribute("aria-current", "true");
     else row.removeAttribute("aria-current");
     const playing = here && !audio.paused;
+    row.toggleAttribute("data-playing", playing);
     for (const button of row.querySelectorAll("[data-play]")) {
       button.setAttribute("aria-label", `${playing ? "Pause" : "Play"} ${row.dataset.title}`);
       button.querySelector("use").setAttribute("href", playing ? "#i-pause" : "#i-play");

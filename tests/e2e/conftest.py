@@ -83,7 +83,7 @@ def open_page(browser: Browser, live_server: LiveServer) -> Opener:
     @contextmanager
     def opened(*, allow: str = "", **options: Any) -> Iterator[Page]:
         context = browser.new_context(base_url=live_server.url, reduced_motion="reduce", **options)
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(30_000)
         watch = Watch(context, live_server.url)
         try:
             yield context.new_page()

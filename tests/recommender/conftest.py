@@ -10,10 +10,18 @@ import pytest
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from recommender.values import Listener
+from recommender.models import Playlist
+from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 
 SongMaker = Callable[..., list[Song]]
+
+HAPPY = Target.of_quadrant(Quadrant.Q1)
+
+
+def order(playlist: Playlist) -> list[int]:
+    """Return the songs of a playlist in order."""
+    return list(playlist.items.order_by("position").values_list("song_id", flat=True))
 
 
 def tag(song: Song, valence: float, arousal: float, **fields: object) -> EmotionEstimate:

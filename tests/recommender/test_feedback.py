@@ -1,0 +1,200 @@
+"""What listeners felt, and what it moves."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+
+from catalog.models import Song
+from recommender import selectors, services
+from recommender.exceptions import PlaylistNotFound, RatingInvalid
+from recommender.models import FeltRating, Listen, Playlist
+from recommender.values import Listener
+from tests.factories import RatingFactory
+from tests.recommender.conftest import HAPPY, SongMaker, order
+
+# --- Ratings ------------------------------------------------------------------------------------------------------
+
+
+def test_a_rating_is_kept_and_changed_answer_by_answer(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    services.feedback_record(user=alice, song=song, liked=True)
+    rating = services.feedback_record(user=alice, song=song, familiar=False, listened_s=12.5).rating
+    rating.refresh_from_db()
+    assert (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar) == (0.2, -0.4, True, False)
+    assert (rating.listened_s, rating.model_version) == (12.5, "test-model-1")
+    assert FeltRating.objects.count() == 1
+
+
+def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    rating = services.feedback_record(user=alice, song=song, felt_nothing=True).rating
+    assert (rating.felt_nothing, rating.felt_valence, rating.felt_arousal) == (True, None, None)
+    rating = services.feedback_record(user=alice, song=song, felt_valence=0.0, felt_arousal=0.0).rating
+    assert (rating.felt_nothing, rating.felt_valence) == (False, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "sentence"),
+    [
+        ({}, "says nothing"),
+        ({"felt_valence": 0.2}, "one of them is missing"),
+        ({"felt_arousal": 0.2}, "one of them is missing"),
+        ({"felt_valence": 1.2, "felt_arousal": 0.0}, "felt valence is 1.2"),
+        ({"felt_valence": 0.0, "felt_arousal": float("nan")}, "felt arousal is nan"),
+        ({"felt_valence": 0.0, "felt_arousal": 0.0, "felt_nothing": True}, "not both"),
+        ({"listened_s": -1.0}, "seconds heard are -1.0"),
+        ({"listened_s": float("inf")}, "seconds heard are inf"),
+    ],
+)
+def test_a_rating_that_cannot_be_is_refused_with_a_sentence(
+    alice: User, make_songs: SongMaker, answers: dict[str, float], sentence: str
+) -> None:
+    with pytest.raises(RatingInvalid, match=sentence):
+        services.feedback_record(user=alice, song=make_songs(1)[0], **answers)  # type: ignore[arg-type]
+    assert not FeltRating.objects.exists()
+
+
+def test_a_withdrawn_rating_is_gone_and_no_longer_counts(alice: User, bob: User, make_songs: SongMaker) -> None:
+    songs = make_songs(12)
+    listener = Listener(alice)
+    usual = order(services.playlist_create(listener=listener, target=HAPPY, seed=3))
+    RatingFactory(listener=bob, song=songs[0])
+    services.feedback_record(user=alice, song=songs[0], felt_valence=-0.9, felt_arousal=-0.9, liked=False)
+    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) != usual
+    services.feedback_withdraw(user=alice, song=songs[0])
+    services.feedback_withdraw(user=alice, song=songs[0])
+    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) == usual
+    assert FeltRating.objects.get().listener == bob
+
+
+def test_ratings_move_the_next_list_and_the_reasons_say_so(alice: User, make_songs: SongMaker) -> None:
+    """Who feels songs calmer than they sound is given more energetic ones, to feel what they asked for."""
+    songs = make_songs(80, around=(0.0, 0.0), spread=1.0)
+    listener = Listener(alice)
+    arousal = dict(selectors.estimates_playable().values_list("song_id", "arousal"))
+
+    def lists() -> list[Playlist]:
+        return [services.playlist_create(listener=listener, target=HAPPY, seed=seed) for seed in range(4)]
+
+    before = lists()
+    for song in [song for song in songs if arousal[song.pk] > -0.2][:8]:
+        felt_arousal = arousal[song.pk] - 0.7
+        services.feedback_record(user=alice, song=song, felt_valence=0.3, felt_arousal=felt_arousal)
+    after = lists()
+    assert all(order(new) != order(old) for new, old in zip(after, before, strict=True))
+    means = [
+        np.mean([arousal[song_id] for playlist in made for song_id in order(playlist)]) for made in (before, after)
+    ]
+    assert means[1] > means[0]
+    assert any("calmer" in item.reason for playlist in after for item in playlist.items.all())
+    assert not any("rating" in item.reason for playlist in before for item in playlist.items.all())
+
+
+# --- Ranking the rest again ---------------------------------------------------------------------------------------
+
+
+def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_songs: SongMaker) -> None:
+    make_songs(40, around=(0.3, 0.3), spread=0.6)
+    listener = Listener(alice)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10, seed=1)
+    before = order(playlist)
+    played = playlist.items.filter(position__lte=2)
+    for item in played:
+        services.listen_record(listener=listener, song=item.song, playlist=playlist)
+    rated = playlist.items.get(position=2).song
+    result = services.feedback_record(
+        user=alice, song=rated, felt_valence=-0.8, felt_arousal=-0.8, liked=False, playlist=playlist
+    )
+    after = order(playlist)
+    assert result.rerank is not None
+    assert result.rerank.changed
+    assert after[:2] == before[:2]
+    assert after != before
+    assert len(after) == len(set(after)) == 10
+    assert set(result.rerank.moved) == {a for a, b in zip(after, before, strict=True) if a != b}
+    assert result.rerank.sentence.startswith(f"Your rating of “{rated.title}” moved {len(result.rerank.moved)} song")
+    assert (result.rating.playlist, result.rating.position) == (playlist, 2)
+
+
+def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: SongMaker) -> None:
+    make_songs(30)
+    listener = Listener(alice)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10)
+    before = order(playlist)
+    services.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
+    result = services.playlist_rerank(playlist=playlist, listener=listener)
+    assert (result.changed, result.moved, result.sentence) == (False, (), "The rest stays as it is.")
+    assert order(playlist) == before
+
+
+def test_a_song_that_is_rated_was_heard_and_keeps_its_place(alice: User, make_songs: SongMaker) -> None:
+    make_songs(20)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    item = playlist.items.get(position=4)
+    services.feedback_record(user=alice, song=item.song, felt_valence=-1, felt_arousal=-1, playlist=playlist)
+    kept = playlist.items.get(position=4)
+    assert kept.song_id == item.song_id
+    assert kept.played_at is not None
+
+
+def test_ranking_again_fills_a_list_that_was_short(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(3)
+    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=6)
+    make_songs(9)
+    services.playlist_rerank(playlist=playlist, listener=nobody)
+    playlist.refresh_from_db()
+    assert (len(order(playlist)), playlist.note) == (6, "")
+
+
+def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
+    alice: User, bob: User, staff: User, nobody: Listener, make_songs: SongMaker
+) -> None:
+    song = make_songs(4)[0]
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY)
+    for listener in (Listener(bob), Listener(staff), nobody, Listener(None)):
+        with pytest.raises(PlaylistNotFound):
+            selectors.playlist_visible(listener, playlist.pk)
+        with pytest.raises(PlaylistNotFound):
+            services.playlist_rerank(playlist=playlist, listener=listener)
+        with pytest.raises(PlaylistNotFound):
+            services.listen_record(listener=listener, song=song, playlist=playlist)
+    with pytest.raises(PlaylistNotFound):
+        services.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
+    assert not Listen.objects.exists()
+    assert not FeltRating.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_songs: SongMaker) -> None:
+    make_songs(40, around=(0.3, 0.3), spread=0.6)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
+    heard = [playlist.items.get(position=position).song for position in (1, 2)]
+    for song in heard:
+        services.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+    start, faults = threading.Barrier(2), []
+
+    def rate(song: Song) -> None:
+        try:
+            start.wait()
+            services.feedback_record(user=alice, song=song, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
+        except Exception as error:  # Whatever it is, the test reports it.
+            faults.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=rate, args=(song,)) for song in heard]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert list(playlist.items.values_list("position", flat=True)) == list(range(1, 11))
+    assert order(playlist)[:2] == [song.pk for song in heard]
+    assert FeltRating.objects.filter(listener=alice).count() == 2
