@@ -17,6 +17,7 @@ _TICK_S = 0.2
 _STOP_TIMEOUT_S = 10.0
 _BACKOFF_LIMIT_S = 30.0
 _HEALTHY_AFTER_S = 60.0
+_PATIENT_AFTER = 4  # Failures in a row after which the same news is not told again.
 _LOG_LIMIT_BYTES = 10_000_000
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: between fork and exec a child must not allocate or take locks.
@@ -180,8 +181,11 @@ class Supervisor:
             self._on_once_ended(child, code)
         else:
             delay_s = child.schedule_restart()
-            sentence = f"The {child.program.name} ended ({_how(code)}) and starts again in {delay_s:.0f} s."
-            self._say(sentence + child.news())
+            news = child.news()
+            if news or child.failures < _PATIENT_AFTER:
+                self._say(f"The {child.program.name} ended ({_how(code)}) and starts again in {delay_s:.0f} s.{news}")
+            elif child.failures == _PATIENT_AFTER:
+                self._say(f"The {child.program.name} keeps ending like that; it is tried again without a word.")
 
     def _stop_stage(self, children: list[Child]) -> None:
         for child in children:

@@ -89,8 +89,8 @@ class Unprivileged:
             return user
         account = "this user" if self.uid is None else f"the user with id {self.uid}"
         raise EmbeddedError(
-            f"{account.capitalize()} cannot run {probe[0]} in {directory}. Some directory on the way is closed to them: "
-            "keep Moodplane outside /root, or start it as an ordinary user who owns the checkout."
+            f"{account.capitalize()} cannot run {probe[0]} in {directory}. Some directory on the way is closed to "
+            "them: keep Moodplane outside /root, or start it as an ordinary user who owns the checkout."
         )
 
     def run(self, argv: list[str]) -> str:
@@ -134,14 +134,13 @@ class Unprivileged:
         if not self.capability:
             return []
         wanted = f"+{self.capability}"
-        # Without the secure bit the kernel forgets the capability in access(2), by which PostgreSQL finds its programs.
         return [
-            *(
-                "setpriv",
-                "--securebits=+no_setuid_fixup",
-                f"--reuid={self.uid}",
-                f"--regid={self.gid}",
-                "--clear-groups",
-            ),
-            *(f"--inh-caps={wanted}", f"--ambient-caps={wanted}"),
+            "setpriv",
+            # Without this bit the kernel forgets the capability in access(2), by which PostgreSQL finds its programs.
+            "--securebits=+no_setuid_fixup",
+            f"--reuid={self.uid}",
+            f"--regid={self.gid}",
+            "--clear-groups",
+            f"--inh-caps={wanted}",
+            f"--ambient-caps={wanted}",
         ]

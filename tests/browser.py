@@ -23,7 +23,10 @@ def chromium() -> Path | None:
 
 def _playwrights_own() -> Path | None:
     # In a process of its own: Playwright's loop would stay with whoever imports this.
-    script = "from playwright.sync_api import sync_playwright\nwith sync_playwright() as p: print(p.chromium.executable_path)"
+    script = (
+        "from playwright.sync_api import sync_playwright\n"
+        "with sync_playwright() as p: print(p.chromium.executable_path)"
+    )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     path = Path(answer.stdout.strip() or "/nowhere")
     return path if path.is_file() else None

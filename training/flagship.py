@@ -272,18 +272,3 @@ def evaluate(
         test.append(clips[i])
         probabilities.append(result.probabilities)
     return scores_by_dataset(test, np.stack(probabilities))
-
-
-def table(scores: dict[str, Scores]) -> str:
-    """Return scores as a Markdown table, each beside its floor."""
-    lines = [
-        "| test clips | n | accuracy (95 %) | floor | macro-F1 (95 %) | floor | ECE |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for name, s in scores.items():
-        accuracy = f"{s.accuracy:.3f} ({s.accuracy_interval[0]:.3f}–{s.accuracy_interval[1]:.3f})"
-        f1 = f"{s.macro_f1:.3f} ({s.macro_f1_interval[0]:.3f}–{s.macro_f1_interval[1]:.3f})"
-        lines.append(
-            f"| {name} | {s.n} | {accuracy} | {s.floor_accuracy:.3f} | {f1} | {s.floor_macro_f1:.3f} | {s.ece:.3f} |"
-        )
-    return "\n".join(lines)

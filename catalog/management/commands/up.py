@@ -36,6 +36,8 @@ _GUNICORN = (
     "gunicorn mer_site.wsgi --worker-class gthread --workers 2 --threads 8 --timeout 120 --graceful-timeout 3 "
     "--access-logfile - --no-control-socket"
 )
+# Celery's warning about root is about pickled messages, which ours are not, and it buries the line that matters.
+_AS_ROOT = "ignore:You're running the worker with superuser"
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to.
 
 
@@ -70,8 +72,8 @@ class Command(BaseCommand):
                 if not supervisor.stopping:
                     supervisor.start(_filling(music, demo=not options["no_demo"]))
                 supervisor.run()
-            finally:
                 self._say("Stopping.")
+            finally:
                 supervisor.stop()
 
     def _say(self, sentence: str) -> None:
@@ -166,14 +168,15 @@ def _programs(host: str, port: int) -> list[Program]:
     def python(words: str) -> tuple[str, ...]:
         return (sys.executable, "-m", *words.split())
 
-    worker = "celery -A mer_site worker --without-gossip --without-mingle"
+    def worker(name: str, log: str, words: str) -> Program:
+        celery = f"celery -A mer_site worker --without-gossip --without-mingle -n {words}"
+        return Program(name, python(celery), log_dir / log, environment={"PYTHONWARNINGS": _AS_ROOT})
+
     return [
         # Stage 0: the servers outlive those who need them, and come back if they die.
         Program("database and broker", python("mer_site.embedded"), log_dir / "servers.log", stage=0),
-        Program("analysis worker", python(f"{worker} -Q gpu --pool solo -n gpu@%h"), log_dir / "worker-gpu.log"),
-        Program(
-            "worker", python(f"{worker} -Q default --pool threads -c 2 -n default@%h"), log_dir / "worker-default.log"
-        ),
+        worker("analysis worker", "worker-gpu.log", "gpu@%h -Q gpu --pool solo"),
+        worker("worker", "worker-default.log", "default@%h -Q default --pool threads -c 2"),
         Program("scheduler", python("celery -A mer_site beat --pidfile="), log_dir / "beat.log"),
         Program(
             "web server",

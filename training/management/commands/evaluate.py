@@ -20,7 +20,9 @@ class Command(BaseCommand):
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
         parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
-        parser.add_argument("--write-card", action="store_true", help="Store these scores in the checkpoint's card.")
+        parser.add_argument(
+            "--write-card", action="store_true", help="Store these scores in the card, and write README.md beside it."
+        )
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -28,6 +30,7 @@ class Command(BaseCommand):
         from emotion.exceptions import EmotionError
         from training import flagship
         from training.datasets import DatasetError
+        from training.report import card_page, scores_table
 
         if options["weights"] is None:
             raise CommandError("There are no model weights; name some, or train with manage.py train.")
@@ -42,11 +45,12 @@ class Command(BaseCommand):
             )
         except (OSError, ValueError, KeyError, EmotionError, DatasetError) as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(flagship.table(scores))
         by_dataset = {name: each.to_json() for name, each in scores.items()}
+        self.stdout.write(scores_table(by_dataset))
         if options["json"]:
             options["json"].write_text(json.dumps(by_dataset, indent=1) + "\n")
         if options["write_card"]:
             card = read_card(options["weights"])
             card.facts["test"]["model"] = by_dataset
             write_card(card, options["weights"])
+            (options["weights"].parent / "README.md").write_text(card_page(card))
