@@ -136,7 +136,7 @@ def _read_av(path: Path, place: float, window_s: float) -> tuple[NDArray[np.floa
             if frame.time is not None and first_s is None:
                 first_s = frame.time
             for out in resampler.resample(frame):
-                piece = out.to_ndarray().reshape(-1)
+                piece = out.to_ndarray().reshape(-1).astype(np.float32, copy=False)
                 pieces.append(piece)
                 held += len(piece)
             # A seek lands on the packet before the wanted place; what precedes it is cut below.

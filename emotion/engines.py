@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from emotion.exceptions import DeviceUnavailableError
 from emotion.mel import network_input
-from emotion.network import QuadrantNetwork
+from emotion.network import QuadrantNetwork, channels_last
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class TorchEngine:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
         self._device = torch.device(device)
-        self._network = network.eval().to(self._device, memory_format=torch.channels_last)
+        self._network = channels_last(network.eval().to(self._device))
         self._bf16 = self._device.type == "cuda"
         self.device = f"{device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
 

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
 EMBEDDING_SIZE = 64
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,9 @@ class QuadrantNetwork(nn.Module):
         self.backbone.set_swish(memory_efficient=False)
         channels = self.backbone._conv_head.out_channels
         side = -(-config.image_size // 32)
+        self.feature_size = channels * side * side if config.flatten else channels
         self.head = nn.Sequential(
-            nn.Linear(channels * side * side if config.flatten else channels, 512),
+            nn.Linear(self.feature_size, 512),
             nn.ReLU(),
             nn.Dropout(0.5),
             nn.Linear(512, 128),
@@ -73,6 +76,11 @@ class QuadrantNetwork(nn.Module):
         """
         embedding = self.head(self.features(images))
         return self.classifier(embedding), embedding
+
+
+def channels_last(network: _Module) -> _Module:
+    """Lay a network's weights out as its convolutions are fastest on; changed in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def load_imagenet_backbone(network: QuadrantNetwork, file: Path | None = None) -> None:

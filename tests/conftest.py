@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import atexit
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -68,8 +67,7 @@ def _real_servers() -> Iterator[None]:
         _fast_and_careless(running.paths.socket_dir, running.paths.passfile)
     yield
     if running is not None:
-        # The database is dropped with everything else; leaving here would take it from fixtures that end later.
-        atexit.register(shutil.rmtree, django_settings.MOODPLANE_VAR, ignore_errors=True)
+        # Leaving here would take the database from fixtures that end later.
         atexit.register(running.release)
 
 

@@ -3,11 +3,15 @@
 The environment is set before the product's settings are read, so that processes started by tests inherit it.
 """
 
+import atexit
 import os
+import shutil
 import tempfile
 
 if "MOODPLANE_TEST_VAR" not in os.environ:
     os.environ["MOODPLANE_TEST_VAR"] = tempfile.mkdtemp(prefix="moodplane-test-")
+    # Registered first, so run last: after the servers in it were stopped.
+    atexit.register(shutil.rmtree, os.environ["MOODPLANE_TEST_VAR"], ignore_errors=True)
 os.environ["MOODPLANE_VAR"] = os.environ["MOODPLANE_TEST_VAR"]
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never used to sign anything real")
 

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion.mel import MelConfig
-from emotion.network import QuadrantNetwork
+from emotion.network import QuadrantNetwork, channels_last
 from training.augment import AugmentConfig, augment, mixup
-from training.metrics import _log_softmax
+from training.metrics import log_softmax
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,11 @@ class Stage:
     samples_per_epoch: int
     batch_size: int
     learning_rate: float
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return self.samples_per_epoch // self.batch_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,58 +124,66 @@ def train(
     torch.manual_seed(seed)
     # Averaged weights decay into denormal numbers, on which a processor is twenty times slower.
     torch.set_flush_denormal(True)
-    rng = np.random.default_rng(seed)
-    network.to(memory_format=torch.channels_last)
+    lesson = Student(network, data.lesson_features.shape[1])
     keep_wide_depthwise_in_float32(network)
-    width = network.head[0].in_features
-    student = nn.ModuleDict(
-        {
-            "network": network,
-            "projection": nn.Linear(width, data.lesson_features.shape[1]),
-            "shortcut": nn.Linear(width, 4),
-        }
-    )
-    average = QuadrantNetwork(network.config).to(memory_format=torch.channels_last)
+    rng = np.random.default_rng(seed)
+    average = channels_last(QuadrantNetwork(network.config))
     average.load_state_dict(network.state_dict())
     best: tuple[float, dict[str, Tensor]] = (math.inf, {})
-    full_size, epoch, step = config.stages[-1].image_size, 0, 0
+    epoch, step = 0, 0
     for stage in config.stages:
-        optimiser = torch.optim.AdamW(
-            student.parameters(), lr=stage.learning_rate, weight_decay=config.weight_decay, fused=True
-        )
-        steps = stage.epochs * (stage.samples_per_epoch // stage.batch_size)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimiser, max_lr=stage.learning_rate, total_steps=steps, pct_start=0.15
-        )
+        optimiser, schedule = _optimiser(lesson, config, stage)
         for _ in range(stage.epochs):
             epoch += 1
             started, losses = time.monotonic(), []
-            for _ in range(stage.samples_per_epoch // stage.batch_size):
-                losses.append(_step(student, optimiser, data, config, stage, mel, rng))
+            for _ in range(stage.steps_per_epoch):
+                losses.append(_step(lesson, optimiser, data, config, stage, mel, rng))
                 schedule.step()
                 step += 1
                 _follow(average, network, min(config.ema_decay, step / (step + 10)))
-            elapsed_s = time.monotonic() - started
-            logits = predict_logits(average, data.images[data.validation, 0], stage.image_size)
-            truth = data.targets[data.validation]
-            validation_loss = float(-np.mean(np.sum(truth * _log_softmax(logits), axis=1)))
-            report = EpochReport(
-                epoch,
-                stage.image_size,
-                float(np.mean(losses)),
-                validation_loss,
-                float(np.mean(logits.argmax(1) == truth.argmax(1))),
-                len(losses) * stage.batch_size / elapsed_s,
-            )
-            if stage.image_size == full_size and validation_loss < best[0]:
+            images_per_s = len(losses) * stage.batch_size / (time.monotonic() - started)
+            renew_statistics(average, data.images[data.train, 0], stage.image_size, rng)
+            validation_loss, accuracy = _validate(average, data, stage.image_size)
+            if stage is config.stages[-1] and validation_loss < best[0]:
                 best = (validation_loss, {k: v.clone() for k, v in average.state_dict().items()})
-            on_epoch(report, average)
+            on_epoch(
+                EpochReport(epoch, stage.image_size, float(np.mean(losses)), validation_loss, accuracy, images_per_s),
+                average,
+            )
     average.load_state_dict(best[1])
     return average.eval()
 
 
+class Student(nn.Module):
+    """The network, and what only training needs: a regression onto the teacher's features, and a linear shortcut."""
+
+    def __init__(self, network: QuadrantNetwork, n_features: int) -> None:
+        super().__init__()
+        self.network = channels_last(network)
+        self.projection = nn.Linear(network.feature_size, n_features)
+        self.shortcut = nn.Linear(network.feature_size, 4)
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits, the shortcut's logits and the guessed features of a batch."""
+        pooled = self.network.features(images)
+        logits = self.network.classifier(self.network.head(pooled))
+        return logits.float(), self.shortcut(pooled).float(), self.projection(pooled).float()
+
+
+def _optimiser(
+    student: Student, config: LoopConfig, stage: Stage
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    optimiser = torch.optim.AdamW(
+        student.parameters(), lr=stage.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    steps = stage.epochs * stage.steps_per_epoch
+    return optimiser, torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=stage.learning_rate, total_steps=steps, pct_start=0.15
+    )
+
+
 def _step(
-    student: nn.ModuleDict,
+    student: Student,
     optimiser: torch.optim.Optimizer,
     data: TrainingData,
     config: LoopConfig,
@@ -187,16 +200,12 @@ def _step(
     targets = torch.from_numpy((1 - share) * smoothed + share * data.lesson_probabilities[drawn])
     features = torch.from_numpy(data.lesson_features[drawn])
     images, targets, features = mixup([images, targets.float(), features], config.augment.mixup_alpha)
-    network: QuadrantNetwork = student["network"]  # type: ignore[assignment]
     student.train()
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-        pooled = network.features(as_input(images))
-        logits = network.classifier(network.head(pooled))
-        guessed = student["projection"](pooled)
-        shortcut = student["shortcut"](pooled)
-    loss = functional.cross_entropy(logits.float(), targets)
-    loss = loss + config.shortcut_weight * functional.cross_entropy(shortcut.float(), targets)
-    loss = loss + config.feature_weight * functional.mse_loss(guessed.float(), features)
+        logits, shortcut, guessed = student(as_input(images))
+    loss = functional.cross_entropy(logits, targets)
+    loss = loss + config.shortcut_weight * functional.cross_entropy(shortcut, targets)
+    loss = loss + config.feature_weight * functional.mse_loss(guessed, features)
     if not torch.isfinite(loss):
         raise TrainingDivergedError(f"The loss is {loss.item()}; lower the learning rate.")
     optimiser.zero_grad(set_to_none=True)
@@ -206,16 +215,12 @@ def _step(
     return float(loss.item())
 
 
-def resize(images: Tensor, size: int) -> Tensor:
-    """Resize `(n, 1, s, s)` images with anti-aliasing; unchanged at their own size."""
-    if images.shape[-1] == size:
-        return images
-    return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
-
-
-def as_input(images: Tensor) -> Tensor:
-    """Return what `emotion.mel.network_input` gives, for a `(n, 1, s, s)` tensor."""
-    return ((images - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+def _validate(network: QuadrantNetwork, data: TrainingData, image_size: int) -> tuple[float, float]:
+    """Return the cross-entropy with the soft labels, and the accuracy, on validation clips."""
+    logits = predict_logits(network, data.images[data.validation, 0], image_size)
+    truth = data.targets[data.validation]
+    loss = -np.mean(np.sum(truth * log_softmax(logits), axis=1))
+    return float(loss), float(np.mean(logits.argmax(1) == truth.argmax(1)))
 
 
 def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
@@ -233,10 +238,47 @@ def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
 @torch.no_grad()
 def _follow(average: nn.Module, network: nn.Module, decay: float) -> None:
     """Move averaged weights, and the running statistics of batch normalisation, towards those of the network."""
-    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
-    torch._foreach_lerp_(
-        [a for a, b in pairs if b.is_floating_point()], [b for _, b in pairs if b.is_floating_point()], 1 - decay
-    )
+    pairs = zip(average.state_dict().values(), network.state_dict().values(), strict=True)
+    floating = [(kept, new) for kept, new in pairs if kept.is_floating_point()]
+    torch._foreach_lerp_([kept for kept, _ in floating], [new for _, new in floating], 1 - decay)
+
+
+@torch.no_grad()
+def renew_statistics(
+    network: QuadrantNetwork, images: NDArray[np.float16], image_size: int, rng: np.random.Generator, n: int = 512
+) -> None:
+    """Measure the statistics of batch normalisation anew, in place, on clean training images at this size.
+
+    EfficientNet's own running statistics lag by a hundred steps, more than an epoch here, and averaged weights have
+    none of their own.
+
+    Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
+    """
+    norms = [module for module in network.eval().modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    drawn = rng.permutation(len(images))[:n]
+    for start in range(0, len(drawn), 32):
+        batch = torch.from_numpy(images[drawn[start : start + 32]]).float()[:, None]
+        network.features(as_input(resize(batch, image_size)))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()
+
+
+def resize(images: Tensor, size: int) -> Tensor:
+    """Resize `(n, 1, s, s)` images with anti-aliasing; unchanged at their own size."""
+    if images.shape[-1] == size:
+        return images
+    return functional.interpolate(images, size=(size, size), mode="bilinear", antialias=True)
+
+
+def as_input(images: Tensor) -> Tensor:
+    """Return what `emotion.mel.network_input` gives, for a `(n, 1, s, s)` tensor."""
+    return ((images - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()

@@ -118,10 +118,11 @@ def fit_temperature(truth: NDArray[np.int64], logits: NDArray[np.floating]) -> f
     Source: Guo et al. (2017), On calibration of modern neural networks.
     """
     grid = np.geomspace(0.5, 5.0, 181)
-    losses = [-np.mean(_log_softmax(logits / t)[np.arange(len(truth)), truth]) for t in grid]
+    losses = [-np.mean(log_softmax(logits / t)[np.arange(len(truth)), truth]) for t in grid]
     return float(grid[int(np.argmin(losses))])
 
 
-def _log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return logarithms of probabilities, `(n, 4)`."""
     shifted = logits - logits.max(axis=1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

@@ -13,8 +13,8 @@ _LIMITS = """\
 - It hears 24 s of a song, from the middle, and says one thing of them.
 - Emotify's labels are *felt* emotions read as perceived ones; they are the only such labels in the training data.
 - Emotion in Music and DEAM were heard as 10 s cuts, EMOPIA as MIDI rendered with one sound font.
-- Sources differ in level and timbre, and a network learns to tell them apart. How it does on a source it never saw is not
-  measured here: each figure is on unseen artists of sources that were trained on.
+- Sources differ in level and timbre, and a network learns to tell them apart. How it does on a source it never saw is
+  not measured here: each figure is on unseen artists of sources that were trained on.
 - Western popular, classical and game-like piano music; nothing is known about the rest.
 """
 
@@ -38,12 +38,13 @@ def card_page(card: Card) -> str:
     facts = card.facts
     data = "\n".join(f"| {name} | {d['clips']} | {d['licence']} |" for name, d in facts["datasets"].items())
     matrices = "\n\n".join(_confusion(name, s["confusion"]) for name, s in facts["test"]["model"].items())
+    size, seconds = f"{card.mel.image_size}x{card.mel.image_size}", f"{card.mel.window_s:.0f} s"
     return f"""\
 # Model card: {card.version}
 
 EfficientNetB3 with the head of Cazzaniga et al.: the quadrant of Russell's valence/arousal plane that a song expresses,
-from a {card.mel.image_size}x{card.mel.image_size} log-mel image of {card.mel.window_s:.0f} s at {card.mel.sample_rate_hz} Hz. Half precision, safetensors,
-SHA-256 `{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips.
+from a {size} log-mel image of {seconds} at {card.mel.sample_rate_hz} Hz. Half precision, safetensors, SHA-256
+`{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips.
 
 ## Data
 
@@ -56,8 +57,8 @@ SHA-256 `{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on v
 ## Scores
 
 Split: {facts["split"]["protocol"]}. Training never saw an artist of the test. Sizes: {facts["split"]["sizes"]};
-SHA-256 of the exact ids `{facts["split"]["sha256"]}`. The floor is the best that a constant can do on the same clips; intervals
-are a bootstrap over artists. One seed, one split. Measured from audio files through the serving code
+SHA-256 of the exact ids `{facts["split"]["sha256"]}`. The floor is the best that a constant can do on the same clips;
+intervals are a bootstrap over artists. One seed, one split. Measured from audio files through the serving code
 (`manage.py evaluate`).
 
 {scores_table(facts["test"]["model"])}

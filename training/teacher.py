@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from emotion.audio import SAMPLE_RATE_HZ, read_window_at
+from emotion.network import channels_last
 
 TAGGERS = ("msd_fcn.pth", "jamendo_fcn.pth")
 _RATE_HZ = 16_000
@@ -78,7 +79,7 @@ def load_tagger(file: Path) -> Tagger:
         if value.is_floating_point():
             # Weight decay left denormal numbers behind, on which a processor is twenty times slower.
             value[value.abs() < 1e-20] = 0.0
-    return tagger.eval().to(memory_format=torch.channels_last)
+    return channels_last(tagger.eval())
 
 
 def teacher_features(

@@ -21,7 +21,8 @@ def test_an_image_has_the_paper_s_size_and_range() -> None:
 
 def test_rows_go_from_low_to_high() -> None:
     rows = [log_mel_image(tone(hz), MelConfig()).mean(axis=1).argmax() for hz in (200, 1000, 5000)]
-    assert rows == sorted(rows) and rows[0] < rows[1] < rows[2]
+    assert rows == sorted(rows)
+    assert rows[0] < rows[1] < rows[2]
 
 
 def test_loudness_still_matters() -> None:

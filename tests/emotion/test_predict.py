@@ -63,7 +63,8 @@ def test_a_prediction_is_consistent_with_itself(small_weights: Path, tmp_path: P
     assert prediction.valence == pytest.approx(p1 + p4 - p2 - p3)
     assert prediction.arousal == pytest.approx(p1 + p2 - p3 - p4)
     assert np.linalg.norm(prediction.embedding) == pytest.approx(1, abs=1e-5)
-    assert prediction.is_partial and prediction.window_s == pytest.approx(6, abs=0.01)
+    assert prediction.is_partial
+    assert prediction.window_s == pytest.approx(6, abs=0.01)
 
 
 def test_temperature_softens_but_does_not_reorder(small_network: QuadrantNetwork, tmp_path: Path) -> None:
@@ -75,6 +76,7 @@ def test_temperature_softens_but_does_not_reorder(small_network: QuadrantNetwork
     sharp, soft = (
         next(Predictor(Card("t", SMALL_MEL, SMALL, temperature), engine).predict([path])) for temperature in (0.5, 5.0)
     )
-    assert isinstance(sharp, Prediction) and isinstance(soft, Prediction)
+    assert isinstance(sharp, Prediction)
+    assert isinstance(soft, Prediction)
     assert sharp.quadrant == soft.quadrant
     assert sharp.probabilities.max() > soft.probabilities.max()

@@ -28,7 +28,8 @@ def test_batches_project_row_by_row_and_stay_on_the_plane() -> None:
     probabilities = np.random.default_rng(0).dirichlet(np.ones(4), size=100)
     valence, arousal = valence_arousal_from_probabilities(probabilities)
     assert valence.shape == arousal.shape == (100,)
-    assert np.all(np.abs(valence) + np.abs(arousal) <= 2) and np.abs([valence, arousal]).max() <= 1
+    assert np.all(np.abs(valence) + np.abs(arousal) <= 2)
+    assert np.abs([valence, arousal]).max() <= 1
 
 
 def test_signs_are_those_of_the_literature() -> None:

@@ -31,10 +31,12 @@ def test_queued_songs_become_tagged_with_one_current_estimate(settings: Settings
         song.refresh_from_db()
         assert song.state == Song.State.TAGGED
         estimate = song.estimates.get()
-        assert estimate.is_current and estimate.model_version == "small-1"
+        assert estimate.is_current
+        assert estimate.model_version == "small-1"
         assert sum(estimate.probabilities) == pytest.approx(1)
         assert estimate.embedding.shape == (64,)
-        assert estimate.is_partial and estimate.window_s == pytest.approx(6, abs=0.05)
+        assert estimate.is_partial
+        assert estimate.window_s == pytest.approx(6, abs=0.05)
         assert (estimate.engine, estimate.device) == ("torch", "cpu")
 
 
