@@ -7,6 +7,9 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+# The artist of songs whose tags and file name tell none. Its songs are not by one performer.
+UNKNOWN_ARTIST = "Unknown artist"
+
 
 class Artist(models.Model):
     """A performer; `name_key` (casefolded, spaces collapsed) makes spellings that differ only in case one artist."""
@@ -19,6 +22,11 @@ class Artist(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether this stands for all performers that nobody named."""
+        return self.name_key == UNKNOWN_ARTIST.casefold()
 
 
 class Album(models.Model):

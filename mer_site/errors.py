@@ -89,7 +89,8 @@ class AppErrorMiddleware:
 
 def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     """Render an error for a person: a whole page, or for htmx the fragment that the page includes."""
-    template = "site/partials/error.html" if getattr(request, "htmx", False) else "site/error.html"
+    htmx = getattr(request, "htmx", None)
+    template = "site/partials/error.html" if htmx and not htmx.boosted else "site/error.html"
     context = {"status": status, "title": HTTPStatus(status).phrase, "sentence": sentence}
     return render(request, template, context, status=status)
 

@@ -123,8 +123,8 @@ def pool_near(
 
 def _lean(estimates: QuerySet[EmotionEstimate]) -> QuerySet[EmotionEstimate]:
     """Fetch what a pool is made of and no more: a song is a wide row, with a search vector that nobody reads here."""
-    return estimates.select_related("song").only(
-        "song__artist_id",
+    return estimates.select_related("song__artist").only(
+        "song__artist__name_key",
         "model_version",
         "quadrant",
         "p_q1",
@@ -142,13 +142,18 @@ def _pool_of(estimates: Iterable[EmotionEstimate], index: SongIndex) -> Pool:
     rows = [by_song[song_id] for song_id in sorted(by_song)]
     return Pool(
         song_ids=np.asarray([row.song_id for row in rows], np.int64),
-        artist_ids=np.asarray([row.song.artist_id for row in rows], np.int64),
+        artist_ids=np.asarray([_performer(row.song) for row in rows], np.int64),
         quadrants=tuple(Quadrant(row.quadrant) for row in rows),
         confidence=np.asarray([row.confidence for row in rows], np.float64),
         perceived=np.asarray([(row.valence, row.arousal) for row in rows], np.float64).reshape(-1, 2),
         embeddings=embedding_matrix(rows, index),
         model_version=index.info.model_version,
     )
+
+
+def _performer(song: Song) -> int:
+    """Return the artist's id; a song nobody put a name to is its own performer, or all such songs would be spaced."""
+    return -song.pk if song.artist.is_unknown else song.artist_id
 
 
 def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from django.db import connection, transaction
 
-from catalog.models import Album, Artist, Song
+from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song
 from catalog.probe import AudioFacts
 from catalog.services.storage import (
     StagedFile,
@@ -19,7 +19,6 @@ from catalog.services.storage import (
 )
 from catalog.tags import AudioTags, text_clean
 
-UNKNOWN_ARTIST = "Unknown artist"
 _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
 

@@ -19,7 +19,7 @@ def test_a_table_of_files(small_weights: Path, tmp_path: Path) -> None:
     (music / "notes.txt").write_text("not music, and not asked for")
     out = tmp_path / "out.csv"
     run(str(music), "--csv", str(out), weights=small_weights)
-    rows = list(csv.DictReader(out.open()))
+    rows = list(csv.DictReader(io.StringIO(out.read_text())))
     assert list(rows[0]) == ["path", "quadrant", "p_q1", "p_q2", "p_q3", "p_q4", "valence", "arousal", "model_version"]
     assert [Path(row["path"]).name for row in rows] == ["0.wav", "1.wav", "2.wav"]
     for row in rows:

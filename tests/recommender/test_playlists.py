@@ -12,13 +12,13 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import Song
+from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors, services
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import FeltRating, Listen
 from recommender.services import playlists
 from recommender.values import Filters, Listener, Target
-from tests.factories import EstimateFactory, ListenFactory, RatingFactory, SongFactory
+from tests.factories import ArtistFactory, EstimateFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order, tag
 
 # --- Making a playlist --------------------------------------------------------------------------------------------
@@ -64,6 +64,17 @@ def test_without_a_seed_a_new_list_is_another(alice: User, make_songs: SongMaker
         tuple(order(services.playlist_create(listener=Listener(alice), target=HAPPY, length=10))) for _ in range(3)
     ]
     assert len(set(lists)) > 1
+
+
+def test_songs_of_nobody_s_name_are_not_one_artist(nobody: Listener, make_songs: SongMaker) -> None:
+    unknown = ArtistFactory(name=UNKNOWN_ARTIST)
+    nameless = make_songs(6)
+    for song in nameless:
+        song.artist = unknown
+        song.save()
+    named = make_songs(2, around=(-0.6, -0.6))
+    songs = order(services.playlist_create(listener=nobody, target=HAPPY, length=6, seed=1))
+    assert not set(songs) & {song.pk for song in named}
 
 
 def test_artists_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
