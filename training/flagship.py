@@ -124,7 +124,13 @@ def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.floa
 
 
 def run(
-    config: FlagshipConfig, *, data_root: Path, work_dir: Path, run_dir: Path, say: Callable[[str], None]
+    config: FlagshipConfig,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    run_dir: Path,
+    start_from: Path | None = None,
+    say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Train, calibrate and score a model; leave weights, card, split and history in `run_dir`.
 
@@ -133,6 +139,7 @@ def run(
         data_root: Folder of the datasets.
         work_dir: Rendered audio, images and features; shared between runs.
         run_dir: Made; must not hold a run yet.
+        start_from: The `last.pt` of a run on the same split that goes on here.
         say: Receives one line of progress at a time.
 
     Returns:
@@ -156,6 +163,9 @@ def run(
     if config.imagenet:
         load_imagenet_backbone(network, None if config.imagenet == "download" else Path(config.imagenet))
     history: list[dict[str, Any]] = []
+    if start_from:
+        network.load_state_dict(torch.load(start_from, map_location="cpu", weights_only=True))
+        history += json.loads((start_from.parent / "history.json").read_text())
 
     def on_epoch(report: EpochReport, average: QuadrantNetwork) -> None:
         history.append(asdict(report))

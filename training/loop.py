@@ -132,6 +132,8 @@ def train(
     best: tuple[float, dict[str, Tensor]] = (math.inf, {})
     epoch, step = 0, 0
     for stage in config.stages:
+        # The average is the better network of the two, so the next size goes on from it.
+        network.load_state_dict(average.state_dict())
         optimiser, schedule = _optimiser(lesson, config, stage)
         for _ in range(stage.epochs):
             epoch += 1
@@ -150,7 +152,8 @@ def train(
                 EpochReport(epoch, stage.image_size, float(np.mean(losses)), validation_loss, accuracy, images_per_s),
                 average,
             )
-    average.load_state_dict(best[1])
+    if best[1]:
+        average.load_state_dict(best[1])
     return average.eval()
 
 

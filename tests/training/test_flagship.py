@@ -13,7 +13,7 @@ def clip(dataset: str, quadrant: Quadrant, valence: float | None = None, arousal
 
 
 def test_the_shipped_configuration_reads() -> None:
-    config = read_config(Path(__file__).resolve().parents[2] / "training" / "configs" / "first.toml")
+    config = read_config(Path(__file__).resolve().parents[2] / "training" / "configs" / "first-continued.toml")
     assert config.loop.stages[-1].image_size == 300
     assert set(config.datasets) == {"4qaed", "emomusic", "deam", "emotify", "emopia"}
 

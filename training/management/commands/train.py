@@ -18,6 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("--config", type=Path, default=Path("training/configs/first.toml"))
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio, images, features.")
+        parser.add_argument("--start-from", type=Path, metavar="LAST.PT", help="Go on from the weights of another run.")
         parser.add_argument("--run", type=Path, help="Run folder; by default runs/<version>-<time>.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -29,7 +30,12 @@ class Command(BaseCommand):
             config = flagship.read_config(options["config"])
             run_dir = options["run"] or Path("runs") / f"{config.version}-{timezone.now():%Y%m%d-%H%M%S}"
             flagship.run(
-                config, data_root=options["data"], work_dir=options["work"], run_dir=run_dir, say=self.stdout.write
+                config,
+                data_root=options["data"],
+                work_dir=options["work"],
+                run_dir=run_dir,
+                start_from=options["start_from"],
+                say=self.stdout.write,
             )
         except (OSError, ValueError, DatasetError) as error:
             raise CommandError(str(error)) from error
