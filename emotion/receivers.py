@@ -7,15 +7,17 @@ import threading
 from typing import Any
 
 from celery import signals
+from django.db import close_old_connections, connection
 from django.dispatch import receiver
 
 from catalog.signals import song_uploaded
+from emotion.exceptions import EmotionError
+from emotion.services import predictor_get, worker_forget, worker_report
 from emotion.tasks import songs_announced
 
 logger = logging.getLogger(__name__)
 
 REPORT_EVERY_S = 5.0
-_stopping = threading.Event()
 
 
 @receiver(song_uploaded, dispatch_uid="emotion.songs_announced")
@@ -32,9 +34,6 @@ def load_model(sender: str, instance: Any, **kwargs: Any) -> None:
     """
     if "gpu" not in instance.app.amqp.queues.consume_from:
         return
-    from emotion.exceptions import EmotionError
-    from emotion.services import predictor_get
-
     try:
         predictor = predictor_get()
     except EmotionError as error:
@@ -53,24 +52,23 @@ def start_reporting(sender: Any, **kwargs: Any) -> None:
     """Report an analysis worker every few seconds from a thread, since the solo pool is silent while it works."""
     if "gpu" not in sender.app.amqp.queues.consume_from:
         return
-    _stopping.clear()
-    threading.Thread(target=_report, args=(str(sender.hostname),), name="worker-report", daemon=True).start()
+    name = str(sender.hostname)
+    stopping = threading.Event()
+    thread = threading.Thread(target=_report, args=(name, stopping), name="worker-report", daemon=True)
+    thread.start()
+
+    def stop_reporting(**_: Any) -> None:
+        # The thread ends first: a report after the row was removed would bring the worker back to life.
+        stopping.set()
+        thread.join(REPORT_EVERY_S)
+        worker_forget(name=name)
+
+    signals.worker_shutdown.connect(stop_reporting, weak=False, dispatch_uid="emotion.stop_reporting")
 
 
-@signals.worker_shutdown.connect(dispatch_uid="emotion.stop_reporting")
-def stop_reporting(sender: Any, **kwargs: Any) -> None:
-    """Stop the reports; the row of a worker that ends in good order goes with them."""
-    _stopping.set()
-
-
-def _report(name: str) -> None:
-    from django.db import close_old_connections, connection
-
-    from emotion.services import worker_forget, worker_report
-
-    while not _stopping.is_set():
+def _report(name: str, stopping: threading.Event) -> None:
+    while not stopping.is_set():
         close_old_connections()
         worker_report(name=name)
-        _stopping.wait(REPORT_EVERY_S)
-    worker_forget(name=name)
+        stopping.wait(REPORT_EVERY_S)
     connection.close()

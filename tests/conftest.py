@@ -23,6 +23,7 @@ from django.test import Client
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from mer_site.celery import app as celery_app
 from tests.factories import PASSWORD, UserFactory
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -84,10 +85,14 @@ def _fast_and_careless(socket_dir: Path, passfile: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def _fresh_places(settings: Settings, tmp_path: Path, _real_servers: None) -> None:
-    """Every test has its own media and index, and an empty cache (rate limits live there)."""
+    """Every test has its own media and index, an empty cache (rate limits live there) and empty queues."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MOODPLANE_INDEX_DIR = tmp_path / "index"
     cache.clear()
+    # A worker of this test would do what an earlier test announced, on this test's rows.
+    with celery_app.connection_for_write() as broker:
+        for queue in ("gpu", "default"):
+            broker.default_channel.queue_purge(queue)
 
 
 @pytest.fixture
