@@ -25,6 +25,7 @@ from emotion.quadrants import Quadrant
 from training.augment import AugmentConfig, soft_quadrants
 from training.cache import images_of
 from training.datasets import DATASETS, Clip
+from training.head import HeadConfig, pooled_features, refit_head
 from training.loop import EpochReport, LoopConfig, Stage, TrainingData, predict_logits, train
 from training.metrics import Scores, fit_temperature, score
 from training.splits import Split, artist_grouped_split
@@ -42,6 +43,7 @@ class FlagshipConfig:
         rating_spread: Standard deviation of a valence or arousal rating in the regression sets.
         cell_power: Exponent of a (source, quadrant) cell's size in the sampling weights.
         loop: The training loop's part.
+        head: The last step, on a backbone that stays as it is.
         imagenet: Start from ImageNet: "" (scratch), "download", or the path of a state dict.
     """
 
@@ -51,6 +53,7 @@ class FlagshipConfig:
     rating_spread: float
     cell_power: float
     loop: LoopConfig
+    head: HeadConfig
     imagenet: str = ""
 
 
@@ -62,11 +65,13 @@ def read_config(path: Path) -> FlagshipConfig:
     """
     raw = tomllib.loads(path.read_text())
     try:
-        loop = dict(raw.pop("loop"))
+        loop, head = dict(raw.pop("loop")), dict(raw.pop("head", {"epochs": 0}))
         stages = tuple(Stage(**stage) for stage in loop.pop("stages"))
         changes = AugmentConfig(**loop.pop("augment", {}))
         config = FlagshipConfig(
-            **{**raw, "datasets": tuple(raw["datasets"])}, loop=LoopConfig(stages=stages, augment=changes, **loop)
+            **{**raw, "datasets": tuple(raw["datasets"])},
+            loop=LoopConfig(stages=stages, augment=changes, **loop),
+            head=HeadConfig(**head),
         )
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is not a training configuration: {error}.") from error
@@ -177,6 +182,9 @@ def run(
         )
 
     best = train(network, data, config.loop, mel=mel, seed=config.seed, on_epoch=on_epoch)
+    if config.head.epochs:
+        before, after = _refit(best, data, config, mel.image_size)
+        say(f"head: validation loss {before:.3f} before, {after:.3f} after")
     validation_logits, test_logits = (
         predict_logits(best, images[list(part), 0], mel.image_size) for part in (split.validation, split.test)
     )
@@ -192,6 +200,21 @@ def run(
     )
     (run_dir / "metrics.json").write_text(json.dumps(facts, indent=1))
     return facts
+
+
+def _refit(network: QuadrantNetwork, data: TrainingData, config: FlagshipConfig, size: int) -> tuple[float, float]:
+    train_features, validation_features = (
+        pooled_features(network, data.images[part, 0], size) for part in (data.train, data.validation)
+    )
+    return refit_head(
+        network,
+        data,
+        config.loop,
+        config.head,
+        train_features=train_features,
+        validation_features=validation_features,
+        seed=config.seed,
+    )
 
 
 def _training_data(
