@@ -258,10 +258,12 @@ document.addEventListener("click", (event) => {
   const list = button?.closest("[data-queue]") || document.querySelector("[data-queue][data-main-queue]");
   if (!button || !list) return;
   const rows = [...list.querySelectorAll("[data-track]")];
-  const row = button.closest("[data-track]") || rows.find((one) => one.dataset.played !== "true") || rows[0];
-  if (!row) return;
   const samePlace = (list.dataset.playlist || "") === queue.playlist;
-  if (row.dataset.song === queue.current?.song && samePlace) toggle();
+  const current = samePlace ? rows.find((one) => one.dataset.song === queue.current?.song) : undefined;
+  const row = button.closest("[data-track]") || current || rows.find((one) => one.dataset.played !== "true") || rows[0];
+  if (!row) return;
+  // The button that plays a whole list goes on with it, and never stops what it says it plays.
+  if (row === current) button.matches("[data-play-all]") ? play() : toggle();
   else start(list, rows.indexOf(row));
 });
 

@@ -36,8 +36,13 @@ class Uploader {
       input.classList.add("visually-hidden");
       input.labels[0].className = input === files ? "button" : "button button--quiet";
     }
-    files.addEventListener("change", () => { this.add([...files.files]); files.value = ""; });
-    folder.addEventListener("change", () => { this.addFolder([...folder.files]); folder.value = ""; });
+    const takeFiles = () => { this.add([...files.files]); files.value = ""; };
+    const takeFolder = () => { this.addFolder([...folder.files]); folder.value = ""; };
+    files.addEventListener("change", takeFiles);
+    folder.addEventListener("change", takeFolder);
+    // Somebody quick, or a slow network: files may have been chosen before this module was there to hear of it.
+    if (files.files.length) takeFiles();
+    if (folder.files.length) takeFolder();
     this.form.addEventListener("submit", (event) => event.preventDefault());
     this.form.addEventListener("dragover", (event) => { event.preventDefault(); this.form.classList.add("is-over"); });
     this.form.addEventListener("dragleave", () => this.form.classList.remove("is-over"));
