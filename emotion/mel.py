@@ -14,6 +14,10 @@ from PIL import Image
 
 from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S
 
+# What centres an image in [0, 1] for the network, in serving and in training.
+IMAGE_CENTRE = 0.5
+IMAGE_SPREAD = 0.25
+
 
 @dataclass(frozen=True, slots=True)
 class MelConfig:
@@ -96,5 +100,5 @@ def network_input(images: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         `(n, 3, size, size)` float32, about zero mean and unit spread.
     """
-    centred = (images.astype(np.float32) - 0.5) / 0.25
+    centred = (images.astype(np.float32) - IMAGE_CENTRE) / IMAGE_SPREAD
     return np.repeat(centred[:, None], 3, axis=1)

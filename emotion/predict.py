@@ -124,7 +124,7 @@ class Predictor:
         started = time.perf_counter()
         logits, embeddings = self.engine.run(np.stack([item.image for item in prepared]))
         network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
-        probabilities = _softmax(logits.astype(np.float64) / self.card.temperature)
+        probabilities = softmax(logits, self.card.temperature)
         valence, arousal = valence_arousal_from_probabilities(probabilities)
         lengths = np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
         unit = (embeddings / lengths).astype(np.float32)
@@ -146,6 +146,8 @@ class Predictor:
         ]
 
 
-def _softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
+def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
+    """Return calibrated probabilities `(n, 4)` of logits `(n, 4)`."""
+    tempered = logits.astype(np.float64) / temperature
+    scaled = np.exp(tempered - tempered.max(axis=1, keepdims=True))
+    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))

@@ -20,7 +20,7 @@ from emotion.checkpoint import Card, save
 from emotion.exceptions import AudioUnreadableError
 from emotion.mel import MelConfig
 from emotion.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
-from emotion.predict import Predictor
+from emotion.predict import Predictor, softmax
 from emotion.quadrants import Quadrant
 from training.augment import AugmentConfig, soft_quadrants
 from training.cache import images_of
@@ -120,12 +120,6 @@ def scores_by_dataset(clips: Sequence[Clip], probabilities: NDArray[np.floating]
         part = [clips[i] for i in rows]
         scores[dataset] = score(_truth(part), probabilities[rows], [clip.artist for clip in part])
     return scores
-
-
-def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.floating]:
-    """Return `(n, 4)` probabilities."""
-    scaled = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
-    return scaled / scaled.sum(axis=1, keepdims=True)
 
 
 def run(

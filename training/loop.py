@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.mel import MelConfig
+from emotion.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
 from emotion.network import QuadrantNetwork, channels_last
 from training.augment import AugmentConfig, augment, mixup
 from training.metrics import log_softmax
@@ -281,7 +281,8 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 def as_input(images: Tensor) -> Tensor:
     """Return what `emotion.mel.network_input` gives, for a `(n, 1, s, s)` tensor."""
-    return ((images - 0.5) / 0.25).expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+    centred = (images - IMAGE_CENTRE) / IMAGE_SPREAD
+    return centred.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
 
 
 @torch.inference_mode()
