@@ -112,16 +112,25 @@ def read_card(weights: Path) -> Card:
     if raw.get("classes") != CLASSES:
         raise CheckpointError(f"{path} has the classes {raw.get('classes')}; this program serves {CLASSES}.")
     try:
-        return Card(
+        card = Card(
             raw["version"],
             MelConfig(**raw["mel"]),
-            NetworkConfig(**raw["network"]),
+            _network_config(raw["network"]),
             float(raw["temperature"]),
             raw["weights_sha256"],
             raw["facts"],
         )
     except (KeyError, TypeError) as error:
         raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}.") from error
+    made, wanted = card.mel.network_shape, card.network.image_shape
+    if made != wanted:
+        raise CheckpointError(f"{path} makes images of {made} pixels for a network that takes {wanted}.")
+    return card
+
+
+def _network_config(raw: dict[str, Any]) -> NetworkConfig:
+    size = raw["image_size"]
+    return NetworkConfig(**{**raw, "image_size": size if isinstance(size, int) else tuple(size)})
 
 
 def load(weights: Path) -> tuple[QuadrantNetwork, Card]:

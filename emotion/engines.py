@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from emotion.exceptions import DeviceUnavailableError
-from emotion.mel import network_input
+from emotion.mel import MelConfig, network_input
 from emotion.network import QuadrantNetwork, channels_last
 
 logger = logging.getLogger(__name__)
@@ -24,14 +26,29 @@ logger = logging.getLogger(__name__)
 TOLERANCE = 0.02
 
 
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What the network says of a batch.
+
+    Attributes:
+        logits: `(n, 4)` float32, in quadrant order.
+        embeddings: `(n, 64)` float32.
+        points: `(n, 2)` float32 valence and arousal in [-1, 1]; None from a network that does not regress.
+    """
+
+    logits: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+    points: NDArray[np.float32] | None
+
+
 class Engine(Protocol):
     """Runs the network on images."""
 
     name: str
     device: str
 
-    def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return logits `(n, 4)` and embeddings `(n, 64)` of images `(n, size, size)` in [0, 1]."""
+    def run(self, images: NDArray[np.float32]) -> Outputs:
+        """Judge images `(n, *mel.image_shape)` in [0, 1]."""
         ...
 
 
@@ -40,7 +57,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, network: QuadrantNetwork, device: str = "cpu") -> None:
+    def __init__(self, network: QuadrantNetwork, mel: MelConfig, device: str = "cpu") -> None:
         """Move the network to a device.
 
         Raises:
@@ -48,17 +65,19 @@ class TorchEngine:
         """
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
+        self._mel = mel
         self._device = torch.device(device)
         self._network = channels_last(network.eval().to(self._device))
         self._bf16 = self._device.type == "cuda"
         self.device = f"{device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
 
     @torch.inference_mode()
-    def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        inputs = torch.from_numpy(network_input(images)).to(self._device, memory_format=torch.channels_last)
+    def run(self, images: NDArray[np.float32]) -> Outputs:
+        inputs = torch.from_numpy(network_input(images, self._mel))
+        inputs = inputs.to(self._device, memory_format=torch.channels_last)
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            logits, embedding = self._network(inputs)
-        return logits.float().cpu().numpy(), embedding.float().cpu().numpy()
+            found = self._network(inputs)
+        return _outputs([tensor.float().cpu().numpy() for tensor in found])
 
 
 class OpenVinoEngine:
@@ -67,32 +86,43 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, network: QuadrantNetwork, cache_dir: Path | None = None) -> None:
+    def __init__(self, network: QuadrantNetwork, mel: MelConfig, cache_dir: Path | None = None) -> None:
         import openvino
 
-        size = network.config.image_size
+        self._mel = mel
+        shape = mel.network_shape
         with torch.inference_mode(), warnings.catch_warnings():
             # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
             warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(network.eval(), example_input=torch.zeros(1, 3, size, size))
-        model.reshape([-1, 3, size, size])
+            model = openvino.convert_model(network.eval(), example_input=torch.zeros(1, 3, *shape))
+        model.reshape([-1, 3, *shape])
         options: dict[str, str] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
         if cache_dir is not None:
             options["CACHE_DIR"] = str(cache_dir)
         self._compiled = openvino.Core().compile_model(model, "CPU", options)
 
-    def run(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        result = self._compiled(network_input(images))
-        return np.array(result[0], np.float32), np.array(result[1], np.float32)
+    def run(self, images: NDArray[np.float32]) -> Outputs:
+        result = self._compiled(network_input(images, self._mel))
+        return _outputs([np.array(result[i], np.float32) for i in range(len(result))])
+
+
+def _outputs(found: Sequence[NDArray[np.float32]]) -> Outputs:
+    return Outputs(found[0], found[1], found[2] if len(found) > 2 else None)
 
 
 def make_engine(
-    network: QuadrantNetwork, *, engine: str = "auto", device: str = "auto", cache_dir: Path | None = None
+    network: QuadrantNetwork,
+    mel: MelConfig,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    cache_dir: Path | None = None,
 ) -> Engine:
     """Choose and build an engine.
 
     Args:
         network: The loaded network.
+        mel: How its images are made.
         engine: "torch", "openvino", or "auto": torch on CUDA, OpenVINO on a CPU.
         device: "cuda", "cpu", or "auto": CUDA where there is one.
         cache_dir: Where OpenVINO may keep compiled models.
@@ -106,6 +136,8 @@ def make_engine(
         engine = "torch" if device.startswith("cuda") else "openvino"
     if engine == "openvino" and device != "cpu":
         raise DeviceUnavailableError("The OpenVINO engine runs on the CPU only; choose the torch engine for CUDA.")
-    made: Engine = OpenVinoEngine(network, cache_dir) if engine == "openvino" else TorchEngine(network, device)
+    made: Engine = (
+        OpenVinoEngine(network, mel, cache_dir) if engine == "openvino" else TorchEngine(network, mel, device)
+    )
     logger.info("The network runs on %s with %s.", made.device, made.name)
     return made

@@ -17,11 +17,16 @@ from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S
 # What centres an image in [0, 1] for the network, in serving and in training.
 IMAGE_CENTRE = 0.5
 IMAGE_SPREAD = 0.25
+CHANNELS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class MelConfig:
     """Every number between a waveform and an image. It travels with the weights; a mismatch refuses to load.
+
+    Two ways to fill the three channels that EfficientNet reads. The paper's: the spectrogram is resized to a square of
+    `image_size` pixels and repeated. Or `frames_as_channels`: nothing is resized, and each column of the image holds
+    three successive frames, one a channel, so that no pixel says what another says and the image is a third as wide.
 
     Source: Cazzaniga et al., section 4.1; choices of this project where the paper is silent.
     """
@@ -36,10 +41,25 @@ class MelConfig:
     reference_db: float = 40.0
     range_db: float = 90.0
     image_size: int = 300
+    frames_as_channels: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a plain dictionary."""
         return asdict(self)
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of what `log_mel_image` returns."""
+        if not self.frames_as_channels:
+            return self.image_size, self.image_size
+        n_frames = 1 + round(self.window_s * self.sample_rate_hz) // self.hop_samples
+        return self.n_mels, n_frames // CHANNELS * CHANNELS
+
+    @property
+    def network_shape(self) -> tuple[int, int]:
+        """Rows and columns of what `network_input` returns."""
+        rows, columns = self.image_shape
+        return rows, columns // CHANNELS if self.frames_as_channels else columns
 
     @property
     def fingerprint(self) -> str:
@@ -62,6 +82,28 @@ def fill_window(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.
     return np.resize(waveform, round(config.window_s * config.sample_rate_hz))
 
 
+def log_mel(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
+    """Compute the log-mel spectrogram of a waveform of any length.
+
+    Args:
+        waveform: `(n_samples,)` float32 at `config.sample_rate_hz`.
+        config: The numbers.
+
+    Returns:
+        `(n_mels, n_frames)` float32 dB of power, at least -100.
+    """
+    power = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=config.sample_rate_hz,
+        n_fft=config.n_fft,
+        hop_length=config.hop_samples,
+        n_mels=config.n_mels,
+        fmin=config.f_min_hz,
+        fmax=config.f_max_hz,
+    )
+    return (10.0 * np.log10(np.maximum(power, 1e-10))).astype(np.float32)
+
+
 def log_mel_image(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
     """Compute the log-mel image of a window.
 
@@ -70,35 +112,37 @@ def log_mel_image(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[n
         config: The numbers.
 
     Returns:
-        `(image_size, image_size)` float32 in [0, 1]: rows are mel bands from low to high, columns are time.
+        `config.image_shape` float32 in [0, 1]: rows are mel bands from low to high, columns are time.
         0 is `range_db` below the reference, 1 is the reference: one stored number, so loudness still matters.
 
     Source: Cazzaniga et al., section 4.1.
     """
-    power = librosa.feature.melspectrogram(
-        y=fill_window(waveform, config),
-        sr=config.sample_rate_hz,
-        n_fft=config.n_fft,
-        hop_length=config.hop_samples,
-        n_mels=config.n_mels,
-        fmin=config.f_min_hz,
-        fmax=config.f_max_hz,
-    )
-    level_db = 10.0 * np.log10(np.maximum(power, 1e-10))
-    scaled = (level_db - config.reference_db) / config.range_db + 1.0
-    size = (config.image_size, config.image_size)
-    image = Image.fromarray(scaled.astype(np.float32)).resize(size, Image.Resampling.BILINEAR)
-    return np.clip(np.asarray(image), 0.0, 1.0)
+    rows, columns = config.image_shape
+    image = scaled(log_mel(fill_window(waveform, config), config), config)
+    if config.frames_as_channels:
+        return image[:, :columns]
+    resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(resized), 0.0, 1.0)
 
 
-def network_input(images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Centre images and repeat them over three colour channels.
+def scaled(level_db: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
+    """Map decibels to image units and, where nothing is resized afterwards, cut them to [0, 1]."""
+    image = ((level_db - config.reference_db) / config.range_db + 1.0).astype(np.float32)
+    return np.clip(image, 0.0, 1.0) if config.frames_as_channels else image
+
+
+def network_input(images: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
+    """Centre images and spread them over three colour channels.
 
     Args:
-        images: `(n, size, size)` in [0, 1].
+        images: `(n, *config.image_shape)` in [0, 1].
+        config: Says what the channels are.
 
     Returns:
-        `(n, 3, size, size)` float32, about zero mean and unit spread.
+        `(n, 3, *config.network_shape)` float32, about zero mean and unit spread.
     """
     centred = (images.astype(np.float32) - IMAGE_CENTRE) / IMAGE_SPREAD
-    return np.repeat(centred[:, None], 3, axis=1)
+    if not config.frames_as_channels:
+        return np.repeat(centred[:, None], CHANNELS, axis=1)
+    n, rows, columns = centred.shape
+    return np.ascontiguousarray(centred.reshape(n, rows, columns // CHANNELS, CHANNELS).transpose(0, 3, 1, 2))

@@ -24,29 +24,38 @@ class NetworkConfig:
     Attributes:
         backbone: A name that efficientnet_pytorch knows.
         flatten: The paper's literal Flatten (78.6 M weights at 300 px) instead of global average pooling (0.79 M).
-        image_size: Pixels on a side.
+        image_size: Pixels on a side, or rows and columns.
+        regresses: Whether valence and arousal have an output of their own.
     """
 
     backbone: str = "efficientnet-b3"
     flatten: bool = False
-    image_size: int = 300
+    image_size: int | tuple[int, int] = 300
+    regresses: bool = False
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of an image."""
+        size = self.image_size
+        return (size, size) if isinstance(size, int) else (size[0], size[1])
 
 
 class QuadrantNetwork(nn.Module):
     """EfficientNetB3 - 512 - dropout .5 - 128 - dropout .3 - 64 - dropout .1 - 4.
 
-    The 64 activations before the last layer are the song's embedding.
+    The 64 activations before the last layer are the song's embedding; a second output may read valence and arousal from
+    them.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.backbone = EfficientNet.from_name(config.backbone, image_size=config.image_size, include_top=False)
+        self.backbone = EfficientNet.from_name(config.backbone, image_size=config.image_shape, include_top=False)
         # The memory-saving swish is a custom autograd function, which neither tracing nor OpenVINO can follow.
         self.backbone.set_swish(memory_efficient=False)
         channels = self.backbone._conv_head.out_channels
-        side = -(-config.image_size // 32)
-        self.feature_size = channels * side * side if config.flatten else channels
+        rows, columns = (-(-pixels // 32) for pixels in config.image_shape)
+        self.feature_size = channels * rows * columns if config.flatten else channels
         self.head = nn.Sequential(
             nn.Linear(self.feature_size, 512),
             nn.ReLU(),
@@ -59,23 +68,30 @@ class QuadrantNetwork(nn.Module):
             nn.Dropout(0.1),
         )
         self.classifier = nn.Linear(EMBEDDING_SIZE, 4)
+        self.regressor = nn.Sequential(nn.Linear(EMBEDDING_SIZE, 2), nn.Tanh()) if config.regresses else None
 
     def features(self, images: Tensor) -> Tensor:
         """Return the backbone's features, `(n, channels)` pooled or `(n, channels * side * side)` flattened."""
         maps = self.backbone.extract_features(images)
         return maps.flatten(1) if self.config.flatten else maps.mean(dim=(2, 3))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Classify images.
 
         Args:
-            images: `(n, 3, size, size)` from `emotion.mel.network_input`.
+            images: `(n, 3, rows, columns)` from `emotion.mel.network_input`.
 
         Returns:
-            Logits `(n, 4)` in quadrant order, and embeddings `(n, 64)`.
+            Logits `(n, 4)` in quadrant order, embeddings `(n, 64)` and, from a network that regresses, valence and
+            arousal `(n, 2)` in [-1, 1].
         """
-        embedding = self.head(self.features(images))
-        return self.classifier(embedding), embedding
+        return self.judge(self.features(images))
+
+    def judge(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what `forward` does, from the backbone's features `(n, feature_size)`."""
+        embedding = self.head(features)
+        logits = self.classifier(embedding)
+        return (logits, embedding) if self.regressor is None else (logits, embedding, self.regressor(embedding))
 
 
 def channels_last(network: _Module) -> _Module:
@@ -92,7 +108,7 @@ def load_imagenet_backbone(network: QuadrantNetwork, file: Path | None = None) -
     """
     name = network.config.backbone
     if file is None:
-        source = EfficientNet.from_pretrained(name, image_size=network.config.image_size, include_top=False)
+        source = EfficientNet.from_pretrained(name, image_size=network.config.image_shape, include_top=False)
         state = source.state_dict()
     else:
         state = torch.load(file, map_location="cpu", weights_only=True)

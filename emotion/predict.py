@@ -17,7 +17,7 @@ from emotion.audio import Window, read_window
 from emotion.engines import Engine, make_engine
 from emotion.exceptions import AudioUnreadableError
 from emotion.mel import log_mel_image
-from emotion.quadrants import Quadrant, valence_arousal_from_probabilities
+from emotion.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 
 BATCH_SIZE = 8
 
@@ -78,7 +78,7 @@ class Predictor:
             emotion.exceptions.DeviceUnavailableError: The device asked for is not there.
         """
         network, card = checkpoint.load(weights)
-        return cls(card, make_engine(network, engine=engine, device=device, cache_dir=cache_dir))
+        return cls(card, make_engine(network, card.mel, engine=engine, device=device, cache_dir=cache_dir))
 
     def predict(self, paths: Sequence[Path], *, workers: int = 2) -> Iterator[Prediction | AudioUnreadableError]:
         """Predict files in batches, in order.
@@ -122,12 +122,12 @@ class Predictor:
         if not prepared:
             return []
         started = time.perf_counter()
-        logits, embeddings = self.engine.run(np.stack([item.image for item in prepared]))
+        outputs = self.engine.run(np.stack([item.image for item in prepared]))
         network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
-        probabilities = softmax(logits, self.card.temperature)
-        valence, arousal = valence_arousal_from_probabilities(probabilities)
-        lengths = np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)
-        unit = (embeddings / lengths).astype(np.float32)
+        probabilities = softmax(outputs.logits, self.card.temperature)
+        valence, arousal = points_of(probabilities, outputs.points)
+        lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
+        unit = (outputs.embeddings / lengths).astype(np.float32)
         return [
             Prediction(
                 quadrant=Quadrant(int(probabilities[i].argmax()) + 1),
@@ -144,6 +144,22 @@ class Predictor:
             )
             for i, item in enumerate(prepared)
         ]
+
+
+def points_of(
+    probabilities: NDArray[np.floating], points: NDArray[np.floating] | None
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return valence and arousal, each `(n,)`, that never contradict the likeliest quadrant.
+
+    Args:
+        probabilities: `(n, 4)`.
+        points: `(n, 2)` from a network that regresses; without them the probabilities are projected.
+    """
+    if points is None:
+        valence, arousal = valence_arousal_from_probabilities(probabilities)
+    else:
+        valence, arousal = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    return nearest_in_quadrant(valence, arousal, probabilities.argmax(axis=-1))
 
 
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

@@ -91,3 +91,27 @@ def valence_arousal_from_probabilities(
     """
     p1, p2, p3, p4 = np.moveaxis(np.asarray(probabilities), -1, 0)
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
+
+
+# How far inside its quadrant a point is moved that had been outside; less than a page's two decimals would show as zero.
+_INSIDE = 0.01
+
+
+def nearest_in_quadrant(
+    valence: NDArray[np.floating], arousal: NDArray[np.floating], index: NDArray[np.integer]
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Move points that lie outside a quadrant just inside it; the others stay.
+
+    A quadrant and a point from two outputs of a network can differ near an axis, where either is uncertain; people are
+    shown one opinion.
+
+    Args:
+        valence: `(...)`, in [-1, 1].
+        arousal: `(...)`, in [-1, 1].
+        index: `(...)`, column of each point's quadrant, 0 to 3.
+    """
+    signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
+    return (
+        signs[..., 0] * np.maximum(signs[..., 0] * valence, _INSIDE),
+        signs[..., 1] * np.maximum(signs[..., 1] * arousal, _INSIDE),
+    )

@@ -7,8 +7,10 @@ from emotion import checkpoint
 from emotion.engines import TOLERANCE, OpenVinoEngine, TorchEngine, make_engine
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.network import QuadrantNetwork
-from emotion.predict import Prediction, Predictor
+from emotion.predict import Prediction, Predictor, points_of
+from emotion.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
+from tests.emotion.conftest import SMALL, SMALL_MEL
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:
@@ -19,22 +21,26 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def test_engines_agree_on_the_shipped_model() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     rng = np.random.default_rng(0)
-    images = rng.uniform(size=(3, 300, 300)).astype(np.float32) * np.linspace(1, 0, 300, dtype=np.float32)[:, None]
-    torch_logits, torch_embedding = TorchEngine(network).run(images)
-    vino_logits, vino_embedding = OpenVinoEngine(network).run(images)
-    gap = np.abs(softmax(torch_logits / card.temperature) - softmax(vino_logits / card.temperature))
+    rows, columns = card.mel.image_shape
+    fading = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
+    images = rng.uniform(size=(3, rows, columns)).astype(np.float32) * fading
+    by_torch, by_vino = TorchEngine(network, card.mel).run(images), OpenVinoEngine(network, card.mel).run(images)
+    gap = np.abs(softmax(by_torch.logits / card.temperature) - softmax(by_vino.logits / card.temperature))
     assert gap.max() < TOLERANCE
-    cosine = np.sum(torch_embedding * vino_embedding, axis=1)
-    cosine /= np.linalg.norm(torch_embedding, axis=1) * np.linalg.norm(vino_embedding, axis=1)
-    assert cosine.min() > 0.999
+    lengths = np.linalg.norm(by_torch.embeddings, axis=1) * np.linalg.norm(by_vino.embeddings, axis=1)
+    assert (np.sum(by_torch.embeddings * by_vino.embeddings, axis=1) / lengths).min() > 0.999
+    if network.config.regresses:
+        assert by_torch.points is not None
+        assert by_vino.points is not None
+        assert np.abs(by_torch.points - by_vino.points).max() < TOLERANCE
 
 
 def test_cuda_that_is_not_there_is_refused(small_network: QuadrantNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(DeviceUnavailableError, match="CUDA was asked for"):
-        make_engine(small_network, engine="torch", device="cuda")
+        make_engine(small_network, SMALL_MEL, engine="torch", device="cuda")
     with pytest.raises(DeviceUnavailableError, match="runs on the CPU only"):
-        make_engine(small_network, engine="openvino", device="cuda")
+        make_engine(small_network, SMALL_MEL, engine="openvino", device="cuda")
 
 
 def test_predictions_come_in_order_and_bad_files_do_not_stop_the_others(small_weights: Path, tmp_path: Path) -> None:
@@ -59,24 +65,30 @@ def test_a_prediction_is_consistent_with_itself(small_weights: Path, tmp_path: P
     assert isinstance(prediction, Prediction)
     assert prediction.probabilities.sum() == pytest.approx(1)
     assert prediction.quadrant.index == prediction.probabilities.argmax()
-    p1, p2, p3, p4 = prediction.probabilities
-    assert prediction.valence == pytest.approx(p1 + p4 - p2 - p3)
-    assert prediction.arousal == pytest.approx(p1 + p2 - p3 - p4)
+    assert Quadrant.from_valence_arousal(prediction.valence, prediction.arousal) == prediction.quadrant
     assert np.linalg.norm(prediction.embedding) == pytest.approx(1, abs=1e-5)
     assert prediction.is_partial
     assert prediction.window_s == pytest.approx(6, abs=0.01)
 
 
 def test_temperature_softens_but_does_not_reorder(small_network: QuadrantNetwork, tmp_path: Path) -> None:
-    from emotion.checkpoint import Card
-    from tests.emotion.conftest import SMALL, SMALL_MEL
-
     path = make_audio(tmp_path / "a.wav", 6)
-    engine = TorchEngine(small_network)
+    engine = TorchEngine(small_network, SMALL_MEL)
     sharp, soft = (
-        next(Predictor(Card("t", SMALL_MEL, SMALL, temperature), engine).predict([path])) for temperature in (0.5, 5.0)
+        next(Predictor(checkpoint.Card("t", SMALL_MEL, SMALL, temperature), engine).predict([path]))
+        for temperature in (0.5, 5.0)
     )
     assert isinstance(sharp, Prediction)
     assert isinstance(soft, Prediction)
     assert sharp.quadrant == soft.quadrant
     assert sharp.probabilities.max() > soft.probabilities.max()
+
+
+def test_a_point_of_its_own_is_kept_where_it_agrees_and_moved_where_it_does_not() -> None:
+    probabilities = np.array([[0.7, 0.1, 0.1, 0.1], [0.4, 0.35, 0.2, 0.05]])
+    points = np.array([[0.5, 0.25], [-0.3, 0.6]], np.float32)
+    valence, arousal = points_of(probabilities, points)
+    assert np.allclose(valence, [0.5, 0.01])
+    assert np.allclose(arousal, [0.25, 0.6])
+    # Projected, the second row's valence would be -0.1 under the name "Happy".
+    assert points_of(probabilities, None)[0][1] == pytest.approx(0.01)

@@ -1,0 +1,89 @@
+"""What a run said of every clip it was tested on: the one table that every score, plot and comparison is made from. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """One row per clip, protocol and fold; all arrays have the same length `n`.
+
+    Attributes:
+        protocol: `(n,)` str: "held_out", "artist_grouped", "stratified", "leave_one_source_out" or "paper".
+        fold: `(n,)` int: number of the fold, 0 where there is only one.
+        clip: `(n,)` str: `Clip.id`.
+        dataset: `(n,)` str.
+        artist: `(n,)` str: what intervals are clustered by.
+        truth: `(n,)` int: quadrant 0 to 3, or -1 where only valence and arousal are known.
+        logits: `(n, 4)` float32, before the temperature.
+        probabilities: `(n, 4)` float32, calibrated; the temperature was fitted on clips that are not in these rows.
+        valence: `(n,)` float32, predicted, [-1, 1].
+        arousal: `(n,)` float32, predicted, [-1, 1].
+        valence_true: `(n,)` float32, NaN where unrated.
+        arousal_true: `(n,)` float32, NaN where unrated.
+        embedding: `(n, 64)` float16.
+        loudness_db: `(n,)` float32, mean level of the clip in dB full scale, NaN where unknown.
+        genre: `(n,)` str, empty where unknown.
+    """
+
+    protocol: NDArray[np.str_]
+    fold: NDArray[np.int64]
+    clip: NDArray[np.str_]
+    dataset: NDArray[np.str_]
+    artist: NDArray[np.str_]
+    truth: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
+    valence: NDArray[np.float32]
+    arousal: NDArray[np.float32]
+    valence_true: NDArray[np.float32]
+    arousal_true: NDArray[np.float32]
+    embedding: NDArray[np.float16]
+    loudness_db: NDArray[np.float32]
+    genre: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def where(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
+        """Return the chosen rows."""
+        return Predictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def save(self, path: Path) -> None:
+        """Write to an `.npz` that appears whole or not at all.
+
+        Raises:
+            OSError: The disk is full or not writable; nothing is left half-written.
+        """
+        beside = path.with_suffix(".part.npz")
+        try:
+            np.savez_compressed(beside, **{field.name: getattr(self, field.name) for field in fields(self)})
+            beside.replace(path)
+        finally:
+            beside.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: Path) -> Predictions:
+        """Read what `save` wrote.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is not a table of predictions.
+        """
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [field.name for field in fields(cls) if field.name not in arrays]
+            if missing:
+                raise ValueError(f"{path} is not a table of predictions: it lacks {', '.join(missing)}.")
+            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+
+    @classmethod
+    def concatenate(cls, parts: list[Predictions]) -> Predictions:
+        """Return all rows of several tables, in order."""
+        return cls(
+            **{field.name: np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(cls)}
+        )
