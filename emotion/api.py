@@ -1,14 +1,23 @@
-"""Songs with their estimates, and estimates by themselves: read-only."""
+"""Songs with their estimates, estimates by themselves, and what the caller says that songs express."""
 
 from __future__ import annotations
 
-from rest_framework import viewsets
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import status, viewsets
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from catalog.models import Song
+from catalog.permissions import CanListen
+from emotion import selectors, services
 from emotion.filters import EstimateFilter, SongFilter
-from emotion.models import EmotionEstimate
+from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import songs_with_estimates
-from emotion.serializers import EstimateSerializer, SongSerializer
+from emotion.serializers import EstimateSerializer, LabelSerializer, LabelSetSerializer, SongSerializer
 
 
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
@@ -25,3 +34,46 @@ class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):
     queryset = EmotionEstimate.objects.order_by("-id")
     serializer_class = EstimateSerializer
     filterset_class = EstimateFilter
+
+
+@extend_schema_view(list=extend_schema(summary="What you say that songs express, newest first"))
+class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
+    """Perceived labels of whoever asks; nobody sees another's. What a song did to you is a rating, not a label."""
+
+    queryset = PerceivedLabel.objects.none()
+    serializer_class = LabelSerializer
+    permission_classes = (CanListen, IsAuthenticated)
+    lookup_value_regex = r"\d+"
+    throttle_scope = "ratings"
+
+    def get_queryset(self) -> QuerySet[PerceivedLabel]:
+        return selectors.labels_of(self._user())
+
+    @extend_schema(
+        summary="Say what a song expresses, or change your answer",
+        request=LabelSetSerializer,
+        responses=LabelSerializer,
+    )
+    def create(self, request: Request) -> Response:
+        """There is one label per person and song: a second one replaces the first."""
+        asked = LabelSetSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        label = services.perceived_label_set(user=self._user(), **asked.validated_data)
+        return Response(LabelSerializer(label).data)
+
+    @extend_schema(summary="One of your labels", responses=LabelSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Answer 404 for a label that is not yours."""
+        return Response(LabelSerializer(selectors.label_visible(self._user(), int(pk))).data)
+
+    @extend_schema(summary="Take a label back", responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget what was said of the song."""
+        label = selectors.label_visible(self._user(), int(pk))
+        services.perceived_label_remove(user=self._user(), song=label.song)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _user(self) -> User:
+        user = self.request.user
+        assert isinstance(user, User), "the permission lets nobody else in"
+        return user

@@ -19,6 +19,10 @@ class AudioUnreadableError(EmotionError):
         super().__init__(sentence)
         self.code = code
 
+    def __reduce__(self) -> tuple[type[AudioUnreadableError], tuple[str, str]]:
+        # An exception is unpickled from its message alone, which would break a pool of processes that returns one.
+        return type(self), (self.code, str(self))
+
 
 class CheckpointError(EmotionError):
     """Weights that this program cannot honour."""
@@ -30,3 +34,24 @@ class DeviceUnavailableError(EmotionError):
     """A device was asked for that this machine does not have."""
 
     code = "device_unavailable"
+
+
+class LabelInvalid(EmotionError):
+    """A perceived label that says half of something, or two things that contradict each other."""
+
+    code = "label_invalid"
+    status = 400
+
+
+class LabelNotFound(EmotionError):
+    """There is no such label, or it is somebody else's: the two are told apart to nobody."""
+
+    code = "label_not_found"
+    status = 404
+
+
+class ReanalysisNotPossible(EmotionError):
+    """A re-analysis cannot be started, paused, resumed or cancelled as things are."""
+
+    code = "reanalysis_not_possible"
+    status = 409

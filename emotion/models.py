@@ -1,13 +1,75 @@
-"""What the network said of each song, and which workers are saying it."""
+"""The models that can serve, what they said of each song, what people say of it, and which workers are at it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from numpy.typing import NDArray
 
 from catalog.models import Song
 from emotion.quadrants import Quadrant
+
+_UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
+
+
+class ModelVersion(models.Model):
+    """A trained model whose files lie in the models' directory; at most one of them is live. Written by `training`."""
+
+    class State(models.TextChoices):
+        IMPORTED = "imported", "Imported"
+        LIVE = "live", "Live"
+        RETIRED = "retired", "Retired"
+        REFUSED = "refused", "Refused"
+
+    class Origin(models.TextChoices):
+        SHIPPED = "shipped", "Came with the program"
+        RUN = "run", "Training run"
+        FILE = "file", "Weights file"
+        RETRAINED = "retrained", "Retrained here"
+
+    version = models.CharField(max_length=80, unique=True)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.IMPORTED, db_index=True)
+    origin = models.CharField(max_length=10, choices=Origin.choices)
+    weights_sha256 = models.CharField(max_length=64)
+    card = models.JSONField(help_text="The whole card, as it was when the model was imported.")
+    report = models.JSONField(default=dict, blank=True, help_text="Scores, curves, calibration: what pages draw.")
+    gate = models.JSONField(default=dict, blank=True, help_text="The verdicts, and against which live model.")
+    live_before = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Where a rollback leads."
+    )
+    imported_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    imported_at = models.DateTimeField(auto_now_add=True)
+    live_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="live"), name="model_one_live"),
+        ]
+
+    def __str__(self) -> str:
+        return self.version
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie."""
+        return Path(settings.MOODPLANE_MODELS_DIR) / self.version
+
+    @property
+    def weights(self) -> Path:
+        """The safetensors file; its card lies beside it."""
+        return self.folder / f"{self.version}.safetensors"
+
+    @property
+    def predictions(self) -> Path:
+        """What the model said of its held-out clips, if that came with it."""
+        return self.folder / f"{self.version}.predictions.npz"
 
 
 class EmotionEstimate(models.Model):
@@ -77,7 +139,8 @@ class AnalysisWorker(models.Model):
     name = models.CharField(max_length=200, unique=True)
     device = models.CharField(max_length=100, help_text="The device really used, such as cpu or cuda:0 NVIDIA H200.")
     engine = models.CharField(max_length=20)
-    model_version = models.CharField(max_length=80)
+    model_version = models.CharField(max_length=80, blank=True, help_text="Empty while none could be loaded.")
+    problem = models.TextField(blank=True, help_text="Why the live model could not be loaded, in a sentence.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 
@@ -86,3 +149,100 @@ class AnalysisWorker(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} on {self.device}"
+
+
+class Reanalysis(models.Model):
+    """The catalog heard again by a new live model, song by song, while the old estimates go on serving."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        PAUSED = "paused", "Paused"
+        CANCELLED = "cancelled", "Cancelled"
+        SUPERSEDED = "superseded", "Superseded"
+        DONE = "done", "Done"
+
+    ACTIVE = (State.RUNNING, State.PAUSED)
+
+    model_version = models.CharField(max_length=80)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    chain = models.CharField(max_length=16, help_text="Only the message that carries this goes on with the work.")
+    beat_at = models.DateTimeField(help_text="When a worker last took a step.")
+    problem = models.TextField(blank=True, help_text="Why it does not get on, in a sentence.")
+    n_adopted = models.PositiveIntegerField(default=0, help_text="Songs that this version had heard before.")
+    n_done = models.PositiveIntegerField(default=0, help_text="Written when it ends; the items say it until then.")
+    n_failed = models.PositiveIntegerField(default=0)
+    n_total = models.PositiveIntegerField(default=0)
+    started_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        verbose_name_plural = "reanalyses"
+
+    def __str__(self) -> str:
+        return f"Re-analysis by {self.model_version}: {self.state}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is not over."""
+        return self.state in self.ACTIVE
+
+
+class ReanalysisItem(models.Model):
+    """One song of a re-analysis: claimed by one worker at a time, done once."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        CLAIMED = "claimed", "Claimed"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    reanalysis = models.ForeignKey(Reanalysis, on_delete=models.CASCADE, related_name="items")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True, help_text="A claim ends, or a failed attempt is tried again.")
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_reason = models.TextField(blank=True)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["reanalysis", "song"], name="reanalysis_item_unique_per_song"),
+        ]
+        indexes = [models.Index(fields=["reanalysis", "state", "due_at"], name="reanalysis_item_next")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.state}"
+
+
+class PerceivedLabel(models.Model):
+    """What a person says that a song expresses, whatever it did to them: one per person and song, can be taken back.
+
+    Retraining learns from these. What a song did to somebody is a felt rating, and is never read as a label.
+    """
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="perceived_labels")
+    rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="perceived_labels")
+    quadrant = models.PositiveSmallIntegerField(choices=[(q.value, q.label) for q in Quadrant])
+    valence = models.FloatField(null=True, blank=True, validators=_UNIT)
+    arousal = models.FloatField(null=True, blank=True, validators=_UNIT)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-updated_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["rater", "song"], name="perceived_label_unique_per_rater_and_song"),
+            models.CheckConstraint(
+                condition=models.Q(valence__isnull=True, arousal__isnull=True)
+                | models.Q(valence__range=(-1, 1), arousal__range=(-1, 1)),
+                name="perceived_label_both_axes_in_range",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.rater_id} hears {Quadrant(self.quadrant).name} in {self.song_id}"

@@ -93,7 +93,7 @@ def valence_arousal_from_probabilities(
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
 
 
-# How far inside its quadrant a point is moved that had been outside; less than a page's two decimals would show as zero.
+# How far inside its quadrant a point is moved that had been outside: a page's two decimals still show it.
 _INSIDE = 0.01
 
 

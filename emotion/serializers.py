@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.models import Album, Artist, Song
-from emotion.models import EmotionEstimate
+from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.quadrants import Quadrant
 
 
@@ -107,3 +107,31 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     def get_cover_url(self, song: Song) -> str:
         """Address of the cover."""
         return reverse("catalog:song_cover", args=[song.pk])
+
+
+class LabelSerializer(serializers.ModelSerializer[PerceivedLabel]):
+    """What the caller says that a song expresses."""
+
+    quadrant = serializers.SerializerMethodField(help_text="Q1 to Q4.")
+
+    class Meta:
+        model = PerceivedLabel
+        fields = ["id", "song", "quadrant", "valence", "arousal", "created_at", "updated_at"]
+        read_only_fields = fields
+
+    def get_quadrant(self, label: PerceivedLabel) -> str:
+        """The quadrant's name."""
+        return Quadrant(label.quadrant).name
+
+
+class LabelSetSerializer(serializers.Serializer[PerceivedLabel]):
+    """A song, the quadrant that it expresses and, if one likes, the exact point."""
+
+    song = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
+    quadrant = serializers.ChoiceField(choices=[(quadrant.name, quadrant.label) for quadrant in Quadrant])
+    valence = serializers.FloatField(min_value=-1.0, max_value=1.0, required=False)
+    arousal = serializers.FloatField(min_value=-1.0, max_value=1.0, required=False)
+
+    def validate_quadrant(self, name: str) -> Quadrant:
+        """Turn the name into the quadrant."""
+        return Quadrant[name]

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from catalog.services import songs_queue, songs_reconcile
-from emotion.services import songs_analyse
+from emotion.services import reanalysis_step, reanalysis_tick, songs_analyse
 
 logger = logging.getLogger(__name__)
 
@@ -33,6 +33,26 @@ def analyse_songs(song_ids: list[int]) -> None:
 def songs_reconcile_task() -> None:
     """Enqueue again what was lost on its way."""
     songs_enqueue(songs_reconcile())
+
+
+@shared_task(
+    name="emotion.tasks.reanalysis_go_on",
+    autoretry_for=_TRANSIENT,
+    retry_backoff=2,
+    retry_backoff_max=60,
+    max_retries=5,
+)
+def reanalysis_go_on(reanalysis_id: int, chain: str) -> None:
+    """Take one step of a re-analysis, and send the next one to the end of the queue."""
+    wait_s = reanalysis_step(pk=reanalysis_id, chain=chain)
+    if wait_s is not None:
+        reanalysis_go_on.apply_async([reanalysis_id, chain], countdown=wait_s or None)
+
+
+@shared_task(name="emotion.tasks.reanalysis_tick_task")
+def reanalysis_tick_task() -> None:
+    """Start a re-analysis again whose messages were lost."""
+    reanalysis_tick()
 
 
 def songs_enqueue(song_ids: list[int]) -> None:

@@ -8,5 +8,6 @@ app_name = "emotion"
 
 urlpatterns = [
     path("songs/<int:pk>/spectrogram.png", views.spectrogram, name="spectrogram"),
+    path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
 ]

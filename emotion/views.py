@@ -1,19 +1,23 @@
-"""Pages of the emotion app: a song's spectrogram, and how the analysis is going."""
+"""Pages of the emotion app: a song's spectrogram, what people say it expresses, and how the analysis is going."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django import forms
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import patch_cache_control
 from django.utils.http import parse_etags, quote_etag
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from catalog.models import Song
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors, services
+from emotion.quadrants import Quadrant
 
 _SPECTROGRAM_MAX_AGE_S = 3600
 _STATE_WORDS = {
@@ -53,6 +57,41 @@ def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
     return response
 
 
+class PerceivedForm(forms.Form):
+    """A quadrant, or nothing, which takes the label back."""
+
+    quadrant = forms.TypedChoiceField(
+        choices=[(q.value, q.label) for q in Quadrant],
+        coerce=lambda value: Quadrant(int(value)),
+        required=False,
+        empty_value=None,
+    )
+
+
+@require_POST
+def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
+    """Keep what a person says that a song expresses, or take it back; answers with the panel, or leads to the page."""
+    song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
+    back = redirect("recommender:song_detail", pk)
+    if not isinstance(request.user, User):
+        return redirect_to_login(back["Location"])
+    form = PerceivedForm(request.POST)
+    if form.is_valid():
+        if (quadrant := form.cleaned_data["quadrant"]) is None:
+            services.perceived_label_remove(user=request.user, song=song)
+        else:
+            services.perceived_label_set(user=request.user, song=song, quadrant=quadrant)
+    htmx = request.htmx  # type: ignore[attr-defined]
+    if not htmx or htmx.boosted:
+        return back
+    context = {
+        "song": song,
+        "label": selectors.label_of(request.user, song),
+        "label_problem": "" if form.is_valid() else "Choose one of the four.",
+    }
+    return render(request, "emotion/partials/perceived_panel.html", context)
+
+
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
@@ -74,6 +113,7 @@ def _status_context(request: HttpRequest) -> dict[str, object]:
         "per_minute": per_minute,
         "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
         "workers": selectors.workers_alive(),
-        "model_version": selectors.live_model_version(),
+        "model_version": selectors.prevailing_model_version(),
+        "reanalysis": selectors.reanalysis_latest(),
         "failures": failure_counts() if can_upload(request.user) else {},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from catalog.permissions import can_listen, can_upload
+from catalog.permissions import can_listen, can_upload, is_staff
 
 
 def permissions(request: HttpRequest) -> dict[str, bool]:
@@ -13,4 +13,5 @@ def permissions(request: HttpRequest) -> dict[str, bool]:
     return {
         "can_listen": user is not None and can_listen(user),
         "can_upload": user is not None and can_upload(user),
+        "is_staff": user is not None and is_staff(user),
     }

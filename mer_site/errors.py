@@ -20,9 +20,10 @@ from rest_framework.views import exception_handler
 from catalog.exceptions import CatalogError
 from emotion.exceptions import EmotionError
 from recommender.exceptions import RecommenderError
+from training.exceptions import TrainingError
 
 PROBLEM_JSON = "application/problem+json"
-AppError = CatalogError | EmotionError | RecommenderError
+AppError = CatalogError | EmotionError | RecommenderError | TrainingError
 _INVALID = "One or more fields are not valid; see errors."
 
 

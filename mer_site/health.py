@@ -53,4 +53,8 @@ def _broker() -> str:
 
 
 def _worker() -> str:
-    return "ok" if workers_alive() else "no analysis worker has reported within the last half minute"
+    workers = workers_alive()
+    if not workers:
+        return "no analysis worker has reported within the last half minute"
+    # One that could not load the live model is alive, but analyses nothing.
+    return "ok" if any(not worker.problem for worker in workers) else workers[0].problem

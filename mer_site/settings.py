@@ -24,6 +24,7 @@ env = environ.Env()
 MOODPLANE_VAR = Path(env.str("MOODPLANE_VAR", str(BASE_DIR / "var"))).expanduser().absolute()
 MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(MOODPLANE_VAR / "media"))).expanduser().absolute()
 MOODPLANE_INDEX_DIR = Path(env.str("MOODPLANE_INDEX_DIR", str(MOODPLANE_VAR / "index"))).expanduser().absolute()
+MOODPLANE_MODELS_DIR = Path(env.str("MOODPLANE_MODELS_DIR", str(MOODPLANE_VAR / "models"))).expanduser().absolute()
 STATIC_ROOT = MOODPLANE_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_URL = "/static/"
@@ -59,6 +60,8 @@ def _newest_weights() -> Path | None:
 
 
 _weights = env.str("MOODPLANE_WEIGHTS", "")
+# Weights named by hand serve whatever is live in the registry of models.
+MOODPLANE_WEIGHTS_PINNED = bool(_weights)
 MOODPLANE_WEIGHTS: Path | None = Path(_weights).expanduser().absolute() if _weights else _newest_weights()
 
 # --- Database, broker, cache ------------------------------------------------------------------------------------
@@ -95,7 +98,12 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_DEFAULT_QUEUE = "default"
-CELERY_TASK_ROUTES = {"emotion.tasks.analyse_songs": {"queue": "gpu"}}
+CELERY_TASK_ROUTES = {
+    "emotion.tasks.analyse_songs": {"queue": "gpu"},
+    "emotion.tasks.reanalysis_go_on": {"queue": "gpu"},
+    "training.tasks.gate_check": {"queue": "gpu"},
+    "training.tasks.retrain": {"queue": "gpu"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
@@ -111,6 +119,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "emotion.tasks.songs_reconcile_task",
         "schedule": 30.0,
         "options": {"expires": 30.0},
+    },
+    "go on with a re-analysis": {
+        "task": "emotion.tasks.reanalysis_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "notice a lost retraining": {
+        "task": "training.tasks.retraining_tick",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
     },
     "refresh the index": {
         "task": "recommender.tasks.index_refresh",

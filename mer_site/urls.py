@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),
     path("", include("recommender.urls")),
+    path("", include("training.urls")),
 ]
 
 handler400 = "mer_site.errors.bad_request"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from emotion.selectors import live_model_version
+from emotion.selectors import prevailing_model_version
 from recommender.exceptions import IndexUnavailable
 from recommender.index import IndexInfo, IndexReader, SongIndex
 from recommender.values import NO_FILTERS, Filters
@@ -64,7 +64,7 @@ def estimates_playable(filters: Filters = NO_FILTERS) -> QuerySet[EmotionEstimat
 
 def rows_state() -> IndexInfo:
     """Return what an index built now would be built from; songs deleted, added or analysed anew all change it."""
-    model_version = live_model_version()
+    model_version = prevailing_model_version()
     state = estimates_playable().aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"))
     watermark = state["newest"].isoformat() if state["newest"] else ""
     fingerprint = f"{model_version}|{state['n']}|{state['ids'] or 0}|{watermark}"

@@ -23,7 +23,7 @@ from catalog import selectors as catalog_selectors
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from emotion.selectors import current_estimate
+from emotion.selectors import current_estimate, label_of
 from recommender import selectors, services
 from recommender.forms import DEFAULT_LENGTH, LENGTHS, FeltForm, PlayedForm, PlaylistForm, SkippedForm, SongFilterForm
 from recommender.models import FeltRating, Playlist, PlaylistItem
@@ -140,6 +140,7 @@ def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
         "bars": _bars(estimate) if estimate else [],
         "window_end_s": estimate.window_start_s + estimate.window_s if estimate else None,
         "similar": selectors.similar_songs(song, k=SIMILAR_SONGS) if estimate else [],
+        "label": label_of(request.user, song),
     }
     return render(request, "recommender/song_detail.html", context | _felt_context(request, song))
 

@@ -88,6 +88,7 @@ def _fresh_places(settings: Settings, tmp_path: Path, _real_servers: None) -> No
     """Every test has its own media and index, an empty cache (rate limits live there) and empty queues."""
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.MOODPLANE_INDEX_DIR = tmp_path / "index"
+    settings.MOODPLANE_MODELS_DIR = tmp_path / "models"
     cache.clear()
     # A worker of this test would do what an earlier test announced, on this test's rows.
     with celery_app.connection_for_write() as broker:
@@ -163,6 +164,7 @@ def process_environment() -> dict[str, str]:
         "DJANGO_SETTINGS_MODULE": "mer_site.settings",
         "MEDIA_ROOT": str(django_settings.MEDIA_ROOT),
         "MOODPLANE_INDEX_DIR": str(django_settings.MOODPLANE_INDEX_DIR),
+        "MOODPLANE_MODELS_DIR": str(django_settings.MOODPLANE_MODELS_DIR),
         "DATABASE_URL": _database_url(database),
         "PGPASSFILE": str(database.get("OPTIONS", {}).get("passfile", "")),
         "CELERY_BROKER_URL": django_settings.CELERY_BROKER_URL,

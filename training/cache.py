@@ -1,70 +1,333 @@
-"""Images of clips on disk, keyed by the audio's content and the whole MelConfig. Pure."""
+"""Images of clips on disk, keyed by the audio's content and the whole MelConfig. Pure.
+
+One folder per configuration holds `images`, rows of float16 one after the other, which are memory-mapped, and `index`,
+the SHA-256 of the audio behind each row. The index names a row only when the row is on the disk, so a build that is
+stopped at any point leaves a cache that is right and goes on where it was.
+"""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+import logging
+import math
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
+import psutil
+import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
+from torch import Tensor
 from tqdm import tqdm
 
-from emotion.audio import read_window_at
+from emotion.audio import Window, read_window, read_window_at
+from emotion.exceptions import AudioUnreadableError
 from emotion.mel import MelConfig, log_mel_image
+from training.exceptions import TrainingError
 
-# The centre window is the paper's and the one evaluation uses; the first is for training only.
-PLACES = (0.5, 0.0)
+# The centre window is the paper's, the one served and the one evaluated; the first is for training only.
+CENTRE = 0.5
+PLACES = (CENTRE, 0.0)
+
+_DIGEST_BYTES = 32
+# Rows between two waits for the disk: what a killed build may have to make again.
+_BATCH = 16
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NAMED = 5
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+logger = logging.getLogger(__name__)
 
 
-def images_of(paths: Sequence[Path], *, config: MelConfig, cache_dir: Path, workers: int = 2) -> NDArray[np.float16]:
+class ImageCacheError(TrainingError):
+    """No room for the images, on the disk or on the device."""
+
+    code = "image_cache"
+
+
+class Images:
+    """Images in the order that was asked for, read from the memory map when they are indexed.
+
+    Behaves as a read-only `(n, n_places, height, width)` float16 array in [0, 1]; whatever is indexed is a copy.
+    """
+
+    __slots__ = ("_rows", "_stored")
+
+    dtype = np.dtype(np.float16)
+    ndim = 4
+
+    def __init__(self, stored: NDArray[np.float16], rows: NDArray[np.int64]) -> None:
+        self._stored = stored
+        self._rows = rows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Clips, places, rows and columns."""
+        return (len(self._rows), *self._stored.shape[1:])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, key: Any) -> NDArray[np.float16]:
+        first, *rest = key if isinstance(key, tuple) else (key,)
+        if first is Ellipsis:
+            first, rest = slice(None), [slice(None)] * (self.ndim - 1 - len(rest)) + rest
+        rows = self._rows[first]
+        if isinstance(first, slice):
+            # Rows are an array here, which must not be paired off with a second array of indices.
+            return np.array(self._stored[rows][(slice(None), *rest)])
+        return np.array(self._stored[(rows, *rest)])
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        if copy is False:
+            raise ValueError("The images lie in the file in another order: they cannot be had without a copy.")
+        return self._stored[self._rows].astype(dtype or self.dtype, copy=False)
+
+
+def images_of(
+    paths: Sequence[Path],
+    *,
+    config: MelConfig,
+    cache_dir: Path,
+    workers: int = 2,
+    places: Sequence[float] = PLACES,
+    padded: bool = False,
+) -> Images:
     """Return the images of audio files, computing those that the cache does not hold.
 
-    Each file's images are one `.npy` that appears whole or not at all, so a run that was killed resumes.
+    At the centre the window is the one that is served, which moves away from silence, and so is every bit of the image
+    but for its rounding to half precision. A clip shorter than the window has the same image at every place.
 
     Args:
         paths: Audio files.
         config: How an image is made.
-        cache_dir: Where images are kept, below a folder of the configuration's fingerprint.
-        workers: Processes.
+        cache_dir: Where images are kept, below a folder per configuration, places and padding.
+        workers: Threads; decoding and spectra leave Python's lock to one another.
+        places: Where the windows lie in the room that they leave: 0 first, 0.5 centre, 1 last.
+        padded: Fill short clips with silence; otherwise they are repeated, as in serving.
 
     Returns:
-        `(n, 2, image_size, image_size)` float16 in [0, 1]: the centre and the first window of each file.
+        `(n, n_places, *config.image_shape)` float16 in [0, 1].
 
     Raises:
-        emotion.exceptions.AudioUnreadableError: A file cannot be decoded.
+        emotion.exceptions.AudioUnreadableError: Files that give nothing to hear, which the message names; the images
+            of all others are kept.
+        ImageCacheError: The disk is full; what was made until then is kept.
     """
-    folder = cache_dir / f"{config.fingerprint}-{len(PLACES)}-windows"
-    folder.mkdir(parents=True, exist_ok=True)
-    size = config.image_size
-    images = np.empty((len(paths), len(PLACES), size, size), np.float16)
-    # Left alone, the BLAS of every process starts a thread per core, and they spend most of their time waiting.
-    with ProcessPoolExecutor(workers, initializer=threadpool_limits, initargs=(1,)) as pool:
-        cached = pool.map(partial(_cached_images, config=config, folder=folder), paths, chunksize=8)
-        for i, file in enumerate(tqdm(cached, total=len(paths), desc="images", mininterval=5)):
-            images[i] = np.load(file)
-    return images
+    make = partial(_image_stack, config=config, places=tuple(places), padded=padded)
+    kind = hashlib.sha256(repr((tuple(map(float, places)), padded)).encode()).hexdigest()[:8]
+    store = _Store(cache_dir / f"{config.fingerprint}-{kind}", (len(places), *config.image_shape))
+    digests = list(in_threads(content_digest, paths, workers=workers, desc="files"))
+    with store.locked():
+        known = store.rows()
+        missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
+        _build(store, missing, make, workers)
+    rows = store.rows()
+    return Images(store.view(len(rows)), np.array([rows[digest] for digest in digests], np.int64))
 
 
-def _cached_images(path: Path, *, config: MelConfig, folder: Path) -> Path:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:24]
-    target = folder / f"{digest}.npy"
-    if not target.exists():
-        stack = np.stack(_images(path, config)).astype(np.float16)
-        beside = folder / f"{digest}.part.npy"
-        np.save(beside, stack)
-        beside.replace(target)
-    return target
+def to_device(images: Images | NDArray[np.float16], device: torch.device | str) -> Tensor:
+    """Load every image into a device's memory, in half precision.
+
+    Args:
+        images: `(n, n_places, height, width)` float16; read a few at a time, so that they never all lie in memory too.
+        device: A GPU, or "cpu".
+
+    Returns:
+        The same as a tensor on the device.
+
+    Raises:
+        ImageCacheError: They do not fit.
+    """
+    device = torch.device(device)
+    needed, free = math.prod(images.shape) * images.dtype.itemsize, _free_bytes(device)
+    if needed > free:
+        raise ImageCacheError(
+            f"The {len(images)} clips' images need {_gib(needed)}, but {device} has {_gib(free)} free. Read them from "
+            "the memory map, or use fewer places or clips."
+        )
+    loaded = torch.empty(images.shape, dtype=torch.float16, device=device)
+    for start in range(0, len(images), 256):
+        part = np.array(images[start : start + 256])
+        loaded[start : start + len(part)] = torch.from_numpy(part)
+    return loaded
 
 
-def _images(path: Path, config: MelConfig) -> list[NDArray[np.float32]]:
-    centre = read_window_at(path, PLACES[0], window_s=config.window_s)
-    first = log_mel_image(centre.waveform, config)
-    if centre.is_partial:
-        return [first] * len(PLACES)
-    rest = [read_window_at(path, place, window_s=config.window_s) for place in PLACES[1:]]
-    return [first, *(log_mel_image(window.waveform, config) for window in rest)]
+def in_threads(
+    work: Callable[[_Item], _Result], items: Sequence[_Item], *, workers: int, desc: str
+) -> Iterator[_Result]:
+    """Give the result for each item, in order, with a progress bar; stopping early leaves nothing running."""
+    # Left alone, the BLAS of every thread starts a thread per core, and they spend most of their time waiting.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
+        try:
+            yield from tqdm(pool.map(work, items), total=len(items), desc=desc, mininterval=5, disable=not items)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def content_digest(path: Path) -> bytes:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        emotion.exceptions.AudioUnreadableError: There is no such file; the message names it.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except FileNotFoundError as error:
+        raise AudioUnreadableError("missing", f"{path} is not there.") from error
+
+
+def _image_stack(
+    path: Path, *, config: MelConfig, places: tuple[float, ...], padded: bool
+) -> NDArray[np.float16] | AudioUnreadableError:
+    try:
+        stack: list[NDArray[np.float16]] = []
+        for place in places:
+            window = _window(path, place, config)
+            stack.append(_image(window, config, padded))
+            if window.is_partial:
+                return np.stack(stack[-1:] * len(places))
+        return np.stack(stack)
+    except AudioUnreadableError as error:
+        return AudioUnreadableError(error.code, f"{path}: {error}")
+
+
+def _window(path: Path, place: float, config: MelConfig) -> Window:
+    if place == CENTRE:
+        return read_window(path, window_s=config.window_s)
+    return read_window_at(path, place, window_s=config.window_s)
+
+
+def _image(window: Window, config: MelConfig, padded: bool) -> NDArray[np.float16]:
+    missing = round(config.window_s * config.sample_rate_hz) - len(window.waveform)
+    waveform = np.pad(window.waveform, (0, missing)) if padded and missing > 0 else window.waveform
+    return log_mel_image(waveform, config).astype(np.float16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Store:
+    """The files of one configuration; `shape` is that of a row."""
+
+    folder: Path
+    shape: tuple[int, ...]
+
+    @property
+    def row_bytes(self) -> int:
+        return math.prod(self.shape) * np.dtype(np.float16).itemsize
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Let one build at a time in; the lock of a killed process opens by itself."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                logger.warning("Another process makes images in %s; waiting for it.", self.folder)
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def rows(self) -> dict[bytes, int]:
+        """Return the row of each audio digest; an entry or a row that was cut off is not one."""
+        index, images = self.folder / "index", self.folder / "images"
+        if not index.exists():
+            return {}
+        content = index.read_bytes()
+        whole = min(len(content) // _DIGEST_BYTES, images.stat().st_size // self.row_bytes)
+        return {content[row * _DIGEST_BYTES : (row + 1) * _DIGEST_BYTES]: row for row in range(whole)}
+
+    def view(self, n_rows: int) -> NDArray[np.float16]:
+        if not n_rows:
+            return np.zeros((0, *self.shape), np.float16)
+        return np.memmap(self.folder / "images", np.float16, "r", shape=(n_rows, *self.shape))
+
+    def append(self, digests: Sequence[bytes], stacks: Sequence[NDArray[np.float16]]) -> None:
+        """Write rows and, once they are on the disk, their names; only while locked.
+
+        Raises:
+            ImageCacheError: The disk is full; no row of these is kept.
+        """
+        n_rows = len(self.rows())
+        images, index = self.folder / "images", self.folder / "index"
+        try:
+            _write_at(images, n_rows * self.row_bytes, b"".join(stack.tobytes() for stack in stacks))
+            _write_at(index, n_rows * _DIGEST_BYTES, b"".join(digests))
+        except OSError as error:
+            if error.errno not in _NO_ROOM:
+                raise
+            # Names go before the rows they name, in case this is the last thing that the process does.
+            _write_at(index, n_rows * _DIGEST_BYTES, b"")
+            _write_at(images, n_rows * self.row_bytes, b"")
+            raise self.full(f"{n_rows} clips' images are kept") from error
+
+    def full(self, state: str) -> ImageCacheError:
+        free = shutil.disk_usage(self.folder).free
+        return ImageCacheError(
+            f"The disk of {self.folder} is full ({_gib(free)} free): {state}. Free some space or choose another work "
+            "folder, and run again."
+        )
+
+
+def _write_at(path: Path, offset: int, content: bytes) -> None:
+    """Write at a place of a file, cut off what follows, and wait for the disk."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        os.ftruncate(descriptor, offset)
+        left = memoryview(content)
+        while left:
+            written = os.pwrite(descriptor, left, offset)
+            left, offset = left[written:], offset + written
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _build(
+    store: _Store,
+    missing: dict[bytes, Path],
+    make: Callable[[Path], NDArray[np.float16] | AudioUnreadableError],
+    workers: int,
+) -> None:
+    """Make and keep the missing images, then say which files had none to give."""
+    needed = len(missing) * store.row_bytes
+    if needed > shutil.disk_usage(store.folder).free:
+        raise store.full(f"{len(missing)} clips' images need {_gib(needed)} and were not begun")
+    silent: list[AudioUnreadableError] = []
+    digests: list[bytes] = []
+    stacks: list[NDArray[np.float16]] = []
+    made = in_threads(make, list(missing.values()), workers=workers, desc="images")
+    for number, (digest, stack) in enumerate(zip(missing, made, strict=True), start=1):
+        if isinstance(stack, AudioUnreadableError):
+            silent.append(stack)
+        else:
+            digests.append(digest)
+            stacks.append(stack)
+        if len(stacks) == _BATCH or number == len(missing):
+            store.append(digests, stacks)
+            digests, stacks = [], []
+    if silent:
+        more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
+        sentences = " ".join(str(error) for error in silent[:_NAMED])
+        raise AudioUnreadableError(silent[0].code, f"{len(silent)} files give nothing to hear{more}: {sentences}")
+
+
+def _free_bytes(device: torch.device) -> int:
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return int(psutil.virtual_memory().available)
+
+
+def _gib(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.2f} GiB"

@@ -1,85 +1,251 @@
-"""What a backbone makes of clips: the window that is served, other places in them, and changed copies. Pure."""
+"""Pages of models: what is live, what could be, how it was trained and what speaks against it. For the staff.
+
+Nothing here runs a network: the gate is held, and models are trained, by workers.
+"""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
 
-import numpy as np
-import openvino
-import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
-from tqdm import tqdm
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from emotion.mel import MelConfig
-from emotion.network import QuadrantNetwork
-from training.distil import Composer, student_images
-from training.spectra import Spectra
+from catalog.permissions import is_staff
+from emotion import services as emotion_services
+from emotion.exceptions import ReanalysisNotPossible
+from emotion.models import ModelVersion, Reanalysis
+from emotion.quadrants import Quadrant
+from emotion.selectors import live_model, reanalysis_failures, reanalysis_latest, served_version, workers_alive
+from emotion.templatetags.moodplane import clock
+from training import promotion, retrain, selectors
+from training.charts import Chart, curve_chart, reliability_chart
+from training.exceptions import TrainingError
+from training.gate import CRITERIA, NEVER_FORCED
+from training.recipes import DEFAULT_RECIPE, RECIPES
+from training.registry import model_files_problem
 
-BATCH = 32
+View = Callable[..., HttpResponseBase]
 
-
-class Backbone:
-    """A backbone's pooled features, compiled by OpenVINO for a CPU."""
-
-    def __init__(self, network: QuadrantNetwork, mel: MelConfig, precision: str = "f32") -> None:
-        """Compile the network's features.
-
-        Args:
-            network: Put in evaluation mode.
-            mel: Gives the size of an image.
-            precision: "f32", as served, or "bf16", twice as fast.
-        """
-        shape = mel.network_shape
-        with torch.inference_mode(), warnings.catch_warnings():
-            # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(_Features(network.eval()), example_input=torch.zeros(1, 3, *shape))
-        model.reshape([-1, 3, *shape])
-        self._compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
-
-    def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
-        """Return `(n, feature_size)` of batches of network inputs; `total` and `name` are for the progress bar."""
-        bar = tqdm(batches, total=-(-total // BATCH), desc=name, mininterval=10)
-        return np.concatenate([np.array(self._compiled(batch.contiguous().numpy())[0], np.float32) for batch in bar])
+LOG_LINES = 12
+_HEAT_STEPS = 5
 
 
-class _Features(nn.Module):
-    def __init__(self, network: QuadrantNetwork) -> None:
-        super().__init__()
-        self.network = network
+def _staff(view: View) -> View:
+    """Let only the staff through: others sign in, or hear that they may not."""
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network.features(images)
+    @wraps(view)
+    def wrapped(request: HttpRequest, **kwargs: int) -> HttpResponseBase:
+        if is_staff(request.user):
+            return view(request, **kwargs)
+        if request.user.is_authenticated:
+            raise PermissionDenied
+        return redirect_to_login(request.get_full_path())
+
+    return wrapped
 
 
-def windows(spectra: Sequence[Spectra], mel: MelConfig, place: float = 0.5) -> Iterator[Tensor]:
-    """Yield batches of the network inputs of one window of each clip, unchanged.
+@require_safe
+@_staff
+def models(request: HttpRequest) -> HttpResponse:
+    """All models and what goes on; the same address answers its own refresh with the fragment."""
+    htmx = request.htmx  # type: ignore[attr-defined]
+    fragment = htmx and not htmx.boosted
+    template = "training/partials/models_body.html" if fragment else "training/models.html"
+    return render(request, template, _models_context())
 
-    Args:
-        spectra: Of each clip.
-        mel: Frames as channels.
-        place: Where the window lies in the room that it leaves: 0 first, 0.5 centre (the one served), 1 last.
-    """
-    frames = mel.image_shape[1]
-    for start in range(0, len(spectra), BATCH):
-        yield student_images(
-            torch.from_numpy(
-                np.stack([_window(each.student, frames, place) for each in spectra[start : start + BATCH]])
-            ),
-            mel,
+
+def _models_context() -> dict[str, Any]:
+    progress, latest = reanalysis_latest(), selectors.retraining_latest()
+    found, live = list(selectors.models_all()), live_model()
+    hearing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
+    return {
+        "models": found,
+        "is_busy": hearing or bool(latest and latest.is_active) or any("queued_at" in model.gate for model in found),
+        "live": live,
+        "live_problem": model_files_problem(live) if live else "",
+        "served_version": served_version(),
+        "pinned": settings.MOODPLANE_WEIGHTS if settings.MOODPLANE_WEIGHTS_PINNED else None,
+        "estimates": selectors.estimates_by_version(),
+        "agreement": selectors.listeners_agreement(),
+        "workers": workers_alive(),
+        "progress": progress,
+        "failures": reanalysis_failures(progress.job) if progress else [],
+        "retraining": latest,
+        "retraining_log": latest.log.splitlines()[-LOG_LINES:] if latest else [],
+        "retraining_is_lost": bool(latest and selectors.retraining_is_lost(latest)),
+        "recipes": RECIPES,
+        "default_recipe": DEFAULT_RECIPE,
+        "min_own_songs": retrain.MIN_OWN_SONGS,
+        "events": selectors.events_latest(),
+    }
+
+
+@require_safe
+@_staff
+def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
+    """One model: scores, confusion, calibration, curves, verdicts and history."""
+    model = _model(pk)
+    report = model.report
+    context = {
+        "model": model,
+        "scores": _scores(report),
+        "quadrants": list(Quadrant),
+        "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in report.get("curves", [])],
+        "reliability": _reliability(report),
+        "facts": _facts(model),
+        "sources": list((model.gate.get("comparison") or {}).get("sources", {}).values()),
+    }
+    return render(request, "training/model_detail.html", context | _gate_context(model))
+
+
+@require_POST
+@_staff
+def model_check(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have a worker hold a model against the gate."""
+    promotion.gate_check_request(version=_model(pk).version)
+    messages.info(request, "A worker holds it against the gate; the verdicts appear here in a moment.")
+    return redirect("training:model_detail", pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@_staff
+def model_promote(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask once more, with the verdicts in view; POST makes the model live."""
+    model = _model(pk)
+    if request.method != "POST":
+        return render(request, "training/model_promote.html", {"model": model} | _gate_context(model))
+    try:
+        promotion.model_promote(
+            version=model.version,
+            user=cast(User, request.user),
+            force="force" in request.POST,
+            reason=request.POST.get("reason", ""),
         )
+    except TrainingError as error:
+        messages.error(request, str(error))
+        return redirect("training:model_promote", pk)
+    messages.success(request, f"Model {model.version} is live. The catalog is heard again in the background.")
+    return redirect("training:models")
 
 
-def _window(frames: NDArray[np.float16], n: int, place: float) -> NDArray[np.float32]:
-    start = int(max(0, len(frames) - n) * place)
-    # A clip that is shorter repeats, as it does when it is served.
-    return frames[(start + np.arange(n)) % len(frames)].astype(np.float32)
+@require_http_methods(["GET", "HEAD", "POST"])
+@_staff
+def model_rollback(request: HttpRequest) -> HttpResponse:
+    """Ask once more; POST makes the model live again that was live before."""
+    if request.method != "POST":
+        return render(request, "training/model_rollback.html", {"live": live_model()})
+    try:
+        model = promotion.model_rollback(user=cast(User, request.user), reason=request.POST.get("reason", ""))
+    except TrainingError as error:
+        messages.error(request, str(error))
+        return redirect("training:model_rollback")
+    messages.success(request, f"Model {model.version} is live again.")
+    return redirect("training:models")
 
 
-def changed(composer: Composer, clips: NDArray[np.int64], mel: MelConfig, seed: int) -> Iterator[Tensor]:
-    """Yield batches of network inputs of a random, changed stretch of each named clip of a composer."""
-    rng = np.random.default_rng(seed)
-    for start in range(0, len(clips), BATCH):
-        yield composer.views(clips[start : start + BATCH], mel.network_shape[1], rng)
+@require_POST
+@_staff
+def reanalysis(request: HttpRequest) -> HttpResponse:
+    """Start, pause, resume or cancel the re-analysis, as `action` says."""
+    progress, action = reanalysis_latest(), request.POST.get("action")
+    try:
+        if action == "start":
+            emotion_services.reanalysis_start(model_version=served_version(), user=cast(User, request.user))
+        elif progress is not None and action in ("pause", "resume", "cancel"):
+            move = {
+                "pause": emotion_services.reanalysis_pause,
+                "resume": emotion_services.reanalysis_resume,
+                "cancel": emotion_services.reanalysis_cancel,
+            }[action]
+            move(pk=progress.job.pk)
+    except ReanalysisNotPossible as error:
+        messages.error(request, str(error))
+    return redirect("training:models")
+
+
+@require_POST
+@_staff
+def retraining(request: HttpRequest) -> HttpResponse:
+    """Ask for a retraining, or take back one that nobody began yet."""
+    latest = selectors.retraining_latest()
+    try:
+        if request.POST.get("action") != "cancel":
+            retrain.retraining_request(
+                user=cast(User, request.user), recipe=request.POST.get("recipe") or DEFAULT_RECIPE
+            )
+        elif latest is None or not retrain.retraining_cancel(pk=latest.pk):
+            messages.error(request, "It has begun already, and cannot be taken back.")
+    except TrainingError as error:
+        messages.error(request, str(error))
+    return redirect("training:models")
+
+
+def _model(pk: int) -> ModelVersion:
+    model = selectors.model_shown(pk)
+    if model is None:
+        raise Http404(f"There is no model {pk}.")
+    return model
+
+
+def _gate_context(model: ModelVersion) -> dict[str, Any]:
+    live = live_model()
+    verdicts = {verdict["code"]: verdict for verdict in model.gate.get("verdicts", [])}
+    failed = {code for code, verdict in verdicts.items() if not verdict["passed"]}
+    against = model.gate.get("against", "")
+    return {
+        "criteria": [{"text": text, "verdict": verdicts.get(code)} for code, text in CRITERIA.items()],
+        "against": against,
+        "is_live": model.state == ModelVersion.State.LIVE,
+        "is_stale": bool(verdicts) and against != (live.version if live else ""),
+        "can_force": bool(failed) and not failed & NEVER_FORCED,
+        "live": live,
+    }
+
+
+def _scores(report: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "figures": scores, "rows": _confusion_rows(scores.get("confusion", []))}
+        for name, scores in report.get("scores", {}).items()
+    ]
+
+
+def _confusion_rows(confusion: list[list[int]]) -> list[dict[str, Any]]:
+    """Return a row for each quadrant; a cell's heat is its share of the row, in steps that the style sheet knows."""
+    rows = []
+    for quadrant, counts in zip(Quadrant, confusion, strict=False):
+        total = sum(counts) or 1
+        cells = [{"n": n, "share": n / total, "heat": round(_HEAT_STEPS * n / total)} for n in counts]
+        rows.append({"quadrant": quadrant, "cells": cells})
+    return rows
+
+
+def _reliability(report: dict[str, Any]) -> Chart | None:
+    bins = report.get("reliability")
+    return reliability_chart(bins) if bins else None
+
+
+def _facts(model: ModelVersion) -> dict[str, str]:
+    run = model.report.get("run", {})
+    data_sets = ", ".join(f"{name} ({d['clips']})" for name, d in (run.get("datasets") or {}).items() if "clips" in d)
+    network = model.card.get("network", {})
+    known = {
+        "Origin": model.get_origin_display(),
+        "Trained on": data_sets,
+        "Started": run.get("started"),
+        "Ended": run.get("ended"),
+        "Took": clock(run["wall_s"]) if run.get("wall_s") else "",
+        "Seed": run.get("seed"),
+        "Commit": str(run.get("commit") or "")[:12],
+        "Network": network.get("backbone"),
+        "Weights": f"SHA-256 {model.weights_sha256[:16]}…",
+    }
+    return {name: str(value) for name, value in known.items() if value not in (None, "")}

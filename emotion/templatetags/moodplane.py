@@ -69,9 +69,9 @@ def plane_y(arousal: float) -> str:
 
 
 @register.filter
-def quadrant(number: int) -> Quadrant:
+def quadrant(number: int | str) -> Quadrant:
     """Turn a stored quadrant number into the quadrant, with its label and description."""
-    return Quadrant(number)
+    return Quadrant(int(number))
 
 
 def _place(value: float) -> str:

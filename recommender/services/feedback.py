@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.models import Song
-from emotion.selectors import live_model_version
+from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalid
 from recommender.models import FeltRating, Playlist, PlaylistItem
 from recommender.services.playlists import playlist_lock, rest_rerank
@@ -104,7 +104,7 @@ def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothin
 
 
 def _upsert(user: User, song: Song, said: dict[str, object]) -> FeltRating:
-    said = {**said, "model_version": live_model_version()}
+    said = {**said, "model_version": prevailing_model_version()}
     rating, _ = FeltRating.objects.update_or_create(listener=user, song=song, defaults=said)
     return rating
 

@@ -39,6 +39,6 @@ def small_model(small_weights: Path, settings: Settings) -> Iterator[Path]:
     settings.MOODPLANE_WEIGHTS = small_weights
     settings.MOODPLANE_ENGINE = "torch"
     settings.MOODPLANE_DEVICE = "cpu"
-    services._predictor.cache_clear()
+    services.predictor_forget()
     yield small_weights
-    services._predictor.cache_clear()
+    services.predictor_forget()

@@ -8,6 +8,7 @@ from catalog.services import songs_claim, songs_queue
 from emotion import services
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
+from emotion.services import analysis
 from emotion.signals import song_analysed
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
@@ -83,7 +84,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_m
     Song.objects.update(state=Song.State.QUEUED)
     songs_claim(song_ids=[song.pk], lease_s=60)
     [result] = predictor.predict([Path(song.audio.path)])
-    assert services._result_store(claimed, result, predictor) is False
+    assert analysis._result_store(claimed, result, predictor) is False
     assert not EmotionEstimate.objects.exists()
 
 

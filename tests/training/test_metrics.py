@@ -1,7 +1,19 @@
 import numpy as np
 import pytest
+from scipy import stats
+from sklearn.metrics import f1_score, precision_score, r2_score, recall_score, root_mean_squared_error
 
-from training.metrics import expected_calibration_error, fit_temperature, score
+from tests.training.made_run import made_predictions
+from training.metrics import (
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    resampled_sums,
+    score,
+    score_axis,
+    score_by_dataset,
+    score_points,
+)
 
 
 def predictions(n: int, accuracy: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -49,3 +61,101 @@ def test_temperature_cools_the_overconfident() -> None:
     softened /= softened.sum(axis=1, keepdims=True)
     sharp = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     assert expected_calibration_error(truth, softened) < expected_calibration_error(truth, sharp)
+
+
+def test_figures_are_those_of_scikit_learn() -> None:
+    truth, probabilities = predictions(200, 0.5)
+    said = probabilities.argmax(axis=1)
+    scores = score(truth, probabilities, [str(i) for i in range(200)])
+    assert scores.macro_f1 == pytest.approx(f1_score(truth, said, average="macro"))
+    for figure, of in (("precision", precision_score), ("recall", recall_score), ("f1", f1_score)):
+        assert [getattr(row, figure) for row in scores.classes] == pytest.approx(of(truth, said, average=None))
+    assert [row.n for row in scores.classes] == np.bincount(truth).tolist()
+
+
+def test_a_class_that_is_absent_scores_zero() -> None:
+    truth = np.array([0, 0, 1, 1])
+    scores = score(truth, np.eye(4)[truth], list("abcd"))
+    assert scores.macro_f1 == pytest.approx(0.5)
+    assert (scores.classes[3].precision, scores.classes[3].recall, scores.classes[3].n) == (0, 0, 0)
+
+
+def test_top_three_stands_beside_the_floor_that_it_flatters() -> None:
+    truth = np.array([0] * 60 + [1] * 25 + [2] * 10 + [3] * 5)
+    ranking = np.tile([0.6, 0.25, 0.1, 0.05], (100, 1))
+    scores = score(truth, ranking, [str(i) for i in range(100)])
+    assert scores.top3 == scores.floor_top3 == pytest.approx(0.95)
+    assert scores.brier == scores.floor_brier == pytest.approx(1 - np.sum(ranking[0] ** 2))
+
+
+def test_what_cannot_be_scored_is_refused() -> None:
+    with pytest.raises(ValueError, match="no labelled clip"):
+        score(np.zeros(0, int), np.zeros((0, 4)), [])
+    with pytest.raises(ValueError, match="A label is -1"):
+        score(np.array([0, -1]), np.eye(4)[:2], ["a", "b"])
+
+
+def test_a_bootstrap_draws_whole_clusters() -> None:
+    values = np.array([[1.0], [1.0], [10.0], [100.0]])
+    drawn = resampled_sums(values, ["a", "a", "b", "c"], draws=200)
+    # Three clusters that add up to 2, 10 and 100, drawn three times.
+    possible = {2 * a + 10 * b + 100 * (3 - a - b) for a in range(4) for b in range(4 - a)}
+    assert set(drawn[:, 0].tolist()) <= possible
+    assert drawn.mean() == pytest.approx(112, rel=0.1)
+
+
+def test_reliability_bins_hold_all_clips_and_rise() -> None:
+    truth, probabilities = predictions(300, 0.6)
+    probabilities = probabilities + np.random.default_rng(0).uniform(0, 0.05, (300, 4))
+    curve = reliability(truth, probabilities)
+    assert sum(part.n for part in curve) == 300
+    assert np.all(np.diff([part.confidence for part in curve]) >= 0)
+
+
+def test_a_dataset_without_labels_is_left_out() -> None:
+    made = made_predictions(("held_out",))
+    made.truth[made.dataset == "emomusic"] = -1
+    assert list(score_by_dataset(made)) == ["4qaed", "emopia"]
+
+
+def test_axis_scores_are_those_of_scipy_and_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    rated = rng.uniform(-1, 1, 120)
+    said = 0.5 * rated + 0.1 + rng.normal(0, 0.2, 120)
+    rated[:3] = np.nan
+    scores = score_axis(rated, said, [str(i // 2) for i in range(120)])
+    rated, said = rated[3:], said[3:]
+    assert scores.n == 117
+    assert scores.r == pytest.approx(stats.pearsonr(rated, said).statistic)
+    assert scores.r2 == pytest.approx(r2_score(rated, said))
+    assert scores.rmse == pytest.approx(root_mean_squared_error(rated, said))
+    assert scores.r_interval[0] < scores.r < scores.r_interval[1]
+    # Too flat and too high: concordance asks for what correlation forgives.
+    by_hand = 2 * np.cov(rated, said, ddof=0)[0, 1] / (rated.var() + said.var() + (rated.mean() - said.mean()) ** 2)
+    assert scores.ccc == pytest.approx(by_hand)
+    assert scores.ccc < scores.r
+
+
+def test_a_constant_answer_correlates_with_nothing() -> None:
+    scores = score_axis([-0.5, 0.0, 0.5, 0.2], [0.1] * 4, list("abcd"))
+    assert np.isnan(scores.r)
+    assert scores.to_json()["r"] is None
+    assert scores.ccc == pytest.approx(0)
+    assert scores.r2 < 0
+    with pytest.raises(ValueError, match="2 clips are rated"):
+        score_axis([0.1, 0.2, np.nan], [0, 0, 0], list("abc"))
+    with pytest.raises(ValueError, match="1 of 3 rated clips have no prediction"):
+        score_axis([0.1, 0.2, 0.3], [0, np.nan, 0], list("abc"))
+
+
+def test_pieces_are_scored_on_both_axes() -> None:
+    rng = np.random.default_rng(2)
+    rated = {f"piece {i}": (float(v), float(a)) for i, (v, a) in enumerate(rng.uniform(-1, 1, (40, 2)))}
+    said = {name: (-valence, arousal) for name, (valence, arousal) in rated.items()}
+    scores = score_points(rated, {**said, "unrated": (0.0, 0.0)})
+    assert scores["valence"].ccc < -0.8
+    assert scores["arousal"].ccc == pytest.approx(1)
+    assert scores["arousal"].n == 40
+    del said["piece 7"]
+    with pytest.raises(ValueError, match="1 of 40 rated pieces have no prediction, such as piece 7"):
+        score_points(rated, said)

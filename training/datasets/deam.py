@@ -2,71 +2,180 @@
 
 Papers: Soleymani et al. (2013), 1000 Songs for Emotional Analysis of Music; Aljanaki, Yang, Soleymani (2017),
 Developing a benchmark for emotional analysis of music.
-Licence: audio Creative Commons per track; non-commercial use. Scale: 1 to 9 on both axes.
+Licence: audio Creative Commons per track; non-commercial use. Scale: 1 to 9 on both axes, -1 to 1 over time.
 
 The two are one audio collection: song ids up to 1000 are Emotion in Music, whose labels are read from its own files,
-because DEAM's static file has valence and arousal swapped for them. Audio here is seconds 30 to 40 of each clip.
+because DEAM's static file has valence and arousal swapped for them.
 Converted by Table 2 of Cazzaniga et al.: strictly above 5 is high.
+
+Layouts, seen: Emotion in Music has `annotations/{static_annotations,songs_info,...}.csv`; DEAM here has its annotation
+files side by side, `songs.csv`, and `audio_10s/<id>.opus`, seconds 30 to 40 of each clip. The official audio takes
+their place where it is: `clips_45sec/<id>.mp3` of Emotion in Music, `MEMD_audio/<id>.mp3` of DEAM. One folder serves
+all clips of a dataset, so that they are all of one length. DEAM's official folders (`annotations/...`, `metadata/...`)
+are read too; their names are from its manual and public code.
 """
 
 from __future__ import annotations
 
-import csv
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
+
 from emotion.quadrants import Quadrant
-from training.datasets.base import Clip, Dataset, artist_key, required
+from training.datasets.audio import audio_file
+from training.datasets.base import Clip, Curve, Dataset, Reading, artist_key, one_of, required
+from training.datasets.table import UNKNOWN, LabelError, Row, Scale, collect, table
 
 CITATION = "Soleymani et al. (2013), CrowdMM; Aljanaki, Yang, Soleymani (2017), PLOS ONE 12(3)."
 LICENSE = "audio Creative Commons per track; treated as non-commercial"
 SOURCE = "https://cvml.unige.ch/databases/DEAM/"
 
+STATIC, DYNAMIC = Scale(1, 9), Scale(-1, 1)
 LAST_EMOMUSIC_ID = 1000
+_CUT_START_S, _CUT_END_S = 30.0, 40.0
+_PER_SONG = Path("annotations", "annotations averaged per song")
 
 
-def load_emomusic(folder: Path, work_dir: Path) -> list[Clip]:
+def read_emomusic(folder: Path, work_dir: Path) -> Reading:
     """Read the 744 songs of Emotion in Music; its audio cuts lie in DEAM's folder beside it."""
-    deam = folder.parent / "deam"
-    path = required(folder / "annotations" / "static_annotations.csv")
-    with path.open(encoding="utf-8", newline="") as file:
-        labels = {int(row["song_id"]): (row["mean_valence"], row["mean_arousal"]) for row in csv.DictReader(file)}
-    return _clips("emomusic", deam, labels)
+    labels, info = (folder / "annotations" / f"{name}.csv" for name in ("static_annotations", "songs_info"))
+    required(labels, info)
+    songs = {row["song_id"]: row for row in table(info, "song_id", "Artist", "Genre")}
+    audio, _ = _emomusic_audio(folder)
+
+    def build(row: Row) -> Clip | None:
+        return _clip("emomusic", row, songs, audio, valence="mean_valence", arousal="mean_arousal")
+
+    return collect(
+        table(labels, "song_id", "mean_valence", "mean_arousal"), build, order=lambda clip: int(clip.song_id)
+    )
 
 
-def load_deam(folder: Path, work_dir: Path) -> list[Clip]:
+def read_deam(folder: Path, work_dir: Path) -> Reading:
     """Read the songs of DEAM that are not in Emotion in Music."""
-    labels: dict[int, tuple[str, str]] = {}
-    for part in ("1_2000", "2000_2058"):
-        path = folder / f"static_annotations_averaged_songs_{part}.csv"
-        with required(path).open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file, skipinitialspace=True):
-                if int(row["song_id"]) > LAST_EMOMUSIC_ID:
-                    labels[int(row["song_id"])] = (row["valence_mean"], row["arousal_mean"])
-    return _clips("deam", folder, labels)
+    names = [f"static_annotations_averaged_songs_{part}.csv" for part in ("1_2000", "2000_2058")]
+    paths = [one_of((folder / name, folder / _PER_SONG / "song_level" / name)) for name in names]
+    songs = _deam_songs(folder)
+    audio, is_cut = _deam_audio(folder)
+
+    def build(row: Row) -> Clip | None:
+        song = row.whole("song_id")
+        if not _is_later(song, songs, is_cut):
+            return None
+        return _clip("deam", row, songs, audio, valence="valence_mean", arousal="arousal_mean")
+
+    rows = [row for path in paths for row in table(path, "song_id", "valence_mean", "arousal_mean")]
+    return collect(rows, build, order=lambda clip: int(clip.song_id))
 
 
-def _clips(dataset: str, deam: Path, labels: dict[int, tuple[str, str]]) -> list[Clip]:
-    with required(deam / "songs.csv").open(encoding="utf-8", newline="") as file:
-        artists = {int(row["song_id"]): artist_key(row["artist"]) for row in csv.DictReader(file)}
-    clips = []
-    for song, (valence_1_9, arousal_1_9) in sorted(labels.items()):
-        if song not in artists:
+def _is_later(song: int, songs: Mapping[str, Row], is_cut: bool) -> bool:
+    """Return whether a song came after Emotion in Music and, where only cuts are here, is among them."""
+    return song > LAST_EMOMUSIC_ID and (not is_cut or str(song) in songs)
+
+
+def _clip(
+    dataset: str,
+    row: Row,
+    songs: Mapping[str, Row],
+    audio: Callable[[int], Path],
+    *,
+    valence: str,
+    arousal: str,
+) -> Clip:
+    song = row.whole("song_id")
+    high, loud = row.point(STATIC, valence=valence, arousal=arousal)
+    known = songs.get(str(song), UNKNOWN)
+
+    return Clip(
+        id=f"{dataset}/{song}",
+        dataset=dataset,
+        song_id=str(song),
+        artist=artist_key(known.get("artist", "Artist")) or f"song {song}",
+        audio=audio(song),
+        quadrant=Quadrant.from_valence_arousal(high, loud),
+        valence=high,
+        arousal=loud,
+        title=known.get("title", "Song title", "Track"),
+        album=known.get("album", "Album"),
+        genre=known.get("genre", "Genre"),
+    )
+
+
+def _emomusic_audio(folder: Path) -> tuple[Callable[[int], Path], bool]:
+    """Return where each song's audio is, and whether it is the cut of seconds 30 to 40."""
+    places = (folder / "clips_45sec", folder / "clips_45seconds", folder / "clips_45sec" / "clips_45seconds")
+    official = next((place for place in places if any(place.glob("*.mp3"))), None)
+    if official is None:
+        return _deam_audio(folder.parent / "deam")
+    return lambda song: audio_file(official, str(song)), False
+
+
+def _deam_audio(folder: Path) -> tuple[Callable[[int], Path], bool]:
+    """Return where each song's audio is, and whether it is the cut of seconds 30 to 40."""
+    cuts = folder / "audio_10s"
+    if cuts.is_dir() and not (folder / "MEMD_audio").is_dir():
+        return lambda song: audio_file(cuts, str(song), official=".opus"), True
+    return lambda song: audio_file(folder / "MEMD_audio", str(song)), False
+
+
+def _deam_songs(folder: Path) -> dict[str, Row]:
+    """Return what is known of the songs: from `songs.csv`, else from the official file of each year."""
+    if (folder / "songs.csv").exists():
+        return {row["song_id"]: row for row in table(folder / "songs.csv", "song_id", "artist")}
+    paths = sorted(path for path in folder.rglob("metadata_20??.csv"))
+    rows = [row for path in paths for row in table(path, encoding="latin-1")]
+    return {row.get("song_id", "Id", "id"): row for row in rows}
+
+
+def emomusic_curves(folder: Path) -> dict[str, list[Curve]]:
+    """Return each song's mean curve, two points a second from second 15, as far as its audio reaches."""
+    annotations = folder / "annotations"
+    _, is_cut = _emomusic_audio(folder)
+    paths = [annotations / f"{axis}_cont_average.csv" for axis in ("valence", "arousal")]
+    return _curves("emomusic", paths, is_cut, lambda song: True)
+
+
+def deam_curves(folder: Path) -> dict[str, list[Curve]]:
+    """Return each later song's mean curve, two points a second from second 15, as far as its audio reaches."""
+    official = folder / _PER_SONG / "dynamic (per second annotations)"
+    _, is_cut = _deam_audio(folder)
+    songs = _deam_songs(folder)
+    paths = [one_of((folder / f"{axis}.csv", official / f"{axis}.csv")) for axis in ("valence", "arousal")]
+    return _curves("deam", paths, is_cut, lambda song: _is_later(song, songs, is_cut))
+
+
+def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int], bool]) -> dict[str, list[Curve]]:
+    """Join the tables of valence and arousal; their columns are `sample_15000ms` and so on."""
+    required(*paths)
+    start_s, end_s = (_CUT_START_S, _CUT_END_S) if is_cut else (0.0, math.inf)
+    valence, arousal = (
+        {song: _samples(row, start_s, end_s) for row in table(path, "song_id") if wanted(song := row.whole("song_id"))}
+        for path in paths
+    )
+    curves = {}
+    for song in sorted(valence.keys() & arousal.keys()):
+        times_s = sorted(valence[song].keys() & arousal[song].keys())
+        if times_s:
+            axes = (np.array([samples[song][time] for time in times_s]) for samples in (valence, arousal))
+            curves[f"{dataset}/{song}"] = [Curve(np.array(times_s) - start_s, *axes)]
+    return curves
+
+
+def _samples(row: Row, start_s: float, end_s: float) -> dict[float, float]:
+    """Return the values of a row by second; clips of other lengths leave columns empty."""
+    samples = {}
+    for column, text in row.cells.items():
+        if not text or not column.startswith("sample_"):
             continue
-        valence, arousal = (float(valence_1_9) - 5.0) / 4.0, (float(arousal_1_9) - 5.0) / 4.0
-        clips.append(
-            Clip(
-                id=f"{dataset}/{song}",
-                dataset=dataset,
-                song_id=str(song),
-                artist=artists[song] or f"song {song}",
-                audio=deam / "audio_10s" / f"{song}.opus",
-                quadrant=Quadrant.from_valence_arousal(valence, arousal),
-                valence=valence,
-                arousal=arousal,
-            )
-        )
-    return clips
+        time_s = float(column.removeprefix("sample_").removesuffix("ms")) / 1000
+        if start_s <= time_s < end_s:
+            with suppress(LabelError):
+                samples[time_s] = row.number(column, DYNAMIC)
+    return samples
 
 
-EMOMUSIC = Dataset("emomusic", "emomusic", LICENSE, load_emomusic)
-DEAM = Dataset("deam", "deam", LICENSE, load_deam)
+EMOMUSIC = Dataset("emomusic", "emomusic", LICENSE, read_emomusic, curves=emomusic_curves)
+DEAM = Dataset("deam", "deam", LICENSE, read_deam, curves=deam_curves)

@@ -2,90 +2,59 @@
 
 Paper: Hung et al. (2021), EMOPIA: A Multi-Modal Pop Piano Dataset for Emotion Recognition.
 Licence: CC BY-NC-SA 4.0. Labels: one annotator's quadrant per clip; the published split is song-disjoint.
+Layout, seen: `label.csv`, `train.csv`, `val.csv` (and `test.csv` where it is), `midis.zip` or the folder `midis/`. The
+recordings are on YouTube and are not published; who fetched them puts them into `audio/<ID>.mp3` or `.wav`, and these
+are used in place of the rendering.
 """
 
 from __future__ import annotations
 
-import csv
-import shutil
-import subprocess
-import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from emotion.quadrants import Quadrant
-from training.datasets.base import Clip, Dataset, DatasetError, required
+from training.datasets.audio import audio_file
+from training.datasets.base import Clip, Dataset, Reading, one_of, required
+from training.datasets.midi import render_midis
+from training.datasets.table import Row, collect, table
 
 CITATION = "Hung, Ching, Doh, Kim, Nam, Yang (2021). EMOPIA. ISMIR."
 LICENSE = "CC BY-NC-SA 4.0"
 SOURCE = "https://zenodo.org/record/5090631"
 
-_SOUND_FONTS = ("/usr/share/sounds/sf2/FluidR3_GM.sf2", "/usr/share/sounds/sf2/TimGM6mb.sf2")
-# fluidsynth's own default of 0.2 leaves piano some 20 dB below commercial recordings.
-_GAIN = "1.0"
 
+def read(folder: Path, work_dir: Path) -> Reading:
+    """Read labels and the published split; the audio is the recording where it is, else what `render` makes."""
+    paths = {split: folder / f"{split}.csv" for split in ("train", "val", "test")}
+    required(folder / "label.csv", paths["train"], paths["val"])
+    splits = {row["fname"]: split for split, path in paths.items() if path.exists() for row in table(path, "fname")}
 
-def load(folder: Path, work_dir: Path) -> list[Clip]:
-    """Read labels and the published split; MIDI is rendered once into `work_dir/emopia`."""
-    splits: dict[str, str] = {}
-    for split in ("train", "val", "test"):
-        path = folder / f"{split}.csv"
-        if path.exists() or split != "test":
-            with required(path).open(encoding="utf-8", newline="") as file:
-                splits |= {row["fname"]: split for row in csv.DictReader(file)}
-    with required(folder / "label.csv").open(encoding="utf-8", newline="") as file:
-        labels = {row["ID"]: Quadrant(int(row["4Q"])) for row in csv.DictReader(file)}
-    rendered = render_midis(required(folder / "midis.zip"), work_dir / "emopia")
-    clips = []
-    for name, quadrant in sorted(labels.items()):
-        if name not in rendered:
-            continue
-        song = name.split("_", 1)[1].rsplit("_", 1)[0]
-        clips.append(
-            Clip(f"emopia/{name}", "emopia", song, f"song {song}", rendered[name], quadrant, split=splits.get(name, ""))
+    def build(row: Row) -> Clip:
+        name = row["ID"]
+        song = name.partition("_")[2].rpartition("_")[0]
+        return Clip(
+            id=f"emopia/{name}",
+            dataset="emopia",
+            song_id=song,
+            artist=f"song {song}",
+            audio=_audio(folder, work_dir, name),
+            quadrant=row.quadrant("4Q"),
+            split=splits.get(name, ""),
+            raters=(row["annotator"],) if row.get("annotator") else (),
+            n_raters=1,
         )
-    return clips
+
+    return collect(table(folder / "label.csv", "ID", "4Q"), build, order=lambda clip: clip.id)
 
 
-def render_midis(archive: Path, out_dir: Path) -> dict[str, Path]:
-    """Render every MIDI file of a zip to FLAC at 22,050 Hz; what is there already is kept.
-
-    Returns:
-        The audio file of each MIDI file's stem.
-
-    Raises:
-        DatasetError: fluidsynth or a General MIDI sound font is missing.
-    """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    midi_dir = out_dir / "midi"
-    with zipfile.ZipFile(archive) as zipped:
-        members = [name for name in zipped.namelist() if name.endswith(".mid") and "__MACOSX" not in name]
-        targets = {Path(name).stem: out_dir / f"{Path(name).stem}.flac" for name in members}
-        missing = [name for name in members if not targets[Path(name).stem].exists()]
-        if missing:
-            zipped.extractall(midi_dir, missing)
+def render(folder: Path, work_dir: Path) -> None:
+    """Render the MIDI of every clip without a recording, once, into `work_dir/emopia`."""
+    missing = {clip.audio.stem for clip in read(folder, work_dir).clips if clip.audio.is_relative_to(work_dir)}
     if missing:
-        command = _fluidsynth()
-        with ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda name: _render(command, midi_dir / name, targets[Path(name).stem]), missing))
-    return targets
+        render_midis(one_of((folder / "midis.zip", folder / "midis")), work_dir / "emopia", only=missing)
 
 
-def _fluidsynth() -> list[str]:
-    font = next((font for font in _SOUND_FONTS if Path(font).exists()), None)
-    program = shutil.which("fluidsynth")
-    if program is None or font is None:
-        raise DatasetError("Rendering MIDI needs fluidsynth and a General MIDI sound font (fluid-soundfont-gm).")
-    return [program, "-ni", "-q", "-g", _GAIN, "-r", "22050", "-T", "flac", font]
+def _audio(folder: Path, work_dir: Path, name: str) -> Path:
+    recording = audio_file(folder / "audio", name)
+    return recording if recording.exists() else work_dir / "emopia" / f"{name}.flac"
 
 
-def _render(command: list[str], midi: Path, target: Path) -> None:
-    beside = target.with_suffix(".part")
-    font = command[-1]
-    subprocess.run(
-        [*command[:-1], "-F", str(beside), font, str(midi)], check=True, stdout=subprocess.DEVNULL, timeout=120
-    )
-    beside.replace(target)
-
-
-DATASET = Dataset("emopia", "emopia", LICENSE, load)
+DATASET = Dataset("emopia", "emopia", LICENSE, read, render=render)

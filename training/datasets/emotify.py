@@ -6,19 +6,22 @@ Licence: asks for citation; treated as non-commercial. Labels: nine GEMS columns
 The quadrant is the largest of four means over the song's listeners: (joyful activation, power) is Q1, tension is Q2,
 (sadness, nostalgia) is Q3, (calmness, tenderness) is Q4. That is induced emotion read as a perceived label, the only
 such reading in the training data, and the card says so.
+Layout, seen: `data.csv`, `classical/`, `rock/`, `electronic/`, `pop/` with `1.mp3` to `100.mp3`.
 """
 
 from __future__ import annotations
 
-import csv
 from collections import defaultdict
 from pathlib import Path
 
 import mutagen
 import numpy as np
+from numpy.typing import NDArray
 
 from emotion.quadrants import Quadrant
-from training.datasets.base import Clip, Dataset, artist_key, required
+from training.datasets.audio import audio_file
+from training.datasets.base import Clip, Dataset, Reading, artist_key
+from training.datasets.table import LabelError, table
 
 CITATION = (
     "Aljanaki, Wiering, Veltkamp (2016). Studying emotion induced by music through a crowdsourcing game. IP&M 52."
@@ -26,6 +29,17 @@ CITATION = (
 LICENSE = "citation asked for; treated as non-commercial"
 SOURCE = "http://www2.projects.science.uu.nl/memotion/emotifydata/"
 
+GEMS = (
+    "amazement",
+    "solemnity",
+    "tenderness",
+    "nostalgia",
+    "calmness",
+    "power",
+    "joyful_activation",
+    "tension",
+    "sadness",
+)
 _FIRST_TRACK = {"classical": 1, "rock": 101, "electronic": 201, "pop": 301}
 _COLUMNS = {
     Quadrant.Q1: ("joyful_activation", "power"),
@@ -37,38 +51,65 @@ _COLUMNS = {
 _DUPLICATES = {("rock", 76): ("rock", 70), ("pop", 66): ("pop", 59), ("rock", 75): ("rock", 72)}
 
 
-def load(folder: Path, work_dir: Path) -> list[Clip]:
+def read(folder: Path, work_dir: Path) -> Reading:
     """Read the ratings and average them per song; the artist comes from each file's tags."""
-    ratings: dict[int, list[dict[str, str]]] = defaultdict(list)
-    with required(folder / "data.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, skipinitialspace=True):
-            ratings[int(row["track id"])].append(row)
+    ratings, problems = _ratings(folder)
     clips = []
-    for track, rows in sorted(ratings.items()):
+    for track, felt in sorted(ratings.items()):
         genre = max((g for g, first in _FIRST_TRACK.items() if first <= track), key=_FIRST_TRACK.__getitem__)
         number = track - _FIRST_TRACK[genre] + 1
-        audio = _audio(folder / genre, number)
-        artist_file = _audio(folder / genre, _DUPLICATES.get((genre, number), (genre, number))[1])
-        clips.append(Clip(f"emotify/{track}", "emotify", str(track), _artist(artist_file), audio, _quadrant(rows)))
-    return clips
+        artist_number = _DUPLICATES.get((genre, number), (genre, number))[1]
+        clips.append(
+            Clip(
+                id=f"emotify/{track}",
+                dataset="emotify",
+                song_id=str(track),
+                artist=_artist(audio_file(folder / genre, str(artist_number))),
+                audio=audio_file(folder / genre, str(number)),
+                quadrant=_quadrant(felt),
+                genre=genre,
+                n_raters=len(felt),
+            )
+        )
+    return Reading(tuple(clips), tuple(problems))
 
 
-def _quadrant(rows: list[dict[str, str]]) -> Quadrant:
+def felt_by_listener(folder: Path) -> dict[str, NDArray[np.float64]]:
+    """Return for each clip's id who felt what, `(n_listeners, 9)` of 0 and 1, columns in the order of `GEMS`."""
+    return {f"emotify/{track}": np.array(felt) for track, felt in _ratings(folder)[0].items()}
+
+
+def _ratings(folder: Path) -> tuple[dict[int, list[list[float]]], list[str]]:
+    ratings: dict[int, list[list[float]]] = defaultdict(list)
+    problems = []
+    for row in table(folder / "data.csv", "track id", *GEMS):
+        try:
+            track = row.whole("track id")
+            if not 1 <= track < 401:
+                raise row.wrong("track id", "it must be from 1 to 400")
+            ratings[track].append([float(row.applies(column)) for column in GEMS])
+        except LabelError as error:
+            problems.append(str(error))
+    return ratings, problems
+
+
+def _quadrant(felt: list[list[float]]) -> Quadrant:
     def score(quadrant: Quadrant) -> float:
-        return float(np.mean([[float(row[column]) for column in _COLUMNS[quadrant]] for row in rows]))
+        columns = [GEMS.index(name) for name in _COLUMNS[quadrant]]
+        return float(np.mean([[row[column] for column in columns] for row in felt]))
 
     return max(Quadrant, key=score)
 
 
 def _artist(audio: Path) -> str:
-    tags = mutagen.File(audio, easy=True) if audio.exists() else None
+    unknown = f"song {audio.parent.name}/{audio.stem}"
+    try:
+        tags = mutagen.File(audio, easy=True) if audio.exists() else None
+    except mutagen.MutagenError:
+        # A damaged file is named by the check of its audio.
+        return unknown
     names = (tags or {}).get("artist") or []
-    return artist_key(names[0]) if names else f"song {audio.parent.name}/{audio.stem}"
+    return artist_key(names[0]) if names else unknown
 
 
-def _audio(folder: Path, number: int) -> Path:
-    official = folder / f"{number}.mp3"
-    return official if official.exists() else folder / f"{number}.opus"
-
-
-DATASET = Dataset("emotify", "emotify", LICENSE, load)
+DATASET = Dataset("emotify", "emotify", LICENSE, read)

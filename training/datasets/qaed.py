@@ -1,44 +1,48 @@
 """4QAED: 900 thirty-second clips, 225 in each quadrant.
 
 Paper: Panda, Malheiro, Paiva (2020), Novel Audio Features for Music Emotion Recognition.
-Licence: research set with commercial previews; never redistributed. Labels: AllMusic mood tags validated by listeners.
+Licence: research set with commercial previews; never redistributed. Labels: AllMusic mood tags validated by listeners,
+read as quadrants by the authors; there is no valence and arousal to convert.
+Layout, seen: `panda_dataset_taffc_annotations.csv`, `panda_dataset_taffc_metadata.csv`, `Q1/` to `Q4/` with
+`<song>.mp3`.
 """
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 
-from emotion.quadrants import Quadrant
-from training.datasets.base import Clip, Dataset, artist_key, required
+from training.datasets.audio import audio_file
+from training.datasets.base import Clip, Dataset, Reading, artist_key, required
+from training.datasets.table import UNKNOWN, Row, collect, table
 
 CITATION = "Panda, Malheiro, Paiva (2020). Novel Audio Features for Music Emotion Recognition. IEEE TAFFC 11(4)."
 LICENSE = "research only; commercial previews, never redistributed"
 SOURCE = "https://mir.dei.uc.pt/downloads.html"
 
 
-def load(folder: Path, work_dir: Path) -> list[Clip]:
+def read(folder: Path, work_dir: Path) -> Reading:
     """Read annotations and metadata; the audio is `Q?/<song>.mp3`, or the same name in another format."""
-    with required(folder / "panda_dataset_taffc_metadata.csv").open(encoding="latin-1", newline="") as file:
-        artists = {row["Song"]: row["Artist"] for row in csv.DictReader(file)}
-    with required(folder / "panda_dataset_taffc_annotations.csv").open(encoding="utf-8", newline="") as file:
-        labels = {row["Song"]: Quadrant[row["Quadrant"]] for row in csv.DictReader(file)}
-    return [
-        Clip(
+    metadata = folder / "panda_dataset_taffc_metadata.csv"
+    annotations = folder / "panda_dataset_taffc_annotations.csv"
+    required(metadata, annotations)
+    songs = {row["Song"]: row for row in table(metadata, "Song", "Artist", "Title", encoding="latin-1")}
+
+    def build(row: Row) -> Clip:
+        song, quadrant = row["Song"], row.quadrant("Quadrant")
+        known = songs.get(song, UNKNOWN)
+        return Clip(
             id=f"4qaed/{song}",
             dataset="4qaed",
             song_id=song,
-            artist=artist_key(artists.get(song, "")) or f"song {song}",
-            audio=_audio(folder / quadrant.name, song),
+            artist=artist_key(known.get("Artist")) or f"song {song}",
+            audio=audio_file(folder / quadrant.name, song),
             quadrant=quadrant,
+            title=known.get("Title"),
+            genre=known.get("GenresStr"),
+            tags=tuple(tag for tag in known.get("MoodsStrSplit").split(", ") if tag),
         )
-        for song, quadrant in sorted(labels.items())
-    ]
+
+    return collect(table(annotations, "Song", "Quadrant"), build, order=lambda clip: clip.song_id)
 
 
-def _audio(folder: Path, song: str) -> Path:
-    official = folder / f"{song}.mp3"
-    return official if official.exists() else folder / f"{song}.opus"
-
-
-DATASET = Dataset("4qaed", "4qaed", LICENSE, load)
+DATASET = Dataset("4qaed", "4qaed", LICENSE, read)

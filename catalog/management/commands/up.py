@@ -121,9 +121,18 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
         call_command("migrate", interactive=False, verbosity=0)
+        self._model_register()
         _static_collect()
         self._curator_create()
         connection.close()
+
+    def _model_register(self) -> None:
+        """Make the model that came with the program live, unless somebody promoted another one."""
+        try:
+            call_command("models", "register", stdout=self.stdout)
+        except CommandError as error:
+            # Whoever comes for the music still gets it; the analysis worker says the same in its log.
+            self._say(f"The model that came with the program is not usable: {error}")
 
     def _curator_create(self) -> None:
         """Give a new installation somebody who may upload; the password is never shown again."""

@@ -1,21 +1,30 @@
-"""`manage.py evaluate [WEIGHTS]`: score a checkpoint on the clips it never saw, through the serving code."""
+"""`manage.py evaluate [RUN | WEIGHTS]`: a run's worth as tables and a page, or a checkpoint's by serving it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+if TYPE_CHECKING:
+    from training.report.page import Extras
+    from training.report.run import Run
+
 
 class Command(BaseCommand):
-    help = "Score a checkpoint on its held-out clips, from audio files through the code that serves."
+    help = (
+        "Score a run from what it said of its test clips, or a checkpoint on its held-out clips, from audio files "
+        "through the code that serves."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("weights", nargs="?", type=Path, default=settings.MOODPLANE_WEIGHTS)
+        parser.add_argument(
+            "path", nargs="?", type=Path, default=settings.MOODPLANE_WEIGHTS, help="A run's folder, or a weights file."
+        )
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
@@ -24,33 +33,129 @@ class Command(BaseCommand):
             "--write-card", action="store_true", help="Store these scores in the card, and write README.md beside it."
         )
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
+        parser.add_argument("--html", type=Path, help="Write a run's report, one page that needs nothing else.")
+        parser.add_argument(
+            "--against", type=Path, nargs="+", default=[], metavar="RUN", help="Other runs, compared on the same clips."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from emotion.checkpoint import read_card, write_card
         from emotion.exceptions import EmotionError
-        from training import flagship
         from training.datasets import DatasetError
-        from training.report import card_page, scores_table
 
-        if options["weights"] is None:
+        path = options["path"]
+        if path is None:
             raise CommandError("There are no model weights; name some, or train with manage.py train.")
         try:
-            scores = flagship.evaluate(
-                options["weights"],
-                data_root=options["data"],
-                work_dir=options["work"],
-                engine=options["engine"],
-                device=options["device"],
-                say=self.stderr.write,
-            )
+            if path.is_dir():
+                self._run(path, options)
+            else:
+                self._weights(path, options)
         except (OSError, ValueError, KeyError, EmotionError, DatasetError) as error:
             raise CommandError(str(error)) from error
+
+    def _weights(self, weights: Path, options: dict[str, Any]) -> None:
+        from emotion.checkpoint import read_card, write_card
+        from training import flagship
+        from training.report import card_page, scores_table
+
+        if options["html"] or options["against"]:
+            raise ValueError(f"{weights} is a weights file; --html and --against need the folder of a run.")
+        scores = flagship.evaluate(
+            weights,
+            data_root=options["data"],
+            work_dir=options["work"],
+            engine=options["engine"],
+            device=options["device"],
+            say=self.stderr.write,
+        )
         by_dataset = {name: each.to_json() for name, each in scores.items()}
         self.stdout.write(scores_table(by_dataset))
         if options["json"]:
-            options["json"].write_text(json.dumps(by_dataset, indent=1) + "\n")
+            _write(options["json"], json.dumps(by_dataset, indent=1) + "\n")
         if options["write_card"]:
-            card = read_card(options["weights"])
+            card = read_card(weights)
             card.facts["test"]["model"] = by_dataset
-            write_card(card, options["weights"])
-            (options["weights"].parent / "README.md").write_text(card_page(card))
+            write_card(card, weights)
+            _write(weights.parent / "README.md", card_page(card))
+
+    def _run(self, folder: Path, options: dict[str, Any]) -> None:
+        from training.report.run import read_run
+        from training.report.scores import main_protocol, scores_by_protocol
+        from training.report.tables import run_tables
+
+        run = read_run(folder)
+        extras = self._extras(run, options)
+        if options["html"]:
+            from training.report.page import report_page
+
+            _write(options["html"], report_page(run, extras))
+            self.stdout.write(f"The report is in {options['html']}.")
+            if not len(run.predictions):
+                return
+        main_protocol(run.predictions)
+        for table in run_tables(run.predictions, extras.systems):
+            self.stdout.write(f"\n{table.title}\n\n{table.to_markdown()}")
+        if options["json"]:
+            _write(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
+        if options["write_card"]:
+            self._write_card(run)
+
+    def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
+        from emotion.checkpoint import read_card
+        from emotion.mel import MelConfig
+        from training.comparison import compare_systems
+        from training.report.examples import all_labels, example_images
+        from training.report.page import Extras
+        from training.report.run import read_run
+        from training.report.scores import main_protocol
+
+        others = {path.name: read_run(path).predictions for path in options["against"]}
+        if run.teacher is not None:
+            others["teacher"] = run.teacher
+        systems = []
+        if others:
+            systems = compare_systems(run.predictions, others, protocol=main_protocol(run.predictions))
+        if not options["html"]:
+            return Extras(systems=systems)
+        weights = _weights_of(run)
+        places = {"data_root": options["data"], "work_dir": options["work"]}
+        return Extras(
+            systems=systems,
+            examples=example_images(run, read_card(weights).mel if weights else MelConfig(), **places),
+            labels=all_labels(run, **places),
+        )
+
+    def _write_card(self, run: Run) -> None:
+        from emotion.checkpoint import read_card, write_card
+        from training.metrics import score_by_dataset
+        from training.report import card_page
+        from training.report.tables import run_tables
+
+        weights = _weights_of(run)
+        if weights is None:
+            raise ValueError(f"{run.folder} holds no weights with a card, so that there is no card to write to.")
+        card = read_card(weights)
+        held_out = run.predictions.where(run.predictions.protocol == "held_out")
+        if len(held_out):
+            by_dataset = {name: each.to_json() for name, each in score_by_dataset(held_out).items()}
+            card.facts.setdefault("test", {})["model"] = by_dataset
+        # A recipe that told of itself in tables of its own knows better than this.
+        card.facts.setdefault("tables", [table.to_json() for table in run_tables(run.predictions)])
+        write_card(card, weights)
+        _write(weights.parent / "README.md", card_page(card))
+
+
+def _weights_of(run: Run) -> Path | None:
+    """Return the weights that the run left beside its card."""
+    found = [path for path in sorted(run.folder.glob("*.safetensors")) if path.with_suffix(".json").is_file()]
+    return found[-1] if found else None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

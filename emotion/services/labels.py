@@ -1,0 +1,54 @@
+"""What people say that a song expresses."""
+
+from __future__ import annotations
+
+import math
+
+from django.contrib.auth.models import User
+
+from catalog.models import Song
+from emotion.exceptions import LabelInvalid
+from emotion.models import PerceivedLabel
+from emotion.quadrants import Quadrant
+
+
+def perceived_label_set(
+    *, user: User, song: Song, quadrant: Quadrant, valence: float | None = None, arousal: float | None = None
+) -> PerceivedLabel:
+    """Keep what a person says that a song expresses; a second answer replaces the first, point included.
+
+    Args:
+        user: who says it.
+        song: of which song.
+        quadrant: what it expresses.
+        valence: in [-1, 1], together with `arousal` or not at all, and on the quadrant's side of zero.
+        arousal: in [-1, 1], likewise.
+
+    Raises:
+        LabelInvalid: half a point, a point off the plane, or one that lies in another quadrant.
+    """
+    _check_point(quadrant, valence, arousal)
+    label, _ = PerceivedLabel.objects.update_or_create(
+        song=song, rater=user, defaults={"quadrant": quadrant.value, "valence": valence, "arousal": arousal}
+    )
+    return label
+
+
+def perceived_label_remove(*, user: User, song: Song) -> None:
+    """Take back what a person said of a song; nothing happens when they said nothing."""
+    PerceivedLabel.objects.filter(rater=user, song=song).delete()
+
+
+def _check_point(quadrant: Quadrant, valence: float | None, arousal: float | None) -> None:
+    if valence is None and arousal is None:
+        return
+    if valence is None or arousal is None:
+        raise LabelInvalid("A point is a valence and an arousal; one of them is missing.")
+    for name, value, side in zip(("valence", "arousal"), (valence, arousal), quadrant.corner, strict=True):
+        if not (math.isfinite(value) and -1.0 <= value <= 1.0):
+            raise LabelInvalid(f"The {name} is {value}; it must lie between -1 and 1.")
+        if value * side < 0:
+            raise LabelInvalid(
+                f"{quadrant.name} ({quadrant.label}) is {quadrant.sign}, but the {name} given is {value}: "
+                "correct one of the two, or leave the point out."
+            )

@@ -1,0 +1,69 @@
+"""The staff's page of models and the listener's label, in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
+
+from catalog.models import Song
+from emotion.models import ModelVersion, PerceivedLabel
+from emotion.selectors import live_model
+from tests.e2e.conftest import Opener
+from tests.factories import PASSWORD, UserFactory
+from tests.training.made_models import held_out, made_run_folder, made_weights, worse
+from training import promotion, registry
+
+
+@pytest.fixture
+def models(live_server: LiveServer, settings: Settings, tmp_path: Path) -> ModelVersion:
+    """A live model, one that passes the gate, and one that does not; returns the one that passes."""
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path / "shipped", "shipped-1")
+    held_out().save(settings.MOODPLANE_WEIGHTS.with_suffix(".predictions.npz"))
+    registry.shipped_register()
+    for version, predictions, bias in (("good-1", held_out(), 1.0), ("bad-1", worse(held_out(), "emopia"), 2.0)):
+        registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
+        promotion.gate_check(version=version)
+    return ModelVersion.objects.get(version="good-1")
+
+
+def sign_in(page: Page, name: str) -> None:
+    page.goto("/accounts/login/")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    expect(page.locator(".site-account__name")).to_have_text(name, timeout=30_000)
+
+
+def test_the_staff_promotes_and_rolls_back(page: Page, models: ModelVersion) -> None:
+    UserFactory(username="edith", is_staff=True)
+    sign_in(page, "edith")
+    page.get_by_role("link", name="Models").click()
+    expect(page.get_by_role("heading", name="Live: shipped-1")).to_be_visible()
+    page.get_by_role("main").get_by_role("link", name="good-1").first.click()
+    expect(page.locator(".chart")).to_have_count(4)
+    page.get_by_role("link", name="Promote").click()
+    page.get_by_role("button", name="Promote good-1").click()
+    expect(page.get_by_role("heading", name="Live: good-1")).to_be_visible()
+    assert live_model() == models
+    page.get_by_role("link", name="Roll back to shipped-1").click()
+    page.get_by_role("button", name="Roll back to shipped-1").click()
+    expect(page.get_by_role("heading", name="Live: shipped-1")).to_be_visible()
+
+
+def test_a_listener_says_what_a_song_expresses_without_javascript(open_page: Opener, songs: list[Song]) -> None:
+    dora = UserFactory(username="dora")
+    for javascript in (True, False):
+        with open_page(viewport={"width": 390, "height": 844}, java_script_enabled=javascript) as page:
+            sign_in(page, "dora")
+            page.goto(f"/songs/{songs[0].pk}/")
+            page.get_by_role("button", name="Calm calm and positive").click()
+            expect(page.get_by_text("You say: calm.")).to_be_visible()
+            assert PerceivedLabel.objects.get().rater == User.objects.get(pk=dora.pk)
+            page.get_by_role("button", name="Take it back").click()
+            expect(page.get_by_text("You say")).to_have_count(0)
+            assert not PerceivedLabel.objects.exists()

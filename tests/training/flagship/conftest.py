@@ -1,0 +1,43 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emotion.mel import MelConfig
+from training.flagship.spectra import Spectra
+from training.flagship.teacher import TAGGERS, Tagger
+
+# 6.5 s of 32 bands, six times as coarse as what is served.
+MEL = MelConfig(n_fft=1024, hop_samples=1024, n_mels=32, f_max_hz=8000.0, window_s=6.5, frames_as_channels=True)
+
+
+@pytest.fixture(scope="session")
+def taggers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Two taggers of random weights, in files as the public ones are."""
+    folder = tmp_path_factory.mktemp("pretrained")
+    files = []
+    for number, name in enumerate(TAGGERS):
+        torch.manual_seed(number)
+        tagger = Tagger()
+        # A spectrogram in decibels has a mean of some -30 and a spread of 20.
+        tagger.spec_bn.running_mean.fill_(-30.0)
+        tagger.spec_bn.running_var.fill_(400.0)
+        torch.save(tagger.state_dict(), folder / name)
+        files.append(folder / name)
+    return files
+
+
+@pytest.fixture(scope="session")
+def clips() -> list[Spectra]:
+    """Eight made clips of 8 s: a band of noise each, at another pitch and level, the same for student and teacher."""
+    rng = np.random.default_rng(0)
+    made = []
+    for number in range(8):
+        student, teacher = np.full((172, 32), -70.0), np.full((500, 96), -70.0)
+        student[:, 3 * number : 3 * number + 4] = 10 - 3 * number
+        teacher[:, 9 * number : 9 * number + 12] = 10 - 3 * number
+        student += rng.normal(0, 2, student.shape)
+        teacher += rng.normal(0, 2, teacher.shape)
+        made.append(Spectra(student.astype(np.float16), teacher.astype(np.float16), -20.0))
+    return made

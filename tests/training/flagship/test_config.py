@@ -1,0 +1,42 @@
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from training.flagship.config import config_of, read_config
+
+SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "flagship.toml"
+
+
+def test_the_shipped_configuration_reads_and_hears_the_whole_window_at_last() -> None:
+    config = read_config(SHIPPED)
+    assert config.distil.stages[-1].crop_columns == config.mel.network_shape[1]
+    assert config.distil.stages[-1].last_rate == 0
+    assert config.distil.stages[0].scene is None
+    assert config.distil.stages[-1].scene is not None
+    assert config.backbone == "efficientnet-b3"
+
+
+def test_a_card_s_dictionaries_give_the_same_configuration() -> None:
+    config = read_config(SHIPPED)
+    assert config_of(asdict(config), "the card") == config
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("speed = 3", "is not a configuration of the flagship: .*speed"),
+        ("datasets = ['nothing']", r"unknown datasets \['nothing'\]"),
+        ("[mel]\nframes_as_channels = false", "set frames_as_channels = true"),
+        ("[distil]\nstages = [{steps = 3}]", "is not a configuration of the flagship"),
+    ],
+)
+def test_a_configuration_that_makes_no_sense_is_refused(tmp_path: Path, line: str, sentence: str) -> None:
+    key, raw = line.split("=")[0].strip(), "version = 'x'\nseed = 1\n"
+    parts = {"datasets": "datasets = ['4qaed']", "[mel]\nframes_as_channels": "[mel]\nframes_as_channels = true"}
+    parts["[distil]\nstages"] = "[distil]\nstages = []"
+    top = [text for name, text in {**parts, key: line}.items() if not text.startswith("[")]
+    tables = [text for name, text in {**parts, key: line}.items() if text.startswith("[")]
+    (tmp_path / "bad.toml").write_text(raw + "\n".join(top + tables))
+    with pytest.raises(ValueError, match=sentence):
+        read_config(tmp_path / "bad.toml")

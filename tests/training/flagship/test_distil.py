@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emotion.network import NetworkConfig, QuadrantNetwork
+from tests.training.flagship.conftest import MEL
+from training.flagship import distil
+from training.flagship.distil import (
+    Composer,
+    DistilConfig,
+    DistilStage,
+    Muon,
+    SceneConfig,
+    Student,
+    Teachers,
+    add_db,
+    prepare_from_scratch,
+    pretrain,
+    student_images,
+)
+from training.flagship.spectra import Spectra
+from training.loop import TrainingDivergedError
+
+STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
+STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL))
+
+
+def composer(clips: list[Spectra], scene: SceneConfig | None = None) -> Composer:
+    return Composer(clips, np.ones(len(clips)), MEL, scene or SceneConfig())
+
+
+def small_network() -> QuadrantNetwork:
+    torch.manual_seed(3)
+    network = QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=(32, 46)))
+    prepare_from_scratch(network)
+    return network
+
+
+def test_two_equal_levels_are_three_decibels_louder() -> None:
+    assert torch.allclose(add_db(torch.tensor([0.0, -20.0]), torch.tensor([0.0, -80.0])), torch.tensor([3.0103, -20.0]))
+
+
+def test_a_still_scene_is_a_clip_as_it_is(clips: list[Spectra]) -> None:
+    only = composer(clips[:1], STILL)
+    lesson = only.lesson(2, 57, np.random.default_rng(0))
+    whole = torch.from_numpy(clips[0].student.astype(np.float32))[None]
+    assert torch.allclose(lesson.images[0], student_images(whole[:, :171], MEL)[0], atol=1e-4)
+    assert lesson.teacher_db.shape == (2, 1, 96, round(171 * 1024 / 22_050 * 62.5))
+
+
+def test_student_and_teacher_hear_the_same_change(clips: list[Spectra]) -> None:
+    scene = SceneConfig(mix_chance=0, gain_db=12, eq_db=0, lowpass_chance=0, noise_chance=0, speed=0)
+    lesson = composer(clips[:1], scene).lesson(16, 45, np.random.default_rng(1))
+    student = lesson.images.amax(dim=(1, 2, 3)) * 0.25 * MEL.range_db
+    teacher = lesson.teacher_db.amax(dim=(1, 2, 3))
+    # Loud noise bands: the loudest frame's chance differs, the gain does not.
+    assert torch.corrcoef(torch.stack([student, teacher]))[0, 1] > 0.97
+    assert teacher.std() > 4
+
+
+def test_a_low_pass_takes_the_top_from_both(clips: list[Spectra]) -> None:
+    scene = SceneConfig(0, 0, 0, 0, lowpass_chance=1.0, noise_chance=0, speed=0)
+    cut = composer(clips[7:], scene).lesson(32, 45, np.random.default_rng(1))
+    plain = composer(clips[7:], STILL).lesson(32, 45, np.random.default_rng(1))
+    assert cut.teacher_db[:, :, -6:].mean() < plain.teacher_db[:, :, -6:].mean() - 10
+    assert cut.images[:, :, 21:25].mean() < plain.images[:, :, 21:25].mean() - 0.2
+    assert torch.allclose(cut.teacher_db[:, :, :40], plain.teacher_db[:, :, :40], atol=1e-3)
+
+
+def test_the_same_step_gives_the_same_lesson_and_another_another(clips: list[Spectra]) -> None:
+    one, same, other = (composer(clips).lesson(3, 45, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(one.images, same.images)
+    assert torch.equal(one.teacher_db, same.teacher_db)
+    assert not torch.equal(one.images, other.images)
+
+
+def test_muon_turns_a_gradient_into_a_rotation() -> None:
+    torch.manual_seed(0)
+    weight = torch.nn.Parameter(torch.zeros(24, 40, 1, 1))
+    weight.grad = torch.randn_like(weight) * 1e-3
+    Muon([weight], 1.0, 0.95, 0.0).step()
+    singular = torch.linalg.svdvals(weight.detach().flatten(1) / (0.2 * 40**0.5))
+    assert singular.min() > 0.6
+    assert singular.max() < 1.3
+
+
+def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: int = -1) -> Student:
+    steps = []
+
+    def say(line: str) -> None:
+        steps.append(line)
+
+    def evaluate(student: Student, columns: int) -> float:
+        if len(steps) == fail_at:
+            raise KeyboardInterrupt
+        return 0.0
+
+    config = DistilConfig(stages=STAGES, warmup_steps=2, bf16=False)
+    return pretrain(
+        small_network(),
+        composer(clips),
+        Teachers(taggers),
+        config,
+        seed=1,
+        checkpoint=checkpoint,
+        say=say,
+        evaluate=evaluate,
+    )
+
+
+def test_a_killed_run_goes_on_to_the_very_same_weights(
+    clips: list[Spectra], taggers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = learn(clips, taggers, tmp_path / "whole.pt")
+    real_step, calls = distil._step, []
+
+    def killed(*args: object) -> float:
+        calls.append(args)
+        if len(calls) == 5:
+            raise KeyboardInterrupt
+        return real_step(*args)
+
+    monkeypatch.setattr(distil, "_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        learn(clips, taggers, tmp_path / "killed.pt")
+    monkeypatch.setattr(distil, "_step", real_step)
+    resumed = learn(clips, taggers, tmp_path / "killed.pt")
+    assert torch.load(tmp_path / "killed.pt", weights_only=True)["step"] == 5
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:
+    teachers, network = Teachers(taggers), small_network()
+    config = DistilConfig(stages=(DistilStage(45, 30, 8, 2e-3, 1e-3, STILL),), warmup_steps=5, bf16=False)
+    seen: list[float] = []
+    real = distil._step
+
+    def watched(*args: object) -> float:
+        seen.append(real(*args))
+        return seen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distil, "_step", watched)
+        pretrain(
+            network,
+            composer(clips),
+            teachers,
+            config,
+            seed=1,
+            checkpoint=tmp_path / "c.pt",
+            say=lambda _: None,
+            evaluate=lambda student, columns: 0.0,
+        )
+    assert np.mean(seen[-5:]) < 0.85 * np.mean(seen[:3])
+
+
+def test_a_loss_that_is_no_number_stops_the_run(
+    clips: list[Spectra], taggers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Teachers, "features", lambda self, level_db: torch.full((len(level_db), 1152), float("nan")))
+    with pytest.raises(TrainingDivergedError, match="step 0"):
+        learn(clips, taggers, tmp_path / "c.pt")
+    assert not (tmp_path / "c.pt").exists()

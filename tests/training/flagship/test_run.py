@@ -1,0 +1,138 @@
+"""The whole recipe on made music: pre-training, heads, folds, card; then a head anew with labels from here."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emotion import checkpoint
+from emotion.predict import Prediction, Predictor
+from emotion.quadrants import Quadrant
+from tests.audio_fixtures import make_audio
+from tests.training.made_qaed import made_qaed
+from training.datasets import Clip
+from training.flagship import evaluate, refit, run
+from training.predictions import Predictions
+from training.recipes import RetrainJob
+from training.runs import RunError
+
+CONFIG = """\
+method = "flagship"
+version = "b0-made"
+datasets = ["4qaed"]
+seed = 2
+backbone = "efficientnet-b0"
+views = 1
+timbres = 0
+head_seeds = 2
+folds = 2
+
+[mel]
+n_fft = 1024
+hop_samples = 1024
+n_mels = 32
+f_max_hz = 8000.0
+window_s = 6.0
+frames_as_channels = true
+
+[head]
+epochs = 3
+batch_size = 16
+
+[[distil.stages]]
+crop_columns = 43
+steps = 3
+batch_size = 8
+first_rate = 1e-3
+last_rate = 0.0
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> Path:
+    place = tmp_path_factory.mktemp("flagship")
+    made_qaed(place / "data", clips=14, seconds=6.5, artists=14)
+    (place / "data" / "pretrained").symlink_to(taggers[0].parent)
+    (place / "made.toml").write_text(CONFIG)
+    torch.set_num_threads(1)
+    run(
+        place / "made.toml",
+        data_root=place / "data",
+        work_dir=place / "work",
+        run_dir=place / "run",
+        say=lambda line: None,
+    )
+    return place
+
+
+def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
+    here = {path.name for path in (place / "run").iterdir()}
+    assert {
+        "config.toml", "run.json", "splits.json", "predictions.npz", "teacher.npz", "metrics.json", "checkpoint.pt",
+        "b0-made.safetensors", "b0-made.json",
+    } <= here  # fmt: skip
+    told = json.loads((place / "run" / "run.json").read_text())
+    assert told["ended"]
+    assert told["datasets"]["4qaed"]["clips"] == 56
+    said = Predictions.load(place / "run" / "predictions.npz")
+    assert set(said.protocol) == {"held_out", "artist_grouped", "stratified", "leave_one_source_out"} - (
+        {"leave_one_source_out"}
+    )
+    assert np.sum(said.protocol == "artist_grouped") == 56
+    (fold,) = json.loads((place / "run" / "splits.json").read_text())["folds"]
+    assert sorted(said.clip[said.protocol == "held_out"]) == sorted(fold["test"])
+
+
+def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
+    weights = place / "run" / "b0-made.safetensors"
+    predictor = Predictor.load(weights, engine="torch", device="cpu")
+    prediction = next(predictor.predict([next((place / "data" / "4qaed" / "Q1").glob("*.opus"))]))
+    assert isinstance(prediction, Prediction)
+    assert Quadrant.from_valence_arousal(prediction.valence, prediction.arousal) is prediction.quadrant
+    scores = evaluate(
+        weights, data_root=place / "data", work_dir=place / "work", engine="torch", device="cpu", say=lambda _: None
+    )
+    card = checkpoint.read_card(weights)
+    # Half precision moves a probability a little; an accuracy on ten clips by one of them at most.
+    assert scores["4qaed"].n == card.facts["test"]["model"]["4qaed"]["n"]
+    assert scores["4qaed"].accuracy == pytest.approx(card.facts["test"]["model"]["4qaed"]["accuracy"], abs=0.2)
+    assert card.mel.network_shape == card.network.image_shape == (32, 43)
+    assert {table["title"] for table in card.facts["tables"]} >= {"Seeds of the head", "Folds, artists and sources"}
+
+
+def test_a_folder_of_another_configuration_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.toml"
+    other.write_text(CONFIG.replace("seed = 2", "seed = 3"))
+    with pytest.raises((ValueError, RunError), match="another configuration"):
+        run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", say=lambda _: None)
+
+
+def test_refitting_adds_labels_from_here_and_keeps_the_backbone_and_the_held_out_clips(
+    place: Path, tmp_path: Path
+) -> None:
+    own = [
+        Clip(f"own/{i}", "own", str(i), f"local {i}", make_audio(tmp_path / f"{i}.wav", 6, seed=90 + i), Quadrant.Q2)
+        for i in range(12)
+    ]
+    job = RetrainJob(
+        version="b0-refit",
+        live_weights=place / "run" / "b0-made.safetensors",
+        data_sets=("4qaed",),
+        data_root=place / "data",
+        work_dir=place / "work",
+        run_dir=tmp_path / "refit",
+        own_clips=own,
+        own_targets={clip.id: (0.1, 0.7, 0.1, 0.1) for clip in own},
+    )
+    refit(job, lambda line: None)
+    old, _ = checkpoint.load(job.live_weights)
+    new, card = checkpoint.load(tmp_path / "refit" / "b0-refit.safetensors")
+    assert card.version == "b0-refit"
+    for name, value in old.backbone.state_dict().items():
+        assert torch.equal(value, new.backbone.state_dict()[name]), name
+    before, after = (Predictions.load(folder / "predictions.npz") for folder in (place / "run", tmp_path / "refit"))
+    held_out = set(before.clip[before.protocol == "held_out"])
+    assert {name for name in after.clip if name.startswith("4qaed/")} == held_out
+    assert {name for name in after.clip if name.startswith("own/")} <= {clip.id for clip in own}

@@ -1,0 +1,267 @@
+"""The page of models: for the staff, and for nobody else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from emotion import services
+from emotion.models import ModelVersion, Reanalysis
+from emotion.quadrants import Quadrant
+from emotion.selectors import live_model
+from tests.factories import EstimateFactory, WorkerFactory
+from tests.training.made_models import held_out, made_run_folder, worse
+from training import promotion, registry
+from training.charts import BOTTOM, LEFT, RIGHT, TOP, curve_chart, reliability_chart
+from training.models import ModelEvent, Retraining
+from training.predictions import Predictions
+
+pytestmark = pytest.mark.django_db
+
+MODELS = "/models/"
+
+
+def candidate(tmp_path: Path, version: str = "mine-1", predictions: Predictions | None = None) -> ModelVersion:
+    registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=1.0))
+    return promotion.gate_check(version=version)
+
+
+def page(client: Client, url: str = MODELS) -> str:
+    answer = client.get(url)
+    assert answer.status_code == 200
+    return " ".join(answer.content.decode().split())
+
+
+# --- Who ----------------------------------------------------------------------------------------------------------
+
+
+def test_only_the_staff_comes_in(
+    live: ModelVersion,
+    client_alice: Client,
+    client_bob: Client,
+    client_cleo: Client,
+    client: Client,
+    client_staff: Client,
+) -> None:
+    one = [live.pk]
+    reads = [MODELS, reverse("training:model_detail", args=one), reverse("training:model_promote", args=one)]
+    reads.append(reverse("training:model_rollback"))
+    writes = [reverse(f"training:{name}", args=one) for name in ("model_check", "model_promote")]
+    writes += [reverse(f"training:{name}") for name in ("model_rollback", "reanalysis", "retraining")]
+    for stranger in (client_alice, client_bob, client_cleo):
+        assert {stranger.get(url).status_code for url in reads} == {403}
+        assert {stranger.post(url).status_code for url in writes} == {403}
+        assert MODELS not in stranger.get("/status/").content.decode()
+    for answer in [client.get(url) for url in reads] + [client.post(url) for url in writes]:
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/?next=/models/")
+    assert {client_staff.get(url).status_code for url in reads} == {200}
+    assert MODELS in client_staff.get("/status/").content.decode()
+    assert ModelEvent.objects.exclude(kind__in=("imported", "shipped")).count() == 0
+    assert not Reanalysis.objects.exists()
+    assert not Retraining.objects.exists()
+
+
+def test_what_changes_something_is_never_a_link(live: ModelVersion, client_staff: Client) -> None:
+    for name, arguments in (("model_check", [live.pk]), ("reanalysis", []), ("retraining", [])):
+        assert client_staff.get(reverse(f"training:{name}", args=arguments)).status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(User.objects.get(username="staff"))
+    assert strict.post(reverse("training:model_rollback")).status_code == 403
+
+
+# --- What is shown ------------------------------------------------------------------------------------------------
+
+
+def test_a_place_without_models_says_what_to_do(settings: Settings, client_staff: Client) -> None:
+    settings.MOODPLANE_WEIGHTS = None
+    shown = page(client_staff)
+    assert "No model was registered yet." in shown
+    assert "manage.py models import" in shown
+    assert "nobody" not in shown
+
+
+def test_the_page_tells_what_serves_and_who_agrees(
+    live: ModelVersion, client_staff: Client, alice: User, bob: User
+) -> None:
+    WorkerFactory(name="gpu@here", model_version="shipped-1")
+    WorkerFactory(name="gpu@there", model_version="", problem="The weights x are missing.")
+    song = EstimateFactory(model_version="shipped-1", quadrant=Quadrant.Q1).song
+    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
+    services.perceived_label_set(user=bob, song=song, quadrant=Quadrant.Q2)
+    shown = page(client_staff)
+    assert "Live: <a" in shown
+    assert "gpu@here (shipped-1)" in shown
+    assert "gpu@there has no model.</strong> The weights x are missing." in shown
+    assert "shipped-1 (1)" in shown
+    assert "1 of 2 labels by 2 people agree with the estimates (50" in shown
+
+
+def test_a_live_model_whose_file_is_gone_is_shouted_about(live: ModelVersion, client_staff: Client) -> None:
+    assert "cannot be loaded" not in page(client_staff)
+    live.weights.unlink()
+    assert "The live model cannot be loaded.</strong>" in page(client_staff)
+
+
+def test_the_page_refreshes_itself_with_a_fragment(live: ModelVersion, client_staff: Client) -> None:
+    fragment = client_staff.get(MODELS, headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in fragment
+    assert "shipped-1" in fragment
+    assert "hx-get" not in fragment
+    EstimateFactory(model_version="older-1")
+    services.reanalysis_start(model_version="shipped-1")
+    assert 'hx-get="/models/" hx-trigger="every 5s"' in client_staff.get(MODELS).content.decode()
+
+
+def test_more_models_cost_no_more_queries(
+    live: ModelVersion, client_staff: Client, tmp_path: Path, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(4):
+        registry.model_import_run(folder=made_run_folder(tmp_path, f"mine-{number}"))
+    with django_assert_max_num_queries(20):
+        page(client_staff)
+
+
+def test_a_model_shows_its_scores_curves_and_calibration(
+    live: ModelVersion, client_staff: Client, tmp_path: Path
+) -> None:
+    model = candidate(tmp_path)
+    shown = page(client_staff, reverse("training:model_detail", args=[model.pk]))
+    confusion = model.report["scores"]["4qaed"]["confusion"]
+    assert f">{confusion[0][0]}<small>" in shown
+    assert shown.count('class="confusion"') == 3
+    assert shown.count('<svg class="chart"') == 4
+    assert "Accuracy in validation" in shown
+    assert "0.300 in the first epoch, 0.550 in the last of 6" in shown
+    assert "How often it is right, by how sure it is" in shown
+    assert "Compared with shipped-1 on the same clips" in shown
+    assert "Both were held out from the same 560 clips." in shown
+    assert "Checked at the gate: passes" in shown
+    assert client_staff.get(reverse("training:model_detail", args=[0])).status_code == 404
+
+
+def test_a_model_without_scores_says_so(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
+    from tests.training.made_models import made_weights
+
+    bare = registry.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0)).model
+    shown = page(client_staff, reverse("training:model_detail", args=[bare.pk]))
+    assert "It came without scores." in shown
+    assert "without predictions and without a history" in shown
+
+
+# --- What can be done ---------------------------------------------------------------------------------------------
+
+
+def test_promoting_asks_first_and_rolling_back_too(
+    live: ModelVersion, staff: User, client_staff: Client, tmp_path: Path
+) -> None:
+    model = candidate(tmp_path)
+    url = reverse("training:model_promote", args=[model.pk])
+    asked = page(client_staff, url)
+    assert "Make mine-1 the live model?" in asked
+    assert "Promote mine-1</button>" in asked
+    assert live_model() == live
+    assert client_staff.post(url)["Location"] == MODELS
+    assert live_model() == model
+    assert ModelEvent.objects.latest("pk").by == staff
+    assert "Roll back to shipped-1" in page(client_staff)
+    back = reverse("training:model_rollback")
+    assert "Go back to shipped-1?" in page(client_staff, back)
+    assert client_staff.post(back, {"reason": "worse by ear"})["Location"] == MODELS
+    assert live_model() == live
+    assert "worse by ear" in page(client_staff)
+    assert "There is no earlier model" in page(client_staff, back)
+    assert client_staff.post(back)["Location"] == back
+
+
+def test_the_gate_holds_on_the_page_too(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
+    model = candidate(tmp_path, predictions=worse(held_out(), "emopia"))
+    url = reverse("training:model_promote", args=[model.pk])
+    asked = page(client_staff, url)
+    assert "Promote past the gate" in asked
+    assert "Worse beyond chance on 1 of 3" in asked
+    answer = client_staff.post(url, follow=True)
+    assert "The gate does not let model mine-1 through." in answer.content.decode()
+    assert "needs a reason" in client_staff.post(url, {"force": "1", "reason": ""}, follow=True).content.decode()
+    assert live_model() == live
+    client_staff.post(url, {"force": "1", "reason": "EMOPIA is piano only"})
+    assert live_model() == model
+
+
+def test_verdicts_of_yesterday_offer_no_button(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
+    stale = candidate(tmp_path, "mine-2")
+    candidate(tmp_path)
+    promotion.model_promote(version="mine-1")
+    asked = page(client_staff, reverse("training:model_promote", args=[stale.pk]))
+    assert "These verdicts speak of shipped-1, and mine-1 is live by now." in asked
+    assert "Promote mine-2</button>" not in asked
+
+
+def test_the_check_is_left_to_a_worker(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
+    model = candidate(tmp_path)
+    detail = reverse("training:model_detail", args=[model.pk])
+    assert client_staff.post(reverse("training:model_check", args=[model.pk]))["Location"] == detail
+    shown = page(client_staff, detail)
+    assert "A worker holds it against the gate" in shown
+    assert 'hx-trigger="every 3s"' in shown
+    assert "Not asked" in shown
+
+
+def test_the_reanalysis_is_steered_from_the_page(live: ModelVersion, client_staff: Client) -> None:
+    EstimateFactory(model_version="older-1")
+    url = reverse("training:reanalysis")
+    client_staff.post(url, {"action": "start"})
+    assert "Hearing the catalog again with shipped-1" in page(client_staff)
+    assert "0 of 1 song" in page(client_staff)
+    client_staff.post(url, {"action": "pause"})
+    assert "Re-analysis by shipped-1 is paused" in page(client_staff)
+    client_staff.post(url, {"action": "resume"})
+    assert Reanalysis.objects.get().state == "running"
+    client_staff.post(url, {"action": "cancel"})
+    assert "was cancelled" in page(client_staff)
+    said = client_staff.post(url, {"action": "pause"}, follow=True).content.decode()
+    assert "This re-analysis is cancelled; it cannot be paused." in said
+
+
+def test_a_retraining_is_asked_for_once_and_tells_how_it_ended(
+    live: ModelVersion, staff: User, client_staff: Client
+) -> None:
+    url = reverse("training:retraining")
+    client_staff.post(url, {"recipe": "refit"})
+    row = Retraining.objects.get()
+    assert (row.state, row.recipe, row.started_by) == ("queued", "refit", staff)
+    assert "It waits for a worker" in page(client_staff)
+    assert "under way already" in client_staff.post(url, {"recipe": "refit"}, follow=True).content.decode()
+    client_staff.post(url, {"action": "cancel"})
+    assert "It was taken back before it began." in page(client_staff)
+    assert "no recipe &#x27;magic&#x27;" in client_staff.post(url, {"recipe": "magic"}, follow=True).content.decode()
+    Retraining.objects.update(state="failed", outcome="It failed with RuntimeError: no memory", log="1 one\n2 two\n")
+    shown = page(client_staff)
+    assert "It failed with RuntimeError: no memory" in shown
+    assert "1 one 2 two" in shown
+
+
+# --- Drawings -----------------------------------------------------------------------------------------------------
+
+
+def test_charts_stay_inside_their_frame() -> None:
+    bins = [{"confidence": 0.3, "accuracy": 0.0}, {"confidence": 1.0, "accuracy": 1.0}]
+    for chart in (
+        reliability_chart(bins),
+        curve_chart("loss", {"0": [1.4, 1.2, 0.9], "1": [1.5, 1.0]}),
+        curve_chart("validation_accuracy", {"0": [0.5]}),
+    ):
+        points = [tuple(map(float, point.split(","))) for line in chart.lines for point in line.split()]
+        assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in points)
+    assert reliability_chart(bins).lines == ("120.4,152.0 308.0,12.0",)
+    assert "too sure, by 0.150 on average" in reliability_chart(bins).sentence
+    one_epoch = curve_chart("validation_accuracy", {"0": [0.5]})
+    assert one_epoch.dots == ((LEFT, (TOP + BOTTOM) / 2),)
+    assert curve_chart("loss", {"0": [2.0, 1.0], "1": [1.0, 0.5]}).sentence == (
+        "1.500 in the first epoch, 0.750 in the last of 2 (2 folds, means)."
+    )

@@ -1,0 +1,267 @@
+"""Nothing goes live past the gate without a reason, and the way back is one command."""
+
+from __future__ import annotations
+
+import threading
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.db import connection
+from pytest_django import Settings
+
+from emotion import services
+from emotion.exceptions import CheckpointError
+from emotion.models import EmotionEstimate, ModelVersion, Reanalysis
+from emotion.selectors import live_model
+from tests.factories import EstimateFactory
+from tests.training.made_models import held_out, made_run_folder, made_weights, overconfident, worse
+from training import promotion, registry
+from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
+from training.gate import CRITERIA
+from training.models import ModelEvent
+from training.predictions import Predictions
+
+pytestmark = pytest.mark.django_db
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def candidate(tmp_path: Path, version: str, predictions: Predictions | None = None, bias: float = 1.0) -> ModelVersion:
+    registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
+    return promotion.gate_check(version=version)
+
+
+def failed(model: ModelVersion) -> list[str]:
+    return [verdict["code"] for verdict in model.gate["verdicts"] if not verdict["passed"]]
+
+
+def test_the_page_about_the_gate_quotes_every_criterion() -> None:
+    page = " ".join((ROOT / "docs" / "model-gate.md").read_text().split())
+    assert [code for code, text in CRITERIA.items() if " ".join(text.split()) not in page] == []
+
+
+def test_an_equal_model_passes_and_goes_live(live: ModelVersion, staff: User, tmp_path: Path) -> None:
+    EstimateFactory(model_version="shipped-1")
+    model = candidate(tmp_path, "mine-1")
+    assert failed(model) == []
+    assert (model.gate["against"], model.state) == ("shipped-1", "imported")
+    promotion.model_promote(version="mine-1", user=staff)
+    now = live_model()
+    assert now is not None
+    assert (now.version, now.live_before) == ("mine-1", live)
+    assert ModelVersion.objects.get(pk=live.pk).state == ModelVersion.State.RETIRED
+    event = ModelEvent.objects.filter(kind="promoted").get()
+    assert (event.model, event.before, event.by, event.gate["passed"]) == (now, live, staff, True)
+    # Old estimates stay, and their replacement has begun.
+    assert EmotionEstimate.objects.get().is_current
+    assert Reanalysis.objects.get().model_version == "mine-1"
+
+
+def test_a_model_that_is_worse_on_one_source_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    model = candidate(tmp_path, "mine-1", worse(held_out(), "emopia"))
+    assert "not_worse" in failed(model)
+    assert model.state == ModelVersion.State.REFUSED
+    assert "emopia" in model.gate["verdicts"][2]["sentence"]
+    assert model.gate["comparison"]["worse_on"] == ["emopia"]
+    with pytest.raises(PromotionRefused, match=r"does not let model mine-1 through\. Worse beyond chance on 1"):
+        promotion.model_promote(version="mine-1")
+    assert live_model() == live
+
+
+def test_a_model_that_is_too_sure_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    assert failed(candidate(tmp_path, "mine-1", overconfident(held_out()))) == ["calibrated"]
+
+
+def test_calibration_may_be_bad_where_the_live_one_is_as_bad(
+    shipped: Path, tmp_path: Path, settings: Settings, db: None
+) -> None:
+    overconfident(held_out()).save(shipped.with_suffix(".predictions.npz"))
+    registry.shipped_register()
+    assert failed(candidate(tmp_path, "mine-1", overconfident(held_out()))) == []
+
+
+def test_without_clips_in_common_nothing_is_known_and_nothing_passes(live: ModelVersion, tmp_path: Path) -> None:
+    registry.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0))
+    model = promotion.gate_check(version="bare-1")
+    assert failed(model) == ["comparable", "not_worse", "calibrated"]
+    assert "came without predictions" in model.gate["verdicts"][1]["sentence"]
+
+
+def test_a_source_that_was_not_tried_is_missed(live: ModelVersion, tmp_path: Path) -> None:
+    few = held_out()
+    model = candidate(tmp_path, "mine-1", few.where(few.dataset != "emopia"))
+    assert "It was not tried on emopia" in model.gate["verdicts"][1]["sentence"]
+    a_few = few.where(few.clip == few.clip[0])
+    assert "1 clips only; 40 are needed" in candidate(tmp_path, "mine-2", a_few).gate["verdicts"][1]["sentence"]
+
+
+def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: ModelVersion, tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path, "mine-1", bias=1.0)
+    card = folder / "mine-1.json"
+    card.write_text(card.read_text().replace('"efficientnet-b0"', '"efficientnet-b1"'))
+    registry.model_import_run(folder=folder)
+    model = promotion.gate_check(version="mine-1")
+    assert failed(model) == ["serves"]
+    assert model.gate["verdicts"][0]["sentence"].startswith("It cannot serve:")
+    with pytest.raises(PromotionRefused, match="It cannot serve"):
+        promotion.model_promote(version="mine-1", force=True, reason="I want to")
+
+
+def test_force_needs_a_reason_which_is_kept(live: ModelVersion, staff: User, tmp_path: Path) -> None:
+    candidate(tmp_path, "mine-1", worse(held_out(), "emopia"))
+    with pytest.raises(PromotionRefused, match="needs a reason"):
+        promotion.model_promote(version="mine-1", force=True, reason="  ")
+    promotion.model_promote(version="mine-1", user=staff, force=True, reason="EMOPIA is piano only.")
+    event = ModelEvent.objects.filter(kind="forced").get()
+    assert (event.reason, event.by, event.gate["passed"]) == ("EMOPIA is piano only.", staff, False)
+
+
+def test_verdicts_against_another_live_model_no_longer_count(live: ModelVersion, tmp_path: Path) -> None:
+    candidate(tmp_path, "mine-1")
+    candidate(tmp_path, "mine-2", bias=2.0)
+    promotion.model_promote(version="mine-1")
+    with pytest.raises(PromotionRefused, match="was checked against shipped-1, and mine-1 is live by now"):
+        promotion.model_promote(version="mine-2")
+    with pytest.raises(PromotionRefused, match="is live already"):
+        promotion.model_promote(version="mine-1")
+    promotion.gate_check(version="mine-2")
+    promotion.model_promote(version="mine-2")
+    assert str(live_model()) == "mine-2"
+
+
+def test_an_unchecked_or_damaged_model_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    with pytest.raises(PromotionRefused, match="was not checked at the gate yet"):
+        promotion.model_promote(version="mine-1")
+    model = promotion.gate_check(version="mine-1")
+    model.weights.write_bytes(b"rubbish")
+    with pytest.raises(ModelFileError, match="not the file that was imported"):
+        promotion.model_promote(version="mine-1")
+    assert live_model() == live
+
+
+def test_rollback_goes_back_step_by_step_and_brings_the_estimates_along(live: ModelVersion, tmp_path: Path) -> None:
+    estimate = EstimateFactory(model_version="shipped-1")
+    for number in (1, 2):
+        candidate(tmp_path, f"mine-{number}", bias=number)
+        promotion.model_promote(version=f"mine-{number}")
+    EmotionEstimate.objects.update(is_current=False)
+    EstimateFactory(song=estimate.song, model_version="mine-2")
+    assert str(promotion.model_rollback(reason="worse by ear")) == "mine-1"
+    assert str(promotion.model_rollback()) == "shipped-1"
+    current = EmotionEstimate.objects.get(is_current=True)
+    assert (current.pk, Reanalysis.objects.latest("pk").n_adopted) == (estimate.pk, 1)
+    with pytest.raises(RollbackImpossible, match="no earlier model"):
+        promotion.model_rollback()
+    assert str(promotion.model_rollback(to="mine-2")) == "mine-2"
+    assert str(promotion.model_rollback()) == "mine-1"
+    reasons = ModelEvent.objects.filter(kind="rolled_back").values_list("reason", flat=True)
+    assert "worse by ear" in reasons
+
+
+def test_rollback_leads_only_where_a_model_was(live: ModelVersion, tmp_path: Path) -> None:
+    candidate(tmp_path, "mine-1")
+    with pytest.raises(RollbackImpossible, match="was never live"):
+        promotion.model_rollback(to="mine-1")
+    with pytest.raises(RollbackImpossible, match="live already"):
+        promotion.model_rollback(to="shipped-1")
+    promotion.model_promote(version="mine-1")
+    live.weights.unlink()
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        promotion.model_rollback()
+    assert str(live_model()) == "mine-1"
+
+
+def test_pinned_weights_cannot_be_promoted_past(live: ModelVersion, settings: Settings, tmp_path: Path) -> None:
+    candidate(tmp_path, "mine-1")
+    settings.MOODPLANE_WEIGHTS_PINNED = True
+    with pytest.raises(PromotionRefused, match="MOODPLANE_WEIGHTS names"):
+        promotion.model_promote(version="mine-1")
+    with pytest.raises(PromotionRefused, match="MOODPLANE_WEIGHTS names"):
+        promotion.model_rollback()
+
+
+def test_the_process_takes_up_the_new_model_and_back_again(live: ModelVersion, tmp_path: Path) -> None:
+    first = services.predictor_get()
+    assert services.predictor_get() is first
+    candidate(tmp_path, "mine-1")
+    promotion.model_promote(version="mine-1")
+    assert services.predictor_get().card.version == "mine-1"
+    promotion.model_rollback()
+    assert services.predictor_get().card.version == "shipped-1"
+
+
+def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion, tmp_path: Path) -> None:
+    from emotion.models import AnalysisWorker
+
+    model = candidate(tmp_path, "mine-1")
+    promotion.model_promote(version="mine-1")
+    model.weights.unlink()
+    with pytest.raises(
+        CheckpointError, match=r"are missing\. It is the live model mine-1: manage\.py rollback leads back"
+    ):
+        services.predictor_get()
+    services.worker_report(name="gpu@here")
+    assert "are missing" in AnalysisWorker.objects.get().problem
+    promotion.model_rollback()
+    assert services.predictor_get().card.version == "shipped-1"
+    services.worker_report(name="gpu@here")
+    assert AnalysisWorker.objects.get().problem == ""
+
+
+def test_the_commands_promote_and_roll_back(live: ModelVersion, tmp_path: Path) -> None:
+    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-2", worse(held_out(), "4qaed"), bias=2.0))
+    out = StringIO()
+    call_command("promote", "mine-1", stdout=out)
+    assert "Model mine-1 is live." in out.getvalue()
+    with pytest.raises(CommandError, match="The gate does not let model mine-2 through"):
+        call_command("promote", "mine-2", stdout=StringIO())
+    with pytest.raises(CommandError, match="needs a reason"):
+        call_command("promote", "mine-2", "--force", stdout=StringIO())
+    call_command("promote", "mine-2", "--force", "--reason", "to hear it", stdout=out)
+    call_command("rollback", stdout=out)
+    assert out.getvalue().endswith("Model mine-1 is live again.\n")
+    with pytest.raises(CommandError, match="No model nobody was imported"):
+        call_command("rollback", "--to", "nobody")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_promotions_at_once_one_wins(live: ModelVersion, tmp_path: Path) -> None:
+    for number in (1, 2):
+        candidate(tmp_path, f"mine-{number}", bias=number)
+    ready, outcomes = threading.Barrier(2), []
+
+    def promote(version: str) -> None:
+        ready.wait()
+        try:
+            promotion.model_promote(version=version)
+            outcomes.append("won")
+        except PromotionRefused as error:
+            outcomes.append(str(error))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=promote, args=(f"mine-{number}",)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert outcomes.count("won") == 1
+    assert sum("is live by now; check it again" in outcome for outcome in outcomes) == 1
+    assert ModelVersion.objects.filter(state=ModelVersion.State.LIVE).count() == 1
+
+
+def test_the_check_runs_in_a_worker_and_may_run_twice(live: ModelVersion, tmp_path: Path) -> None:
+    from training.tasks import gate_check
+
+    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    promotion.gate_check_request(version="mine-1")
+    assert "queued_at" in ModelVersion.objects.get(version="mine-1").gate
+    gate_check("mine-1")
+    gate_check("mine-1")
+    assert ModelVersion.objects.get(version="mine-1").gate["passed"]
+    gate_check("deleted meanwhile")

@@ -1,0 +1,180 @@
+"""Models come in whole, once, and the shipped one finds its place."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from pytest_django import Settings
+
+from emotion.models import ModelVersion
+from emotion.selectors import live_model, served_model, served_version
+from tests.training.made_models import held_out, made_run_folder, made_weights
+from training import promotion, registry
+from training.exceptions import ModelFileError
+from training.models import ModelEvent
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_shipped_model_is_registered_once_and_is_live(shipped: Path, settings: Settings) -> None:
+    first, again = registry.shipped_register(), registry.shipped_register()
+    assert first is not None
+    assert again is not None
+    assert (first.is_new, again.is_new) == (True, False)
+    model = ModelVersion.objects.get()
+    assert (model.version, model.state, model.origin) == ("shipped-1", "live", "shipped")
+    assert model.weights == Path(settings.MOODPLANE_MODELS_DIR) / "shipped-1" / "shipped-1.safetensors"
+    assert model.weights.read_bytes() == shipped.read_bytes()
+    assert model.predictions.is_file()
+    assert registry.model_files_problem(model) == ""
+    assert served_model().weights == model.weights
+
+
+def test_before_it_is_registered_the_shipped_model_serves_all_the_same(shipped: Path) -> None:
+    assert (served_model().weights, served_version()) == (shipped, "shipped-1")
+
+
+def test_a_pinned_file_serves_whatever_is_live(live: ModelVersion, settings: Settings, tmp_path: Path) -> None:
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "pinned-1")
+    settings.MOODPLANE_WEIGHTS_PINNED = True
+    assert served_version() == "pinned-1"
+    assert registry.shipped_register() is None
+
+
+def test_an_upgrade_brings_its_model_along(live: ModelVersion, settings: Settings, tmp_path: Path) -> None:
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
+    assert registry.shipped_register() is not None
+    newer = live_model()
+    assert newer is not None
+    assert (newer.version, newer.live_before) == ("shipped-2", live)
+    live.refresh_from_db()
+    assert live.state == ModelVersion.State.RETIRED
+    # Whoever goes back to the older one is not overruled by the next start.
+    promotion.model_rollback()
+    registry.shipped_register()
+    assert live_model() == live
+
+
+def test_beside_a_promoted_model_an_upgrade_is_only_offered(
+    live: ModelVersion, settings: Settings, tmp_path: Path
+) -> None:
+    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1"))
+    promotion.gate_check(version="mine-1")
+    promotion.model_promote(version="mine-1")
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
+    out = StringIO()
+    call_command("models", "register", stdout=out)
+    assert "which somebody promoted, stays live; manage.py promote shipped-2" in " ".join(out.getvalue().split())
+    assert live_model() == ModelVersion.objects.get(version="mine-1")
+    assert ModelVersion.objects.get(version="shipped-2").state == ModelVersion.State.IMPORTED
+
+
+def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: User, tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path, "mine-1")
+    imported = registry.model_import_run(folder=folder, user=staff)
+    report = imported.model.report
+    assert list(report["scores"]) == ["4qaed", "emomusic", "emopia"]
+    assert report["n"] == len(held_out())
+    assert report["accuracy"] == pytest.approx(
+        (held_out().probabilities.argmax(1) == held_out().truth).mean(), abs=1e-4
+    )
+    assert [curve["figure"] for curve in report["curves"]] == ["loss", "validation_loss", "validation_accuracy"]
+    assert report["curves"][0]["lines"]["0"] == pytest.approx([1.4, 1.3, 1.2, 1.1, 1.0, 0.9])
+    assert sum(part["n"] for part in report["reliability"]) == report["n"]
+    assert report["run"]["seed"] == 1
+    assert registry.model_import_run(folder=folder).is_new is False
+    event = ModelEvent.objects.get(model=imported.model)
+    assert (event.kind, event.by) == ("imported", staff)
+
+
+def test_the_model_that_first_shipped_shows_the_scores_of_its_card(settings: Settings) -> None:
+    from emotion.checkpoint import SHIPPED_DIR
+
+    weights = SHIPPED_DIR / "b3-first.safetensors"
+    if not weights.exists():
+        pytest.skip("b3-first.safetensors no longer ships.")
+    report = registry.model_import_weights(weights=weights).model.report
+    card = json.loads(weights.with_suffix(".json").read_text())
+    assert report["scores"] == card["facts"]["test"]["model"]
+    assert 0.5 < report["accuracy"] < 1.0
+
+
+def test_another_file_of_the_same_version_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="There is another model shipped-1 already"):
+        registry.model_import_weights(weights=made_weights(tmp_path, "shipped-1", bias=1.0))
+
+
+def test_a_damaged_copy_is_noticed_and_an_import_mends_it(live: ModelVersion, shipped: Path) -> None:
+    live.weights.write_bytes(b"rubbish")
+    assert "its hash differs" in registry.model_files_problem(live)
+    registry.model_import_weights(weights=shipped)
+    assert registry.model_files_problem(live) == ""
+    live.weights.unlink()
+    assert "cannot be read" in registry.model_files_problem(live)
+
+
+def test_what_is_no_model_is_refused_and_leaves_nothing(settings: Settings, db: None, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(ModelFileError, match="holds no weights: expected the folder of a finished run"):
+        registry.model_import_run(folder=empty)
+    weights = made_weights(tmp_path / "a", "good-1")
+    weights.with_suffix(".json").unlink()
+    with pytest.raises(ModelFileError, match=r"card .* is missing"):
+        registry.model_import_weights(weights=weights)
+    weights = made_weights(tmp_path / "b", "good-2")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(ModelFileError, match="hash differs"):
+        registry.model_import_weights(weights=weights)
+    weights = made_weights(tmp_path / "c", "good-3")
+    card = json.loads(weights.with_suffix(".json").read_text())
+    weights.with_suffix(".json").write_text(json.dumps({**card, "version": "../../etc"}))
+    with pytest.raises(ModelFileError, match=r"names the version '\.\./\.\./etc'"):
+        registry.model_import_weights(weights=weights)
+    folder = made_run_folder(tmp_path, "good-4")
+    (folder / "predictions.npz").write_bytes(b"rubbish")
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        registry.model_import_run(folder=folder)
+    assert not ModelVersion.objects.exists()
+    assert not list(Path(settings.MOODPLANE_MODELS_DIR).rglob("*.part"))
+
+
+def test_a_full_disk_leaves_no_half_file_and_no_row(
+    shipped: Path, settings: Settings, db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("training.registry.shutil.copyfile", full)
+    with pytest.raises(ModelFileError, match=r"could not be copied .* No space left"):
+        registry.shipped_register()
+    assert not ModelVersion.objects.exists()
+    assert not [path for path in Path(settings.MOODPLANE_MODELS_DIR).rglob("*") if path.is_file()]
+
+
+def test_a_models_directory_that_cannot_be_made_is_named(shipped: Path, settings: Settings, db: None) -> None:
+    blocked = shipped.parent / "a file"
+    blocked.write_text("in the way")
+    settings.MOODPLANE_MODELS_DIR = blocked / "models"
+    with pytest.raises(ModelFileError, match="cannot be made: Not a directory; see MOODPLANE_MODELS_DIR"):
+        registry.shipped_register()
+
+
+def test_the_command_imports_checks_and_lists(live: ModelVersion, tmp_path: Path) -> None:
+    out = StringIO()
+    call_command("models", "import", str(made_run_folder(tmp_path, "mine-1")), stdout=out)
+    assert "Model mine-1 is imported." in out.getvalue()
+    assert "Model mine-1 passes the gate." in out.getvalue()
+    out = StringIO()
+    call_command("models", stdout=out)
+    assert [line.split()[:2] for line in out.getvalue().splitlines()] == [["live", "shipped-1"], ["imported", "mine-1"]]
+    with pytest.raises(CommandError, match="There is nothing at"):
+        call_command("models", "import", str(tmp_path / "nowhere"))
+    with pytest.raises(CommandError, match="No model nobody was imported; known are: mine-1, shipped-1"):
+        call_command("models", "check", "nobody")

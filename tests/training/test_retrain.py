@@ -1,0 +1,358 @@
+"""Learning from what people here say: enough of it, something new in it, one at a time, and an end that says why."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from django.contrib.auth.models import User
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from torch.nn import functional
+
+from catalog.models import Song
+from emotion import checkpoint, services
+from emotion.models import ModelVersion, PerceivedLabel
+from emotion.quadrants import Quadrant
+from tests.audio_fixtures import make_audio
+from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
+from tests.training.made_models import held_out
+from tests.training.made_qaed import made_qaed
+from training import recipes, retrain
+from training.exceptions import RetrainBusy, RetrainRefused
+from training.models import Retraining
+from training.own import own_labels
+from training.recipes import Recipe, RetrainJob, Say
+
+pytestmark = pytest.mark.django_db
+
+Labeller = Callable[..., list[Song]]
+
+
+@pytest.fixture(autouse=True)
+def _no_data_sets(settings: Settings, tmp_path: Path) -> None:
+    settings.MER_DATA = tmp_path / "data"
+    settings.MOODPLANE_VAR = tmp_path / "var"
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Audio that every labelled song of a test shares."""
+    return make_audio(tmp_path / "recording.ogg", 6)
+
+
+@pytest.fixture
+def label(settings: Settings, recording: Path) -> Labeller:
+    """Makes songs with audio, each labelled by one person."""
+    rater = UserFactory()
+
+    def make(n: int, quadrant: Quadrant = Quadrant.Q1) -> list[Song]:
+        songs = SongFactory.create_batch(n)
+        for song in songs:
+            path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(recording.read_bytes())
+            services.perceived_label_set(user=rater, song=song, quadrant=quadrant)
+        return songs
+
+    return make
+
+
+@pytest.fixture
+def enough(label: Labeller) -> list[Song]:
+    """As many labels as are needed where no data set is."""
+    return [song for quadrant in Quadrant for song in label(retrain.MIN_OWN_SONGS_PER_QUADRANT, quadrant)]
+
+
+def tiny_refit(job: RetrainJob, say: Say) -> None:
+    """A real refit of the last layer on the labels given here, small enough for a test."""
+    network, card = checkpoint.load(job.live_weights)
+    torch.manual_seed(1)
+    targets = torch.tensor([job.own_targets[clip.id] for clip in job.own_clips])
+    features = functional.one_hot(targets.argmax(dim=1), network.classifier.in_features).float()
+    optimiser = torch.optim.SGD(network.classifier.parameters(), lr=1.0)
+    history = []
+    for epoch in range(3):
+        loss = functional.cross_entropy(network.classifier(features), targets)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        history.append({"fold": 0, "epoch": epoch, "loss": loss.item()})
+        say(f"epoch {epoch}: loss {loss.item():.3f}")
+    job.run_dir.mkdir(parents=True)
+    made = checkpoint.Card(job.version, card.mel, card.network, facts={"clips": len(job.own_clips)})
+    checkpoint.save(network, made, job.run_dir / f"{job.version}.safetensors")
+    held_out().save(job.run_dir / "predictions.npz")
+    (job.run_dir / "history.jsonl").write_text("\n".join(map(json.dumps, history)))
+    (job.run_dir / "run.json").write_text(json.dumps({"version": job.version}))
+
+
+TINY = Recipe("One layer, three steps.", tiny_refit)
+
+
+def run(recipe: Recipe = TINY, user: User | None = None, **options: bool) -> Retraining:
+    row = retrain.retraining_request(user=user, queue=False)
+    return retrain.retraining_run(pk=row.pk, recipe=recipe, **options)
+
+
+# --- What is learned from -----------------------------------------------------------------------------------------
+
+
+def test_agreement_between_raters_becomes_a_soft_label(label: Labeller) -> None:
+    [song] = label(1, Quadrant.Q4)
+    one = own_labels()
+    assert one.targets[one.clips[0].id] == pytest.approx((0.125, 0.125, 0.125, 0.625))
+    for _ in range(4):
+        services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4)
+    services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q3, valence=-0.4, arousal=-0.2)
+    services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4, valence=0.8, arousal=-0.6)
+    many = own_labels()
+    [clip] = many.clips
+    assert clip.quadrant is Quadrant.Q4
+    assert (clip.valence, clip.arousal) == pytest.approx((0.2, -0.4))
+    assert many.targets[clip.id] == pytest.approx((0.25 / 8, 0.25 / 8, 1.25 / 8, 6.25 / 8))
+    assert many.agreement == pytest.approx(15 / 21)
+    assert (clip.dataset, clip.song_id, clip.audio) == ("own", str(song.pk), Path(song.audio.path))
+
+
+def test_songs_without_a_majority_or_a_file_are_left_out_and_counted(label: Labeller) -> None:
+    tied, gone, _ = label(3)
+    services.perceived_label_set(user=UserFactory(), song=tied, quadrant=Quadrant.Q2)
+    Path(gone.audio.path).unlink()
+    own = own_labels()
+    assert (len(own.clips), own.n_tied, own.n_missing) == (1, 1, 1)
+    assert [line for line in own.report() if line.startswith("Left out")] == [
+        "Left out: 1 songs whose raters are evenly split.",
+        "Left out: 1 songs whose file is not in the media folder.",
+    ]
+
+
+def test_felt_ratings_are_never_labels(label: Labeller) -> None:
+    label(2)
+    before = own_labels()
+    RatingFactory.create_batch(5, felt_valence=-0.9, felt_arousal=0.9)
+    for song in Song.objects.all():
+        RatingFactory(song=song, felt_valence=-0.9, felt_arousal=0.9)
+    after = own_labels()
+    assert (after.fingerprint(), after.targets) == (before.fingerprint(), before.targets)
+
+
+def test_songs_of_one_artist_stay_together_and_unknown_ones_apart(label: Labeller) -> None:
+    songs = label(4)
+    known, unknown = ArtistFactory(name="The  Band"), ArtistFactory(name="Unknown artist")
+    for song, artist in zip(songs, (known, known, unknown, unknown), strict=True):
+        song.artist = artist
+        song.save()
+    artists = [clip.artist for clip in own_labels().clips]
+    assert artists[0] == artists[1] == "the band"
+    assert len({*artists}) == 3
+
+
+def test_every_change_of_a_label_changes_the_fingerprint(label: Labeller, alice: User) -> None:
+    song, _ = label(2)
+    seen = {own_labels().fingerprint()}
+    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
+    seen.add(own_labels().fingerprint())
+    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1, valence=0.5, arousal=0.5)
+    seen.add(own_labels().fingerprint())
+    services.perceived_label_remove(user=alice, song=song)
+    assert len(seen) == 3
+    assert own_labels().fingerprint() in seen
+
+
+# --- Whether ------------------------------------------------------------------------------------------------------
+
+
+def test_too_little_is_refused_with_the_threshold(live: ModelVersion, label: Labeller) -> None:
+    label(retrain.MIN_OWN_SONGS_PER_QUADRANT, Quadrant.Q1)
+    label(3, Quadrant.Q2)
+    row = run()
+    assert row.state == "refused"
+    assert "15 songs are needed of each quadrant: there are of Tense 3, Sad 0, Calm 0." in row.outcome
+    assert not row.is_active
+
+
+def test_beside_the_data_sets_fewer_are_enough(live: ModelVersion, label: Labeller, settings: Settings) -> None:
+    made_qaed(settings.MER_DATA, clips=1, seconds=1.0)
+    label(19, Quadrant.Q1)
+    assert "19 songs have a label that can be used; retraining needs 20." in run().outcome
+    label(1, Quadrant.Q1)
+    assert run().state == "done"
+
+
+def test_it_makes_a_model_of_the_registry_held_against_the_gate(
+    live: ModelVersion, enough: list[Song], staff: User
+) -> None:
+    row = run(user=staff)
+    assert row.state == "done", row.log
+    model = row.model
+    assert model is not None
+    assert (model.origin, model.imported_by, model.state) == ("retrained", staff, "imported")
+    assert model.gate["passed"]
+    assert model.card["facts"] == {"clips": len(enough)}
+    assert "It made" in row.outcome
+    assert "passes the gate" in row.outcome
+    assert "epoch 2: loss" in row.log
+    assert f"{len(enough)} songs labelled here by 1 people" in row.log
+    # Whether it goes live is for a person to say.
+    assert ModelVersion.objects.get(state="live") == live
+
+
+def test_nothing_new_is_skipped_unless_forced(live: ModelVersion, enough: list[Song], alice: User) -> None:
+    first = run()
+    again = run()
+    assert (again.state, again.model) == ("skipped", None)
+    assert again.outcome.startswith("Nothing has changed since the retraining of")
+    assert str(first.model) in again.outcome
+    assert run(Recipe("Another recipe.", tiny_refit)).state == "done"
+    services.perceived_label_set(user=alice, song=enough[0], quadrant=Quadrant.Q1)
+    assert run().state == "done"
+
+
+def test_force_does_it_all_the_same(live: ModelVersion, enough: list[Song]) -> None:
+    assert run().model != run(force=True).model
+    assert ModelVersion.objects.filter(origin="retrained").count() == 2
+
+
+# --- How it ends --------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song]) -> None:
+    def dies(job: RetrainJob, say: Say) -> None:
+        say("so far so good")
+        raise RuntimeError("CUDA out of memory")
+
+    row = run(Recipe("Dies.", dies))
+    assert (row.state, row.is_active) == ("failed", False)
+    assert row.outcome == "It failed with RuntimeError: CUDA out of memory"
+    assert "so far so good" in row.log
+    assert "in dies" in row.log
+    # It stands in nobody's way.
+    assert run().state == "done"
+
+
+@pytest.mark.parametrize("name", list(recipes.RECIPES))
+def test_a_live_model_of_another_recipe_is_refused(live: ModelVersion, enough: list[Song], name: str) -> None:
+    row = run(recipes.RECIPES[name])
+    assert row.state == "refused", row.log
+    assert "The live model cannot be retrained by this recipe" in row.outcome
+
+
+def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: list[Song]) -> None:
+    def forgets(job: RetrainJob, say: Say) -> None:
+        job.run_dir.mkdir(parents=True)
+
+    row = run(Recipe("Forgets.", forgets))
+    assert (row.state, ModelVersion.objects.count()) == ("refused", 1)
+    assert "holds no weights" in row.outcome
+
+
+def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
+    waiting = retrain.retraining_request(queue=False)
+    with pytest.raises(RetrainBusy, match="under way already"):
+        retrain.retraining_request()
+    assert retrain.retraining_cancel(pk=waiting.pk)
+    assert not retrain.retraining_cancel(pk=waiting.pk)
+    taken = retrain.retraining_run(pk=waiting.pk, recipe=TINY)
+    assert taken.state == "skipped"
+    with pytest.raises(RetrainRefused, match="no recipe 'magic'; choose one of refit, whole"):
+        retrain.retraining_request(recipe="magic")
+
+
+def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> None:
+    row = retrain.retraining_request(queue=False)
+    now = timezone.now()
+    Retraining.objects.filter(pk=row.pk).update(state="running", beat_at=now)
+    retrain.retraining_reap()
+    assert Retraining.objects.get().state == "running"
+    Retraining.objects.filter(pk=row.pk).update(beat_at=now - timedelta(seconds=91))
+    # Whoever asks next need not wait for the scheduler.
+    next_one = retrain.retraining_request(queue=False)
+    row.refresh_from_db()
+    assert row.state == "failed"
+    assert "was killed, ran out of memory" in row.outcome
+    assert next_one.is_active
+
+
+def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training import tasks
+
+    sent: list[list[int]] = []
+    monkeypatch.setattr(tasks.retrain, "apply_async", lambda arguments, expires: sent.append(arguments))
+    row = retrain.retraining_request(queue=False)
+    tasks.retraining_tick()
+    assert sent == []
+    Retraining.objects.update(created_at=timezone.now() - timedelta(seconds=61))
+    tasks.retraining_tick()
+    Retraining.objects.update(state="running", beat_at=timezone.now())
+    tasks.retraining_tick()
+    assert sent == [[row.pk]]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_its_process_says_that_it_is_alive(
+    live: ModelVersion, enough: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrain, "BEAT_S", 0.02)
+    beats = set()
+
+    def waits(job: RetrainJob, say: Say) -> None:
+        for _ in range(200):
+            threading.Event().wait(0.02)
+            beats.add(Retraining.objects.values_list("beat_at", flat=True).get())
+            if len(beats) > 2:
+                break
+        tiny_refit(job, say)
+
+    assert run(Recipe("Waits.", waits)).state == "done"
+    assert len(beats) > 2
+
+
+def test_the_task_may_come_twice(
+    live: ModelVersion,
+    enough: list[Song],
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    from training import tasks
+
+    monkeypatch.setitem(recipes.RECIPES, "refit", TINY)
+    with django_capture_on_commit_callbacks() as sent:
+        row = retrain.retraining_request()
+    assert len(sent) == 1
+    assert tasks.retrain.app.conf.task_routes["training.tasks.retrain"] == {"queue": "gpu"}
+    tasks.retrain(row.pk)
+    tasks.retrain(row.pk)
+    tasks.retraining_tick()
+    row.refresh_from_db()
+    assert row.state == "done"
+    assert ModelVersion.objects.filter(origin="retrained").count() == 1
+
+
+def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
+    live: ModelVersion, enough: list[Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(recipes.RECIPES, "refit", TINY)
+    out = StringIO()
+    call_command("retrain", stdout=out)
+    assert "passes the gate." in out.getvalue()
+    call_command("retrain", "--queue", stdout=out)
+    assert "waits for a worker" in out.getvalue()
+    with pytest.raises(CommandError, match="under way already"):
+        call_command("retrain", stdout=out)
+    Retraining.objects.filter(is_active=True).delete()
+    PerceivedLabel.objects.filter(quadrant=2).delete()
+    with pytest.raises(CommandError, match="there are of Tense 0"):
+        call_command("retrain", stdout=out)
+
+
+def test_probabilities_of_targets_add_up(enough: list[Song]) -> None:
+    assert np.array(list(own_labels().targets.values())).sum(axis=1) == pytest.approx(1.0)

@@ -1,0 +1,119 @@
+"""The run folder: whole files, honest histories, clear refusals."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.training.made_run import made_predictions
+from training.runs import FACTS, HISTORY, RunError, RunFolder, new_run_path, to_toml, write_json, write_whole
+
+CONFIG = 'version = "made"\nseed = 1\n'
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder.create(tmp_path / "run", CONFIG, {"version": "made", "seed": 1})
+
+
+def test_a_new_run_says_by_what_it_was_made(run: RunFolder) -> None:
+    facts = run.facts()
+    assert facts["version"] == "made"
+    assert facts["packages"]["torch"]
+    assert len(facts["commit"].removesuffix("-dirty")) == 40
+    assert facts["started"]
+    assert facts["ended"] is None
+    assert not run.is_finished
+    assert run.config_toml == CONFIG
+    assert run.history() == []
+
+
+def test_a_folder_that_holds_something_is_not_written_over(run: RunFolder) -> None:
+    with pytest.raises(RunError, match=f"--resume {run.path}"):
+        RunFolder.create(run.path, CONFIG, {})
+
+
+def test_a_folder_that_is_no_run_is_not_opened(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"is not a run folder: it lacks run\.json"):
+        RunFolder.open(tmp_path)
+
+
+def test_time_adds_up_over_sittings(run: RunFolder) -> None:
+    run.worked(10.0)
+    again = RunFolder.open(run.path)
+    again.resumed()
+    again.finish(5.5)
+    facts = run.facts()
+    assert facts["wall_s"] == 15.5
+    assert len(facts["resumed"]) == 1
+    assert run.is_finished
+
+
+def test_a_folds_history_is_told_once_however_often_it_is_written(run: RunFolder) -> None:
+    first, second = ({"protocol": "paper", "fold": fold} for fold in (0, 1))
+    run.write_history(first, [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.9}])
+    run.write_history(second, [{"epoch": 1, "loss": 0.8}])
+    run.write_history(second, [{"epoch": 1, "loss": 0.8}, {"epoch": 2, "loss": 0.7}])
+    told = [(line["fold"], line["epoch"]) for line in run.history()]
+    assert told == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    lines = (run.path / HISTORY).read_text().splitlines()
+    assert json.loads(lines[-1]) == {"protocol": "paper", "fold": 1, "epoch": 2, "loss": 0.7}
+
+
+@pytest.mark.parametrize("read", [RunFolder.splits, RunFolder.metrics, RunFolder.predictions])
+def test_what_is_not_there_yet_is_asked_for(run: RunFolder, read: Any) -> None:
+    with pytest.raises(RunError, match=f"yet; finish it with --resume {run.path}"):
+        read(run)
+
+
+def test_what_is_there_is_read(run: RunFolder) -> None:
+    made_predictions(("paper",)).save(run.path / "predictions.npz")
+    run.write_metrics({"accuracy": 0.5})
+    assert len(run.predictions()) == 560
+    assert run.metrics() == {"accuracy": 0.5}
+
+
+def test_a_damaged_file_is_named(run: RunFolder) -> None:
+    (run.path / FACTS).write_text("{")
+    with pytest.raises(RunError, match=r"run\.json is not JSON"):
+        run.facts()
+
+
+def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    write_json(path, {"accuracy": 0.5})
+    with pytest.raises(ValueError, match="Out of range float"):
+        write_json(path, {"accuracy": float("nan")})
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "half of it, then \ud800")
+    assert json.loads(path.read_text()) == {"accuracy": 0.5}
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_path_names_version_and_time() -> None:
+    assert new_run_path("b3-paper").parent == Path("runs")
+    assert new_run_path("b3-paper").name.startswith("b3-paper-20")
+
+
+def test_toml_comes_back_as_it_was() -> None:
+    values = {
+        "version": 'a "quoted" näme\nover two lines',
+        "rate": 1e-05,
+        "whole": 3.0,
+        "seed": 7,
+        "on": True,
+        "names": ["4qaed", "deam"],
+        "empty": [],
+        "mel": {"n_mels": 128, "deep": {"x": 1}},
+        "stages": [{"size": 96, "part": {"y": 2}}, {"size": 300}],
+        "nothing": {},
+    }
+    assert tomllib.loads(to_toml(values)) == values
+
+
+def test_every_shipped_configuration_survives_toml() -> None:
+    for path in (Path(__file__).resolve().parents[2] / "training" / "configs").glob("*.toml"):
+        values = tomllib.loads(path.read_text())
+        assert tomllib.loads(to_toml(values)) == values

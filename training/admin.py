@@ -1,0 +1,21 @@
+"""What happened to models, in the admin: looked at, never changed."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from emotion.admin import LookedAtAdmin
+from training.models import ModelEvent, Retraining
+
+
+@admin.register(ModelEvent)
+class ModelEventAdmin(LookedAtAdmin):
+    list_display = ("model", "kind", "before", "by", "reason", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("model", "before", "by")
+
+
+@admin.register(Retraining)
+class RetrainingAdmin(LookedAtAdmin):
+    list_display = ("pk", "state", "recipe", "outcome", "created_at", "finished_at")
+    list_filter = ("state",)

@@ -1,0 +1,51 @@
+"""Find the audio of clips, and check that its headers can be read. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from emotion.exceptions import AudioUnreadableError
+from training.datasets.base import Clip
+
+SUFFIXES = (".mp3", ".opus", ".wav", ".flac", ".ogg", ".m4a")
+
+
+def audio_file(folder: Path, stem: str, *, official: str = ".mp3") -> Path:
+    """Return the file of this name in the official format, else in any other, else where it should have been."""
+    expected = folder / f"{stem}{official}"
+    others = (folder / f"{stem}{suffix}" for suffix in SUFFIXES)
+    return expected if expected.exists() else next((path for path in others if path.exists()), expected)
+
+
+def audio_problems(clips: Iterable[Clip], seen: Callable[[Path], None]) -> list[str]:
+    """Return one sentence for each file that is missing, empty, or has no header of some length.
+
+    Args:
+        clips: Several may share a file, which is then opened once.
+        seen: Called with each file after its check.
+    """
+    users = Counter(clip.audio for clip in clips)
+    first = {clip.audio: clip.id for clip in reversed(list(clips))}
+    problems = []
+    for path, n_clips in users.items():
+        problem = audio_problem(path)
+        if problem:
+            others = f" and {n_clips - 1} more clips" if n_clips > 1 else ""
+            problems.append(f"{first[path]}{others}: {problem}")
+        seen(path)
+    return problems
+
+
+def audio_problem(path: Path) -> str:
+    """Return what is wrong with a file, as its header says, or nothing."""
+    # Imported here because that module reads clips, and so this package.
+    from training.selection import duration_s
+
+    if not path.is_file() or path.stat().st_size == 0:
+        return f"{path} is missing or empty."
+    try:
+        return "" if duration_s(path) > 0 else f"{path} is 0 s long."
+    except AudioUnreadableError as error:
+        return str(error)

@@ -1,0 +1,101 @@
+"""VGMIDI: 114 piano arrangements of game music, each heard by about thirty listeners who drew a curve per measure.
+
+Paper: Ferreira, Whitehead (2019), Learning to Generate Music with Sentiment.
+Licence: none stated, so for internal use only. Labels: `vgmidi_labelled.csv` has the sign of valence and of arousal,
+the authors' summary of the curves; it gives the quadrant. Valence and arousal are the means over listeners and measures
+of the curves in `vgmidi_raw_{1,2}.json.gz`, from -1 to 1 with the midpoint at 0. For 8 of the 114 pieces the two differ
+in a sign, because the authors cluster the curves and do not average them.
+Layout, seen: these files and `midis.zip` (or the folder `midi/`). Rendered like EMOPIA. Pieces of one series are mostly
+by one composer, so the series stands for the artist.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emotion.quadrants import Quadrant
+from training.datasets.base import Clip, Curve, Dataset, DatasetError, Reading, artist_key, one_of, required
+from training.datasets.midi import render_midis
+from training.datasets.table import Row, Scale, collect, table
+
+CITATION = "Ferreira, Whitehead (2019). Learning to Generate Music with Sentiment. ISMIR."
+LICENSE = "none stated; internal use only"
+SOURCE = "https://github.com/lucasnfe/vgmidi"
+
+SCALE = Scale(-1, 1)
+_RAW = ("vgmidi_raw_1.json.gz", "vgmidi_raw_2.json.gz")
+
+
+def read(folder: Path, work_dir: Path) -> Reading:
+    """Read signs and curves; the audio is what `render` makes."""
+    required(folder / "vgmidi_labelled.csv", *(folder / name for name in _RAW))
+    by_midi = _curves_by_midi(folder)
+
+    def build(row: Row) -> Clip:
+        stem = Path(row["midi"]).stem
+        curves = by_midi.get(stem, [])
+        return Clip(
+            id=f"vgmidi/{row['id']}",
+            dataset="vgmidi",
+            song_id=row["id"],
+            artist=artist_key(row["series"]) or f"song {row['id']}",
+            audio=work_dir / "vgmidi" / f"{stem}.flac",
+            quadrant=Quadrant.from_valence_arousal(row.number("valence", SCALE), row.number("arousal", SCALE)),
+            valence=float(np.mean([curve.valence.mean() for curve in curves])) if curves else None,
+            arousal=float(np.mean([curve.arousal.mean() for curve in curves])) if curves else None,
+            title=row.get("piece"),
+            album=row.get("game"),
+            genre="game",
+            raters=tuple(curve.listener for curve in curves),
+            n_raters=len(curves),
+        )
+
+    return collect(table(folder / "vgmidi_labelled.csv", "id", "series", "midi", "valence", "arousal"), build)
+
+
+def render(folder: Path, work_dir: Path) -> None:
+    """Render every piece once into `work_dir/vgmidi`."""
+    render_midis(one_of((folder / "midis.zip", folder / "midi")), work_dir / "vgmidi")
+
+
+def curves(folder: Path) -> dict[str, list[Curve]]:
+    """Return the curves of each piece, one per listener, with one point in the middle of each measure.
+
+    The measures are taken as equally long: the files say how long a piece is, and not when its measures begin.
+    """
+    required(folder / "vgmidi_labelled.csv", *(folder / name for name in _RAW))
+    by_midi = _curves_by_midi(folder)
+    rows = table(folder / "vgmidi_labelled.csv", "id", "midi")
+    return {f"vgmidi/{row['id']}": by_midi.get(Path(row["midi"]).stem, []) for row in rows}
+
+
+def _curves_by_midi(folder: Path) -> dict[str, list[Curve]]:
+    found: dict[str, list[Curve]] = defaultdict(list)
+    for name in _RAW:
+        try:
+            raw = json.loads(gzip.decompress((folder / name).read_bytes()))
+            pieces = raw["pieces"]
+            for key, said in raw["annotations"].items():
+                piece = pieces[key.rpartition("_")[0]]
+                found[Path(piece["midi"]).stem].append(_curve(key, said, float(piece["duration"])))
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise DatasetError(f"{folder / name} is not the file of VGMIDI ({error!r}); fetch it again.") from error
+    return found
+
+
+def _curve(listener: str, said: dict[str, Any], duration_s: float) -> Curve:
+    # Two pieces have listeners with one measure more in one curve than in the other.
+    n = min(len(said["valence"]), len(said["arousal"]))
+    valence, arousal = (np.array(said[axis][:n], np.float64) for axis in ("valence", "arousal"))
+    if n == 0 or np.abs([valence, arousal]).max() > SCALE.high:
+        raise ValueError(f"the curves of {listener} are empty or leave -1 to 1")
+    return Curve((np.arange(n) + 0.5) * duration_s / n, valence, arousal, listener, said.get("isKnown"))
+
+
+DATASET = Dataset("vgmidi", "vgmidi", LICENSE, read, render=render, curves=curves)

@@ -1,0 +1,52 @@
+"""What can go wrong with models and their training; `mer_site.errors` turns each into a response."""
+
+from __future__ import annotations
+
+
+class TrainingError(Exception):
+    """Root of the app's errors: a stable `code`, the HTTP `status`, and a sentence as the message."""
+
+    code = "training_error"
+    status = 400
+
+
+class ModelNotFound(TrainingError):
+    """No model of this version was imported."""
+
+    code = "model_not_found"
+    status = 404
+
+
+class ModelFileError(TrainingError):
+    """A model's files are missing, damaged, or not what they claim to be."""
+
+    code = "model_file"
+    status = 409
+
+
+class PromotionRefused(TrainingError):
+    """A model may not go live as things are."""
+
+    code = "promotion_refused"
+    status = 409
+
+
+class RollbackImpossible(TrainingError):
+    """There is nothing to go back to."""
+
+    code = "rollback_impossible"
+    status = 409
+
+
+class RetrainRefused(TrainingError):
+    """A retraining would learn nothing, or cannot be done here."""
+
+    code = "retrain_refused"
+    status = 409
+
+
+class RetrainBusy(TrainingError):
+    """One retraining runs already."""
+
+    code = "retrain_busy"
+    status = 409

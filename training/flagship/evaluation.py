@@ -1,0 +1,71 @@
+"""A checkpoint on its own held-out clips, from audio files through the code that serves. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from emotion.exceptions import AudioUnreadableError
+from emotion.predict import Prediction, Predictor
+from training.datasets import Clip
+from training.flagship.material import load_clips
+from training.metrics import Scores, score_by_dataset
+from training.predictions import Predictions
+from training.splits import artist_grouped_split
+
+
+def evaluate(
+    weights: Path, *, data_root: Path, work_dir: Path, engine: str, device: str, say: Callable[[str], None]
+) -> dict[str, Scores]:
+    """Score a checkpoint on its own held-out clips, from audio files through the serving code.
+
+    Args:
+        weights: A checkpoint of `run`; its card says which clips it never saw.
+        data_root: Folder of the datasets.
+        work_dir: Where rendered audio is kept.
+        engine: As in `emotion.engines.make_engine`.
+        device: As in `emotion.engines.make_engine`.
+        say: Receives warnings.
+
+    Raises:
+        ValueError: The datasets here do not give the split that the card describes.
+    """
+    predictor = Predictor.load(weights, engine=engine, device=device)
+    facts = predictor.card.facts
+    clips = load_clips(facts["config"]["datasets"], data_root, work_dir)
+    split = artist_grouped_split(clips, seed=facts["config"]["seed"])
+    if split.fingerprint(clips) != facts["split"]["sha256"]:
+        raise ValueError("The datasets here differ from those of the card: its test clips cannot be told apart.")
+    return score_by_dataset(served(predictor, [clips[i] for i in split.test], say))
+
+
+def served(predictor: Predictor, clips: list[Clip], say: Callable[[str], None]) -> Predictions:
+    """Return what the serving code says of labelled clips; one that cannot be read is left out, and said so."""
+    kept: list[tuple[Clip, Prediction]] = []
+    results = predictor.predict([clip.audio for clip in clips])
+    for clip, result in tqdm(zip(clips, results, strict=True), total=len(clips), desc="clips", mininterval=5):
+        if isinstance(result, AudioUnreadableError):
+            say(f"{clip.id}: {result}")
+        else:
+            kept.append((clip, result))
+    probabilities = np.stack([result.probabilities for _, result in kept])
+    return Predictions(
+        protocol=np.full(len(kept), "held_out"),
+        fold=np.zeros(len(kept), np.int64),
+        clip=np.array([clip.id for clip, _ in kept]),
+        dataset=np.array([clip.dataset for clip, _ in kept]),
+        artist=np.array([clip.artist for clip, _ in kept]),
+        truth=np.array([-1 if clip.quadrant is None else clip.quadrant.index for clip, _ in kept]),
+        logits=np.log(np.maximum(probabilities, 1e-12)).astype(np.float32) * np.float32(predictor.card.temperature),
+        probabilities=probabilities.astype(np.float32),
+        valence=np.array([result.valence for _, result in kept], np.float32),
+        arousal=np.array([result.arousal for _, result in kept], np.float32),
+        valence_true=np.array([np.nan if clip.valence is None else clip.valence for clip, _ in kept], np.float32),
+        arousal_true=np.array([np.nan if clip.arousal is None else clip.arousal for clip, _ in kept], np.float32),
+        embedding=np.stack([result.embedding for _, result in kept]).astype(np.float16),
+        loudness_db=np.full(len(kept), np.nan, np.float32),
+        genre=np.array([getattr(clip, "genre", "") for clip, _ in kept]),
+    )

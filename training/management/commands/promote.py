@@ -1,0 +1,30 @@
+"""`manage.py promote VERSION`: make a model the live one, past the gate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from training import promotion, registry
+from training.exceptions import TrainingError
+
+
+class Command(BaseCommand):
+    help = "Hold a model against the gate and, if it passes, make it the live one. Workers take it up by themselves."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("version")
+        parser.add_argument("--force", action="store_true", help="Go live although the gate says it is not as good.")
+        parser.add_argument("--reason", default="", help="Why; must be given with --force, and is kept.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        version = options["version"]
+        try:
+            registry.shipped_register()
+            for verdict in promotion.gate_check(version=version).gate["verdicts"]:
+                self.stdout.write(f"  {'passed' if verdict['passed'] else 'FAILED'}  {verdict['sentence']}")
+            promotion.model_promote(version=version, force=options["force"], reason=options["reason"])
+        except TrainingError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Model {version} is live. The catalog is heard again; older estimates serve until then.")

@@ -1,0 +1,69 @@
+"""`manage.py reanalyse`: have the live model hear the songs again that another one heard last."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from emotion import services
+from emotion.exceptions import ReanalysisNotPossible
+from emotion.selectors import ReanalysisProgress, reanalysis_failures, reanalysis_latest, served_version
+
+_POLL_S = 1.0
+
+
+class Command(BaseCommand):
+    help = "Start, watch, pause, resume or cancel the re-analysis of the catalog by the live model."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        action = parser.add_mutually_exclusive_group()
+        for name in ("status", "pause", "resume", "cancel"):
+            action.add_argument(f"--{name}", dest="action", action="store_const", const=name)
+        parser.add_argument("--wait", action="store_true", help="Wait until it is over.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            self._act(options["action"])
+        except ReanalysisNotPossible as error:
+            raise CommandError(str(error)) from error
+        while options["wait"] and (progress := reanalysis_latest()) and progress.job.state == "running":
+            time.sleep(_POLL_S)
+        self._status()
+
+    def _act(self, action: str | None) -> None:
+        if action == "status":
+            return
+        if action is None:
+            services.reanalysis_start(model_version=served_version())
+            return
+        latest = reanalysis_latest()
+        if latest is None:
+            raise CommandError("There was no re-analysis yet; start one with manage.py reanalyse.")
+        acts = {
+            "pause": services.reanalysis_pause,
+            "resume": services.reanalysis_resume,
+            "cancel": services.reanalysis_cancel,
+        }
+        acts[action](pk=latest.job.pk)
+
+    def _status(self) -> None:
+        progress = reanalysis_latest()
+        if progress is None:
+            self.stdout.write("There was no re-analysis yet.")
+            return
+        self.stdout.write(_sentence(progress))
+        if progress.job.problem:
+            self.stdout.write(f"It does not get on: {progress.job.problem}")
+        for item in reanalysis_failures(progress.job):
+            self.stdout.write(f"  {item.song}: {item.failure_reason}")
+
+
+def _sentence(progress: ReanalysisProgress) -> str:
+    job = progress.job
+    eta = f", about {progress.eta_s / 60:.0f} minutes to go" if progress.eta_s else ""
+    return (
+        f"Re-analysis by {job.model_version} is {job.get_state_display().lower()}: {progress.handled} of "
+        f"{progress.total} songs, {progress.failed} failed, {job.n_adopted} known from before{eta}."
+    )

@@ -1,0 +1,38 @@
+"""`manage.py retrain`: learn from what people here say that songs express; with --queue in a worker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from training import retrain
+from training.exceptions import TrainingError
+from training.models import Retraining
+from training.recipes import DEFAULT_RECIPE, RECIPES
+
+
+class Command(BaseCommand):
+    help = "Make a new model from the data sets and the labels given here; it is imported and held against the gate."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        told = "; ".join(f"{name}: {recipe.text}" for name, recipe in RECIPES.items())
+        parser.add_argument("--recipe", default=DEFAULT_RECIPE, choices=list(RECIPES), help=told)
+        parser.add_argument("--queue", action="store_true", help="Leave it to a worker of the queue gpu.")
+        parser.add_argument("--force", action="store_true", help="Even if nothing has changed since the last one.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["queue"] and options["force"]:
+            raise CommandError("--force works without --queue only: a queued retraining looks for changes itself.")
+        try:
+            row = retrain.retraining_request(recipe=options["recipe"], queue=options["queue"])
+        except TrainingError as error:
+            raise CommandError(str(error)) from error
+        if options["queue"]:
+            self.stdout.write(f"Retraining {row.pk} waits for a worker; the page of models shows how it goes.")
+            return
+        row = retrain.retraining_run(pk=row.pk, force=options["force"])
+        self.stdout.write(row.log.rstrip())
+        if row.state in (Retraining.State.REFUSED, Retraining.State.FAILED):
+            raise CommandError(row.outcome)
+        self.stdout.write(row.outcome)

@@ -1,0 +1,25 @@
+"""`manage.py rollback`: make the model live again that was live before."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from training import promotion
+from training.exceptions import TrainingError
+
+
+class Command(BaseCommand):
+    help = "Go back to the model that was live before; what it said of songs comes back at once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--to", default="", metavar="VERSION", help="Another model that once was live.")
+        parser.add_argument("--reason", default="", help="Why; kept with the model.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            model = promotion.model_rollback(to=options["to"], reason=options["reason"])
+        except TrainingError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"Model {model.version} is live again.")

@@ -1,0 +1,78 @@
+"""What happened to models, and the retrainings that make new ones. The models themselves are `emotion`'s rows."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+
+from emotion.models import ModelVersion
+
+
+class ModelEvent(models.Model):
+    """One thing that was done with a model, by whom and why. Never changed, never deleted."""
+
+    class Kind(models.TextChoices):
+        IMPORTED = "imported", "Imported"
+        CHECKED = "checked", "Checked at the gate"
+        SHIPPED = "shipped", "Went live with the program"
+        PROMOTED = "promoted", "Promoted"
+        FORCED = "forced", "Promoted past the gate"
+        ROLLED_BACK = "rolled_back", "Rolled back to"
+
+    model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="events")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    before = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Live until then."
+    )
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    reason = models.TextField(blank=True)
+    gate = models.JSONField(default=dict, blank=True, help_text="The verdicts as they stood then.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.model_id}"
+
+
+class Retraining(models.Model):
+    """One attempt to learn from the labels that people gave here; at most one is under way."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", "Queued"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        SKIPPED = "skipped", "Skipped"
+        REFUSED = "refused", "Refused"
+        FAILED = "failed", "Failed"
+
+    ACTIVE = (State.QUEUED, State.RUNNING)
+
+    state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
+    is_active = models.BooleanField(default=True, help_text="Queued or running.")
+    recipe = models.CharField(max_length=10, help_text="A name from training.recipes.")
+    started_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    fingerprint = models.CharField(max_length=64, blank=True, help_text="Of data sets, labels and recipe.")
+    log = models.TextField(blank=True, help_text="What it said, a line at a time.")
+    outcome = models.TextField(blank=True, help_text="How it ended, in a sentence.")
+    model = models.ForeignKey(
+        ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="retrainings"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    beat_at = models.DateTimeField(null=True, blank=True, help_text="When its process was last seen alive.")
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_active"], condition=models.Q(is_active=True), name="retraining_one_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Retraining {self.pk}: {self.state}"
