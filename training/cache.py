@@ -68,7 +68,7 @@ class Images:
     ndim = 4
 
     def __init__(self, stored: NDArray[np.float16], rows: NDArray[np.int64]) -> None:
-        self._stored = stored
+        self._stored = np.asarray(stored)
         self._rows = rows
 
     @property
@@ -84,10 +84,11 @@ class Images:
         if first is Ellipsis:
             first, rest = slice(None), [slice(None)] * (self.ndim - 1 - len(rest)) + rest
         rows = self._rows[first]
-        if isinstance(first, slice):
-            # Rows are an array here, which must not be paired off with a second array of indices.
-            return np.array(self._stored[rows][(slice(None), *rest)])
-        return np.array(self._stored[(rows, *rest)])
+        if isinstance(first, slice) and any(isinstance(part, (list, np.ndarray)) for part in rest):
+            # A slice has become an array of rows, which must not be paired off with the second array.
+            return self._stored[rows][(slice(None), *rest)]
+        found = self._stored[(rows, *rest)]
+        return found if rows.ndim else found.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:

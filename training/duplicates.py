@@ -186,7 +186,8 @@ def _hashes(peaks: Landmarks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         code = (earlier[:, 1] * 2 * _BIN_REACH + rise + _BIN_REACH) * _FRAME_REACH + wait
         hashes.append(code[wanted])
         frames.append(earlier[wanted, 0])
-    return np.concatenate([*hashes, []]).astype(np.int64), np.concatenate([*frames, []]).astype(np.int64)
+    none = np.zeros(0, np.int64)
+    return np.concatenate([none, *hashes]), np.concatenate([none, *frames])
 
 
 def _candidates(clips: Sequence[Landmarks]) -> Iterator[tuple[int, int, int]]:
@@ -208,9 +209,9 @@ def _index(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return hash and clip of every pair of peaks as one sorted key, and the frame of each, without common hashes."""
     n = len(hashed)
-    empty = np.zeros(0, np.int64)
-    keys = np.concatenate([empty, *(codes * n + clip for clip, (codes, _) in enumerate(hashed))])
-    frames = np.concatenate([empty, *(begins for _, begins in hashed)])
+    none = np.zeros(0, np.int64)
+    keys = np.concatenate([none, *(codes * n + clip for clip, (codes, _) in enumerate(hashed))])
+    frames = np.concatenate([none, *(begins for _, begins in hashed)])
     order = np.argsort(keys, kind="stable")
     keys, frames = keys[order], frames[order]
     _, place, count = np.unique(keys // max(n, 1), return_inverse=True, return_counts=True)

@@ -26,10 +26,11 @@ def seed_everything(seed: int, rank: int = 0) -> None:
 
 def random_states() -> dict[str, Any]:
     """Return where all random sequences of this process are, as plain values and tensors."""
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    legacy: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]  # noqa: NPY002
+    state = {**legacy["state"], "key": legacy["state"]["key"].tolist()}
     return {
         "python": random.getstate(),
-        "numpy": [name, keys.tolist(), *rest],
+        "numpy": {**legacy, "state": state},
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
@@ -39,8 +40,8 @@ def restore_random_states(states: dict[str, Any]) -> None:
     """Put all random sequences of this process where they were."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
-    name, keys, *rest = states["numpy"]
-    np.random.set_state((name, np.array(keys, np.uint32), *rest))  # noqa: NPY002
+    state = {**states["numpy"]["state"], "key": np.array(states["numpy"]["state"]["key"], np.uint32)}
+    np.random.set_state({**states["numpy"], "state": state})  # noqa: NPY002
     torch.set_rng_state(states["torch"])
     if states["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(states["cuda"])

@@ -333,7 +333,7 @@ def _checked(protocol: str, folds: Sequence[Fold], clips: Sequence[Clip], cells:
             classes = {quadrant for _, quadrant in found}
             for dataset, quadrant in dict.fromkeys(labels):
                 lacks_cell = name in cells and (dataset, quadrant) not in found
-                if lacks_cell or (members and name != "test" and quadrant not in classes):
+                if lacks_cell or (quadrant not in classes and (name == "train" or (name == "validation" and members))):
                     raise SplitError(
                         f"Fold {number} of {len(folds)} ({protocol}): the {name} part has no clip of "
                         f"{quadrant.name} ({quadrant.label}) from {dataset}. Ask for fewer folds or another seed, or "

@@ -31,7 +31,7 @@ from training.job import Job, SupervisedConfig
 from training.loop import TrainingDivergedError, keep_wide_depthwise_in_float32
 from training.resume import random_states, read_checkpoint, restore_random_states, seed_everything, write_checkpoint
 
-_OPTIMISERS: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 # Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
 _STEPS_BETWEEN_CHECKS = 50
 

@@ -13,12 +13,14 @@ import pytest
 
 from emotion.quadrants import Quadrant
 from training.datasets import DATASETS
-from training.datasets.base import Reading
+from training.datasets.base import Curve, Reading
 
 pytestmark = pytest.mark.needs_data
 
 Read = Callable[[str], Reading]
+Curves = Callable[[str], dict[str, list[Curve]]]
 _READ: dict[str, Reading] = {}
+_CURVES: dict[str, dict[str, list[Curve]]] = {}
 
 
 @pytest.fixture
@@ -29,6 +31,20 @@ def read(mer_data: Path) -> Read:
         if name not in _READ:
             _READ[name] = DATASETS[name].read(mer_data / DATASETS[name].folder, Path("/nowhere"))
         return _READ[name]
+
+    return once
+
+
+@pytest.fixture
+def curves(mer_data: Path) -> Curves:
+    """Reads the curves of a dataset once for all tests."""
+
+    def once(name: str) -> dict[str, list[Curve]]:
+        load = DATASETS[name].curves
+        assert load is not None
+        if name not in _CURVES:
+            _CURVES[name] = load(mer_data / name)
+        return _CURVES[name]
 
     return once
 
@@ -144,28 +160,23 @@ def test_what_is_known_of_the_songs(read: Read) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "clips", "curves"),
+    ("name", "clips", "count"),
     [("pmemo", 767, 767), ("emomusic", 744, 744), ("deam", 544, 544), ("vgmidi", 114, 3408)],
 )
-def test_the_real_curves(mer_data: Path, name: str, clips: int, curves: int) -> None:
-    load = DATASETS[name].curves
-    assert load is not None
-    found = load(mer_data / name)
-    assert (len(found), sum(map(len, found.values()))) == (clips, curves)
+def test_the_real_curves(curves: Curves, name: str, clips: int, count: int) -> None:
+    found = curves(name)
+    assert (len(found), sum(map(len, found.values()))) == (clips, count)
     for curve in (curve for each in found.values() for curve in each):
         assert curve.times_s.shape == curve.valence.shape == curve.arousal.shape
         assert np.abs([curve.valence, curve.arousal]).max() <= 1
         assert (np.diff(curve.times_s) > 0).all()
 
 
-def test_the_curves_of_deam_agree_with_its_songs(read: Read, mer_data: Path) -> None:
+def test_the_curves_of_deam_agree_with_its_songs(read: Read, curves: Curves) -> None:
     """Curves cut to the 10 s of audio rise with the song's own rating, so that neither axis is the other."""
-    load = DATASETS["deam"].curves
-    assert load is not None
-    curves = load(mer_data / "deam")
     clips = read("deam").clips
     for axis, other in (("valence", "arousal"), ("arousal", "valence")):
-        means = [float(getattr(curves[clip.id][0], axis).mean()) for clip in clips]
+        means = [float(getattr(curves("deam")[clip.id][0], axis).mean()) for clip in clips]
         own = np.corrcoef(means, [getattr(clip, axis) for clip in clips])[0, 1]
         crossed = np.corrcoef(means, [getattr(clip, other) for clip in clips])[0, 1]
         assert own > max(0.5, crossed)

@@ -63,7 +63,11 @@ def test_one_key_switches_one_change_on() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"speed": 3}, "speed"),
+        ({"speed": 3}, "there is no speed"),
+        ({"seed": "three"}, "seed is 'three', which is no int"),
+        ({"mel": {"n_mels": 12.5}}, "mel.n_mels is 12.5, which is no int"),
+        ({"training": {"bf16": 1}}, "training.bf16 is 1, which is no bool"),
+        ({"training": {"augment": {"shift": 0.5}}}, "augment.shift is 0.5, which is no bool"),
         ({"training": {"optimizer": "adam"}}, "optimizer"),
         ({"training": {"optimiser": "sgd"}}, "optimiser is 'sgd'; it can be adam or adamw"),
         ({"training": {"augment": {"reverb": 1}}}, "reverb"),
@@ -81,6 +85,11 @@ def test_one_key_switches_one_change_on() -> None:
 def test_a_configuration_that_makes_no_sense_is_refused(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(PaperError, match=sentence):
         config(**change)
+
+
+def test_what_a_configuration_lacks_is_named() -> None:
+    with pytest.raises(PaperError, match="it lacks version, seed"):
+        paper.config_from({"datasets": ["4qaed"]})
 
 
 # --- Clips and folds ----------------------------------------------------------------------------------------------

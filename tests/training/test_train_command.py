@@ -135,7 +135,7 @@ def test_the_method_chooses_the_recipe(place: Path, tmp_path: Path, monkeypatch:
     [
         ((), "nothing", "There is no configuration nothing; name a file, or one of .*paper"),
         (("--set", "method=magic"), "small.toml", "method is 'magic'; it can be paper or flagship"),
-        (("--set", "mel.n_mels.x=1"), "small.toml", "mel.n_mels.x cannot be set: n_mels is no table"),
+        (("--set", "mel.image_size.x=1"), "small.toml", "mel.image_size.x cannot be set: image_size is no"),
         (("--set", "training.speed=1"), "small.toml", "speed"),
         (("--set", "epochs"), "small.toml", "is not KEY=VALUE"),
         (("--resume", "nowhere"), None, r"nowhere is not a run folder"),

@@ -159,8 +159,8 @@ def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int
     for song in sorted(valence.keys() & arousal.keys()):
         times_s = sorted(valence[song].keys() & arousal[song].keys())
         if times_s:
-            axes = (np.array([samples[song][time] for time in times_s]) for samples in (valence, arousal))
-            curves[f"{dataset}/{song}"] = [Curve(np.array(times_s) - start_s, *axes)]
+            high, loud = (np.array([samples[song][time] for time in times_s]) for samples in (valence, arousal))
+            curves[f"{dataset}/{song}"] = [Curve(np.array(times_s) - start_s, high, loud)]
     return curves
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from emotion.mel import MelConfig
 from emotion.network import NetworkConfig
@@ -16,6 +16,7 @@ from training.selection import ShortClips
 
 LITERAL, GROUPED = "paper", "artist_grouped"
 INITS = ("imagenet", "shipped", "scratch")
+_Config = TypeVar("_Config", "PaperConfig", MelConfig, SupervisedConfig, AugmentConfig)
 
 
 class PaperError(TrainingError):
@@ -85,22 +86,35 @@ def config_from(raw: dict[str, Any]) -> PaperConfig:
     Raises:
         PaperError: A key is missing, unknown, or has a value that makes no sense; the message names it.
     """
-    values = {**raw}
-    values.pop("method", None)
+    values = {key: value for key, value in raw.items() if key != "method"}
     try:
         training = dict(values.pop("training", {}))
-        change = AugmentConfig(**{**asdict(AugmentConfig.off()), **training.pop("augment", {})})
-        for name in ("datasets", "protocols"):
-            if name in values:
-                values[name] = tuple(values[name])
-        config = PaperConfig(
-            **{**values, "mel": MelConfig(**values.get("mel", {}))},
-            training=SupervisedConfig(**training, augment=change),
+        change = {**asdict(AugmentConfig.off()), **training.pop("augment", {})}
+        mel = _built(MelConfig(), "mel", values.pop("mel", {}))
+        how = replace(
+            _built(SupervisedConfig(), "training", training), augment=_built(AugmentConfig(), "augment", change)
         )
+        missing = [name for name in ("version", "datasets", "seed") if name not in values]
+        if missing:
+            raise ValueError(f"it lacks {', '.join(missing)}.")
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        config = replace(_built(PaperConfig("", (), 0), "", values), mel=mel, training=how)
     except (TypeError, ValueError) as error:
         raise PaperError(f"This is not a configuration of the paper's protocol: {error}") from error
     _refuse_nonsense(config)
     return config
+
+
+def _built(defaults: _Config, table: str, values: dict[str, Any]) -> _Config:
+    """Return a configuration with some values in place of the defaults, each of the default's type."""
+    for key, value in values.items():
+        name = f"{table}.{key}".lstrip(".")
+        if key not in {known.name for known in fields(defaults)}:
+            raise ValueError(f"there is no {name}.")
+        wanted = type(getattr(defaults, key))
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"{name} is {value!r}, which is no {wanted.__name__}.")
+    return replace(defaults, **values)
 
 
 def _refuse_nonsense(config: PaperConfig) -> None:

@@ -24,7 +24,7 @@ from training.flagship.spectra import Spectra
 from training.loop import TrainingDivergedError
 
 STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
-STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL))
+STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL, settled=True))
 
 
 def composer(clips: list[Spectra], scene: SceneConfig | None = None) -> Composer:

@@ -10,13 +10,13 @@ QUICK = HeadConfig(epochs=40, batch_size=32, learning_rate=2e-3, noise=0.05, mix
 
 
 def data(n: int, *, seed: int, views: int = 1) -> HeadData:
-    """Clips whose first four features name the quadrant and whose next two are valence and arousal; two sources."""
+    """Clips whose features point where their quadrant and their valence and arousal say; two sources."""
+    directions = torch.randn(6, 1280, generator=torch.Generator().manual_seed(99))
     rng = torch.Generator().manual_seed(seed)
     truth = torch.arange(n) % 4
-    features = torch.randn(n, 1280, generator=rng) * 0.3 + 5.0
-    features[:, :4] += 2 * torch.eye(4)[truth]
+    features = torch.randn(n, 1280, generator=rng) + 5.0 + directions[truth]
     points = torch.rand(n, 2, generator=rng) * 1.6 - 0.8
-    features[:, 4:6] += 2 * points
+    features += points @ directions[4:]
     points[n // 2 :] = torch.nan
     copies = features[:, None].repeat(1, views, 1) + 0.1 * torch.randn(n, views, 1280, generator=rng)
     targets = torch.eye(4)[truth]
