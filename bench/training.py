@@ -139,7 +139,9 @@ def compare(arguments: argparse.Namespace) -> None:
         ways = {
             "network alone": lambda: limit_images_per_s(there, arguments.backbone),
             "the loop, images in a memory map": lambda: loop_images_per_s(job, arguments.backbone),
-            f"the loop, images in the memory of {processes.device}": lambda: loop_images_per_s(there, arguments.backbone),
+            f"the loop, images in the memory of {processes.device}": lambda: loop_images_per_s(
+                there, arguments.backbone
+            ),
         }
         # In turns, so that whatever else the machine does slows all of them down alike.
         rounds = [[measure() for measure in ways.values()] for _ in range(REPEATS)]

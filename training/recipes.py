@@ -57,17 +57,17 @@ class Recipe:
     run: Callable[[RetrainJob, Say], object]
 
 
-def _refit(job: RetrainJob, say: Say) -> object:
+def _refit(job: RetrainJob, say: Say) -> None:
     # Imported here because torch takes seconds, and pages read the names of the recipes.
     from training import flagship
 
-    return flagship.refit(job, say)
+    flagship.refit(job, say)
 
 
-def _whole(job: RetrainJob, say: Say) -> object:
+def _whole(job: RetrainJob, say: Say) -> None:
     from training import flagship
 
-    return flagship.retrain_whole(job, say)
+    flagship.retrain_whole(job, say)
 
 
 DEFAULT_RECIPE = "refit"

@@ -26,7 +26,7 @@ def seed_everything(seed: int, rank: int = 0) -> None:
 
 def random_states() -> dict[str, Any]:
     """Return where all random sequences of this process are, as plain values and tensors."""
-    legacy: dict[str, Any] = np.random.get_state(legacy=False)  # type: ignore[assignment]  # noqa: NPY002
+    legacy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
     state = {**legacy["state"], "key": legacy["state"]["key"].tolist()}
     return {
         "python": random.getstate(),

@@ -216,7 +216,8 @@ def _listing(folder: Path) -> str:
 def _say(row: Retraining, line: str) -> None:
     logger.info("Retraining %s: %s", row.pk, line)
     # Hours may lie between two lines, and a connection that nobody used for so long may be gone.
-    connection.close_if_unusable_or_obsolete()
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
     stamped = f"{timezone.now():%H:%M:%S} {line.rstrip()}\n"
     Retraining.objects.filter(pk=row.pk).update(log=Concat("log", Value(stamped)), beat_at=timezone.now())
 

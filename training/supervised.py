@@ -273,9 +273,7 @@ class _Fit:
 
 def _losses(said: Sequence[Tensor], targets: Tensor, points: Tensor, config: SupervisedConfig) -> Tensor:
     """Return the sum of the losses of a batch; clips without a rating, or mixed with one, have no error of it."""
-    losses = functional.cross_entropy(
-        said[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum"
-    )
+    losses = functional.cross_entropy(said[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum")
     if not config.regression_weight:
         return losses
     errors = functional.mse_loss(said[2].float(), points.nan_to_num(), reduction="none") * ~points.isnan()

@@ -304,6 +304,24 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     assert torch.equal(resume.read_checkpoint(path, {"seed": 1})["weights"], torch.ones(4))
 
 
+def test_every_random_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
+    def draw() -> tuple[float, ...]:
+        return random.random(), float(np.random.rand()), float(np.random.normal()), float(torch.rand(1))  # noqa: NPY002
+
+    resume.seed_everything(1)
+    draw()
+    resume.write_checkpoint(tmp_path / "states.pt", {}, {"random": resume.random_states()})
+    after = draw()
+    resume.seed_everything(2)
+    assert draw() != after
+    resume.restore_random_states(resume.read_checkpoint(tmp_path / "states.pt", {})["random"])
+    assert draw() == after
+    resume.seed_everything(1, rank=1)
+    other = draw()
+    resume.seed_everything(1)
+    assert draw() != other
+
+
 # --- Killed and gone on with --------------------------------------------------------------------------------------
 
 LONG = replace(RANDOM, epochs=4, checkpoint_steps=2, optimiser="adamw", schedule="cosine", patience=0)

@@ -6,8 +6,8 @@ spectra -> distil (a backbone, from sound alone) -> backbone (features) -> teach
 from training.flagship.config import FlagshipConfig, config_of, read_config
 from training.flagship.evaluation import evaluate
 from training.flagship.material import load_clips
+from training.flagship.recipe import run
 from training.flagship.retraining import refit, retrain_whole
-from training.flagship.run import run
 
 __all__ = [
     "FlagshipConfig",

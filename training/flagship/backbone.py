@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from emotion.mel import MelConfig
 from emotion.network import QuadrantNetwork
-from training.flagship.distil import Composer, student_images
+from training.flagship.scenes import Composer, student_images
 from training.flagship.spectra import Spectra, stretch_at
 
 BATCH = 32

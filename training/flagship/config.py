@@ -10,8 +10,9 @@ from typing import Any
 
 from emotion.mel import MelConfig
 from training.datasets import DATASETS
-from training.flagship.distil import DistilConfig, DistilStage, SceneConfig
+from training.flagship.distil import DistilConfig, DistilStage
 from training.flagship.head import HeadConfig
+from training.flagship.scenes import SceneConfig
 
 
 @dataclass(frozen=True, slots=True)

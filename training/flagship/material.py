@@ -19,8 +19,8 @@ from training.augment import soft_quadrants
 from training.datasets import DATASETS, Clip
 from training.flagship.backbone import Backbone, changed, windows
 from training.flagship.config import FlagshipConfig
-from training.flagship.distil import Composer
 from training.flagship.head import HeadData
+from training.flagship.scenes import Composer
 from training.flagship.spectra import Spectra, spectra_of
 from training.flagship.teacher import TAGGERS, Ears, teacher_features
 

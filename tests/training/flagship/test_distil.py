@@ -7,19 +7,9 @@ import torch
 from emotion.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
 from training.flagship import distil
-from training.flagship.distil import (
-    Composer,
-    DistilConfig,
-    DistilStage,
-    Muon,
-    SceneConfig,
-    Student,
-    Teachers,
-    add_db,
-    prepare_from_scratch,
-    pretrain,
-    student_images,
-)
+from training.flagship.distil import DistilConfig, DistilStage, Student, Teachers, prepare_from_scratch, pretrain
+from training.flagship.muon import Muon
+from training.flagship.scenes import Composer, SceneConfig, add_db, student_images
 from training.flagship.spectra import Spectra
 from training.loop import TrainingDivergedError
 

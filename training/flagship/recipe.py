@@ -19,16 +19,10 @@ from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants
 from training.flagship import cards
 from training.flagship.config import FlagshipConfig, read_config
-from training.flagship.distil import (
-    Composer,
-    SceneConfig,
-    Student,
-    Teachers,
-    prepare_from_scratch,
-    pretrain,
-)
+from training.flagship.distil import Student, Teachers, prepare_from_scratch, pretrain
 from training.flagship.material import Material, gather, hear, load_clips, readable
 from training.flagship.protocols import Fold, Judged, Lessons, judge_fold, judge_protocols
+from training.flagship.scenes import Composer, SceneConfig
 from training.flagship.spectra import Spectra
 from training.flagship.teacher import TAGGERS
 from training.metrics import score_by_dataset
