@@ -30,8 +30,8 @@ from training.augment import AugmentConfig
 from training.cache import to_device
 from training.images import ImageSet, network_tensor
 from training.job import Job, SupervisedConfig
-from training.loop import keep_wide_depthwise_in_float32
 from training.processes import Processes, alone
+from training.stability import keep_wide_depthwise_in_float32
 from training.supervised import train
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)

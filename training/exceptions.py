@@ -50,3 +50,9 @@ class RetrainBusy(TrainingError):
 
     code = "retrain_busy"
     status = 409
+
+
+class TrainingDivergedError(TrainingError):
+    """The loss became NaN or infinite; what was checkpointed before stays."""
+
+    code = "training_diverged"

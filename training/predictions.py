@@ -1,4 +1,4 @@
-"""What a run said of every clip it was tested on: the one table that every score, plot and comparison is made from. Pure."""
+"""What a run said of its test clips: the one table that scores, plots and comparisons are made from. Pure."""
 
 from __future__ import annotations
 

@@ -26,10 +26,11 @@ from tqdm import tqdm
 
 from emotion.network import channels_last
 from training.augment import augment, mixup
+from training.exceptions import TrainingDivergedError
 from training.images import network_tensor, predict
 from training.job import Job, SupervisedConfig
-from training.loop import TrainingDivergedError, keep_wide_depthwise_in_float32
 from training.resume import random_states, read_checkpoint, restore_random_states, seed_everything, write_checkpoint
+from training.stability import keep_wide_depthwise_in_float32
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 # Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.

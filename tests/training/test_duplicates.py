@@ -77,7 +77,6 @@ def test_the_same_recording_is_found_and_nothing_else(tmp_path: Path, others: li
     paths.append(ALTERATIONS[alteration](tmp_path, sound))
     [match] = find_matches(landmarks_of(paths, cache_dir=tmp_path / "landmarks"))
     assert (match.first, match.second) == (3, 9)
-    assert match.share > 0.3
 
 
 def test_a_match_says_where_and_how_long() -> None:

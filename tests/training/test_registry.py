@@ -17,6 +17,7 @@ from tests.training.made_models import held_out, made_run_folder, made_weights
 from training import promotion, registry
 from training.exceptions import ModelFileError
 from training.models import ModelEvent
+from training.predictions import Predictions
 
 pytestmark = pytest.mark.django_db
 
@@ -92,15 +93,17 @@ def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: Us
     assert (event.kind, event.by) == ("imported", staff)
 
 
-def test_the_model_that_first_shipped_shows_the_scores_of_its_card(settings: Settings) -> None:
-    from emotion.checkpoint import SHIPPED_DIR
+def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(settings: Settings) -> None:
+    from emotion.checkpoint import shipped_weights
 
-    weights = SHIPPED_DIR / "b3-first.safetensors"
-    if not weights.exists():
-        pytest.skip("b3-first.safetensors no longer ships.")
+    weights = shipped_weights()
     report = registry.model_import_weights(weights=weights).model.report
     card = json.loads(weights.with_suffix(".json").read_text())
-    assert report["scores"] == card["facts"]["test"]["model"]
+    said = Predictions.load(weights.with_suffix(".predictions.npz"))
+    assert set(said.protocol) == {"held_out"}
+    assert {name: scores["n"] for name, scores in report["scores"].items()} == {
+        name: scores["n"] for name, scores in card["facts"]["test"]["model"].items()
+    }
     assert 0.5 < report["accuracy"] < 1.0
 
 

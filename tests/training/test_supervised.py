@@ -25,9 +25,9 @@ from emotion.network import NetworkConfig, QuadrantNetwork
 from emotion.quadrants import Quadrant
 from training import resume, supervised
 from training.augment import AugmentConfig
+from training.exceptions import TrainingDivergedError
 from training.images import ImageSet, network_tensor, predict
 from training.job import Job, SupervisedConfig
-from training.loop import TrainingDivergedError
 from training.processes import Processes, alone, together
 from training.supervised import Outcome, train
 

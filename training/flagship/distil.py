@@ -21,10 +21,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emotion.network import QuadrantNetwork, channels_last
+from training.exceptions import TrainingDivergedError
 from training.flagship.muon import Muon
 from training.flagship.scenes import Composer, SceneConfig
 from training.flagship.teacher import Ears
-from training.loop import TrainingDivergedError, keep_wide_depthwise_in_float32
+from training.stability import keep_wide_depthwise_in_float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ def optimisers(student: Student, config: DistilConfig) -> list[torch.optim.Optim
         if weight.ndim == 4 and weight.shape[2:] == (1, 1) and min(weight.shape[:2]) >= 24
     ]
     chosen = {id(weight) for weight in matrices}
-    head = {id(weight) for part in (student.network.head, student.network.classifier) for weight in part.parameters()}
+    parts = (student.network.head, student.network.classifier, student.network.regressor)
+    head = {id(weight) for part in parts if part is not None for weight in part.parameters()}
     rest = [weight for weight in student.parameters() if id(weight) not in chosen | head]
     decayed = [weight for weight in rest if weight.ndim > 1]
     plain = [weight for weight in rest if weight.ndim <= 1]

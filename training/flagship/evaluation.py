@@ -18,7 +18,14 @@ from training.splits import artist_grouped_split
 
 
 def evaluate(
-    weights: Path, *, data_root: Path, work_dir: Path, engine: str, device: str, say: Callable[[str], None]
+    weights: Path,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    engine: str,
+    device: str,
+    say: Callable[[str], None],
+    keep: Path | None = None,
 ) -> dict[str, Scores]:
     """Score a checkpoint on its own held-out clips, from audio files through the serving code.
 
@@ -29,6 +36,7 @@ def evaluate(
         engine: As in `emotion.engines.make_engine`.
         device: As in `emotion.engines.make_engine`.
         say: Receives warnings.
+        keep: Where what was said of each clip is written, for comparisons to come.
 
     Raises:
         ValueError: The datasets here do not give the split that the card describes.
@@ -39,7 +47,10 @@ def evaluate(
     split = artist_grouped_split(clips, seed=facts["config"]["seed"])
     if split.fingerprint(clips) != facts["split"]["sha256"]:
         raise ValueError("The datasets here differ from those of the card: its test clips cannot be told apart.")
-    return score_by_dataset(served(predictor, [clips[i] for i in split.test], say))
+    said = served(predictor, [clips[i] for i in split.test], say)
+    if keep is not None:
+        said.save(keep)
+    return score_by_dataset(said)
 
 
 def served(predictor: Predictor, clips: list[Clip], say: Callable[[str], None]) -> Predictions:

@@ -6,51 +6,129 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('emotion', '0002_models_labels_reanalysis'),
+        ("emotion", "0002_models_labels_reanalysis"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ModelEvent',
+            name="ModelEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('imported', 'Imported'), ('checked', 'Checked at the gate'), ('shipped', 'Went live with the program'), ('promoted', 'Promoted'), ('forced', 'Promoted past the gate'), ('rolled_back', 'Rolled back to')], max_length=12)),
-                ('reason', models.TextField(blank=True)),
-                ('gate', models.JSONField(blank=True, default=dict, help_text='The verdicts as they stood then.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('before', models.ForeignKey(blank=True, help_text='Live until then.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='emotion.modelversion')),
-                ('by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='events', to='emotion.modelversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("imported", "Imported"),
+                            ("checked", "Checked at the gate"),
+                            ("shipped", "Went live with the program"),
+                            ("promoted", "Promoted"),
+                            ("forced", "Promoted past the gate"),
+                            ("rolled_back", "Rolled back to"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("reason", models.TextField(blank=True)),
+                ("gate", models.JSONField(blank=True, default=dict, help_text="The verdicts as they stood then.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "before",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Live until then.",
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="emotion.modelversion",
+                    ),
+                ),
+                (
+                    "by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="events", to="emotion.modelversion"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Retraining',
+            name="Retraining",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('skipped', 'Skipped'), ('refused', 'Refused'), ('failed', 'Failed')], default='queued', max_length=10)),
-                ('is_active', models.BooleanField(default=True, help_text='Queued or running.')),
-                ('recipe', models.CharField(help_text='A name from training.recipes.', max_length=10)),
-                ('fingerprint', models.CharField(blank=True, help_text='Of data sets, labels and recipe.', max_length=64)),
-                ('log', models.TextField(blank=True, help_text='What it said, a line at a time.')),
-                ('outcome', models.TextField(blank=True, help_text='How it ended, in a sentence.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('beat_at', models.DateTimeField(blank=True, help_text='When its process was last seen alive.', null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('model', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='retrainings', to='emotion.modelversion')),
-                ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("skipped", "Skipped"),
+                            ("refused", "Refused"),
+                            ("failed", "Failed"),
+                        ],
+                        default="queued",
+                        max_length=10,
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, help_text="Queued or running.")),
+                ("recipe", models.CharField(help_text="A name from training.recipes.", max_length=10)),
+                (
+                    "fingerprint",
+                    models.CharField(blank=True, help_text="Of data sets, labels and recipe.", max_length=64),
+                ),
+                ("log", models.TextField(blank=True, help_text="What it said, a line at a time.")),
+                ("outcome", models.TextField(blank=True, help_text="How it ended, in a sentence.")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "beat_at",
+                    models.DateTimeField(blank=True, help_text="When its process was last seen alive.", null=True),
+                ),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "model",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="retrainings",
+                        to="emotion.modelversion",
+                    ),
+                ),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('is_active',), name='retraining_one_at_a_time')],
+                "ordering": ["-id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_active", True)), fields=("is_active",), name="retraining_one_at_a_time"
+                    )
+                ],
             },
         ),
     ]

@@ -57,7 +57,7 @@ def run(
     Raises:
         PaperError: No source is left, or the first weights cannot be had.
         training.folds.SplitError: A class would be missing in a fold.
-        training.loop.TrainingDivergedError: A loss is not finite.
+        training.exceptions.TrainingDivergedError: A loss is not finite.
     """
     if not processes.is_first:
         # The first process renders and fills the caches; the others then find them full.

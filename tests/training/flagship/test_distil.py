@@ -6,12 +6,12 @@ import torch
 
 from emotion.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
+from training.exceptions import TrainingDivergedError
 from training.flagship import distil
 from training.flagship.distil import DistilConfig, DistilStage, Student, Teachers, prepare_from_scratch, pretrain
 from training.flagship.muon import Muon
 from training.flagship.scenes import Composer, SceneConfig, add_db, student_images
 from training.flagship.spectra import Spectra
-from training.loop import TrainingDivergedError
 
 STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
 STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL, settled=True))

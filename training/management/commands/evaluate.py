@@ -67,6 +67,7 @@ class Command(BaseCommand):
             engine=options["engine"],
             device=options["device"],
             say=self.stderr.write,
+            keep=weights.with_suffix(".predictions.npz") if options["write_card"] else None,
         )
         by_dataset = {name: each.to_json() for name, each in scores.items()}
         self.stdout.write(scores_table(by_dataset))

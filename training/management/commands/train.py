@@ -41,8 +41,7 @@ class Command(BaseCommand):
         # Imported here because torch takes seconds, and `manage.py help` should not.
         from emotion.exceptions import EmotionError
         from training.datasets import DatasetError
-        from training.exceptions import TrainingError
-        from training.loop import TrainingDivergedError
+        from training.exceptions import TrainingDivergedError, TrainingError
 
         if options["resume"] and (options["set"] or options["run"] or options["dry_run"]):
             raise CommandError("--resume goes on with a run as it was begun: leave --set, --run and --dry-run out.")
