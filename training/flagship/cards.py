@@ -24,6 +24,14 @@ METHOD = """\
 Its backbone was pre-trained without labels, by learning to predict what two public music taggers hear in endless
 remixes of the training clips (`training/flagship/distil.py`); its head was then fitted to the labels and to the
 opinions of a support vector machine on the taggers' features (`training/flagship/head.py`)."""
+LIMITS = (
+    "It hears 24 s of a song, from the middle, and says one thing of them.",
+    "A source that it never saw is harder than an artist that it never saw: see the rows “source unseen”.",
+    "Emotify's labels are felt emotions read as perceived ones; they are the only such labels in the training data.",
+    "Emotion in Music and DEAM were heard as 10 s cuts that repeat, EMOPIA as rendered MIDI.",
+    "Western popular, classical and game-like piano music; nothing is known about the rest.",
+    "Its sound was learned from taggers that were trained on Western popular music, with whatever they are deaf to.",
+)
 _PROTOCOLS = {
     "artist_grouped": "artists unseen",
     "stratified": "artists seen (as the papers do)",
@@ -69,6 +77,7 @@ def facts_of(
             who: {name: scores.to_json() for name, scores in score_by_dataset(rows).items()}
             for who, rows in here.items()
         },
+        "limits": list(LIMITS),
         "tables": [table.to_json() for table in tables(said, taught, held_out, material, seeds)],
         "config": asdict(config),
     }
