@@ -49,7 +49,7 @@ def _axes(pen: ImageDraw.ImageDraw, area: tuple[int, int], start_s: float, confi
         pen.line([(x, _TOP + height), (x, _TOP + height + 4)], fill=grey)
         pen.text((x, _TOP + height + 6), f"{start_s + second:.0f} s", fill=grey, font=font, anchor="ma")
     lowest, highest = librosa.hz_to_mel([config.f_min_hz, config.f_max_hz])
-    for hz in _MARKED_HZ:
+    for hz in (hz for hz in _MARKED_HZ if hz <= config.f_max_hz):
         y = _TOP + height * (1 - (librosa.hz_to_mel(hz) - lowest) / (highest - lowest))
         label = f"{hz // 1000} kHz" if hz >= 1000 else f"{hz} Hz"
         pen.line([(_LEFT - 4, y), (_LEFT, y)], fill=grey)

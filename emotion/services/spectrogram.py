@@ -9,10 +9,12 @@ from pathlib import Path
 from django.conf import settings
 
 from catalog.models import Song
+from emotion.models import ModelVersion
+from emotion.selectors import served_version
 
 
 def song_spectrogram_png(song: Song) -> bytes:
-    """Draw what the model heard of a song: 24 s of log-mel image with axes in seconds and Hz. Cached on disk.
+    """Draw what the model heard of a song: the live model's log-mel image with axes in seconds and Hz. Cached on disk.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
@@ -21,7 +23,8 @@ def song_spectrogram_png(song: Song) -> bytes:
     from emotion.mel import MelConfig
     from emotion.spectrogram import draw
 
-    config = MelConfig()
+    served = ModelVersion.objects.filter(version=served_version()).first()
+    config = MelConfig(**served.card["mel"]) if served else MelConfig()
     target = settings.MOODPLANE_VAR / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png"
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)
