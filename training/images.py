@@ -93,3 +93,37 @@ def predict(
         images = data.batch(part, np.zeros_like(part), device)
         parts.append(tuple(found.float().cpu() for found in network(network_tensor(images, mel))))
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
+
+
+@torch.no_grad()
+def renew_statistics(
+    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], mel: MelConfig, device: torch.device
+) -> None:
+    """Measure the statistics of batch normalisation anew, in place, on the first place of some clips, unchanged.
+
+    EfficientNet's own running statistics lag by a hundred steps. From scratch on 4QAED (B0 at 64 pixels, 125 steps) a
+    network that was right on .54 of the validation clips was at .25, one quadrant for all, by its running ones.
+
+    Args:
+        network: Left in evaluation mode.
+        data: All images.
+        rows: Positions of the clips, two at least.
+        mel: What the images are.
+        device: Where the network is.
+
+    Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
+    """
+    norms = [module for module in network.eval().modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        # Torch's way to say: the plain mean over all batches.
+        norm.momentum = None
+        norm.train()
+    # A last batch of one image has no spread to measure.
+    for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
+        part = rows[start : start + _EVALUATION_BATCH]
+        network(network_tensor(data.batch(part, np.zeros_like(part), device), mel))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    network.eval()

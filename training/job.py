@@ -32,6 +32,8 @@ class SupervisedConfig:
         weight_decay: Of the optimiser.
         ema_decay: Of averaged weights, which are then the ones validated and kept; 0 is none.
         patience: Epochs without a lower validation loss before training stops; 0 is never.
+        renew_norms: Training clips on which batch normalisation is measured anew before each validation; 0 keeps its
+            running statistics.
         clip_norm: Largest norm of the gradient; 0 is unlimited.
         label_smoothing: Share of the target spread over all quadrants.
         regression_weight: Of the squared error of valence and arousal, for a network that regresses them.
@@ -40,7 +42,7 @@ class SupervisedConfig:
         checkpoint_steps: Steps between checkpoints within an epoch; 0 is one at the end of each.
         augment: Random changes of the training images.
 
-    Source: Cazzaniga et al., section 4.2; patience and batch size are choices of this project.
+    Source: Cazzaniga et al., section 4.2; patience, batch size and renewed statistics are choices of this project.
     """
 
     epochs: int = 50
@@ -51,6 +53,7 @@ class SupervisedConfig:
     weight_decay: float = 0.0
     ema_decay: float = 0.0
     patience: int = 5
+    renew_norms: int = 512
     clip_norm: float = 0.0
     label_smoothing: float = 0.0
     regression_weight: float = 0.0

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from emotion.network import channels_last
 from training.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
-from training.images import network_tensor, predict
+from training.images import network_tensor, predict, renew_statistics
 from training.job import Job, SupervisedConfig
 from training.resume import random_states, read_checkpoint, restore_random_states, seed_everything, write_checkpoint
 from training.stability import keep_wide_depthwise_in_float32
@@ -208,6 +208,7 @@ class _Fit:
 
     def _validate(self) -> tuple[float, float]:
         """Return cross-entropy and accuracy on the validation clips."""
+        self._renew()
         rows = self.job.validation_rows[self.among.rank :: self.among.count]
         sums = [0.0, 0.0]
         if len(rows):
@@ -219,6 +220,13 @@ class _Fit:
         if not math.isfinite(loss):
             raise self._diverged("the validation loss")
         return loss, right
+
+    def _renew(self) -> None:
+        if self.config.renew_norms:
+            # The same clips in every process, so that all have the same statistics.
+            drawn = np.random.default_rng((self.job.seed, self.at.epoch, 1)).permutation(self.job.rows)
+            rows = drawn[: max(2, self.config.renew_norms)]
+            renew_statistics(self.judged, self.job.data, rows, self.job.mel, self.among.device)
 
     def _report(self, validation_loss: float, accuracy: float) -> dict[str, Any]:
         n = min(len(self.job.rows), self.job.starts[-1] + self.config.batch_size)

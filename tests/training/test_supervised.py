@@ -26,7 +26,7 @@ from emotion.quadrants import Quadrant
 from training import resume, supervised
 from training.augment import AugmentConfig
 from training.exceptions import TrainingDivergedError
-from training.images import ImageSet, network_tensor, predict
+from training.images import ImageSet, network_tensor, predict, renew_statistics
 from training.job import Job, SupervisedConfig
 from training.processes import Processes, alone, together
 from training.supervised import Outcome, train
@@ -128,6 +128,27 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: Super
     assert same(one, other)
     assert not same(one, third)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_batch_statistics_are_measured_anew_on_unchanged_training_clips() -> None:
+    data, network = four_kinds(), small()
+    renew_statistics(network, data, np.arange(33), MEL, CPU.device)
+    batch = data.batch(np.arange(32), np.zeros(32, int), CPU.device)
+    found = network.maps[0](network_tensor(batch, MEL)).detach()
+    norm = network.maps[1]
+    # The 33rd clip would be a batch of one, and is left out.
+    assert torch.allclose(norm.running_mean, found.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(norm.running_var, found.var(dim=(0, 2, 3)), rtol=1e-4)
+    assert norm.momentum == 0.1
+    assert not network.training
+    # A slow average judges by statistics that were never true of this network.
+    losses = []
+    for n in (0, 32):
+        slow = small(dropout=0.0)
+        slow.maps[1].momentum = 1e-4
+        slow.maps[1].running_var.fill_(1e4)
+        losses.append(run(job(replace(SHORT, renew_norms=n)), slow)[1].validation_loss)
+    assert losses[1] < losses[0]
 
 
 def test_ratings_are_learnt_beside_quadrants_and_unrated_clips_do_no_harm() -> None:
