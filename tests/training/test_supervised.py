@@ -1,14 +1,9 @@
 """The supervised loop on networks small enough to be trained in a test."""
 
 import copy
-import math
 import multiprocessing
 import os
-import random
-import resource
-import signal
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,80 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
-from emotion.exceptions import CheckpointError
 from emotion.mel import MelConfig, network_input
 from emotion.network import NetworkConfig, QuadrantNetwork
 from emotion.quadrants import Quadrant
-from training import resume, supervised
-from training.augment import AugmentConfig
+from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
-from training.images import ImageSet, network_tensor, predict, renew_statistics
+from training.images import network_tensor, predict, renew_statistics
 from training.job import Job, SupervisedConfig
-from training.processes import Processes, alone, together
-from training.supervised import Outcome, train
-
-MEL = MelConfig(image_size=16)
-SHORT = SupervisedConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)
-# Everything that draws random numbers, so that a forgotten one shows.
-RANDOM = replace(SHORT, augment=replace(AugmentConfig(), crop=True, noise_chance=0.5, stretch=0.1), ema_decay=0.9)
-CPU = alone("cpu")
-
-
-class Small(nn.Module):
-    """A convolution, batch normalisation where wanted, dropout, and the two outputs of a quadrant network."""
-
-    def __init__(self, *, norm: bool = True, dropout: float = 0.3) -> None:
-        super().__init__()
-        norms: list[nn.Module] = [nn.BatchNorm2d(8)] if norm else []
-        self.maps = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2), *norms, nn.ReLU(), nn.Dropout(dropout))
-        self.head = nn.Linear(8 * 49, 4)
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.maps(images).flatten(1)
-        return self.head(maps), maps[:, :64]
-
-
-def four_kinds(n: int = 40, size: int = 16) -> ImageSet:
-    """Images whose bright band tells the quadrant, in two windows each."""
-    rng = np.random.default_rng(0)
-    quadrants = np.arange(n) % 4
-    images = rng.uniform(0, 0.2, (n, 2, size, size))
-    band = size // 4
-    for i, quadrant in enumerate(quadrants):
-        images[i, :, band * quadrant : band * (quadrant + 1)] += 0.7
-    return ImageSet(images.astype(np.float16), np.eye(4, dtype=np.float32)[quadrants])
-
-
-def job(config: SupervisedConfig = SHORT, *, data: ImageSet | None = None, **changes: Any) -> Job:
-    return Job(
-        **{
-            "data": data or four_kinds(),
-            "rows": np.arange(32),
-            "validation_rows": np.arange(32, 40),
-            "config": config,
-            "mel": MEL,
-            "seed": 5,
-            "processes": CPU,
-            **changes,
-        }
-    )
-
-
-def small(**options: Any) -> Small:
-    torch.manual_seed(0)
-    return Small(**options)
-
-
-def same(one: nn.Module, other: nn.Module) -> bool:
-    pairs = zip(one.state_dict().values(), other.state_dict().values(), strict=True)
-    return all(torch.equal(a, b) for a, b in pairs)
-
-
-def run(given: Job, network: nn.Module | None = None) -> tuple[nn.Module, Outcome]:
-    network = network or small()
-    return network, train(network, given)
+from training.processes import Processes, together
+from training.supervised import train
 
 
 def test_it_learns_what_can_be_learnt_and_keeps_the_best_epoch() -> None:
@@ -279,170 +210,6 @@ def test_validation_clips_that_are_not_numbers_are_named() -> None:
         run(job(data=data))
 
 
-# --- Checkpoints --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("change", "sentence"),
-    [
-        ({"config": replace(SHORT, learning_rate=5e-3)}, r"another configuration: it has \{'learning_rate': 0.01\}"),
-        (
-            {"mel": replace(MEL, n_mels=64)},
-            r"another MelConfig: it has \{'n_mels': 128\}, this run has \{'n_mels': 64\}",
-        ),
-        ({"identity": {"architecture": "efficientnet-b3"}}, "another architecture: it has efficientnet-b0"),
-        ({"seed": 6}, "another seed"),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
-    given = job(SHORT, identity={"architecture": "efficientnet-b0"}, checkpoint=tmp_path / "checkpoint.pt")
-    run(given)
-    with pytest.raises(CheckpointError, match=sentence):
-        run(replace(given, **change))
-
-
-@pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
-def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -> None:
-    given = job(replace(SHORT, epochs=1), checkpoint=tmp_path / "checkpoint.pt")
-    run(given)
-    whole = given.checkpoint.read_bytes()
-    given.checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
-    with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged"):
-        run(given)
-
-
-def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    resume.write_checkpoint(path, {"seed": 1}, {"weights": torch.ones(4)})
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
-    try:
-        with pytest.raises(OSError, match="could not be written"):
-            resume.write_checkpoint(path, {"seed": 1}, {"weights": torch.zeros(1_000_000)})
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert list(tmp_path.iterdir()) == [path]
-    assert torch.equal(resume.read_checkpoint(path, {"seed": 1})["weights"], torch.ones(4))
-
-
-def test_every_random_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
-    def draw() -> tuple[float, ...]:
-        return random.random(), float(np.random.rand()), float(np.random.normal()), float(torch.rand(1))  # noqa: NPY002
-
-    resume.seed_everything(1)
-    draw()
-    resume.write_checkpoint(tmp_path / "states.pt", {}, {"random": resume.random_states()})
-    after = draw()
-    resume.seed_everything(2)
-    assert draw() != after
-    resume.restore_random_states(resume.read_checkpoint(tmp_path / "states.pt", {})["random"])
-    assert draw() == after
-    resume.seed_everything(1, rank=1)
-    other = draw()
-    resume.seed_everything(1)
-    assert draw() != other
-
-
-# --- Killed and gone on with --------------------------------------------------------------------------------------
-
-LONG = replace(RANDOM, epochs=4, checkpoint_steps=2, optimiser="adamw", schedule="cosine", patience=0)
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Processes that begin with torch already imported, and without this one's threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.test_supervised"])
-    return context
-
-
-def _train_and_write(folder: Path, kill_in_write: int) -> None:
-    """Train to the end; the process is killed in the middle of the numbered checkpoint, if any."""
-    torch.set_num_threads(1)
-    step, save, written = supervised._Fit._step, torch.save, 0
-
-    def slow_step(self: Any, rows: Any) -> None:
-        step(self, rows)
-        time.sleep(0.01)
-
-    def save_half(content: Any, path: Path) -> None:
-        nonlocal written
-        written += 1
-        save(content, path)
-        if written == kill_in_write:
-            with path.open("r+b") as file:
-                file.truncate(path.stat().st_size // 2)
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    supervised._Fit._step, torch.save = slow_step, save_half
-    (folder / "begun").touch()
-    network, _ = run(job(LONG, checkpoint=folder / "checkpoint.pt"))
-    torch.save = save
-    torch.save(network.state_dict(), folder / "final.part")
-    (folder / "final.part").rename(folder / "final.pt")
-
-
-def _final(folder: Path) -> dict[str, Tensor]:
-    found: dict[str, Tensor] = torch.load(folder / "final.pt", weights_only=True)
-    return found
-
-
-def _uninterrupted() -> dict[str, Tensor]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    network, _ = run(job(LONG))
-    torch.set_num_threads(threads)
-    return network.state_dict()
-
-
-def _equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def test_killed_at_random_moments_and_resumed_it_ends_with_the_same_weights(processes: Any, tmp_path: Path) -> None:
-    kills, moments = 0, random.Random(3)
-    for _ in range(12):
-        (tmp_path / "begun").unlink(missing_ok=True)
-        child = processes.Process(target=_train_and_write, args=(tmp_path, 0))
-        child.start()
-        while not (tmp_path / "begun").exists() and child.is_alive():
-            time.sleep(0.005)
-        child.join(moments.uniform(0.02, 0.2) if kills < 5 else None)
-        if child.exitcode is not None:
-            break
-        child.kill()
-        child.join()
-        kills += child.exitcode == -signal.SIGKILL
-    assert kills >= 2
-    assert child.exitcode == 0
-    assert _equal(_final(tmp_path), _uninterrupted())
-
-
-def test_killed_in_the_middle_of_a_checkpoint_it_goes_on_from_the_one_before(processes: Any, tmp_path: Path) -> None:
-    for kill_in_write, exit_code in ((3, -signal.SIGKILL), (2, -signal.SIGKILL), (0, 0)):
-        child = processes.Process(target=_train_and_write, args=(tmp_path, kill_in_write))
-        child.start()
-        child.join()
-        assert child.exitcode == exit_code
-        if kill_in_write:
-            assert (tmp_path / "checkpoint.pt.part").exists()
-            resume.read_checkpoint(tmp_path / "checkpoint.pt", job(LONG).whole_identity)
-    assert not (tmp_path / "checkpoint.pt.part").exists()
-    assert _equal(_final(tmp_path), _uninterrupted())
-
-
-def test_a_finished_training_resumed_does_nothing_and_tells_its_epochs_again(tmp_path: Path) -> None:
-    told: list[list[dict[str, Any]]] = []
-    given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=told.append)
-    network, outcome = run(given)
-    assert any((tmp_path / "tensorboard").iterdir())
-    again, same_outcome = run(given)
-    assert same(network, again)
-    assert same_outcome == outcome
-    assert [len(epochs) for epochs in told] == [3, 3, 3, 3]
-    assert math.isfinite(told[-1][-1]["images_per_s"])
-
-
 # --- Several processes --------------------------------------------------------------------------------------------
 
 
@@ -482,12 +249,20 @@ def test_two_processes_with_half_batches_end_where_one_with_whole_batches_does(p
         assert child.exitcode == 0
     ends = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     one, outcome = run(_shared_job(CPU), small(norm=False, dropout=0))
-    assert _equal(ends[0]["weights"], ends[1]["weights"])
+    assert all(torch.equal(value, ends[1]["weights"][name]) for name, value in ends[0]["weights"].items())
     for name, value in one.state_dict().items():
         assert torch.allclose(ends[0]["weights"][name], value, atol=1e-5), name
     assert ends[0]["loss"] == ends[1]["loss"] == pytest.approx(outcome.validation_loss, rel=1e-4)
     assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "told"}
     assert not list((tmp_path / "1").iterdir())
+
+
+@pytest.fixture(scope="module")
+def processes() -> Any:
+    """Processes that begin with torch already imported, and without this one's threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.training.small_training"])
+    return context
 
 
 @pytest.fixture(autouse=True)

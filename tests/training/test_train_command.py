@@ -75,7 +75,7 @@ def _train_in_a_process(place: Path, run: Path) -> None:
 
 def test_a_killed_run_goes_on_and_says_the_same(place: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.test_supervised", "training.paper"])
+    context.set_forkserver_preload(["tests.training.small_training", "training.paper"])
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     child = context.Process(target=_train_in_a_process, args=(place, killed))
     child.start()
