@@ -10,15 +10,19 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from emotion.exceptions import DeviceUnavailableError
 from emotion.mel import MelConfig, network_input
 from emotion.network import QuadrantNetwork, channels_last
+
+if TYPE_CHECKING:
+    import openvino
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,27 @@ class TorchEngine:
         return _outputs([tensor.float().cpu().numpy() for tensor in found])
 
 
+def compile_openvino(
+    network: nn.Module, shape: Sequence[int], *, precision: str = "f32", **options: str
+) -> openvino.CompiledModel:
+    """Compile a network for the CPU, for batches of any size.
+
+    Args:
+        network: Put in evaluation mode.
+        shape: Of one input, without the batch.
+        precision: What it computes in: "f32" or "bf16".
+        options: Other properties of OpenVINO's compilation, by their names there.
+    """
+    import openvino
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model = openvino.convert_model(network.eval(), example_input=torch.zeros(1, *shape))
+    model.reshape([-1, *shape])
+    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision, **options})
+
+
 class OpenVinoEngine:
     """OpenVINO on the CPU, in float32; compiled once per process and cached on disk where a folder is given."""
 
@@ -87,19 +112,11 @@ class OpenVinoEngine:
     device = "cpu"
 
     def __init__(self, network: QuadrantNetwork, mel: MelConfig, cache_dir: Path | None = None) -> None:
-        import openvino
-
         self._mel = mel
-        shape = mel.network_shape
-        with torch.inference_mode(), warnings.catch_warnings():
-            # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(network.eval(), example_input=torch.zeros(1, 3, *shape))
-        model.reshape([-1, 3, *shape])
-        options: dict[str, str] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "THROUGHPUT"}
+        options = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if cache_dir is not None:
             options["CACHE_DIR"] = str(cache_dir)
-        self._compiled = openvino.Core().compile_model(model, "CPU", options)
+        self._compiled = compile_openvino(network, (3, *mel.network_shape), **options)
 
     def run(self, images: NDArray[np.float32]) -> Outputs:
         result = self._compiled(network_input(images, self._mel))

@@ -169,26 +169,16 @@ def _keep_fold(
 def _predictions(
     study: Study, rows: NDArray[np.int64], said: Sequence[NDArray[np.float32]], temperature: float, key: dict[str, Any]
 ) -> Predictions:
-    clips = [study.clips[i] for i in rows]
     probabilities = softmax(said[0], temperature)
-    valence, arousal = points_of(probabilities, said[2] if len(said) > 2 else None)
-    unrated = float("nan")
-    return Predictions(
-        protocol=np.array([key["protocol"]] * len(rows)),
-        fold=np.full(len(rows), key["fold"], np.int64),
-        clip=np.array([clip.id for clip in clips]),
-        dataset=np.array([clip.dataset for clip in clips]),
-        artist=np.array([clip.artist for clip in clips]),
-        truth=study.data.targets[rows].argmax(axis=1).astype(np.int64),
+    return Predictions.of_clips(
+        [study.clips[i] for i in rows],
+        protocol=key["protocol"],
+        fold=key["fold"],
         logits=said[0],
-        probabilities=probabilities.astype(np.float32),
-        valence=valence.astype(np.float32),
-        arousal=arousal.astype(np.float32),
-        valence_true=np.array([unrated if clip.valence is None else clip.valence for clip in clips], np.float32),
-        arousal_true=np.array([unrated if clip.arousal is None else clip.arousal for clip in clips], np.float32),
-        embedding=said[1].astype(np.float16),
+        probabilities=probabilities,
+        points=points_of(probabilities, said[2] if len(said) > 2 else None),
+        embeddings=said[1],
         loudness_db=study.loudness_db[rows],
-        genre=np.array([clip.genre for clip in clips]),
     )
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emotion.mel import CHANNELS, IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
 from training.cache import Images
+from training.stability import renewing_statistics
 
 _EVALUATION_BATCH = 32
 
@@ -95,7 +96,6 @@ def predict(
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
 
 
-@torch.no_grad()
 def renew_statistics(
     network: nn.Module, data: ImageSet, rows: NDArray[np.int64], mel: MelConfig, device: torch.device
 ) -> None:
@@ -110,20 +110,9 @@ def renew_statistics(
         rows: Positions of the clips, two at least.
         mel: What the images are.
         device: Where the network is.
-
-    Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
     """
-    norms = [module for module in network.eval().modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        # Torch's way to say: the plain mean over all batches.
-        norm.momentum = None
-        norm.train()
-    # A last batch of one image has no spread to measure.
-    for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
-        part = rows[start : start + _EVALUATION_BATCH]
-        network(network_tensor(data.batch(part, np.zeros_like(part), device), mel))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    network.eval()
+    with renewing_statistics(network):
+        # A last batch of one image has no spread to measure.
+        for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
+            part = rows[start : start + _EVALUATION_BATCH]
+            network(network_tensor(data.batch(part, np.zeros_like(part), device), mel))

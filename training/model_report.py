@@ -35,7 +35,9 @@ def make_report(card: dict[str, Any], predictions: Path, run: Path | None) -> di
     try:
         report = _scores(predictions) if predictions.is_file() else _scores_of_card(facts)
         history = _history(run) if run is not None else facts.get("history", [])
-        told = json.loads((run / "run.json").read_text()) if run is not None and (run / "run.json").is_file() else facts
+        told = facts
+        if run is not None and (run / "run.json").is_file():
+            told = json.loads((run / "run.json").read_text(encoding="utf-8"))
         return {**report, "curves": _curves(history), "run": {key: told[key] for key in _RUN_FACTS if key in told}}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"What {run or predictions} says of its model cannot be read: {error}") from error
@@ -80,7 +82,9 @@ def _summed(scores: dict[str, Any]) -> dict[str, Any]:
 
 def _history(run: Path) -> list[dict[str, Any]]:
     path = run / "history.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines() if line.strip()] if path.is_file() else []
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from training.datasets import Clip
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,51 @@ class Predictions:
     embedding: NDArray[np.float16]
     loudness_db: NDArray[np.float32]
     genre: NDArray[np.str_]
+
+    @classmethod
+    def of_clips(
+        cls,
+        clips: Sequence[Clip],
+        *,
+        protocol: str,
+        fold: int,
+        logits: NDArray[np.float32],
+        probabilities: NDArray[np.floating],
+        points: tuple[NDArray[np.floating], NDArray[np.floating]],
+        embeddings: NDArray[np.floating],
+        loudness_db: NDArray[np.float32] | None = None,
+    ) -> Predictions:
+        """Return a row for each labelled clip.
+
+        Args:
+            clips: In the order of every array.
+            protocol: As in the table.
+            fold: As in the table.
+            logits: As in the table.
+            probabilities: As in the table.
+            points: Predicted valence and arousal, each `(n,)`, as `emotion.predict.points_of` gives them.
+            embeddings: `(n, 64)`.
+            loudness_db: As in the table; None where unknown.
+        """
+        rated = [(clip.valence, clip.arousal) for clip in clips]
+        points_true = np.array([[np.nan if value is None else value for value in point] for point in rated], np.float32)
+        return cls(
+            protocol=np.full(len(clips), protocol),
+            fold=np.full(len(clips), fold, np.int64),
+            clip=np.array([clip.id for clip in clips]),
+            dataset=np.array([clip.dataset for clip in clips]),
+            artist=np.array([clip.artist for clip in clips]),
+            truth=np.array([-1 if clip.quadrant is None else clip.quadrant.index for clip in clips], np.int64),
+            logits=logits.astype(np.float32),
+            probabilities=probabilities.astype(np.float32),
+            valence=points[0].astype(np.float32),
+            arousal=points[1].astype(np.float32),
+            valence_true=points_true[:, 0],
+            arousal_true=points_true[:, 1],
+            embedding=embeddings.astype(np.float16),
+            loudness_db=np.full(len(clips), np.nan, np.float32) if loudness_db is None else loudness_db,
+            genre=np.array([clip.genre for clip in clips]),
+        )
 
     def __len__(self) -> int:
         return len(self.clip)

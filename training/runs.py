@@ -73,7 +73,7 @@ class RunFolder:
     @property
     def config_toml(self) -> str:
         """The configuration, as it was read."""
-        return (self.path / CONFIG).read_text()
+        return (self.path / CONFIG).read_text(encoding="utf-8")
 
     @property
     def is_finished(self) -> bool:
@@ -95,7 +95,9 @@ class RunFolder:
     def history(self) -> list[dict[str, Any]]:
         """Return one dictionary per epoch, in order; empty before the first epoch ends."""
         path = self.path / HISTORY
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def predictions(self) -> Predictions:
         """Return what the run said of its test clips.
@@ -146,7 +148,7 @@ class RunFolder:
     def _json(self, name: str) -> dict[str, Any]:
         path = self.path / name
         try:
-            found: dict[str, Any] = json.loads(path.read_text())
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{self.path} has no {name} yet; finish it with --resume {self.path}.") from None
         except ValueError as error:
@@ -163,7 +165,7 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text file that appears whole or not at all."""
     beside = path.with_name(f"{path.name}.part")
     try:
-        beside.write_text(text)
+        beside.write_text(text, encoding="utf-8")
         beside.replace(path)
     finally:
         beside.unlink(missing_ok=True)

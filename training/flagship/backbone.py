@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import openvino
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from emotion.engines import compile_openvino
 from emotion.mel import MelConfig
 from emotion.network import QuadrantNetwork
 from training.flagship.scenes import Composer, student_images
@@ -31,13 +30,7 @@ class Backbone:
             mel: Gives the size of an image.
             precision: "f32", as served, or "bf16", twice as fast.
         """
-        shape = mel.network_shape
-        with torch.inference_mode(), warnings.catch_warnings():
-            # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(_Features(network.eval()), example_input=torch.zeros(1, 3, *shape))
-        model.reshape([-1, 3, *shape])
-        self._compiled = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision})
+        self._compiled = compile_openvino(_Features(network), (3, *mel.network_shape), precision=precision)
 
     def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
         """Return `(n, feature_size)` of batches of network inputs; `total` and `name` are for the progress bar."""

@@ -60,7 +60,7 @@ def read_config(path: Path) -> FlagshipConfig:
     Raises:
         ValueError: The file is not TOML, or a key is missing, unknown or names no dataset.
     """
-    return config_of(tomllib.loads(path.read_text()), str(path))
+    return config_of(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
 
 
 def config_of(raw: Mapping[str, Any], name: str) -> FlagshipConfig:

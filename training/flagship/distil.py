@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ from training.exceptions import TrainingDivergedError
 from training.flagship.muon import Muon
 from training.flagship.scenes import Composer, SceneConfig
 from training.flagship.teacher import Ears
-from training.stability import keep_wide_depthwise_in_float32
+from training.resume import read_checkpoint, write_checkpoint
+from training.stability import keep_wide_depthwise_in_float32, renewing_statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +165,7 @@ def pretrain(
 
     Raises:
         TrainingDivergedError: The loss is not finite.
+        emotion.exceptions.CheckpointError: The checkpoint is damaged or of another run.
     """
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
@@ -171,7 +173,8 @@ def pretrain(
     first = composer.lesson(2, config.stages[0].crop_columns, np.random.default_rng(seed))
     student = Student(network, teachers.raw(first.teacher_db).shape[1])
     chosen = optimisers(student, config)
-    done = _resume(checkpoint, student, chosen)
+    identity = {"configuration": asdict(config), "network": asdict(network.config), "seed": seed}
+    done = _resume(checkpoint, identity, student, chosen)
     step = 0
     for stage in config.stages:
         if done >= step + stage.steps:
@@ -191,7 +194,7 @@ def pretrain(
                 pace = len(losses) * stage.batch_size / (time.monotonic() - started)
                 say(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
             if (number + 1) % 50 == 0 or position == stage.steps - 1:
-                _save(checkpoint, student, chosen, number + 1)
+                _save(checkpoint, identity, student, chosen, number + 1)
             if (number + 1) % 500 == 0 or position == stage.steps - 1:
                 if not stage.settled:
                     settle(student, composer, stage, seed)
@@ -246,42 +249,26 @@ def _step(
     return float(loss.item())
 
 
-@torch.no_grad()
 def settle(student: Student, composer: Composer, stage: DistilStage, seed: int, batches: int = 12) -> None:
-    """Measure the statistics of batch normalisation anew, in place, on lessons of a stage.
-
-    Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
-    """
-    norms = [module for module in student.eval().modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
+    """Measure the statistics of batch normalisation anew, in place, on lessons of a stage."""
     rng = np.random.default_rng((seed, 2))
-    for _ in range(batches):
-        with torch.autocast("cpu", torch.bfloat16):
+    with renewing_statistics(student), torch.autocast("cpu", torch.bfloat16):
+        for _ in range(batches):
             student.network.features(composer.lesson(stage.batch_size, stage.crop_columns, rng, stage.scene).images)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    student.eval()
 
 
-def _save(path: Path, student: Student, chosen: Sequence[torch.optim.Optimizer], step: int) -> None:
-    beside = path.with_suffix(".part")
-    state = {"student": student.state_dict(), "optimisers": [o.state_dict() for o in chosen], "step": step}
-    try:
-        torch.save(state, beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+def _save(
+    path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer], step: int
+) -> None:
+    state = {"student": student.state_dict(), "optimisers": [each.state_dict() for each in chosen], "step": step}
+    write_checkpoint(path, identity, state)
 
 
-def _resume(path: Path, student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
+def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
     if not path.exists():
         return 0
-    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    student.load_state_dict(state["student"])
-    for optimiser, saved in zip(chosen, state["optimisers"], strict=True):
+    found = read_checkpoint(path, identity)
+    student.load_state_dict(found["student"])
+    for optimiser, saved in zip(chosen, found["optimisers"], strict=True):
         optimiser.load_state_dict(saved)
-    return int(state["step"])
+    return int(found["step"])

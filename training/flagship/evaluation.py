@@ -63,20 +63,13 @@ def served(predictor: Predictor, clips: list[Clip], say: Callable[[str], None]) 
         else:
             kept.append((clip, result))
     probabilities = np.stack([result.probabilities for _, result in kept])
-    return Predictions(
-        protocol=np.full(len(kept), "held_out"),
-        fold=np.zeros(len(kept), np.int64),
-        clip=np.array([clip.id for clip, _ in kept]),
-        dataset=np.array([clip.dataset for clip, _ in kept]),
-        artist=np.array([clip.artist for clip, _ in kept]),
-        truth=np.array([-1 if clip.quadrant is None else clip.quadrant.index for clip, _ in kept]),
+    valence, arousal = np.array([(result.valence, result.arousal) for _, result in kept]).T
+    return Predictions.of_clips(
+        [clip for clip, _ in kept],
+        protocol="held_out",
+        fold=0,
         logits=np.log(np.maximum(probabilities, 1e-12)).astype(np.float32) * np.float32(predictor.card.temperature),
-        probabilities=probabilities.astype(np.float32),
-        valence=np.array([result.valence for _, result in kept], np.float32),
-        arousal=np.array([result.arousal for _, result in kept], np.float32),
-        valence_true=np.array([np.nan if clip.valence is None else clip.valence for clip, _ in kept], np.float32),
-        arousal_true=np.array([np.nan if clip.arousal is None else clip.arousal for clip, _ in kept], np.float32),
-        embedding=np.stack([result.embedding for _, result in kept]).astype(np.float16),
-        loudness_db=np.full(len(kept), np.nan, np.float32),
-        genre=np.array([getattr(clip, "genre", "") for clip, _ in kept]),
+        probabilities=probabilities,
+        points=(valence, arousal),
+        embeddings=np.stack([result.embedding for _, result in kept]),
     )

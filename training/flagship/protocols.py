@@ -20,6 +20,8 @@ from training.flagship.teacher import Judge
 from training.metrics import fit_temperature
 from training.predictions import Predictions
 
+# What is judged beside the held-out clips; `training.report.scores.PROTOCOLS` says what each asks.
+CROSS_VALIDATED = ("artist_grouped", "stratified", "leave_one_source_out")
 # The teacher's opinions of the training clips, and its logits of validation and test clips, by protocol and fold.
 Lessons = dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]
 
@@ -147,26 +149,16 @@ def predictions_of(
     embeddings: NDArray[np.float32],
 ) -> Predictions:
     """Return a fold's judgements as rows of the table that everything is scored from."""
-    rows, n = fold.test, len(fold.test)
     probabilities = softmax(logits, temperature)
-    valence, arousal = points_of(probabilities, points)
-    clips = [material.clips[i] for i in rows]
-    return Predictions(
-        protocol=np.full(n, fold.protocol),
-        fold=np.full(n, fold.number),
-        clip=np.array([clip.id for clip in clips]),
-        dataset=np.array([clip.dataset for clip in clips]),
-        artist=np.array([clip.artist for clip in clips]),
-        truth=material.truth[rows],
-        logits=logits.astype(np.float32),
-        probabilities=probabilities.astype(np.float32),
-        valence=np.asarray(valence, np.float32),
-        arousal=np.asarray(arousal, np.float32),
-        valence_true=material.points[rows, 0],
-        arousal_true=material.points[rows, 1],
-        embedding=embeddings.astype(np.float16),
-        loudness_db=np.array([material.spectra[i].level_db for i in rows], np.float32),
-        genre=np.array([getattr(clip, "genre", "") for clip in clips]),
+    return Predictions.of_clips(
+        [material.clips[i] for i in fold.test],
+        protocol=fold.protocol,
+        fold=fold.number,
+        logits=logits,
+        probabilities=probabilities,
+        points=points_of(probabilities, points),
+        embeddings=embeddings,
+        loudness_db=np.array([material.spectra[i].level_db for i in fold.test], np.float32),
     )
 
 
@@ -176,7 +168,7 @@ def judge_protocols(
     heard: tuple[Tensor, Tensor],
     config: FlagshipConfig,
     *,
-    protocols: tuple[str, ...] = ("artist_grouped", "stratified", "leave_one_source_out"),
+    protocols: tuple[str, ...] = CROSS_VALIDATED,
     say: Callable[[str], None],
 ) -> tuple[Predictions, Predictions]:
     """Return all rows of several protocols: the student's and the teacher's."""

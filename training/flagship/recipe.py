@@ -21,7 +21,7 @@ from training.flagship import cards
 from training.flagship.config import FlagshipConfig, read_config
 from training.flagship.distil import Student, Teachers, prepare_from_scratch, pretrain
 from training.flagship.material import Material, gather, hear, load_clips, readable
-from training.flagship.protocols import Fold, Judged, Lessons, judge_fold, judge_protocols
+from training.flagship.protocols import CROSS_VALIDATED, Fold, Judged, Lessons, judge_fold, judge_protocols
 from training.flagship.scenes import Composer, SceneConfig
 from training.flagship.spectra import Spectra
 from training.flagship.teacher import TAGGERS
@@ -58,7 +58,7 @@ def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, sa
     """
     config = read_config(config_path)
     started = time.monotonic()
-    folder = _folder(run_dir, config_path.read_text(), config)
+    folder = _folder(run_dir, config_path.read_text(encoding="utf-8"), config)
     clips = load_clips(config.datasets, data_root, work_dir)
     split = artist_grouped_split(clips, seed=config.seed)
     material = gather(
@@ -201,7 +201,7 @@ def fit_and_judge(
     *,
     folder: RunFolder,
     say: Say,
-    protocols: tuple[str, ...] = ("artist_grouped", "stratified", "leave_one_source_out"),
+    protocols: tuple[str, ...] = CROSS_VALIDATED,
 ) -> dict[str, Any]:
     """Fit heads on a finished backbone, judge every protocol, and save the model with its card."""
     heard = hear(network, material, config)

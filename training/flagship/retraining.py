@@ -13,7 +13,6 @@ from emotion import checkpoint
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
 from training.flagship.config import FlagshipConfig, config_of
-from training.flagship.distil import prepare_from_scratch
 from training.flagship.material import gather, load_clips
 from training.flagship.protocols import Fold
 from training.flagship.recipe import fit_and_judge, held_out_fold, learn, timbres_of, write_splits
@@ -65,9 +64,7 @@ def _retrain(job: RetrainJob, say: Say, *, keep_backbone: bool) -> None:
     split = with_own(artist_grouped_split(public, seed=config.seed), public, job.own_clips, config.seed)
     held_out: Fold = held_out_fold(material, clips, split)
     write_splits(folder, material, held_out)
-    if keep_backbone:
-        prepare_from_scratch(network)
-    else:
+    if not keep_backbone:
         network = learn(
             material, held_out, config, data_root=job.data_root, work_dir=job.work_dir, folder=folder, say=say
         )

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.audio import SAMPLE_RATE_HZ
-from emotion.mel import CHANNELS, IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
+from emotion.mel import CHANNELS, MelConfig
 from training.flagship.spectra import FLOOR_DB, TEACHER_HOP, TEACHER_MELS, TEACHER_RATE_HZ, Spectra
+from training.images import network_tensor
 
 _NEPERS_PER_DB = math.log(10) / 10
 
@@ -195,10 +196,7 @@ def student_images(level_db: Tensor, mel: MelConfig) -> Tensor:
         `(n, 3, n_mels, frames / 3)`, channels last in memory.
     """
     image = ((level_db - mel.reference_db) / mel.range_db + 1.0).clamp(0.0, 1.0)
-    n, frames, bands = image.shape
-    centred = (image - IMAGE_CENTRE) / IMAGE_SPREAD
-    spread = centred.view(n, frames // CHANNELS, CHANNELS, bands).permute(0, 2, 3, 1)
-    return spread.contiguous(memory_format=torch.channels_last)
+    return network_tensor(image.transpose(1, 2)[:, None], mel)
 
 
 def _uniform(rng: np.random.Generator, n: int, limit: float) -> Tensor:

@@ -6,7 +6,6 @@ the fly in a way that both hear alike.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from tqdm import tqdm
 from emotion.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.exceptions import AudioUnreadableError
 from emotion.mel import MelConfig, log_mel
+from training.cache import content_digest
 
 LONGEST_S = 60.0
 FLOOR_DB = -100.0
@@ -72,14 +72,22 @@ def spectra_of(
     return [file if isinstance(file, AudioUnreadableError) else _read(file) for file in files]
 
 
+def content_name(path: Path) -> str:
+    """Return what the caches call an audio file: 24 hexadecimal digits of its content.
+
+    Raises:
+        AudioUnreadableError: There is no such file; the message names it.
+    """
+    return content_digest(path).hex()[:24]
+
+
 def _read(file: Path) -> Spectra:
     with np.load(file) as arrays:
         return Spectra(arrays["student"], arrays["teacher"], float(arrays["level_db"]))
 
 
 def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnreadableError:
-    with path.open("rb") as file:
-        target = folder / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:24]}.npz"
+    target = folder / f"{content_name(path)}.npz"
     if target.exists():
         return target
     try:

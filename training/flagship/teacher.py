@@ -7,8 +7,6 @@ which need no labels, and the teacher's opinions, which are out-of-fold for the 
 
 from __future__ import annotations
 
-import hashlib
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
@@ -28,8 +26,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
+from emotion.engines import compile_openvino
 from emotion.predict import softmax
-from training.flagship.spectra import TEACHER_HOP, TEACHER_RATE_HZ, Spectra, stretch_at
+from training.flagship.spectra import TEACHER_HOP, TEACHER_MELS, TEACHER_RATE_HZ, Spectra, content_name, stretch_at
 from training.metrics import fit_temperature
 
 TAGGERS = ("msd_fcn.pth", "jamendo_fcn.pth")
@@ -92,17 +91,10 @@ class Ears:
         """Return features `(n, 576 * n_taggers)` of spectra `(n, 1, 96, n_frames)` in dB."""
         n_frames = level_db.shape[-1]
         if n_frames not in self._compiled:
-            self._compiled[n_frames] = self._compile(n_frames)
+            taggers = _Each(self._taggers)
+            self._compiled[n_frames] = compile_openvino(taggers, (1, TEACHER_MELS, n_frames), precision="bf16")
         found = self._compiled[n_frames](level_db)
         return np.concatenate([np.asarray(found[i], np.float32) for i in range(len(self._taggers))], axis=1)
-
-    def _compile(self, n_frames: int) -> openvino.CompiledModel:
-        with torch.inference_mode(), warnings.catch_warnings():
-            # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            model = openvino.convert_model(_Each(self._taggers), example_input=torch.zeros(1, 1, 96, n_frames))
-        model.reshape([-1, 1, 96, n_frames])
-        return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "bf16"})
 
 
 class _Each(nn.Module):
@@ -158,8 +150,7 @@ def _statistics_of(paths: Sequence[Path], cache_dir: Path, workers: int) -> NDAr
 
 
 def _cached_statistics(path: Path, *, cache_dir: Path) -> NDArray[np.float32]:
-    with path.open("rb") as file:
-        target = cache_dir / f"{hashlib.file_digest(file, 'sha256').hexdigest()[:24]}.npy"
+    target = cache_dir / f"{content_name(path)}.npy"
     if not target.exists():
         beside = target.with_suffix(".part.npy")
         np.save(beside, _statistics(read_window_at(path, 0.5).waveform))

@@ -102,7 +102,7 @@ def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}.") from error
     if not isinstance(found, dict):
@@ -114,7 +114,7 @@ def _history(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
     lines = []
-    for number, line in enumerate(path.read_text().splitlines(keepends=True), start=1):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
         try:
             lines.append(json.loads(line))
         except ValueError as error:

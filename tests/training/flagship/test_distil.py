@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from emotion.exceptions import CheckpointError
 from emotion.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
 from training.exceptions import TrainingDivergedError
@@ -76,7 +77,7 @@ def test_muon_turns_a_gradient_into_a_rotation() -> None:
     assert singular.max() < 1.3
 
 
-def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: int = -1) -> Student:
+def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: int = -1, seed: int = 1) -> Student:
     steps = []
 
     def say(line: str) -> None:
@@ -93,7 +94,7 @@ def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: 
         composer(clips),
         Teachers(taggers),
         config,
-        seed=1,
+        seed=seed,
         checkpoint=checkpoint,
         say=say,
         evaluate=evaluate,
@@ -120,6 +121,12 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
     assert torch.load(tmp_path / "killed.pt", weights_only=True)["step"] == 5
     for name, value in whole.state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_another_run_is_refused(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:
+    learn(clips, taggers, tmp_path / "c.pt")
+    with pytest.raises(CheckpointError, match="another seed: it has 1, this run has 2"):
+        learn(clips, taggers, tmp_path / "c.pt", seed=2)
 
 
 def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from training.runs import write_whole
+
 if TYPE_CHECKING:
     from training.report.page import Extras
     from training.report.run import Run
@@ -72,12 +74,12 @@ class Command(BaseCommand):
         by_dataset = {name: each.to_json() for name, each in scores.items()}
         self.stdout.write(scores_table(by_dataset))
         if options["json"]:
-            _write(options["json"], json.dumps(by_dataset, indent=1) + "\n")
+            write_whole(options["json"], json.dumps(by_dataset, indent=1) + "\n")
         if options["write_card"]:
             card = read_card(weights)
             card.facts["test"]["model"] = by_dataset
             write_card(card, weights)
-            _write(weights.parent / "README.md", card_page(card))
+            write_whole(weights.parent / "README.md", card_page(card))
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
         from training.report.run import read_run
@@ -89,7 +91,7 @@ class Command(BaseCommand):
         if options["html"]:
             from training.report.page import report_page
 
-            _write(options["html"], report_page(run, extras))
+            write_whole(options["html"], report_page(run, extras))
             self.stdout.write(f"The report is in {options['html']}.")
             if not len(run.predictions):
                 return
@@ -97,7 +99,7 @@ class Command(BaseCommand):
         for table in run_tables(run.predictions, extras.systems):
             self.stdout.write(f"\n{table.title}\n\n{table.to_markdown()}")
         if options["json"]:
-            _write(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
+            write_whole(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
         if options["write_card"]:
             self._write_card(run)
 
@@ -143,20 +145,10 @@ class Command(BaseCommand):
         # A recipe that told of itself in tables of its own knows better than this.
         card.facts.setdefault("tables", [table.to_json() for table in run_tables(run.predictions)])
         write_card(card, weights)
-        _write(weights.parent / "README.md", card_page(card))
+        write_whole(weights.parent / "README.md", card_page(card))
 
 
 def _weights_of(run: Run) -> Path | None:
     """Return the weights that the run left beside its card."""
     found = [path for path in sorted(run.folder.glob("*.safetensors")) if path.with_suffix(".json").is_file()]
     return found[-1] if found else None
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a text file that appears whole or not at all."""
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -92,7 +92,7 @@ class Command(BaseCommand):
         run_dir = options["resume"] or options["run"] or new_run_path(tomllib.loads(text).get("version", "model"))
         with TemporaryDirectory() as folder:
             path = Path(folder) / "config.toml"
-            path.write_text(text)
+            path.write_text(text, encoding="utf-8")
             flagship.run(
                 path, data_root=options["data"], work_dir=options["work"], run_dir=run_dir, say=self.stdout.write
             )
@@ -116,7 +116,7 @@ def _configuration(options: dict[str, Any]) -> str:
 
     if options["resume"]:
         return RunFolder.open(options["resume"]).config_toml
-    text = _config_path(options["config"]).read_text()
+    text = _config_path(options["config"]).read_text(encoding="utf-8")
     if not options["set"]:
         return text
     values = tomllib.loads(text)
