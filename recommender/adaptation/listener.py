@@ -1,0 +1,273 @@
+"""The listener's own model: what a song does to them, how sure that is, and what made it differ. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, stdtr
+
+from recommender.adaptation.liking import LikingModel
+from recommender.adaptation.posterior import Answers, Posterior, infer
+from recommender.adaptation.prior import NOISE_DF, Prior
+from recommender.adaptation.ratings import MOOD, Ratings, features, features_of
+
+# However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
+MAX_SHIFT = 0.8
+# The part of what a rating leaves unexplained that belongs to the very song rather than to the moment.
+OWN_SHARE = 0.5
+# Songs whose embeddings are at least this close (cosine) are called similar.
+SIMILAR_COSINE = 0.5
+# A rating is said to have moved a song only when it alone moved it this far.
+SUPPORT_SHIFT = 0.01
+_BISECTIONS = 25
+
+Mood = tuple[float, float] | NDArray[np.float64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What songs are predicted to do to the listener, one row per song.
+
+    `point` `(n, 2)` in [-1, 1], what is felt if the song does something; `shift` `(n, 2)`, point less perceived;
+    `by_mood` `(n, 2)`, the part of the shift due to the mood before; `by_ratings` `(n, 2)`, the part that the
+    listener's own ratings made; `sd` `(n,)`, standard deviation of the point, of the less certain axis; `n_similar`
+    `(n,)`, rated similar songs that moved it the way it went; `by_own_rating` `(n,)`, whether a rating of the very song
+    did; `liking` `(n,)` in [-1, 1] with `liking_sd` `(n,)`; `own_like` `(n,)`, what was said or implied of the very
+    song, else NaN.
+    """
+
+    point: NDArray[np.float64]
+    shift: NDArray[np.float64]
+    by_mood: NDArray[np.float64]
+    by_ratings: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    n_similar: NDArray[np.int64]
+    by_own_rating: NDArray[np.bool_]
+    liking: NDArray[np.float64]
+    liking_sd: NDArray[np.float64]
+    own_like: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class LinearFelt:
+    """The model as a linear map: felt = offset + on_perceived @ perceived + on_embedding @ embedding.
+
+    `offset` `(2,)`; `on_perceived` `(2, 2)`; `on_embedding` `(2, d)`; `liking` `(d,)`, on the embedding. What is known
+    of single songs is not in it.
+    """
+
+    offset: NDArray[np.float64]
+    on_perceived: NDArray[np.float64]
+    on_embedding: NDArray[np.float64]
+    liking: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerModel:
+    """A fitted listener; make one with `ListenerModel.fit`."""
+
+    prior: Prior
+    basis: NDArray[np.float64]
+    posterior: Posterior
+    answers: Answers
+    song_ids: NDArray[np.int64]
+    embeddings: NDArray[np.float64]
+    liking: LikingModel
+
+    @classmethod
+    def fit(
+        cls, ratings: Ratings, prior: Prior | None = None, basis: NDArray[np.float64] | None = None
+    ) -> ListenerModel:
+        """Fit the posterior; rows that are not finite, and weights that are not positive, are left out.
+
+        Args:
+            ratings: what the listener said, `m` rows with embeddings `(m, d)`.
+            prior: what all listeners have in common; None for that of a new installation.
+            basis: `(r, d)`, orthonormal rows onto which embeddings are projected; None leaves embeddings out.
+
+        Returns:
+            The model; with no usable rating it predicts what the prior's mean does, exactly.
+        """
+        prior = prior or Prior.default()
+        basis = np.zeros((0, ratings.embeddings.shape[1])) if basis is None else np.asarray(basis, np.float64)
+        usable = ratings.with_feeling()
+        usable = replace(usable, felt=np.clip(usable.felt, -1, 1), perceived=np.clip(usable.perceived, -1, 1))
+        answers = set_against(usable, prior, basis)
+        return cls(
+            prior=prior,
+            basis=basis,
+            posterior=infer(answers, prior.spread(basis), prior.stay, prior.stay_sd),
+            answers=answers,
+            song_ids=usable.song_ids,
+            embeddings=usable.embeddings,
+            liking=LikingModel.fit(ratings, prior.liking, basis),
+        )
+
+    @property
+    def n_ratings(self) -> int:
+        """How many ratings of feeling it learned from."""
+        return len(self.song_ids)
+
+    @property
+    def stay_share(self) -> float:
+        """The expected share of songs that leave this listener as they were."""
+        return self.posterior.stay_share
+
+    @property
+    def coefficients(self) -> NDArray[np.float64]:
+        """The listener's own coefficients `(2, 6 + r)` on `ratings.features`."""
+        return np.asarray(self.prior.coefficients(self.basis) + self.posterior.mean)
+
+    @property
+    def bias(self) -> tuple[float, float]:
+        """How far the listener's ratings shift (valence, arousal) of a song that is neutral in everything."""
+        return float(self.posterior.mean[0, 0]), float(self.posterior.mean[1, 0])
+
+    def predict(
+        self,
+        song_ids: NDArray[np.int64],
+        perceived: NDArray[np.float64],
+        embeddings: NDArray[np.float64],
+        mood: Mood = None,
+        familiar: NDArray[np.float64] | None = None,
+    ) -> Felt:
+        """Predict what songs do to the listener; values that are not finite count as 0.
+
+        Args:
+            song_ids: `(n,)`.
+            perceived: `(n, 2)`, (valence, arousal) of the shared model in [-1, 1].
+            embeddings: `(n, d)`, L2-normalised; a zero row when none is comparable.
+            mood: (valence, arousal) before listening, one for all or `(n, 2)`; None when it is not known.
+            familiar: `(n,)`, 1 known, -1 new, 0 or None when that is not known.
+        """
+        perceived, embeddings = _finite(perceived), _finite(embeddings)
+        x = self._features(perceived, embeddings, mood, familiar)
+        shared = x @ self.prior.coefficients(self.basis).T
+        by_ratings = np.clip(x @ self.posterior.mean.T + self._own_effect(song_ids), -MAX_SHIFT, MAX_SHIFT)
+        point = np.clip(shared + by_ratings, -1.0, 1.0)
+        n_similar, by_own = self._supporters(song_ids, x, embeddings, by_ratings)
+        liking, liking_sd = self.liking.predict(song_ids, embeddings)
+        return Felt(
+            point=point,
+            shift=point - perceived,
+            by_mood=x[:, MOOD] @ self.coefficients[:, MOOD].T,
+            by_ratings=by_ratings,
+            sd=np.sqrt(((x @ self.posterior.covariance) * x).sum(axis=2)).max(axis=0),
+            n_similar=n_similar,
+            by_own_rating=by_own,
+            liking=liking,
+            liking_sd=liking_sd,
+            own_like=self.liking.said_of(song_ids),
+        )
+
+    def expect(self, point: NDArray[np.float64], mood: Mood) -> NDArray[np.float64]:
+        """Return the median of what will be answered, `(n, 2)`: the mood again, or the song's point, as is likely.
+
+        Args:
+            point: `(n, 2)`, of `predict` with the same mood.
+            mood: (valence, arousal) before listening, one for all or `(n, 2)`; where it is not known, the point
+                itself is what is expected.
+        """
+        centre = point if mood is None else np.asarray(mood, np.float64)
+        centre = np.where(np.isfinite(centre), centre, point)
+        low, high = np.minimum(point, centre) - 0.5, np.maximum(point, centre) + 0.5
+        stay_sd, noise_sd = self.prior.stay_sd, np.sqrt(self.prior.noise[:, 1])
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            below = self.stay_share * ndtr((middle - centre) / stay_sd)
+            below += (1 - self.stay_share) * stdtr(NOISE_DF, (middle - point) / noise_sd)
+            low, high = np.where(below < 0.5, middle, low), np.where(below < 0.5, high, middle)
+        return np.clip((low + high) / 2, -1.0, 1.0)
+
+    def draw(self, seed: int, temperature: float = 1.0) -> ListenerModel:
+        """Return a model whose coefficients are drawn from the posterior (Thompson sampling).
+
+        Args:
+            seed: the same seed gives the same draw.
+            temperature: scales the posterior's standard deviation; 0 gives the mean back.
+
+        Source: Thompson (1933); Chapelle and Li (2011), An empirical evaluation of Thompson sampling.
+        """
+        rng = np.random.default_rng(seed)
+        axes = zip(self.posterior.mean, self.posterior.covariance, strict=True)
+        felt = np.stack([_drawn(rng, mean, covariance, temperature) for mean, covariance in axes])
+        liking = _drawn(rng, self.liking.mean, self.liking.covariance, temperature)
+        return replace(self, posterior=replace(self.posterior, mean=felt), liking=replace(self.liking, mean=liking))
+
+    def linear(self, mood: Mood = None) -> LinearFelt:
+        """Return the model as a map from what the index holds; familiarity and single songs are left out."""
+        nowhere = np.zeros((1, 2))
+        x = self._features(nowhere, np.zeros((1, self.basis.shape[1])), mood, None)
+        coefficients = self.coefficients
+        return LinearFelt(
+            offset=(x @ coefficients.T)[0],
+            on_perceived=coefficients[:, 4:6],
+            on_embedding=coefficients[:, 6:] @ self.basis,
+            liking=self.liking.on_embedding(),
+        )
+
+    def _features(
+        self,
+        perceived: NDArray[np.float64],
+        embeddings: NDArray[np.float64],
+        mood: Mood,
+        familiar: NDArray[np.float64] | None,
+    ) -> NDArray[np.float64]:
+        n_songs = len(perceived)
+        moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), (n_songs, 2))
+        known = np.zeros(n_songs) if familiar is None else familiar
+        return features(perceived, embeddings, moods, known, self.basis)
+
+    def _own_effect(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what is known of the very songs beyond the coefficients, `(n, 2)`."""
+        left = self.answers.residuals - self.answers.x @ self.posterior.mean.T
+        trusted = np.minimum(self.posterior.precision.T * self.answers.noise, 1.0)
+        effects = dict(zip(self.song_ids.tolist(), OWN_SHARE * trusted * left, strict=True))
+        nothing = np.zeros(2)
+        rows = [effects.get(song_id, nothing) for song_id in np.asarray(song_ids).tolist()]
+        return np.asarray(rows, np.float64).reshape(-1, 2)
+
+    def _supporters(
+        self,
+        song_ids: NDArray[np.int64],
+        x: NDArray[np.float64],
+        embeddings: NDArray[np.float64],
+        by_ratings: NDArray[np.float64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Count, per song, the similar songs whose ratings moved it along the larger axis, and find its own rating."""
+        own = np.asarray(song_ids)[:, None] == self.song_ids[None, :]
+        axis = np.argmax(np.abs(by_ratings), axis=1)
+        direction = np.sign(np.take_along_axis(by_ratings, axis[:, None], axis=1))
+        pulls = self.posterior.precision * self.answers.residuals.T
+        influence = (x @ self.posterior.covariance) @ self.answers.x.T * pulls[:, None, :]
+        contributions = influence[axis, np.arange(len(x))] * direction
+        similar = embeddings @ self.embeddings.T >= SIMILAR_COSINE
+        supports = contributions >= SUPPORT_SHIFT
+        moved_by_own = own.any(axis=1) & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
+        return (supports & similar & ~own).sum(axis=1), moved_by_own
+
+
+def set_against(usable: Ratings, prior: Prior, basis: NDArray[np.float64]) -> Answers:
+    """Return usable ratings set against what the prior's mean expects."""
+    x = features_of(usable, basis)
+    known = np.asarray(np.isfinite(usable.moods).all(axis=1), np.int64)
+    return Answers(
+        x=x,
+        residuals=usable.felt - x @ prior.coefficients(basis).T,
+        noise=prior.noise[:, known].T,
+        unmoved=usable.felt - usable.moods,
+        weights=usable.weights,
+    )
+
+
+def _drawn(
+    rng: np.random.Generator, mean: NDArray[np.float64], covariance: NDArray[np.float64], temperature: float
+) -> NDArray[np.float64]:
+    noise = rng.standard_normal(len(mean))
+    return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ noise)
+
+
+def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.isfinite(values), values, 0.0)
