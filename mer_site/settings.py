@@ -101,6 +101,8 @@ CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
     "emotion.tasks.analyse_songs": {"queue": "gpu"},
     "emotion.tasks.reanalysis_go_on": {"queue": "gpu"},
+    "emotion.tasks.curves_go_on": {"queue": "gpu"},
+    "emotion.tasks.explain_tag": {"queue": "gpu"},
     "training.tasks.gate_check": {"queue": "gpu"},
     "training.tasks.retrain": {"queue": "gpu"},
 }
@@ -125,6 +127,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 30.0,
         "options": {"expires": 30.0},
     },
+    "go on with curves": {
+        "task": "emotion.tasks.curves_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "go on with explanations": {
+        "task": "emotion.tasks.attention_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
     "notice a lost retraining": {
         "task": "training.tasks.retraining_tick",
         "schedule": 60.0,
@@ -134,6 +146,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "recommender.tasks.index_refresh",
         "schedule": 60.0,
         "options": {"expires": 60.0},
+    },
+    "learn what listeners have in common": {
+        "task": "recommender.tasks.prior_learn",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
 }
 

@@ -1,4 +1,4 @@
-"""Playlists, what was played, and what listeners felt. Felt emotion never mixes with perceived estimates."""
+"""Playlists, what was played, what listeners felt and in what mood. Felt never mixes with perceived estimates."""
 
 from __future__ import annotations
 
@@ -9,27 +9,48 @@ from django.db import models
 from catalog.models import Song
 from emotion.quadrants import Quadrant
 
+DEFAULT_VARIETY = 0.3
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
 
 class Playlist(models.Model):
-    """Songs for one target. Owned by a listener, or by the browser session of somebody not signed in."""
+    """Songs for one wish. Owned by a listener, or by the browser session of somebody not signed in."""
+
+    class Kind(models.TextChoices):
+        MOOD = "mood", "Mood"
+        SONG = "song", "Around a song"
+        JOURNEY = "journey", "Journey"
+        IMPORTED = "imported", "Imported"
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="playlists"
     )
     session_key = models.CharField(max_length=40, blank=True, db_index=True)
     title = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MOOD)
     target_quadrant = models.PositiveSmallIntegerField(
         choices=[(q.value, q.label) for q in Quadrant], null=True, blank=True
     )
-    target_valence = models.FloatField(validators=_UNIT)
+    target_valence = models.FloatField(validators=_UNIT, help_text="Of a journey, where it ends.")
     target_arousal = models.FloatField(validators=_UNIT)
+    seed_song = models.ForeignKey(
+        Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Of a list around a song."
+    )
+    path = models.JSONField(default=list, blank=True, help_text="Of a journey: [valence, arousal] pairs, start to end.")
+    mood_valence = models.FloatField(null=True, blank=True, validators=_UNIT, help_text="Before listening, if said.")
+    mood_arousal = models.FloatField(null=True, blank=True, validators=_UNIT)
+    variety = models.FloatField(default=DEFAULT_VARIETY, help_text="0 keeps to what is known best, 1 roams.")
     requested_length = models.PositiveSmallIntegerField()
-    filters = models.JSONField(default=dict, blank=True, help_text='Such as {"genre": "Rock", "artist": 3}.')
+    filters = models.JSONField(default=dict, blank=True, help_text='Such as {"genre": "Rock", "decade": 1990}.')
     seed = models.BigIntegerField()
     model_version = models.CharField(max_length=80)
-    note = models.TextField(blank=True, help_text="Why the list is shorter than asked, in a sentence.")
+    note = models.TextField(blank=True, help_text="Why the list is not all that was asked for, in a sentence.")
+    import_report = models.JSONField(default=dict, blank=True, help_text="Of an imported list: what was not found.")
+    saved_at = models.DateTimeField(null=True, blank=True, help_text="Kept by the listener.")
+    arranged_at = models.DateTimeField(
+        null=True, blank=True, help_text="Ordered by hand; from then on nothing re-ranks it unasked."
+    )
+    share_token = models.CharField(max_length=43, null=True, blank=True, unique=True, help_text="Opens it to anybody.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -47,8 +68,11 @@ class PlaylistItem(models.Model):
     position = models.PositiveSmallIntegerField()
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="playlist_items")
     reason = models.TextField()
-    felt_valence = models.FloatField(help_text="Predicted felt valence when it was placed.")
-    felt_arousal = models.FloatField(help_text="Predicted felt arousal when it was placed.")
+    felt_valence = models.FloatField(null=True, blank=True, help_text="Predicted felt valence when it was placed.")
+    felt_arousal = models.FloatField(null=True, blank=True, help_text="Predicted felt arousal when it was placed.")
+    target_valence = models.FloatField(null=True, blank=True, help_text="The target of this place.")
+    target_arousal = models.FloatField(null=True, blank=True)
+    terms = models.JSONField(default=dict, blank=True, help_text="What each term of the ranking added to its score.")
     played_at = models.DateTimeField(null=True, blank=True, help_text="Playing began; a played item keeps its place.")
 
     class Meta:
@@ -80,6 +104,12 @@ class FeltRating(models.Model):
     listened_s = models.FloatField(null=True, blank=True)
     playlist = models.ForeignKey(Playlist, on_delete=models.SET_NULL, null=True, blank=True, related_name="ratings")
     position = models.PositiveSmallIntegerField(null=True, blank=True)
+    target_valence = models.FloatField(
+        null=True, blank=True, validators=_UNIT, help_text="The playlist's, at its place."
+    )
+    target_arousal = models.FloatField(null=True, blank=True, validators=_UNIT)
+    mood_valence = models.FloatField(null=True, blank=True, validators=_UNIT, help_text="Before listening, if said.")
+    mood_arousal = models.FloatField(null=True, blank=True, validators=_UNIT)
     model_version = models.CharField(max_length=80, blank=True, help_text="The model live when it was given.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -93,14 +123,47 @@ class FeltRating(models.Model):
                 | models.Q(felt_valence__range=(-1, 1), felt_arousal__range=(-1, 1)),
                 name="felt_rating_both_axes_in_range",
             ),
+            models.CheckConstraint(
+                condition=models.Q(mood_valence__isnull=True, mood_arousal__isnull=True)
+                | models.Q(mood_valence__range=(-1, 1), mood_arousal__range=(-1, 1)),
+                name="felt_rating_mood_in_range",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.listener_id} felt {self.song_id}"
 
 
+class MoodReport(models.Model):
+    """How somebody said they were before listening. Always offered, never required."""
+
+    listener = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="mood_reports"
+    )
+    session_key = models.CharField(max_length=40, blank=True, db_index=True)
+    valence = models.FloatField(validators=_UNIT)
+    arousal = models.FloatField(validators=_UNIT)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(valence__range=(-1, 1), arousal__range=(-1, 1)), name="mood_report_in_range"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.valence:+.2f}, {self.arousal:+.2f}"
+
+
 class Listen(models.Model):
-    """That a song was played, when and by whom: an implicit signal, kept apart from ratings."""
+    """That a song was played, by whom and how it ended: an implicit signal, kept apart from ratings."""
+
+    class Outcome(models.TextChoices):
+        STARTED = "started", "Started"
+        COMPLETED = "completed", "Heard to the end"
+        SKIPPED = "skipped", "Skipped"
 
     listener = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="listens"
@@ -108,6 +171,8 @@ class Listen(models.Model):
     session_key = models.CharField(max_length=40, blank=True, db_index=True)
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="listens")
     playlist = models.ForeignKey(Playlist, on_delete=models.SET_NULL, null=True, blank=True, related_name="listens")
+    outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.STARTED)
+    listened_s = models.FloatField(null=True, blank=True, help_text="Seconds heard, once it ended.")
     started_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -116,3 +181,27 @@ class Listen(models.Model):
 
     def __str__(self) -> str:
         return f"{self.song_id} at {self.started_at}"
+
+
+class FeltPrior(models.Model):
+    """What all listeners have in common, learned from their ratings: where a new listener's own model starts."""
+
+    parameters = models.JSONField(help_text="`recommender.adaptation.Prior.as_json`.")
+    model_version = models.CharField(
+        max_length=80, help_text="Whose embeddings and estimates the ratings were set against."
+    )
+    n_listeners = models.PositiveIntegerField()
+    n_ratings = models.PositiveIntegerField()
+    is_current = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_current"], condition=models.Q(is_current=True), name="felt_prior_one_current"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.n_ratings} ratings of {self.n_listeners} listeners"

@@ -5,9 +5,16 @@ from __future__ import annotations
 from celery import shared_task
 
 from recommender import services
+from recommender.services import priors
 
 
 @shared_task(name="recommender.tasks.index_refresh")
 def index_refresh() -> None:
     """Bring the published index up to the rows; finds nothing to do when it already is."""
     services.index_refresh()
+
+
+@shared_task(name="recommender.tasks.prior_learn")
+def prior_learn() -> None:
+    """Learn again what listeners have in common; finds nothing to do while little was rated since."""
+    priors.prior_learn()

@@ -12,7 +12,7 @@ from recommender.exceptions import PlaylistInvalid
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-    from recommender.models import FeltRating
+    from recommender.models import FeltRating, Listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +61,53 @@ class Filters:
 
     genre: str = ""
     artist_id: int | None = None
+    # The first year of ten, such as 1990.
+    decade: int | None = None
 
     @classmethod
     def from_json(cls, stored: dict[str, object]) -> Filters:
         """Read what `as_json` wrote."""
-        artist = stored.get("artist")
-        return cls(genre=str(stored.get("genre", "")), artist_id=artist if isinstance(artist, int) else None)
+        artist, decade = stored.get("artist"), stored.get("decade")
+        return cls(
+            genre=str(stored.get("genre", "")),
+            artist_id=artist if isinstance(artist, int) else None,
+            decade=decade if isinstance(decade, int) else None,
+        )
 
     def as_json(self) -> dict[str, object]:
-        """Return only what is set, such as `{"genre": "Rock", "artist": 3}`."""
+        """Return only what is set, such as `{"genre": "Rock", "artist": 3, "decade": 1990}`."""
         stored: dict[str, object] = {}
         if self.genre:
             stored["genre"] = self.genre
         if self.artist_id is not None:
             stored["artist"] = self.artist_id
+        if self.decade is not None:
+            stored["decade"] = self.decade
         return stored
 
 
 NO_FILTERS = Filters()
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a listener asks a playlist to be.
+
+    `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
+    journey; `around` is the id of a song to stay around; `mood` is how the listener said they are before listening;
+    `variety` in [0, 1] says how far it may roam from what is known best.
+    """
+
+    target: Target
+    length: int
+    seed: int
+    filters: Filters = NO_FILTERS
+    around: int | None = None
+    path: tuple[Point, ...] = ()
+    mood: Point | None = None
+    variety: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +124,12 @@ class FeedbackResult:
     """A stored rating and what it did to the playlist that was playing."""
 
     rating: FeltRating
+    rerank: RerankResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenResult:
+    """How a song's playing ended, as it was kept, and what that did to the playlist that was playing."""
+
+    listen: Listen
     rerank: RerankResult | None = None

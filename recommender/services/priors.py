@@ -1,0 +1,74 @@
+"""What all listeners have in common, learned again from everybody's ratings."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Count
+
+from recommender.adaptation import Prior, learn
+from recommender.candidates import songs_index
+from recommender.history import ratings_for_model
+from recommender.index import SongIndex
+from recommender.models import FeltPrior, FeltRating
+
+logger = logging.getLogger(__name__)
+
+# Fewer listeners than this would be recognisable in what they have in common.
+MIN_LISTENERS = 5
+# Somebody who rated less than this says nothing of how listeners differ.
+MIN_RATINGS = 3
+# The most active listeners decide; learning from them takes a minute or two.
+MAX_LISTENERS = 2000
+# Learning again pays once there is this much more to learn from.
+GROWTH = 1.1
+
+
+def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
+    """Learn the prior and make it the current one.
+
+    Args:
+        anyway: learn even when little was rated since the last time.
+
+    Returns:
+        The new prior; None when there are too few listeners, or too few new ratings.
+    """
+    listeners = _listeners()
+    n_ratings = sum(listeners.values())
+    index = songs_index()
+    if len(listeners) < MIN_LISTENERS or not (anyway or _is_due(n_ratings, index)):
+        return None
+    said = [ratings_for_model(user, index) for user in User.objects.filter(pk__in=listeners).order_by("pk")]
+    basis = getattr(index, "basis", np.zeros((0, index.n_dimensions)))
+    learned = learn(said, basis, Prior.default())
+    row = _store(learned, index.info.model_version, len(said), n_ratings)
+    logger.info("Learned what %d listeners have in common from %d ratings.", len(said), n_ratings)
+    return row
+
+
+def _listeners() -> dict[int, int]:
+    """Return the number of felt ratings by listener, of those who gave most."""
+    rated = FeltRating.objects.filter(felt_valence__isnull=False).order_by().values_list("listener_id")
+    counted = rated.annotate(n=Count("pk")).filter(n__gte=MIN_RATINGS).order_by("-n", "listener_id")
+    return dict(counted[:MAX_LISTENERS])
+
+
+def _is_due(n_ratings: int, index: SongIndex) -> bool:
+    """Return whether there is enough more to learn from; another model's estimates make every rating new."""
+    current = FeltPrior.objects.filter(is_current=True).first()
+    if current is None or current.model_version != index.info.model_version:
+        return True
+    return n_ratings >= GROWTH * current.n_ratings
+
+
+@transaction.atomic
+def _store(prior: Prior, model_version: str, n_listeners: int, n_ratings: int) -> FeltPrior:
+    # The lock makes two learners come one after the other; the constraint allows one current row.
+    list(FeltPrior.objects.select_for_update().filter(is_current=True))
+    FeltPrior.objects.filter(is_current=True).update(is_current=False)
+    return FeltPrior.objects.create(
+        parameters=prior.as_json(), model_version=model_version, n_listeners=n_listeners, n_ratings=n_ratings
+    )
