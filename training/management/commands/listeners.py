@@ -1,0 +1,105 @@
+"""`manage.py listeners STUDY`: how well the recommender knows real listeners, and how it does by simulated ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from training.datasets.base import DatasetError
+
+if TYPE_CHECKING:
+    from training.listeners.cohort import Cohort
+
+
+class Command(BaseCommand):
+    help = (
+        "Predict held-out songs of held-out listeners, after 0, 1, 2, 5, 10 and 20 of their ratings; or compare "
+        "policies on simulated listeners."
+    )
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "study", choices=["situnes", "emotify", "vgmidi", "simulate"], help="Which layout the folder has."
+        )
+        parser.add_argument(
+            "--data",
+            type=Path,
+            help="The study's folder, by default that in MER_DATA; for simulate the folder that holds both studies.",
+        )
+        parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Keeps what was rendered and heard.")
+        parser.add_argument("--weights", type=Path, help="The model that hears recordings; by default the live one.")
+        parser.add_argument("--draws", type=int, default=20, help="Supports drawn for each listener and size.")
+        parser.add_argument("--listeners", type=int, default=200, help="How many to simulate.")
+        parser.add_argument("--seed", type=int, default=0, help="Decides the draws.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there, too.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        studies = {"simulate": self._simulate, "vgmidi": self._pairs}
+        try:
+            figures = studies.get(options["study"], self._protocol)(options)
+        except DatasetError as error:
+            raise CommandError(str(error)) from error
+        if options["json"]:
+            options["json"].write_text(json.dumps(figures, indent=1), encoding="utf-8")
+
+    def _protocol(self, options: dict[str, Any]) -> list[dict[str, Any]]:
+        from training.listeners import emotify, situnes, tables
+        from training.listeners.protocol import evaluate
+
+        folder = options["data"] or Path(settings.MER_DATA) / options["study"]
+        if options["study"] == "emotify":
+            cohort = emotify.load(folder, _weights(options), options["work"] / "heard").cohort
+        else:
+            cohort = situnes.load(folder)
+        self._count(cohort)
+        outcomes = []
+        for part in (cohort, cohort.without_mood()) if cohort.knows_mood else (cohort,):
+            outcome = evaluate(part, n_draws=options["draws"], seed=options["seed"])
+            outcomes.append(outcome)
+            self.stdout.write(f"\n### {tables.heading(outcome)}\n\n{tables.error_table(outcome)}\n")
+            self.stdout.write(f"Ours in full:\n\n{tables.detail_table(outcome)}\n")
+        return [tables.as_json(outcome) for outcome in outcomes]
+
+    def _pairs(self, options: dict[str, Any]) -> dict[str, Any]:
+        from training.listeners import vgmidi
+
+        folder = options["data"] or Path(settings.MER_DATA) / "vgmidi"
+        cohort = vgmidi.load(folder, options["work"], _weights(options), options["work"] / "heard")
+        self._count(cohort)
+        outcome = vgmidi.second_pieces(cohort, seed=options["seed"])
+        self.stdout.write(vgmidi.pair_table(outcome))
+        return outcome.as_json()
+
+    def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
+        from training.listeners import simulate_tables, simulate_world
+        from training.listeners.simulate_journeys import journeys
+
+        folder = options["data"] or Path(settings.MER_DATA)
+        world = simulate_world.load(folder, _weights(options), options["work"] / "heard")
+        listeners = world.draw(options["listeners"], options["seed"])
+        self.stdout.write(f"{simulate_tables.NOTE}\n{len(listeners)} listeners, {len(world.songs)} songs.\n")
+        courses = simulate_tables.compare(listeners, world.songs, world.prior, options["seed"], self.stderr.write)
+        went = [journeys(who, world.songs, world.prior, number) for number, who in enumerate(listeners)]
+        for table in (
+            simulate_tables.policy_table(courses, len(world.songs)),
+            simulate_tables.regret_table(courses),
+            simulate_tables.difference_table(courses),
+            simulate_tables.journey_table(went),
+        ):
+            self.stdout.write(f"{table}\n")
+        return simulate_tables.as_json(courses, went, len(world.songs))
+
+    def _count(self, cohort: Cohort) -> None:
+        self.stdout.write(f"{cohort.name}: {len(cohort.listeners)} listeners, {cohort.n_ratings} answers.")
+
+
+def _weights(options: dict[str, Any]) -> Path:
+    weights: Path | None = options["weights"] or settings.MOODPLANE_WEIGHTS
+    if weights is None:
+        raise CommandError("There is no model to hear the recordings with. Name one: --weights FILE.")
+    return weights
