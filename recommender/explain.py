@@ -1,80 +1,173 @@
-"""The reason for a song in words, made only of the factors that were at work. Pure."""
+"""The reason for a song in words, made only of what decided that it is there. Pure.
+
+What a song is and how close it comes is said of every song. Anything else is said only if it decided: without that
+term of the ranking, another song would have had the place (`recommender.ranking.what_decided`), and by a margin that is
+worth a word. Two facts that speak against a song are owned up to as well: that it was played recently, and that the
+listener did not take to it before.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from emotion.quadrants import Quadrant
+
+Point = tuple[float, float]
 
 CLOSE_DISTANCE = 0.6
 VERY_CLOSE_DISTANCE = 0.25
 FAR_DISTANCE = 1.0
 SURE = 0.5
-# Below these a factor was there, but decided nothing that a person would notice.
+# Below these a factor was there, but is nothing that a person would notice.
 NOTICEABLE_SHIFT = 0.08
-NOTICEABLE_LIKING = 0.05
 NOTICEABLE_RECENCY = 0.5
 NOTICEABLE_LEAN = 0.02
+# Of many songs that are nearly the same, next to nothing decides; the very target is worth 1.
+NOTICEABLE_ADVANTAGE = 0.05
+# A mood closer to the middle of the plane than this is none of the four.
+NEUTRAL_DISTANCE = 0.15
+VERY_ALIKE = 0.8
+ALIKE = 0.5
+# More would be a paragraph; the ones that decided most are named.
+MAX_DECIDING = 3
 
 
 class Factor(StrEnum):
     """A factor that a reason may name."""
 
     TAG = "tag"
+    LIKENESS = "likeness"
     CLOSENESS = "closeness"
+    STAGE = "stage"
     OWN_RATING = "own_rating"
     SIMILAR_RATINGS = "similar_ratings"
     ALL_RATINGS = "all_ratings"
+    MOOD = "mood"
     OWN_LIKE = "own_like"
-    OWN_DISLIKE = "own_dislike"
+    REPLAYED = "replayed"
+    HEARD_OUT = "heard_out"
     SIMILAR_LIKES = "similar_likes"
-    RECENT = "recent"
+    SHARED_LIKING = "shared_liking"
+    EXPLORATION = "exploration"
+    FRESH = "fresh"
+    CONTRAST = "contrast"
     KEPT_APART = "kept_apart"
+    ALBUM_APART = "album_apart"
+    SMALL_STEP = "small_step"
+    FORWARD = "forward"
+    OWN_DISLIKE = "own_dislike"
+    SKIPPED = "skipped"
+    RECENT = "recent"
+
+
+class Told(StrEnum):
+    """What a listener told of liking one song, in words or by what they did."""
+
+    LIKED = "liked"
+    DISLIKED = "disliked"
+    REPLAYED = "replayed"
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+
+
+class Cause(StrEnum):
+    """What made the rest of a list be ranked again."""
+
+    RATING = "rating"
+    LIKE = "like"
+    DISLIKE = "dislike"
+    SKIP = "skip"
+    WITHDRAWN = "withdrawn"
+
+
+# Terms that stand for one factor whenever they decided.
+_PLAIN_FACTORS = {
+    "novelty": Factor.FRESH,
+    "diversity": Factor.CONTRAST,
+    "artist": Factor.KEPT_APART,
+    "album": Factor.ALBUM_APART,
+    "step": Factor.SMALL_STEP,
+    "progress": Factor.FORWARD,
+}
+_LIKE_FACTORS = {
+    Told.LIKED: Factor.OWN_LIKE,
+    Told.REPLAYED: Factor.REPLAYED,
+    Told.COMPLETED: Factor.HEARD_OUT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where on a journey a song is: its place, counted from 1, of so many, and the end; `moves` unless it stays."""
+
+    place: int
+    n_places: int
+    end: Point
+    moves: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was at work for one song: the terms of its rank and where they came from.
+    """What was at work for one song: what decided its place, and where that came from.
 
-    `distance` is that of the predicted felt point to the target; `shift` what the listener's model added to the shared
-    one; `liking` the term as it entered the score; `own_like` what was said of this very song, None when nothing.
+    `distance` is that of the predicted felt point to the place's target; `decided` the terms without which another song
+    would have had the place, with their advantage over it, and `helped` those that are above 0 for this song;
+    `by_ratings` and `by_mood` are what the listener's ratings and their mood before changed in the shared prediction;
+    `told` what they told of liking this song; `likes_known` whether its liking comes from their own likes; `alike` the
+    cosine with the song `around`, by its title, that the list is made around.
     """
 
     quadrant: Quadrant
     confidence: float
     distance: float
-    shift: tuple[float, float] = (0.0, 0.0)
+    decided: Mapping[str, float] = field(default_factory=dict)
+    helped: frozenset[str] = frozenset()
+    by_ratings: Point = (0.0, 0.0)
+    by_mood: Point = (0.0, 0.0)
+    mood: Point | None = None
     n_similar: int = 0
     by_own_rating: bool = False
-    liking: float = 0.0
-    own_like: float | None = None
+    told: Told | None = None
+    likes_known: bool = False
     recency: float = 0.0
     kept_apart: bool = False
+    around: str = ""
+    alike: float = 0.0
+    stage: Stage | None = None
 
 
 def factors(evidence: Evidence) -> tuple[Factor, ...]:
     """Return the factors worth naming, in the order in which they are named."""
-    named = [Factor.TAG, Factor.CLOSENESS]
-    if max(abs(evidence.shift[0]), abs(evidence.shift[1])) >= NOTICEABLE_SHIFT:
-        named.append(_shift_factor(evidence))
-    if abs(evidence.liking) >= NOTICEABLE_LIKING:
-        named.extend(_liking_factors(evidence))
-    if evidence.recency >= NOTICEABLE_RECENCY:
-        named.append(Factor.RECENT)
-    if evidence.kept_apart:
+    named = [Factor.TAG]
+    if evidence.around:
+        named.append(Factor.LIKENESS)
+    named.append(Factor.STAGE if evidence.stage else Factor.CLOSENESS)
+    return (*named, *deciding_factors(evidence), *_objections(evidence))
+
+
+def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
+    """Return what decided the place beside what the song is, the strongest `MAX_DECIDING` of it, strongest first."""
+    noticeable = [term for term, advantage in evidence.decided.items() if advantage >= NOTICEABLE_ADVANTAGE]
+    noticeable.sort(key=lambda term: -evidence.decided[term])
+    named = [factor for term in noticeable if (factor := _factor_of(term, evidence))]
+    if evidence.kept_apart and Factor.KEPT_APART not in named:
         named.append(Factor.KEPT_APART)
-    return tuple(named)
+    return tuple(named[:MAX_DECIDING])
 
 
 def reason(evidence: Evidence) -> str:
     """Say why a song is in the list, such as "Calm and positive, 82 % sure; close to your target."."""
-    words = "; ".join(_words(factor, evidence) for factor in factors(evidence))
-    return f"{words[0].upper()}{words[1:]}."
+    return _sentence("; ".join(_words(factor, evidence) for factor in factors(evidence)))
 
 
-def direction(shift: tuple[float, float]) -> str:
+def public_reason(quadrant: Quadrant, confidence: float) -> str:
+    """Say only what a song is, for readers who may not know what its listener felt."""
+    return _sentence(_tag_words(quadrant, confidence))
+
+
+def direction(shift: Point) -> str:
     """Name the larger part of a move on the plane, such as "calmer"."""
     valence, arousal = shift
     if abs(arousal) >= abs(valence):
@@ -82,98 +175,153 @@ def direction(shift: tuple[float, float]) -> str:
     return "happier" if valence > 0 else "sadder"
 
 
-def rerank_sentence(*, n_moved: int, lean: tuple[float, float], title: str = "") -> str:
-    """Say what a re-ranking did to the songs not played yet.
+def mood_name(point: Point) -> str:
+    """Name a point of the plane as a mood, such as "calm"."""
+    valence, arousal = point
+    if max(abs(valence), abs(arousal)) < NEUTRAL_DISTANCE:
+        return "neutral"
+    return Quadrant.from_valence_arousal(valence, arousal).label.lower()
+
+
+def rerank_sentence(*, n_moved: int, lean: Point, title: str = "", cause: Cause = Cause.RATING) -> str:
+    """Say what a re-ranking did to the songs not played yet, and what it came from.
 
     Args:
         n_moved: songs that are new there or at another place.
         lean: how far the mean perceived (valence, arousal) of the rest went.
-        title: the song whose rating caused it; empty when none did.
+        title: the song it came from; empty when it came from none.
+        cause: what the listener did with that song.
     """
-    cause = f"Your rating of “{title}”" if title else ""
+    begin = _cause_words(cause, title) if title else ""
     if n_moved == 0:
-        return f"{cause} is kept; the rest of this list stays as it is." if cause else "The rest stays as it is."
-    songs = _count(n_moved, "song")
-    begin = f"{cause} moved {songs}" if cause else f"{songs[0].upper()}{songs[1:]} moved"
+        return f"{begin} is kept; the rest of this list stays as it is." if begin else "The rest stays as it is."
+    songs = f"{n_moved} song" if n_moved == 1 else f"{n_moved} songs"
+    begin = f"{begin} moved {songs}" if begin else f"{songs} moved"
     if max(abs(lean[0]), abs(lean[1])) < NOTICEABLE_LEAN:
         return f"{begin}: another order, the same mood."
     return f"{begin}: the rest now leans {direction(lean)}."
 
 
-def list_note(
-    *, length: int, n_tagged: int, n_reachable: int, filtered: bool, distances: Sequence[float], n_recent: int
-) -> str:
-    """Say what a listener should know of a list that is not all that was asked for; empty when it is.
-
-    Args:
-        length: songs asked for.
-        n_tagged: songs there are to choose from.
-        n_reachable: how many of them are within `FAR_DISTANCE` of the target.
-        filtered: whether a filter limited them.
-        distances: of the songs in the list to the target.
-        n_recent: songs in the list that were heard recently.
-    """
-    if n_tagged == 0:
-        why = "No tagged song matches these filters" if filtered else "No songs are tagged yet"
-        return f"{why}, so this list is empty."
-    sentences = []
-    n_songs = len(distances)
-    if n_songs < length:
-        why = f"Only {_there_are(n_tagged, filtered=filtered)}, so this" if n_tagged < length else "This"
-        sentences.append(f"{why} list has {n_songs} instead of {length}.")
-    n_close = sum(1 for distance in distances if distance <= FAR_DISTANCE)
-    if n_close < n_songs:
-        why = ", for want of closer ones" if n_close >= n_reachable else ""
-        sentences.append(f"{_n_of(n_songs - n_close, n_songs)} far from your target{why}.")
-    if n_recent:
-        why = "because too few others are close to your target"
-        sentences.append(f"{_n_of(n_recent, n_songs, verb='were')} played recently, {why}.")
-    return " ".join(sentences)
+def _cause_words(cause: Cause, title: str) -> str:
+    words = {
+        Cause.RATING: "Your rating of",
+        Cause.LIKE: "Your like of",
+        Cause.DISLIKE: "Your dislike of",
+        Cause.SKIP: "Your skip of",
+        Cause.WITHDRAWN: "Your change of mind about",
+    }
+    return f"{words[cause]} “{title}”"
 
 
-def _shift_factor(evidence: Evidence) -> Factor:
+def _factor_of(term: str, evidence: Evidence) -> Factor | None:
+    """Return what a deciding term is called, None when it cannot truly be said in words of its own."""
+    match term:
+        case "ratings":
+            return _rating_factor(evidence)
+        case "mood":
+            return Factor.MOOD if evidence.mood and _noticeable(evidence.by_mood) else None
+        case "liking":
+            return _liking_factor(evidence) if term in evidence.helped else None
+        case "exploration":
+            unknown = evidence.told is None and not evidence.by_own_rating and not evidence.recency
+            return Factor.EXPLORATION if unknown and term in evidence.helped else None
+    return _PLAIN_FACTORS.get(term)
+
+
+def _rating_factor(evidence: Evidence) -> Factor | None:
+    if not _noticeable(evidence.by_ratings):
+        return None
     if evidence.by_own_rating:
         return Factor.OWN_RATING
     return Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
 
 
-def _liking_factors(evidence: Evidence) -> list[Factor]:
-    if evidence.own_like is None:
-        # That songs like it were disliked spoke against it; it is here for other reasons, which are named.
-        return [Factor.SIMILAR_LIKES] if evidence.liking > 0 else []
-    return [Factor.OWN_LIKE if evidence.liking > 0 else Factor.OWN_DISLIKE]
+def _liking_factor(evidence: Evidence) -> Factor | None:
+    if evidence.told is not None:
+        return _LIKE_FACTORS.get(evidence.told)
+    return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
+
+
+def _objections(evidence: Evidence) -> list[Factor]:
+    objections = {Told.DISLIKED: Factor.OWN_DISLIKE, Told.SKIPPED: Factor.SKIPPED}
+    named = [objections[evidence.told]] if evidence.told in objections else []
+    return [*named, Factor.RECENT] if evidence.recency >= NOTICEABLE_RECENCY else named
+
+
+def _noticeable(shift: Point) -> bool:
+    return max(abs(shift[0]), abs(shift[1])) >= NOTICEABLE_SHIFT
+
+
+_FIXED_WORDS = {
+    Factor.OWN_LIKE: "you liked it",
+    Factor.REPLAYED: "you played it more than once",
+    Factor.HEARD_OUT: "you heard it to the end before",
+    Factor.SIMILAR_LIKES: "going by your likes, you may like it",
+    Factor.SHARED_LIKING: "listeners tend to like such songs",
+    Factor.EXPLORATION: "something new for you: we are not sure yet",
+    Factor.FRESH: "chosen over one that you heard lately",
+    Factor.KEPT_APART: "placed here to keep songs by one artist apart",
+    Factor.ALBUM_APART: "placed here to keep songs from one album apart",
+    Factor.SMALL_STEP: "a smaller step than others would be",
+    Factor.FORWARD: "others would have meant turning back",
+    Factor.OWN_DISLIKE: "here although you did not take to it before",
+    Factor.SKIPPED: "here although you skipped it before",
+    Factor.RECENT: "played recently",
+}
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
-    moved = direction(evidence.shift)
+    moved = direction(evidence.by_ratings)
     match factor:
         case Factor.TAG:
-            return _tag_words(evidence)
+            return _tag_words(evidence.quadrant, evidence.confidence)
+        case Factor.LIKENESS:
+            return f"sounds {_likeness_words(evidence.alike)} “{evidence.around}”"
         case Factor.CLOSENESS:
-            return f"{_closeness_words(evidence.distance)} your target"
+            what = "its mood" if evidence.around else "your target"
+            return f"{_closeness_words(evidence.distance)} {what}"
+        case Factor.STAGE:
+            return _stage_words(evidence)
         case Factor.OWN_RATING:
             return f"your own rating moved it {moved}"
         case Factor.SIMILAR_RATINGS:
             return f"your {_ratings_of(evidence.n_similar)} moved it {moved}"
         case Factor.ALL_RATINGS:
             return f"going by all your ratings, you feel it {moved} than it sounds"
-        case Factor.OWN_LIKE:
-            return "you liked it"
-        case Factor.OWN_DISLIKE:
-            return "here although you did not take to it before"
-        case Factor.SIMILAR_LIKES:
-            return "like songs that you liked"
-        case Factor.RECENT:
-            return "played recently"
-        case Factor.KEPT_APART:
-            return "placed here to keep songs by one artist apart"
+        case Factor.MOOD:
+            mood = mood_name(evidence.mood or (0.0, 0.0))
+            return f"you said you were {mood}: expected to feel {direction(evidence.by_mood)} for it"
+        case Factor.CONTRAST:
+            return f"a change from the sound of the songs {'around' if evidence.stage else 'before'} it"
+    return _FIXED_WORDS[factor]
 
 
-def _tag_words(evidence: Evidence) -> str:
-    sure = f"{round(100 * evidence.confidence)} % sure"
-    if evidence.confidence < SURE:
-        return f"perhaps {evidence.quadrant.description}, only {sure}"
-    return f"{evidence.quadrant.description}, {sure}"
+def _stage_words(evidence: Evidence) -> str:
+    stage = evidence.stage
+    assert stage is not None
+    where = f"step {stage.place} of {stage.n_places}, {_going_words(stage)} {mood_name(stage.end)}"
+    if evidence.distance <= CLOSE_DISTANCE:
+        return where
+    return f"{where}, though {_closeness_words(evidence.distance)} that step"
+
+
+def _going_words(stage: Stage) -> str:
+    if not stage.moves:
+        return "staying"
+    return "arriving at" if stage.place == stage.n_places else "on the way to"
+
+
+def _likeness_words(alike: float) -> str:
+    if alike >= VERY_ALIKE:
+        return "very like"
+    return "like" if alike >= ALIKE else "only a little like"
+
+
+def _tag_words(quadrant: Quadrant, confidence: float) -> str:
+    sure = f"{round(100 * confidence)} % sure"
+    if confidence < SURE:
+        return f"perhaps {quadrant.description}, only {sure}"
+    return f"{quadrant.description}, {sure}"
 
 
 def _closeness_words(distance: float) -> str:
@@ -188,18 +336,5 @@ def _ratings_of(n_songs: int) -> str:
     return "rating of a similar song" if n_songs == 1 else f"ratings of {n_songs} similar songs"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _there_are(n_tagged: int, *, filtered: bool) -> str:
-    if filtered:
-        return f"{_count(n_tagged, 'tagged song')} {'matches' if n_tagged == 1 else 'match'} these filters"
-    return f"{_count(n_tagged, 'song')} {'is' if n_tagged == 1 else 'are'} tagged so far"
-
-
-def _n_of(part: int, whole: int, *, verb: str = "are") -> str:
-    singular = {"are": "is", "were": "was"}[verb]
-    if part == whole:
-        return f"All of them {verb}" if whole > 1 else f"It {singular}"
-    return f"{part} of them {verb if part > 1 else singular}"
+def _sentence(words: str) -> str:
+    return f"{words[0].upper()}{words[1:]}."

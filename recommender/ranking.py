@@ -1,72 +1,141 @@
 """Which candidate goes where: a greedy choice whose every term can be looked at afterwards. Pure.
 
-Each slot takes the song with the largest sum of terms, given the songs before it. A slot depends on nothing after it,
+Each place takes the song with the largest sum of terms, given the songs before it. A place depends on nothing after it,
 so ranking again with the same ratings, whatever was played since, gives the same rest: what moves, moves for a reason.
 
-Source: Carbonell and Goldstein (1998), The use of MMR, section 2 (the diversity term).
+Closeness to the target is told apart by where it comes from: what the shared model says of the song, what the
+listener's ratings changed in that, what the mood before changed, and what a draw from the posterior changed (Thompson
+sampling). The four add up to the closeness of the drawn prediction. A term decided a place if another song would have
+had the place without it.
+
+Source: Carbonell and Goldstein (1998), The use of MMR, section 2 (the diversity term); Chapelle and Li (2011), An
+empirical evaluation of Thompson sampling, section 3 (a draw narrower than the posterior regrets less).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-# Weights of the terms, relative to closeness at the very target, which is 1.
-CONFIDENCE_WEIGHT = 0.15
-LIKING_WEIGHT = 0.3
-EXPLORATION_WEIGHT = 0.08
-DIVERSITY_WEIGHT = 0.15
-# A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
-NOVELTY_WEIGHT = 0.7
-ARTIST_SHARE_WEIGHT = 0.3
 # The distance on the plane at which closeness has halved; it never reaches zero, so far songs keep an order.
 HALF_DISTANCE = 0.5
-# An artist may fill this part of a list before it costs.
-ARTIST_SHARE = 0.25
+# What an artist's or album's last song costs the next one shrinks by this with every place between them.
+SPACING_DECAY = 0.8
+# An advantage smaller than this is a rounding error.
+EPSILON = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Songs to choose from, one row each.
+    """Songs to choose from, one row each; points are (valence, arousal) in [-1, 1].
 
-    `song_ids` and `artist_ids` `(n,)`; `embeddings` `(n, d)`, L2-normalised or zero; `felt` `(n, 2)`, predicted felt
-    (valence, arousal) in [-1, 1]; `confidence` `(n,)` in [0, 1]; `liking` `(n,)` in [-1, 1]; `recency` `(n,)`, 1 for
-    a song heard within a day, falling to 0.
+    `song_ids`, `artist_ids` and `album_ids` `(n,)`, an album id not above 0 meaning none; `embeddings` `(n, d)`,
+    L2-normalised or zero; `shared` `(n, 2)`, what anybody is predicted to feel; `rated` `(n, 2)`, the same after this
+    listener's ratings; `felt` `(n, 2)`, after the mood before as well; `drawn` `(n, 2)`, a draw of `felt`;
+    `confidence` `(n,)` in [0, 1]; `liking` and `drawn_liking` `(n,)` in [-1, 1]; `recency` `(n,)`, 1 for a song heard
+    within a day, falling to 0; `likeness` `(n,)`, the cosine with the song that the list is around, else 0.
     """
 
     song_ids: NDArray[np.int64]
     artist_ids: NDArray[np.int64]
+    album_ids: NDArray[np.int64]
     embeddings: NDArray[np.float64]
+    shared: NDArray[np.float64]
+    rated: NDArray[np.float64]
     felt: NDArray[np.float64]
+    drawn: NDArray[np.float64]
     confidence: NDArray[np.float64]
     liking: NDArray[np.float64]
+    drawn_liking: NDArray[np.float64]
     recency: NDArray[np.float64]
+    likeness: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.song_ids)
+
+    def take(self, rows: NDArray[np.int64]) -> Candidates:
+        """Return some rows, in the given order."""
+        return Candidates(*(getattr(self, each.name)[rows] for each in fields(self)))
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What each term counts relative to closeness at the very target; make them with `Weights.of`."""
+
+    closeness: float
+    likeness: float
+    diversity: float
+    confidence: float = 0.1
+    liking: float = 0.3
+    # A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
+    novelty: float = 0.7
+    artist: float = 0.12
+    album: float = 0.08
+
+    @classmethod
+    def of(cls, variety: float, *, around: bool = False) -> Weights:
+        """Return the weights for a variety in [0, 1]; `around` a song, sounding like it counts more than its mood.
+
+        Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3.
+        """
+        closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
+        return cls(closeness=closeness, likeness=likeness, diversity=0.5 * variety)
+
+
+def draw_temperature(variety: float) -> float:
+    """Return how many posterior standard deviations a draw may go, for a variety in [0, 1].
+
+    It is the variety itself: 0 never leaves what is known best, 1 is Thompson sampling proper.
+    """
+    return min(max(variety, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What each term added to a song's score, weights included; `total` is the score."""
+    """What each term added to a song's score, weights included; `total` is the score.
 
-    closeness: float
-    confidence: float
-    liking: float
-    novelty: float
-    exploration: float
-    diversity: float
-    artist_share: float
+    `step` and `progress` belong to journeys: leaps from song to song, and steps back.
+    """
+
+    closeness: float = 0.0
+    ratings: float = 0.0
+    mood: float = 0.0
+    exploration: float = 0.0
+    confidence: float = 0.0
+    liking: float = 0.0
+    novelty: float = 0.0
+    likeness: float = 0.0
+    diversity: float = 0.0
+    artist: float = 0.0
+    album: float = 0.0
+    step: float = 0.0
+    progress: float = 0.0
 
     @property
     def total(self) -> float:
         """Sum of all terms."""
-        return sum(getattr(self, field.name) for field in fields(self))
+        return sum(self.as_dict().values())
+
+    def as_dict(self) -> dict[str, float]:
+        """Return the terms by name."""
+        return {name: getattr(self, name) for name in TERM_NAMES}
+
+
+TERM_NAMES = tuple(each.name for each in fields(Terms))
+TERM_ROW = {name: row for row, name in enumerate(TERM_NAMES)}
 
 
 @dataclass(frozen=True, slots=True)
 class RankedSong:
-    """A candidate at a place; `kept_apart` when a better one was passed over to space an artist's songs."""
+    """A candidate at a place.
+
+    `distance` is that of its predicted felt point to the place's target; `decided` names the terms without which
+    another song would have had the place, each with its advantage over that song; `kept_apart` when a better one was
+    passed over to space an artist's songs.
+    """
 
     position: int
     row: int
@@ -74,55 +143,96 @@ class RankedSong:
     terms: Terms
     distance: float
     kept_apart: bool
+    decided: dict[str, float] = field(default_factory=dict)
 
 
 def rank(
     candidates: Candidates,
-    target: tuple[float, float],
+    targets: NDArray[np.float64],
     *,
-    length: int,
-    seed: int,
+    weights: Weights,
     fixed: Mapping[int, int] | None = None,
 ) -> list[RankedSong]:
     """Fill the free places of a list.
 
     Args:
-        candidates: `n` songs.
-        target: (valence, arousal) in [-1, 1].
-        length: places in the list, counted from 1.
-        seed: decides the exploration; the same seed and candidates give the same list, in any row order.
+        candidates: `n` songs; the same ones in another order of rows give the same list.
+        targets: `(length, 2)`, the (valence, arousal) in [-1, 1] of each place, counted from 1.
+        weights: what counts how much.
         fixed: places that are taken, each by the row of a candidate.
 
     Returns:
         A song for each free place, in order; fewer when the candidates run out.
     """
-    fixed = dict(fixed or {})
-    greedy = _Greedy(candidates, target, length=length, seed=seed, fixed=fixed)
+    order = np.argsort(candidates.song_ids, kind="stable")
+    place_of = np.empty_like(order)
+    place_of[order] = np.arange(len(order))
+    fixed = {position: int(place_of[row]) for position, row in (fixed or {}).items()}
+    greedy = _Greedy(candidates.take(order), targets, weights, fixed)
     ranked: list[RankedSong] = []
-    for position in range(1, length + 1):
+    for position in range(1, len(targets) + 1):
         if position in fixed:
             greedy.place(fixed[position])
         elif greedy.n_left:
             ranked.append(greedy.choose(position))
-    return ranked
+    return [replace(song, row=int(order[song.row])) for song in ranked]
 
 
-def distances(felt: NDArray[np.float64], target: tuple[float, float]) -> NDArray[np.float64]:
+def distances(felt: NDArray[np.float64], target: tuple[float, float] | NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance `(n,)` of predicted felt points `(n, 2)` to the target, on a plane 2 wide and 2 high."""
-    return np.linalg.norm(np.asarray(felt, np.float64) - np.asarray(target), axis=1)
+    offset = np.asarray(felt, np.float64) - np.asarray(target)
+    return np.asarray(np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
 
-def exploration_noise(seed: int, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return a number in [-1, 1) per song that depends on the seed and the song only, never on its row.
+def closeness(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how close points `(n, 2)` are to a target: 1 there, a half at `HALF_DISTANCE`, never 0."""
+    offset = (points - target) / HALF_DISTANCE
+    return np.asarray(1.0 / (1.0 + offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
-    Source: Steele et al. (2014), Fast splittable pseudorandom number generators (the SplitMix64 finaliser).
+
+def terms_at(candidates: Candidates, target: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+    """Return the terms `(n_terms, n)` that depend on a song and its place's target only; the others are 0."""
+    terms = np.zeros((len(TERM_NAMES), len(candidates)))
+    shared = weights.closeness * closeness(candidates.shared, target)
+    rated = weights.closeness * closeness(candidates.rated, target)
+    felt = weights.closeness * closeness(candidates.felt, target)
+    drawn = weights.closeness * closeness(candidates.drawn, target)
+    terms[TERM_ROW["closeness"]] = shared
+    terms[TERM_ROW["ratings"]] = rated - shared
+    terms[TERM_ROW["mood"]] = felt - rated
+    terms[TERM_ROW["exploration"]] = drawn - felt + weights.liking * (candidates.drawn_liking - candidates.liking)
+    terms[TERM_ROW["confidence"]] = weights.confidence * candidates.confidence
+    terms[TERM_ROW["liking"]] = weights.liking * candidates.liking
+    terms[TERM_ROW["novelty"]] = -weights.novelty * candidates.recency
+    terms[TERM_ROW["likeness"]] = weights.likeness * candidates.likeness
+    return terms
+
+
+def what_decided(terms: NDArray[np.float64], allowed: NDArray[np.bool_], row: int) -> dict[str, float]:
+    """Return the terms without which a place would not have gone to a song.
+
+    Args:
+        terms: `(n_terms, n)`, in the order of `TERM_NAMES`.
+        allowed: `(n,)`, the songs that might have had the place, the chosen one included.
+        row: the chosen song, the best of the allowed ones by the sum of all terms.
+
+    Returns:
+        By term, its advantage over the song that the place would have gone to without it.
     """
-    mixed = np.asarray(song_ids).astype(np.uint64) + np.array([seed & 0xFFFFFFFFFFFFFFFF], np.uint64)
-    mixed = mixed * np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed ^= mixed >> np.uint64(31)
-    return (mixed >> np.uint64(11)).astype(np.float64) / 2.0**52 - 1.0
+    scores = np.where(allowed, terms.sum(axis=0), -np.inf)
+    if scores[row] < scores.max() - EPSILON:
+        return {}
+    without = scores - terms
+    rivals = without.argmax(axis=1)
+    each = np.arange(len(terms))
+    lost = without[each, rivals] - without[:, row] > EPSILON
+    advantage = terms[:, row] - terms[each, rivals]
+    return {TERM_NAMES[term]: float(advantage[term]) for term in np.flatnonzero(lost)}
+
+
+def terms_of(terms: NDArray[np.float64], row: int) -> Terms:
+    """Return one song's terms from `(n_terms, n)`."""
+    return Terms(*terms[:, row].tolist())
 
 
 class _Greedy:
@@ -131,85 +241,77 @@ class _Greedy:
     def __init__(
         self,
         candidates: Candidates,
-        target: tuple[float, float],
-        *,
-        length: int,
-        seed: int,
+        targets: NDArray[np.float64],
+        weights: Weights,
         fixed: Mapping[int, int],
     ) -> None:
         self._candidates = candidates
-        self._distances = distances(candidates.felt, target)
+        self._targets = np.asarray(targets, np.float64)
+        self._weights = weights
         self._fixed = fixed
-        self._closeness = 1.0 / (1.0 + (self._distances / HALF_DISTANCE) ** 2)
-        self._confidence = CONFIDENCE_WEIGHT * candidates.confidence
-        self._liking = LIKING_WEIGHT * candidates.liking
-        self._novelty = -NOVELTY_WEIGHT * candidates.recency
-        self._exploration = EXPLORATION_WEIGHT * exploration_noise(seed, candidates.song_ids)
-        self._likeness = np.zeros(len(candidates.song_ids))
         self._artists, self._artist_of = np.unique(candidates.artist_ids, return_inverse=True)
-        self._placed_by_artist = np.zeros(len(self._artists), np.int64)
-        self._artist_limit = max(1, int(np.ceil(ARTIST_SHARE * length)))
-        self._left = np.ones(len(candidates.song_ids), bool)
+        self._left = np.ones(len(candidates), bool)
         self._left[list(fixed.values())] = False
-        self._slots_left = length - sum(1 for position in fixed if position <= length)
+        self._left_by_artist = np.bincount(self._artist_of[self._left], minlength=len(self._artists))
+        self._slots_left = len(targets) - sum(1 for position in fixed if position <= len(targets))
         self._last_artist = -1
+        self._likeness = np.zeros(len(candidates))
+        self._artist_heat = np.zeros(len(candidates))
+        self._album_heat = np.zeros(len(candidates))
+        self._terms = np.zeros((len(TERM_NAMES), len(candidates)))
+        self._target: NDArray[np.float64] | None = None
 
     @property
     def n_left(self) -> int:
-        return int(self._left.sum())
+        return int(self._left_by_artist.sum())
 
     def choose(self, position: int) -> RankedSong:
-        score = self._static_score() + self._diversity() + self._artist_share()
+        terms = self._terms_at(position)
+        scores = terms.sum(axis=0)
         allowed = self._allowed(position)
-        row = int(np.argmax(np.where(allowed, score, -np.inf)))
-        freest = int(np.argmax(np.where(self._left, score, -np.inf)))
+        row = int(np.argmax(np.where(allowed, scores, -np.inf)))
+        freest = int(np.argmax(np.where(self._left, scores, -np.inf)))
         ranked = RankedSong(
             position=position,
             row=row,
             song_id=int(self._candidates.song_ids[row]),
-            terms=self._terms(row),
-            distance=float(self._distances[row]),
+            terms=terms_of(terms, row),
+            distance=float(distances(self._candidates.felt[row : row + 1], self._targets[position - 1])[0]),
             kept_apart=row != freest,
+            decided=what_decided(terms, allowed, row),
         )
         self._left[row] = False
+        self._left_by_artist[self._artist_of[row]] -= 1
         self._slots_left -= 1
         self.place(row)
         return ranked
 
     def place(self, row: int) -> None:
         """Take note of a song at the present place, so that what follows differs from it."""
-        alike = self._candidates.embeddings @ self._candidates.embeddings[row]
-        self._likeness = np.maximum(self._likeness, alike)
-        self._placed_by_artist[self._artist_of[row]] += 1
+        candidates = self._candidates
+        np.maximum(self._likeness, candidates.embeddings @ candidates.embeddings[row], out=self._likeness)
+        self._artist_heat *= SPACING_DECAY
+        self._artist_heat += self._artist_of == self._artist_of[row]
+        self._album_heat *= SPACING_DECAY
+        if candidates.album_ids[row] > 0:
+            self._album_heat += candidates.album_ids == candidates.album_ids[row]
         self._last_artist = int(self._artist_of[row])
 
-    def _static_score(self) -> NDArray[np.float64]:
-        return self._closeness + self._confidence + self._liking + self._novelty + self._exploration
-
-    def _diversity(self) -> NDArray[np.float64]:
-        return -DIVERSITY_WEIGHT * self._likeness
-
-    def _artist_share(self) -> NDArray[np.float64]:
-        over = self._placed_by_artist >= self._artist_limit
-        return -ARTIST_SHARE_WEIGHT * over[self._artist_of].astype(np.float64)
-
-    def _terms(self, row: int) -> Terms:
-        return Terms(
-            closeness=float(self._closeness[row]),
-            confidence=float(self._confidence[row]),
-            liking=float(self._liking[row]),
-            novelty=float(self._novelty[row]),
-            exploration=float(self._exploration[row]),
-            diversity=float(self._diversity()[row]),
-            artist_share=float(self._artist_share()[row]),
-        )
+    def _terms_at(self, position: int) -> NDArray[np.float64]:
+        target = self._targets[position - 1]
+        if self._target is None or (target != self._target).any():
+            self._target = target
+            self._terms = terms_at(self._candidates, target, self._weights)
+        self._terms[TERM_ROW["diversity"]] = -self._weights.diversity * self._likeness
+        self._terms[TERM_ROW["artist"]] = -self._weights.artist * self._artist_heat
+        self._terms[TERM_ROW["album"]] = -self._weights.album * self._album_heat
+        return self._terms
 
     def _allowed(self, position: int) -> NDArray[np.bool_]:
         """Return the songs left that keep artists apart, or all that are left when none does."""
-        neighbours = [self._last_artist]
+        apart = self._left & (self._artist_of != self._last_artist)
         if position + 1 in self._fixed:
-            neighbours.append(int(self._artist_of[self._fixed[position + 1]]))
-        apart = self._left & ~np.isin(self._artist_of, neighbours)
+            apart &= self._artist_of != self._artist_of[self._fixed[position + 1]]
         crowding = self._crowding_artist()
         if crowding is not None and (apart & (self._artist_of == crowding)).any():
             apart &= self._artist_of == crowding
@@ -221,8 +323,8 @@ class _Greedy:
         With s places to fill and b songs by others, an artist's songs can still be kept apart after another's song
         only while s <= 2 b.
         """
-        counts = np.bincount(self._artist_of[self._left], minlength=len(self._artists))
-        slots = min(self._slots_left, int(counts.sum()))
+        counts = self._left_by_artist
+        n_left = int(counts.sum())
         busiest = int(np.argmax(counts))
-        others = int(counts.sum() - counts[busiest])
-        return busiest if slots > 2 * others else None
+        others = n_left - int(counts[busiest])
+        return busiest if min(self._slots_left, n_left) > 2 * others else None

@@ -1,0 +1,116 @@
+"""Estimates in Postgres, as the index takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db.models import BigIntegerField, CharField, Count, Func, Max, QuerySet, Sum, Value
+from django.db.models.functions import Cast, Length
+from django.utils import timezone
+
+from catalog.models import UNKNOWN_ARTIST, Song
+from emotion.models import EmotionEstimate
+from emotion.selectors import prevailing_model_version
+from recommender.index import Columns, IndexInfo, SongRow
+from recommender.values import NO_FILTERS, Filters
+
+CHUNK = 10_000
+# A row that was written this long before an index was built may have been committed after: it is looked at again.
+LATE_COMMIT = timedelta(seconds=30)
+_BYTES_PER_VALUE = 4
+_FIELDS = (
+    "song_id",
+    "song__artist_id",
+    "song__artist__name_key",
+    "song__album_id",
+    "song__genre",
+    "song__year",
+    "updated_at",
+    "quadrant",
+    "p_q1",
+    "p_q2",
+    "p_q3",
+    "p_q4",
+    "valence",
+    "arousal",
+    "model_version",
+    "embedding_bytes",
+)
+
+
+def estimates_playable(filters: Filters = NO_FILTERS) -> QuerySet[EmotionEstimate]:
+    """Return the current estimates of songs that can be played; a song that is analysed anew stays playable."""
+    estimates = EmotionEstimate.objects.filter(is_current=True).exclude(song__state=Song.State.FAILED)
+    if filters.genre:
+        estimates = estimates.filter(song__genre__iexact=filters.genre.replace("\x00", ""))
+    if filters.artist_id is not None:
+        estimates = estimates.filter(song__artist_id=filters.artist_id)
+    if filters.decade is not None:
+        estimates = estimates.filter(song__year__gte=filters.decade, song__year__lt=filters.decade + 10)
+    return estimates
+
+
+def rows_state() -> IndexInfo:
+    """Return what an index built now would be built from: songs deleted, added, analysed or tagged anew change it."""
+    now = timezone.now()
+    model_version = prevailing_model_version()
+    tags = Func(
+        Value("|"),
+        *("song_id", "song__artist_id", "song__album_id", "song__year", "song__genre"),
+        function="CONCAT_WS",
+        output_field=CharField(),
+    )
+    hashed = Cast(Func(tags, function="hashtext", output_field=BigIntegerField()), BigIntegerField())
+    state = estimates_playable().aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"), tags=Sum(hashed))
+    newest = state["newest"].isoformat() if state["newest"] else ""
+    fingerprint = f"{model_version}|{state['n']}|{state['ids'] or 0}|{newest}|{state['tags'] or 0}"
+    return IndexInfo(
+        model_version=model_version,
+        fingerprint=fingerprint,
+        watermark=(now - LATE_COMMIT).isoformat(),
+        n_songs=state["n"],
+    )
+
+
+def n_dimensions_of(model_version: str) -> int:
+    """Return the length that most of a version's embeddings have; 0 without any."""
+    sizes = (
+        EmotionEstimate.objects.filter(is_current=True, model_version=model_version)
+        .order_by()
+        .annotate(size=Length("embedding_bytes"))
+        .values("size")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "size")
+        .values_list("size", flat=True)
+    )
+    return int(sizes[0] // _BYTES_PER_VALUE) if sizes else 0
+
+
+def song_rows(estimates: QuerySet[EmotionEstimate]) -> Iterator[SongRow]:
+    """Yield estimates as rows, `CHUNK` at a time from the database."""
+    unknown = UNKNOWN_ARTIST.casefold()
+    for row in estimates.values_list(*_FIELDS).iterator(chunk_size=CHUNK):
+        song, artist, name_key, album, genre, year, updated_at, quadrant, *odds = row
+        p_q1, p_q2, p_q3, p_q4, valence, arousal, model_version, embedding = odds
+        yield SongRow(
+            song_id=song,
+            artist_id=artist,
+            is_unnamed=name_key == unknown,
+            album_id=album,
+            genre=genre,
+            year=year,
+            updated_at=updated_at,
+            quadrant=quadrant,
+            confidence=max(p_q1, p_q2, p_q3, p_q4),
+            valence=valence,
+            arousal=arousal,
+            model_version=model_version,
+            embedding=bytes(embedding),
+        )
+
+
+def columns_of(estimates: QuerySet[EmotionEstimate], model_version: str, n_dimensions: int) -> Columns:
+    """Return estimates in memory; what cannot be used is left out."""
+    columns, _ = Columns.of_rows(list(song_rows(estimates)), model_version, n_dimensions)
+    return Columns.join([columns], n_dimensions)

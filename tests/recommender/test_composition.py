@@ -1,0 +1,506 @@
+"""From a wish to songs in order: lists, lists around a song, journeys, and what a listener's history does to them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from catalog.models import Song
+from emotion.models import EmotionEstimate
+from recommender import history
+from recommender.candidates import pool_for, songs_index
+from recommender.composition import Composition, compose, predict_items
+from recommender.explain import Told
+from recommender.history import history_of, ratings_for_model
+from recommender.journey import path_quality
+from recommender.models import FeltRating, Listen
+from recommender.person import person_of, predict
+from recommender.values import Filters, Listener, Target, Wish
+from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
+from tests.recommender.conftest import HAPPY, SongMaker, tag
+
+DOWN = ((-0.6, 0.6), (0.6, -0.6))
+LIST = Wish(target=HAPPY, length=10, seed=1)
+JOURNEY = Wish(target=Target(0.6, -0.6), length=10, seed=1, path=DOWN)
+
+
+def songs_in(made: Composition) -> list[int]:
+    return [placement.song_id for placement in made.placements]
+
+
+def felt_in(made: Composition) -> np.ndarray:
+    return np.array([placement.felt for placement in made.placements])
+
+
+@pytest.fixture
+def catalog(make_songs: SongMaker) -> list[Song]:
+    """Songs all over the plane."""
+    return make_songs(90, around=(0.0, 0.0), spread=0.95)
+
+
+# --- Lists --------------------------------------------------------------------------------------------------------
+
+
+def test_a_placement_tells_target_terms_and_reason(nobody: Listener, catalog: list[Song]) -> None:
+    made = compose(listener=nobody, wish=LIST)
+    for position, placement in enumerate(made.placements, 1):
+        assert placement.position == position
+        assert placement.target == HAPPY.point
+        assert placement.terms["closeness"] > 0
+        assert {"closeness", "ratings", "mood", "exploration", "liking", "diversity"} <= set(placement.terms)
+        assert placement.reason.endswith(".")
+    assert (made.note, made.model_version) == ("", "test-model-1")
+
+
+def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_nothing(
+    nobody: Listener, catalog: list[Song]
+) -> None:
+    made = [compose(listener=nobody, wish=replace(LIST, variety=0.0, seed=seed)) for seed in (1, 2)]
+    assert songs_in(made[0]) == songs_in(made[1])
+    for placement in made[0].placements:
+        assert placement.felt == pytest.approx(placement.perceived)
+        assert placement.terms["exploration"] == placement.terms["ratings"] == placement.terms["mood"] == 0.0
+    wild = {tuple(songs_in(compose(listener=nobody, wish=replace(LIST, variety=1.0, seed=seed)))) for seed in range(4)}
+    assert len(wild) > 1
+
+
+def test_exploration_that_decided_is_told(nobody: Listener, catalog: list[Song]) -> None:
+    reasons = [
+        placement.reason
+        for seed in range(6)
+        for placement in compose(listener=nobody, wish=replace(LIST, variety=1.0, seed=seed)).placements
+    ]
+    assert any("something new for you" in said for said in reasons)
+    sober = compose(listener=nobody, wish=replace(LIST, variety=0.0))
+    assert not any("something new" in placement.reason for placement in sober.placements)
+
+
+def test_songs_of_an_album_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
+    songs = make_songs(24, spread=0.02)
+    album = AlbumFactory()
+    Song.objects.filter(pk__in=[song.pk for song in songs[:12]]).update(album=album)
+    chosen = songs_in(compose(listener=nobody, wish=replace(LIST, length=12)))
+    assert sum(song.pk in chosen for song in songs[:12]) <= 8
+
+
+def test_a_song_deleted_from_its_fixed_place_leaves_the_place_free(nobody: Listener, catalog: list[Song]) -> None:
+    usual = songs_in(compose(listener=nobody, wish=LIST))
+    Song.objects.filter(pk=usual[0]).delete()
+    made = compose(listener=nobody, wish=LIST, fixed={1: usual[0], 2: usual[1]})
+    assert [placement.position for placement in made.placements] == [1, *range(3, 11)]
+    assert usual[0] not in songs_in(made)
+
+
+def test_playing_a_list_changes_nothing_in_its_rest(alice: User, catalog: list[Song]) -> None:
+    listener, wish = Listener(alice), replace(LIST, length=20)
+    usual = songs_in(compose(listener=listener, wish=wish))
+    for n_played in (1, 7, 19):
+        for song_id in usual[:n_played]:
+            ListenFactory(listener=alice, song_id=song_id)
+        made = compose(listener=listener, wish=wish, fixed=dict(enumerate(usual[:n_played], 1)))
+        assert songs_in(made) == usual[n_played:]
+
+
+# --- Around a song ------------------------------------------------------------------------------------------------
+
+
+def sounding_like(song: Song, others: list[Song], share: float) -> None:
+    """Give songs an embedding that is partly another's."""
+    likeness = song.estimates.get().embedding
+    for n, other in enumerate(others):
+        noise = np.random.default_rng(n).normal(size=EMBEDDING_SIZE)
+        mixed = share * likeness + (1 - share) * noise / np.linalg.norm(noise)
+        embedding = (mixed / np.linalg.norm(mixed)).astype("<f4").tobytes()
+        other.estimates.update(embedding_bytes=embedding)
+
+
+def test_a_list_around_a_song_sounds_like_it_and_leaves_it_out(nobody: Listener, catalog: list[Song]) -> None:
+    song, alike = catalog[0], catalog[40:52]
+    sounding_like(song, alike, share=0.8)
+    made = compose(listener=nobody, wish=replace(LIST, around=song.pk))
+    chosen = songs_in(made)
+    assert song.pk not in chosen
+    assert len(set(chosen) & {other.pk for other in alike}) >= 8
+    first = made.placements[0]
+    assert first.terms["likeness"] > 0.5
+    assert f"sounds very like “{song.title}”" in first.reason
+    estimate = song.estimates.get()
+    assert first.target == pytest.approx((estimate.valence, estimate.arousal))
+
+
+def test_sounds_that_cannot_be_compared_are_not(nobody: Listener, catalog: list[Song]) -> None:
+    EmotionEstimate.objects.filter(song=catalog[0]).update(embedding_bytes=np.full(64, np.nan, "<f4").tobytes())
+    made = compose(listener=nobody, wish=replace(LIST, around=catalog[0].pk))
+    assert len(made.placements) == 10
+    assert not any("sounds" in placement.reason for placement in made.placements)
+    estimate = catalog[0].estimates.get()
+    assert np.linalg.norm(felt_in(made) - (estimate.valence, estimate.arousal), axis=1).mean() < 0.5
+
+
+def test_a_filter_holds_around_a_song_too(nobody: Listener, catalog: list[Song]) -> None:
+    sounding_like(catalog[0], catalog[40:52], share=0.9)
+    Song.objects.filter(pk__in=[song.pk for song in catalog[60:70]]).update(genre="Jazz")
+    made = compose(listener=nobody, wish=replace(LIST, around=catalog[0].pk, filters=Filters(genre="Jazz"), length=5))
+    assert set(songs_in(made)) <= {song.pk for song in catalog[60:70]}
+
+
+def test_a_list_around_a_song_that_is_gone_keeps_its_mood_and_says_so(nobody: Listener, catalog: list[Song]) -> None:
+    made = compose(listener=nobody, wish=replace(LIST, around=10_000_000))
+    assert made.note == "The song this list was made around is gone; only its mood is left."
+    assert songs_in(made) == songs_in(compose(listener=nobody, wish=LIST))
+
+
+# --- Journeys -----------------------------------------------------------------------------------------------------
+
+
+def test_a_journey_leads_from_start_to_end_in_small_steps(nobody: Listener, catalog: list[Song]) -> None:
+    made = compose(listener=nobody, wish=JOURNEY)
+    quality = path_quality(felt_in(made), DOWN)
+    assert quality.monotone_share == 1.0
+    assert quality.largest_step < 0.5
+    assert max(quality.departure, quality.arrival) < 0.4
+    assert made.note == ""
+    assert made.placements[0].target == DOWN[0]
+    assert made.placements[-1].target == DOWN[1]
+    said = [placement.reason for placement in made.placements]
+    assert all(f"step {place} of 10, on the way to calm" in words for place, words in enumerate(said[:-1], 1))
+    assert "step 10 of 10, arriving at calm" in said[-1]
+    artists = [Song.objects.get(pk=pk).artist_id for pk in songs_in(made)]
+    assert all(one != other for one, other in pairwise(artists))
+
+
+def test_another_seed_is_another_way(nobody: Listener, catalog: list[Song]) -> None:
+    ways = {tuple(songs_in(compose(listener=nobody, wish=replace(JOURNEY, seed=seed)))) for seed in range(4)}
+    assert len(ways) > 1
+    assert songs_in(compose(listener=nobody, wish=JOURNEY)) == songs_in(compose(listener=nobody, wish=JOURNEY))
+
+
+def test_playing_a_journey_changes_nothing_in_its_rest(alice: User, catalog: list[Song]) -> None:
+    listener = Listener(alice)
+    usual = songs_in(compose(listener=listener, wish=JOURNEY))
+    for n_played in (1, 4, 9, 10):
+        for song_id in usual[:n_played]:
+            ListenFactory(listener=alice, song_id=song_id)
+        made = compose(listener=listener, wish=JOURNEY, fixed=dict(enumerate(usual[:n_played], 1)))
+        assert songs_in(made) == usual[n_played:]
+
+
+def test_a_rating_on_the_way_plans_the_rest_from_where_the_listener_is(alice: User, catalog: list[Song]) -> None:
+    listener = Listener(alice)
+    usual = songs_in(compose(listener=listener, wish=JOURNEY))
+    for song_id in usual[:3]:
+        RatingFactory(listener=alice, song_id=song_id, felt_valence=-0.9, felt_arousal=-0.2)
+    made = compose(listener=listener, wish=JOURNEY, fixed=dict(enumerate(usual[:3], 1)))
+    assert [placement.position for placement in made.placements] == list(range(4, 11))
+    assert not set(songs_in(made)) & set(usual[:3])
+    assert songs_in(made) != usual[3:]
+    assert made.placements[-1].target == DOWN[1]
+    targets = np.array([(-0.9, -0.2), *(placement.target for placement in made.placements)])
+    steps = np.linalg.norm(np.diff(targets, axis=0), axis=1)
+    assert steps == pytest.approx(np.full(7, steps[0]))
+
+
+def test_what_was_felt_long_ago_is_not_where_the_listener_is(alice: User, catalog: list[Song]) -> None:
+    listener = Listener(alice)
+    for song in catalog:
+        RatingFactory(listener=alice, song=song, felt_valence=-0.5, felt_arousal=0.5)
+    FeltRating.objects.update(updated_at=timezone.now() - timedelta(hours=1))
+    usual = songs_in(compose(listener=listener, wish=JOURNEY))
+    assert songs_in(compose(listener=listener, wish=JOURNEY, fixed={1: usual[0]})) == usual[1:]
+
+
+def test_a_journey_that_stays_stays(nobody: Listener, catalog: list[Song]) -> None:
+    here = (0.3, 0.2)
+    made = compose(listener=nobody, wish=replace(JOURNEY, path=(here, here), length=6))
+    assert np.linalg.norm(felt_in(made) - here, axis=1).max() < 0.6
+    assert all("staying happy" in placement.reason for placement in made.placements)
+
+
+def test_a_journey_too_long_for_the_catalog_is_shorter_and_says_so(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(5, around=(0.0, 0.0), spread=0.5)
+    made = compose(listener=nobody, wish=JOURNEY)
+    assert len(made.placements) == 5
+    assert made.note.startswith("Only 5 songs are tagged so far, so this journey has 5 instead of 10.")
+
+
+def test_a_journey_without_songs_is_empty_and_says_so(db: None, nobody: Listener) -> None:
+    made = compose(listener=nobody, wish=JOURNEY)
+    assert (made.placements, made.note) == ((), "No songs are tagged yet, so this journey is empty.")
+
+
+def test_a_journey_to_where_no_song_is_ends_at_the_nearest_and_says_so(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(60, around=(-0.4, 0.4), spread=0.4)
+    made = compose(listener=nobody, wish=JOURNEY)
+    assert made.note.startswith("No song is nearer to where you want to be (calm) than ")
+    assert made.note.endswith("% of the pad; this journey ends at the nearest.")
+    assert made.placements[-1].felt == pytest.approx(made.placements[-1].target, abs=0.3)
+
+
+def test_a_gap_is_gone_round_or_stopped_at(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(20, around=(-0.6, 0.6), spread=0.15)
+    make_songs(21, around=(0.6, -0.6), spread=0.15)
+    stopped = compose(listener=nobody, wish=JOURNEY)
+    assert "this journey stops where small steps lead" in stopped.note
+    assert path_quality(felt_in(stopped), DOWN).largest_step < 0.5
+    for n, corner in enumerate([(-0.6, 0.2), (-0.6, -0.2), (-0.6, -0.6), (-0.2, -0.6), (0.2, -0.6)]):
+        make_songs(6 + n, around=corner, spread=0.15)
+    round_about = compose(listener=nobody, wish=replace(JOURNEY, length=16))
+    assert "this journey goes round" in round_about.note
+    assert path_quality(felt_in(round_about), DOWN).largest_step < 0.6
+    assert path_quality(felt_in(round_about), DOWN).arrival < 0.4
+
+
+# --- What a listener told -----------------------------------------------------------------------------------------
+
+
+def played(user: User, song: Song, *outcomes: str, listened_s: float = 5.0) -> None:
+    for outcome in outcomes:
+        ListenFactory(listener=user, song=song, outcome=outcome, listened_s=listened_s)
+
+
+COMPLETED, SKIPPED, STARTED = Listen.Outcome.COMPLETED, Listen.Outcome.SKIPPED, Listen.Outcome.STARTED
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "listened_s", "told"),
+    [
+        ([STARTED], 5.0, None),
+        ([SKIPPED], 5.0, Told.SKIPPED),
+        ([SKIPPED], 50.0, None),
+        ([COMPLETED], 60.0, Told.COMPLETED),
+        ([COMPLETED, COMPLETED], 60.0, Told.REPLAYED),
+        ([COMPLETED] * 3, 60.0, Told.REPLAYED),
+        ([SKIPPED, COMPLETED], 5.0, Told.COMPLETED),
+        ([COMPLETED, COMPLETED, SKIPPED], 5.0, Told.SKIPPED),
+    ],
+)
+def test_what_was_done_with_a_song_is_a_weak_like(
+    alice: User, make_songs: SongMaker, outcomes: list[str], listened_s: float, told: Told | None
+) -> None:
+    song = make_songs(1)[0]
+    played(alice, song, *outcomes, listened_s=listened_s)
+    found = history_of(Listener(alice), songs_index())
+    assert found.told.get(song.pk) is told
+    if told is None:
+        assert len(found.ratings.song_ids) == 0
+    else:
+        assert found.ratings.likes.tolist() == [history.LIKE_OF[told]]
+        assert found.ratings.like_weights.tolist() == [history.IMPLICIT_WEIGHT]
+        assert np.isnan(found.ratings.felt).all()
+
+
+@pytest.mark.parametrize(
+    ("said", "told", "like", "weight"),
+    [
+        ({"liked": True}, Told.LIKED, 1.0, 1.0),
+        ({"liked": False}, Told.DISLIKED, -1.0, 1.0),
+        ({"felt_nothing": True, "felt_valence": None, "felt_arousal": None}, None, history.NOTHING_FELT_LIKE, 1.0),
+        ({"skipped": True}, Told.SKIPPED, -0.5, 0.25),
+        ({}, Told.COMPLETED, 0.3, 0.25),
+    ],
+)
+def test_what_was_said_of_a_song_outweighs_what_was_done(
+    alice: User, make_songs: SongMaker, said: dict[str, object], told: Told | None, like: float, weight: float
+) -> None:
+    song = make_songs(1)[0]
+    played(alice, song, COMPLETED)
+    RatingFactory(listener=alice, song=song, **said)
+    found = history_of(Listener(alice), songs_index())
+    assert found.told.get(song.pk) is told
+    assert (found.ratings.likes.tolist(), found.ratings.like_weights.tolist()) == ([like], [weight])
+
+
+def test_moods_and_feelings_reach_the_model_and_others_do_not(alice: User, bob: User, make_songs: SongMaker) -> None:
+    songs = make_songs(5)
+    RatingFactory(
+        listener=alice, song=songs[0], felt_valence=0.1, felt_arousal=0.2, mood_valence=-0.3, mood_arousal=0.4
+    )
+    RatingFactory(listener=alice, song=songs[1])
+    RatingFactory(listener=bob, song=songs[2])
+    nothing = {"felt_nothing": True, "felt_valence": None, "felt_arousal": None}
+    RatingFactory(listener=alice, song=songs[3], mood_valence=-0.5, mood_arousal=0.6, **nothing)
+    RatingFactory(listener=alice, song=songs[4], **nothing)
+    ratings = ratings_for_model(alice, songs_index())
+    assert ratings.song_ids.tolist() == [songs[n].pk for n in (0, 1, 3, 4)]
+    assert ratings.felt[2].tolist() == [-0.5, 0.6]
+    assert np.isnan(ratings.felt[3]).all()
+    assert ratings.felt[0].tolist() == [0.1, 0.2]
+    assert ratings.moods[0].tolist() == [-0.3, 0.4]
+    assert np.isnan(ratings.moods[1]).all()
+    assert len(ratings_for_model(None, songs_index()).song_ids) == 0
+
+
+def test_songs_without_an_estimate_or_deleted_say_nothing(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(3)
+    RatingFactory(listener=alice, song=SongFactory(state=Song.State.QUEUED))
+    RatingFactory(listener=alice, song=songs[0])
+    RatingFactory(listener=alice, song=songs[1])
+    songs[1].delete()
+    assert ratings_for_model(alice, songs_index()).song_ids.tolist() == [songs[0].pk]
+
+
+def test_a_session_that_skips_is_heard_too(nobody: Listener, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    ListenFactory(listener=None, session_key=nobody.session_key, song=song, outcome=SKIPPED, listened_s=1.0)
+    assert history_of(nobody, songs_index()).told == {song.pk: Told.SKIPPED}
+    assert history_of(Listener(None, "another"), songs_index()).told == {}
+
+
+def test_only_the_newest_ratings_and_listens_are_read(
+    alice: User, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    songs = make_songs(6)
+    for song in songs[:4]:
+        RatingFactory(listener=alice, song=song)
+    for song in songs[4:]:
+        played(alice, song, SKIPPED)
+    monkeypatch.setattr(history, "RATINGS_LIMIT", 2)
+    monkeypatch.setattr(history, "LISTENS_LIMIT", 1)
+    assert ratings_for_model(alice, songs_index()).song_ids.tolist() == [songs[n].pk for n in (2, 3, 5)]
+
+
+def test_embeddings_that_are_no_numbers_do_no_harm(alice: User, catalog: list[Song]) -> None:
+    broken = np.full(EMBEDDING_SIZE, np.nan, "<f4").tobytes()
+    EmotionEstimate.objects.filter(song__in=[song.pk for song in catalog[:45]]).update(embedding_bytes=broken)
+    for song in catalog[:10]:
+        RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=1.0, liked=True)
+    for wish in (LIST, JOURNEY, replace(LIST, around=catalog[0].pk), replace(LIST, variety=1.0)):
+        made = compose(listener=Listener(alice), wish=wish)
+        assert len(made.placements) == 10
+        assert np.isfinite(felt_in(made)).all()
+        assert all(np.isfinite(list(placement.terms.values())).all() for placement in made.placements)
+
+
+@pytest.mark.parametrize("felt", [[(1.0, 1.0)], [(-1.0, -1.0), (1.0, 1.0)], [(0.0, 0.0)], [(-1.0, 1.0)]])
+def test_odd_raters_are_heard_within_bounds(alice: User, catalog: list[Song], felt: list[tuple[float, float]]) -> None:
+    """Everything in a corner, the opposite every time, all alike: no prediction leaves the plane, no list is short."""
+    for n, song in enumerate(catalog[:40]):
+        valence, arousal = felt[n % len(felt)]
+        RatingFactory(listener=alice, song=song, felt_valence=valence, felt_arousal=arousal, liked=n % 2 == 0)
+    perceived = {row.song_id: (row.valence, row.arousal) for row in EmotionEstimate.objects.all()}
+    for wish in (LIST, replace(LIST, mood=(-1.0, 1.0)), JOURNEY):
+        made = compose(listener=Listener(alice), wish=wish)
+        assert len(made.placements) == 10
+        assert np.abs(felt_in(made)).max() <= 1.0
+    new = [song.pk for song in catalog[40:]]
+    points = predict_items(listener=Listener(alice), song_ids=new)
+    shifts = [np.subtract(points[pk], perceived[pk]) for pk in new]
+    assert np.abs(shifts).max() <= 0.8 + 1e-9
+
+
+@pytest.mark.parametrize("mood", [None, (-0.5, 0.4)])
+def test_a_draw_is_predicted_as_the_drawn_model_would(
+    alice: User, catalog: list[Song], mood: tuple[float, float] | None
+) -> None:
+    for song in catalog[:12]:
+        RatingFactory(listener=alice, song=song, felt_valence=0.4, felt_arousal=-0.3, liked=True)
+    index = songs_index()
+    asked = person_of(Listener(alice), index, seed=3, variety=0.4)
+    pool = pool_for(index, (), always=[song.pk for song in catalog[12:]])
+    made = predict(asked, pool, mood=mood, recency=np.zeros(len(pool.song_ids))).candidates
+    usual, drawn = (
+        model.predict(pool.song_ids, pool.perceived, pool.embeddings, mood) for model in (asked.model, asked.drawn)
+    )
+    inside = (np.abs(drawn.point) < 1).all(axis=1) & (np.abs(usual.point) < 1).all(axis=1)
+    assert inside.sum() > 40
+    assert made.drawn[inside] == pytest.approx(drawn.point[inside])
+    assert made.felt == pytest.approx(usual.point)
+    # What a draw changes in liking all songs alike has no say in which comes first.
+    assert np.ptp(made.drawn_liking - drawn.liking) < 1e-9
+    rated = pool_for(index, (), always=[song.pk for song in catalog[:12]])
+    known = predict(asked, rated, mood=mood, recency=np.zeros(12)).candidates
+    assert np.abs(known.drawn - known.felt).mean() < np.abs(made.drawn - made.felt).mean()
+
+
+def test_a_day_s_listening_fades_by_whole_hours() -> None:
+    now = timezone.now()
+    fresh = [history._still_fresh(now, now - timedelta(hours=hours)) for hours in (1, 24, 48, 72)]
+    assert fresh == [1.0, 1.0, 0.5, 0.25]
+    same = [history._still_fresh(now, now - timedelta(hours=30, minutes=minutes)) for minutes in (1, 50)]
+    assert same[0] == same[1]
+
+
+def test_a_mood_moves_what_is_expected_and_the_reason_says_so(alice: User, catalog: list[Song]) -> None:
+    rng = np.random.default_rng(0)
+    perceived = dict(EmotionEstimate.objects.values_list("song_id", "arousal"))
+    for song in catalog[:30]:
+        mood = float(rng.choice([-0.8, 0.8]))
+        felt = float(np.clip(0.5 * perceived[song.pk] + 0.5 * mood, -1, 1))
+        RatingFactory(
+            listener=alice, song=song, felt_valence=0.3, felt_arousal=felt, mood_valence=0.0, mood_arousal=mood
+        )
+    listener, ids = Listener(alice), [song.pk for song in catalog[30:]]
+    calm, tense = (predict_items(listener=listener, song_ids=ids, mood=mood) for mood in ((0.0, -0.8), (0.0, 0.8)))
+    assert np.mean([tense[pk][1] - calm[pk][1] for pk in ids]) > 0.2
+    reasons = [
+        placement.reason
+        for seed in range(4)
+        for placement in compose(listener=listener, wish=replace(LIST, seed=seed, mood=(-0.2, 0.8))).placements
+    ]
+    assert any("you said you were tense: expected to feel" in said for said in reasons)
+    unasked = compose(listener=listener, wish=LIST)
+    assert not any("you said" in placement.reason for placement in unasked.placements)
+    assert all(placement.terms["mood"] == 0.0 for placement in unasked.placements)
+
+
+def test_likes_reach_songs_that_sound_alike_and_the_reason_says_so(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(60, spread=0.25)
+    sounding_like(songs[0], songs[1:24], share=0.8)
+    before = compose(listener=Listener(alice), wish=LIST)
+    assert not any("likes" in placement.reason or "you liked" in placement.reason for placement in before.placements)
+    for song in songs[:12]:
+        RatingFactory(listener=alice, song=song, felt_valence=None, felt_arousal=None, liked=True)
+    made = compose(listener=Listener(alice), wish=LIST)
+    liked, alike = {song.pk for song in songs[:12]}, {song.pk for song in songs[12:24]}
+    said = {placement.song_id: placement.reason for placement in made.placements}
+    assert len(set(said) & (liked | alike)) > len(set(songs_in(before)) & (liked | alike))
+    assert any("you liked it" in said[pk] for pk in set(said) & liked)
+    assert not any("you liked it" in words for pk, words in said.items() if pk not in liked)
+    only_new = compose(listener=Listener(alice), wish=LIST, fixed={n + 1: pk for n, pk in enumerate(sorted(liked)[:3])})
+    assert any("going by your likes" in placement.reason for placement in (*made.placements, *only_new.placements))
+
+
+def test_a_song_that_was_skipped_owns_up_to_it(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(4)
+    played(alice, songs[0], SKIPPED)
+    made = compose(listener=Listener(alice), wish=replace(LIST, length=4))
+    said = {placement.song_id: placement.reason for placement in made.placements}
+    assert "here although you skipped it before" in said[songs[0].pk]
+    assert sum("skipped" in words for words in said.values()) == 1
+
+
+# --- What it costs ------------------------------------------------------------------------------------------------
+
+
+def test_the_felt_emotion_of_given_songs(alice: User, catalog: list[Song]) -> None:
+    RatingFactory(listener=alice, song=catalog[0], felt_valence=-1.0, felt_arousal=-1.0)
+    asked = [catalog[0].pk, catalog[5].pk, 10_000_000]
+    points = predict_items(listener=Listener(alice), song_ids=asked)
+    assert set(points) == set(asked[:2])
+    estimate = catalog[0].estimates.get()
+    assert points[catalog[0].pk] < (estimate.valence, estimate.arousal)
+
+
+def test_the_queries_do_not_grow_with_the_list(
+    alice: User, catalog: list[Song], django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    for song in catalog[:5]:
+        RatingFactory(listener=alice, song=song)
+    for wish in (replace(LIST, length=40), replace(JOURNEY, length=40)):
+        with django_assert_max_num_queries(14):
+            compose(listener=Listener(alice), wish=wish)
+
+
+def test_one_artist_only_still_makes_a_list(nobody: Listener, make_songs: SongMaker) -> None:
+    songs = make_songs(8, n_artists=1)
+    ArtistFactory()
+    tag(SongFactory(), 0.6, 0.6)
+    wish = replace(LIST, length=8, filters=Filters(artist_id=songs[0].artist_id))
+    assert set(songs_in(compose(listener=nobody, wish=wish))) == {song.pk for song in songs}

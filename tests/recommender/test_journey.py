@@ -1,0 +1,449 @@
+"""Journeys: targets along a path, the songs on it, how well they follow it, and what a catalog cannot do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from emotion.quadrants import Quadrant
+from recommender import journey, journey_plan, journey_walk
+from recommender.journey import PRESETS, Reach, directions, path_from, path_quality, place_targets, reach, way_round
+from recommender.journey_plan import plan
+from recommender.journey_walk import Drift
+from recommender.ranking import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
+from tests.recommender.test_ranking import candidates, everything_at_work
+
+DOWN = ((-0.6, 0.6), (0.6, -0.6))
+PATHS = [DOWN, ((-0.6, -0.6), (0.6, 0.6)), ((-0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)), ((0.2, 0.2), (0.2, 0.2))]
+
+
+def walk(
+    pool: Candidates, path: object, n_places: int, fixed: dict[int, int] | None = None
+) -> tuple[list[RankedSong], NDArray[np.float64]]:
+    songs = plan(pool, place_targets(path, n_places), weights=Weights.of(0.3), fixed=fixed)  # type: ignore[arg-type]
+    return songs, pool.felt[[song.row for song in songs]]
+
+
+def rows_on(*points: tuple[float, float], each: int = 8, spread: float = 0.05) -> NDArray[np.float64]:
+    """Return points around some centres."""
+    rng = np.random.default_rng(5)
+    return np.concatenate([np.asarray(point) + rng.uniform(-spread, spread, size=(each, 2)) for point in points])
+
+
+# --- The plane ----------------------------------------------------------------------------------------------------
+
+
+def test_targets_run_from_start_to_end_in_equal_steps() -> None:
+    targets = place_targets([(-0.5, 0.0), (0.5, 0.0), (0.5, 1.0)], 9)
+    assert targets[0].tolist() == [-0.5, 0.0]
+    assert targets[4].tolist() == [0.5, 0.0]
+    assert targets[-1].tolist() == [0.5, 1.0]
+    assert np.linalg.norm(np.diff(targets, axis=0), axis=1) == pytest.approx(np.full(8, 0.25))
+
+
+@pytest.mark.parametrize(
+    ("path", "n_places", "targets"),
+    [
+        (DOWN, 1, [[0.6, -0.6]]),
+        (DOWN, 0, []),
+        (((0.1, 0.2), (0.1, 0.2)), 3, [[0.1, 0.2]] * 3),
+        ([(0.1, 0.2)], 2, [[0.1, 0.2]] * 2),
+    ],
+)
+def test_targets_of_paths_without_a_way(path: object, n_places: int, targets: list[list[float]]) -> None:
+    assert place_targets(path, n_places).tolist() == targets  # type: ignore[arg-type]
+
+
+def test_directions_are_of_length_one_and_nothing_where_the_path_stands_still() -> None:
+    assert directions(np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 0.0], [0.5, 0.2]])).tolist() == [
+        [0.0, 0.0],
+        [1.0, 0.0],
+        [0.0, 0.0],
+        [0.0, 1.0],
+    ]
+
+
+def test_the_quality_of_a_path_is_measured_as_it_says() -> None:
+    points = np.array([[-0.5, 0.0], [0.0, 0.0], [-0.1, 0.0], [0.4, 0.3]])
+    quality = path_quality(points, [(-0.6, 0.0), (0.6, 0.0)])
+    assert quality.largest_step == pytest.approx(np.hypot(0.5, 0.3))
+    assert quality.monotone_share == pytest.approx(2 / 3)
+    assert quality.departure == pytest.approx(0.1)
+    assert quality.arrival == pytest.approx(np.hypot(0.2, 0.3))
+    assert quality.mean_step == pytest.approx((0.5 + 0.1 + np.hypot(0.5, 0.3)) / 3)
+
+
+def test_one_song_is_a_path_and_none_is_not() -> None:
+    quality = path_quality(np.array([[0.5, -0.5]]), DOWN)
+    assert (quality.largest_step, quality.mean_step, quality.monotone_share) == (0.0, 0.0, 1.0)
+    with pytest.raises(ValueError, match="without songs"):
+        path_quality(np.zeros((0, 2)), DOWN)
+
+
+def test_the_rest_of_a_path_keeps_the_corners_ahead() -> None:
+    path = np.array([[0.0, 0.0], [0.5, 0.0], [0.5, 0.5], [1.0, 0.5]])
+    assert path_from((0.1, 0.3), path, 0.5).tolist() == [[0.1, 0.3], [0.5, 0.5], [1.0, 0.5]]
+    assert path_from((0.1, 0.3), path, 0.0).tolist() == [[0.1, 0.3], [0.5, 0.0], [0.5, 0.5], [1.0, 0.5]]
+    assert path_from((0.1, 0.3), path, 1.0).tolist() == [[0.1, 0.3], [1.0, 0.5]]
+
+
+def test_presets_lead_from_where_the_listener_is() -> None:
+    start = (-0.4, 0.5)
+    assert set(PRESETS) == {"match", "lift", "calm", "focus"}
+    assert PRESETS["match"].path(start) == (start, start)
+    assert PRESETS["lift"].path(start) == (start, Quadrant.Q1.target)
+    assert PRESETS["calm"].path(start) == (start, Quadrant.Q4.target)
+    focus = PRESETS["focus"]
+    assert focus.path(start)[0] == start
+    assert Quadrant.from_valence_arousal(*focus.path(start)[1]) is Quadrant.Q4
+    assert focus.variety == 0.1
+    assert all(preset.key == key and preset.name and preset.description for key, preset in PRESETS.items())
+
+
+# --- The songs ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_journey_goes_on_in_small_steps_and_arrives(path: object) -> None:
+    even = journey.path_length(np.asarray(path)) / 11
+    for seed in range(6):
+        pool = candidates(400, n_artists=150, seed=seed)
+        _, points = walk(pool, path, 12)
+        quality = path_quality(points, path)  # type: ignore[arg-type]
+        assert quality.monotone_share == 1.0
+        assert quality.largest_step <= even + 0.2
+        assert quality.arrival < 0.3
+        assert quality.departure < 0.3
+
+
+def test_it_walks_better_than_choosing_place_by_place() -> None:
+    steps = []
+    for seed in range(8):
+        pool = candidates(150, n_artists=60, seed=seed)
+        targets = place_targets(DOWN, 12)
+        greedy = pool.felt[[song.row for song in rank(pool, targets, weights=Weights.of(0.3))]]
+        _, planned = walk(pool, DOWN, 12)
+        steps.append((path_quality(planned, DOWN).largest_step, path_quality(greedy, DOWN).largest_step))
+    mean = np.mean(steps, axis=0)
+    assert mean[0] < 0.85 * mean[1]
+
+
+@pytest.mark.parametrize("n_artists", [2, 3, 10])
+def test_no_artist_comes_twice_in_a_row(n_artists: int) -> None:
+    for seed in range(6):
+        pool = candidates(40, n_artists=n_artists, seed=seed)
+        songs, _ = walk(pool, DOWN, 12)
+        artists = [pool.artist_ids[song.row] for song in songs]
+        assert all(one != other for one, other in pairwise(artists))
+
+
+def test_a_single_artist_still_makes_a_journey_of_distinct_songs() -> None:
+    songs, _ = walk(candidates(12, n_artists=1), DOWN, 12)
+    assert len({song.song_id for song in songs}) == 12
+
+
+def test_it_is_the_same_whatever_the_row_order() -> None:
+    for seed in range(4):
+        pool = everything_at_work(seed)
+        shuffled = pool.take(np.random.default_rng(seed).permutation(len(pool)))
+        one, other = walk(pool, DOWN, 10)[0], walk(shuffled, DOWN, 10)[0]
+        assert [song.song_id for song in one] == [song.song_id for song in other]
+        assert all(shuffled.song_ids[song.row] == song.song_id for song in other)
+
+
+def test_another_draw_gives_another_way() -> None:
+    pool = candidates(400, n_artists=150)
+    rng = np.random.default_rng(0)
+    ways = set()
+    for _ in range(4):
+        drawn = replace(pool, drawn=pool.felt + rng.normal(scale=0.08, size=pool.felt.shape))
+        songs, points = walk(drawn, DOWN, 12)
+        ways.add(tuple(song.song_id for song in songs))
+        assert path_quality(points, DOWN).monotone_share >= 0.9
+    assert len(ways) == 4
+
+
+def test_fixed_places_stay_and_the_others_are_planned_around_them() -> None:
+    pool = candidates(200, n_artists=80)
+    fixed = {1: 17, 4: 33}
+    songs, _ = walk(pool, DOWN, 10, fixed=fixed)
+    assert [song.position for song in songs] == [2, 3, 5, 6, 7, 8, 9, 10]
+    assert not {song.row for song in songs} & {17, 33}
+
+
+def test_too_few_songs_are_refused() -> None:
+    with pytest.raises(ValueError, match="3 songs cannot fill 5 places"):
+        walk(candidates(3), DOWN, 5)
+
+
+@pytest.mark.parametrize(("n_songs", "n_places"), [(1, 1), (2, 2), (9, 9), (100, 100), (120, 100)])
+def test_every_song_may_be_needed(n_songs: int, n_places: int) -> None:
+    songs, _ = walk(candidates(n_songs), PATHS[3], n_places)
+    assert len({song.song_id for song in songs}) == n_places
+
+
+def test_songs_without_embeddings_make_a_journey_too() -> None:
+    pool = replace(candidates(60), embeddings=np.zeros((60, 8)))
+    assert len(walk(pool, DOWN, 10)[0]) == 10
+
+
+def test_a_term_decided_if_and_only_if_another_song_would_have_had_the_place_without_it() -> None:
+    """The definition, checked against a plain sum over the whole path with one song changed and one term left out."""
+    seen: set[str] = set()
+    targets = place_targets(DOWN, 8)
+    for seed in range(6):
+        pool = everything_at_work(seed, n_songs=60)
+        songs, _ = walk(pool, DOWN, 8)
+        rows = [song.row for song in songs]
+        scores = _Scores(pool, targets)
+        chosen = scores.of(rows)
+        for place in (0, 3, 7):
+            others = [scores.of(changed) for changed in _changed(pool, rows, place)]
+            assert all(sum(other.values()) <= sum(chosen.values()) + 1e-9 for other in others)
+            for name in TERM_NAMES:
+                without = max(sum(other.values()) - other[name] for other in others)
+                better = without > sum(chosen.values()) - chosen[name] + 1e-9
+                assert (name in songs[place].decided) == better, (seed, place, name)
+                seen |= {name} if better else set()
+    assert {"step", "closeness", "liking", "novelty"} <= seen
+
+
+class _Scores:
+    """What a whole path scores by term, summed song by song and pair by pair."""
+
+    def __init__(self, pool: Candidates, targets: NDArray[np.float64]) -> None:
+        self.pool, self.targets = pool, targets
+        self.weights = Weights.of(0.3)
+        self.nodes = [terms_at(pool, target, self.weights) for target in targets]
+
+    def of(self, rows: list[int]) -> dict[str, float]:
+        scores = {
+            name: float(sum(self.nodes[place][n, row] for place, row in enumerate(rows)))
+            for n, name in enumerate(TERM_NAMES)
+        }
+        for later in range(len(rows)):
+            for earlier in range(later):
+                self._pair(scores, rows[earlier], rows[later], later - earlier)
+        ways = directions(self.targets)
+        for place in range(1, len(rows)):
+            step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
+            even = np.linalg.norm(self.targets[place] - self.targets[place - 1])
+            free = max(journey_plan.SLACK * even, journey_plan.FREE_STEP)
+            scores["step"] -= journey_plan.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
+            scores["progress"] -= journey_plan.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
+        return scores
+
+    def _pair(self, scores: dict[str, float], one: int, other: int, gap: int) -> None:
+        pool, share = self.pool, 0.8 ** (gap - 1)
+        alike = max(float(pool.embeddings[one] @ pool.embeddings[other]), 0.0)
+        scores["diversity"] -= share * self.weights.diversity * alike
+        scores["artist"] -= share * self.weights.artist * bool(pool.artist_ids[one] == pool.artist_ids[other])
+        same_album = pool.album_ids[one] == pool.album_ids[other] > 0
+        scores["album"] -= share * self.weights.album * bool(same_album)
+
+
+def _changed(pool: Candidates, rows: list[int], place: int) -> Iterator[list[int]]:
+    """Yield the path with every other song in a place that keeps artists apart."""
+    beside = {int(pool.artist_ids[rows[n]]) for n in (place - 1, place + 1) if 0 <= n < len(rows)}
+    for row in range(len(pool)):
+        if row not in rows and int(pool.artist_ids[row]) not in beside:
+            yield [*rows[:place], row, *rows[place + 1 :]]
+
+
+# --- What a catalog cannot do -------------------------------------------------------------------------------------
+
+
+def reached(points: NDArray[np.float64], path: tuple[tuple[float, float], ...]) -> Reach:
+    """Return what can be reached by somebody whose mood moves nothing."""
+    return reach(points, points, points, np.asarray(path))
+
+
+def test_a_path_with_songs_at_both_ends_is_left_alone() -> None:
+    found = reached(rows_on(*DOWN), DOWN)
+    assert found.path.tolist() == [list(corner) for corner in DOWN]
+    assert (found.from_start, found.from_end, found.gap, found.via) == (0.0, 0.0, 0.0, None)
+
+
+def test_an_end_without_songs_moves_to_the_nearest() -> None:
+    points = rows_on((-0.6, 0.6), (0.0, 0.0))
+    found = reached(points, DOWN)
+    nearest = np.linalg.norm(points - DOWN[1], axis=1)
+    assert found.from_end == pytest.approx(nearest.min())
+    assert found.path[-1].tolist() == points[nearest.argmin()].tolist()
+    assert found.from_start == 0.0
+    backwards = reached(points, DOWN[::-1])
+    assert backwards.from_start == found.from_end
+
+
+def test_a_gap_is_gone_round_when_a_chain_leads_round_it() -> None:
+    """From tense to calm with nothing in the middle, but songs by way of sad."""
+    corner = (-0.6, -0.6)
+    side = [(-0.6, y) for y in (0.3, 0.0, -0.3)] + [corner] + [(x, -0.6) for x in (-0.3, 0.0, 0.3)]
+    points = rows_on(*DOWN, *side)
+    found = way_round(points, Reach(np.asarray(DOWN), gap=1.7), 0.5)
+    assert (found.gap, found.from_end, found.stops) == (1.7, 0.0, False)
+    assert found.via is not None
+    assert np.linalg.norm(np.subtract(found.via, corner)) < 0.35
+    assert np.linalg.norm(np.diff(found.path, axis=0), axis=1).max() <= 0.5
+    assert np.linalg.norm(found.path[-1] - DOWN[1]) < 0.1
+
+
+def test_a_gap_that_nothing_leads_round_ends_the_path_before_it() -> None:
+    points = rows_on((-0.6, 0.6), (-0.3, 0.3), DOWN[1])
+    found = way_round(points, Reach(np.asarray(DOWN)), 0.5)
+    assert (found.via, found.stops) == (None, True)
+    assert np.linalg.norm(found.path[-1] - (-0.3, 0.3)) < 0.1
+    assert found.from_end == pytest.approx(np.linalg.norm(found.path[-1] - DOWN[1]))
+
+
+def test_a_path_that_cannot_leave_its_start_stays_there() -> None:
+    points = rows_on(*DOWN)
+    found = way_round(points, Reach(np.asarray(DOWN)), 0.3)
+    assert len(place_targets(found.path, 5)) == 5
+    assert np.linalg.norm(found.path - DOWN[0], axis=1).max() < 0.1
+
+
+def test_way_points_are_kept_on_the_way_round() -> None:
+    path = np.array([(-0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)])
+    ring = [(-0.6, y) for y in (-0.2, 0.2)] + [(x, 0.6) for x in (-0.2, 0.2)]
+    found = way_round(rows_on(*path, *ring), Reach(path), 0.6)
+    for corner in path:
+        assert np.linalg.norm(found.path - corner, axis=1).min() < 0.1
+
+
+@pytest.mark.parametrize(("n_places", "limit"), [(12, 0.5), (3, 1.5 * np.hypot(1.2, 1.2) / 2), (1, None)])
+def test_a_long_way_in_few_songs_allows_longer_steps(n_places: int, limit: float | None) -> None:
+    found = journey.step_limit(np.asarray(DOWN), n_places)
+    assert found == pytest.approx(limit if limit is not None else 1.5 * np.hypot(1.2, 1.2))
+
+
+def test_songs_needed_for_small_steps() -> None:
+    needed = journey.places_needed(np.asarray(DOWN))
+    assert journey.path_length(np.asarray(DOWN)) / (needed - 1) <= 0.25
+    assert journey.places_needed(np.zeros((2, 2))) == 1
+
+
+# --- The whole walk, moods included -------------------------------------------------------------------------------
+
+HALF = Drift(felt=0.45 * np.eye(2), drawn=0.45 * np.eye(2), typical=(0.3, 0.1))
+
+
+def everywhere(seed: int = 0, n_songs: int = 300) -> Candidates:
+    return candidates(n_songs, n_artists=100, seed=seed)
+
+
+def test_the_mood_before_a_song_is_where_the_song_before_led() -> None:
+    pool = everywhere()
+    found = journey_walk.walk(pool, np.asarray(DOWN), 12, weights=Weights.of(0.3), drift=HALF)
+    moods = np.vstack([[DOWN[0]], found.targets[:-1]])
+    felt = np.clip(pool.rated[found.rows] + 0.45 * (moods - (0.3, 0.1)), -1, 1)
+    assert found.points == pytest.approx(felt)
+    assert found.quality.monotone_share == 1.0
+    assert found.quality.arrival < 0.3
+    for song in found.songs:
+        assert song.distance == pytest.approx(
+            np.linalg.norm(felt[song.position - 1] - found.targets[song.position - 1])
+        )
+
+
+def test_how_the_listener_feels_may_differ_from_where_the_path_starts() -> None:
+    pool = everywhere()
+    one, other = (
+        journey_walk.walk(pool, np.asarray(DOWN), 6, weights=Weights.of(0.3), drift=HALF, mood=mood)
+        for mood in (None, (0.8, 0.8))
+    )
+    assert one.rows[0] != other.rows[0]
+    assert one.quality.departure < 0.3
+
+
+def test_without_drift_a_song_is_felt_the_same_at_every_place() -> None:
+    pool = everywhere()
+    found = journey_walk.walk(pool, np.asarray(DOWN), 8, weights=Weights.of(0.3), mood=(0.9, 0.9))
+    assert (found.points == pool.felt[found.rows]).all()
+
+
+def test_settled_is_what_stays_when_the_mood_follows() -> None:
+    points = np.array([[0.2, -0.1], [-0.3, 0.2]])
+    settled = HALF.settled(points)
+    assert points + 0.45 * (settled - (0.3, 0.1)) == pytest.approx(settled)
+    assert (Drift.none().settled(points) == points).all()
+    runaway = Drift(felt=1.5 * np.eye(2), drawn=np.eye(2), typical=(0.0, 0.0))
+    assert np.abs(runaway.settled(points)).max() <= 1.0
+
+
+def test_what_was_played_as_planned_changes_nothing() -> None:
+    for seed in range(4):
+        pool = everything_at_work(seed)
+        fresh = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+        fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2, 5)}
+        again = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed)
+        assert (again.rows == fresh.rows).all()
+        assert [song.position for song in again.songs] == [3, 4, 6, 7, 8, 9, 10]
+
+
+def test_another_song_at_a_place_plans_the_rest_from_where_it_led() -> None:
+    pool = everywhere()
+    fresh = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3))
+    far = int(np.argmin(np.linalg.norm(pool.felt - (-0.8, -0.8), axis=1)))
+    fixed = {1: int(fresh.rows[0]), 3: far}
+    found = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), fixed=fixed)
+    assert [song.position for song in found.songs] == [2, *range(4, 11)]
+    assert found.rows[2] == far
+    ahead = np.vstack([pool.felt[far], found.targets[3:]])
+    steps = np.linalg.norm(np.diff(ahead, axis=0), axis=1)
+    assert steps == pytest.approx(np.full(7, steps[0]))
+    assert found.targets[-1].tolist() == list(DOWN[1])
+    assert np.linalg.norm(found.points[-1] - DOWN[1]) < 0.4
+
+
+def test_what_the_listener_says_they_feel_is_where_they_are() -> None:
+    pool = everywhere()
+    fresh = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+    fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2)}
+    sad = (-0.8, -0.5)
+    found = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed, here=sad)
+    steps = np.linalg.norm(np.diff(np.vstack([[sad], found.targets[2:]]), axis=0), axis=1)
+    assert steps == pytest.approx(np.full(8, steps[0]))
+    assert np.linalg.norm(found.points[2] - sad) < np.linalg.norm(fresh.points[2] - sad)
+    unsaid = journey_walk.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, here=sad)
+    assert (unsaid.rows == fresh.rows).all()
+
+
+def test_a_journey_that_is_over_has_no_rest() -> None:
+    pool = everywhere()
+    found = journey_walk.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3), fixed={1: 3, 2: 8})
+    assert (found.songs, found.rows.tolist()) == ((), [3, 8])
+
+
+def test_the_songs_near_a_path_are_kept() -> None:
+    pool = everywhere(n_songs=1000)
+    rows = journey_walk.nearest_to_path(pool, np.asarray(DOWN), Drift.none(), 200)
+    assert len(rows) == 200
+    assert len(journey_walk.nearest_to_path(pool, np.asarray(PATHS[3]), HALF, 200)) == 200
+    along = place_targets(DOWN, 50)
+    away = np.array([np.linalg.norm(along - point, axis=1).min() for point in pool.felt])
+    assert away[rows].max() < np.median(away)
+    assert len(journey_walk.nearest_to_path(pool, np.asarray(DOWN), HALF, 1000)) == 1000
+
+
+def test_a_walk_goes_round_a_hole_and_says_so() -> None:
+    side = [(-0.6, y) for y in (0.3, 0.0, -0.3, -0.6)] + [(x, -0.6) for x in (-0.3, 0.0, 0.3)]
+    points = rows_on(*DOWN, *side)
+    pool = candidates(len(points), n_artists=40, felt=points)
+    found = journey_walk.walk(pool, np.asarray(DOWN), 14, weights=Weights.of(0.3))
+    assert found.found.hole > journey.NEAR
+    assert found.found.via is not None
+    assert found.quality.largest_step <= 0.5
+    assert found.quality.arrival < 0.3
+
+
+def test_a_walk_that_nothing_can_help_says_so() -> None:
+    """One song at either end: the leap between them stays, and is owned up to."""
+    pool = candidates(2, felt=np.asarray(DOWN))
+    found = journey_walk.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3))
+    assert set(found.rows.tolist()) == {0, 1}
