@@ -116,6 +116,7 @@ class FeltRating(models.Model):
 
     class Meta:
         ordering = ["-updated_at"]
+        indexes = [models.Index(fields=["listener", "-updated_at"], name="felt_rating_by_listener")]
         constraints = [
             models.UniqueConstraint(fields=["listener", "song"], name="felt_rating_unique_per_listener_and_song"),
             models.CheckConstraint(

@@ -237,16 +237,19 @@ class ListenerModel:
         by_ratings: NDArray[np.float64],
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         """Count, per song, the similar songs whose ratings moved it along the larger axis, and find its own rating."""
-        own = np.asarray(song_ids)[:, None] == self.song_ids[None, :]
         axis = np.argmax(np.abs(by_ratings), axis=1)
         direction = np.sign(np.take_along_axis(by_ratings, axis[:, None], axis=1))
-        pulls = self.posterior.precision * self.answers.residuals.T
-        influence = (x @ self.posterior.covariance) @ self.answers.x.T * pulls[:, None, :]
-        contributions = influence[axis, np.arange(len(x))] * direction
-        similar = embeddings @ self.embeddings.T >= SIMILAR_COSINE
-        supports = contributions >= SUPPORT_SHIFT
-        moved_by_own = own.any(axis=1) & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
-        return (supports & similar & ~own).sum(axis=1), moved_by_own
+        contributions = np.empty((len(x), len(self.song_ids)))
+        for number, covariance in enumerate(self.posterior.covariance):
+            pulls = self.posterior.precision[number] * self.answers.residuals[:, number]
+            of_axis = axis == number
+            contributions[of_axis] = x[of_axis] @ covariance @ (pulls[:, None] * self.answers.x).T
+        supports = contributions * direction >= SUPPORT_SHIFT
+        supports &= embeddings @ self.embeddings.T >= SIMILAR_COSINE
+        supports &= np.asarray(song_ids)[:, None] != self.song_ids[None, :]
+        rated = np.isin(song_ids, self.song_ids)
+        moved_by_own = rated & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
+        return supports.sum(axis=1), moved_by_own
 
 
 def set_against(usable: Ratings, prior: Prior, basis: NDArray[np.float64]) -> Answers:
