@@ -1,21 +1,26 @@
 """How much the index saves when a playlist is made: ranking what it finds, against ranking every song.
 
 Run: python bench/playlist.py [number of songs]. Prints both times and their ratio, measured in this run.
+bench/scale.py and bench/scale_rows.py measure the index itself and whole playlists.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from recommender.index import IndexInfo, SongIndex
-from recommender.ranking import Candidates, rank
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.scale_songs import all_songs
+from recommender.index import Columns, IndexInfo, SongIndex
+from recommender.ranking import Candidates, RankedSong, Weights, rank
 
 POOL_SIZE = 400
 TARGET = (0.6, -0.6)
@@ -23,36 +28,33 @@ LENGTH = 12
 REPEATS = 5
 
 
-def catalog(n_songs: int) -> Candidates:
-    """Make songs spread over the whole plane, ten to an artist."""
-    rng = np.random.default_rng(0)
-    embeddings = rng.normal(size=(n_songs, 64))
+def candidates_of(songs: Columns) -> Candidates:
+    """Return songs as somebody takes them who never rated one: felt as they are perceived."""
+    nothing: NDArray[np.float64] = np.zeros(len(songs))
     return Candidates(
-        song_ids=np.arange(n_songs),
-        artist_ids=np.arange(n_songs) // 10,
-        embeddings=embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True),
-        felt=rng.uniform(-1, 1, size=(n_songs, 2)),
-        confidence=rng.uniform(0.3, 1.0, size=n_songs),
-        liking=np.zeros(n_songs),
-        recency=np.zeros(n_songs),
+        song_ids=songs.song_ids,
+        artist_ids=songs.artist_ids,
+        album_ids=songs.album_ids,
+        embeddings=songs.embeddings.astype(np.float64),
+        shared=songs.perceived,
+        rated=songs.perceived,
+        felt=songs.perceived,
+        drawn=songs.perceived,
+        confidence=songs.confidence,
+        liking=nothing,
+        drawn_liking=nothing,
+        recency=nothing,
+        likeness=nothing,
     )
 
 
-def rows_of(songs: Candidates, rows: np.ndarray) -> Candidates:
-    """Keep some rows."""
-    return Candidates(
-        song_ids=songs.song_ids[rows],
-        artist_ids=songs.artist_ids[rows],
-        embeddings=songs.embeddings[rows],
-        felt=songs.felt[rows],
-        confidence=songs.confidence[rows],
-        liking=songs.liking[rows],
-        recency=songs.recency[rows],
-    )
+def ranked(songs: Columns) -> list[RankedSong]:
+    """Rank songs for the target."""
+    return rank(candidates_of(songs), np.tile(np.asarray(TARGET), (LENGTH, 1)), weights=Weights.of(0.3))
 
 
 def best_ms(work: Callable[[], object]) -> float:
-    """Return the shortest of several runs, in milliseconds."""
+    """Return the fastest of several runs, in milliseconds."""
     times = []
     for _ in range(REPEATS):
         begun = time.perf_counter()
@@ -63,16 +65,14 @@ def best_ms(work: Callable[[], object]) -> float:
 
 def main() -> None:
     n_songs = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
-    songs = catalog(n_songs)
-    points = [(float(valence), float(arousal)) for valence, arousal in songs.felt]
-    index = SongIndex.build(songs.song_ids.tolist(), list(songs.embeddings), points, IndexInfo())
+    songs = all_songs(n_songs)
+    index = SongIndex.build(songs, IndexInfo())
 
     def through_the_index() -> object:
-        found = np.sort(index.near_point(*TARGET, POOL_SIZE).song_ids)
-        return rank(rows_of(songs, found), TARGET, length=LENGTH, seed=1)
+        return ranked(songs.take(np.sort(index.near_point(*TARGET, POOL_SIZE).rows)))
 
     indexed = best_ms(through_the_index)
-    everything = best_ms(lambda: rank(songs, TARGET, length=LENGTH, seed=1))
+    everything = best_ms(lambda: ranked(songs))
     print(f"{n_songs} songs, {LENGTH} places: through the index {indexed:.1f} ms, every song {everything:.1f} ms.")
     print(f"ratio: {everything / indexed:.1f}")
 

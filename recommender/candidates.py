@@ -1,10 +1,14 @@
-"""What a playlist may choose from: rows of estimates, as arrays."""
+"""What a playlist may choose from, as arrays: found in the index, and checked against the rows.
+
+The index answers from what it was built from. What changed since lies beside it: songs whose estimates are newer are
+scored one by one, and of all that was found, the rows say what is still there and still the same.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
-from collections import Counter
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,37 +18,72 @@ from django.conf import settings
 from django.db.models import Count, Max, QuerySet, Sum
 from numpy.typing import NDArray
 
-from catalog.models import Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from emotion.selectors import prevailing_model_version
 from recommender.exceptions import IndexUnavailable
-from recommender.index import IndexInfo, IndexReader, SongIndex
+from recommender.index import Columns, FeltQuery, Hits, IndexReader, SongIndex
+from recommender.rows import (
+    LATE_COMMIT,
+    NewerState,
+    columns_of,
+    estimates_playable,
+    n_dimensions_of,
+    newer_state,
+    rows_state,
+    written_at,
+)
 from recommender.values import NO_FILTERS, Filters
+
+__all__ = ["Pool", "embedding_matrix", "estimates_playable", "pool_for", "songs_alike", "songs_index"]
 
 logger = logging.getLogger(__name__)
 
-# Songs taken from the index for one list: several times the longest list, so that terms other than closeness count.
+# Songs taken for one list: several times the longest list, so that terms other than closeness count.
 POOL_SIZE = 400
-# Rows newer than the index that are looked at beside it; there are more only while a large folder is coming in.
-FRESH_LIMIT = 400
+# With several queries each finds fewer, together up to this much more; each at least so many.
+POOL_GROWTH = 1.5
+LEAST_PER_QUERY = 100
+# Songs that sound like the one a list is around.
+ALIKE_SIZE = 200
+# Songs newer than the index that are looked at beside it, the newest first; a rebuild begins long before.
+FRESH_LIMIT = 20_000
+# Songs that lists are made of while there is no index, the newest first.
+WITHOUT_INDEX_LIMIT = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pool:
     """Estimates as arrays, a row per song in the order of their ids.
 
-    `song_ids`, `artist_ids`, `quadrants` and `confidence` `(n,)`; `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero
-    where an estimate is not by `model_version`, the index's, and therefore not comparable.
+    `song_ids`, `artist_ids`, `album_ids` (0 for none), `years` (0 for none), `quadrants` and `confidence` `(n,)`;
+    `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero where an estimate is not by `model_version`, the index's, and
+    therefore not comparable. Songs of which nobody named the artist are each by an artist of their own.
     """
 
     song_ids: NDArray[np.int64]
     artist_ids: NDArray[np.int64]
+    album_ids: NDArray[np.int64]
+    years: NDArray[np.int16]
     quadrants: tuple[Quadrant, ...]
     confidence: NDArray[np.float64]
     perceived: NDArray[np.float64]
     embeddings: NDArray[np.float64]
     model_version: str
+
+    @classmethod
+    def of(cls, columns: Columns, model_version: str) -> Pool:
+        """Return songs that are in the order of their ids."""
+        return cls(
+            song_ids=columns.song_ids,
+            artist_ids=np.where(columns.unnamed, -columns.song_ids, columns.artist_ids),
+            album_ids=columns.album_ids,
+            years=columns.years,
+            quadrants=tuple(Quadrant(quadrant) for quadrant in columns.quadrants.tolist()),
+            confidence=columns.confidence,
+            perceived=columns.perceived,
+            embeddings=columns.embeddings.astype(np.float64),
+            model_version=model_version,
+        )
 
     def row_of(self, song_id: int) -> int | None:
         """Return the row of a song, None when it is not in the pool."""
@@ -52,108 +91,115 @@ class Pool:
         return row if row < len(self.song_ids) and self.song_ids[row] == song_id else None
 
 
-def estimates_playable(filters: Filters = NO_FILTERS) -> QuerySet[EmotionEstimate]:
-    """Return the current estimates of songs that can be played; a song that is analysed anew stays playable."""
-    estimates = EmotionEstimate.objects.filter(is_current=True).exclude(song__state=Song.State.FAILED)
-    if filters.genre:
-        estimates = estimates.filter(song__genre__iexact=filters.genre.replace("\x00", ""))
-    if filters.artist_id is not None:
-        estimates = estimates.filter(song__artist_id=filters.artist_id)
-    return estimates
-
-
-def rows_state() -> IndexInfo:
-    """Return what an index built now would be built from; songs deleted, added or analysed anew all change it."""
-    model_version = prevailing_model_version()
-    state = estimates_playable().aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"))
-    watermark = state["newest"].isoformat() if state["newest"] else ""
-    fingerprint = f"{model_version}|{state['n']}|{state['ids'] or 0}|{watermark}"
-    return IndexInfo(model_version=model_version, fingerprint=fingerprint, watermark=watermark)
-
-
-def index_from_rows() -> SongIndex:
-    """Build an index of every playable song; the rows' state is read first, so that it is never newer than the rows."""
-    state = rows_state()
-    estimates = list(estimates_playable().order_by("song_id").iterator(chunk_size=2000))
-    lengths = Counter(len(row.embedding) for row in estimates if row.model_version == state.model_version)
-    # What another model embedded has directions that mean something else: such a song is found by its point alone.
-    foreign = np.zeros(lengths.most_common(1)[0][0] if lengths else 0, np.float32)
-    return SongIndex.build(
-        song_ids=[row.song_id for row in estimates],
-        embeddings=[row.embedding if row.model_version == state.model_version else foreign for row in estimates],
-        valence_arousal=[(row.valence, row.arousal) for row in estimates],
-        info=state,
-    )
+# --- The index ------------------------------------------------------------------------------------------------------
 
 
 def songs_index() -> SongIndex:
-    """Return the published index, or one made from the rows while there is none that can be used."""
+    """Return the published index, or while there is none that can be used, one of the newest songs."""
+    directory = Path(settings.MOODPLANE_INDEX_DIR)
     try:
-        published = _reader(Path(settings.MOODPLANE_INDEX_DIR)).current()
+        published = _reader(directory).current()
     except IndexUnavailable as error:
-        logger.warning("Using the rows instead of the index: %s", error)
-        return index_from_rows()
+        logger.warning("Lists are made of the newest %d songs only: %s", WITHOUT_INDEX_LIMIT, error)
+        return _stand_in(directory).current()
     # One that was published before the first song was tagged knows no model to compare with.
-    return published if len(published) else index_from_rows()
+    return published if len(published) else _stand_in(directory).current()
+
+
+def index_from_rows(limit: int | None = None) -> SongIndex:
+    """Build an index in memory; the rows' state is read first, so that it is never newer than the rows.
+
+    Args:
+        limit: of the newest songs only; None for every playable song.
+    """
+    state = rows_state()
+    newest = estimates_playable().order_by("-updated_at", "-pk")[:limit]
+    columns = columns_of(newest, state.model_version, n_dimensions_of(state.model_version))
+    return SongIndex.build(columns, state)
+
+
+class _StandIn:
+    """An index of the newest songs for as long as none is published, built anew when they have changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: object = None
+        self._index: SongIndex | None = None
+
+    def current(self) -> SongIndex:
+        newest = estimates_playable().order_by("-updated_at", "-pk")[:WITHOUT_INDEX_LIMIT]
+        seen = newest.aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"))
+        with self._lock:
+            if self._index is None or seen != self._seen:
+                self._index, self._seen = index_from_rows(WITHOUT_INDEX_LIMIT), seen
+            return self._index
+
+
+@functools.cache
+def _reader(directory: Path) -> IndexReader:
+    return IndexReader(directory)
+
+
+@functools.cache
+def _stand_in(directory: Path) -> _StandIn:
+    return _StandIn()
+
+
+# --- The pool -------------------------------------------------------------------------------------------------------
+
+
+def pool_for(
+    index: SongIndex,
+    queries: Sequence[FeltQuery],
+    filters: Filters = NO_FILTERS,
+    always: Sequence[int] = (),
+    *,
+    without: Sequence[int] = (),
+    alike: NDArray[np.floating] | None = None,
+) -> Pool:
+    """Return the songs to choose from: the best of each query, those that sound alike, and some whatever they are.
+
+    Args:
+        index: where to look.
+        queries: who wants to feel what.
+        filters: limit what is found, but not `always`.
+        always: ids of songs that must be in the pool if they still exist.
+        without: ids of songs that must not be, unless they are in `always`.
+        alike: `(d,)`, an embedding; songs that sound like it are found as well.
+    """
+    fresh = _beside(index, searched=bool(queries) or alike is not None)
+    per_query = _per_query(len(queries))
+    stale = [*without, *always]
+    rows = [hits.rows for hits in _hits(index, queries, filters, alike, per_query + len(without))]
+    found = _taken(index, rows, [*stale, *fresh.columns.song_ids.tolist()])
+    rows = [hits.rows for hits in _hits(fresh, queries, filters, alike, per_query + len(without))]
+    newer = _taken(fresh, rows, stale)
+    given = index.columns.rows_of(np.asarray(always, np.int64))
+    asked = index.columns.take(given[given >= 0])
+    songs = Columns.join([found, newer, asked], index.n_dimensions)
+    return Pool.of(_as_the_rows_have_it(songs, index, filters, always), index.info.model_version)
 
 
 def pool_near(
     index: SongIndex, points: Iterable[tuple[float, float]], filters: Filters, always: Sequence[int] = ()
 ) -> Pool:
-    """Return songs near any of some points of the plane, those newer than the index, and some whatever they are.
-
-    Args:
-        index: where to look.
-        points: (valence, arousal) pairs.
-        filters: limit what is found, but not `always`.
-        always: ids of songs that must be in the pool if they still exist.
-    """
-    playable = estimates_playable(filters)
-    within = None
-    if filters != NO_FILTERS:
-        within = np.asarray(list(playable.values_list("song_id", flat=True)), np.int64)
-    found: set[int] = set()
-    for valence, arousal in points:
-        found.update(index.near_point(valence, arousal, POOL_SIZE, within).song_ids.tolist())
-    estimates = list(_lean(playable.filter(song_id__in=found)))
-    estimates += _newer_than(playable, index.info.watermark)
-    estimates += _lean(EmotionEstimate.objects.filter(is_current=True, song_id__in=always))
-    return _pool_of(estimates, index)
+    """Return songs perceived near any of some points of the plane; see `pool_for`."""
+    return pool_for(index, [FeltQuery.of_point(*point, index.n_dimensions) for point in points], filters, always)
 
 
-def _lean(estimates: QuerySet[EmotionEstimate]) -> QuerySet[EmotionEstimate]:
-    """Fetch what a pool is made of and no more: a song is a wide row, with a search vector that nobody reads here."""
-    return estimates.select_related("song__artist").only(
-        "song__artist__name_key",
-        "model_version",
-        "quadrant",
-        "p_q1",
-        "p_q2",
-        "p_q3",
-        "p_q4",
-        "valence",
-        "arousal",
-        "embedding_bytes",
-    )
-
-
-def _pool_of(estimates: Iterable[EmotionEstimate], index: SongIndex) -> Pool:
-    by_song = {estimate.song_id: estimate for estimate in estimates}
-    rows = [by_song[song_id] for song_id in sorted(by_song)]
-    return Pool(
-        song_ids=np.asarray([row.song_id for row in rows], np.int64),
-        artist_ids=np.asarray([_performer(row.song) for row in rows], np.int64),
-        quadrants=tuple(Quadrant(row.quadrant) for row in rows),
-        confidence=np.asarray([row.confidence for row in rows], np.float64),
-        perceived=np.asarray([(row.valence, row.arousal) for row in rows], np.float64).reshape(-1, 2),
-        embeddings=embedding_matrix(rows, index),
-        model_version=index.info.model_version,
-    )
-
-
-def _performer(song: Song) -> int:
-    """Return the artist's id; a song nobody put a name to is its own performer, or all such songs would be spaced."""
-    return -song.pk if song.artist.is_unknown else song.artist_id
+def songs_alike(song_id: int, k: int) -> list[int]:
+    """Return the playable songs that sound most like a song, best first; none when it has nothing to compare."""
+    index = songs_index()
+    estimate = EmotionEstimate.objects.filter(is_current=True, song_id=song_id).first()
+    if estimate is None:
+        return []
+    embedding, fresh = embedding_matrix([estimate], index)[0], _beside(index)
+    hits = [each.like_embedding(embedding, k + 10, without=song_id) for each in (index, fresh)]
+    replaced = np.isin(hits[0].song_ids, fresh.columns.song_ids)
+    scores = dict(zip(hits[0].song_ids[~replaced].tolist(), hits[0].scores[~replaced].tolist(), strict=True))
+    scores |= dict(zip(hits[1].song_ids.tolist(), hits[1].scores.tolist(), strict=True))
+    there = set(estimates_playable().filter(song_id__in=scores).values_list("song_id", flat=True))
+    return sorted(there, key=lambda each: (-scores[each], each))[:k]
 
 
 def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> NDArray[np.float64]:
@@ -167,12 +213,86 @@ def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> 
     return matrix
 
 
-def _newer_than(playable: QuerySet[EmotionEstimate], watermark: str) -> list[EmotionEstimate]:
-    """Return the estimates that the index has not seen."""
-    newer = playable.filter(updated_at__gt=watermark) if watermark else playable
-    return list(_lean(newer.order_by("-updated_at"))[:FRESH_LIMIT])
+def _beside(index: SongIndex, *, searched: bool = True) -> SongIndex:
+    """Return the songs that are newer than a published index; one made of the rows just now has seen them all."""
+    if searched and index.info.generation:
+        return _BESIDE.of(index)
+    return index.beside(Columns.none(index.n_dimensions))
 
 
-@functools.cache
-def _reader(directory: Path) -> IndexReader:
-    return IndexReader(directory)
+def _per_query(n_queries: int) -> int:
+    return POOL_SIZE if n_queries <= 1 else max(round(POOL_GROWTH * POOL_SIZE / n_queries), LEAST_PER_QUERY)
+
+
+def _hits(
+    index: SongIndex, queries: Sequence[FeltQuery], filters: Filters, alike: NDArray[np.floating] | None, k: int
+) -> list[Hits]:
+    allowed = None
+    if filters != NO_FILTERS:
+        allowed = index.columns.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
+    hits = index.best_each(queries, k, allowed)
+    return hits if alike is None else [*hits, index.like_embedding(alike, ALIKE_SIZE, allowed=allowed)]
+
+
+def _taken(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> Columns:
+    found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
+    return index.columns.take(found[~np.isin(index.columns.song_ids[found], without)])
+
+
+def _as_the_rows_have_it(songs: Columns, index: SongIndex, filters: Filters, always: Sequence[int]) -> Columns:
+    """Return what is still there, each song as its row has it now.
+
+    A song can be deleted or analysed anew at any moment; this asks last.
+    """
+    asked = sorted({*songs.song_ids.tolist(), *always})
+    there = written_at(asked, filters, always)
+    same = np.asarray([there.get(song_id) for song_id in songs.song_ids.tolist()], np.float64) == songs.updated_us
+    changed = set(there) - set(songs.song_ids[same].tolist())
+    if same.all() and not changed:
+        return songs
+    current = EmotionEstimate.objects.filter(is_current=True, song_id__in=changed)
+    anew = columns_of(current, index.info.model_version, index.n_dimensions) if changed else Columns.none()
+    return Columns.join([songs.take(same), anew] if len(anew) else [songs.take(same)], index.n_dimensions)
+
+
+# --- What is newer than the index -----------------------------------------------------------------------------------
+
+
+class _Beside:
+    """The songs that are newer than an index, read again only as far as they have changed."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._index: SongIndex | None = None
+        self._seen = NewerState(0, None, 0)
+        self._fresh: SongIndex | None = None
+
+    def of(self, index: SongIndex) -> SongIndex:
+        """Return an index of the newest `FRESH_LIMIT` songs whose estimates this one has not seen."""
+        with self._lock:
+            seen = newer_state(index.info.watermark, FRESH_LIMIT)
+            if index is not self._index or self._fresh is None:
+                self._fresh, self._seen = self._read(index, None, index.info.watermark), seen
+            elif seen != self._seen:
+                newest = self._seen.newest
+                since = index.info.watermark if newest is None else (newest - LATE_COMMIT).isoformat()
+                self._fresh, self._seen = self._read(index, self._fresh.columns, since), seen
+            self._index = index
+            return self._fresh
+
+    def _read(self, index: SongIndex, known: Columns | None, since: str) -> SongIndex:
+        columns = columns_of(_newer(since)[:FRESH_LIMIT], index.info.model_version, index.n_dimensions)
+        rows = index.columns.rows_of(columns.song_ids)
+        columns = columns.take((rows < 0) | (index.columns.updated_us[rows] != columns.updated_us))
+        if known is not None:
+            kept = known.take(~np.isin(known.song_ids, columns.song_ids))
+            columns = Columns.join([kept, columns], index.n_dimensions)
+        return index.beside(columns)
+
+
+def _newer(since: str) -> QuerySet[EmotionEstimate]:
+    current = EmotionEstimate.objects.filter(is_current=True).order_by("-updated_at", "-pk")
+    return current.filter(updated_at__gt=since) if since else current
+
+
+_BESIDE = _Beside()

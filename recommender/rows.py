@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import BigIntegerField, CharField, Count, Func, Max, QuerySet, Sum, Value
 from django.db.models.functions import Cast, Length
 from django.utils import timezone
@@ -71,6 +73,63 @@ def rows_state() -> IndexInfo:
         watermark=(now - LATE_COMMIT).isoformat(),
         n_songs=state["n"],
     )
+
+
+class NewerState(NamedTuple):
+    """Which estimates are newer than a moment: any change of them changes this."""
+
+    n: int
+    newest: datetime | None
+    ids: int
+
+
+# These two are asked for every list. Written out, they take a third of the time that the ORM needs to make them.
+_NEWER = """
+    SELECT count(*), max(updated_at), coalesce(sum(id), 0)::bigint FROM (
+        SELECT id, updated_at FROM emotion_emotionestimate
+        WHERE is_current AND updated_at > %s ORDER BY updated_at DESC LIMIT %s
+    ) newer
+"""
+_WRITTEN = """
+    SELECT estimate.song_id, (extract(epoch FROM estimate.updated_at) * 1000000)::bigint
+    FROM emotion_emotionestimate estimate JOIN catalog_song song ON song.id = estimate.song_id
+    WHERE estimate.is_current AND estimate.song_id = ANY(%(asked)s) AND (
+        estimate.song_id = ANY(%(always)s) OR (
+            song.state <> %(failed)s
+            AND (%(genre)s = '' OR upper(song.genre) = upper(%(genre)s))
+            AND (%(artist)s::bigint IS NULL OR song.artist_id = %(artist)s)
+            AND (%(decade)s::int IS NULL OR song.year BETWEEN %(decade)s AND %(decade)s + 9)
+        )
+    )
+"""
+
+
+def newer_state(since: str, limit: int) -> NewerState:
+    """Return what the newest current estimates after a moment are, at most `limit`; without a moment, of all."""
+    with connection.cursor() as cursor:
+        cursor.execute(_NEWER, [since or "-infinity", limit])
+        return NewerState(*cursor.fetchone())
+
+
+def written_at(song_ids: Sequence[int], filters: Filters, always: Sequence[int]) -> dict[int, int]:
+    """Return when the current estimates of songs were written, in microseconds since 1970.
+
+    Args:
+        song_ids: the songs; those that cannot be played, or that a filter excludes, are left out.
+        filters: as for `estimates_playable`.
+        always: songs that are not left out as long as they exist.
+    """
+    given = {
+        "asked": list(song_ids),
+        "always": list(always),
+        "failed": Song.State.FAILED.value,
+        "genre": filters.genre.replace("\x00", ""),
+        "artist": filters.artist_id,
+        "decade": filters.decade,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITTEN, given)
+        return dict(cursor.fetchall())
 
 
 def n_dimensions_of(model_version: str) -> int:

@@ -1,48 +1,129 @@
-"""The index is rebuilt from rows, whole: building 10,000 songs takes less time than reading them."""
+"""The index is built from rows, a part at a time, beside the one that serves."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from numpy.typing import NDArray
 
-from recommender.candidates import index_from_rows, rows_state
 from recommender.exceptions import IndexUnavailable
-from recommender.index import IndexInfo, SongIndex, publishing
+from recommender.index import (
+    Columns,
+    ColumnsWriter,
+    IndexInfo,
+    SongIndex,
+    SongRow,
+    load,
+    publish_staged,
+    publishing,
+    staging,
+)
+from recommender.index.felt import N_DIRECTIONS
+from recommender.rows import estimates_playable, n_dimensions_of, rows_state, song_rows
 
 logger = logging.getLogger(__name__)
 
+# So few songs are indexed anew at any change: it takes less than two seconds.
+ALWAYS_BELOW = 20_000
+# Of more songs, so many may have changed before they are: until then lists look at those beside the index.
+CHANGED_SHARE = 0.01
+# However few have changed: songs that were deleted leave the files, and new tags count.
+AT_LATEST = timedelta(hours=1)
+_PART = 10_000
 
-def index_rebuild() -> IndexInfo:
-    """Build the index from the rows and publish it."""
+
+def index_rebuild(*, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    """Build the index from the rows and publish it.
+
+    Args:
+        progress: is told how many songs were read so far.
+    """
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     with publishing(directory):
-        info = index_from_rows().publish(directory)
+        return _rebuild(directory, progress)
+
+
+def index_refresh() -> IndexInfo | None:
+    """Rebuild the index if it is due, or cannot be read; else do nothing.
+
+    A burst of announcements costs one build: the second of two finds the rows as the first one left them. Of a large
+    catalog a few changes cost none: lists look at the changed songs beside the index.
+    """
+    directory = Path(settings.MOODPLANE_INDEX_DIR)
+    with publishing(directory):
+        published = _published(directory)
+        if published is not None and not _is_due(published, rows_state()):
+            return None
+        return _rebuild(directory)
+
+
+def _rebuild(directory: Path, progress: Callable[[int], None] | None = None) -> IndexInfo:
+    with staging(directory) as folder:
+        info, columns = _staged(folder, progress)
+        n_directions = min(N_DIRECTIONS, columns.n_dimensions)
+        places = _mapped_for_writing(folder / "places.bin", (len(columns), n_directions + 2))
+        info = publish_staged(SongIndex.build(columns, info, places), folder, directory)
     logger.info("Published index %s with %d songs.", info.generation, info.n_songs)
     if info.n_skipped:
         logger.warning("%d songs are not in the index, because their embedding is not usable.", info.n_skipped)
     return info
 
 
-def index_refresh() -> IndexInfo | None:
-    """Rebuild the index if the rows have changed since it was published, or if it cannot be read; else do nothing.
+def _staged(folder: Path, progress: Callable[[int], None] | None) -> tuple[IndexInfo, Columns]:
+    """Write the songs' columns into a folder; their state is read first, so that it is never newer than they are."""
+    n_read = n_skipped = 0
+    with transaction.atomic():
+        state = rows_state()
+        n_dimensions = n_dimensions_of(state.model_version)
+        with ColumnsWriter(folder, n_dimensions) as writer:
+            for part in _parts():
+                columns, n_unusable = Columns.of_rows(part, state.model_version, n_dimensions)
+                writer.add(columns)
+                n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
+                if progress is not None:
+                    progress(n_read)
+    return replace(state, n_skipped=n_skipped), writer.mapped()
 
-    A burst of announcements costs one build: the second of two finds the rows as the first one left them.
-    """
-    directory = Path(settings.MOODPLANE_INDEX_DIR)
-    with publishing(directory):
-        if _published_fingerprint(directory) == rows_state().fingerprint:
-            return None
-        info = index_from_rows().publish(directory)
-    logger.info("Published index %s with %d songs.", info.generation, info.n_songs)
-    return info
+
+def _parts() -> Iterator[list[SongRow]]:
+    rows = song_rows(estimates_playable().order_by("song_id"))
+    while part := list(islice(rows, _PART)):
+        yield part
 
 
-def _published_fingerprint(directory: Path) -> str | None:
-    """Return what the published index was built from, None when it has to be built anew."""
+def _mapped_for_writing(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
+    if 0 in shape:
+        path.touch()
+        return np.zeros(shape, np.float32)
+    return np.memmap(path, "<f4", "w+", shape=shape)
+
+
+def _published(directory: Path) -> IndexInfo | None:
+    """Return what is published, None when it has to be built anew."""
     try:
-        return SongIndex.load(directory).info.fingerprint
+        return load(directory).info
     except IndexUnavailable as error:
         logger.info("The index is rebuilt: %s", error)
         return None
+
+
+def _is_due(published: IndexInfo, state: IndexInfo) -> bool:
+    if published.fingerprint == state.fingerprint:
+        return False
+    if published.n_songs < ALWAYS_BELOW or published.model_version != state.model_version:
+        return True
+    seen_at = datetime.fromisoformat(published.watermark)
+    if timezone.now() - seen_at > AT_LATEST:
+        return True
+    n_newer = estimates_playable().filter(updated_at__gt=seen_at).count()
+    n_gone = published.n_songs + n_newer - state.n_songs
+    return max(n_newer, n_gone) > CHANGED_SHARE * published.n_songs

@@ -1,58 +1,173 @@
-"""The index as a thing of its own: search, publishing, damage."""
+"""The index as a thing of its own: search against brute force, filters, publishing, damage."""
 
 from __future__ import annotations
 
-import json
-import os
 import threading
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommender import index as index_module
-from recommender.exceptions import IndexCorrupt, IndexMissing
-from recommender.index import POINTER, IndexInfo, IndexReader, SongIndex, publishing, read_info
+from recommender.index import (
+    Columns,
+    ColumnsWriter,
+    FeltQuery,
+    IndexInfo,
+    SongIndex,
+    SongRow,
+    load,
+    publish,
+    songs,
+)
+from recommender.index.felt import DISTANCE_WEIGHT, LIKING_WEIGHT, Form, lift
+from recommender.ranking import closeness
 
 INFO = IndexInfo(model_version="m1", fingerprint="f1", watermark="2026-01-01T00:00:00+00:00")
+N_DIMENSIONS = 16
 
 
-def embeddings_of(n_songs: int, seed: int = 0) -> list[NDArray[np.float32]]:
-    rows = np.random.default_rng(seed).normal(size=(n_songs, 64)).astype(np.float32)
-    return list(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+def made(n_songs: int, *, first_id: int = 10, clusters: int = 40, seed: int = 0) -> Columns:
+    """Return songs in clusters, their ids `first_id` apart."""
+    rng = np.random.default_rng(seed)
+    raw = rng.normal(size=(clusters, N_DIMENSIONS))[rng.integers(clusters, size=n_songs)]
+    raw = raw + 0.4 * rng.normal(size=(n_songs, N_DIMENSIONS))
+    embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
+    perceived = np.tanh(embeddings @ rng.normal(size=(N_DIMENSIONS, 2)) + 0.2 * rng.normal(size=(n_songs, 2)))
+    return Columns.of_arrays(
+        first_id * np.arange(n_songs),
+        perceived,
+        embeddings.astype(np.float32),
+        artist_ids=np.arange(n_songs) // 7,
+        genre_codes=rng.integers(4, size=n_songs),
+        genres=("rock", "jazz", "folk", "dub"),
+        years=rng.integers(1950, 2020, size=n_songs),
+    )
 
 
-def points_of(n_songs: int, seed: int = 1) -> list[tuple[float, float]]:
-    rows = np.random.default_rng(seed).uniform(-1, 1, size=(n_songs, 2))
-    return [(float(valence), float(arousal)) for valence, arousal in rows]
+def build(n_songs: int = 50) -> SongIndex:
+    return SongIndex.build(made(n_songs), INFO)
 
 
-def build(n_songs: int = 50, info: IndexInfo = INFO) -> SongIndex:
-    return SongIndex.build([10 * n for n in range(n_songs)], embeddings_of(n_songs), points_of(n_songs), info)
+@pytest.fixture(scope="module")
+def large() -> SongIndex:
+    """An index that keeps its songs in cells."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(songs, "FLAT_BELOW", 5_000)
+        index = SongIndex.build(made(12_000), INFO)
+    assert index.felt is not None
+    assert index.alike is not None
+    return index
+
+
+def listeners(index: SongIndex, n_listeners: int) -> list[FeltQuery]:
+    """Return listeners who feel and like songs in ways of their own, the first not at all differently."""
+    rng = np.random.default_rng(7)
+    r = len(index.basis)
+    return [
+        FeltQuery(
+            target=rng.uniform(-0.8, 0.8, 2),
+            offset=differs * rng.normal(size=2) * 0.1,
+            on_perceived=np.eye(2) + differs * rng.normal(size=(2, 2)) * 0.1,
+            on_embedding=differs * (rng.normal(size=(2, r)) * 0.1) @ index.basis,
+            liking=differs * (rng.normal(size=r) * 0.35) @ index.basis,
+        )
+        for differs in np.linspace(0, 1.5, n_listeners)
+    ]
+
+
+def scores_of(index: SongIndex, query: FeltQuery) -> NDArray[np.float64]:
+    """Return the score of every song, as the definition has it."""
+    columns = index.columns
+    felt = query.offset + columns.perceived @ query.on_perceived.T + columns.embeddings @ query.on_embedding.T
+    away = np.square(felt - query.target).sum(axis=1)
+    return np.asarray(-DISTANCE_WEIGHT * away + LIKING_WEIGHT * (columns.embeddings @ query.liking))
+
+
+def recall(index: SongIndex, query: FeltQuery, allowed: NDArray[np.bool_] | None = None, k: int = 50) -> float:
+    scores = scores_of(index, query)
+    if allowed is not None:
+        scores[~allowed] = -np.inf
+        k = min(k, int(allowed.sum()))
+    return float(np.isin(np.argsort(-scores)[:k], index.best(query, 100, allowed=allowed).rows).mean())
+
+
+# --- Search ---------------------------------------------------------------------------------------------------------
+
+
+def test_lifted_songs_score_as_the_definition_says() -> None:
+    index = build(200)
+    for query in listeners(index, 5):
+        form = Form.of(query, index.basis)
+        expected = scores_of(index, query)
+        assert form.scores(index.places) == pytest.approx(expected, abs=1e-5)
+        lifted = lift(np.asarray(index.places)) @ form.lifted() - DISTANCE_WEIGHT * form.off @ form.off
+        assert lifted == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_weight_of_distance_is_the_ranking_s_own_near_a_target() -> None:
+    near = closeness(np.array([[0.01, 0.0]]), np.zeros(2))[0]
+    assert 1.0 - near == pytest.approx(DISTANCE_WEIGHT * 0.01**2, rel=1e-2)
+
+
+def test_the_basis_has_orthonormal_rows_and_is_the_same_each_time() -> None:
+    first, second = build(300), build(300)
+    assert first.basis @ first.basis.T == pytest.approx(np.eye(len(first.basis)), abs=1e-9)
+    assert (first.basis == second.basis).all()
+    assert first.basis.shape == (8, N_DIMENSIONS)
+
+
+def test_few_songs_are_found_exactly() -> None:
+    index = build(400)
+    assert index.felt is None
+    for query in listeners(index, 8):
+        hits = index.best(query, 20)
+        assert hits.song_ids.tolist() == (10 * np.argsort(-scores_of(index, query))[:20]).tolist()
+        assert hits.scores == pytest.approx(np.sort(scores_of(index, query))[::-1][:20], abs=1e-5)
+
+
+def test_many_songs_are_found_for_every_listener(large: SongIndex) -> None:
+    shares = [recall(large, query) for query in listeners(large, 60)]
+    assert np.mean(shares) >= 0.99
+    assert min(shares) >= 0.9
+
+
+@pytest.mark.parametrize("filters", [{"genre": "Jazz"}, {"decade": 1970}, {"genre": "dub", "decade": 1980}])
+def test_filters_lose_nothing(large: SongIndex, filters: dict[str, str | int], monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed = large.columns.matching(**filters)  # type: ignore[arg-type]
+    queries = listeners(large, 25)
+    for exact_below in (5_000, 100):
+        monkeypatch.setattr(songs, "FLAT_BELOW", exact_below)
+        assert np.mean([recall(large, query, allowed) for query in queries]) >= 0.99
+        for query in queries:
+            assert allowed[large.best(query, 100, allowed=allowed).rows].all()
+
+
+def test_an_artist_s_few_songs_are_all_found(large: SongIndex) -> None:
+    allowed = large.columns.matching(artist_id=5)
+    assert sorted(large.best(listeners(large, 1)[0], 100, allowed=allowed).rows.tolist()) == list(range(35, 42))
+    assert not large.columns.matching(genre="polka").any()
 
 
 def test_near_point_agrees_with_brute_force() -> None:
-    points = np.array(points_of(50))
-    squared = np.square(points - [0.3, -0.4]).sum(axis=1)
-    hits = build().near_point(0.3, -0.4, 7)
+    index = build(50)
+    squared = np.square(index.columns.perceived - [0.3, -0.4]).sum(axis=1)
+    hits = index.near_point(0.3, -0.4, 7)
     assert hits.song_ids.tolist() == (10 * np.argsort(squared)[:7]).tolist()
-    assert hits.scores == pytest.approx(-np.sort(squared)[:7], abs=1e-5)
+    assert hits.scores == pytest.approx(-DISTANCE_WEIGHT * np.sort(squared)[:7], abs=1e-5)
+    assert set(index.near_point(0.3, -0.4, 7, within=np.array([30, 110, 999])).song_ids.tolist()) == {30, 110}
 
 
-def test_near_point_keeps_to_the_songs_it_is_given() -> None:
-    hits = build().near_point(0.3, -0.4, 7, within=np.array([30, 110, 999]))
-    assert set(hits.song_ids.tolist()) == {30, 110}
-
-
-def test_like_song_agrees_with_brute_force_and_leaves_the_song_out() -> None:
-    embeddings = np.array(embeddings_of(50))
-    cosines = embeddings @ embeddings[4]
-    cosines[4] = -2
-    hits = build().like_song(40, 5)
-    assert hits.song_ids.tolist() == (10 * np.argsort(-cosines)[:5]).tolist()
-    assert hits.scores == pytest.approx(-np.sort(-cosines)[:5], abs=1e-5)
+def test_like_song_agrees_with_brute_force_and_leaves_the_song_out(large: SongIndex) -> None:
+    for index in (build(400), large):
+        for row in (4, 77, 310):
+            cosines = index.columns.embeddings @ index.columns.embeddings[row]
+            cosines[row] = -2
+            hits = index.like_song(10 * row, 25)
+            assert np.isin(np.argsort(-cosines)[:25], hits.rows).mean() >= 0.96
+            assert 10 * row not in hits.song_ids.tolist()
+            assert hits.scores[0] == pytest.approx(cosines.max(), abs=1e-6)
 
 
 def test_a_song_that_it_does_not_know_is_like_nothing() -> None:
@@ -62,122 +177,93 @@ def test_a_song_that_it_does_not_know_is_like_nothing() -> None:
 def test_asking_for_more_than_there_is_gives_what_there_is() -> None:
     assert len(build(3).near_point(0, 0, 100).song_ids) == 3
     assert len(build(3).like_song(0, 100).song_ids) <= 2
+    assert len(build(3).near_point(0, 0, 0).song_ids) == 0
 
 
 def test_songs_that_point_elsewhere_or_nowhere_are_not_alike() -> None:
-    song, other = embeddings_of(2)
-    rows = [song, song, -song, np.zeros(64, np.float32), other]
-    index = SongIndex.build(list(range(5)), rows, points_of(5), INFO)
+    song, other = made(2).embeddings
+    rows = np.stack([song, song, -song, np.zeros(N_DIMENSIONS, np.float32), other])
+    index = SongIndex.build(Columns.of_arrays(np.arange(5), np.zeros((5, 2)), rows), INFO)
     assert not {2, 3} & set(index.like_song(0, 5).song_ids.tolist())
     assert index.like_song(0, 5).song_ids[0] == 1
     assert len(index.like_song(3, 5).song_ids) == 0
 
 
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
-    empty = SongIndex.build([], [], [], INFO)
-    empty.publish(tmp_path)
-    assert len(SongIndex.load(tmp_path)) == 0
-    assert len(SongIndex.load(tmp_path).near_point(0, 0, 5).song_ids) == 0
+    publish(SongIndex.build(Columns.none(), INFO), tmp_path)
+    empty = load(tmp_path)
+    assert len(empty) == 0
+    assert len(empty.near_point(0, 0, 5).song_ids) == 0
+    assert len(empty.like_song(1, 5).song_ids) == 0
 
 
-def test_rows_that_are_not_finite_or_of_another_length_are_skipped_and_counted() -> None:
-    embeddings, points = embeddings_of(6), points_of(6)
-    embeddings[1] = np.full(64, np.nan, np.float32)
-    embeddings[2] = np.ones(3, np.float32)
-    points[3] = (float("inf"), 0.0)
-    index = SongIndex.build(list(range(6)), embeddings, points, INFO)
-    assert (index.info.n_songs, index.info.n_skipped) == (3, 3)
-    assert set(index.near_point(0, 0, 10).song_ids.tolist()) == {0, 4, 5}
+def test_searching_in_threads_finds_the_same(large: SongIndex) -> None:
+    queries = listeners(large, 12)
+    expected = [large.best(query, 50).song_ids.tolist() for query in queries]
+    found: dict[int, bool] = {}
 
+    def search(n: int) -> None:
+        found[n] = all(
+            large.best(query, 50).song_ids.tolist() == songs for query, songs in zip(queries, expected, strict=True)
+        )
 
-def test_what_is_published_reads_back(tmp_path: Path) -> None:
-    index = build()
-    info = index.publish(tmp_path)
-    loaded = SongIndex.load(tmp_path)
-    assert loaded.info == info == read_info(tmp_path)
-    assert (info.model_version, info.n_songs) == ("m1", 50)
-    assert loaded.near_point(0, 0, 9).song_ids.tolist() == index.near_point(0, 0, 9).song_ids.tolist()
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".faiss", ".json"]
-
-
-def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(IndexMissing, match="run index_rebuild"):
-        SongIndex.load(tmp_path)
-    info = build().publish(tmp_path)
-    file = tmp_path / f"songs-{info.generation}.faiss"
-    intact = file.read_bytes()
-    for damage in (intact[:100], b"", intact[:-1] + bytes([intact[-1] ^ 1])):
-        file.write_bytes(damage)
-        with pytest.raises(IndexCorrupt, match="is not what was written"):
-            SongIndex.load(tmp_path)
-    file.unlink()
-    with pytest.raises(IndexCorrupt, match="cannot be read"):
-        SongIndex.load(tmp_path)
-
-
-@pytest.mark.parametrize("pointer", ["", "{", "[]", '{"surprise": 1}', json.dumps({"format_version": 99})])
-def test_a_damaged_pointer_is_an_error_of_its_own(tmp_path: Path, pointer: str) -> None:
-    (tmp_path / POINTER).write_text(pointer)
-    with pytest.raises(IndexCorrupt):
-        IndexReader(tmp_path).current()
-
-
-def test_a_reader_sees_a_new_generation_and_keeps_the_old_one_otherwise(tmp_path: Path) -> None:
-    build(5).publish(tmp_path)
-    reader = IndexReader(tmp_path)
-    first = reader.current()
-    assert reader.current() is first
-    build(8).publish(tmp_path)
-    assert len(reader.current()) == 8
-    assert len(first) == 5
-
-
-def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:
-    build(5).publish(tmp_path)
-    reader, stop, faults = IndexReader(tmp_path), threading.Event(), []
-
-    def read() -> None:
-        while not stop.is_set():
-            index = reader.current()
-            if len(index) != index.info.n_songs:
-                faults.append(index.info)
-
-    threads = [threading.Thread(target=read) for _ in range(3)]
+    threads = [threading.Thread(target=search, args=(n,)) for n in range(4)]
     for thread in threads:
         thread.start()
-    for n_songs in range(6, 26):
-        build(n_songs).publish(tmp_path)
-    stop.set()
     for thread in threads:
         thread.join()
-    assert not faults
-    assert len(reader.current()) == 25
+    assert found == dict.fromkeys(range(4), True)
 
 
-def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None:
-    old = build(5).publish(tmp_path)
-    left_behind = tmp_path / "songs-1.faiss.abcd.tmp"
-    left_behind.write_bytes(b"half")
-    build(6).publish(tmp_path)
-    assert (tmp_path / f"songs-{old.generation}.faiss").exists()
-    long_ago = time.time() - index_module.GRACE_S - 60
-    for path in tmp_path.iterdir():
-        os.utime(path, (long_ago, long_ago))
-    current = build(7).publish(tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {POINTER, f"songs-{current.generation}.faiss"}
+# --- Rows -----------------------------------------------------------------------------------------------------------
 
 
-def test_publishers_take_turns(tmp_path: Path) -> None:
-    order: list[str] = []
+def row(song_id: int, **fields: object) -> SongRow:
+    embedding = np.full(4, 0.5, "<f4").tobytes()
+    usual = SongRow(
+        song_id, 1, False, None, "Rock", None, datetime(2026, 1, 2, tzinfo=UTC), 1, 0.7, 0.1, 0.2, "m1", b""
+    )
+    return usual._replace(embedding=embedding)._replace(**fields)  # type: ignore[arg-type]
 
-    def second() -> None:
-        with publishing(tmp_path):
-            order.append("second")
 
-    with publishing(tmp_path):
-        thread = threading.Thread(target=second)
-        thread.start()
-        time.sleep(0.1)
-        order.append("first")
-    thread.join()
-    assert order == ["first", "second"]
+def test_rows_that_cannot_be_used_are_skipped_and_counted() -> None:
+    rows = [
+        row(1),
+        row(2, embedding=np.full(4, np.nan, "<f4").tobytes()),
+        row(3, embedding=b"odd"),
+        row(4, valence=float("inf")),
+        row(5, album_id=9, genre="ROCK", year=1999),
+    ]
+    columns, n_skipped = Columns.of_rows(rows, "m1", 4)
+    assert (columns.song_ids.tolist(), n_skipped) == ([1, 5], 3)
+    assert (columns.album_ids.tolist(), columns.years.tolist()) == ([0, 9], [0, 1999])
+    assert columns.matching(genre="rock").all()
+    assert Columns.of_rows([row(3, embedding=b"")], "m1", 4)[1] == 1
+
+
+def test_a_row_of_another_model_takes_part_by_its_point_only() -> None:
+    rows = [row(1), row(2, model_version="m0", embedding=b"anything"), row(3)]
+    columns, n_skipped = Columns.of_rows(rows, "m1", 4)
+    index = SongIndex.build(columns, INFO)
+    assert n_skipped == 0
+    assert columns.comparable.tolist() == [True, False, True]
+    assert not columns.embeddings[1].any()
+    assert set(index.near_point(0.1, 0.2, 5).song_ids.tolist()) == {1, 2, 3}
+    assert index.like_song(1, 5).song_ids.tolist() == [3]
+
+
+def test_parts_written_one_by_one_are_mapped_as_if_they_were_one(tmp_path: Path) -> None:
+    whole, other = made(90), made(30, first_id=1000)
+    other = Columns.join(
+        [Columns.of_arrays(10_000 + other.song_ids, other.perceived, other.embeddings, genres=("ska",))]
+    )
+    with ColumnsWriter(tmp_path, N_DIMENSIONS) as writer:
+        writer.add(whole)
+        writer.add(other)
+    mapped, joined = writer.mapped(), Columns.join([other, whole])
+    assert len(mapped) == 120
+    assert (mapped.song_ids == joined.song_ids).all()
+    assert (mapped.embeddings == joined.embeddings).all()
+    for genre in ("rock", "dub", "ska"):
+        assert (mapped.matching(genre=genre) == joined.matching(genre=genre)).all()
+    assert mapped.matching(genre="ska").sum() == 30

@@ -6,20 +6,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.core.management import call_command
+from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from catalog.models import Song
+from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from emotion.signals import song_analysed
 from recommender import services
 from recommender.candidates import songs_index
-from recommender.index import POINTER, IndexReader, SongIndex
+from recommender.index import IndexReader, load
+from recommender.index.generations import POINTER
 from recommender.receivers import DEBOUNCE_S
+from recommender.services import indexing
 from recommender.tasks import index_refresh
 from recommender.values import Listener, Target
 from tests.conftest import ROOT, process_environment
@@ -35,17 +40,17 @@ def directory(settings: Settings) -> Path:
 def test_refreshing_twice_builds_once(make_songs: SongMaker, directory: Path) -> None:
     make_songs(5)
     index_refresh()
-    first = SongIndex.load(directory).info
+    first = load(directory).info
     index_refresh()
-    assert SongIndex.load(directory).info == first
+    assert load(directory).info == first
     assert (first.n_songs, first.model_version) == (5, "test-model-1")
 
 
-@pytest.mark.parametrize("change", ["add", "delete", "replace", "analyse anew", "fail"])
+@pytest.mark.parametrize("change", ["add", "delete", "replace", "analyse anew", "fail", "tag anew"])
 def test_any_change_of_the_rows_is_noticed(make_songs: SongMaker, directory: Path, change: str) -> None:
     songs = make_songs(5)
     index_refresh()
-    before = SongIndex.load(directory).info
+    before = load(directory).info
     if change == "add":
         make_songs(1)
     elif change == "delete":
@@ -57,10 +62,12 @@ def test_any_change_of_the_rows_is_noticed(make_songs: SongMaker, directory: Pat
         estimate = songs[2].estimates.get()
         estimate.valence = -0.9
         estimate.save()
+    elif change == "tag anew":
+        Song.objects.filter(pk=songs[2].pk).update(genre="Jazz")
     else:
         Song.objects.filter(pk=songs[2].pk).update(state=Song.State.FAILED)
     index_refresh()
-    assert SongIndex.load(directory).info.generation != before.generation
+    assert load(directory).info.generation != before.generation
 
 
 @pytest.mark.parametrize("damage", ["pointer", "file"])
@@ -69,12 +76,12 @@ def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
 ) -> None:
     make_songs(5)
     info = services.index_rebuild()
-    path = directory / (POINTER if damage == "pointer" else f"songs-{info.generation}.faiss")
+    path = directory / (POINTER if damage == "pointer" else f"songs-{info.generation}/places.bin")
     path.write_bytes(b"garbage")
     playlist = services.playlist_create(listener=nobody, target=Target.of_quadrant(Quadrant.Q1))
     assert playlist.items.count() == 5
     index_refresh()
-    assert len(SongIndex.load(directory)) == 5
+    assert len(load(directory)) == 5
 
 
 def test_a_running_reader_picks_up_what_is_published(make_songs: SongMaker, directory: Path) -> None:
@@ -96,6 +103,41 @@ def test_the_command_rebuilds_and_says_what_it_did(make_songs: SongMaker, direct
     assert "2 songs of model test-model-1" in said.getvalue()
     assert "1 songs were skipped" in said.getvalue()
     assert len(IndexReader(directory).current()) == 2
+
+
+def test_of_a_large_catalog_a_few_changes_wait_and_many_or_old_ones_do_not(
+    make_songs: SongMaker, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "ALWAYS_BELOW", 10)
+    monkeypatch.setattr(indexing, "CHANGED_SHARE", 0.2)
+    make_songs(20)
+    # Songs written just before a build count as changed since, in case they were committed after it.
+    EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
+    first = services.index_rebuild()
+    make_songs(2)
+    assert services.index_refresh() is None
+    monkeypatch.setattr(indexing, "AT_LATEST", timedelta(seconds=1))
+    second = services.index_refresh()
+    assert second is not None
+    assert (first.n_songs, second.n_songs) == (20, 22)
+    monkeypatch.setattr(indexing, "AT_LATEST", timedelta(hours=1))
+    EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
+    services.index_rebuild()
+    Song.objects.filter(pk__in=Song.objects.values_list("pk")[:6]).delete()
+    third = services.index_refresh()
+    assert third is not None
+    assert third.n_songs == 16
+
+
+def test_two_publishers_leave_the_rows_as_the_later_one_read_them(make_songs: SongMaker, directory: Path) -> None:
+    make_songs(4)
+    services.index_rebuild()
+    make_songs(3)
+    newest = services.index_rebuild()
+    assert services.index_refresh() is None
+    assert (load(directory).info, newest.n_songs) == (newest, 7)
+    assert len(list(directory.glob("songs-*"))) == 2
+    assert not list(directory.glob("*.building"))
 
 
 @pytest.fixture
@@ -123,7 +165,7 @@ def test_announced_songs_reach_the_index_through_the_worker(
     song_analysed.send(sender=None, song_ids=[song.pk for song in songs])
     song_analysed.send(sender=None, song_ids=[songs[0].pk])
     assert wait_until((directory / POINTER).exists, DEBOUNCE_S + 30), default_worker.read_text()
-    assert len(SongIndex.load(directory)) == 4
+    assert len(load(directory)) == 4
     assert default_worker.read_text().count("Published index") == 1
 
 

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand
 
 from recommender.services import index_rebuild
 
+_EVERY = 100_000
+
 
 class Command(BaseCommand):
     """Rebuild the song index, whether or not the rows have changed."""
@@ -15,7 +17,11 @@ class Command(BaseCommand):
     help = "Build the song index from the rows and publish it; running web workers pick it up."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        info = index_rebuild()
+        info = index_rebuild(progress=self._progress)
         self.stdout.write(f"Published {info.generation}: {info.n_songs} songs of model {info.model_version or 'none'}.")
         if info.n_skipped:
             self.stdout.write(f"{info.n_skipped} songs were skipped, because their embedding is not usable.")
+
+    def _progress(self, n_read: int) -> None:
+        if n_read % _EVERY == 0:
+            self.stdout.write(f"{n_read:,} songs read.")

@@ -1,0 +1,290 @@
+"""Generations of the index on disk: a folder of files each, and a pointer to the one that is published. Pure.
+
+A generation is written into a folder beside, read back, renamed into place, and only then does the pointer
+`current.json` move. Readers look at the pointer, so a running web worker sees a new generation without a restart; they
+map the files, so that all of them share one copy in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.exceptions import IndexCorrupt, IndexMissing
+from recommender.index.cells import Cells
+from recommender.index.columns import ColumnsWriter, map_array, map_columns
+from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
+
+POINTER = "current.json"
+MANIFEST = "manifest.json"
+FOLDER = "songs-{}"
+_BUILDING = ".building"
+# A reader may have read the pointer just before it moved; the files it is about to open must still be there.
+GRACE_S = 600.0
+# Opening checks the length of every file; what is smaller than this is read and compared as well.
+CHECKED_WHOLE_BYTES = 4 * 2**20
+_CHUNK = 2**22
+
+
+@contextlib.contextmanager
+def publishing(directory: Path) -> Iterator[None]:
+    """Hold the directory's lock: of two publishers the later one also reads its rows later, so no older rows win."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
+def staging(directory: Path) -> Iterator[Path]:
+    """Yield a folder to write a generation into; what is left of it afterwards is removed."""
+    directory.mkdir(parents=True, exist_ok=True)
+    folder = directory / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_BUILDING}"
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def publish(index: SongIndex, directory: Path) -> IndexInfo:
+    """Write an index that is in memory and make it the published one; see `publish_staged`."""
+    with staging(directory) as folder:
+        with ColumnsWriter(folder, index.n_dimensions) as writer:
+            for _, part in index.columns.parts():
+                writer.add(part)
+        _write_array(folder, "places", index.places)
+        return publish_staged(index, folder, directory)
+
+
+def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo:
+    """Make an index the published one, atomically; older generations go once nobody can be opening them.
+
+    Args:
+        index: what to publish.
+        folder: from `staging`; holds the index's columns and places already.
+        directory: where generations lie.
+
+    Raises:
+        IndexCorrupt: what was written does not read back; the published generation stays what it was.
+    """
+    _write_array(folder, "basis", index.basis)
+    for name, cells in (("felt", index.felt), ("alike", index.alike)):
+        if cells is not None:
+            cells.write(folder / f"{name}.faiss")
+    generation = folder.name.removesuffix(_BUILDING)
+    manifest = _manifest_write(index, folder)
+    info = replace(index.info, generation=generation, sha256=hashlib.sha256(manifest).hexdigest())
+    _open(folder, info)
+    folder.rename(directory / FOLDER.format(generation))
+    _flush(directory)
+    _grace_begin(directory)
+    _write_durably(directory / POINTER, json.dumps(asdict(info), indent=1).encode())
+    _remove_old_generations(directory, current=generation)
+    return info
+
+
+def load(directory: Path) -> SongIndex:
+    """Map the published index.
+
+    Raises:
+        IndexMissing: none was published.
+        IndexCorrupt: the pointer or a file is damaged, gone, or of another format.
+    """
+    info = read_info(directory)
+    return _open(directory / FOLDER.format(info.generation), info)
+
+
+def verify(directory: Path) -> None:
+    """Read every byte of the published index and compare it with what was written.
+
+    Raises:
+        IndexMissing: none was published.
+        IndexCorrupt: it is not what was written.
+    """
+    info = read_info(directory)
+    folder = directory / FOLDER.format(info.generation)
+    for name, (size, digest) in _manifest_read(folder, info)["files"].items():
+        if _size(folder / name, info) != size or _digest(folder / name) != digest:
+            raise _not_as_written(info, name)
+
+
+def read_info(directory: Path) -> IndexInfo:
+    """Read the pointer only.
+
+    Raises:
+        IndexMissing: none was published.
+        IndexCorrupt: the pointer is damaged or of another format.
+    """
+    try:
+        stored = json.loads((directory / POINTER).read_bytes())
+        if stored["format_version"] != FORMAT_VERSION:
+            found = stored["format_version"]
+            raise IndexCorrupt(f"The index has format {found}, this program reads {FORMAT_VERSION}; rebuild it.")
+        return IndexInfo(**stored)
+    except FileNotFoundError as error:
+        raise IndexMissing(f"No index was published in {directory}; run index_rebuild.") from error
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise IndexCorrupt(f"The pointer {directory / POINTER} cannot be read: {error}") from error
+
+
+class IndexReader:
+    """The published index of a directory, mapped anew when its pointer has moved. One per process, for all threads."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._seen: tuple[int, int] | None = None
+        self._index: SongIndex | None = None
+
+    def current(self) -> SongIndex:
+        """Return the published index.
+
+        Raises:
+            IndexMissing: none was published.
+            IndexCorrupt: it is damaged.
+        """
+        seen = self._pointer_identity()
+        with self._lock:
+            if self._index is None or seen != self._seen:
+                # The identity is taken before reading, so a pointer that moves meanwhile is seen by the next call.
+                self._index = load(self._directory)
+                self._seen = seen
+            return self._index
+
+    def _pointer_identity(self) -> tuple[int, int]:
+        try:
+            status = (self._directory / POINTER).stat()
+        except FileNotFoundError as error:
+            raise IndexMissing(f"No index was published in {self._directory}; run index_rebuild.") from error
+        return status.st_ino, status.st_mtime_ns
+
+
+# --- Files ----------------------------------------------------------------------------------------------------------
+
+
+def _manifest_write(index: SongIndex, folder: Path) -> bytes:
+    files = {path.name: (path.stat().st_size, _digest(path)) for path in sorted(folder.iterdir())}
+    about = {
+        "n_songs": len(index),
+        "n_dimensions": index.n_dimensions,
+        "n_directions": len(index.basis),
+        "genres": index.columns.genres,
+        "files": files,
+    }
+    manifest = json.dumps(about, indent=1).encode()
+    _write_durably(folder / MANIFEST, manifest)
+    for path in folder.iterdir():
+        _flush(path)
+    _flush(folder)
+    return manifest
+
+
+def _manifest_read(folder: Path, info: IndexInfo) -> dict[str, Any]:
+    try:
+        manifest = (folder / MANIFEST).read_bytes()
+    except OSError as error:
+        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(manifest).hexdigest() != info.sha256:
+        raise _not_as_written(info, MANIFEST)
+    return dict(json.loads(manifest))
+
+
+def _open(folder: Path, info: IndexInfo) -> SongIndex:
+    about = _manifest_read(folder, info)
+    for name, (size, digest) in about["files"].items():
+        found = _size(folder / name, info)
+        if found != size or (found <= CHECKED_WHOLE_BYTES and _digest(folder / name) != digest):
+            raise _not_as_written(info, name)
+    n_songs, n_dimensions, n_directions = about["n_songs"], about["n_dimensions"], about["n_directions"]
+    try:
+        return SongIndex(
+            columns=map_columns(folder, n_songs, n_dimensions, tuple(about["genres"])),
+            basis=np.array(map_array(folder / "basis.bin", "<f8", (n_directions, n_dimensions))),
+            places=map_array(folder / "places.bin", "<f4", (n_songs, n_directions + 2)),
+            felt=Cells.mapped(folder / "felt.faiss") if "felt.faiss" in about["files"] else None,
+            alike=Cells.mapped(folder / "alike.faiss") if "alike.faiss" in about["files"] else None,
+            info=info,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error}") from error
+
+
+def _size(path: Path, info: IndexInfo) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
+
+
+def _not_as_written(info: IndexInfo, name: str) -> IndexCorrupt:
+    return IndexCorrupt(f"{name} of the published index {info.generation} is not what was written; rebuild it.")
+
+
+def _digest(path: Path) -> str:
+    """Return a file's SHA-256, read from the disk if it has left memory."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
+    (folder / f"{name}.bin").write_bytes(np.ascontiguousarray(values).data)
+
+
+def _write_durably(path: Path, payload: bytes) -> None:
+    """Write beside, flush to the disk, read back, rename, and flush the directory."""
+    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with beside.open("wb") as file:
+            file.write(payload)
+            file.flush()
+            os.fsync(file.fileno())
+        if beside.read_bytes() != payload:
+            raise IndexCorrupt(f"{beside} does not read back as it was written; is the disk full or failing?")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    _flush(path.parent)
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _grace_begin(directory: Path) -> None:
+    """Date the generation that is about to be replaced: from now on nobody begins to open it."""
+    with contextlib.suppress(IndexMissing, IndexCorrupt, FileNotFoundError):
+        os.utime(directory / FOLDER.format(read_info(directory).generation))
+
+
+def _remove_old_generations(directory: Path, *, current: str) -> None:
+    """Remove generations, and what a killed publisher left behind, once they are older than the grace.
+
+    A process that has mapped one keeps it until it lets go.
+    """
+    before = time.time() - GRACE_S
+    for path in [*directory.glob("songs-*"), *directory.glob(f"*{_BUILDING}"), *directory.glob("*.tmp")]:
+        with contextlib.suppress(FileNotFoundError):
+            if path.name != FOLDER.format(current) and path.stat().st_mtime < before:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -1,0 +1,248 @@
+"""The index of songs: what somebody will feel nearest to a target, and what sounds like what. Pure.
+
+Both are inner products. While songs are few, every one is scored; from `FLAT_BELOW` on, they lie in cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recommender.index.cells import Cells, Part, Plan, build
+from recommender.index.columns import STEP, Columns
+from recommender.index.felt import FeltQuery, Form, lift, lifted_length, principal_directions
+
+FORMAT_VERSION = 2
+# Scoring so many songs costs as much as looking into the cells of as many; docs/scale.md has both times.
+FLAT_BELOW = 50_000
+# Cells for each root of the number of songs; embeddings have many values, and finding their cells is most of a build.
+FELT_CELLS = 4.0
+ALIKE_CELLS = 1.0
+# The shares of all cells that hold a query's best songs; of a listener's the larger, the more their felt points depend
+# on embeddings. docs/scale.md has the recall.
+FELT_PROBES = 1 / 48
+ALIKE_PROBES = 1 / 12
+LEAST_PROBES = 64
+# A step along a direction of the embedding moves a felt point about a quarter as far as one on the plane.
+DIRECTION_SCALE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class IndexInfo:
+    """What a generation is: `fingerprint` says which rows it was built from.
+
+    `watermark` is the moment up to which it has seen every change, `built_at` when it was read from the rows.
+    """
+
+    model_version: str = ""
+    fingerprint: str = ""
+    watermark: str = ""
+    n_songs: int = 0
+    n_skipped: int = 0
+    generation: str = ""
+    sha256: str = ""
+    format_version: int = FORMAT_VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Songs found, best first: `song_ids`, `scores` and `rows` of the columns, `(k,)` each."""
+
+    song_ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SongIndex:
+    """Songs to search. Searches may run in several threads at once; nothing changes it once built.
+
+    `basis` `(r, d)` has orthonormal rows; `places` `(n, r + 2)` are the songs' perceived points and their embeddings
+    projected onto it.
+    """
+
+    columns: Columns
+    basis: NDArray[np.float64]
+    places: NDArray[np.float32]
+    felt: Cells | None
+    alike: Cells | None
+    info: IndexInfo
+
+    @classmethod
+    def build(cls, columns: Columns, info: IndexInfo, places: NDArray[np.float32] | None = None) -> SongIndex:
+        """Build an index.
+
+        Args:
+            columns: the songs, in memory or mapped.
+            info: where they come from.
+            places: `(n, r + 2)` to fill in, r as in `basis_of(columns)`; None for memory of its own.
+        """
+        basis = basis_of(columns)
+        places = np.zeros((len(columns), len(basis) + 2), np.float32) if places is None else places
+        for start, part in columns.parts():
+            places[start : start + len(part)] = places_of(part, basis)
+        counted = replace(info, n_songs=len(columns))
+        return cls(columns, basis, places, _felt_cells(places), _alike_cells(columns), counted)
+
+    def beside(self, columns: Columns) -> SongIndex:
+        """Return an index of other songs with this one's basis, each of them scored; for the few that are newer."""
+        return SongIndex(columns, self.basis, places_of(columns, self.basis), None, None, self.info)
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @property
+    def n_dimensions(self) -> int:
+        """Length of an embedding."""
+        return self.columns.n_dimensions
+
+    def best(
+        self,
+        query: FeltQuery,
+        k: int,
+        within: NDArray[np.int64] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Hits:
+        """Find the songs that a listener will feel nearest to a point, those they will like before the others.
+
+        Args:
+            query: what they feel and where they want to be.
+            k: at most this many.
+            within: `(m,)` ids to choose from; None for all.
+            allowed: `(n,)`, the rows to choose from; None for all.
+
+        Returns:
+            Hits whose score is `felt.Form.scores`, exactly.
+        """
+        if within is not None:
+            rows = self.columns.rows_of(np.asarray(within, np.int64))
+            given = np.zeros(len(self), bool)
+            given[rows[rows >= 0]] = True
+            allowed = given if allowed is None else allowed & given
+        return self.best_each([query], k, allowed)[0]
+
+    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hits]:
+        """Find the best songs of several queries; see `best`."""
+        if not queries or not len(self) or k <= 0:
+            return [NO_HITS for _ in queries]
+        forms = [Form.of(query, self.basis) for query in queries]
+        rows = self._few(self.felt, allowed)
+        if self.felt is None or rows is not None:
+            places = self.places if rows is None else self.places[rows]
+            return [self._hits(rows, form.scores(places), k) for form in forms]
+        return [self._in_cells(self.felt, form, k, allowed) for form in forms]
+
+    def near_point(self, valence: float, arousal: float, k: int, within: NDArray[np.int64] | None = None) -> Hits:
+        """Find the songs perceived nearest to a point; see `best`."""
+        return self.best(FeltQuery.of_point(valence, arousal, self.n_dimensions), k, within)
+
+    def like_song(self, song_id: int, k: int) -> Hits:
+        """Find the songs whose embedding is most like that of a song in the index, itself left out.
+
+        Returns:
+            Hits whose score is the cosine; none when the song is not in the index.
+        """
+        row = int(self.columns.rows_of(np.asarray([song_id]))[0])
+        return NO_HITS if row < 0 else self.like_embedding(self.columns.embeddings[row], k, without=song_id)
+
+    def like_embedding(
+        self,
+        embedding: NDArray[np.floating],
+        k: int,
+        without: int | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+    ) -> Hits:
+        """Find the songs most like an embedding `(d,)`; scores are cosines, and none that is not above 0 is alike."""
+        asked = np.asarray(embedding, np.float32)
+        if not len(self) or k <= 0 or not asked.any():
+            return NO_HITS
+        rows = self._few(self.alike, allowed)
+        if self.alike is not None and rows is None:
+            probes = self._probes(self.alike, ALIKE_PROBES, allowed)
+            # Cells hold 16-bit floats, which order near ties wrongly; the exact cosines put them right.
+            rows = self.alike.search(asked, 2 * k + 1, probes, allowed)
+        embeddings = self.columns.embeddings if rows is None else self.columns.embeddings[rows]
+        cosines = np.asarray(embeddings @ asked, np.float64)
+        rows = np.arange(len(self)) if rows is None else rows
+        kept = (cosines > 0) & (self.columns.song_ids[rows] != (-1 if without is None else without))
+        return self._hits(rows[kept], cosines[kept], k)
+
+    def _in_cells(self, cells: Cells, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
+        probes = self._probes(cells, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
+        rows = cells.search(form.lifted(), k, probes, allowed)
+        return self._hits(rows, form.scores(self.places[rows]), k)
+
+    def _few(self, cells: Cells | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+        """Return the allowed rows if they are few enough to be scored one by one; None otherwise, or for all."""
+        if allowed is None:
+            return None
+        rows = np.flatnonzero(allowed)
+        return rows if cells is None or len(rows) < FLAT_BELOW else None
+
+    def _probes(self, cells: Cells, share: float, allowed: NDArray[np.bool_] | None) -> int:
+        """Return how many cells to look into: the more, the fewer of the songs in them are allowed."""
+        if allowed is not None:
+            share *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** 0.5
+        return max(LEAST_PROBES, round(share * cells.n_cells))
+
+    def _hits(self, rows: NDArray[np.int64] | None, scores: NDArray[np.float64], k: int) -> Hits:
+        """Return the `k` best of some rows, None for all; of two alike, the one with the lower row."""
+        order = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
+        order = order[np.lexsort((order, -scores[order]))]
+        found = order if rows is None else rows[order]
+        return Hits(np.asarray(self.columns.song_ids[found]), scores[order], found)
+
+
+def basis_of(columns: Columns) -> NDArray[np.float64]:
+    """Return the directions `(r, d)` in which the comparable embeddings differ most, as orthonormal rows."""
+    n_dimensions = columns.n_dimensions
+    total, products, n_songs = np.zeros(n_dimensions), np.zeros((n_dimensions, n_dimensions)), 0
+    for _, part in columns.parts():
+        embeddings = part.embeddings[part.comparable].astype(np.float64)
+        total += embeddings.sum(axis=0)
+        products += embeddings.T @ embeddings
+        n_songs += len(embeddings)
+    return principal_directions(total, products, n_songs)
+
+
+def places_of(columns: Columns, basis: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return perceived points and projected embeddings, `(n, r + 2)`."""
+    return np.hstack([columns.perceived, columns.embeddings @ basis.T]).astype(np.float32)
+
+
+def _felt_cells(places: NDArray[np.float32]) -> Cells | None:
+    n_songs, n_values = places.shape
+    if n_songs < FLAT_BELOW:
+        return None
+    scale = np.ones(n_values, np.float32)
+    scale[2:] = DIRECTION_SCALE
+
+    def parts() -> Iterator[Part]:
+        for start in range(0, n_songs, STEP):
+            stop = min(start + STEP, n_songs)
+            yield np.arange(start, stop), np.asarray(places[start:stop])
+
+    return build(parts, n_songs, Plan(n_values, lifted_length(n_values), scale, lift, FELT_CELLS))
+
+
+def _alike_cells(columns: Columns) -> Cells | None:
+    n_songs, n_dimensions = int(columns.comparable.sum()), columns.n_dimensions
+    if n_songs < FLAT_BELOW:
+        return None
+
+    def parts() -> Iterator[Part]:
+        for start, part in columns.parts():
+            yield start + np.flatnonzero(part.comparable), part.embeddings[part.comparable]
+
+    plan = Plan(n_dimensions, n_dimensions, np.ones(n_dimensions, np.float32), _as_it_is, ALIKE_CELLS, is_half=True)
+    return build(parts, n_songs, plan)
+
+
+def _as_it_is(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, np.float32)

@@ -1,0 +1,201 @@
+"""What a playlist may choose from: the index, what is newer than it, and what the rows say is still there."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
+
+from catalog.models import UNKNOWN_ARTIST, Song
+from emotion.models import EmotionEstimate
+from recommender import candidates, services
+from recommender.candidates import Pool, pool_for, songs_alike, songs_index
+from recommender.index import FeltQuery
+from recommender.values import NO_FILTERS, Filters
+from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
+from tests.recommender.conftest import SongMaker, tag
+
+HAPPY = FeltQuery.of_point(0.6, 0.6, EMBEDDING_SIZE)
+SAD = FeltQuery.of_point(-0.6, -0.6, EMBEDDING_SIZE)
+
+
+def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> list[int]:
+    return pool(query, filters, **more).song_ids.tolist()
+
+
+def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> Pool:
+    return pool_for(songs_index(), [query], filters, **more)
+
+
+def settle() -> None:
+    """Let every row be old, so that the index has seen it, and publish."""
+    EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
+    services.index_rebuild()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pools of five, so that what is nearest decides."""
+    monkeypatch.setattr(candidates, "POOL_SIZE", 5)
+    monkeypatch.setattr(candidates, "ALIKE_SIZE", 3)
+
+
+def test_a_pool_has_what_the_rows_have(make_songs: SongMaker) -> None:
+    songs = make_songs(6)
+    album = AlbumFactory(artist=songs[0].artist)
+    Song.objects.filter(pk=songs[0].pk).update(album=album, year=1984)
+    nameless = SongFactory(artist=ArtistFactory(name=UNKNOWN_ARTIST))
+    tag(nameless, 0.5, 0.5)
+    settle()
+    made = pool()
+    assert made.song_ids.tolist() == sorted([*(song.pk for song in songs), nameless.pk])
+    for row, song_id in enumerate(made.song_ids.tolist()):
+        estimate = EmotionEstimate.objects.get(song_id=song_id)
+        assert made.perceived[row].tolist() == [estimate.valence, estimate.arousal]
+        assert made.embeddings[row] == pytest.approx(estimate.embedding)
+        assert (made.quadrants[row], made.confidence[row]) == (estimate.quadrant, estimate.confidence)
+        assert made.artist_ids[row] == (-song_id if song_id == nameless.pk else estimate.song.artist_id)
+        assert (made.album_ids[row], made.years[row]) == ((album.pk, 1984) if song_id == songs[0].pk else (0, 0))
+
+
+@pytest.mark.usefixtures("few")
+def test_what_changed_since_the_index_was_built_counts_at_once(make_songs: SongMaker) -> None:
+    songs = make_songs(12, around=(-0.5, -0.5), spread=0.2)
+    settle()
+    assert len(found()) == 5
+    new = SongFactory()
+    tag(new, 0.6, 0.6)
+    assert new.pk in found()
+    moved = songs[3].estimates.get()
+    moved.valence = moved.arousal = 0.61
+    moved.save()
+    assert {new.pk, songs[3].pk} <= set(found())
+    row = pool().row_of(songs[3].pk)
+    assert row is not None
+    assert pool().perceived[row].tolist() == [0.61, 0.61]
+    assert [0.61, 0.61] in pool(SAD).perceived.tolist()
+    assert len(found(SAD)) == len(set(found(SAD)))
+    gone = new.pk
+    new.delete()
+    Song.objects.filter(pk=songs[3].pk).update(state=Song.State.FAILED)
+    assert not {gone, songs[3].pk} & set(found())
+    kept = found(always=[songs[3].pk, gone])
+    assert songs[3].pk in kept
+    assert gone not in kept
+
+
+@pytest.mark.usefixtures("few")
+def test_a_song_that_was_retagged_is_neither_found_nor_missed_for_long(make_songs: SongMaker) -> None:
+    songs = make_songs(8, genre="Rock")
+    settle()
+    Song.objects.filter(pk=songs[0].pk).update(genre="Jazz")
+    assert songs[0].pk not in found(filters=Filters(genre="rock"))
+    services.index_refresh()
+    assert found(filters=Filters(genre="JAZZ")) == [songs[0].pk]
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("built", [True, False])
+def test_filters_are_applied_before_choosing(make_songs: SongMaker, built: bool) -> None:
+    make_songs(20, around=(0.6, 0.6), spread=0.05, genre="Rock", year=1991)
+    far = make_songs(4, around=(-0.6, -0.6), spread=0.1, genre="Jazz", year=1973)
+    if built:
+        settle()
+    ids = sorted(song.pk for song in far)
+    assert found(filters=Filters(genre="jazz")) == ids
+    assert found(filters=Filters(decade=1970)) == ids
+    assert found(filters=Filters(artist_id=far[2].artist_id)) == [far[2].pk]
+    assert found(filters=Filters(genre="jazz", decade=1990)) == []
+    assert found(filters=Filters(genre="jazz\x00")) == ids
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_left_out_makes_room_for_others(make_songs: SongMaker) -> None:
+    make_songs(20)
+    settle()
+    nearest = found()
+    others = found(without=nearest)
+    assert len(others) == 5
+    assert not set(others) & set(nearest)
+    assert set(found(without=nearest, always=nearest[:2])) == {*others, *nearest[:2]}
+
+
+@pytest.mark.usefixtures("few")
+def test_songs_that_sound_alike_join_wherever_they_are(make_songs: SongMaker) -> None:
+    make_songs(20)
+    asked, twin = SongFactory(), SongFactory()
+    tag(asked, -0.9, -0.9, embedding_bytes=unit_embedding(77))
+    tag(twin, -0.8, -0.9, embedding_bytes=unit_embedding(77))
+    settle()
+    assert twin.pk not in found()
+    alike = EmotionEstimate.objects.get(song=asked).embedding
+    assert twin.pk in pool_for(songs_index(), [HAPPY], alike=alike).song_ids.tolist()
+    assert songs_alike(asked.pk, 5)[0] == twin.pk
+    late = SongFactory()
+    tag(late, 0.0, 0.0, embedding_bytes=unit_embedding(77))
+    assert set(songs_alike(asked.pk, 5)[:2]) == {twin.pk, late.pk}
+    twin.delete()
+    assert songs_alike(asked.pk, 5)[0] == late.pk
+    assert songs_alike(twin.pk or 0, 5) == []
+
+
+def test_model_versions_are_never_mixed(make_songs: SongMaker) -> None:
+    songs = make_songs(9)
+    for song in songs[:3]:
+        song.estimates.update(model_version="another", embedding_bytes=unit_embedding(1, size=32))
+    settle()
+    late = SongFactory()
+    tag(late, 0.6, 0.6, model_version="another")
+    made = pool()
+    assert len(made.song_ids) == 10
+    for row, song_id in enumerate(made.song_ids.tolist()):
+        own = EmotionEstimate.objects.get(song_id=song_id).model_version == made.model_version
+        assert made.embeddings[row].any() == own
+    assert not {*(song.pk for song in songs[:3]), late.pk} & set(songs_alike(songs[5].pk, 20))
+
+
+def test_songs_are_read_again_only_when_they_changed(
+    make_songs: SongMaker, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    make_songs(6)
+    settle()
+    pool()
+    with django_assert_num_queries(2):
+        pool()
+    make_songs(1)
+    with django_assert_num_queries(3):
+        pool()
+    with django_assert_num_queries(2):
+        assert len(found()) == 7
+
+
+def test_without_an_index_the_newest_songs_serve(
+    make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(candidates, "WITHOUT_INDEX_LIMIT", 4)
+    assert found() == []
+    songs = make_songs(7)
+    with caplog.at_level(logging.WARNING, "recommender.candidates"):
+        assert found() == [song.pk for song in songs[-4:]]
+    assert "run index_rebuild" in caplog.text
+    newest = make_songs(1)[0]
+    assert found() == [*(song.pk for song in songs[-3:]), newest.pk]
+    services.index_rebuild()
+    assert len(found()) == 8
+
+
+def test_many_queries_share_the_pool(make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "POOL_SIZE", 10)
+    monkeypatch.setattr(candidates, "LEAST_PER_QUERY", 3)
+    make_songs(80, around=(0.0, 0.0), spread=0.9)
+    settle()
+    queries = [FeltQuery.of_point(*point, EMBEDDING_SIZE) for point in np.linspace((-0.8, -0.8), (0.8, 0.8), 5)]
+    made = pool_for(songs_index(), queries)
+    assert len(made.song_ids) <= 15
+    for query in queries:
+        nearest = songs_index().best(query, 3).song_ids.tolist()
+        assert set(nearest) <= set(made.song_ids.tolist())
