@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from recommender.models import FeltRating, Listen, Playlist
+from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -21,8 +21,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 @admin.register(Playlist)
 class PlaylistAdmin(ReadOnlyAdmin):
-    list_display = ("title", "requested_length", "model_version", "created_at")
-    list_filter = ("target_quadrant", "model_version")
+    list_display = ("title", "kind", "requested_length", "model_version", "created_at")
+    list_filter = ("kind", "target_quadrant", "model_version")
+    # Whoever reads the link can open the list; it is the listener's to give.
+    exclude = ("share_token",)
 
 
 @admin.register(FeltRating)
@@ -34,5 +36,16 @@ class FeltRatingAdmin(ReadOnlyAdmin):
 
 @admin.register(Listen)
 class ListenAdmin(ReadOnlyAdmin):
-    list_display = ("song", "started_at")
+    list_display = ("song", "outcome", "listened_s", "started_at")
+    list_filter = ("outcome",)
     list_select_related = ("song__artist",)
+
+
+@admin.register(MoodReport)
+class MoodReportAdmin(ReadOnlyAdmin):
+    list_display = ("valence", "arousal", "created_at")
+
+
+@admin.register(FeltPrior)
+class FeltPriorAdmin(ReadOnlyAdmin):
+    list_display = ("created_at", "n_listeners", "n_ratings", "model_version", "is_current")

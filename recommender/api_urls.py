@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from recommender.api import PlaylistViewSet, RatingViewSet
+from recommender.api import ListenViewSet, MoodViewSet, PlaylistViewSet, RatingViewSet, SharedViewSet, me
 
 router = SimpleRouter()
 router.register("playlists", PlaylistViewSet, basename="playlist")
 router.register("ratings", RatingViewSet, basename="rating")
+router.register("listens", ListenViewSet, basename="listen")
+router.register("moods", MoodViewSet, basename="mood")
+router.register("shared", SharedViewSet, basename="shared")
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path("me/export/", me.ExportView.as_view(), name="me-export"),
+    path("me/export/csv/", me.ExportCsvView.as_view(), name="me-export-csv"),
+    path("me/forget/", me.ForgetView.as_view(), name="me-forget"),
+    path("me/delete/", me.DeleteView.as_view(), name="me-delete"),
+]

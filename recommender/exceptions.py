@@ -38,6 +38,41 @@ class PlaylistChanged(RecommenderError):
     status = 409
 
 
+class PlaylistFixed(RecommenderError):
+    """The songs of this list are not ours to choose: they came from elsewhere."""
+
+    code = "playlist_fixed"
+    status = 409
+
+
+class ShareNotFound(RecommenderError):
+    """The link opens nothing: it was taken back, or never was."""
+
+    code = "share_not_found"
+    status = 404
+
+
+class ExchangeInvalid(RecommenderError):
+    """A playlist file that cannot be read, or none of whose songs is here."""
+
+    code = "exchange_invalid"
+    status = 400
+
+
+class MoodInvalid(RecommenderError):
+    """A mood outside the plane, or nobody's."""
+
+    code = "mood_invalid"
+    status = 400
+
+
+class MoodNotFound(RecommenderError):
+    """This listener has not said this mood."""
+
+    code = "mood_not_found"
+    status = 404
+
+
 class RatingInvalid(RecommenderError):
     """A rating that says nothing, half a feeling, or a number outside the plane."""
 

@@ -9,11 +9,16 @@ from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
 
 from emotion.quadrants import Quadrant
-from recommender.values import Filters, Target
+from recommender.exchange.formats import MAX_BYTES
+from recommender.journey import PRESETS
+from recommender.models import DEFAULT_VARIETY
+from recommender.services.wishes import MAX_LENGTH, MAX_TITLE
+from recommender.values import Filters, Point, Target
 
 LENGTHS = (6, 12, 24, 48)
 DEFAULT_LENGTH = 12
-MAX_LENGTH = 100
+DECADES = tuple(range(1950, 2030, 10))
+MAX_SEED = 2**63 - 1
 _QUADRANTS = [(q.value, q.label) for q in Quadrant]
 
 
@@ -52,15 +57,34 @@ class AxisField(forms.FloatField):
         super().__init__(required=False, min_value=-1.0, max_value=1.0, **kwargs)
 
 
-class PlaylistForm(SentenceForm):
-    """A target, named or free, and what the list is limited to. A named quadrant wins over the point."""
+class LimitsForm(SentenceForm):
+    """How long a list is to be, what it is limited to, and how far it may roam."""
+
+    length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH)
+    genre = forms.CharField(required=False, max_length=100)
+    artist = forms.IntegerField(required=False, min_value=1)
+    decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
+    variety = forms.FloatField(required=False, min_value=0.0, max_value=1.0)
+    seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What was asked, as the services take it."""
+        asked = self.cleaned_data
+        return {
+            "length": int(asked["length"] or DEFAULT_LENGTH),
+            "filters": Filters(genre=asked["genre"], artist_id=asked["artist"], decade=asked["decade"]),
+            "variety": DEFAULT_VARIETY if asked["variety"] is None else asked["variety"],
+            "seed": asked["seed"],
+        }
+
+
+class PlaylistForm(LimitsForm):
+    """A target, named or free. A named quadrant wins over the point."""
 
     quadrant = forms.TypedChoiceField(choices=_QUADRANTS, coerce=int, required=False, empty_value=None)
     valence = AxisField()
     arousal = AxisField()
-    length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH)
-    genre = forms.CharField(required=False, max_length=100)
-    artist = forms.IntegerField(required=False, min_value=1)
 
     def clean(self) -> dict[str, Any]:
         """Ask for a quadrant or both coordinates."""
@@ -77,15 +101,87 @@ class PlaylistForm(SentenceForm):
             return Target.of_quadrant(Quadrant(self.cleaned_data["quadrant"]))
         return Target.of_point(self.cleaned_data["valence"], self.cleaned_data["arousal"])
 
-    @property
-    def filters(self) -> Filters:
-        """What the list is limited to."""
-        return Filters(genre=self.cleaned_data["genre"], artist_id=self.cleaned_data["artist"])
+
+class JourneyForm(LimitsForm):
+    """A start and an end, or a preset that knows the end, and a way-point or two that count when they are ticked."""
+
+    start_valence = AxisField()
+    start_arousal = AxisField()
+    end_valence = AxisField()
+    end_arousal = AxisField()
+    preset = forms.ChoiceField(choices=[(key, preset.name) for key, preset in PRESETS.items()], required=False)
+    via = forms.BooleanField(required=False)
+    via_valence = AxisField()
+    via_arousal = AxisField()
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for whole points."""
+        cleaned = self.cleaned_data
+        if self.errors:
+            return cleaned
+        if self._point("start") is None:
+            raise forms.ValidationError("Say where you are: valence and arousal, each between -1 and 1.")
+        if not cleaned["preset"] and self._point("end") is None:
+            raise forms.ValidationError("Say where you want to be, or choose one of the ways that are named.")
+        if cleaned["via"] and self._point("via") is None:
+            raise forms.ValidationError("The way-point needs valence and arousal, each between -1 and 1.")
+        return cleaned
 
     @property
-    def length_wanted(self) -> int:
-        """How many songs the list should have."""
-        return int(self.cleaned_data["length"] or DEFAULT_LENGTH)
+    def path(self) -> tuple[Point, ...]:
+        """From start to end."""
+        start, end = self._point("start"), self._point("end")
+        via = self._point("via") if self.cleaned_data["via"] else None
+        assert start is not None, "a valid form has a start"
+        preset = PRESETS.get(self.cleaned_data["preset"])
+        if preset is not None:
+            end = preset.path(start)[-1]
+        return tuple(point for point in (start, via, end) if point is not None)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """What was asked; a preset may say how far its list roams."""
+        limits = super().limits
+        preset = PRESETS.get(self.cleaned_data["preset"])
+        if preset is not None and preset.variety is not None:
+            limits["variety"] = preset.variety
+        return limits
+
+    def _point(self, name: str) -> Point | None:
+        valence, arousal = self.cleaned_data.get(f"{name}_valence"), self.cleaned_data.get(f"{name}_arousal")
+        return None if valence is None or arousal is None else (valence, arousal)
+
+
+class MoodForm(SentenceForm):
+    """How somebody is now."""
+
+    valence = forms.FloatField(min_value=-1.0, max_value=1.0)
+    arousal = forms.FloatField(min_value=-1.0, max_value=1.0)
+
+
+class TitleForm(SentenceForm):
+    """What a list is to be called."""
+
+    title = forms.CharField(max_length=MAX_TITLE)
+
+
+class MoveForm(SentenceForm):
+    """Where a song is to go: up or down by one."""
+
+    by = forms.TypedChoiceField(choices=[("-1", "Up"), ("1", "Down")], coerce=int)
+
+
+class ImportForm(SentenceForm):
+    """A playlist file."""
+
+    file = forms.FileField(error_messages={"required": "Choose a playlist file.", "empty": "The file is empty."})
+
+    def clean_file(self) -> Any:
+        """Refuse what is too large before it is read."""
+        file = self.cleaned_data["file"]
+        if file.size > MAX_BYTES:
+            raise forms.ValidationError(f"A playlist file has at most {MAX_BYTES // 1_000_000} MB.")
+        return file
 
 
 class SongFilterForm(forms.Form):
@@ -116,8 +212,8 @@ class PlayedForm(SentenceForm):
     playlist = forms.IntegerField(required=False, min_value=1)
 
 
-class SkippedForm(PlayedForm):
-    """How much of a song was heard before it was left."""
+class EndedForm(PlayedForm):
+    """How much of a song was heard before it ended or was left."""
 
     listened_s = forms.FloatField(min_value=0.0, max_value=86_400.0)
 
@@ -136,6 +232,8 @@ class FeltForm(PlayedForm):
     )
     familiar = forms.BooleanField(required=False)
     felt_nothing = forms.BooleanField(required=False)
+    mood_valence = AxisField()
+    mood_arousal = AxisField()
 
     def clean(self) -> dict[str, Any]:
         """Drop the coordinates of untouched sliders, and refuse a rating that says nothing."""
@@ -153,4 +251,5 @@ class FeltForm(PlayedForm):
     def answers(self) -> dict[str, Any]:
         """The answers as `feedback_record` takes them."""
         names = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
-        return {name: self.cleaned_data[name] for name in names}
+        mood = (self.cleaned_data["mood_valence"], self.cleaned_data["mood_arousal"])
+        return {name: self.cleaned_data[name] for name in names} | {"mood": None if None in mood else mood}

@@ -5,19 +5,33 @@ Songs come with `current_estimates`, a list with the current estimate or nothing
 
 from __future__ import annotations
 
+import re
+from datetime import timedelta
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import Count, Prefetch, QuerySet
+from django.utils import timezone
 
 from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from recommender.candidates import estimates_playable, songs_index
-from recommender.exceptions import PlaylistItemNotFound, PlaylistNotFound, RatingNotFound
-from recommender.models import FeltRating, Playlist, PlaylistItem
-from recommender.values import Listener
+from recommender.exceptions import (
+    MoodNotFound,
+    PlaylistItemNotFound,
+    PlaylistNotFound,
+    RatingNotFound,
+    ShareNotFound,
+)
+from recommender.explain import public_reason
+from recommender.models import FeltRating, MoodReport, Playlist, PlaylistItem
+from recommender.values import Listener, Point
+
+# What somebody said of their mood holds for so long.
+MOOD_HOLDS = timedelta(minutes=30)
+_TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 class PadPoint(NamedTuple):
@@ -27,6 +41,15 @@ class PadPoint(NamedTuple):
     valence: float
     arousal: float
     quadrant: Quadrant
+
+
+class SharedSong(NamedTuple):
+    """A song of a shared playlist, with only what is true of the song whoever hears it."""
+
+    position: int
+    song: Song
+    estimate: EmotionEstimate | None
+    reason: str
 
 
 def playlists_of(listener: Listener) -> QuerySet[Playlist]:
@@ -48,6 +71,78 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     if playlist is None:
         raise PlaylistNotFound("There is no such playlist, or it is not yours.")
     return playlist
+
+
+def playlist_shared(token: str) -> Playlist:
+    """Return the playlist that a link opens.
+
+    Raises:
+        ShareNotFound: the link was taken back, or never was.
+    """
+    playlist = None
+    if _TOKEN.fullmatch(token):
+        playlist = Playlist.objects.filter(share_token=token).prefetch_related(_items()).first()
+    if playlist is None:
+        raise ShareNotFound("This link opens nothing any more: whoever shared the playlist took it back.")
+    return playlist
+
+
+def shared_songs(playlist: Playlist) -> list[SharedSong]:
+    """Return the songs of a shared playlist, without anything that came from its listener."""
+    return [
+        SharedSong(item.position, item.song, estimate, _public_reason(estimate))
+        for item in playlist.items.all()
+        for estimate in [_estimate_of(item.song)]
+    ]
+
+
+def _public_reason(estimate: EmotionEstimate | None) -> str:
+    return public_reason(Quadrant(estimate.quadrant), estimate.confidence) if estimate else ""
+
+
+def _estimate_of(song: Song) -> EmotionEstimate | None:
+    """Return the current estimate, which the selector of the song brought along or not."""
+    found: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
+    if found is None:
+        return EmotionEstimate.objects.filter(song=song, is_current=True).first()
+    return found[0] if found else None
+
+
+def moods_of(listener: Listener) -> QuerySet[MoodReport]:
+    """Return what somebody said of their mood, newest first; nothing for nobody."""
+    if listener.user is not None:
+        return MoodReport.objects.filter(listener=listener.user)
+    if not listener.session_key:
+        return MoodReport.objects.none()
+    return MoodReport.objects.filter(listener=None, session_key=listener.session_key)
+
+
+def moods_recent(listener: Listener) -> QuerySet[MoodReport]:
+    """Return what somebody said of their mood so lately that it holds."""
+    return moods_of(listener).filter(created_at__gte=timezone.now() - MOOD_HOLDS)
+
+
+def mood_latest(listener: Listener) -> MoodReport | None:
+    """Return the mood that holds now, if one was said."""
+    return moods_recent(listener).first()
+
+
+def mood_now(listener: Listener) -> Point | None:
+    """Return the (valence, arousal) of the mood that holds now, if one was said."""
+    latest = mood_latest(listener)
+    return None if latest is None else (latest.valence, latest.arousal)
+
+
+def mood_visible(listener: Listener, pk: int) -> MoodReport:
+    """Return a mood to the listener who said it, and to nobody else.
+
+    Raises:
+        MoodNotFound: there is none, or it is somebody else's.
+    """
+    mood = moods_of(listener).filter(pk=pk).first()
+    if mood is None:
+        raise MoodNotFound("There is no such mood, or it is not yours.")
+    return mood
 
 
 def item_at(playlist: Playlist, position: int) -> PlaylistItem:
@@ -122,6 +217,13 @@ def similar_songs(song: Song, k: int = 6) -> list[Song]:
     songs = Song.objects.filter(pk__in=playable).select_related("artist", "album")
     by_id = {each.pk: each for each in songs.prefetch_related(_current_estimates())}
     return [by_id[song_id] for song_id in found if song_id in by_id][:k]
+
+
+def songs_in_order(song_ids: list[int]) -> list[Song]:
+    """Return songs in the order of their ids, each with `current_estimates`; those that are gone are left out."""
+    songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album")
+    by_id = {song.pk: song for song in songs.prefetch_related(_current_estimates())}
+    return [by_id[song_id] for song_id in song_ids if song_id in by_id]
 
 
 def _current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:

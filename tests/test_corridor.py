@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.models import Count
 from django.utils import timezone
 from rest_framework.test import APIClient
@@ -106,6 +107,23 @@ def test_from_files_to_a_playlist_that_a_rating_changes(
     assert after[0]["song"] == items[0]["song"]
     felt = [item["felt_arousal"] for item in items[1:]], [item["felt_arousal"] for item in after[1:]]
     assert felt[0] != felt[1]
+    travel_share_and_take_along(api_alice)
+
+
+def travel_share_and_take_along(api_alice: APIClient) -> None:
+    """A journey is made, heard by somebody signed out, and brought back from a file."""
+    path = [{"valence": -0.5, "arousal": 0.5}, {"valence": 0.5, "arousal": -0.5}]
+    journey = api_alice.post("/api/v1/playlists/", {"path": path, "length": 5}).json()
+    songs = [item["song"]["id"] for item in journey["items"]]
+    assert songs
+    here = f"/api/v1/playlists/{journey['id']}/"
+    token = api_alice.post(f"{here}share/").json()["token"]
+    shared = APIClient().get(f"/api/v1/shared/{token}/").json()
+    assert [item["song"]["id"] for item in shared["items"]] == songs
+    assert APIClient().get(f"/songs/{songs[0]}/audio").status_code == 200
+    file = SimpleUploadedFile("journey.m3u8", api_alice.get(f"{here}export/m3u8/").content)
+    brought = api_alice.post("/api/v1/playlists/import/", {"file": file}, format="multipart").json()
+    assert [item["song"]["id"] for item in brought["items"]] == songs
 
 
 def test_a_killed_worker_leaves_nothing_behind_and_nothing_twice(

@@ -1,40 +1,37 @@
-"""Playlists: made, ranked again, listened to, deleted."""
+"""Playlists: made, made anew, named, kept, deleted."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
-import numpy as np
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
-from recommender import explain
-from recommender.candidates import estimates_playable
-from recommender.composition import Composition, Placement, compose, listens_of
-from recommender.exceptions import PlaylistInvalid
-from recommender.models import Listen, Playlist, PlaylistItem
-from recommender.selectors import playlist_visible, playlists_of
-from recommender.values import NO_FILTERS, Filters, Listener, RerankResult, Target
+from recommender.composition import Composition, Placement, compose
+from recommender.exceptions import PlaylistFixed
+from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
+from recommender.selectors import mood_now
+from recommender.services.wishes import path_checked, target_around, title_checked, title_of, wish_check, wish_of
+from recommender.values import NO_FILTERS, Filters, Listener, Point, Target, Wish
 
 T = TypeVar("T")
 
-MAX_LENGTH = 100
-# A browser that reports the same start twice (two tabs, a retry) is one listen.
-SAME_LISTEN_S = 10
+DEFAULT_LENGTH = 12
 
 
 def playlist_create(
     *,
     listener: Listener,
     target: Target,
-    length: int = 12,
+    length: int = DEFAULT_LENGTH,
     filters: Filters = NO_FILTERS,
     seed: int | None = None,
+    mood: Point | None = None,
+    variety: float = DEFAULT_VARIETY,
 ) -> Playlist:
     """Make a playlist for a target; a catalog too small for it gives a shorter list and a note that says so.
 
@@ -44,73 +41,115 @@ def playlist_create(
         length: songs asked for, 1 to `MAX_LENGTH`.
         filters: what it is limited to.
         seed: the same seed, catalog and listener give the same list; None takes a new one.
+        mood: how they are before listening; None takes what they said within the last half hour, if they did.
+        variety: how far it may roam from what is known best, in [0, 1].
 
     Raises:
-        PlaylistInvalid: the length is out of range, or the listener is nobody.
+        PlaylistInvalid: a number is out of range, or the listener is nobody.
     """
-    _check(listener, length)
-    chosen_seed = secrets.randbits(53) if seed is None else seed
-
-    def create() -> Playlist:
-        composition = compose(listener=listener, target=target, length=length, filters=filters, seed=chosen_seed)
-        return _store(listener, target, length, filters, chosen_seed, composition)
-
-    return _twice_if_songs_vanish(create)
+    wish = Wish(target, length, seed_or_new(seed), filters, mood=mood, variety=variety)
+    return _fulfil(listener, wish, kind=Playlist.Kind.MOOD)
 
 
-def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
-    """Choose the songs not played yet anew, with all that is known of the listener by now."""
-    return rest_rerank(playlist=playlist, listener=listener)
-
-
-def rest_rerank(*, playlist: Playlist, listener: Listener, because_of: Song | None = None) -> RerankResult:
-    """Re-rank the rest of a playlist; `because_of` names the song whose rating is the cause.
-
-    The playlist is locked, so two devices that rate at once re-rank one after the other.
+def playlist_create_around(
+    *,
+    listener: Listener,
+    song: Song,
+    length: int = DEFAULT_LENGTH,
+    filters: Filters = NO_FILTERS,
+    seed: int | None = None,
+    variety: float = DEFAULT_VARIETY,
+) -> Playlist:
+    """Make a playlist of songs like one, the song itself not among them.
 
     Raises:
-        PlaylistNotFound: it is not this listener's, or was deleted meanwhile.
+        PlaylistInvalid: a number is out of range, the song has no estimate, or the listener is nobody.
     """
-
-    def rerank() -> RerankResult:
-        locked = playlist_lock(listener, playlist.pk)
-        items = list(locked.items.all())
-        before = [item for item in items if item.played_at is None]
-        played = {item.position: item.song_id for item in items if item.played_at is not None}
-        composition = _compose_again(locked, listener, fixed=played)
-        _replace_rest(locked, composition)
-        return _result(before, composition.placements, because_of)
-
-    return _twice_if_songs_vanish(rerank)
+    wish = Wish(
+        target=target_around(song),
+        length=length,
+        seed=seed_or_new(seed),
+        filters=filters,
+        around=song.pk,
+        variety=variety,
+    )
+    return _fulfil(listener, wish, kind=Playlist.Kind.SONG, around=song)
 
 
-def playlist_lock(listener: Listener, pk: int) -> Playlist:
-    """Lock a listener's playlist until the transaction ends.
+def journey_create(
+    *,
+    listener: Listener,
+    path: Sequence[Point],
+    length: int = DEFAULT_LENGTH,
+    filters: Filters = NO_FILTERS,
+    seed: int | None = None,
+    variety: float = DEFAULT_VARIETY,
+) -> Playlist:
+    """Make a journey from where the listener is, the first point of the path, to where they want to be, the last.
 
     Raises:
-        PlaylistNotFound: it is not this listener's, or was deleted meanwhile.
+        PlaylistInvalid: the path has no end or leaves the plane, a number is out of range, or the listener is nobody.
     """
-    locked = playlists_of(listener).select_for_update().filter(pk=pk).first()
-    return locked or playlist_visible(listener, pk)
+    wish = journey_wish(path=path, length=length, filters=filters, seed=seed, variety=variety)
+    return _fulfil(listener, wish, kind=Playlist.Kind.JOURNEY)
 
 
-@transaction.atomic
-def listen_record(*, listener: Listener, song: Song, playlist: Playlist | None = None) -> Listen:
-    """Record that a song began to play; in a playlist, its item keeps its place from now on.
+def journey_wish(
+    *,
+    path: Sequence[Point],
+    length: int = DEFAULT_LENGTH,
+    filters: Filters = NO_FILTERS,
+    seed: int | None = None,
+    variety: float = DEFAULT_VARIETY,
+) -> Wish:
+    """Return the wish for a journey; its start is also how the listener is before listening.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
+        PlaylistInvalid: the path has no end, or leaves the plane.
     """
-    if playlist is not None:
-        # The lock waits for a re-ranking under way, which would otherwise replace the item that is marked.
-        playlist_lock(listener, playlist.pk)
-        PlaylistItem.objects.filter(playlist=playlist, song=song, played_at=None).update(played_at=timezone.now())
-    since = timezone.now() - timedelta(seconds=SAME_LISTEN_S)
-    same = listens_of(listener).filter(song=song, playlist=playlist, started_at__gte=since).first()
-    if same is not None:
-        return same
-    session_key = "" if listener.user else listener.session_key
-    return Listen.objects.create(listener=listener.user, session_key=session_key, song=song, playlist=playlist)
+    points = path_checked(path)
+    return Wish(
+        target=Target.of_point(*points[-1]),
+        length=length,
+        seed=seed_or_new(seed),
+        filters=filters,
+        path=points,
+        mood=points[0],
+        variety=variety,
+    )
+
+
+def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | None = None) -> Playlist:
+    """Make another list for the same wish; the old one stays.
+
+    Raises:
+        PlaylistFixed: it came from elsewhere, and was never a wish.
+    """
+    if playlist.kind == Playlist.Kind.IMPORTED:
+        raise PlaylistFixed("This list came from elsewhere; there are no other songs for it.")
+    wish = replace(wish_of(playlist), seed=seed_or_new(seed))
+    if not wish.path:
+        # How they were when they made the old one is over.
+        wish = replace(wish, mood=None)
+    return _fulfil(listener, wish, kind=Playlist.Kind(playlist.kind), around=playlist.seed_song)
+
+
+def playlist_rename(*, playlist: Playlist, title: str) -> Playlist:
+    """Give a playlist another title.
+
+    Raises:
+        PlaylistInvalid: the title is empty or too long.
+    """
+    playlist.title = title_checked(title)
+    playlist.save(update_fields=["title", "updated_at"])
+    return playlist
+
+
+def playlist_save(*, playlist: Playlist, saved: bool = True) -> Playlist:
+    """Keep a playlist among those saved, or no longer."""
+    playlist.saved_at = (playlist.saved_at or timezone.now()) if saved else None
+    playlist.save(update_fields=["saved_at", "updated_at"])
+    return playlist
 
 
 def playlist_delete(*, playlist: Playlist) -> None:
@@ -118,59 +157,69 @@ def playlist_delete(*, playlist: Playlist) -> None:
     playlist.delete()
 
 
-def target_of(playlist: Playlist) -> Target:
-    """Return the target of a stored playlist."""
-    quadrant = None if playlist.target_quadrant is None else Quadrant(playlist.target_quadrant)
-    return Target(valence=playlist.target_valence, arousal=playlist.target_arousal, quadrant=quadrant)
+def seed_or_new(seed: int | None) -> int:
+    """Return a seed, a new one for None; it fits the exact integers of a browser."""
+    return secrets.randbits(53) if seed is None else seed
 
 
-def _check(listener: Listener, length: int) -> None:
-    if not 1 <= length <= MAX_LENGTH:
-        raise PlaylistInvalid(f"A playlist has 1 to {MAX_LENGTH} songs, not {length}.")
-    if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+def _fulfil(listener: Listener, wish: Wish, *, kind: Playlist.Kind, around: Song | None = None) -> Playlist:
+    wish_check(listener, wish)
+    if wish.mood is None:
+        wish = replace(wish, mood=mood_now(listener))
+
+    def create() -> Playlist:
+        composition = compose(listener=listener, wish=wish)
+        return _store(listener, wish, kind, around, composition)
+
+    return twice_if_songs_vanish(create)
 
 
 def _store(
-    listener: Listener, target: Target, length: int, filters: Filters, seed: int, composition: Composition
+    listener: Listener, wish: Wish, kind: Playlist.Kind, around: Song | None, composition: Composition
 ) -> Playlist:
+    mood_valence, mood_arousal = wish.mood or (None, None)
     playlist = Playlist.objects.create(
         owner=listener.user,
         session_key="" if listener.user else listener.session_key,
-        title=_title(target, filters),
-        target_quadrant=target.quadrant,
-        target_valence=target.valence,
-        target_arousal=target.arousal,
-        requested_length=length,
-        filters=filters.as_json(),
-        seed=seed,
+        title=title_of(wish, around=around),
+        kind=kind,
+        target_quadrant=wish.target.quadrant,
+        target_valence=wish.target.valence,
+        target_arousal=wish.target.arousal,
+        seed_song_id=wish.around,
+        path=[list(point) for point in wish.path],
+        mood_valence=mood_valence,
+        mood_arousal=mood_arousal,
+        variety=wish.variety,
+        requested_length=wish.length,
+        filters=wish.filters.as_json(),
+        seed=wish.seed,
         model_version=composition.model_version,
         note=composition.note,
     )
-    _store_items(playlist, composition.placements)
+    items_store(playlist, composition.placements)
     return playlist
 
 
-def _compose_again(playlist: Playlist, listener: Listener, *, fixed: Mapping[int, int]) -> Composition:
-    return compose(
-        listener=listener,
-        target=target_of(playlist),
-        length=playlist.requested_length,
-        filters=Filters.from_json(playlist.filters),
-        seed=playlist.seed,
-        fixed=fixed,
+def items_store(playlist: Playlist, placements: Iterable[Placement]) -> None:
+    """Put songs at their places, which must be free."""
+    PlaylistItem.objects.bulk_create(
+        PlaylistItem(
+            playlist=playlist,
+            position=placement.position,
+            song_id=placement.song_id,
+            reason=placement.reason,
+            felt_valence=placement.felt[0],
+            felt_arousal=placement.felt[1],
+            target_valence=placement.target[0],
+            target_arousal=placement.target[1],
+            terms=placement.terms,
+        )
+        for placement in placements
     )
 
 
-def _replace_rest(playlist: Playlist, composition: Composition) -> None:
-    playlist.items.filter(played_at=None).delete()
-    _store_items(playlist, composition.placements)
-    playlist.note = composition.note
-    playlist.model_version = composition.model_version
-    playlist.save(update_fields=["note", "model_version", "updated_at"])
-
-
-def _twice_if_songs_vanish(write: Callable[[], T]) -> T:
+def twice_if_songs_vanish(write: Callable[[], T]) -> T:
     """Write in a transaction, and again if a chosen song was deleted meanwhile; the second choice does not see it."""
     try:
         return _checked(write)
@@ -184,45 +233,3 @@ def _checked(write: Callable[[], T]) -> T:
     # Foreign keys would else be checked at commit, where nobody could choose again.
     connection.check_constraints()
     return result
-
-
-def _store_items(playlist: Playlist, placements: tuple[Placement, ...]) -> None:
-    PlaylistItem.objects.bulk_create(
-        PlaylistItem(
-            playlist=playlist,
-            position=placement.position,
-            song_id=placement.song_id,
-            reason=placement.reason,
-            felt_valence=placement.felt[0],
-            felt_arousal=placement.felt[1],
-        )
-        for placement in placements
-    )
-
-
-def _title(target: Target, filters: Filters) -> str:
-    where = target.quadrant or Quadrant.from_valence_arousal(target.valence, target.arousal)
-    mood = where.label if target.quadrant else f"Around {target.valence:+.1f}, {target.arousal:+.1f} ({where.label})"
-    return f"{mood} · {filters.genre}" if filters.genre else mood
-
-
-def _result(before: list[PlaylistItem], after: tuple[Placement, ...], because_of: Song | None) -> RerankResult:
-    """Compare the rest as it was with the rest as it is."""
-    places = {item.song_id: item.position for item in before}
-    moved = tuple(place.song_id for place in after if places.get(place.song_id) != place.position)
-    changed = bool(moved) or len(before) != len(after)
-    sentence = explain.rerank_sentence(
-        n_moved=len(moved),
-        lean=_lean([item.song_id for item in before], [place.perceived for place in after]),
-        title=because_of.title if because_of else "",
-    )
-    return RerankResult(changed=changed, sentence=sentence, moved=moved)
-
-
-def _lean(before: list[int], after: list[tuple[float, float]]) -> tuple[float, float]:
-    """Return how far the mean perceived point of the rest went: what the music says, not what is predicted."""
-    points = list(estimates_playable().filter(song_id__in=before).values_list("valence", "arousal"))
-    if not points or not after:
-        return 0.0, 0.0
-    lean = np.mean(after, axis=0) - np.mean(points, axis=0)
-    return float(lean[0]), float(lean[1])

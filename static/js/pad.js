@@ -23,8 +23,8 @@ class Pad {
     this.plane = root.querySelector("[data-pad-plane]");
     this.canvas = root.querySelector("canvas");
     this.puck = root.querySelector("[data-pad-puck]");
-    this.valence = root.querySelector("[name=valence]");
-    this.arousal = root.querySelector("[name=arousal]");
+    this.valence = root.querySelector("[name$=valence]");
+    this.arousal = root.querySelector("[name$=arousal]");
     this.near = root.querySelector("[data-pad-near]");
     this.points = [];
     this.listen();
@@ -77,6 +77,7 @@ class Pad {
     this.puck.style.top = `${(1 - a) * 50}%`;
     this.valence.setAttribute("aria-valuetext", `valence ${signed(v)}, ${inWords(v, "unpleasant", "pleasant")}`);
     this.arousal.setAttribute("aria-valuetext", `arousal ${signed(a)}, ${inWords(a, "calm", "energetic")}`);
+    if (!this.near) return;
     const count = this.points.filter(([, pv, pa]) => Math.hypot(pv - v, pa - a) <= NEAR).length;
     this.near.textContent = count === 1 ? "1 song close to here" : `${count || "No"} songs close to here`;
   }

@@ -27,7 +27,6 @@ const clock = (seconds) => {
   const whole = Number.isFinite(seconds) ? Math.floor(seconds) : 0;
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
-const signedIn = () => document.getElementById("csrf").dataset.signedIn === "true";
 const say = (sentence) => { part("status").textContent = sentence; };
 
 async function post(url, values) {
@@ -167,11 +166,10 @@ function toggle() {
   else pause();
 }
 
-/** Leaving a song before its middle says something about it; only a signed-in listener has a place to keep that. */
+/** Leaving a song before its end says something about it; how much, the server knows. */
 async function noteSkip() {
   const track = queue.current;
-  const early = recorded && !audio.ended && audio.currentTime < audio.duration / 2;
-  if (!track || !early || !signedIn()) return;
+  if (!track?.skippedUrl || !recorded || audio.ended) return;
   const playlist = queue.playlist;
   const answer = await post(track.skippedUrl, { listened_s: audio.currentTime.toFixed(1), playlist });
   if (!answer?.ok || !playlist) return;
@@ -182,6 +180,9 @@ async function noteSkip() {
 /** Fetches the new order of the playlist in play, for the page if it shows it and for the queue in any case. */
 async function refreshQueue({ playlist, sentence }) {
   if (playlist !== queue.playlist) return;
+  const shownList = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
+  // Whoever puts the list in order by hand keeps the buttons for it.
+  if (shownList?.hasAttribute("data-arranging")) return;
   const answer = await fetch(`${queue.pageUrl}items/`);
   if (!answer.ok) return;
   const html = await answer.text();
@@ -213,6 +214,8 @@ audio.addEventListener("timeupdate", () => {
 });
 
 audio.addEventListener("ended", () => {
+  const track = queue.current;
+  if (track?.completedUrl && recorded) post(track.completedUrl, { listened_s: audio.duration.toFixed(1), playlist: queue.playlist });
   if (queue.hasNext) step(1);
   else say("That was the last song of the list.");
 });

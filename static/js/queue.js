@@ -4,8 +4,8 @@ const KEY = "moodplane.queue";
 
 /** Reads the song that a page's element describes. */
 export function trackOf(element) {
-  const { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, feltUrl, played } = element.dataset;
-  return { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, feltUrl, played: played === "true" };
+  const { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, played } = element.dataset;
+  return { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, played: played === "true" };
 }
 
 /** Reads every playable song of a list. */

@@ -18,6 +18,9 @@ from tests.recommender.conftest import SongMaker
 
 PLAYLISTS = "/api/v1/playlists/"
 RATINGS = "/api/v1/ratings/"
+LISTENS = "/api/v1/listens/"
+MOODS = "/api/v1/moods/"
+SHARED = "/api/v1/shared/"
 HAPPY = Target.of_point(0.6, 0.6)
 
 
@@ -153,6 +156,112 @@ def test_no_playlist_at_an_impossible_address(api_alice: APIClient) -> None:
     assert api_alice.get(f"{PLAYLISTS}abc/").status_code == 404
 
 
+# --- Other playlists ------------------------------------------------------------------------------------------------
+
+
+def test_a_list_around_a_song_and_a_journey_are_made(api_alice: APIClient, make_songs: SongMaker) -> None:
+    songs = make_songs(20, around=(0.0, 0.0), spread=0.9)
+    around = api_alice.post(PLAYLISTS, {"around": songs[3].pk, "length": 5}).json()
+    assert (around["kind"], around["around"], around["title"]) == ("song", songs[3].pk, f"Around “{songs[3].title}”")
+    assert songs[3].pk not in [item["song"]["id"] for item in around["items"]]
+    path = [{"valence": -0.6, "arousal": 0.5}, {"valence": 0.0, "arousal": 0.0}, {"valence": 0.6, "arousal": -0.5}]
+    journey = api_alice.post(PLAYLISTS, {"path": path, "length": 6, "variety": 0}).json()
+    assert (journey["kind"], journey["path"], journey["variety"]) == ("journey", path, 0.0)
+    assert (journey["mood_valence"], journey["mood_arousal"]) == (-0.6, 0.5)
+    assert (journey["valence"], journey["arousal"]) == (0.6, -0.5)
+    assert "step 1 of 6" in journey["items"][0]["reason"]
+    assert journey["items"][0]["terms"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"path": [{"valence": 0, "arousal": 0}]},
+        {"path": [{"valence": 0, "arousal": 0}, {"valence": 2, "arousal": 0}]},
+        {"path": [{"valence": 0, "arousal": 0}] * 7},
+        {"path": "somewhere"},
+        {"around": 10**9},
+        {"around": 1, "quadrant": 1},
+        {"quadrant": 1, "variety": 1.5},
+        {"quadrant": 1, "variety": "NaN"},
+        {"quadrant": 1, "filters": {"decade": 1995}},
+        {"quadrant": 1, "mood": {"valence": 0}},
+        {"path": [{"valence": 0, "arousal": 0}] * 2, "mood": {"valence": 0, "arousal": 0}},
+    ],
+)
+def test_a_list_that_cannot_be_made_is_a_problem(api_alice: APIClient, asked: dict[str, object]) -> None:
+    assert_problem(api_alice.post(PLAYLISTS, asked), 400, "invalid")
+    assert not Playlist.objects.exists()
+
+
+def test_a_list_is_renamed_saved_and_made_anew(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
+    where = f"{PLAYLISTS}{playlist_of_alice.pk}/"
+    changed = api_alice.patch(where, {"title": "  For\ta rainy\nday ", "saved": True}).json()
+    assert (changed["title"], bool(changed["saved_at"])) == ("For a rainy day", True)
+    assert api_alice.patch(where, {"saved": False}).json()["saved_at"] is None
+    for title in ("", "   ", "x" * 201):
+        assert api_alice.patch(where, {"title": title}).status_code == 400
+    other = api_alice.post(f"{where}regenerate/")
+    assert other.status_code == 201
+    assert other.json()["seed"] != playlist_of_alice.seed
+    assert Playlist.objects.count() == 2
+
+
+def test_a_list_is_put_in_order_by_hand(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
+    where = f"{PLAYLISTS}{playlist_of_alice.pk}/"
+    before = [item["song"]["id"] for item in api_alice.get(where).json()["items"]]
+    moved = api_alice.post(f"{where}items/move/", {"song": before[4], "position": 2}).json()
+    assert [item["song"]["id"] for item in moved["items"]] == [before[0], before[4], *before[1:4]]
+    assert moved["arranged_at"]
+    left = api_alice.delete(f"{where}songs/{before[0]}/").json()
+    assert [item["position"] for item in left["items"]] == [1, 2, 3, 4]
+    assert left["length"] == 4
+    assert_problem(api_alice.delete(f"{where}songs/{before[0]}/"), 404, "playlist_item_not_found")
+    rated = api_alice.post(RATINGS, {"song": before[4], "liked": False, "playlist": playlist_of_alice.pk}).json()
+    assert not rated["rerank"]["changed"]
+    assert "by hand" in rated["rerank"]["sentence"]
+    assert "by hand" not in api_alice.post(f"{where}rerank/").json()["sentence"]
+    assert api_alice.get(where).json()["arranged_at"] is None
+
+
+# --- Listens and moods ----------------------------------------------------------------------------------------------
+
+
+def test_a_skip_in_a_playlist_moves_its_rest(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
+    song = playlist_of_alice.items.get(position=1).song
+    played = {"song": song.pk, "playlist": playlist_of_alice.pk}
+    started = api_alice.post(LISTENS, played).json()
+    assert (started["listen"]["outcome"], started["rerank"]) == ("started", None)
+    skipped = api_alice.post(LISTENS, {**played, "outcome": "skipped", "listened_s": 4}).json()
+    assert skipped["listen"] == {**started["listen"], "outcome": "skipped", "listened_s": 4.0}
+    assert song.title in skipped["rerank"]["sentence"]
+    assert api_alice.get(LISTENS).json()["count"] == 1
+    assert_problem(api_alice.post(LISTENS, {**played, "outcome": "skipped"}), 400, "invalid")
+    assert not FeltRating.objects.exists()
+
+
+def test_a_mood_is_said_listed_and_taken_back(api_alice: APIClient, api_bob: APIClient) -> None:
+    said = api_alice.post(MOODS, {"valence": -0.5, "arousal": 0.25})
+    assert said.status_code == 201
+    assert api_alice.get(MOODS).json()["results"] == [said.json()]
+    where = f"{MOODS}{said.json()['id']}/"
+    assert_problem(api_bob.delete(where), 404, "mood_not_found")
+    assert api_alice.delete(where).status_code == 204
+    assert api_alice.get(MOODS).json()["count"] == 0
+    assert_problem(api_alice.post(MOODS, {"valence": -1.5, "arousal": 0}), 400, "invalid")
+
+
+def test_a_rating_keeps_the_mood_before(api_alice: APIClient, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    felt = {"song": song.pk, "felt_valence": 0.5, "felt_arousal": 0.5}
+    assert api_alice.post(RATINGS, felt).json()["rating"]["mood_valence"] is None
+    api_alice.post(MOODS, {"valence": -0.5, "arousal": 0.25})
+    said = api_alice.post(RATINGS, felt).json()["rating"]
+    assert (said["mood_valence"], said["mood_arousal"]) == (-0.5, 0.25)
+    told = api_alice.post(RATINGS, {**felt, "mood": {"valence": 0.1, "arousal": 0.2}}).json()["rating"]
+    assert (told["mood_valence"], told["mood_arousal"]) == (0.1, 0.2)
+
+
 # --- Ratings ------------------------------------------------------------------------------------------------------
 
 
@@ -246,12 +355,24 @@ def test_the_schema_describes_every_address(capsys: pytest.CaptureFixture[str]) 
     schema = SchemaGenerator().get_schema(request=None, public=True)
     warned = [line for line in capsys.readouterr().err.splitlines() if "/recommender/" in line]
     assert not warned
-    assert {path for path in schema["paths"] if path.startswith((PLAYLISTS, RATINGS))} == {
+    ours = (PLAYLISTS, RATINGS, LISTENS, MOODS, SHARED)
+    assert {path for path in schema["paths"] if path.startswith(ours)} == {
         PLAYLISTS,
+        f"{PLAYLISTS}import/",
         f"{PLAYLISTS}{{id}}/",
-        f"{PLAYLISTS}{{id}}/rerank/",
+        f"{PLAYLISTS}{{id}}/export/{{suffix}}/",
+        f"{PLAYLISTS}{{id}}/items/move/",
         f"{PLAYLISTS}{{id}}/items/{{position}}/played/",
+        f"{PLAYLISTS}{{id}}/regenerate/",
+        f"{PLAYLISTS}{{id}}/rerank/",
+        f"{PLAYLISTS}{{id}}/share/",
+        f"{PLAYLISTS}{{id}}/songs/{{song}}/",
         RATINGS,
         f"{RATINGS}{{id}}/",
+        LISTENS,
+        MOODS,
+        f"{MOODS}{{id}}/",
+        f"{SHARED}{{token}}/",
+        f"{SHARED}{{token}}/copy/",
     }
     assert reverse("playlist-list") == PLAYLISTS

@@ -198,3 +198,74 @@ def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_song
     assert list(playlist.items.values_list("position", flat=True)) == list(range(1, 11))
     assert order(playlist)[:2] == [song.pk for song in heard]
     assert FeltRating.objects.filter(listener=alice).count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_devices_that_answer_about_one_song_both_keep_their_answer(alice: User, make_songs: SongMaker) -> None:
+    make_songs(20, around=(0.3, 0.3), spread=0.6)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
+    song = playlist.items.get(position=1).song
+    answers: list[dict[str, object]] = [
+        {"felt_valence": -0.7, "felt_arousal": 0.1},
+        {"liked": True},
+        {"familiar": True},
+        {"listened_s": 12.5},
+    ]
+    start, faults = threading.Barrier(len(answers)), []
+
+    def rate(answer: dict[str, object]) -> None:
+        try:
+            start.wait()
+            services.feedback_record(user=alice, song=song, playlist=playlist, **answer)  # type: ignore[arg-type]
+        except Exception as error:  # Whatever it is, the test reports it.
+            faults.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=rate, args=(answer,)) for answer in answers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    rating = FeltRating.objects.get()
+    assert (rating.felt_valence, rating.felt_arousal, rating.liked) == (-0.7, 0.1, True)
+    assert (rating.familiar, rating.listened_s, rating.position) == (True, 12.5, 1)
+    assert list(playlist.items.values_list("position", flat=True)) == list(range(1, 9))
+    assert order(playlist)[0] == song.pk
+
+
+@pytest.mark.parametrize(
+    ("answers", "cause"),
+    [
+        ({"felt_valence": 0.1, "felt_arousal": 0.1, "liked": True}, "Your rating of"),
+        ({"felt_nothing": True}, "Your rating of"),
+        ({"liked": True}, "Your like of"),
+        ({"liked": False}, "Your dislike of"),
+        ({"skipped": True}, "Your skip of"),
+    ],
+)
+def test_the_sentence_names_what_was_done(
+    alice: User, make_songs: SongMaker, answers: dict[str, bool], cause: str
+) -> None:
+    make_songs(20)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    song = playlist.items.get(position=1).song
+    result = services.feedback_record(user=alice, song=song, playlist=playlist, **answers)  # type: ignore[arg-type]
+    assert result.rerank is not None
+    assert result.rerank.sentence.startswith(f"{cause} “{song.title}”")
+    undone = services.feedback_withdraw(user=alice, song=song, playlist=playlist)
+    assert undone is not None
+    assert undone.sentence.startswith(f"Your change of mind about “{song.title}”")
+    assert services.feedback_withdraw(user=alice, song=song, playlist=playlist) is None
+
+
+def test_a_rating_knows_the_target_of_its_place(alice: User, make_songs: SongMaker) -> None:
+    first, other = make_songs(2)
+    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=1)
+    inside = playlist.items.get().song
+    outside = other if inside == first else first
+    rating = services.feedback_record(user=alice, song=inside, liked=True, playlist=playlist).rating
+    assert (rating.position, rating.target_valence, rating.target_arousal) == (1, *HAPPY.point)
+    rating = services.feedback_record(user=alice, song=outside, liked=True, playlist=playlist).rating
+    assert (rating.position, rating.target_valence) == (None, None)

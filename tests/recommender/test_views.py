@@ -367,16 +367,22 @@ def test_playing_is_noted_for_anybody(client: Client, client_alice: Client, alic
     assert Listen.objects.count() == 2
 
 
-def test_a_skip_is_noted_for_a_listener(client: Client, client_alice: Client, alices_playlist: Playlist) -> None:
+def test_how_a_song_ended_is_noted_for_anybody_and_is_no_rating(
+    client: Client, client_alice: Client, alices_playlist: Playlist
+) -> None:
     item = alices_playlist.items.first()
     assert item is not None
-    url = reverse("recommender:song_skipped", args=[item.song_id])
+    skipped, completed = (reverse(f"recommender:song_{how}", args=[item.song_id]) for how in ("skipped", "completed"))
     values = {"playlist": alices_playlist.pk, "listened_s": "3.5"}
-    answer = client_alice.post(url, values).json()
-    assert set(answer) == {"changed", "sentence"}
-    assert FeltRating.objects.get().skipped
-    assert client.post(url, {"listened_s": "3.5"}).status_code == 403
-    assert client_alice.post(url, {"listened_s": "-1"}).status_code == 400
+    answer = client_alice.post(skipped, values).json()
+    assert answer["changed"] is bool(answer["sentence"].count("moved"))
+    assert "Your skip of" in answer["sentence"]
+    assert client.post(completed, {"listened_s": "60"}).json() == {"changed": False, "sentence": ""}
+    outcomes = Listen.objects.order_by("pk").values_list("listener__username", "outcome", "listened_s")
+    assert list(outcomes) == [("alice", "skipped", 3.5), (None, "completed", 60.0)]
+    assert not FeltRating.objects.exists()
+    assert client.post(skipped, values).status_code == 404
+    assert client_alice.post(skipped, {"listened_s": "-1"}).status_code == 400
 
 
 # --- The frame --------------------------------------------------------------------------------------------------
@@ -393,7 +399,9 @@ def test_only_curators_see_the_way_to_upload(client: Client, client_alice: Clien
 
 def test_no_page_has_inline_script_or_style(client_alice: Client, alices_playlist: Playlist) -> None:
     song_id = alices_playlist.items.values_list("song_id", flat=True)[0]
-    paths = ["/", "/songs/", f"/songs/{song_id}/", "/playlists/", f"/playlists/{alices_playlist.pk}/", "/status/"]
+    way = "/journey/?start_valence=-0.5&start_arousal=0.5&end_valence=0.5&end_arousal=-0.5"
+    list_path = f"/playlists/{alices_playlist.pk}/"
+    paths = ["/", "/songs/", f"/songs/{song_id}/", "/playlists/", list_path, f"{list_path}?arrange=1", "/status/", way]
     for path in paths:
         response = client_alice.get(path)
         page = response.content.decode()

@@ -1,0 +1,149 @@
+"""Ratings, listens and moods over HTTP: what listeners say, and what they do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework import status
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet
+
+from catalog.permissions import CanListen
+from recommender import selectors, services
+from recommender.history import listens_of
+from recommender.models import FeltRating, Listen, MoodReport, Playlist
+from recommender.serializers.plane import PointSerializer
+from recommender.serializers.ratings import (
+    FeedbackSerializer,
+    ListenCreateSerializer,
+    ListenResultSerializer,
+    ListenSerializer,
+    MoodSerializer,
+    RatingCreateSerializer,
+    RatingSerializer,
+)
+from recommender.values import ListenResult
+
+
+def playlist_named(request: Request, pk: int | None) -> Playlist | None:
+    """Return the caller's playlist that a request names, None when it names none.
+
+    Raises:
+        PlaylistNotFound: it is not the caller's.
+    """
+    if pk is None:
+        return None
+    return selectors.playlist_visible(services.listener_from_request(request), pk)
+
+
+@extend_schema_view(list=extend_schema(summary="Your ratings, newest first"))
+class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
+    """What songs did to the listener who asks; nobody sees another's."""
+
+    queryset = FeltRating.objects.none()
+    serializer_class = RatingSerializer
+    permission_classes = (CanListen, IsAuthenticated)
+    lookup_value_regex = r"\d+"
+    throttle_scope = "ratings"
+
+    def get_queryset(self) -> QuerySet[FeltRating]:
+        return selectors.ratings_of(self._user())
+
+    @extend_schema(
+        summary="Rate a song, or change your rating", request=RatingCreateSerializer, responses=FeedbackSerializer
+    )
+    def create(self, request: Request) -> Response:
+        """There is one rating per listener and song: a second one changes the first, answer by answer."""
+        asked = RatingCreateSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        answers = dict(asked.validated_data)
+        mood = answers.pop("mood", None)
+        playlist = playlist_named(request, answers.pop("playlist", None))
+        answers["mood"] = None if mood is None else (mood["valence"], mood["arousal"])
+        result = services.feedback_record(user=self._user(), playlist=playlist, **answers)
+        return Response(FeedbackSerializer(result).data)
+
+    @extend_schema(summary="One of your ratings", responses=RatingSerializer)
+    def retrieve(self, request: Request, pk: str) -> Response:
+        """Answer 404 for a rating that is not yours."""
+        return Response(RatingSerializer(selectors.rating_visible(self._user(), int(pk))).data)
+
+    @extend_schema(summary="Withdraw a rating", responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget what was said of the song."""
+        rating = selectors.rating_visible(self._user(), int(pk))
+        services.feedback_withdraw(user=self._user(), song=rating.song)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _user(self) -> User:
+        user = self.request.user
+        assert isinstance(user, User), "the permission lets nobody else in"
+        return user
+
+
+@extend_schema_view(list=extend_schema(summary="What you played, newest first"))
+class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
+    """What whoever asks played; nobody sees another's. Without an account it belongs to the browser session."""
+
+    queryset = Listen.objects.none()
+    serializer_class = ListenSerializer
+    permission_classes = (CanListen,)
+    throttle_scope = "ratings"
+
+    def get_queryset(self) -> QuerySet[Listen]:
+        return listens_of(services.listener_from_request(self.request))
+
+    @extend_schema(
+        summary="A song began to play, or ended", request=ListenCreateSerializer, responses=ListenResultSerializer
+    )
+    def create(self, request: Request) -> Response:
+        """Record a start, a completion or a skip; an early skip in a playlist re-ranks what was not played."""
+        asked = ListenCreateSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        said = asked.validated_data
+        played: dict[str, Any] = {
+            "listener": services.listener_from_request(request),
+            "song": said["song"],
+            "playlist": playlist_named(request, said.get("playlist")),
+        }
+        if said["outcome"] == Listen.Outcome.STARTED:
+            result = ListenResult(listen=services.listen_record(**played))
+        else:
+            completed = said["outcome"] == Listen.Outcome.COMPLETED
+            result = services.listen_finish(**played, listened_s=said["listened_s"], completed=completed)
+        return Response(ListenResultSerializer(result).data)
+
+
+@extend_schema_view(list=extend_schema(summary="What you said of your mood, newest first"))
+class MoodViewSet(ListModelMixin, GenericViewSet[MoodReport]):
+    """How whoever asks said they were; nobody sees another's. It is never needed."""
+
+    queryset = MoodReport.objects.none()
+    serializer_class = MoodSerializer
+    permission_classes = (CanListen,)
+    lookup_value_regex = r"\d+"
+    throttle_scope = "ratings"
+
+    def get_queryset(self) -> QuerySet[MoodReport]:
+        return selectors.moods_of(services.listener_from_request(self.request))
+
+    @extend_schema(summary="Say how you are", request=PointSerializer, responses={201: MoodSerializer})
+    def create(self, request: Request) -> Response:
+        """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
+        asked = PointSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        mood = services.mood_report(listener=services.listener_from_request(request), **asked.validated_data)
+        return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Take a mood back", responses={204: None})
+    def destroy(self, request: Request, pk: str) -> Response:
+        """Forget it; ratings that were given meanwhile keep what they were given with."""
+        listener = services.listener_from_request(request)
+        services.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, int(pk)))
+        return Response(status=status.HTTP_204_NO_CONTENT)

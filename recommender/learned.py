@@ -1,0 +1,390 @@
+"""What a listener's own model says of them, in sentences, each with how sure it is. Pure.
+
+Every sentence is about one contrast of the model's coefficients, with the estimate and the standard deviation that the
+posterior gives it. How sure that is follows from three rules, and from nothing else:
+
+1. The ratings must have removed at least `LEARNED` of the variance that the prior left; else there are too few of them.
+2. A direction ("happier than they sound") is named by how probable it is that it is the right one:
+   `SURE_Z`, `FAIRLY_Z` and `HINT_Z` standard deviations from zero are 97.5, 90 and 75 percent.
+   If none of that is reached, but the standard deviation is below `PRECISE`, there is no difference to speak of.
+3. A share ("a third of the songs") is named by its standard deviation: `SURE_SD`, `FAIRLY_SD` and `HINT_SD`.
+   Above that, too few ratings.
+
+What was picked as the strongest of many is never called more than fairly sure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from math import isfinite, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.quadrants import Quadrant
+from recommender.adaptation import ListenerModel, Ratings
+from recommender.adaptation.ratings import FAMILIAR, N_NAMED
+
+LEARNED = 0.25
+SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
+SURE_SD, FAIRLY_SD, HINT_SD = 0.05, 0.1, 0.15
+PRECISE = 0.06
+# A difference on the plane that is smaller than this is none that a person would notice.
+NOTICEABLE = 0.04
+# A kind of song is named when it moves the listener this much more or less than songs at large.
+STANDS_OUT = 0.1
+_WORDS = (("sadder", "happier"), ("calmer", "more energetic"))
+_AXES = ("pleasantness", "energy")
+_MOOD_FIRST = 1
+
+
+class Sure(StrEnum):
+    """How sure a sentence is."""
+
+    SURE = "quite sure"
+    FAIRLY = "fairly sure"
+    HINT = "only a hint"
+    TOO_FEW = "too few ratings to tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A sentence, how sure it is, and the number behind it with its standard deviation; NaN when there is none."""
+
+    sentence: str
+    sure: Sure
+    value: float = float("nan")
+    sd: float = float("nan")
+
+    @property
+    def known(self) -> bool:
+        """Whether there were ratings enough."""
+        return self.sure is not Sure.TOO_FEW
+
+    @property
+    def measured(self) -> bool:
+        """Whether there is a number behind it."""
+        return isfinite(self.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What was learned of one thing."""
+
+    title: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    value: float
+    sd: float
+    prior_sd: float
+
+    @property
+    def z(self) -> float:
+        return abs(self.value) / self.sd if self.sd else 0.0
+
+    @property
+    def at_least(self) -> float:
+        """How large it is in all likelihood, at the least."""
+        return abs(self.value) - FAIRLY_Z * self.sd
+
+    @property
+    def learned(self) -> bool:
+        return self.sd**2 <= (1 - LEARNED) * self.prior_sd**2
+
+
+_NOTHING = _Estimate(0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimates:
+    """Several weighted sums of coefficients: what they are, their standard deviations, and those before any rating."""
+
+    values: NDArray[np.float64]
+    sds: NDArray[np.float64]
+    prior_sds: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls,
+        contrasts: NDArray[np.float64],
+        mean: NDArray[np.float64],
+        covariance: NDArray[np.float64],
+        spread: NDArray[np.float64],
+    ) -> _Estimates:
+        """Return the sums that `contrasts` `(n, p)` weigh, of coefficients with this mean, covariance and prior."""
+        variances = ((contrasts @ covariance) * contrasts).sum(axis=1)
+        return cls(contrasts @ mean, np.sqrt(np.maximum(variances, 0.0)), np.sqrt(contrasts**2 @ spread))
+
+    def at(self, row: int) -> _Estimate:
+        """Return one of them."""
+        return _Estimate(float(self.values[row]), float(self.sds[row]), float(self.prior_sds[row]))
+
+
+def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str]) -> list[Topic]:
+    """Return what a listener's model says, topic by topic.
+
+    Args:
+        model: fitted to `ratings`.
+        ratings: what the listener said.
+        titles: of the rated songs, by id; a song without one is never named.
+    """
+    felt, liked = ratings.with_feeling(), ratings.with_liking()
+    at_large = _at_large(model, felt)
+    return [
+        Topic("Songs at large, your mood aside", at_large),
+        Topic("Kinds of songs that stand out", _by_quadrant(model, felt, at_large)),
+        Topic("Your mood before", _carry_over(model)),
+        Topic("Songs that change nothing", (_staying(model),)),
+        Topic("Songs you know", (_familiar(model, felt),)),
+        Topic("The sound that moves you most", (_moving_sound(model, felt, titles),)),
+        Topic("What you like", (_likes_at_large(model, liked), _liked_sound(model, liked, titles))),
+    ]
+
+
+# --- How sure -------------------------------------------------------------------------------------------------------
+
+
+def sure_of_direction(value: float, sd: float, prior_sd: float) -> Sure | None:
+    """Return how sure it is that a value lies on its side of zero; None when it is as good as zero.
+
+    Args:
+        value: the posterior's mean.
+        sd: its standard deviation.
+        prior_sd: the standard deviation before any rating.
+    """
+    estimate = _Estimate(value, sd, prior_sd)
+    if not estimate.learned:
+        return Sure.TOO_FEW
+    # Nothing is as good as zero unless it is known well enough to say so.
+    if abs(value) < NOTICEABLE or estimate.z < HINT_Z:
+        return None if sd <= PRECISE else Sure.TOO_FEW
+    if estimate.z >= SURE_Z:
+        return Sure.SURE
+    return Sure.FAIRLY if estimate.z >= FAIRLY_Z else Sure.HINT
+
+
+def sure_of_share(sd: float, prior_sd: float) -> Sure:
+    """Return how sure a share is, from its standard deviation and the one before any rating."""
+    if sd**2 > (1 - LEARNED) * prior_sd**2 or sd > HINT_SD:
+        return Sure.TOO_FEW
+    if sd <= SURE_SD:
+        return Sure.SURE
+    return Sure.FAIRLY if sd <= FAIRLY_SD else Sure.HINT
+
+
+# --- What is felt ---------------------------------------------------------------------------------------------------
+
+
+def _contrast(model: ListenerModel, axis: int, contrast: NDArray[np.float64], less: float = 0.0) -> _Estimate:
+    """Return a weighted sum of the coefficients of one axis, less a number that is known."""
+    spread = model.prior.spread(model.basis)[axis]
+    found = _Estimates.of(contrast[None], model.coefficients[axis], model.posterior.covariance[axis], spread).at(0)
+    return replace(found, value=found.value - less)
+
+
+def _strongest(
+    song_ids: NDArray[np.int64], estimates: _Estimates, titles: Mapping[int, str], *, above_zero: bool = False
+) -> tuple[int, _Estimate] | None:
+    """Return the song of which most is certain, among those with a title of which anything was learned."""
+    may = np.array([song_id in titles for song_id in song_ids.tolist()], bool)
+    may &= estimates.sds**2 <= (1 - LEARNED) * estimates.prior_sds**2
+    if above_zero:
+        may &= estimates.values > 0
+    if not may.any():
+        return None
+    row = int(np.argmax(np.where(may, np.abs(estimates.values) - FAIRLY_Z * estimates.sds, -np.inf)))
+    return int(song_ids[row]), estimates.at(row)
+
+
+def _song_at(point: tuple[float, float], sound: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the features of a song at a point of the plane, heard in a typical mood."""
+    return np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
+
+
+def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
+    return np.mean(felt.embeddings @ model.basis.T, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
+
+
+def _shift(model: ListenerModel, subject: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
+    """Say for both axes how far songs at a point move this listener away from it."""
+    found = [_contrast(model, axis, _song_at(point, sound), less=point[axis]) for axis in (0, 1)]
+    return [_moved(subject, axis, estimate) for axis, estimate in enumerate(found)]
+
+
+def _moved(subject: str, axis: int, estimate: _Estimate) -> Finding:
+    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    if sure is None:
+        sentence = f"In {_AXES[axis]}, {subject} you about as they sound."
+        return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
+    if sure is Sure.TOO_FEW:
+        return Finding(f"Whether {subject} you {_WORDS[axis][0]} or {_WORDS[axis][1]} than they sound.", sure)
+    word = _WORDS[axis][estimate.value > 0]
+    return Finding(f"{_capital(subject)} you {word} than they sound.", sure, estimate.value, estimate.sd)
+
+
+def _at_large(model: ListenerModel, felt: Ratings) -> tuple[Finding, ...]:
+    valence, arousal = felt.perceived.mean(axis=0).tolist() if len(felt.song_ids) else (0.0, 0.0)
+    return tuple(_shift(model, "songs leave", (valence, arousal), _mean_sound(model, felt)))
+
+
+def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Speak only of quadrants in which something was rated; elsewhere the model would only draw a line further."""
+    sound = _mean_sound(model, felt)
+    rated = {Quadrant.from_valence_arousal(*point) for point in felt.perceived.tolist()}
+    found = [
+        (finding, whole)
+        for quadrant in Quadrant
+        if quadrant in rated
+        for finding, whole in zip(
+            _shift(model, f"songs that sound {quadrant.label.lower()} leave", quadrant.target, sound),
+            at_large,
+            strict=True,
+        )
+        if finding.known
+    ]
+    if not found:
+        return (Finding("Which kinds of songs do something else to you than they sound.", Sure.TOO_FEW),)
+    outstanding = tuple(finding for finding, whole in found if _stands_out(finding, whole))
+    return outstanding or (Finding("So far no kind of song does anything else to you than songs at large.", Sure.HINT),)
+
+
+def _stands_out(finding: Finding, whole: Finding) -> bool:
+    """Return whether a kind of song does something, and that is not just what songs at large do."""
+    if abs(finding.value) < NOTICEABLE:
+        return False
+    same = whole.measured and whole.value * finding.value > 0
+    return not same or abs(finding.value - whole.value) >= STANDS_OUT
+
+
+def _carry_over(model: ListenerModel) -> tuple[Finding, ...]:
+    return tuple(_carried(model, axis) for axis in (0, 1))
+
+
+def _carried(model: ListenerModel, axis: int) -> Finding:
+    contrast = np.zeros(model.coefficients.shape[1])
+    contrast[_MOOD_FIRST + axis] = 1.0
+    estimate = _contrast(model, axis, contrast)
+    sure = sure_of_share(estimate.sd, estimate.prior_sd)
+    if sure is Sure.TOO_FEW or not np.isfinite(model.answers.unmoved).any():
+        usual = float(model.prior.coefficients(model.basis)[axis, _MOOD_FIRST + axis])
+        what = f"How much of the {_AXES[axis]} of your mood before stays with you while a song plays"
+        return Finding(f"{what}; among listeners at large it is about {_percent(usual)}.", Sure.TOO_FEW)
+    what = f"of the {_AXES[axis]} of your mood before stays with you while a song plays."
+    return Finding(f"About {_percent(max(estimate.value, 0.0))} {what}", sure, estimate.value, estimate.sd)
+
+
+def _staying(model: ListenerModel) -> Finding:
+    share, sd = _beta(model.posterior.stay)
+    sure = sure_of_share(sd, _beta(model.prior.stay)[1])
+    if sure is Sure.TOO_FEW:
+        return Finding("How many songs leave you just as you were: for that, say your mood before listening.", sure)
+    return Finding(f"About {_percent(share)} of the songs you rate leave you just as you were.", sure, share, sd)
+
+
+def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:
+    share, n = float(counts[0] / counts.sum()), float(counts.sum())
+    return share, sqrt(share * (1 - share) / (n + 1))
+
+
+def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
+    contrast = np.zeros(model.coefficients.shape[1])
+    contrast[FAMILIAR] = 2.0  # From -1, new, to 1, known.
+    found = [_contrast(model, axis, contrast) for axis in (0, 1)]
+    axis = int(np.argmax([estimate.z for estimate in found]))
+    estimate = found[axis]
+    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    if sure is Sure.TOO_FEW or not (felt.familiar != 0).any():
+        return Finding("Whether songs that you know do something else to you than new ones.", Sure.TOO_FEW)
+    if sure is None:
+        return Finding("Songs that you know do to you what new ones do.", Sure.SURE, estimate.value, estimate.sd)
+    word = _WORDS[axis][estimate.value > 0]
+    return Finding(f"Songs that you know leave you {word} than new ones.", sure, estimate.value, estimate.sd)
+
+
+def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]) -> Finding:
+    """Name the rated song whose sound, apart from its place on the plane, moves this listener most."""
+    sounds = felt.embeddings @ model.basis.T - _mean_sound(model, felt)
+    coefficients, spread = model.coefficients[:, N_NAMED:], model.prior.spread(model.basis)[:, N_NAMED:]
+    found = [
+        (best, axis)
+        for axis in (0, 1)
+        if (
+            best := _strongest(
+                felt.song_ids,
+                _Estimates.of(
+                    sounds, coefficients[axis], model.posterior.covariance[axis][N_NAMED:, N_NAMED:], spread[axis]
+                ),
+                titles,
+            )
+        )
+    ]
+    (song_id, estimate), axis = max(found, key=lambda each: each[0][1].at_least, default=((0, _NOTHING), 0))
+    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    if sure is None or sure is Sure.TOO_FEW:
+        return Finding("Whether some sound moves you, whatever a song's place on the plane.", Sure.TOO_FEW)
+    word = _WORDS[axis][estimate.value > 0]
+    sentence = f"Songs that sound like “{titles[song_id]}” leave you {word} than others at their place on the plane."
+    return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
+
+
+# --- What is liked --------------------------------------------------------------------------------------------------
+
+
+def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
+    sounds = _liking_features(model, liked)
+    estimate = _liking(model, sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))])
+    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    if sure is Sure.TOO_FEW:
+        return Finding("Whether you like most of what you hear.", sure)
+    if sure is None:
+        return Finding(
+            "You like about as much of what you hear as you dislike.", Sure.SURE, estimate.value, estimate.sd
+        )
+    word = "like" if estimate.value > 0 else "dislike"
+    return Finding(f"You {word} more of what you hear than not.", sure, estimate.value, estimate.sd)
+
+
+def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]) -> Finding:
+    features = _liking_features(model, liked)
+    sounds = features - features.mean(axis=0) if len(features) else features
+    estimates = _Estimates.of(sounds, model.liking.mean, model.liking.covariance, _liking_spread(model))
+    song_id, estimate = _strongest(liked.song_ids, estimates, titles, above_zero=True) or (0, _NOTHING)
+    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    if sure is None or sure is Sure.TOO_FEW:
+        return Finding("Which sound you like best.", Sure.TOO_FEW)
+    sentence = f"Of what you heard, you like best what sounds like “{titles[song_id]}”."
+    return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
+
+
+def _liking_features(model: ListenerModel, liked: Ratings) -> NDArray[np.float64]:
+    return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings @ model.basis.T])
+
+
+def _liking(model: ListenerModel, contrast: NDArray[np.float64]) -> _Estimate:
+    return _Estimates.of(contrast[None], model.liking.mean, model.liking.covariance, _liking_spread(model)).at(0)
+
+
+def _liking_spread(model: ListenerModel) -> NDArray[np.float64]:
+    _, spread, timbre, _ = model.prior.liking
+    return np.r_[spread, np.full(len(model.basis), timbre)]
+
+
+# --- Words ----------------------------------------------------------------------------------------------------------
+
+
+def _picked(sure: Sure) -> Sure:
+    """Return how sure the strongest of many is: the strongest is partly so by chance."""
+    return Sure.FAIRLY if sure is Sure.SURE else sure
+
+
+def _percent(share: float) -> str:
+    return f"{round(100 * share)}\u00a0%"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

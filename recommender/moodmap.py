@@ -1,0 +1,227 @@
+"""A listener's mood map: each rated song from where it sounds to what it did, how that changed, and what was learned.
+
+Reads rows, writes nothing. How sure what was learned is, `recommender.learned` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from itertools import groupby
+from math import sqrt
+from statistics import fmean, stdev
+
+from django.contrib.auth.models import User
+from django.db.models import FilteredRelation, Q
+
+from emotion.templatetags.moodplane import plane_x, plane_y
+from recommender.adaptation import ListenerModel
+from recommender.candidates import songs_index
+from recommender.explain import mood_name
+from recommender.history import history_of
+from recommender.learned import Topic, topics_of
+from recommender.models import FeltRating, MoodReport
+from recommender.priors import current_prior
+from recommender.values import Listener, Point
+
+# Drawn on the plane; more would be a tangle. The table has all of them.
+ARROWS_LIMIT = 120
+# Ratings to a point of the drift, unless there are months enough with so many each.
+DRIFT_GROUP = 10
+DRIFT_MONTH_LEAST, DRIFT_MONTHS_LEAST = 5, 3
+DRIFT_POINTS_LIMIT = 24
+
+
+@dataclass(frozen=True, slots=True)
+class RatedSong:
+    """A rating as the map shows it; `perceived` is None while the song has no estimate."""
+
+    pk: int
+    song_id: int
+    title: str
+    artist: str
+    felt: Point | None
+    perceived: Point | None
+    felt_nothing: bool
+    liked: bool | None
+    rated_at: datetime
+    updated_at: datetime
+
+    @property
+    def shift(self) -> Point | None:
+        """Felt less perceived, where both are known."""
+        if self.felt is None or self.perceived is None:
+            return None
+        return self.felt[0] - self.perceived[0], self.felt[1] - self.perceived[1]
+
+    @property
+    def line(self) -> tuple[str, str, str, str]:
+        """Where its line begins and ends on the small plane: x and y as perceived, x and y as felt."""
+        assert self.perceived is not None, "only drawn where both are known"
+        assert self.felt is not None, "only drawn where both are known"
+        return plane_x(self.perceived[0]), plane_y(self.perceived[1]), plane_x(self.felt[0]), plane_y(self.felt[1])
+
+    @property
+    def sentence(self) -> str:
+        """What the map says of it, for those who hover, focus or listen."""
+        heard = f"sounds {mood_name(self.perceived)}" if self.perceived else "was not analysed yet"
+        if self.felt_nothing:
+            return f"{self.title} by {self.artist} {heard}; it left you cold."
+        felt = f"you felt {mood_name(self.felt)}" if self.felt else "you did not say what you felt"
+        return f"{self.title} by {self.artist} {heard}; {felt}."
+
+
+@dataclass(frozen=True, slots=True)
+class DriftPoint:
+    """The mean of felt less perceived over some ratings: which ones, how many, the means and their standard errors."""
+
+    label: str
+    n: int
+    valence: float
+    arousal: float
+    valence_se: float
+    arousal_se: float
+
+
+@dataclass(frozen=True)
+class MoodMap:
+    """Everything that the page shows but the moods."""
+
+    ratings: list[RatedSong]
+    drift: list[DriftPoint]
+    drift_by_month: bool
+    topics: list[Topic]
+
+    @cached_property
+    def with_feeling(self) -> list[RatedSong]:
+        """The ratings that the plane could show."""
+        return [each for each in self.ratings if each.shift is not None]
+
+    @property
+    def arrows(self) -> list[RatedSong]:
+        """The ratings that the plane shows, oldest first, so that the newest lie on top."""
+        return self.with_feeling[:ARROWS_LIMIT][::-1]
+
+
+def mood_map(user: User) -> MoodMap:
+    """Read a listener's map; without ratings there is nothing on it, and nothing was learned."""
+    ratings = rated_songs(user)
+    drift, by_month = drift_of(ratings)
+    return MoodMap(ratings, drift, by_month, learned_of(user, ratings) if ratings else [])
+
+
+def rated_songs(user: User) -> list[RatedSong]:
+    """Return a listener's ratings, the latest change first, each with the song's place on the plane as of now."""
+    now = FilteredRelation("song__estimates", condition=Q(song__estimates__is_current=True))
+    rows = FeltRating.objects.filter(listener=user).annotate(now=now).order_by("-updated_at", "-pk")
+    fields = ("pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal")
+    estimate = ("now__valence", "now__arousal")
+    said = ("felt_nothing", "liked", "created_at", "updated_at")
+    return [
+        RatedSong(pk, song_id, title, artist, _point(fv, fa), _point(pv, pa), *rest)
+        for pk, song_id, title, artist, fv, fa, pv, pa, *rest in rows.values_list(*fields, *estimate, *said)
+    ]
+
+
+def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
+    """Return what the listener's own model says, fitted as it is for a playlist (`recommender.person`)."""
+    index = songs_index()
+    history = history_of(Listener(user=user), index)
+    model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
+    return topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
+
+
+def moods_said(user: User, limit: int) -> list[MoodReport]:
+    """Return the moods that a listener said last, newest first."""
+    return list(MoodReport.objects.filter(listener=user)[:limit])
+
+
+# --- Drift ----------------------------------------------------------------------------------------------------------
+
+
+def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
+    """Return how felt less perceived changed, and whether it is by month.
+
+    It is by month where at least `DRIFT_MONTHS_LEAST` months have `DRIFT_MONTH_LEAST` ratings each (others are left
+    out), else by `DRIFT_GROUP` ratings, of which a last group that is not full is left out.
+    """
+    moved = sorted((each for each in ratings if each.shift is not None), key=lambda each: each.rated_at)
+    months = [(f"{month:%b %Y}", list(songs)) for month, songs in groupby(moved, key=_month)]
+    months = [(label, songs) for label, songs in months if len(songs) >= DRIFT_MONTH_LEAST]
+    if len(months) >= DRIFT_MONTHS_LEAST:
+        return [_drift_point(*each) for each in months[-DRIFT_POINTS_LIMIT:]], True
+    starts = range(0, len(moved) - DRIFT_GROUP + 1, DRIFT_GROUP)
+    groups = [(f"{start + 1} to {start + DRIFT_GROUP}", moved[start : start + DRIFT_GROUP]) for start in starts]
+    return [_drift_point(*each) for each in groups[-DRIFT_POINTS_LIMIT:]], False
+
+
+def _month(rated: RatedSong) -> datetime:
+    return rated.rated_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _drift_point(label: str, songs: Sequence[RatedSong]) -> DriftPoint:
+    valences, arousals = zip(*(each.shift for each in songs if each.shift is not None), strict=True)
+    n = len(valences)
+    errors = [stdev(values) / sqrt(n) for values in (valences, arousals)]
+    return DriftPoint(label, n, fmean(valences), fmean(arousals), *errors)
+
+
+def _point(valence: float | None, arousal: float | None) -> Point | None:
+    return None if valence is None or arousal is None else (valence, arousal)
+
+
+# --- The drift as a drawing -----------------------------------------------------------------------------------------
+
+# In SVG units; the plot lies inside the margins, which hold the words and numbers.
+LEFT, RIGHT, TOP, BOTTOM = 34.0, 306.0, 12.0, 148.0
+_LEAST_SPAN = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class DriftMark:
+    """A mean and its standard error, in SVG units."""
+
+    x: float
+    y: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class DriftChart:
+    """Two lines, the numbers at the side, and where zero is."""
+
+    valence: list[DriftMark]
+    arousal: list[DriftMark]
+    zero: float
+    ticks: list[tuple[float, str]]
+    first: str
+    last: str
+
+
+def drift_chart(drift: Sequence[DriftPoint]) -> DriftChart | None:
+    """Draw the drift; one point alone is no line."""
+    if len(drift) < 2:
+        return None
+    reach = max(max(abs(p.valence) + p.valence_se, abs(p.arousal) + p.arousal_se) for p in drift)
+    span = max(reach, _LEAST_SPAN)
+
+    def y(value: float) -> float:
+        return round((TOP + BOTTOM) / 2 - value / span * (BOTTOM - TOP) / 2, 1)
+
+    def marks(values: Sequence[tuple[float, float]]) -> list[DriftMark]:
+        step = (RIGHT - LEFT) / (len(values) - 1)
+        places = [round(LEFT + number * step, 1) for number in range(len(values))]
+        rows = zip(places, values, strict=True)
+        return [DriftMark(x, y(mean), y(mean - error), y(mean + error)) for x, (mean, error) in rows]
+
+    return DriftChart(
+        valence=marks([(p.valence, p.valence_se) for p in drift]),
+        arousal=marks([(p.arousal, p.arousal_se) for p in drift]),
+        zero=y(0.0),
+        ticks=[(y(value), f"{value:+.1f}".replace("-", "\u2212")) for value in (span, -span)],
+        first=drift[0].label,
+        last=drift[-1].label,
+    )

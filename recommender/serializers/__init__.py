@@ -1,0 +1,1 @@
+"""How the recommender looks in the API."""

@@ -1,0 +1,92 @@
+"""A listener takes back what they said, or all that they are here."""
+
+from __future__ import annotations
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import Prefetch
+from django.db.models.fields import CharField
+from django.db.models.functions import Cast
+
+from emotion.models import EmotionEstimate
+from emotion.quadrants import Quadrant
+from recommender.belongings import KINDS, LEARNED_FROM, Kind
+from recommender.explain import public_reason
+from recommender.models import Playlist, PlaylistItem
+
+_BATCH = 500
+
+
+@transaction.atomic
+def learning_forget(*, user: User) -> int:
+    """Forget what a listener said, did and was predicted to feel; their playlists stay as lists of songs.
+
+    The listener's model is made of ratings, moods and listens each time it is needed, so nothing of it is left. What
+    playlists show of it (reasons, predictions, moods) goes as well. A second call finds nothing left.
+
+    Returns:
+        How many ratings, moods and listens there were.
+    """
+    _locked(user)
+    n_forgotten = 0
+    for kind in LEARNED_FROM:
+        _log_forget(kind, user)
+        n_forgotten += kind.queryset(user).delete()[0]
+    Playlist.objects.filter(owner=user).update(mood_valence=None, mood_arousal=None)
+    _predictions_forget(user)
+    return n_forgotten
+
+
+@transaction.atomic
+def account_delete(*, user: User) -> None:
+    """Delete an account and everything that belongs to it; songs stay. A second call finds nothing left.
+
+    Sessions end on all devices, tokens and shared links open nothing any more. What staff did with models stays on
+    record without a name.
+    """
+    if not _locked(user):
+        return
+    for kind in KINDS:
+        if not kind.kept:
+            _log_forget(kind, user)
+    _sessions_end(user)
+    User.objects.filter(pk=user.pk).delete()
+
+
+def _locked(user: User) -> bool:
+    # Whoever writes a row that points to the user waits for this lock, and then finds that there is no such user.
+    return User.objects.select_for_update().filter(pk=user.pk).first() is not None
+
+
+def _predictions_forget(user: User) -> None:
+    """Leave of each song in a playlist only what is true whoever hears it."""
+    items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk")
+    current = Prefetch("song__estimates", EmotionEstimate.objects.filter(is_current=True), to_attr="current_estimates")
+    changed = []
+    for item in items.select_related("song").prefetch_related(current).iterator(chunk_size=_BATCH):
+        estimates = item.song.current_estimates  # type: ignore[attr-defined]
+        item.reason = public_reason(Quadrant(estimates[0].quadrant), estimates[0].confidence) if estimates else ""
+        item.felt_valence = item.felt_arousal = None
+        item.terms = {}
+        changed.append(item)
+    PlaylistItem.objects.bulk_update(changed, ["reason", "felt_valence", "felt_arousal", "terms"], batch_size=_BATCH)
+
+
+def _log_forget(kind: Kind, user: User) -> None:
+    """Delete what the staff's log says of a user's rows: it repeats their names."""
+    if kind.model._meta.auto_created:
+        return
+    rows = kind.queryset(user).order_by().annotate(as_text=Cast("pk", CharField()))
+    logged = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(kind.model))
+    logged.filter(object_id__in=rows.values("as_text")).delete()
+
+
+def _sessions_end(user: User) -> None:
+    """End a user's sessions everywhere. Sessions do not say whose they are until they are read, so all are."""
+    sessions = Session.objects.iterator(chunk_size=_BATCH)
+    theirs = [each.pk for each in sessions if each.get_decoded().get(SESSION_KEY) == str(user.pk)]
+    Session.objects.filter(pk__in=theirs).delete()

@@ -1,0 +1,191 @@
+"""Playlists from files: which of their songs are here, and which are not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+
+import numpy as np
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from catalog.models import Song, Upload
+from catalog.selectors import song_search
+from emotion.models import EmotionEstimate
+from emotion.quadrants import Quadrant
+from emotion.selectors import prevailing_model_version
+from recommender.composition import predict_items
+from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
+from recommender.exchange import Candidate, Entry, ExchangeError, Match, candidate_query, choose, sheet_read
+from recommender.exchange.matching import Wanted, wanted
+from recommender.explain import public_reason
+from recommender.models import Playlist, PlaylistItem
+from recommender.services.wishes import MAX_TITLE, title_checked
+from recommender.values import Listener, Point
+
+# Songs looked at for one entry.
+_CANDIDATES = 25
+_NAMED_IN_ERROR = 3
+
+
+def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
+    """Make a playlist of the songs of a file that are in the catalog, in the file's order.
+
+    Args:
+        listener: to whom it belongs.
+        content: an M3U or JSPF file.
+        file_name: names the list if the file does not.
+        site: our own address, by which our own links are known.
+
+    Returns:
+        The playlist; its `import_report` says what was not found, what could mean several songs, and what came twice.
+
+    Raises:
+        ExchangeInvalid: the file cannot be read, or none of its songs is here.
+        PlaylistInvalid: the listener is nobody.
+    """
+    if listener.user is None and not listener.session_key:
+        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+    try:
+        sheet = sheet_read(content)
+    except ExchangeError as error:
+        raise ExchangeInvalid(str(error)) from None
+    matches = _matches(sheet.entries, site)
+    song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
+    if not song_ids:
+        raise ExchangeInvalid(_nothing_found(sheet.entries))
+    title = _title(sheet.title or PurePath(file_name.replace("\\", "/")).stem)
+    report = {"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)}
+    return _store(listener, title, song_ids, report)
+
+
+def _matches(entries: Sequence[Entry], site: str) -> list[Match]:
+    sought = [wanted(entry, site) for entry in entries]
+    # File names have no index: all of them are looked up in one pass.
+    arrived = _arrived_as({each.file_name for each in sought if each.file_name and not each.content_hash})
+    return [_match(entry, each, arrived) for entry, each in zip(entries, sought, strict=True)]
+
+
+def _match(entry: Entry, sought: Wanted, arrived: dict[str, list[Candidate]]) -> Match:
+    found = {each.song_id: each for each in arrived.get(sought.file_name, ())}
+    match = Match(None)
+    for songs in _looks(sought):
+        # What is known already knows under which names it arrived.
+        found = {each.song_id: each for each in _candidates(songs)} | found
+        match = choose(entry, sought, list(found.values()))
+        if match.certain:
+            break
+    return match
+
+
+def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
+    """Yield the songs that each thing an entry says may mean, the quickest first; an index answers each."""
+    songs = Song.objects.select_related("artist")
+    yield songs.filter(pk=sought.own_id) if sought.own_id is not None else songs.none()
+    if sought.content_hash:
+        yield songs.filter(content_hash=sought.content_hash)
+    # The words of a common title are many songs to search through; an artist's own are few.
+    for artist, title in sought.names:
+        key = " ".join(artist.casefold().split())
+        if key:
+            yield songs.filter(artist__name_key=key, title__iexact=title)[:_CANDIDATES]
+    # A label split at another dash is the same words, and so the same search.
+    searches = {frozenset(words.split()): words for names in sought.names if (words := candidate_query(*names))}
+    for words in searches.values():
+        yield song_search(query=words)[:_CANDIDATES]
+
+
+def _candidates(songs: Iterable[Song], file_name: str = "") -> list[Candidate]:
+    """Describe songs for matching; what could not be analysed cannot be trusted to play."""
+    file_names = (file_name,) if file_name else ()
+    return [
+        Candidate(song.pk, song.title, song.artist.name, song.duration_s, song.content_hash, file_names)
+        for song in songs
+        if song.state != Song.State.FAILED
+    ]
+
+
+def _arrived_as(file_names: set[str]) -> dict[str, list[Candidate]]:
+    arrived: dict[str, list[Candidate]] = {}
+    uploads = Upload.objects.filter(file_name__in=file_names, song__isnull=False).select_related("song__artist")
+    for upload in uploads:
+        if upload.song is not None:
+            arrived.setdefault(upload.file_name, []).extend(_candidates([upload.song], upload.file_name))
+    return arrived
+
+
+def _report(entries: Sequence[Entry], matches: Sequence[Match]) -> dict[str, object]:
+    seen: set[int] = set()
+    report: dict[str, list[dict[str, object]]] = {"not_found": [], "ambiguous": [], "repeated": []}
+    for number, (entry, match) in enumerate(zip(entries, matches, strict=True), start=1):
+        line: dict[str, object] = {"number": number, "words": entry.words[:MAX_TITLE]}
+        if match.song_id is None and not match.others:
+            report["not_found"].append(line)
+        elif match.song_id in seen:
+            report["repeated"].append(line)
+        elif match.others:
+            others = [*match.others] if match.song_id is None else [match.song_id, *match.others]
+            report["ambiguous"].append({**line, "taken": match.song_id is not None, "songs": others})
+        if match.song_id is not None:
+            seen.add(match.song_id)
+    return {"n_entries": len(entries), "n_found": len(seen), **report}
+
+
+def _nothing_found(entries: Sequence[Entry]) -> str:
+    names = ", ".join(f"“{entry.words[:80]}”" for entry in entries[:_NAMED_IN_ERROR])
+    more = ", …" if len(entries) > _NAMED_IN_ERROR else ""
+    return f"None of the {len(entries)} songs in this file is in this catalog: {names}{more}."
+
+
+def _title(text: str) -> str:
+    try:
+        return title_checked(text[:MAX_TITLE])
+    except PlaylistInvalid:
+        return "Imported playlist"
+
+
+@transaction.atomic
+def _store(listener: Listener, title: str, song_ids: list[int], report: dict[str, object]) -> Playlist:
+    estimates = {
+        estimate.song_id: estimate
+        for estimate in EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).defer("embedding_bytes")
+    }
+    points = [(each.valence, each.arousal) for each in estimates.values()]
+    valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
+    playlist = Playlist.objects.create(
+        owner=listener.user,
+        session_key="" if listener.user else listener.session_key,
+        title=title,
+        kind=Playlist.Kind.IMPORTED,
+        target_valence=valence,
+        target_arousal=arousal,
+        requested_length=len(song_ids),
+        seed=0,
+        model_version=prevailing_model_version(),
+        import_report=report,
+        saved_at=timezone.now(),
+        arranged_at=timezone.now(),
+    )
+    felt = predict_items(listener=listener, song_ids=song_ids)
+    PlaylistItem.objects.bulk_create(
+        _item(playlist, place, song_id, estimates.get(song_id), felt.get(song_id))
+        for place, song_id in enumerate(song_ids, start=1)
+    )
+    return playlist
+
+
+def _item(
+    playlist: Playlist, place: int, song_id: int, estimate: EmotionEstimate | None, felt: Point | None
+) -> PlaylistItem:
+    heard = (
+        public_reason(Quadrant(estimate.quadrant), estimate.confidence) if estimate else "Not heard by the model yet."
+    )
+    return PlaylistItem(
+        playlist=playlist,
+        position=place,
+        song_id=song_id,
+        reason=f"From your file. {heard}",
+        felt_valence=felt[0] if felt else None,
+        felt_arousal=felt[1] if felt else None,
+    )

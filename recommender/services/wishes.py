@@ -1,0 +1,112 @@
+"""What a stored playlist asks for, and what it is called."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from catalog.models import Song
+from emotion.models import EmotionEstimate
+from emotion.quadrants import Quadrant
+from recommender.exceptions import PlaylistInvalid
+from recommender.models import Playlist
+from recommender.values import Filters, Listener, Point, Target, Wish
+
+MAX_LENGTH = 100
+MAX_TITLE = 200
+# A start, an end and a few way-points between.
+MAX_PATH_POINTS = 6
+
+
+def target_of(playlist: Playlist) -> Target:
+    """Return the target of a stored playlist."""
+    quadrant = None if playlist.target_quadrant is None else Quadrant(playlist.target_quadrant)
+    return Target(valence=playlist.target_valence, arousal=playlist.target_arousal, quadrant=quadrant)
+
+
+def mood_of(playlist: Playlist) -> Point | None:
+    """Return how the listener said they were before the playlist, if they did."""
+    if playlist.mood_valence is None or playlist.mood_arousal is None:
+        return None
+    return playlist.mood_valence, playlist.mood_arousal
+
+
+def wish_of(playlist: Playlist) -> Wish:
+    """Return what a stored playlist was asked to be."""
+    return Wish(
+        target=target_of(playlist),
+        length=playlist.requested_length,
+        seed=playlist.seed,
+        filters=Filters.from_json(playlist.filters),
+        around=playlist.seed_song_id,
+        path=tuple((float(valence), float(arousal)) for valence, arousal in playlist.path),
+        mood=mood_of(playlist),
+        variety=playlist.variety,
+    )
+
+
+def wish_check(listener: Listener, wish: Wish) -> None:
+    """Refuse a wish that cannot be stored.
+
+    Raises:
+        PlaylistInvalid: a number is out of range, or the listener is nobody.
+    """
+    if not 1 <= wish.length <= MAX_LENGTH:
+        raise PlaylistInvalid(f"A playlist has 1 to {MAX_LENGTH} songs, not {wish.length}.")
+    if not (math.isfinite(wish.variety) and 0.0 <= wish.variety <= 1.0):
+        raise PlaylistInvalid(f"The variety is {wish.variety}; it must lie between 0 and 1.")
+    if listener.user is None and not listener.session_key:
+        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+
+
+def path_checked(path: Sequence[Point]) -> tuple[Point, ...]:
+    """Return a journey's path.
+
+    Raises:
+        PlaylistInvalid: it has no end, too many way-points, or leaves the plane.
+    """
+    if not 2 <= len(path) <= MAX_PATH_POINTS:
+        raise PlaylistInvalid(
+            f"A journey has a start, an end and at most {MAX_PATH_POINTS - 2} way-points; this one has "
+            f"{len(path)} point{'' if len(path) == 1 else 's'}."
+        )
+    return tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
+
+
+def target_around(song: Song) -> Target:
+    """Return where a song is on the plane, as the target of a list around it.
+
+    Raises:
+        PlaylistInvalid: the model has not heard it yet.
+    """
+    estimate = EmotionEstimate.objects.filter(is_current=True, song=song).only("valence", "arousal").first()
+    if estimate is None:
+        raise PlaylistInvalid(f"The model has not heard “{song.title}” yet, so there is nothing to be around.")
+    return Target(valence=estimate.valence, arousal=estimate.arousal)
+
+
+def title_checked(title: str) -> str:
+    """Return a title on one line.
+
+    Raises:
+        PlaylistInvalid: it is empty or too long.
+    """
+    words = " ".join("".join(char if char.isprintable() else " " for char in title).split())
+    if not 1 <= len(words) <= MAX_TITLE:
+        raise PlaylistInvalid(f"A title has 1 to {MAX_TITLE} letters; this one has {len(words)}.")
+    return words
+
+
+def title_of(wish: Wish, *, around: Song | None = None) -> str:
+    """Name a list after its wish. A journey is named after its end alone: where it begins is how somebody felt."""
+    if around is not None:
+        return f"Around “{around.title}”"[:MAX_TITLE]
+    where = wish.target.quadrant or Quadrant.from_valence_arousal(wish.target.valence, wish.target.arousal)
+    if wish.path:
+        mood = f"Journey to {where.label}"
+    elif wish.target.quadrant:
+        mood = where.label
+    else:
+        mood = f"Around {wish.target.valence:+.1f}, {wish.target.arousal:+.1f} ({where.label})"
+    limits = [wish.filters.genre, f"{wish.filters.decade}s" if wish.filters.decade else ""]
+    return " · ".join([mood, *filter(None, limits)])

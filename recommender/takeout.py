@@ -1,0 +1,146 @@
+"""Everything that belongs to a user, as a file: one JSON document, or a zip of CSV tables. Written as it is read."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.serializers.json import DjangoJSONEncoder
+from django.utils import timezone
+
+from recommender.belongings import ACCOUNT, KINDS, Kind
+
+FORMAT, VERSION = "moodplane-export", 1
+# What a spreadsheet would take for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_README = """Everything that Moodplane keeps about you, as of {made_at}.
+
+Each file is a table in CSV (UTF-8, commas, a line of names first). An empty cell means that nothing was said or is
+known. Lists and the like are written as JSON. A text that a spreadsheet would take for a formula has an apostrophe
+before it; the export as JSON has every text as it is.
+
+{tables}"""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeout:
+    """A file to be saved, made while it is sent."""
+
+    name: str
+    content_type: str
+    chunks: Iterator[bytes]
+
+
+def takeout(user: User, suffix: str) -> Takeout:
+    """Return all that belongs to a user.
+
+    Args:
+        user: whose.
+        suffix: "json" for one document, "csv" for a zip of tables.
+
+    Raises:
+        KeyError: there is no such format.
+    """
+    content_type, extension, write = _FORMATS[suffix]
+    name = f"moodplane-{user.get_username()}-{timezone.now():%Y-%m-%d}.{extension}"
+    return Takeout(name, content_type, write(user))
+
+
+def _json_chunks(user: User) -> Iterator[bytes]:
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "made_at": timezone.now(), "fields": _meanings()}
+    yield f"{_json(head)[:-1]}".encode()
+    for kind in KINDS:
+        if kind is ACCOUNT:
+            yield f',\n"{kind.name}": {_json(next(kind.rows(user), {}))}'.encode()
+            continue
+        yield f',\n"{kind.name}": ['.encode()
+        for number, row in enumerate(kind.rows(user)):
+            yield f"{',' if number else ''}\n{_json(row)}".encode()
+        yield b"]"
+    yield b"}\n"
+
+
+def _meanings() -> dict[str, dict[str, str]]:
+    """Return what every field means, by kind; "" says what the kind is."""
+    return {kind.name: {"": kind.about, **{each.name: each.meaning for each in kind.fields}} for kind in KINDS}
+
+
+def _csv_chunks(user: User) -> Iterator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", _readme())
+        for kind in KINDS:
+            with archive.open(f"{kind.name}.csv", "w") as table:
+                for line in _lines(kind, user):
+                    table.write(line)
+                    yield from sink.taken()
+            yield from sink.taken()
+    yield from sink.taken()
+
+
+def _lines(kind: Kind, user: User) -> Iterator[bytes]:
+    yield _line([field.name for field in kind.fields])
+    for row in kind.rows(user):
+        yield _line([_cell(value) for value in row.values()])
+
+
+def _line(cells: list[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return _json(value).strip('"')
+
+
+def _readme() -> str:
+    tables = "\n".join(_described(kind) for kind in KINDS)
+    return _README.format(made_at=f"{timezone.now():%Y-%m-%d %H:%M} UTC", tables=tables)
+
+
+def _described(kind: Kind) -> str:
+    fields = "".join(f"    {field.name}: {field.meaning}\n" for field in kind.fields)
+    return f"{kind.name}.csv: {kind.about}\n{fields}"
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+class _Sink(io.RawIOBase):
+    """Takes what a zip file writes and hands it on; it cannot go back, which the zip format allows for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._chunks.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> Iterator[bytes]:
+        """Yield what was written since the last time."""
+        chunks, self._chunks = self._chunks, []
+        if chunks:
+            yield b"".join(chunks)
+
+
+_FORMATS = {
+    "json": ("application/json", "json", _json_chunks),
+    "csv": ("application/zip", "zip", _csv_chunks),
+}
+SUFFIXES = tuple(_FORMATS)

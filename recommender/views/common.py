@@ -1,0 +1,65 @@
+"""What several pages need: whose playlist it is, and how a list is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+
+from catalog.models import Song
+from recommender import selectors, services
+from recommender.forms import PlayedForm
+from recommender.models import Playlist
+from recommender.values import Listener
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asked for a part of a page, not for a page by a boosted link."""
+    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
+
+
+def listener_of(request: HttpRequest) -> Listener:
+    """Return who is asking."""
+    return services.listener_from_request(request)
+
+
+def song_or_404(pk: int) -> Song:
+    """Return a song with who made it."""
+    return get_object_or_404(Song.objects.select_related("artist", "album"), pk=pk)
+
+
+def own_playlist(request: HttpRequest, pk: int) -> Playlist:
+    """Return a playlist of whoever asks; anybody else's is not found."""
+    return selectors.playlist_visible(listener_of(request), pk)
+
+
+def own_playlists(request: HttpRequest) -> QuerySet[Playlist]:
+    """Return the playlists of whoever asks, newest first, each with its `item_count`."""
+    return selectors.playlists_of(listener_of(request)).annotate(item_count=Count("items")).order_by("-id")
+
+
+def playlist_named(request: HttpRequest, values: Any) -> Playlist | None:
+    """Return the playlist that a form names as the one that plays, if it names one."""
+    form = PlayedForm(values)
+    number = form.cleaned_data["playlist"] if form.is_valid() else None
+    return own_playlist(request, number) if number else None
+
+
+def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, Any]:
+    """Return what the partial of a list's songs shows."""
+    items = list(playlist.items.all())
+    way = [
+        {"valence": item.felt_valence, "arousal": item.felt_arousal, "title": item.song.title}
+        for item in items
+        if item.felt_valence is not None
+    ]
+    return {"playlist": playlist, "items": items, "moved": (), "arranging": arranging, "way": way}
+
+
+def to_playlist(playlist: Playlist, query: str = "") -> HttpResponse:
+    """Lead to the page of a list."""
+    response = redirect("recommender:playlist_detail", playlist.pk)
+    response["Location"] += query
+    return response

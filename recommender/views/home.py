@@ -1,0 +1,125 @@
+"""The mood pad, and how somebody is now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from catalog import selectors as catalog_selectors
+from emotion.quadrants import Quadrant
+from recommender import selectors, services
+from recommender.explain import mood_name
+from recommender.forms import DECADES, DEFAULT_LENGTH, LENGTHS, MoodForm
+from recommender.models import DEFAULT_VARIETY
+from recommender.views.common import listener_of, own_playlists, wants_fragment
+
+RECENT_PLAYLISTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class TaggingProgress:
+    """How far the model got through the catalog; `polled` when a page asks again, not for the first time."""
+
+    tagged: int
+    waiting: int
+    failed: int
+    polled: bool = False
+
+    @property
+    def total(self) -> int:
+        """Songs that have been or will be tagged."""
+        return self.tagged + self.waiting
+
+    @classmethod
+    def read(cls, *, polled: bool = False) -> TaggingProgress:
+        """Count now."""
+        counts = catalog_selectors.state_counts()
+        waiting = sum(counts[state] for state in catalog_selectors.PENDING_STATES)
+        return cls(tagged=counts["tagged"], waiting=waiting, failed=counts["failed"], polled=polled)
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The mood pad."""
+    return render(request, "recommender/home.html", _home_context(request))
+
+
+@require_GET
+def home_body(request: HttpRequest) -> HttpResponse:
+    """The mood pad again, for a home page that waits for the first tagged song."""
+    return render(request, "recommender/partials/home_body.html", _home_context(request))
+
+
+@require_GET
+def tagging_progress(request: HttpRequest) -> HttpResponse:
+    """How many songs are tagged; it polls itself until none waits."""
+    context = {"progress": TaggingProgress.read(polled=True), "has_songs": True}
+    return render(request, "recommender/partials/tagging_progress.html", context)
+
+
+@require_GET
+def pad_points(request: HttpRequest) -> JsonResponse:
+    """Where every song lies on the plane, as `[id, valence, arousal, quadrant]`."""
+    points = [
+        [song_id, round(valence, 3), round(arousal, 3), int(quadrant)]
+        for song_id, valence, arousal, quadrant in selectors.pad_points()
+    ]
+    return JsonResponse({"points": points})
+
+
+@require_POST
+def mood_report(request: HttpRequest) -> HttpResponse:
+    """Keep how somebody is now."""
+    form = MoodForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.sentence)
+        return redirect("recommender:home")
+    services.mood_report(listener=listener_of(request), **form.cleaned_data)
+    return _mood_answer(request)
+
+
+@require_POST
+def mood_withdraw(request: HttpRequest) -> HttpResponse:
+    """Forget how somebody said they are."""
+    services.mood_withdraw(listener=listener_of(request))
+    return _mood_answer(request)
+
+
+def _mood_answer(request: HttpRequest) -> HttpResponse:
+    if not wants_fragment(request):
+        return redirect("recommender:home")
+    return render(request, "recommender/partials/mood_now.html", _mood_context(request))
+
+
+def _mood_context(request: HttpRequest) -> dict[str, Any]:
+    mood = selectors.mood_latest(listener_of(request))
+    return {"mood": mood, "mood_word": mood_name((mood.valence, mood.arousal)) if mood else ""}
+
+
+def _home_context(request: HttpRequest) -> dict[str, Any]:
+    counts = selectors.quadrant_counts()
+    plane_order = (Quadrant.Q2, Quadrant.Q1, Quadrant.Q3, Quadrant.Q4)
+    return {
+        "quadrants": [{"quadrant": quadrant, "count": counts.get(quadrant, 0)} for quadrant in plane_order],
+        "has_songs": any(counts.values()),
+        "progress": TaggingProgress.read(),
+        **_mood_context(request),
+        "recent_playlists": own_playlists(request)[:RECENT_PLAYLISTS],
+        **limits_context(),
+    }
+
+
+def limits_context() -> dict[str, Any]:
+    """Return what a form offers to limit a list by."""
+    return {
+        "genres": catalog_selectors.genres(),
+        "lengths": LENGTHS,
+        "default_length": DEFAULT_LENGTH,
+        "decades": DECADES,
+        "default_variety": DEFAULT_VARIETY,
+    }

@@ -1,0 +1,143 @@
+"""What is the listener's own: their mood map, all their data as a file, and the ways to take it back."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.paginator import Page, Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import content_disposition_header
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from recommender import selectors, services
+from recommender.belongings import counts_of
+from recommender.moodmap import drift_chart, mood_map, moods_said
+from recommender.services import accounts
+from recommender.takeout import takeout
+from recommender.values import Listener
+
+RATINGS_PER_PAGE = 20
+MOODS_SHOWN = 20
+
+
+class PasswordForm(forms.Form):
+    """The password again, before something that cannot be undone."""
+
+    password = forms.CharField(
+        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), label="Your password"
+    )
+
+    def __init__(self, user: User, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        self._user = user
+
+    def clean_password(self) -> str:
+        """Compare it with the account's."""
+        password = str(self.cleaned_data["password"])
+        if not self._user.check_password(password):
+            raise forms.ValidationError("This is not your password. Nothing was deleted.")
+        return password
+
+
+@require_safe
+@never_cache
+def me(request: HttpRequest) -> HttpResponse:
+    """The mood map; somebody without an account is told what it is, and how to get one."""
+    if not request.user.is_authenticated:
+        return render(request, "recommender/moodmap.html", {"signed_out": True})
+    user = _user(request)
+    shown = mood_map(user)
+    page: Page = Paginator(shown.ratings, RATINGS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "map": shown,
+        "page": page,
+        "chart": drift_chart(shown.drift),
+        "moods": moods_said(user, MOODS_SHOWN),
+        "moods_shown": MOODS_SHOWN,
+    }
+    return render(request, "recommender/moodmap.html", context)
+
+
+@require_POST
+@login_required
+def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take one rating back."""
+    user = _user(request)
+    rating = selectors.rating_visible(user, pk)
+    services.feedback_withdraw(user=user, song=rating.song)
+    messages.success(request, f"Your rating of “{rating.song.title}” was withdrawn.")
+    return _to("recommender:me", "#ratings")
+
+
+@require_POST
+@login_required
+def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
+    selectors.mood_visible(Listener(user=_user(request)), pk).delete()
+    messages.success(request, "That mood was withdrawn.")
+    return _to("recommender:me", "#moods")
+
+
+@require_safe
+@never_cache
+@login_required
+def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
+    """Everything that belongs to the listener, as a file."""
+    return export_response(_user(request), suffix)
+
+
+def export_response(user: User, suffix: str) -> HttpResponseBase:
+    """Answer with all of a user's data, sent as it is read."""
+    try:
+        file = takeout(user, suffix)
+    except KeyError:
+        raise Http404(suffix) from None
+    response = StreamingHttpResponse(file.chunks, content_type=file.content_type)
+    response["Content-Disposition"] = content_disposition_header(True, file.name) or "attachment"
+    return response
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def me_forget(request: HttpRequest) -> HttpResponse:
+    """Say what is forgotten; POST forgets it."""
+    user = _user(request)
+    if request.method != "POST":
+        return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
+    accounts.learning_forget(user=user)
+    messages.success(request, "Your ratings, moods and listens were deleted, and what was learned from them.")
+    return _to("recommender:me")
+
+
+@sensitive_post_parameters("password")
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def me_delete(request: HttpRequest) -> HttpResponse:
+    """Say what goes and what stays; POST with the password deletes the account."""
+    user = _user(request)
+    form = PasswordForm(user, request.POST if request.method == "POST" else None)
+    if request.method != "POST" or not form.is_valid():
+        return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
+    accounts.account_delete(user=user)
+    logout(request)
+    messages.success(request, "Your account and everything that belonged to it were deleted.")
+    return _to("recommender:home")
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User), "only called for somebody who is signed in"
+    return request.user
+
+
+def _to(name: str, place: str = "") -> HttpResponse:
+    response = redirect(name)
+    response["Location"] += place
+    return response

@@ -1,0 +1,52 @@
+"""A playlist behind a link that nobody can guess: given out, opened by anybody, copied, taken back."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from recommender import selectors, services
+from recommender.views.common import listener_of, own_playlist, to_playlist
+
+
+@require_POST
+def playlist_share(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a link."""
+    playlist = own_playlist(request, pk)
+    services.playlist_share(playlist=playlist)
+    return to_playlist(playlist, "#share")
+
+
+@require_POST
+def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take the link back."""
+    playlist = own_playlist(request, pk)
+    services.playlist_unshare(playlist=playlist)
+    messages.success(request, "The link opens nothing any more.")
+    return to_playlist(playlist)
+
+
+@require_safe
+@never_cache
+def shared_playlist(request: HttpRequest, token: str) -> HttpResponse:
+    """The songs of a shared list, and of its listener nothing."""
+    playlist = selectors.playlist_shared(token)
+    songs = selectors.shared_songs(playlist)
+    response = render(
+        request, "recommender/shared_playlist.html", {"title": playlist.title, "token": token, "songs": songs}
+    )
+    # Whoever has the link may open it; a search engine must not spread it.
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_POST
+def shared_copy(request: HttpRequest, token: str) -> HttpResponse:
+    """Make the visitor's own list of it."""
+    shared = selectors.playlist_shared(token)
+    playlist = services.playlist_copy(shared=shared, listener=listener_of(request))
+    messages.success(request, "This copy is yours.")
+    return to_playlist(playlist)

@@ -1,0 +1,195 @@
+"""A listener's session with the felt recommender: rate, travel, share, take along; in a real browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from catalog.models import Song
+from recommender.models import FeltRating, Listen, MoodReport, Playlist
+from tests.e2e.conftest import Opener
+from tests.e2e.test_listening import order, set_slider, sign_up, wait_until_heard
+
+
+def reasons(page: Page) -> dict[str, str]:
+    """What the page says of each song of its list."""
+    rows = page.eval_on_selector_all(
+        "#playlist-items [data-track]",
+        "rows => rows.map(row => [row.dataset.song, row.querySelector('.song-row__reason').textContent])",
+    )
+    return dict(rows)
+
+
+def rate_as_felt(page: Page, valence_key: str, arousal_key: str) -> None:
+    """Move both sliders to an end and keep the answer."""
+    set_slider(page, "#felt-valence", valence_key, 1)
+    set_slider(page, "#felt-arousal", arousal_key, 1)
+    with page.expect_response("**/felt/") as response:
+        page.locator("#felt").get_by_role("button", name="Save").click()
+    assert response.value.ok
+    expect(page.locator("#playlist-changes")).not_to_be_empty()
+
+
+def test_three_ratings_reorder_the_rest_for_a_reason_that_says_so(page: Page, songs: list[Song]) -> None:
+    page.goto("/")
+    sign_up(page, "dora")
+    page.get_by_role("button", name="Play around here").click()
+    wait_until_heard(page)
+    before, said_before = order(page), reasons(page)
+    assert not any("rating" in said for said in said_before.values())
+    for number in range(3):
+        song = page.locator("#player").get_attribute("data-song") or ""
+        expect(page.locator("#felt")).to_have_attribute("data-song", song)
+        rate_as_felt(page, "Home", "Home")
+        if number < 2:
+            page.get_by_role("button", name="Next song").click()
+            expect(page.locator("#player")).not_to_have_attribute("data-song", song)
+    after, said_after = order(page), reasons(page)
+    assert FeltRating.objects.filter(listener__username="dora", felt_valence=-1, felt_arousal=-1).count() == 3
+    assert after[0] == before[0]
+    assert after[3:] != before[3:]
+    expect(page.locator("#playlist-changes")).to_contain_text("Your rating of")
+    changed = [song for song in after[3:] if "rating" in said_after[song] and said_after[song] != said_before.get(song)]
+    assert changed, f"no reason names a rating: {said_after}"
+
+
+def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
+    page: Page, open_page: Opener, songs: list[Song], tmp_path: Path
+) -> None:
+    page.goto("/")
+    sign_up(page, "edda")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Journey").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("A journey")
+    set_slider(page, "#start-valence", "Home", 1)
+    set_slider(page, "#start-valence", "PageUp", 3)
+    set_slider(page, "#start-arousal", "PageUp", 3)
+    expect(page.locator("#start-arousal")).to_have_attribute("aria-valuetext", "arousal +0.60, energetic")
+    page.get_by_label("Length").select_option("6")
+    page.get_by_role("button", name="Show the way").click()
+    preview = page.locator("#journey-preview[data-shown]")
+    expect(preview.locator(".way__song")).to_have_count(6)
+    assert not Playlist.objects.exists()
+    shown = preview.locator("[data-track]").evaluate_all("rows => rows.map(row => row.dataset.song)")
+    page.get_by_role("button", name="Play this journey").click()
+    wait_until_heard(page)
+    assert order(page) == shown
+    journey = Playlist.objects.get()
+    assert (journey.kind, journey.path[0], journey.path[-1]) == ("journey", [-0.4, 0.6], [0.6, -0.4])
+
+    page.get_by_text("Name, order, share, download").click()
+    page.get_by_role("button", name="Share by link").click()
+    link = page.get_by_label("Anybody with this link").input_value()
+    with open_page() as visitor:
+        visitor.goto(link)
+        expect(visitor.get_by_role("heading", level=1)).to_have_text("Journey to Calm")
+        expect(visitor.locator("[data-track]")).to_have_count(6)
+        expect(visitor.get_by_role("main")).not_to_contain_text("step 1")
+        visitor.get_by_role("button", name="Play", exact=True).click()
+        wait_until_heard(visitor)
+        visitor.get_by_role("button", name="Keep a copy").click()
+        expect(visitor.get_by_role("main")).to_contain_text("This copy is yours.")
+        assert order(visitor) == shown
+    assert Listen.objects.filter(listener=None, playlist=None).exists()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="JSPF").click()
+    file = tmp_path / download.value.suggested_filename
+    download.value.save_as(file)
+    assert file.name == "Journey to Calm.jspf"
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
+    page.get_by_text("Import a playlist").click()
+    page.get_by_label("A playlist file").set_input_files(file)
+    page.get_by_role("button", name="Import").click()
+    expect(page.get_by_role("main")).to_contain_text("6 of the 6 songs")
+    assert order(page) == shown
+
+    page.go_back()
+    page.goto(f"/playlists/{journey.pk}/")
+    page.get_by_role("button", name="Stop sharing").click()
+    expect(page.get_by_role("main")).to_contain_text("The link opens nothing any more.")
+    with open_page(allow="404") as visitor:
+        visitor.goto(link)
+        expect(visitor.get_by_role("main")).to_contain_text("took it back")
+
+
+def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song]) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Sad").click()
+    expect(page.locator("#playlist-items [data-track]")).to_have_count(12)
+    page.get_by_text("Name, order, share, download").click()
+    page.get_by_role("link", name="Change the order by hand").click()
+    expect(page.locator("[data-arranging]")).to_be_visible()
+    before = order(page)
+    down = page.locator(f"#down-{before[2]}")
+    down.focus()
+    for expected in ([*before[:2], before[3], before[2], *before[4:]], [*before[:2], before[3], before[4], before[2]]):
+        with page.expect_response("**/move/"):
+            page.keyboard.press("Enter")
+        expect(page.locator("#playlist-items [data-track]").nth(len(expected) - 1)).to_be_visible()
+        expect(page.locator("#playlist-items [data-track]").nth(expected.index(before[2]))).to_have_attribute(
+            "data-song", before[2]
+        )
+        expect(page.locator(f"#down-{before[2]}")).to_be_focused()
+    assert Playlist.objects.get().arranged_at is not None
+
+
+def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs: list[Song]) -> None:
+    page.goto("/")
+    box = page.locator("[data-pad-plane]").bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
+    page.get_by_role("button", name="I feel like this now").click()
+    expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
+    assert page.url.endswith("/")
+    report = MoodReport.objects.get()
+    assert (report.valence, report.arousal) == (-0.5, -0.5)
+    page.get_by_role("link", name="Start a journey from here").click()
+    expect(page.locator("#start-valence")).to_have_value("-0.5")
+    page.go_back()
+    page.get_by_role("button", name="Take it back").click()
+    expect(page.locator("#mood-now")).to_contain_text("How are you now?")
+    assert not MoodReport.objects.exists()
+
+
+def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[Song], tmp_path: Path) -> None:
+    with open_page(java_script_enabled=False) as page:
+        page.goto("/")
+        page.get_by_role("button", name="I feel like this now").click()
+        expect(page.locator("#mood-now")).to_contain_text("You said you feel neutral")
+        page.get_by_role("link", name="Start a journey from here").click()
+        page.get_by_label("Lift").check()
+        page.get_by_role("button", name="Show the way").click()
+        expect(page.locator(".way__song")).to_have_count(12)
+        first = page.locator("#journey-preview input[name=seed]").get_attribute("value")
+        page.get_by_role("link", name="Another one").click()
+        expect(page.locator("#journey-preview input[name=seed]")).not_to_have_attribute("value", first or "")
+        page.get_by_role("button", name="Play this journey").click()
+        page.get_by_text("Name, order, share, download").click()
+        page.get_by_label("Title").fill("By hand")
+        page.get_by_role("button", name="Rename").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("By hand")
+        page.get_by_text("Name, order, share, download").click()
+        page.get_by_role("link", name="Change the order by hand").click()
+        before = order(page)
+        page.locator(f"#up-{before[1]}").click()
+        assert order(page)[:2] == [before[1], before[0]]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_the_new_pages_are_not_wider_than_the_screen(open_page: Opener, songs: list[Song], width: int) -> None:
+    Song.objects.filter(pk=songs[-1].pk).update(title="Donaudampfschifffahrtsgesellschaftskapitän" * 4)
+    way = "/journey/?start_valence=-0.6&start_arousal=0.6&end_valence=0.6&end_arousal=-0.6&length=24"
+    with open_page(viewport={"width": width, "height": 800}) as page:
+        page.goto(way)
+        page.get_by_role("button", name="Play this journey").click()
+        page.get_by_text("Name, order, share, download").click()
+        page.get_by_role("button", name="Share by link").click()
+        link = page.get_by_label("Anybody with this link").input_value()
+        where = page.url.split("?")[0].split("#")[0]
+        for path in (None, way, f"{where}?arrange=1", "/playlists/", "/playlists/?saved=1", link):
+            if path:
+                page.goto(path)
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, f"{path or 'the playlist'} is {wide} pixels too wide"

@@ -1,0 +1,280 @@
+"""Who may reach what: every address of the recommender, tried by somebody else and by nobody.
+
+A new address that is not in `RULES` fails the walk, so nothing is published that nobody thought about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.forms.models import model_to_dict
+from django.test import Client
+from django.urls import URLPattern, URLResolver, reverse
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
+
+import recommender.api_urls
+import recommender.urls
+from catalog.models import Song
+from recommender import services
+from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.values import Listener, Target
+from tests.factories import PASSWORD
+from tests.recommender.conftest import SongMaker
+
+HAPPY = Target.of_point(0.6, 0.6)
+SAID = {"valence": "0.5", "arousal": "0.5"}
+
+
+@dataclass(frozen=True)
+class Alices:
+    """What is Alice's, and nobody else's."""
+
+    playlist: Playlist
+    song: Song
+    rating: FeltRating
+    mood: MoodReport
+    token: str
+
+    def arguments(self, *names: str) -> list[Any]:
+        known = {
+            "playlist": self.playlist.pk,
+            "song": self.song.pk,
+            "rating": self.rating.pk,
+            "mood": self.mood.pk,
+            "token": self.token,
+            "suffix": "m3u8",
+            "takeout": "json",
+            "position": 1,
+        }
+        return [known[name] for name in names]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How an address is tried, and what somebody else (and nobody) is answered.
+
+    `private` means that what is in the address is Alice's: everybody else is told that it is not there. Otherwise the
+    answer is about the caller's own things, or about songs, which are everybody's.
+    """
+
+    methods: tuple[str, ...]
+    arguments: tuple[str, ...] = ()
+    private: bool = False
+    account: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+MINE = {"private": True, "arguments": ("playlist",)}
+RULES: dict[str, Rule] = {
+    # Pages
+    "home": Rule(("get",)),
+    "home_body": Rule(("get",)),
+    "tagging_progress": Rule(("get",)),
+    "pad_points": Rule(("get",)),
+    "mood_report": Rule(("post",), values=SAID),
+    "mood_withdraw": Rule(("post",)),
+    "journey": Rule(("get", "post"), values={"start_valence": 0, "start_arousal": 0, "preset": "lift", "length": 3}),
+    "song_list": Rule(("get",)),
+    "song_detail": Rule(("get",), ("song",)),
+    "song_playlist": Rule(("post",), ("song",)),
+    "song_felt": Rule(("get", "post"), ("song",), values={"liked": "yes"}),
+    "song_felt_withdraw": Rule(("post",), ("song",)),
+    "song_played": Rule(("post",), ("song",)),
+    "song_skipped": Rule(("post",), ("song",), values={"listened_s": 1}),
+    "song_completed": Rule(("post",), ("song",), values={"listened_s": 1}),
+    "playlist_list": Rule(("get", "post"), values={"quadrant": "1"}),
+    "playlist_import": Rule(("post",), values={"file": "a playlist"}),
+    "playlist_detail": Rule(("get",), **MINE),
+    "playlist_items": Rule(("get",), **MINE),
+    "playlist_item_move": Rule(("post",), ("playlist", "song"), private=True, values={"by": "1"}),
+    "playlist_item_remove": Rule(("post",), ("playlist", "song"), private=True),
+    "playlist_regenerate": Rule(("post",), **MINE),
+    "playlist_rerank": Rule(("post",), **MINE),
+    "playlist_rename": Rule(("post",), **MINE, values={"title": "Mine now"}),
+    "playlist_save": Rule(("post",), **MINE),
+    "playlist_unsave": Rule(("post",), **MINE),
+    "playlist_share": Rule(("post",), **MINE),
+    "playlist_unshare": Rule(("post",), **MINE),
+    "playlist_export": Rule(("get",), ("playlist", "suffix"), private=True),
+    "playlist_delete": Rule(("post",), **MINE),
+    "shared_playlist": Rule(("get",), ("token",)),
+    "shared_copy": Rule(("post",), ("token",)),
+    "me": Rule(("get",)),
+    "me_rating_withdraw": Rule(("post",), ("rating",), private=True, account=True),
+    "me_mood_withdraw": Rule(("post",), ("mood",), private=True, account=True),
+    "me_export": Rule(("get",), ("takeout",), account=True),
+    "me_forget": Rule(("get", "post"), account=True),
+    "me_delete": Rule(("get", "post"), account=True, values={"password": PASSWORD}),
+    # API
+    "me-export": Rule(("get",), account=True),
+    "me-export-csv": Rule(("get",), account=True),
+    "me-forget": Rule(("post",), account=True),
+    "me-delete": Rule(("post",), account=True, values={"password": PASSWORD}),
+    "playlist-list": Rule(("get", "post"), values={"quadrant": 1}),
+    "playlist-import": Rule(("post",), values={"file": "a playlist"}),
+    "playlist-detail": Rule(("get", "patch", "delete"), **MINE, values={"title": "Mine now"}),
+    "playlist-regenerate": Rule(("post",), **MINE),
+    "playlist-rerank": Rule(("post",), **MINE),
+    "playlist-played": Rule(("post",), ("playlist", "position"), private=True),
+    "playlist-move": Rule(("post",), **MINE, values={"song": 1, "position": 1}),
+    "playlist-remove": Rule(("delete",), ("playlist", "song"), private=True),
+    "playlist-share": Rule(("post", "delete"), **MINE),
+    "playlist-export": Rule(("get",), ("playlist", "suffix"), private=True),
+    "rating-list": Rule(("get", "post"), account=True, values={"liked": True}),
+    "rating-detail": Rule(("get", "delete"), ("rating",), private=True, account=True),
+    "listen-list": Rule(("get", "post")),
+    "mood-list": Rule(("get", "post"), values={"valence": 0.5, "arousal": 0.5}),
+    "mood-detail": Rule(("delete",), ("mood",), private=True),
+    "shared-detail": Rule(("get",), ("token",)),
+    "shared-copy": Rule(("post",), ("token",)),
+}
+CALLS = [(name, method) for name, rule in RULES.items() for method in rule.methods]
+PRIVATE = [call for call in CALLS if RULES[call[0]].private]
+PUBLIC = [call for call in CALLS if not RULES[call[0]].private]
+
+
+def names_of(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from names_of(pattern.url_patterns)
+        else:
+            yield pattern.name
+
+
+def test_every_address_has_a_rule() -> None:
+    published = [*names_of(recommender.urls.urlpatterns), *names_of(recommender.api_urls.urlpatterns)]
+    assert set(published) == set(RULES)
+
+
+@pytest.fixture
+def alices(alice: User, make_songs: SongMaker) -> Alices:
+    make_songs(12)
+    listener = Listener(alice)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=5, seed=4)
+    services.playlist_rename(playlist=playlist, title="Alice's own")
+    song = playlist.items.get(position=1).song
+    rating = services.feedback_record(
+        user=alice, song=song, felt_valence=-0.6213, felt_arousal=0.4457, playlist=playlist
+    ).rating
+    mood = services.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    services.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
+    return Alices(playlist, song, rating, mood, services.playlist_share(playlist=playlist))
+
+
+def rows() -> list[dict[str, Any]]:
+    """Everything that is Alice's, as it is stored."""
+    stored: list[Any] = []
+    for model in (Playlist, FeltRating, MoodReport, Listen):
+        owner = "owner" if model is Playlist else "listener"
+        stored += model._default_manager.filter(**{f"{owner}__username": "alice"}).order_by("pk")
+    stored += PlaylistItem.objects.filter(playlist__owner__username="alice").order_by("position")
+    return [model_to_dict(row) for row in stored]
+
+
+def call(client: Any, name: str, method: str, alices: Alices) -> Any:
+    rule = RULES[name]
+    api = "-" in name
+    where = reverse(name if api else f"recommender:{name}", args=alices.arguments(*rule.arguments))
+    values = dict(rule.values)
+    if name in ("rating-list", "listen-list") and method == "post":
+        values["song"] = alices.song.pk
+    if "file" in values:
+        content = f"#EXTM3U\n#EXTINF:60,{alices.song.artist.name} - {alices.song.title}\na.mp3\n"
+        values["file"] = SimpleUploadedFile("mix.m3u8", content.encode())
+        return client.post(where, values, **({"format": "multipart"} if api else {}))
+    return getattr(client, method)(where, values)
+
+
+def told_by(response: Any) -> str:
+    """All that an answer says, streamed or not."""
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return str(content.decode(errors="replace"))
+
+
+def assert_asked_to_sign_in(response: Any, name: str) -> None:
+    assert response.status_code == (401 if "-" in name else 302), name
+    assert "-" in name or "/accounts/login/" in response["Location"]
+
+
+def client_for(request: pytest.FixtureRequest, who: str, name: str) -> Client | APIClient:
+    if who == "nobody":
+        return APIClient() if "-" in name else Client()
+    client: Client | APIClient = request.getfixturevalue(f"api_{who}" if "-" in name else f"client_{who}")
+    return client
+
+
+@pytest.mark.parametrize("who", ["bob", "staff", "cleo", "nobody"])
+def test_what_is_alices_is_not_there_for_anybody_else(request: pytest.FixtureRequest, alices: Alices, who: str) -> None:
+    before = rows()
+    # One after the other on the same rows: none of them may change anything.
+    for name, method in PRIVATE:
+        response = call(client_for(request, who, name), name, method, alices)
+        if who == "nobody" and RULES[name].account:
+            assert_asked_to_sign_in(response, name)
+        else:
+            assert response.status_code == 404, (name, method)
+        assert "Alice" not in told_by(response), (name, method)
+        assert rows() == before, (name, method)
+
+
+@pytest.mark.parametrize("who", ["bob", "nobody"])
+@pytest.mark.parametrize(("name", "method"), PUBLIC)
+def test_what_is_everybodys_shows_and_changes_nothing_of_alices(
+    request: pytest.FixtureRequest, alices: Alices, who: str, name: str, method: str
+) -> None:
+    before = rows()
+    response = call(client_for(request, who, name), name, method, alices)
+    told = told_by(response)
+    if who == "nobody" and RULES[name].account:
+        assert_asked_to_sign_in(response, name)
+    else:
+        assert response.status_code in (200, 201, 204, 302), told
+    assert not any(secret in told for secret in ("0.6213", "0.4457", "0.7791", "0.3387", "7.2519", "alice"))
+    if "shared" not in name:
+        assert "Alice" not in told
+    assert rows() == before
+
+
+@pytest.mark.parametrize(("name", "method"), CALLS)
+def test_alice_reaches_all_of_it(
+    client_alice: Client, api_alice: APIClient, alices: Alices, name: str, method: str
+) -> None:
+    response = call(api_alice if "-" in name else client_alice, name, method, alices)
+    # Moving the song with the id 1, which is not in the list, is refused by its words, not by its owner.
+    assert response.status_code in (200, 201, 204, 302) or response.json()["code"] == "playlist_item_not_found"
+
+
+def test_a_closed_site_shows_nobody_anything(settings: Settings, alices: Alices) -> None:
+    settings.MOODPLANE_PUBLIC = False
+    before, n_playlists = rows(), Playlist.objects.count()
+    for name, method in CALLS:
+        response = call(APIClient() if "-" in name else Client(), name, method, alices)
+        assert_asked_to_sign_in(response, name)
+        assert (rows(), Playlist.objects.count()) == (before, n_playlists), (name, method)
+
+
+def test_a_browser_session_is_not_another(make_songs: SongMaker, post_mood: Callable[[Client], None]) -> None:
+    make_songs(4)
+    mine, other = Client(), Client()
+    post_mood(mine)
+    mine.post(reverse("recommender:playlist_list"), {"quadrant": "1"})
+    playlist = Playlist.objects.get()
+    where = reverse("recommender:playlist_detail", args=[playlist.pk])
+    assert mine.get(where).status_code == 200
+    post_mood(other)
+    assert other.get(where).status_code == 404
+    assert MoodReport.objects.count() == 2
+
+
+@pytest.fixture
+def post_mood() -> Callable[[Client], None]:
+    def post(client: Client) -> None:
+        assert client.post(reverse("recommender:mood_report"), SAID).status_code == 302
+
+    return post

@@ -1,0 +1,437 @@
+"""Everything that is somebody's: taken along complete, forgotten, deleted, and then nowhere any more."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import connection, models
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from catalog.models import Song, Upload
+from catalog.services import upload_create
+from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
+from emotion.quadrants import Quadrant
+from emotion.services import perceived_label_set
+from recommender import services
+from recommender.belongings import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
+from recommender.candidates import songs_index
+from recommender.history import ratings_for_model
+from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.services import accounts
+from recommender.takeout import takeout
+from recommender.values import Listener
+from tests.audio_fixtures import make_audio
+from tests.factories import PASSWORD, UserFactory
+from tests.recommender.conftest import HAPPY, SongMaker
+from training.models import ModelEvent, Retraining
+
+NAME, MAIL, FILE_NAME = "dora.unmistakable", "dora@unmistakable.example", "take seven of my tape.ogg"
+API = "/api/v1/me/"
+
+
+@pytest.fixture
+def dora(make_songs: SongMaker, tmp_path: Path) -> User:
+    """Somebody who did everything that can be done here, through the real services where there are some."""
+    songs = make_songs(12)
+    user = UserFactory(username=NAME, email=MAIL, is_staff=True)
+    user.groups.add(Group.objects.get_or_create(name="curator")[0])
+    user.user_permissions.add(Permission.objects.get(codename="view_song"))
+    _listen_and_rate(user, songs)
+    perceived_label_set(user=user, song=songs[0], quadrant=Quadrant.Q1, valence=0.4, arousal=0.3)
+    with make_audio(tmp_path / "tape.ogg", seconds=6.0).open("rb") as tape:
+        upload_create(owner=user, file=tape, file_name=FILE_NAME)
+    Token.objects.create(user=user)
+    _work_as_staff(user)
+    return user
+
+
+def _listen_and_rate(user: User, songs: list[Song]) -> None:
+    listener = Listener(user)
+    services.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    playlist = services.playlist_create(listener=listener, target=HAPPY, length=5, seed=4, mood=(-0.7791, 0.3387))
+    services.playlist_rename(playlist=playlist, title="An unmistakable evening")
+    services.playlist_share(playlist=playlist)
+    services.journey_create(listener=listener, path=[(-0.5, 0.1), (0.6, 0.6)], length=4, seed=5)
+    sheet = f"#EXTM3U\n#EXTINF:60,{songs[0].artist.name} - {songs[0].title}\na.mp3\n".encode()
+    services.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
+    song = playlist.items.get(position=1).song
+    services.listen_record(listener=listener, song=song, playlist=playlist)
+    services.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)
+    services.feedback_record(user=user, song=song, felt_valence=-0.62, felt_arousal=0.44, playlist=playlist)
+    services.feedback_record(user=user, song=songs[0], felt_nothing=True, liked=True)
+
+
+def _work_as_staff(user: User) -> None:
+    model = ModelVersion.objects.create(
+        version="m1", origin=ModelVersion.Origin.FILE, weights_sha256="0" * 64, card={}, imported_by=user
+    )
+    ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.IMPORTED, by=user, reason="It hears better.")
+    now = timezone.now()
+    Reanalysis.objects.create(model_version="m1", started_by=user, chain="c", beat_at=now)
+    Retraining.objects.create(recipe="head", started_by=user)
+    _log(user, user)
+    _log(user, FeltRating.objects.filter(listener=user)[0])
+
+
+def _log(by: User, row: models.Model) -> None:
+    kind = ContentType.objects.get_for_model(row)
+    LogEntry.objects.create(
+        user=by, content_type=kind, object_id=str(row.pk), object_repr=str(row), action_flag=CHANGE, change_message="[]"
+    )
+
+
+def exported(user: User, suffix: str = "json") -> Any:
+    content = b"".join(takeout(user, suffix).chunks)
+    return json.loads(content) if suffix == "json" else zipfile.ZipFile(io.BytesIO(content))
+
+
+# --- Nothing is forgotten -------------------------------------------------------------------------------------------
+
+
+def related_to(model: type[models.Model]) -> Iterator[tuple[str, str, Any]]:
+    """Every column anywhere that points to a model: whose it is, its name, and what happens on deletion."""
+    for relation in model._meta.get_fields(include_hidden=True):
+        if isinstance(relation, models.ManyToOneRel):
+            yield relation.related_model._meta.label, relation.field.name, relation.on_delete
+
+
+def test_every_column_that_points_to_a_user_is_known() -> None:
+    named = {(kind.model._meta.label, kind.owner) for kind in KINDS if kind is not ACCOUNT and "__" not in kind.owner}
+    assert {(label, field) for label, field, _ in related_to(User)} == named
+
+
+def test_what_is_deleted_with_the_account_and_what_stays_is_as_said() -> None:
+    kept = {kind.model._meta.label for kind in KINDS if kind.kept}
+    assert {label for label, _, on_delete in related_to(User) if on_delete is models.SET_NULL} == kept
+    assert {on_delete for *_, on_delete in related_to(User)} == {models.SET_NULL, models.CASCADE}
+
+
+def test_what_hangs_on_something_personal_is_known_too() -> None:
+    named = {kind.model._meta.label for kind in KINDS}
+    personal = [kind.model for kind in KINDS if not kind.kept and kind is not ACCOUNT]
+    hanging = {
+        label for model in personal for label, _, on_delete in related_to(model) if on_delete is not models.SET_NULL
+    }
+    assert hanging <= named
+
+
+def whole_kinds() -> list[Kind]:
+    """The kinds that are exported column by column; of work on what is shared, the export says what and when."""
+    shared = ("auth.User_groups", "auth.User_user_permissions", "admin.LogEntry")
+    return [kind for kind in KINDS if not kind.kept and kind.model_label not in shared]
+
+
+@pytest.mark.parametrize("kind", whole_kinds(), ids=lambda kind: kind.name)
+def test_every_column_of_a_personal_row_is_exported(kind: Kind) -> None:
+    # A session's key is empty once a row is a user's; a password and a token are secrets.
+    untold = {kind.owner.split("__")[0] + "_id", "session_key", "password", "key", "user_id"}
+    untold |= {"id"} if kind.name in ("account", "playlist_items") else set()
+    columns = {field.attname for field in kind.model._meta.concrete_fields} - untold
+    assert columns <= {field.lookup for field in kind.fields}
+    assert all(field.meaning and field.meaning[-1] == "." for field in kind.fields)
+
+
+# --- Export ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_export_holds_every_row_of_every_kind(dora: User) -> None:
+    told = exported(dora)
+    assert told["account"]["username"] == NAME
+    assert (told["format"], told["version"]) == ("moodplane-export", 1)
+    for kind in KINDS[1:]:
+        rows = kind.queryset(dora).count()
+        assert rows > 0, f"dora has no {kind.name}, so nothing is shown"
+        assert len(told[kind.name]) == rows
+        assert set(told[kind.name][0]) == set(told["fields"][kind.name]) - {""}
+    rating = told["ratings"][0]
+    assert (rating["felt_valence"], rating["felt_arousal"], rating["mood_valence"]) == (-0.62, 0.44, -0.7791)
+    assert rating["song_title"] == Song.objects.get(pk=rating["song"]).title
+    assert told["playlists"][0]["title"] == "An unmistakable evening"
+    assert told["uploads"][0]["file_name"] == FILE_NAME
+    assert told["playlists"][1]["path"] == [[-0.5, 0.1], [0.6, 0.6]]
+
+
+def test_the_tables_say_the_same_as_the_document(dora: User) -> None:
+    told, archive = exported(dora), exported(dora, "csv")
+    assert archive.testzip() is None
+    assert set(archive.namelist()) == {"README.txt", *(f"{kind.name}.csv" for kind in KINDS)}
+    readme = archive.read("README.txt").decode()
+    for kind in KINDS:
+        table = list(csv.DictReader(io.StringIO(archive.read(f"{kind.name}.csv").decode())))
+        rows = [told["account"]] if kind is ACCOUNT else told[kind.name]
+        assert [_as_cells(row) for row in rows] == table
+        assert all(f"{field.name}: {field.meaning}" in readme for field in kind.fields)
+
+
+def _as_cells(row: dict[str, Any]) -> dict[str, str]:
+    return {
+        name: "" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in row.items()
+    }
+
+
+def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
+    Playlist.objects.create(
+        owner=alice, title='=HYPERLINK("x")', target_valence=-0.5, target_arousal=0, requested_length=1, seed=1
+    )
+    table = exported(alice, "csv").read("playlists.csv").decode()
+    row = next(csv.DictReader(io.StringIO(table)))
+    assert (row["title"], row["target_valence"]) == ('\'=HYPERLINK("x")', "-0.5")
+    assert exported(alice)["playlists"][0]["title"] == '=HYPERLINK("x")'
+
+
+def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
+    services.mood_report(listener=Listener(alice), valence=0.1234, arousal=0.4321)
+    archive = exported(dora, "csv")
+    told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
+    assert dora.password not in told
+    assert Token.objects.get(user=dora).key not in told
+    assert "0.1234" not in told
+    assert "alice" not in told
+
+
+def test_an_export_is_read_as_it_is_sent(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    Listen.objects.bulk_create(Listen(listener=alice, song=song) for _ in range(2500))
+    chunks = takeout(alice, "json").chunks
+    with_first = next(chunks)
+    assert b"listens" in with_first  # The meanings come first; no listen was read for them.
+    assert sum(len(chunk) > 200_000 for chunk in chunks) == 0
+    assert len(exported(alice)["listens"]) == 2500
+    assert exported(alice, "csv").read("listens.csv").count(b"\n") == 2501
+
+
+# --- Forget ---------------------------------------------------------------------------------------------------------
+
+
+def test_forgetting_leaves_nothing_to_learn_from_and_the_playlists_as_lists(dora: User) -> None:
+    items = PlaylistItem.objects.filter(playlist__owner=dora).order_by("pk")
+    songs = list(items.values_list("playlist", "position", "song"))
+    assert accounts.learning_forget(user=dora) > 0
+    assert not any(kind.queryset(dora).exists() for kind in LEARNED_FROM)
+    assert len(ratings_for_model(dora, songs_index()).song_ids) == 0
+    assert list(items.values_list("playlist", "position", "song")) == songs
+    assert set(items.values_list("felt_valence", "felt_arousal")) == {(None, None)}
+    assert all(item.terms == {} and item.reason.endswith("sure.") for item in items)
+    assert set(Playlist.objects.filter(owner=dora).values_list("mood_valence", "mood_arousal")) == {(None, None)}
+    assert PerceivedLabel.objects.filter(rater=dora).count() == 1
+    assert Upload.objects.filter(owner=dora).count() == 1
+    assert User.objects.filter(pk=dora.pk).exists()
+    assert not LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(FeltRating)).exists()
+
+
+def test_forgetting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User, alice: User) -> None:
+    song = Song.objects.order_by("pk")[0]
+    services.feedback_record(user=alice, song=song, liked=True)
+    services.playlist_create(listener=Listener(alice), target=HAPPY, length=3, seed=1, mood=(0.1, 0.1))
+    before = list(PlaylistItem.objects.filter(playlist__owner=alice).values())
+    accounts.learning_forget(user=dora)
+    assert accounts.learning_forget(user=dora) == 0
+    assert FeltRating.objects.filter(listener=alice).count() == 1
+    assert list(PlaylistItem.objects.filter(playlist__owner=alice).values()) == before
+    assert Playlist.objects.get(owner=alice).mood_valence == 0.1
+
+
+# --- Delete ---------------------------------------------------------------------------------------------------------
+
+
+def everything() -> str:
+    """Every row of every table, sessions read."""
+    rows = [
+        json.dumps([str(value) for value in row])
+        for model in apps.get_models(include_auto_created=True)
+        for row in model._default_manager.values_list()
+    ]
+    return "\n".join([*rows, *(str(session.get_decoded()) for session in Session.objects.all())])
+
+
+def test_a_deleted_account_is_nowhere_any_more(dora: User) -> None:
+    client, other_device = Client(), Client()
+    for each in (client, other_device):
+        assert each.login(username=NAME, password=PASSWORD)
+    n_songs, shared = Song.objects.count(), Playlist.objects.exclude(share_token=None).get().share_token
+    key = Token.objects.get(user=dora).key
+    traces = [
+        NAME,
+        MAIL,
+        FILE_NAME,
+        key,
+        "unmistakable",
+        str(shared),
+        "-0.62",
+        "-0.7791",
+        f"_auth_user_id': '{dora.pk}'",
+    ]
+    before = everything()
+    assert [trace for trace in traces if trace not in before] == []
+
+    answer = client.post(reverse("recommender:me_delete"), {"password": PASSWORD})
+    assert (answer.status_code, answer["Location"]) == (302, "/")
+
+    after = everything()
+    assert [trace for trace in traces if trace in after] == []
+    for kind in KINDS:
+        assert not kind.queryset(dora).exists(), kind.name
+    assert Song.objects.count() == n_songs
+    # A file without tags gave its song a title; that stays, and the page says so.
+    assert Song.objects.filter(title="take seven of my tape").exists()
+    # What was done with models stays on record, without the name.
+    for row in (ModelVersion, Reanalysis, ModelEvent, Retraining):
+        assert row._default_manager.count() == 1
+
+    assert b"were deleted" in client.get("/").content
+    for each in (client, other_device):
+        assert each.get(reverse("recommender:me")).context["signed_out"]
+    assert APIClient().get(f"{API}export/", HTTP_AUTHORIZATION=f"Token {key}").status_code == 401
+    assert Client().get(reverse("recommender:shared_playlist", args=[shared])).status_code == 404
+    assert not client.login(username=NAME, password=PASSWORD)
+
+
+def test_deleting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User, alice: User, bob: User) -> None:
+    client_alice = Client()
+    client_alice.force_login(alice)
+    shared = Playlist.objects.exclude(share_token=None).get()
+    copy = services.playlist_copy(shared=shared, listener=Listener(alice))
+    services.feedback_record(user=bob, song=Song.objects.order_by("pk")[0], liked=True)
+    accounts.account_delete(user=dora)
+    accounts.account_delete(user=dora)
+    assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob"}
+    assert copy.items.count() == 5
+    assert FeltRating.objects.get().listener == bob
+    assert client_alice.get(reverse("recommender:me")).context["user"] == alice
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
+    alice: User, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    song = make_songs(1)[0]
+    begun, errors = threading.Event(), []
+
+    def rate() -> None:
+        begun.wait(10)
+        try:
+            services.feedback_record(user=alice, song=song, liked=True)
+        except Exception as error:
+            errors.append(type(error).__name__)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=rate)
+    thread.start()
+    slow = accounts._sessions_end
+
+    def while_locked(user: User) -> None:
+        begun.set()
+        thread.join(0.5)  # It waits for the lock, so it is still alive.
+        assert thread.is_alive()
+        slow(user)
+
+    monkeypatch.setattr(accounts, "_sessions_end", while_locked)
+    accounts.account_delete(user=alice)
+    thread.join(10)
+    assert errors == ["IntegrityError"]
+    assert not FeltRating.objects.exists()
+    assert not User.objects.exists()
+
+
+# --- At the door ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("password", ["", "not it"])
+def test_without_the_password_nothing_is_deleted(client_alice: Client, alice: User, password: str) -> None:
+    answer = client_alice.post(reverse("recommender:me_delete"), {"password": password})
+    assert answer.status_code == 200
+    if password:
+        assert b"This is not your password. Nothing was deleted." in answer.content
+    api = APIClient()
+    api.force_authenticate(alice)
+    assert api.post(f"{API}delete/", {"password": password}).status_code == 400
+    assert User.objects.filter(username="alice").exists()
+
+
+def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
+    services.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
+    told = client_alice.get(reverse("recommender:me_delete")).content.decode()
+    assert "1 rating, no moods, no listens" in told
+    assert "Songs that you uploaded" in told
+    assert "1 rating of what songs did to you" in client_alice.get(reverse("recommender:me_forget")).content.decode()
+    assert counts_of(alice) == {"account": 1, "ratings": 1}
+
+
+def test_the_api_exports_forgets_and_deletes(alice: User, make_songs: SongMaker) -> None:
+    services.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
+    token = Token.objects.create(user=alice).key
+    api = APIClient()
+    api.credentials(HTTP_AUTHORIZATION=f"Token {token}")
+    answer = api.get(f"{API}export/")
+    assert (answer.status_code, answer["Content-Type"]) == (200, "application/json")
+    assert len(json.loads(answer.getvalue())["ratings"]) == 1
+    answer = api.get(f"{API}export/csv/")
+    assert answer["Content-Disposition"].startswith('attachment; filename="moodplane-alice-')
+    assert "ratings.csv" in zipfile.ZipFile(io.BytesIO(answer.getvalue())).namelist()
+    assert api.post(f"{API}forget/").status_code == 204
+    assert not FeltRating.objects.exists()
+    assert api.post(f"{API}delete/", {"password": PASSWORD}).status_code == 204
+    assert not User.objects.exists()
+    assert api.get(f"{API}export/").status_code == 401
+
+
+def test_bob_gets_and_deletes_only_what_is_bobs(alice: User, client_bob: Client, api_bob: APIClient) -> None:
+    song = Song.objects.first()
+    assert song is None
+    MoodReport.objects.create(listener=alice, valence=0.7791, arousal=0.1)
+    for answer in (client_bob.get(reverse("recommender:me_export", args=["json"])), api_bob.get(f"{API}export/")):
+        told = json.loads(answer.getvalue())
+        assert told["account"]["username"] == "bob"
+        assert told["moods"] == []
+    assert client_bob.post(reverse("recommender:me_forget")).status_code == 302
+    assert api_bob.post(f"{API}forget/").status_code == 204
+    assert MoodReport.objects.filter(listener=alice).count() == 1
+    assert client_bob.post(reverse("recommender:me_delete"), {"password": PASSWORD}).status_code == 302
+    assert list(User.objects.values_list("username", flat=True)) == ["alice"]
+
+
+@pytest.mark.parametrize("name", ["me_forget", "me_delete"])
+def test_nobody_is_asked_to_sign_in_and_led_back(client: Client, db: None, name: str) -> None:
+    where = reverse(f"recommender:{name}")
+    for answer in (client.get(where), client.post(where, {"password": PASSWORD})):
+        assert (answer.status_code, answer["Location"]) == (302, f"/accounts/login/?next={where}")
+
+
+@pytest.mark.parametrize("suffix", ["json", "csv"])
+def test_nobody_exports_nothing(client: Client, api_anonymous: APIClient, suffix: str) -> None:
+    where = reverse("recommender:me_export", args=[suffix])
+    assert client.get(where)["Location"] == f"/accounts/login/?next={where}"
+    assert api_anonymous.get(f"{API}export/" + ("csv/" if suffix == "csv" else "")).status_code == 401
+
+
+@pytest.mark.parametrize("path", ["forget/", "delete/"])
+def test_nobody_deletes_nothing_by_the_api(api_anonymous: APIClient, path: str) -> None:
+    assert api_anonymous.post(f"{API}{path}", {"password": PASSWORD}).status_code == 401
+
+
+def test_there_is_no_other_format(client_alice: Client) -> None:
+    assert client_alice.get(reverse("recommender:me_export", args=["xml"])).status_code == 404
+
+
+def test_guessing_the_password_by_the_api_is_slowed(api_alice: APIClient) -> None:
+    answers = [api_alice.post(f"{API}delete/", {"password": f"no {n}"}).status_code for n in range(21)]
+    assert answers == [400] * 20 + [429]

@@ -1,0 +1,168 @@
+"""Generations of the index on disk: publishing, reading back, damage."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from recommender.exceptions import IndexCorrupt, IndexMissing
+from recommender.index import (
+    IndexReader,
+    SongIndex,
+    generations,
+    load,
+    publish,
+    publish_staged,
+    publishing,
+    staging,
+    verify,
+)
+from recommender.index.generations import POINTER, read_info
+from tests.recommender.test_index import build, large, listeners
+
+__all__ = ["large"]
+
+
+def test_what_is_published_reads_back(tmp_path: Path, large: SongIndex) -> None:
+    for index in (build(), large):
+        info = publish(index, tmp_path)
+        loaded = load(tmp_path)
+        assert loaded.info == info == read_info(tmp_path)
+        assert (info.model_version, info.n_songs) == ("m1", len(index))
+        for query in listeners(index, 4):
+            assert loaded.best(query, 30).song_ids.tolist() == index.best(query, 30).song_ids.tolist()
+        assert loaded.like_song(30, 9).song_ids.tolist() == index.like_song(30, 9).song_ids.tolist()
+        verify(tmp_path)
+    assert not list(tmp_path.glob("*.building"))
+
+
+def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(IndexMissing, match="run index_rebuild"):
+        load(tmp_path)
+    info = publish(build(), tmp_path)
+    file = tmp_path / f"songs-{info.generation}" / "embeddings.bin"
+    intact = file.read_bytes()
+    for damage in (intact[:100], b"", intact[:-1] + bytes([intact[-1] ^ 1])):
+        file.write_bytes(damage)
+        with pytest.raises(IndexCorrupt, match=r"embeddings\.bin .* is not what was written"):
+            load(tmp_path)
+    file.unlink()
+    with pytest.raises(IndexCorrupt, match="cannot be read"):
+        load(tmp_path)
+
+
+def test_a_large_file_is_checked_by_its_length_when_opened_and_wholly_when_verified(
+    tmp_path: Path, large: SongIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "CHECKED_WHOLE_BYTES", 1000)
+    info = publish(large, tmp_path)
+    file = tmp_path / f"songs-{info.generation}" / "perceived.bin"
+    intact = file.read_bytes()
+    file.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
+    assert len(load(tmp_path)) == len(large)
+    with pytest.raises(IndexCorrupt, match="is not what was written"):
+        verify(tmp_path)
+    file.write_bytes(intact[:-1])
+    with pytest.raises(IndexCorrupt, match="is not what was written"):
+        load(tmp_path)
+
+
+def test_cells_that_faiss_cannot_read_are_a_damaged_index(
+    tmp_path: Path, large: SongIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generations, "CHECKED_WHOLE_BYTES", 0)
+    info = publish(large, tmp_path)
+    file = tmp_path / f"songs-{info.generation}" / "felt.faiss"
+    file.write_bytes(b"\0" * file.stat().st_size)
+    with pytest.raises(IndexCorrupt, match="cannot be read"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("pointer", ["", "{", "[]", '{"surprise": 1}', json.dumps({"format_version": 1})])
+def test_a_damaged_pointer_is_an_error_of_its_own(tmp_path: Path, pointer: str) -> None:
+    (tmp_path / POINTER).write_text(pointer)
+    with pytest.raises(IndexCorrupt):
+        IndexReader(tmp_path).current()
+
+
+def test_what_does_not_read_back_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = publish(build(5), tmp_path)
+    index = build(6)
+    with staging(tmp_path) as folder, pytest.raises(IndexCorrupt):
+        # Nothing but the basis and the manifest is there.
+        publish_staged(index, folder, tmp_path)
+    assert read_info(tmp_path) == first
+    assert len(load(tmp_path)) == 5
+    assert not list(tmp_path.glob("*.building"))
+
+
+def test_a_reader_sees_a_new_generation_and_keeps_the_old_one_otherwise(tmp_path: Path) -> None:
+    publish(build(5), tmp_path)
+    reader = IndexReader(tmp_path)
+    first = reader.current()
+    assert reader.current() is first
+    publish(build(8), tmp_path)
+    assert len(reader.current()) == 8
+    assert len(first.near_point(0, 0, 10).song_ids) == 5
+
+
+def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:
+    publish(build(5), tmp_path)
+    reader, stop, faults = IndexReader(tmp_path), threading.Event(), []
+
+    def read() -> None:
+        while not stop.is_set():
+            index = reader.current()
+            if len(index) != index.info.n_songs:
+                faults.append(index.info)
+
+    threads = [threading.Thread(target=read) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for n_songs in range(6, 26):
+        publish(build(n_songs), tmp_path)
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    assert len(reader.current()) == 25
+
+
+def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None:
+    def age() -> None:
+        long_ago = time.time() - generations.GRACE_S - 60
+        for path in tmp_path.iterdir():
+            os.utime(path, (long_ago, long_ago))
+
+    first = publish(build(5), tmp_path)
+    (tmp_path / "1.building").mkdir()
+    age()
+    second = publish(build(6), tmp_path)
+    # However old it is, the first one may have been pointed to until now.
+    assert (tmp_path / f"songs-{first.generation}").exists()
+    assert not (tmp_path / "1.building").exists()
+    age()
+    third = publish(build(7), tmp_path)
+    kept = {f"songs-{second.generation}", f"songs-{third.generation}", POINTER}
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_publishers_take_turns(tmp_path: Path) -> None:
+    order: list[str] = []
+
+    def second() -> None:
+        with publishing(tmp_path):
+            order.append("second")
+
+    with publishing(tmp_path):
+        thread = threading.Thread(target=second)
+        thread.start()
+        time.sleep(0.1)
+        order.append("first")
+    thread.join()
+    assert order == ["first", "second"]
