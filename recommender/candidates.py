@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,8 +22,9 @@ from numpy.typing import NDArray
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from recommender.exceptions import IndexUnavailable
-from recommender.index import Columns, FeltQuery, Hits, IndexReader, SongIndex
+from recommender.index import Columns, FeltQuery, Hits, IndexInfo, IndexReader, SongIndex
 from recommender.rows import (
+    BYTES_PER_VALUE,
     LATE_COMMIT,
     NewerState,
     columns_of,
@@ -30,6 +32,7 @@ from recommender.rows import (
     n_dimensions_of,
     newer_state,
     rows_state,
+    song_rows,
     written_at,
 )
 from recommender.values import NO_FILTERS, Filters
@@ -106,16 +109,20 @@ def songs_index() -> SongIndex:
     return published if len(published) else _stand_in(directory).current()
 
 
-def index_from_rows(limit: int | None = None) -> SongIndex:
-    """Build an index in memory; the rows' state is read first, so that it is never newer than the rows.
-
-    Args:
-        limit: of the newest songs only; None for every playable song.
-    """
+def index_from_rows() -> SongIndex:
+    """Build an index of every playable song in memory; their state is read first, so that it is never newer."""
     state = rows_state()
-    newest = estimates_playable().order_by("-updated_at", "-pk")[:limit]
-    columns = columns_of(newest, state.model_version, n_dimensions_of(state.model_version))
+    columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
     return SongIndex.build(columns, state)
+
+
+def _index_of_newest(limit: int) -> SongIndex:
+    """Build an index of the newest songs, by the model that made most of them, without looking at any other."""
+    rows = list(song_rows(estimates_playable().order_by("-updated_at", "-pk")[:limit]))
+    usual = Counter((row.model_version, len(row.embedding)) for row in rows).most_common(1)
+    model_version, size = usual[0][0] if usual else ("", 0)
+    columns, _ = Columns.of_rows(rows, model_version, size // BYTES_PER_VALUE)
+    return SongIndex.build(Columns.join([columns], columns.n_dimensions), IndexInfo(model_version=model_version))
 
 
 class _StandIn:
@@ -131,7 +138,7 @@ class _StandIn:
         seen = newest.aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"))
         with self._lock:
             if self._index is None or seen != self._seen:
-                self._index, self._seen = index_from_rows(WITHOUT_INDEX_LIMIT), seen
+                self._index, self._seen = _index_of_newest(WITHOUT_INDEX_LIMIT), seen
             return self._index
 
 
@@ -178,13 +185,6 @@ def pool_for(
     asked = index.columns.take(given[given >= 0])
     songs = Columns.join([found, newer, asked], index.n_dimensions)
     return Pool.of(_as_the_rows_have_it(songs, index, filters, always), index.info.model_version)
-
-
-def pool_near(
-    index: SongIndex, points: Iterable[tuple[float, float]], filters: Filters, always: Sequence[int] = ()
-) -> Pool:
-    """Return songs perceived near any of some points of the plane; see `pool_for`."""
-    return pool_for(index, [FeltQuery.of_point(*point, index.n_dimensions) for point in points], filters, always)
 
 
 def songs_alike(song_id: int, k: int) -> list[int]:

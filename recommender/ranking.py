@@ -69,7 +69,7 @@ class Weights:
     likeness: float
     diversity: float
     confidence: float = 0.1
-    liking: float = 0.3
+    liking: float = 0.15
     # A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
     novelty: float = 0.7
     artist: float = 0.12

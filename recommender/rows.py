@@ -20,7 +20,7 @@ from recommender.values import NO_FILTERS, Filters
 CHUNK = 10_000
 # A row that was written this long before an index was built may have been committed after: it is looked at again.
 LATE_COMMIT = timedelta(seconds=30)
-_BYTES_PER_VALUE = 4
+BYTES_PER_VALUE = 4
 _FIELDS = (
     "song_id",
     "song__artist_id",
@@ -143,7 +143,7 @@ def n_dimensions_of(model_version: str) -> int:
         .order_by("-n", "size")
         .values_list("size", flat=True)
     )
-    return int(sizes[0] // _BYTES_PER_VALUE) if sizes else 0
+    return int(sizes[0] // BYTES_PER_VALUE) if sizes else 0
 
 
 def song_rows(estimates: QuerySet[EmotionEstimate]) -> Iterator[SongRow]:

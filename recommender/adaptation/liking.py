@@ -18,8 +18,9 @@ from recommender.adaptation.ratings import Ratings
 
 _ROUNDS = 20
 _PSEUDO_LISTENERS, _PSEUDO_ANSWERS = 6.0, 20.0
-# The part of what a like leaves unexplained that stays with the song: saying it again, people mostly say the same.
-OWN_SHARE = 0.7
+# The part of what a like leaves unexplained that stays with the song: asked again days later about the same song,
+# listeners of SiTunes gave ratings that correlate .48 (docs/listeners_simulation.md).
+OWN_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)

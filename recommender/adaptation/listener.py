@@ -15,8 +15,9 @@ from recommender.adaptation.ratings import MOOD, Ratings, features, features_of
 
 # However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
 MAX_SHIFT = 0.8
-# The part of what a rating leaves unexplained that belongs to the very song rather than to the moment.
-OWN_SHARE = 0.5
+# The part of what a rating leaves unexplained that belongs to the very song rather than to the moment. Asked again
+# days later, listeners of SiTunes hardly repeated what they had felt (docs/listeners_simulation.md).
+OWN_SHARE = 0.2
 # Songs whose embeddings are at least this close (cosine) are called similar.
 SIMILAR_COSINE = 0.5
 # A rating is said to have moved a song only when it alone moved it this far.

@@ -60,7 +60,7 @@ class Prior:
             noise=np.array([[0.06, 0.045], [0.08, 0.045]]),
             stay=np.array([0.9, 2.1]),
             stay_sd=np.array([0.07, 0.07]),
-            liking=np.array([0.0, 0.05, 0.15, 0.25]),
+            liking=np.array([0.0, 0.04, 0.08, 0.3]),
         )
 
     def coefficients(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -59,7 +59,7 @@ class Cells:
     ) -> NDArray[np.int64]:
         """Return the rows found, best first, at most `k`.
 
-        One query at a time: several at once FAISS gives to several threads, which wait for each other on a busy machine.
+        One query at a time: several at once FAISS gives to several threads, which wait for each other when others work.
 
         Args:
             query: `(d,)`.

@@ -18,6 +18,8 @@ from recommender.index.felt import FeltQuery, Form, lift, lifted_length, princip
 FORMAT_VERSION = 2
 # Scoring so many songs costs as much as looking into the cells of as many; docs/scale.md has both times.
 FLAT_BELOW = 50_000
+# So many allowed songs are scored one by one: that costs 3 ms, as much as looking for them in the cells does.
+FEW_ALLOWED = 100_000
 # Cells for each root of the number of songs; embeddings have many values, and finding their cells is most of a build.
 FELT_CELLS = 4.0
 ALIKE_CELLS = 1.0
@@ -26,6 +28,8 @@ ALIKE_CELLS = 1.0
 FELT_PROBES = 1 / 48
 ALIKE_PROBES = 1 / 12
 LEAST_PROBES = 64
+# How the number of cells grows as the share of allowed songs falls.
+FILTER_POWER = 0.75
 # A step along a direction of the embedding moves a felt point about a quarter as far as one on the plane.
 DIRECTION_SCALE = 0.25
 
@@ -183,13 +187,14 @@ class SongIndex:
         if allowed is None:
             return None
         rows = np.flatnonzero(allowed)
-        return rows if cells is None or len(rows) < FLAT_BELOW else None
+        return rows if cells is None or len(rows) < FEW_ALLOWED else None
 
     def _probes(self, cells: Cells, share: float, allowed: NDArray[np.bool_] | None) -> int:
         """Return how many cells to look into: the more, the fewer of the songs in them are allowed."""
+        probes = max(LEAST_PROBES, share * cells.n_cells)
         if allowed is not None:
-            share *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** 0.5
-        return max(LEAST_PROBES, round(share * cells.n_cells))
+            probes *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** FILTER_POWER
+        return round(probes)
 
     def _hits(self, rows: NDArray[np.int64] | None, scores: NDArray[np.float64], k: int) -> Hits:
         """Return the `k` best of some rows, None for all; of two alike, the one with the lower row."""

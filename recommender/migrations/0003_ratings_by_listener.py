@@ -5,16 +5,15 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('catalog', '0003_song_search'),
-        ('recommender', '0002_wishes_moods_and_priors'),
+        ("catalog", "0003_song_search"),
+        ("recommender", "0002_wishes_moods_and_priors"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='feltrating',
-            index=models.Index(fields=['listener', '-updated_at'], name='felt_rating_by_listener'),
+            model_name="feltrating",
+            index=models.Index(fields=["listener", "-updated_at"], name="felt_rating_by_listener"),
         ),
     ]

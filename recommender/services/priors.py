@@ -34,12 +34,16 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
         anyway: learn even when little was rated since the last time.
 
     Returns:
-        The new prior; None when there are too few listeners, or too few new ratings.
+        The new prior; None when there are too few listeners, or too few new ratings and none taken back.
     """
     listeners = _listeners()
     n_ratings = sum(listeners.values())
     index = songs_index()
-    if len(listeners) < MIN_LISTENERS or not (anyway or _is_due(n_ratings, index)):
+    if len(listeners) < MIN_LISTENERS:
+        # What was learned from people who have gone since, or from what they took back, goes too.
+        FeltPrior.objects.all().delete()
+        return None
+    if not (anyway or _is_due(n_ratings, index)):
         return None
     said = [ratings_for_model(user, index) for user in User.objects.filter(pk__in=listeners).order_by("pk")]
     basis = getattr(index, "basis", np.zeros((0, index.n_dimensions)))
@@ -57,11 +61,11 @@ def _listeners() -> dict[int, int]:
 
 
 def _is_due(n_ratings: int, index: SongIndex) -> bool:
-    """Return whether there is enough more to learn from; another model's estimates make every rating new."""
+    """Return whether enough was added or anything taken back; another model's estimates make every rating new."""
     current = FeltPrior.objects.filter(is_current=True).first()
     if current is None or current.model_version != index.info.model_version:
         return True
-    return n_ratings >= GROWTH * current.n_ratings
+    return not current.n_ratings <= n_ratings < GROWTH * current.n_ratings
 
 
 @transaction.atomic

@@ -79,7 +79,8 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
-    selectors.mood_visible(Listener(user=_user(request)), pk).delete()
+    listener = Listener(user=_user(request))
+    services.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, pk))
     messages.success(request, "That mood was withdrawn.")
     return _to("recommender:me", "#moods")
 

@@ -202,7 +202,7 @@ def test_likes_are_a_model_of_their_own() -> None:
     felt = model.predict(np.array([0, 1, 2]), np.zeros((3, 2)), embeddings)
     assert not felt.shift.any()
     assert felt.liking[0] > felt.liking[1] > felt.liking[2]
-    assert felt.liking[0] > 0.7
+    assert felt.liking[0] > 0.6
     assert felt.own_like[0] == 1.0
     assert np.isnan(felt.own_like[1:]).all()
 

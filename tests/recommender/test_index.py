@@ -137,8 +137,8 @@ def test_many_songs_are_found_for_every_listener(large: SongIndex) -> None:
 def test_filters_lose_nothing(large: SongIndex, filters: dict[str, str | int], monkeypatch: pytest.MonkeyPatch) -> None:
     allowed = large.columns.matching(**filters)  # type: ignore[arg-type]
     queries = listeners(large, 25)
-    for exact_below in (5_000, 100):
-        monkeypatch.setattr(songs, "FLAT_BELOW", exact_below)
+    for few in (5_000, 100):
+        monkeypatch.setattr(songs, "FEW_ALLOWED", few)
         assert np.mean([recall(large, query, allowed) for query in queries]) >= 0.99
         for query in queries:
             assert allowed[large.best(query, 100, allowed=allowed).rows].all()

@@ -66,6 +66,17 @@ def test_it_is_learned_again_only_when_there_is_more_to_learn_from(make_songs: S
     assert FeltPrior.objects.get(is_current=True).n_listeners == 8
 
 
+def test_what_was_taken_back_is_forgotten(make_songs: SongMaker) -> None:
+    rate_everything(make_songs, 6)
+    prior_learn_task()
+    FeltRating.objects.order_by("id").first().delete()
+    prior_learn_task()
+    assert FeltPrior.objects.get(is_current=True).n_ratings == 71
+    FeltRating.objects.all().delete()
+    prior_learn_task()
+    assert not FeltPrior.objects.exists()
+
+
 def test_a_prior_that_cannot_be_read_is_not_used(db: None) -> None:
     broken = json.loads(json.dumps(Prior.default().as_json() | {"noise": [[0, 0], [0, 0]]}))
     FeltPrior.objects.create(parameters=broken, model_version="m", n_listeners=9, n_ratings=99)

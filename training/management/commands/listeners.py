@@ -24,12 +24,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "study", choices=["situnes", "emotify", "vgmidi", "simulate"], help="Which layout the folder has."
+            "study", choices=["situnes", "emotify", "vgmidi", "again", "simulate"], help="Which layout the folder has."
         )
         parser.add_argument(
             "--data",
             type=Path,
-            help="The study's folder, by default that in MER_DATA; for simulate the folder that holds both studies.",
+            help="The study's folder, by default that in MER_DATA; SiTunes for again, the folder of both for simulate.",
         )
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Keeps what was rendered and heard.")
         parser.add_argument("--weights", type=Path, help="The model that hears recordings; by default the live one.")
@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there, too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        studies = {"simulate": self._simulate, "vgmidi": self._pairs}
+        studies = {"simulate": self._simulate, "vgmidi": self._pairs, "again": self._again}
         try:
             figures = studies.get(options["study"], self._protocol)(options)
         except DatasetError as error:
@@ -74,6 +74,13 @@ class Command(BaseCommand):
         outcome = vgmidi.second_pieces(cohort, seed=options["seed"])
         self.stdout.write(vgmidi.pair_table(outcome))
         return outcome.as_json()
+
+    def _again(self, options: dict[str, Any]) -> dict[str, Any]:
+        from training.listeners.again import again, again_table
+
+        found = again(options["data"] or Path(settings.MER_DATA) / "situnes")
+        self.stdout.write(again_table(found))
+        return dict(found)
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
         from training.listeners import simulate_tables, simulate_world
