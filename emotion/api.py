@@ -6,6 +6,8 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -17,7 +19,14 @@ from emotion import selectors, services
 from emotion.filters import EstimateFilter, SongFilter
 from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import songs_with_estimates
-from emotion.serializers import EstimateSerializer, LabelSerializer, LabelSetSerializer, SongSerializer
+from emotion.serializers import (
+    CurveSerializer,
+    EstimateSerializer,
+    LabelSerializer,
+    LabelSetSerializer,
+    SongSerializer,
+    curve_json,
+)
 
 
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
@@ -26,6 +35,18 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     queryset = songs_with_estimates()
     serializer_class = SongSerializer
     filterset_class = SongFilter
+
+    @extend_schema(
+        summary="The emotion curve of a song: the model every few seconds",
+        responses={200: CurveSerializer, 202: CurveSerializer},
+    )
+    @action(detail=True, filterset_class=None)
+    def curve(self, request: Request, pk: str) -> Response:
+        """Answer 202 while the curve is on its way, 404 where none will come, 422 with the reason where it failed."""
+        song = get_object_or_404(Song, pk=pk)
+        curve = selectors.curve_visible(song)
+        code = status.HTTP_202_ACCEPTED if curve is None else status.HTTP_200_OK
+        return Response(curve_json(song, curve), code)
 
 
 class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):

@@ -67,7 +67,7 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
                 "too_short",
                 f"Only {window.heard_s:.1f} s of audio could be decoded; at least {min_s:.0f} s are needed.",
             )
-        if _rms(window.waveform) >= SILENCE_RMS:
+        if not is_silent(window.waveform):
             return window
         if window.is_partial:
             break
@@ -78,8 +78,9 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
     )
 
 
-def _rms(waveform: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if waveform.size else 0.0
+def is_silent(waveform: NDArray[np.float32]) -> bool:
+    """Whether there is nothing that a listener, or the model, would hear."""
+    return not waveform.size or float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) < SILENCE_RMS
 
 
 def read_window_at(path: Path, place: float, *, window_s: float = WINDOW_S) -> Window:

@@ -55,3 +55,27 @@ class ReanalysisNotPossible(EmotionError):
 
     code = "reanalysis_not_possible"
     status = 409
+
+
+class TagNotExplainable(EmotionError):
+    """There is no tag to explain, or it is by a model that no longer serves."""
+
+    code = "tag_not_explainable"
+    status = 409
+
+
+class CurveNotFound(EmotionError):
+    """A song has no emotion curve, and none is on its way."""
+
+    code = "curve_not_found"
+    status = 404
+
+
+class CurveFailed(EmotionError):
+    """A song's emotion curve could not be made; the code and the sentence say why."""
+
+    status = 422
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code

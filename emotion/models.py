@@ -111,7 +111,16 @@ class EmotionEstimate(models.Model):
         indexes = [
             models.Index(
                 fields=["quadrant", "song"], condition=models.Q(is_current=True), name="estimate_current_quadrant"
-            )
+            ),
+            # Whoever searches songs asks for those that are newer than the index.
+            models.Index(fields=["-updated_at"], condition=models.Q(is_current=True), name="estimate_current_newest"),
+            # Whether the songs of a list are still there and still the same is read from this alone.
+            models.Index(
+                fields=["song"],
+                include=["updated_at"],
+                condition=models.Q(is_current=True),
+                name="estimate_current_written",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -217,6 +226,82 @@ class ReanalysisItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.song_id}: {self.state}"
+
+
+class Hearing(models.Model):
+    """Work of the model on one song beyond its tag: one row per song and version, claimed by one worker at a time."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        CLAIMED = "claimed", "Being made"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    PENDING = (State.WAITING, State.CLAIMED)
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="%(class)ss")
+    model_version = models.CharField(max_length=80)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Begun since it last got on.")
+    claim = models.CharField(max_length=16, blank=True, help_text="Only the worker that knows it may finish the work.")
+    due_at = models.DateTimeField(auto_now_add=True, help_text="From when on it may be claimed, again if it was lost.")
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_reason = models.TextField(blank=True, help_text="A sentence that a curator understands.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        abstract = True
+        constraints = [
+            models.UniqueConstraint(fields=["song", "model_version"], name="%(class)s_unique_per_song_and_version"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["model_version", "due_at"],
+                condition=models.Q(state__in=["waiting", "claimed"]),
+                name="%(class)s_next",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.state} by {self.model_version}"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether it will still change by itself."""
+        return self.state in self.PENDING
+
+
+class EmotionCurve(Hearing):
+    """The perceived emotion of one song over its length, by one model version."""
+
+    hop_s = models.FloatField(help_text="Seconds from one point to the next.")
+    window_s = models.FloatField(default=0.0, help_text="Seconds that each point heard.")
+    points_bytes = models.BinaryField(
+        default=bytes, help_text="float32, little-endian, rows of valence, arousal, p1 to p4; NaN where it is silent."
+    )
+
+    @property
+    def points(self) -> NDArray[np.float32]:
+        """`(n, 6)`: valence, arousal and the probabilities of Q1 to Q4; while it is being made, what is there yet."""
+        return np.frombuffer(bytes(self.points_bytes), dtype="<f4").reshape(-1, 6)
+
+
+class AttentionMap(Hearing):
+    """Where the network looked when one model version tagged a song; made when somebody asks."""
+
+    quadrant = models.PositiveSmallIntegerField(
+        choices=[(q.value, q.label) for q in Quadrant], null=True, blank=True, help_text="Whose weight is shown."
+    )
+    window_start_s = models.FloatField(default=0.0)
+    window_s = models.FloatField(default=0.0)
+    n_rows = models.PositiveSmallIntegerField(default=0)
+    heat_bytes = models.BinaryField(default=bytes, help_text="float32, little-endian, rows from low to high pitch.")
+    weighed = models.JSONField(default=dict, blank=True, help_text="Seconds and bands that stand out, heaviest first.")
+
+    @property
+    def heat(self) -> NDArray[np.float32]:
+        """`(n_rows, n_columns)` in [0, 1]: rows from low to high pitch, columns over the window."""
+        return np.frombuffer(bytes(self.heat_bytes), dtype="<f4").reshape(max(self.n_rows, 1), -1)
 
 
 class PerceivedLabel(models.Model):

@@ -53,6 +53,23 @@ class Prediction:
 
 
 @dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the network says of a batch of images, calibrated and without contradictions.
+
+    Attributes:
+        probabilities: `(n, 4)`, in quadrant order.
+        valence: `(n,)`, [-1, 1].
+        arousal: `(n,)`, [-1, 1].
+        embeddings: `(n, 64)` float32 of unit length.
+    """
+
+    probabilities: NDArray[np.float64]
+    valence: NDArray[np.floating]
+    arousal: NDArray[np.floating]
+    embeddings: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     image: NDArray[np.float32]
     window: Window
@@ -100,6 +117,14 @@ class Predictor:
                 for batch_start in range(0, len(ahead), BATCH_SIZE):
                     yield from self._run_batch(ahead[batch_start : batch_start + BATCH_SIZE])
 
+    def judge(self, images: NDArray[np.float32]) -> Judgement:
+        """Judge images `(n, *mel.image_shape)` in [0, 1]."""
+        outputs = self.engine.run(images)
+        probabilities = softmax(outputs.logits, self.card.temperature)
+        valence, arousal = points_of(probabilities, outputs.points)
+        lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
+        return Judgement(probabilities, valence, arousal, (outputs.embeddings / lengths).astype(np.float32))
+
     def _prepare(self, path: Path) -> _Prepared | AudioUnreadableError:
         started = time.perf_counter()
         try:
@@ -122,19 +147,15 @@ class Predictor:
         if not prepared:
             return []
         started = time.perf_counter()
-        outputs = self.engine.run(np.stack([item.image for item in prepared]))
+        judged = self.judge(np.stack([item.image for item in prepared]))
         network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
-        probabilities = softmax(outputs.logits, self.card.temperature)
-        valence, arousal = points_of(probabilities, outputs.points)
-        lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
-        unit = (outputs.embeddings / lengths).astype(np.float32)
         return [
             Prediction(
-                quadrant=Quadrant(int(probabilities[i].argmax()) + 1),
-                probabilities=probabilities[i],
-                valence=float(valence[i]),
-                arousal=float(arousal[i]),
-                embedding=unit[i],
+                quadrant=Quadrant(int(judged.probabilities[i].argmax()) + 1),
+                probabilities=judged.probabilities[i],
+                valence=float(judged.valence[i]),
+                arousal=float(judged.arousal[i]),
+                embedding=judged.embeddings[i],
                 window_start_s=item.window.start_s,
                 window_s=item.window.heard_s,
                 is_partial=item.window.is_partial,

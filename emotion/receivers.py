@@ -13,7 +13,8 @@ from django.dispatch import receiver
 from catalog.signals import song_uploaded
 from emotion.exceptions import EmotionError
 from emotion.services import predictor_get, worker_forget, worker_report
-from emotion.tasks import songs_announced
+from emotion.signals import song_analysed
+from emotion.tasks import curves_announced, songs_announced
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +25,12 @@ REPORT_EVERY_S = 5.0
 def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None:
     """Send songs that were uploaded to the analysis queue."""
     songs_announced(song_ids)
+
+
+@receiver(song_analysed, dispatch_uid="emotion.curves_announced")
+def enqueue_curves(sender: object, song_ids: list[int], **kwargs: Any) -> None:
+    """Queue the curves of songs that were tagged."""
+    curves_announced(song_ids)
 
 
 @signals.celeryd_after_setup.connect(dispatch_uid="emotion.load_model")

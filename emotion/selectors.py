@@ -7,14 +7,28 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db.models import Count, Max, Prefetch, QuerySet
 from django.utils import timezone
+from numpy.typing import NDArray
 
 from catalog.models import Song
-from emotion.exceptions import LabelNotFound
-from emotion.models import AnalysisWorker, EmotionEstimate, ModelVersion, PerceivedLabel, Reanalysis, ReanalysisItem
+from emotion.curve import spread
+from emotion.curve import times_s as curve_times_s
+from emotion.curve_sections import Section, sections, sentence
+from emotion.exceptions import CurveFailed, CurveNotFound, LabelNotFound
+from emotion.models import (
+    AnalysisWorker,
+    AttentionMap,
+    EmotionCurve,
+    EmotionEstimate,
+    ModelVersion,
+    PerceivedLabel,
+    Reanalysis,
+    ReanalysisItem,
+)
 
 WORKER_ALIVE_S = 30
 
@@ -166,3 +180,67 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
     if label is None:
         raise LabelNotFound("There is no such label, or it is not yours.")
     return label
+
+
+def curve_of(estimate: EmotionEstimate) -> EmotionCurve | None:
+    """Return the row of a song's curve by the model that made its tag; never that of another model."""
+    return EmotionCurve.objects.filter(song=estimate.song_id, model_version=estimate.model_version).first()
+
+
+def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> EmotionCurve | None:
+    """Return a song's curve once it is done, or None while it is on its way.
+
+    Args:
+        song: the song.
+        estimate: its current tag, where the caller has it already.
+
+    Raises:
+        CurveNotFound: the song has no tag, or one by a model that no longer serves and never made its curve.
+        CurveFailed: it could not be made; the code and the sentence say why.
+    """
+    estimate = estimate or current_estimate(song)
+    if estimate is None:
+        state = song.get_state_display().lower()
+        raise CurveNotFound(f"Song {song.pk} has no tag ({state}); its curve is made after the tag.")
+    curve = curve_of(estimate)
+    if curve is None and estimate.model_version != served_version():
+        raise CurveNotFound(
+            f"Song {song.pk} was tagged by model {estimate.model_version}, which no longer serves, before there were "
+            "curves: hear it again to have one."
+        )
+    if curve is not None and curve.state == EmotionCurve.State.FAILED:
+        raise CurveFailed(curve.failure_code, curve.failure_reason)
+    return curve if curve is not None and curve.state == EmotionCurve.State.DONE else None
+
+
+@dataclass(frozen=True, slots=True)
+class CurveReading:
+    """A finished curve as pages and the API read it.
+
+    Attributes:
+        times_s: `(n,)`, the middle of what each point heard.
+        points: `(n, 6)`: valence, arousal, probabilities; rows of NaN where the song is silent.
+        spreads: Standard deviations of valence and of arousal, each `(n,)`.
+        sections: The stretches of the song that carry one emotion.
+        sentence: The same in words.
+    """
+
+    times_s: NDArray[np.float64]
+    points: NDArray[np.float32]
+    spreads: tuple[NDArray[np.floating], NDArray[np.floating]]
+    sections: tuple[Section, ...]
+    sentence: str
+
+
+def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
+    """Read the stored points of a finished curve."""
+    points = curve.points
+    times_s = curve_times_s(len(points), hop_s=curve.hop_s, window_s=curve.window_s)
+    parts = sections(points[:, 2:], times_s, duration_s)
+    return CurveReading(times_s, points, spread(points[:, 2:]), parts, sentence(parts))
+
+
+def attention_of(estimate: EmotionEstimate) -> AttentionMap | None:
+    """Return where the network looked when it made a tag, if somebody asked for it."""
+    maps = AttentionMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
+    return maps.select_related("song").first()

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
 from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
+from numpy.typing import NDArray
 from rest_framework import serializers
 
 from catalog.models import Album, Artist, Song
-from emotion.models import EmotionEstimate, PerceivedLabel
+from emotion.curve_sections import Section
+from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel
 from emotion.quadrants import Quadrant
+from emotion.selectors import curve_read
 
 
 class ArtistSerializer(serializers.ModelSerializer[Artist]):
@@ -135,3 +140,67 @@ class LabelSetSerializer(serializers.Serializer[PerceivedLabel]):
     def validate_quadrant(self, name: str) -> Quadrant:
         """Turn the name into the quadrant."""
         return Quadrant[name]
+
+
+class SectionSerializer(serializers.Serializer[Section]):
+    """A stretch of a song that carries one emotion."""
+
+    quadrant = serializers.CharField(source="quadrant.name", help_text="Q1 to Q4.")
+    start_s = serializers.FloatField()
+    end_s = serializers.FloatField()
+    confidence = serializers.FloatField(help_text="Mean probability of the quadrant in it.")
+
+
+class CurveSerializer(serializers.Serializer[Any]):
+    """The emotion curve of a song: lists of the same length, a number for each point, null where the song is silent.
+
+    Each point is what the model says of the `window_s` seconds around it.
+    """
+
+    song = serializers.IntegerField()
+    state = serializers.ChoiceField(["waiting", "done"], help_text="While it waits there is nothing below.")
+    model_version = serializers.CharField(required=False)
+    hop_s = serializers.FloatField(required=False, help_text="Seconds from one point to the next.")
+    window_s = serializers.FloatField(required=False)
+    times_s = serializers.ListField(child=serializers.FloatField(), required=False)
+    valence = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
+    arousal = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
+    valence_sd = serializers.ListField(
+        child=serializers.FloatField(allow_null=True),
+        required=False,
+        help_text="Standard deviation of the quadrants' points (0.6 from the axis) under the calibrated probabilities.",
+    )
+    arousal_sd = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
+    probabilities = serializers.DictField(
+        child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
+        required=False,
+        help_text="By quadrant, calibrated.",
+    )
+    sections = SectionSerializer(many=True, required=False)
+    summary = serializers.CharField(required=False)
+
+
+def curve_json(song: Song, curve: EmotionCurve | None) -> dict[str, Any]:
+    """Return a curve in the shape of `CurveSerializer`; without one, that it waits."""
+    if curve is None:
+        return {"song": song.pk, "state": "waiting"}
+    read = curve_read(curve, duration_s=song.duration_s)
+    return {
+        "song": song.pk,
+        "state": "done",
+        "model_version": curve.model_version,
+        "hop_s": curve.hop_s,
+        "window_s": curve.window_s,
+        "times_s": read.times_s.tolist(),
+        "valence": _numbers(read.points[:, 0]),
+        "arousal": _numbers(read.points[:, 1]),
+        "valence_sd": _numbers(read.spreads[0]),
+        "arousal_sd": _numbers(read.spreads[1]),
+        "probabilities": {q.name: _numbers(read.points[:, 2 + q.index]) for q in Quadrant},
+        "sections": [SectionSerializer(part).data for part in read.sections],
+        "summary": read.sentence,
+    }
+
+
+def _numbers(values: NDArray[np.floating]) -> list[float | None]:
+    return [None if math.isnan(value) else round(float(value), 4) for value in values]

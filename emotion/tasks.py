@@ -8,11 +8,21 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from catalog.services import songs_queue, songs_reconcile
-from emotion.services import reanalysis_step, reanalysis_tick, songs_analyse
+from emotion.services import (
+    attention_make,
+    attention_tick,
+    curve_step,
+    curves_queue,
+    curves_tick,
+    reanalysis_step,
+    reanalysis_tick,
+    songs_analyse,
+)
 
 logger = logging.getLogger(__name__)
 
 BATCH_SIZE = 8
+CURVES_STALE_S = 60
 _TRANSIENT = (OperationalError, InterfaceError, OSError)
 
 
@@ -53,6 +63,58 @@ def reanalysis_go_on(reanalysis_id: int, chain: str) -> None:
 def reanalysis_tick_task() -> None:
     """Start a re-analysis again whose messages were lost."""
     reanalysis_tick()
+
+
+@shared_task(
+    name="emotion.tasks.curves_go_on",
+    autoretry_for=_TRANSIENT,
+    retry_backoff=2,
+    retry_backoff_max=60,
+    max_retries=5,
+)
+def curves_go_on() -> None:
+    """Make one curve, and send the next step to the end of the queue."""
+    if curve_step():
+        curves_start()
+
+
+@shared_task(name="emotion.tasks.curves_tick_task")
+def curves_tick_task() -> None:
+    """Begin again with curves whose messages were lost, and with songs that have none."""
+    if curves_tick():
+        curves_start()
+
+
+@shared_task(
+    name="emotion.tasks.explain_tag",
+    autoretry_for=_TRANSIENT,
+    retry_backoff=2,
+    retry_backoff_max=60,
+    max_retries=5,
+)
+def explain_tag(attention_id: int) -> None:
+    """Find out where the network looked; then curves go on, which made way for it."""
+    attention_make(pk=attention_id)
+    curves_start()
+
+
+@shared_task(name="emotion.tasks.attention_tick_task")
+def attention_tick_task() -> None:
+    """Ask again for explanations that were lost on their way, and forget those of other models."""
+    for pk in attention_tick():
+        explain_tag.delay(pk)
+
+
+def curves_start() -> None:
+    """Send one step to the analysis queue; a step that finds nothing to do, or songs that wait, sends none after it."""
+    # A message that nobody took in time is not missed: the tick starts again.
+    curves_go_on.apply_async(expires=CURVES_STALE_S)
+
+
+def curves_announced(song_ids: list[int]) -> None:
+    """Queue the curves of songs that were just tagged."""
+    if curves_queue(song_ids=song_ids):
+        curves_start()
 
 
 def songs_enqueue(song_ids: list[int]) -> None:

@@ -8,6 +8,9 @@ app_name = "emotion"
 
 urlpatterns = [
     path("songs/<int:pk>/spectrogram.png", views.spectrogram, name="spectrogram"),
+    path("songs/<int:pk>/curve/", views.song_curve, name="song_curve"),
+    path("songs/<int:pk>/attention/", views.song_attention, name="song_attention"),
+    path("songs/<int:pk>/attention.png", views.attention_picture, name="attention_picture"),
     path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
 ]

@@ -1,22 +1,26 @@
-"""Pages of the emotion app: a song's spectrogram, what people say it expresses, and how the analysis is going."""
+"""Pages of the emotion app: pictures and curve of a song, what people say it expresses, and how the analysis goes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.cache import patch_cache_control
 from django.utils.http import parse_etags, quote_etag
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.models import Song
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
-from emotion import selectors, services
+from emotion import panels, selectors, services
+from emotion.exceptions import TagNotExplainable
+from emotion.models import AttentionMap
 from emotion.quadrants import Quadrant
 
 _SPECTROGRAM_MAX_AGE_S = 3600
@@ -42,19 +46,79 @@ class StateCount:
 @require_safe
 def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
     """The song's log-mel image as a PNG."""
+    song = _song_with_file(pk)
+    # The picture depends on the bytes of the song and on how the live model makes its images, so a match needs no
+    # drawing.
+    return _picture(
+        request, f"{song.content_hash}-mel-{selectors.served_version()}", lambda: services.song_spectrogram_png(song)
+    )
+
+
+@require_safe
+def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
+    """The same picture with what weighed for the tag left bright; 404 until it was asked for and made."""
+    song = _song_with_file(pk)
+    estimate = selectors.current_estimate(song)
+    found = selectors.attention_of(estimate) if estimate else None
+    if found is None or found.state != AttentionMap.State.DONE:
+        raise Http404(f"Nobody has looked yet at how song {pk} got its tag.")
+    return _picture(
+        request, f"{song.content_hash}-attention-{found.model_version}", lambda: services.song_attention_png(found)
+    )
+
+
+def _song_with_file(pk: int) -> Song:
     song = get_object_or_404(Song, pk=pk)
     if not song.audio.storage.exists(str(song.audio.name)):
         raise Http404(f"The file of song {pk} is gone.")
-    # The picture depends on nothing but the bytes of the song, so a match needs no drawing.
-    etag = quote_etag(f"{song.content_hash}-mel")
+    return song
+
+
+def _picture(request: HttpRequest, name: str, draw: Callable[[], bytes]) -> HttpResponse:
+    etag = quote_etag(name)
     seen = parse_etags(request.headers.get("If-None-Match", ""))
     if etag in seen or "*" in seen:
         response = HttpResponse(status=304)
     else:
-        response = HttpResponse(services.song_spectrogram_png(song), content_type="image/png")
+        response = HttpResponse(draw(), content_type="image/png")
     response["ETag"] = etag
     patch_cache_control(response, private=True, max_age=_SPECTROGRAM_MAX_AGE_S)
     return response
+
+
+@require_safe
+def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
+    """The panel with the emotion curve, which asks for itself until the curve is there."""
+    song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
+    if not _wants_fragment(request):
+        return _to_song(pk, "#emotion-curve")
+    return render(request, "emotion/partials/curve.html", panels.curve_panel(song))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def song_attention(request: HttpRequest, pk: int) -> HttpResponse:
+    """The panel that explains the tag; a POST asks for the explanation, which a worker then makes."""
+    song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
+    problem = ""
+    if request.method == "POST":
+        try:
+            services.attention_request(song=song)
+        except TagNotExplainable as error:
+            problem = str(error)
+    if not _wants_fragment(request):
+        if problem:
+            messages.error(request, problem)
+        return _to_song(pk, "#attention")
+    return render(request, "emotion/partials/attention.html", panels.attention_panel(song, problem=problem))
+
+
+def _wants_fragment(request: HttpRequest) -> bool:
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.boosted
+
+
+def _to_song(pk: int, place: str) -> HttpResponse:
+    return redirect(resolve_url("recommender:song_detail", pk) + place)
 
 
 class PerceivedForm(forms.Form):
@@ -81,8 +145,7 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
             services.perceived_label_remove(user=request.user, song=song)
         else:
             services.perceived_label_set(user=request.user, song=song, quadrant=quadrant)
-    htmx = request.htmx  # type: ignore[attr-defined]
-    if not htmx or htmx.boosted:
+    if not _wants_fragment(request):
         return back
     context = {
         "song": song,
@@ -95,9 +158,7 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    fragment = htmx and not htmx.boosted
-    template = "emotion/partials/status_body.html" if fragment else "emotion/status.html"
+    template = "emotion/partials/status_body.html" if _wants_fragment(request) else "emotion/status.html"
     return render(request, template, _status_context(request))
 
 

@@ -11,4 +11,13 @@ class Migration(migrations.Migration):
                 fields=["-updated_at"], condition=models.Q(("is_current", True)), name="estimate_current_newest"
             ),
         ),
+        migrations.AddIndex(
+            model_name="emotionestimate",
+            index=models.Index(
+                fields=["song"],
+                include=["updated_at"],
+                condition=models.Q(("is_current", True)),
+                name="estimate_current_written",
+            ),
+        ),
     ]

@@ -1,6 +1,8 @@
 """Everything that writes in the emotion app."""
 
 from emotion.services.analysis import estimate_upsert, songs_analyse
+from emotion.services.attention import attention_make, attention_request, attention_tick
+from emotion.services.curves import curve_step, curves_queue, curves_tick
 from emotion.services.labels import perceived_label_remove, perceived_label_set
 from emotion.services.reanalysis import (
     reanalysis_cancel,
@@ -11,9 +13,15 @@ from emotion.services.reanalysis import (
     reanalysis_tick,
 )
 from emotion.services.serving import predictor_forget, predictor_get, worker_forget, worker_report
-from emotion.services.spectrogram import song_spectrogram_png
+from emotion.services.spectrogram import song_attention_png, song_spectrogram_png
 
 __all__ = [
+    "attention_make",
+    "attention_request",
+    "attention_tick",
+    "curve_step",
+    "curves_queue",
+    "curves_tick",
     "estimate_upsert",
     "perceived_label_remove",
     "perceived_label_set",
@@ -25,6 +33,7 @@ __all__ = [
     "reanalysis_start",
     "reanalysis_step",
     "reanalysis_tick",
+    "song_attention_png",
     "song_spectrogram_png",
     "songs_analyse",
     "worker_forget",

@@ -1,16 +1,23 @@
-"""Draws what the model hears of a song."""
+"""Draws what the model hears of a song, and where in it the network looked."""
 
 from __future__ import annotations
 
 import io
+import json
 import threading
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 
 from catalog.models import Song
-from emotion.models import ModelVersion
-from emotion.selectors import served_version
+from emotion.models import AttentionMap, ModelVersion
+from emotion.selectors import served_model
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from emotion.mel import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
@@ -20,17 +27,64 @@ def song_spectrogram_png(song: Song) -> bytes:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
         FileNotFoundError: The song's file is gone.
     """
-    from emotion.mel import MelConfig
     from emotion.spectrogram import draw
 
-    served = ModelVersion.objects.filter(version=served_version()).first()
-    config = MelConfig(**served.card["mel"]) if served else MelConfig()
+    config = _served_config()
     target = settings.MOODPLANE_VAR / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png"
     if not target.exists():
-        target.parent.mkdir(parents=True, exist_ok=True)
-        png = io.BytesIO()
-        draw(Path(song.audio.path), config).save(png, format="PNG", optimize=True)
-        beside = target.with_suffix(f".{threading.get_ident()}.tmp")
-        beside.write_bytes(png.getvalue())
-        beside.replace(target)
+        _keep(draw(Path(song.audio.path), config), target)
     return bytes(target.read_bytes())
+
+
+def song_attention_png(attention: AttentionMap) -> bytes:
+    """Draw the same picture with what weighed for the tag left bright and outlined. Cached on disk.
+
+    Args:
+        attention: One that is done.
+
+    Raises:
+        emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
+    """
+    from emotion.spectrogram import draw
+
+    target = attention_picture(attention)
+    if not target.exists():
+        config = _config_of(attention.model_version)
+        _keep(draw(Path(attention.song.audio.path), config, heat=attention.heat), target)
+    return bytes(target.read_bytes())
+
+
+def attention_picture(attention: AttentionMap) -> Path:
+    """Return where the picture of an explanation is kept."""
+    name = f"{attention.song.content_hash}-{attention.model_version}.png"
+    return Path(settings.MOODPLANE_VAR) / "attention" / name
+
+
+def _config_of(model_version: str) -> MelConfig:
+    """Return how a model makes its images; one that was never registered is the served one."""
+    from emotion.mel import MelConfig
+
+    known = ModelVersion.objects.filter(version=model_version).first()
+    return MelConfig(**known.card["mel"]) if known else _served_config()
+
+
+def _served_config() -> MelConfig:
+    """Return how the served model makes its images, as the card beside its weights says."""
+    from emotion.mel import MelConfig
+
+    weights = served_model().weights
+    try:
+        card = json.loads(weights.with_suffix(".json").read_text()) if weights else {}
+    except (OSError, ValueError):
+        card = {}
+    return MelConfig(**card.get("mel", {}))
+
+
+def _keep(picture: Image, target: Path) -> None:
+    """Write a picture whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    png = io.BytesIO()
+    picture.save(png, format="PNG", optimize=True)
+    beside = target.with_suffix(f".{threading.get_ident()}.tmp")
+    beside.write_bytes(png.getvalue())
+    beside.replace(target)

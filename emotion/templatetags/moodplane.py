@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from catalog.models import Song
+from emotion.models import EmotionEstimate
+from emotion.panels import attention_panel, curve_panel
 from emotion.quadrants import Quadrant
 
 register = template.Library()
@@ -72,6 +76,18 @@ def plane_y(arousal: float) -> str:
 def quadrant(number: int | str) -> Quadrant:
     """Turn a stored quadrant number into the quadrant, with its label and description."""
     return Quadrant(int(number))
+
+
+@register.inclusion_tag("emotion/partials/curve.html")
+def emotion_curve(song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
+    """Show the emotion curve of a song, or that it is on its way."""
+    return curve_panel(song, estimate)
+
+
+@register.inclusion_tag("emotion/partials/attention.html", takes_context=True)
+def why_this_tag(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
+    """Show what the model looks at in a song, and where it looked when it tagged it."""
+    return {"csrf_token": context.get("csrf_token"), **attention_panel(song, estimate)}
 
 
 def _place(value: float) -> str:

@@ -10,9 +10,15 @@ from pathlib import Path
 
 import pytest
 import torch
+from django.utils import timezone
+from pytest_django import Settings
 
-from emotion.selectors import workers_alive
+from emotion import services, tasks
+from emotion.models import EmotionCurve
+from emotion.selectors import served_version, workers_alive
+from tests.audio_fixtures import make_audio
 from tests.conftest import ROOT, WorkerStarter
+from tests.factories import EstimateFactory
 
 pytestmark = [pytest.mark.integration, pytest.mark.django_db(transaction=True)]
 
@@ -46,6 +52,32 @@ def test_a_worker_reports_the_device_it_really_uses_and_leaves_in_good_order(
     finally:
         starter.stop()
     assert workers_alive() == []
+
+
+def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
+    transactional_db: None, settings: Settings, tmp_path: Path
+) -> None:
+    song = EstimateFactory(song__duration_s=600.0, model_version=served_version()).song
+    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 600, codec="ogg", channels=1)
+    assert services.curves_queue(song_ids=[song.pk]) == 1
+    starter = WorkerStarter(tmp_path)
+    starter.start()
+    try:
+        tasks.curves_start()
+        _wait_until(lambda: EmotionCurve.objects.filter(state=EmotionCurve.State.CLAIMED).exists())
+        starter.kill()
+        curve = EmotionCurve.objects.get()
+        assert (curve.state, curve.attempts) == (EmotionCurve.State.CLAIMED, 1)
+        # The claim runs out by itself within a minute; the test does not wait for it.
+        EmotionCurve.objects.update(due_at=timezone.now())
+        starter.start()
+        _wait_until(lambda: bool(workers_alive()))
+        tasks.curves_tick_task.delay()
+        _wait_until(lambda: EmotionCurve.objects.filter(state=EmotionCurve.State.DONE).exists(), within_s=180)
+    finally:
+        starter.stop()
+    curve = EmotionCurve.objects.get()
+    assert (len(curve.points), curve.attempts) == (145, 2)
 
 
 def _wait_until(condition: Callable[[], bool], within_s: float = 60) -> None:

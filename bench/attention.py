@@ -1,0 +1,100 @@
+"""Which explanation of a tag is the most faithful: what happens to the tag's probability without what was marked.
+
+Run: python bench/attention.py FOLDER [number of songs]. Each rule marks places of the images of songs drawn from the
+folder. The fifth of an image that it marks most is blanked (each band by its mean), then the fifth that it marks least:
+a faithful rule loses much by the first and little by the second. Prints the mean losses of probability, and how often
+the first is the larger.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from emotion import checkpoint
+from emotion.audio import read_window
+from emotion.exceptions import AudioUnreadableError
+from emotion.mel import log_mel_image, network_input
+from emotion.network import QuadrantNetwork
+from emotion.predict import softmax
+
+SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}
+FIFTH = 0.2
+# The ends of B3's stages, by block; -1 is the last convolution.
+LAYERS = {"stride 8": 7, "stride 16, first stage": 12, "stride 16, second stage": 17, "stride 32": 25, "last": -1}
+
+
+def maps(network: QuadrantNetwork, inputs: Tensor) -> dict[str, Tensor]:
+    """Return the map of each layer and rule for the likeliest quadrant, `(rows, columns)`."""
+    kept: dict[str, Tensor] = {}
+
+    def keep(name: str) -> object:
+        return lambda _module, _inputs, output: kept.__setitem__(name, output)
+
+    backbone = network.backbone
+    hooks = [
+        (backbone._bn1 if place < 0 else backbone._blocks[place]).register_forward_hook(keep(name))
+        for name, place in LAYERS.items()
+    ]
+    logits = network(inputs.requires_grad_())[0][0]
+    for hook in hooks:
+        hook.remove()
+    gradients = torch.autograd.grad(logits[logits.argmax()], list(kept.values()))
+    found = {}
+    for (name, output), gradient in zip(kept.items(), gradients, strict=True):
+        found[f"Grad-CAM, {name}"] = (gradient.mean((2, 3), keepdim=True) * output).sum(1)[0]
+        found[f"LayerCAM, {name}"] = (torch.relu(gradient) * output).sum(1)[0]
+        found[f"HiResCAM, {name}"] = (gradient * output).sum(1)[0]
+    found["at random"] = torch.rand(8, 11)
+    return {name: torch.relu(one).detach() for name, one in found.items()}
+
+
+def blanked(image: NDArray[np.float32], heat: Tensor) -> list[NDArray[np.float32]]:
+    """Return the image without the fifth that is marked most, and without the fifth that is marked least."""
+    full = functional.interpolate(heat[None, None], image.shape, mode="bilinear")[0, 0].numpy()
+    order = full.ravel().argsort(kind="stable")
+    n = round(FIFTH * len(order))
+    mean = np.repeat(image.mean(axis=1), image.shape[1])
+    made = []
+    for places in (order[-n:], order[:n]):
+        one = image.copy()
+        one.ravel()[places] = mean[places]
+        made.append(one)
+    return made
+
+
+def main() -> None:
+    folder, n_songs = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 40
+    torch.manual_seed(0)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    network, card = checkpoint.load(checkpoint.shipped_weights())
+    losses: dict[str, list[tuple[float, float]]] = {}
+    for place in np.random.default_rng(0).permutation(len(files))[:n_songs]:
+        try:
+            window = read_window(files[place], window_s=card.mel.window_s)
+        except AudioUnreadableError:
+            continue
+        image = log_mel_image(window.waveform, card.mel)
+        found = maps(network, torch.from_numpy(network_input(image[None], card.mel)))
+        images = [image, *(one for heat in found.values() for one in blanked(image, heat))]
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(network_input(np.stack(images), card.mel)))[0].numpy()
+        sure = softmax(logits, card.temperature)[:, logits[0].argmax()]
+        for i, name in enumerate(found):
+            losses.setdefault(name, []).append((sure[0] - sure[1 + 2 * i], sure[0] - sure[2 + 2 * i]))
+    for name, pairs in losses.items():
+        most, least = np.array(pairs).T
+        print(f"{name:34s} most {most.mean():.3f}  least {least.mean():.3f}  larger in {(most > least).mean():.2f}")
+    print(f"{len(pairs)} songs of {folder}.")
+
+
+if __name__ == "__main__":
+    main()
