@@ -17,7 +17,7 @@ from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from recommender.candidates import estimates_playable, songs_index
+from recommender.candidates import estimates_playable, songs_alike
 from recommender.exceptions import (
     MoodNotFound,
     PlaylistItemNotFound,
@@ -211,12 +211,7 @@ def songs_browse(
 
 def similar_songs(song: Song, k: int = 6) -> list[Song]:
     """Return the songs that sound most like a song, best first, each with `current_estimates`."""
-    # A few more than asked for: some may have been deleted, or have failed, since the index was built.
-    found = songs_index().like_song(song.pk, k + 10).song_ids.tolist()
-    playable = estimates_playable().filter(song_id__in=found).values("song_id")
-    songs = Song.objects.filter(pk__in=playable).select_related("artist", "album")
-    by_id = {each.pk: each for each in songs.prefetch_related(_current_estimates())}
-    return [by_id[song_id] for song_id in found if song_id in by_id][:k]
+    return songs_in_order(songs_alike(song.pk, k))
 
 
 def songs_in_order(song_ids: list[int]) -> list[Song]:
