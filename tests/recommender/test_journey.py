@@ -196,7 +196,7 @@ def test_a_term_decided_if_and_only_if_another_song_would_have_had_the_place_wit
     """The definition, checked against a plain sum over the whole path with one song changed and one term left out."""
     seen: set[str] = set()
     targets = place_targets(DOWN, 8)
-    for seed in range(6):
+    for seed in range(16):
         pool = everything_at_work(seed, n_songs=60)
         songs, _ = walk(pool, DOWN, 8)
         rows = [song.row for song in songs]
