@@ -79,7 +79,8 @@ class _Task:
 
     @property
     def weights(self) -> Weights:
-        return Weights.of(self.wish.variety, around=self.anchor is not None and self.anchor.is_comparable)
+        around = self.anchor is not None and self.anchor.is_comparable
+        return Weights.of(self.wish.variety, around=around, journey=bool(self.wish.path))
 
 
 def compose(*, listener: Listener, wish: Wish, fixed: Mapping[int, int] | None = None) -> Composition:

@@ -61,6 +61,10 @@ class Candidates:
         return Candidates(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
+# A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
+_NOVELTY = 0.7
+
+
 @dataclass(frozen=True, slots=True)
 class Weights:
     """What each term counts relative to closeness at the very target; make them with `Weights.of`."""
@@ -70,19 +74,20 @@ class Weights:
     diversity: float
     confidence: float = 0.1
     liking: float = 0.15
-    # A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
-    novelty: float = 0.7
+    novelty: float = _NOVELTY
     artist: float = 0.12
     album: float = 0.08
 
     @classmethod
-    def of(cls, variety: float, *, around: bool = False) -> Weights:
+    def of(cls, variety: float, *, around: bool = False, journey: bool = False) -> Weights:
         """Return the weights for a variety in [0, 1]; `around` a song, sounding like it counts more than its mood.
 
-        Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3.
+        Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a change
+        of sound, or a song not heard lately, is worth half as much of it.
         """
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
-        return cls(closeness=closeness, likeness=likeness, diversity=0.5 * variety)
+        way = 0.5 if journey else 1.0
+        return cls(closeness, likeness, diversity=0.5 * variety * way, novelty=_NOVELTY * way)
 
 
 def draw_temperature(variety: float) -> float:
