@@ -82,8 +82,8 @@ class Weights:
     def of(cls, variety: float, *, around: bool = False, journey: bool = False) -> Weights:
         """Return the weights for a variety in [0, 1]; `around` a song, sounding like it counts more than its mood.
 
-        Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a change
-        of sound, or a song not heard lately, is worth half as much of it.
+        Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a
+        change of sound, or a song not heard lately, is worth half as much of it.
         """
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
         way = 0.5 if journey else 1.0

@@ -18,8 +18,8 @@ from recommender.adaptation import TYPICAL_MOOD, ListenerModel, Prior
 from recommender.adaptation.ratings import MOOD
 from recommender.journey import PathQuality, path_quality, place_targets
 from recommender.journey_walk import Drift, walk
-from recommender.ranking import Candidates, draw_temperature
-from training.listeners.simulate import VARIETY, WEIGHTS, Simulated, Songs
+from recommender.ranking import Candidates, Weights, draw_temperature
+from training.listeners.simulate import VARIETY, Simulated, Songs
 from training.listeners.simulate_policies import candidates_of, joined
 
 HEARD = 20
@@ -32,7 +32,7 @@ Way = Callable[[Candidates, NDArray[np.float64], Drift, int], NDArray[np.int64]]
 
 def planned(candidates: Candidates, path: NDArray[np.float64], drift: Drift, seed: int) -> NDArray[np.int64]:
     """Return the rows `(n_places,)` of the recommender's journey."""
-    return walk(candidates, path, N_PLACES, weights=WEIGHTS, drift=drift).rows
+    return walk(candidates, path, N_PLACES, weights=Weights.of(VARIETY, journey=True), drift=drift).rows
 
 
 def nearest(candidates: Candidates, path: NDArray[np.float64], drift: Drift, seed: int) -> NDArray[np.int64]:
