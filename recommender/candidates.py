@@ -29,9 +29,7 @@ from recommender.rows import (
     NewerState,
     columns_of,
     estimates_playable,
-    n_dimensions_of,
     newer_state,
-    rows_state,
     song_rows,
     written_at,
 )
@@ -107,13 +105,6 @@ def songs_index() -> SongIndex:
         return _stand_in(directory).current()
     # One that was published before the first song was tagged knows no model to compare with.
     return published if len(published) else _stand_in(directory).current()
-
-
-def index_from_rows() -> SongIndex:
-    """Build an index of every playable song in memory; their state is read first, so that it is never newer."""
-    state = rows_state()
-    columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
-    return SongIndex.build(columns, state)
 
 
 def _index_of_newest(limit: int) -> SongIndex:

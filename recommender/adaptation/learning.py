@@ -26,17 +26,10 @@ _NAMED_ANCHOR, _TIMBRE_ANCHOR = 1.0, 0.05
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """One listener's usable answers: features `(m, p)`, felt and mood before `(m, 2)`, weights `(m,)`."""
+    """One listener's usable ratings and their features `(m, p)`."""
 
+    usable: Ratings
     x: NDArray[np.float64]
-    felt: NDArray[np.float64]
-    moods: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-    @property
-    def mood_known(self) -> NDArray[np.int64]:
-        """1 where the mood before is known, `(m,)`."""
-        return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
 
 
 @dataclass(slots=True)
@@ -51,12 +44,6 @@ class _State:
     stay_sd: NDArray[np.float64]
 
 
-def _answers(said: _Said, mean: NDArray[np.float64], noise: NDArray[np.float64]) -> Answers:
-    return Answers(
-        said.x, said.felt - said.x @ mean.T, noise[:, said.mood_known].T, said.felt - said.moods, said.weights
-    )
-
-
 def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior) -> Prior:
     """Learn what listeners have in common.
 
@@ -66,7 +53,7 @@ def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior
         start: what is believed before; returned as it is when nobody said anything usable.
     """
     said = [_usable(ratings, basis) for ratings in listeners]
-    said = [each for each in said if len(each.felt)]
+    said = [each for each in said if len(each.x)]
     liking = learn_liking(listeners, basis, start.liking)
     if not said:
         return replace(start, liking=liking)
@@ -86,7 +73,7 @@ def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior
 
 def _usable(ratings: Ratings, basis: NDArray[np.float64]) -> _Said:
     usable = ratings.with_feeling()
-    return _Said(features_of(usable, basis), usable.felt, usable.moods, usable.weights)
+    return _Said(usable, features_of(usable, basis))
 
 
 def _learn(said: Sequence[_Said], basis: NDArray[np.float64], start: Prior) -> _State:
@@ -104,7 +91,9 @@ def _learn(said: Sequence[_Said], basis: NDArray[np.float64], start: Prior) -> _
 
 def _posterior(said: _Said, state: _State) -> Posterior:
     extra = ((said.x @ state.uncertainty) * said.x).sum(axis=2)
-    return infer(_answers(said, state.mean, state.noise), state.spread, state.stay, state.stay_sd, extra)
+    return infer(
+        Answers.of(said.usable, said.x, state.mean, state.noise), state.spread, state.stay, state.stay_sd, extra
+    )
 
 
 def _spread(found: Sequence[Posterior], start: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -120,8 +109,8 @@ def _noise(
     said: Sequence[_Said], found: Sequence[Posterior], now: NDArray[np.float64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the noise `(2, 2)`: what the precisions leave unexplained, by axis and by whether the mood was known."""
-    known = np.concatenate([each.mood_known for each in said])
-    counted = np.concatenate([each.moved * said_by.weights for each, said_by in zip(found, said, strict=True)])
+    known = np.concatenate([each.usable.mood_known for each in said])
+    counted = np.concatenate([each.moved * said_by.usable.weights for each, said_by in zip(found, said, strict=True)])
     count = np.bincount(known, weights=counted, minlength=2)
     learned = np.empty((2, 2))
     for axis in (0, 1):
@@ -136,10 +125,10 @@ def _stay(
     said: Sequence[_Said], found: Sequence[Posterior], start: Prior
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the Beta's counts, as strong as they were, and how exactly the unmoved repeat their mood."""
-    stayed = np.concatenate([(1 - each.moved) * by.weights for each, by in zip(found, said, strict=True)])
-    apart = np.concatenate([by.felt - by.moods for by in said])
+    stayed = np.concatenate([(1 - each.moved) * by.usable.weights for each, by in zip(found, said, strict=True)])
+    apart = np.concatenate([by.usable.felt - by.usable.moods for by in said])
     known = np.isfinite(apart).all(axis=1)
-    heard = [each.stay[0] / each.stay.sum() for each, by in zip(found, said, strict=True) if by.mood_known.any()]
+    heard = [each.stay[0] / each.stay.sum() for each, by in zip(found, said, strict=True) if by.usable.mood_known.any()]
     strength = start.stay.sum()
     share = (start.stay[0] / strength * PSEUDO_LISTENERS + sum(heard)) / (PSEUDO_LISTENERS + len(heard))
     squares = (stayed[known, None] * apart[known] ** 2).sum(axis=0)
@@ -159,7 +148,7 @@ def _mean(
     for each, posterior in zip(said, found, strict=True):
         weighted = posterior.precision[:, :, None] * each.x
         told = weighted.transpose(0, 2, 1) @ each.x
-        said_of_it = (weighted * each.felt.T[:, :, None]).sum(axis=1)
+        said_of_it = (weighted * each.usable.felt.T[:, :, None]).sum(axis=1)
         # Woodbury: answers of one listener share that listener's deviation, so they say less than their number.
         shared = told @ np.linalg.inv(within + told)
         left = left + told - shared @ told

@@ -48,14 +48,11 @@ class LikingModel:
         own = dict(zip(songs, left.tolist(), strict=True))
         return cls(mean, covariance, basis, own, dict(zip(songs, likes.tolist(), strict=True)))
 
-    def predict(
-        self, song_ids: NDArray[np.int64], embeddings: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the expected like in [-1, 1] and its standard deviation, both `(n,)`."""
+    def predict(self, song_ids: NDArray[np.int64], embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the expected like in [-1, 1], `(n,)`."""
         x = _features(embeddings, self.basis)
-        own = _looked_up(self.own, song_ids)
-        sd = np.sqrt(np.einsum("np,pq,nq->n", x, self.covariance, x))
-        return np.clip(x @ self.mean + np.nan_to_num(own), -1.0, 1.0), np.where(np.isnan(own), sd, sd * (1 - OWN_SHARE))
+        own = np.nan_to_num(_looked_up(self.own, song_ids))
+        return np.clip(x @ self.mean + own, -1.0, 1.0)
 
     def said_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what was said or implied of each song itself, `(n,)`, NaN when nothing was."""

@@ -11,7 +11,7 @@ from scipy.special import ndtr, stdtr
 from recommender.adaptation.liking import LikingModel
 from recommender.adaptation.posterior import Answers, Posterior, infer
 from recommender.adaptation.prior import NOISE_DF, Prior
-from recommender.adaptation.ratings import MOOD, Ratings, features, features_of
+from recommender.adaptation.ratings import MOOD, N_NAMED, PERCEIVED, Ratings, features, features_of
 
 # However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
 MAX_SHIFT = 0.8
@@ -35,7 +35,7 @@ class Felt:
     `by_mood` `(n, 2)`, the part of the shift due to the mood before; `by_ratings` `(n, 2)`, the part that the
     listener's own ratings made; `sd` `(n,)`, standard deviation of the point, of the less certain axis; `n_similar`
     `(n,)`, rated similar songs that moved it the way it went; `by_own_rating` `(n,)`, whether a rating of the very song
-    did; `liking` `(n,)` in [-1, 1] with `liking_sd` `(n,)`; `own_like` `(n,)`, what was said or implied of the very
+    did; `liking` `(n,)` in [-1, 1]; `own_like` `(n,)`, what was said or implied of the very
     song, else NaN.
     """
 
@@ -47,7 +47,6 @@ class Felt:
     n_similar: NDArray[np.int64]
     by_own_rating: NDArray[np.bool_]
     liking: NDArray[np.float64]
-    liking_sd: NDArray[np.float64]
     own_like: NDArray[np.float64]
 
 
@@ -95,7 +94,7 @@ class ListenerModel:
         basis = np.zeros((0, ratings.embeddings.shape[1])) if basis is None else np.asarray(basis, np.float64)
         usable = ratings.with_feeling()
         usable = replace(usable, felt=np.clip(usable.felt, -1, 1), perceived=np.clip(usable.perceived, -1, 1))
-        answers = set_against(usable, prior, basis)
+        answers = Answers.of(usable, features_of(usable, basis), prior.coefficients(basis), prior.noise)
         return cls(
             prior=prior,
             basis=basis,
@@ -121,11 +120,6 @@ class ListenerModel:
         """The listener's own coefficients `(2, 6 + r)` on `ratings.features`."""
         return np.asarray(self.prior.coefficients(self.basis) + self.posterior.mean)
 
-    @property
-    def bias(self) -> tuple[float, float]:
-        """How far the listener's ratings shift (valence, arousal) of a song that is neutral in everything."""
-        return float(self.posterior.mean[0, 0]), float(self.posterior.mean[1, 0])
-
     def predict(
         self,
         song_ids: NDArray[np.int64],
@@ -149,7 +143,6 @@ class ListenerModel:
         by_ratings = np.clip(x @ self.posterior.mean.T + self._own_effect(song_ids), -MAX_SHIFT, MAX_SHIFT)
         point = np.clip(shared + by_ratings, -1.0, 1.0)
         n_similar, by_own = self._supporters(song_ids, x, embeddings, by_ratings)
-        liking, liking_sd = self.liking.predict(song_ids, embeddings)
         return Felt(
             point=point,
             shift=point - perceived,
@@ -158,8 +151,7 @@ class ListenerModel:
             sd=np.sqrt(((x @ self.posterior.covariance) * x).sum(axis=2)).max(axis=0),
             n_similar=n_similar,
             by_own_rating=by_own,
-            liking=liking,
-            liking_sd=liking_sd,
+            liking=self.liking.predict(song_ids, embeddings),
             own_like=self.liking.said_of(song_ids),
         )
 
@@ -204,8 +196,8 @@ class ListenerModel:
         coefficients = self.coefficients
         return LinearFelt(
             offset=(x @ coefficients.T)[0],
-            on_perceived=coefficients[:, 4:6],
-            on_embedding=coefficients[:, 6:] @ self.basis,
+            on_perceived=coefficients[:, PERCEIVED],
+            on_embedding=coefficients[:, N_NAMED:] @ self.basis,
             liking=self.liking.on_embedding(),
         )
 
@@ -251,19 +243,6 @@ class ListenerModel:
         rated = np.isin(song_ids, self.song_ids)
         moved_by_own = rated & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
         return supports.sum(axis=1), moved_by_own
-
-
-def set_against(usable: Ratings, prior: Prior, basis: NDArray[np.float64]) -> Answers:
-    """Return usable ratings set against what the prior's mean expects."""
-    x = features_of(usable, basis)
-    known = np.asarray(np.isfinite(usable.moods).all(axis=1), np.int64)
-    return Answers(
-        x=x,
-        residuals=usable.felt - x @ prior.coefficients(basis).T,
-        noise=prior.noise[:, known].T,
-        unmoved=usable.felt - usable.moods,
-        weights=usable.weights,
-    )
 
 
 def _drawn(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.adaptation.prior import NOISE_DF
+from recommender.adaptation.ratings import Ratings
 
 _ITERATIONS = 10
 _T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOISE_DF * pi)
@@ -31,6 +32,19 @@ class Answers:
     noise: NDArray[np.float64]
     unmoved: NDArray[np.float64]
     weights: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, usable: Ratings, x: NDArray[np.float64], mean: NDArray[np.float64], noise: NDArray[np.float64]
+    ) -> Answers:
+        """Set usable ratings with features `x` against mean coefficients `(2, p)`; `noise` `(2, 2)` is as a prior's."""
+        return cls(
+            x=x,
+            residuals=usable.felt - x @ mean.T,
+            noise=noise[:, usable.mood_known].T,
+            unmoved=usable.felt - usable.moods,
+            weights=usable.weights,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,11 @@ class Ratings:
         """Return some rows, by a mask or by their numbers."""
         return Ratings(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
+    @property
+    def mood_known(self) -> NDArray[np.int64]:
+        """1 where the mood before is known, else 0, `(m,)`."""
+        return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
+
     def with_feeling(self) -> Ratings:
         """Return the rows that say what was felt and can be set against a song; what is not finite says nothing."""
         finite = np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.felt).all(axis=1)

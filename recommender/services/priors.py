@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count
@@ -46,8 +45,7 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
     if not (anyway or _is_due(n_ratings, index)):
         return None
     said = [ratings_for_model(user, index) for user in User.objects.filter(pk__in=listeners).order_by("pk")]
-    basis = getattr(index, "basis", np.zeros((0, index.n_dimensions)))
-    learned = learn(said, basis, Prior.default())
+    learned = learn(said, index.basis, Prior.default())
     row = _store(learned, index.info.model_version, len(said), n_ratings)
     logger.info("Learned what %d listeners have in common from %d ratings.", len(said), n_ratings)
     return row

@@ -21,7 +21,8 @@ from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, Reanalysis
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
 from emotion.services import reanalysis
 from mer_site.celery import app as celery_app
-from recommender.candidates import index_from_rows
+from recommender.index import SongIndex
+from recommender.rows import columns_of, estimates_playable, n_dimensions_of, rows_state
 from recommender.services import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
@@ -247,7 +248,9 @@ def test_playlists_and_the_index_work_half_way_through(
     assert prevailing_model_version() == OLD
     services.reanalysis_step(pk=job.pk, chain=job.chain)
     assert prevailing_model_version() == "shipped-1"
-    index = index_from_rows()
+    state = rows_state()
+    columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
+    index = SongIndex.build(columns, state)
     assert (index.info.model_version, len(index)) == ("shipped-1", 12)
     heard = [song.pk for song in songs[:8]]
     # Embeddings of two models are never compared: only what the index's own model heard can be alike.

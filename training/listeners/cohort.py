@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.adaptation import Ratings
+from recommender.index import felt
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,4 @@ class Cohort:
 
 def principal_directions(embeddings: NDArray[np.float64], n_directions: int) -> NDArray[np.float64]:
     """Return orthonormal rows `(r, d)` along which embeddings `(n, d)` vary most, as the index chooses them."""
-    _, _, directions = np.linalg.svd(embeddings - embeddings.mean(axis=0), full_matrices=False)
-    return np.asarray(directions[:n_directions])
+    return felt.principal_directions(embeddings.sum(axis=0), embeddings.T @ embeddings, len(embeddings))[:n_directions]

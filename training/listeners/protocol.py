@@ -217,7 +217,7 @@ def _concordance(felt: NDArray[np.float64], said: NDArray[np.float64]) -> NDArra
 
 def _liking_error(held: Held) -> float:
     model = ListenerModel.fit(held.support, held.prior, held.basis)
-    liked, _ = model.liking.predict(held.asked.song_ids, held.asked.embeddings)
+    liked = model.liking.predict(held.asked.song_ids, held.asked.embeddings)
     return float(np.nanmean(np.abs(liked - held.asked.likes)))
 
 
