@@ -1,0 +1,28 @@
+"""Django's `makemessages`, told of our own markers and of the folders that hold nothing of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.commands import makemessages
+
+_NOT_OURS = ("var/*", "runs/*", "tests/*", "bench/*", "static/vendor/*")
+
+
+class Command(makemessages.Command):
+    """Collect the messages of one domain: `django` (Python and templates) or `djangojs` (scripts)."""
+
+    xgettext_options = [
+        *makemessages.Command.xgettext_options,
+        "--keyword=ngettext_noop:1,2",
+        "--keyword=pgettext_noop:1c,2",
+    ]
+
+    # A guess at a translation would stand in the way of seeing that there is none.
+    msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        options["ignore_patterns"] = [*options["ignore_patterns"], *_NOT_OURS]
+        # Line numbers would change with every edit of the code.
+        options["add_location"] = options["add_location"] or "file"
+        super().handle(*args, **options)

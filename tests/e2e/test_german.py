@@ -1,0 +1,67 @@
+"""A German browser: the words of pages, of scripts and of what the server answers are German, and stay so."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from playwright.sync_api import expect
+
+from catalog.models import Song
+from recommender.models import FeltRating
+from tests.e2e.conftest import Opener
+from tests.e2e.test_listening import NEW_PASSWORD, order, set_slider, wait_until_heard
+
+_WORDS = """async () => {
+  const words = await import("/static/js/words.js");
+  return [
+    words.language(),
+    words.gettext("nobody ever says this"),
+    words.ngettext("one", "many", 1),
+    words.ngettext("one", "many", 2),
+    words.interpolate("%(share)s %% of %(what)s", { share: 5, what: "$& all" }, true),
+    words.interpolate("%s and %s", ["this", "that"]),
+  ];
+}"""
+
+
+def test_somebody_signs_up_hears_and_rates_in_german(open_page: Opener, songs: list[Song]) -> None:
+    with open_page(viewport={"width": 1280, "height": 900}, locale="de-DE") as page:
+        page.goto("/")
+        expect(page.locator("html")).to_have_attribute("lang", "de")
+        page.get_by_role("link", name="Registrieren").first.click()
+        page.fill("[name=username]", "dora")
+        page.fill("[name=password1]", NEW_PASSWORD)
+        page.fill("[name=password2]", "vertippt")
+        page.get_by_role("main").get_by_role("button", name="Registrieren").click()
+        expect(page.get_by_role("main")).to_contain_text("Die beiden Passwörter sind nicht identisch")
+        page.fill("[name=password1]", NEW_PASSWORD)
+        page.fill("[name=password2]", NEW_PASSWORD)
+        page.get_by_role("main").get_by_role("button", name="Registrieren").click()
+        expect(page.locator(".site-account__name")).to_have_text("dora")
+
+        page.get_by_role("button", name="Ruhig").first.click()
+        wait_until_heard(page)
+        assert len(order(page)) == 12
+        expect(page.locator(".song-row__reason").first).to_contain_text("sicher")
+        # Words of scripts: the slider's value, and the player's button.
+        expect(page.locator("#felt-valence")).to_have_attribute("aria-valuetext", "noch nicht beantwortet")
+        expect(page.locator("#player").get_by_role("button", name="Pause")).to_be_visible()
+        set_slider(page, "#felt-valence", "End", 1)
+        set_slider(page, "#felt-arousal", "End", 1)
+        page.locator("#felt").get_by_role("button", name="Speichern").click()
+        expect(page.locator("#playlist-changes")).to_contain_text(re.compile("Deine Bewertung von „.*“"))
+        assert FeltRating.objects.get().felt_valence == 1.0
+
+        said: Any = page.evaluate(_WORDS)
+        assert said == ["de", "nobody ever says this", "one", "many", "5 % of $& all", "this and that"]
+
+        # The choice outlives the browser's wish, on every page, and without signing out.
+        page.get_by_role("button", name="English").click()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        assert page.evaluate(_WORDS)[:3] == ["en", "nobody ever says this", "one"]
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Songs").click()
+        page.get_by_role("button", name="Deutsch").click()
+        expect(page.get_by_role("button", name="Abmelden")).to_be_visible()
+        assert page.url.endswith("/songs/")
