@@ -7,6 +7,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
@@ -18,10 +19,15 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 
 from catalog import selectors, services
-from catalog.exceptions import FileMissing, SongNotRetryable
+from catalog.exceptions import FileMissing
 from catalog.models import Upload
 from catalog.permissions import CanUpload, can_manage_upload
-from catalog.serializers import UploadBatchSerializer, UploadRequestSerializer, UploadSerializer
+from catalog.serializers import (
+    UploadBatchSerializer,
+    UploadRequestSerializer,
+    UploadSerializer,
+    UploadsRetriedSerializer,
+)
 from catalog.uploadhandlers import uploads_capped
 
 
@@ -66,7 +72,9 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """
         files = request.FILES.getlist("file")
         if not files:
-            raise FileMissing('There is no file in this request. Send audio as multipart/form-data in the part "file".')
+            raise FileMissing(
+                _('There is no file in this request. Send audio as multipart/form-data in the part "file".')
+            )
         owner = cast(User, request.user)
         uploads = [services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in files]
         rows = UploadSerializer(uploads, many=True).data
@@ -82,11 +90,15 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """Analyse a failed song once more."""
         upload = self.get_object()
         if not can_manage_upload(request.user, upload):
-            raise PermissionDenied("Only its owner or the staff may retry an upload.")
-        if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
-            raise SongNotRetryable("This file was not kept, so there is nothing to retry. Upload it again.")
-        services.song_retry(song=upload.song)
+            raise PermissionDenied(_("Only its owner or the staff may retry an upload."))
+        services.upload_retry(upload=upload)
         return Response(UploadSerializer(upload).data, status.HTTP_202_ACCEPTED)
+
+    @extend_schema(request=None, responses={202: UploadsRetriedSerializer})
+    @action(detail=False, methods=["post"], url_path="retry", pagination_class=None)
+    def retry_all(self, request: Request) -> Response:
+        """Analyse all failed songs among the caller's uploads once more."""
+        return Response({"count": services.uploads_retry(uploads=self.get_queryset())}, status.HTTP_202_ACCEPTED)
 
     def get_parsers(self) -> list[Any]:
         """Take multipart bodies only when a file is offered."""

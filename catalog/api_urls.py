@@ -1,10 +1,17 @@
 """Addresses of the catalog's API, below /api/v1/."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from catalog.api import UploadViewSet
+from catalog.api_resumable import ResumableUploadsView, ResumableUploadView
 
 router = SimpleRouter()
 router.register("uploads", UploadViewSet, basename="api-upload")
 
-urlpatterns = router.urls
+# Before the router, which would take the word for the number of an upload.
+urlpatterns = [
+    path("uploads/resumable/", ResumableUploadsView.as_view(), name="api-upload-sessions"),
+    path("uploads/resumable/<str:public_id>/", ResumableUploadView.as_view(), name="api-upload-session"),
+    *router.urls,
+]

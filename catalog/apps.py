@@ -1,6 +1,12 @@
 from django.apps import AppConfig
+from django.utils import formats, translation
+
+from catalog import wording
 
 
 class CatalogConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     name = "catalog"
+
+    def ready(self) -> None:
+        wording.install(translation, formats.number_format)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext_lazy
 
 
 class _FilesInput(forms.ClearableFileInput):
@@ -28,4 +29,6 @@ class FilesField(forms.FileField):
 class UploadForm(forms.Form):
     """Several audio files."""
 
-    file = FilesField(label="Audio files", error_messages={"required": "Choose at least one audio file."})
+    file = FilesField(
+        label=gettext_lazy("Audio files"), error_messages={"required": gettext_lazy("Choose at least one audio file.")}
+    )

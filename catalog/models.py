@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
+
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop
 
 # The artist of songs whose tags and file name tell none. Its songs are not by one performer.
-UNKNOWN_ARTIST = "Unknown artist"
+UNKNOWN_ARTIST = gettext_noop("Unknown artist")
+
+
+def artist_shown(name: str) -> str:
+    """Return an artist's name as people see it; who is unknown is so in the reader's language."""
+    return _(UNKNOWN_ARTIST) if name == UNKNOWN_ARTIST else name
+
+
+def name_key(name: str) -> str:
+    """Key under which spellings that differ only in case or spaces are one name."""
+    return " ".join(name.casefold().split())[:300]
 
 
 class Artist(models.Model):
@@ -21,7 +35,7 @@ class Artist(models.Model):
         ordering = ["name_key"]
 
     def __str__(self) -> str:
-        return self.name
+        return artist_shown(self.name)
 
     @property
     def is_unknown(self) -> bool:
@@ -48,11 +62,11 @@ class Song(models.Model):
     """One distinct audio content. The content hash is unique: the same bytes are never two songs."""
 
     class State(models.TextChoices):
-        UPLOADED = "uploaded", "Uploaded"
-        QUEUED = "queued", "Queued"
-        ANALYSING = "analysing", "Analysing"
-        TAGGED = "tagged", "Tagged"
-        FAILED = "failed", "Failed"
+        UPLOADED = "uploaded", gettext_lazy("Uploaded")
+        QUEUED = "queued", gettext_lazy("Queued")
+        ANALYSING = "analysing", gettext_lazy("Analysing")
+        TAGGED = "tagged", gettext_lazy("Tagged")
+        FAILED = "failed", gettext_lazy("Failed")
 
     title = models.CharField(max_length=300)
     artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="songs")
@@ -87,6 +101,8 @@ class Song(models.Model):
         indexes = [
             GinIndex(fields=["search"], name="song_search_gin"),
             models.Index(fields=["state", "lease_expires_at"], name="song_state_lease"),
+            models.Index(fields=["title", "-id"], name="song_by_title"),
+            models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
         ]
 
     def __str__(self) -> str:
@@ -97,9 +113,9 @@ class Upload(models.Model):
     """One file that somebody offered, whatever became of it."""
 
     class Outcome(models.TextChoices):
-        ACCEPTED = "accepted", "Accepted"
-        DUPLICATE = "duplicate", "Duplicate"
-        FAILED = "failed", "Failed"
+        ACCEPTED = "accepted", gettext_lazy("Accepted")
+        DUPLICATE = "duplicate", gettext_lazy("Duplicate")
+        FAILED = "failed", gettext_lazy("Failed")
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="uploads"
@@ -111,6 +127,7 @@ class Upload(models.Model):
     failure_code = models.CharField(max_length=40, blank=True)
     failure_reason = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    hidden_at = models.DateTimeField(null=True, blank=True, help_text="When its owner took it off the upload page.")
 
     class Meta:
         ordering = ["-id"]
@@ -128,8 +145,109 @@ class Upload(models.Model):
         return "failed"
 
     @property
+    def state_label(self) -> str:
+        """The state in a word for people."""
+        if self.outcome == self.Outcome.ACCEPTED:
+            return str(self.song.get_state_display() if self.song else Song.State.FAILED.label)
+        return str(self.get_outcome_display())
+
+    @property
     def reason(self) -> str:
         """Why it failed, in a sentence; empty when it did not."""
         if self.outcome == self.Outcome.ACCEPTED:
-            return self.song.failure_reason if self.song else "The song was deleted."
+            return _(self.song.failure_reason) if self.song else _("The song was deleted.")
         return self.failure_reason
+
+
+class SongChange(models.Model):
+    """What a curator changed in one go, of one song or of many; it can be undone as a whole."""
+
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    made_at = models.DateTimeField(auto_now_add=True)
+    n_songs = models.PositiveIntegerField(default=0, help_text="Songs that really changed.")
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Change {self.pk}: {self.n_songs} songs"
+
+
+class SongEdit(models.Model):
+    """What a change did to the tags of one song: its values before and after, of the changed fields alone."""
+
+    change = models.ForeignKey(SongChange, on_delete=models.CASCADE, related_name="edits")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="edits")
+    before = models.JSONField(help_text='By field, names in words, such as {"artist": "Ann"}.')
+    after = models.JSONField()
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["change", "song"], name="song_edit_unique_per_change")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {', '.join(self.after)}"
+
+
+def _session_id() -> str:
+    return secrets.token_hex(16)
+
+
+class UploadSession(models.Model):
+    """A large file on its way, piece by piece; the pieces lie in one file under `incoming/`.
+
+    `offset_bytes` is the truth about what arrived: whatever the file holds beyond it is cut off before the next piece.
+    Once complete it stays a while with the `Upload` that it became, so that a sender who missed the answer can ask.
+    """
+
+    public_id = models.CharField(max_length=32, unique=True, default=_session_id, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="upload_sessions")
+    file_name = models.CharField(max_length=300, help_text="As the person knows it; never used as a path.")
+    fingerprint = models.CharField(
+        max_length=500, blank=True, help_text="By this the sender's program recognises the same file later."
+    )
+    metadata = models.TextField(blank=True, help_text="What the sender said of it, as it was sent.")
+    size_bytes = models.PositiveBigIntegerField()
+    offset_bytes = models.PositiveBigIntegerField(default=0)
+    upload = models.OneToOneField(Upload, on_delete=models.SET_NULL, null=True, blank=True, related_name="session")
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.file_name}: {self.percent} %"
+
+    @property
+    def percent(self) -> int:
+        """How much is here, rounded down, so that 100 is said only of a whole file."""
+        return 100 * self.offset_bytes // self.size_bytes if self.size_bytes else 100
+
+
+class PossibleDuplicate(models.Model):
+    """Two songs that are not the same bytes and yet may be the same recording: a question to whoever brought one."""
+
+    class Verdict(models.TextChoices):
+        OPEN = "open", gettext_lazy("Not decided")
+        BOTH = "both", gettext_lazy("Keep both")
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="possible_duplicates", help_text="The newer.")
+    other = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+", help_text="The one that was here.")
+    verdict = models.CharField(max_length=4, choices=Verdict.choices, default=Verdict.OPEN)
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["song", "other"], name="possible_duplicate_once")]
+
+    def __str__(self) -> str:
+        return f"{self.song} / {self.other}"

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from django.conf import settings
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
+from django.contrib.auth.backends import ModelBackend
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group
 from django.contrib.auth.models import User as DjangoUser
+from django.db.models import Exists, OuterRef
+from django.utils.translation import gettext_lazy
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -35,7 +38,23 @@ def can_upload(user: User) -> bool:
     """Whether this person may add songs: a curator or a member of the staff."""
     if is_staff(user):
         return True
-    return isinstance(user, DjangoUser) and user.is_active and user.groups.filter(name=CURATOR_GROUP).exists()
+    return isinstance(user, DjangoUser) and user.is_active and _is_curator(user)
+
+
+def _is_curator(user: DjangoUser) -> bool:
+    # Who is signed in was loaded together with this; see CuratorBackend.
+    known: bool | None = getattr(user, "is_curator", None)
+    return user.groups.filter(name=CURATOR_GROUP).exists() if known is None else known
+
+
+class CuratorBackend(ModelBackend):
+    """Loads who is signed in together with whether they are a curator, which every page asks."""
+
+    def get_user(self, user_id: int) -> DjangoUser | None:
+        """Return the account of a session, unless it was closed."""
+        groups = Group.objects.filter(name=CURATOR_GROUP, user=OuterRef("pk"))
+        user = DjangoUser.objects.filter(pk=user_id).annotate(is_curator=Exists(groups)).first()
+        return user if user is not None and self.user_can_authenticate(user) else None
 
 
 def can_manage_upload(user: User, upload: Upload) -> bool:
@@ -46,7 +65,7 @@ def can_manage_upload(user: User, upload: Upload) -> bool:
 class CanListen(BasePermission):
     """`can_listen` for API views."""
 
-    message = "This catalog is closed: sign in to read it."
+    message = gettext_lazy("This catalog is closed: sign in to read it.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the caller may read the catalog."""
@@ -56,7 +75,7 @@ class CanListen(BasePermission):
 class CanUpload(BasePermission):
     """`can_upload` for API views."""
 
-    message = 'Only curators may add songs. Ask the staff to add you to the group "curator".'
+    message = gettext_lazy('Only curators may add songs. Ask the staff to add you to the group "curator".')
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the caller may add songs."""

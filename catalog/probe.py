@@ -17,10 +17,23 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from catalog.tags import AudioTags, Cover, tags_read
+from catalog.wording import gettext as _
+from catalog.wording import gettext_noop, number
 
 MIN_DURATION_S = 5.0
 MAX_DURATION_S = 2 * 3600.0
-FORMATS_TAKEN = "MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC"
+
+
+def formats_taken() -> str:
+    """Name the formats that are taken."""
+    return _("MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC")
+
+
+def _video_words() -> str:
+    return _("This is a video (%(kind)s). Upload only its sound, for example as MP3 or M4A.")
+
+
+_UNKNOWN_DATA = gettext_noop("unknown data")
 
 # FFmpeg's demuxer -> our name of the container, and the codecs that we take in it.
 _DEMUXERS = {
@@ -52,17 +65,17 @@ _BEGINNINGS = (
     (8, b"AIF", "AIFF"),
 )
 _GUESSES = (
-    (b"%PDF", "a PDF document"),
-    (b"\x89PNG", "a picture"),
-    (b"\xff\xd8\xff", "a picture"),
-    (b"GIF8", "a picture"),
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"Rar!", "an archive"),
-    (b"\x7fELF", "a program"),
-    (b"MThd", "MIDI notes"),
-    (b"\x1aE\xdf\xa3", "a Matroska or WebM file"),
-    (b"\x00\x00\x01\xba", "an MPEG video"),
-    (b"0&\xb2u", "a Windows Media file"),
+    (b"%PDF", gettext_noop("a PDF document")),
+    (b"\x89PNG", gettext_noop("a picture")),
+    (b"\xff\xd8\xff", gettext_noop("a picture")),
+    (b"GIF8", gettext_noop("a picture")),
+    (b"PK\x03\x04", gettext_noop("a ZIP archive")),
+    (b"Rar!", gettext_noop("an archive")),
+    (b"\x7fELF", gettext_noop("a program")),
+    (b"MThd", gettext_noop("MIDI notes")),
+    (b"\x1aE\xdf\xa3", gettext_noop("a Matroska or WebM file")),
+    (b"\x00\x00\x01\xba", gettext_noop("an MPEG video")),
+    (b"0&\xb2u", gettext_noop("a Windows Media file")),
 )
 
 
@@ -108,7 +121,7 @@ def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
     """
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
-            raise ProbeError("empty_file", "The file is empty (0 bytes). Copy it from its source again.")
+            raise ProbeError("empty_file", _("The file is empty (0 bytes). Copy it from its source again."))
         with _open(stream) as container:
             facts = _facts_of_sound(container, max_duration_s)
             metadata = _metadata(container)
@@ -148,18 +161,21 @@ def _format_after_id3(stream: BinaryIO, head: bytes) -> str | None:
 
 def _refusal(head: bytes) -> ProbeError:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return ProbeError("video", "This is a video (AVI). Upload only its sound, for example as MP3 or M4A.")
+        return ProbeError("video", _video_words() % {"kind": "AVI"})
     for offset, magic, name in _BEGINNINGS:
         if head[offset : offset + len(magic)] == magic:
             return ProbeError(
                 "damaged",
-                f"It begins like {name} but cannot be read: it is damaged or was cut off. "
-                "Copy it from its source again.",
+                _(
+                    "It begins like %(format)s but cannot be read: it is damaged or was cut off. "
+                    "Copy it from its source again."
+                )
+                % {"format": name},
             )
     return ProbeError(
         "not_audio",
-        f"This is not a song, whatever its name says: its content looks like {_guess(head)}. "
-        f"Moodplane takes {FORMATS_TAKEN}.",
+        _("This is not a song, whatever its name says: its content looks like %(guess)s. Moodplane takes %(formats)s.")
+        % {"guess": _(_guess(head)), "formats": formats_taken()},
     )
 
 
@@ -171,15 +187,16 @@ def _guess(head: bytes) -> str:
         # The window may end inside a character.
         text = head.decode("utf-8", errors="strict" if len(head) < 4096 else "ignore")
     except UnicodeDecodeError:
-        return "unknown data"
-    return "text" if sum(char.isprintable() or char.isspace() for char in text) > 0.95 * len(text) else "unknown data"
+        return _UNKNOWN_DATA
+    readable = sum(char.isprintable() or char.isspace() for char in text)
+    return gettext_noop("text") if readable > 0.95 * len(text) else _UNKNOWN_DATA
 
 
 def _facts_of_sound(container: InputContainer, max_duration_s: float) -> tuple[str, str, str, str, float, int, int]:
     name, codecs = _DEMUXERS[container.format.name]
     _refuse_video(container)
     if not container.streams.audio:
-        raise ProbeError("no_audio", "There is no sound in this file. Choose a file that has an audio track.")
+        raise ProbeError("no_audio", _("There is no sound in this file. Choose a file that has an audio track."))
     codec = _codec(container, codecs)
     duration_s = _duration_checked(container, max_duration_s)
     context = container.streams.audio[0].codec_context
@@ -195,16 +212,18 @@ def _refuse_video(container: InputContainer) -> None:
             continue
         context = video.codec_context
         size = f", {context.width}x{context.height}" if context and context.width else ""
-        kind = context.codec.canonical_name if context else "unknown codec"
-        raise ProbeError("video", f"This is a video ({kind}{size}). Upload only its sound, for example as MP3 or M4A.")
+        kind = context.codec.canonical_name if context else _("unknown codec")
+        raise ProbeError("video", _video_words() % {"kind": f"{kind}{size}"})
 
 
 def _codec(container: InputContainer, codecs: tuple[str, ...]) -> str:
     context = container.streams.audio[0].codec_context
     codec = context.codec.canonical_name if context else ""
     if not any(codec == taken or (taken.endswith("_") and codec.startswith(taken)) for taken in codecs):
-        kind = f"coded as {codec}" if codec else "copy-protected or coded in an unknown way"
-        raise ProbeError("unsupported_codec", f"The sound in this file is {kind}. Moodplane takes {FORMATS_TAKEN}.")
+        known = _("The sound in this file is coded as %(codec)s. Moodplane takes %(formats)s.")
+        unknown = _("The sound in this file is copy-protected or coded in an unknown way. Moodplane takes %(formats)s.")
+        sentence = (known if codec else unknown) % {"codec": codec, "formats": formats_taken()}
+        raise ProbeError("unsupported_codec", sentence)
     return codec
 
 
@@ -215,8 +234,8 @@ def _duration_checked(container: InputContainer, max_duration_s: float) -> float
         length_s = max(present_s, promised_s)
         raise ProbeError(
             "too_long",
-            f"It is {duration_words(length_s)} long; a song may last at most {duration_words(max_duration_s)}. "
-            "Split it into its pieces and upload those.",
+            _("It is %(length)s long; a song may last at most %(most)s. Split it into its pieces and upload those.")
+            % {"length": duration_words(length_s), "most": duration_words(max_duration_s)},
         )
     if decoded_s < MIN_DURATION_S:
         raise _too_little(decoded_s, max(promised_s, present_s))
@@ -228,18 +247,24 @@ def _too_little(decoded_s: float, promised_s: float) -> ProbeError:
     if decoded_s == 0.0:
         return ProbeError(
             "undecodable",
-            "No sound could be decoded from this file: it is damaged, or only looks like audio. "
-            "Copy it from its source again.",
+            _(
+                "No sound could be decoded from this file: it is damaged, or only looks like audio. "
+                "Copy it from its source again."
+            ),
         )
     if promised_s >= MIN_DURATION_S:
         return ProbeError(
             "damaged",
-            f"Only {decoded_s:.1f} s of its {promised_s:.1f} s can be decoded: it is damaged or was cut off. "
-            "Copy it from its source again.",
+            _(
+                "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or was cut off. "
+                "Copy it from its source again."
+            )
+            % {"decoded": number(decoded_s, 1), "promised": number(promised_s, 1)},
         )
     return ProbeError(
         "too_short",
-        f"It is {decoded_s:.1f} s long; a song must last at least {MIN_DURATION_S:.0f} s for its mood to be heard.",
+        _("It is %(decoded)s s long; a song must last at least %(least)d s for its mood to be heard.")
+        % {"decoded": number(decoded_s, 1), "least": MIN_DURATION_S},
     )
 
 
@@ -279,5 +304,7 @@ def duration_words(seconds: float) -> str:
     """Say a length as people do, such as "3 h 0 min" or "4 min 5 s"."""
     whole = round(seconds)
     if whole >= 3600:
-        return f"{whole // 3600} h {whole % 3600 // 60} min"
-    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"
+        return _("%(hours)d h %(minutes)d min") % {"hours": whole // 3600, "minutes": whole % 3600 // 60}
+    if whole >= 60:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": whole // 60, "seconds": whole % 60}
+    return _("%(seconds)d s") % {"seconds": whole}

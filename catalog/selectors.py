@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.search import SearchQuery, SearchRank
-from django.db.models import Count, F, Q, QuerySet
+from collections.abc import Sequence
+from typing import Any
 
-from catalog.models import Artist, Song, Upload
+from django.contrib.postgres.search import SearchQuery, SearchRank
+from django.db import connection
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+
+from catalog.kept import kept_while_large
+from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.permissions import User, can_upload, is_staff
 from catalog.search import prefix_query
 
 PENDING_STATES = (Song.State.UPLOADED, Song.State.QUEUED, Song.State.ANALYSING)
 
 
-def song_search(*, query: str = "", artist_id: int | None = None, genre: str = "", state: str = "") -> QuerySet[Song]:
+# Songs of which nobody said the year come last.
+YEAR_DOWN = F("year").desc(nulls_last=True)
+# How a list of songs can be ordered; ties are broken by the newest.
+SORTS: dict[str, tuple[Any, ...]] = {
+    "newest": ("-id",),
+    "oldest": ("id",),
+    "title": ("title", "-id"),
+    "year": (YEAR_DOWN, "-id"),
+}
+
+
+def song_search(
+    *,
+    query: str = "",
+    artist_id: int | None = None,
+    genre: str = "",
+    state: str = "",
+    decade: int | None = None,
+    sort: str = "",
+) -> QuerySet[Song]:
     """Return songs that match all that is asked; the best match first, or the newest when nothing was typed.
 
     Args:
@@ -20,6 +44,8 @@ def song_search(*, query: str = "", artist_id: int | None = None, genre: str = "
         artist_id: only this artist.
         genre: only this genre, in any case.
         state: only this state, such as "tagged".
+        decade: only songs of these ten years, such as 1990.
+        sort: a key of `SORTS`, in place of the best match.
     """
     songs = Song.objects.select_related("artist", "album")
     if artist_id is not None:
@@ -28,15 +54,19 @@ def song_search(*, query: str = "", artist_id: int | None = None, genre: str = "
         songs = songs.filter(genre__iexact=genre.replace("\x00", ""))
     if state:
         songs = songs.filter(state=state.replace("\x00", ""))
-    return _matching(songs, query) if query.strip() else songs.order_by("-id")
+    if decade is not None:
+        songs = songs.filter(year__range=(decade, decade + 9))
+    if not query.strip():
+        return songs.order_by(*SORTS.get(sort, SORTS["newest"]))
+    return _matching(songs, query, SORTS.get(sort, ("-rank", "-id")))
 
 
-def _matching(songs: QuerySet[Song], query: str) -> QuerySet[Song]:
+def _matching(songs: QuerySet[Song], query: str, order: Sequence[Any]) -> QuerySet[Song]:
     wanted = prefix_query(query)
     if not wanted:
         return songs.none()
     tsquery = SearchQuery(wanted, search_type="raw", config="simple")
-    return songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery)).order_by("-rank", "-id")
+    return songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery)).order_by(*order)
 
 
 def uploads_visible(user: User) -> QuerySet[Upload]:
@@ -52,10 +82,27 @@ def uploads_pending(uploads: QuerySet[Upload]) -> int:
     return uploads.filter(outcome=Upload.Outcome.ACCEPTED, song__state__in=PENDING_STATES).count()
 
 
+def uploads_settled(user: User) -> QuerySet[Upload]:
+    """Return somebody's own uploads that need nobody's attention: tagged and not in question, or here before."""
+    in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)
+    tagged = Q(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.TAGGED) & ~in_question
+    return Upload.objects.filter(tagged | Q(outcome=Upload.Outcome.DUPLICATE), owner_id=user.pk)
+
+
 def state_counts(song_ids: list[int] | None = None) -> dict[str, int]:
     """Count songs by state, states without songs included; of all songs, or of those given."""
-    songs = Song.objects.order_by() if song_ids is None else Song.objects.order_by().filter(pk__in=song_ids)
-    found = dict(songs.values_list("state").annotate(count=Count("pk")))
+    if song_ids is None:
+        return dict(_all_states())
+    return _by_state(Song.objects.filter(pk__in=song_ids))
+
+
+@kept_while_large(size=lambda counts: sum(counts.values()))
+def _all_states() -> dict[str, int]:
+    return _by_state(Song.objects.all())
+
+
+def _by_state(songs: QuerySet[Song]) -> dict[str, int]:
+    found = dict(songs.order_by().values_list("state").annotate(count=Count("pk")))
     return {state: found.get(state, 0) for state in Song.State.values}
 
 
@@ -70,11 +117,35 @@ def songs_failed(song_ids: list[int]) -> QuerySet[Song]:
     return Song.objects.select_related("artist").filter(pk__in=song_ids, state=Song.State.FAILED).order_by("pk")
 
 
+# One step of the index per genre, where DISTINCT would read an entry per song.
+_GENRES = """
+    WITH RECURSIVE known AS (
+        (SELECT genre FROM catalog_song WHERE genre > '' ORDER BY genre LIMIT 1)
+        UNION ALL
+        SELECT (SELECT genre FROM catalog_song WHERE genre > known.genre ORDER BY genre LIMIT 1)
+        FROM known WHERE known.genre IS NOT NULL
+    )
+    SELECT genre FROM known WHERE genre IS NOT NULL
+"""
+
+
 def genres() -> list[str]:
     """Return the genres that songs have, in alphabetical order."""
-    return list(Song.objects.exclude(genre="").order_by("genre").values_list("genre", flat=True).distinct())
+    with connection.cursor() as cursor:
+        cursor.execute(_GENRES)
+        return [genre for (genre,) in cursor.fetchall()]
 
 
-def artists() -> QuerySet[Artist]:
-    """Return the artists that have songs, in alphabetical order, each with its `song_count`."""
-    return Artist.objects.annotate(song_count=Count("songs", filter=Q(songs__isnull=False))).filter(song_count__gt=0)
+def artists_named_like(words: str, limit: int = 10) -> list[str]:
+    """Return the names of artists with songs in which these words begin the name or a later word of it."""
+    key = name_key(words.replace("\x00", ""))
+    if not key:
+        return []
+    begins = Q(name_key__startswith=key) | Q(name_key__contains=f" {key}")
+    heard = Artist.objects.filter(begins, Exists(Song.objects.filter(artist=OuterRef("pk"))))
+    return list(heard.order_by("name_key").values_list("name", flat=True)[:limit])
+
+
+def artist_named(name: str) -> Artist | None:
+    """Return the artist of this name, however it is spelt in case and spaces."""
+    return Artist.objects.filter(name_key=name_key(name.replace("\x00", ""))).first()

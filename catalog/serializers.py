@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from rest_framework import serializers
 
-from catalog.models import Song, Upload
+from catalog.models import Song, Upload, UploadSession
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
@@ -60,3 +60,24 @@ class UploadBatchSerializer(serializers.Serializer[None]):
 
     count = serializers.IntegerField()
     results = UploadSerializer(many=True)
+
+
+class UploadsRetriedSerializer(serializers.Serializer[None]):
+    """How many failed songs are analysed once more."""
+
+    count = serializers.IntegerField()
+
+
+class UploadSessionSerializer(serializers.ModelSerializer[UploadSession]):
+    """A large upload that is not finished; its pieces go to `url`."""
+
+    url = serializers.SerializerMethodField(help_text="Where to go on, with the tus protocol.")
+
+    class Meta:
+        model = UploadSession
+        fields = ["url", "file_name", "fingerprint", "size_bytes", "offset_bytes", "expires_at"]
+        read_only_fields = fields
+
+    def get_url(self, session: UploadSession) -> str:
+        """Address of this upload in the API."""
+        return reverse("api-upload-session", args=[session.public_id])

@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
+from django.utils.translation import gettext as _
 
 from catalog.exceptions import SongFileLost
 
@@ -107,7 +108,7 @@ def _answer(request: HttpRequest, path: Path, etag: str, mime_type: str) -> Http
         status = path.stat()
     except FileNotFoundError as error:
         raise SongFileLost(
-            "The file of this song is no longer on the server. Uploading the same file again brings it back."
+            _("The file of this song is no longer on the server. Uploading the same file again brings it back.")
         ) from error
     response = _choose(request, path, status.st_size, status.st_mtime, etag)
     response["ETag"] = etag

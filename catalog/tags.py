@@ -154,7 +154,7 @@ def _first_text(values: Any) -> str:
 
 def _covers(found: Any) -> Iterator[Cover]:
     for data in _pictures(found):
-        mime_type = _picture_type(data)
+        mime_type = picture_type(data)
         if mime_type and len(data) <= MAX_COVER_BYTES:
             yield Cover(data, mime_type)
 
@@ -179,7 +179,8 @@ def _picture_block(block: str) -> Iterator[bytes]:
         logger.info("An embedded picture is unreadable and was left out: %s", error)
 
 
-def _picture_type(data: bytes) -> str | None:
+def picture_type(data: bytes) -> str | None:
+    """Return the media type of a picture by its content; None for what we do not serve."""
     # The declared type is ignored: these bytes are served to browsers later, so only real raster pictures pass.
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"

@@ -11,5 +11,13 @@ urlpatterns = [
     path("songs/<int:pk>/cover", views.song_cover, name="song_cover"),
     path("uploads/", views.uploads, name="uploads"),
     path("uploads/rows/", views.upload_rows, name="upload_rows"),
+    path("uploads/changes/", views.upload_changes, name="upload_changes"),
+    path("uploads/retry/", views.uploads_retry, name="uploads_retry"),
+    path("uploads/hide/", views.uploads_hide, name="uploads_hide"),
     path("uploads/<int:pk>/retry/", views.upload_retry, name="upload_retry"),
+    path("uploads/<int:pk>/hide/", views.upload_hide, name="upload_hide"),
+    path("uploads/<int:pk>/compare/", views.upload_compare, name="upload_compare"),
+    path("uploads/<int:pk>/keep/", views.duplicates_keep, name="duplicates_keep"),
+    path("uploads/<int:pk>/remove/", views.duplicate_remove, name="duplicate_remove"),
+    path("uploads/unfinished/<str:public_id>/discard/", views.session_discard, name="session_discard"),
 ]

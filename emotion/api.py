@@ -17,6 +17,7 @@ from catalog.models import Song
 from catalog.permissions import CanListen
 from emotion import selectors, services
 from emotion.filters import EstimateFilter, SongFilter
+from emotion.library.api import SongEditMixin
 from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import songs_with_estimates
 from emotion.serializers import (
@@ -25,11 +26,13 @@ from emotion.serializers import (
     LabelSerializer,
     LabelSetSerializer,
     SongSerializer,
+    WaveformSerializer,
     curve_json,
+    waveform_json,
 )
 
 
-class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
+class SongViewSet(SongEditMixin, viewsets.ReadOnlyModelViewSet[Song]):
     """The songs of the catalog with their current estimate."""
 
     queryset = songs_with_estimates()
@@ -47,6 +50,12 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
         curve = selectors.curve_visible(song)
         code = status.HTTP_202_ACCEPTED if curve is None else status.HTTP_200_OK
         return Response(curve_json(song, curve), code)
+
+    @extend_schema(summary="How loud a song is over its length, and its emotion", responses=WaveformSerializer)
+    @action(detail=True, filterset_class=None)
+    def waveform(self, request: Request, pk: str) -> Response:
+        """What a player draws; lists that are not known yet are empty."""
+        return Response(waveform_json(get_object_or_404(Song, pk=pk)))
 
 
 class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):

@@ -12,6 +12,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from catalog.wording import gettext as _
+from catalog.wording import gettext_noop, number
 from emotion.exceptions import AudioUnreadableError
 
 SAMPLE_RATE_HZ = 22_050
@@ -65,7 +67,8 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
         if window.heard_s < min_s:
             raise AudioUnreadableError(
                 "too_short",
-                f"Only {window.heard_s:.1f} s of audio could be decoded; at least {min_s:.0f} s are needed.",
+                _("Only %(heard)s s of audio could be decoded; at least %(least)d s are needed.")
+                % {"heard": number(window.heard_s, 1), "least": min_s},
             )
         if not is_silent(window.waveform):
             return window
@@ -73,8 +76,7 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
             break
     raise AudioUnreadableError(
         "silent",
-        f"There is no sound that a listener would hear: everything below {SAMPLE_RATE_HZ // 2 / 1000:.0f} kHz "
-        "is quieter than -60 dBFS.",
+        gettext_noop("There is no sound that a listener would hear: everything below 11 kHz is quieter than -60 dBFS."),
     )
 
 
@@ -100,7 +102,9 @@ def read_window_at(path: Path, place: float, *, window_s: float = WINDOW_S) -> W
         try:
             samples, rate_hz, start_s, is_partial = _read_av(path, place, window_s)
         except (av.FFmpegError, ValueError, IndexError) as error:
-            raise AudioUnreadableError("not_decodable", f"The audio could not be decoded: {error}.") from error
+            raise AudioUnreadableError(
+                "not_decodable", _("The audio could not be decoded: %(problem)s.") % {"problem": error}
+            ) from error
     mono = samples.mean(axis=1) if samples.ndim == 2 else samples
     mono = np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
     waveform = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32, copy=False)

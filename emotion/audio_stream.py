@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import av
@@ -11,6 +11,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from catalog.wording import gettext
 from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S, Window
 from emotion.exceptions import AudioUnreadableError
 
@@ -18,7 +19,13 @@ from emotion.exceptions import AudioUnreadableError
 _BLOCK_S = 4
 
 
-def stream_windows(path: Path, *, hop_s: float, window_s: float = WINDOW_S) -> Generator[Window, None, None]:
+def stream_windows(
+    path: Path,
+    *,
+    hop_s: float,
+    window_s: float = WINDOW_S,
+    hear: Callable[[NDArray[np.float32], int], None] | None = None,
+) -> Generator[Window, None, None]:
     """Read a file from its beginning, one window every `hop_s` seconds.
 
     What is left after the last whole window, less than a hop, is not read. A file shorter than a window gives one
@@ -28,6 +35,7 @@ def stream_windows(path: Path, *, hop_s: float, window_s: float = WINDOW_S) -> G
         path: Any format that libsndfile or FFmpeg decodes.
         hop_s: Seconds from the start of a window to the start of the next.
         window_s: Seconds of a window.
+        hear: Told everything that is decoded, mono, with its rate.
 
     Yields:
         Windows in order, silent ones included.
@@ -38,7 +46,7 @@ def stream_windows(path: Path, *, hop_s: float, window_s: float = WINDOW_S) -> G
     n_window, n_hop = round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ)
     held = np.zeros(0, np.float32)
     n_windows = 0
-    for piece in _resampled(path):
+    for piece in _resampled(path, hear or (lambda mono, rate_hz: None)):
         held = np.concatenate([held, piece])
         while len(held) >= n_window:
             yield Window(held[:n_window].copy(), n_windows * hop_s, window_s, False)
@@ -48,14 +56,16 @@ def stream_windows(path: Path, *, hop_s: float, window_s: float = WINDOW_S) -> G
         yield Window(held, 0.0, len(held) / SAMPLE_RATE_HZ, True)
 
 
-def _resampled(path: Path) -> Iterator[NDArray[np.float32]]:
+def _resampled(path: Path, hear: Callable[[NDArray[np.float32], int], None]) -> Iterator[NDArray[np.float32]]:
     """Decode to mono at 22,050 Hz, a few seconds at a time."""
-    blocks = _decoded(path)
+    blocks = stream_blocks(path)
     rate_hz, block = next(blocks, (SAMPLE_RATE_HZ, np.zeros(0, np.float32)))
     resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    hear(block, rate_hz)
     for _, following in blocks:
         yield resampler.resample_chunk(_finite(block))
         block = following
+        hear(block, rate_hz)
     yield resampler.resample_chunk(_finite(block), last=True)
 
 
@@ -63,8 +73,12 @@ def _finite(mono: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _decoded(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the file's rate with each mono block; FFmpeg takes over what libsndfile does not know."""
+def stream_blocks(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the file's rate with each mono block, a few seconds long; FFmpeg takes over what libsndfile does not know.
+
+    Raises:
+        AudioUnreadableError: `not_decodable`.
+    """
     try:
         file = soundfile.SoundFile(path)
         first = file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
@@ -97,4 +111,6 @@ def _decoded_by_ffmpeg(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
                 n_blocks += 1
     except (av.FFmpegError, ValueError, IndexError) as error:
         if n_blocks == 0:
-            raise AudioUnreadableError("not_decodable", f"The audio could not be decoded: {error}.") from error
+            raise AudioUnreadableError(
+                "not_decodable", gettext("The audio could not be decoded: %(problem)s.") % {"problem": error}
+            ) from error

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.wording import gettext
 from emotion.curve import spread
 from emotion.curve_sections import Section
 
@@ -110,7 +111,7 @@ def _strip(part: Section, duration_s: float) -> Strip:
 def _x_ticks(duration_s: float) -> Iterator[Tick]:
     step_s = next((step for step in _STEPS_S if duration_s / step <= _MAX_TICKS), _STEPS_S[-1])
     for time_s in range(0, int(duration_s) + 1, step_s):
-        text = f"{time_s} s" if duration_s < 60 else f"{time_s // 60}:{time_s % 60:02d}"
+        text = gettext("%(count)d s") % {"count": time_s} if duration_s < 60 else f"{time_s // 60}:{time_s % 60:02d}"
         yield Tick(round(LEFT + (RIGHT - LEFT) * time_s / duration_s, 1), text)
 
 

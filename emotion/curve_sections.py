@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.wording import gettext, ngettext
 from emotion.quadrants import Quadrant
 
 # Neighbouring windows share most of what they hear, so fewer points than this are the model's doubt, not a change.
@@ -79,27 +80,40 @@ def _without_moments(columns: NDArray[np.integer]) -> list[tuple[int, int, int]]
 def sentence(parts: Sequence[Section]) -> str:
     """Tell a curve in a sentence or two, such as `Starts calm, becomes tense after 1:20.`"""
     if not parts:
-        return "There is nothing to hear in it."
+        return gettext("There is nothing to hear in it.")
     duration_s = parts[-1].end_s - parts[0].start_s
     sure = sum(part.confidence * (part.end_s - part.start_s) for part in parts) / max(duration_s, 1e-9)
-    doubt = f" The model is not sure of it: {round(sure * 100)} % on average." if sure < _UNSURE_BELOW else ""
-    return f"{_told(parts)}{doubt}"
+    told = _told(parts)
+    if sure >= _UNSURE_BELOW:
+        return told
+    doubt = gettext("The model is not sure of it: %(percent)d %% on average.") % {"percent": round(sure * 100)}
+    return f"{told} {doubt}"
 
 
 def _told(parts: Sequence[Section]) -> str:
-    first = parts[0].quadrant.label.lower()
     if len(parts) == 1:
-        return f"{parts[0].quadrant.label} from beginning to end."
+        return gettext("%(mood)s from beginning to end.") % {"mood": parts[0].quadrant.label}
+    first = {"mood": parts[0].quadrant.label.lower()}
     if len(parts) <= MAX_TOLD + 1:
-        changes = [f"becomes {part.quadrant.label.lower()} after {_clock(part.start_s)}" for part in parts[1:]]
-        return f"Starts {first}, {', then '.join(changes)}."
+        begin = gettext("Starts %(mood)s") % first
+        change = gettext("becomes %(mood)s after %(time)s")
+        changes = [change % {"mood": part.quadrant.label.lower(), "time": _clock(part.start_s)} for part in parts[1:]]
+        return gettext("%(begin)s, %(changes)s.") % {"begin": begin, "changes": gettext(", then ").join(changes)}
     lengths = {q: sum(part.end_s - part.start_s for part in parts if part.quadrant is q) for q in Quadrant}
     most = max(lengths, key=lambda quadrant: lengths[quadrant])
-    share = round(100 * lengths[most] / sum(lengths.values()))
-    return (
-        f"Starts {first}, changes {len(parts) - 1} times and ends {parts[-1].quadrant.label.lower()}; "
-        f"it is {most.label.lower()} for {share} % of the time."
+    n_changes = len(parts) - 1
+    told = ngettext(
+        "Starts %(mood)s, changes %(count)d time and ends %(end)s; it is %(most)s for %(percent)d %% of the time.",
+        "Starts %(mood)s, changes %(count)d times and ends %(end)s; it is %(most)s for %(percent)d %% of the time.",
+        n_changes,
     )
+    return told % {
+        **first,
+        "count": n_changes,
+        "end": parts[-1].quadrant.label.lower(),
+        "most": most.label.lower(),
+        "percent": round(100 * lengths[most] / sum(lengths.values())),
+    }
 
 
 def _clock(time_s: float) -> str:

@@ -8,10 +8,11 @@ from django.db.models import QuerySet
 from catalog.models import Song
 from catalog.search import prefix_query
 from catalog.selectors import song_search
+from emotion.choices import quadrant_name_choices
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 
-_QUADRANTS = [(quadrant.name, quadrant.label) for quadrant in Quadrant]
+_QUADRANTS = quadrant_name_choices()
 
 
 class SongFilter(django_filters.FilterSet):

@@ -8,10 +8,14 @@ import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.choices import quadrant_choices
+from emotion.override_models import QuadrantOverride as QuadrantOverride
+from emotion.quadrants import Quadrant, confidence_of
 
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
@@ -20,16 +24,16 @@ class ModelVersion(models.Model):
     """A trained model whose files lie in the models' directory; at most one of them is live. Written by `training`."""
 
     class State(models.TextChoices):
-        IMPORTED = "imported", "Imported"
-        LIVE = "live", "Live"
-        RETIRED = "retired", "Retired"
-        REFUSED = "refused", "Refused"
+        IMPORTED = "imported", gettext_lazy("Imported")
+        LIVE = "live", gettext_lazy("Live")
+        RETIRED = "retired", gettext_lazy("Retired")
+        REFUSED = "refused", gettext_lazy("Refused")
 
     class Origin(models.TextChoices):
-        SHIPPED = "shipped", "Came with the program"
-        RUN = "run", "Training run"
-        FILE = "file", "Weights file"
-        RETRAINED = "retrained", "Retrained here"
+        SHIPPED = "shipped", gettext_lazy("Came with the program")
+        RUN = "run", gettext_lazy("Training run")
+        FILE = "file", gettext_lazy("Weights file")
+        RETRAINED = "retrained", gettext_lazy("Retrained here")
 
     version = models.CharField(max_length=80, unique=True)
     state = models.CharField(max_length=10, choices=State.choices, default=State.IMPORTED, db_index=True)
@@ -79,13 +83,21 @@ class EmotionEstimate(models.Model):
     model_version = models.CharField(max_length=80)
     is_current = models.BooleanField(default=True)
 
-    quadrant = models.PositiveSmallIntegerField(choices=[(q.value, q.label) for q in Quadrant])
+    quadrant = models.PositiveSmallIntegerField(choices=quadrant_choices())
     p_q1 = models.FloatField()
     p_q2 = models.FloatField()
     p_q3 = models.FloatField()
     p_q4 = models.FloatField()
     valence = models.FloatField(help_text="Perceived, -1 to 1.")
     arousal = models.FloatField(help_text="Perceived, -1 to 1.")
+    heard_quadrant = models.PositiveSmallIntegerField(
+        choices=quadrant_choices(),
+        null=True,
+        blank=True,
+        help_text="What the model said, kept while a curator's word serves in its place.",
+    )
+    heard_valence = models.FloatField(null=True, blank=True)
+    heard_arousal = models.FloatField(null=True, blank=True)
     embedding_bytes = models.BinaryField(help_text="float32, little-endian, L2-normalised.")
 
     window_start_s = models.FloatField()
@@ -97,6 +109,7 @@ class EmotionEstimate(models.Model):
     decode_ms = models.FloatField()
     mel_ms = models.FloatField()
     network_ms = models.FloatField(help_text="The batch's time divided by its size.")
+    heard_at = models.DateTimeField(db_default=Now(), help_text="When the model did; curators do not change it.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -114,6 +127,7 @@ class EmotionEstimate(models.Model):
             ),
             # Whoever searches songs asks for those that are newer than the index.
             models.Index(fields=["-updated_at"], condition=models.Q(is_current=True), name="estimate_current_newest"),
+            models.Index(fields=["-heard_at"], condition=models.Q(is_current=True), name="estimate_current_heard"),
             # Whether the songs of a list are still there and still the same is read from this alone.
             models.Index(
                 fields=["song"],
@@ -133,7 +147,22 @@ class EmotionEstimate(models.Model):
 
     @property
     def confidence(self) -> float:
-        """Probability of the estimated quadrant."""
+        """Probability of the quadrant that serves; 1.0, which no model reaches, when a curator set it."""
+        return confidence_of(max(self.probabilities), is_set=self.is_set)
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a curator's word serves in place of the model's."""
+        return self.heard_quadrant is not None
+
+    @property
+    def heard(self) -> Quadrant:
+        """The quadrant that the model heard, whatever serves."""
+        return Quadrant(self.quadrant if self.heard_quadrant is None else self.heard_quadrant)
+
+    @property
+    def heard_confidence(self) -> float:
+        """Probability of the quadrant that the model heard."""
         return max(self.probabilities)
 
     @property
@@ -164,11 +193,11 @@ class Reanalysis(models.Model):
     """The catalog heard again by a new live model, song by song, while the old estimates go on serving."""
 
     class State(models.TextChoices):
-        RUNNING = "running", "Running"
-        PAUSED = "paused", "Paused"
-        CANCELLED = "cancelled", "Cancelled"
-        SUPERSEDED = "superseded", "Superseded"
-        DONE = "done", "Done"
+        RUNNING = "running", gettext_lazy("Running")
+        PAUSED = "paused", gettext_lazy("Paused")
+        CANCELLED = "cancelled", gettext_lazy("Cancelled")
+        SUPERSEDED = "superseded", gettext_lazy("Superseded")
+        DONE = "done", gettext_lazy("Done")
 
     ACTIVE = (State.RUNNING, State.PAUSED)
 
@@ -204,10 +233,10 @@ class ReanalysisItem(models.Model):
     """One song of a re-analysis: claimed by one worker at a time, done once."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        CLAIMED = "claimed", "Claimed"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        CLAIMED = "claimed", gettext_lazy("Claimed")
+        DONE = "done", gettext_lazy("Done")
+        FAILED = "failed", gettext_lazy("Failed")
 
     reanalysis = models.ForeignKey(Reanalysis, on_delete=models.CASCADE, related_name="items")
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
@@ -232,10 +261,10 @@ class Hearing(models.Model):
     """Work of the model on one song beyond its tag: one row per song and version, claimed by one worker at a time."""
 
     class State(models.TextChoices):
-        WAITING = "waiting", "Waiting"
-        CLAIMED = "claimed", "Being made"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
+        WAITING = "waiting", gettext_lazy("Waiting")
+        CLAIMED = "claimed", gettext_lazy("Being made")
+        DONE = "done", gettext_lazy("Done")
+        FAILED = "failed", gettext_lazy("Failed")
 
     PENDING = (State.WAITING, State.CLAIMED)
 
@@ -286,11 +315,32 @@ class EmotionCurve(Hearing):
         return np.frombuffer(bytes(self.points_bytes), dtype="<f4").reshape(-1, 6)
 
 
+class Waveform(models.Model):
+    """How loud a song is over its length, for whoever draws it: of the song alone, whatever model serves."""
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="waveform")
+    peaks_bytes = models.BinaryField(
+        default=bytes, help_text="uint8, equal parts of the song; 255 is its loudest part."
+    )
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(
+        null=True, blank=True, db_index=True, help_text="When it may be tried again; empty once there is nothing to do."
+    )
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {len(self.peaks_bytes)} parts"
+
+    @property
+    def peaks(self) -> NDArray[np.uint8]:
+        """`(n,)`, 0 to 255; empty where the file could not be read."""
+        return np.frombuffer(bytes(self.peaks_bytes), np.uint8)
+
+
 class AttentionMap(Hearing):
     """Where the network looked when one model version tagged a song; made when somebody asks."""
 
     quadrant = models.PositiveSmallIntegerField(
-        choices=[(q.value, q.label) for q in Quadrant], null=True, blank=True, help_text="Whose weight is shown."
+        choices=quadrant_choices(), null=True, blank=True, help_text="Whose weight is shown."
     )
     window_start_s = models.FloatField(default=0.0)
     window_s = models.FloatField(default=0.0)
@@ -312,7 +362,7 @@ class PerceivedLabel(models.Model):
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="perceived_labels")
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="perceived_labels")
-    quadrant = models.PositiveSmallIntegerField(choices=[(q.value, q.label) for q in Quadrant])
+    quadrant = models.PositiveSmallIntegerField(choices=quadrant_choices())
     valence = models.FloatField(null=True, blank=True, validators=_UNIT)
     arousal = models.FloatField(null=True, blank=True, validators=_UNIT)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion import selectors
@@ -89,19 +93,28 @@ def attention_panel(song: Song, estimate: EmotionEstimate | None = None, problem
         "estimate": estimate,
         "attention": found,
         "attention_words": attention_words(found) if found and found.state == AttentionMap.State.DONE else "",
-        "attention_problem": problem or (found.failure_reason if found else ""),
+        "attention_problem": problem or (_(found.failure_reason) if found else ""),
     }
 
 
 def attention_words(found: AttentionMap) -> str:
     """Say which seconds and which frequencies weighed most, such as `Most weight lies at 1:02 to 1:09 ...`."""
-    seconds = [f"{_clock(one['start'])} to {_clock(one['end'])}" for one in found.weighed.get("seconds", [])]
-    bands = [f"{_hz(one['start'])} to {_hz(one['end'])}" for one in found.weighed.get("bands_hz", [])]
+    seconds = _spans(found.weighed.get("seconds", []), _clock)
+    bands = _spans(found.weighed.get("bands_hz", []), _hz)
     if not seconds and not bands:
-        return "No second and no band of frequency stands out: the whole picture weighed about the same."
-    when = f"the seconds {' and '.join(seconds)}" if seconds else "all seconds alike"
-    where = f"the frequencies {' and '.join(bands)}" if bands else "all frequencies alike"
-    return f"What weighed most for \u201c{found.get_quadrant_display()}\u201d: {when}, and {where}."
+        return _("No second and no band of frequency stands out: the whole picture weighed about the same.")
+    if not bands:
+        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and all frequencies alike.")
+    elif not seconds:
+        sentence = _("What weighed most for “%(mood)s”: all seconds alike, and the frequencies %(bands)s.")
+    else:
+        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and the frequencies %(bands)s.")
+    return sentence % {"mood": found.get_quadrant_display(), "seconds": seconds, "bands": bands}
+
+
+def _spans(places: Sequence[Mapping[str, float]], words: Callable[[float], str]) -> str:
+    spans = [_("%(start)s to %(end)s") % {"start": words(one["start"]), "end": words(one["end"])} for one in places]
+    return _(" and ").join(spans)
 
 
 def _clock(time_s: float) -> str:
@@ -110,4 +123,6 @@ def _clock(time_s: float) -> str:
 
 
 def _hz(frequency_hz: float) -> str:
-    return f"{frequency_hz / 1000:.1f} kHz" if frequency_hz >= 1000 else f"{round(frequency_hz, -1):.0f} Hz"
+    if frequency_hz >= 1000:
+        return f"{number_format(frequency_hz / 1000, 1)} kHz"
+    return f"{round(frequency_hz, -1):.0f} Hz"

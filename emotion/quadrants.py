@@ -11,6 +11,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.wording import gettext, gettext_noop
+
 
 class Quadrant(IntEnum):
     """A quadrant of the plane; the value is the human number, `index` the column in a probability vector."""
@@ -28,12 +30,12 @@ class Quadrant(IntEnum):
     @property
     def label(self) -> str:
         """Name shown to people, such as "Happy"."""
-        return _LABELS[self]
+        return gettext(_LABELS[self])
 
     @property
     def description(self) -> str:
         """Two plain adjectives for reasons and captions, such as "energetic and positive"."""
-        return _DESCRIPTIONS[self]
+        return gettext(_DESCRIPTIONS[self])
 
     @property
     def sign(self) -> str:
@@ -63,12 +65,17 @@ class Quadrant(IntEnum):
         return cls.Q4 if valence > 0 else cls.Q3
 
 
-_LABELS = {Quadrant.Q1: "Happy", Quadrant.Q2: "Tense", Quadrant.Q3: "Sad", Quadrant.Q4: "Calm"}
+_LABELS = {
+    Quadrant.Q1: gettext_noop("Happy"),
+    Quadrant.Q2: gettext_noop("Tense"),
+    Quadrant.Q3: gettext_noop("Sad"),
+    Quadrant.Q4: gettext_noop("Calm"),
+}
 _DESCRIPTIONS = {
-    Quadrant.Q1: "energetic and positive",
-    Quadrant.Q2: "energetic and dark",
-    Quadrant.Q3: "quiet and sad",
-    Quadrant.Q4: "calm and positive",
+    Quadrant.Q1: gettext_noop("energetic and positive"),
+    Quadrant.Q2: gettext_noop("energetic and dark"),
+    Quadrant.Q3: gettext_noop("quiet and sad"),
+    Quadrant.Q4: gettext_noop("calm and positive"),
 }
 _CORNERS = {
     Quadrant.Q1: (1.0, 1.0),
@@ -115,3 +122,18 @@ def nearest_in_quadrant(
         signs[..., 0] * np.maximum(signs[..., 0] * valence, _INSIDE),
         signs[..., 1] * np.maximum(signs[..., 1] * arousal, _INSIDE),
     )
+
+
+# A person's word is no probability. Where a number is wanted it is 1, and a model is never so sure.
+PERSONS_WORD = 1.0
+_MODELS_SUREST = 0.9999
+
+
+def confidence_of(probability: float, *, is_set: bool) -> float:
+    """Return how sure a quadrant is, in [0, 1].
+
+    Args:
+        probability: of the model's quadrant.
+        is_set: whether a curator's word serves in place of the model's.
+    """
+    return PERSONS_WORD if is_set else min(probability, _MODELS_SUREST)

@@ -12,8 +12,10 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.db.models import Count, Max, Prefetch, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from catalog.kept import kept_while_large
 from catalog.models import Song
 from emotion.curve import spread
 from emotion.curve import times_s as curve_times_s
@@ -28,6 +30,7 @@ from emotion.models import (
     PerceivedLabel,
     Reanalysis,
     ReanalysisItem,
+    Waveform,
 )
 
 WORKER_ALIVE_S = 30
@@ -72,9 +75,15 @@ def prevailing_model_version() -> str:
     While a new live model is still hearing the catalog again, this is the old one until half of the songs are done: an
     index has one version's embeddings, and should have those of most songs.
     """
+    return _most_made()[0]
+
+
+@kept_while_large(size=lambda made: made[1])
+def _most_made() -> tuple[str, int]:
+    """Return that version, and how many current estimates it made."""
     made = EmotionEstimate.objects.filter(is_current=True).order_by().values_list("model_version")
     row = made.annotate(n=Count("pk"), newest=Max("updated_at")).order_by("-n", "-newest").first()
-    return str(row[0]) if row else ""
+    return (str(row[0]), int(row[1])) if row else ("", 0)
 
 
 def current_estimate(song: Song) -> EmotionEstimate | None:
@@ -92,9 +101,9 @@ def throughput(minutes: int = 10) -> float:
     """Return songs tagged per minute over the last `minutes`, counted from the first of them."""
     now = timezone.now()
     times = list(
-        EmotionEstimate.objects.filter(updated_at__gte=now - timedelta(minutes=minutes))
-        .order_by("updated_at")
-        .values_list("updated_at", flat=True)
+        EmotionEstimate.objects.filter(is_current=True, heard_at__gte=now - timedelta(minutes=minutes))
+        .order_by("heard_at")
+        .values_list("heard_at", flat=True)
     )
     if not times:
         return 0.0
@@ -178,7 +187,7 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
     """
     label = labels_of(user).select_related("song").filter(pk=pk).first()
     if label is None:
-        raise LabelNotFound("There is no such label, or it is not yours.")
+        raise LabelNotFound(_("There is no such label, or it is not yours."))
     return label
 
 
@@ -201,15 +210,21 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
     estimate = estimate or current_estimate(song)
     if estimate is None:
         state = song.get_state_display().lower()
-        raise CurveNotFound(f"Song {song.pk} has no tag ({state}); its curve is made after the tag.")
+        raise CurveNotFound(
+            _("Song %(song)d has no tag (%(state)s); its curve is made after the tag.")
+            % {"song": song.pk, "state": state}
+        )
     curve = curve_of(estimate)
     if curve is None and estimate.model_version != served_version():
         raise CurveNotFound(
-            f"Song {song.pk} was tagged by model {estimate.model_version}, which no longer serves, before there were "
-            "curves: hear it again to have one."
+            _(
+                "Song %(song)d was tagged by model %(version)s, which no longer serves, before there were curves: "
+                "hear it again to have one."
+            )
+            % {"song": song.pk, "version": estimate.model_version}
         )
     if curve is not None and curve.state == EmotionCurve.State.FAILED:
-        raise CurveFailed(curve.failure_code, curve.failure_reason)
+        raise CurveFailed(curve.failure_code, _(curve.failure_reason))
     return curve if curve is not None and curve.state == EmotionCurve.State.DONE else None
 
 
@@ -238,6 +253,30 @@ def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
     times_s = curve_times_s(len(points), hop_s=curve.hop_s, window_s=curve.window_s)
     parts = sections(points[:, 2:], times_s, duration_s)
     return CurveReading(times_s, points, spread(points[:, 2:]), parts, sentence(parts))
+
+
+@dataclass(frozen=True, slots=True)
+class WaveformReading:
+    """What a player draws of a song; either part may be missing, for a while or for good.
+
+    Attributes:
+        peaks: `(n,)` uint8, the loudness of equal parts of the song; empty while it is unknown.
+        sections: The stretches that carry one emotion, by the model that made the tag; empty without a curve.
+    """
+
+    peaks: NDArray[np.uint8]
+    sections: tuple[Section, ...]
+
+
+def waveform_read(song: Song) -> WaveformReading:
+    """Read what is known of a song's loudness and emotion over its length."""
+    waveform = Waveform.objects.filter(song=song).first()
+    try:
+        curve = curve_visible(song)
+    except (CurveFailed, CurveNotFound):
+        curve = None
+    parts = curve_read(curve, duration_s=song.duration_s).sections if curve else ()
+    return WaveformReading(waveform.peaks if waveform else np.zeros(0, np.uint8), parts)
 
 
 def attention_of(estimate: EmotionEstimate) -> AttentionMap | None:

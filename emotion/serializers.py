@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from rest_framework import serializers
 
 from catalog.models import Album, Artist, Song
+from emotion.choices import quadrant_name_choices
 from emotion.curve_sections import Section
 from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel
 from emotion.quadrants import Quadrant
-from emotion.selectors import curve_read
+from emotion.selectors import curve_read, waveform_read
 
 
 class ArtistSerializer(serializers.ModelSerializer[Artist]):
@@ -34,6 +35,10 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
     """The perceived emotion of one song by one model version."""
 
     quadrant = serializers.SerializerMethodField(help_text="Q1 to Q4.")
+    set_by_curator = serializers.BooleanField(
+        source="is_set", read_only=True, help_text="Whether a curator's word serves in place of the model's."
+    )
+    heard = serializers.CharField(source="heard.name", read_only=True, help_text="What the model heard, Q1 to Q4.")
     probabilities = serializers.SerializerMethodField(help_text="Calibrated, by quadrant.")
 
     class Meta:
@@ -44,6 +49,8 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
             "model_version",
             "is_current",
             "quadrant",
+            "set_by_curator",
+            "heard",
             "probabilities",
             "valence",
             "arousal",
@@ -133,7 +140,7 @@ class LabelSetSerializer(serializers.Serializer[PerceivedLabel]):
     """A song, the quadrant that it expresses and, if one likes, the exact point."""
 
     song = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
-    quadrant = serializers.ChoiceField(choices=[(quadrant.name, quadrant.label) for quadrant in Quadrant])
+    quadrant = serializers.ChoiceField(choices=quadrant_name_choices())
     valence = serializers.FloatField(min_value=-1.0, max_value=1.0, required=False)
     arousal = serializers.FloatField(min_value=-1.0, max_value=1.0, required=False)
 
@@ -199,6 +206,35 @@ def curve_json(song: Song, curve: EmotionCurve | None) -> dict[str, Any]:
         "probabilities": {q.name: _numbers(read.points[:, 2 + q.index]) for q in Quadrant},
         "sections": [SectionSerializer(part).data for part in read.sections],
         "summary": read.sentence,
+    }
+
+
+class WaveformSectionSerializer(SectionSerializer):
+    """The same, with the quadrant's name in the language of whoever asks."""
+
+    label = serializers.CharField(source="quadrant.label", help_text="Such as Calm.")  # type: ignore[assignment]
+
+
+class WaveformSerializer(serializers.Serializer[Any]):
+    """How loud a song is over its length, and which emotion it carries where; empty lists for what is not known yet."""
+
+    song = serializers.IntegerField()
+    duration_s = serializers.FloatField()
+    peaks = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=255),
+        help_text="Equal parts of the song, at most 500; 255 is its loudest part.",
+    )
+    sections = WaveformSectionSerializer(many=True)
+
+
+def waveform_json(song: Song) -> dict[str, Any]:
+    """Return the waveform of a song in the shape of `WaveformSerializer`."""
+    read = waveform_read(song)
+    return {
+        "song": song.pk,
+        "duration_s": song.duration_s,
+        "peaks": read.peaks.tolist(),
+        "sections": [dict(WaveformSectionSerializer(part).data) for part in read.sections],
     }
 
 

@@ -16,6 +16,7 @@ from emotion.audio_stream import stream_windows
 from emotion.curve import N_COLUMNS
 from emotion.mel import log_mel_image
 from emotion.predict import BATCH_SIZE, Predictor
+from emotion.waveform import Envelope
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ class Batch:
     window_s: float
 
 
-def trace(path: Path, predictor: Predictor, *, hop_s: float, skip: int = 0) -> Iterator[Batch]:
+def trace(
+    path: Path, predictor: Predictor, *, hop_s: float, skip: int = 0, envelope: Envelope | None = None
+) -> Iterator[Batch]:
     """Hear a song from its beginning to its end, a batch of windows at a time.
 
     Args:
@@ -39,6 +42,7 @@ def trace(path: Path, predictor: Predictor, *, hop_s: float, skip: int = 0) -> I
         predictor: The model.
         hop_s: Seconds between points.
         skip: How many points are known from an earlier attempt; they are decoded but not judged.
+        envelope: Takes in how loud the song is; it has all of it once the last batch was asked for in vain.
 
     Yields:
         The points that follow, at most `BATCH_SIZE` at once.
@@ -46,7 +50,8 @@ def trace(path: Path, predictor: Predictor, *, hop_s: float, skip: int = 0) -> I
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
-    windows = islice(stream_windows(path, hop_s=hop_s, window_s=predictor.card.mel.window_s), skip, None)
+    hear = envelope.add if envelope is not None else None
+    windows = islice(stream_windows(path, hop_s=hop_s, window_s=predictor.card.mel.window_s, hear=hear), skip, None)
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):
         while batch := list(islice(windows, BATCH_SIZE)):

@@ -1,6 +1,6 @@
 """Pages of the emotion app."""
 
-from django.urls import path
+from django.urls import include, path
 
 from emotion import views
 
@@ -9,8 +9,10 @@ app_name = "emotion"
 urlpatterns = [
     path("songs/<int:pk>/spectrogram.png", views.spectrogram, name="spectrogram"),
     path("songs/<int:pk>/curve/", views.song_curve, name="song_curve"),
+    path("songs/<int:pk>/waveform/", views.song_waveform, name="song_waveform"),
     path("songs/<int:pk>/attention/", views.song_attention, name="song_attention"),
     path("songs/<int:pk>/attention.png", views.attention_picture, name="attention_picture"),
     path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
+    path("", include("emotion.library.urls")),
 ]

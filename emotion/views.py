@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
-from django.utils.cache import patch_cache_control
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.models import Song
-from catalog.permissions import can_upload
-from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import panels, selectors, services
+from emotion.choices import quadrant_choices
 from emotion.exceptions import TagNotExplainable
 from emotion.models import AttentionMap
 from emotion.quadrants import Quadrant
+from emotion.serializers import waveform_json
+from emotion.status_page import status_context
 
 _SPECTROGRAM_MAX_AGE_S = 3600
-_STATE_WORDS = {
-    Song.State.UPLOADED: "just arrived",
-    Song.State.QUEUED: "waiting for their turn",
-    Song.State.ANALYSING: "being listened to now",
-    Song.State.TAGGED: "on the plane",
-    Song.State.FAILED: "could not be analysed",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class StateCount:
-    """How many songs are in a state, and what that means in plain words."""
-
-    state: str
-    label: str
-    words: str
-    count: int
 
 
 @require_safe
@@ -61,7 +46,7 @@ def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
     estimate = selectors.current_estimate(song)
     found = selectors.attention_of(estimate) if estimate else None
     if found is None or found.state != AttentionMap.State.DONE:
-        raise Http404(f"Nobody has looked yet at how song {pk} got its tag.")
+        raise Http404(_("Nobody has looked yet at how song %(song)d got its tag.") % {"song": pk})
     return _picture(
         request, f"{song.content_hash}-attention-{found.model_version}", lambda: services.song_attention_png(found)
     )
@@ -70,7 +55,7 @@ def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
 def _song_with_file(pk: int) -> Song:
     song = get_object_or_404(Song, pk=pk)
     if not song.audio.storage.exists(str(song.audio.name)):
-        raise Http404(f"The file of song {pk} is gone.")
+        raise Http404(_("The file of song %(song)d is gone.") % {"song": pk})
     return song
 
 
@@ -93,6 +78,17 @@ def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
     if not _wants_fragment(request):
         return _to_song(pk, "#emotion-curve")
     return render(request, "emotion/partials/curve.html", panels.curve_panel(song))
+
+
+@require_safe
+def song_waveform(request: HttpRequest, pk: int) -> HttpResponse:
+    """What the player draws of a song: its loudness and its emotion over its length, as JSON."""
+    answer = JsonResponse(waveform_json(get_object_or_404(Song, pk=pk)))
+    # Names are in the reader's language, and another model may hear the song anew: the browser asks whether it changed.
+    patch_vary_headers(answer, ["Accept-Language", "Cookie"])
+    patch_cache_control(answer, private=True, no_cache=True)
+    answer["ETag"] = quote_etag(hashlib.sha256(answer.content).hexdigest()[:32])
+    return get_conditional_response(request, etag=answer["ETag"], response=answer) or answer
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -125,7 +121,7 @@ class PerceivedForm(forms.Form):
     """A quadrant, or nothing, which takes the label back."""
 
     quadrant = forms.TypedChoiceField(
-        choices=[(q.value, q.label) for q in Quadrant],
+        choices=quadrant_choices(),
         coerce=lambda value: Quadrant(int(value)),
         required=False,
         empty_value=None,
@@ -150,7 +146,7 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "song": song,
         "label": selectors.label_of(request.user, song),
-        "label_problem": "" if form.is_valid() else "Choose one of the four.",
+        "label_problem": "" if form.is_valid() else _("Choose one of the four."),
     }
     return render(request, "emotion/partials/perceived_panel.html", context)
 
@@ -159,22 +155,4 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
 def status(request: HttpRequest) -> HttpResponse:
     """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
     template = "emotion/partials/status_body.html" if _wants_fragment(request) else "emotion/status.html"
-    return render(request, template, _status_context(request))
-
-
-def _status_context(request: HttpRequest) -> dict[str, object]:
-    counts = state_counts()
-    waiting = sum(counts[state] for state in PENDING_STATES)
-    per_minute = selectors.throughput()
-    return {
-        "states": [StateCount(state, state.label, words, counts[state]) for state, words in _STATE_WORDS.items()],
-        "waiting": waiting,
-        "total": waiting + counts[Song.State.TAGGED],
-        "tagged": counts[Song.State.TAGGED],
-        "per_minute": per_minute,
-        "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
-        "workers": selectors.workers_alive(),
-        "model_version": selectors.prevailing_model_version(),
-        "reanalysis": selectors.reanalysis_latest(),
-        "failures": failure_counts() if can_upload(request.user) else {},
-    }
+    return render(request, template, status_context(user=request.user, span=request.GET.get("span", "")))

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from pathlib import PurePath
+from typing import IO
 
 from django.db import connection, transaction
+from django.utils.translation import gettext as _
 
-from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song
+from catalog.exceptions import FileRejected
+from catalog.models import UNKNOWN_ARTIST, Song, SongEdit
 from catalog.probe import AudioFacts
+from catalog.services.naming import album_get, artist_get, unused_remove
 from catalog.services.storage import (
     StagedFile,
     bytes_place,
@@ -17,7 +22,7 @@ from catalog.services.storage import (
     media_exists,
     media_remove,
 )
-from catalog.tags import AudioTags, text_clean
+from catalog.tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
 
 _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
@@ -66,7 +71,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
     return Song.objects.create(
         title=title,
         artist=artist,
-        album=_album_get(facts.tags.album, artist),
+        album=album_get(facts.tags.album, artist),
         genre=facts.tags.genre,
         year=facts.tags.year,
         track_number=facts.tags.track_number,
@@ -94,37 +99,61 @@ def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
     return tags.artist or UNKNOWN_ARTIST, stem
 
 
-def name_key(name: str) -> str:
-    """Key under which spellings that differ only in case or spaces are one name."""
-    return " ".join(name.casefold().split())[:300]
+def cover_check(*, stream: IO[bytes]) -> bytes:
+    """Read a picture that somebody offers as a cover.
+
+    Raises:
+        FileRejected: it is no picture that browsers show, or too large.
+    """
+    data = stream.read(MAX_COVER_BYTES + 1)
+    if len(data) > MAX_COVER_BYTES:
+        raise FileRejected("cover_too_large", _("The picture is larger than 10 MiB. Make it smaller first."))
+    if picture_type(data) is None:
+        raise FileRejected("cover_unknown", _("This is not a JPEG, PNG, GIF or WebP picture, whatever its name says."))
+    return data
 
 
-def artist_get(name: str) -> Artist:
-    """Find an artist by name, or make one."""
-    artist, _ = Artist.objects.get_or_create(name_key=name_key(name), defaults={"name": name})
-    return artist
-
-
-def _album_get(title: str, artist: Artist) -> Album | None:
-    if not title:
-        return None
-    album, _ = Album.objects.get_or_create(artist=artist, title_key=name_key(title), defaults={"title": title})
-    return album
+def cover_store(*, data: bytes) -> str:
+    """Keep a picture that was checked, and return its name under the media root."""
+    return bytes_place(data, "covers", _COVER_EXTENSIONS[picture_type(data) or ""])
 
 
 def song_delete(*, song: Song) -> None:
     """Delete a song and, once that is committed, its files; its uploads stay and say so."""
-    content_hash, audio, cover = song.content_hash, str(song.audio.name), song.cover.name
-    with transaction.atomic():
-        song.delete()
-        transaction.on_commit(lambda: _media_forget(content_hash, audio, cover))
+    songs_delete(song_ids=[song.pk])
 
 
-def _media_forget(content_hash: str, audio: str, cover: str | None) -> None:
+def songs_delete(*, song_ids: Collection[int]) -> int:
+    """Delete songs and, once that is committed, their files, artists and albums that no other song has.
+
+    Returns:
+        How many there still were.
+    """
     with transaction.atomic():
-        _content_lock(content_hash)
-        # Somebody may have uploaded the same bytes again since the commit.
-        if not Song.objects.filter(content_hash=content_hash).exists():
-            media_remove(audio)
-        if cover and not Song.objects.filter(cover=cover).exists():
+        songs = Song.objects.filter(pk__in=song_ids).order_by("pk")
+        rows = list(songs.select_for_update().values_list("pk", "content_hash", "audio", "cover", "artist", "album"))
+        ids = [row[0] for row in rows]
+        covers = {row[3] for row in rows} | _covers_replaced(ids)
+        Song.objects.filter(pk__in=ids).delete()
+        unused_remove({row[4] for row in rows}, {row[5] for row in rows if row[5]})
+        transaction.on_commit(lambda: _media_forget([(row[1], row[2]) for row in rows], covers - {""}))
+    return len(ids)
+
+
+def _covers_replaced(song_ids: Collection[int]) -> set[str]:
+    """Return the covers that songs had before somebody changed them, kept as long as that can be undone."""
+    edits = SongEdit.objects.filter(song__in=song_ids, after__has_key="cover").values_list("before", flat=True)
+    return {str(before["cover"]) for before in edits}
+
+
+def _media_forget(audio_files: list[tuple[str, str]], covers: set[str]) -> None:
+    for content_hash, audio in audio_files:
+        with transaction.atomic():
+            _content_lock(content_hash)
+            # Somebody may have uploaded the same bytes again since the commit.
+            if not Song.objects.filter(content_hash=content_hash).exists():
+                media_remove(audio)
+    for cover in covers:
+        wanted = SongEdit.objects.filter(before__cover=cover).exists() or Song.objects.filter(cover=cover).exists()
+        if not wanted:
             media_remove(cover)

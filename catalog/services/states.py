@@ -10,6 +10,8 @@ from django.db import transaction
 from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Greatest, Least
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from catalog.exceptions import SongNotRetryable
 from catalog.models import Song
@@ -24,8 +26,9 @@ QUEUE_LEASE_S = 120.0
 QUEUE_LEASE_MAX_S = 3600.0
 
 WORKER_LOST = "worker_lost"
-_WORKER_LOST_SENTENCE = (
-    f"The analysis was begun {MAX_ATTEMPTS} times and never came to an end. The file may be too much for the worker's "
+# Stored as it stands here, and translated when it is shown.
+_WORKER_LOST_SENTENCE = gettext_noop(
+    "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
     "memory, or the worker was stopped; see the status page, then retry."
 )
 _State = Song.State
@@ -119,21 +122,39 @@ def song_retry(*, song: Song) -> None:
     Raises:
         SongNotRetryable: if it has not failed.
     """
+    if not songs_retry(song_ids=[song.pk]):
+        song.refresh_from_db(fields=["state"])
+        state = song.get_state_display().lower()
+        raise SongNotRetryable(_("This song is %(state)s; only a failed one can be retried.") % {"state": state})
+    song.refresh_from_db()
+
+
+def songs_reanalyse(*, song_ids: Iterable[int]) -> list[int]:
+    """Let tagged and failed songs be heard anew; what is known of them serves until then.
+
+    Returns:
+        Those that are on their way now and were not before: a second click finds none.
+    """
+    return _analysed_anew(song_ids, [_State.TAGGED, _State.FAILED])
+
+
+def songs_retry(*, song_ids: Iterable[int]) -> list[int]:
+    """Let the failed ones of these songs be analysed once more; return those."""
+    return _analysed_anew(song_ids, [_State.FAILED])
+
+
+def _analysed_anew(song_ids: Iterable[int], states: list[Song.State]) -> list[int]:
     with transaction.atomic():
         moved = _move(
-            Q(pk=song.pk, state=_State.FAILED),
+            Q(pk__in=list(song_ids), state__in=states),
             state=_State.UPLOADED,
             attempts=0,
             failure_code="",
             failure_reason="",
             lease_expires_at=None,
         )
-        if not moved:
-            song.refresh_from_db(fields=["state"])
-            state = song.get_state_display().lower()
-            raise SongNotRetryable(f"This song is {state}; only a failed one can be retried.")
         songs_announce(song_ids=moved)
-    song.refresh_from_db()
+    return moved
 
 
 def songs_reconcile() -> list[int]:

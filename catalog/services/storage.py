@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from catalog.exceptions import FileTooLarge, StorageFull
+from catalog.wording import number
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -36,7 +39,7 @@ def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
         FileTooLarge: as soon as more than the limit has arrived.
         StorageFull: if the disk has no room.
     """
-    path = _media_root() / "incoming" / f"{uuid.uuid4().hex}.part"
+    path = incoming_path(f"{uuid.uuid4().hex}.part")
     try:
         with storage_full_told():
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,8 +58,10 @@ def storage_full_told() -> Iterator[None]:
         if error.errno not in _FULL_ERRNOS:
             raise
         raise StorageFull(
-            "The server's disk is full, so this file was not kept; everything stored before is unharmed. "
-            "Free some space, then upload it again."
+            _(
+                "The server's disk is full, so this file was not kept; everything stored before is unharmed. "
+                "Free some space, then upload it again."
+            )
         ) from error
 
 
@@ -80,8 +85,11 @@ def size_check(size_bytes: int) -> None:
     limit_bytes = int(settings.MOODPLANE_MAX_UPLOAD_BYTES)
     if size_bytes > limit_bytes:
         raise FileTooLarge(
-            f"The file is larger than {size_words(limit_bytes)}, the most that one song may have. "
-            "Convert it to FLAC or MP3, or split it."
+            _(
+                "The file is larger than %(most)s, the most that one song may have. "
+                "Convert it to FLAC or MP3, or split it."
+            )
+            % {"most": size_words(limit_bytes)}
         )
 
 
@@ -119,11 +127,32 @@ def media_remove(name: str) -> None:
 def size_words(size_bytes: int) -> str:
     """Say a size as people do, such as "500 MiB"."""
     size = float(size_bytes)
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
+    for unit in (_("bytes"), "KiB", "MiB", "GiB"):
         if size < 1024 or unit == "GiB":
             break
         size /= 1024
-    return f"{size:.0f} {unit}" if size == int(size) else f"{size:.1f} {unit}"
+    return f"{number(size, 0 if size == int(size) else 1)} {unit}"
+
+
+def incoming_path(name: str = "") -> Path:
+    """Path of a file that is still arriving, or of the folder of all of them; on the disk where songs will lie."""
+    return _media_root() / "incoming" / name
+
+
+def room_check(size_bytes: int) -> None:
+    """Refuse a file for which the media disk has no room, before it is sent.
+
+    Raises:
+        StorageFull: there is less free space than the file needs.
+    """
+    folder = incoming_path()
+    folder.mkdir(parents=True, exist_ok=True)
+    free_bytes = shutil.disk_usage(folder).free
+    if size_bytes > free_bytes:
+        raise StorageFull(
+            _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")
+            % {"free": size_words(free_bytes), "size": size_words(size_bytes)}
+        )
 
 
 def _media_root() -> Path:

@@ -4,6 +4,8 @@ from emotion.services.analysis import estimate_upsert, songs_analyse
 from emotion.services.attention import attention_make, attention_request, attention_tick
 from emotion.services.curves import curve_step, curves_queue, curves_tick
 from emotion.services.labels import perceived_label_remove, perceived_label_set
+from emotion.services.library import MAX_SONGS, library_edit, library_seen, library_undo
+from emotion.services.overrides import Word
 from emotion.services.reanalysis import (
     reanalysis_cancel,
     reanalysis_pause,
@@ -16,6 +18,8 @@ from emotion.services.serving import predictor_forget, predictor_get, worker_for
 from emotion.services.spectrogram import song_attention_png, song_spectrogram_png
 
 __all__ = [
+    "MAX_SONGS",
+    "Word",
     "attention_make",
     "attention_request",
     "attention_tick",
@@ -23,6 +27,9 @@ __all__ = [
     "curves_queue",
     "curves_tick",
     "estimate_upsert",
+    "library_edit",
+    "library_seen",
+    "library_undo",
     "perceived_label_remove",
     "perceived_label_set",
     "predictor_forget",

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.utils import timezone
 
 from catalog.models import Song
 from catalog.services import song_mark_failed, song_mark_tagged, songs_claim, songs_release, songs_renew
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionEstimate
+from emotion.services.overrides import estimates_settle, songs_hold
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
@@ -66,7 +68,8 @@ def _result_store(song: Song, result: Prediction | AudioUnreadableError, predict
 
 
 def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:
-    """Store what one model version says of a song, and make it the current estimate."""
+    """Store what one model version says of a song, and make it the current estimate; a curator's word still serves."""
+    songs_hold([song.pk])
     version = predictor.card.version
     song.estimates.filter(is_current=True).exclude(model_version=version).update(is_current=False)
     p1, p2, p3, p4 = (float(p) for p in prediction.probabilities)
@@ -82,6 +85,9 @@ def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor)
             "p_q4": p4,
             "valence": prediction.valence,
             "arousal": prediction.arousal,
+            "heard_quadrant": None,
+            "heard_valence": None,
+            "heard_arousal": None,
             "embedding_bytes": prediction.embedding.astype("<f4").tobytes(),
             "window_start_s": prediction.window_start_s,
             "window_s": prediction.window_s,
@@ -91,6 +97,9 @@ def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor)
             "decode_ms": prediction.decode_ms,
             "mel_ms": prediction.mel_ms,
             "network_ms": prediction.network_ms,
+            "heard_at": timezone.now(),
         },
     )
+    if estimates_settle(song_ids=[song.pk]):
+        estimate.refresh_from_db()
     return estimate

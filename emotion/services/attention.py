@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, CheckpointError, TagNotExplainable
@@ -46,11 +47,14 @@ def attention_request(*, song: Song) -> AttentionMap:
 
     estimate, version = current_estimate(song), served_version()
     if estimate is None:
-        raise TagNotExplainable("The model has not tagged this song yet; there is nothing to explain.")
+        raise TagNotExplainable(_("The model has not tagged this song yet; there is nothing to explain."))
     if estimate.model_version != version:
         raise TagNotExplainable(
-            f"This tag is by model {estimate.model_version}, and {version or 'none'} is live: it can be explained "
-            "after the song was heard again."
+            _(
+                "This tag is by model %(version)s, and %(live)s is live: it can be explained after the song was "
+                "heard again."
+            )
+            % {"version": estimate.model_version, "live": version or _("none")}
         )
     with transaction.atomic():
         found, is_new = AttentionMap.objects.get_or_create(song=song, model_version=version)

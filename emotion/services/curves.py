@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from catalog.models import Song
@@ -35,6 +36,8 @@ from emotion.services.hearings import (
     tagging_waits,
 )
 from emotion.services.serving import predictor_get
+from emotion.services.waveforms import waveform_store, waveforms_due, waveforms_fill
+from emotion.waveform import Envelope
 
 if TYPE_CHECKING:
     from emotion.predict import Predictor
@@ -63,14 +66,20 @@ def curves_tick() -> bool:
     _rows_make(_missing().filter(model_version=version)[:FILL_AT_ONCE])
     curves = EmotionCurve.objects.all()
     busy = curves.filter(state=EmotionCurve.State.CLAIMED, due_at__gt=timezone.now())
-    return (
-        hearings_due(curves, version).exists() and not busy.exists() and not tagging_waits() and bool(workers_alive())
-    )
+    if busy.exists() or tagging_waits() or not workers_alive():
+        return False
+    return hearings_due(curves, version).exists() or waveforms_due().exists()
 
 
 def curve_step() -> bool:
-    """Make one curve, or a part of it; return whether there may be more to do now."""
-    if tagging_waits() or not EmotionCurve.objects.filter(state__in=EmotionCurve.PENDING).exists():
+    """Make one curve, or a part of it; return whether there may be more to do now.
+
+    Where none is left, songs from before there were waveforms get theirs; the tick goes on with those.
+    """
+    if tagging_waits():
+        return False
+    if not EmotionCurve.objects.filter(state__in=EmotionCurve.PENDING).exists():
+        waveforms_fill()
         return False
     predictor = predictor_get()
     curve = hearing_claim(EmotionCurve.objects.all(), model_version=predictor.card.version)
@@ -91,8 +100,9 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
     from emotion.tracing import trace
 
-    points, window_s = curve.points, curve.window_s
-    for batch in trace(Path(curve.song.audio.path), predictor, hop_s=curve.hop_s, skip=len(points)):
+    points, window_s, envelope = curve.points, curve.window_s, Envelope()
+    path = Path(curve.song.audio.path)
+    for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
         points, window_s = np.concatenate([points, batch.points]), batch.window_s
         if tagging_waits():
             # It got on, so the attempts begin anew: only work that never comes to an end is given up.
@@ -100,8 +110,9 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
             return False
         if not hearing_renew(curve):
             return True
+    waveform_store(song=curve.song, peaks=envelope.peaks())
     if np.isnan(points[:, 0]).all():
-        raise AudioUnreadableError("silent", "There is no sound in it that the model could hear.")
+        raise AudioUnreadableError("silent", gettext_noop("There is no sound in it that the model could hear."))
     if hearing_finish(curve, window_s=window_s, points_bytes=_packed(points)):
         logger.info("Made the curve of song %d: %d points.", curve.song_id, len(points))
     return True

@@ -13,6 +13,7 @@ from typing import TypeVar
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from catalog.models import Song
 from emotion.models import AttentionMap, Hearing, Reanalysis
@@ -22,7 +23,7 @@ MAX_ATTEMPTS = 3
 LEASE_S = 60.0
 # After an error that is not the song's fault: a disk that is away, memory that ran out.
 RETRY_S = 60.0
-_LOST = "The work on this song was begun three times and never came to an end; see the worker's log."
+_LOST = gettext_noop("The work on this song was begun three times and never came to an end; see the worker's log.")
 
 _State = Hearing.State
 _Row = TypeVar("_Row", bound=Hearing)

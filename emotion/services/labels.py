@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion.exceptions import LabelInvalid
@@ -43,12 +44,23 @@ def _check_point(quadrant: Quadrant, valence: float | None, arousal: float | Non
     if valence is None and arousal is None:
         return
     if valence is None or arousal is None:
-        raise LabelInvalid("A point is a valence and an arousal; one of them is missing.")
-    for name, value, side in zip(("valence", "arousal"), (valence, arousal), quadrant.corner, strict=True):
+        raise LabelInvalid(_("A point is a valence and an arousal; one of them is missing."))
+    for name, value, side in zip((_("valence"), _("arousal")), (valence, arousal), quadrant.corner, strict=True):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise LabelInvalid(f"The {name} is {value}; it must lie between -1 and 1.")
+            raise LabelInvalid(
+                _("The %(axis)s is %(value)s; it must lie between -1 and 1.") % {"axis": name, "value": value}
+            )
         if value * side < 0:
             raise LabelInvalid(
-                f"{quadrant.name} ({quadrant.label}) is {quadrant.sign}, but the {name} given is {value}: "
-                "correct one of the two, or leave the point out."
+                _(
+                    "%(code)s (%(name)s) is %(sign)s, but the %(axis)s given is %(value)s: "
+                    "correct one of the two, or leave the point out."
+                )
+                % {
+                    "code": quadrant.name,
+                    "name": quadrant.label,
+                    "sign": quadrant.sign,
+                    "axis": name,
+                    "value": value,
+                }
             )

@@ -18,12 +18,15 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
 from emotion.services.analysis import LEASE_S, estimate_upsert
+from emotion.services.overrides import estimates_settle, songs_hold
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
@@ -44,7 +47,7 @@ _START_LOCK = 7_351_201
 
 _Item = ReanalysisItem.State
 _State = Reanalysis.State
-_LOST = "The analysis of this song was begun three times and never came to an end; see the worker's log."
+_LOST = gettext_noop("The analysis of this song was begun three times and never came to an end; see the worker's log.")
 
 
 def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanalysis:
@@ -60,7 +63,10 @@ def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanaly
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_START_LOCK])
         live = served_version()
         if model_version != live:
-            raise ReanalysisNotPossible(f"Model {model_version} is not live ({live or 'none'} is): promote it first.")
+            raise ReanalysisNotPossible(
+                _("Model %(version)s is not live (%(live)s is): promote it first.")
+                % {"version": model_version, "live": live or _("none")}
+            )
         for old in Reanalysis.objects.filter(state__in=Reanalysis.ACTIVE):
             _close(old, _State.SUPERSEDED)
         ReanalysisItem.objects.exclude(reanalysis__state__in=Reanalysis.ACTIVE).delete()
@@ -162,13 +168,20 @@ def _chain_anew(job: Reanalysis) -> None:
         transaction.on_commit(lambda: reanalysis_go_on.apply_async([job.pk, chain], expires=STALE_S))
 
 
+_REFUSED = {
+    "paused": gettext_noop("This re-analysis is %(state)s; it cannot be paused."),
+    "resumed": gettext_noop("This re-analysis is %(state)s; it cannot be resumed."),
+    "cancelled": gettext_noop("This re-analysis is %(state)s; it cannot be cancelled."),
+}
+
+
 def _move(pk: int, allowed: tuple[Reanalysis.State, ...], verb: str, **changes: object) -> Reanalysis:
     moved = Reanalysis.objects.filter(pk=pk, state__in=allowed).update(**changes)
     job = Reanalysis.objects.filter(pk=pk).first()
     if job is None:
-        raise ReanalysisNotPossible("There is no such re-analysis.")
+        raise ReanalysisNotPossible(_("There is no such re-analysis."))
     if not moved:
-        raise ReanalysisNotPossible(f"This re-analysis is {job.get_state_display().lower()}; it cannot be {verb}.")
+        raise ReanalysisNotPossible(_(_REFUSED[verb]) % {"state": job.get_state_display().lower()})
     return job
 
 
@@ -189,9 +202,11 @@ def _estimates_adopt(model_version: str) -> list[int]:
     """Make estimates of a version that was live before current again; return their songs."""
     known = EmotionEstimate.objects.filter(model_version=model_version, is_current=False)
     song_ids = list(known.values_list("song_id", flat=True))
+    songs_hold(song_ids)
     EmotionEstimate.objects.filter(song_id__in=song_ids, is_current=True).update(is_current=False)
     # The time makes the index see them: it looks for what is newer than itself.
     known.filter(song_id__in=song_ids).update(is_current=True, updated_at=timezone.now())
+    estimates_settle(song_ids=song_ids)
     return song_ids
 
 

@@ -7,7 +7,10 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, ngettext_lazy
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
@@ -19,12 +22,28 @@ register = template.Library()
 # The small plane is drawn in a 100 by 100 view box, with a margin so that a point on the edge stays whole.
 _PLANE_SIZE = 100.0
 _PLANE_MARGIN = 5.0
+MINUS = "\u2212"
+# Whole phrases: "ago" changes the case of the noun in other languages.
+_AGO: dict[str, Any] = {
+    "year": ngettext_lazy("%(num)d year ago", "%(num)d years ago", "num"),
+    "month": ngettext_lazy("%(num)d month ago", "%(num)d months ago", "num"),
+    "week": ngettext_lazy("%(num)d week ago", "%(num)d weeks ago", "num"),
+    "day": ngettext_lazy("%(num)d day ago", "%(num)d days ago", "num"),
+    "hour": ngettext_lazy("%(num)d hour ago", "%(num)d hours ago", "num"),
+    "minute": ngettext_lazy("%(num)d minute ago", "%(num)d minutes ago", "num"),
+}
 
 
 @register.filter
 def percent(share: float) -> str:
     """Write a share in [0, 1] as `82 %`."""
     return f"{round(share * 100)}\u00a0%"
+
+
+@register.filter
+def grouped(number: int) -> str:
+    """Write a large count with its thousands apart, as the language does, such as `100,000`."""
+    return number_format(number, force_grouping=True)
 
 
 @register.filter
@@ -39,8 +58,8 @@ def clock(duration_s: float | None) -> str:
 def ago(moment: datetime) -> str:
     """Write how long ago something was, in its largest unit, such as `3 hours ago`."""
     if timezone.now() - moment < timedelta(minutes=1):
-        return "just now"
-    return f"{timesince(moment, depth=1)} ago"
+        return _("just now")
+    return timesince(moment, time_strings=_AGO, depth=1)
 
 
 @register.filter
@@ -48,16 +67,17 @@ def roughly(duration_s: float) -> str:
     """Write a guess at a duration without more precision than it has, such as `about 4 minutes`."""
     minutes = round(duration_s / 60)
     if minutes < 1:
-        return "less than a minute"
+        return _("less than a minute")
     if minutes < 90:
-        return f"about {minutes} minute{'s' if minutes > 1 else ''}"
-    return f"about {round(minutes / 60)} hours"
+        return ngettext("about %(n)d minute", "about %(n)d minutes", minutes) % {"n": minutes}
+    hours = round(minutes / 60)
+    return ngettext("about %(n)d hour", "about %(n)d hours", hours) % {"n": hours}
 
 
 @register.filter
 def signed(value: float) -> str:
     """Write a coordinate of the plane as `+0.42` or `−0.42`, with a true minus sign."""
-    return f"{value:+.2f}".replace("-", "\u2212")
+    return f"{'+' if value >= 0 else MINUS}{number_format(abs(value), 2)}"
 
 
 @register.filter

@@ -1,205 +1,137 @@
 /* The curator's upload page: several files and whole folders, each with its own progress.
  *
- * Every file is one request to the API, so a file that fails takes no other with it. What becomes of a file after
- * it was sent lives in the database and is shown by the table below, which htmx keeps fresh.
+ * Each file travels by itself, so one that fails takes no other with it. What becomes of a file after it was sent lives
+ * in the database and is shown by the list below, which htmx keeps fresh. The queue outlives the page: boosted links
+ * keep it, and coming back shows it again; only closing the tab ends it, and large files then go on where they stopped.
  */
+import { audioOf, dropped, filesOfDrop } from "./upload_files.js";
+import { UploadQueue } from "./upload_queue.js";
+import { discard, isReachable, send } from "./upload_send.js";
+import { UploadView } from "./upload_view.js";
+import { gettext, interpolate, ngettext } from "./words.js";
 
-const PARALLEL = 2;
-const RETRY_AFTER_DEFAULT_S = 5;
+const TELL_EVERY_MS = 1000;
 
-let unfinished = 0;
+let places;
+const queue = new UploadQueue({
+  send: (file, options) => send(file, { ...places, ...options, onSession: (url) => { forgetUnfinished(url); options.onSession(url); } }),
+  isReachable: () => isReachable(places.resumableUrl),
+});
+const view = new UploadView(queue);
 
-/** One upload form with its queue. */
-class Uploader {
-  constructor(form) {
-    this.form = form;
-    const page = form.closest("main") ?? document;
-    this.queue = page.querySelector("[data-upload-queue]");
-    this.items = page.querySelector("[data-upload-items]");
-    this.summary = page.querySelector("[data-upload-summary]");
-    this.template = page.querySelector("[data-upload-template]");
-    this.suffixes = form.dataset.audioSuffixes.split(" ");
-    this.waiting = [];
-    this.running = 0;
-    this.sent = 0;
-    this.total = 0;
-    this.listen();
-  }
-
-  listen() {
-    const files = this.form.querySelector("[data-upload-files]");
-    const folder = this.form.querySelector("[data-upload-folder]");
-    if ("webkitdirectory" in folder) this.form.querySelector("[data-upload-folder-field]").hidden = false;
-    this.form.querySelector("[data-upload-submit]").hidden = true;
-    for (const input of [files, folder]) {
-      // The browser's own field names the chosen file, which is only of use where a submit button follows.
-      input.classList.add("visually-hidden");
-      input.labels[0].className = input === files ? "button" : "button button--quiet";
-    }
-    const takeFiles = () => { this.add([...files.files]); files.value = ""; };
-    const takeFolder = () => { this.addFolder([...folder.files]); folder.value = ""; };
-    files.addEventListener("change", takeFiles);
-    folder.addEventListener("change", takeFolder);
-    // Somebody quick, or a slow network: files may have been chosen before this module was there to hear of it.
-    if (files.files.length) takeFiles();
-    if (folder.files.length) takeFolder();
-    this.form.addEventListener("submit", (event) => event.preventDefault());
-    this.form.addEventListener("dragover", (event) => { event.preventDefault(); this.form.classList.add("is-over"); });
-    this.form.addEventListener("dragleave", () => this.form.classList.remove("is-over"));
-    this.form.addEventListener("drop", (event) => this.drop(event));
-  }
-
-  async drop(event) {
-    event.preventDefault();
-    this.form.classList.remove("is-over");
-    // The list of items is emptied by the browser as soon as this handler awaits, so take everything out first.
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-    const plain = [...event.dataTransfer.files];
-    if (!entries.length) { this.add(plain); return; }
-    for (const entry of entries) {
-      if (entry.isDirectory) this.addFolder(await filesOf(entry));
-      else this.add(await filesOf(entry));
-    }
-  }
-
-  /** Of a folder only what looks like audio is offered: it also holds covers and logs that nobody means. */
-  addFolder(files) {
-    const audio = files.filter((file) => this.suffixes.some((suffix) => file.name.toLowerCase().endsWith(suffix)));
-    if (audio.length) this.add(audio);
-    else this.say("There is no audio in this folder.");
-  }
-
-  add(files) {
-    for (const file of files) {
-      const item = this.template.content.firstElementChild.cloneNode(true);
-      item.querySelector("[data-name]").textContent = file.name;
-      item.querySelector("progress").setAttribute("aria-label", `Sent of ${file.name}`);
-      item.querySelector("[data-again]").addEventListener("click", () => this.enqueue(file, item));
-      this.items.append(item);
-      this.total += 1;
-      this.enqueue(file, item);
-    }
-  }
-
-  enqueue(file, item) {
-    item.querySelector("[data-again]").hidden = true;
-    setStatus(item, "waiting");
-    this.queue.hidden = false;
-    this.waiting.push([file, item]);
-    this.pump();
-  }
-
-  pump() {
-    while (this.running < PARALLEL && this.waiting.length) {
-      const [file, item] = this.waiting.shift();
-      this.running += 1;
-      this.send(file, item).finally(() => { this.running -= 1; this.tell(); this.pump(); });
-    }
-    this.tell();
-  }
-
-  async send(file, item) {
-    unfinished += 1;
-    const answer = await post(this.form, file, (percent) => {
-      item.querySelector("progress").value = percent;
-      setStatus(item, percent < 100 ? `${percent} %` : "checking");
-    });
-    unfinished -= 1;
-    if (answer.status === 429) {
-      setStatus(item, "waiting, because the server asked for a pause");
-      await pause(answer.retryAfterS);
-      this.waiting.push([file, item]);
-      return;
-    }
-    if (answer.status !== 202) {
-      setStatus(item, answer.sentence);
-      item.querySelector("[data-again]").hidden = false;
-      return;
-    }
-    this.sent += 1;
-    item.remove();
-    // The row now lives in the table; ask for it at once.
+/** Lets the list of what became of the files ask anew, at most once a second however fast small files go. */
+let telling;
+queue.addEventListener("sent", () => {
+  telling ??= setTimeout(() => {
+    telling = undefined;
     document.body.dispatchEvent(new CustomEvent("uploads-changed"));
-  }
+  }, TELL_EVERY_MS);
+});
 
-  tell() {
-    const left = this.running + this.waiting.length;
-    this.say(left ? `${this.sent} of ${this.total} sent.` : `All done: ${this.sent} of ${this.total} sent.`);
-  }
-
-  say(sentence) {
-    this.queue.hidden = false;
-    if (this.summary.textContent !== sentence) this.summary.textContent = sentence;
-  }
+/** What is being sent is no longer something left over from earlier. */
+function forgetUnfinished(url) {
+  const left = document.querySelector(`[data-session-url="${CSS.escape(url)}"]`);
+  if (!left) return;
+  const section = left.closest("section");
+  left.remove();
+  if (!section.querySelector("[data-session-url]")) section.remove();
 }
 
-/** Sends one file; resolves always, with the status and, where it failed, a sentence. */
-function post(form, file, onProgress) {
-  return new Promise((resolve) => {
-    const request = new XMLHttpRequest();
-    request.open("POST", form.dataset.uploadUrl);
-    request.setRequestHeader("X-CSRFToken", csrfToken(form));
-    request.setRequestHeader("Accept", "application/json");
-    request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) onProgress(Math.floor((100 * event.loaded) / event.total));
-    });
-    request.addEventListener("load", () => resolve({
-      status: request.status,
-      sentence: sentenceOf(request),
-      retryAfterS: Number(request.getResponseHeader("Retry-After")) || RETRY_AFTER_DEFAULT_S,
-    }));
-    request.addEventListener("error", () => resolve({ status: 0, sentence: "The connection broke." }));
-    request.addEventListener("timeout", () => resolve({ status: 0, sentence: "The server took too long." }));
-    const body = new FormData();
-    body.append("file", file, file.name);
-    request.send(body);
+function addFolder(files, suffixes) {
+  const audio = audioOf(files, suffixes);
+  if (audio.length) queue.add(audio);
+  return files.length - audio.length;
+}
+
+async function take(form, parts) {
+  const suffixes = form.dataset.audioSuffixes.split(" ");
+  let [leftOut, unread, taken] = [0, 0, 0];
+  for await (const part of parts) {
+    unread += part.unread;
+    if (part.fromFolder) leftOut += addFolder(part.files, suffixes);
+    else queue.add(part.files);
+    taken += part.files.length;
+  }
+  say(form, { leftOut, unread, taken: taken - leftOut });
+}
+
+/** Says what of a folder is not sent: nobody should look for a file among the songs that never went. */
+function say(form, { leftOut, unread, taken }) {
+  const words = [];
+  if (!taken && leftOut) words.push(gettext("There is no audio in this folder."));
+  else if (leftOut) words.push(interpolate(ngettext("%(n)s file that is no audio was left out.", "%(n)s files that are no audio were left out.", leftOut), { n: leftOut }, true));
+  if (unread) words.push(interpolate(ngettext("%(n)s file could not be read.", "%(n)s files could not be read.", unread), { n: unread }, true));
+  if (words.length) document.dispatchEvent(new CustomEvent("moodplane:say", { detail: words.join(" ") }));
+}
+
+function mountForm(form) {
+  places = { uploadUrl: form.dataset.uploadUrl, resumableUrl: form.dataset.resumableUrl };
+  const files = form.querySelector("[data-upload-files]");
+  const folder = form.querySelector("[data-upload-folder]");
+  if ("webkitdirectory" in folder) form.querySelector("[data-upload-folder-field]").hidden = false;
+  form.querySelector("[data-upload-submit]").hidden = true;
+  for (const input of [files, folder]) {
+    // The browser's own field names the chosen file, which is only of use where a submit button follows.
+    input.classList.add("visually-hidden");
+    input.labels[0].className = input === files ? "button" : "button button--quiet";
+    const read = () => {
+      const chosen = [...input.files];
+      input.value = "";
+      if (chosen.length) take(form, [{ files: chosen, fromFolder: input === folder, unread: 0 }]);
+    };
+    input.addEventListener("change", read);
+    // Somebody quick, or a slow network: files may have been chosen before this module was there to hear of it.
+    read();
+  }
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("is-over"); });
+  form.addEventListener("dragleave", () => form.classList.remove("is-over"));
+  form.addEventListener("drop", (event) => {
+    event.preventDefault();
+    form.classList.remove("is-over");
+    take(form, filesOfDrop(dropped(event.dataTransfer)));
   });
 }
 
-function sentenceOf(request) {
-  try {
-    return JSON.parse(request.responseText).detail ?? "";
-  } catch {
-    return `The server answered ${request.status}.`;
-  }
-}
-
-/** The page frame's token is renewed after signing in; the form's own is the fallback. */
-function csrfToken(form) {
-  return (document.querySelector("#csrf input") ?? form.querySelector("[name=csrfmiddlewaretoken]")).value;
-}
-
-/** All files below a dropped entry. */
-async function filesOf(entry) {
-  if (entry.isFile) return [await new Promise((resolve, reject) => entry.file(resolve, reject))];
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    // One call gives at most a hundred entries.
-    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
-    if (!some.length) return found;
-    for (const each of some) found.push(...await filesOf(each));
-  }
-}
-
-function setStatus(item, text) {
-  item.querySelector("[data-status]").textContent = text;
-}
-
-function pause(seconds) {
-  return new Promise((resolve) => { setTimeout(resolve, seconds * 1000); });
-}
-
-/** Takes over every upload form that is not taken over yet. */
+/** Takes over the upload form of a page that was just shown. */
 function mount() {
   for (const form of document.querySelectorAll("form[data-upload]:not([data-mounted])")) {
     form.dataset.mounted = "";
-    new Uploader(form);
+    view.mount(form.closest("main") ?? document);
+    mountForm(form);
   }
 }
 
+// An answer for a list that is gone by now (a link was clicked, another group is shown) belongs nowhere. The element
+// that asked hears of it even outside the page, where nothing reaches the document.
+const guarded = new WeakSet();
+document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+  if (!elt.closest("#upload-live") || guarded.has(elt)) return;
+  guarded.add(elt);
+  elt.addEventListener("htmx:beforeOnLoad", (event) => {
+    if (event.target === elt && !elt.isConnected) event.preventDefault();
+  });
+});
+
+// A file that somebody gives up is not kept on the server for days.
+queue.addEventListener("cancel", ({ detail }) => { if (detail.session) discard(detail.file, places); });
+
+// Missing the form by an inch must not make the browser leave the page for the file.
+for (const type of ["dragover", "drop"]) {
+  document.addEventListener(type, (event) => {
+    if (document.querySelector("form[data-upload]") && event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+}
+
+document.addEventListener("click", (event) => {
+  const place = event.target.closest("[data-compare-close]")?.closest(".upload-row__compare");
+  if (!place) return;
+  place.replaceChildren();
+  document.getElementById(place.id.replace("compare-", "compare-link-"))?.focus();
+});
+
 // Boosted navigation keeps sending; closing the tab would not.
-window.addEventListener("beforeunload", (event) => { if (unfinished) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => { if (queue.busy) event.preventDefault(); });
 
 // A module runs once, but the page can be swapped in again and again.
 document.addEventListener("htmx:load", mount);

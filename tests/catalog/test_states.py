@@ -132,8 +132,8 @@ def test_reconcile_gives_up_after_three_attempts() -> None:
     song.refresh_from_db()
     assert (song.state, song.failure_code) == ("failed", "worker_lost")
     assert song.failure_reason == (
-        "The analysis was begun 3 times and never came to an end. The file may be too much for the worker's memory, "
-        "or the worker was stopped; see the status page, then retry."
+        "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
+        "memory, or the worker was stopped; see the status page, then retry."
     )
 
 

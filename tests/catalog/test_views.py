@@ -66,16 +66,6 @@ def test_the_form_is_protected_against_forgery(cleo: User, tmp_path: Path) -> No
     assert client.post(URL, form).status_code == 302
 
 
-def test_rows_are_asked_for_again_only_while_something_is_on_the_way(client_cleo: Client, cleo: User) -> None:
-    upload = UploadFactory(owner=cleo)
-    assert "every 2s" in client_cleo.get(ROWS).content.decode()
-    Song.objects.filter(pk=upload.song_id).update(state=Song.State.TAGGED)
-
-    page = client_cleo.get(ROWS).content.decode()
-    assert "every 2s" not in page
-    assert "Tagged" in page
-
-
 def test_rows_show_what_became_of_each_file(client_cleo: Client, cleo: User) -> None:
     song = SongFactory(title="Tide <b>")
     failed = SongFactory(state=Song.State.FAILED, failure_reason="There is only silence in it.")
@@ -103,7 +93,8 @@ def test_retry(client: Client, client_bob: Client, client_cleo: Client, client_s
     song.refresh_from_db()
     assert song.state == "failed"
     response = client_cleo.post(address, headers={"hx-request": "true"})
-    assert b'id="upload-rows"' in response.content
+    assert b'id="upload-history"' in response.content
+    assert f"{upload.file_name} is analysed once more." in response.content.decode()
     song.refresh_from_db()
     assert song.state == "uploaded"
     assert client_staff.post(address).status_code == 409
@@ -115,12 +106,3 @@ def test_another_curator_does_not_see_them(client_bob: Client, bob: User, cleo: 
 
     assert "secret demo" not in client_bob.get(ROWS).content.decode()
     assert client_bob.post(reverse("catalog:upload_retry", args=[upload.pk])).status_code == 404
-
-
-def test_many_uploads_are_paged(client_cleo: Client, cleo: User) -> None:
-    song = SongFactory()
-    for number in range(101):
-        UploadFactory(owner=cleo, song=song, file_name=f"file {number}.ogg")
-
-    assert "Page 1 of 2" in client_cleo.get(URL).content.decode()
-    assert "file 0.ogg" in client_cleo.get(f"{URL}?page=2").content.decode()

@@ -33,7 +33,7 @@ def test_roughly(duration_s: float, text: str) -> None:
 def test_ago() -> None:
     now = timezone.now()
     assert ago(now) == "just now"
-    assert ago(now - timedelta(hours=3, minutes=20)) == "3\u00a0hours ago"
+    assert ago(now - timedelta(hours=3, minutes=20)) == "3\u00a0hours\u00a0ago"
 
 
 def test_signed_has_a_true_minus() -> None:

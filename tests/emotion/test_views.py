@@ -91,6 +91,7 @@ def test_failures_are_for_curators(client: Client, client_alice: Client, client_
 
 
 def test_status_refreshes_itself_with_the_fragment(client: Client) -> None:
+    EstimateFactory()
     assert b'hx-trigger="every 5s"' in client.get(STATUS).content
     fragment = client.get(STATUS, headers={"HX-Request": "true"}).content
     assert b"<html" not in fragment

@@ -1,0 +1,289 @@
+"""Large uploads over the API, in pieces and resumable: the tus protocol, so that any of its clients works.
+
+Source: tus resumable upload protocol 1.0.0, core with the extensions creation, checksum, expiration and termination.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+import tempfile
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.http import HttpRequest, UnreadablePostError
+from django.urls import reverse
+from django.utils.http import http_date
+from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import status
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
+from rest_framework.views import APIView
+
+from catalog import services
+from catalog.exceptions import (
+    PieceDamaged,
+    UploadRequestInvalid,
+    UploadRequestUnsized,
+    UploadSessionNotFound,
+    UploadTypeWrong,
+    UploadVersionWrong,
+)
+from catalog.models import UploadSession
+from catalog.permissions import CanUpload
+from catalog.serializers import UploadSessionSerializer
+from catalog.services.sessions import PIECE_BYTES, offset_check, session_open_check
+from catalog.upload_list import sessions_open
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,checksum,expiration,termination"
+# SHA-1 is what the protocol asks of every server; it guards against accidents, not against people.
+CHECKSUMS = {"sha1": "sha1", "sha256": "sha256"}
+PIECE_TYPE = "application/offset+octet-stream"
+_METADATA_CHARS = 4_000
+_READ_BYTES = 64 * 1024
+_NUMBER = re.compile(r"\d{1,15}", re.ASCII)
+
+_TUS = OpenApiParameter("Tus-Resumable", str, OpenApiParameter.HEADER, required=True, enum=[VERSION])
+_LENGTH = OpenApiParameter("Upload-Length", int, OpenApiParameter.HEADER, required=True, description="Bytes in all.")
+_OFFSET = OpenApiParameter("Upload-Offset", int, OpenApiParameter.HEADER, required=True, description="First byte sent.")
+_METADATA = OpenApiParameter(
+    "Upload-Metadata",
+    str,
+    OpenApiParameter.HEADER,
+    description="`filename` and, if you like, `fingerprint`, each with its value in base64.",
+)
+_CHECKSUM = OpenApiParameter(
+    "Upload-Checksum", str, OpenApiParameter.HEADER, description="`sha1` or `sha256`, a space, the digest in base64."
+)
+
+
+class _TusView(APIView):
+    """What every request of the protocol has in common."""
+
+    permission_classes = (IsAuthenticated, CanUpload)
+    throttle_scope = "uploads"
+    needs_version = True
+
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
+        """Ask who it is first, then for the protocol's version."""
+        super().initial(request, *args, **kwargs)
+        if self.needs_version and request.method not in ("GET", "OPTIONS"):
+            spoken = request.headers.get("Tus-Resumable", "")
+            if spoken != VERSION:
+                raise UploadVersionWrong(
+                    _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
+                    % {"version": VERSION}
+                )
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Count beginnings of uploads against their scope: a piece is no new upload."""
+        throttles = super().get_throttles()
+        if self.request.method == "POST" and not self.kwargs:
+            return throttles
+        return [each for each in throttles if not isinstance(each, ScopedRateThrottle)]
+
+    def finalize_response(self, request: Request, response: Response, *args: object, **kwargs: object) -> Response:
+        """Name the version in every answer, refusals included."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        response["Tus-Resumable"] = VERSION
+        response["Cache-Control"] = "no-store"
+        if response.status_code == status.HTTP_412_PRECONDITION_FAILED:
+            response["Tus-Version"] = VERSION
+        return response
+
+    @extend_schema(exclude=True)
+    def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:
+        """Say what this server can do."""
+        told = {
+            "Tus-Version": VERSION,
+            "Tus-Extension": EXTENSIONS,
+            "Tus-Max-Size": str(settings.MOODPLANE_MAX_UPLOAD_BYTES),
+            "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+        }
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=told)
+
+
+class ResumableUploadsView(_TusView):
+    """Begin large uploads, and find those that are not finished."""
+
+    @extend_schema(responses=UploadSessionSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """List the caller's unfinished uploads."""
+        return Response(UploadSessionSerializer(sessions_open(request.user), many=True).data)
+
+    @extend_schema(
+        request=None,
+        parameters=[_TUS, _LENGTH, _METADATA],
+        responses={201: OpenApiResponse(description="See Location.")},
+    )
+    def post(self, request: Request) -> Response:
+        """Begin an upload; `Location` is where its pieces go (tus 1.0.0, creation)."""
+        raw = request.headers.get("Upload-Metadata", "")
+        if len(raw) > _METADATA_CHARS:
+            raise UploadRequestInvalid(_("Upload-Metadata is too long."))
+        metadata = metadata_read(raw)
+        session = services.session_open(
+            owner=cast(User, request.user),
+            file_name=metadata.get("filename", ""),
+            fingerprint=metadata.get("fingerprint", ""),
+            size_bytes=_number(request, "Upload-Length"),
+            metadata=raw,
+        )
+        location = request.build_absolute_uri(reverse("api-upload-session", args=[session.public_id]))
+        return Response(status=status.HTTP_201_CREATED, headers={"Location": location, **_where(session)})
+
+
+class ResumableUploadView(_TusView):
+    """One unfinished upload; its owner's alone, the staff excluded."""
+
+    @extend_schema(exclude=True)
+    def head(self, request: Request, public_id: str) -> Response:
+        """Say where the upload goes on."""
+        session = self._session()
+        session_open_check(session=session)
+        headers = {"Upload-Length": str(session.size_bytes), **_where(session)}
+        if session.metadata:
+            headers["Upload-Metadata"] = session.metadata
+        return Response(status=status.HTTP_200_OK, headers=headers)
+
+    @extend_schema(
+        request={PIECE_TYPE: OpenApiTypes.BINARY},
+        parameters=[_TUS, _OFFSET, _CHECKSUM],
+        responses={
+            204: OpenApiResponse(description="Taken; Upload-Offset says where it goes on."),
+            409: OpenApiResponse(description="It goes on somewhere else: ask with HEAD."),
+            410: OpenApiResponse(description="It was left alone for too long."),
+            460: OpenApiResponse(description="The checksum is not that of these bytes; nothing was kept."),
+        },
+    )
+    def patch(self, request: Request, public_id: str) -> Response:
+        """Add a piece; with the last one the file becomes a song, and `Upload-Status-Url` says where it is told of."""
+        session = self._session()
+        session_open_check(session=session)
+        if request.content_type != PIECE_TYPE:
+            raise UploadTypeWrong(_("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE})
+        # Django reads no body whose length it is not told, and would take this one for empty.
+        if "Transfer-Encoding" in request.headers:
+            raise UploadRequestUnsized(_("Send a piece with its Content-Length."))
+        offset_bytes = _number(request, "Upload-Offset")
+        # Before the body is read: a piece for another place needs not arrive first.
+        offset_check(session=session, offset_bytes=offset_bytes)
+        checksum = _checksum(request)
+        body = cast(BinaryIO, request._request)
+        pieces = _pieces(body) if checksum is None else _pieces_verified(body, *checksum)
+        session = services.session_append(session=session, offset_bytes=offset_bytes, pieces=pieces)
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=_where(session))
+
+    @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Thrown away.")})
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Throw an unfinished upload away (tus 1.0.0, termination)."""
+        services.session_discard(session=self._session())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request, public_id: str) -> Response:
+        """Do what X-HTTP-Method-Override says, for senders whose network knows no PATCH."""
+        instead = {"PATCH": self.patch, "DELETE": self.delete}
+        method = request.headers.get("X-HTTP-Method-Override", "").upper()
+        if method not in instead:
+            self.http_method_not_allowed(request)
+        return instead[method](request, public_id)
+
+    def _session(self) -> UploadSession:
+        mine = UploadSession.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
+        if mine is None:
+            raise UploadSessionNotFound(_("There is no such unfinished upload, or it is not yours."))
+        return mine
+
+
+def metadata_read(header: str) -> dict[str, str]:
+    """Read the header Upload-Metadata: pairs of a name and a value in base64, separated by commas.
+
+    Raises:
+        UploadRequestInvalid: it is something else.
+    """
+    pairs = [pair.strip().split(" ") for pair in header.split(",") if pair.strip()]
+    try:
+        return {
+            pair[0]: base64.b64decode(pair[1], validate=True).decode(errors="replace") if len(pair) == 2 else ""
+            for pair in pairs
+        }
+    except ValueError as error:
+        raise UploadRequestInvalid(_("A value of Upload-Metadata is not base64.")) from error
+
+
+def _number(request: Request, header: str) -> int:
+    """Read a header that is a number of bytes."""
+    value = request.headers.get(header, "")
+    if not _NUMBER.fullmatch(value):
+        raise UploadRequestInvalid(_("The header %(header)s must be a number of bytes.") % {"header": header})
+    return int(value)
+
+
+def _checksum(request: Request) -> tuple[str, bytes] | None:
+    """Read the header Upload-Checksum: the algorithm and the digest."""
+    header = request.headers.get("Upload-Checksum")
+    if header is None:
+        return None
+    algorithm, _space, digest = header.partition(" ")
+    try:
+        return CHECKSUMS[algorithm], base64.b64decode(digest, validate=True)
+    except (KeyError, ValueError) as error:
+        raise UploadRequestInvalid(
+            _("Upload-Checksum must be one of %(known)s, a space, and the digest in base64.")
+            % {"known": ", ".join(CHECKSUMS)}
+        ) from error
+
+
+def _where(session: UploadSession) -> dict[str, str]:
+    """Headers that say where an upload stands, and once it is complete what it became."""
+    headers = {
+        "Upload-Offset": str(services.session_offset(session)),
+        "Upload-Expires": http_date(session.expires_at.timestamp()),
+    }
+    if session.upload_id is not None:
+        headers["Upload-Status-Url"] = reverse("api-upload-detail", args=[session.upload_id])
+    return headers
+
+
+def _pieces(body: BinaryIO | HttpRequest) -> Iterator[bytes]:
+    """Yield a body in pieces that are stored one by one, also what arrived of the last one before a sender was lost."""
+    piece = bytearray()
+    try:
+        while data := body.read(_READ_BYTES):
+            piece += data
+            if len(piece) >= PIECE_BYTES:
+                yield bytes(piece)
+                piece.clear()
+    except UnreadablePostError:
+        # Nobody is there any more to be told; what arrived is worth keeping.
+        pass
+    if piece:
+        yield bytes(piece)
+
+
+def _pieces_verified(body: BinaryIO, algorithm: str, digest: bytes) -> Iterator[bytes]:
+    """Yield a body as `_pieces` does once all of it arrived and is what the sender made the checksum of.
+
+    Raises:
+        PieceDamaged: it is something else.
+    """
+    found = hashlib.new(algorithm, usedforsecurity=False)
+    with tempfile.SpooledTemporaryFile(max_size=PIECE_BYTES) as spool:
+        for piece in _pieces(body):
+            found.update(piece)
+            spool.write(piece)
+        if not hmac.compare_digest(found.digest(), digest):
+            raise PieceDamaged(_("This piece was damaged on its way: its checksum does not fit. Send it again."))
+        spool.seek(0)
+        while piece := spool.read(PIECE_BYTES):
+            yield piece

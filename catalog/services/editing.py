@@ -1,0 +1,209 @@
+"""Changes what is known of songs: one song or thousands in one transaction, kept so that it can be undone.
+
+A change names only the fields that it is about. Whoever saves says what they had seen of those fields; when a song has
+another value by now, nothing is saved, so that of two curators none overwrites the other unknowingly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils import timezone
+
+from catalog.exceptions import EditConflict
+from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit, name_key
+from catalog.services.bulk import rows_update
+from catalog.services.naming import albums_get, artists_get, unused_remove
+
+# Any number, as long as nothing else uses it. Edits are short and rare: one after the other, they cannot deadlock over
+# the artists and albums that they share.
+_EDIT_LOCK = 7_351_307
+_BATCH = 500
+
+
+# What can be changed, by field: artist and album by their names, empty text and None for nothing, covers by path.
+SongValues: TypeAlias = dict[str, Any]
+FIELDS = ("title", "artist", "album", "genre", "year", "track_number", "cover")
+_PLAIN = set(FIELDS) - {"artist", "album"}
+Kept: TypeAlias = dict[int, list[str]]
+
+
+def values_of(song: Song) -> SongValues:
+    """Return the values of a song that was read with its artist and album."""
+    return {
+        "title": song.title,
+        "artist": song.artist.name,
+        "album": song.album.title if song.album else "",
+        "genre": song.genre,
+        "year": song.year,
+        "track_number": song.track_number,
+        "cover": str(song.cover.name or ""),
+    }
+
+
+def values_seen(songs: Iterable[Song]) -> dict[str, str]:
+    """Return a short print of each field over songs, in the order of their ids; it tells whether any has changed."""
+    values = [(song.pk, values_of(song)) for song in sorted(songs, key=lambda song: song.pk)]
+    return {field: print_of([(pk, each[field]) for pk, each in values]) for field in FIELDS}
+
+
+def print_of(value: Any) -> str:
+    """Return a short print of plain values."""
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def songs_locked(song_ids: Collection[int]) -> list[Song]:
+    """Lock songs until the transaction ends, one edit after the other, and return those that still exist."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_EDIT_LOCK])
+    songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album").order_by("pk")
+    return list(songs.select_for_update(of=("self",), no_key=True))
+
+
+@transaction.atomic
+def songs_edit(
+    *,
+    song_ids: Collection[int],
+    values: SongValues,
+    editor: User | None,
+    seen: Mapping[str, str] | None = None,
+    change: SongChange | None = None,
+) -> SongChange | None:
+    """Give songs new values.
+
+    Args:
+        song_ids: the songs; those that were deleted meanwhile are left out.
+        values: the fields to change and what they become, cleaned.
+        editor: who changes them.
+        seen: prints of what the editor saw, by field; those of fields that do not change are not looked at.
+        change: what it is a part of; without one it is a change of its own.
+
+    Returns:
+        The change, or None when every song was like that already.
+
+    Raises:
+        EditConflict: a field that is to change is not any more what the editor saw.
+    """
+    songs = songs_locked(song_ids)
+    _check_seen(songs, values, seen)
+    wanted = {song.pk: values for song in songs}
+    return _songs_write(songs, wanted, editor, change)
+
+
+@transaction.atomic
+def change_undo(*, change: SongChange, editor: User | None) -> Kept:
+    """Put back what a change did to the tags of songs; a second call does nothing.
+
+    Returns:
+        By song, the fields that are left as they are, because somebody has changed them since.
+    """
+    edits = {edit.song_id: edit for edit in change.edits.all()}
+    songs = songs_locked(edits)
+    if not change_close(change=change, editor=editor):
+        return {}
+    kept: Kept = {}
+    wanted: dict[int, SongValues] = {}
+    for song in songs:
+        now, edit = values_of(song), edits[song.pk]
+        ours = [field for field in edit.after if now[field] == edit.after[field]]
+        if left := [field for field in edit.after if field not in ours]:
+            kept[song.pk] = left
+        wanted[song.pk] = {field: edit.before[field] for field in ours}
+    _songs_write(songs, wanted, editor, change, is_undo=True)
+    return kept
+
+
+def change_close(*, change: SongChange, editor: User | None) -> bool:
+    """Note that a change was undone; return whether it had not been."""
+    undone = SongChange.objects.filter(pk=change.pk, undone_at=None)
+    return bool(undone.update(undone_at=timezone.now(), undone_by=editor))
+
+
+def _check_seen(songs: Sequence[Song], values: SongValues, seen: Mapping[str, str] | None) -> None:
+    if seen is None:
+        return
+    now = values_seen(songs)
+    if other := [field for field in values if field in seen and seen[field] != now[field]]:
+        raise EditConflict(other)
+
+
+def _songs_write(
+    songs: Sequence[Song],
+    wanted: Mapping[int, SongValues],
+    editor: User | None,
+    change: SongChange | None,
+    *,
+    is_undo: bool = False,
+) -> SongChange | None:
+    before = {song.pk: values_of(song) for song in songs}
+    left = _places_of(songs)
+    moved = _names_set(songs, wanted)
+    for song in songs:
+        for field in _PLAIN & set(wanted[song.pk]):
+            setattr(song, field, wanted[song.pk][field])
+    differing = {song.pk: _difference(before[song.pk], values_of(song)) for song in songs}
+    changed = [song for song in songs if differing[song.pk]]
+    if not changed:
+        return None
+    # A new artist takes the album along: albums of the same title by two artists are two rows.
+    fields = {field for each in differing.values() for field in each} | ({"album"} if moved else set())
+    rows_update(changed, sorted(fields))
+    unused_remove(*left)
+    if is_undo:
+        return change
+    change = change or SongChange.objects.create(made_by=editor, n_songs=len(changed))
+    edits = [_edit_of(change, song, before[song.pk], differing[song.pk]) for song in changed]
+    SongEdit.objects.bulk_create(edits, batch_size=_BATCH)
+    return change
+
+
+def _difference(before: SongValues, after: SongValues) -> dict[str, Any]:
+    return {field: value for field, value in after.items() if value != before[field]}
+
+
+def _edit_of(change: SongChange, song: Song, before: SongValues, after: dict[str, Any]) -> SongEdit:
+    earlier = {field: before[field] for field in after}
+    return SongEdit(change=change, song=song, before=earlier, after=after)
+
+
+def _places_of(songs: Iterable[Song]) -> tuple[set[int], set[int]]:
+    """Return the artists and albums that may be left without songs."""
+    songs = list(songs)
+    return {song.artist_id for song in songs}, {song.album_id for song in songs if song.album_id}
+
+
+def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[Song]:
+    """Give songs their artists and albums, shared by name as when a song is made; return those that were named."""
+    moved = [song for song in songs if "artist" in wanted[song.pk] or "album" in wanted[song.pk]]
+    names = {song.pk: wanted[song.pk].get("artist", song.artist.name) or UNKNOWN_ARTIST for song in moved}
+    titles = {song.pk: wanted[song.pk].get("album", song.album.title if song.album else "") for song in moved}
+    artists = artists_get(names.values())
+    for song in moved:
+        song.artist = _spelled(artists[name_key(names[song.pk])], names[song.pk], song.artist_id)
+    asked = [(song.artist, titles[song.pk]) for song in moved if titles[song.pk]]
+    albums = albums_get(asked)
+    for song in moved:
+        title = titles[song.pk]
+        album = albums[song.artist_id, name_key(title)] if title else None
+        song.album = _album_spelled(album, title, song.album_id) if album else None
+    return moved
+
+
+def _spelled(artist: Artist, name: str, earlier_id: int) -> Artist:
+    """Respell an artist whose own song is given the name in another spelling; others' songs take the known one."""
+    if artist.pk == earlier_id and artist.name != name:
+        artist.name = name
+        artist.save(update_fields=["name"])
+    return artist
+
+
+def _album_spelled(album: Album, title: str, earlier_id: int | None) -> Album:
+    if album.pk == earlier_id and album.title != title:
+        album.title = title
+        album.save(update_fields=["title"])
+    return album

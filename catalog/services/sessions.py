@@ -1,0 +1,283 @@
+"""Large files that arrive in pieces: a lost connection, a closed tab or a killed server costs at most one piece.
+
+A piece is written and flushed first, then the row's offset moves: the row is the truth, and whatever a crash left in
+the file beyond it is cut off before the next piece. Every piece is stored under the row's lock, so two senders of the
+same upload cannot interleave: the second one's offset is wrong by then.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import logging
+import os
+import time
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from catalog.exceptions import (
+    CatalogError,
+    StorageFull,
+    TooManyUnfinished,
+    UploadOffsetWrong,
+    UploadSessionExpired,
+    UploadSessionNotFound,
+    UploadTooLong,
+)
+from catalog.models import UploadSession
+from catalog.services.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
+from catalog.services.uploads import upload_create_staged
+from catalog.tags import file_name_clean, text_clean
+
+logger = logging.getLogger(__name__)
+
+KEEP = dt.timedelta(days=3)
+OPEN_LIMIT = 50
+PIECE_BYTES = 4 * 1024 * 1024
+# A complete upload is finished by the request that brought its last piece, unless that request died.
+_FINISH_AFTER = dt.timedelta(minutes=2)
+_ORPHAN_AFTER_S = 24 * 3600.0
+_SUFFIX = ".tus"
+
+
+def session_open(
+    *, owner: User, file_name: str, size_bytes: int, fingerprint: str = "", metadata: str = ""
+) -> UploadSession:
+    """Begin an upload that will arrive in pieces.
+
+    Args:
+        owner: who sends it; nobody else can go on with it.
+        file_name: the name as the person knows it.
+        size_bytes: of the whole file.
+        fingerprint: by this the sender's program recognises the same file later.
+        metadata: what the sender said of it, to be told back unchanged.
+
+    Raises:
+        FileTooLarge: it is over the size limit.
+        StorageFull: the disk has no room for it.
+        TooManyUnfinished: this person has left too many open.
+    """
+    size_check(size_bytes)
+    room_check(size_bytes)
+    open_count = UploadSession.objects.filter(owner=owner, finished_at=None, expires_at__gt=timezone.now()).count()
+    if open_count >= OPEN_LIMIT:
+        raise TooManyUnfinished(
+            ngettext(
+                "You have %(count)d unfinished upload. Finish it or throw it away, then try again.",
+                "You have %(count)d unfinished uploads. Finish some or throw them away, then try again.",
+                open_count,
+            )
+            % {"count": open_count}
+        )
+    session = UploadSession.objects.create(
+        owner=owner,
+        file_name=file_name_clean(file_name),
+        fingerprint=text_clean(fingerprint)[:500],
+        metadata=metadata,
+        size_bytes=size_bytes,
+        expires_at=timezone.now() + KEEP,
+    )
+    if size_bytes == 0:
+        session_finish(session=session)
+        session.refresh_from_db()
+    return session
+
+
+def session_append(*, session: UploadSession, offset_bytes: int, pieces: Iterable[bytes]) -> UploadSession:
+    """Add what arrives to an upload, and finish it with the last byte.
+
+    Args:
+        session: the upload.
+        offset_bytes: where the sender believes that it goes on.
+        pieces: the bytes; those stored before the iterator fails stay.
+
+    Returns:
+        The upload as it is now; `upload` says what became of the file once it is complete.
+
+    Raises:
+        UploadOffsetWrong: it goes on somewhere else.
+        UploadTooLong: there is more than was announced.
+        StorageFull: the disk has no room; what arrived before stays.
+        UploadSessionNotFound, UploadSessionExpired: it is no longer open.
+    """
+    offset_check(session=session, offset_bytes=offset_bytes)
+    for piece in pieces:
+        _piece_store(session.pk, offset_bytes, piece)
+        offset_bytes += len(piece)
+    if offset_bytes == session.size_bytes:
+        session_finish(session=session)
+    session.refresh_from_db()
+    return session
+
+
+def offset_check(*, session: UploadSession, offset_bytes: int) -> None:
+    """Refuse a piece that does not begin where the upload stands."""
+    here = session_offset(session)
+    if offset_bytes != here:
+        raise UploadOffsetWrong(
+            _("This upload stands at byte %(here)d, not at %(offered)d; ask for its offset and go on from there.")
+            % {"here": here, "offered": offset_bytes}
+        )
+
+
+def session_offset(session: UploadSession) -> int:
+    """Return where an upload goes on: what its row says, or less where the media folder lost bytes."""
+    if session.finished_at is not None:
+        return session.size_bytes
+    path = _path(session)
+    return min(session.offset_bytes, path.stat().st_size if path.exists() else 0)
+
+
+def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
+    with transaction.atomic():
+        session = _locked(pk)
+        offset_check(session=session, offset_bytes=offset_bytes)
+        if offset_bytes + len(piece) > session.size_bytes:
+            raise UploadTooLong(
+                _("There are more bytes than the %(size)d that were announced.") % {"size": session.size_bytes}
+            )
+        _write(_path(session), offset_bytes, piece)
+        session.offset_bytes = offset_bytes + len(piece)
+        session.expires_at = timezone.now() + KEEP
+        session.save(update_fields=["offset_bytes", "expires_at"])
+
+
+def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
+    try:
+        with storage_full_told():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: a full disk is met here, and not again while the file is being closed.
+            with path.open("r+b" if path.exists() else "w+b", buffering=0) as out:
+                out.truncate(offset_bytes)
+                out.seek(offset_bytes)
+                _write_whole(out.fileno(), piece)
+                # A row must never count bytes that a power cut can still take away.
+                os.fsync(out.fileno())
+    except StorageFull as error:
+        raise StorageFull(
+            _("The server's disk is full. What arrived of this file is kept: free some space, then go on.")
+        ) from error
+
+
+def _write_whole(descriptor: int, piece: bytes) -> None:
+    rest = memoryview(piece)
+    while rest:
+        # A nearly full disk takes a part first, and refuses the rest.
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def session_finish(*, session: UploadSession) -> None:
+    """Make of a complete upload what a file of a form becomes; repeating it changes nothing.
+
+    Raises:
+        StorageFull: the disk has no room for what comes with a song; the upload stays complete and is tried again.
+    """
+    with transaction.atomic():
+        # Held while the file is looked at: a repeated last piece waits here, and then finds the work done.
+        locked = _locked(session.pk)
+        if locked.finished_at is not None or session_offset(locked) != locked.size_bytes:
+            return
+        path = _path(locked)
+        with _staged(path) as staged:
+            locked.upload = upload_create_staged(owner=locked.owner, staged=staged, file_name=locked.file_name)
+        locked.offset_bytes, locked.finished_at = locked.size_bytes, timezone.now()
+        locked.expires_at = timezone.now() + KEEP
+        locked.save()
+        transaction.on_commit(lambda: path.unlink(missing_ok=True))
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[StagedFile]:
+    """Offer the arrived file under a second name: becoming a song renames that one, and a crash leaves the first."""
+    link = incoming_path(f"{uuid.uuid4().hex}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+    os.link(path, link)
+    try:
+        with link.open("rb") as stream:
+            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
+        yield StagedFile(link, content_hash, link.stat().st_size)
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def session_discard(*, session: UploadSession) -> None:
+    """Throw away what arrived of an upload."""
+    with transaction.atomic():
+        locked = _locked(session.pk, expired_too=True)
+        path = _path(locked)
+        locked.delete()
+        transaction.on_commit(lambda: path.unlink(missing_ok=True))
+
+
+def sessions_tick() -> tuple[int, int]:
+    """Finish complete uploads whose last request died, and clear away what was abandoned.
+
+    Returns:
+        How many were finished, and how many were thrown away.
+    """
+    finished = sum(_finish_late(session) for session in _complete_and_left())
+    expired = list(UploadSession.objects.filter(expires_at__lt=timezone.now()))
+    for session in expired:
+        session_discard(session=session)
+    _orphans_remove()
+    if finished or expired:
+        logger.info("Unfinished uploads: %d finished late, %d thrown away.", finished, len(expired))
+    return finished, len(expired)
+
+
+def _complete_and_left() -> Iterable[UploadSession]:
+    """Uploads that are whole and were not touched since: the last piece renewed the time that they are kept."""
+    touched_before = timezone.now() + KEEP - _FINISH_AFTER
+    left = UploadSession.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
+    return [session for session in left if session.offset_bytes == session.size_bytes]
+
+
+def _finish_late(session: UploadSession) -> bool:
+    try:
+        session_finish(session=session)
+    except CatalogError as error:
+        logger.warning("Upload %s is complete and still cannot be taken: %s", session.public_id, error)
+        return False
+    return True
+
+
+def _orphans_remove() -> None:
+    """Remove files that no row knows: of a staging that was killed, or of an account that was deleted."""
+    old = [path for path in incoming_path().glob("*") if time.time() - path.stat().st_mtime > _ORPHAN_AFTER_S]
+    ids = {path.stem for path in old if path.suffix == _SUFFIX}
+    known = set(UploadSession.objects.filter(public_id__in=ids).values_list("public_id", flat=True))
+    for path in old:
+        if path.suffix == ".part" or (path.suffix == _SUFFIX and path.stem not in known):
+            path.unlink(missing_ok=True)
+
+
+def _locked(pk: int, *, expired_too: bool = False) -> UploadSession:
+    session = UploadSession.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=pk).first()
+    if session is None:
+        raise UploadSessionNotFound(_("There is no such unfinished upload, or it is not yours."))
+    if not expired_too:
+        session_open_check(session=session)
+    return session
+
+
+def session_open_check(*, session: UploadSession) -> None:
+    """Refuse an upload that was left alone for too long.
+
+    Raises:
+        UploadSessionExpired: it was.
+    """
+    if session.finished_at is None and session.expires_at < timezone.now():
+        raise UploadSessionExpired(_("This upload was left alone for too long, and is thrown away. Begin it anew."))
+
+
+def _path(session: UploadSession) -> Path:
+    return incoming_path(session.public_id + _SUFFIX)

@@ -1,0 +1,179 @@
+"""What the upload page lists: rows by group, counts, how long it still takes, and what changed since it was seen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+from django.core.cache import cache
+from django.core.paginator import Page, Paginator
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import PossibleDuplicate, Song, Upload, UploadSession
+from catalog.permissions import User
+from catalog.selectors import PENDING_STATES, uploads_visible
+
+PER_PAGE = 50
+_RATE_OVER = timedelta(minutes=5)
+_ETA_HOLDS_S = 5
+_SEEN_ROW = re.compile(r"(\d{1,18})([a-z]{1,2})")
+_ACCEPTED, _DUPLICATE = Upload.Outcome.ACCEPTED, Upload.Outcome.DUPLICATE
+
+# The groups that the page can be narrowed to, with what each is called.
+GROUPS = {
+    "": _("All"),
+    "way": _("On the way"),
+    "done": _("Done"),
+    "question": _("To decide"),
+    "duplicate": _("Duplicates"),
+    "failed": _("Failed"),
+}
+# A file that was refused at the door cannot be retried from here: it was not kept.
+_COUNTED = (*(group for group in GROUPS if group), "retryable")
+
+
+@dataclass(frozen=True, slots=True)
+class UploadCounts:
+    """How many uploads there are, and how many of each group."""
+
+    total: int
+    way: int
+    done: int
+    question: int
+    duplicate: int
+    failed: int
+    retryable: int
+
+    @property
+    def through(self) -> int:
+        """How many will not change by themselves any more."""
+        return self.total - self.way
+
+    def of(self, group: str) -> int:
+        """How many a group has."""
+        return int(getattr(self, group or "total"))
+
+    @property
+    def mark(self) -> str:
+        """All numbers in short, to tell whether any changed."""
+        return f"{self.total}-{self.way}-{self.done}-{self.question}-{self.duplicate}-{self.failed}"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadList:
+    """A page of rows with what stands around it."""
+
+    page: Page[Upload]
+    counts: UploadCounts
+    group: str
+    query: str
+    eta_s: float | None
+
+    @property
+    def seen(self) -> str:
+        """What is shown, in short: the page sends it along when it asks what changed."""
+        return "".join(f"{upload.pk}{_code(upload)}" for upload in self.page) + "." + self.counts.mark
+
+    def changed_since(self, seen: str) -> list[Upload] | None:
+        """Return the rows that changed; None where other rows are shown now, so that the list must be drawn anew."""
+        before = _SEEN_ROW.findall(seen.partition(".")[0])
+        if [int(pk) for pk, _code_then in before] != [upload.pk for upload in self.page]:
+            return None
+        return [upload for upload, (_pk, code) in zip(self.page, before, strict=True) if code != _code(upload)]
+
+
+def upload_list(user: User, *, group: str = "", query: str = "", page: str | int | None = 1) -> UploadList:
+    """Return a page of what somebody uploaded, the newest first; rows that were taken off the page are left out.
+
+    Args:
+        user: who asks: the staff see everybody's.
+        group: one of `GROUPS`; any other means all.
+        query: part of a file name.
+        page: its number; a wrong one gives the nearest page.
+    """
+    group = group if group in GROUPS else ""
+    query = query.replace("\x00", "").strip()
+    visible = uploads_visible(user).filter(hidden_at=None)
+    named = visible.filter(file_name__icontains=query) if query else visible
+    counts = _counts(named)
+    rows = cast("QuerySet[Upload]", named.filter(_in_group(group)).annotate(has_question=_has_question()))
+    paginator = Paginator(rows.order_by("-id"), PER_PAGE)
+    # The counts know it already, so the list is not counted once more.
+    paginator.count = counts.of(group)
+    return UploadList(paginator.get_page(page), counts, group, query, _eta_s() if counts.way else None)
+
+
+def sessions_open(user: User) -> QuerySet[UploadSession]:
+    """Return the large uploads that somebody began and did not finish, the newest first."""
+    return UploadSession.objects.filter(owner_id=user.pk, finished_at=None, expires_at__gt=timezone.now())
+
+
+def questions_of(upload: Upload) -> list[Song]:
+    """Return the songs that the song of an upload may be, undecided ones only."""
+    if upload.song_id is None or upload.outcome != _ACCEPTED:
+        return []
+    asked = PossibleDuplicate.objects.filter(song_id=upload.song_id, verdict=PossibleDuplicate.Verdict.OPEN)
+    return [pair.other for pair in asked.select_related("other__artist", "other__album")]
+
+
+def first_upload_of(song: Song) -> Upload | None:
+    """Return the upload that brought a song, if it did not come with the program."""
+    brought = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner")
+    return brought.order_by("id").first()
+
+
+def _counts(uploads: QuerySet[Upload]) -> UploadCounts:
+    found = uploads.order_by().aggregate(
+        total=Count("pk"), **{group: Count("pk", filter=_in_group(group)) for group in _COUNTED}
+    )
+    return UploadCounts(**found)
+
+
+def _in_group(group: str) -> Q:
+    accepted = Q(outcome=_ACCEPTED)
+    match group:
+        case "way":
+            return accepted & Q(song__state__in=PENDING_STATES)
+        case "done":
+            return accepted & Q(song__state=Song.State.TAGGED)
+        case "question":
+            return accepted & Q(_has_question())
+        case "duplicate":
+            return Q(outcome=_DUPLICATE)
+        case "retryable":
+            return accepted & Q(song__state=Song.State.FAILED)
+        case "failed":
+            return Q(outcome=Upload.Outcome.FAILED) | accepted & (Q(song=None) | Q(song__state=Song.State.FAILED))
+    return Q()
+
+
+def _has_question() -> Exists:
+    asked = PossibleDuplicate.objects.filter(song=OuterRef("song_id"), verdict=PossibleDuplicate.Verdict.OPEN)
+    return Exists(asked)
+
+
+def _eta_s() -> float | None:
+    """Guess from the last minutes how long the queue takes; everybody's songs wait in the same one."""
+    # Every open upload page asks every two seconds.
+    return cache.get_or_set("catalog.upload_list.eta_s", _eta_now_s, timeout=_ETA_HOLDS_S)
+
+
+def _eta_now_s() -> float | None:
+    since = timezone.now() - _RATE_OVER
+    finished = Song.objects.filter(
+        state__in=(Song.State.TAGGED, Song.State.FAILED), state_changed_at__gte=since
+    ).count()
+    if not finished:
+        return None
+    waiting = Song.objects.filter(state__in=PENDING_STATES).count()
+    return waiting * _RATE_OVER.total_seconds() / finished
+
+
+def _code(upload: Upload) -> str:
+    """A state in one or two letters."""
+    is_asked = getattr(upload, "has_question", False) and upload.outcome == _ACCEPTED
+    return upload.state[0] + ("z" if is_asked else "")

@@ -1,0 +1,229 @@
+"""The curator's upload page."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
+
+from catalog import selectors, services
+from catalog.comparison import Comparison, compare
+from catalog.forms import UploadForm
+from catalog.models import Upload, UploadSession
+from catalog.permissions import can_manage_upload, can_upload
+from catalog.services.ingest import AUDIO_SUFFIXES
+from catalog.upload_list import GROUPS, sessions_open, upload_list
+from catalog.uploadhandlers import uploads_capped
+from catalog.views.access import allowed
+
+_HISTORY = "catalog/partials/upload_history.html"
+
+
+@csrf_exempt
+def uploads(request: HttpRequest) -> HttpResponseBase:
+    """Show the upload page, or take files from its form."""
+    # The CSRF check reads the body, so the cap on files must be there first; the check itself follows at once.
+    if request.method == "POST":
+        uploads_capped(request)
+    return _uploads(request)
+
+
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+@allowed(can_upload, words="catalog/uploads_closed.html")
+def _uploads(request: HttpRequest) -> HttpResponseBase:
+    form = UploadForm()
+    if request.method == "POST":
+        form = UploadForm(request.POST, request.FILES)
+        if form.is_valid():
+            _files_take(request, form)
+            return redirect("catalog:uploads")
+    context = {
+        "form": form,
+        "suffixes": " ".join(sorted(AUDIO_SUFFIXES)),
+        "sessions": sessions_open(request.user),
+        **_history(request),
+    }
+    return render(request, "catalog/uploads.html", context)
+
+
+def _files_take(request: HttpRequest, form: UploadForm) -> None:
+    owner = cast(User, request.user)
+    taken = [
+        services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in form.cleaned_data["file"]
+    ]
+    failed = [upload for upload in taken if upload.outcome == Upload.Outcome.FAILED]
+    accepted = sum(upload.outcome == Upload.Outcome.ACCEPTED for upload in taken)
+    sentence = ngettext(
+        "%(accepted)d of %(count)d file will be analysed.",
+        "%(accepted)d of %(count)d files will be analysed.",
+        len(taken),
+    )
+    messages.success(request, sentence % {"accepted": accepted, "count": len(taken)})
+    for upload in failed:
+        messages.error(request, f"{upload.file_name}: {upload.reason}")
+
+
+@require_GET
+@allowed(can_upload)
+def upload_rows(request: HttpRequest) -> HttpResponseBase:
+    """Show what became of the files, without the page around it."""
+    return render(request, _HISTORY, _history(request))
+
+
+@require_GET
+@allowed(can_upload)
+def upload_changes(request: HttpRequest) -> HttpResponseBase:
+    """Show what changed since it was seen; asked every two seconds while a state can still change by itself."""
+    context = _history(request)
+    listing, seen = context["listing"], request.GET.get("seen", "")
+    if seen == listing.seen:
+        return HttpResponse(status=204)
+    return render(request, "catalog/partials/upload_changes.html", {**context, "changed": listing.changed_since(seen)})
+
+
+@require_POST
+@allowed(can_upload)
+def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Analyse a failed song once more."""
+    upload = _upload_managed(request, pk)
+    services.upload_retry(upload=upload)
+    return _answer(request, _("%(name)s is analysed once more.") % {"name": upload.file_name})
+
+
+@require_POST
+@allowed(can_upload)
+def uploads_retry(request: HttpRequest) -> HttpResponseBase:
+    """Analyse every failed song once more."""
+    count = services.uploads_retry(uploads=selectors.uploads_visible(request.user))
+    sentence = ngettext("%(count)d song is analysed once more.", "%(count)d songs are analysed once more.", count)
+    return _answer(request, sentence % {"count": count})
+
+
+@require_POST
+@allowed(can_upload)
+def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Take one of one's own rows off the page; its song stays."""
+    mine = Upload.objects.filter(owner_id=request.user.pk, pk=pk)
+    upload = get_object_or_404(mine)
+    if not services.uploads_hide(uploads=mine):
+        return _answer(request, _("%(name)s is still on its way.") % {"name": upload.file_name})
+    return _answer(request, _("%(name)s is off the list.") % {"name": upload.file_name})
+
+
+@require_POST
+@allowed(can_upload)
+def uploads_hide(request: HttpRequest) -> HttpResponseBase:
+    """Take one's own rows that are done, or were here already, off the page."""
+    count = services.uploads_hide(uploads=selectors.uploads_settled(request.user))
+    sentence = ngettext("%(count)d row is off the list.", "%(count)d rows are off the list.", count)
+    return _answer(request, sentence % {"count": count})
+
+
+@require_safe
+@allowed(can_upload)
+def upload_compare(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Show a file beside the song that it is or may be."""
+    comparison = _comparison(request, pk)
+    context = {"comparison": comparison, "query_string": _query_string(request)}
+    if _is_fragment(request):
+        return render(request, "catalog/partials/comparison.html", context)
+    return render(request, "catalog/upload_compare.html", context)
+
+
+@require_POST
+@allowed(can_upload)
+def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Settle that a song is another recording than those it looks like."""
+    song = _upload_asked(request, pk).song
+    assert song is not None
+    services.duplicates_keep(song=song)
+    return _answer(request, _("Both stay: “%(title)s” will not be asked about again.") % {"title": song.title})
+
+
+@require_POST
+@allowed(can_upload)
+def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Delete a song that was here already in another form."""
+    song = _upload_asked(request, pk).song
+    assert song is not None
+    title = song.title
+    services.duplicate_remove(song=song)
+    return _answer(request, _("The new “%(title)s” is deleted; the one that was here stays.") % {"title": title})
+
+
+@require_POST
+@allowed(can_upload)
+def session_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
+    """Throw an unfinished upload away."""
+    session = get_object_or_404(UploadSession, owner_id=request.user.pk, public_id=public_id, finished_at=None)
+    services.session_discard(session=session)
+    if _is_fragment(request):
+        return render(request, "catalog/partials/upload_sessions.html", {"sessions": sessions_open(request.user)})
+    messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": session.file_name})
+    return redirect("catalog:uploads")
+
+
+def _upload_managed(request: HttpRequest, pk: int) -> Upload:
+    upload = get_object_or_404(selectors.uploads_visible(request.user), pk=pk)
+    if not can_manage_upload(request.user, upload):
+        raise PermissionDenied
+    return upload
+
+
+def _comparison(request: HttpRequest, pk: int) -> Comparison:
+    comparison = compare(get_object_or_404(selectors.uploads_visible(request.user), pk=pk))
+    if comparison is None:
+        raise Http404
+    return comparison
+
+
+def _upload_asked(request: HttpRequest, pk: int) -> Upload:
+    """An upload whose song is a question that this person may decide."""
+    upload = _upload_managed(request, pk)
+    if not _comparison(request, pk).is_question:
+        raise Http404
+    return upload
+
+
+def _answer(request: HttpRequest, notice: str) -> HttpResponseBase:
+    """Say what was done: over the list for htmx, else on the page that follows."""
+    if _is_fragment(request):
+        return render(request, _HISTORY, {"notice": notice, **_history(request)})
+    messages.success(request, notice)
+    return redirect(f"{reverse('catalog:uploads')}{_query_string(request)}")
+
+
+def _history(request: HttpRequest) -> dict[str, Any]:
+    listing = upload_list(
+        request.user,
+        group=request.GET.get("state", ""),
+        query=request.GET.get("q", ""),
+        page=request.GET.get("page"),
+    )
+    tabs = [(group, label, listing.counts.of(group)) for group, label in GROUPS.items()]
+    # A group without rows is no choice, unless one stands in it.
+    shown = [tab for tab in tabs if tab[2] or tab[0] in ("", listing.group)]
+    return {"listing": listing, "tabs": shown, "query_string": _query_string(request)}
+
+
+def _query_string(request: HttpRequest) -> str:
+    """The part of the address that says what is listed, so that a form comes back to the same rows."""
+    told = {name: request.GET[name] for name in ("state", "q", "page") if request.GET.get(name)}
+    return f"?{urlencode(told)}" if told else ""
+
+
+def _is_fragment(request: HttpRequest) -> bool:
+    htmx = getattr(request, "htmx", None)
+    return htmx is not None and bool(htmx) and not htmx.boosted

@@ -1,0 +1,233 @@
+"""The form that changes songs: of one song all its tags, of several only what is filled in or ticked to be cleared."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import IO, Any, cast
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.http import QueryDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from catalog import services as catalog_services
+from catalog.exceptions import FileRejected
+from catalog.models import Song
+from catalog.services import values_of
+from catalog.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from emotion.choices import quadrant_choices
+from emotion.quadrants import Quadrant
+from emotion.services import Word, library_seen
+
+TEXTS = ("title", "artist", "album", "genre")
+NUMBERS = ("year", "track_number")
+# Those that a song can do without. A song without an artist has the unknown one.
+CLEARABLE = ("artist", "album", "genre", "year", "track_number", "cover")
+NAMES = {
+    "title": gettext_lazy("Title"),
+    "artist": gettext_lazy("Artist"),
+    "album": gettext_lazy("Album"),
+    "genre": gettext_lazy("Genre"),
+    "year": gettext_lazy("Year"),
+    "track_number": gettext_lazy("Track number"),
+    "cover": gettext_lazy("Cover"),
+    "quadrant": gettext_lazy("Quadrant"),
+    "songs": gettext_lazy("Songs"),
+}
+_COVERS_SHOWN = 4
+KEEP, OWN = "keep", "own"
+
+
+class CleanText(forms.CharField):
+    """Text that is safe to keep, as that of a file's tags."""
+
+    def clean(self, value: Any) -> str:
+        """Return it without control characters and doubled spaces."""
+        return text_clean(super().clean(value), self.max_length or MAX_TEXT_CHARS)
+
+
+def _text(name: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
+    attributes = {"autocomplete": "off", "dir": "auto"}
+    return CleanText(
+        label=NAMES[name],
+        required=False,
+        max_length=max_chars,
+        show_hidden_initial=True,
+        widget=forms.TextInput(attributes),
+    )
+
+
+def _number(name: str, max_value: int) -> forms.IntegerField:
+    return forms.IntegerField(
+        label=NAMES[name],
+        required=False,
+        min_value=1,
+        max_value=max_value,
+        show_hidden_initial=True,
+        widget=forms.NumberInput({"autocomplete": "off", "inputmode": "numeric"}),
+    )
+
+
+class SongsForm(forms.Form):
+    """New values for songs. What is as it was when the page was made is not changed."""
+
+    title = _text("title")
+    artist = _text("artist")
+    album = _text("album")
+    genre = _text("genre", MAX_GENRE_CHARS)
+    year = _number("year", 9999)
+    track_number = _number("track_number", 9999)
+    cover = forms.FileField(label=NAMES["cover"], required=False, allow_empty_file=True)
+    clear = forms.MultipleChoiceField(
+        choices=[(name, NAMES[name]) for name in CLEARABLE],
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    quadrant = forms.ChoiceField(
+        label=NAMES["quadrant"],
+        choices=lambda: [(KEEP, _("As it is")), *quadrant_choices(), (OWN, _("What the model hears"))],
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    note = CleanText(label=gettext_lazy("Why"), required=False, max_length=MAX_TEXT_CHARS)
+    seen = forms.JSONField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, songs: Sequence[Song], data: Any = None, files: Any = None) -> None:
+        self.songs = songs
+        self.current = [values_of(song) for song in songs]
+        self.mixed = {name for name in NAMES if name in self.current[0] and len(self._values(name)) > 1}
+        shown = {name: self.current[0][name] for name in (*TEXTS, *NUMBERS) if name not in self.mixed}
+        initial = shown | {"seen": library_seen(songs), "quadrant": KEEP}
+        super().__init__(data, files, initial=initial, label_suffix="", use_required_attribute=False)
+        if len(songs) > 1:
+            # One title for many songs is nearly always a slip.
+            del self.fields["title"]
+        for name in self.mixed & set(self.fields):
+            self.fields[name].widget.attrs["placeholder"] = _("Several values")
+
+    def _values(self, name: str) -> set[Any]:
+        return {values[name] for values in self.current}
+
+    @property
+    def is_single(self) -> bool:
+        """Whether it is about one song."""
+        return len(self.songs) == 1
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The fields of text and numbers, as the page shows them."""
+        return [
+            {
+                "field": self[name],
+                "can_clear": name in self.mixed and name in CLEARABLE,
+                "cleared": name in (self["clear"].value() or []),
+                "n_values": len(self._values(name)),
+            }
+            for name in (*TEXTS, *NUMBERS)
+            if name in self.fields
+        ]
+
+    @property
+    def covers(self) -> list[Song]:
+        """Songs whose covers are shown: of those that are alike, one."""
+        return list({str(song.cover.name or song.pk): song for song in reversed(self.songs)}.values())[:_COVERS_SHOWN]
+
+    @property
+    def has_cover(self) -> bool:
+        """Whether there is one to be removed."""
+        return any(self._values("cover"))
+
+    @property
+    def clears_cover(self) -> bool:
+        """Whether its box is ticked."""
+        return "cover" in (self["clear"].value() or [])
+
+    def clean_cover(self) -> bytes:
+        """Return the picture; it is put on the disk only when it is saved."""
+        file: UploadedFile | None = self.cleaned_data["cover"]
+        if file is None:
+            return b""
+        try:
+            return catalog_services.cover_check(stream=cast(IO[bytes], file))
+        except FileRejected as error:
+            raise forms.ValidationError(str(error), code=error.code) from error
+
+    def clean(self) -> dict[str, Any]:
+        """A title stays; a field is not filled in and cleared at once."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if "title" in self.fields and "title" in cleaned and not cleaned["title"]:
+            self.add_error("title", _("A song needs a title."))
+        for name in cleaned.get("clear", []):
+            if cleaned.get(name) and (name == "cover" or name in self.changed_data):
+                self.add_error(name, _("Either fill it in or clear it."))
+        if len(cleaned.get("note", "")) and not self._says_quadrant():
+            self.add_error("note", _("A note belongs to a quadrant: choose one."))
+        return cleaned
+
+    def _says_quadrant(self) -> bool:
+        return self.cleaned_data.get("quadrant", KEEP) not in (KEEP, "")
+
+    def values(self, *, is_preview: bool = False) -> dict[str, Any]:
+        """Return the fields to change, cleaned; a picture is put on the disk by that, but not to look at it first."""
+        cleared: dict[str, Any] = {name: None if name in NUMBERS else "" for name in self.cleaned_data["clear"]}
+        typed = {name: self.cleaned_data[name] for name in (*TEXTS, *NUMBERS) if name in self.changed_data}
+        values = typed | cleared
+        if picture := self.cleaned_data["cover"]:
+            values["cover"] = "new" if is_preview else catalog_services.cover_store(data=picture)
+        return values
+
+    def word(self) -> Word | None:
+        """Return what is said of the quadrant, if anything."""
+        if not self._says_quadrant():
+            return None
+        said = self.cleaned_data["quadrant"]
+        return Word(None if said == OWN else Quadrant(int(said)), self.cleaned_data["note"])
+
+    def seen_values(self) -> Mapping[str, str]:
+        """Return the prints of what the page showed."""
+        seen = self.cleaned_data["seen"]
+        return seen if isinstance(seen, dict) else {}
+
+    def conflict(self, fields: Sequence[str]) -> None:
+        """Say which fields somebody else has changed, and what they are now; saving again puts these in their place."""
+        for name in fields:
+            place = name if name in self.fields and name in (*TEXTS, *NUMBERS, "cover") else None
+            self.add_error(place, self._changed_words(name))
+        data = cast(QueryDict, self.data).copy()
+        data["seen"] = json.dumps(library_seen(self.songs))
+        for name in fields:
+            if name in (*TEXTS, *NUMBERS) and name in self.fields and name not in self.mixed:
+                data[f"initial-{name}"] = self.current[0][name] or ""
+        self.data = data
+
+    def _changed_words(self, name: str) -> str:
+        if name == "songs":
+            return ngettext(
+                "The songs that match have changed meanwhile: there is %(n)d now. Look at them, then save again.",
+                "The songs that match have changed meanwhile: there are %(n)d now. Look at them, then save again.",
+                len(self.songs),
+            ) % {"n": len(self.songs)}
+        if name in (*TEXTS, *NUMBERS) and name not in self.mixed:
+            now = self.current[0][name]
+            said = _("Somebody else has changed this meanwhile. It is now “%(now)s”. Save again to put yours there.")
+            return said % {"now": now if now not in ("", None) else "–"}
+        return _("%(field)s: somebody else has changed it meanwhile. Look at it, then save again.") % {
+            "field": NAMES[name]
+        }
+
+
+class WordForm(forms.Form):
+    """What a curator says that one song expresses; nothing lets the model's own serve again."""
+
+    quadrant = forms.TypedChoiceField(
+        choices=lambda: [*quadrant_choices(), (OWN, _("What the model hears"))],
+        coerce=lambda said: None if said == OWN else Quadrant(int(said)),
+        empty_value="",
+    )
+    note = CleanText(required=False, max_length=MAX_TEXT_CHARS)
+
+    def word(self) -> Word:
+        """Return it."""
+        return Word(self.cleaned_data["quadrant"], self.cleaned_data["note"])

@@ -1,0 +1,266 @@
+"""Pages of the library, for curators alone."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from catalog import selectors as catalog_selectors
+from catalog import services as catalog_services
+from catalog.exceptions import EditConflict, TooManySongs
+from catalog.models import Song, SongChange
+from catalog.permissions import can_upload
+from catalog.selectors import PENDING_STATES
+from catalog.services.editing import Kept
+from catalog.views.access import allowed
+from emotion import services
+from emotion.library.changes import changes_told, history_of, preview
+from emotion.library.forms import NAMES, SongsForm, WordForm
+from emotion.library.selection import LibraryForm, Selection
+from emotion.selectors import songs_with_estimates
+
+SONGS_PER_PAGE = 50
+CHANGES_PER_PAGE = 20
+# Names of songs that a message lists before it says only how many more there are.
+_NAMED = 3
+
+
+def _editor(request: HttpRequest) -> User:
+    return cast(User, request.user)
+
+
+def _wants_fragment(request: HttpRequest) -> bool:
+    htmx = request.htmx  # type: ignore[attr-defined]
+    return bool(htmx) and not htmx.boosted
+
+
+@require_safe
+@allowed(can_upload)
+def library(request: HttpRequest) -> HttpResponseBase:
+    """The songs in a table, to be searched, chosen and changed."""
+    selection = Selection.of(request.GET)
+    page = Paginator(selection.songs(), SONGS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "selection": selection,
+        "query_string": Selection(selection.asked).query(),
+        "pending": [song.pk for song in page if song.state in PENDING_STATES],
+    }
+    if _wants_fragment(request):
+        return render(request, "emotion/partials/library_songs.html", context)
+    form = LibraryForm(request.GET)
+    context |= {"form": form, "genres": catalog_selectors.genres(), "failed": catalog_selectors.failure_counts()}
+    return render(request, "emotion/library.html", context)
+
+
+@require_POST
+@allowed(can_upload)
+def library_act(request: HttpRequest) -> HttpResponseBase:
+    """Do with the chosen songs what a button of the table says."""
+    selection = Selection.of(request.POST)
+    back = f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
+    if not selection.is_all and not selection.chosen:
+        messages.error(request, _("Choose some songs first."))
+        return redirect(back)
+    match request.POST.get("action"):
+        case "edit":
+            return redirect(f"{reverse('emotion:songs_change')}?{selection.query()}")
+        case "delete":
+            return redirect(f"{reverse('recommender:songs_delete')}?{selection.query()}")
+        case "reanalyse":
+            _reanalyse(request, selection.song_ids())
+            return redirect(back)
+    raise Http404(_("There is no such button."))
+
+
+def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
+    moved = catalog_services.songs_reanalyse(song_ids=song_ids)
+    if not moved:
+        messages.info(request, _("They are on their way already: there is nothing to be done twice."))
+        return
+    told = ngettext("%(n)d song will be heard again.", "%(n)d songs will be heard again.", len(moved))
+    messages.success(request, told % {"n": len(moved)})
+
+
+@require_safe
+@allowed(can_upload)
+def song_states(request: HttpRequest) -> HttpResponseBase:
+    """What became of songs that were on their way: the table asks until none is."""
+    songs = list(songs_with_estimates().filter(pk__in=Selection.of(request.GET).chosen[:SONGS_PER_PAGE]))
+    pending = [song.pk for song in songs if song.state in PENDING_STATES]
+    return render(request, "emotion/partials/library_states.html", {"songs": songs, "pending": pending})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@allowed(can_upload)
+def songs_change(request: HttpRequest) -> HttpResponseBase:
+    """The form for the songs that the address names."""
+    selection = Selection.of(request.GET)
+    return _change(request, selection.song_ids(), selection)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@allowed(can_upload)
+def song_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """The form for one song."""
+    get_object_or_404(Song, pk=pk)
+    return _change(request, [pk], None)
+
+
+def _change(request: HttpRequest, song_ids: list[int], selection: Selection | None) -> HttpResponseBase:
+    after = _after(song_ids, selection)
+    if not song_ids:
+        messages.error(request, _("These songs are not there any more."))
+        return redirect(after)
+    if len(song_ids) > services.MAX_SONGS:
+        raise TooManySongs(
+            _("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": services.MAX_SONGS}
+        )
+    form = SongsForm(_songs(song_ids), request.POST or None, request.FILES or None)
+    if form.is_bound and form.is_valid():
+        if "preview" in request.POST:
+            return _form_page(request, form, after, is_previewed=True)
+        try:
+            return _saved(request, form, after)
+        except EditConflict as error:
+            form = SongsForm(_songs(song_ids), request.POST, request.FILES)
+            form.full_clean()
+            form.conflict(error.fields)
+    return _form_page(request, form, after)
+
+
+def _songs(song_ids: list[int]) -> list[Song]:
+    return list(Song.objects.filter(pk__in=song_ids).select_related("artist", "album").defer("search").order_by("pk"))
+
+
+def _after(song_ids: list[int], selection: Selection | None) -> str:
+    if selection is not None:
+        return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
+    return reverse("recommender:song_detail", args=song_ids)
+
+
+def _saved(request: HttpRequest, form: SongsForm, after: str) -> HttpResponseBase:
+    change = services.library_edit(
+        song_ids=[song.pk for song in form.songs],
+        values=form.values(),
+        word=form.word(),
+        editor=_editor(request),
+        seen=form.seen_values(),
+    )
+    _change_tell(request, change, after)
+    return redirect(after)
+
+
+def _change_tell(request: HttpRequest, change: SongChange | None, after: str) -> None:
+    """Say what was changed, with a button that undoes it."""
+    if change is None:
+        messages.info(request, _("Nothing was changed: everything was like that already."))
+        return
+    context = {"change": change, "next": after}
+    messages.success(request, render_to_string("emotion/partials/change_message.html", context, request))
+
+
+def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewed: bool = False) -> HttpResponseBase:
+    lines = preview(form.songs, form.values(is_preview=True), form.word()) if is_previewed else []
+    context = {"form": form, "after": after, "is_previewed": is_previewed, "lines": lines}
+    if _wants_fragment(request) and "preview" in request.POST:
+        return render(request, "emotion/partials/change_preview.html", context)
+    return render(request, "emotion/songs_change.html", context)
+
+
+@require_POST
+@allowed(can_upload)
+def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Set the quadrant of one song, or let the model's own serve again."""
+    get_object_or_404(Song, pk=pk)
+    after = resolve_url("recommender:song_detail", pk) + "#curator"
+    form = WordForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
+        return redirect(after)
+    change = services.library_edit(song_ids=[pk], values={}, word=form.word(), editor=_editor(request))
+    _change_tell(request, change, after)
+    return redirect(after)
+
+
+@require_POST
+@allowed(can_upload)
+def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Let the model hear one song again; a second click does nothing more."""
+    get_object_or_404(Song, pk=pk)
+    if not _wants_fragment(request):
+        _reanalyse(request, [pk])
+        return redirect(resolve_url("recommender:song_detail", pk) + "#curator")
+    catalog_services.songs_reanalyse(song_ids=[pk])
+    return _hearing(request, pk)
+
+
+@require_safe
+@allowed(can_upload)
+def song_hearing(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """How far a song is on its way; the fragment asks for itself until it is there."""
+    return _hearing(request, pk)
+
+
+def _hearing(request: HttpRequest, pk: int) -> HttpResponseBase:
+    song = get_object_or_404(Song, pk=pk)
+    context = {"song": song, "is_pending": song.state in PENDING_STATES, "was_pending": True}
+    return render(request, "emotion/partials/song_hearing.html", context)
+
+
+@require_safe
+@allowed(can_upload)
+def changes(request: HttpRequest) -> HttpResponseBase:
+    """What curators changed, the newest first."""
+    made = SongChange.objects.select_related("made_by", "undone_by")
+    page = Paginator(made, CHANGES_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "emotion/changes.html", {"page": page, "told": changes_told(page.object_list)})
+
+
+@require_POST
+@allowed(can_upload)
+def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Undo a change, and say what could not be put back."""
+    change = get_object_or_404(SongChange, pk=pk)
+    if change.undone_at is not None:
+        messages.info(request, _("This change is undone already."))
+    elif kept := services.library_undo(change=change, editor=_editor(request)):
+        messages.warning(request, _kept_words(kept))
+    else:
+        messages.success(request, _("Undone: everything is as it was before."))
+    after = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(after, allowed_hosts=None) and after.startswith("/")
+    return redirect(after if is_ours else "emotion:changes")
+
+
+def _kept_words(kept: Kept) -> str:
+    titles = dict(Song.objects.filter(pk__in=list(kept)[:_NAMED]).values_list("pk", "title"))
+    named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in kept[pk])})" for pk in titles]
+    told = _("Undone, but for what somebody has changed since: %(songs)s.") % {"songs": "; ".join(named)}
+    n_more = len(kept) - len(named)
+    if not n_more:
+        return told
+    more = ngettext("And of %(n)d more song.", "And of %(n)d more songs.", n_more) % {"n": n_more}
+    return f"{told} {more}"
+
+
+def song_panel(song: Song) -> dict[str, object]:
+    """Return what the curators' part of a song's page shows."""
+    return {
+        "song": song,
+        "told": history_of(song),
+        "is_pending": song.state in PENDING_STATES,
+        "after": reverse("recommender:song_detail", args=[song.pk]) + "#curator",
+    }

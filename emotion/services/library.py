@@ -1,0 +1,103 @@
+"""What curators change of songs, tags and quadrant together: kept as one change, undone as one, told to the index."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from catalog import services as catalog_services
+from catalog.exceptions import EditConflict, TooManySongs
+from catalog.models import Song, SongChange
+from catalog.services.editing import Kept, SongValues, print_of, songs_locked, values_seen
+from emotion.models import EmotionEstimate
+from emotion.services.overrides import Word, overrides_undo, quadrants_override, words_on
+from emotion.signals import song_analysed
+
+# One transaction holds their rows: more would keep uploads and tags waiting for too long.
+MAX_SONGS = 10_000
+
+
+def library_seen(songs: Sequence[Song]) -> dict[str, str]:
+    """Return prints of all that an editor sees of songs: which they are, their tags, and the words that hold."""
+    ids = sorted(song.pk for song in songs)
+    return values_seen(songs) | {"songs": print_of(ids), "quadrant": print_of(sorted(words_on(ids).items()))}
+
+
+@transaction.atomic
+def library_edit(
+    *,
+    song_ids: Collection[int],
+    values: SongValues,
+    editor: User,
+    word: Word | None = None,
+    seen: Mapping[str, str] | None = None,
+) -> SongChange | None:
+    """Change tags, quadrant or both, of one song or of many.
+
+    Args:
+        song_ids: the songs, at most `MAX_SONGS`.
+        values: the fields to change and what they become.
+        editor: who changes them.
+        word: what the editor says that the songs express, if anything.
+        seen: prints by `library_seen` of what the editor saw.
+
+    Returns:
+        The change, or None when every song was like that already.
+
+    Raises:
+        EditConflict: a field that is to change is not any more what the editor saw.
+        TooManySongs: more than are changed in one go.
+    """
+    if len(song_ids) > MAX_SONGS:
+        raise TooManySongs(_("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS})
+    songs = songs_locked(song_ids)
+    if seen is not None:
+        _check_seen(songs, seen, word)
+    ids = [song.pk for song in songs]
+    change = catalog_services.songs_edit(song_ids=ids, values=values, editor=editor, seen=seen) if values else None
+    changed = set(change.edits.values_list("song_id", flat=True)) if change else set()
+    if word is not None and any(held != word.value for held in words_on(ids).values()):
+        change = change or SongChange.objects.create(made_by=editor)
+        changed |= set(quadrants_override(song_ids=ids, word=word, change=change))
+    if change is not None:
+        SongChange.objects.filter(pk=change.pk).update(n_songs=len(changed))
+        change.n_songs = len(changed)
+        _estimates_announce(changed)
+    return change
+
+
+@transaction.atomic
+def library_undo(*, change: SongChange, editor: User) -> Kept:
+    """Undo a change; a second call does nothing.
+
+    Returns:
+        By song, the fields that are left as they are, because somebody has changed them since.
+    """
+    ids = {*change.edits.values_list("song_id", flat=True), *change.overrides.values_list("song_id", flat=True)}
+    songs_locked(ids)
+    if SongChange.objects.filter(pk=change.pk, undone_at=None).first() is None:
+        return {}
+    kept = catalog_services.change_undo(change=change, editor=editor)
+    _undone, left = overrides_undo(change=change)
+    for song_id in left:
+        kept.setdefault(song_id, []).append("quadrant")
+    _estimates_announce(ids)
+    return kept
+
+
+def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], word: Word | None) -> None:
+    now = library_seen(songs)
+    looked_at = ["songs"] if word is None else ["songs", "quadrant"]
+    if other := [name for name in looked_at if name in seen and seen[name] != now[name]]:
+        raise EditConflict(other)
+
+
+def _estimates_announce(song_ids: Iterable[int]) -> None:
+    """Make the index look at songs again: it goes by the time of their estimates, and holds their tags as well."""
+    ids = sorted(song_ids)
+    EmotionEstimate.objects.filter(song__in=ids, is_current=True).update(updated_at=timezone.now())
+    transaction.on_commit(lambda: song_analysed.send_robust(sender=EmotionEstimate, song_ids=ids))

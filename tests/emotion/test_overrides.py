@@ -1,0 +1,186 @@
+"""A curator's word on a song: it serves, it outlives models, and what the model heard is never lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from pytest_django import Settings
+
+from catalog.exceptions import EditConflict, TooManySongs
+from catalog.models import Song, SongChange
+from emotion import services
+from emotion.models import EmotionEstimate
+from emotion.quadrants import Quadrant
+from emotion.services import Word, analysis
+from emotion.services import library as library_services
+from emotion.services.library import library_edit, library_seen, library_undo
+from emotion.services.overrides import words_on
+from emotion.services.reanalysis import _estimates_adopt
+from emotion.signals import song_analysed
+from recommender.explain import public_reason
+from recommender.rows import estimates_playable, rows_state, song_rows
+from tests.audio_fixtures import make_audio
+from tests.factories import EstimateFactory, SongFactory
+from training.selectors import listeners_agreement
+
+pytestmark = pytest.mark.django_db
+
+CALM = Word(Quadrant.Q4, "Slow and warm")
+MODELS_OWN = Word(None)
+
+
+def say(user: User, songs: list[Song], word: Word, **values: Any) -> SongChange:
+    change = library_edit(song_ids=[song.pk for song in songs], values=values, word=word, editor=user)
+    assert change is not None
+    return change
+
+
+def served(song: Song) -> EmotionEstimate:
+    return EmotionEstimate.objects.get(song=song, is_current=True)
+
+
+def test_the_word_serves_and_the_point_moves_just_inside(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q1, confidence=0.7)
+    before = estimate.valence, estimate.arousal
+
+    say(cleo, [estimate.song], CALM)
+
+    now = served(estimate.song)
+    assert (now.quadrant, now.valence, now.arousal) == (Quadrant.Q4, pytest.approx(before[0]), pytest.approx(-0.01))
+    assert (now.heard, now.heard_valence, now.heard_arousal) == (Quadrant.Q1, *map(pytest.approx, before))
+    assert (now.is_set, now.confidence, now.heard_confidence) == (True, 1.0, pytest.approx(0.7))
+    assert now.probabilities == pytest.approx(estimate.probabilities)
+    row = estimate.song.overrides.get()
+    assert (row.quadrant, row.before, row.was_set, row.note) == (Quadrant.Q4, Quadrant.Q1, False, "Slow and warm")
+    assert row.change.made_by == cleo
+
+
+def test_taking_the_word_back_brings_the_models_own_back(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q2)
+    say(cleo, [estimate.song], CALM)
+    say(cleo, [estimate.song], Word(Quadrant.Q3))
+
+    say(cleo, [estimate.song], MODELS_OWN)
+
+    now = served(estimate.song)
+    assert (now.quadrant, now.valence, now.arousal) == (Quadrant.Q2, estimate.valence, estimate.arousal)
+    assert (now.is_set, now.heard_valence, now.heard_arousal) == (False, None, None)
+    told = [(row.before, row.was_set, row.quadrant) for row in estimate.song.overrides.order_by("pk")]
+    assert told == [(2, False, 4), (4, True, 3), (3, True, None)]
+    assert library_edit(song_ids=[estimate.song_id], values={}, word=MODELS_OWN, editor=cleo) is None
+
+
+def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, small_model: Path, cleo: User) -> None:
+    song = SongFactory(state=Song.State.QUEUED)
+    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6.0, codec="ogg", seed=3)
+    older = EstimateFactory(song=song, model_version="older", quadrant=Quadrant.Q1)
+    heard = analysis.predictor_get().predict([Path(song.audio.path)])
+    said = next(quadrant for quadrant in Quadrant if quadrant is not next(iter(heard)).quadrant)
+    say(cleo, [song], Word(said))
+
+    assert services.songs_analyse(song_ids=[song.pk]) == [song.pk]
+    first = served(song)
+    assert (first.model_version, first.quadrant, first.is_set) == ("small-1", said, True)
+    # Once more by the same model: what it heard is what it heard, not what served.
+    Song.objects.update(state=Song.State.QUEUED)
+    services.songs_analyse(song_ids=[song.pk])
+    again = served(song)
+    assert (again.heard, again.heard_valence, again.quadrant) == (first.heard, first.heard_valence, said)
+    # The older model is live again.
+    _estimates_adopt("older")
+    assert (served(song).pk, served(song).quadrant) == (older.pk, said)
+    # The word was taken back while another model served: its estimate comes back without it.
+    say(cleo, [song], MODELS_OWN)
+    _estimates_adopt("small-1")
+    assert (served(song).is_set, served(song).quadrant) == (False, first.heard)
+
+
+def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_model: Path, cleo: User) -> None:
+    song = SongFactory(state=Song.State.QUEUED)
+    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6.0, codec="ogg", seed=3)
+    say(cleo, [song], CALM)
+    assert song.overrides.get().before is None
+
+    services.songs_analyse(song_ids=[song.pk])
+    assert (served(song).quadrant, served(song).is_set) == (Quadrant.Q4, True)
+
+
+def test_undo_leaves_alone_what_somebody_said_since(cleo: User, staff: User) -> None:
+    one, two = EstimateFactory(quadrant=Quadrant.Q1), EstimateFactory(quadrant=Quadrant.Q1)
+    say(cleo, [one.song], Word(Quadrant.Q2))
+    change = say(cleo, [one.song, two.song], CALM, genre="Folk")
+    say(staff, [two.song], Word(Quadrant.Q3))
+
+    kept = library_undo(change=change, editor=staff)
+
+    assert kept == {two.song_id: ["quadrant"]}
+    assert words_on([one.song_id, two.song_id]) == {one.song_id: 2, two.song_id: 3}
+    assert [served(each.song).quadrant for each in (one, two)] == [2, 3]
+    assert set(Song.objects.values_list("genre", flat=True)) == {"Rock"}
+    assert library_undo(change=change, editor=staff) == {}
+
+
+def test_undo_of_the_first_word_is_the_models_own(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q1)
+    change = say(cleo, [estimate.song], CALM)
+    library_undo(change=change, editor=cleo)
+    assert (served(estimate.song).quadrant, served(estimate.song).is_set) == (Quadrant.Q1, False)
+
+
+def test_nobody_overrides_a_word_that_they_have_not_seen(cleo: User, staff: User) -> None:
+    song = EstimateFactory().song
+    songs = list(Song.objects.select_related("artist", "album"))
+    seen = library_seen(songs)
+    say(staff, [song], Word(Quadrant.Q2))
+    with pytest.raises(EditConflict) as caught:
+        library_edit(song_ids=[song.pk], values={"genre": "Folk"}, word=CALM, editor=cleo, seen=seen)
+    assert caught.value.fields == ["quadrant"]
+    assert not Song.objects.filter(genre="Folk").exists()
+    # Another selection than the one that was looked at is noticed too.
+    EstimateFactory()
+    ids = Song.objects.values_list("pk", flat=True)
+    with pytest.raises(EditConflict):
+        library_edit(song_ids=list(ids), values={"genre": "Folk"}, editor=cleo, seen=seen)
+
+
+def test_there_is_a_limit(cleo: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(library_services, "MAX_SONGS", 2)
+    with pytest.raises(TooManySongs, match="At most 2 songs"):
+        library_edit(song_ids=[1, 2, 3], values={"genre": "Folk"}, editor=cleo)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_index_sees_the_change_and_so_do_reasons(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q1)
+    other = EstimateFactory(quadrant=Quadrant.Q1)
+    heard: list[list[int]] = []
+    before = rows_state()
+
+    def listener(song_ids: list[int], **_: object) -> None:
+        heard.append(song_ids)
+
+    song_analysed.connect(listener)
+    try:
+        say(cleo, [estimate.song], CALM)
+        library_edit(song_ids=[other.song_id], values={"genre": "Folk"}, editor=cleo)
+    finally:
+        song_analysed.disconnect(listener)
+
+    assert heard == [[estimate.song_id], [other.song_id]]
+    assert served(other.song).updated_at > other.updated_at
+    assert rows_state().fingerprint != before.fingerprint
+    row, plain = song_rows(estimates_playable().order_by("song_id"))
+    assert (row.quadrant, row.confidence, plain.confidence) == (4, 1.0, pytest.approx(0.7))
+    assert public_reason(Quadrant(row.quadrant), row.confidence) == "Calm and positive, as a curator set it."
+
+
+def test_how_often_the_model_agrees_with_people_is_about_what_it_heard(cleo: User, alice: User) -> None:
+    song = EstimateFactory(quadrant=Quadrant.Q1).song
+    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4)
+    say(cleo, [song], CALM)
+    assert listeners_agreement().agreeing == 0
+    # A word is no label: the next model learns from labels alone.
+    assert song.perceived_labels.count() == 1

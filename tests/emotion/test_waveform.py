@@ -1,0 +1,209 @@
+"""How loud a song is over its length: measured while the curve is made, or by itself, and served to players."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+from rest_framework.test import APIClient
+
+from catalog.models import Song
+from emotion import services
+from emotion.exceptions import AudioUnreadableError
+from emotion.models import EmotionCurve, Waveform
+from emotion.services import curves, waveforms
+from emotion.waveform import N_PARTS, Envelope, read_peaks
+from tests.audio_fixtures import make_audio
+from tests.emotion.test_curve_pages import curve_for, tagged
+from tests.emotion.test_curves import queued_curve, tagged_song
+from tests.factories import SongFactory, WorkerFactory
+
+RATE_HZ = 8000
+
+
+def envelope_of(*pieces: np.ndarray) -> np.ndarray:
+    envelope = Envelope()
+    for piece in pieces:
+        envelope.add(piece.astype(np.float32), RATE_HZ)
+    return envelope.peaks()
+
+
+# --- The measure --------------------------------------------------------------------------------------------------
+
+
+def test_the_loudest_part_is_255_and_half_as_loud_is_half_of_it() -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(RATE_HZ * 50) / RATE_HZ)
+    peaks = envelope_of(np.concatenate([0.4 * tone, 0.2 * tone, 0 * tone]))
+    assert (peaks.dtype, len(peaks)) == (np.uint8, N_PARTS)
+    assert peaks[10] == pytest.approx(255, abs=2)
+    assert peaks[N_PARTS // 2] == pytest.approx(128, abs=2)
+    assert peaks[-10] == 0
+
+
+def test_it_does_not_matter_in_which_pieces_a_song_comes() -> None:
+    song = np.random.default_rng(1).standard_normal(RATE_HZ * 30) * np.linspace(0, 1, RATE_HZ * 30)
+    assert (envelope_of(song) == envelope_of(*np.array_split(song, [7, 1000, 1001, 90_000]))).all()
+
+
+def test_silence_is_flat_nothing_is_empty_and_a_fault_is_silent() -> None:
+    assert set(envelope_of(np.zeros(RATE_HZ * 60))) == {0}
+    assert len(envelope_of()) == 0
+    assert envelope_of(np.array([np.nan, np.inf] * RATE_HZ)).max() == 0
+    assert len(envelope_of(np.ones(RATE_HZ))) == 20
+
+
+@pytest.mark.parametrize("codec", ["flac", "mp3"])
+def test_a_file_is_read_whole(tmp_path: Path, codec: str) -> None:
+    peaks = read_peaks(make_audio(tmp_path / f"song.{codec}", 30, codec=codec))
+    assert len(peaks) == N_PARTS
+    assert peaks.min() > 30
+
+
+def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "song.mp3").write_bytes(b"no music")
+    with pytest.raises(AudioUnreadableError):
+        read_peaks(tmp_path / "song.mp3")
+
+
+# --- In the background --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_whoever_makes_the_curve_keeps_the_waveform(settings: Settings, small_model: Path) -> None:
+    curve = queued_curve(settings, seconds=40)
+    services.curve_step()
+    waveform = Waveform.objects.get(song=curve.song)
+    assert (waveform.peaks == read_peaks(Path(curve.song.audio.path))).all()
+    assert waveform.due_at is None
+    services.curve_step()
+    assert Waveform.objects.get(song=curve.song).pk == waveform.pk
+
+
+@pytest.mark.django_db
+def test_half_a_hearing_leaves_no_half_waveform(
+    settings: Settings, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued_curve(settings, seconds=100)
+    answers = iter([False, True])
+    with monkeypatch.context() as patch:
+        patch.setattr(curves, "tagging_waits", lambda: next(answers))
+        assert services.curve_step() is False
+    assert (EmotionCurve.objects.get().state, Waveform.objects.count()) == ("waiting", 0)
+    services.curve_step()
+    waveform = Waveform.objects.get()
+    assert (waveform.peaks == read_peaks(Path(waveform.song.audio.path))).all()
+
+
+def old_song(settings: Settings, seed: int = 1) -> Song:
+    """A song whose curve was made before there were waveforms."""
+    song = tagged_song(settings, seconds=10, seed=seed)
+    EmotionCurve.objects.create(song=song, model_version="small-1", hop_s=4, state=EmotionCurve.State.DONE)
+    return song
+
+
+@pytest.mark.django_db
+def test_songs_from_before_get_theirs_when_nothing_else_is_to_do(settings: Settings, small_model: Path) -> None:
+    songs = [old_song(settings, seed) for seed in (1, 2)]
+    WorkerFactory()
+    waiting = SongFactory(state=Song.State.QUEUED)
+    assert services.curves_tick() is False
+    services.curve_step()
+    assert not Waveform.objects.exists()
+    waiting.delete()
+    assert services.curves_tick() is True
+    assert services.curve_step() is False
+    assert {len(waveform.peaks) for waveform in Waveform.objects.filter(song__in=songs)} == {200}
+    assert services.curves_tick() is False
+    assert waveforms.waveforms_fill() == 0
+
+
+@pytest.mark.django_db
+def test_a_file_that_is_away_is_tried_three_times_and_one_that_is_no_audio_once(settings: Settings) -> None:
+    away, broken = old_song(settings, 1), old_song(settings, 2)
+    Path(away.audio.path).unlink()
+    Path(broken.audio.path).write_bytes(b"no music")
+    for attempt in (1, 2, 3):
+        assert waveforms.waveforms_fill() == (2 if attempt == 1 else 1)
+        assert waveforms.waveforms_fill() == 0
+        Waveform.objects.exclude(due_at=None).update(due_at=timezone.now() - timedelta(seconds=1))
+    assert waveforms.waveforms_fill() == 0
+    assert {(len(row.peaks), row.due_at) for row in Waveform.objects.all()} == {(0, None)}
+
+
+@pytest.mark.django_db
+def test_a_disk_that_comes_back_brings_the_waveform(settings: Settings) -> None:
+    song = old_song(settings)
+    path = Path(song.audio.path)
+    aside = path.rename(path.with_suffix(".away"))
+    waveforms.waveforms_fill()
+    aside.rename(path)
+    Waveform.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert waveforms.waveforms_fill() == 1
+    assert len(Waveform.objects.get(song=song).peaks) == 200
+
+
+@pytest.mark.django_db
+def test_a_song_that_somebody_reads_is_left_to_them(settings: Settings) -> None:
+    song = old_song(settings)
+    Waveform.objects.create(song=song, attempts=1, due_at=timezone.now() + timedelta(minutes=5))
+    assert waveforms.waveforms_fill() == 0
+
+
+# --- For players --------------------------------------------------------------------------------------------------
+
+
+def url(song: Song) -> str:
+    return reverse("emotion:song_waveform", args=[song.pk])
+
+
+@pytest.mark.django_db
+def test_a_player_gets_loudness_and_emotion(
+    client: Client, api_anonymous: APIClient, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    estimate = tagged()
+    curve_for(estimate)
+    Waveform.objects.create(song=estimate.song, peaks_bytes=bytes([0, 128, 255]))
+    with django_assert_max_num_queries(4):
+        response = client.get(url(estimate.song))
+    answer = response.json()
+    assert (answer["song"], answer["duration_s"], answer["peaks"]) == (estimate.song.pk, 100.0, [0, 128, 255])
+    told = [(part["quadrant"], part["label"], part["start_s"], part["end_s"]) for part in answer["sections"]]
+    assert told == [("Q4", "Calm", 0.0, 50.0), ("Q2", "Tense", 50.0, 100.0)]
+    assert answer["sections"][0]["confidence"] == pytest.approx(0.85)
+    assert api_anonymous.get(f"/api/v1/songs/{estimate.song.pk}/waveform/").json() == answer
+    assert "private" in response["Cache-Control"]
+    again = client.get(url(estimate.song), headers={"If-None-Match": response["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    Waveform.objects.update(peaks_bytes=bytes([1]))
+    assert client.get(url(estimate.song), headers={"If-None-Match": response["ETag"]}).status_code == 200
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [None, "waiting", "failed"])
+def test_a_song_without_either_is_no_fault(client: Client, state: str | None) -> None:
+    estimate = tagged()
+    if state:
+        curve_for(estimate, state=state, points_bytes=b"")
+    answer = client.get(url(estimate.song))
+    assert (answer.status_code, answer.json()["peaks"], answer.json()["sections"]) == (200, [], [])
+    assert client.get(url(SongFactory(state=Song.State.FAILED))).json()["sections"] == []
+
+
+@pytest.mark.django_db
+def test_who_may_ask_for_it(
+    client: Client, client_bob: Client, api_anonymous: APIClient, api_cleo: APIClient, settings: Settings
+) -> None:
+    song = tagged().song
+    assert client.get(reverse("emotion:song_waveform", args=[4711])).status_code == 404
+    assert client.post(url(song)).status_code == 405
+    assert api_cleo.post(f"/api/v1/songs/{song.pk}/waveform/").status_code == 405
+    settings.MOODPLANE_PUBLIC = False
+    assert client.get(url(song)).status_code in (302, 401, 403)
+    assert api_anonymous.get(f"/api/v1/songs/{song.pk}/waveform/").status_code == 401
+    assert client_bob.get(url(song)).status_code == 200
