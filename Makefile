@@ -1,6 +1,7 @@
 # make run    everything in the foreground, until Ctrl-C     PORT=8001  HOST=0.0.0.0  MUSIC=/path/to/music
 # make test   lint, types, unit, integration and browser tests
 # make lint   only lint and types
+# make screenshots  pictures of every screen into docs/screenshots/ (HARD=1: hard names and numbers, into var/hard/)
 # make clean  remove what make made; MOODPLANE_VAR (./var: database, music) stays
 
 SHELL := /bin/bash
@@ -14,11 +15,11 @@ PY := $(VENV)/bin/python
 MUSIC ?=
 PYTEST_ARGS ?=
 
-.PHONY: help run test lint check browser clean
+.PHONY: help run test lint check browser screenshots clean
 .NOTPARALLEL:
 
 help:
-	@sed -n 's/^# //p' Makefile | sed -n '1,4p'
+	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
 
 # A stamp holds the hash of the requirements that are installed, so that nothing runs on yesterday's packages.
 # $(1): the requirements file; $(2): the files that decide.
@@ -56,6 +57,9 @@ check:
 browser:
 	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
 	@"$(PY)" tests/browser.py
+
+screenshots: browser
+	@"$(PY)" -m tests.screenshots $(if $(HARD),--hard)
 
 clean:
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -114,10 +114,12 @@ _ESTIMATE = (
 
 
 def _song_lines(part: Any, now: str) -> Iterator[str]:
+    from bench.scale_songs import made_title
+
     for row, song_id in enumerate(part.song_ids.tolist()):
         hashed = f"{song_id:064x}"
         yield (
-            f"{song_id}\tSong {song_id}\t{part.artist_ids[row]}\t{part.album_ids[row]}\t"
+            f"{song_id}\t{made_title(song_id)}\t{part.artist_ids[row]}\t{part.album_ids[row]}\t"
             f"{part.genres[part.genre_codes[row]]}\t{part.years[row]}\t{hashed}\taudio/{hashed}\t\taudio/ogg\t1000000\t"
             f"180\t44100\t2\ttagged\t\t\t1\t{now}\t{now}"
         )
@@ -186,7 +188,7 @@ def _in_process() -> Iterator[tuple[str, Ask]]:
     yield "playlist_create, with its rows", lambda n: playlist_create(listener=alice, target=targets[n])
 
 
-def _rated() -> Any:
+def _rated(n_ratings: int = N_RATINGS) -> Any:
     """Return a user who rated songs all over the catalog."""
     import numpy as np
     from django.contrib.auth.models import User
@@ -197,7 +199,7 @@ def _rated() -> Any:
     alice, _ = User.objects.get_or_create(username="alice")
     rng = np.random.default_rng(11)
     highest = EmotionEstimate.objects.order_by("-song_id").values_list("song_id", flat=True)[0]
-    for song_id in rng.choice(np.arange(1, highest + 1), N_RATINGS, replace=False).tolist():
+    for song_id in rng.choice(np.arange(1, highest + 1), n_ratings, replace=False).tolist():
         estimate = EmotionEstimate.objects.get(song_id=song_id)
         felt = np.clip(np.array([estimate.valence, estimate.arousal]) + rng.normal(0.1, 0.2, 2), -1, 1)
         given = {"felt_valence": felt[0], "felt_arousal": felt[1], "liked": bool(rng.random() < 0.5)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,6 +19,8 @@ PART = 50_000
 # A day in microseconds; made songs were analysed one after the other over the two years before 2026.
 _NEWEST_US = 1_767_225_600_000_000
 _SPAN_US = 2 * 365 * 86_400_000_000
+_SYLLABLES = tuple("kalomirunesativobadefagahojumanopiraso"[n : n + 2] for n in range(0, 38, 2))
+_N_WORDS = 4000
 
 
 def made_songs(n_songs: int) -> Iterator[Columns]:
@@ -33,6 +36,20 @@ def made_songs(n_songs: int) -> Iterator[Columns]:
 def all_songs(n_songs: int) -> Columns:
     """Return songs 1 to `n_songs` in memory."""
     return Columns.join(list(made_songs(n_songs)))
+
+
+def made_word(rank: int) -> str:
+    """Return the word that is the `rank`-th most frequent in made titles, from 0."""
+    first, second = divmod(rank * 37 % _N_WORDS, len(_SYLLABLES))
+    return "".join(_SYLLABLES[each % len(_SYLLABLES)] for each in (second, first, first // len(_SYLLABLES)))
+
+
+def made_title(song_id: int) -> str:
+    """Return a title of two to four words, some of them in very many titles, and the song's number."""
+    rng = random.Random(song_id)
+    # By Zipf's law the n-th most frequent word comes up in proportion to 1/n.
+    words = [made_word(int(_N_WORDS ** rng.random()) - 1) for _ in range(rng.randint(2, 4))]
+    return f"{' '.join(words).capitalize()} {song_id}"
 
 
 def made_query(index: SongIndex, rng: np.random.Generator, differs: float) -> FeltQuery:

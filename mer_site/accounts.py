@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.contrib import messages
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import UserCreationForm
+from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
-from django.views.generic import FormView
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.generic import FormView, TemplateView
 
-from recommender.services import session_adopt
+from recommender.services import kept_answers_record, session_adopt
 
 
 class SignupForm(UserCreationForm[User]):
@@ -28,9 +33,21 @@ class SignupForm(UserCreationForm[User]):
 def _login_keeping_session(request: HttpRequest, user: User) -> None:
     # Signing in gives the session a new key, so the old one must be read before.
     session_key = request.session.session_key
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user)
     if session_key:
         session_adopt(user=user, session_key=session_key)
+    # Signing in keeps what a visitor's session holds, and empties the session of another account.
+    titles = kept_answers_record(user=user, session=request.session)
+    if titles:
+        messages.success(request, _kept_words(titles))
+
+
+def _kept_words(titles: list[str]) -> str:
+    if len(titles) == 1:
+        return _("Your rating of “%(title)s” was kept.") % {"title": titles[0]}
+    return ngettext("Your %(count)d rating was kept.", "Your %(count)d ratings were kept.", len(titles)) % {
+        "count": len(titles)
+    }
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -65,3 +82,21 @@ class LoginView(auth_views.LoginView):
         user = form.get_user()  # type: ignore[attr-defined]
         _login_keeping_session(self.request, user)
         return HttpResponseRedirect(self.get_success_url())
+
+
+class AccountView(LoginRequiredMixin, TemplateView):
+    """What belongs to the person who is signed in: name, password, how pages look, and where their data is."""
+
+    template_name = "accounts/account.html"
+
+
+class PasswordView(auth_views.PasswordChangeView):
+    """Change one's own password; other browsers are signed out by that."""
+
+    template_name = "accounts/password.html"
+    success_url = reverse_lazy("accounts:account")
+
+    def form_valid(self, form: forms.BaseForm) -> HttpResponse:
+        response = super().form_valid(form)  # type: ignore[arg-type]
+        messages.success(self.request, _("Your password was changed. Other browsers have to sign in again."))
+        return response

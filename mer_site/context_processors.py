@@ -6,6 +6,9 @@ from django.http import HttpRequest
 
 from catalog.permissions import can_listen, can_upload, is_staff
 
+THEME_COOKIE = "theme"
+THEMES = ("light", "dark")
+
 
 def permissions(request: HttpRequest) -> dict[str, bool]:
     """Tell templates what the visitor may do. Pages of errors raised before authentication know no user."""
@@ -15,3 +18,9 @@ def permissions(request: HttpRequest) -> dict[str, bool]:
         "can_upload": user is not None and can_upload(user),
         "is_staff": user is not None and is_staff(user),
     }
+
+
+def theme(request: HttpRequest) -> dict[str, str]:
+    """Tell templates which theme was chosen in this browser; empty means like the system."""
+    chosen = request.COOKIES.get(THEME_COOKIE, "")
+    return {"theme": chosen if chosen in THEMES else ""}

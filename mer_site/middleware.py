@@ -1,4 +1,4 @@
-"""The closed site: with MOODPLANE_PUBLIC off, pages are for people who signed in."""
+"""The closed site, where with MOODPLANE_PUBLIC off pages are for people who signed in; and smaller answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.http import HttpRequest, HttpResponseBase
+from django.middleware.gzip import GZipMiddleware
 
 from catalog.permissions import can_listen
 
@@ -24,3 +25,19 @@ class ClosedSiteMiddleware(LoginRequiredMiddleware):
         if can_listen(request.user):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
+
+
+class TextGzipMiddleware(GZipMiddleware):
+    """Compresses pages, fragments and JSON; never audio or pictures, of which a part may have been asked for.
+
+    What an attacker could learn from lengths (BREACH) is masked: Django pads with random bytes, and the CSRF token in a
+    page is another one each time.
+    """
+
+    _TEXT = ("text/", "application/json", "application/problem+json", "image/svg+xml")
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        """Compress the answer if it is text and known as a whole."""
+        if response.streaming or not response.get("Content-Type", "").startswith(self._TEXT):
+            return response
+        return super().process_response(request, response)

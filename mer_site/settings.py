@@ -142,6 +142,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 60.0},
     },
+    "finish and clear unfinished uploads": {
+        "task": "catalog.tasks.upload_sessions_tick",
+        "schedule": 120.0,
+        "options": {"expires": 120.0},
+    },
     "refresh the index": {
         "task": "recommender.tasks.index_refresh",
         "schedule": 60.0,
@@ -149,6 +154,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "learn what listeners have in common": {
         "task": "recommender.tasks.prior_learn",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "delete playlists that were thrown away": {
+        "task": "recommender.tasks.playlists_purge",
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
@@ -182,8 +192,10 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "mer_site.middleware.TextGzipMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -199,12 +211,14 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["mer_site.templatetags.kept_urls"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mer_site.context_processors.permissions",
-            ]
+                "mer_site.context_processors.theme",
+            ],
         },
     }
 ]
@@ -215,6 +229,7 @@ STORAGES = {
 # Static files are found in place too, so that a checkout works before the first collectstatic.
 WHITENOISE_USE_FINDERS = True
 
+AUTHENTICATION_BACKENDS = ["catalog.permissions.CuratorBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -228,6 +243,13 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 LANGUAGE_CODE = "en"
+# Each in its own words: a reader looks for the name that they know.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+LANGUAGE_COOKIE_NAME = "language"
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = MOODPLANE_HTTPS
 TIME_ZONE = "UTC"
 USE_TZ = True
 

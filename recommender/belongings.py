@@ -1,7 +1,8 @@
 """What belongs to a user, kind by kind: what an export holds, and what becomes of it when the account is deleted.
 
 Every row that points to a user is named here, whichever app it is of; a test walks all models and fails when one is
-missing. Rows of apps above this one are named by label, as they may not be imported.
+missing. Rows of apps above this one are named by label, as they may not be imported. The words are messages, which are
+translated when they are shown.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import models
+from django.utils.translation import gettext_noop as _
 
 _CHUNK = 500
 
@@ -65,233 +67,274 @@ class Kind:
 
 def _song(*, prefix: str = "song") -> tuple[Field, ...]:
     return (
-        Field("song", "The song's number here.", f"{prefix}_id"),
-        Field("song_title", "Its title.", f"{prefix}__title"),
-        Field("song_artist", "Who made it.", f"{prefix}__artist__name"),
+        Field("song", _("The song's number here."), f"{prefix}_id"),
+        Field("song_title", _("Its title."), f"{prefix}__title"),
+        Field("song_artist", _("Who made it."), f"{prefix}__artist__name"),
     )
 
 
-_VALENCE, _AROUSAL = "From -1, unpleasant, to 1, pleasant", "From -1, calm, to 1, energetic"
 _MOOD = (
-    Field("mood_valence", f"Your mood before, if you said it. {_VALENCE}."),
-    Field("mood_arousal", f"Your mood before, if you said it. {_AROUSAL}."),
+    Field("mood_valence", _("Your mood before, if you said it. From -1, unpleasant, to 1, pleasant.")),
+    Field("mood_arousal", _("Your mood before, if you said it. From -1, calm, to 1, energetic.")),
 )
-_ID = Field("id", "Its number here.")
-_CREATED = Field("created_at", "When, in UTC.")
-_UPDATED = Field("updated_at", "When it last changed, in UTC.")
+_ID = Field("id", _("Its number here."))
+_CREATED = Field("created_at", _("When, in UTC."))
+_UPDATED = Field("updated_at", _("When it last changed, in UTC."))
 
 ACCOUNT = Kind(
     "account",
-    "Your account; the password is kept only as a hash, and is not exported.",
+    _("Your account; the password is kept only as a hash, and is not exported."),
     "auth.User",
     "pk",
     (
-        Field("username", "The name you sign in with."),
-        Field("first_name", "If one was ever given."),
-        Field("last_name", "If one was ever given."),
-        Field("email", "If one was ever given."),
-        Field("is_active", "Whether it may sign in."),
-        Field("is_staff", "Whether it may use the staff's pages."),
-        Field("is_superuser", "Whether it may do everything."),
-        Field("date_joined", "When the account was made, in UTC."),
-        Field("last_login", "When you last signed in, in UTC."),
+        Field("username", _("The name you sign in with.")),
+        Field("first_name", _("If one was ever given.")),
+        Field("last_name", _("If one was ever given.")),
+        Field("email", _("If one was ever given.")),
+        Field("is_active", _("Whether it may sign in.")),
+        Field("is_staff", _("Whether it may use the staff's pages.")),
+        Field("is_superuser", _("Whether it may do everything.")),
+        Field("date_joined", _("When the account was made, in UTC.")),
+        Field("last_login", _("When you last signed in, in UTC.")),
     ),
 )
 _RATINGS = Kind(
     "ratings",
-    "What songs did to you, one row per song that you rated.",
+    _("What songs did to you, one row per song that you rated."),
     "recommender.FeltRating",
     "listener",
     (
         _ID,
         *_song(),
-        Field("felt_valence", f"What you felt. {_VALENCE}."),
-        Field("felt_arousal", f"What you felt. {_AROUSAL}."),
-        Field("liked", "Whether you liked it; empty when you did not say."),
-        Field("familiar", "Whether you knew it already; empty when you did not say."),
-        Field("felt_nothing", "You said that it left you cold."),
-        Field("skipped", "You did not hear it out."),
-        Field("listened_s", "Seconds heard, if known."),
-        Field("playlist", "The number of the playlist in which you heard it.", "playlist_id"),
-        Field("position", "Its place there."),
-        Field("target_valence", "Where that place of the playlist was to be."),
-        Field("target_arousal", "Where that place of the playlist was to be."),
+        Field("felt_valence", _("What you felt. From -1, unpleasant, to 1, pleasant.")),
+        Field("felt_arousal", _("What you felt. From -1, calm, to 1, energetic.")),
+        Field("liked", _("Whether you liked it; empty when you did not say.")),
+        Field("familiar", _("Whether you knew it already; empty when you did not say.")),
+        Field("felt_nothing", _("You said that it left you cold.")),
+        Field("skipped", _("You did not hear it out.")),
+        Field("listened_s", _("Seconds heard, if known.")),
+        Field("playlist", _("The number of the playlist in which you heard it."), "playlist_id"),
+        Field("position", _("Its place there.")),
+        Field("target_valence", _("Where that place of the playlist was to be.")),
+        Field("target_arousal", _("Where that place of the playlist was to be.")),
         *_MOOD,
-        Field("model_version", "The model that was live when you rated."),
+        Field("model_version", _("The model that was live when you rated.")),
         _CREATED,
         _UPDATED,
     ),
 )
 _MOODS = Kind(
     "moods",
-    "How you said you were.",
+    _("How you said you were."),
     "recommender.MoodReport",
     "listener",
-    (_ID, Field("valence", f"{_VALENCE}."), Field("arousal", f"{_AROUSAL}."), _CREATED),
+    (
+        _ID,
+        Field("valence", _("From -1, unpleasant, to 1, pleasant.")),
+        Field("arousal", _("From -1, calm, to 1, energetic.")),
+        _CREATED,
+    ),
 )
 _LISTENS = Kind(
     "listens",
-    "What you played, and how it ended.",
+    _("What you played, and how it ended."),
     "recommender.Listen",
     "listener",
     (
         _ID,
         *_song(),
-        Field("playlist", "The number of the playlist that it was played in.", "playlist_id"),
-        Field("outcome", "started, completed or skipped."),
-        Field("listened_s", "Seconds heard, once it ended."),
-        Field("started_at", "When, in UTC."),
+        Field("playlist", _("The number of the playlist that it was played in."), "playlist_id"),
+        Field("outcome", _("started, completed or skipped.")),
+        Field("listened_s", _("Seconds heard, once it ended.")),
+        Field("started_at", _("When, in UTC.")),
     ),
 )
 _PLAYLISTS = Kind(
     "playlists",
-    "Your playlists.",
+    _("Your playlists."),
     "recommender.Playlist",
     "owner",
     (
         _ID,
-        Field("title", "Its title."),
-        Field("kind", "mood, song, journey or imported."),
-        Field("target_quadrant", "1 happy, 2 tense, 3 sad, 4 calm; empty for a free point."),
-        Field("target_valence", "Where it was to be, of a journey where it ends."),
-        Field("target_arousal", "Where it was to be, of a journey where it ends."),
-        Field("seed_song", "The number of the song that it was made around.", "seed_song_id"),
-        Field("path", "Of a journey: points (valence, arousal) from start to end."),
+        Field("title", _("Its title.")),
+        Field("kind", _("mood, song, journey or imported.")),
+        Field("target_quadrant", _("1 happy, 2 tense, 3 sad, 4 calm; empty for a free point.")),
+        Field("target_valence", _("Where it was to be, of a journey where it ends.")),
+        Field("target_arousal", _("Where it was to be, of a journey where it ends.")),
+        Field("seed_song", _("The number of the song that it was made around."), "seed_song_id"),
+        Field("path", _("Of a journey: points (valence, arousal) from start to end.")),
         *_MOOD,
-        Field("variety", "How far it was to roam, from 0 to 1."),
-        Field("requested_length", "How many songs you asked for."),
-        Field("filters", "What it was limited to."),
-        Field("seed", "The number that chance was drawn with."),
-        Field("model_version", "The model that had heard its songs."),
-        Field("note", "Why it is not all that was asked for."),
-        Field("import_report", "Of an imported list: what was not found."),
-        Field("saved_at", "When you saved it, in UTC."),
-        Field("arranged_at", "When you first ordered it by hand, in UTC."),
-        Field("share_token", "The end of its link, if you shared it."),
+        Field("variety", _("How far it was to roam, from 0 to 1.")),
+        Field("requested_length", _("How many songs you asked for.")),
+        Field("filters", _("What it was limited to.")),
+        Field("seed", _("The number that chance was drawn with.")),
+        Field("model_version", _("The model that had heard its songs.")),
+        Field("note", _("Why it is not all that was asked for.")),
+        Field("import_report", _("Of an imported list: what was not found.")),
+        Field("saved_at", _("When you saved it, in UTC.")),
+        Field("arranged_at", _("When you first ordered it by hand, in UTC.")),
+        Field("share_token", _("The end of its link, if you shared it.")),
+        Field("discarded_at", _("When you threw it away, in UTC; a day later it is deleted.")),
         _CREATED,
         _UPDATED,
     ),
 )
 _ITEMS = Kind(
     "playlist_items",
-    "The songs of your playlists.",
+    _("The songs of your playlists."),
     "recommender.PlaylistItem",
     "playlist__owner",
     (
-        Field("playlist", "The playlist's number.", "playlist_id"),
-        Field("position", "The place, from 1."),
+        Field("playlist", _("The playlist's number."), "playlist_id"),
+        Field("position", _("The place, from 1.")),
         *_song(),
-        Field("reason", "Why it is there."),
-        Field("felt_valence", "What you were predicted to feel."),
-        Field("felt_arousal", "What you were predicted to feel."),
-        Field("target_valence", "Where this place was to be."),
-        Field("target_arousal", "Where this place was to be."),
-        Field("terms", "What each term of the ranking added to its score."),
-        Field("played_at", "When you began to play it, in UTC."),
+        Field("reason", _("Why it is there.")),
+        Field("felt_valence", _("What you were predicted to feel.")),
+        Field("felt_arousal", _("What you were predicted to feel.")),
+        Field("target_valence", _("Where this place was to be.")),
+        Field("target_arousal", _("Where this place was to be.")),
+        Field("terms", _("What each term of the ranking added to its score.")),
+        Field("played_at", _("When you began to play it, in UTC.")),
     ),
 )
 _LABELS = Kind(
     "labels",
-    "What you said that songs express, whatever they did to you.",
+    _("What you said that songs express, whatever they did to you."),
     "emotion.PerceivedLabel",
     "rater",
     (
         _ID,
         *_song(),
-        Field("quadrant", "1 happy, 2 tense, 3 sad, 4 calm."),
-        Field("valence", f"The point, if you gave one. {_VALENCE}."),
-        Field("arousal", f"The point, if you gave one. {_AROUSAL}."),
+        Field("quadrant", _("1 happy, 2 tense, 3 sad, 4 calm.")),
+        Field("valence", _("The point, if you gave one. From -1, unpleasant, to 1, pleasant.")),
+        Field("arousal", _("The point, if you gave one. From -1, calm, to 1, energetic.")),
         _CREATED,
         _UPDATED,
     ),
 )
 _UPLOADS = Kind(
     "uploads",
-    "Files that you offered; the songs that they became are not yours alone.",
+    _("Files that you offered; the songs that they became are not yours alone."),
     "catalog.Upload",
     "owner",
     (
         _ID,
-        Field("file_name", "As your computer called it."),
-        Field("size_bytes", "Its size."),
-        Field("outcome", "accepted, duplicate or failed."),
-        Field("song", "The number of the song that it became.", "song_id"),
-        Field("song_title", "Its title.", "song__title"),
-        Field("failure_code", "Why it was not taken, in a word."),
-        Field("failure_reason", "Why it was not taken, in a sentence."),
+        Field("file_name", _("As your computer called it.")),
+        Field("size_bytes", _("Its size.")),
+        Field("outcome", _("accepted, duplicate or failed.")),
+        Field("song", _("The number of the song that it became."), "song_id"),
+        Field("song_title", _("Its title."), "song__title"),
+        Field("failure_code", _("Why it was not taken, in a word.")),
+        Field("failure_reason", _("Why it was not taken, in a sentence.")),
+        Field("hidden_at", _("When you took it off the upload page, in UTC.")),
+        _CREATED,
+    ),
+)
+_UPLOAD_SESSIONS = Kind(
+    "uploads_in_pieces",
+    _("Large files that you sent in pieces, finished or not; what you do not finish is thrown away after some days."),
+    "catalog.UploadSession",
+    "owner",
+    (
+        _ID,
+        Field("public_id", _("The end of its address.")),
+        Field("file_name", _("As your computer called it.")),
+        Field("fingerprint", _("By this your browser recognises the file.")),
+        Field("metadata", _("What your browser said of it.")),
+        Field("size_bytes", _("Its size.")),
+        Field("offset_bytes", _("How much of it arrived.")),
+        Field("upload", _("The number of the upload that it became."), "upload_id"),
+        Field("expires_at", _("When it is thrown away, in UTC.")),
+        Field("finished_at", _("When it was complete, in UTC.")),
         _CREATED,
     ),
 )
 _TOKENS = Kind(
     "api_tokens",
-    "That you have a token for the API; the token itself is a secret, and is not exported.",
+    _("That you have a token for the API; the token itself is a secret, and is not exported."),
     "authtoken.Token",
     "user",
-    (Field("created_at", "When it was made, in UTC.", "created"),),
+    (Field("created_at", _("When it was made, in UTC."), "created"),),
 )
 _GROUPS = Kind(
     "groups",
-    "The groups that you are in.",
+    _("The groups that you are in."),
     "auth.User_groups",
     "user",
-    (Field("group", "Its name, such as curator.", "group__name"),),
+    (Field("group", _("Its name, such as curator."), "group__name"),),
 )
 _PERMISSIONS = Kind(
     "permissions",
-    "What you may do besides.",
+    _("What you may do besides."),
     "auth.User_user_permissions",
     "user",
-    (Field("permission", "Its name.", "permission__codename"),),
+    (Field("permission", _("Its name."), "permission__codename"),),
 )
 _ADMIN_LOG = Kind(
     "admin_log",
-    "What you changed on the administration pages.",
+    _("What you changed on the administration pages."),
     "admin.LogEntry",
     "user",
     (
-        Field("at", "When, in UTC.", "action_time"),
-        Field("model", "What kind of thing.", "content_type__model"),
-        Field("object", "Which one.", "object_repr"),
-        Field("change", "What was changed.", "change_message"),
+        Field("at", _("When, in UTC."), "action_time"),
+        Field("model", _("What kind of thing."), "content_type__model"),
+        Field("object", _("Which one."), "object_repr"),
+        Field("change", _("What was changed."), "change_message"),
     ),
 )
 _MODELS = Kind(
     "models_imported",
-    "Models that you brought in.",
+    _("Models that you brought in."),
     "emotion.ModelVersion",
     "imported_by",
-    (Field("version", "The model."), Field("at", "When, in UTC.", "imported_at")),
-    kept="the model",
+    (Field("version", _("The model.")), Field("at", _("When, in UTC."), "imported_at")),
+    kept=_("the model"),
 )
 _REANALYSES = Kind(
     "reanalyses_started",
-    "Re-analyses of the catalog that you started.",
+    _("Re-analyses of the catalog that you started."),
     "emotion.Reanalysis",
     "started_by",
-    (_ID, Field("model_version", "By which model."), Field("at", "When, in UTC.", "started_at")),
-    kept="that it happened",
+    (_ID, Field("model_version", _("By which model.")), Field("at", _("When, in UTC."), "started_at")),
+    kept=_("that it happened"),
 )
 _EVENTS = Kind(
     "model_events",
-    "What you did with models.",
+    _("What you did with models."),
     "training.ModelEvent",
     "by",
     (
         _ID,
-        Field("model", "With which one.", "model__version"),
-        Field("kind", "What, such as promoted."),
-        Field("reason", "Why, as you wrote it."),
+        Field("model", _("With which one."), "model__version"),
+        Field("kind", _("What, such as promoted.")),
+        Field("reason", _("Why, as you wrote it.")),
         _CREATED,
     ),
-    kept="that it happened, and why",
+    kept=_("that it happened, and why"),
+)
+_SONG_CHANGES = Kind(
+    "song_changes",
+    _("Changes that you made to songs of the catalog."),
+    "catalog.SongChange",
+    "made_by",
+    (_ID, Field("at", _("When, in UTC."), "made_at"), Field("songs", _("How many songs it changed."), "n_songs")),
+    kept=_("what was changed"),
+)
+_SONG_UNDOS = Kind(
+    "song_changes_undone",
+    _("Changes of songs that you undid."),
+    "catalog.SongChange",
+    "undone_by",
+    (_ID, Field("at", _("When, in UTC."), "undone_at"), Field("songs", _("How many songs it had changed."), "n_songs")),
+    kept=_("what was changed"),
 )
 _RETRAININGS = Kind(
     "retrainings_started",
-    "Retrainings that you started.",
+    _("Retrainings that you started."),
     "training.Retraining",
     "started_by",
-    (_ID, Field("state", "How far it got."), Field("outcome", "How it ended."), _CREATED),
-    kept="that it happened, and what came of it",
+    (_ID, Field("state", _("How far it got.")), Field("outcome", _("How it ended.")), _CREATED),
+    kept=_("that it happened, and what came of it"),
 )
 
 # What the listener's own model is made of; forgetting it leaves nothing to learn from.
@@ -303,6 +346,7 @@ KINDS: tuple[Kind, ...] = (
     _ITEMS,
     _LABELS,
     _UPLOADS,
+    _UPLOAD_SESSIONS,
     _TOKENS,
     _GROUPS,
     _PERMISSIONS,
@@ -311,10 +355,17 @@ KINDS: tuple[Kind, ...] = (
     _REANALYSES,
     _EVENTS,
     _RETRAININGS,
+    _SONG_CHANGES,
+    _SONG_UNDOS,
 )
 
 
 def counts_of(user: User) -> dict[str, int]:
     """Count a user's rows by kind, kinds without any left out."""
-    counted = ((kind.name, kind.queryset(user).count()) for kind in KINDS)
-    return {name: n for name, n in counted if n}
+    # One query for all of them: there are some twenty kinds.
+    counts = [
+        kind.queryset(user).order_by().values(of_kind=models.Value(kind.name)).annotate(n=models.Count("pk"))
+        for kind in KINDS
+    ]
+    found = {row["of_kind"]: row["n"] for row in counts[0].union(*counts[1:], all=True)}
+    return {kind.name: found[kind.name] for kind in KINDS if found.get(kind.name)}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +36,16 @@ from recommender.rows import (
 )
 from recommender.values import NO_FILTERS, Filters
 
-__all__ = ["Pool", "embedding_matrix", "estimates_playable", "pool_for", "songs_alike", "songs_index"]
+__all__ = [
+    "Pool",
+    "embedding_matrix",
+    "estimates_playable",
+    "pool_for",
+    "songs_alike",
+    "songs_index",
+    "songs_known",
+    "songs_ranked_alike",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -46,6 +56,8 @@ POOL_GROWTH = 1.5
 LEAST_PER_QUERY = 100
 # Songs that sound like the one a list is around.
 ALIKE_SIZE = 200
+# Songs that are found beyond those asked for, in place of some that cannot be played any more.
+SPARE = 10
 # Songs newer than the index that are looked at beside it, the newest first; a rebuild begins long before.
 FRESH_LIMIT = 20_000
 # Songs that lists are made of while there is no index, the newest first.
@@ -105,6 +117,12 @@ def songs_index() -> SongIndex:
         return _stand_in(directory).current()
     # One that was published before the first song was tagged knows no model to compare with.
     return published if len(published) else _stand_in(directory).current()
+
+
+def songs_known() -> tuple[SongIndex, SongIndex | None]:
+    """Return the index and the songs that are newer: the same two objects for as long as nothing changes."""
+    index = songs_index()
+    return index, _BESIDE.of(index) if index.info.generation else None
 
 
 def _index_of_newest(limit: int) -> SongIndex:
@@ -180,17 +198,37 @@ def pool_for(
 
 def songs_alike(song_id: int, k: int) -> list[int]:
     """Return the playable songs that sound most like a song, best first; none when it has nothing to compare."""
+    ranked = songs_ranked_alike(song_id, k)
+    there = set(estimates_playable().filter(song_id__in=ranked).values_list("song_id", flat=True))
+    return [each for each in ranked if each in there][:k]
+
+
+def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
+    """Return the songs that sound most like a song, best first, and a few to spare: some may be gone or have failed.
+
+    Args:
+        song_id: the song.
+        k: how many are wanted.
+        late_s: so many seconds late newer songs may be seen.
+    """
     index = songs_index()
-    estimate = EmotionEstimate.objects.filter(is_current=True, song_id=song_id).first()
-    if estimate is None:
-        return []
-    embedding, fresh = embedding_matrix([estimate], index)[0], _beside(index)
-    hits = [each.like_embedding(embedding, k + 10, without=song_id) for each in (index, fresh)]
+    fresh = _beside(index, late_s=late_s)
+    embedding = _embedding_of(song_id, index, fresh)
+    hits = [each.like_embedding(embedding, k + SPARE, without=song_id) for each in (index, fresh)]
     replaced = np.isin(hits[0].song_ids, fresh.columns.song_ids)
     scores = dict(zip(hits[0].song_ids[~replaced].tolist(), hits[0].scores[~replaced].tolist(), strict=True))
     scores |= dict(zip(hits[1].song_ids.tolist(), hits[1].scores.tolist(), strict=True))
-    there = set(estimates_playable().filter(song_id__in=scores).values_list("song_id", flat=True))
-    return sorted(there, key=lambda each: (-scores[each], each))[:k]
+    return sorted(scores, key=lambda each: (-scores[each], each))
+
+
+def _embedding_of(song_id: int, index: SongIndex, fresh: SongIndex) -> NDArray[np.floating]:
+    """Return a song's embedding `(d,)`, zero when there is nothing to compare; the rows are asked only at last."""
+    for each in (fresh, index):
+        row = int(each.columns.rows_of(np.asarray([song_id]))[0])
+        if row >= 0:
+            return np.asarray(each.columns.embeddings[row])
+    estimates = list(EmotionEstimate.objects.filter(is_current=True, song_id=song_id))
+    return embedding_matrix(estimates, index)[0] if estimates else np.zeros(index.n_dimensions)
 
 
 def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> NDArray[np.float64]:
@@ -204,10 +242,10 @@ def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> 
     return matrix
 
 
-def _beside(index: SongIndex, *, searched: bool = True) -> SongIndex:
+def _beside(index: SongIndex, *, searched: bool = True, late_s: float = 0.0) -> SongIndex:
     """Return the songs that are newer than a published index; one made of the rows just now has seen them all."""
     if searched and index.info.generation:
-        return _BESIDE.of(index)
+        return _BESIDE.of(index, late_s)
     return index.beside(Columns.none(index.n_dimensions))
 
 
@@ -257,10 +295,20 @@ class _Beside:
         self._index: SongIndex | None = None
         self._seen = NewerState(0, None, 0)
         self._fresh: SongIndex | None = None
+        self._looked_at = 0.0
 
-    def of(self, index: SongIndex) -> SongIndex:
-        """Return an index of the newest `FRESH_LIMIT` songs whose estimates this one has not seen."""
+    def of(self, index: SongIndex, late_s: float = 0.0) -> SongIndex:
+        """Return an index of the newest `FRESH_LIMIT` songs whose estimates this one has not seen.
+
+        Args:
+            index: the published one.
+            late_s: what was found so many seconds ago is good enough.
+        """
         with self._lock:
+            now = time.monotonic()
+            if index is self._index and self._fresh is not None and now - self._looked_at < late_s:
+                return self._fresh
+            self._looked_at = now
             seen = newer_state(index.info.watermark, FRESH_LIMIT)
             if index is not self._index or self._fresh is None:
                 self._fresh, self._seen = self._read(index, None, index.info.watermark), seen

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from emotion.models import EmotionEstimate
@@ -213,7 +214,10 @@ def _note(task: _Task, songs: list[RankedSong], away: NDArray[np.float64]) -> st
         distances=away[rows].tolist(),
         n_recent=_n_recent(task, songs),
     )
-    return f"The song this list was made around is gone; only its mood is left. {note}".strip() if gone else note
+    if not gone:
+        return note
+    lost = _("The song this list was made around is gone; only its mood is left.")
+    return f"{lost} {note}".strip()
 
 
 def _n_tagged(filters: Filters, length: int, n_songs: int) -> int:

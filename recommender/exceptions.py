@@ -80,6 +80,13 @@ class RatingInvalid(RecommenderError):
     status = 400
 
 
+class UndoTooLate(RecommenderError):
+    """What is to be undone was changed again meanwhile, or too long ago."""
+
+    code = "undo_too_late"
+    status = 409
+
+
 class RatingNotFound(RecommenderError):
     """This listener has not rated this song."""
 

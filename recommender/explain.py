@@ -12,7 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from emotion.quadrants import Quadrant
+from catalog.wording import gettext as _
+from catalog.wording import gettext_noop, ngettext
+from emotion.quadrants import PERSONS_WORD, Quadrant
 
 Point = tuple[float, float]
 
@@ -171,15 +173,15 @@ def direction(shift: Point) -> str:
     """Name the larger part of a move on the plane, such as "calmer"."""
     valence, arousal = shift
     if abs(arousal) >= abs(valence):
-        return "more energetic" if arousal > 0 else "calmer"
-    return "happier" if valence > 0 else "sadder"
+        return _("more energetic") if arousal > 0 else _("calmer")
+    return _("happier") if valence > 0 else _("sadder")
 
 
 def mood_name(point: Point) -> str:
     """Name a point of the plane as a mood, such as "calm"."""
     valence, arousal = point
     if max(abs(valence), abs(arousal)) < NEUTRAL_DISTANCE:
-        return "neutral"
+        return _("neutral")
     return Quadrant.from_valence_arousal(valence, arousal).label.lower()
 
 
@@ -192,25 +194,26 @@ def rerank_sentence(*, n_moved: int, lean: Point, title: str = "", cause: Cause 
         title: the song it came from; empty when it came from none.
         cause: what the listener did with that song.
     """
-    begin = _cause_words(cause, title) if title else ""
+    what = {"cause": _(_CAUSES[cause]) % {"title": title}} if title else {}
+    if n_moved == 0 and what:
+        return _("%(cause)s is kept; the rest of this list stays as it is.") % what
     if n_moved == 0:
-        return f"{begin} is kept; the rest of this list stays as it is." if begin else "The rest stays as it is."
-    songs = f"{n_moved} song" if n_moved == 1 else f"{n_moved} songs"
-    begin = f"{begin} moved {songs}" if begin else f"{songs} moved"
+        return _("The rest stays as it is.")
+    songs = ngettext("%(n)d song", "%(n)d songs", n_moved) % {"n": n_moved}
+    moved = _("%(cause)s moved %(songs)s") if what else _("%(songs)s moved")
+    begin = moved % {**what, "songs": songs}
     if max(abs(lean[0]), abs(lean[1])) < NOTICEABLE_LEAN:
-        return f"{begin}: another order, the same mood."
-    return f"{begin}: the rest now leans {direction(lean)}."
+        return _("%(what_moved)s: another order, the same mood.") % {"what_moved": begin}
+    return _("%(what_moved)s: the rest now leans %(direction)s.") % {"what_moved": begin, "direction": direction(lean)}
 
 
-def _cause_words(cause: Cause, title: str) -> str:
-    words = {
-        Cause.RATING: "Your rating of",
-        Cause.LIKE: "Your like of",
-        Cause.DISLIKE: "Your dislike of",
-        Cause.SKIP: "Your skip of",
-        Cause.WITHDRAWN: "Your change of mind about",
-    }
-    return f"{words[cause]} “{title}”"
+_CAUSES = {
+    Cause.RATING: gettext_noop("Your rating of “%(title)s”"),
+    Cause.LIKE: gettext_noop("Your like of “%(title)s”"),
+    Cause.DISLIKE: gettext_noop("Your dislike of “%(title)s”"),
+    Cause.SKIP: gettext_noop("Your skip of “%(title)s”"),
+    Cause.WITHDRAWN: gettext_noop("Your change of mind about “%(title)s”"),
+}
 
 
 def _factor_of(term: str, evidence: Evidence) -> Factor | None:
@@ -253,87 +256,113 @@ def _noticeable(shift: Point) -> bool:
 
 
 _FIXED_WORDS = {
-    Factor.OWN_LIKE: "you liked it",
-    Factor.REPLAYED: "you played it more than once",
-    Factor.HEARD_OUT: "you heard it to the end before",
-    Factor.SIMILAR_LIKES: "going by your likes, you may like it",
-    Factor.SHARED_LIKING: "listeners tend to like such songs",
-    Factor.EXPLORATION: "something new for you: we are not sure yet",
-    Factor.FRESH: "chosen over one that you heard lately",
-    Factor.KEPT_APART: "placed here to keep songs by one artist apart",
-    Factor.ALBUM_APART: "placed here to keep songs from one album apart",
-    Factor.SMALL_STEP: "a smaller step than others would be",
-    Factor.FORWARD: "others would have meant turning back",
-    Factor.OWN_DISLIKE: "here although you did not take to it before",
-    Factor.SKIPPED: "here although you skipped it before",
-    Factor.RECENT: "played recently",
+    Factor.OWN_LIKE: gettext_noop("you liked it"),
+    Factor.REPLAYED: gettext_noop("you played it more than once"),
+    Factor.HEARD_OUT: gettext_noop("you heard it to the end before"),
+    Factor.SIMILAR_LIKES: gettext_noop("going by your likes, you may like it"),
+    Factor.SHARED_LIKING: gettext_noop("listeners tend to like such songs"),
+    Factor.EXPLORATION: gettext_noop("something new for you: we are not sure yet"),
+    Factor.FRESH: gettext_noop("chosen over one that you heard lately"),
+    Factor.KEPT_APART: gettext_noop("placed here to keep songs by one artist apart"),
+    Factor.ALBUM_APART: gettext_noop("placed here to keep songs from one album apart"),
+    Factor.SMALL_STEP: gettext_noop("a smaller step than others would be"),
+    Factor.FORWARD: gettext_noop("others would have meant turning back"),
+    Factor.OWN_DISLIKE: gettext_noop("here although you did not take to it before"),
+    Factor.SKIPPED: gettext_noop("here although you skipped it before"),
+    Factor.RECENT: gettext_noop("played recently"),
 }
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
-    moved = direction(evidence.by_ratings)
+    moved = {"direction": direction(evidence.by_ratings)}
     match factor:
         case Factor.TAG:
             return _tag_words(evidence.quadrant, evidence.confidence)
         case Factor.LIKENESS:
-            return f"sounds {_likeness_words(evidence.alike)} “{evidence.around}”"
+            return _(_likeness_words(evidence.alike)) % {"title": evidence.around}
         case Factor.CLOSENESS:
-            what = "its mood" if evidence.around else "your target"
-            return f"{_closeness_words(evidence.distance)} {what}"
+            return _(_closeness_words(evidence.distance, _TO_MOOD if evidence.around else _TO_TARGET))
         case Factor.STAGE:
             return _stage_words(evidence)
         case Factor.OWN_RATING:
-            return f"your own rating moved it {moved}"
+            return _("your own rating moved it %(direction)s") % moved
         case Factor.SIMILAR_RATINGS:
-            return f"your {_ratings_of(evidence.n_similar)} moved it {moved}"
+            return _similar_words(evidence.n_similar) % {**moved, "n": evidence.n_similar}
         case Factor.ALL_RATINGS:
-            return f"going by all your ratings, you feel it {moved} than it sounds"
+            return _("going by all your ratings, you feel it %(direction)s than it sounds") % moved
         case Factor.MOOD:
-            mood = mood_name(evidence.mood or (0.0, 0.0))
-            return f"you said you were {mood}: expected to feel {direction(evidence.by_mood)} for it"
+            said = {"mood": mood_name(evidence.mood or (0.0, 0.0)), "direction": direction(evidence.by_mood)}
+            return _("you said you were %(mood)s: expected to feel %(direction)s for it") % said
+        case Factor.CONTRAST if evidence.stage:
+            return _("a change from the sound of the songs around it")
         case Factor.CONTRAST:
-            return f"a change from the sound of the songs {'around' if evidence.stage else 'before'} it"
-    return _FIXED_WORDS[factor]
+            return _("a change from the sound of the songs before it")
+    return _(_FIXED_WORDS[factor])
+
+
+def _similar_words(n_songs: int) -> str:
+    return ngettext(
+        "your rating of a similar song moved it %(direction)s",
+        "your ratings of %(n)d similar songs moved it %(direction)s",
+        n_songs,
+    )
 
 
 def _stage_words(evidence: Evidence) -> str:
     stage = evidence.stage
     assert stage is not None
-    where = f"step {stage.place} of {stage.n_places}, {_going_words(stage)} {mood_name(stage.end)}"
+    place = {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
+    where = _(_going_words(stage)) % place
     if evidence.distance <= CLOSE_DISTANCE:
         return where
-    return f"{where}, though {_closeness_words(evidence.distance)} that step"
+    if evidence.distance <= FAR_DISTANCE:
+        return _("%(where)s, though some way from that step") % {"where": where}
+    return _("%(where)s, though far from that step") % {"where": where}
 
 
 def _going_words(stage: Stage) -> str:
     if not stage.moves:
-        return "staying"
-    return "arriving at" if stage.place == stage.n_places else "on the way to"
+        return gettext_noop("step %(place)d of %(n_places)d, staying %(mood)s")
+    if stage.place == stage.n_places:
+        return gettext_noop("step %(place)d of %(n_places)d, arriving at %(mood)s")
+    return gettext_noop("step %(place)d of %(n_places)d, on the way to %(mood)s")
 
 
 def _likeness_words(alike: float) -> str:
     if alike >= VERY_ALIKE:
-        return "very like"
-    return "like" if alike >= ALIKE else "only a little like"
+        return gettext_noop("sounds very like “%(title)s”")
+    return (
+        gettext_noop("sounds like “%(title)s”")
+        if alike >= ALIKE
+        else gettext_noop("sounds only a little like “%(title)s”")
+    )
 
 
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
-    sure = f"{round(100 * confidence)} % sure"
+    if confidence >= PERSONS_WORD:
+        return _("%(description)s, as a curator set it") % {"description": quadrant.description}
+    said = {"description": quadrant.description, "percent": round(100 * confidence)}
     if confidence < SURE:
-        return f"perhaps {quadrant.description}, only {sure}"
-    return f"{quadrant.description}, {sure}"
+        return _("perhaps %(description)s, only %(percent)d %% sure") % said
+    return _("%(description)s, %(percent)d %% sure") % said
 
 
-def _closeness_words(distance: float) -> str:
-    if distance <= VERY_CLOSE_DISTANCE:
-        return "very close to"
-    if distance <= CLOSE_DISTANCE:
-        return "close to"
-    return "some way from" if distance <= FAR_DISTANCE else "far from"
+_TO_TARGET = (
+    gettext_noop("very close to your target"),
+    gettext_noop("close to your target"),
+    gettext_noop("some way from your target"),
+    gettext_noop("far from your target"),
+)
+_TO_MOOD = (
+    gettext_noop("very close to its mood"),
+    gettext_noop("close to its mood"),
+    gettext_noop("some way from its mood"),
+    gettext_noop("far from its mood"),
+)
 
 
-def _ratings_of(n_songs: int) -> str:
-    return "rating of a similar song" if n_songs == 1 else f"ratings of {n_songs} similar songs"
+def _closeness_words(distance: float, words: tuple[str, str, str, str]) -> str:
+    return words[sum(distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))]
 
 
 def _sentence(words: str) -> str:

@@ -7,7 +7,13 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms.utils import pretty_name
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from catalog.models import Artist
+from catalog.selectors import SORTS, artist_named
+from emotion.choices import quadrant_choices
 from emotion.quadrants import Quadrant
 from recommender.exchange.formats import MAX_BYTES
 from recommender.journey import PRESETS
@@ -19,7 +25,6 @@ LENGTHS = (6, 12, 24, 48)
 DEFAULT_LENGTH = 12
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
-_QUADRANTS = [(q.value, q.label) for q in Quadrant]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +34,42 @@ class SongFilters:
     q: str = ""
     quadrant: Quadrant | None = None
     genre: str = ""
+    decade: int | None = None
     artist_id: int | None = None
+    sort: str = ""
 
     @property
     def is_set(self) -> bool:
-        """Whether anything was asked."""
-        return bool(self.q or self.quadrant or self.genre or self.artist_id)
+        """Whether the songs are limited by anything; an order is no limit."""
+        return bool(self.q or self.quadrant or self.genre or self.decade or self.artist_id)
+
+
+# What fields are called where an error names them; the pages have words of their own beside them.
+_FIELD_NAMES = {
+    "length": gettext_lazy("Length"),
+    "genre": gettext_lazy("Genre"),
+    "artist": gettext_lazy("Artist"),
+    "artist_name": gettext_lazy("Artist"),
+    "decade": gettext_lazy("Decade"),
+    "variety": gettext_lazy("Variety"),
+    "quadrant": gettext_lazy("Quadrant"),
+    "valence": gettext_lazy("Valence"),
+    "arousal": gettext_lazy("Arousal"),
+    "start_valence": gettext_lazy("Start valence"),
+    "start_arousal": gettext_lazy("Start arousal"),
+    "end_valence": gettext_lazy("End valence"),
+    "end_arousal": gettext_lazy("End arousal"),
+    "felt_valence": gettext_lazy("Felt valence"),
+    "felt_arousal": gettext_lazy("Felt arousal"),
+    "mood_valence": gettext_lazy("Mood valence"),
+    "mood_arousal": gettext_lazy("Mood arousal"),
+    "title": gettext_lazy("Title"),
+    "file": gettext_lazy("File"),
+}
+
+
+def _field_name(name: str) -> str:
+    return str(_FIELD_NAMES.get(name) or pretty_name(name))
 
 
 class SentenceForm(forms.Form):
@@ -45,8 +80,7 @@ class SentenceForm(forms.Form):
         """Everything that is wrong, each field named."""
         told = []
         for name, errors in self.errors.items():
-            label = "" if name == NON_FIELD_ERRORS else f"{name.replace('_', ' ').capitalize()}: "
-            told += [f"{label}{error}" for error in errors]
+            told += [str(error) if name == NON_FIELD_ERRORS else f"{_field_name(name)}: {error}" for error in errors]
         return " ".join(told)
 
 
@@ -63,17 +97,27 @@ class LimitsForm(SentenceForm):
     length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH)
     genre = forms.CharField(required=False, max_length=100)
     artist = forms.IntegerField(required=False, min_value=1)
+    artist_name = forms.CharField(required=False, max_length=300)
     decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     variety = forms.FloatField(required=False, min_value=0.0, max_value=1.0)
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
+
+    def clean_artist_name(self) -> Artist | None:
+        """Find whoever is named; people type names, and only programs know numbers."""
+        name = self.cleaned_data["artist_name"]
+        artist = artist_named(name) if name else None
+        if name and artist is None:
+            raise forms.ValidationError(_("No artist here is called “%(name)s”."), params={"name": name})
+        return artist
 
     @property
     def limits(self) -> dict[str, Any]:
         """What was asked, as the services take it."""
         asked = self.cleaned_data
+        artist_id = asked["artist_name"].pk if asked["artist_name"] else asked["artist"]
         return {
             "length": int(asked["length"] or DEFAULT_LENGTH),
-            "filters": Filters(genre=asked["genre"], artist_id=asked["artist"], decade=asked["decade"]),
+            "filters": Filters(genre=asked["genre"], artist_id=artist_id, decade=asked["decade"]),
             "variety": DEFAULT_VARIETY if asked["variety"] is None else asked["variety"],
             "seed": asked["seed"],
         }
@@ -82,7 +126,7 @@ class LimitsForm(SentenceForm):
 class PlaylistForm(LimitsForm):
     """A target, named or free. A named quadrant wins over the point."""
 
-    quadrant = forms.TypedChoiceField(choices=_QUADRANTS, coerce=int, required=False, empty_value=None)
+    quadrant = forms.TypedChoiceField(choices=quadrant_choices(), coerce=int, required=False, empty_value=None)
     valence = AxisField()
     arousal = AxisField()
 
@@ -91,7 +135,7 @@ class PlaylistForm(LimitsForm):
         cleaned = self.cleaned_data
         point = (cleaned.get("valence"), cleaned.get("arousal"))
         if not self.errors and cleaned.get("quadrant") is None and None in point:
-            raise forms.ValidationError("Choose a quadrant, or a point with valence and arousal between -1 and 1.")
+            raise forms.ValidationError(_("Choose a quadrant, or a point with valence and arousal between -1 and 1."))
         return cleaned
 
     @property
@@ -102,17 +146,27 @@ class PlaylistForm(LimitsForm):
         return Target.of_point(self.cleaned_data["valence"], self.cleaned_data["arousal"])
 
 
+# The names of a journey's way-points in a form, in the order in which they are passed.
+WAY_POINTS = ("via", "via2", "via3")
+
+
 class JourneyForm(LimitsForm):
-    """A start and an end, or a preset that knows the end, and a way-point or two that count when they are ticked."""
+    """A start and an end, or a preset that knows the end, and up to three way-points that count when ticked."""
 
     start_valence = AxisField()
     start_arousal = AxisField()
     end_valence = AxisField()
     end_arousal = AxisField()
-    preset = forms.ChoiceField(choices=[(key, preset.name) for key, preset in PRESETS.items()], required=False)
+    preset = forms.ChoiceField(choices=[(key, key) for key in PRESETS], required=False)
     via = forms.BooleanField(required=False)
     via_valence = AxisField()
     via_arousal = AxisField()
+    via2 = forms.BooleanField(required=False)
+    via2_valence = AxisField()
+    via2_arousal = AxisField()
+    via3 = forms.BooleanField(required=False)
+    via3_valence = AxisField()
+    via3_arousal = AxisField()
 
     def clean(self) -> dict[str, Any]:
         """Ask for whole points."""
@@ -120,23 +174,23 @@ class JourneyForm(LimitsForm):
         if self.errors:
             return cleaned
         if self._point("start") is None:
-            raise forms.ValidationError("Say where you are: valence and arousal, each between -1 and 1.")
+            raise forms.ValidationError(_("Say where you are: valence and arousal, each between -1 and 1."))
         if not cleaned["preset"] and self._point("end") is None:
-            raise forms.ValidationError("Say where you want to be, or choose one of the ways that are named.")
-        if cleaned["via"] and self._point("via") is None:
-            raise forms.ValidationError("The way-point needs valence and arousal, each between -1 and 1.")
+            raise forms.ValidationError(_("Say where you want to be, or choose one of the ways that are named."))
+        if any(cleaned[name] and self._point(name) is None for name in WAY_POINTS):
+            raise forms.ValidationError(_("The way-point needs valence and arousal, each between -1 and 1."))
         return cleaned
 
     @property
     def path(self) -> tuple[Point, ...]:
         """From start to end."""
         start, end = self._point("start"), self._point("end")
-        via = self._point("via") if self.cleaned_data["via"] else None
+        passed = [self._point(name) for name in WAY_POINTS if self.cleaned_data[name]]
         assert start is not None, "a valid form has a start"
         preset = PRESETS.get(self.cleaned_data["preset"])
         if preset is not None:
             end = preset.path(start)[-1]
-        return tuple(point for point in (start, via, end) if point is not None)
+        return tuple(point for point in (start, *passed, end) if point is not None)
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -166,21 +220,38 @@ class TitleForm(SentenceForm):
 
 
 class MoveForm(SentenceForm):
-    """Where a song is to go: up or down by one."""
+    """Where a song is to go: up or down by one, or to a place."""
 
-    by = forms.TypedChoiceField(choices=[("-1", "Up"), ("1", "Down")], coerce=int)
+    by = forms.TypedChoiceField(
+        choices=[("-1", gettext_lazy("Up")), ("1", gettext_lazy("Down"))], coerce=int, required=False, empty_value=None
+    )
+    to = forms.IntegerField(required=False, min_value=1)
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for one of the two."""
+        cleaned = self.cleaned_data
+        if not self.errors and cleaned.get("by") is None and cleaned.get("to") is None:
+            raise forms.ValidationError(_("Say where the song is to go."))
+        return cleaned
 
 
 class ImportForm(SentenceForm):
     """A playlist file."""
 
-    file = forms.FileField(error_messages={"required": "Choose a playlist file.", "empty": "The file is empty."})
+    file = forms.FileField(
+        error_messages={
+            "required": gettext_lazy("Choose a playlist file."),
+            "empty": gettext_lazy("The file is empty."),
+        }
+    )
 
     def clean_file(self) -> Any:
         """Refuse what is too large before it is read."""
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
-            raise forms.ValidationError(f"A playlist file has at most {MAX_BYTES // 1_000_000} MB.")
+            raise forms.ValidationError(
+                _("A playlist file has at most %(most)d MB."), params={"most": MAX_BYTES // 1_000_000}
+            )
         return file
 
 
@@ -188,9 +259,11 @@ class SongFilterForm(forms.Form):
     """The search page's query string. What cannot be understood is left out, so that an old link still shows songs."""
 
     q = forms.CharField(required=False, max_length=200)
-    quadrant = forms.TypedChoiceField(choices=_QUADRANTS, coerce=int, required=False, empty_value=None)
+    quadrant = forms.TypedChoiceField(choices=quadrant_choices(), coerce=int, required=False, empty_value=None)
     genre = forms.CharField(required=False, max_length=100)
+    decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     artist = forms.IntegerField(required=False, min_value=1)
+    sort = forms.ChoiceField(choices=[(key, key) for key in SORTS], required=False)
 
     @property
     def filters(self) -> SongFilters:
@@ -202,7 +275,9 @@ class SongFilterForm(forms.Form):
             q=asked.get("q", ""),
             quadrant=Quadrant(quadrant) if quadrant else None,
             genre=asked.get("genre", ""),
+            decade=asked.get("decade"),
             artist_id=asked.get("artist"),
+            sort=asked.get("sort", ""),
         )
 
 
@@ -218,6 +293,12 @@ class EndedForm(PlayedForm):
     listened_s = forms.FloatField(min_value=0.0, max_value=86_400.0)
 
 
+class LikeForm(PlayedForm):
+    """Whether somebody likes a song; nothing takes it back."""
+
+    liked = forms.BooleanField(required=False)
+
+
 class FeltForm(PlayedForm):
     """What a song did to the listener. The sliders count only when `felt` says that they were touched."""
 
@@ -225,7 +306,7 @@ class FeltForm(PlayedForm):
     felt_valence = AxisField()
     felt_arousal = AxisField()
     liked = forms.TypedChoiceField(
-        choices=[("yes", "Liked it"), ("no", "Not for me")],
+        choices=[("yes", gettext_lazy("Liked it")), ("no", gettext_lazy("Not for me"))],
         coerce=lambda word: word == "yes",
         required=False,
         empty_value=None,
@@ -241,10 +322,10 @@ class FeltForm(PlayedForm):
         if not cleaned.get("felt") or cleaned.get("felt_nothing"):
             cleaned["felt_valence"] = cleaned["felt_arousal"] = None
         elif not self.errors and None in (cleaned.get("felt_valence"), cleaned.get("felt_arousal")):
-            raise forms.ValidationError("Say both how pleasant and how energetic it felt.")
+            raise forms.ValidationError(_("Say both how pleasant and how energetic it felt."))
         answers = (cleaned.get("felt_valence"), cleaned.get("liked"))
         if not self.errors and answers == (None, None) and not (cleaned["familiar"] or cleaned["felt_nothing"]):
-            raise forms.ValidationError("Nothing was answered yet: move a slider, or choose one of the answers.")
+            raise forms.ValidationError(_("Nothing was answered yet: move a slider, or choose one of the answers."))
         return cleaned
 
     @property

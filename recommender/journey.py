@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.wording import gettext as _
+from catalog.wording import gettext_noop, pgettext, pgettext_noop
 from emotion.quadrants import Quadrant
 
 Point = tuple[float, float]
@@ -31,13 +33,26 @@ MAX_PLACES = 100
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A journey with a name. `end` None stays where it starts; `variety` None leaves it to the listener."""
+    """A journey with a name. `end` None stays where it starts; `variety` None leaves it to the listener.
+
+    The messages are English; `name` and `description` say them in the reader's language.
+    """
 
     key: str
-    name: str
-    description: str
+    name_message: str
+    description_message: str
     end: Point | None
     variety: float | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return pgettext("journey", self.name_message)
+
+    @property
+    def description(self) -> str:
+        """What it does, in a sentence."""
+        return _(self.description_message)
 
     def path(self, start: Point) -> tuple[Point, ...]:
         """Return the path from where the listener is."""
@@ -47,11 +62,25 @@ class Preset:
 PRESETS: dict[str, Preset] = {
     preset.key: preset
     for preset in (
-        Preset("match", "Match", "Stay with how you feel now.", end=None),
-        Preset("lift", "Lift", "From how you feel now to happy and energetic.", end=Quadrant.Q1.target),
-        Preset("calm", "Calm", "From how you feel now to calm and content.", end=Quadrant.Q4.target),
+        Preset("match", pgettext_noop("journey", "Match"), gettext_noop("Stay with how you feel now."), end=None),
         Preset(
-            "focus", "Focus", "To an even, slightly pleasant mood, with few surprises.", end=(0.3, -0.15), variety=0.1
+            "lift",
+            pgettext_noop("journey", "Lift"),
+            gettext_noop("From how you feel now to happy and energetic."),
+            end=Quadrant.Q1.target,
+        ),
+        Preset(
+            "calm",
+            pgettext_noop("journey", "Calm"),
+            gettext_noop("From how you feel now to calm and content."),
+            end=Quadrant.Q4.target,
+        ),
+        Preset(
+            "focus",
+            pgettext_noop("journey", "Focus"),
+            gettext_noop("To an even, slightly pleasant mood, with few surprises."),
+            end=(0.3, -0.15),
+            variety=0.1,
         ),
     )
 }

@@ -23,7 +23,10 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.wording import gettext as _
+from catalog.wording import gettext_noop
 from emotion.quadrants import Quadrant
+from recommender import learned_words as words
 from recommender.adaptation import ListenerModel, Ratings
 from recommender.adaptation.ratings import FAMILIAR, N_NAMED
 
@@ -35,18 +38,21 @@ PRECISE = 0.06
 NOTICEABLE = 0.04
 # A kind of song is named when it moves the listener this much more or less than songs at large.
 STANDS_OUT = 0.1
-_WORDS = (("sadder", "happier"), ("calmer", "more energetic"))
-_AXES = ("pleasantness", "energy")
 _MOOD_FIRST = 1
 
 
 class Sure(StrEnum):
     """How sure a sentence is."""
 
-    SURE = "quite sure"
-    FAIRLY = "fairly sure"
-    HINT = "only a hint"
-    TOO_FEW = "too few ratings to tell"
+    SURE = gettext_noop("quite sure")
+    FAIRLY = gettext_noop("fairly sure")
+    HINT = gettext_noop("only a hint")
+    TOO_FEW = gettext_noop("too few ratings to tell")
+
+    @property
+    def label(self) -> str:
+        """The words for it in the reader's language."""
+        return _(self.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +139,18 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
         ratings: what the listener said.
         titles: of the rated songs, by id; a song without one is never named.
     """
+    # What songs sound like is projected once: for some hundred ratings this is most of the work.
+    ratings = replace(ratings, embeddings=ratings.embeddings @ model.basis.T)
     felt, liked = ratings.with_feeling(), ratings.with_liking()
     at_large = _at_large(model, felt)
     return [
-        Topic("Songs at large, your mood aside", at_large),
-        Topic("Kinds of songs that stand out", _by_quadrant(model, felt, at_large)),
-        Topic("Your mood before", _carry_over(model)),
-        Topic("Songs that change nothing", (_staying(model),)),
-        Topic("Songs you know", (_familiar(model, felt),)),
-        Topic("The sound that moves you most", (_moving_sound(model, felt, titles),)),
-        Topic("What you like", (_likes_at_large(model, liked), _liked_sound(model, liked, titles))),
+        Topic(_("Songs at large, your mood aside"), at_large),
+        Topic(_("Kinds of songs that stand out"), _by_quadrant(model, felt, at_large)),
+        Topic(_("Your mood before"), _carry_over(model)),
+        Topic(_("Songs that change nothing"), (_staying(model),)),
+        Topic(_("Songs you know"), (_familiar(model, felt),)),
+        Topic(_("The sound that moves you most"), (_moving_sound(model, felt, titles),)),
+        Topic(_("What you like"), (_likes_at_large(model, liked), _liked_sound(model, liked, titles))),
     ]
 
 
@@ -207,29 +215,27 @@ def _song_at(point: tuple[float, float], sound: NDArray[np.float64]) -> NDArray[
 
 
 def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
-    return np.mean(felt.embeddings @ model.basis.T, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
+    return np.mean(felt.embeddings, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
 
 
-def _shift(model: ListenerModel, subject: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
+def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
     """Say for both axes how far songs at a point move this listener away from it."""
     found = [_contrast(model, axis, _song_at(point, sound), less=point[axis]) for axis in (0, 1)]
-    return [_moved(subject, axis, estimate) for axis, estimate in enumerate(found)]
+    return [_moved(kind, axis, estimate) for axis, estimate in enumerate(found)]
 
 
-def _moved(subject: str, axis: int, estimate: _Estimate) -> Finding:
+def _moved(kind: str, axis: int, estimate: _Estimate) -> Finding:
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None:
-        sentence = f"In {_AXES[axis]}, {subject} you about as they sound."
-        return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
+        return Finding(words.as_they_sound(axis, kind), Sure.SURE, estimate.value, estimate.sd)
     if sure is Sure.TOO_FEW:
-        return Finding(f"Whether {subject} you {_WORDS[axis][0]} or {_WORDS[axis][1]} than they sound.", sure)
-    word = _WORDS[axis][estimate.value > 0]
-    return Finding(f"{_capital(subject)} you {word} than they sound.", sure, estimate.value, estimate.sd)
+        return Finding(words.whether_moved(axis, kind), sure)
+    return Finding(words.moved(axis, estimate.value, kind), sure, estimate.value, estimate.sd)
 
 
 def _at_large(model: ListenerModel, felt: Ratings) -> tuple[Finding, ...]:
     valence, arousal = felt.perceived.mean(axis=0).tolist() if len(felt.song_ids) else (0.0, 0.0)
-    return tuple(_shift(model, "songs leave", (valence, arousal), _mean_sound(model, felt)))
+    return tuple(_shift(model, "", (valence, arousal), _mean_sound(model, felt)))
 
 
 def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -241,16 +247,17 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
         for quadrant in Quadrant
         if quadrant in rated
         for finding, whole in zip(
-            _shift(model, f"songs that sound {quadrant.label.lower()} leave", quadrant.target, sound),
+            _shift(model, quadrant.label.lower(), quadrant.target, sound),
             at_large,
             strict=True,
         )
         if finding.known
     ]
     if not found:
-        return (Finding("Which kinds of songs do something else to you than they sound.", Sure.TOO_FEW),)
+        return (Finding(_("Which kinds of songs do something else to you than they sound."), Sure.TOO_FEW),)
     outstanding = tuple(finding for finding, whole in found if _stands_out(finding, whole))
-    return outstanding or (Finding("So far no kind of song does anything else to you than songs at large.", Sure.HINT),)
+    nothing = _("So far no kind of song does anything else to you than songs at large.")
+    return outstanding or (Finding(nothing, Sure.HINT),)
 
 
 def _stands_out(finding: Finding, whole: Finding) -> bool:
@@ -272,18 +279,17 @@ def _carried(model: ListenerModel, axis: int) -> Finding:
     sure = sure_of_share(estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW or not np.isfinite(model.answers.unmoved).any():
         usual = float(model.prior.coefficients(model.basis)[axis, _MOOD_FIRST + axis])
-        what = f"How much of the {_AXES[axis]} of your mood before stays with you while a song plays"
-        return Finding(f"{what}; among listeners at large it is about {_percent(usual)}.", Sure.TOO_FEW)
-    what = f"of the {_AXES[axis]} of your mood before stays with you while a song plays."
-    return Finding(f"About {_percent(max(estimate.value, 0.0))} {what}", sure, estimate.value, estimate.sd)
+        return Finding(words.how_much_carried(axis, usual), Sure.TOO_FEW)
+    return Finding(words.carried(axis, max(estimate.value, 0.0)), sure, estimate.value, estimate.sd)
 
 
 def _staying(model: ListenerModel) -> Finding:
     share, sd = _beta(model.posterior.stay)
     sure = sure_of_share(sd, _beta(model.prior.stay)[1])
     if sure is Sure.TOO_FEW:
-        return Finding("How many songs leave you just as you were: for that, say your mood before listening.", sure)
-    return Finding(f"About {_percent(share)} of the songs you rate leave you just as you were.", sure, share, sd)
+        return Finding(_("How many songs leave you just as you were: for that, say your mood before listening."), sure)
+    sentence = _("About %(share)s of the songs you rate leave you just as you were.")
+    return Finding(sentence % {"share": words.percent(share)}, sure, share, sd)
 
 
 def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:
@@ -299,16 +305,17 @@ def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
     estimate = found[axis]
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW or not (felt.familiar != 0).any():
-        return Finding("Whether songs that you know do something else to you than new ones.", Sure.TOO_FEW)
+        return Finding(_("Whether songs that you know do something else to you than new ones."), Sure.TOO_FEW)
     if sure is None:
-        return Finding("Songs that you know do to you what new ones do.", Sure.SURE, estimate.value, estimate.sd)
-    word = _WORDS[axis][estimate.value > 0]
-    return Finding(f"Songs that you know leave you {word} than new ones.", sure, estimate.value, estimate.sd)
+        return Finding(_("Songs that you know do to you what new ones do."), Sure.SURE, estimate.value, estimate.sd)
+    sentence = _("Songs that you know leave you %(direction)s than new ones.")
+    word = words.direction_word(axis, estimate.value)
+    return Finding(sentence % {"direction": word}, sure, estimate.value, estimate.sd)
 
 
 def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]) -> Finding:
     """Name the rated song whose sound, apart from its place on the plane, moves this listener most."""
-    sounds = felt.embeddings @ model.basis.T - _mean_sound(model, felt)
+    sounds = felt.embeddings - _mean_sound(model, felt)
     coefficients, spread = model.coefficients[:, N_NAMED:], model.prior.spread(model.basis)[:, N_NAMED:]
     found = [
         (best, axis)
@@ -326,9 +333,9 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     (song_id, estimate), axis = max(found, key=lambda each: each[0][1].at_least, default=((0, _NOTHING), 0))
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None or sure is Sure.TOO_FEW:
-        return Finding("Whether some sound moves you, whatever a song's place on the plane.", Sure.TOO_FEW)
-    word = _WORDS[axis][estimate.value > 0]
-    sentence = f"Songs that sound like “{titles[song_id]}” leave you {word} than others at their place on the plane."
+        return Finding(_("Whether some sound moves you, whatever a song's place on the plane."), Sure.TOO_FEW)
+    sentence = _("Songs that sound like “%(title)s” leave you %(direction)s than others at their place on the plane.")
+    sentence %= {"title": titles[song_id], "direction": words.direction_word(axis, estimate.value)}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
@@ -340,13 +347,13 @@ def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
     estimate = _liking(model, sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))])
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW:
-        return Finding("Whether you like most of what you hear.", sure)
+        return Finding(_("Whether you like most of what you hear."), sure)
     if sure is None:
-        return Finding(
-            "You like about as much of what you hear as you dislike.", Sure.SURE, estimate.value, estimate.sd
-        )
-    word = "like" if estimate.value > 0 else "dislike"
-    return Finding(f"You {word} more of what you hear than not.", sure, estimate.value, estimate.sd)
+        sentence = _("You like about as much of what you hear as you dislike.")
+        return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
+    likes = _("You like more of what you hear than not.")
+    dislikes = _("You dislike more of what you hear than not.")
+    return Finding(likes if estimate.value > 0 else dislikes, sure, estimate.value, estimate.sd)
 
 
 def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]) -> Finding:
@@ -356,13 +363,13 @@ def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]
     song_id, estimate = _strongest(liked.song_ids, estimates, titles, above_zero=True) or (0, _NOTHING)
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None or sure is Sure.TOO_FEW:
-        return Finding("Which sound you like best.", Sure.TOO_FEW)
-    sentence = f"Of what you heard, you like best what sounds like “{titles[song_id]}”."
+        return Finding(_("Which sound you like best."), Sure.TOO_FEW)
+    sentence = _("Of what you heard, you like best what sounds like “%(title)s”.") % {"title": titles[song_id]}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
 def _liking_features(model: ListenerModel, liked: Ratings) -> NDArray[np.float64]:
-    return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings @ model.basis.T])
+    return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings])
 
 
 def _liking(model: ListenerModel, contrast: NDArray[np.float64]) -> _Estimate:
@@ -380,11 +387,3 @@ def _liking_spread(model: ListenerModel) -> NDArray[np.float64]:
 def _picked(sure: Sure) -> Sure:
     """Return how sure the strongest of many is: the strongest is partly so by chance."""
     return Sure.FAIRLY if sure is Sure.SURE else sure
-
-
-def _percent(share: float) -> str:
-    return f"{round(100 * share)}\u00a0%"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

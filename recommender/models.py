@@ -5,9 +5,10 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.choices import quadrant_choices
 
 DEFAULT_VARIETY = 0.3
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
@@ -17,10 +18,10 @@ class Playlist(models.Model):
     """Songs for one wish. Owned by a listener, or by the browser session of somebody not signed in."""
 
     class Kind(models.TextChoices):
-        MOOD = "mood", "Mood"
-        SONG = "song", "Around a song"
-        JOURNEY = "journey", "Journey"
-        IMPORTED = "imported", "Imported"
+        MOOD = "mood", gettext_lazy("Mood")
+        SONG = "song", gettext_lazy("Around a song")
+        JOURNEY = "journey", gettext_lazy("Journey")
+        IMPORTED = "imported", gettext_lazy("Imported")
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="playlists"
@@ -28,9 +29,7 @@ class Playlist(models.Model):
     session_key = models.CharField(max_length=40, blank=True, db_index=True)
     title = models.CharField(max_length=200)
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MOOD)
-    target_quadrant = models.PositiveSmallIntegerField(
-        choices=[(q.value, q.label) for q in Quadrant], null=True, blank=True
-    )
+    target_quadrant = models.PositiveSmallIntegerField(choices=quadrant_choices(), null=True, blank=True)
     target_valence = models.FloatField(validators=_UNIT, help_text="Of a journey, where it ends.")
     target_arousal = models.FloatField(validators=_UNIT)
     seed_song = models.ForeignKey(
@@ -51,6 +50,9 @@ class Playlist(models.Model):
         null=True, blank=True, help_text="Ordered by hand; from then on nothing re-ranks it unasked."
     )
     share_token = models.CharField(max_length=43, null=True, blank=True, unique=True, help_text="Opens it to anybody.")
+    discarded_at = models.DateTimeField(
+        null=True, blank=True, db_index=True, help_text="Thrown away by its listener, who may want it back."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -162,9 +164,9 @@ class Listen(models.Model):
     """That a song was played, by whom and how it ended: an implicit signal, kept apart from ratings."""
 
     class Outcome(models.TextChoices):
-        STARTED = "started", "Started"
-        COMPLETED = "completed", "Heard to the end"
-        SKIPPED = "skipped", "Skipped"
+        STARTED = "started", gettext_lazy("Started")
+        COMPLETED = "completed", gettext_lazy("Heard to the end")
+        SKIPPED = "skipped", gettext_lazy("Skipped")
 
     listener = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="listens"

@@ -12,10 +12,15 @@ from functools import cached_property
 from itertools import groupby
 from math import sqrt
 from statistics import fmean, stdev
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db.models import FilteredRelation, Q
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
+from catalog.models import artist_shown
 from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.adaptation import ListenerModel
 from recommender.candidates import songs_index
@@ -32,6 +37,20 @@ ARROWS_LIMIT = 120
 DRIFT_GROUP = 10
 DRIFT_MONTH_LEAST, DRIFT_MONTHS_LEAST = 5, 3
 DRIFT_POINTS_LIMIT = 24
+
+
+class Line(NamedTuple):
+    """A line on the small plane, from where a song sounds to where it was felt."""
+
+    x1: str
+    y1: str
+    x2: str
+    y2: str
+
+    @property
+    def path(self) -> str:
+        """The same as SVG draws it."""
+        return f"M{self.x1} {self.y1}L{self.x2} {self.y2}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +76,47 @@ class RatedSong:
         return self.felt[0] - self.perceived[0], self.felt[1] - self.perceived[1]
 
     @property
-    def line(self) -> tuple[str, str, str, str]:
-        """Where its line begins and ends on the small plane: x and y as perceived, x and y as felt."""
+    def line(self) -> Line:
+        """Its line on the small plane."""
         assert self.perceived is not None, "only drawn where both are known"
         assert self.felt is not None, "only drawn where both are known"
-        return plane_x(self.perceived[0]), plane_y(self.perceived[1]), plane_x(self.felt[0]), plane_y(self.felt[1])
+        return Line(
+            plane_x(self.perceived[0]), plane_y(self.perceived[1]), plane_x(self.felt[0]), plane_y(self.felt[1])
+        )
+
+    @property
+    def perceived_word(self) -> str:
+        """Where it sounds, in a word."""
+        return mood_name(self.perceived) if self.perceived else ""
+
+    @property
+    def felt_word(self) -> str:
+        """Where it was felt, in a word."""
+        return mood_name(self.felt) if self.felt else ""
 
     @property
     def sentence(self) -> str:
         """What the map says of it, for those who hover, focus or listen."""
-        heard = f"sounds {mood_name(self.perceived)}" if self.perceived else "was not analysed yet"
+        return _(self._pattern) % {
+            "title": self.title,
+            "artist": self.artist,
+            "heard": mood_name(self.perceived) if self.perceived else "",
+            "felt": mood_name(self.felt) if self.felt else "",
+        }
+
+    @property
+    def _pattern(self) -> str:
+        if self.felt_nothing and self.perceived:
+            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; it left you cold.")
         if self.felt_nothing:
-            return f"{self.title} by {self.artist} {heard}; it left you cold."
-        felt = f"you felt {mood_name(self.felt)}" if self.felt else "you did not say what you felt"
-        return f"{self.title} by {self.artist} {heard}; {felt}."
+            return gettext_noop("%(title)s by %(artist)s was not analysed yet; it left you cold.")
+        if self.felt and self.perceived:
+            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
+        if self.felt:
+            return gettext_noop("%(title)s by %(artist)s was not analysed yet; you felt %(felt)s.")
+        if self.perceived:
+            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
+        return gettext_noop("%(title)s by %(artist)s was not analysed yet; you did not say what you felt.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +166,7 @@ def rated_songs(user: User) -> list[RatedSong]:
     estimate = ("now__valence", "now__arousal")
     said = ("felt_nothing", "liked", "created_at", "updated_at")
     return [
-        RatedSong(pk, song_id, title, artist, _point(fv, fa), _point(pv, pa), *rest)
+        RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), _point(pv, pa), *rest)
         for pk, song_id, title, artist, fv, fa, pv, pa, *rest in rows.values_list(*fields, *estimate, *said)
     ]
 
@@ -148,13 +194,15 @@ def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
     out), else by `DRIFT_GROUP` ratings, of which a last group that is not full is left out.
     """
     moved = sorted((each for each in ratings if each.shift is not None), key=lambda each: each.rated_at)
-    months = [(f"{month:%b %Y}", list(songs)) for month, songs in groupby(moved, key=_month)]
+    months = [(date_format(month, "M Y"), list(songs)) for month, songs in groupby(moved, key=_month)]
     months = [(label, songs) for label, songs in months if len(songs) >= DRIFT_MONTH_LEAST]
     if len(months) >= DRIFT_MONTHS_LEAST:
         return [_drift_point(*each) for each in months[-DRIFT_POINTS_LIMIT:]], True
     starts = range(0, len(moved) - DRIFT_GROUP + 1, DRIFT_GROUP)
-    groups = [(f"{start + 1} to {start + DRIFT_GROUP}", moved[start : start + DRIFT_GROUP]) for start in starts]
-    return [_drift_point(*each) for each in groups[-DRIFT_POINTS_LIMIT:]], False
+    groups = [
+        (_("%(first)d to %(last)d") % {"first": start + 1, "last": start + DRIFT_GROUP}, start) for start in starts
+    ]
+    return [_drift_point(label, moved[at : at + DRIFT_GROUP]) for label, at in groups[-DRIFT_POINTS_LIMIT:]], False
 
 
 def _month(rated: RatedSong) -> datetime:
@@ -221,7 +269,7 @@ def drift_chart(drift: Sequence[DriftPoint]) -> DriftChart | None:
         valence=marks([(p.valence, p.valence_se) for p in drift]),
         arousal=marks([(p.arousal, p.arousal_se) for p in drift]),
         zero=y(0.0),
-        ticks=[(y(value), f"{value:+.1f}".replace("-", "\u2212")) for value in (span, -span)],
+        ticks=[(y(value), f"{sign}{number_format(span, 1)}") for value, sign in ((span, "+"), (-span, "\u2212"))],
         first=drift[0].label,
         last=drift[-1].label,
     )

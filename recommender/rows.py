@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.models import EmotionEstimate
+from emotion.quadrants import confidence_of
 from emotion.selectors import prevailing_model_version
 from recommender.index import Columns, IndexInfo, SongRow
 from recommender.values import NO_FILTERS, Filters
@@ -37,6 +38,7 @@ _FIELDS = (
     "valence",
     "arousal",
     "model_version",
+    "heard_quadrant",
     "embedding_bytes",
 )
 
@@ -166,7 +168,7 @@ def song_rows(estimates: QuerySet[EmotionEstimate]) -> Iterator[SongRow]:
     unknown = UNKNOWN_ARTIST.casefold()
     for row in estimates.values_list(*_FIELDS).iterator(chunk_size=CHUNK):
         song, artist, name_key, album, genre, year, updated_at, quadrant, *odds = row
-        p_q1, p_q2, p_q3, p_q4, valence, arousal, model_version, embedding = odds
+        p_q1, p_q2, p_q3, p_q4, valence, arousal, model_version, heard, embedding = odds
         yield SongRow(
             song_id=song,
             artist_id=artist,
@@ -176,7 +178,7 @@ def song_rows(estimates: QuerySet[EmotionEstimate]) -> Iterator[SongRow]:
             year=year,
             updated_at=updated_at,
             quadrant=quadrant,
-            confidence=max(p_q1, p_q2, p_q3, p_q4),
+            confidence=confidence_of(max(p_q1, p_q2, p_q3, p_q4), is_set=heard is not None),
             valence=valence,
             arousal=arousal,
             model_version=model_version,

@@ -6,18 +6,22 @@ Songs come with `current_estimates`, a list with the current estimate or nothing
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
-from django.contrib.auth.models import User
-from django.db.models import Count, Prefetch, QuerySet
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.db.models import Avg, Count, Prefetch, Q, QuerySet
 from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
 
+from catalog.kept import kept_while_large
 from catalog.models import Song
 from catalog.selectors import song_search
-from emotion.models import EmotionEstimate
+from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.quadrants import Quadrant
-from recommender.candidates import estimates_playable, songs_alike
+from recommender.candidates import songs_ranked_alike
 from recommender.exceptions import (
     MoodNotFound,
     PlaylistItemNotFound,
@@ -26,21 +30,35 @@ from recommender.exceptions import (
     ShareNotFound,
 )
 from recommender.explain import public_reason
-from recommender.models import FeltRating, MoodReport, Playlist, PlaylistItem
+from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from recommender.values import Listener, Point
 
 # What somebody said of their mood holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)
+# A playlist that was thrown away can be had back for so long; then it is deleted.
+DISCARDED_FOR = timedelta(days=1)
+# A page does not ask anew which songs are newer than the index if this process did so lately.
+ALIKE_LATE_S = 60.0
+# So many matches of a search are ordered by how well they match; of more, the newest come first.
+RANKED_AT_MOST = 5_000
+# What others felt is told from so many of them on, so that nobody's own answer can be read from it.
+OTHERS_LEAST = 5
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
-class PadPoint(NamedTuple):
-    """A song as a dot on the mood pad."""
+class FeltByOthers(NamedTuple):
+    """What listeners other than the one who asks felt on average, and how many they are."""
 
-    song_id: int
+    n_listeners: int
     valence: float
     arousal: float
-    quadrant: Quadrant
+
+
+class SongHeard(NamedTuple):
+    """What each model said of a song, the current estimate first, then the newest; and songs that sound like it."""
+
+    hearings: list[EmotionEstimate]
+    similar: list[Song]
 
 
 class SharedSong(NamedTuple):
@@ -53,7 +71,17 @@ class SharedSong(NamedTuple):
 
 
 def playlists_of(listener: Listener) -> QuerySet[Playlist]:
-    """Return the playlists that belong to somebody, newest first; nothing for nobody."""
+    """Return the playlists that belong to somebody, newest first, without those thrown away; nothing for nobody."""
+    return _belonging_to(listener).filter(discarded_at=None)
+
+
+def playlists_discarded(listener: Listener) -> QuerySet[Playlist]:
+    """Return the playlists that somebody threw away and can still have back, the latest first."""
+    since = timezone.now() - DISCARDED_FOR
+    return _belonging_to(listener).filter(discarded_at__gte=since).order_by("-discarded_at")
+
+
+def _belonging_to(listener: Listener) -> QuerySet[Playlist]:
     if listener.user is not None:
         return Playlist.objects.filter(owner=listener.user)
     if not listener.session_key:
@@ -69,7 +97,7 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     """
     playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
     if playlist is None:
-        raise PlaylistNotFound("There is no such playlist, or it is not yours.")
+        raise PlaylistNotFound(_("There is no such playlist, or it is not yours."))
     return playlist
 
 
@@ -81,9 +109,10 @@ def playlist_shared(token: str) -> Playlist:
     """
     playlist = None
     if _TOKEN.fullmatch(token):
-        playlist = Playlist.objects.filter(share_token=token).prefetch_related(_items()).first()
+        shared = Playlist.objects.filter(share_token=token, discarded_at=None)
+        playlist = shared.prefetch_related(_items()).first()
     if playlist is None:
-        raise ShareNotFound("This link opens nothing any more: whoever shared the playlist took it back.")
+        raise ShareNotFound(_("This link opens nothing any more: whoever shared the playlist took it back."))
     return playlist
 
 
@@ -141,7 +170,7 @@ def mood_visible(listener: Listener, pk: int) -> MoodReport:
     """
     mood = moods_of(listener).filter(pk=pk).first()
     if mood is None:
-        raise MoodNotFound("There is no such mood, or it is not yours.")
+        raise MoodNotFound(_("There is no such mood, or it is not yours."))
     return mood
 
 
@@ -153,7 +182,7 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
     """
     item = playlist.items.select_related("song__artist").filter(position=position).first()
     if item is None:
-        raise PlaylistItemNotFound(f"This playlist has no song at place {position}.")
+        raise PlaylistItemNotFound(_("This playlist has no song at place %(place)s.") % {"place": position})
     return item
 
 
@@ -175,43 +204,121 @@ def rating_visible(user: User, pk: int) -> FeltRating:
     """
     rating = ratings_of(user).filter(pk=pk).first()
     if rating is None:
-        raise RatingNotFound("There is no such rating, or it is not yours.")
+        raise RatingNotFound(_("There is no such rating, or it is not yours."))
     return rating
 
 
+def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltByOthers | None:
+    """Return what other listeners felt on average; None while fewer than `OTHERS_LEAST` of them said it.
+
+    The mean is rounded to a tenth, so that the next answer cannot be read off its change.
+    """
+    others = FeltRating.objects.filter(song=song, felt_valence__isnull=False)
+    if user.pk is not None:
+        others = others.exclude(listener_id=user.pk)
+    felt = others.aggregate(n=Count("pk"), valence=Avg("felt_valence"), arousal=Avg("felt_arousal"))
+    if felt["n"] < OTHERS_LEAST:
+        return None
+    return FeltByOthers(felt["n"], round(felt["valence"], 1), round(felt["arousal"], 1))
+
+
+@kept_while_large(size=lambda counts: sum(counts.values()))
 def quadrant_counts() -> dict[Quadrant, int]:
     """Count the songs that can be played by quadrant, empty quadrants included."""
-    found = dict(estimates_playable().order_by().values_list("quadrant").annotate(n=Count("pk")))
+    # Few songs failed. Left out by their ids, the others are counted from an index, where a join reads every song.
+    failed = Song.objects.filter(state=Song.State.FAILED).values("pk")
+    playable = EmotionEstimate.objects.filter(is_current=True).exclude(song_id__in=failed)
+    found = dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk")))
     return {quadrant: found.get(quadrant.value, 0) for quadrant in Quadrant}
 
 
-def pad_points(limit: int = 2000) -> list[PadPoint]:
-    """Return the newest songs as dots on the plane."""
-    rows = estimates_playable().order_by("-song_id").values_list("song_id", "valence", "arousal", "quadrant")
-    return [PadPoint(song_id, v, a, Quadrant(quadrant)) for song_id, v, a, quadrant in rows[:limit]]
-
-
 def songs_browse(
-    *, query: str = "", quadrant: Quadrant | None = None, genre: str = "", artist_id: int | None = None
-) -> QuerySet[Song]:
-    """Return the songs that match all that is asked, in any state, each with `current_estimates`.
+    *,
+    query: str = "",
+    quadrant: Quadrant | None = None,
+    genre: str = "",
+    artist_id: int | None = None,
+    decade: int | None = None,
+    sort: str = "",
+) -> SongsFound:
+    """Return the songs that match all that is asked, in any state, to be counted and cut into pages.
 
     Args:
         query: words to search for.
         quadrant: only songs whose current estimate is this quadrant.
         genre: only this genre.
         artist_id: only this artist.
+        decade: only songs of these ten years, such as 1990.
+        sort: a key of `catalog.selectors.SORTS`; empty for the best match, or the newest when nothing was typed.
     """
-    songs = song_search(query=query, artist_id=artist_id, genre=genre)
+    songs = song_search(query=query, artist_id=artist_id, genre=genre, decade=decade, sort=sort)
     if quadrant is not None:
         tagged = EmotionEstimate.objects.filter(is_current=True, quadrant=quadrant.value)
         songs = songs.filter(pk__in=tagged.values("song_id"))
-    return songs.prefetch_related(_current_estimates())
+    return SongsFound(songs, is_ranked=bool(query.strip()) and not sort)
+
+
+class SongsFound:
+    """Songs in an order, read a page at a time, each with `current_estimates`; a paginator takes it for a list."""
+
+    def __init__(self, songs: QuerySet[Song], *, is_ranked: bool = False) -> None:
+        # What a row needs is read for the rows of one page only: joins and wide rows of all that is skipped before it
+        # cost ten times as much at 100,000 songs.
+        self._ids = songs.values_list("pk", flat=True)
+        self._is_ranked = is_ranked
+
+    def __len__(self) -> int:
+        return self._n
+
+    @cached_property
+    def _n(self) -> int:
+        return self._ids.count()
+
+    @overload
+    def __getitem__(self, part: int) -> Song: ...
+
+    @overload
+    def __getitem__(self, part: slice) -> list[Song]: ...
+
+    def __getitem__(self, part: int | slice) -> Song | list[Song]:
+        if isinstance(part, int):
+            return songs_in_order([self._in_order[part]])[0]
+        return songs_in_order(list(self._in_order[part]))
+
+    def __iter__(self) -> Iterator[Song]:
+        return iter(self[:])
+
+    @cached_property
+    def _in_order(self) -> QuerySet[Song, int]:
+        # Words that so many songs have say little about which of them is meant: those come as if nothing was typed.
+        return self._ids.order_by("-pk") if self._is_ranked and len(self) > RANKED_AT_MOST else self._ids
+
+
+def song_heard(pk: int, k: int = 6) -> SongHeard:
+    """Return what the models said of a song, and the `k` songs that sound most like it, in one query.
+
+    A song that is newer than the index may be missing among those for a minute.
+    """
+    ranked = songs_ranked_alike(pk, k, late_s=ALIKE_LATE_S)
+    own = Q(song_id=pk)
+    # A song that is analysed anew goes on being played, one that failed does not.
+    alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
+    estimates = EmotionEstimate.objects.filter(own | alike).select_related("song__artist", "song__album")
+    hearings, by_id = [], {}
+    for estimate in estimates.defer("embedding_bytes").order_by("-is_current", "-id"):
+        if estimate.song_id == pk:
+            hearings.append(estimate)
+        else:
+            by_id[estimate.song_id] = estimate
+            estimate.song.current_estimates = [estimate]  # type: ignore[attr-defined]
+    current = bool(hearings) and hearings[0].is_current
+    similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k] if current else []
+    return SongHeard(hearings, similar)
 
 
 def similar_songs(song: Song, k: int = 6) -> list[Song]:
     """Return the songs that sound most like a song, best first, each with `current_estimates`."""
-    return songs_in_order(songs_alike(song.pk, k))
+    return song_heard(song.pk, k).similar
 
 
 def songs_in_order(song_ids: list[int]) -> list[Song]:
@@ -229,3 +336,26 @@ def _current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[Emot
 def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
     songs = PlaylistItem.objects.select_related("song__artist", "song__album").order_by("position")
     return Prefetch("items", queryset=songs.prefetch_related(_current_estimates("song__estimates")))
+
+
+class Hanging(NamedTuple):
+    """What is said of songs, and goes with them."""
+
+    places: int
+    playlists: int
+    ratings: int
+    listens: int
+    labels: int
+
+
+def hanging_on(song_ids: list[int]) -> Hanging:
+    """Count what would go if songs were deleted."""
+    places = PlaylistItem.objects.filter(song__in=song_ids).aggregate(
+        places=Count("pk"), playlists=Count("playlist", distinct=True)
+    )
+    return Hanging(
+        **places,
+        ratings=FeltRating.objects.filter(song__in=song_ids).count(),
+        listens=Listen.objects.filter(song__in=song_ids).count(),
+        labels=PerceivedLabel.objects.filter(song__in=song_ids).count(),
+    )

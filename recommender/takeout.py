@@ -13,19 +13,23 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from recommender.belongings import ACCOUNT, KINDS, Kind
 
 FORMAT, VERSION = "moodplane-export", 1
 # What a spreadsheet would take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_README = """Everything that Moodplane keeps about you, as of {made_at}.
+_README = gettext_noop(
+    """Everything that Moodplane keeps about you, as of %(made_at)s.
 
 Each file is a table in CSV (UTF-8, commas, a line of names first). An empty cell means that nothing was said or is
 known. Lists and the like are written as JSON. A text that a spreadsheet would take for a formula has an apostrophe
 before it; the export as JSON has every text as it is.
 
-{tables}"""
+%(tables)s"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def _json_chunks(user: User) -> Iterator[bytes]:
 
 def _meanings() -> dict[str, dict[str, str]]:
     """Return what every field means, by kind; "" says what the kind is."""
-    return {kind.name: {"": kind.about, **{each.name: each.meaning for each in kind.fields}} for kind in KINDS}
+    return {kind.name: {"": _(kind.about), **{each.name: _(each.meaning) for each in kind.fields}} for kind in KINDS}
 
 
 def _csv_chunks(user: User) -> Iterator[bytes]:
@@ -106,12 +110,12 @@ def _cell(value: Any) -> str:
 
 def _readme() -> str:
     tables = "\n".join(_described(kind) for kind in KINDS)
-    return _README.format(made_at=f"{timezone.now():%Y-%m-%d %H:%M} UTC", tables=tables)
+    return _(_README) % {"made_at": f"{timezone.now():%Y-%m-%d %H:%M} UTC", "tables": tables}
 
 
 def _described(kind: Kind) -> str:
-    fields = "".join(f"    {field.name}: {field.meaning}\n" for field in kind.fields)
-    return f"{kind.name}.csv: {kind.about}\n{fields}"
+    fields = "".join(f"    {field.name}: {_(field.meaning)}\n" for field in kind.fields)
+    return f"{kind.name}.csv: {_(kind.about)}\n{fields}"
 
 
 def _json(value: Any) -> str:

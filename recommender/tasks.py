@@ -14,6 +14,12 @@ def index_refresh() -> None:
     services.index_refresh()
 
 
+@shared_task(name="recommender.tasks.playlists_purge")
+def playlists_purge() -> None:
+    """Delete playlists that were thrown away more than a day ago."""
+    services.playlists_purge()
+
+
 @shared_task(name="recommender.tasks.prior_learn")
 def prior_learn() -> None:
     """Learn again what listeners have in common; finds nothing to do while little was rated since."""

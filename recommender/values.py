@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.utils.translation import gettext as _
+
 from emotion.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalid
 
@@ -44,9 +46,12 @@ class Target:
         Raises:
             PlaylistInvalid: an axis is outside [-1, 1] or not a number.
         """
-        for name, value in (("valence", valence), ("arousal", arousal)):
+        for name, value in ((_("valence"), valence), (_("arousal"), arousal)):
             if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-                raise PlaylistInvalid(f"The target's {name} is {value}; it must lie between -1 and 1.")
+                raise PlaylistInvalid(
+                    _("The target's %(axis)s is %(value)s; it must lie between -1 and 1.")
+                    % {"axis": name, "value": value}
+                )
         return cls(valence=valence, arousal=arousal)
 
     @property

@@ -20,6 +20,7 @@ from django.contrib.auth.models import Group, User
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.utils import translation
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
@@ -94,6 +95,13 @@ def _fresh_places(settings: Settings, tmp_path: Path, _real_servers: None) -> No
     with celery_app.connection_for_write() as broker:
         for queue in ("gpu", "default"):
             broker.default_channel.queue_purge(queue)
+
+
+@pytest.fixture(autouse=True)
+def _english() -> Iterator[None]:
+    """A request leaves its language active in its thread; the next test starts without one."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from catalog.wording import gettext, gettext_noop, ngettext, number
+
 # Of the drawing, in SVG units; the plot lies inside the margins, which hold the numbers of the axes.
 WIDTH, HEIGHT = 320, 180
 LEFT, RIGHT, TOP, BOTTOM = 40, 308, 12, 152
 
 _TITLES = {
-    "loss": "Loss in training",
-    "validation_loss": "Loss in validation",
-    "validation_accuracy": "Accuracy in validation",
+    "loss": gettext_noop("Loss in training"),
+    "validation_loss": gettext_noop("Loss in validation"),
+    "validation_accuracy": gettext_noop("Accuracy in validation"),
 }
 
 
@@ -49,30 +51,60 @@ def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:
         if len(points) == 1:
             dots.append(points[0])
     first, last = ([line[place] for line in lines.values()] for place in (0, -1))
-    folds = f" ({len(lines)} folds, means)" if len(lines) > 1 else ""
     return Chart(
-        title=_TITLES.get(figure, figure),
-        sentence=f"{_mean(first):.3f} in the first epoch, {_mean(last):.3f} in the last of {longest}{folds}.",
+        title=gettext(_TITLES[figure]) if figure in _TITLES else figure,
+        sentence=_curve_sentence(_mean(first), _mean(last), longest, len(lines)),
         lines=tuple(drawn),
         dots=tuple(dots),
         x_ticks=(Tick(LEFT, "1"), Tick(RIGHT, str(longest))) if longest > 1 else (Tick(LEFT, "1"),),
-        y_ticks=tuple(Tick(_y(value, low, high), f"{value:.2f}") for value in (low, (low + high) / 2, high)),
+        y_ticks=tuple(Tick(_y(value, low, high), number(value, 2)) for value in (low, (low + high) / 2, high)),
     )
+
+
+def _curve_sentence(first: float, last: float, n_epochs: int, n_folds: int) -> str:
+    said = {"first": number(first, 3), "last": number(last, 3), "epochs": n_epochs, "folds": n_folds}
+    if n_folds > 1:
+        return (
+            gettext("%(first)s in the first epoch, %(last)s in the last of %(epochs)d (%(folds)d folds, means).") % said
+        )
+    return gettext("%(first)s in the first epoch, %(last)s in the last of %(epochs)d.") % said
 
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
     """Draw how often the model was right against how sure it was; the diagonal would be perfect."""
     points = [(_x(one["confidence"], 1.0), _y(one["accuracy"], 0.0, 1.0)) for one in bins]
     gaps = [one["accuracy"] - one["confidence"] for one in bins]
-    tendency = "too sure" if sum(gaps) < 0 else "not sure enough"
+    too_sure = ngettext(
+        "%(n)d group of clips; on the whole it is too sure, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; on the whole it is too sure, by %(gap)s on average.",
+        len(bins),
+    )
+    too_careful = ngettext(
+        "%(n)d group of clips; on the whole it is not sure enough, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; on the whole it is not sure enough, by %(gap)s on average.",
+        len(bins),
+    )
+    sentence = too_sure if sum(gaps) < 0 else too_careful
     return Chart(
-        title="How often it is right, by how sure it is",
-        sentence=f"{len(bins)} groups of clips of equal size; on the whole it is {tendency}, "
-        f"by {abs(_mean(gaps)):.3f} on average.",
+        title=gettext("How often it is right, by how sure it is"),
+        sentence=sentence % {"n": len(bins), "gap": number(abs(_mean(gaps)), 3)},
         lines=(_path(points),),
         dots=tuple(points),
-        x_ticks=tuple(Tick(_x(value, 1.0), f"{value:.1f}") for value in (0.0, 0.5, 1.0)),
-        y_ticks=tuple(Tick(_y(value, 0.0, 1.0), f"{value:.1f}") for value in (0.0, 0.5, 1.0)),
+        x_ticks=tuple(Tick(_x(value, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
+        y_ticks=tuple(Tick(_y(value, 0.0, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
+    )
+
+
+def share_chart(title: str, sentence: str, shares: Sequence[float]) -> Chart:
+    """Draw shares in [0, 1] one after the other, the oldest first."""
+    points = [(_x(i, max(len(shares) - 1, 1)), _y(share, 0.0, 1.0)) for i, share in enumerate(shares)]
+    return Chart(
+        title=title,
+        sentence=sentence,
+        lines=(_path(points),),
+        dots=tuple(points),
+        x_ticks=(),
+        y_ticks=tuple(Tick(_y(value, 0.0, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from catalog.wording import gettext, gettext_noop, number
 from emotion.exceptions import AudioUnreadableError, EmotionError
 from training.predictions import Predictions
 
@@ -22,20 +23,34 @@ MAX_ECE = 0.05
 MIN_SHARED_CLIPS = 40
 HELD_OUT = "held_out"
 
-CRITERIA = {
-    "serves": "Serving can honour its card: the four quadrants in the program's order, a MelConfig and an architecture "
-    "that it knows, a file with the card's hash, and a recording that goes through the serving code to four "
-    "probabilities and a finite embedding.",
-    "comparable": f"It was held out from at least {MIN_SHARED_CLIPS} of the clips that the live model was held out "
-    "from, and from some of every source of the live model.",
-    "not_worse": "On no source is it worse than the live model on the same held-out clips: it is worse where the whole "
-    "95 % interval of its difference, in accuracy or in macro-F1, paired by clip and clustered by artist, lies below "
-    "zero.",
-    "calibrated": f"Its expected calibration error on those clips is at most {MAX_ECE:.2f}, or not above the live "
-    "model's.",
+_CRITERIA = {
+    "serves": gettext_noop(
+        "Serving can honour its card: the four quadrants in the program's order, a MelConfig and an architecture "
+        "that it knows, a file with the card's hash, and a recording that goes through the serving code to four "
+        "probabilities and a finite embedding."
+    ),
+    "comparable": gettext_noop(
+        "It was held out from at least %(clips)d of the clips that the live model was held out "
+        "from, and from some of every source of the live model."
+    ),
+    "not_worse": gettext_noop(
+        "On no source is it worse than the live model on the same held-out clips: it is worse where the whole "
+        "95 %% interval of its difference, in accuracy or in macro-F1, paired by clip and clustered by artist, lies "
+        "below zero."
+    ),
+    "calibrated": gettext_noop(
+        "Its expected calibration error on those clips is at most %(ece)s, or not above the live model's."
+    ),
 }
+CRITERIA = {code: text % {"clips": MIN_SHARED_CLIPS, "ece": f"{MAX_ECE:.2f}"} for code, text in _CRITERIA.items()}
 # A reason can overrule a judgement, but no reason makes a file load.
 NEVER_FORCED = frozenset({"serves"})
+
+
+def criteria() -> dict[str, str]:
+    """Return the text of the gate, criterion by criterion, in the reader's language."""
+    figures = {"clips": MIN_SHARED_CLIPS, "ece": number(MAX_ECE, 2)}
+    return {code: gettext(text) % figures for code, text in _CRITERIA.items()}
 
 
 @dataclass(frozen=True, slots=True)

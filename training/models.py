@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from emotion.models import ModelVersion
 
@@ -12,12 +13,12 @@ class ModelEvent(models.Model):
     """One thing that was done with a model, by whom and why. Never changed, never deleted."""
 
     class Kind(models.TextChoices):
-        IMPORTED = "imported", "Imported"
-        CHECKED = "checked", "Checked at the gate"
-        SHIPPED = "shipped", "Went live with the program"
-        PROMOTED = "promoted", "Promoted"
-        FORCED = "forced", "Promoted past the gate"
-        ROLLED_BACK = "rolled_back", "Rolled back to"
+        IMPORTED = "imported", gettext_lazy("Imported")
+        CHECKED = "checked", gettext_lazy("Checked at the gate")
+        SHIPPED = "shipped", gettext_lazy("Went live with the program")
+        PROMOTED = "promoted", gettext_lazy("Promoted")
+        FORCED = "forced", gettext_lazy("Promoted past the gate")
+        ROLLED_BACK = "rolled_back", gettext_lazy("Rolled back to")
 
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="events")
     kind = models.CharField(max_length=12, choices=Kind.choices)
@@ -40,12 +41,12 @@ class Retraining(models.Model):
     """One attempt to learn from the labels that people gave here; at most one is under way."""
 
     class State(models.TextChoices):
-        QUEUED = "queued", "Queued"
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        SKIPPED = "skipped", "Skipped"
-        REFUSED = "refused", "Refused"
-        FAILED = "failed", "Failed"
+        QUEUED = "queued", gettext_lazy("Queued")
+        RUNNING = "running", gettext_lazy("Running")
+        DONE = "done", gettext_lazy("Done")
+        SKIPPED = "skipped", gettext_lazy("Skipped")
+        REFUSED = "refused", gettext_lazy("Refused")
+        FAILED = "failed", gettext_lazy("Failed")
 
     ACTIVE = (State.QUEUED, State.RUNNING)
 

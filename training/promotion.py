@@ -8,6 +8,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from emotion.models import ModelVersion
 from emotion.selectors import live_model
@@ -82,13 +83,13 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
         ModelFileError: its files are missing or damaged.
     """
     if force and not reason.strip():
-        raise PromotionRefused("Going past the gate needs a reason; it is kept with the model.")
+        raise PromotionRefused(_("Going past the gate needs a reason; it is kept with the model."))
     with transaction.atomic():
         live_lock()
         _check_not_pinned()
         model, live = model_named(version), live_model()
         if live is not None and model.pk == live.pk:
-            raise PromotionRefused(f"Model {version} is live already.")
+            raise PromotionRefused(_("Model %(version)s is live already.") % {"version": version})
         _check_gate(model, live.version if live else "", force=force)
         if problem := model_files_problem(model):
             raise ModelFileError(problem)
@@ -122,33 +123,45 @@ def _rollback_target(live: ModelVersion | None, to: str) -> ModelVersion:
     if to:
         target = model_named(to)
         if target.live_since is None:
-            raise RollbackImpossible(f"Model {to} was never live; promote it.")
+            raise RollbackImpossible(_("Model %(version)s was never live; promote it.") % {"version": to})
         if target.state == _State.LIVE:
-            raise RollbackImpossible(f"Model {to} is live already.")
+            raise RollbackImpossible(_("Model %(version)s is live already.") % {"version": to})
         return target
     if live is None or live.live_before is None:
-        raise RollbackImpossible("There is no earlier model to go back to.")
+        raise RollbackImpossible(_("There is no earlier model to go back to."))
     return live.live_before
 
 
 def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
     verdicts = model.gate.get("verdicts", [])
     if not verdicts:
-        raise PromotionRefused(f"Model {model.version} was not checked at the gate yet; check it first.")
+        raise PromotionRefused(
+            _("Model %(version)s was not checked at the gate yet; check it first.") % {"version": model.version}
+        )
     if model.gate["against"] != live_version:
         raise PromotionRefused(
-            f"Model {model.version} was checked against {model.gate['against'] or 'none'}, and "
-            f"{live_version or 'none'} is live by now; check it again."
+            _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.")
+            % {
+                "version": model.version,
+                "against": model.gate["against"] or _("none"),
+                "live": live_version or _("none"),
+            }
         )
     failed = [v for v in verdicts if not v["passed"] and not (force and v["code"] not in gate.NEVER_FORCED)]
     if failed:
         reasons = " ".join(verdict["sentence"] for verdict in failed)
-        raise PromotionRefused(f"The gate does not let model {model.version} through. {reasons}")
+        raise PromotionRefused(
+            _("The gate does not let model %(version)s through. %(reasons)s")
+            % {"version": model.version, "reasons": reasons}
+        )
 
 
 def _check_not_pinned() -> None:
     if settings.MOODPLANE_WEIGHTS_PINNED:
         raise PromotionRefused(
-            f"MOODPLANE_WEIGHTS names {settings.MOODPLANE_WEIGHTS}, which serves whatever is live; unset it and "
-            "restart the workers first."
+            _(
+                "MOODPLANE_WEIGHTS names %(weights)s, which serves whatever is live; unset it and restart the workers "
+                "first."
+            )
+            % {"weights": settings.MOODPLANE_WEIGHTS}
         )

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from catalog.wording import gettext_noop
+
 if TYPE_CHECKING:
     from training.datasets import Clip
 
@@ -72,6 +74,6 @@ def _whole(job: RetrainJob, say: Say) -> None:
 
 DEFAULT_RECIPE = "refit"
 RECIPES: dict[str, Recipe] = {
-    "refit": Recipe("Fit the head anew on the live model's features: minutes.", _refit),
-    "whole": Recipe("Train everything anew: hours, and a GPU is wished for.", _whole),
+    "refit": Recipe(gettext_noop("Fit the head anew on the live model's features: minutes."), _refit),
+    "whole": Recipe(gettext_noop("Train everything anew: hours, and a GPU is wished for."), _whole),
 }

@@ -16,6 +16,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from emotion.models import EmotionEstimate, ModelVersion
 from emotion.selectors import live_model
@@ -132,13 +133,16 @@ def model_go_live(
 def model_files_problem(model: ModelVersion) -> str:
     """Return what is wrong with a model's files, in a sentence; empty when they are what was imported."""
     if not model.weights.with_suffix(".json").is_file():
-        return f"The card of {model.version} is missing at {model.weights.with_suffix('.json')}; import it again."
+        said = {"version": model.version, "path": model.weights.with_suffix(".json")}
+        return _("The card of %(version)s is missing at %(path)s; import it again.") % said
     try:
         found = _sha256(model.weights)
     except OSError as error:
-        return f"{model.weights} cannot be read ({error.strerror}); import {model.version} again."
+        said = {"path": model.weights, "problem": error.strerror, "version": model.version}
+        return _("%(path)s cannot be read (%(problem)s); import %(version)s again.") % said
     if found != model.weights_sha256:
-        return f"{model.weights} is not the file that was imported (its hash differs); import {model.version} again."
+        said = {"path": model.weights, "version": model.version}
+        return _("%(path)s is not the file that was imported (its hash differs); import %(version)s again.") % said
     return ""
 
 

@@ -21,6 +21,8 @@ from django.db import IntegrityError, InterfaceError, OperationalError, connecti
 from django.db.models import Value
 from django.db.models.functions import Concat
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from emotion.models import ModelVersion
 from emotion.selectors import served_model
@@ -58,14 +60,17 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
     from training import tasks
 
     if recipe not in RECIPES:
-        raise RetrainRefused(f"There is no recipe {recipe!r}; choose one of {', '.join(RECIPES)}.")
+        raise RetrainRefused(
+            _("There is no recipe “%(recipe)s”; choose one of %(recipes)s.")
+            % {"recipe": recipe, "recipes": ", ".join(RECIPES)}
+        )
     retraining_reap()
     try:
         with transaction.atomic():
             row = Retraining.objects.create(recipe=recipe, started_by=user)
     except IntegrityError:
         raise RetrainBusy(
-            "A retraining is under way already; wait for its end, or take it back on the page of models."
+            _("A retraining is under way already; wait for its end, or take it back on the page of models.")
         ) from None
     if queue:
         transaction.on_commit(lambda: tasks.retrain.delay(row.pk))
@@ -97,7 +102,7 @@ def retraining_cancel(*, pk: int) -> bool:
         waiting.update(
             state=_State.SKIPPED,
             is_active=False,
-            outcome="It was taken back before it began.",
+            outcome=gettext_noop("It was taken back before it began."),
             finished_at=timezone.now(),
         )
     )
@@ -155,7 +160,7 @@ def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]
     shipped_register()
     served = served_model()
     if served.weights is None:
-        raise RetrainRefused("There is no model to start from; import one, or train with manage.py train.")
+        raise RetrainRefused(_("There is no model to start from; import one, or train with manage.py train."))
     version = f"own-{row.pk}-{timezone.now():%Y%m%d}"
     job = RetrainJob(
         version=version,
@@ -185,14 +190,23 @@ def data_sets_here() -> list[str]:
 def _check_enough(own: OwnLabels, data_sets: list[str]) -> None:
     if data_sets and len(own.clips) < MIN_OWN_SONGS:
         raise RetrainRefused(
-            f"{len(own.clips)} songs have a label that can be used; retraining needs {MIN_OWN_SONGS}. Say on the pages "
-            "of more songs what they express."
+            ngettext(
+                "%(n)d song has a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
+                "what they express.",
+                "%(n)d songs have a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
+                "what they express.",
+                len(own.clips),
+            )
+            % {"n": len(own.clips), "least": MIN_OWN_SONGS}
         )
     scarce = [f"{q.label} {n}" for q, n in own.per_quadrant().items() if n < MIN_OWN_SONGS_PER_QUADRANT]
     if not data_sets and scarce:
         raise RetrainRefused(
-            f"None of the labelled data sets is at {settings.MER_DATA}, and without them {MIN_OWN_SONGS_PER_QUADRANT} "
-            f"songs are needed of each quadrant: there are of {', '.join(scarce)}. Label more songs, or set MER_DATA."
+            _(
+                "None of the labelled data sets is at %(folder)s, and without them %(least)d songs are needed of each "
+                "quadrant: there are of %(scarce)s. Label more songs, or set MER_DATA."
+            )
+            % {"folder": settings.MER_DATA, "least": MIN_OWN_SONGS_PER_QUADRANT, "scarce": ", ".join(scarce)}
         )
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, When
+from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
+from django.db.models.functions import Coalesce, TruncWeek
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from emotion.models import EmotionEstimate, ModelVersion, PerceivedLabel
 from training.exceptions import ModelNotFound
@@ -30,8 +32,10 @@ def model_named(version: str) -> ModelVersion:
     """
     model = ModelVersion.objects.filter(version=version).first()
     if model is None:
-        known = ", ".join(ModelVersion.objects.values_list("version", flat=True)) or "none yet"
-        raise ModelNotFound(f"No model {version} was imported; known are: {known}.")
+        known = ", ".join(ModelVersion.objects.values_list("version", flat=True)) or _("none yet")
+        raise ModelNotFound(
+            _("No model %(version)s was imported; known are: %(known)s.") % {"version": version, "known": known}
+        )
     return model
 
 
@@ -79,15 +83,43 @@ class Agreement:
 
 
 def listeners_agreement() -> Agreement:
-    """Compare perceived labels with the current estimates of the same songs."""
+    """Compare perceived labels with what the model heard in the same songs, also where a curator's word serves."""
+    heard = Coalesce("song__estimates__heard_quadrant", "song__estimates__quadrant")
     labels = PerceivedLabel.objects.order_by().filter(song__estimates__is_current=True)
     counted = labels.aggregate(
         labels=Count("pk"),
-        agreeing=Count("pk", filter=Q(quadrant=F("song__estimates__quadrant"))),
+        agreeing=Count("pk", filter=Q(quadrant=heard)),
         raters=Count("rater", distinct=True),
         songs=Count("song", distinct=True),
     )
     return Agreement(**counted)
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementWeek:
+    """The labels that people set in one week, and how many of them say what the live estimates say."""
+
+    begins: datetime
+    labels: int
+    agreeing: int
+
+    @property
+    def share(self) -> float:
+        """The share of labels that agree."""
+        return self.agreeing / self.labels
+
+
+def agreement_by_week(weeks: int = 26) -> list[AgreementWeek]:
+    """Compare what people said lately with what the model heard, week by week, the oldest first; weeks without labels
+    are left out.
+    """
+    heard = Coalesce("song__estimates__heard_quadrant", "song__estimates__quadrant")
+    labels = PerceivedLabel.objects.order_by().filter(
+        song__estimates__is_current=True, updated_at__gte=timezone.now() - timedelta(weeks=weeks)
+    )
+    rows = labels.annotate(begins=TruncWeek("updated_at")).values_list("begins")
+    counted = rows.annotate(labels=Count("pk"), agreeing=Count("pk", filter=Q(quadrant=heard))).order_by("begins")
+    return [AgreementWeek(*row) for row in counted]
 
 
 def estimates_by_version() -> dict[str, int]:

@@ -17,6 +17,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.permissions import is_staff
@@ -25,17 +26,19 @@ from emotion.exceptions import ReanalysisNotPossible
 from emotion.models import ModelVersion, Reanalysis
 from emotion.quadrants import Quadrant
 from emotion.selectors import live_model, reanalysis_failures, reanalysis_latest, served_version, workers_alive
-from emotion.templatetags.moodplane import clock
+from emotion.templatetags.moodplane import clock, percent
 from training import promotion, retrain, selectors
-from training.charts import Chart, curve_chart, reliability_chart
+from training.charts import Chart, curve_chart, reliability_chart, share_chart
 from training.exceptions import TrainingError
-from training.gate import CRITERIA, NEVER_FORCED
+from training.gate import NEVER_FORCED, criteria
 from training.recipes import DEFAULT_RECIPE, RECIPES
 from training.registry import model_files_problem
+from training.side_by_side import side_by_side
 
 View = Callable[..., HttpResponseBase]
 
 LOG_LINES = 12
+_WEEKS_OF_A_LINE = 2
 _HEAT_STEPS = 5
 
 
@@ -65,17 +68,19 @@ def models(request: HttpRequest) -> HttpResponse:
 
 def _models_context() -> dict[str, Any]:
     progress, latest = reanalysis_latest(), selectors.retraining_latest()
-    found, live = list(selectors.models_all()), live_model()
+    found = list(selectors.models_all())
+    live = next((model for model in found if model.state == ModelVersion.State.LIVE), None)
     hearing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
     return {
         "models": found,
         "is_busy": hearing or bool(latest and latest.is_active) or any("queued_at" in model.gate for model in found),
         "live": live,
         "live_problem": model_files_problem(live) if live else "",
-        "served_version": served_version(),
+        "served_version": live.version if live and not settings.MOODPLANE_WEIGHTS_PINNED else served_version(),
         "pinned": settings.MOODPLANE_WEIGHTS if settings.MOODPLANE_WEIGHTS_PINNED else None,
         "estimates": selectors.estimates_by_version(),
         "agreement": selectors.listeners_agreement(),
+        **_agreement_over_time(),
         "workers": workers_alive(),
         "progress": progress,
         "failures": reanalysis_failures(progress.job) if progress else [],
@@ -89,18 +94,51 @@ def _models_context() -> dict[str, Any]:
     }
 
 
+def _agreement_over_time() -> dict[str, Any]:
+    """Return the weeks in which people said what songs express; a line needs at least two."""
+    weeks = selectors.agreement_by_week()
+    if len(weeks) < _WEEKS_OF_A_LINE:
+        return {"agreement_weeks": weeks}
+    sentence = _("From %(first)s in the first week to %(last)s in the last.") % {
+        "first": percent(weeks[0].share),
+        "last": percent(weeks[-1].share),
+    }
+    chart = share_chart(_("Labels that agree, week by week"), sentence, [week.share for week in weeks])
+    return {"agreement_weeks": weeks, "agreement_chart": chart}
+
+
+@require_safe
+@_staff
+def model_compare(request: HttpRequest) -> HttpResponse:
+    """Two models side by side, chosen by `a` and `b`; without both, the page asks which."""
+    found = list(selectors.models_all())
+    known = {str(model.pk): model for model in found}
+    chosen = [known.get(request.GET.get(name, "")) for name in ("a", "b")]
+    sides = [_side(model) if model else None for model in chosen]
+    context: dict[str, Any] = {"models": found, "a": sides[0], "b": sides[1], "quadrants": list(Quadrant)}
+    if all(sides):
+        reports = [model.report for model in chosen if model]
+        context |= {"pair": sides, "sources": side_by_side(reports[0], reports[1])}
+    return render(request, "training/model_compare.html", context)
+
+
+def _side(model: ModelVersion) -> dict[str, Any]:
+    return {
+        "model": model,
+        "scores": _scores(model.report),
+        "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in model.report.get("curves", [])],
+        "reliability": _reliability(model.report),
+    }
+
+
 @require_safe
 @_staff
 def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
     """One model: scores, confusion, calibration, curves, verdicts and history."""
     model = _model(pk)
-    report = model.report
     context = {
-        "model": model,
-        "scores": _scores(report),
+        **_side(model),
         "quadrants": list(Quadrant),
-        "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in report.get("curves", [])],
-        "reliability": _reliability(report),
         "facts": _facts(model),
         "sources": list((model.gate.get("comparison") or {}).get("sources", {}).values()),
     }
@@ -112,7 +150,7 @@ def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def model_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a worker hold a model against the gate."""
     promotion.gate_check_request(version=_model(pk).version)
-    messages.info(request, "A worker holds it against the gate; the verdicts appear here in a moment.")
+    messages.info(request, _("A worker holds it against the gate; the verdicts appear here in a moment."))
     return redirect("training:model_detail", pk)
 
 
@@ -133,7 +171,8 @@ def model_promote(request: HttpRequest, pk: int) -> HttpResponse:
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect("training:model_promote", pk)
-    messages.success(request, f"Model {model.version} is live. The catalog is heard again in the background.")
+    said = _("Model %(version)s is live. The catalog is heard again in the background.")
+    messages.success(request, said % {"version": model.version})
     return redirect("training:models")
 
 
@@ -148,7 +187,7 @@ def model_rollback(request: HttpRequest) -> HttpResponse:
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect("training:model_rollback")
-    messages.success(request, f"Model {model.version} is live again.")
+    messages.success(request, _("Model %(version)s is live again.") % {"version": model.version})
     return redirect("training:models")
 
 
@@ -183,7 +222,7 @@ def retraining(request: HttpRequest) -> HttpResponse:
                 user=cast(User, request.user), recipe=request.POST.get("recipe") or DEFAULT_RECIPE
             )
         elif latest is None or not retrain.retraining_cancel(pk=latest.pk):
-            messages.error(request, "It has begun already, and cannot be taken back.")
+            messages.error(request, _("It has begun already, and cannot be taken back."))
     except TrainingError as error:
         messages.error(request, str(error))
     return redirect("training:models")
@@ -192,7 +231,7 @@ def retraining(request: HttpRequest) -> HttpResponse:
 def _model(pk: int) -> ModelVersion:
     model = selectors.model_shown(pk)
     if model is None:
-        raise Http404(f"There is no model {pk}.")
+        raise Http404(_("There is no model %(number)d.") % {"number": pk})
     return model
 
 
@@ -202,7 +241,7 @@ def _gate_context(model: ModelVersion) -> dict[str, Any]:
     failed = {code for code, verdict in verdicts.items() if not verdict["passed"]}
     against = model.gate.get("against", "")
     return {
-        "criteria": [{"text": text, "verdict": verdicts.get(code)} for code, text in CRITERIA.items()],
+        "criteria": [{"text": text, "verdict": verdicts.get(code)} for code, text in criteria().items()],
         "against": against,
         "is_live": model.state == ModelVersion.State.LIVE,
         "is_stale": bool(verdicts) and against != (live.version if live else ""),
@@ -238,14 +277,14 @@ def _facts(model: ModelVersion) -> dict[str, str]:
     data_sets = ", ".join(f"{name} ({d['clips']})" for name, d in (run.get("datasets") or {}).items() if "clips" in d)
     network = model.card.get("network", {})
     known = {
-        "Origin": model.get_origin_display(),
-        "Trained on": data_sets,
-        "Started": run.get("started"),
-        "Ended": run.get("ended"),
-        "Took": clock(run["wall_s"]) if run.get("wall_s") else "",
-        "Seed": run.get("seed"),
-        "Commit": str(run.get("commit") or "")[:12],
-        "Network": network.get("backbone"),
-        "Weights": f"SHA-256 {model.weights_sha256[:16]}…",
+        _("Origin"): model.get_origin_display(),
+        _("Trained on"): data_sets,
+        _("Started"): run.get("started"),
+        _("Ended"): run.get("ended"),
+        _("Took"): clock(run["wall_s"]) if run.get("wall_s") else "",
+        _("Seed"): run.get("seed"),
+        _("Commit"): str(run.get("commit") or "")[:12],
+        _("Network"): network.get("backbone"),
+        _("Weights"): f"SHA-256 {model.weights_sha256[:16]}…",
     }
     return {name: str(value) for name, value in known.items() if value not in (None, "")}

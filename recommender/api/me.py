@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -28,7 +29,7 @@ class PasswordSerializer(serializers.Serializer[Any]):
     def validate_password(self, password: str) -> str:
         """Compare it with the caller's."""
         if not self.context["request"].user.check_password(password):
-            raise serializers.ValidationError("This is not your password. Nothing was deleted.")
+            raise serializers.ValidationError(_("This is not your password. Nothing was deleted."))
         return password
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
@@ -120,7 +121,9 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         playlist = self._playlist(pk)
         item = selectors.item_at(playlist, int(position))
         if believed.validated_data.get("song", item.song_id) != item.song_id:
-            raise PlaylistChanged(f"Another song is at place {position} by now: load the playlist again.")
+            raise PlaylistChanged(
+                _("Another song is at place %(place)s by now: load the playlist again.") % {"place": position}
+            )
         services.listen_record(listener=self._listener(), song=item.song, playlist=playlist)
         shown = selectors.item_at(self._playlist(pk), int(position))
         return Response(PlaylistItemSerializer(shown).data)

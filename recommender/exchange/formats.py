@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from catalog.wording import gettext as _
 from recommender.exchange import jspf, m3u, xspf
 from recommender.exchange.values import ExchangeError, Sheet, Track
 
@@ -40,15 +41,20 @@ def sheet_read(content: bytes) -> Sheet:
         ExchangeError: it is too large, of another kind, or lists nothing.
     """
     if len(content) > MAX_BYTES:
-        raise ExchangeError(f"A playlist file has at most {MAX_BYTES // 1_000_000} MB; this one is larger.")
+        raise ExchangeError(
+            _("A playlist file has at most %(most)d MB; this one is larger.") % {"most": MAX_BYTES // 1_000_000}
+        )
     text = _text(content)
     if text.startswith("<"):
-        raise ExchangeError("This looks like XML. Playlists can be brought as M3U, M3U8 or JSPF.")
+        raise ExchangeError(_("This looks like XML. Playlists can be brought as M3U, M3U8 or JSPF."))
     sheet = jspf.read(text) if text.startswith("{") else m3u.read(text)
     if not sheet.entries:
-        raise ExchangeError("No song is listed in this file.")
+        raise ExchangeError(_("No song is listed in this file."))
     if len(sheet.entries) > MAX_ENTRIES:
-        raise ExchangeError(f"A playlist file lists at most {MAX_ENTRIES} songs; this one lists {len(sheet.entries)}.")
+        raise ExchangeError(
+            _("A playlist file lists at most %(most)d songs; this one lists %(n)d.")
+            % {"most": MAX_ENTRIES, "n": len(sheet.entries)}
+        )
     return sheet
 
 
@@ -57,7 +63,7 @@ def _text(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")
     elif b"\x00" in content:
-        raise ExchangeError("This is not a text file. Playlists can be brought as M3U, M3U8 or JSPF.")
+        raise ExchangeError(_("This is not a text file. Playlists can be brought as M3U, M3U8 or JSPF."))
     else:
         try:
             text = content.decode("utf-8-sig")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from catalog.wording import gettext as _
 from recommender.exchange.values import Entry, ExchangeError, Sheet, Track, clean
 
 _OURS = "#MOODPLANE:"
@@ -38,7 +39,7 @@ def read(text: str) -> Sheet:
         ExchangeError: it is the manifest of a stream, not a list of songs.
     """
     if "#EXT-X-" in text:
-        raise ExchangeError("This is the manifest of a stream, not a list of songs.")
+        raise ExchangeError(_("This is the manifest of a stream, not a list of songs."))
     title, entries, said = "", [], Entry()
     for line in map(clean, text.splitlines()):
         if line.upper().startswith("#PLAYLIST:"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from catalog.wording import gettext as _
+
 # Names what only we put into a file; other players pass over it.
 EXTENSION = "urn:moodplane:playlist:1"
 # No name and no address is longer; what reads them need not be quick on more.
@@ -57,7 +59,7 @@ class Entry:
         """The entry as a person would name it."""
         if self.artist and self.title:
             return f"{self.artist} – {self.title}"
-        return self.title or self.label or self.location or self.page or "an entry without a name"
+        return self.title or self.label or self.location or self.page or _("an entry without a name")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from emotion.choices import quadrant_choices
 from emotion.quadrants import Quadrant
 
 BIGINT = 2**63 - 1
@@ -15,7 +16,7 @@ class QuadrantField(serializers.ChoiceField):
     """A quadrant by its number; `Q4` is understood as well as `4`."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(choices=[(quadrant.value, quadrant.label) for quadrant in Quadrant], **kwargs)
+        super().__init__(choices=quadrant_choices(), **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         text = str(data).strip().upper().removeprefix("Q")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -29,7 +30,7 @@ class FiltersSerializer(serializers.Serializer[Filters]):
     def validate_decade(self, decade: int) -> int:
         """Refuse a year that begins no decade."""
         if decade % 10:
-            raise serializers.ValidationError("A decade is given by its first year, such as 1990.")
+            raise serializers.ValidationError(_("A decade is given by its first year, such as 1990."))
         return decade
 
 
@@ -64,13 +65,15 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
         point = [name for name in ("valence", "arousal") if name in attrs]
         asked = [name for name in ("quadrant", "around", "path") if name in attrs] + (["point"] if point else [])
         if len(asked) > 1:
-            raise serializers.ValidationError(f"Give either a quadrant, a point, a song or a path, not {asked}.")
+            raise serializers.ValidationError(
+                _("Give either a quadrant, a point, a song or a path, not %(asked)s.") % {"asked": asked}
+            )
         if not asked or len(point) == 1:
             raise serializers.ValidationError(
-                "Give a quadrant, a point with valence and arousal, a song to be around, or a path."
+                _("Give a quadrant, a point with valence and arousal, a song to be around, or a path.")
             )
         if "mood" in attrs and asked[0] in ("around", "path"):
-            raise serializers.ValidationError("A mood goes with a quadrant or a point; a path begins with it.")
+            raise serializers.ValidationError(_("A mood goes with a quadrant or a point; a path begins with it."))
         return attrs
 
     @property
@@ -243,7 +246,9 @@ class ImportSerializer(serializers.Serializer[Any]):
     def validate_file(self, file: Any) -> Any:
         """Refuse what is too large before it is read."""
         if file.size > MAX_BYTES:
-            raise serializers.ValidationError(f"A playlist file has at most {MAX_BYTES // 1_000_000} MB.")
+            raise serializers.ValidationError(
+                _("A playlist file has at most %(most)d MB.") % {"most": MAX_BYTES // 1_000_000}
+            )
         return file
 
 

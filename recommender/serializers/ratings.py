@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from catalog.models import Song
@@ -86,7 +87,7 @@ class ListenCreateSerializer(serializers.Serializer[Listen]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Ask how long it was heard once it ended."""
         if attrs["outcome"] != Listen.Outcome.STARTED and "listened_s" not in attrs:
-            raise serializers.ValidationError({"listened_s": "Say how many seconds were heard."})
+            raise serializers.ValidationError({"listened_s": _("Say how many seconds were heard.")})
         return attrs
 
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from recommender.exceptions import PlaylistItemNotFound
+from catalog.models import Song
+from recommender.exceptions import PlaylistItemNotFound, UndoTooLate
 from recommender.models import Playlist, PlaylistItem
 from recommender.services.reranking import playlist_lock
 from recommender.values import Listener
@@ -40,7 +45,7 @@ def item_shift(*, playlist: Playlist, listener: Listener, song_id: int, by: int)
         PlaylistNotFound: the playlist is not this listener's.
         PlaylistItemNotFound: the song is not in it.
     """
-    _, items = _locked(playlist, listener)
+    items = _locked(playlist, listener)[1]
     place = items.index(_item_of(items, song_id)) + 1
     item_move(playlist=playlist, listener=listener, song_id=song_id, position=place + by)
 
@@ -61,6 +66,33 @@ def item_remove(*, playlist: Playlist, listener: Listener, song_id: int) -> None
     _number(locked, items)
 
 
+@transaction.atomic
+def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, Any]) -> PlaylistItem:
+    """Put a song back that was taken out, at the place where it was, as `item_values` noted it.
+
+    Raises:
+        PlaylistNotFound: the playlist is not this listener's.
+        UndoTooLate: the song is in the list again, or is no longer in the catalog.
+    """
+    locked, items = _locked(playlist, listener)
+    song_id = was["song_id"]
+    if any(item.song_id == song_id for item in items) or not Song.objects.filter(pk=song_id).exists():
+        raise UndoTooLate(_("The list changed meanwhile, so it was left as it is."))
+    # Behind the last until the places are given out anew.
+    item = PlaylistItem.objects.create(playlist=locked, **{**was, "position": len(items) + 1})
+    items.insert(min(max(was["position"], 1), len(items) + 1) - 1, item)
+    locked.requested_length = len(items)
+    _number(locked, items)
+    return item
+
+
+def item_values(item: PlaylistItem) -> dict[str, Any]:
+    """Return all that must be known of an item to put it back."""
+    names = ("song_id", "position", "reason", "felt_valence", "felt_arousal", "target_valence", "target_arousal")
+    played_at = item.played_at.isoformat() if item.played_at else None
+    return {**{name: getattr(item, name) for name in names}, "terms": item.terms, "played_at": played_at}
+
+
 def _locked(playlist: Playlist, listener: Listener) -> tuple[Playlist, list[PlaylistItem]]:
     locked = playlist_lock(listener, playlist.pk)
     return locked, list(PlaylistItem.objects.filter(playlist=locked).order_by("position"))
@@ -70,7 +102,7 @@ def _item_of(items: list[PlaylistItem], song_id: int) -> PlaylistItem:
     for item in items:
         if item.song_id == song_id:
             return item
-    raise PlaylistItemNotFound("That song is not in this playlist any more: load the playlist again.")
+    raise PlaylistItemNotFound(_("That song is not in this playlist any more: load the playlist again."))
 
 
 def _number(playlist: Playlist, items: list[PlaylistItem]) -> None:

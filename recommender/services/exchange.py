@@ -9,6 +9,8 @@ import numpy as np
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from catalog.models import Song, Upload
 from catalog.selectors import song_search
@@ -46,7 +48,7 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
         PlaylistInvalid: the listener is nobody.
     """
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
     try:
         sheet = sheet_read(content)
     except ExchangeError as error:
@@ -135,14 +137,19 @@ def _report(entries: Sequence[Entry], matches: Sequence[Match]) -> dict[str, obj
 def _nothing_found(entries: Sequence[Entry]) -> str:
     names = ", ".join(f"“{entry.words[:80]}”" for entry in entries[:_NAMED_IN_ERROR])
     more = ", …" if len(entries) > _NAMED_IN_ERROR else ""
-    return f"None of the {len(entries)} songs in this file is in this catalog: {names}{more}."
+    sentence = ngettext(
+        "The only song in this file is not in this catalog: %(names)s.",
+        "None of the %(n)d songs in this file is in this catalog: %(names)s.",
+        len(entries),
+    )
+    return sentence % {"n": len(entries), "names": f"{names}{more}"}
 
 
 def _title(text: str) -> str:
     try:
         return title_checked(text[:MAX_TITLE])
     except PlaylistInvalid:
-        return "Imported playlist"
+        return _("Imported playlist")
 
 
 @transaction.atomic
@@ -178,14 +185,15 @@ def _store(listener: Listener, title: str, song_ids: list[int], report: dict[str
 def _item(
     playlist: Playlist, place: int, song_id: int, estimate: EmotionEstimate | None, felt: Point | None
 ) -> PlaylistItem:
-    heard = (
-        public_reason(Quadrant(estimate.quadrant), estimate.confidence) if estimate else "Not heard by the model yet."
-    )
+    if estimate:
+        heard = public_reason(Quadrant(estimate.quadrant), estimate.confidence)
+    else:
+        heard = _("Not heard by the model yet.")
     return PlaylistItem(
         playlist=playlist,
         position=place,
         song_id=song_id,
-        reason=f"From your file. {heard}",
+        reason=_("From your file. %(sentence)s") % {"sentence": heard},
         felt_valence=felt[0] if felt else None,
         felt_arousal=felt[1] if felt else None,
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
-from recommender.exceptions import RatingInvalid
+from recommender.exceptions import RatingInvalid, UndoTooLate
 from recommender.explain import Cause
 from recommender.models import FeltRating, Playlist, PlaylistItem
 from recommender.selectors import MOOD_HOLDS, mood_now
@@ -32,6 +34,7 @@ def feedback_record(
     listened_s: float | None = None,
     playlist: Playlist | None = None,
     mood: Point | None = None,
+    rerank: bool = True,
 ) -> FeedbackResult:
     """Keep what a listener said of a song; what is not said now keeps its earlier answer.
 
@@ -49,6 +52,7 @@ def feedback_record(
         listened_s: seconds heard.
         playlist: the playlist in which it was heard; its unplayed rest is re-ranked.
         mood: how they were before listening; None takes what they said within the last half hour, if they did.
+        rerank: False leaves the playlist as it is, for whoever records several answers and ranks after the last.
 
     Raises:
         RatingInvalid: it says nothing, half a feeling, or a number outside its range.
@@ -61,8 +65,10 @@ def feedback_record(
         return FeedbackResult(rating=_upsert(user, song, said, before))
     # Two transactions: should the re-ranking fail, what the listener said is kept all the same.
     rating = _upsert(user, song, said | _placed(listener, playlist, song), before)
-    rerank = rest_rerank(playlist=playlist, listener=listener, because_of=song, cause=_cause(said))
-    return FeedbackResult(rating=rating, rerank=rerank)
+    if not rerank:
+        return FeedbackResult(rating=rating)
+    ranked = rest_rerank(playlist=playlist, listener=listener, because_of=song, cause=_cause(said))
+    return FeedbackResult(rating=rating, rerank=ranked)
 
 
 def feedback_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
@@ -80,6 +86,73 @@ def feedback_withdraw(*, user: User, song: Song, playlist: Playlist | None = Non
     if playlist is None or not n_forgotten:
         return None
     return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
+
+
+# What a listener says; what they only did (heard, skipped) is noted by itself and never undone.
+ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
+_CONTEXT = ("playlist_id", "position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+_DONE = ("skipped", "listened_s")
+
+
+def answers_of(rating: FeltRating | None) -> dict[str, Any] | None:
+    """Return what a rating says, None where there is none."""
+    return None if rating is None else {name: getattr(rating, name) for name in ANSWERS}
+
+
+def rating_values(rating: FeltRating | None) -> dict[str, Any] | None:
+    """Return all that must be known of a rating to bring it back, None where there is none."""
+    if rating is None:
+        return None
+    names = (*ANSWERS, *_CONTEXT, *_DONE, "model_version")
+    return {**{name: getattr(rating, name) for name in names}, "created_at": rating.created_at.isoformat()}
+
+
+def feedback_restore(
+    *,
+    user: User,
+    song: Song,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None,
+    playlist: Playlist | None = None,
+) -> RerankResult | None:
+    """Undo a rating or its withdrawal: bring back what was said before, if nothing was said since.
+
+    Args:
+        user: the listener.
+        song: what was rated.
+        before: what `rating_values` was before, None where there was no rating.
+        after: what `answers_of` was after, None where the rating was withdrawn.
+        playlist: the playlist that is playing; its unplayed rest is re-ranked.
+
+    Raises:
+        UndoTooLate: something else was said since.
+        PlaylistNotFound: the playlist is not this listener's.
+    """
+    _bring_back(user, song, before, after)
+    if playlist is None:
+        return None
+    return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
+
+
+@transaction.atomic
+def _bring_back(user: User, song: Song, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+    rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
+    if answers_of(rating) != after:
+        raise UndoTooLate(_("You have said something else of this song since, so that was left as it is."))
+    if before is None:
+        if rating is not None:
+            rating.delete()
+        return
+    values = dict(before)
+    if not Playlist.objects.filter(pk=values["playlist_id"]).exists():
+        values["playlist_id"] = None
+    if rating is not None:
+        # What was heard meanwhile stays noted.
+        values = {name: value for name, value in values.items() if name not in _DONE}
+    created_at = values.pop("created_at")
+    restored, _created = FeltRating.objects.update_or_create(listener=user, song=song, defaults=values)
+    # The drift of a mood map goes by when a song was first rated.
+    FeltRating.objects.filter(pk=restored.pk).update(created_at=created_at)
 
 
 def _cause(said: dict[str, object]) -> Cause:
@@ -103,7 +176,10 @@ def _mood_before(listener: Listener, playlist: Playlist | None, mood: Point | No
 
 def _mood_checked(mood: Point) -> Point:
     if not all(math.isfinite(value) and -1.0 <= value <= 1.0 for value in mood):
-        raise RatingInvalid(f"The mood before is {mood[0]}, {mood[1]}; both must lie between -1 and 1.")
+        raise RatingInvalid(
+            _("The mood before is %(valence)s, %(arousal)s; both must lie between -1 and 1.")
+            % {"valence": mood[0], "arousal": mood[1]}
+        )
     return mood
 
 
@@ -126,10 +202,12 @@ def _said(
         said["skipped"] = True
     if listened_s is not None:
         if not (math.isfinite(listened_s) and listened_s >= 0):
-            raise RatingInvalid(f"The seconds heard are {listened_s}; they must be 0 or more.")
+            raise RatingInvalid(
+                _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
+            )
         said["listened_s"] = listened_s
     if not said:
-        raise RatingInvalid("The rating says nothing: give a feeling, a like, or what else you noticed.")
+        raise RatingInvalid(_("The rating says nothing: give a feeling, a like, or what else you noticed."))
     return said
 
 
@@ -137,12 +215,14 @@ def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothin
     if felt_valence is None and felt_arousal is None:
         return {"felt_nothing": True, "felt_valence": None, "felt_arousal": None} if felt_nothing else {}
     if felt_valence is None or felt_arousal is None:
-        raise RatingInvalid("A feeling is a valence and an arousal; one of them is missing.")
+        raise RatingInvalid(_("A feeling is a valence and an arousal; one of them is missing."))
     if felt_nothing:
-        raise RatingInvalid("A rating says either what was felt, or that nothing was; not both.")
-    for name, value in (("valence", felt_valence), ("arousal", felt_arousal)):
+        raise RatingInvalid(_("A rating says either what was felt, or that nothing was; not both."))
+    for name, value in ((_("valence"), felt_valence), (_("arousal"), felt_arousal)):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise RatingInvalid(f"The felt {name} is {value}; it must lie between -1 and 1.")
+            raise RatingInvalid(
+                _("The felt %(axis)s is %(value)s; it must lie between -1 and 1.") % {"axis": name, "value": value}
+            )
     return {"felt_valence": felt_valence, "felt_arousal": felt_arousal, "felt_nothing": False}
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender.exceptions import RatingInvalid
@@ -60,7 +61,7 @@ def listen_finish(
         PlaylistNotFound: the playlist is not this listener's.
     """
     if not (math.isfinite(listened_s) and listened_s >= 0):
-        raise RatingInvalid(f"The seconds heard are {listened_s}; they must be 0 or more.")
+        raise RatingInvalid(_("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s})
     listen, is_new = _end(listener, song, playlist, listened_s, completed)
     early = not completed and listened_s < EARLY_SHARE * song.duration_s
     if playlist is None or not early or not is_new:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from recommender.exceptions import MoodInvalid, PlaylistInvalid
 from recommender.models import MoodReport, Playlist
@@ -19,9 +20,12 @@ def mood_report(*, listener: Listener, valence: float, arousal: float) -> MoodRe
     try:
         Target.of_point(valence, arousal)
     except PlaylistInvalid:
-        raise MoodInvalid(f"A mood lies between -1 and 1 on both axes; this one is {valence}, {arousal}.") from None
+        raise MoodInvalid(
+            _("A mood lies between -1 and 1 on both axes; this one is %(valence)s, %(arousal)s.")
+            % {"valence": valence, "arousal": arousal}
+        ) from None
     if listener.user is None and not listener.session_key:
-        raise MoodInvalid("A mood must belong to a user or to a browser session.")
+        raise MoodInvalid(_("A mood must belong to a user or to a browser session."))
     session_key = "" if listener.user else listener.session_key
     return MoodReport.objects.create(listener=listener.user, session_key=session_key, valence=valence, arousal=arousal)
 

@@ -9,12 +9,13 @@ from typing import TypeVar
 
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender.composition import Composition, Placement, compose
-from recommender.exceptions import PlaylistFixed
+from recommender.exceptions import PlaylistFixed, PlaylistNotFound
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
-from recommender.selectors import mood_now
+from recommender.selectors import DISCARDED_FOR, mood_now, playlists_discarded
 from recommender.services.wishes import path_checked, target_around, title_checked, title_of, wish_check, wish_of
 from recommender.values import NO_FILTERS, Filters, Listener, Point, Target, Wish
 
@@ -126,7 +127,7 @@ def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | N
         PlaylistFixed: it came from elsewhere, and was never a wish.
     """
     if playlist.kind == Playlist.Kind.IMPORTED:
-        raise PlaylistFixed("This list came from elsewhere; there are no other songs for it.")
+        raise PlaylistFixed(_("This list came from elsewhere; there are no other songs for it."))
     wish = replace(wish_of(playlist), seed=seed_or_new(seed))
     if not wish.path:
         # How they were when they made the old one is over.
@@ -155,6 +156,34 @@ def playlist_save(*, playlist: Playlist, saved: bool = True) -> Playlist:
 def playlist_delete(*, playlist: Playlist) -> None:
     """Delete a playlist, which the caller got from `playlist_visible`; what was heard and rated in it stays."""
     playlist.delete()
+
+
+def playlist_discard(*, playlist: Playlist) -> None:
+    """Throw a playlist away: nobody sees it any more, and for a day its listener can have it back."""
+    playlist.discarded_at = timezone.now()
+    playlist.save(update_fields=["discarded_at"])
+
+
+def playlist_restore(*, listener: Listener, pk: int) -> Playlist:
+    """Give a playlist back to the listener who threw it away.
+
+    Raises:
+        PlaylistNotFound: it was never thrown away, is deleted by now, or is somebody else's.
+    """
+    playlist = playlists_discarded(listener).filter(pk=pk).first()
+    if playlist is None:
+        raise PlaylistNotFound(_("This playlist is deleted for good, or it is not yours."))
+    playlist.discarded_at = None
+    playlist.save(update_fields=["discarded_at"])
+    return playlist
+
+
+def playlists_purge() -> int:
+    """Delete what was thrown away longer ago than it can be had back, and return how many playlists that were."""
+    old = Playlist.objects.filter(discarded_at__lt=timezone.now() - DISCARDED_FOR)
+    n_old = old.count()
+    old.delete()
+    return n_old
 
 
 def seed_or_new(seed: int | None) -> int:

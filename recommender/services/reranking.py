@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from catalog.models import Song
 from recommender import explain
@@ -16,8 +18,8 @@ from recommender.services.playlists import items_store, twice_if_songs_vanish
 from recommender.services.wishes import wish_of
 from recommender.values import Listener, RerankResult
 
-ARRANGED = "You put this list in order by hand, so it stays as it is until you rank the rest again."
-FROM_ELSEWHERE = "This list came from elsewhere, so its songs stay as they are."
+ARRANGED = gettext_noop("You put this list in order by hand, so it stays as it is until you rank the rest again.")
+FROM_ELSEWHERE = gettext_noop("This list came from elsewhere, so its songs stay as they are.")
 
 
 def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
@@ -31,7 +33,7 @@ def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
     def rerank() -> RerankResult:
         locked = playlist_lock(listener, playlist.pk)
         if locked.kind == Playlist.Kind.IMPORTED:
-            raise PlaylistFixed(FROM_ELSEWHERE)
+            raise PlaylistFixed(_(FROM_ELSEWHERE))
         locked.arranged_at = None
         return _rerank(locked, listener, None, Cause.RATING)
 
@@ -52,9 +54,9 @@ def rest_rerank(
     def rerank() -> RerankResult:
         locked = playlist_lock(listener, playlist.pk)
         if locked.kind == Playlist.Kind.IMPORTED:
-            return RerankResult(changed=False, sentence=FROM_ELSEWHERE)
+            return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
         if locked.arranged_at is not None:
-            return RerankResult(changed=False, sentence=ARRANGED)
+            return RerankResult(changed=False, sentence=_(ARRANGED))
         return _rerank(locked, listener, because_of, cause)
 
     return twice_if_songs_vanish(rerank)

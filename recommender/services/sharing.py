@@ -6,6 +6,7 @@ import secrets
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from recommender.composition import predict_items
 from recommender.exceptions import PlaylistInvalid
@@ -41,7 +42,7 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
         PlaylistInvalid: the visitor is nobody.
     """
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
     songs = shared_songs(shared)
     copy = Playlist.objects.create(
         owner=listener.user,

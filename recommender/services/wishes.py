@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
@@ -52,11 +56,13 @@ def wish_check(listener: Listener, wish: Wish) -> None:
         PlaylistInvalid: a number is out of range, or the listener is nobody.
     """
     if not 1 <= wish.length <= MAX_LENGTH:
-        raise PlaylistInvalid(f"A playlist has 1 to {MAX_LENGTH} songs, not {wish.length}.")
+        raise PlaylistInvalid(
+            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": wish.length}
+        )
     if not (math.isfinite(wish.variety) and 0.0 <= wish.variety <= 1.0):
-        raise PlaylistInvalid(f"The variety is {wish.variety}; it must lie between 0 and 1.")
+        raise PlaylistInvalid(_("The variety is %(value)s; it must lie between 0 and 1.") % {"value": wish.variety})
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid("A playlist must belong to a user or to a browser session.")
+        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
 
 
 def path_checked(path: Sequence[Point]) -> tuple[Point, ...]:
@@ -67,8 +73,12 @@ def path_checked(path: Sequence[Point]) -> tuple[Point, ...]:
     """
     if not 2 <= len(path) <= MAX_PATH_POINTS:
         raise PlaylistInvalid(
-            f"A journey has a start, an end and at most {MAX_PATH_POINTS - 2} way-points; this one has "
-            f"{len(path)} point{'' if len(path) == 1 else 's'}."
+            ngettext(
+                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d point.",
+                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d points.",
+                len(path),
+            )
+            % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
         )
     return tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
 
@@ -81,7 +91,9 @@ def target_around(song: Song) -> Target:
     """
     estimate = EmotionEstimate.objects.filter(is_current=True, song=song).only("valence", "arousal").first()
     if estimate is None:
-        raise PlaylistInvalid(f"The model has not heard “{song.title}” yet, so there is nothing to be around.")
+        raise PlaylistInvalid(
+            _("The model has not heard “%(title)s” yet, so there is nothing to be around.") % {"title": song.title}
+        )
     return Target(valence=estimate.valence, arousal=estimate.arousal)
 
 
@@ -93,20 +105,28 @@ def title_checked(title: str) -> str:
     """
     words = " ".join("".join(char if char.isprintable() else " " for char in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
-        raise PlaylistInvalid(f"A title has 1 to {MAX_TITLE} letters; this one has {len(words)}.")
+        raise PlaylistInvalid(
+            _("A title has 1 to %(most)d letters; this one has %(n)d.") % {"most": MAX_TITLE, "n": len(words)}
+        )
     return words
 
 
 def title_of(wish: Wish, *, around: Song | None = None) -> str:
     """Name a list after its wish. A journey is named after its end alone: where it begins is how somebody felt."""
     if around is not None:
-        return f"Around “{around.title}”"[:MAX_TITLE]
+        return (_("Around “%(title)s”") % {"title": around.title})[:MAX_TITLE]
     where = wish.target.quadrant or Quadrant.from_valence_arousal(wish.target.valence, wish.target.arousal)
     if wish.path:
-        mood = f"Journey to {where.label}"
+        mood = _("Journey to %(mood)s") % {"mood": where.label}
     elif wish.target.quadrant:
         mood = where.label
     else:
-        mood = f"Around {wish.target.valence:+.1f}, {wish.target.arousal:+.1f} ({where.label})"
-    limits = [wish.filters.genre, f"{wish.filters.decade}s" if wish.filters.decade else ""]
+        numbers = {"valence": _signed(wish.target.valence), "arousal": _signed(wish.target.arousal)}
+        mood = _("Around %(valence)s, %(arousal)s (%(mood)s)") % {**numbers, "mood": where.label}
+    decade = _("%(year)ds") % {"year": wish.filters.decade} if wish.filters.decade else ""
+    limits = [wish.filters.genre, decade]
     return " · ".join([mood, *filter(None, limits)])
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'}{number_format(abs(value), 1)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -18,6 +19,17 @@ from recommender.values import Listener
 def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asked for a part of a page, not for a page by a boosted link."""
     return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a script asked, which shows the answer by itself."""
+    return request.headers.get("Accept") == "application/json"
+
+
+def user_of(request: HttpRequest) -> User:
+    """Return the account that asks."""
+    assert isinstance(request.user, User), "only called for somebody who is signed in"
+    return request.user
 
 
 def listener_of(request: HttpRequest) -> Listener:
@@ -50,12 +62,23 @@ def playlist_named(request: HttpRequest, values: Any) -> Playlist | None:
 def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, Any]:
     """Return what the partial of a list's songs shows."""
     items = list(playlist.items.all())
+    heard = [item for item in items if item.played_at is not None]
+    total_s = sum(item.song.duration_s for item in items)
     way = [
         {"valence": item.felt_valence, "arousal": item.felt_arousal, "title": item.song.title}
         for item in items
         if item.felt_valence is not None
     ]
-    return {"playlist": playlist, "items": items, "moved": (), "arranging": arranging, "way": way}
+    return {
+        "playlist": playlist,
+        "items": items,
+        "n_heard": len(heard),
+        "total_s": total_s,
+        "left_s": total_s - sum(item.song.duration_s for item in heard),
+        "moved": (),
+        "arranging": arranging,
+        "way": way,
+    }
 
 
 def to_playlist(playlist: Playlist, query: str = "") -> HttpResponse:

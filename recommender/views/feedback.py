@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.models import Song
 from recommender import selectors, services
+from recommender.exceptions import UndoTooLate
 from recommender.forms import EndedForm, FeltForm
 from recommender.models import FeltRating, Playlist
+from recommender.undo import Undo, undo_offer, undo_token, undo_values
 from recommender.values import RerankResult
 from recommender.views.common import (
     items_context,
@@ -21,29 +27,40 @@ from recommender.views.common import (
     own_playlist,
     playlist_named,
     song_or_404,
+    user_of,
     wants_fragment,
+    wants_json,
 )
 
 
 @require_http_methods(["GET", "POST"])
 def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
-    """The panel for rating what a song did to the listener; POST keeps the answer."""
+    """The panel for rating what a song did to the listener; POST keeps the answer, for anybody."""
     song = song_or_404(pk)
     if request.method == "GET":
         context = felt_context(request, song, playlist_named(request, request.GET))
         return render(request, "recommender/partials/felt_panel.html", context)
-    return _song_felt_save(request, song)
-
-
-def _song_felt_save(request: HttpRequest, song: Song) -> HttpResponse:
     playlist = playlist_named(request, request.POST)
-    if not request.user.is_authenticated:
-        return _felt_sign_in(request, song, playlist)
     form = FeltForm(request.POST)
     if not form.is_valid():
-        return _felt_answer(request, song, playlist, form=form)
-    result = services.feedback_record(user=request.user, song=song, playlist=playlist, **form.answers)
-    return _felt_answer(request, song, playlist, saved="Saved.", rerank=result.rerank)
+        return _felt_refused(request, song, playlist, form)
+    if request.user.is_authenticated:
+        return _felt_save(request, song, playlist, form)
+    return _felt_keep(request, song, playlist, form)
+
+
+def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
+    user = user_of(request)
+    before = services.rating_values(selectors.rating_of(user, song))
+    result = services.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
+    undo = rating_undo(request, song, _("Saved."), before, services.answers_of(result.rating))
+    return _felt_answer(request, song, playlist, undo=undo, rerank=result.rerank)
+
+
+def _felt_keep(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
+    """Somebody without an account loses nothing by signing in only now."""
+    services.answer_keep(session=request.session, song=song, answers=form.answers, playlist=playlist)
+    return _sign_in(request, song, playlist)
 
 
 @require_POST
@@ -52,9 +69,28 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
-        return _felt_sign_in(request, song, playlist)
-    rerank = services.feedback_withdraw(user=request.user, song=song, playlist=playlist)
-    return _felt_answer(request, song, playlist, saved="Your rating was withdrawn.", rerank=rerank)
+        services.answer_forget(session=request.session, song=song)
+        return _felt_answer(request, song, playlist, said=_("What you said was forgotten."))
+    user = user_of(request)
+    before = services.rating_values(selectors.rating_of(user, song))
+    rerank = services.feedback_withdraw(user=user, song=song, playlist=playlist)
+    undo = rating_undo(request, song, _("Your rating was withdrawn."), before)
+    return _felt_answer(request, song, playlist, undo=undo, rerank=rerank)
+
+
+@require_POST
+def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
+    """Bring back what was said of a song before it was last saved or withdrawn."""
+    song = song_or_404(pk)
+    playlist = playlist_named(request, request.POST)
+    if not request.user.is_authenticated:
+        return redirect_to_login(_page_of(song, playlist))
+    try:
+        values = undo_values(request, rating_key(song))
+        rerank = services.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
+    except UndoTooLate as error:
+        return _felt_answer(request, song, playlist, said=str(error), failed=True)
+    return _felt_answer(request, song, playlist, said=_("Undone: what you had said before is back."), rerank=rerank)
 
 
 @require_POST
@@ -98,9 +134,10 @@ def felt_context(
     request: HttpRequest, song: Song, playlist: Playlist | None = None, form: FeltForm | None = None
 ) -> dict[str, Any]:
     """Return what the panel for rating a song shows."""
-    rating = selectors.rating_of(request.user, song) if request.user.is_authenticated else None
-    back = playlist or song
-    place = "recommender:playlist_detail" if isinstance(back, Playlist) else "recommender:song_detail"
+    if request.user.is_authenticated:
+        rating = selectors.rating_of(user_of(request), song)
+    else:
+        rating = services.answer_kept(request.session, song)
     return {
         "song": song,
         "playlist": playlist,
@@ -108,16 +145,58 @@ def felt_context(
         "form": form,
         "values": form.cleaned_data if form else rating or FeltRating(),
         "answered": bool(form and form.cleaned_data.get("felt")) or bool(rating and rating.felt_valence is not None),
-        "next_url": redirect(place, back.pk)["Location"],
+        "next_url": _page_of(song, playlist),
     }
 
 
-def _felt_sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
-    """Whoever was signed out meanwhile sees the way back in, and returns to the page with the panel."""
-    context = felt_context(request, song, playlist)
+def rating_key(song: Song) -> str:
+    """Return what an offer to undo a rating of a song is signed for."""
+    return f"rating {song.pk}"
+
+
+def rating_undo(
+    request: HttpRequest,
+    song: Song,
+    sentence: str,
+    before: dict[str, Any] | None,
+    after: dict[str, Any] | None = None,
+    *,
+    where: str = "",
+) -> Undo:
+    """Return the offer to bring back what was said before; `after` is what is said now, None where it was withdrawn."""
+    token = undo_token(request, rating_key(song), before=before, after=after)
+    return Undo(sentence, where or reverse("recommender:song_felt_undo", args=[song.pk]), token)
+
+
+def _page_of(song: Song, playlist: Playlist | None) -> str:
+    """Return the page that shows the panel."""
+    if playlist is not None:
+        return reverse("recommender:playlist_detail", args=[playlist.pk])
+    return reverse("recommender:song_detail", args=[song.pk])
+
+
+def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
+    """Ask somebody in, with the way back to the page that has the panel."""
+    sentence = _("Kept in this browser. Sign in or sign up, and it counts.")
+    where = _page_of(song, playlist)
+    if wants_json(request):
+        sign_in = f"{reverse('accounts:login')}?{urlencode({'next': where})}"
+        return JsonResponse({"saved": False, "sign_in": sign_in, "sentence": sentence, "changed": False})
     if wants_fragment(request):
+        context = felt_context(request, song, playlist) | {"kept": sentence}
         return render(request, "recommender/partials/felt_panel.html", context)
-    return redirect_to_login(context["next_url"])
+    messages.info(request, sentence)
+    return redirect_to_login(where)
+
+
+def _felt_refused(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
+    if wants_json(request):
+        answer = {"saved": False, "sign_in": "", "sentence": form.sentence, "changed": False}
+        return JsonResponse(answer, status=400)
+    if wants_fragment(request):
+        return render(request, "recommender/partials/felt_panel.html", felt_context(request, song, playlist, form))
+    messages.error(request, form.sentence)
+    return redirect(_page_of(song, playlist))
 
 
 def _felt_answer(
@@ -125,18 +204,25 @@ def _felt_answer(
     song: Song,
     playlist: Playlist | None,
     *,
-    saved: str = "",
-    form: FeltForm | None = None,
+    said: str = "",
+    failed: bool = False,
+    undo: Undo | None = None,
     rerank: RerankResult | None = None,
 ) -> HttpResponse:
     """The panel again and, when it plays a list, the list in its new order with a sentence on what changed."""
-    context = felt_context(request, song, playlist, form) | {"saved": saved, "rerank": rerank}
+    said = undo.sentence if undo else said
+    sentence = rerank.sentence if rerank else ""
+    if wants_json(request):
+        changed = bool(rerank and rerank.changed)
+        return JsonResponse({"saved": True, "sign_in": "", "sentence": sentence or said, "changed": changed})
     if not wants_fragment(request):
-        if form is not None:
-            messages.error(request, form.sentence)
+        told = " ".join(filter(None, [said, sentence]))
+        if undo is not None:
+            undo_offer(request, replace(undo, sentence=told))
         else:
-            messages.success(request, " ".join(filter(None, [saved, rerank.sentence if rerank else ""])))
-        return redirect(context["next_url"])
+            (messages.error if failed else messages.success)(request, told)
+        return redirect(_page_of(song, playlist))
+    context = felt_context(request, song, playlist) | {"saved": said, "undo": undo, "rerank": rerank}
     if playlist is not None and rerank is not None:
         # Read again: the playlist at hand still holds the old order.
         context |= items_context(own_playlist(request, playlist.pk)) | {"moved": rerank.moved, "oob": True}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
@@ -62,16 +62,6 @@ def tagging_progress(request: HttpRequest) -> HttpResponse:
     return render(request, "recommender/partials/tagging_progress.html", context)
 
 
-@require_GET
-def pad_points(request: HttpRequest) -> JsonResponse:
-    """Where every song lies on the plane, as `[id, valence, arousal, quadrant]`."""
-    points = [
-        [song_id, round(valence, 3), round(arousal, 3), int(quadrant)]
-        for song_id, valence, arousal, quadrant in selectors.pad_points()
-    ]
-    return JsonResponse({"points": points})
-
-
 @require_POST
 def mood_report(request: HttpRequest) -> HttpResponse:
     """Keep how somebody is now."""
@@ -103,15 +93,20 @@ def _mood_context(request: HttpRequest) -> dict[str, Any]:
 
 def _home_context(request: HttpRequest) -> dict[str, Any]:
     counts = selectors.quadrant_counts()
-    plane_order = (Quadrant.Q2, Quadrant.Q1, Quadrant.Q3, Quadrant.Q4)
     return {
-        "quadrants": [{"quadrant": quadrant, "count": counts.get(quadrant, 0)} for quadrant in plane_order],
+        "quadrants": corners(counts),
         "has_songs": any(counts.values()),
         "progress": TaggingProgress.read(),
         **_mood_context(request),
         "recent_playlists": own_playlists(request)[:RECENT_PLAYLISTS],
         **limits_context(),
     }
+
+
+def corners(counts: dict[Quadrant, int] | None = None) -> list[dict[str, Any]]:
+    """Return the quadrants as they lie on a plane, row by row, each with how many songs it has."""
+    plane_order = (Quadrant.Q2, Quadrant.Q1, Quadrant.Q3, Quadrant.Q4)
+    return [{"quadrant": quadrant, "count": (counts or {}).get(quadrant, 0)} for quadrant in plane_order]
 
 
 def limits_context() -> dict[str, Any]:

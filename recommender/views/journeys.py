@@ -1,4 +1,4 @@
-"""The journey page: a start, an end, and a preview of the songs on the way."""
+"""The journey page: a start, up to three way-points, an end, and a preview of the songs on the way."""
 
 from __future__ import annotations
 
@@ -7,33 +7,37 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from recommender import selectors, services
-from recommender.composition import compose
-from recommender.forms import JourneyForm
+from recommender.composition import Placement, compose
+from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.journey import PRESETS
 from recommender.services.playlists import seed_or_new
-from recommender.values import Wish
+from recommender.values import Point, Wish
 from recommender.views.common import listener_of, to_playlist, wants_fragment
-from recommender.views.home import limits_context
+from recommender.views.home import corners, limits_context
 
-# Where the pads stand before anybody moved them: in the middle, and where most want to be.
-_DEFAULTS = {"start_valence": 0.0, "start_arousal": 0.0, "end_valence": 0.6, "end_arousal": -0.4}
+# Where the points stand before anybody moved them: in the middle, and where most want to be.
+_START, _END = (0.0, 0.0), (0.6, -0.4)
+# What the home page's form says that is no part of a journey's address.
+_NOT_ASKED = ("csrfmiddlewaretoken", "aim", "valence", "arousal", "quadrant", "press")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def journey(request: HttpRequest) -> HttpResponse:
     """Choose a journey; a query that names one shows it before it is made, POST makes it."""
     if request.method == "POST":
-        return _journey_create(request)
+        return _journey_aim(request) if "aim" in request.POST else _journey_create(request)
     form = JourneyForm(request.GET) if request.GET else None
-    context: dict[str, Any] = {"form": form, "values": _values(request), "presets": PRESETS.values()}
+    context: dict[str, Any] = {"form": form, **_form_context(request)}
     if form is not None and form.is_valid():
         context |= _preview(request, form)
     if wants_fragment(request):
-        return render(request, "recommender/partials/journey_preview.html", context)
-    return render(request, "recommender/journey.html", context | limits_context())
+        return render(request, "recommender/partials/journey_preview.html", context | {"is_fragment": True})
+    return render(request, "recommender/journey.html", context | limits_context() | {"quadrants": corners()})
 
 
 def _journey_create(request: HttpRequest) -> HttpResponse:
@@ -43,6 +47,22 @@ def _journey_create(request: HttpRequest) -> HttpResponse:
         return redirect("recommender:journey")
     playlist = services.journey_create(listener=listener_of(request), path=form.path, **form.limits)
     return to_playlist(playlist, "?play=1")
+
+
+def _journey_aim(request: HttpRequest) -> HttpResponse:
+    """Show the way from where somebody is to the point of the home page's pad."""
+    form = MoodForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, form.sentence)
+        return redirect("recommender:home")
+    asked = request.POST.copy()
+    for name in _NOT_ASKED:
+        asked.pop(name, None)
+    start = selectors.mood_now(listener_of(request)) or _START
+    end = (form.cleaned_data["valence"], form.cleaned_data["arousal"])
+    for name, value in {**_written("start", start), **_written("end", end)}.items():
+        asked[name] = value
+    return redirect(f"{reverse('recommender:journey')}?{asked.urlencode()}")
 
 
 def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
@@ -55,12 +75,13 @@ def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
         "path": wish.path,
         "note": composition.note,
         "steps": [{"song": songs[each.song_id], "reason": each.reason} for each in placements],
-        "way": [
-            {"valence": each.felt[0], "arousal": each.felt[1], "title": songs[each.song_id].title}
-            for each in placements
-        ],
+        "way": [_stop(each, songs[each.song_id].title) for each in placements],
         **_queries(request, wish),
     }
+
+
+def _stop(placement: Placement, title: str) -> dict[str, Any]:
+    return {"valence": placement.felt[0], "arousal": placement.felt[1], "title": title}
 
 
 def _queries(request: HttpRequest, wish: Wish) -> dict[str, Any]:
@@ -72,8 +93,55 @@ def _queries(request: HttpRequest, wish: Wish) -> dict[str, Any]:
     return {"asked": list(asked.items()), "another": another.urlencode()}
 
 
-def _values(request: HttpRequest) -> dict[str, Any]:
+# --- The form -------------------------------------------------------------------------------------------------------
+
+
+def _form_context(request: HttpRequest) -> dict[str, Any]:
     """What the form shows: what was asked, else how the listener said they are."""
     mood = None if "start_valence" in request.GET else selectors.mood_now(listener_of(request))
-    start = {} if mood is None else {"start_valence": mood[0], "start_arousal": mood[1]}
-    return {**_DEFAULTS, **start, "mood_known": mood is not None, **request.GET.dict()}
+    start = mood or _START
+    values: dict[str, Any] = {**_written("start", start), **_written("end", _END), **request.GET.dict()}
+    preset = PRESETS.get(values.get("preset", ""))
+    if preset is not None:
+        values |= _written("end", preset.end) if preset.end else _end_at_start(values)
+        values |= {} if preset.variety is None else {"variety": f"{preset.variety:.1f}"}
+    return {
+        "values": values,
+        "mood_known": mood is not None,
+        "points": _points(values),
+        "presets": [
+            {"preset": each, "end": _written("end", each.end) if each.end else None, "variety": f"{each.variety or ''}"}
+            for each in PRESETS.values()
+        ],
+    }
+
+
+def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The points of the form in the order in which they are passed, with what their sliders say."""
+    labels = {
+        "start": _("Where you are"),
+        "via": _("First way-point"),
+        "via2": _("Second way-point"),
+        "via3": _("Third way-point"),
+        "end": _("Where you want to be"),
+    }
+    return [
+        {
+            "name": name,
+            "label": label,
+            "valence": values.get(f"{name}_valence", "0"),
+            "arousal": values.get(f"{name}_arousal", "0"),
+            "optional": name in WAY_POINTS,
+            "counts": name not in WAY_POINTS or bool(values.get(name)),
+        }
+        for name, label in labels.items()
+    ]
+
+
+def _end_at_start(values: dict[str, Any]) -> dict[str, str]:
+    return {f"end_{axis}": values[f"start_{axis}"] for axis in ("valence", "arousal")}
+
+
+def _written(name: str, point: Point) -> dict[str, str]:
+    """A point as the form's fields say it, with a point for the decimals in every language."""
+    return {f"{name}_valence": f"{point[0]:.2f}", f"{name}_arousal": f"{point[1]:.2f}"}

@@ -10,17 +10,24 @@ from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from recommender import selectors, services
 from recommender.belongings import counts_of
+from recommender.exceptions import UndoTooLate
 from recommender.moodmap import drift_chart, mood_map, moods_said
 from recommender.services import accounts
 from recommender.takeout import takeout
+from recommender.undo import undo_offer, undo_offered, undo_values
 from recommender.values import Listener
+from recommender.views.common import song_or_404, user_of
+from recommender.views.feedback import rating_key, rating_undo
 
 RATINGS_PER_PAGE = 20
 MOODS_SHOWN = 20
@@ -30,7 +37,9 @@ class PasswordForm(forms.Form):
     """The password again, before something that cannot be undone."""
 
     password = forms.CharField(
-        strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}), label="Your password"
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        label=gettext_lazy("Your password"),
     )
 
     def __init__(self, user: User, *args: object, **kwargs: object) -> None:
@@ -41,7 +50,7 @@ class PasswordForm(forms.Form):
         """Compare it with the account's."""
         password = str(self.cleaned_data["password"])
         if not self._user.check_password(password):
-            raise forms.ValidationError("This is not your password. Nothing was deleted.")
+            raise forms.ValidationError(_("This is not your password. Nothing was deleted."))
         return password
 
 
@@ -51,7 +60,7 @@ def me(request: HttpRequest) -> HttpResponse:
     """The mood map; somebody without an account is told what it is, and how to get one."""
     if not request.user.is_authenticated:
         return render(request, "recommender/moodmap.html", {"signed_out": True})
-    user = _user(request)
+    user = user_of(request)
     shown = mood_map(user)
     page: Page = Paginator(shown.ratings, RATINGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -60,6 +69,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "chart": drift_chart(shown.drift),
         "moods": moods_said(user, MOODS_SHOWN),
         "moods_shown": MOODS_SHOWN,
+        "undo": undo_offered(request),
     }
     return render(request, "recommender/moodmap.html", context)
 
@@ -67,11 +77,28 @@ def me(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take one rating back."""
-    user = _user(request)
+    """Take one rating back, with the offer to undo that."""
+    user = user_of(request)
     rating = selectors.rating_visible(user, pk)
+    before = services.rating_values(rating)
     services.feedback_withdraw(user=user, song=rating.song)
-    messages.success(request, f"Your rating of “{rating.song.title}” was withdrawn.")
+    said = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
+    where = reverse("recommender:me_rating_restore", args=[rating.song_id])
+    undo_offer(request, rating_undo(request, rating.song, said, before, where=where))
+    return _to("recommender:me", "#ratings")
+
+
+@require_POST
+@login_required
+def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
+    """Bring a rating back that was withdrawn in the list."""
+    song = song_or_404(song_pk)
+    try:
+        services.feedback_restore(user=user_of(request), song=song, **undo_values(request, rating_key(song)))
+    except UndoTooLate as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Your rating of “%(title)s” is back.") % {"title": song.title})
     return _to("recommender:me", "#ratings")
 
 
@@ -79,9 +106,9 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
-    listener = Listener(user=_user(request))
+    listener = Listener(user=user_of(request))
     services.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, pk))
-    messages.success(request, "That mood was withdrawn.")
+    messages.success(request, _("That mood was withdrawn."))
     return _to("recommender:me", "#moods")
 
 
@@ -90,7 +117,7 @@ def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
     """Everything that belongs to the listener, as a file."""
-    return export_response(_user(request), suffix)
+    return export_response(user_of(request), suffix)
 
 
 def export_response(user: User, suffix: str) -> HttpResponseBase:
@@ -109,11 +136,11 @@ def export_response(user: User, suffix: str) -> HttpResponseBase:
 @login_required
 def me_forget(request: HttpRequest) -> HttpResponse:
     """Say what is forgotten; POST forgets it."""
-    user = _user(request)
+    user = user_of(request)
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
     accounts.learning_forget(user=user)
-    messages.success(request, "Your ratings, moods and listens were deleted, and what was learned from them.")
+    messages.success(request, _("Your ratings, moods and listens were deleted, and what was learned from them."))
     return _to("recommender:me")
 
 
@@ -123,19 +150,14 @@ def me_forget(request: HttpRequest) -> HttpResponse:
 @login_required
 def me_delete(request: HttpRequest) -> HttpResponse:
     """Say what goes and what stays; POST with the password deletes the account."""
-    user = _user(request)
+    user = user_of(request)
     form = PasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
     accounts.account_delete(user=user)
     logout(request)
-    messages.success(request, "Your account and everything that belonged to it were deleted.")
+    messages.success(request, _("Your account and everything that belonged to it were deleted."))
     return _to("recommender:home")
-
-
-def _user(request: HttpRequest) -> User:
-    assert isinstance(request.user, User), "only called for somebody who is signed in"
-    return request.user
 
 
 def _to(name: str, place: str = "") -> HttpResponse:

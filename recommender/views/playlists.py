@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from operator import itemgetter
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from recommender import services
+from recommender import selectors, services
 from recommender.exceptions import PlaylistItemNotFound
 from recommender.exchange import FORMATS
 from recommender.forms import MoveForm, PlaylistForm, TitleForm
 from recommender.models import Playlist, PlaylistItem
+from recommender.services.wishes import MAX_TITLE
+from recommender.undo import Undo, undo_offer, undo_offered, undo_token, undo_values
 from recommender.views.common import (
     items_context,
     listener_of,
@@ -27,6 +35,25 @@ from recommender.views.common import (
 from recommender.views.feedback import felt_context
 
 PLAYLISTS_PER_PAGE = 24
+# With fewer, looking is faster than typing.
+SEARCH_FROM = 9
+DISCARDED_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of somebody's playlists."""
+
+    name: str | Promise
+    limits: Q
+
+
+SECTIONS = {
+    "": Section(gettext_lazy("All"), Q()),
+    "saved": Section(gettext_lazy("Saved"), Q(saved_at__isnull=False)),
+    "journey": Section(gettext_lazy("Journeys"), Q(kind=Playlist.Kind.JOURNEY)),
+    "imported": Section(gettext_lazy("Imported"), Q(kind=Playlist.Kind.IMPORTED)),
+}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -34,13 +61,37 @@ def playlist_list(request: HttpRequest) -> HttpResponse:
     """The listener's own playlists; POST makes a new one."""
     if request.method == "POST":
         return _playlist_create(request)
-    only_saved = "saved" in request.GET
-    playlists = own_playlists(request)
-    if only_saved:
-        playlists = playlists.filter(saved_at__isnull=False)
+    show = "saved" if "saved" in request.GET else request.GET.get("show", "")
+    show = show if show in SECTIONS else ""
+    words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_TITLE]
+    counts = _section_counts(request)
+    playlists = own_playlists(request).filter(SECTIONS[show].limits)
+    if words:
+        playlists = playlists.filter(title__icontains=words)
     page: Page = Paginator(playlists, PLAYLISTS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "only_saved": only_saved, "query_string": "saved=1" if only_saved else ""}
+    context = {
+        "page": page,
+        "show": show,
+        "sought": words,
+        "n_all": counts[""],
+        "sections": [(key, section.name, counts[key]) for key, section in SECTIONS.items()],
+        "search": counts[""] >= SEARCH_FROM or words,
+        "query_string": urlencode({key: value for key, value in (("show", show), ("q", words)) if value}),
+    }
+    if wants_fragment(request):
+        return render(request, "recommender/partials/playlist_results.html", context)
+    context |= {
+        "undo": undo_offered(request),
+        "discarded": selectors.playlists_discarded(listener_of(request))[:DISCARDED_SHOWN],
+    }
     return render(request, "recommender/playlist_list.html", context)
+
+
+def _section_counts(request: HttpRequest) -> dict[str, int]:
+    playlists: QuerySet[Playlist] = selectors.playlists_of(listener_of(request))
+    named = {f"n_{key}": Count("pk", filter=section.limits) for key, section in SECTIONS.items() if key}
+    found = playlists.order_by().aggregate(n_=Count("pk"), **named)
+    return {key: found[f"n_{key}"] for key in SECTIONS}
 
 
 def _playlist_create(request: HttpRequest) -> HttpResponse:
@@ -63,6 +114,8 @@ def playlist_detail(request: HttpRequest, pk: int) -> HttpResponse:
     current = _current_item(context["items"])
     if current is not None:
         context |= felt_context(request, current.song, playlist)
+    # What the page undoes last is not what the rating panel in it would undo.
+    context["undo"] = undo_offered(request)
     return render(request, "recommender/playlist_detail.html", context)
 
 
@@ -114,37 +167,77 @@ def playlist_unsave(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete a list; what was felt and heard stays."""
+    """Delete a list, which can be had back for a day; what was felt and heard stays."""
     playlist = own_playlist(request, pk)
-    services.playlist_delete(playlist=playlist)
-    messages.success(request, f"“{playlist.title}” was deleted.")
+    services.playlist_discard(playlist=playlist)
+    said = _("“%(title)s” was deleted.") % {"title": playlist.title}
+    undo_offer(request, Undo(said, reverse("recommender:playlist_restore", args=[pk])))
     return redirect("recommender:playlist_list")
 
 
 @require_POST
+def playlist_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a deleted list back."""
+    playlist = services.playlist_restore(listener=listener_of(request), pk=pk)
+    messages.success(request, _("“%(title)s” is back.") % {"title": playlist.title})
+    return to_playlist(playlist)
+
+
+@require_POST
 def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpResponse:
-    """Move a song up or down by one place."""
+    """Move a song up or down by one place, or to a place."""
     playlist = own_playlist(request, pk)
     form = MoveForm(request.POST)
     if not form.is_valid():
-        raise PlaylistItemNotFound("A song is moved up or down by one place.")
-    services.item_shift(playlist=playlist, listener=listener_of(request), song_id=song_pk, by=form.cleaned_data["by"])
-    return _arranged(request, pk)
+        raise PlaylistItemNotFound(_("A song is moved up or down by one place, or to a place."))
+    listener, to = listener_of(request), form.cleaned_data["to"]
+    if to is not None:
+        services.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
+    else:
+        services.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
+    return _arranged(request, pk, moved=song_pk)
 
 
 @require_POST
 def playlist_item_remove(request: HttpRequest, pk: int, song_pk: int) -> HttpResponse:
     """Take a song out of a list."""
-    services.item_remove(playlist=own_playlist(request, pk), listener=listener_of(request), song_id=song_pk)
-    return _arranged(request, pk)
+    playlist = own_playlist(request, pk)
+    item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
+    services.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
+    assert item is not None, "the service found it"
+    return _arranged(request, pk, undo=_undo_remove(request, item))
 
 
-def _arranged(request: HttpRequest, pk: int) -> HttpResponse:
+@require_POST
+def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
+    """Put a song back that was taken out."""
+    playlist = own_playlist(request, pk)
+    was = undo_values(request, f"item of {pk}")
+    services.item_restore(playlist=playlist, listener=listener_of(request), was=was)
+    return _arranged(request, pk, moved=was["song_id"])
+
+
+def _undo_remove(request: HttpRequest, item: PlaylistItem) -> Undo:
+    said = _("“%(title)s” was taken out of the list.") % {"title": item.song.title}
+    where = reverse("recommender:playlist_item_restore", args=[item.playlist_id])
+    return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **services.item_values(item)))
+
+
+def _arranged(request: HttpRequest, pk: int, *, undo: Undo | None = None, moved: int | None = None) -> HttpResponse:
     playlist = own_playlist(request, pk)
     if not wants_fragment(request):
+        if undo is not None:
+            undo_offer(request, undo)
         return to_playlist(playlist, "?arrange=1")
-    context = items_context(playlist, arranging=True)
-    return render(request, "recommender/partials/playlist_items.html", context)
+    context = items_context(playlist, arranging=True) | {"undo": undo, "said": _place_words(playlist, moved)}
+    return render(request, "recommender/partials/playlist_arranged.html", context)
+
+
+def _place_words(playlist: Playlist, song_pk: int | None) -> str:
+    item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
+    if item is None:
+        return ""
+    return _("“%(title)s” is at place %(place)d now.") % {"title": item.song.title, "place": item.position}
 
 
 def _current_item(items: list[PlaylistItem]) -> PlaylistItem | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -25,7 +26,7 @@ def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the link back."""
     playlist = own_playlist(request, pk)
     services.playlist_unshare(playlist=playlist)
-    messages.success(request, "The link opens nothing any more.")
+    messages.success(request, _("The link opens nothing any more."))
     return to_playlist(playlist)
 
 
@@ -35,9 +36,9 @@ def shared_playlist(request: HttpRequest, token: str) -> HttpResponse:
     """The songs of a shared list, and of its listener nothing."""
     playlist = selectors.playlist_shared(token)
     songs = selectors.shared_songs(playlist)
-    response = render(
-        request, "recommender/shared_playlist.html", {"title": playlist.title, "token": token, "songs": songs}
-    )
+    total_s = sum(each.song.duration_s for each in songs)
+    context = {"title": playlist.title, "token": token, "songs": songs, "total_s": total_s}
+    response = render(request, "recommender/shared_playlist.html", context)
     # Whoever has the link may open it; a search engine must not spread it.
     response["X-Robots-Tag"] = "noindex"
     return response
@@ -48,5 +49,5 @@ def shared_copy(request: HttpRequest, token: str) -> HttpResponse:
     """Make the visitor's own list of it."""
     shared = selectors.playlist_shared(token)
     playlist = services.playlist_copy(shared=shared, listener=listener_of(request))
-    messages.success(request, "This copy is yours.")
+    messages.success(request, _("This copy is yours."))
     return to_playlist(playlist)

@@ -2,24 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
+from catalog.models import Artist, Song
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
-from emotion.selectors import current_estimate, label_of
+from emotion.selectors import label_of
 from recommender import selectors, services
-from recommender.forms import SongFilterForm
+from recommender.forms import DECADES, SongFilterForm, SongFilters
+from recommender.undo import undo_offered
 from recommender.views.common import listener_of, song_or_404, to_playlist, wants_fragment
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
 SIMILAR_SONGS = 6
+_SORTS = {
+    "newest": gettext_lazy("Newest first"),
+    "oldest": gettext_lazy("Oldest first"),
+    "title": gettext_lazy("By title"),
+    "year": gettext_lazy("Latest year first"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """One thing that the songs are limited to, in words, and the query without it."""
+
+    words: str
+    query: str
 
 
 @require_safe
@@ -27,31 +46,47 @@ def song_list(request: HttpRequest) -> HttpResponse:
     """Search and browse."""
     filters = SongFilterForm(request.GET).filters
     songs = selectors.songs_browse(
-        query=filters.q, quadrant=filters.quadrant, genre=filters.genre, artist_id=filters.artist_id
+        query=filters.q,
+        quadrant=filters.quadrant,
+        genre=filters.genre,
+        artist_id=filters.artist_id,
+        decade=filters.decade,
+        sort=filters.sort,
     )
-    page = Paginator(songs, SONGS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "filters": filters, "query_string": _query_without_page(request)}
+    page: Page[Song] = Paginator(songs, SONGS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "filters": filters,
+        "limits": _limits(request, filters),
+        "query_string": _query_without(request, "page"),
+    }
     if wants_fragment(request):
         return render(request, "recommender/partials/song_results.html", context)
     context |= {
         "quadrants": list(Quadrant),
         "genres": catalog_selectors.genres(),
-        "artists": catalog_selectors.artists(),
+        "decades": DECADES,
+        "sorts": _SORTS.items(),
     }
     return render(request, "recommender/song_list.html", context)
 
 
 @require_safe
 def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One song: what the model hears in it, what it did to the listener, and what sounds alike."""
-    song = song_or_404(pk)
-    estimate = current_estimate(song)
+    """One song: what the model hears in it, what it did to the listener and to others, and what sounds alike."""
+    hearings, similar = selectors.song_heard(pk, k=SIMILAR_SONGS)
+    song = hearings[0].song if hearings else song_or_404(pk)
+    estimate = next((one for one in hearings if one.is_current), None)
     context = {
         "estimate": estimate,
         "bars": _bars(estimate) if estimate else [],
         "window_end_s": estimate.window_start_s + estimate.window_s if estimate else None,
-        "similar": selectors.similar_songs(song, k=SIMILAR_SONGS) if estimate else [],
+        "earlier": [one for one in hearings if not one.is_current],
+        "others": selectors.felt_by_others(request.user, song),
+        "others_least": selectors.OTHERS_LEAST,
+        "similar": similar,
         "label": label_of(request.user, song),
+        "undo": undo_offered(request),
     }
     return render(request, "recommender/song_detail.html", context | felt_context(request, song))
 
@@ -67,7 +102,28 @@ def _bars(estimate: EmotionEstimate) -> list[dict[str, Any]]:
     return [{"quadrant": quadrant, "probability": estimate.probabilities[quadrant.index]} for quadrant in Quadrant]
 
 
-def _query_without_page(request: HttpRequest) -> str:
+def _limits(request: HttpRequest, filters: SongFilters) -> list[Limit]:
+    """Say what the songs are limited to, each with the way to drop it."""
+    words = {
+        "q": _("“%(words)s”") % {"words": filters.q} if filters.q else "",
+        "quadrant": filters.quadrant.label if filters.quadrant else "",
+        "genre": filters.genre,
+        "decade": _("%(decade)ds") % {"decade": filters.decade} if filters.decade else "",
+        "artist": _artist_name(filters.artist_id) if filters.artist_id is not None else "",
+    }
+    return [Limit(said, _query_without(request, "page", name)) for name, said in words.items() if said]
+
+
+def _artist_name(pk: int) -> str:
+    artist = Artist.objects.filter(pk=pk).first()
+    return artist.name if artist else _("an artist who is not here")
+
+
+def _query_without(request: HttpRequest, *names: str) -> str:
     query = request.GET.copy()
-    query.pop("page", None)
+    for name in names:
+        query.pop(name, None)
+    # Fields that were left empty only make the address long.
+    for name in [name for name, value in query.items() if not value]:
+        del query[name]
     return query.urlencode()

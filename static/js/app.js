@@ -3,6 +3,8 @@
  * Links and forms are boosted by htmx, but only #main is replaced, so that the player outside it keeps playing.
  */
 
+import { gettext, interpolate } from "./words.js";
+
 const toast = document.getElementById("toast");
 let toastTimer = 0;
 
@@ -14,13 +16,15 @@ function say(sentence) {
   toastTimer = setTimeout(() => { toast.hidden = true; }, 7000);
 }
 
-/** Marks the link of the section that the address is in. */
+/** Marks the link of the section that the address is in: of several that fit, the one that says most. */
 function markCurrentSection() {
   const path = location.pathname;
-  for (const link of document.querySelectorAll(".site-nav__link")) {
+  const fits = (href) => (href === "/" ? path === "/" : path.startsWith(href));
+  const links = [...document.querySelectorAll(".site-nav__link")];
+  const length = Math.max(...links.map((link) => link.getAttribute("href")).filter(fits).map((href) => href.length));
+  for (const link of links) {
     const href = link.getAttribute("href");
-    const here = href === "/" ? path === "/" : path.startsWith(href);
-    if (here) link.setAttribute("aria-current", path === href ? "page" : "true");
+    if (fits(href) && href.length === length) link.setAttribute("aria-current", path === href ? "page" : "true");
     else link.removeAttribute("aria-current");
   }
 }
@@ -28,7 +32,7 @@ function markCurrentSection() {
 /** Takes over what a page has outside #main: the header (who is signed in) and the CSRF token. */
 function adoptFrame(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
-  for (const id of ["site-header", "csrf"]) {
+  for (const id of ["site-header", "language", "csrf"]) {
     const fresh = page.getElementById(id);
     const stale = document.getElementById(id);
     if (!fresh || !stale) continue;
@@ -89,10 +93,11 @@ function sentenceOf(xhr) {
 }
 
 // A background refresh that fails is tried again by itself; only what a person asked for deserves words.
-const askedByPerson = (detail) => !detail.elt?.matches("[data-background]");
+// The rating panel says itself what became of an answer.
+const askedByPerson = (detail) => !detail.elt?.matches("[data-background], [data-tells-errors]");
 
 document.addEventListener("htmx:sendError", (event) => {
-  if (askedByPerson(event.detail)) say("The server does not answer. Check the connection and try again.");
+  if (askedByPerson(event.detail)) say(gettext("The server does not answer. Check the connection and try again."));
 });
 
 document.addEventListener("htmx:responseError", (event) => {
@@ -100,9 +105,9 @@ document.addEventListener("htmx:responseError", (event) => {
   if (!askedByPerson(event.detail)) return;
   const sentence = sentenceOf(xhr);
   if (sentence) say(sentence);
-  else if (xhr.status === 403) say("You may not do that, or the page is too old: reload it and try again.");
-  else if (xhr.status === 404) say("That is no longer there.");
-  else say(`That did not work (error ${xhr.status}). Try again in a moment.`);
+  else if (xhr.status === 403) say(gettext("You may not do that, or the page is too old: reload it and try again."));
+  else if (xhr.status === 404) say(gettext("That is no longer there."));
+  else say(interpolate(gettext("That did not work (error %(status)s). Try again in a moment."), { status: xhr.status }, true));
 });
 
 // Questions before something is deleted: data-confirm on the form.
@@ -122,3 +127,36 @@ document.addEventListener("change", (event) => {
 
 document.addEventListener("htmx:load", markCurrentSection, { once: true });
 document.addEventListener("moodplane:say", (event) => say(event.detail));
+
+// Pages on their way, so that the bar at the top shows that something happens; what a page asks by itself is no news.
+let onTheWay = 0;
+function count(event, step) {
+  if (!askedByPerson(event.detail) || event.detail.requestConfig?.triggeringEvent?.type === "load") return;
+  onTheWay = Math.max(0, onTheWay + step);
+  document.documentElement.classList.toggle("is-loading", onTheWay > 0);
+}
+document.addEventListener("htmx:beforeRequest", (event) => count(event, 1));
+document.addEventListener("htmx:afterRequest", (event) => count(event, -1));
+
+// The words of the offline line are put in when they become true, so that they are read aloud then.
+const offline = document.getElementById("offline");
+const sayWhetherOnline = () => { offline.textContent = navigator.onLine ? "" : offline.dataset.words; };
+window.addEventListener("offline", sayWhetherOnline);
+window.addEventListener("online", sayWhetherOnline);
+sayWhetherOnline();
+
+// A page that refreshes itself keeps still: an answer that says the same is not put in again, and what was opened stays
+// open. htmx puts the focus back by itself where an element has an id.
+const answers = new WeakMap();
+let opened = [];
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { target, serverResponse, xhr } = event.detail;
+  if (!target?.matches?.("[data-steady]") || xhr.status !== 200) return;
+  if (answers.get(target) === serverResponse) event.detail.shouldSwap = false;
+  answers.set(target, serverResponse);
+  opened = [...target.querySelectorAll("details[data-keep-open][open]")].map((one) => one.id);
+});
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!event.detail.target?.matches?.("[data-steady]")) return;
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+});

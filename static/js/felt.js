@@ -1,40 +1,95 @@
-/* The felt rating: sliders count only once they were touched, and the panel follows the song that plays. */
+/* The felt rating: sliders count only once they were touched, the panel follows the song that plays, and an answer that
+ * could not be saved is neither lost nor in the way of the music.
+ */
+
+import { forgetAnswer, keepAnswer } from "./felt_pending.js";
+import { gettext, interpolate } from "./words.js";
 
 const player = document.getElementById("player");
 
-const words = {
-  felt_valence: ["unpleasant", "pleasant"],
-  felt_arousal: ["calm", "energetic"],
+const sides = {
+  felt_valence: [gettext("%(share)s %% towards unpleasant"), gettext("%(share)s %% towards pleasant")],
+  felt_arousal: [gettext("%(share)s %% towards calm"), gettext("%(share)s %% towards energetic")],
 };
 
 /** Writes what a slider says into its aria-valuetext. */
 function describe(slider, touched) {
-  const [low, high] = words[slider.name];
   const value = Number(slider.value);
-  const side = Math.abs(value) < 0.05 ? "in the middle" : `${Math.round(Math.abs(value) * 100)} % towards ${value > 0 ? high : low}`;
-  slider.setAttribute("aria-valuetext", touched ? side : "not answered yet");
+  const share = Math.round(Math.abs(value) * 100);
+  const side = Math.abs(value) < 0.05 ? gettext("in the middle") : interpolate(sides[slider.name][value > 0 ? 1 : 0], { share }, true);
+  slider.setAttribute("aria-valuetext", touched ? side : gettext("not answered yet"));
 }
 
 function setUp(form) {
   if (form.dataset.ready) return;
   form.dataset.ready = "true";
   const check = form.querySelector("[name=felt]");
+  const nothing = form.querySelector("[name=felt_nothing]");
   const sliders = form.querySelectorAll("input[type=range]");
   const show = () => {
     form.classList.toggle("is-untouched", !check.checked);
     for (const slider of sliders) describe(slider, check.checked);
   };
-  const touch = () => {
-    check.checked = true;
+  const answer = (felt) => {
+    check.checked = felt;
+    if (felt) nothing.checked = false;
+    form.dataset.unsaved = "true";
     show();
   };
   for (const slider of sliders) {
-    slider.addEventListener("input", touch);
-    // Leaving the thumb in the middle on purpose is an answer too.
-    slider.addEventListener("pointerdown", touch);
+    slider.addEventListener("input", () => answer(true));
+    // Leaving the thumb in the middle on purpose is an answer too, by pointer or by the space bar.
+    slider.addEventListener("pointerdown", () => answer(true));
+    slider.addEventListener("keydown", (event) => {
+      if (event.key !== " ") return;
+      event.preventDefault();
+      answer(true);
+    });
   }
+  // A feeling and "felt nothing" answer the same question; the later one counts.
+  nothing.addEventListener("change", () => { if (nothing.checked) answer(false); });
   form.addEventListener("input", () => { form.dataset.unsaved = "true"; });
+  form.addEventListener("htmx:beforeRequest", () => tell(form, ""));
+  form.addEventListener("htmx:sendError", () => wait(form));
+  form.addEventListener("htmx:timeout", () => wait(form));
+  form.addEventListener("htmx:responseError", (event) => refused(form, event.detail));
+  form.addEventListener("htmx:afterRequest", (event) => {
+    if (event.detail.successful) forgetAnswer(form.closest("#felt").dataset.song);
+  });
   show();
+}
+
+/* What became of it ------------------------------------------------------------------------------------------- */
+
+function tell(form, sentence) {
+  const problem = form.querySelector("[data-felt-problem]");
+  problem.hidden = !sentence;
+  problem.querySelector("p").textContent = sentence;
+}
+
+/** The server cannot be reached: the answer stays in the form, and waits in this browser until it can be sent. */
+function wait(form) {
+  const values = [...new FormData(form)].filter(([name]) => !["csrfmiddlewaretoken", "undo"].includes(name));
+  const kept = keepAnswer({ song: form.closest("#felt").dataset.song, url: form.action, title: form.dataset.title, values });
+  // Another song may be rated meanwhile.
+  if (kept) delete form.dataset.unsaved;
+  tell(form, kept
+    ? gettext("Not saved: the server does not answer. Your answer is kept here and is sent as soon as it does.")
+    : gettext("Not saved: the server does not answer. Your answer is still in the form."));
+}
+
+function refused(form, { xhr }) {
+  if (xhr.status === 429 || xhr.status >= 500) wait(form);
+  else if (xhr.status === 403) tell(form, gettext("Not saved: this page is too old. Reload it and answer again."));
+  else if (xhr.status === 404) tell(form, gettext("Not saved: this song or this playlist is no longer there."));
+  else tell(form, gettext("Not saved. Try again in a moment."));
+}
+
+/* Which song is asked about ----------------------------------------------------------------------------------- */
+
+function load(panel, url) {
+  // As its own source, the panel takes a request that still waits with it when it is replaced.
+  htmx.ajax("GET", url, { source: panel, target: panel, swap: "outerHTML" });
 }
 
 /** Shows the panel of the song that plays, unless an answer for another song is being given. */
@@ -46,8 +101,7 @@ function follow(force) {
   const hint = panel.querySelector("[data-felt-other]");
   if (hint) hint.hidden = same || !unsaved;
   if (same || (unsaved && !force)) return;
-  // As its own source, the panel takes a request that still waits with it when it is replaced.
-  htmx.ajax("GET", player.dataset.feltUrl, { source: panel, target: panel, swap: "outerHTML" });
+  load(panel, player.dataset.feltUrl);
 }
 
 document.addEventListener("htmx:load", (event) => {
@@ -56,11 +110,28 @@ document.addEventListener("htmx:load", (event) => {
   if (elt.matches("form.felt")) forms.push(elt);
   forms.forEach(setUp);
   // What was just saved stays in sight until the next song; anything else may be late and follows at once.
-  const saved = elt.querySelector("[data-felt-saved]")?.textContent;
+  const said = elt.id === "felt" && elt.querySelector("[data-felt-saved]");
+  const saved = said && (said.textContent || elt.querySelector("[data-felt-kept]"));
+  if (said.textContent) announce(said);
   if (elt === document.body || elt.id === "main" || (elt.id === "felt" && !saved)) follow(false);
 });
 
 document.addEventListener("player:track", () => follow(false));
+
+/** Says again what a fresh panel brought: only words that change in a region that was there are read out. */
+function announce(said) {
+  const words = said.textContent;
+  said.textContent = "";
+  setTimeout(() => { said.textContent = words; }, 50);
+}
+
+// What waited was sent: the panel of its song shows it as saved, unless it was changed meanwhile.
+document.addEventListener("felt:sent", (event) => {
+  const panel = document.querySelector(`#felt[data-song="${event.detail.song}"]`);
+  if (!panel || panel.querySelector("form[data-unsaved]")) return;
+  const form = panel.querySelector("form.felt");
+  load(panel, form.action + (panel.dataset.playlist ? `?playlist=${panel.dataset.playlist}` : ""));
+});
 
 document.addEventListener("click", (event) => {
   if (event.target.closest("[data-felt-other]")) follow(true);

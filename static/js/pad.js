@@ -1,113 +1,319 @@
-/* The mood pad: a picture of the plane over two real sliders. The sliders are the truth; the picture only mirrors
- * and moves them, so a keyboard or a screen reader needs nothing of what is drawn here.
+/* The mood pad: a picture of the plane over two real sliders. The sliders are the truth; the picture only mirrors and
+ * moves them, so a keyboard or a screen reader needs nothing of what is drawn here. A press plays around a place, draws
+ * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
  */
 
-const NEAR = 0.3;
-const STEP = 0.02;
+import { setUpLimits } from "./pad_limits.js";
+import { Names, showCard } from "./pad_names.js";
+import { NEAR, PlaneView, percent } from "./pad_view.js";
+import { arousalText, countWords, valenceText } from "./pad_words.js";
+import { setUpJourney } from "./journey.js";
+import { gettext } from "./words.js";
 
-const clamp = (value) => Math.min(1, Math.max(-1, value));
-const signed = (value) => (Math.abs(value) < 0.005 ? "0.0" : `${value > 0 ? "+" : "−"}${Math.abs(value).toFixed(2)}`);
-
-/** Returns how far a value lies towards a word: "neutral", "slightly calm", "calm", "very calm". */
-function inWords(value, low, high) {
-  const size = Math.abs(value);
-  if (size < 0.1) return "neutral";
-  const word = value > 0 ? high : low;
-  if (size < 0.35) return `slightly ${word}`;
-  return size < 0.75 ? word : `very ${word}`;
-}
+// A press that moved less than this is none that drags; a finger is less steady than a mouse.
+const DRAG_PX = { mouse: 6, pen: 8, touch: 12 };
+const SAID_AFTER_MS = 500;
+const HEAD = 3.4;
 
 class Pad {
   constructor(root) {
     this.root = root;
-    this.plane = root.querySelector("[data-pad-plane]");
-    this.canvas = root.querySelector("canvas");
-    this.puck = root.querySelector("[data-pad-puck]");
-    this.valence = root.querySelector("[name$=valence]");
-    this.arousal = root.querySelector("[name$=arousal]");
-    this.near = root.querySelector("[data-pad-near]");
-    this.points = [];
+    const part = (name) => root.querySelector(`[data-pad-${name}]`);
+    this.plane = root.querySelector("[data-plane]");
+    this.card = root.querySelector("[data-plane-card]");
+    this.valence = root.querySelector("[name=valence]");
+    this.arousal = root.querySelector("[name=arousal]");
+    [this.puck, this.mood, this.startMark, this.endTag] = ["puck", "mood", "start", "end-tag"].map(part);
+    [this.reach, this.arrow, this.head, this.near, this.said] = ["reach", "arrow", "arrow-head", "near", "said"].map(part);
+    this.hint = root.querySelector("[data-press-told]");
+    this.modes = [...root.querySelectorAll("[name=press]")];
+    this.names = new Names(root.dataset.songUrl);
+    this.view = new PlaneView(this.plane, root.dataset.pointsUrl);
+    this.view.ondraw = () => this.show();
+    this.press = null;
+    this.start = null;
+    this.hovering = null;
     this.listen();
+    this.takeMood();
+    this.choose();
     this.show();
-    this.load();
+    this.view.load();
+  }
+
+  close() {
+    this.names.forget();
+    this.view.close();
+    document.removeEventListener("keydown", this.onkey);
+  }
+
+  get mode() {
+    return this.modes.find((choice) => choice.checked)?.value ?? "play";
+  }
+
+  get place() {
+    return [Number(this.valence.value), Number(this.arousal.value)];
   }
 
   listen() {
-    for (const slider of [this.valence, this.arousal]) slider.addEventListener("input", () => this.show());
-    this.plane.addEventListener("pointerdown", (event) => {
-      this.plane.setPointerCapture(event.pointerId);
-      this.follow(event);
-    });
-    this.plane.addEventListener("pointermove", (event) => {
-      if (this.plane.hasPointerCapture(event.pointerId)) this.follow(event);
-    });
-    this.resizing = new ResizeObserver(() => this.draw());
-    this.resizing.observe(this.plane);
-    this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    this.redraw = () => this.draw();
-    this.scheme.addEventListener("change", this.redraw);
-  }
-
-  /** Lets go of what outlives the element. */
-  close() {
-    this.resizing.disconnect();
-    this.scheme.removeEventListener("change", this.redraw);
-  }
-
-  async load() {
-    const answer = await fetch(this.root.dataset.pointsUrl, { headers: { Accept: "application/json" } });
-    if (!answer.ok) return;
-    this.points = (await answer.json()).points;
-    this.draw();
-    this.show();
-  }
-
-  follow(event) {
-    const box = this.plane.getBoundingClientRect();
-    const toStep = (value) => Math.round(clamp(value) / STEP) * STEP;
-    this.valence.value = toStep(((event.clientX - box.left) / box.width) * 2 - 1);
-    this.arousal.value = toStep(1 - ((event.clientY - box.top) / box.height) * 2);
-    this.show();
-  }
-
-  show() {
-    const v = Number(this.valence.value);
-    const a = Number(this.arousal.value);
-    this.puck.style.left = `${(v + 1) * 50}%`;
-    this.puck.style.top = `${(1 - a) * 50}%`;
-    this.valence.setAttribute("aria-valuetext", `valence ${signed(v)}, ${inWords(v, "unpleasant", "pleasant")}`);
-    this.arousal.setAttribute("aria-valuetext", `arousal ${signed(a)}, ${inWords(a, "calm", "energetic")}`);
-    if (!this.near) return;
-    const count = this.points.filter(([, pv, pa]) => Math.hypot(pv - v, pa - a) <= NEAR).length;
-    this.near.textContent = count === 1 ? "1 song close to here" : `${count || "No"} songs close to here`;
-  }
-
-  draw() {
-    const size = this.plane.clientWidth;
-    const scale = window.devicePixelRatio || 1;
-    this.canvas.width = this.canvas.height = Math.round(size * scale);
-    const context = this.canvas.getContext("2d");
-    context.scale(scale, scale);
-    context.fillStyle = getComputedStyle(this.plane).getPropertyValue("--plane-dot");
-    const radius = this.points.length > 500 ? 2 : 3.5;
-    for (const [, v, a] of this.points) {
-      context.beginPath();
-      // A dot on the very edge stays whole.
-      context.arc(radius + ((v + 1) / 2) * (size - 2 * radius), radius + ((1 - a) / 2) * (size - 2 * radius), radius, 0, 2 * Math.PI);
-      context.fill();
+    for (const slider of [this.valence, this.arousal]) {
+      slider.addEventListener("input", () => { this.show(); this.tellPlace(); });
+      slider.addEventListener("focus", () => { if (slider.matches(":focus-visible")) this.tellPlace(); });
+      slider.addEventListener("blur", () => this.rest());
     }
+    for (const choice of this.modes) choice.addEventListener("change", () => this.choose());
+    this.plane.addEventListener("pointerdown", (event) => this.down(event));
+    this.plane.addEventListener("pointermove", (event) => this.move(event));
+    this.plane.addEventListener("pointerup", (event) => this.up(event));
+    this.plane.addEventListener("pointercancel", () => this.cancel());
+    this.plane.addEventListener("pointerleave", () => { if (!this.press) this.rest(); });
+    this.onkey = (event) => { if (event.key === "Escape") this.cancel(); };
+    document.addEventListener("keydown", this.onkey);
+  }
+
+  /* What is shown ------------------------------------------------------------------------------------------------ */
+
+  /** Puts the puck where the sliders are and says so. */
+  show() {
+    const [v, a] = this.place;
+    this.view.put(this.puck, v, a);
+    this.valence.setAttribute("aria-valuetext", valenceText(v));
+    this.arousal.setAttribute("aria-valuetext", arousalText(a));
+    this.count(v, a);
+  }
+
+  count(v, a) {
+    this.reach.setAttribute("cx", percent(v));
+    this.reach.setAttribute("cy", percent(-a));
+    if (!this.view.points) return "";
+    const words = countWords(this.view.points.count(v, a, NEAR), this.view.points.nCells > 0);
+    this.near.textContent = words;
+    return words;
+  }
+
+  /** Shows the song nearest to the sliders' place and says it, once they rest. */
+  tellPlace() {
+    const [v, a] = this.place;
+    const dot = this.view.nearest(v, a);
+    this.view.light(v, a, dot);
+    clearTimeout(this.saying);
+    const words = this.count(v, a);
+    this.card.hidden = true;
+    if (dot < 0) {
+      this.saying = setTimeout(() => { this.said.textContent = words; }, SAID_AFTER_MS);
+      return;
+    }
+    this.names.ask(this.view.points.id[dot], (fragment) => {
+      const spoken = fragment.querySelector("[data-spoken]")?.dataset.spoken ?? "";
+      showCard(this.view, this.card, fragment, this.view.points.valence[dot], this.view.points.arousal[dot]);
+      this.saying = setTimeout(() => { this.said.textContent = `${words}. ${spoken}`; }, SAID_AFTER_MS);
+    });
+  }
+
+  /** Lights up what is close to the pointer, and names the song that it is on. */
+  hover(v, a) {
+    this.hovering = [v, a];
+    if (this.painting) return;
+    this.painting = requestAnimationFrame(() => {
+      this.painting = 0;
+      if (!this.hovering) return;
+      const dot = this.view.pointed(...this.hovering);
+      this.view.light(...this.hovering, dot);
+      this.count(...this.hovering);
+      this.point(dot);
+    });
+  }
+
+  point(dot) {
+    if (dot === this.pointedAt) return;
+    this.pointedAt = dot;
+    this.card.hidden = true;
+    this.plane.classList.toggle("is-pointed", dot >= 0);
+    if (dot < 0) return this.names.forget();
+    const { id, valence, arousal } = this.view.points;
+    this.names.ask(id[dot], (fragment) => showCard(this.view, this.card, fragment, valence[dot], arousal[dot]));
+  }
+
+  /** Leaves the plane as it is while nobody points at it. */
+  rest() {
+    this.hovering = null;
+    this.pointedAt = undefined;
+    this.names.forget();
+    clearTimeout(this.saying);
+    this.card.hidden = true;
+    this.plane.classList.remove("is-pointed");
+    this.view.dark();
+    this.show();
+  }
+
+  /** Marks where somebody said that they are; the partial `mood_now` has it. */
+  takeMood() {
+    const { valence, arousal } = document.getElementById("mood-now")?.dataset ?? {};
+    this.moodAt = valence === undefined ? null : [Number(valence), Number(arousal)];
+    this.mood.hidden = !this.moodAt;
+    if (this.moodAt) this.view.put(this.mood, ...this.moodAt);
+    if (this.mode === "journey") this.choose();
+  }
+
+  /** Takes over what a press does from now on. */
+  choose() {
+    this.root.dataset.press = this.mode;
+    this.setStart(this.mode === "journey" ? this.moodAt : null);
+    this.hint.textContent = this.mode === "journey" && this.moodAt
+      ? gettext("Press where you want to be; the journey begins where you are. Drag to begin elsewhere.")
+      : this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "";
+  }
+
+  setStart(place) {
+    this.start = place;
+    this.startMark.hidden = !place;
+    if (place) this.view.put(this.startMark, ...place);
+  }
+
+  /* Pressing ----------------------------------------------------------------------------------------------------- */
+
+  down(event) {
+    if (event.button !== 0 || this.press) return;
+    this.plane.setPointerCapture(event.pointerId);
+    const place = this.view.placeOf(event);
+    this.press = { id: event.pointerId, kind: event.pointerType, x: event.clientX, y: event.clientY, place, dragged: false };
+    if (this.mode === "mood") this.setSliders(place);
+  }
+
+  move(event) {
+    const place = this.view.placeOf(event);
+    if (!this.press) {
+      if (event.pointerType !== "touch") this.hover(...place);
+      return;
+    }
+    if (event.pointerId !== this.press.id) return;
+    if (this.mode === "mood") {
+      this.setSliders(place);
+      return;
+    }
+    const away = this.isAway(event);
+    this.press.dragged ||= away;
+    if (!this.press.dragged) return;
+    this.hover(...place);
+    // Back where it began, the journey is given up unless the pointer leaves again.
+    this.draw(away ? place : null);
+  }
+
+  up(event) {
+    const press = this.press;
+    if (!press || event.pointerId !== press.id) return;
+    this.press = null;
+    const place = this.view.placeOf(event);
+    if (this.mode === "mood") this.reportMood(place);
+    else if (!press.dragged) this.tap(press.place);
+    else if (this.isAway(event, press)) this.go(press.place, place);
+    else this.draw(null);
+  }
+
+  isAway(event, press = this.press) {
+    return Math.hypot(event.clientX - press.x, event.clientY - press.y) > (DRAG_PX[press.kind] ?? DRAG_PX.touch);
+  }
+
+  tap(place) {
+    if (this.mode === "play") return this.play(place);
+    if (this.start) return this.go(this.start, place);
+    this.setStart(place);
+    this.hint.textContent = gettext("Now press where you want to be. Escape begins again.");
+  }
+
+  cancel() {
+    const busy = this.press || this.start;
+    this.press = null;
+    this.draw(null);
+    if (busy) this.choose();
+    this.card.hidden = true;
+  }
+
+  /** Draws the journey that would be made; null takes it away. */
+  draw(end) {
+    this.plane.classList.toggle("is-drawing", Boolean(end));
+    this.endTag.hidden = !end;
+    if (!end) {
+      if (this.press) this.setStart(this.mode === "journey" ? this.moodAt : null);
+      return;
+    }
+    this.setStart(this.press.place);
+    const [x1, y1] = [percent(this.start[0]), percent(-this.start[1])];
+    const [x2, y2] = [percent(end[0]), percent(-end[1])];
+    for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) this.arrow.setAttribute(name, value);
+    this.head.setAttribute("d", headOf(x1, y1, x2, y2));
+    this.view.put(this.endTag, ...end);
+    // The names stand off the line, not on it.
+    this.endTag.classList.toggle("is-below", end[1] < this.start[1]);
+    this.startMark.classList.toggle("is-below", end[1] > this.start[1]);
+  }
+
+  /* Doing -------------------------------------------------------------------------------------------------------- */
+
+  setSliders([v, a]) {
+    this.valence.value = v;
+    this.arousal.value = a;
+    this.show();
+  }
+
+  play(place) {
+    this.setSliders(place);
+    this.root.requestSubmit(this.root.querySelector("[data-press-does=play]"));
+  }
+
+  reportMood(place) {
+    this.setSliders(place);
+    this.root.querySelector("[data-press-does=mood]").click();
+    // One tap says it; the next press plays again.
+    this.modes[0].checked = true;
+    this.choose();
+  }
+
+  go(start, end) {
+    const form = document.getElementById("pad-journey");
+    const values = {
+      start_valence: start[0], start_arousal: start[1], end_valence: end[0], end_arousal: end[1],
+    };
+    for (const field of this.root.querySelectorAll("[data-limits] [name]")) values[field.name] = field.value;
+    form.replaceChildren(...Object.entries(values).filter(([, value]) => value !== "").map(([name, value]) => {
+      const field = document.createElement("input");
+      Object.assign(field, { type: "hidden", name, value });
+      return field;
+    }));
+    form.requestSubmit();
   }
 }
 
-const pads = new Map();
+/** Returns the two strokes of an arrow's head. */
+function headOf(x1, y1, x2, y2) {
+  const length = Math.hypot(x2 - x1, y2 - y1) || 1;
+  const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
+  const point = (side) => `${(x2 - HEAD * (ux - side * uy * 0.6)).toFixed(2)} ${(y2 - HEAD * (uy + side * ux * 0.6)).toFixed(2)}`;
+  return `M${point(1)}L${x2.toFixed(2)} ${y2.toFixed(2)}L${point(-1)}`;
+}
+
+/* Setting up ------------------------------------------------------------------------------------------------------ */
+
+const alive = new Map();
+
+function adopt(root, make) {
+  if (!alive.has(root)) alive.set(root, make(root));
+}
 
 document.addEventListener("htmx:load", (event) => {
-  for (const [root, pad] of pads) {
+  for (const [root, made] of alive) {
     if (root.isConnected) continue;
-    pad.close();
-    pads.delete(root);
+    made.close();
+    alive.delete(root);
   }
-  for (const root of event.detail.elt.querySelectorAll("[data-pad]")) {
-    if (!pads.has(root)) pads.set(root, new Pad(root));
+  const elt = event.detail.elt;
+  for (const root of elt.querySelectorAll("[data-pad]")) adopt(root, (each) => new Pad(each));
+  for (const root of elt.querySelectorAll("[data-journey]")) adopt(root, setUpJourney);
+  for (const root of elt.querySelectorAll("[data-limits]")) setUpLimits(root);
+  const pads = [...alive.values()].filter((made) => made instanceof Pad);
+  if (elt.id === "mood-now") for (const pad of pads) pad.takeMood();
+  // While the model listens, the plane fills.
+  if (elt.id === "tagging" && elt.dataset.tagged !== undefined) for (const pad of pads) if (pad.tagged !== elt.dataset.tagged) {
+    pad.tagged = elt.dataset.tagged;
+    pad.view.load();
   }
 });

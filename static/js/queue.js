@@ -1,16 +1,28 @@
 /* The queue: which songs, which of them is playing, kept for this browser tab so that a reload resumes. */
 
 const KEY = "moodplane.queue";
+const POSITION = "moodplane.position";
 
 /** Reads the song that a page's element describes. */
 export function trackOf(element) {
-  const { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, played } = element.dataset;
-  return { song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, played: played === "true" };
+  const { song, title, artist, artistHref, href, src, cover, reason, played } = element.dataset;
+  const { playedUrl, skippedUrl, completedUrl, feltUrl, likedUrl, waveformUrl } = element.dataset;
+  return {
+    song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, likedUrl,
+    waveformUrl, played: played === "true",
+  };
 }
 
 /** Reads every playable song of a list. */
 export function tracksOf(list) {
   return [...list.querySelectorAll("[data-track]")].map(trackOf);
+}
+
+/** Returns the lot that a song draws: the same for the same seed, whatever else is in the list. */
+function lot(seed, song) {
+  let value = seed;
+  for (const letter of `${song}.`) value = Math.imul(value ^ letter.charCodeAt(0), 0x5bd1e995) ^ (value >>> 13);
+  return (Math.imul(value ^ (value >>> 15), 0x2c1b3c6d) ^ (value >>> 12)) >>> 0;
 }
 
 export class Queue {
@@ -19,9 +31,14 @@ export class Queue {
     this.index = -1;
     this.playlist = "";
     this.pageUrl = "";
+    // The songs as the list has them, for when shuffling ends; what was taken out here stays out.
+    this.listed = [];
+    this.removed = [];
+    this.shuffled = false;
+    this.seed = 0;
+    this.arranged = false;
     this.timeS = 0;
-    this.volume = 1;
-    this.muted = false;
+    this.wasPlaying = false;
     this.restore();
   }
 
@@ -29,49 +46,131 @@ export class Queue {
     return this.tracks[this.index];
   }
 
-  get hasNext() {
-    return this.index + 1 < this.tracks.length;
+  /** Returns where the next song stands, or -1 after the last one. */
+  nextIndex(repeat) {
+    if (this.index + 1 < this.tracks.length) return this.index + 1;
+    return repeat === "all" && this.tracks.length ? 0 : -1;
+  }
+
+  /** Returns where the song before stands, or -1 before the first one. */
+  previousIndex(repeat) {
+    return this.index > 0 || repeat !== "all" ? this.index - 1 : this.tracks.length - 1;
   }
 
   /** Replaces the queue by a list on the page. */
   fill(list, index) {
     this.tracks = tracksOf(list);
-    this.index = index;
-    this.playlist = list.dataset.playlist || "";
-    this.pageUrl = list.dataset.pageUrl || "";
-    this.timeS = 0;
+    Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
+    Object.assign(this, { listed: this.tracks.map((track) => track.song), removed: [], shuffled: false, arranged: false, timeS: 0 });
     this.save();
   }
 
   /** Takes over a new order of the same playlist without touching the song that plays. */
   reorder(list) {
-    const now = this.current;
-    const tracks = tracksOf(list);
-    let index = tracks.findIndex((track) => track.song === now?.song);
-    if (index < 0 && now) {
-      index = tracks.findLastIndex((track) => track.played) + 1;
-      tracks.splice(index, 0, now);
-    }
-    this.tracks = tracks;
-    this.index = index;
+    const fresh = tracksOf(list).filter((track) => !this.removed.includes(track.song));
+    this.listed = fresh.map((track) => track.song);
+    if (this.shuffled || this.arranged) this.#refresh(fresh);
+    else this.#follow(fresh);
     this.save();
   }
 
-  save() {
-    const { tracks, index, playlist, pageUrl, timeS, volume, muted } = this;
-    try {
-      sessionStorage.setItem(KEY, JSON.stringify({ tracks, index, playlist, pageUrl, timeS, volume, muted }));
-    } catch {
-      // A browser that refuses storage still plays; it only forgets on reload.
+  #follow(fresh) {
+    const now = this.current;
+    let index = fresh.findIndex((track) => track.song === now?.song);
+    if (index < 0 && now) {
+      index = fresh.findLastIndex((track) => track.played) + 1;
+      fresh.splice(index, 0, now);
     }
+    Object.assign(this, { tracks: fresh, index });
+  }
+
+  /** An order of the listener's own stays; songs that left the list go, new ones come at the end. */
+  #refresh(fresh) {
+    const now = this.current;
+    const known = new Map(fresh.map((track) => [track.song, track]));
+    const kept = this.tracks.filter((track) => known.has(track.song) || track === now);
+    const here = new Set(kept.map((track) => track.song));
+    const added = this.#drawn(fresh.filter((track) => !here.has(track.song)));
+    this.tracks = [...kept.map((track) => known.get(track.song) || track), ...added];
+    this.index = this.tracks.findIndex((track) => track.song === now?.song);
+  }
+
+  #drawn(tracks) {
+    return this.shuffled ? tracks.toSorted((a, b) => lot(this.seed, a.song) - lot(this.seed, b.song)) : tracks;
+  }
+
+  /** Mixes all songs but the one that plays, which comes first; or brings the list's own order back. */
+  shuffle(on) {
+    const now = this.current;
+    this.shuffled = on;
+    this.arranged = false;
+    if (on) {
+      this.seed = Math.floor(Math.random() * 2 ** 31);
+      this.tracks = [...(now ? [now] : []), ...this.#drawn(this.tracks.filter((track) => track !== now))];
+    } else {
+      const place = (track) => this.listed.indexOf(track.song);
+      this.tracks = this.tracks.toSorted((a, b) => place(a) - place(b));
+    }
+    this.index = this.tracks.indexOf(now);
+    this.save();
+  }
+
+  /** Takes a song out; the one that plays stays. */
+  remove(index) {
+    if (index === this.index || !this.tracks[index]) return;
+    this.removed.push(this.tracks[index].song);
+    this.tracks.splice(index, 1);
+    if (index < this.index) this.index -= 1;
+    this.save();
+  }
+
+  /** Puts a song at another place. */
+  move(from, to) {
+    if (from === to || !this.tracks[from] || !this.tracks[to]) return;
+    const now = this.current;
+    this.tracks.splice(to, 0, ...this.tracks.splice(from, 1));
+    this.index = this.tracks.indexOf(now);
+    this.arranged = true;
+    this.save();
+  }
+
+  /** Returns all that must be known to go on with it elsewhere. */
+  get content() {
+    const { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged } = this;
+    return { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged };
+  }
+
+  save() {
+    store(sessionStorage, KEY, this.content);
+    this.savePosition(this.timeS, this.wasPlaying);
+  }
+
+  /** Keeps how far the song is; apart from the songs, because it changes every other second. */
+  savePosition(timeS, wasPlaying) {
+    Object.assign(this, { timeS, wasPlaying });
+    store(sessionStorage, POSITION, { timeS, wasPlaying, savedAt: Date.now() });
   }
 
   restore() {
-    try {
-      Object.assign(this, JSON.parse(sessionStorage.getItem(KEY) || "{}"));
-    } catch {
-      this.tracks = [];
-      this.index = -1;
-    }
+    Object.assign(this, stored(sessionStorage, KEY), stored(sessionStorage, POSITION));
+    if (!Array.isArray(this.tracks) || !this.tracks[this.index]) Object.assign(this, { tracks: [], index: -1 });
+  }
+}
+
+/** Writes a value; a browser that refuses storage still plays, it only forgets. */
+export function store(storage, key, value) {
+  try {
+    storage.setItem(key, JSON.stringify(value));
+  } catch {
+    // Storage is full, or switched off.
+  }
+}
+
+/** Reads a value; nothing where there is none, or none that can be read. */
+export function stored(storage, key) {
+  try {
+    return JSON.parse(storage.getItem(key) || "{}");
+  } catch {
+    return {};
   }
 }

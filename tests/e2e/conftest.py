@@ -19,20 +19,25 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Song
+from emotion.models import ModelVersion
 from emotion.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.browser import chromium
 from tests.factories import EstimateFactory
+from tests.training.made_models import held_out, made_run_folder, made_weights, worse
+from training import promotion, registry
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse its database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 SONG_SECONDS = 20.0
 _REQUESTS_END_WITHIN_S = 5.0
-_CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage"]
+# Without a graphics card, drawing by the processor itself is far cheaper than imitating one.
+_CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage", "--disable-gpu"]
 
 Opener = Callable[..., AbstractContextManager[Page]]
 
@@ -136,3 +141,15 @@ def place_audio(song: Song, recording: Path) -> None:
     path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(recording, path)
+
+
+@pytest.fixture
+def models(live_server: LiveServer, settings: Settings, tmp_path: Path) -> ModelVersion:
+    """A live model, one that passes the gate, and one that does not; returns the one that passes."""
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path / "shipped", "shipped-1")
+    held_out().save(settings.MOODPLANE_WEIGHTS.with_suffix(".predictions.npz"))
+    registry.shipped_register()
+    for version, predictions, bias in (("good-1", held_out(), 1.0), ("bad-1", worse(held_out(), "emopia"), 2.0)):
+        registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
+        promotion.gate_check(version=version)
+    return ModelVersion.objects.get(version="good-1")

@@ -87,7 +87,7 @@ def test_the_music_plays_on_while_pages_change(page: Page, songs: list[Song]) ->
     for link, heading in (("Songs", "Songs"), ("Status", "Status"), ("Playlists", "Your playlists")):
         page.get_by_role("navigation", name="Main").get_by_role("link", name=link).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
-        expect(page).to_have_title(f"{link} · Moodplane")
+        expect(page).to_have_title(f"♪ {title} · {link} · Moodplane")
     before_s = audio_time_s(page)
     page.go_back()
     expect(page.get_by_role("heading", level=1)).to_have_text("Status")
@@ -115,7 +115,7 @@ def test_a_keyboard_is_enough(page: Page, songs: list[Song]) -> None:
     slider = page.locator("#pad-valence")
     expect(slider).to_be_focused()
     page.keyboard.press("ArrowRight")
-    assert slider.input_value() == "0.02"
+    assert slider.input_value() == "0.01"
     page.keyboard.press("Home")
     expect(slider).to_have_attribute("aria-valuetext", "valence −1.00, very unpleasant")
     page.keyboard.press("Tab")

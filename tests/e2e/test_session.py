@@ -66,10 +66,11 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
     set_slider(page, "#start-valence", "PageUp", 3)
     set_slider(page, "#start-arousal", "PageUp", 3)
     expect(page.locator("#start-arousal")).to_have_attribute("aria-valuetext", "arousal +0.60, energetic")
+    page.get_by_text("Length and filters").click()
     page.get_by_label("Length").select_option("6")
     page.get_by_role("button", name="Show the way").click()
     preview = page.locator("#journey-preview[data-shown]")
-    expect(preview.locator(".way__song")).to_have_count(6)
+    expect(page.locator("#journey-way .way__song")).to_have_count(6)
     assert not Playlist.objects.exists()
     shown = preview.locator("[data-track]").evaluate_all("rows => rows.map(row => row.dataset.song)")
     page.get_by_role("button", name="Play this journey").click()
@@ -133,13 +134,47 @@ def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song])
         )
         expect(page.locator(f"#down-{before[2]}")).to_be_focused()
     assert Playlist.objects.get().arranged_at is not None
+    expect(page.locator("#playlist-changes")).to_contain_text("is at place 5 now.")
+    drag_and_take_out(page)
+
+
+def drag_and_take_out(page: Page) -> None:
+    """With the mouse the first song goes to the third place; taken out, it comes back there."""
+    before, rows = order(page), page.locator("#playlist-items [data-track]")
+    page.evaluate("scrollTo(0, 0)")
+    grip, third = rows.first.locator("[data-grip]").bounding_box(), rows.nth(2).bounding_box()
+    assert grip is not None
+    assert third is not None
+
+    def drag() -> None:
+        page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
+        page.mouse.down()
+        page.mouse.move(grip["x"] + 20, third["y"] + third["height"] * 0.75, steps=5)
+        expect(rows.nth(2)).to_have_attribute("data-song", before[0])
+
+    drag()
+    # Escape puts it back, and asks the server nothing.
+    page.keyboard.press("Escape")
+    assert order(page) == before
+    page.mouse.up()
+    drag()
+    with page.expect_response("**/move/"):
+        page.mouse.up()
+    expect(page.locator("#playlist-changes")).to_contain_text("is at place 3 now.")
+    expected = [*before[1:3], before[0], *before[3:]]
+    assert order(page) == expected
+    rows.nth(2).get_by_role("button", name="Remove").click()
+    expect(rows).to_have_count(len(before) - 1)
+    page.locator("#playlist-undo").get_by_role("button", name="Undo").click()
+    expect(rows).to_have_count(len(before))
+    assert order(page) == expected
+    expect(page.locator("#playlist-undo form")).to_have_count(0)
 
 
 def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs: list[Song]) -> None:
     page.goto("/")
-    box = page.locator("[data-pad-plane]").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] * 0.75)
+    for axis in ("valence", "arousal"):
+        page.locator(f"#pad-{axis}").fill("-0.5")
     page.get_by_role("button", name="I feel like this now").click()
     expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
     assert page.url.endswith("/")
@@ -159,8 +194,7 @@ def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[S
         page.get_by_role("button", name="I feel like this now").click()
         expect(page.locator("#mood-now")).to_contain_text("You said you feel neutral")
         page.get_by_role("link", name="Start a journey from here").click()
-        page.get_by_label("Lift").check()
-        page.get_by_role("button", name="Show the way").click()
+        page.get_by_role("button", name="Lift").click()
         expect(page.locator(".way__song")).to_have_count(12)
         first = page.locator("#journey-preview input[name=seed]").get_attribute("value")
         page.get_by_role("link", name="Another one").click()

@@ -24,8 +24,8 @@ from django.utils import timezone
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from catalog.models import Song, Upload
-from catalog.services import upload_create
+from catalog.models import Song, SongChange, Upload
+from catalog.services import session_open, upload_create
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.quadrants import Quadrant
 from emotion.services import perceived_label_set
@@ -57,6 +57,9 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
     perceived_label_set(user=user, song=songs[0], quadrant=Quadrant.Q1, valence=0.4, arousal=0.3)
     with make_audio(tmp_path / "tape.ogg", seconds=6.0).open("rb") as tape:
         upload_create(owner=user, file=tape, file_name=FILE_NAME)
+    session_open(
+        owner=user, file_name=FILE_NAME, size_bytes=90_000_000, fingerprint=FILE_NAME, metadata="filename dA=="
+    )
     Token.objects.create(user=user)
     _work_as_staff(user)
     return user
@@ -86,6 +89,7 @@ def _work_as_staff(user: User) -> None:
     now = timezone.now()
     Reanalysis.objects.create(model_version="m1", started_by=user, chain="c", beat_at=now)
     Retraining.objects.create(recipe="head", started_by=user)
+    SongChange.objects.create(made_by=user, undone_by=user, undone_at=now, n_songs=2)
     _log(user, user)
     _log(user, FeltRating.objects.filter(listener=user)[0])
 

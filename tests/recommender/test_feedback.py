@@ -13,6 +13,7 @@ from catalog.models import Song
 from recommender import selectors, services
 from recommender.exceptions import PlaylistNotFound, RatingInvalid
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.rows import estimates_playable
 from recommender.values import Listener
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
@@ -78,7 +79,7 @@ def test_ratings_move_the_next_list_and_the_reasons_say_so(alice: User, make_son
     """Who feels songs calmer than they sound is given more energetic ones, to feel what they asked for."""
     songs = make_songs(80, around=(0.0, 0.0), spread=1.0)
     listener = Listener(alice)
-    arousal = dict(selectors.estimates_playable().values_list("song_id", "arousal"))
+    arousal = dict(estimates_playable().values_list("song_id", "arousal"))
 
     def lists() -> list[Playlist]:
         return [services.playlist_create(listener=listener, target=HAPPY, seed=seed) for seed in range(4)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +11,7 @@ from catalog.models import Song
 from emotion.quadrants import Quadrant
 from recommender import selectors, services
 from recommender.values import Listener, Target
-from tests.factories import EstimateFactory, RatingFactory, SongFactory
+from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
 
 
@@ -22,15 +23,6 @@ def test_quadrants_are_counted_with_the_empty_ones(make_songs: SongMaker) -> Non
     assert selectors.quadrant_counts() == {Quadrant.Q1: 3, Quadrant.Q2: 0, Quadrant.Q3: 2, Quadrant.Q4: 0}
 
 
-def test_the_pad_shows_each_song_where_it_is(make_songs: SongMaker) -> None:
-    song = make_songs(4)[1]
-    points = {point.song_id: point for point in selectors.pad_points()}
-    estimate = song.estimates.get()
-    assert len(points) == 4
-    assert points[song.pk] == (song.pk, estimate.valence, estimate.arousal, Quadrant.Q1)
-    assert len(selectors.pad_points(limit=3)) == 3
-
-
 def test_songs_are_browsed_by_quadrant_with_their_estimates(make_songs: SongMaker) -> None:
     happy = make_songs(3)
     sad = make_songs(2, around=(-0.6, -0.6), genre="Jazz")
@@ -38,13 +30,52 @@ def test_songs_are_browsed_by_quadrant_with_their_estimates(make_songs: SongMake
     assert {song.pk for song in selectors.songs_browse()} == {song.pk for song in [*happy, *sad, waiting]}
     assert {song.pk for song in selectors.songs_browse(quadrant=Quadrant.Q3)} == {song.pk for song in sad}
     assert list(selectors.songs_browse(quadrant=Quadrant.Q3, genre="Rock")) == []
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
+    with CaptureQueriesContext(connection) as queries:
         found = {song.pk: song.current_estimates for song in selectors.songs_browse()}
-    assert len(queries) == 2
+    assert len(queries) == 3
     assert [estimate.song_id for estimate in found[happy[0].pk]] == [happy[0].pk]
     assert found[waiting.pk] == []
+
+
+@pytest.mark.django_db
+def test_songs_are_read_a_page_at_a_time_and_in_the_order_that_is_asked() -> None:
+    old = SongFactory(title="Beta", year=1961)
+    new = SongFactory(title="alpha", year=1999)
+    undated = SongFactory(title="Alpha", year=None)
+    for sort, songs in {
+        "": [undated, new, old],
+        "oldest": [old, new, undated],
+        "title": [undated, old, new],
+        "year": [new, old, undated],
+        "no such order": [undated, new, old],
+    }.items():
+        assert list(selectors.songs_browse(sort=sort)) == songs, sort
+    found = selectors.songs_browse(sort="year")
+    with CaptureQueriesContext(connection) as queries:
+        assert (len(found), found[1:3], found[0]) == (3, [old, undated], new)
+    assert len(queries) == 1 + 3 + 3
+    assert list(selectors.songs_browse(decade=1990)) == [new]
+    assert list(selectors.songs_browse(query="alpha", sort="oldest")) == [new, undated]
+
+
+@pytest.mark.django_db
+def test_a_word_of_very_many_songs_finds_the_newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = SongFactory(title="Rain rain", artist=ArtistFactory(name="Rain"))
+    newest = SongFactory(title="Rain")
+    assert list(selectors.songs_browse(query="rain")) == [best, newest]
+    monkeypatch.setattr(selectors, "RANKED_AT_MOST", 1)
+    assert list(selectors.songs_browse(query="rain")) == [newest, best]
+
+
+def test_a_song_that_failed_is_not_among_the_similar_ones(make_songs: SongMaker) -> None:
+    song, *_ = make_songs(5)
+    services.index_rebuild()
+    first = selectors.song_heard(song.pk).similar[0]
+    Song.objects.filter(pk=first.pk).update(state=Song.State.FAILED)
+    heard = selectors.song_heard(song.pk)
+    assert first not in heard.similar
+    assert [estimate.song_id for estimate in heard.hearings] == [song.pk]
+    assert selectors.song_heard(SongFactory().pk) == ([], [])
 
 
 def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMaker) -> None:

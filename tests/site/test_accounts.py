@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -96,3 +97,63 @@ def test_guessing_passwords_for_a_token_is_slowed(alice: User) -> None:
     assert answers[20].status_code == 429
     assert answers[20].json()["code"] == "throttled"
     assert int(answers[20]["Retry-After"]) > 0
+
+
+# --- The account, the theme and the pages of errors -----------------------------------------------------------------
+
+
+def test_the_account_page_is_for_whoever_is_signed_in(client: Client, client_alice: Client) -> None:
+    assert client.get(reverse("accounts:account"))["Location"] == "/accounts/login/?next=/accounts/"
+    page = client_alice.get(reverse("accounts:account")).content.decode()
+    assert "<h1>alice</h1>" in page
+    assert reverse("recommender:me") in page
+
+
+def test_a_password_is_changed_and_the_session_stays(client_alice: Client, alice: User) -> None:
+    new = "a much longer secret 17"
+    answer = client_alice.post(
+        reverse("accounts:password"),
+        {"old_password": PASSWORD, "new_password1": new, "new_password2": new},
+        follow=True,
+    )
+    assert "Your password was changed." in answer.content.decode()
+    alice.refresh_from_db()
+    assert alice.check_password(new)
+
+
+def test_a_theme_is_kept_and_given_back(client: Client) -> None:
+    choose = reverse("accounts:theme")
+    answer = client.post(choose, {"theme": "dark", "next": "/songs/"})
+    assert answer["Location"] == "/songs/"
+    assert 'data-theme="dark"' in client.get("/songs/").content.decode()
+    client.post(choose, {"theme": "auto"})
+    assert "data-theme=" not in client.get("/songs/").content.decode()
+
+
+@pytest.mark.parametrize("theme", ["", "pink", '"><script>'])
+def test_what_is_no_theme_is_the_systems(client: Client, theme: str) -> None:
+    client.cookies["theme"] = theme
+    assert "data-theme=" not in client.get("/songs/").content.decode()
+
+
+def test_a_theme_never_leads_away(client: Client) -> None:
+    answer = client.post(reverse("accounts:theme"), {"theme": "dark", "next": "https://evil.example/"})
+    assert answer["Location"] == "/"
+
+
+def test_a_lost_page_offers_a_search(client: Client) -> None:
+    page = client.get("/nothing-is-here/")
+    assert page.status_code == 404
+    assert f'action="{reverse("recommender:song_list")}"' in page.content.decode()
+
+
+def test_who_may_not_is_told_what_to_do(client_alice: Client) -> None:
+    page = client_alice.get(reverse("training:models"))
+    assert page.status_code == 403
+    assert "You are signed in as alice." in page.content.decode()
+    assert "ask whoever runs this server" in page.content.decode()
+
+
+@pytest.mark.parametrize("template", ["400.html", "500.html"])
+def test_pages_that_stand_alone_need_nothing(template: str) -> None:
+    assert 'href="/"' in render_to_string(template)

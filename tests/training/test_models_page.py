@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from emotion import services
-from emotion.models import ModelVersion, Reanalysis
+from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.quadrants import Quadrant
 from emotion.selectors import live_model
 from tests.factories import EstimateFactory, WorkerFactory
@@ -20,6 +22,8 @@ from training import promotion, registry
 from training.charts import BOTTOM, LEFT, RIGHT, TOP, curve_chart, reliability_chart
 from training.models import ModelEvent, Retraining
 from training.predictions import Predictions
+from training.selectors import agreement_by_week
+from training.side_by_side import side_by_side
 
 pytestmark = pytest.mark.django_db
 
@@ -50,7 +54,7 @@ def test_only_the_staff_comes_in(
 ) -> None:
     one = [live.pk]
     reads = [MODELS, reverse("training:model_detail", args=one), reverse("training:model_promote", args=one)]
-    reads.append(reverse("training:model_rollback"))
+    reads += [reverse("training:model_rollback"), reverse("training:model_compare")]
     writes = [reverse(f"training:{name}", args=one) for name in ("model_check", "model_promote")]
     writes += [reverse(f"training:{name}") for name in ("model_rollback", "reanalysis", "retraining")]
     for stranger in (client_alice, client_bob, client_cleo):
@@ -265,3 +269,49 @@ def test_charts_stay_inside_their_frame() -> None:
     assert curve_chart("loss", {"0": [2.0, 1.0], "1": [1.0, 0.5]}).sentence == (
         "1.500 in the first epoch, 0.750 in the last of 2 (2 folds, means)."
     )
+
+
+# --- Side by side ---------------------------------------------------------------------------------------------------
+
+
+def test_two_models_stand_side_by_side(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
+    mine = candidate(tmp_path)
+    compared = page(client_staff, f"{reverse('training:model_compare')}?a={live.pk}&b={mine.pk}")
+    assert f"{live.version} and {mine.version}" in compared
+    assert compared.count('class="confusion"') == 2 * len(mine.report["scores"])
+    for source, scores in mine.report["scores"].items():
+        assert f'<th scope="row">{source}</th>' in compared
+        assert f"{scores['accuracy']:.3f}" in compared
+    assert reverse("training:model_compare") in page(client_staff)
+
+
+@pytest.mark.parametrize("query", ["", "?a=1", "?a=x&b=y", "?a=4711&b=4712"])
+def test_without_two_models_the_page_asks_which(live: ModelVersion, client_staff: Client, query: str) -> None:
+    assert "Choose two models." in page(client_staff, reverse("training:model_compare") + query)
+
+
+def test_what_one_model_lacks_stays_empty() -> None:
+    mine = {"scores": {"emopia": {"accuracy": 0.5, "accuracy_interval": [0.4, 0.6], "macro_f1": 0.4, "ece": 0.1}}}
+    rows = side_by_side(mine, {"scores": {"emopia": {"accuracy": 0.75}, "deam": {"ece": 0.2}}})
+    first = rows[0]
+    assert (first.source, first.difference) == ("emopia", 0.25)
+    assert first.cells[0] is not None
+    assert first.cells[0].interval == (0.4, 0.6)
+    assert [row.source for row in rows] == ["emopia"] * 3 + ["deam"] * 3
+    assert rows[1].cells[1] is None
+    assert rows[1].difference is None
+
+
+# --- Agreement over time --------------------------------------------------------------------------------------------
+
+
+def test_agreement_is_told_week_by_week(live: ModelVersion, alice: User, bob: User, client_staff: Client) -> None:
+    assert "Nobody said yet what a song expresses." in page(client_staff)
+    song = EstimateFactory(quadrant=Quadrant.Q1).song
+    for rater, quadrant, weeks_ago in ((alice, Quadrant.Q1, 0), (bob, Quadrant.Q3, 2)):
+        label = PerceivedLabel.objects.create(song=song, rater=rater, quadrant=quadrant)
+        PerceivedLabel.objects.filter(pk=label.pk).update(updated_at=timezone.now() - timedelta(weeks=weeks_ago))
+    assert [(week.labels, week.agreeing) for week in agreement_by_week()] == [(1, 0), (1, 1)]
+    told = page(client_staff)
+    assert "1 of 2 labels by 2 people agree" in told
+    assert "From 0 % in the first week to 100 % in the last." in told

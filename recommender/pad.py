@@ -1,0 +1,80 @@
+"""The songs on the mood pad, encoded once for each state of the index and not for each request."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog.models import Song
+from recommender.candidates import songs_known
+from recommender.index import SongIndex
+from recommender.plane import encode
+
+
+@dataclass(frozen=True, slots=True)
+class PadPicture:
+    """What a browser draws, and an entity tag that is the same in every process that has the same songs."""
+
+    payload: bytes
+    etag: str
+
+
+class _Pad:
+    """Keeps the last picture for as long as the index and what lies beside it stay what they are."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._seen: tuple[SongIndex, SongIndex | None] | None = None
+        self._picture: PadPicture | None = None
+
+    def current(self) -> PadPicture:
+        index, fresh = songs_known()
+        with self._lock:
+            same = self._seen is not None and self._seen[0] is index and self._seen[1] is fresh
+            if self._picture is None or not same:
+                failed = _failed(fresh)
+                self._picture, self._seen = picture_of(index, fresh, failed), (index, fresh)
+            return self._picture
+
+
+def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray[np.int64] | None = None) -> PadPicture:
+    """Encode an index and the songs beside it, which are newer; of a song in both, the newer.
+
+    Args:
+        index: the published songs.
+        fresh: those that it has not seen.
+        failed: ids of songs that are in `fresh` and cannot be played.
+    """
+    known = index.columns
+    song_ids, perceived, quadrants = known.song_ids, known.perceived, known.quadrants
+    if fresh is not None and len(fresh):
+        newer = fresh.columns
+        if failed is not None:
+            newer = newer.take(~np.isin(newer.song_ids, failed))
+        kept = ~np.isin(song_ids, newer.song_ids)
+        song_ids = np.concatenate([song_ids[kept], newer.song_ids])
+        perceived = np.concatenate([perceived[kept], newer.perceived])
+        quadrants = np.concatenate([quadrants[kept], newer.quadrants])
+        order = np.argsort(song_ids, kind="stable")
+        song_ids, perceived, quadrants = song_ids[order], perceived[order], quadrants[order]
+    payload = encode(song_ids, perceived, quadrants)
+    return PadPicture(payload, f'"{hashlib.sha256(payload).hexdigest()[:24]}"')
+
+
+def _failed(fresh: SongIndex | None) -> NDArray[np.int64]:
+    """Return the ids of songs that cannot be played; what lies beside the index has them, the index has not."""
+    song_ids = [] if fresh is None else fresh.columns.song_ids.tolist()
+    failed = Song.objects.filter(pk__in=song_ids, state=Song.State.FAILED).values_list("pk", flat=True)
+    return np.asarray(list(failed) if song_ids else [], np.int64)
+
+
+_PAD = _Pad()
+
+
+def pad_picture() -> PadPicture:
+    """Return the songs as the mood pad shows them now."""
+    return _PAD.current()

@@ -1,0 +1,103 @@
+"""All songs on the plane in one compact answer: a dot for each while they are few, else a density and some dots. Pure.
+
+Browsers draw it (static/js/pad_points.js); docs/pad.md has the layout and what was measured.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAGIC = b"MPL1"
+HEADER = struct.Struct("<4sIII")
+# Up to so many songs each is a dot; 20,000 dots are drawn in a few milliseconds and weigh 80 kB.
+DOTS_LIMIT = 20_000
+# Beside a density, so many dots of songs show what is there; each can be pointed at.
+DENSITY_DOTS = 4_000
+# Cells of the density along each axis.
+CELLS = 64
+# A coordinate takes 11 bits: a step is a third of a pixel on a plane of 600 pixels.
+_LEVELS = 2047
+_SAMPLE_SEED = 7
+# A cell of a density with no more songs than these is too faint to be seen, so one of them is always a dot.
+_LONELY = 8
+
+
+def encode(
+    song_ids: NDArray[np.int64],
+    perceived: NDArray[np.float64],
+    quadrants: NDArray[np.uint8],
+    *,
+    limit: int = DOTS_LIMIT,
+) -> bytes:
+    """Encode songs for the mood pad.
+
+    Args:
+        song_ids: `(n,)`, ascending and above 0.
+        perceived: `(n, 2)`, valence and arousal in [-1, 1].
+        quadrants: `(n,)`, 1 to 4.
+        limit: from more songs than these on, a density takes the place of most dots.
+
+    Returns:
+        A header (magic, songs, dots, cells along an axis or 0), three bytes for each dot (valence and arousal of 11
+        bits each and the quadrant of 2, low bits first), the differences of the dots' ids, and the songs in each cell
+        row by row from the lowest arousal. The last two are LEB128: seven bits a byte, low ones first.
+    """
+    if len(song_ids) <= limit:
+        return _encode(len(song_ids), song_ids, perceived, quadrants, None)
+    cells = cells_of(perceived)
+    counts = np.bincount(cells, minlength=CELLS * CELLS)
+    rows = _sample(cells, counts, min(DENSITY_DOTS, limit))
+    return _encode(len(song_ids), song_ids[rows], perceived[rows], quadrants[rows], counts)
+
+
+def cells_of(perceived: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the cell `(n,)` of the density that each point `(n, 2)` lies in, counted row by row."""
+    places = np.clip(((perceived + 1.0) * (CELLS / 2)).astype(np.int64), 0, CELLS - 1)
+    return np.asarray(places[:, 1] * CELLS + places[:, 0], np.int64)
+
+
+def varints(values: NDArray[np.int64]) -> bytes:
+    """Write numbers `(n,)` of at most 63 bits, none negative, as LEB128."""
+    left = np.asarray(values, np.uint64)
+    lengths = np.ones(len(left), np.int64)
+    for bits in range(7, 63, 7):
+        lengths += left >> np.uint64(bits) > 0
+    ends = np.cumsum(lengths)
+    written = np.zeros(int(ends[-1]) if len(ends) else 0, np.uint8)
+    for place in range(int(lengths.max(initial=0))):
+        long_enough = lengths > place
+        more = np.where(lengths[long_enough] > place + 1, 0x80, 0)
+        digit = left[long_enough] >> np.uint64(7 * place) & np.uint64(0x7F)
+        written[(ends - lengths)[long_enough] + place] = digit.astype(np.uint8) | more.astype(np.uint8)
+    return written.tobytes()
+
+
+def _encode(
+    n_songs: int,
+    song_ids: NDArray[np.int64],
+    perceived: NDArray[np.float64],
+    quadrants: NDArray[np.uint8],
+    counts: NDArray[np.int64] | None,
+) -> bytes:
+    header = HEADER.pack(MAGIC, n_songs, len(song_ids), 0 if counts is None else CELLS)
+    steps = varints(np.diff(song_ids, prepend=0))
+    density = b"" if counts is None else varints(counts)
+    return b"".join((header, _dots(perceived, quadrants), steps, density))
+
+
+def _dots(perceived: NDArray[np.float64], quadrants: NDArray[np.uint8]) -> bytes:
+    levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
+    packed = levels[:, 0] | levels[:, 1] << 11 | (quadrants.astype("<u4") - 1) << 22
+    return packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+
+
+def _sample(cells: NDArray[np.int64], counts: NDArray[np.int64], n_dots: int) -> NDArray[np.int64]:
+    """Return some rows by chance, and one of every cell that has few songs, so that nothing lonely is lost."""
+    by_chance = np.random.default_rng(_SAMPLE_SEED).choice(len(cells), n_dots, replace=False)
+    is_lonely = (counts[cells] <= _LONELY) if len(cells) else np.zeros(0, bool)
+    rows = np.flatnonzero(is_lonely)
+    _, first = np.unique(cells[rows], return_index=True)
+    return np.union1d(by_chance, rows[first])

@@ -1,0 +1,40 @@
+/* A list that plays counts on: how many of its songs were heard, and how much is left. */
+
+import { interpolate, ngettext } from "./words.js";
+
+function clock(seconds) {
+  const whole = Math.max(Math.round(seconds), 0);
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  const two = (number) => String(number).padStart(2, "0");
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+function count(list) {
+  const bar = document.querySelector("[data-heard-bar]");
+  const words = document.querySelector("[data-heard-words]");
+  if (!bar || !words) return;
+  const rows = [...list.querySelectorAll("[data-track]")];
+  const heard = rows.filter((row) => row.dataset.played === "true");
+  const left = rows.filter((row) => row.dataset.played !== "true").reduce((sum, row) => sum + Number(row.dataset.seconds || 0), 0);
+  bar.max = rows.length;
+  bar.value = heard.length;
+  const fmt = ngettext("%(heard)s of %(n)s song heard, %(left)s left", "%(heard)s of %(n)s songs heard, %(left)s left", rows.length);
+  words.textContent = interpolate(fmt, { heard: heard.length, n: rows.length, left: clock(left) }, true);
+}
+
+// Events of an audio element do not bubble, but can be caught on their way down.
+document.addEventListener("playing", (event) => {
+  const player = event.target.closest?.("#player");
+  const list = player && document.querySelector(`#playlist-items[data-playlist="${player.dataset.playlist}"]`);
+  const row = list?.querySelector(`[data-song="${player.dataset.song}"]`);
+  if (!row) return;
+  row.dataset.played = "true";
+  row.classList.add("is-played");
+  count(list);
+}, true);
+
+// A list that was ranked again brings its own marks; the words beside it follow.
+document.addEventListener("htmx:load", (event) => {
+  const { elt } = event.detail;
+  if (elt.id === "playlist-items") count(elt);
+});

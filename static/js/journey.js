@@ -1,0 +1,284 @@
+/* The journey page: a handle on the plane for each point of the way. The sliders under it are the truth, a handle moves
+ * them; after a change the way is looked for again, and an answer to what was asked before is dropped.
+ */
+
+import { Names, showCard } from "./pad_names.js";
+import { PlaneView, clamp, percent, toStep } from "./pad_view.js";
+import { arousalText, placeWords, valenceText } from "./pad_words.js";
+import { gettext, interpolate } from "./words.js";
+
+const STEP = 0.05;
+const LONG_STEP = 0.2;
+const LOOK_AFTER_MS = 350;
+// A press on the plane that moved less than this adds a way-point.
+const TAP_PX = 8;
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
+/** A point of the way: its row with two sliders, and its handle on the plane. */
+class WayPoint {
+  constructor(row, journey) {
+    this.row = row;
+    this.journey = journey;
+    this.name = row.dataset.journeyPoint;
+    this.valence = row.querySelector("[name$=_valence]");
+    this.arousal = row.querySelector("[name$=_arousal]");
+    this.tick = row.querySelector("[data-journey-tick]");
+    this.label = row.querySelector(".way-point__label").textContent;
+    this.handle = document.createElement("button");
+    Object.assign(this.handle, { type: "button", className: `handle handle--${this.name}` });
+    this.handle.dataset.journeyHandle = this.name;
+    this.handle.setAttribute("aria-describedby", "journey-handle-hint");
+    journey.plane.append(this.handle);
+    this.listen();
+  }
+
+  get counts() {
+    return !this.tick || this.tick.checked;
+  }
+
+  get place() {
+    return [Number(this.valence.value), Number(this.arousal.value)];
+  }
+
+  set place([v, a]) {
+    this.valence.value = toStep(v);
+    this.arousal.value = toStep(a);
+  }
+
+  listen() {
+    for (const slider of [this.valence, this.arousal]) slider.addEventListener("input", () => this.journey.changed(this));
+    this.tick?.addEventListener("change", () => this.journey.changed(this));
+    this.row.querySelector("[data-journey-remove]")?.addEventListener("click", () => this.journey.remove(this));
+    this.handle.addEventListener("keydown", (event) => this.key(event));
+    this.handle.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      this.handle.setPointerCapture(event.pointerId);
+      this.before = this.place;
+      event.stopPropagation();
+    });
+    this.handle.addEventListener("pointermove", (event) => {
+      if (!this.handle.hasPointerCapture(event.pointerId) || !this.before) return;
+      this.place = this.journey.view.placeOf(event);
+      this.journey.changed(this);
+    });
+    for (const name of ["pointerup", "pointercancel"]) this.handle.addEventListener(name, () => { this.before = null; });
+  }
+
+  key(event) {
+    if (event.key === "Escape" && this.before) {
+      this.place = this.before;
+      this.before = null;
+    } else if ((event.key === "Delete" || event.key === "Backspace") && this.tick) {
+      event.preventDefault();
+      this.journey.remove(this);
+      return;
+    } else if (ARROWS[event.key]) {
+      event.preventDefault();
+      const [v, a] = this.place;
+      const step = event.shiftKey ? LONG_STEP : STEP;
+      this.place = [clamp(v + ARROWS[event.key][0] * step), clamp(a + ARROWS[event.key][1] * step)];
+      this.journey.say(this.words);
+    } else {
+      return;
+    }
+    this.journey.changed(this);
+  }
+
+  get words() {
+    return interpolate(gettext("%(point)s: %(place)s"), { point: this.label, place: placeWords(...this.place) }, true);
+  }
+
+  show() {
+    const [v, a] = this.place;
+    this.row.hidden = this.handle.hidden = !this.counts;
+    this.journey.view.put(this.handle, v, a);
+    this.handle.setAttribute("aria-label", this.words);
+    this.row.querySelector("[data-journey-place]").textContent = placeWords(v, a);
+    this.valence.setAttribute("aria-valuetext", valenceText(v));
+    this.arousal.setAttribute("aria-valuetext", arousalText(a));
+  }
+}
+
+class Journey {
+  constructor(root) {
+    this.root = root;
+    this.plane = root.querySelector("[data-plane]");
+    this.card = root.querySelector("[data-plane-card]");
+    this.form = root.querySelector("#journey-form");
+    this.adding = root.querySelector("[data-journey-add]");
+    this.said = root.querySelector("[data-journey-said]");
+    this.view = new PlaneView(this.plane, root.dataset.pointsUrl);
+    this.names = new Names(root.dataset.songUrl);
+    this.points = [...root.querySelectorAll("[data-journey-point]")].map((row) => new WayPoint(row, this));
+    this.presets = [...root.querySelectorAll("[data-preset]")];
+    this.looking = this.asked = this.sent = 0;
+    this.listen();
+    this.show();
+    this.view.load();
+  }
+
+  close() {
+    clearTimeout(this.looking);
+    this.names.forget();
+    this.view.close();
+  }
+
+  listen() {
+    this.adding.addEventListener("click", () => this.add());
+    for (const preset of this.presets) preset.addEventListener("click", (event) => this.take(event, preset));
+    // Length and filters, which lie in the form beside the points.
+    this.form.addEventListener("submit", (event) => {
+      this.wished = Boolean(event.submitter);
+      clearTimeout(this.looking);
+      this.looking = 0;
+      this.asked += 1;
+      // Before htmx sends what is asked.
+    }, { capture: true });
+    this.form.addEventListener("htmx:beforeRequest", (event) => { if (event.target === this.form) this.sent = this.asked; });
+    // htmx waits for an answer before it asks again (hx-sync); one that is out of date by then is not shown.
+    this.root.addEventListener("htmx:beforeSwap", (event) => {
+      if (event.detail.requestConfig?.elt === this.form && (this.looking || this.sent !== this.asked)) event.detail.shouldSwap = false;
+    });
+    this.form.addEventListener("input", (event) => { if (event.target.closest("[data-limits]")) this.look(); });
+    this.plane.addEventListener("pointerdown", (event) => { this.pressed = [event.clientX, event.clientY]; });
+    this.plane.addEventListener("click", (event) => this.tap(event));
+    this.plane.addEventListener("pointermove", (event) => this.hover(event));
+    this.plane.addEventListener("pointerleave", () => this.rest());
+    for (const [on, off] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
+      this.root.addEventListener(on, (event) => this.tell(event.target, true));
+      this.root.addEventListener(off, (event) => this.tell(event.target, false));
+    }
+  }
+
+  /* The way ------------------------------------------------------------------------------------------------------ */
+
+  get way() {
+    return this.points.filter((point) => point.counts);
+  }
+
+  get free() {
+    return this.points.find((point) => !point.counts);
+  }
+
+  show() {
+    for (const point of this.points) point.show();
+    this.adding.hidden = !this.free;
+    const line = this.way.map(({ place: [v, a] }) => `${percent(v).toFixed(2)},${percent(-a).toFixed(2)}`).join(" ");
+    this.root.querySelector("[data-journey-asked]").setAttribute("points", line);
+  }
+
+  /** An answer brings its own line of what was asked, and the seed that keeps the songs alike while a point moves. */
+  answered() {
+    this.show();
+    const preview = this.root.querySelector("#journey-preview");
+    // Whoever asked with the button wants to see; whoever drags a point looks at the plane.
+    if (this.wished && preview.getBoundingClientRect().top > innerHeight * 0.7) preview.scrollIntoView();
+    this.wished = false;
+    const seed = this.root.querySelector("#journey-preview [name=seed]");
+    if (seed) this.form.querySelector("[data-journey-seed]").value = seed.value;
+  }
+
+  changed(point) {
+    for (const preset of this.presets) preset.setAttribute("aria-pressed", "false");
+    this.show();
+    this.view.light(...point.place);
+    this.look();
+  }
+
+  /** Looks for the way again, once nothing has changed for a moment. */
+  look() {
+    clearTimeout(this.looking);
+    this.looking = setTimeout(() => {
+      this.looking = 0;
+      if (this.form.isConnected) this.form.requestSubmit();
+    }, LOOK_AFTER_MS);
+  }
+
+  /** Adds a way-point, before the end: at a place, or in the middle of the last leg. */
+  add(place) {
+    const point = this.free;
+    if (!point) return;
+    const [before, end] = this.way.slice(-2).map((each) => each.place);
+    point.tick.checked = true;
+    point.place = place ?? [(before[0] + end[0]) / 2, (before[1] + end[1]) / 2];
+    this.changed(point);
+    point.handle.focus();
+  }
+
+  /** Takes a way-point away; those behind it move up, so that the free ones are last. */
+  remove(point) {
+    const vias = this.points.filter((each) => each.tick);
+    for (let at = vias.indexOf(point); at < vias.length; at++) {
+      const next = vias[at + 1];
+      vias[at].tick.checked = Boolean(next?.counts);
+      if (next) vias[at].place = next.place;
+    }
+    this.changed(point);
+    this.say(gettext("The way-point was removed."));
+    (this.free ? this.adding : point.handle).focus();
+  }
+
+  /** Moves the points as a way with a name has them; without this the button asks the server for the same. */
+  take(event, preset) {
+    event.preventDefault();
+    const { valence, arousal, variety } = preset.dataset;
+    const start = this.points[0].place;
+    for (const point of this.points) if (point.tick) point.tick.checked = false;
+    this.points.at(-1).place = valence === undefined ? start : [Number(valence), Number(arousal)];
+    if (variety) this.form.querySelector("[name=variety]").value = variety;
+    this.changed(this.points.at(-1));
+    preset.setAttribute("aria-pressed", "true");
+    this.say(this.points.at(-1).words);
+  }
+
+  say(words) {
+    this.said.textContent = words;
+  }
+
+  /* Pointing ----------------------------------------------------------------------------------------------------- */
+
+  tap(event) {
+    if (event.target.closest("[data-journey-handle], [data-journey-stop]") || !this.pressed) return;
+    if (Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]) > TAP_PX) return;
+    this.add(this.view.placeOf(event));
+  }
+
+  hover(event) {
+    if (event.buttons || event.pointerType === "touch") return;
+    const place = this.view.placeOf(event);
+    const dot = event.target.closest("[data-journey-handle], [data-journey-stop]") ? -1 : this.view.pointed(...place);
+    this.view.light(...place, dot);
+    if (dot === this.pointedAt) return;
+    this.pointedAt = dot;
+    this.card.hidden = true;
+    this.names.forget();
+    if (dot < 0) return;
+    const { id, valence, arousal } = this.view.points;
+    this.names.ask(id[dot], (fragment) => showCard(this.view, this.card, fragment, valence[dot], arousal[dot]));
+  }
+
+  rest() {
+    this.pointedAt = undefined;
+    this.names.forget();
+    this.card.hidden = true;
+    this.view.dark();
+  }
+
+  /** A row that is pointed at or focused shows its place on the way, and a place its row. */
+  tell(target, on) {
+    const at = target.closest?.("[data-journey-row]")?.dataset.journeyRow ?? target.closest?.("[data-journey-stop]")?.dataset.journeyStop;
+    if (!at) return;
+    for (const each of this.root.querySelectorAll(`[data-journey-row="${at}"], [data-journey-stop="${at}"]`)) {
+      each.classList.toggle("is-told", on);
+      // SVG paints in the order of its elements: what is told lies on top.
+      if (on && each.matches("[data-journey-stop]") && each !== target.closest("[data-journey-stop]")) each.parentNode.append(each);
+    }
+  }
+}
+
+/** Sets up the page; `close()` of what is returned lets go of it. */
+export function setUpJourney(root) {
+  const journey = new Journey(root);
+  root.addEventListener("htmx:afterSettle", () => journey.answered());
+  return journey;
+}

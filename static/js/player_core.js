@@ -1,0 +1,211 @@
+/* The player: what plays, what comes next, and what the listener asks for. It shows nothing; see player_view.js.
+ *
+ * It tells what happens by events: "track" (another song, or its description changed), "state" (plays or not, modes),
+ * "time", "queue" (the songs or their order), "volume", and "say" with a sentence.
+ */
+
+import { reportCompleted, reportPlayed, reportSkipped } from "./player_reports.js";
+import { REPEATS } from "./player_settings.js";
+import { gettext } from "./words.js";
+
+const PREPARE_BEFORE_END_S = 20;
+const PREPARE_AFTER_S = 8;
+const SAVE_EVERY_S = 2;
+
+export class Player extends EventTarget {
+  constructor(queue, sound, settings) {
+    super();
+    Object.assign(this, { queue, sound, settings, wanted: false, recorded: false });
+    sound.set(settings.level, settings.muted);
+    sound.addEventListener("playing", () => this.#began());
+    sound.addEventListener("timeupdate", () => this.#moved());
+    sound.addEventListener("ended", () => this.#ended());
+    for (const type of ["durationchange", "seeked"]) sound.addEventListener(type, () => this.tell("time"));
+    for (const type of ["play", "pause", "ended", "emptied"]) sound.addEventListener(type, () => this.tell("state"));
+    sound.addEventListener("pause", () => queue.savePosition(sound.timeS, this.wanted));
+  }
+
+  tell(type, detail = null) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  say(sentence) {
+    this.tell("say", sentence);
+  }
+
+  get hasNext() {
+    return this.queue.nextIndex(this.settings.repeat) >= 0;
+  }
+
+  async play() {
+    if (!this.queue.current) return;
+    this.wanted = true;
+    // After a failure the element holds nothing that could play.
+    if (this.sound.audio.error || !this.sound.audio.getAttribute("src")) this.open(this.queue.timeS);
+    try {
+      await this.sound.play();
+    } catch (error) {
+      if (error.name !== "NotAllowedError") return;
+      this.wanted = false;
+      this.say(gettext("Press play to go on: the browser waits for you."));
+    }
+  }
+
+  pause() {
+    this.wanted = false;
+    this.sound.pause();
+  }
+
+  toggle() {
+    if (this.sound.paused) this.play();
+    else this.pause();
+  }
+
+  /** Opens the current song of the queue without starting it. */
+  open(timeS = 0) {
+    this.recorded = false;
+    this.say("");
+    this.sound.open(this.queue.current.src, timeS);
+    this.tell("track");
+    this.tell("state");
+  }
+
+  /** Plays a list of the page from one of its songs on. */
+  start(list, index) {
+    this.#noteSkip();
+    this.queue.fill(list, index);
+    this.tell("start");
+    this.sound.unlock();
+    this.open();
+    this.play();
+    this.tell("queue");
+  }
+
+  /** Goes to a song of the queue. */
+  jump(index, { playing = true } = {}) {
+    if (!this.queue.tracks[index]) return;
+    this.queue.index = index;
+    this.queue.timeS = 0;
+    this.queue.save();
+    this.open();
+    if (playing) this.play();
+    this.tell("queue");
+  }
+
+  /** The listener asks for a song of the queue: leaving the one that plays is noted. */
+  choose(index) {
+    if (index !== this.queue.index) this.#noteSkip();
+    this.jump(index);
+  }
+
+  next() {
+    if (this.hasNext) this.choose(this.queue.nextIndex(this.settings.repeat));
+  }
+
+  previous() {
+    // As on any player: back to the beginning first, to the previous song only from there.
+    const index = this.queue.previousIndex(this.settings.repeat);
+    if (this.sound.timeS > 4 || index < 0) this.seek(0);
+    else this.jump(index);
+  }
+
+  seek(timeS) {
+    this.sound.seek(timeS);
+    this.queue.savePosition(this.sound.timeS, this.wanted);
+    this.tell("time");
+  }
+
+  seekBy(seconds) {
+    this.seek(this.sound.timeS + seconds);
+  }
+
+  stop() {
+    this.pause();
+    this.seek(0);
+  }
+
+  setVolume(level, muted = false) {
+    this.sound.set(level, muted);
+    this.settings.change({ level: this.sound.level, muted });
+    this.tell("volume");
+  }
+
+  mute() {
+    this.setVolume(this.sound.level, !this.sound.muted);
+  }
+
+  shuffle() {
+    this.queue.shuffle(!this.queue.shuffled);
+    this.tell("queue");
+    this.tell("state");
+  }
+
+  repeat() {
+    const repeat = REPEATS[(REPEATS.indexOf(this.settings.repeat) + 1) % REPEATS.length];
+    this.settings.change({ repeat });
+    this.tell("state");
+  }
+
+  #noteSkip() {
+    const { current, playlist } = this.queue;
+    if (current && this.recorded && !this.sound.audio.ended) reportSkipped(current, playlist, this.sound.timeS);
+  }
+
+  #noteEnd() {
+    const { current, playlist } = this.queue;
+    if (current && this.recorded) reportCompleted(current, playlist, this.sound.timeS);
+  }
+
+  #began() {
+    this.say("");
+    if (this.recorded || !this.queue.current) return;
+    this.recorded = true;
+    reportPlayed(this.queue.current, this.queue.playlist);
+  }
+
+  #moved() {
+    this.tell("time");
+    const { timeS } = this.sound;
+    if (Math.abs(timeS - this.queue.timeS) >= SAVE_EVERY_S) this.queue.savePosition(timeS, this.wanted);
+    this.#lookAhead(timeS, this.sound.durationS - timeS);
+  }
+
+  /** Gets the next song ready, and goes over to it where the listener wants one song to fade into the next. */
+  #lookAhead(timeS, leftS) {
+    const index = this.queue.nextIndex(this.settings.repeat);
+    if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
+    const { src } = this.queue.tracks[index];
+    const line = navigator.connection;
+    const soon = line?.effectiveType === "4g" && timeS > PREPARE_AFTER_S;
+    if (!line?.saveData && (soon || leftS < PREPARE_BEFORE_END_S)) this.sound.prepare(src);
+    const fadeS = Math.min(this.settings.fadeS, this.sound.durationS / 3);
+    if (fadeS && leftS <= fadeS && leftS > 0 && !this.sound.fading && !this.sound.paused && this.sound.canFade) {
+      this.#glide(index, leftS);
+    }
+  }
+
+  #glide(index, seconds) {
+    this.#noteEnd();
+    this.queue.index = index;
+    this.queue.timeS = 0;
+    this.queue.save();
+    this.recorded = false;
+    this.sound.crossfade(this.queue.current.src, seconds).catch(() => this.tell("state"));
+    for (const type of ["track", "state", "queue"]) this.tell(type);
+  }
+
+  #ended() {
+    this.#noteEnd();
+    if (this.settings.repeat === "one" || (this.hasNext && this.queue.tracks.length === 1)) {
+      this.recorded = false;
+      this.seek(0);
+      this.play();
+    } else if (this.hasNext) {
+      this.jump(this.queue.nextIndex(this.settings.repeat));
+    } else {
+      this.wanted = false;
+      this.queue.savePosition(0, false);
+      this.say(gettext("That was the last song of the list."));
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/* Liking the song that plays, from the bar or by a key; pressed again, it is taken back. */
+
+import { announceRerank, post } from "./player_reports.js";
+import { part } from "./player_view.js";
+import { gettext, interpolate } from "./words.js";
+
+const say = (sentence) => document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
+
+export function attachLike(player) {
+  const button = part("like");
+  let liked = false;
+  let asked = "";
+
+  function show(value) {
+    liked = value;
+    button.setAttribute("aria-pressed", String(liked));
+    part("like-icon").setAttribute("href", liked ? "#i-heart-full" : "#i-heart");
+  }
+
+  /** Asks what was said of the song before. */
+  async function follow() {
+    const track = player.queue.current;
+    if (!track?.likedUrl || track.song === asked) return;
+    asked = track.song;
+    show(false);
+    try {
+      const answer = await fetch(track.likedUrl, { headers: { Accept: "application/json" } });
+      const said = answer.ok ? (await answer.json()).liked : null;
+      if (player.queue.current?.song === track.song) show(said === true);
+    } catch {
+      // Offline: the heart stays empty, and a press says what is the matter.
+    }
+  }
+
+  async function press() {
+    const track = player.queue.current;
+    if (!track?.likedUrl) return;
+    const { playlist } = player.queue;
+    const taken = liked;
+    show(!taken);
+    const answer = await post(track.likedUrl, { liked: taken ? "" : "yes", playlist });
+    const said = answer?.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
+    if (!answer?.ok) {
+      show(taken);
+      say(said.detail || gettext("That was not saved. Try again in a moment."));
+      return;
+    }
+    // What fits a song of before must not be shown at the one that plays now.
+    if (player.queue.current?.song === track.song) show(said.liked === true);
+    const words = said.liked ? gettext("You like “%(title)s”.") : gettext("“%(title)s” is no longer among what you like.");
+    say([interpolate(words, { title: track.title }, true), said.sentence].filter(Boolean).join(" "));
+    if (playlist && said.changed) announceRerank(playlist, said.reranked);
+    refreshPanel(track);
+  }
+
+  button.addEventListener("click", press);
+  player.addEventListener("track", follow);
+  return press;
+}
+
+/** Shows the answer in the rating panel of the same song too, unless something unsaved stands there. */
+function refreshPanel(track) {
+  const panel = document.getElementById("felt");
+  if (!panel || panel.dataset.song !== track.song || panel.querySelector("form[data-unsaved]")) return;
+  htmx.ajax("GET", track.feltUrl, { source: panel, target: panel, swap: "outerHTML" });
+}

@@ -1,0 +1,136 @@
+/* What happens when a song does not play: the cause in words, then the next song, or the same one once it is possible.
+ *
+ * An audio element only says that something failed; a HEAD request for the same address tells what.
+ */
+
+import { gettext, interpolate } from "./words.js";
+
+const PAUSE_MS = 1800;
+const SKIPS_IN_A_ROW = 3;
+const RETRY_AFTER_MS = [2000, 5000, 10000, 20000, 30000];
+const DECODING = 3;
+
+/** Asks the server why an address does not play: offline, silent, denied, gone, busy, broken, changed or unplayable. */
+export async function causeOf(src, { timeS, code }) {
+  if (!navigator.onLine) return "offline";
+  let answer;
+  try {
+    answer = await fetch(src, { method: "HEAD", cache: "no-store" });
+  } catch {
+    return navigator.onLine ? "silent" : "offline";
+  }
+  if (answer.redirected || answer.status === 401 || answer.status === 403) return "denied";
+  if (answer.status === 404 || answer.status === 410) return "gone";
+  if (answer.status === 429) return "busy";
+  if (answer.status === 416) return "changed";
+  if (!answer.ok) return "broken";
+  // The bytes are there. In the middle of a song a position that no longer exists (416) looks just like this.
+  return code !== DECODING && timeS > 0 ? "changed" : "unplayable";
+}
+
+/** Says what is the matter with a song. */
+function wordsFor(cause, title) {
+  const messages = {
+    offline: gettext("You are offline. “%(title)s” goes on by itself when the connection is back."),
+    silent: gettext("The server does not answer. “%(title)s” is tried again in a moment."),
+    busy: gettext("The server has too much to do. “%(title)s” is tried again in a moment."),
+    denied: gettext("“%(title)s” could not be played: you are signed out, or may not listen here. Sign in, then press play."),
+    gone: gettext("“%(title)s” could not be played: its file is no longer there."),
+    broken: gettext("“%(title)s” could not be played: the server had a problem with it."),
+    changed: gettext("“%(title)s” has to begin anew: its file is not the same as before."),
+    unplayable: gettext("“%(title)s” could not be played: the file is damaged, or this browser does not know its format."),
+  };
+  return interpolate(messages[cause], { title }, true);
+}
+
+export class Mender {
+  #failures = 0;
+  #tries = 0;
+  #begunAnew = null;
+  #timer = 0;
+
+  constructor(player) {
+    this.player = player;
+    player.sound.addEventListener("error", () => this.#failed());
+    player.sound.addEventListener("playing", () => this.#works());
+    player.sound.addEventListener("waiting", () => this.#waits());
+    player.addEventListener("track", () => clearTimeout(this.#timer));
+    player.addEventListener("start", () => { this.#failures = 0; });
+    window.addEventListener("online", () => this.#again());
+  }
+
+  #works() {
+    this.#failures = this.#tries = 0;
+    this.#begunAnew = null;
+    clearTimeout(this.#timer);
+  }
+
+  #waits() {
+    const { current } = this.player.queue;
+    if (!navigator.onLine && current) this.player.say(wordsFor("offline", current.title));
+  }
+
+  async #failed() {
+    const { queue, sound } = this.player;
+    const track = queue.current;
+    if (!track || !sound.audio.getAttribute("src")) return;
+    sound.endFade();
+    const cause = await causeOf(track.src, { timeS: queue.timeS, code: sound.audio.error?.code });
+    // Somebody may have gone on meanwhile.
+    if (track !== queue.current || !sound.audio.error) return;
+    this.player.tell("state");
+    const words = wordsFor(cause, track.title);
+    if (cause === "offline") this.player.say(words);
+    else if (cause === "silent" || cause === "busy") this.#later(words);
+    else if (cause === "denied") this.#giveUp(words);
+    else if (cause === "changed" && this.#begunAnew !== track) this.#anew(track, words);
+    else this.#passOver(cause === "changed" ? wordsFor("unplayable", track.title) : words);
+  }
+
+  #later(words) {
+    if (!this.player.wanted || this.#tries >= RETRY_AFTER_MS.length) {
+      this.#giveUp(`${words} ${gettext("Playing stopped.")}`);
+      return;
+    }
+    this.player.say(words);
+    this.#timer = setTimeout(() => this.#again(), RETRY_AFTER_MS[this.#tries]);
+    this.#tries += 1;
+  }
+
+  #anew(track, words) {
+    this.#begunAnew = track;
+    const { wanted } = this.player;
+    this.player.open(0);
+    this.player.say(words);
+    if (wanted) this.player.play();
+  }
+
+  #giveUp(words) {
+    this.player.wanted = false;
+    this.player.say(words);
+  }
+
+  #passOver(words) {
+    this.#failures += 1;
+    const { player } = this;
+    const index = player.queue.nextIndex(player.settings.repeat);
+    // A song that is only shown after a reload is not in anybody's way.
+    const goesOn = player.wanted && index >= 0 && this.#failures < SKIPS_IN_A_ROW;
+    if (goesOn) {
+      player.say(`${words} ${gettext("Going on to the next song.")}`);
+      this.#timer = setTimeout(() => player.jump(index), PAUSE_MS);
+    } else {
+      this.#giveUp(player.wanted ? `${words} ${gettext("Playing stopped.")}` : words);
+    }
+  }
+
+  /** Opens the song anew where it broke off. */
+  #again() {
+    const { player } = this;
+    const stuck = player.sound.audio.error || player.sound.audio.readyState < 3;
+    if (!player.queue.current || !stuck) return;
+    const { wanted } = player;
+    player.open(player.queue.timeS);
+    if (wanted) player.play();
+  }
+}

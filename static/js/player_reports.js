@@ -1,0 +1,33 @@
+/* Tells the server what was played, left and heard to the end; none of it ever stops the music. */
+
+/** Sends a form; null when nobody answered. */
+export async function post(url, values) {
+  const body = new URLSearchParams({ ...values, csrfmiddlewaretoken: document.querySelector("#csrf input").value });
+  try {
+    return await fetch(url, { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } });
+  } catch {
+    return null;
+  }
+}
+
+export function reportPlayed(track, playlist) {
+  if (track.playedUrl) post(track.playedUrl, { playlist });
+}
+
+export function reportCompleted(track, playlist, listenedS) {
+  if (track.completedUrl) post(track.completedUrl, { listened_s: listenedS.toFixed(1), playlist });
+}
+
+/** Leaving a song before its end says something about it; how much, the server knows. */
+export async function reportSkipped(track, playlist, listenedS) {
+  if (!track.skippedUrl) return;
+  const answer = await post(track.skippedUrl, { listened_s: listenedS.toFixed(1), playlist });
+  if (!answer?.ok || !playlist) return;
+  const { changed, sentence } = await answer.json();
+  if (changed) announceRerank(playlist, sentence);
+}
+
+/** Tells the page and the queue that a playlist has a new order. */
+export function announceRerank(playlist, sentence) {
+  document.dispatchEvent(new CustomEvent("player:reranked", { detail: { playlist, sentence } }));
+}

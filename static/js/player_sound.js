@@ -1,0 +1,141 @@
+/* The sound: two audio elements, one that is heard and one that has the next song ready or fades away. */
+
+const STEP_MS = 40;
+const FORWARDED = ["playing", "play", "pause", "ended", "error", "emptied", "waiting", "timeupdate", "durationchange", "seeked"];
+
+export class Sound extends EventTarget {
+  #fade = null;
+  #timer = 0;
+
+  constructor(first, second) {
+    super();
+    this.audio = first;
+    this.other = second;
+    this.level = 1;
+    this.muted = false;
+    for (const element of [first, second]) {
+      for (const type of FORWARDED) element.addEventListener(type, () => this.#forward(element, type));
+    }
+    // Some systems leave the volume to their own buttons: there a fade would be two songs at once.
+    second.volume = 0.5;
+    this.canFade = second.volume === 0.5;
+  }
+
+  #forward(element, type) {
+    if (element === this.audio) this.dispatchEvent(new Event(type));
+    else if (type === "ended" || type === "error") this.endFade();
+  }
+
+  get fading() {
+    return this.#fade !== null;
+  }
+
+  get timeS() {
+    return this.audio.currentTime;
+  }
+
+  get durationS() {
+    return Number.isFinite(this.audio.duration) ? this.audio.duration : 0;
+  }
+
+  get paused() {
+    return this.audio.paused;
+  }
+
+  set(level, muted) {
+    this.level = Math.min(1, Math.max(0, level));
+    this.muted = muted;
+    this.#apply();
+  }
+
+  /** Opens a song, at once if it was prepared. */
+  open(src, timeS = 0) {
+    this.endFade();
+    if (this.other.getAttribute("src") === src && !this.other.error) {
+      this.#swap();
+      this.#clear(this.other);
+    } else {
+      this.audio.src = src;
+    }
+    if (timeS || this.audio.currentTime) this.audio.currentTime = timeS;
+    this.#apply();
+  }
+
+  /** Lets the other element load a song. */
+  prepare(src) {
+    if (this.fading || this.other.getAttribute("src") === src) return;
+    this.other.src = src;
+  }
+
+  /** Fetches a song into the other element and goes over to it within some seconds, at equal power. */
+  async crossfade(src, seconds) {
+    this.endFade();
+    this.prepare(src);
+    this.#swap();
+    this.#fade = { total: seconds * 1000, done: 0, at: performance.now() };
+    this.#apply();
+    this.#timer = setInterval(() => this.#step(), STEP_MS);
+    await this.audio.play();
+  }
+
+  #step() {
+    const now = performance.now();
+    // A pause, or a song that is not there yet, holds the fade.
+    if (!this.audio.paused && this.audio.readyState > 2) this.#fade.done += now - this.#fade.at;
+    this.#fade.at = now;
+    if (this.#fade.done >= this.#fade.total) this.endFade();
+    else this.#apply();
+  }
+
+  /** Ends a fade at once: what was fading away is silent. */
+  endFade() {
+    if (!this.fading) return;
+    clearInterval(this.#timer);
+    this.#fade = null;
+    this.#clear(this.other);
+    this.#apply();
+  }
+
+  async play() {
+    if (this.fading) this.other.play().catch(() => this.endFade());
+    await this.audio.play();
+  }
+
+  pause() {
+    this.audio.pause();
+    if (this.fading) this.other.pause();
+  }
+
+  seek(timeS) {
+    this.endFade();
+    const end = this.durationS || Infinity;
+    this.audio.currentTime = Math.min(Math.max(0, timeS), end);
+  }
+
+  /** Lets the other element play later without a click of its own, where a browser asks for one for each. */
+  unlock() {
+    if (!this.other.getAttribute("src")) this.other.load();
+  }
+
+  #swap() {
+    [this.audio, this.other] = [this.other, this.audio];
+    this.audio.toggleAttribute("data-player-audio", true);
+    this.audio.toggleAttribute("data-player-standby", false);
+    this.other.toggleAttribute("data-player-audio", false);
+    this.other.toggleAttribute("data-player-standby", true);
+  }
+
+  #clear(element) {
+    element.pause();
+    element.removeAttribute("src");
+    element.load();
+  }
+
+  #apply() {
+    const share = this.#fade ? Math.min(1, this.#fade.done / this.#fade.total) * (Math.PI / 2) : Math.PI / 2;
+    this.audio.volume = this.level * Math.sin(share);
+    this.other.volume = this.level * Math.max(0, Math.cos(share));
+    this.audio.muted = this.other.muted = this.muted;
+    this.dispatchEvent(new Event("volume"));
+  }
+}

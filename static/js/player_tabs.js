@@ -1,0 +1,61 @@
+/* Several tabs: one plays at a time, and a new one offers to go on with what another left. */
+
+import { store, stored } from "./queue.js";
+import { gettext, interpolate } from "./words.js";
+
+const LAST = "moodplane.last";
+const LAST_POSITION = "moodplane.last.position";
+const OFFERED_FOR_MS = 14 * 24 * 3600 * 1000;
+const PLAYING_MS = 6000;
+
+/** Whoever is signed in; an offer is only for them. */
+const listener = () => document.getElementById("csrf")?.dataset.listener || "";
+
+export function attachTabs(player) {
+  const { queue, sound } = player;
+  const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("moodplane.player") : null;
+  sound.addEventListener("play", () => channel?.postMessage("playing"));
+  channel?.addEventListener("message", () => {
+    if (sound.paused) return;
+    player.pause();
+    player.say(gettext("Playing goes on in another tab."));
+  });
+  const keep = () => {
+    if (queue.current) store(localStorage, LAST, { ...queue.content, listener: listener() });
+  };
+  for (const type of ["track", "queue"]) player.addEventListener(type, () => { if (player.wanted) keep(); });
+  let keptAt = 0;
+  sound.addEventListener("play", keep);
+  sound.addEventListener("timeupdate", () => {
+    if (sound.paused || Date.now() - keptAt < 2000) return;
+    keptAt = Date.now();
+    store(localStorage, LAST_POSITION, { timeS: sound.timeS, savedAt: keptAt });
+  });
+}
+
+/** In a tab without a queue: asks whether to go on with the last song; nothing starts by itself. */
+export function offerToContinue(player, box) {
+  const last = stored(localStorage, LAST);
+  const { timeS = 0, savedAt = 0 } = stored(localStorage, LAST_POSITION);
+  const track = last.tracks?.[last.index];
+  const age = Date.now() - savedAt;
+  if (!track || last.listener !== listener() || age > OFFERED_FOR_MS || age < PLAYING_MS) return;
+  const [go, close] = box.querySelectorAll("button");
+  go.querySelector("span").textContent = interpolate(gettext("Continue: %(title)s"), { title: track.title }, true);
+  box.hidden = false;
+  const end = () => { box.hidden = true; };
+  const { listener: _, ...content } = last;
+  go.addEventListener("click", () => {
+    end();
+    Object.assign(player.queue, content, { timeS });
+    player.queue.save();
+    player.open(timeS);
+    player.play();
+    player.tell("queue");
+  });
+  close.addEventListener("click", () => {
+    end();
+    localStorage.removeItem(LAST);
+  });
+  player.addEventListener("start", end);
+}

@@ -1,0 +1,139 @@
+/* What the player shows: the bar, the rows of the page that its song stands in, and the page's title. */
+
+import { gettext, interpolate } from "./words.js";
+
+export const bar = document.getElementById("player");
+export const part = (name) => bar.querySelector(`[data-player-${name}]`);
+export const parts = (name) => document.querySelectorAll(`[data-player-${name}]`);
+
+export const clock = (seconds) => {
+  const whole = Number.isFinite(seconds) ? Math.floor(seconds) : 0;
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+};
+
+/** Lets a link lead elsewhere. htmx keeps the address that a link had when it first saw it, so it is shown a new link. */
+function lead(name, href) {
+  const old = part(name);
+  if (old.getAttribute("href") === href) return;
+  const fresh = old.cloneNode(true);
+  fresh.href = href;
+  const focused = document.activeElement === old;
+  old.replaceWith(fresh);
+  htmx.process(fresh);
+  if (focused) fresh.focus({ preventScroll: true });
+}
+
+const REPEAT_WORDS = {
+  off: () => gettext("Repeat: off"),
+  all: () => gettext("Repeat: the whole list"),
+  one: () => gettext("Repeat: this song"),
+};
+
+export class View {
+  #mark = "";
+
+  constructor(player, wave) {
+    Object.assign(this, { player, wave, seeking: false });
+    player.addEventListener("track", () => this.track());
+    player.addEventListener("state", () => this.state());
+    player.addEventListener("queue", () => this.state());
+    player.addEventListener("time", () => { if (!this.seeking) this.time(); });
+    player.addEventListener("volume", () => this.volume());
+    player.addEventListener("say", (event) => { part("status").textContent = event.detail; });
+    wave.addEventListener("drawn", () => this.time());
+    // A page that arrives brings its own title.
+    new MutationObserver(() => this.title()).observe(document.querySelector("title"), { childList: true });
+  }
+
+  track() {
+    const { current: track, playlist, pageUrl } = this.player.queue;
+    bar.hidden = !track;
+    if (!track) return;
+    Object.assign(bar.dataset, { song: track.song, playlist, feltUrl: track.feltUrl });
+    for (const [name, text, href] of [["title", track.title, track.href], ["artist", track.artist, track.artistHref]]) {
+      part(name).textContent = text;
+      lead(name, href);
+    }
+    part("cover").src = track.cover;
+    lead("cover-link", track.href);
+    part("reason").textContent = part("reason").title = track.reason || "";
+    lead("feel", `${pageUrl || track.href}#felt`);
+    this.wave.open(track);
+    this.time();
+    document.dispatchEvent(new CustomEvent("player:track"));
+  }
+
+  state() {
+    const { player } = this;
+    const { paused } = player.sound;
+    part("toggle").setAttribute("aria-label", paused ? gettext("Play") : gettext("Pause"));
+    part("toggle-icon").setAttribute("href", paused ? "#i-play" : "#i-pause");
+    part("next").disabled = !player.hasNext;
+    for (const button of parts("shuffle")) button.setAttribute("aria-pressed", String(player.queue.shuffled));
+    const { repeat } = player.settings;
+    for (const button of parts("repeat")) {
+      button.setAttribute("aria-label", REPEAT_WORDS[repeat]());
+      button.title = REPEAT_WORDS[repeat]();
+      button.toggleAttribute("data-on", repeat !== "off");
+      button.querySelector("use").setAttribute("href", repeat === "one" ? "#i-repeat-one" : "#i-repeat");
+    }
+    this.rows();
+    this.title();
+  }
+
+  /** Marks the song that plays wherever the page lists it. */
+  rows() {
+    const { queue, sound } = this.player;
+    for (const row of document.querySelectorAll("[data-track]")) {
+      const here = row.dataset.song === queue.current?.song;
+      if (here) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+      const playing = here && !sound.paused;
+      row.toggleAttribute("data-playing", playing);
+      for (const button of row.querySelectorAll("[data-play]")) {
+        const words = playing ? gettext("Pause %(title)s") : gettext("Play %(title)s");
+        button.setAttribute("aria-label", interpolate(words, { title: row.dataset.title }, true));
+        button.querySelector("use").setAttribute("href", playing ? "#i-pause" : "#i-play");
+        const word = button.querySelector("[data-play-word]");
+        if (word) word.textContent = playing ? gettext("Pause") : gettext("Play");
+      }
+    }
+  }
+
+  time(atS = this.player.sound.timeS) {
+    const { durationS } = this.player.sound;
+    const whole = durationS || this.wave.durationS;
+    part("elapsed").textContent = clock(atS);
+    part("duration").textContent = clock(whole);
+    part("line").style.setProperty("--played", `${whole ? Math.min(100, (atS / whole) * 100) : 0}%`);
+    part("section").textContent = this.wave.nameAt(atS);
+    const range = part("seek");
+    range.max = Math.max(1, Math.round(whole * 10) / 10);
+    range.value = atS;
+    range.setAttribute("aria-valuetext", this.words(atS, whole));
+    const { current } = this.player.queue;
+    document.dispatchEvent(new CustomEvent("player:time", { detail: { song: current?.song, timeS: atS, durationS: whole } }));
+  }
+
+  /** Says a place in the song: "1:20 of 3:40, Calm". */
+  words(atS, wholeS) {
+    const places = { time: clock(atS), whole: clock(wholeS), mood: this.wave.nameAt(atS) };
+    const message = places.mood ? gettext("%(time)s of %(whole)s, %(mood)s") : gettext("%(time)s of %(whole)s");
+    return interpolate(message, places, true);
+  }
+
+  volume() {
+    const { level, muted } = this.player.sound;
+    part("volume").value = level;
+    part("volume").setAttribute("aria-valuetext", interpolate(gettext("%(percent)s %%"), { percent: Math.round(level * 100) }, true));
+    part("mute").setAttribute("aria-pressed", String(muted));
+    part("mute-icon").setAttribute("href", muted ? "#i-muted" : "#i-volume");
+  }
+
+  title() {
+    const { queue, sound } = this.player;
+    const title = document.title.startsWith(this.#mark) ? document.title.slice(this.#mark.length) : document.title;
+    this.#mark = queue.current && !sound.paused ? `♪ ${queue.current.title} · ` : "";
+    if (document.title !== this.#mark + title) document.title = this.#mark + title;
+  }
+}
