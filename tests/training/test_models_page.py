@@ -243,7 +243,7 @@ def test_a_retraining_is_asked_for_once_and_tells_how_it_ended(
     assert "under way already" in client_staff.post(url, {"recipe": "refit"}, follow=True).content.decode()
     client_staff.post(url, {"action": "cancel"})
     assert "It was taken back before it began." in page(client_staff)
-    assert "no recipe &#x27;magic&#x27;" in client_staff.post(url, {"recipe": "magic"}, follow=True).content.decode()
+    assert "There is no recipe “magic”" in client_staff.post(url, {"recipe": "magic"}, follow=True).content.decode()
     Retraining.objects.update(state="failed", outcome="It failed with RuntimeError: no memory", log="1 one\n2 two\n")
     shown = page(client_staff)
     assert "It failed with RuntimeError: no memory" in shown
