@@ -294,9 +294,9 @@ class EndedForm(PlayedForm):
 
 
 class LikeForm(PlayedForm):
-    """Whether somebody likes a song; nothing takes it back."""
+    """Whether somebody likes a song: "yes", or nothing to take it back."""
 
-    liked = forms.BooleanField(required=False)
+    liked = forms.ChoiceField(choices=[("yes", "yes")], required=False)
 
 
 class FeltForm(PlayedForm):

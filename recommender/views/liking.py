@@ -25,13 +25,13 @@ def song_liked(request: HttpRequest, pk: int) -> HttpResponse:
         return JsonResponse({"detail": form.sentence}, status=400)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
-        return _keep(request, song, playlist, likes=form.cleaned_data["liked"])
+        return _keep(request, song, playlist, likes=bool(form.cleaned_data["liked"]))
     user = user_of(request)
     if form.cleaned_data["liked"]:
         rerank = services.feedback_record(user=user, song=song, playlist=playlist, liked=True).rerank
     else:
         rerank = services.like_withdraw(user=user, song=song, playlist=playlist)
-    return _answer(form.cleaned_data["liked"], rerank=rerank)
+    return _answer(bool(form.cleaned_data["liked"]), rerank=rerank)
 
 
 def _liked(request: HttpRequest, song: Song) -> bool | None:

@@ -16,6 +16,7 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors, services
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import FeltRating, Listen
+from recommender.rows import estimates_playable
 from recommender.services import playlists
 from recommender.values import Filters, Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, ListenFactory, RatingFactory, SongFactory
@@ -46,7 +47,7 @@ def test_a_point_is_a_target_too(nobody: Listener, make_songs: SongMaker) -> Non
     playlist = services.playlist_create(listener=nobody, target=Target.of_point(-0.5, 0.2), length=6)
     assert playlist.target_quadrant is None
     assert playlist.title == "Around -0.5, +0.2 (Tense)"
-    points = selectors.estimates_playable().filter(song_id__in=order(playlist)).values_list("valence", "arousal")
+    points = estimates_playable().filter(song_id__in=order(playlist)).values_list("valence", "arousal")
     assert np.linalg.norm(np.asarray(points) - [-0.5, 0.2], axis=1).mean() < 0.5
 
 
