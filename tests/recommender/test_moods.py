@@ -151,7 +151,7 @@ def test_the_home_page_asks_lightly_shows_and_forgets(client: Client, db: None) 
     assert client.post(reverse("recommender:mood_report"), said)["Location"] == "/"
     assert "You said you feel <strong>sad</strong>" in client.get("/").content.decode()
     journey = client.get(reverse("recommender:journey")).content.decode()
-    assert 'name="start_valence" min="-1" max="1" step="0.01" value="-0.5"' in journey
+    assert 'name="start_valence" min="-1" max="1" step="0.01" value="-0.50"' in journey
     fragment = client.post(reverse("recommender:mood_withdraw"), headers=HTMX).content.decode()
     assert "How are you now?" in fragment
     assert "<html" not in fragment
