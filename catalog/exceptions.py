@@ -69,13 +69,6 @@ class EditConflict(CatalogError):
         self.fields = fields
 
 
-class ChangeNotFound(CatalogError):
-    """There is no such change of songs."""
-
-    code = "change_not_found"
-    status = 404
-
-
 class TooManySongs(CatalogError):
     """More songs than are changed in one go."""
 

@@ -77,11 +77,6 @@ def uploads_visible(user: User) -> QuerySet[Upload]:
     return uploads.filter(owner_id=user.pk) if can_upload(user) else uploads.none()
 
 
-def uploads_pending(uploads: QuerySet[Upload]) -> int:
-    """Count the uploads whose state will still change by itself."""
-    return uploads.filter(outcome=Upload.Outcome.ACCEPTED, song__state__in=PENDING_STATES).count()
-
-
 def uploads_settled(user: User) -> QuerySet[Upload]:
     """Return somebody's own uploads that need nobody's attention: tagged and not in question, or here before."""
     in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)

@@ -316,11 +316,6 @@ def song_heard(pk: int, k: int = 6) -> SongHeard:
     return SongHeard(hearings, similar)
 
 
-def similar_songs(song: Song, k: int = 6) -> list[Song]:
-    """Return the songs that sound most like a song, best first, each with `current_estimates`."""
-    return song_heard(song.pk, k).similar
-
-
 def songs_in_order(song_ids: list[int]) -> list[Song]:
     """Return songs in the order of their ids, each with `current_estimates`; those that are gone are left out."""
     songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album")

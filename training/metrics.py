@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -264,32 +263,6 @@ def score_axis(rated: ArrayLike, said: ArrayLike, clusters: ArrayLike) -> AxisSc
         for name, value in ((key, float(figures[key])), (f"{key}_interval", interval_95(drawn[key])))
     }
     return AxisScores(n=len(x), floor_rmse=float(x.std()), **both)  # type: ignore[arg-type]
-
-
-Point = tuple[float, float]
-
-
-def score_points(rated: Mapping[str, Point], said: Mapping[str, Point]) -> dict[str, AxisScores]:
-    """Score said valence and arousal of pieces against their ratings: the regression check on VGMIDI's pieces.
-
-    Args:
-        rated: (valence, arousal) by piece, [-1, 1], such as means over listeners and time.
-        said: Likewise; pieces that are not rated are left out.
-
-    Returns:
-        "valence" and "arousal"; intervals are over pieces.
-
-    Raises:
-        ValueError: A rated piece has no prediction, or fewer than three are rated.
-    """
-    missing = sorted(set(rated) - set(said))
-    if missing:
-        raise ValueError(f"{len(missing)} of {len(rated)} rated pieces have no prediction, such as {missing[0]}.")
-    pieces = sorted(rated)
-    return {
-        axis: score_axis([rated[piece][i] for piece in pieces], [said[piece][i] for piece in pieces], pieces)
-        for i, axis in enumerate(("valence", "arousal"))
-    }
 
 
 def _axis_figures(moments: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog import selectors as catalog_selectors
 from catalog import services as catalog_services
-from catalog.exceptions import EditConflict, TooManySongs
+from catalog.exceptions import EditConflict
 from catalog.models import Song, SongChange
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES
@@ -124,10 +124,7 @@ def _change(request: HttpRequest, song_ids: list[int], selection: Selection | No
     if not song_ids:
         messages.error(request, _("These songs are not there any more."))
         return redirect(after)
-    if len(song_ids) > services.MAX_SONGS:
-        raise TooManySongs(
-            _("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": services.MAX_SONGS}
-        )
+    services.check_number(len(song_ids))
     form = SongsForm(_songs(song_ids), request.POST or None, request.FILES or None)
     if form.is_bound and form.is_valid():
         if "preview" in request.POST:

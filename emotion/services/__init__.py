@@ -4,7 +4,7 @@ from emotion.services.analysis import estimate_upsert, songs_analyse
 from emotion.services.attention import attention_make, attention_request, attention_tick
 from emotion.services.curves import curve_step, curves_queue, curves_tick
 from emotion.services.labels import perceived_label_remove, perceived_label_set
-from emotion.services.library import MAX_SONGS, library_edit, library_seen, library_undo
+from emotion.services.library import MAX_SONGS, check_number, library_edit, library_seen, library_undo
 from emotion.services.overrides import Word
 from emotion.services.reanalysis import (
     reanalysis_cancel,
@@ -23,6 +23,7 @@ __all__ = [
     "attention_make",
     "attention_request",
     "attention_tick",
+    "check_number",
     "curve_step",
     "curves_queue",
     "curves_tick",

@@ -21,6 +21,16 @@ from emotion.signals import song_analysed
 MAX_SONGS = 10_000
 
 
+def check_number(n_songs: int) -> None:
+    """Refuse more songs than are changed in one go.
+
+    Raises:
+        TooManySongs: more than `MAX_SONGS`.
+    """
+    if n_songs > MAX_SONGS:
+        raise TooManySongs(_("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS})
+
+
 def library_seen(songs: Sequence[Song]) -> dict[str, str]:
     """Return prints of all that an editor sees of songs: which they are, their tags, and the words that hold."""
     ids = sorted(song.pk for song in songs)
@@ -52,8 +62,7 @@ def library_edit(
         EditConflict: a field that is to change is not any more what the editor saw.
         TooManySongs: more than are changed in one go.
     """
-    if len(song_ids) > MAX_SONGS:
-        raise TooManySongs(_("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS})
+    check_number(len(song_ids))
     songs = songs_locked(song_ids)
     if seen is not None:
         _check_seen(songs, seen, word)

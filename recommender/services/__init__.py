@@ -10,7 +10,6 @@ from recommender.services.feedback import (
     rating_values,
 )
 from recommender.services.indexing import index_rebuild, index_refresh
-from recommender.services.kept import answer_forget, answer_keep, answer_kept, kept_answers_record, like_forget
 from recommender.services.liking import like_withdraw
 from recommender.services.listeners import listener_from_request, session_adopt
 from recommender.services.listening import listen_finish, listen_record
@@ -29,6 +28,13 @@ from recommender.services.playlists import (
     playlists_purge,
 )
 from recommender.services.reranking import playlist_rerank
+from recommender.services.session_answers import (
+    answer_forget,
+    answer_keep,
+    answer_kept,
+    kept_answers_record,
+    like_forget,
+)
 from recommender.services.sharing import playlist_copy, playlist_share, playlist_unshare
 
 __all__ = [

@@ -3,6 +3,7 @@
  * Links and forms are boosted by htmx, but only #main is replaced, so that the player outside it keeps playing.
  */
 
+import { csrfToken } from "./csrf.js";
 import { gettext, interpolate } from "./words.js";
 
 const toast = document.getElementById("toast");
@@ -45,7 +46,10 @@ function adoptFrame(html) {
 document.documentElement.classList.add("has-js");
 
 document.addEventListener("htmx:configRequest", (event) => {
-  event.detail.headers["X-CSRFToken"] = document.querySelector("#csrf input").value;
+  const { headers, parameters } = event.detail;
+  headers["X-CSRFToken"] = csrfToken();
+  // What the form itself carries counts before the header.
+  if (parameters.csrfmiddlewaretoken) parameters.csrfmiddlewaretoken = headers["X-CSRFToken"];
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {

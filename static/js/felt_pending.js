@@ -1,5 +1,6 @@
 /* Answers that could not be saved wait in this browser, and are sent when the server answers again. */
 
+import { csrfToken } from "./csrf.js";
 import { gettext, interpolate } from "./words.js";
 
 const KEY = "moodplane.felt.pending";
@@ -43,8 +44,7 @@ export function forgetAnswer(song) {
 }
 
 async function send(answer) {
-  const csrfmiddlewaretoken = document.querySelector("#csrf input").value;
-  const body = new URLSearchParams([...answer.values, ["csrfmiddlewaretoken", csrfmiddlewaretoken]]);
+  const body = new URLSearchParams([...answer.values, ["csrfmiddlewaretoken", csrfToken()]]);
   const response = await fetch(answer.url, { method: "POST", body, headers: { Accept: "application/json" } });
   // Too many at once, or a server that is not well: later. Anything else it refused for good.
   if (response.status === 429 || response.status >= 500) throw new Error(`status ${response.status}`);

@@ -1,8 +1,10 @@
 /* Tells the server what was played, left and heard to the end; none of it ever stops the music. */
 
+import { csrfToken } from "./csrf.js";
+
 /** Sends a form; null when nobody answered. */
 export async function post(url, values) {
-  const body = new URLSearchParams({ ...values, csrfmiddlewaretoken: document.querySelector("#csrf input").value });
+  const body = new URLSearchParams({ ...values, csrfmiddlewaretoken: csrfToken() });
   try {
     return await fetch(url, { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } });
   } catch {

@@ -5,6 +5,7 @@
  *   { kind: "later", afterS }                   the server asks for a pause
  *   { kind: "failed" | "refused", sentence }    refused: not this file, but whoever sends it (signed out)
  */
+import { csrfToken } from "./csrf.js";
 import { gettext, interpolate } from "./words.js";
 
 const PIECE_BYTES = 4 * 1024 * 1024;
@@ -176,10 +177,4 @@ function fingerprintOf(file) {
 
 function base64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
-}
-
-/** The cookie is renewed by signing in, also in another tab; a page may be older than that. */
-function csrfToken() {
-  const cookie = document.cookie.split("; ").find((each) => each.startsWith("csrftoken="));
-  return cookie ? cookie.slice("csrftoken=".length) : document.querySelector("#csrf input").value;
 }

@@ -94,8 +94,9 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
 
     # Heard again: however often it is asked for, once; and the page says when it is done.
     press(tools.get_by_role("button", name="Hear again"), "Enter")
-    expect(tools.get_by_text("Uploaded")).to_be_visible()
-    page.keyboard.press("Enter")
+    expect(tools.get_by_text("Queued")).to_be_visible()
+    with page.expect_response(lambda answer: answer.request.method == "POST"):
+        page.keyboard.press("Enter")
     Song.objects.update(state=Song.State.TAGGED)
     expect(tools.get_by_role("link", name="Show what it heard")).to_be_visible()
 

@@ -62,6 +62,7 @@ def test_somebody_signs_up_hears_and_rates_in_german(open_page: Opener, songs: l
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         assert page.evaluate(_WORDS)[:3] == ["en", "nobody ever says this", "one"]
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Songs").click()
+        expect(page).to_have_url(re.compile("/songs/$"))
         page.get_by_role("button", name="Deutsch").click()
         expect(page.get_by_role("button", name="Abmelden")).to_be_visible()
         assert page.url.endswith("/songs/")

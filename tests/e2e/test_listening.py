@@ -128,16 +128,6 @@ def test_a_keyboard_is_enough(page: Page, songs: list[Song]) -> None:
     assert (playlist.target_valence, playlist.target_arousal) == (-1.0, 0.2)
 
 
-def test_the_pad_follows_the_pointer(page: Page, songs: list[Song]) -> None:
-    page.goto("/")
-    box = page.locator("[data-pad-plane]").bounding_box()
-    assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.75, box["y"] + box["height"] * 0.75)
-    expect(page.locator("#pad-valence")).to_have_value("0.5")
-    expect(page.locator("#pad-arousal")).to_have_value("-0.5")
-    expect(page.locator("[data-pad-near]")).to_contain_text("close to here")
-
-
 def test_shortcuts_pause_seek_and_mute(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     page.get_by_role("button", name="Happy").click()

@@ -43,6 +43,8 @@ def sign_in(page: Page, name: str = "alice") -> None:
     page.fill("[name=username]", name)
     page.fill("[name=password]", PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    # Whoever leaves before the answer has come leaves signed out.
+    expect(page.locator(".site-account__name")).to_have_text(name)
 
 
 def test_the_map_is_read_by_mouse_and_by_keyboard(page: Page, rated: list[Song]) -> None:

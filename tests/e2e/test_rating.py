@@ -49,7 +49,8 @@ def test_by_mouse_on_a_phone_saved_undone_and_withdrawn(open_page: Opener, alice
         # Felt nothing takes the place of a feeling; undoing it brings the feeling back.
         felt.get_by_label("Felt nothing").check()
         expect(felt.get_by_text("Not answered yet")).to_be_visible()
-        felt.get_by_role("button", name="Save").click()
+        with page.expect_response(lambda answer: answer.request.method == "POST" and "/felt/" in answer.url):
+            felt.get_by_role("button", name="Save").click()
         expect(saved).to_have_text("Saved.")
         assert FeltRating.objects.get().felt_nothing
         felt.get_by_role("button", name="Undo").click()

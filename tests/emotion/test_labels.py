@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -29,6 +30,11 @@ def song() -> Song:
 
 def url(song: Song) -> str:
     return reverse("emotion:song_perceived", args=[song.pk])
+
+
+def panel(answer: HttpResponse) -> str:
+    """The part of the song page that asks what the song expresses."""
+    return answer.content.decode().partition('<details class="perceived-label"')[2].partition("</details>")[0]
 
 
 def test_a_second_answer_replaces_the_first_point_included(alice: User, song: Song) -> None:
@@ -69,19 +75,19 @@ def test_the_song_page_asks_and_shows_only_ones_own_answer(
 ) -> None:
     page = reverse("recommender:song_detail", args=[song.pk])
     assert client_alice.post(url(song), {"quadrant": "4"})["Location"] == page
-    mine = client_alice.get(page).content.decode()
+    mine = panel(client_alice.get(page))
     assert "You say: calm." in mine
     assert mine.count('aria-pressed="true"') == 1
-    theirs = client_bob.get(page).content.decode()
+    theirs = panel(client_bob.get(page))
     assert "What does this song express?" in theirs
     assert 'aria-pressed="true"' not in theirs
-    assert "Sign in to say it" in client.get(page).content.decode()
+    assert "Sign in to say it" in panel(client.get(page))
 
 
 def test_a_fragment_is_answered_with_the_panel_and_undo_works(client_alice: Client, song: Song) -> None:
     htmx = {"HX-Request": "true"}
     said = client_alice.post(url(song), {"quadrant": "1"}, headers=htmx).content.decode()
-    assert said.lstrip().startswith("<section")
+    assert said.lstrip().startswith('<details class="perceived-label"')
     assert "You say: happy." in said
     undone = client_alice.post(url(song), {"quadrant": ""}, headers=htmx).content.decode()
     assert "You say" not in undone

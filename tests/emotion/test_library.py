@@ -274,12 +274,9 @@ def test_all_that_match_are_those_that_were_looked_at(client_cleo: Client) -> No
 
 
 def test_too_many_and_none(client_cleo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    from emotion import services
-
     response = client_cleo.get(f"{LIBRARY}change/?song=99999999", follow=True)
     assert "These songs are not there any more." in response.content.decode()
     SongFactory(), SongFactory()
-    monkeypatch.setattr(services, "MAX_SONGS", 1)
     monkeypatch.setattr(library_services, "MAX_SONGS", 1)
     response = client_cleo.get(f"{LIBRARY}change/?all=1")
     assert response.status_code == 422

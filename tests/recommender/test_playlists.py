@@ -226,8 +226,8 @@ def test_embeddings_of_another_model_are_not_compared(alice: User, make_songs: S
     playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=7)
     assert set(order(playlist)) == {song.pk for song in [*songs, old]}
     services.index_rebuild()
-    assert selectors.similar_songs(old) == []
-    assert old not in selectors.similar_songs(songs[0])
+    assert selectors.song_heard(old.pk).similar == []
+    assert old not in selectors.song_heard(songs[0].pk).similar
 
 
 @pytest.mark.django_db(transaction=True)

@@ -84,7 +84,7 @@ def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMake
     estimate.embedding_bytes = song.estimates.get().embedding_bytes
     estimate.save()
     for _ in ("from rows", "from the index"):
-        found = selectors.similar_songs(song, k=3)
+        found = selectors.song_heard(song.pk, k=3).similar
         assert found[0] == twin
         assert song not in found
         assert len(found) <= 3

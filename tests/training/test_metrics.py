@@ -12,7 +12,6 @@ from training.metrics import (
     score,
     score_axis,
     score_by_dataset,
-    score_points,
 )
 
 
@@ -146,16 +145,3 @@ def test_a_constant_answer_correlates_with_nothing() -> None:
         score_axis([0.1, 0.2, np.nan], [0, 0, 0], list("abc"))
     with pytest.raises(ValueError, match="1 of 3 rated clips have no prediction"):
         score_axis([0.1, 0.2, 0.3], [0, np.nan, 0], list("abc"))
-
-
-def test_pieces_are_scored_on_both_axes() -> None:
-    rng = np.random.default_rng(2)
-    rated = {f"piece {i}": (float(v), float(a)) for i, (v, a) in enumerate(rng.uniform(-1, 1, (40, 2)))}
-    said = {name: (-valence, arousal) for name, (valence, arousal) in rated.items()}
-    scores = score_points(rated, {**said, "unrated": (0.0, 0.0)})
-    assert scores["valence"].ccc < -0.8
-    assert scores["arousal"].ccc == pytest.approx(1)
-    assert scores["arousal"].n == 40
-    del said["piece 7"]
-    with pytest.raises(ValueError, match="1 of 40 rated pieces have no prediction, such as piece 7"):
-        score_points(rated, said)

@@ -263,7 +263,7 @@ def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
     assert not retrain.retraining_cancel(pk=waiting.pk)
     taken = retrain.retraining_run(pk=waiting.pk, recipe=TINY)
     assert taken.state == "skipped"
-    with pytest.raises(RetrainRefused, match="no recipe 'magic'; choose one of refit, whole"):
+    with pytest.raises(RetrainRefused, match="no recipe “magic”; choose one of refit, whole"):
         retrain.retraining_request(recipe="magic")
 
 
