@@ -141,12 +141,13 @@ def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song])
 def drag_and_take_out(page: Page) -> None:
     """With the mouse the first song goes to the third place; taken out, it comes back there."""
     before, rows = order(page), page.locator("#playlist-items [data-track]")
-    page.evaluate("scrollTo(0, 0)")
-    grip, third = rows.first.locator("[data-grip]").bounding_box(), rows.nth(2).bounding_box()
-    assert grip is not None
-    assert third is not None
 
     def drag() -> None:
+        # Far from the window's edges, where dragging would scroll the list away from under the pointer.
+        rows.first.evaluate("row => scrollBy(0, row.getBoundingClientRect().top - 200)")
+        grip, third = rows.first.locator("[data-grip]").bounding_box(), rows.nth(2).bounding_box()
+        assert grip is not None
+        assert third is not None
         page.mouse.move(grip["x"] + grip["width"] / 2, grip["y"] + grip["height"] / 2)
         page.mouse.down()
         page.mouse.move(grip["x"] + 20, third["y"] + third["height"] * 0.75, steps=5)

@@ -216,8 +216,9 @@ def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
     with open_page(viewport={"width": 1440, "height": 900}, allow="Failed to load resource") as page:
         page.on("dialog", lambda dialog: dialog.accept())
         open_uploads(page, cleo, password)
-        tab_to(page, "#upload-files")
+        # Whether a chooser is noticed is switched on without waiting for it: long before the key is pressed.
         with page.expect_file_chooser() as chooser:
+            tab_to(page, "#upload-files")
             page.keyboard.press("Enter")
         page.route("**/api/v1/uploads/", answer)
         chooser.value.set_files(files)
