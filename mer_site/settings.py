@@ -20,11 +20,17 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
 
+
 # --- Where things are -------------------------------------------------------------------------------------------
-MOODPLANE_VAR = Path(env.str("MOODPLANE_VAR", str(BASE_DIR / "var"))).expanduser().absolute()
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", str(MOODPLANE_VAR / "media"))).expanduser().absolute()
-MOODPLANE_INDEX_DIR = Path(env.str("MOODPLANE_INDEX_DIR", str(MOODPLANE_VAR / "index"))).expanduser().absolute()
-MOODPLANE_MODELS_DIR = Path(env.str("MOODPLANE_MODELS_DIR", str(MOODPLANE_VAR / "models"))).expanduser().absolute()
+def _folder(name: str, default: Path) -> Path:
+    # Empty counts as not set, as it is written in files of settings; it must not become the folder one stands in.
+    return Path(env.str(name, "") or default).expanduser().absolute()
+
+
+MOODPLANE_VAR = _folder("MOODPLANE_VAR", BASE_DIR / "var")
+MEDIA_ROOT = _folder("MEDIA_ROOT", MOODPLANE_VAR / "media")
+MOODPLANE_INDEX_DIR = _folder("MOODPLANE_INDEX_DIR", MOODPLANE_VAR / "index")
+MOODPLANE_MODELS_DIR = _folder("MOODPLANE_MODELS_DIR", MOODPLANE_VAR / "models")
 STATIC_ROOT = MOODPLANE_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_URL = "/static/"

@@ -50,6 +50,15 @@ def test_defaults_pass(tmp_path: Path) -> None:
     assert "no issues" in result.stdout
 
 
+def test_an_empty_name_of_a_folder_is_none() -> None:
+    script = "from mer_site import settings; print(settings.MOODPLANE_VAR, settings.MEDIA_ROOT)"
+    environment = {"PATH": os.environ["PATH"], "MOODPLANE_VAR": "", "MEDIA_ROOT": "", "SECRET_KEY": "for this test"}
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert said.stdout.split() == [str(ROOT / "var"), str(ROOT / "var" / "media")], said.stderr
+
+
 def test_the_secret_key_is_made_once_and_private(tmp_path: Path) -> None:
     key = secret_key(tmp_path / "var")
     assert len(key) >= 50
