@@ -40,7 +40,7 @@ run:
 	@exec "$(PY)" manage.py up $(if $(MUSIC),--music "$(MUSIC)")
 
 test: lint check browser
-	"$(PY)" -m pytest $(PYTEST_ARGS)
+	"$(PY)" -m pytest --numprocesses=auto $(PYTEST_ARGS)
 
 lint:
 	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)

@@ -23,6 +23,8 @@ from django.test import Client
 from django.utils import translation
 from pytest_django import Settings
 from rest_framework.test import APIClient
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from mer_site.celery import app as celery_app
 from tests.factories import PASSWORD, UserFactory
@@ -30,6 +32,30 @@ from tests.factories import PASSWORD, UserFactory
 ROOT = Path(__file__).resolve().parent.parent
 _WORKER_START_S = 240.0
 _CELERY = (sys.executable, "-m", "celery", "-A", "mer_site")
+
+
+# Each process starts a database, a broker and torch.
+_PROCESSES_AT_MOST = 4
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Divide the tests among the cores, or not at all where they share a database or a broker that was named."""
+    if os.environ.get("DATABASE_URL") or os.environ.get("CELERY_BROKER_URL"):
+        return 0
+    return min(len(os.sched_getaffinity(0)), _PROCESSES_AT_MOST)
+
+
+class OneBrowser(LoadScopeScheduling):
+    """A file goes to one process, and all that drives the browser to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "tests/e2e" if file.startswith("tests/e2e/") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrowser:
+    """Tell pytest-xdist how to divide the tests."""
+    return OneBrowser(config, log)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

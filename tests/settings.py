@@ -8,7 +8,9 @@ import os
 import shutil
 import tempfile
 
-if "MOODPLANE_TEST_VAR" not in os.environ:
+# Each process of a divided run has its own; what a test starts inherits that of its process.
+if os.environ.get("MOODPLANE_TEST_PROCESS") != os.environ.get("PYTEST_XDIST_WORKER", "alone"):
+    os.environ["MOODPLANE_TEST_PROCESS"] = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     os.environ["MOODPLANE_TEST_VAR"] = tempfile.mkdtemp(prefix="moodplane-test-")
     # Registered first, so run last: after the servers in it were stopped.
     atexit.register(shutil.rmtree, os.environ["MOODPLANE_TEST_VAR"], ignore_errors=True)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -27,7 +27,7 @@ from emotion.models import ModelVersion
 from emotion.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.browser import chromium
-from tests.factories import EstimateFactory
+from tests.factories import PASSWORD, EstimateFactory
 from tests.training.made_models import held_out, made_run_folder, made_weights, worse
 from training import promotion, registry
 
@@ -35,6 +35,8 @@ from training import promotion, registry
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
 SONG_SECONDS = 20.0
+# A page is waited for while other tests, a server and a database share the machine with the browser.
+PATIENCE_MS = 20_000
 _REQUESTS_END_WITHIN_S = 5.0
 # Without a graphics card, drawing by the processor itself is far cheaper than imitating one.
 _CHROMIUM_ARGS = ["--no-sandbox", "--disable-background-networking", "--disable-dev-shm-usage", "--disable-gpu"]
@@ -55,6 +57,7 @@ def browser() -> Iterator[Browser]:
     """One Chromium for all browser tests."""
     executable = chromium()
     assert executable is not None, "There is no Chromium; set CHROMIUM, or run `python tests/browser.py` to get one."
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, args=_CHROMIUM_ARGS)
         yield browser
@@ -98,6 +101,15 @@ def open_page(browser: Browser, live_server: LiveServer) -> Opener:
             _let_requests_end()
 
     return opened
+
+
+def sign_in(page: Page, name: str = "alice", *, to: str = "/me/") -> None:
+    """Sign in, and wait until it is done: whoever leaves before the answer has come leaves signed out."""
+    page.goto(f"/accounts/login/?next={to}")
+    page.fill("[name=username]", name)
+    page.fill("[name=password]", PASSWORD)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    expect(page.locator(".site-account__name")).to_have_text(name)
 
 
 def _let_requests_end() -> None:

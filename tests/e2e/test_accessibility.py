@@ -9,10 +9,12 @@ from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, Route, expect
 
-from catalog.models import Song
+from catalog.models import PossibleDuplicate, Song
 from emotion.models import ModelVersion
-from tests.e2e.conftest import Opener
-from tests.factories import PASSWORD, RatingFactory, UploadFactory, UserFactory, WorkerFactory
+from recommender import services
+from recommender.values import Listener, Target
+from tests.e2e.conftest import Opener, sign_in
+from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
 
 SIGNED_OUT = [
     "/", "/journey/", "/songs/", "/songs/?q=nothing+is+called+so", "/songs/{song}/", "/playlists/", "/me/", "/status/",
@@ -22,7 +24,7 @@ JOURNEY = "/journey/?start_valence=-0.4&start_arousal=0.4&end_valence=0.6&end_ar
 SIGNED_IN = [
     "/", "/songs/{song}/", JOURNEY, "/playlists/", "/me/", "/me/forget/", "/me/delete/", "/accounts/",
     "/accounts/password/", "/uploads/", "/status/?span=day", "/models/", "/models/{model}/", "/models/{model}/promote/",
-    "/models/rollback/",
+    "/models/rollback/", "/models/compare/?a={model}&b={live}", "/uploads/{upload}/compare/",
 ]  # fmt: skip
 
 
@@ -36,7 +38,7 @@ LOOKS = (("light", 1280), ("dark", 360))
 
 
 def faults(page: Page) -> list[str]:
-    """Return what axe objects to on the page as it is, in both themes and on two widths, a line for each rule."""
+    """Return what axe objects to on the page as it is, in both themes and on two widths, and what sticks out of it."""
     found = []
     for theme, width in LOOKS:
         page.emulate_media(color_scheme=theme)
@@ -44,6 +46,8 @@ def faults(page: Page) -> list[str]:
         known = page.evaluate("() => Boolean(window.axe)")
         seen: dict[str, Any] = page.evaluate("() => axe.run()") if known else Axe().run(page).response
         found += [f"{page.url} {theme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in seen["violations"]]
+        if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            found.append(f"{page.url}: wider than {width} px")
     return found
 
 
@@ -61,7 +65,12 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     edith = UserFactory(username="edith", is_staff=True)
     RatingFactory(listener=edith, song=songs[1])
     WorkerFactory()
-    UploadFactory(owner=edith, song=songs[0])
+    upload = UploadFactory(owner=edith, song=songs[0])
+    PossibleDuplicate.objects.create(song=songs[0], other=songs[3])
+    playlist = services.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
+    shared = services.playlist_share(playlist=playlist)
+    live = ModelVersion.objects.get(version="shipped-1")
+    named = {"song": songs[0].pk, "model": models.pk, "live": live.pk, "upload": upload.pk}
     songs[2].state, songs[2].failure_code, songs[2].failure_reason = Song.State.FAILED, "silent_audio", "It is silent."
     songs[2].save()
     found: list[str] = []
@@ -73,17 +82,14 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
 
         def look(addresses: list[str]) -> None:
             for address in addresses:
-                page.goto(address.format(song=songs[0].pk, model=models.pk))
+                page.goto(address.format(**named))
                 expect(page.locator("h1")).to_have_count(1)
                 expect(page.locator(".htmx-request")).to_have_count(0)
                 found.extend(faults(page))
 
         look(SIGNED_OUT)
-        page.fill("input[name=username]", edith.username)
-        page.fill("input[name=password]", PASSWORD)
-        page.click("main button[type=submit]")
-        expect(page.locator(".site-account__name")).to_have_text("edith")
-        look(SIGNED_IN)
+        sign_in(page, edith.username)
+        look([*SIGNED_IN, f"/playlists/{playlist.pk}/?arrange=1", f"/shared/{shared}/"])
         page.goto("/")
         page.locator("button[name=quadrant]").first.click()
         page.wait_for_url(re.compile(r"/playlists/\d+/"))

@@ -8,21 +8,13 @@ from playwright.sync_api import Page, expect
 from catalog.models import Song
 from emotion.models import ModelVersion, PerceivedLabel
 from emotion.selectors import live_model
-from tests.e2e.conftest import Opener
-from tests.factories import PASSWORD, UserFactory
-
-
-def sign_in(page: Page, name: str) -> None:
-    page.goto("/accounts/login/")
-    page.fill("[name=username]", name)
-    page.fill("[name=password]", PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    expect(page.locator(".site-account__name")).to_have_text(name, timeout=30_000)
+from tests.e2e.conftest import Opener, sign_in
+from tests.factories import UserFactory
 
 
 def test_the_staff_promotes_and_rolls_back(page: Page, models: ModelVersion) -> None:
     UserFactory(username="edith", is_staff=True)
-    sign_in(page, "edith")
+    sign_in(page, "edith", to="/")
     page.get_by_role("link", name="Models").click()
     expect(page.get_by_role("heading", name="Live: shipped-1")).to_be_visible()
     page.get_by_role("main").get_by_role("link", name="good-1").first.click()

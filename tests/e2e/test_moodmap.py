@@ -14,7 +14,7 @@ from emotion.models import EmotionEstimate
 from recommender import services
 from recommender.models import FeltRating, Playlist
 from recommender.values import Listener, Target
-from tests.e2e.conftest import Opener
+from tests.e2e.conftest import Opener, sign_in
 from tests.factories import PASSWORD
 
 SCREENS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
@@ -36,15 +36,6 @@ def rated(alice: User, songs: list[Song]) -> list[Song]:
     playlist = services.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=5, seed=1)
     services.playlist_share(playlist=playlist)
     return songs[:24]
-
-
-def sign_in(page: Page, name: str = "alice") -> None:
-    page.goto("/accounts/login/?next=/me/")
-    page.fill("[name=username]", name)
-    page.fill("[name=password]", PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    # Whoever leaves before the answer has come leaves signed out.
-    expect(page.locator(".site-account__name")).to_have_text(name)
 
 
 def test_the_map_is_read_by_mouse_and_by_keyboard(page: Page, rated: list[Song]) -> None:

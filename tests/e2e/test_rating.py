@@ -7,9 +7,8 @@ from playwright.sync_api import Page, Route, expect
 
 from catalog.models import Song
 from recommender.models import FeltRating, Playlist
-from tests.e2e.conftest import Opener
+from tests.e2e.conftest import Opener, sign_in
 from tests.e2e.test_listening import NEW_PASSWORD, audio_time_s, wait_until_heard
-from tests.e2e.test_moodmap import sign_in
 
 
 def play_a_mood(page: Page) -> str:

@@ -16,7 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Song, Upload, UploadSession
 from tests.audio_fixtures import make_audio
-from tests.e2e.conftest import Opener
+from tests.e2e.conftest import PATIENCE_MS, Opener, sign_in
 
 TAGGED_WITHIN_MS = 120_000
 IN_A_FOLDER = 120
@@ -48,17 +48,14 @@ def _patience() -> Iterator[None]:
     """Files go up while a server, a database and perhaps a worker share the machine with the browser."""
     expect.set_options(timeout=60_000)
     yield
-    expect.set_options(timeout=5_000)
+    expect.set_options(timeout=PATIENCE_MS)
 
 
-def open_uploads(page: Page, who: User, password: str) -> None:
-    page.goto("/accounts/login/?next=/uploads/")
-    page.fill("[name=username]", who.username)
-    page.fill("[name=password]", password)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Upload songs")).to_be_visible()
+def open_uploads(page: Page, who: User) -> None:
+    sign_in(page, who.username)
     # A page that was loaded whole: signing in swaps it in, and then moves the focus.
     page.goto("/uploads/")
+    expect(page.get_by_role("heading", name="Upload songs")).to_be_visible()
 
 
 def tab_to(page: Page, selector: str) -> None:
@@ -98,7 +95,6 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     live_server: LiveServer,
     celery_worker_process: subprocess.Popen[bytes],
     cleo: User,
-    password: str,
     folder: Path,
 ) -> None:
     leaving: list[str] = []
@@ -108,7 +104,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
         dialog.accept()
 
     page.on("dialog", leave)
-    open_uploads(page, cleo, password)
+    open_uploads(page, cleo)
     page.set_input_files("#upload-folder", folder)
     expect(page.locator("#toast")).to_have_text("1 file that is no audio was left out.")
     summary = page.locator("[data-upload-summary]")
@@ -152,7 +148,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
 
 
 def test_a_large_file_goes_on_where_it_stopped(
-    open_page: Opener, live_server: LiveServer, cleo: User, password: str, large: Path
+    open_page: Opener, live_server: LiveServer, cleo: User, large: Path
 ) -> None:
     offsets: list[int] = []
 
@@ -169,7 +165,7 @@ def test_a_large_file_goes_on_where_it_stopped(
     with open_page(viewport={"width": 360, "height": 800}, allow="Failed to load resource") as page:
         page.on("request", note)
         page.on("dialog", lambda dialog: dialog.accept())
-        open_uploads(page, cleo, password)
+        open_uploads(page, cleo)
         page.route("**/resumable/*/", break_off)
         page.set_input_files("#upload-files", large)
         expect(page.locator("[data-upload-note]")).to_contain_text("Sending goes on by itself")
@@ -195,7 +191,7 @@ def test_a_large_file_goes_on_where_it_stopped(
 
 
 def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
-    open_page: Opener, live_server: LiveServer, cleo: User, password: str, tmp_path: Path
+    open_page: Opener, live_server: LiveServer, cleo: User, tmp_path: Path
 ) -> None:
     files = [tmp_path / f"words {n}.mp3" for n in range(6)]
     for file in files:
@@ -215,7 +211,7 @@ def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
 
     with open_page(viewport={"width": 1440, "height": 900}, allow="Failed to load resource") as page:
         page.on("dialog", lambda dialog: dialog.accept())
-        open_uploads(page, cleo, password)
+        open_uploads(page, cleo)
         # Whether a chooser is noticed is switched on without waiting for it: long before the key is pressed.
         with page.expect_file_chooser() as chooser:
             tab_to(page, "#upload-files")
