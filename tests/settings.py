@@ -14,6 +14,9 @@ if os.environ.get("MOODPLANE_TEST_PROCESS") != os.environ.get("PYTEST_XDIST_WORK
     os.environ["MOODPLANE_TEST_VAR"] = tempfile.mkdtemp(prefix="moodplane-test-")
     # Registered first, so run last: after the servers in it were stopped.
     atexit.register(shutil.rmtree, os.environ["MOODPLANE_TEST_VAR"], ignore_errors=True)
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # As many threads as cores in each process would spend their time waiting for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["MOODPLANE_VAR"] = os.environ["MOODPLANE_TEST_VAR"]
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never used to sign anything real")
 
