@@ -314,12 +314,10 @@ def _workers_memory(parent: int) -> str:
 def _servers_leave() -> None:
     from django.db import connections
 
-    connections.close_all()
     from mer_site import embedded
 
-    running = embedded.ensure_running()
-    if running is not None:
-        running.release()
+    connections.close_all()
+    embedded.leave()
 
 
 if __name__ == "__main__":

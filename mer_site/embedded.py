@@ -147,11 +147,12 @@ def ensure_running() -> Servers | None:
             servers = Servers(settings.MOODPLANE_VAR, postgres=postgres, redis=redis)
             servers.acquire()
             _joined, _joined_by_pid = servers, os.getpid()
-            atexit.register(_leave)
+            atexit.register(leave)
     return _joined
 
 
-def _leave() -> None:
+def leave() -> None:
+    """Leave the servers now; without this a process leaves them when it ends."""
     if _joined is not None and _joined_by_pid == os.getpid():
         _joined.release()
 

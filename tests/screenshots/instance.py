@@ -48,8 +48,19 @@ def started() -> Iterator[str]:
             _wait(lambda: _is_heard() or _ended(process, var), _FILLED_WITHIN_S, "the demo music")
             yield address
         finally:
+            _leave()
             process.send_signal(signal.SIGINT)
             process.wait(_STOPS_WITHIN_S)
+
+
+def _leave() -> None:
+    """Close what this process holds in the folder, before the folder vanishes."""
+    from django.db import connections
+
+    from mer_site import embedded
+
+    connections.close_all()
+    embedded.leave()
 
 
 def _free_port() -> int:
