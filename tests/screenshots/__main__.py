@@ -65,7 +65,7 @@ def _all(address: str, out: Path) -> list[Path]:
 
 
 def _hard(address: str, out: Path) -> list[Path]:
-    from catalog.models import Song
+    from catalog.models import Artist, Song
     from recommender.models import Playlist
     from tests.factories import UserFactory
     from tests.screenshots import camera, story
@@ -77,6 +77,7 @@ def _hard(address: str, out: Path) -> list[Path]:
         for n_songs in (0, 1, _MANY):
             Playlist.objects.all().delete()
             Song.objects.all().delete()
+            Artist.objects.all().delete()
             story.hard(n_songs)
             taken += camera.shoot(opened, address, camera.hard_screens(), out, prefix=f"{n_songs}-")
     return taken
