@@ -3,13 +3,19 @@
 const KEY = "moodplane.queue";
 const POSITION = "moodplane.position";
 
-/** Reads the song that a page's element describes. */
+/** Reads the song that a page's element describes; all that belongs to a song has its address below the song's own. */
 export function trackOf(element) {
-  const { song, title, artist, artistHref, href, src, cover, reason, played } = element.dataset;
-  const { playedUrl, skippedUrl, completedUrl, feltUrl, likedUrl, waveformUrl } = element.dataset;
+  const { song, title, artist, artistHref, href, reason = "", feltQuery = "", played } = element.dataset;
   return {
-    song, title, artist, artistHref, href, src, cover, reason, playedUrl, skippedUrl, completedUrl, feltUrl, likedUrl,
-    waveformUrl, played: played === "true",
+    song, title, artist, artistHref, href, reason, played: played === "true",
+    src: `${href}audio`,
+    cover: `${href}cover`,
+    playedUrl: `${href}played/`,
+    skippedUrl: `${href}skipped/`,
+    completedUrl: `${href}completed/`,
+    feltUrl: `${href}felt/${feltQuery}`,
+    likedUrl: `${href}liked/`,
+    waveformUrl: `${href}waveform/`,
   };
 }
 

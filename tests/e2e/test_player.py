@@ -164,12 +164,15 @@ def test_shuffle_repeat_and_what_comes_next(page: Page, songs: list[Song]) -> No
     expect(page.locator(".player [data-player-shuffle]")).to_have_attribute("aria-pressed", "true")
     mixed = queued(page)
     assert (mixed[0], sorted(mixed), mixed != listed) == (first, sorted(listed), True)
-    page.keyboard.press("n")
-    expect(page.locator("#player")).to_have_attribute("data-song", mixed[1])
+    # One or two songs on: to one that another follows in the list.
+    drawn = next(song for song in mixed[1:] if song != listed[-1])
+    for song in mixed[1 : mixed.index(drawn) + 1]:
+        page.keyboard.press("n")
+        expect(page.locator("#player")).to_have_attribute("data-song", song)
     page.keyboard.press("s")
     assert queued(page) == listed
     page.keyboard.press("Shift+ArrowRight")
-    after = listed[(listed.index(mixed[1]) + 1) % len(listed)]
+    after = listed[listed.index(drawn) + 1]
     expect(page.locator("#player")).to_have_attribute("data-song", after)
 
     repeat = page.locator(".player [data-player-repeat]")
