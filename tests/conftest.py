@@ -85,6 +85,12 @@ def mer_data() -> Path:
 # --- Servers ------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="session")
+def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
+    """A private server vanishes with all that is in it; dropping its database first fails on whoever is late."""
+    return django_settings.MOODPLANE_EMBEDDED_POSTGRES or bool(request.config.getvalue("reuse_db"))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _real_servers() -> Iterator[None]:
     """PostgreSQL and Redis for the run: those of DATABASE_URL and CELERY_BROKER_URL, or embedded and private."""

@@ -256,7 +256,7 @@ def test_the_same_bytes_are_shown_beside_the_song(
     for word in ("Byte for byte the same recording", "tide copy.mp3", "tide.mp3", "Sea", "not added"):
         assert word in page, word
     assert "Keep both" not in page
-    assert reverse("catalog:song_audio", args=[again.song_id]) in page, "it can be played"
+    assert f'data-href="{reverse("recommender:song_detail", args=[again.song_id])}"' in page, "it can be played"
     assert client_cleo.post(f"/uploads/{again.pk}/remove/").status_code == 404, "nothing was added by it"
 
 
