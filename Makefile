@@ -1,5 +1,5 @@
 # make run    everything in the foreground, until Ctrl-C     PORT=8001  HOST=0.0.0.0  MUSIC=/path/to/music
-# make test   lint, types, unit, integration and browser tests
+# make test   lint, types, unit, integration and browser tests, divided among the cores     PYTEST_ARGS="-k pad"
 # make lint   only lint and types
 # make screenshots  pictures of every screen into docs/screenshots/ (HARD=1: hard names and numbers, into var/hard/)
 # make clean  remove what make made; MOODPLANE_VAR (./var: database, music) stays

@@ -96,7 +96,13 @@ CACHES: dict[str, dict[str, Any]] = {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": env.str("CACHE_URL", _cache_url).replace("redis+socket://", "unix://", 1),
         "KEY_PREFIX": "moodplane",
-    }
+    },
+    # Rows of songs as they are written into pages, by all that they show; some 3 kB each, in each web process.
+    "rows": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "rows",
+        "OPTIONS": {"MAX_ENTRIES": 5_000},
+    },
 }
 
 # --- Celery -----------------------------------------------------------------------------------------------------
@@ -217,7 +223,6 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["mer_site.templatetags.kept_urls"],
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
