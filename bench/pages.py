@@ -75,9 +75,9 @@ def main() -> None:
         django.setup()
         _measure(asked)
     finally:
-        from bench.scale_rows import _servers_leave
+        from mer_site import embedded
 
-        _servers_leave()
+        embedded.leave()
         if asked.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -55,7 +55,9 @@ def main() -> None:
         django.setup()
         _measure(asked.songs)
     finally:
-        _servers_leave()
+        from mer_site import embedded
+
+        embedded.leave()
         if asked.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -309,15 +311,6 @@ def _memory(pid: int | str = "self") -> str:
 def _workers_memory(parent: int) -> str:
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return "; ".join(_memory(int(pid)) for pid in children)
-
-
-def _servers_leave() -> None:
-    from django.db import connections
-
-    from mer_site import embedded
-
-    connections.close_all()
-    embedded.leave()
 
 
 if __name__ == "__main__":

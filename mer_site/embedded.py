@@ -147,12 +147,19 @@ def ensure_running() -> Servers | None:
             servers = Servers(settings.MOODPLANE_VAR, postgres=postgres, redis=redis)
             servers.acquire()
             _joined, _joined_by_pid = servers, os.getpid()
-            atexit.register(leave)
+            atexit.register(_leave)
     return _joined
 
 
 def leave() -> None:
-    """Leave the servers now; without this a process leaves them when it ends."""
+    """Close this thread's connections and leave the servers now; without this a process leaves them when it ends."""
+    from django.db import connections
+
+    connections.close_all()
+    _leave()
+
+
+def _leave() -> None:
     if _joined is not None and _joined_by_pid == os.getpid():
         _joined.release()
 

@@ -45,22 +45,17 @@ def started() -> Iterator[str]:
         try:
             _wait(lambda: _answers(address) or _ended(process, var), _STARTS_WITHIN_S, "the web server")
             settle(var)
-            _wait(lambda: _is_heard() or _ended(process, var), _FILLED_WITHIN_S, "the demo music")
-            yield address
+            from mer_site import embedded
+
+            try:
+                _wait(lambda: _is_heard() or _ended(process, var), _FILLED_WITHIN_S, "the demo music")
+                yield address
+            finally:
+                # This process holds open what is in the folder, which is about to vanish.
+                embedded.leave()
         finally:
-            _leave()
             process.send_signal(signal.SIGINT)
             process.wait(_STOPS_WITHIN_S)
-
-
-def _leave() -> None:
-    """Close what this process holds in the folder, before the folder vanishes."""
-    from django.db import connections
-
-    from mer_site import embedded
-
-    connections.close_all()
-    embedded.leave()
 
 
 def _free_port() -> int:
