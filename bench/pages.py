@@ -261,7 +261,7 @@ def _server(port: int) -> Iterator[None]:
     """Start the web server as `manage.py up` does: the same words, the same environment."""
     from django.conf import settings
 
-    from catalog.management.commands.up import _programs, _static_collect
+    from mer_site.management.commands.up import _programs, _static_collect
 
     (settings.MOODPLANE_VAR / "run").mkdir(parents=True, exist_ok=True)
     _static_collect()

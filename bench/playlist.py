@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from bench.scale_songs import all_songs
 from recommender.index import Columns, IndexInfo, SongIndex
-from recommender.ranking import Candidates, RankedSong, Weights, rank
+from recommender.ranking import (
+    Candidates,
+    RankedSong,
+    Weights,
+    rank,
+)
 
 POOL_SIZE = 400
 TARGET = (0.6, -0.6)

@@ -26,7 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
-from recommender.index import ColumnsWriter, IndexInfo, SongIndex, load, publish_staged, staging
+from recommender.index import (
+    ColumnsWriter,
+    IndexInfo,
+    SongIndex,
+    load,
+    publish_staged,
+    staging,
+)
 from recommender.index.felt import Form, lift
 
 K = 50

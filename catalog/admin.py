@@ -8,8 +8,15 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from catalog import services
-from catalog.models import Album, Artist, Song, Upload
+from catalog import models
+from catalog.models import (
+    Album,
+    Artist,
+    Song,
+    Upload,
+)
+from catalog.songs import services as song_services
+from catalog.songs import states
 
 
 @admin.register(Artist)
@@ -22,7 +29,7 @@ class ArtistAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Artist, form: Any, change: bool) -> None:
         """Keep the key in step with the name."""
-        obj.name_key = services.name_key(obj.name)
+        obj.name_key = models.name_key(obj.name)
         super().save_model(request, obj, form, change)
 
 
@@ -37,7 +44,7 @@ class AlbumAdmin(admin.ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
         """Keep the key in step with the title."""
-        obj.title_key = services.name_key(obj.title)
+        obj.title_key = models.name_key(obj.title)
         super().save_model(request, obj, form, change)
 
 
@@ -80,19 +87,19 @@ class SongAdmin(admin.ModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
         """Delete the song and its files."""
-        services.song_delete(song=obj)
+        song_services.song_delete(song=obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         """Delete songs and their files."""
         for song in queryset:
-            services.song_delete(song=song)
+            song_services.song_delete(song=song)
 
     @admin.action(description="Analyse the failed ones again")
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         """Retry the failed songs among those chosen."""
         failed = list(queryset.filter(state=Song.State.FAILED))
         for song in failed:
-            services.song_retry(song=song)
+            states.song_retry(song=song)
         messages.info(request, f"{len(failed)} songs will be analysed again.")
 
 

@@ -3,8 +3,8 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from catalog.api import UploadViewSet
-from catalog.api_resumable import ResumableUploadsView, ResumableUploadView
+from catalog.uploads.api import UploadViewSet
+from catalog.uploads.tus import ResumableUploadsView, ResumableUploadView
 
 router = SimpleRouter()
 router.register("uploads", UploadViewSet, basename="api-upload")

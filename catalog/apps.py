@@ -1,7 +1,7 @@
 from django.apps import AppConfig
 from django.utils import formats, translation
 
-from catalog import wording
+from catalog.core import wording
 
 
 class CatalogConfig(AppConfig):

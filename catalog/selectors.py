@@ -9,10 +9,16 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from catalog.kept import kept_while_large
-from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
+from catalog.core.cached_count import kept_while_large
+from catalog.models import (
+    Artist,
+    PossibleDuplicate,
+    Song,
+    Upload,
+    name_key,
+)
 from catalog.permissions import User, can_upload, is_staff
-from catalog.search import prefix_query
+from catalog.songs.search import prefix_query
 
 PENDING_STATES = (Song.State.UPLOADED, Song.State.QUEUED, Song.State.ANALYSING)
 

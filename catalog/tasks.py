@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from catalog.services import sessions_tick
+from catalog.uploads.partial import sessions_tick
 
 
 @shared_task(name="catalog.tasks.upload_sessions_tick")

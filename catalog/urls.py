@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from catalog import views
+from catalog.files import views as file_views
+from catalog.uploads import views
 
 app_name = "catalog"
 
 urlpatterns = [
-    path("songs/<int:pk>/audio", views.song_audio, name="song_audio"),
-    path("songs/<int:pk>/cover", views.song_cover, name="song_cover"),
+    path("songs/<int:pk>/audio", file_views.song_audio, name="song_audio"),
+    path("songs/<int:pk>/cover", file_views.song_cover, name="song_cover"),
     path("uploads/", views.uploads, name="uploads"),
     path("uploads/rows/", views.upload_rows, name="upload_rows"),
     path("uploads/changes/", views.upload_changes, name="upload_changes"),

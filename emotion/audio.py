@@ -12,8 +12,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop, number
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop, number
 from emotion.exceptions import AudioUnreadableError
 
 SAMPLE_RATE_HZ = 22_050

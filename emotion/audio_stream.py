@@ -11,7 +11,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from catalog.wording import gettext
+from catalog.core.wording import gettext
 from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S, Window
 from emotion.exceptions import AudioUnreadableError
 

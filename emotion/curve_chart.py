@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.wording import gettext
+from catalog.core.wording import gettext
 from emotion.curve import spread
 from emotion.curve_sections import Section
 

@@ -9,7 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.wording import gettext, ngettext
+from catalog.core.wording import gettext, ngettext
 from emotion.quadrants import Quadrant
 
 # Neighbouring windows share most of what they hear, so fewer points than this are the model's doubt, not a change.

@@ -6,8 +6,8 @@ import django_filters
 from django.db.models import QuerySet
 
 from catalog.models import Song
-from catalog.search import prefix_query
 from catalog.selectors import song_search
+from catalog.songs.search import prefix_query
 from emotion.choices import quadrant_name_choices
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant

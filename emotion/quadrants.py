@@ -11,7 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.wording import gettext, gettext_noop
+from catalog.core.wording import gettext, gettext_noop
 
 
 class Quadrant(IntEnum):

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from catalog.kept import kept_while_large
+from catalog.core.cached_count import kept_while_large
 from catalog.models import Song
 from emotion.curve import spread
 from emotion.curve import times_s as curve_times_s

@@ -20,7 +20,12 @@ from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import activity_chart, selectors
-from emotion.activity import SPANS, Activity, activity, curve_progress
+from emotion.activity import (
+    SPANS,
+    Activity,
+    activity,
+    curve_progress,
+)
 
 _PARTS_KEPT_S = 15
 _BROKER_TIMEOUT_S = 1

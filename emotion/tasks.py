@@ -7,7 +7,7 @@ import logging
 from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
-from catalog.services import songs_queue, songs_reconcile
+from catalog.songs.states import songs_queue, songs_reconcile
 from emotion.services import (
     attention_make,
     attention_tick,

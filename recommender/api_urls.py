@@ -5,7 +5,14 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from recommender.api import ListenViewSet, MoodViewSet, PlaylistViewSet, RatingViewSet, SharedViewSet, me
+from recommender.api import (
+    ListenViewSet,
+    MoodViewSet,
+    PlaylistViewSet,
+    RatingViewSet,
+    SharedViewSet,
+    me,
+)
 
 router = SimpleRouter()
 router.register("playlists", PlaylistViewSet, basename="playlist")

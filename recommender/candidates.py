@@ -23,7 +23,14 @@ from numpy.typing import NDArray
 from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from recommender.exceptions import IndexUnavailable
-from recommender.index import Columns, FeltQuery, Hits, IndexInfo, IndexReader, SongIndex
+from recommender.index import (
+    Columns,
+    FeltQuery,
+    Hits,
+    IndexInfo,
+    IndexReader,
+    SongIndex,
+)
 from recommender.rows import (
     BYTES_PER_VALUE,
     LATE_COMMIT,

@@ -10,16 +10,45 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from emotion.models import EmotionEstimate
-from recommender.candidates import Pool, embedding_matrix, estimates_playable, pool_for, songs_index
-from recommender.explain import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, reason
+from recommender.candidates import (
+    Pool,
+    embedding_matrix,
+    estimates_playable,
+    pool_for,
+    songs_index,
+)
+from recommender.explain import (
+    CLOSE_DISTANCE,
+    FAR_DISTANCE,
+    Evidence,
+    Stage,
+    reason,
+)
 from recommender.explain_notes import journey_note, list_note
 from recommender.history import recency_of
 from recommender.index import SongIndex
 from recommender.journey import path_length, place_targets
 from recommender.journey_walk import Walk, nearest_to_path, walk
-from recommender.person import Person, Predicted, person_of, predict
-from recommender.ranking import RankedSong, Weights, distances, rank
-from recommender.values import NO_FILTERS, Filters, Listener, Point, Target, Wish
+from recommender.person import (
+    Person,
+    Predicted,
+    person_of,
+    predict,
+)
+from recommender.ranking import (
+    RankedSong,
+    Weights,
+    distances,
+    rank,
+)
+from recommender.values import (
+    NO_FILTERS,
+    Filters,
+    Listener,
+    Point,
+    Target,
+    Wish,
+)
 
 # Points of a journey around which songs are looked for.
 PATH_POINTS = 6

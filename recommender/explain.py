@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop, ngettext
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop, ngettext
 from emotion.quadrants import PERSONS_WORD, Quadrant
 
 Point = tuple[float, float]

@@ -7,10 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop, ngettext, ngettext_noop
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
 from recommender.explain import FAR_DISTANCE, mood_name
-from recommender.journey import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
+from recommender.journey import (
+    NEAR,
+    SMALL_STEP,
+    PathQuality,
+    Reach,
+    path_length,
+    places_needed,
+)
 
 
 def list_note(

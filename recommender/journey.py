@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop, pgettext, pgettext_noop
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop, pgettext, pgettext_noop
 from emotion.quadrants import Quadrant
 
 Point = tuple[float, float]

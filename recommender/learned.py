@@ -23,8 +23,8 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop
 from emotion.quadrants import Quadrant
 from recommender import learned_words as words
 from recommender.adaptation import ListenerModel, Ratings

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop
 
 _AS_THEY_SOUND = (
     gettext_noop("In pleasantness, songs leave you about as they sound."),

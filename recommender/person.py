@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation import TYPICAL_MOOD, Felt, ListenerModel, Ratings
+from recommender.adaptation import (
+    TYPICAL_MOOD,
+    Felt,
+    ListenerModel,
+    Ratings,
+)
 from recommender.adaptation.ratings import MOOD
 from recommender.candidates import Pool
 from recommender.history import History, history_of

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from catalog.kept import kept_while_large
+from catalog.core.cached_count import kept_while_large
 from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.models import EmotionEstimate, PerceivedLabel
@@ -30,7 +30,13 @@ from recommender.exceptions import (
     ShareNotFound,
 )
 from recommender.explain import public_reason
-from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodReport,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.values import Listener, Point
 
 # What somebody said of their mood holds for so long.

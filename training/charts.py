@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.wording import gettext, gettext_noop, ngettext, number
+from catalog.core.wording import (
+    gettext,
+    gettext_noop,
+    ngettext,
+    number,
+)
 
 # Of the drawing, in SVG units; the plot lies inside the margins, which hold the numbers of the axes.
 WIDTH, HEIGHT = 320, 180

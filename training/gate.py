@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from catalog.wording import gettext, gettext_noop, number
+from catalog.core.wording import gettext, gettext_noop, number
 from emotion.exceptions import AudioUnreadableError, EmotionError
 from training.predictions import Predictions
 

@@ -9,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emotion.mel import CHANNELS, IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
+from emotion.mel import (
+    CHANNELS,
+    IMAGE_CENTRE,
+    IMAGE_SPREAD,
+    MelConfig,
+)
 from training.cache import Images
 from training.stability import renewing_statistics
 

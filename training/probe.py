@@ -14,7 +14,12 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.metrics import Interval, interval_95, resampled_sums, rounded
+from training.metrics import (
+    Interval,
+    interval_95,
+    resampled_sums,
+    rounded,
+)
 from training.predictions import Predictions
 
 N_FOLDS = 5

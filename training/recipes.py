@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from catalog.wording import gettext_noop
+from catalog.core.wording import gettext_noop
 
 if TYPE_CHECKING:
     from training.datasets import Clip

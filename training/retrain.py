@@ -30,7 +30,12 @@ from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
 from training.models import Retraining
 from training.own import OwnLabels, own_labels
 from training.promotion import gate_check
-from training.recipes import DEFAULT_RECIPE, RECIPES, Recipe, RetrainJob
+from training.recipes import (
+    DEFAULT_RECIPE,
+    RECIPES,
+    Recipe,
+    RetrainJob,
+)
 from training.registry import model_import_run, shipped_register
 from training.selectors import RETRAINING_ALIVE_S, retraining_is_lost
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from catalog.wording import gettext, gettext_noop
+from catalog.core.wording import gettext, gettext_noop
 
 # What is compared, and its interval where there is one.
 _FIGURES = {

@@ -13,7 +13,13 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from emotion.quadrants import Quadrant
 from training.datasets.base import Clip
-from training.folds import Fold, Folds, Split, SplitError, places_of
+from training.folds import (
+    Fold,
+    Folds,
+    Split,
+    SplitError,
+    places_of,
+)
 
 __all__ = [
     "Fold",

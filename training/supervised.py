@@ -29,7 +29,13 @@ from training.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
 from training.images import network_tensor, predict, renew_statistics
 from training.job import Job, SupervisedConfig
-from training.resume import random_states, read_checkpoint, restore_random_states, seed_everything, write_checkpoint
+from training.resume import (
+    random_states,
+    read_checkpoint,
+    restore_random_states,
+    seed_everything,
+    write_checkpoint,
+)
 from training.stability import keep_wide_depthwise_in_float32
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

@@ -25,10 +25,21 @@ from emotion import services as emotion_services
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.models import ModelVersion, Reanalysis
 from emotion.quadrants import Quadrant
-from emotion.selectors import live_model, reanalysis_failures, reanalysis_latest, served_version, workers_alive
+from emotion.selectors import (
+    live_model,
+    reanalysis_failures,
+    reanalysis_latest,
+    served_version,
+    workers_alive,
+)
 from emotion.templatetags.moodplane import clock, percent
 from training import promotion, retrain, selectors
-from training.charts import Chart, curve_chart, reliability_chart, share_chart
+from training.charts import (
+    Chart,
+    curve_chart,
+    reliability_chart,
+    share_chart,
+)
 from training.exceptions import TrainingError
 from training.gate import NEVER_FORCED, criteria
 from training.recipes import DEFAULT_RECIPE, RECIPES

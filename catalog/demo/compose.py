@@ -12,7 +12,17 @@ import numpy as np
 from catalog.demo.accompaniment import ROLES, SECTION_ENERGY, bars_played
 from catalog.demo.drums import FILLS, GENTLE, GROOVES
 from catalog.demo.melody import THEME_OF_SECTION, play_harmony, play_melody
-from catalog.demo.score import Bar, Event, Hit, Layer, Note, Part, Recipe, Score, Style
+from catalog.demo.score import (
+    Bar,
+    Event,
+    Hit,
+    Layer,
+    Note,
+    Part,
+    Recipe,
+    Score,
+    Style,
+)
 from catalog.demo.styles import STYLES
 from catalog.demo.theory import Chord, Key
 

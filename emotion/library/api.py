@@ -13,9 +13,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Song
 from catalog.permissions import CanListen, CanUpload
-from catalog.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from emotion.choices import quadrant_name_choices
 from emotion.quadrants import Quadrant
 from emotion.serializers import SongSerializer

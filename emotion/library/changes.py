@@ -11,8 +11,13 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
-from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit
-from catalog.services import values_of
+from catalog.models import (
+    UNKNOWN_ARTIST,
+    Song,
+    SongChange,
+    SongEdit,
+)
+from catalog.songs.editing import values_of
 from emotion.library.forms import NAMES
 from emotion.models import QuadrantOverride
 from emotion.quadrants import Quadrant

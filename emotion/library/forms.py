@@ -12,11 +12,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from catalog import services as catalog_services
 from catalog.exceptions import FileRejected
+from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Song
-from catalog.services import values_of
-from catalog.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from catalog.songs import services as song_services
+from catalog.songs.editing import values_of
 from emotion.choices import quadrant_choices
 from emotion.quadrants import Quadrant
 from emotion.services import Word, library_seen
@@ -150,7 +150,7 @@ class SongsForm(forms.Form):
         if file is None:
             return b""
         try:
-            return catalog_services.cover_check(stream=cast(IO[bytes], file))
+            return song_services.cover_check(stream=cast(IO[bytes], file))
         except FileRejected as error:
             raise forms.ValidationError(str(error), code=error.code) from error
 
@@ -175,7 +175,7 @@ class SongsForm(forms.Form):
         typed = {name: self.cleaned_data[name] for name in (*TEXTS, *NUMBERS) if name in self.changed_data}
         values = typed | cleared
         if picture := self.cleaned_data["cover"]:
-            values["cover"] = "new" if is_preview else catalog_services.cover_store(data=picture)
+            values["cover"] = "new" if is_preview else song_services.cover_store(data=picture)
         return values
 
     def word(self) -> Word | None:

@@ -18,13 +18,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
-from catalog import services as catalog_services
+from catalog.access import allowed
 from catalog.exceptions import EditConflict
 from catalog.models import Song, SongChange
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES
-from catalog.services.editing import Kept
-from catalog.views.access import allowed
+from catalog.songs import states
+from catalog.songs.editing import Kept
 from emotion import services
 from emotion.library.changes import changes_told, history_of, preview
 from emotion.library.forms import NAMES, SongsForm, WordForm
@@ -86,7 +86,7 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
 
 
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
-    moved = catalog_services.songs_reanalyse(song_ids=song_ids)
+    moved = states.songs_reanalyse(song_ids=song_ids)
     if not moved:
         messages.info(request, _("They are on their way already: there is nothing to be done twice."))
         return
@@ -200,7 +200,7 @@ def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not _wants_fragment(request):
         _reanalyse(request, [pk])
         return redirect(resolve_url("recommender:song_detail", pk) + "#curator")
-    catalog_services.songs_reanalyse(song_ids=[pk])
+    states.songs_reanalyse(song_ids=[pk])
     return _hearing(request, pk)
 
 

@@ -10,7 +10,13 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.models import Song
-from catalog.services import song_mark_failed, song_mark_tagged, songs_claim, songs_release, songs_renew
+from catalog.songs.states import (
+    song_mark_failed,
+    song_mark_tagged,
+    songs_claim,
+    songs_release,
+    songs_renew,
+)
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionEstimate
 from emotion.services.overrides import estimates_settle, songs_hold

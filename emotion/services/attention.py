@@ -16,7 +16,13 @@ from django.utils.translation import gettext as _
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, CheckpointError, TagNotExplainable
 from emotion.models import AttentionMap, EmotionEstimate
-from emotion.selectors import ServedModel, current_estimate, served_model, served_version, workers_alive
+from emotion.selectors import (
+    ServedModel,
+    current_estimate,
+    served_model,
+    served_version,
+    workers_alive,
+)
 from emotion.services.hearings import (
     MAX_ATTEMPTS,
     RETRY_S,

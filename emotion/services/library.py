@@ -9,12 +9,23 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog import services as catalog_services
 from catalog.exceptions import EditConflict, TooManySongs
 from catalog.models import Song, SongChange
-from catalog.services.editing import Kept, SongValues, print_of, songs_locked, values_seen
+from catalog.songs import editing
+from catalog.songs.editing import (
+    Kept,
+    SongValues,
+    print_of,
+    songs_locked,
+    values_seen,
+)
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Word, overrides_undo, quadrants_override, words_on
+from emotion.services.overrides import (
+    Word,
+    overrides_undo,
+    quadrants_override,
+    words_on,
+)
 from emotion.signals import song_analysed
 
 # One transaction holds their rows: more would keep uploads and tags waiting for too long.
@@ -67,7 +78,7 @@ def library_edit(
     if seen is not None:
         _check_seen(songs, seen, word)
     ids = [song.pk for song in songs]
-    change = catalog_services.songs_edit(song_ids=ids, values=values, editor=editor, seen=seen) if values else None
+    change = editing.songs_edit(song_ids=ids, values=values, editor=editor, seen=seen) if values else None
     changed = set(change.edits.values_list("song_id", flat=True)) if change else set()
     if word is not None and any(held != word.value for held in words_on(ids).values()):
         change = change or SongChange.objects.create(made_by=editor)
@@ -90,7 +101,7 @@ def library_undo(*, change: SongChange, editor: User) -> Kept:
     songs_locked(ids)
     if SongChange.objects.filter(pk=change.pk, undone_at=None).first() is None:
         return {}
-    kept = catalog_services.change_undo(change=change, editor=editor)
+    kept = editing.change_undo(change=change, editor=editor)
     _undone, left = overrides_undo(change=change)
     for song_id in left:
         kept.setdefault(song_id, []).append("quadrant")

@@ -13,8 +13,8 @@ import numpy as np
 from django.db.models import Q
 from django.utils import timezone
 
+from catalog.core.bulk import rows_update
 from catalog.models import Song, SongChange
-from catalog.services.bulk import rows_update
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.quadrants import Quadrant, nearest_in_quadrant
 

@@ -11,7 +11,14 @@ from scipy.special import ndtr, stdtr
 from recommender.adaptation.liking import LikingModel
 from recommender.adaptation.posterior import Answers, Posterior, infer
 from recommender.adaptation.prior import NOISE_DF, Prior
-from recommender.adaptation.ratings import MOOD, N_NAMED, PERCEIVED, Ratings, features, features_of
+from recommender.adaptation.ratings import (
+    MOOD,
+    N_NAMED,
+    PERCEIVED,
+    Ratings,
+    features,
+    features_of,
+)
 
 # However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
 MAX_SHIFT = 0.8

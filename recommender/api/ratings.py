@@ -17,7 +17,12 @@ from rest_framework.viewsets import GenericViewSet
 from catalog.permissions import CanListen
 from recommender import selectors, services
 from recommender.history import listens_of
-from recommender.models import FeltRating, Listen, MoodReport, Playlist
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodReport,
+    Playlist,
+)
 from recommender.serializers.plane import PointSerializer
 from recommender.serializers.ratings import (
     FeedbackSerializer,

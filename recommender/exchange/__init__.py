@@ -1,8 +1,18 @@
 """Playlist files: M3U8, XSPF and JSPF out, M3U and JSPF in, and which song of a catalog an entry means. Pure."""
 
 from recommender.exchange.formats import FORMATS, FileFormat, sheet_read
-from recommender.exchange.matching import Candidate, Match, candidate_query, choose
-from recommender.exchange.values import Entry, ExchangeError, Sheet, Track
+from recommender.exchange.matching import (
+    Candidate,
+    Match,
+    candidate_query,
+    choose,
+)
+from recommender.exchange.values import (
+    Entry,
+    ExchangeError,
+    Sheet,
+    Track,
+)
 
 __all__ = [
     "FORMATS",

@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from catalog.wording import gettext as _
+from catalog.core.wording import gettext as _
 from recommender.exchange import jspf, m3u, xspf
 from recommender.exchange.values import ExchangeError, Sheet, Track
 

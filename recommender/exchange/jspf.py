@@ -10,8 +10,15 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from catalog.wording import gettext as _
-from recommender.exchange.values import EXTENSION, Entry, ExchangeError, Sheet, Track, clean
+from catalog.core.wording import gettext as _
+from recommender.exchange.values import (
+    EXTENSION,
+    Entry,
+    ExchangeError,
+    Sheet,
+    Track,
+    clean,
+)
 
 
 def write(title: str, tracks: Iterable[Track]) -> str:

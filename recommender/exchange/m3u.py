@@ -12,8 +12,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
-from catalog.wording import gettext as _
-from recommender.exchange.values import Entry, ExchangeError, Sheet, Track, clean
+from catalog.core.wording import gettext as _
+from recommender.exchange.values import (
+    Entry,
+    ExchangeError,
+    Sheet,
+    Track,
+    clean,
+)
 
 _OURS = "#MOODPLANE:"
 # Seconds, then attributes such as tvg-name="a, b", then the label behind the first comma outside quotes.

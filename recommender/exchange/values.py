@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.wording import gettext as _
+from catalog.core.wording import gettext as _
 
 # Names what only we put into a file; other players pass over it.
 EXTENSION = "urn:moodplane:playlist:1"

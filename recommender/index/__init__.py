@@ -2,7 +2,15 @@
 
 from recommender.index.columns import Columns, ColumnsWriter, SongRow
 from recommender.index.felt import FeltQuery
-from recommender.index.generations import IndexReader, load, publish, publish_staged, publishing, staging, verify
+from recommender.index.generations import (
+    IndexReader,
+    load,
+    publish,
+    publish_staged,
+    publishing,
+    staging,
+    verify,
+)
 from recommender.index.songs import Hits, IndexInfo, SongIndex
 
 __all__ = [

@@ -11,9 +11,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.index.cells import Cells, Part, Plan, build
+from recommender.index.cells import (
+    Cells,
+    Part,
+    Plan,
+    build,
+)
 from recommender.index.columns import STEP, Columns
-from recommender.index.felt import FeltQuery, Form, lift, lifted_length, principal_directions
+from recommender.index.felt import (
+    FeltQuery,
+    Form,
+    lift,
+    lifted_length,
+    principal_directions,
+)
 
 FORMAT_VERSION = 2
 # Scoring so many songs costs as much as looking into the cells of as many; docs/scale.md has both times.

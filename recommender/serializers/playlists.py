@@ -13,7 +13,12 @@ from emotion.models import EmotionEstimate
 from recommender.exchange.formats import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.selectors import SharedSong
-from recommender.serializers.plane import BIGINT, AxisField, PointSerializer, QuadrantField
+from recommender.serializers.plane import (
+    BIGINT,
+    AxisField,
+    PointSerializer,
+    QuadrantField,
+)
 from recommender.services.wishes import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.values import Filters, Point, Target
 

@@ -1,6 +1,12 @@
 """Everything that writes in the recommender."""
 
-from recommender.services.arranging import item_move, item_remove, item_restore, item_shift, item_values
+from recommender.services.arranging import (
+    item_move,
+    item_remove,
+    item_restore,
+    item_shift,
+    item_values,
+)
 from recommender.services.exchange import playlist_import
 from recommender.services.feedback import (
     answers_of,

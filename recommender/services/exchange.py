@@ -19,7 +19,15 @@ from emotion.quadrants import Quadrant
 from emotion.selectors import prevailing_model_version
 from recommender.composition import predict_items
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
-from recommender.exchange import Candidate, Entry, ExchangeError, Match, candidate_query, choose, sheet_read
+from recommender.exchange import (
+    Candidate,
+    Entry,
+    ExchangeError,
+    Match,
+    candidate_query,
+    choose,
+    sheet_read,
+)
 from recommender.exchange.matching import Wanted, wanted
 from recommender.explain import public_reason
 from recommender.models import Playlist, PlaylistItem

@@ -18,7 +18,12 @@ from recommender.models import FeltRating, Playlist, PlaylistItem
 from recommender.selectors import MOOD_HOLDS, mood_now
 from recommender.services.reranking import playlist_lock, rest_rerank
 from recommender.services.wishes import mood_of
-from recommender.values import FeedbackResult, Listener, Point, RerankResult
+from recommender.values import (
+    FeedbackResult,
+    Listener,
+    Point,
+    RerankResult,
+)
 
 
 def feedback_record(

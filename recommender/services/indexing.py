@@ -28,7 +28,12 @@ from recommender.index import (
     staging,
 )
 from recommender.index.felt import N_DIRECTIONS
-from recommender.rows import estimates_playable, n_dimensions_of, rows_state, song_rows
+from recommender.rows import (
+    estimates_playable,
+    n_dimensions_of,
+    rows_state,
+    song_rows,
+)
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,12 @@ from catalog.models import Song
 from recommender.exceptions import RatingInvalid
 from recommender.explain import Cause
 from recommender.history import EARLY_SHARE, listens_of
-from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.services.reranking import playlist_lock, rest_rerank
 from recommender.values import Listener, ListenResult
 

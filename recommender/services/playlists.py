@@ -16,8 +16,22 @@ from recommender.composition import Composition, Placement, compose
 from recommender.exceptions import PlaylistFixed, PlaylistNotFound
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.selectors import DISCARDED_FOR, mood_now, playlists_discarded
-from recommender.services.wishes import path_checked, target_around, title_checked, title_of, wish_check, wish_of
-from recommender.values import NO_FILTERS, Filters, Listener, Point, Target, Wish
+from recommender.services.wishes import (
+    path_checked,
+    target_around,
+    title_checked,
+    title_of,
+    wish_check,
+    wish_of,
+)
+from recommender.values import (
+    NO_FILTERS,
+    Filters,
+    Listener,
+    Point,
+    Target,
+    Wish,
+)
 
 T = TypeVar("T")
 

@@ -14,7 +14,13 @@ from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import Playlist
-from recommender.values import Filters, Listener, Point, Target, Wish
+from recommender.values import (
+    Filters,
+    Listener,
+    Point,
+    Target,
+    Wish,
+)
 
 MAX_LENGTH = 100
 MAX_TITLE = 200

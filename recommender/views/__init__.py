@@ -13,7 +13,13 @@ from recommender.views.feedback import (
     song_played,
     song_skipped,
 )
-from recommender.views.home import home, home_body, mood_report, mood_withdraw, tagging_progress
+from recommender.views.home import (
+    home,
+    home_body,
+    mood_report,
+    mood_withdraw,
+    tagging_progress,
+)
 from recommender.views.journeys import journey
 from recommender.views.liking import song_liked
 from recommender.views.pad import artist_options, pad_points, pad_song
@@ -32,7 +38,12 @@ from recommender.views.playlists import (
     playlist_save,
     playlist_unsave,
 )
-from recommender.views.sharing import playlist_share, playlist_unshare, shared_copy, shared_playlist
+from recommender.views.sharing import (
+    playlist_share,
+    playlist_unshare,
+    shared_copy,
+    shared_playlist,
+)
 from recommender.views.songs import song_detail, song_list, song_playlist
 
 __all__ = [

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
-from catalog import services as catalog_services
+from catalog.access import allowed
 from catalog.exceptions import TooManySongs
 from catalog.models import Song
 from catalog.permissions import can_upload
-from catalog.views.access import allowed
+from catalog.songs import services as song_services
 from emotion.library.selection import Selection
 from emotion.services import MAX_SONGS
 from recommender.selectors import hanging_on
@@ -37,7 +37,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         raise TooManySongs(_("At most %(limit)d songs can be deleted at once. Choose fewer.") % {"limit": MAX_SONGS})
     # Songs that came to match since the page was shown are not what somebody said yes to.
     if request.method == "POST" and request.POST.get("count") == str(len(ids)):
-        n_songs = catalog_services.songs_delete(song_ids=ids)
+        n_songs = song_services.songs_delete(song_ids=ids)
         told = ngettext("%(n)d song was deleted.", "%(n)d songs were deleted.", n_songs)
         messages.success(request, told % {"n": n_songs})
         return redirect(after)

@@ -19,7 +19,12 @@ from recommender import selectors, services
 from recommender.exceptions import UndoTooLate
 from recommender.forms import EndedForm, FeltForm
 from recommender.models import FeltRating, Playlist
-from recommender.undo import Undo, undo_offer, undo_token, undo_values
+from recommender.undo import (
+    Undo,
+    undo_offer,
+    undo_token,
+    undo_values,
+)
 from recommender.values import RerankResult
 from recommender.views.common import (
     items_context,

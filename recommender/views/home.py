@@ -14,7 +14,12 @@ from catalog import selectors as catalog_selectors
 from emotion.quadrants import Quadrant
 from recommender import selectors, services
 from recommender.explain import mood_name
-from recommender.forms import DECADES, DEFAULT_LENGTH, LENGTHS, MoodForm
+from recommender.forms import (
+    DECADES,
+    DEFAULT_LENGTH,
+    LENGTHS,
+    MoodForm,
+)
 from recommender.models import DEFAULT_VARIETY
 from recommender.views.common import listener_of, own_playlists, wants_fragment
 

@@ -23,7 +23,13 @@ from recommender.exchange import FORMATS
 from recommender.forms import MoveForm, PlaylistForm, TitleForm
 from recommender.models import Playlist, PlaylistItem
 from recommender.services.wishes import MAX_TITLE
-from recommender.undo import Undo, undo_offer, undo_offered, undo_token, undo_values
+from recommender.undo import (
+    Undo,
+    undo_offer,
+    undo_offered,
+    undo_token,
+    undo_values,
+)
 from recommender.views.common import (
     items_context,
     listener_of,

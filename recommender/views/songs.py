@@ -20,7 +20,12 @@ from emotion.selectors import label_of
 from recommender import selectors, services
 from recommender.forms import DECADES, SongFilterForm, SongFilters
 from recommender.undo import undo_offered
-from recommender.views.common import listener_of, song_or_404, to_playlist, wants_fragment
+from recommender.views.common import (
+    listener_of,
+    song_or_404,
+    to_playlist,
+    wants_fragment,
+)
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30

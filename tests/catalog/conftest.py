@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from catalog.models import Song
-from catalog.services import upload_create
 from catalog.signals import song_uploaded
+from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio
 
 

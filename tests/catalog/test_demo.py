@@ -26,7 +26,14 @@ from catalog.demo.pieces import PIECES
 from catalog.demo.render import encode, piece_path, render_piece
 from catalog.demo.score import Recipe, Score
 from catalog.demo.styles import STYLES
-from catalog.demo.theory import MODES, Chord, Key, nearest_chord_step, pitch_over, voice_chord
+from catalog.demo.theory import (
+    MODES,
+    Chord,
+    Key,
+    nearest_chord_step,
+    pitch_over,
+    voice_chord,
+)
 
 # A loud piece with everything on it and a quiet one.
 LOUD, QUIET = 9, 18

@@ -13,18 +13,25 @@ from django.contrib.auth.models import User
 from django.db import close_old_connections, connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog import services
 from catalog.exceptions import EditConflict, FileRejected
-from catalog.models import Album, Artist, Song, SongChange, SongEdit
+from catalog.models import (
+    Album,
+    Artist,
+    Song,
+    SongChange,
+    SongEdit,
+)
 from catalog.selectors import song_search
-from catalog.services.naming import artist_get
+from catalog.songs import editing, states
+from catalog.songs import services as song_services
+from catalog.songs.naming import artist_get
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 
 
 def edit(cleo: User, songs: list[Song], **values: object) -> SongChange | None:
-    return services.songs_edit(song_ids=[song.pk for song in songs], values=values, editor=cleo)
+    return editing.songs_edit(song_ids=[song.pk for song in songs], values=values, editor=cleo)
 
 
 def again(song: Song) -> Song:
@@ -97,7 +104,7 @@ def test_undo_puts_back_what_nobody_has_touched_since(cleo: User, staff: User) -
     assert change is not None
     edit(staff, [two], genre="Soul")
 
-    kept = services.change_undo(change=change, editor=staff)
+    kept = editing.change_undo(change=change, editor=staff)
 
     assert kept == {two.pk: ["genre"]}
     assert [(s.genre, s.artist.name) for s in (again(one), again(two))] == [("Rock", "Ann"), ("Soul", "Ben")]
@@ -106,21 +113,21 @@ def test_undo_puts_back_what_nobody_has_touched_since(cleo: User, staff: User) -
     assert not Artist.objects.filter(name="Both").exists()
     # A second click finds it undone.
     edit(cleo, [one], genre="Jazz")
-    assert services.change_undo(change=change, editor=staff) == {}
+    assert editing.change_undo(change=change, editor=staff) == {}
     assert again(one).genre == "Jazz"
 
 
 def test_nobody_overwrites_what_they_have_not_seen(cleo: User, staff: User) -> None:
     song = SongFactory(title="Tide", genre="Rock")
-    seen = services.values_seen([again(song)])
+    seen = editing.values_seen([again(song)])
     edit(staff, [song], title="Ebb")
 
     with pytest.raises(EditConflict) as caught:
-        services.songs_edit(song_ids=[song.pk], values={"title": "Flow"}, editor=cleo, seen=seen)
+        editing.songs_edit(song_ids=[song.pk], values={"title": "Flow"}, editor=cleo, seen=seen)
     assert caught.value.fields == ["title"]
     assert again(song).title == "Ebb"
     # Another field of the same song is nobody else's business.
-    services.songs_edit(song_ids=[song.pk], values={"genre": "Folk"}, editor=cleo, seen=seen)
+    editing.songs_edit(song_ids=[song.pk], values={"genre": "Folk"}, editor=cleo, seen=seen)
     assert (again(song).title, again(song).genre) == ("Ebb", "Folk")
 
 
@@ -150,10 +157,10 @@ def together(*works: Callable[[], object]) -> list[object]:
 @pytest.mark.django_db(transaction=True)
 def test_of_two_who_save_at_once_one_wins_and_the_other_is_told(cleo: User, staff: User) -> None:
     songs = [SongFactory(title="Tide") for _ in range(3)]
-    ids, seen = [song.pk for song in songs], services.values_seen(map(again, songs))
+    ids, seen = [song.pk for song in songs], editing.values_seen(map(again, songs))
 
     def save(user: User, genre: str) -> Callable[[], object]:
-        return lambda: services.songs_edit(song_ids=ids, values={"genre": genre}, editor=user, seen=seen)
+        return lambda: editing.songs_edit(song_ids=ids, values={"genre": genre}, editor=user, seen=seen)
 
     results = together(save(cleo, "Jazz"), save(staff, "Folk"))
 
@@ -206,28 +213,28 @@ def test_a_thousand_songs_take_few_queries(cleo: User) -> None:
     assert len(asked) <= 25, [query["sql"][:80] for query in asked]
     assert change is not None
     with CaptureQueriesContext(connection) as asked:
-        assert services.change_undo(change=change, editor=cleo) == {}
+        assert editing.change_undo(change=change, editor=cleo) == {}
     assert len(asked) <= 25, [query["sql"][:80] for query in asked]
     assert Song.objects.filter(genre="Genre 3").count() == 143
     assert not Album.objects.exists()
 
 
 def test_a_picture_is_taken_for_what_it_is(db: None, tmp_path: Path) -> None:
-    name = services.cover_store(data=PNG)
+    name = song_services.cover_store(data=PNG)
     assert name.endswith(".png")
     assert (Path(settings.MEDIA_ROOT) / name).read_bytes() == PNG
     with pytest.raises(FileRejected, match="not a JPEG"):
-        services.cover_check(stream=io.BytesIO(b"<svg onload=alert(1)>"))
+        song_services.cover_check(stream=io.BytesIO(b"<svg onload=alert(1)>"))
     with pytest.raises(FileRejected, match="10 MiB"):
-        services.cover_check(stream=io.BytesIO(PNG + bytes(10 * 1024 * 1024)))
+        song_services.cover_check(stream=io.BytesIO(PNG + bytes(10 * 1024 * 1024)))
 
 
 def test_a_replaced_cover_stays_for_the_undo_and_goes_with_the_song(cleo: User) -> None:
-    first, second = services.cover_store(data=PNG), services.cover_store(data=PNG + b"2")
+    first, second = song_services.cover_store(data=PNG), song_services.cover_store(data=PNG + b"2")
     song = SongFactory(cover=first)
     change = edit(cleo, [song], cover=second)
     assert change is not None
-    services.change_undo(change=change, editor=cleo)
+    editing.change_undo(change=change, editor=cleo)
     assert again(song).cover.name == first
     edit(cleo, [song], cover="")
 
@@ -237,11 +244,11 @@ def test_a_replaced_cover_stays_for_the_undo_and_goes_with_the_song(cleo: User) 
 
 @pytest.mark.django_db(transaction=True)
 def test_deleting_takes_files_and_leaves_nothing_unused(cleo: User) -> None:
-    first, second = services.cover_store(data=PNG), services.cover_store(data=PNG + b"2")
+    first, second = song_services.cover_store(data=PNG), song_services.cover_store(data=PNG + b"2")
     song, other = SongFactory(cover=first), SongFactory(cover=second)
     edit(cleo, [song], cover=second)
 
-    assert services.songs_delete(song_ids=[song.pk]) == 1
+    assert song_services.songs_delete(song_ids=[song.pk]) == 1
 
     root = Path(settings.MEDIA_ROOT)
     assert not (root / first).exists()
@@ -255,7 +262,7 @@ def test_songs_are_heard_anew_once_however_often_somebody_clicks(announced: list
     waiting = SongFactory(state=Song.State.QUEUED)
     ids = [tagged.pk, failed.pk, waiting.pk]
 
-    assert sorted(services.songs_reanalyse(song_ids=ids)) == sorted([tagged.pk, failed.pk])
-    assert services.songs_reanalyse(song_ids=ids) == []
+    assert sorted(states.songs_reanalyse(song_ids=ids)) == sorted([tagged.pk, failed.pk])
+    assert states.songs_reanalyse(song_ids=ids) == []
     failed.refresh_from_db()
     assert (failed.state, failed.failure_code) == ("uploaded", "")

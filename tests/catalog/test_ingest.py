@@ -14,14 +14,13 @@ from django.core.management import CommandError, call_command
 from django.db import connections
 
 from catalog.models import Song, Upload
-from catalog.services import (
-    audio_files_find,
-    paths_ingest,
+from catalog.songs.states import (
     song_mark_failed,
     song_mark_tagged,
     songs_claim,
     songs_queue,
 )
+from catalog.uploads.folders import audio_files_find, paths_ingest
 from tests.audio_fixtures import make_audio
 
 pytestmark = pytest.mark.django_db

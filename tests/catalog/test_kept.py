@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from catalog import kept, selectors
-from catalog.kept import KEPT_S, LARGE, Kept
+from catalog import selectors
+from catalog.core import cached_count
+from catalog.core.cached_count import KEPT_S, LARGE, Kept
 from tests.factories import SongFactory
 
 
@@ -22,7 +23,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(kept, "time", made)
+    monkeypatch.setattr(cached_count, "time", made)
     return made
 
 
@@ -88,7 +89,7 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
 def test_the_states_of_a_large_catalog_are_counted_once_in_a_while(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(kept, "LARGE", 2)
+    monkeypatch.setattr(cached_count, "LARGE", 2)
     SongFactory.create_batch(2)
     try:
         assert selectors.state_counts()["tagged"] == 2

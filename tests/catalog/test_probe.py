@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from catalog.probe import ProbeError, duration_words, probe
+from catalog.files.probe import ProbeError, duration_words, probe
 from tests.audio_fixtures import CODECS, make_audio, make_video
 
 _TAKEN = "Moodplane takes MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC."

@@ -23,9 +23,15 @@ from rest_framework.test import APIClient
 
 from catalog.exceptions import StorageFull
 from catalog.models import Song, Upload, UploadSession
-from catalog.services import session_append, session_discard, session_finish, session_open, sessions_tick
-from catalog.services import sessions as sessions_module
 from catalog.tasks import upload_sessions_tick
+from catalog.uploads import partial as sessions_module
+from catalog.uploads.partial import (
+    session_append,
+    session_discard,
+    session_finish,
+    session_open,
+    sessions_tick,
+)
 from mer_site import settings as product_settings
 from tests.audio_fixtures import make_audio
 from tests.factories import UserFactory
@@ -293,7 +299,7 @@ def test_a_crash_while_it_becomes_a_song_is_made_good(
 
     session = session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.services.uploads.upload_announce", power_cut)
+        patch.setattr("catalog.uploads.services.upload_announce", power_cut)
         with pytest.raises(SystemExit):
             session_append(session=session, offset_bytes=0, pieces=[audio])
     assert not Upload.objects.exists()

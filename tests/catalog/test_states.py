@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from catalog.exceptions import SongNotRetryable
 from catalog.models import Song
-from catalog.services import (
+from catalog.songs.states import (
     song_mark_failed,
     song_mark_tagged,
     song_retry,

@@ -10,8 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from catalog.files.streaming import ByteRange, RangeNotSatisfiable, byte_range_parse
 from catalog.models import Song
-from catalog.streaming import ByteRange, RangeNotSatisfiable, byte_range_parse
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from django.db import connections
 from pytest_django import Settings
 
 from catalog.models import Artist, Song, Upload
-from catalog.services import song_delete, upload_create
 from catalog.signals import song_uploaded
+from catalog.songs.services import song_delete
+from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio, make_video
 
 OnCommit = Callable[..., object]

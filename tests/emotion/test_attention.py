@@ -18,7 +18,12 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from catalog.models import Song
 from emotion import checkpoint, services, tasks
-from emotion.attention import Span, attention, bands_that_weighed, seconds_that_weighed
+from emotion.attention import (
+    Span,
+    attention,
+    bands_that_weighed,
+    seconds_that_weighed,
+)
 from emotion.audio import Window, read_window
 from emotion.exceptions import TagNotExplainable
 from emotion.mel import MelConfig, log_mel_image, network_input

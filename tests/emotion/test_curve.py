@@ -12,8 +12,20 @@ import pytest
 
 from emotion.audio import read_window
 from emotion.audio_stream import stream_windows
-from emotion.curve import HOP_S, MAX_POINTS, hop_for, spread, times_s
-from emotion.curve_chart import BOTTOM, LEFT, RIGHT, TOP, curve_chart
+from emotion.curve import (
+    HOP_S,
+    MAX_POINTS,
+    hop_for,
+    spread,
+    times_s,
+)
+from emotion.curve_chart import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    curve_chart,
+)
 from emotion.curve_sections import sections, sentence
 from emotion.exceptions import AudioUnreadableError
 from emotion.predict import Prediction, Predictor

@@ -15,7 +15,12 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion import services, tasks
-from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, Reanalysis
+from emotion.models import (
+    AttentionMap,
+    EmotionCurve,
+    EmotionEstimate,
+    Reanalysis,
+)
 from emotion.services import curves, hearings
 from mer_site.celery import app as celery_app
 from tests.audio_fixtures import make_audio

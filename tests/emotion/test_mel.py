@@ -3,7 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emotion.mel import MelConfig, fill_window, log_mel, log_mel_image, network_input
+from emotion.mel import (
+    MelConfig,
+    fill_window,
+    log_mel,
+    log_mel_image,
+    network_input,
+)
 from tests.audio_fixtures import make_waveform
 
 

@@ -3,7 +3,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from emotion.network import EMBEDDING_SIZE, NetworkConfig, QuadrantNetwork, load_imagenet_backbone
+from emotion.network import (
+    EMBEDDING_SIZE,
+    NetworkConfig,
+    QuadrantNetwork,
+    load_imagenet_backbone,
+)
 
 SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
 

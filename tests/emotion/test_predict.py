@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 
 from emotion import checkpoint
-from emotion.engines import TOLERANCE, OpenVinoEngine, TorchEngine, make_engine
+from emotion.engines import (
+    TOLERANCE,
+    OpenVinoEngine,
+    TorchEngine,
+    make_engine,
+)
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.network import QuadrantNetwork
 from emotion.predict import Prediction, Predictor, points_of

@@ -4,7 +4,7 @@ import pytest
 from pytest_django import Settings
 
 from catalog.models import Song
-from catalog.services import songs_claim, songs_queue
+from catalog.songs.states import songs_claim, songs_queue
 from emotion import services
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate

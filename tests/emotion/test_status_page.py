@@ -12,7 +12,12 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
 from emotion import activity_chart
-from emotion.activity import SPANS, activity, curve_progress, queue_lengths
+from emotion.activity import (
+    SPANS,
+    activity,
+    curve_progress,
+    queue_lengths,
+)
 from emotion.models import EmotionCurve, EmotionEstimate
 from emotion.status_page import plots
 from tests.factories import MODEL_VERSION, EstimateFactory, SongFactory

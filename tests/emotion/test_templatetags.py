@@ -7,7 +7,15 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from emotion.templatetags.moodplane import ago, clock, percent, plane_x, plane_y, roughly, signed
+from emotion.templatetags.moodplane import (
+    ago,
+    clock,
+    percent,
+    plane_x,
+    plane_y,
+    roughly,
+    signed,
+)
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.0, "0\u00a0%"), (0.824, "82\u00a0%"), (1.0, "100\u00a0%")])

@@ -24,7 +24,13 @@ import recommender.api_urls
 import recommender.urls
 from catalog.models import Song
 from recommender import services
-from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodReport,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.values import Listener, Target
 from tests.factories import PASSWORD
 from tests.recommender.conftest import SongMaker

@@ -25,15 +25,28 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from catalog.models import Song, SongChange, Upload
-from catalog.services import session_open, upload_create
+from catalog.uploads.partial import session_open
+from catalog.uploads.services import upload_create
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.quadrants import Quadrant
 from emotion.services import perceived_label_set
 from recommender import services
-from recommender.belongings import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
+from recommender.belongings import (
+    ACCOUNT,
+    KINDS,
+    LEARNED_FROM,
+    Kind,
+    counts_of,
+)
 from recommender.candidates import songs_index
 from recommender.history import ratings_for_model
-from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodReport,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.services import accounts
 from recommender.takeout import takeout
 from recommender.values import Listener

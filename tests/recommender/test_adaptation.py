@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommender.adaptation import MAX_SHIFT, TYPICAL_MOOD, ListenerModel, Prior, Ratings, learn
+from recommender.adaptation import (
+    MAX_SHIFT,
+    TYPICAL_MOOD,
+    ListenerModel,
+    Prior,
+    Ratings,
+    learn,
+)
 
 N_DIMENSIONS = 64
 BASIS = np.linalg.qr(np.random.default_rng(11).normal(size=(N_DIMENSIONS, 8)))[0].T

@@ -9,7 +9,12 @@ from django.urls import reverse
 
 from emotion.quadrants import Quadrant
 from recommender import services
-from recommender.exceptions import PlaylistFixed, PlaylistInvalid, PlaylistItemNotFound, PlaylistNotFound
+from recommender.exceptions import (
+    PlaylistFixed,
+    PlaylistInvalid,
+    PlaylistItemNotFound,
+    PlaylistNotFound,
+)
 from recommender.models import Playlist
 from recommender.values import Filters, Listener, Target
 from tests.factories import SongFactory

@@ -12,7 +12,12 @@ from psycopg2 import sql
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender.adaptation import MAX_SHIFT, Felt, ListenerModel, Ratings
+from recommender.adaptation import (
+    MAX_SHIFT,
+    Felt,
+    ListenerModel,
+    Ratings,
+)
 from recommender.candidates import songs_index
 from recommender.composition import Composition, compose
 from recommender.history import RATINGS_LIMIT, history_of, ratings_for_model

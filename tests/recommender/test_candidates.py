@@ -13,7 +13,12 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.models import EmotionEstimate
 from recommender import candidates, services
-from recommender.candidates import Pool, pool_for, songs_alike, songs_index
+from recommender.candidates import (
+    Pool,
+    pool_for,
+    songs_alike,
+    songs_index,
+)
 from recommender.index import FeltQuery
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding

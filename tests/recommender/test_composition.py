@@ -22,7 +22,12 @@ from recommender.history import history_of, ratings_for_model
 from recommender.journey import path_quality
 from recommender.models import FeltRating, Listen
 from recommender.person import person_of, predict
-from recommender.values import Filters, Listener, Target, Wish
+from recommender.values import (
+    Filters,
+    Listener,
+    Target,
+    Wish,
+)
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
 

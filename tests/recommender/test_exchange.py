@@ -18,7 +18,14 @@ from rest_framework.test import APIClient
 from catalog.models import Song, Upload
 from recommender import services
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
-from recommender.exchange import Candidate, Entry, ExchangeError, Track, choose, sheet_read
+from recommender.exchange import (
+    Candidate,
+    Entry,
+    ExchangeError,
+    Track,
+    choose,
+    sheet_read,
+)
 from recommender.exchange.formats import FORMATS, MAX_BYTES, MAX_ENTRIES
 from recommender.exchange.matching import wanted
 from recommender.exchange.values import EXTENSION

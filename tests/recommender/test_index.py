@@ -21,7 +21,12 @@ from recommender.index import (
     publish,
     songs,
 )
-from recommender.index.felt import DISTANCE_WEIGHT, LIKING_WEIGHT, Form, lift
+from recommender.index.felt import (
+    DISTANCE_WEIGHT,
+    LIKING_WEIGHT,
+    Form,
+    lift,
+)
 from recommender.ranking import closeness
 
 INFO = IndexInfo(model_version="m1", fingerprint="f1", watermark="2026-01-01T00:00:00+00:00")

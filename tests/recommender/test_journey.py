@@ -12,10 +12,26 @@ from numpy.typing import NDArray
 
 from emotion.quadrants import Quadrant
 from recommender import journey, journey_plan, journey_walk
-from recommender.journey import PRESETS, Reach, directions, path_from, path_quality, place_targets, reach, way_round
+from recommender.journey import (
+    PRESETS,
+    Reach,
+    directions,
+    path_from,
+    path_quality,
+    place_targets,
+    reach,
+    way_round,
+)
 from recommender.journey_plan import plan
 from recommender.journey_walk import Drift
-from recommender.ranking import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
+from recommender.ranking import (
+    TERM_NAMES,
+    Candidates,
+    RankedSong,
+    Weights,
+    rank,
+    terms_at,
+)
 from tests.recommender.test_ranking import candidates, everything_at_work
 
 DOWN = ((-0.6, 0.6), (0.6, -0.6))

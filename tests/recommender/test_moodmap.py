@@ -18,9 +18,21 @@ from emotion.models import EmotionEstimate
 from emotion.quadrants import Quadrant
 from recommender import services
 from recommender.adaptation import ListenerModel, Prior, Ratings
-from recommender.learned import Finding, Sure, sure_of_direction, sure_of_share, topics_of
+from recommender.learned import (
+    Finding,
+    Sure,
+    sure_of_direction,
+    sure_of_share,
+    topics_of,
+)
 from recommender.models import FeltRating, MoodReport
-from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map
+from recommender.moodmap import (
+    ARROWS_LIMIT,
+    RatedSong,
+    drift_chart,
+    drift_of,
+    mood_map,
+)
 from recommender.values import Listener
 from tests.factories import RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker

@@ -11,7 +11,15 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender import ranking
-from recommender.ranking import TERM_NAMES, Candidates, RankedSong, Weights, closeness, draw_temperature, rank
+from recommender.ranking import (
+    TERM_NAMES,
+    Candidates,
+    RankedSong,
+    Weights,
+    closeness,
+    draw_temperature,
+    rank,
+)
 
 TARGET = (0.6, 0.6)
 

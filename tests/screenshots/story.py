@@ -14,7 +14,13 @@ from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import current_estimate
 from emotion.services import attention_request
 from recommender.models import FeltRating, MoodReport
-from recommender.services import journey_create, mood_report, playlist_create, playlist_save, playlist_share
+from recommender.services import (
+    journey_create,
+    mood_report,
+    playlist_create,
+    playlist_save,
+    playlist_share,
+)
 from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, RatingFactory, UploadFactory, UserFactory
 

@@ -16,7 +16,7 @@ from django.utils import translation
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from catalog import wording
+from catalog.core import wording
 from emotion.quadrants import Quadrant
 from mer_site.languages import words_digest
 from recommender.explain import public_reason

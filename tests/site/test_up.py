@@ -19,9 +19,9 @@ import psutil
 import pytest
 from django.contrib.auth import authenticate
 
-from catalog.management.commands.up import Command
 from catalog.permissions import can_upload
 from mer_site.embedded_paths import EmbeddedPaths
+from mer_site.management.commands.up import Command
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parent.parent.parent

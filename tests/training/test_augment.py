@@ -16,7 +16,12 @@ from torch import Tensor
 from emotion.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training import augment as changes
-from training.augment import AugmentConfig, augment, mixup, soft_quadrants
+from training.augment import (
+    AugmentConfig,
+    augment,
+    mixup,
+    soft_quadrants,
+)
 from training.cache import images_of
 from training.images import ImageSet
 

@@ -6,7 +6,14 @@ import pytest
 from scipy import stats
 
 from tests.training.made_run import made_predictions
-from training.comparison import compare, compare_systems, corrected_t_test, holm, mcnemar, protocol_gap
+from training.comparison import (
+    compare,
+    compare_systems,
+    corrected_t_test,
+    holm,
+    mcnemar,
+    protocol_gap,
+)
 from training.predictions import Predictions
 
 

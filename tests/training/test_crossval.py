@@ -13,7 +13,12 @@ from emotion.mel import MelConfig
 from emotion.network import NetworkConfig, QuadrantNetwork
 from emotion.quadrants import Quadrant
 from tests.training.made_run import made_predictions
-from training.crossval import Study, cross_validate, gap, reference_lift
+from training.crossval import (
+    Study,
+    cross_validate,
+    gap,
+    reference_lift,
+)
 from training.datasets import Clip
 from training.folds import Fold, Folds, SplitError
 from training.images import ImageSet

@@ -13,7 +13,14 @@ from emotion.exceptions import AudioUnreadableError
 from tests.audio_fixtures import make_audio
 from training import duplicates
 from training.datasets import DATASETS
-from training.duplicates import Match, duplicate_groups, find_matches, group_labels, landmarks, landmarks_of
+from training.duplicates import (
+    Match,
+    duplicate_groups,
+    find_matches,
+    group_labels,
+    landmarks,
+    landmarks_of,
+)
 from training.splits import artist_grouped_folds
 
 RATE_HZ = 22_050

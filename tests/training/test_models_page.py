@@ -19,7 +19,14 @@ from emotion.selectors import live_model
 from tests.factories import EstimateFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
 from training import promotion, registry
-from training.charts import BOTTOM, LEFT, RIGHT, TOP, curve_chart, reliability_chart
+from training.charts import (
+    BOTTOM,
+    LEFT,
+    RIGHT,
+    TOP,
+    curve_chart,
+    reliability_chart,
+)
 from training.models import ModelEvent, Retraining
 from training.predictions import Predictions
 from training.selectors import agreement_by_week

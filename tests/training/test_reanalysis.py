@@ -17,12 +17,22 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from catalog.models import Song
 from emotion import services
 from emotion.exceptions import ReanalysisNotPossible
-from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, ReanalysisItem
+from emotion.models import (
+    EmotionEstimate,
+    ModelVersion,
+    Reanalysis,
+    ReanalysisItem,
+)
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
 from emotion.services import reanalysis
 from mer_site.celery import app as celery_app
 from recommender.index import SongIndex
-from recommender.rows import columns_of, estimates_playable, n_dimensions_of, rows_state
+from recommender.rows import (
+    columns_of,
+    estimates_playable,
+    n_dimensions_of,
+    rows_state,
+)
 from recommender.services import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio

@@ -17,13 +17,29 @@ from training.comparison import compare_systems
 from training.datasets import DATASETS
 from training.metrics import score
 from training.report import Table, card_page, scores_table
-from training.report.errors import by_arousal, by_genre, by_loudness, surest_mistakes
+from training.report.errors import (
+    by_arousal,
+    by_genre,
+    by_loudness,
+    surest_mistakes,
+)
 from training.report.examples import all_labels, example_images
 from training.report.page import Extras, report_page
-from training.report.run import Label, NotInRunError, no_predictions, read_run
+from training.report.run import (
+    Label,
+    NotInRunError,
+    no_predictions,
+    read_run,
+)
 from training.report.scores import scores_by_protocol
 from training.report.table import figure
-from training.report.tables import axis_table, class_table, fold_table, gap_table, leave_one_out_table
+from training.report.tables import (
+    axis_table,
+    class_table,
+    fold_table,
+    gap_table,
+    leave_one_out_table,
+)
 
 
 def scores() -> dict[str, object]:

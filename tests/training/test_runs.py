@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from tests.training.made_run import made_predictions
-from training.runs import FACTS, HISTORY, RunError, RunFolder, new_run_path, to_toml, write_json, write_whole
+from training.runs import (
+    FACTS,
+    HISTORY,
+    RunError,
+    RunFolder,
+    new_run_path,
+    to_toml,
+    write_json,
+    write_whole,
+)
 
 CONFIG = 'version = "made"\nseed = 1\n'
 

@@ -13,7 +13,13 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from training.datasets import DATASETS, Clip
-from training.selection import SelectionError, ShortClips, duration_s, extreme_corners, long_enough
+from training.selection import (
+    SelectionError,
+    ShortClips,
+    duration_s,
+    extreme_corners,
+    long_enough,
+)
 
 
 def rated(*points: tuple[float, float], dataset: str = "pmemo") -> list[Clip]:

@@ -20,7 +20,12 @@ from numpy.typing import NDArray
 
 from emotion.quadrants import Quadrant
 from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, Reading, artist_key
+from training.datasets.base import (
+    Clip,
+    Dataset,
+    Reading,
+    artist_key,
+)
 from training.datasets.table import LabelError, table
 
 CITATION = (

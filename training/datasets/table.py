@@ -10,7 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from emotion.quadrants import Quadrant
-from training.datasets.base import Clip, DatasetError, Reading, required
+from training.datasets.base import (
+    Clip,
+    DatasetError,
+    Reading,
+    required,
+)
 
 
 class LabelError(ValueError):

@@ -19,16 +19,40 @@ from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants
 from training.flagship import cards
 from training.flagship.config import FlagshipConfig, read_config
-from training.flagship.distil import Student, Teachers, prepare_from_scratch, pretrain
-from training.flagship.material import Material, gather, hear, load_clips, readable
-from training.flagship.protocols import CROSS_VALIDATED, Fold, Judged, Lessons, judge_fold, judge_protocols
+from training.flagship.distil import (
+    Student,
+    Teachers,
+    prepare_from_scratch,
+    pretrain,
+)
+from training.flagship.material import (
+    Material,
+    gather,
+    hear,
+    load_clips,
+    readable,
+)
+from training.flagship.protocols import (
+    CROSS_VALIDATED,
+    Fold,
+    Judged,
+    Lessons,
+    judge_fold,
+    judge_protocols,
+)
 from training.flagship.scenes import Composer, SceneConfig
 from training.flagship.spectra import Spectra
 from training.flagship.teacher import TAGGERS
 from training.metrics import score_by_dataset
 from training.predictions import Predictions
 from training.report.scores import scores_by_protocol
-from training.runs import CHECKPOINT, PREDICTIONS, SPLITS, RunFolder, write_json
+from training.runs import (
+    CHECKPOINT,
+    PREDICTIONS,
+    SPLITS,
+    RunFolder,
+    write_json,
+)
 from training.splits import Split, artist_grouped_split
 
 Say = Callable[[str], None]

@@ -15,7 +15,13 @@ from training.exceptions import RetrainRefused
 from training.flagship.config import FlagshipConfig, config_of
 from training.flagship.material import gather, load_clips
 from training.flagship.protocols import Fold
-from training.flagship.recipe import fit_and_judge, held_out_fold, learn, timbres_of, write_splits
+from training.flagship.recipe import (
+    fit_and_judge,
+    held_out_fold,
+    learn,
+    timbres_of,
+    write_splits,
+)
 from training.runs import RunFolder, to_toml
 from training.splits import Split, artist_grouped_split
 

@@ -18,7 +18,13 @@ from torch import Tensor
 
 from emotion.audio import SAMPLE_RATE_HZ
 from emotion.mel import CHANNELS, MelConfig
-from training.flagship.spectra import FLOOR_DB, TEACHER_HOP, TEACHER_MELS, TEACHER_RATE_HZ, Spectra
+from training.flagship.spectra import (
+    FLOOR_DB,
+    TEACHER_HOP,
+    TEACHER_MELS,
+    TEACHER_RATE_HZ,
+    Spectra,
+)
 from training.images import network_tensor
 
 _NEPERS_PER_DB = math.log(10) / 10

@@ -28,7 +28,14 @@ from tqdm import tqdm
 from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from emotion.engines import compile_openvino
 from emotion.predict import softmax
-from training.flagship.spectra import TEACHER_HOP, TEACHER_MELS, TEACHER_RATE_HZ, Spectra, content_name, stretch_at
+from training.flagship.spectra import (
+    TEACHER_HOP,
+    TEACHER_MELS,
+    TEACHER_RATE_HZ,
+    Spectra,
+    content_name,
+    stretch_at,
+)
 from training.metrics import fit_temperature
 
 TAGGERS = ("msd_fcn.pth", "jamendo_fcn.pth")

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation import ListenerModel, Prior, Ratings, learn
+from recommender.adaptation import (
+    ListenerModel,
+    Prior,
+    Ratings,
+    learn,
+)
 from recommender.adaptation.ratings import features_of
 from training.listeners.cohort import Cohort
 

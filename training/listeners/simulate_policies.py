@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 
 from recommender.adaptation import ListenerModel, Prior, Ratings
 from recommender.ranking import Candidates, draw_temperature, rank
-from training.listeners.simulate import N_SESSIONS, SESSION_SONGS, VARIETY, WEIGHTS, Simulated, Songs
+from training.listeners.simulate import (
+    N_SESSIONS,
+    SESSION_SONGS,
+    VARIETY,
+    WEIGHTS,
+    Simulated,
+    Songs,
+)
 
 
 @dataclass(frozen=True, slots=True)

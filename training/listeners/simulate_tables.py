@@ -10,9 +10,19 @@ from numpy.typing import NDArray
 
 from recommender.adaptation import Prior
 from training.listeners.protocol import interval
-from training.listeners.simulate import N_SESSIONS, SESSION_SONGS, Simulated, Songs
+from training.listeners.simulate import (
+    N_SESSIONS,
+    SESSION_SONGS,
+    Simulated,
+    Songs,
+)
 from training.listeners.simulate_journeys import Journey
-from training.listeners.simulate_policies import OURS, POLICIES, Course, run
+from training.listeners.simulate_policies import (
+    OURS,
+    POLICIES,
+    Course,
+    run,
+)
 
 # Policies run a second time with the prior of a new installation, which has learned from nobody yet.
 _ALSO_NEW = (OURS, "no adaptation")

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from recommender.adaptation import Prior, Ratings, learn
 from training.listeners import emotify, situnes
 from training.listeners.cohort import Cohort
-from training.listeners.simulate import Simulated, Songs, draw_listener, mood_spread, world_prior
+from training.listeners.simulate import (
+    Simulated,
+    Songs,
+    draw_listener,
+    mood_spread,
+    world_prior,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.listeners.protocol import Errors, Outcome, harmed, interval
+from training.listeners.protocol import (
+    Errors,
+    Outcome,
+    harmed,
+    interval,
+)
 
 
 def heading(outcome: Outcome) -> str:

@@ -22,7 +22,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation import ListenerModel, Prior, Ratings, learn
+from recommender.adaptation import (
+    ListenerModel,
+    Prior,
+    Ratings,
+    learn,
+)
 from recommender.adaptation.ratings import FAMILIAR
 from training.datasets import vgmidi
 from training.datasets.base import DatasetError, required

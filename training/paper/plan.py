@@ -13,7 +13,12 @@ from training.datasets import DATASETS, Clip, DatasetError
 from training.duplicates import duplicate_groups
 from training.folds import Folds
 from training.paper.config import GROUPED, PaperConfig, PaperError
-from training.selection import SelectionError, ShortClips, extreme_corners, long_enough
+from training.selection import (
+    SelectionError,
+    ShortClips,
+    extreme_corners,
+    long_enough,
+)
 from training.splits import paper_folds
 
 

@@ -18,12 +18,22 @@ from emotion.checkpoint import load as load_checkpoint
 from emotion.checkpoint import read_card, shipped_weights, write_card
 from emotion.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
 from training.cache import PLACES, images_of, to_device
-from training.crossval import FoldResult, Study, cross_validate, gap
+from training.crossval import (
+    FoldResult,
+    Study,
+    cross_validate,
+    gap,
+)
 from training.datasets import Clip
 from training.images import ImageSet
 from training.job import Job
 from training.metrics import score_by_dataset
-from training.paper.config import GROUPED, LITERAL, PaperConfig, PaperError
+from training.paper.config import (
+    GROUPED,
+    LITERAL,
+    PaperConfig,
+    PaperError,
+)
 from training.paper.plan import Plan, plan
 from training.predictions import Predictions
 from training.processes import Processes

@@ -19,8 +19,20 @@ from training.predictions import Predictions
 from training.probe import Probe, probe_run
 from training.report import errors, plots, tables
 from training.report.examples import Examples
-from training.report.run import Label, NotInRunError, Run, labels_of
-from training.report.scores import LEAVE_ONE_OUT, PROTOCOLS, all_scores, main_protocol, protocol_title, protocols_of
+from training.report.run import (
+    Label,
+    NotInRunError,
+    Run,
+    labels_of,
+)
+from training.report.scores import (
+    LEAVE_ONE_OUT,
+    PROTOCOLS,
+    all_scores,
+    main_protocol,
+    protocol_title,
+    protocols_of,
+)
 from training.report.summary import summary
 from training.report.table import Table
 

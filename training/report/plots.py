@@ -15,8 +15,22 @@ from training.metrics import Scores, reliability
 from training.predictions import Predictions
 from training.report.errors import Group
 from training.report.run import Label, NotInRunError
-from training.report.scores import all_scores, fold_scores, protocol_title, protocols_of
-from training.report.svg import ACCENT, INK, LINE, ON_DARK, QUADRANT_COLOURS, SECOND, SOFT, plot_of
+from training.report.scores import (
+    all_scores,
+    fold_scores,
+    protocol_title,
+    protocols_of,
+)
+from training.report.svg import (
+    ACCENT,
+    INK,
+    LINE,
+    ON_DARK,
+    QUADRANT_COLOURS,
+    SECOND,
+    SOFT,
+    plot_of,
+)
 
 _MARKERS = "o^sD"
 _WIDTH = 9.3

@@ -10,7 +10,13 @@ from training.metrics import class_scores, confusion_of
 from training.predictions import Predictions
 from training.probe import Probe
 from training.report.run import NotInRunError
-from training.report.scores import LEAVE_ONE_OUT, all_scores, axis_scores, main_protocol, protocols_of
+from training.report.scores import (
+    LEAVE_ONE_OUT,
+    all_scores,
+    axis_scores,
+    main_protocol,
+    protocols_of,
+)
 
 CALIBRATED_ECE = 0.05
 

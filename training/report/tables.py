@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 
 from emotion.quadrants import Quadrant
-from training.comparison import Comparison, SystemComparison, folds_of, of_protocol, protocol_gap
+from training.comparison import (
+    Comparison,
+    SystemComparison,
+    folds_of,
+    of_protocol,
+    protocol_gap,
+)
 from training.metrics import Scores, class_scores, confusion_of
 from training.predictions import Predictions
 from training.probe import Probe

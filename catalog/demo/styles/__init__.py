@@ -7,7 +7,12 @@ Lindström (2010), The role of structure in the musical expression of emotions.
 from __future__ import annotations
 
 from catalog.demo.score import Style
-from catalog.demo.styles import driving, lively, mournful, tranquil
+from catalog.demo.styles import (
+    driving,
+    lively,
+    mournful,
+    tranquil,
+)
 
 STYLES: dict[str, Style] = {
     "house": lively.HOUSE,

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from catalog.demo.score import Layer, Style
-from catalog.demo.styles.rhythms import LIVELY, RUNNING, SIXES, SYNCOPATED
+from catalog.demo.styles.rhythms import (
+    LIVELY,
+    RUNNING,
+    SIXES,
+    SYNCOPATED,
+)
 
 HOUSE = Style(
     layers=(

@@ -11,8 +11,9 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from catalog import selectors, services
+from catalog import selectors
 from catalog.models import Song
+from catalog.uploads import folders
 
 _POLL_S = 1.0
 _STALL_S = 60.0
@@ -51,14 +52,14 @@ class Command(BaseCommand):
             raise CommandError(f'There is no user named "{name}".')
         return owner
 
-    def _ingest(self, paths: list[Path], owner: User | None) -> services.IngestSummary:
+    def _ingest(self, paths: list[Path], owner: User | None) -> folders.IngestSummary:
         with tqdm(desc="Ingesting", unit="file", file=self.stderr, disable=None) as bar:
 
             def show(done: int, total: int, path: Path) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            return services.paths_ingest(paths=paths, owner=owner, progress=show)
+            return folders.paths_ingest(paths=paths, owner=owner, progress=show)
 
     def _wait(self, song_ids: list[int], timeout_s: float) -> None:
         """Poll the states until none can change by itself any more."""
@@ -84,7 +85,7 @@ class Command(BaseCommand):
         gone = len(song_ids) - sum(counts.values())
         return counts[Song.State.TAGGED] + counts[Song.State.FAILED] + gone
 
-    def _report(self, summary: services.IngestSummary, *, waited: bool) -> None:
+    def _report(self, summary: folders.IngestSummary, *, waited: bool) -> None:
         for path, sentence in summary.failed:
             self.stderr.write(f"{path}: {sentence}")
         for song in selectors.songs_failed(summary.song_ids) if waited else ():

@@ -9,9 +9,21 @@ from emotion.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.flagship import distil
-from training.flagship.distil import DistilConfig, DistilStage, Student, Teachers, prepare_from_scratch, pretrain
+from training.flagship.distil import (
+    DistilConfig,
+    DistilStage,
+    Student,
+    Teachers,
+    prepare_from_scratch,
+    pretrain,
+)
 from training.flagship.muon import Muon
-from training.flagship.scenes import Composer, SceneConfig, add_db, student_images
+from training.flagship.scenes import (
+    Composer,
+    SceneConfig,
+    add_db,
+    student_images,
+)
 from training.flagship.spectra import Spectra
 
 STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)

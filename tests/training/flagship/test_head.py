@@ -3,7 +3,12 @@ import pytest
 import torch
 
 from emotion.network import NetworkConfig, QuadrantNetwork
-from training.flagship.head import HeadConfig, HeadData, _Style, fit_head
+from training.flagship.head import (
+    HeadConfig,
+    HeadData,
+    _Style,
+    fit_head,
+)
 
 SMALL = NetworkConfig("efficientnet-b0", image_size=32, regresses=True)
 QUICK = HeadConfig(epochs=40, batch_size=32, learning_rate=2e-3, noise=0.05, mixup_alpha=0.0, restyle_chance=0.2)

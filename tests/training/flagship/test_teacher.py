@@ -6,7 +6,12 @@ import torch
 
 from tests.audio_fixtures import make_audio
 from training.flagship.spectra import Spectra
-from training.flagship.teacher import Ears, Judge, load_tagger, teacher_features
+from training.flagship.teacher import (
+    Ears,
+    Judge,
+    load_tagger,
+    teacher_features,
+)
 
 
 def test_compiled_taggers_say_what_torch_does_to_bf16(taggers: list[Path], clips: list[Spectra]) -> None:

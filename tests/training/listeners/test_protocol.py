@@ -15,7 +15,14 @@ from recommender.adaptation import Ratings
 from training.datasets.base import DatasetError
 from training.listeners import situnes, tables
 from training.listeners.cohort import Cohort, principal_directions
-from training.listeners.protocol import METHODS, Held, evaluate, harmed, interval, ours
+from training.listeners.protocol import (
+    METHODS,
+    Held,
+    evaluate,
+    harmed,
+    interval,
+    ours,
+)
 
 SONG_COLUMNS = ["", "item_id", "popularity", "loudness", "energy", "key", "valence", "tempo", "general_genre"]
 ANSWER_COLUMNS = [

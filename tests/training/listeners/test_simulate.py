@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 
 from recommender.adaptation import Prior, Ratings
-from training.listeners import simulate_journeys, simulate_tables, simulate_world, situnes
+from training.listeners import (
+    simulate_journeys,
+    simulate_tables,
+    simulate_world,
+    situnes,
+)
 from training.listeners.cohort import principal_directions
 from training.listeners.simulate import (
     N_SESSIONS,
@@ -22,7 +27,14 @@ from training.listeners.simulate import (
     mood_spread,
     world_prior,
 )
-from training.listeners.simulate_policies import POLICIES, Course, Situation, all_knowing, joined, run
+from training.listeners.simulate_policies import (
+    POLICIES,
+    Course,
+    Situation,
+    all_knowing,
+    joined,
+    run,
+)
 
 MOODS = np.diag([0.13, 0.16])
 N_SONGS = 120

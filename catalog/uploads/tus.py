@@ -28,7 +28,6 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
-from catalog import services
 from catalog.exceptions import (
     PieceDamaged,
     UploadRequestInvalid,
@@ -39,9 +38,10 @@ from catalog.exceptions import (
 )
 from catalog.models import UploadSession
 from catalog.permissions import CanUpload
-from catalog.serializers import UploadSessionSerializer
-from catalog.services.sessions import PIECE_BYTES, offset_check, session_open_check
-from catalog.upload_list import sessions_open
+from catalog.uploads import partial
+from catalog.uploads.page import sessions_open
+from catalog.uploads.partial import PIECE_BYTES, offset_check, session_open_check
+from catalog.uploads.serializers import UploadSessionSerializer
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,checksum,expiration,termination"
@@ -131,7 +131,7 @@ class ResumableUploadsView(_TusView):
         if len(raw) > _METADATA_CHARS:
             raise UploadRequestInvalid(_("Upload-Metadata is too long."))
         metadata = metadata_read(raw)
-        session = services.session_open(
+        session = partial.session_open(
             owner=cast(User, request.user),
             file_name=metadata.get("filename", ""),
             fingerprint=metadata.get("fingerprint", ""),
@@ -180,13 +180,13 @@ class ResumableUploadView(_TusView):
         checksum = _checksum(request)
         body = cast(BinaryIO, request._request)
         pieces = _pieces(body) if checksum is None else _pieces_verified(body, *checksum)
-        session = services.session_append(session=session, offset_bytes=offset_bytes, pieces=pieces)
+        session = partial.session_append(session=session, offset_bytes=offset_bytes, pieces=pieces)
         return Response(status=status.HTTP_204_NO_CONTENT, headers=_where(session))
 
     @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Thrown away.")})
     def delete(self, request: Request, public_id: str) -> Response:
         """Throw an unfinished upload away (tus 1.0.0, termination)."""
-        services.session_discard(session=self._session())
+        partial.session_discard(session=self._session())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(exclude=True)
@@ -247,7 +247,7 @@ def _checksum(request: Request) -> tuple[str, bytes] | None:
 def _where(session: UploadSession) -> dict[str, str]:
     """Headers that say where an upload stands, and once it is complete what it became."""
     headers = {
-        "Upload-Offset": str(services.session_offset(session)),
+        "Upload-Offset": str(partial.session_offset(session)),
         "Upload-Expires": http_date(session.expires_at.timestamp()),
     }
     if session.upload_id is not None:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.models import Artist, PossibleDuplicate, Song, name_key
-from catalog.services.songs import song_delete
+from catalog.models import (
+    Artist,
+    PossibleDuplicate,
+    Song,
+    name_key,
+)
+from catalog.songs.services import song_delete
 
 # Another encoder pads the end, another edition fades a little longer.
 DURATION_TOLERANCE_S = 2.0

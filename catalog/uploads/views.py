@@ -17,15 +17,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from catalog import selectors, services
-from catalog.comparison import Comparison, compare
-from catalog.forms import UploadForm
+from catalog import selectors
+from catalog.access import allowed
 from catalog.models import Upload, UploadSession
 from catalog.permissions import can_manage_upload, can_upload
-from catalog.services.ingest import AUDIO_SUFFIXES
-from catalog.upload_list import GROUPS, sessions_open, upload_list
-from catalog.uploadhandlers import uploads_capped
-from catalog.views.access import allowed
+from catalog.uploads import duplicates, partial
+from catalog.uploads import services as upload_services
+from catalog.uploads.comparison import Comparison, compare
+from catalog.uploads.folders import AUDIO_SUFFIXES
+from catalog.uploads.forms import UploadForm
+from catalog.uploads.handlers import uploads_capped
+from catalog.uploads.page import GROUPS, sessions_open, upload_list
 
 _HISTORY = "catalog/partials/upload_history.html"
 
@@ -61,7 +63,8 @@ def _uploads(request: HttpRequest) -> HttpResponseBase:
 def _files_take(request: HttpRequest, form: UploadForm) -> None:
     owner = cast(User, request.user)
     taken = [
-        services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in form.cleaned_data["file"]
+        upload_services.upload_create(owner=owner, file=file, file_name=file.name or "")
+        for file in form.cleaned_data["file"]
     ]
     failed = [upload for upload in taken if upload.outcome == Upload.Outcome.FAILED]
     accepted = sum(upload.outcome == Upload.Outcome.ACCEPTED for upload in taken)
@@ -98,7 +101,7 @@ def upload_changes(request: HttpRequest) -> HttpResponseBase:
 def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Analyse a failed song once more."""
     upload = _upload_managed(request, pk)
-    services.upload_retry(upload=upload)
+    upload_services.upload_retry(upload=upload)
     return _answer(request, _("%(name)s is analysed once more.") % {"name": upload.file_name})
 
 
@@ -106,7 +109,7 @@ def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
 @allowed(can_upload)
 def uploads_retry(request: HttpRequest) -> HttpResponseBase:
     """Analyse every failed song once more."""
-    count = services.uploads_retry(uploads=selectors.uploads_visible(request.user))
+    count = upload_services.uploads_retry(uploads=selectors.uploads_visible(request.user))
     sentence = ngettext("%(count)d song is analysed once more.", "%(count)d songs are analysed once more.", count)
     return _answer(request, sentence % {"count": count})
 
@@ -117,7 +120,7 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Take one of one's own rows off the page; its song stays."""
     mine = Upload.objects.filter(owner_id=request.user.pk, pk=pk)
     upload = get_object_or_404(mine)
-    if not services.uploads_hide(uploads=mine):
+    if not upload_services.uploads_hide(uploads=mine):
         return _answer(request, _("%(name)s is still on its way.") % {"name": upload.file_name})
     return _answer(request, _("%(name)s is off the list.") % {"name": upload.file_name})
 
@@ -126,7 +129,7 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
 @allowed(can_upload)
 def uploads_hide(request: HttpRequest) -> HttpResponseBase:
     """Take one's own rows that are done, or were here already, off the page."""
-    count = services.uploads_hide(uploads=selectors.uploads_settled(request.user))
+    count = upload_services.uploads_hide(uploads=selectors.uploads_settled(request.user))
     sentence = ngettext("%(count)d row is off the list.", "%(count)d rows are off the list.", count)
     return _answer(request, sentence % {"count": count})
 
@@ -148,7 +151,7 @@ def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Settle that a song is another recording than those it looks like."""
     song = _upload_asked(request, pk).song
     assert song is not None
-    services.duplicates_keep(song=song)
+    duplicates.duplicates_keep(song=song)
     return _answer(request, _("Both stay: “%(title)s” will not be asked about again.") % {"title": song.title})
 
 
@@ -159,7 +162,7 @@ def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = _upload_asked(request, pk).song
     assert song is not None
     title = song.title
-    services.duplicate_remove(song=song)
+    duplicates.duplicate_remove(song=song)
     return _answer(request, _("The new “%(title)s” is deleted; the one that was here stays.") % {"title": title})
 
 
@@ -168,7 +171,7 @@ def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
 def session_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """Throw an unfinished upload away."""
     session = get_object_or_404(UploadSession, owner_id=request.user.pk, public_id=public_id, finished_at=None)
-    services.session_discard(session=session)
+    partial.session_discard(session=session)
     if _is_fragment(request):
         return render(request, "catalog/partials/upload_sessions.html", {"sessions": sessions_open(request.user)})
     messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": session.file_name})

@@ -15,8 +15,8 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from catalog.core.wording import number
 from catalog.exceptions import FileTooLarge, StorageFull
-from catalog.wording import number
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})

@@ -15,15 +15,20 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import CatalogError, FileRejected, SongNotRetryable, StorageFull
+from catalog.exceptions import (
+    CatalogError,
+    FileRejected,
+    SongNotRetryable,
+    StorageFull,
+)
+from catalog.files.audio_tags import file_name_clean
+from catalog.files.probe import AudioFacts, ProbeError, probe
+from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.models import Song, Upload
-from catalog.probe import AudioFacts, ProbeError, probe
 from catalog.selectors import PENDING_STATES
-from catalog.services.duplicates import duplicates_note
-from catalog.services.songs import song_create
-from catalog.services.states import song_retry, songs_announce, songs_retry
-from catalog.services.storage import StagedFile, file_staged, size_check
-from catalog.tags import file_name_clean
+from catalog.songs.services import song_create
+from catalog.songs.states import song_retry, songs_announce, songs_retry
+from catalog.uploads.duplicates import duplicates_note
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,18 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils import timezone
 
+from catalog.core.bulk import rows_update
 from catalog.exceptions import EditConflict
-from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit, name_key
-from catalog.services.bulk import rows_update
-from catalog.services.naming import albums_get, artists_get, unused_remove
+from catalog.models import (
+    UNKNOWN_ARTIST,
+    Album,
+    Artist,
+    Song,
+    SongChange,
+    SongEdit,
+    name_key,
+)
+from catalog.songs.naming import albums_get, artists_get, unused_remove
 
 # Any number, as long as nothing else uses it. Edits are short and rare: one after the other, they cannot deadlock over
 # the artists and albums that they share.

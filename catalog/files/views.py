@@ -9,11 +9,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
-from catalog.covers import cover_placeholder
+from catalog.access import allowed
+from catalog.files.covers import cover_placeholder
+from catalog.files.streaming import file_response
 from catalog.models import Song
 from catalog.permissions import can_listen
-from catalog.streaming import file_response
-from catalog.views.access import allowed
 
 _COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 

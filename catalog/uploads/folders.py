@@ -10,10 +10,10 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 
+from catalog.files.audio_tags import file_name_clean
 from catalog.models import Song, Upload
-from catalog.services.states import songs_announce
-from catalog.services.uploads import duplicate_sentence, upload_record
-from catalog.tags import file_name_clean
+from catalog.songs.states import songs_announce
+from catalog.uploads.services import duplicate_sentence, upload_record
 
 # Announced together, so that the network sees full batches; a run that is killed leaves at most this many songs
 # unannounced, and `songs_reconcile` finds those.

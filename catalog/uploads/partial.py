@@ -32,10 +32,16 @@ from catalog.exceptions import (
     UploadSessionNotFound,
     UploadTooLong,
 )
+from catalog.files.audio_tags import file_name_clean, text_clean
+from catalog.files.storage import (
+    StagedFile,
+    incoming_path,
+    room_check,
+    size_check,
+    storage_full_told,
+)
 from catalog.models import UploadSession
-from catalog.services.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
-from catalog.services.uploads import upload_create_staged
-from catalog.tags import file_name_clean, text_clean
+from catalog.uploads.services import upload_create_staged
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,12 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import PossibleDuplicate, Song, Upload, UploadSession
+from catalog.models import (
+    PossibleDuplicate,
+    Song,
+    Upload,
+    UploadSession,
+)
 from catalog.permissions import User
 from catalog.selectors import PENDING_STATES, uploads_visible
 
@@ -159,7 +164,7 @@ def _has_question() -> Exists:
 def _eta_s() -> float | None:
     """Guess from the last minutes how long the queue takes; everybody's songs wait in the same one."""
     # Every open upload page asks every two seconds.
-    return cache.get_or_set("catalog.upload_list.eta_s", _eta_now_s, timeout=_ETA_HOLDS_S)
+    return cache.get_or_set("catalog.uploads.page.eta_s", _eta_now_s, timeout=_ETA_HOLDS_S)
 
 
 def _eta_now_s() -> float | None:

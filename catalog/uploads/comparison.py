@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from catalog.models import Song, Upload
-from catalog.upload_list import first_upload_of, questions_of
+from catalog.uploads.page import first_upload_of, questions_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from catalog.tags import AudioTags, Cover, tags_read
-from catalog.wording import gettext as _
-from catalog.wording import gettext_noop, number
+from catalog.core.wording import gettext as _
+from catalog.core.wording import gettext_noop, number
+from catalog.files.audio_tags import AudioTags, Cover, tags_read
 
 MIN_DURATION_S = 5.0
 MAX_DURATION_S = 2 * 3600.0

@@ -11,10 +11,14 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import FileRejected
-from catalog.models import UNKNOWN_ARTIST, Song, SongEdit
-from catalog.probe import AudioFacts
-from catalog.services.naming import album_get, artist_get, unused_remove
-from catalog.services.storage import (
+from catalog.files.audio_tags import (
+    MAX_COVER_BYTES,
+    AudioTags,
+    picture_type,
+    text_clean,
+)
+from catalog.files.probe import AudioFacts
+from catalog.files.storage import (
     StagedFile,
     bytes_place,
     content_name,
@@ -22,7 +26,8 @@ from catalog.services.storage import (
     media_exists,
     media_remove,
 )
-from catalog.tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
+from catalog.models import UNKNOWN_ARTIST, Song, SongEdit
+from catalog.songs.naming import album_get, artist_get, unused_remove
 
 _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 

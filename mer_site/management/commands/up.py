@@ -26,7 +26,7 @@ from django.db import OperationalError, connection
 
 from catalog.models import Song
 from catalog.permissions import CURATOR_GROUP
-from catalog.supervisor import Child, Program, Supervisor
+from mer_site.local.supervisor import Child, Program, Supervisor
 
 _FIRST_ANSWER_S = 120.0
 _HOPELESS_AFTER = 3

@@ -18,17 +18,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 
-from catalog import selectors, services
+from catalog import selectors
 from catalog.exceptions import FileMissing
 from catalog.models import Upload
 from catalog.permissions import CanUpload, can_manage_upload
-from catalog.serializers import (
+from catalog.uploads import services as upload_services
+from catalog.uploads.handlers import uploads_capped
+from catalog.uploads.serializers import (
     UploadBatchSerializer,
     UploadRequestSerializer,
     UploadSerializer,
     UploadsRetriedSerializer,
 )
-from catalog.uploadhandlers import uploads_capped
 
 
 class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Upload]):
@@ -76,7 +77,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
                 _('There is no file in this request. Send audio as multipart/form-data in the part "file".')
             )
         owner = cast(User, request.user)
-        uploads = [services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in files]
+        uploads = [upload_services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in files]
         rows = UploadSerializer(uploads, many=True).data
         if len(rows) == 1:
             headers = {"Location": request.build_absolute_uri(rows[0]["status_url"])}
@@ -91,14 +92,14 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         upload = self.get_object()
         if not can_manage_upload(request.user, upload):
             raise PermissionDenied(_("Only its owner or the staff may retry an upload."))
-        services.upload_retry(upload=upload)
+        upload_services.upload_retry(upload=upload)
         return Response(UploadSerializer(upload).data, status.HTTP_202_ACCEPTED)
 
     @extend_schema(request=None, responses={202: UploadsRetriedSerializer})
     @action(detail=False, methods=["post"], url_path="retry", pagination_class=None)
     def retry_all(self, request: Request) -> Response:
         """Analyse all failed songs among the caller's uploads once more."""
-        return Response({"count": services.uploads_retry(uploads=self.get_queryset())}, status.HTTP_202_ACCEPTED)
+        return Response({"count": upload_services.uploads_retry(uploads=self.get_queryset())}, status.HTTP_202_ACCEPTED)
 
     def get_parsers(self) -> list[Any]:
         """Take multipart bodies only when a file is offered."""
