@@ -19,12 +19,12 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emotion import checkpoint
-from emotion.audio import read_window
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import log_mel_image, network_input
-from emotion.network import QuadrantNetwork
-from emotion.predict import softmax
+from emotion.inference import checkpoint
+from emotion.inference.audio import read_window
+from emotion.inference.mel import log_mel_image, network_input
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.predict import softmax
 
 SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}
 FIFTH = 0.2

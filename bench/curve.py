@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emotion import checkpoint
-from emotion.audio_stream import stream_windows
-from emotion.curve import MAX_POINTS, hop_for
-from emotion.predict import Predictor
-from emotion.tracing import trace
+from emotion.curves.curve import MAX_POINTS, hop_for
+from emotion.curves.tracing import trace
+from emotion.inference import checkpoint
+from emotion.inference.audio_stream import stream_windows
+from emotion.inference.predict import Predictor
 from tests.audio_fixtures import make_audio
 
 REPEATS = 3

@@ -24,8 +24,8 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig, QuadrantNetwork, channels_last
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig, QuadrantNetwork, channels_last
 from training.augment import AugmentConfig
 from training.cache import to_device
 from training.images import ImageSet, network_tensor

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from catalog.models import Song
 from catalog.permissions import CanListen
-from emotion import selectors, services
+from emotion import selectors
 from emotion.filters import EstimateFilter, SongFilter
 from emotion.library.api import SongEditMixin
 from emotion.models import EmotionEstimate, PerceivedLabel
@@ -30,6 +30,7 @@ from emotion.serializers import (
     curve_json,
     waveform_json,
 )
+from emotion.services import labels
 
 
 class SongViewSet(SongEditMixin, viewsets.ReadOnlyModelViewSet[Song]):
@@ -88,7 +89,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
         """There is one label per person and song: a second one replaces the first."""
         asked = LabelSetSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        label = services.perceived_label_set(user=self._user(), **asked.validated_data)
+        label = labels.perceived_label_set(user=self._user(), **asked.validated_data)
         return Response(LabelSerializer(label).data)
 
     @extend_schema(summary="One of your labels", responses=LabelSerializer)
@@ -100,7 +101,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
         label = selectors.label_visible(self._user(), int(pk))
-        services.perceived_label_remove(user=self._user(), song=label.song)
+        labels.perceived_label_remove(user=self._user(), song=label.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _user(self) -> User:

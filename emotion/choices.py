@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.functional import lazy
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 
 def _label(quadrant: Quadrant) -> str:

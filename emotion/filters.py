@@ -9,8 +9,8 @@ from catalog.models import Song
 from catalog.selectors import song_search
 from catalog.songs.search import prefix_query
 from emotion.choices import quadrant_name_choices
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 
 _QUADRANTS = quadrant_name_choices()
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.models import Song
 from emotion.choices import quadrant_choices
-from emotion.quadrants import Quadrant, confidence_of
+from emotion.inference.quadrants import Quadrant, confidence_of
 
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 

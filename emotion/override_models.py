@@ -6,7 +6,7 @@ from django.db import models
 
 from catalog.models import Song, SongChange
 from emotion.choices import quadrant_choices
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 
 class QuadrantOverride(models.Model):

@@ -12,7 +12,7 @@ from django.dispatch import receiver
 
 from catalog.signals import song_uploaded
 from emotion.exceptions import EmotionError
-from emotion.services import predictor_get, worker_forget, worker_report
+from emotion.services.serving import predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
 from emotion.tasks import curves_announced, songs_announced
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from catalog.core.cached_count import kept_while_large
 from catalog.models import Song
-from emotion.curve import spread
-from emotion.curve import times_s as curve_times_s
-from emotion.curve_sections import Section, sections, sentence
+from emotion.curves.curve import spread
+from emotion.curves.curve import times_s as curve_times_s
+from emotion.curves.sections import Section, sections, sentence
 from emotion.exceptions import CurveFailed, CurveNotFound, LabelNotFound
 from emotion.models import (
     AnalysisWorker,

@@ -13,9 +13,9 @@ from rest_framework import serializers
 
 from catalog.models import Album, Artist, Song
 from emotion.choices import quadrant_name_choices
-from emotion.curve_sections import Section
+from emotion.curves.sections import Section
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel
-from emotion.quadrants import Quadrant
 from emotion.selectors import curve_read, waveform_read
 
 

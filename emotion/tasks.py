@@ -8,16 +8,10 @@ from celery import shared_task
 from django.db import InterfaceError, OperationalError
 
 from catalog.songs.states import songs_queue, songs_reconcile
-from emotion.services import (
-    attention_make,
-    attention_tick,
-    curve_step,
-    curves_queue,
-    curves_tick,
-    reanalysis_step,
-    reanalysis_tick,
-    songs_analyse,
-)
+from emotion.jobs.curves import curve_step, curves_queue, curves_tick
+from emotion.jobs.reanalysis import reanalysis_step, reanalysis_tick
+from emotion.jobs.saliency import attention_make, attention_tick
+from emotion.services.analysis import songs_analyse
 
 logger = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from emotion import views
+from emotion.pages import views
 
 app_name = "emotion"
 

@@ -20,8 +20,8 @@ from django.conf import settings
 from django.db.models import Count, Max, QuerySet, Sum
 from numpy.typing import NDArray
 
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender.exceptions import IndexUnavailable
 from recommender.index import (
     Columns,

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext
-from emotion.quadrants import PERSONS_WORD, Quadrant
+from emotion.inference.quadrants import PERSONS_WORD, Quadrant
 
 Point = tuple[float, float]
 

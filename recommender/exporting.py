@@ -10,7 +10,7 @@ from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender.exchange import FORMATS, Track
 from recommender.models import Playlist, PlaylistItem
 

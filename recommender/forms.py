@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.choices import quadrant_choices
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender.exchange.formats import MAX_BYTES
 from recommender.journey import PRESETS
 from recommender.models import DEFAULT_VARIETY

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, pgettext, pgettext_noop
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 Point = tuple[float, float]
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import learned_words as words
 from recommender.adaptation import ListenerModel, Ratings
 from recommender.adaptation.ratings import FAMILIAR, N_NAMED

@@ -12,8 +12,8 @@ from django.db.models.functions import Cast, Length
 from django.utils import timezone
 
 from catalog.models import UNKNOWN_ARTIST, Song
+from emotion.inference.quadrants import confidence_of
 from emotion.models import EmotionEstimate
-from emotion.quadrants import confidence_of
 from emotion.selectors import prevailing_model_version
 from recommender.index import Columns, IndexInfo, SongRow
 from recommender.values import NO_FILTERS, Filters

@@ -19,8 +19,8 @@ from django.utils.translation import gettext as _
 from catalog.core.cached_count import kept_while_large
 from catalog.models import Song
 from catalog.selectors import song_search
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
-from emotion.quadrants import Quadrant
 from recommender.candidates import songs_ranked_alike
 from recommender.exceptions import (
     MoodNotFound,

@@ -16,8 +16,8 @@ from catalog.models import (
     Song,
     Upload,
 )
+from emotion.inference.quadrants import Quadrant, valence_arousal_from_probabilities
 from emotion.models import AnalysisWorker, EmotionEstimate
-from emotion.quadrants import Quadrant, valence_arousal_from_probabilities
 from recommender.models import (
     FeltRating,
     Listen,

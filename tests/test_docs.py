@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion.checkpoint import read_card, shipped_weights
+from emotion.inference.checkpoint import read_card, shipped_weights
 from training.report import card_page, headline_table
 
 ROOT = Path(__file__).resolve().parent.parent

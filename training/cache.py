@@ -30,9 +30,9 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from tqdm import tqdm
 
-from emotion.audio import Window, read_window, read_window_at
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import MelConfig, log_mel_image
+from emotion.inference.audio import Window, read_window, read_window_at
+from emotion.inference.mel import MelConfig, log_mel_image
 from training.exceptions import TrainingError
 
 # The centre window is the paper's, the one served and the one evaluated; the first is for training only.

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.checkpoint import Card, read_card, save
-from emotion.mel import MelConfig
-from emotion.network import QuadrantNetwork
-from emotion.predict import points_of, softmax
+from emotion.inference.checkpoint import Card, read_card, save
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.predict import points_of, softmax
 from training.datasets import Clip
 from training.folds import Folds, Split
 from training.images import ImageSet, predict

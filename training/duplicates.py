@@ -25,8 +25,8 @@ from scipy.ndimage import maximum_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from emotion.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.exceptions import AudioUnreadableError
+from emotion.inference.audio import SAMPLE_RATE_HZ, read_window_at
 from training.cache import content_digest, in_threads
 
 # The middle of a whole track is enough to meet any excerpt of a research set.

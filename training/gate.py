@@ -110,7 +110,7 @@ def _serves(weights: Path) -> Verdict:
     # Imported here because torch takes seconds, and pages read the text of the gate.
     import soundfile
 
-    from emotion.predict import Predictor
+    from emotion.inference.predict import Predictor
 
     try:
         predictor = Predictor.load(weights, engine="torch", device="cpu")

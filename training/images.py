@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emotion.mel import (
+from emotion.inference.mel import (
     CHANNELS,
     IMAGE_CENTRE,
     IMAGE_SPREAD,
@@ -66,7 +66,7 @@ class ImageSet:
 
 
 def network_tensor(images: Tensor, mel: MelConfig) -> Tensor:
-    """Return what `emotion.mel.network_input` gives, for `(n, 1, rows, columns)` tensors on any device."""
+    """Return what `emotion.inference.mel.network_input` gives, for `(n, 1, rows, columns)` tensors on any device."""
     centred = (images - IMAGE_CENTRE) / IMAGE_SPREAD
     if mel.frames_as_channels:
         n, _, rows, columns = centred.shape

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.mel import MelConfig
+from emotion.inference.mel import MelConfig
 from training.augment import AugmentConfig
 from training.images import ImageSet
 from training.processes import Processes

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
-from emotion.quadrants import Quadrant
 from training.datasets import Clip
 from training.datasets.base import artist_key
 

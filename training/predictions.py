@@ -73,7 +73,7 @@ class Predictions:
             fold: As in the table.
             logits: As in the table.
             probabilities: As in the table.
-            points: Predicted valence and arousal, each `(n,)`, as `emotion.predict.points_of` gives them.
+            points: Predicted valence and arousal, each `(n,)`, as `emotion.inference.predict.points_of` gives them.
             embeddings: `(n, 64)`.
             loudness_db: As in the table; None where unknown.
         """

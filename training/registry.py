@@ -18,9 +18,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from emotion.jobs.reanalysis import reanalysis_start
 from emotion.models import EmotionEstimate, ModelVersion
 from emotion.selectors import live_model
-from emotion.services import reanalysis_start
 from training.exceptions import ModelFileError
 from training.model_report import make_report
 from training.models import ModelEvent

@@ -15,9 +15,9 @@ from pathlib import Path
 import av
 import soundfile
 
-from emotion.audio import WINDOW_S
 from emotion.exceptions import AudioUnreadableError
-from emotion.quadrants import Quadrant
+from emotion.inference.audio import WINDOW_S
+from emotion.inference.quadrants import Quadrant
 from training.datasets.base import Clip
 from training.exceptions import TrainingError
 

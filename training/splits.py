@@ -11,7 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets.base import Clip
 from training.folds import (
     Fold,

@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from emotion.network import channels_last
+from emotion.inference.network import channels_last
 from training.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
 from training.images import network_tensor, predict, renew_statistics

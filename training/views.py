@@ -21,10 +21,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.permissions import is_staff
-from emotion import services as emotion_services
 from emotion.exceptions import ReanalysisNotPossible
+from emotion.inference.quadrants import Quadrant
+from emotion.jobs import reanalysis as reanalysis_module
 from emotion.models import ModelVersion, Reanalysis
-from emotion.quadrants import Quadrant
 from emotion.selectors import (
     live_model,
     reanalysis_failures,
@@ -209,12 +209,12 @@ def reanalysis(request: HttpRequest) -> HttpResponse:
     progress, action = reanalysis_latest(), request.POST.get("action")
     try:
         if action == "start":
-            emotion_services.reanalysis_start(model_version=served_version(), user=cast(User, request.user))
+            reanalysis_module.reanalysis_start(model_version=served_version(), user=cast(User, request.user))
         elif progress is not None and action in ("pause", "resume", "cancel"):
             move = {
-                "pause": emotion_services.reanalysis_pause,
-                "resume": emotion_services.reanalysis_resume,
-                "cancel": emotion_services.reanalysis_cancel,
+                "pause": reanalysis_module.reanalysis_pause,
+                "resume": reanalysis_module.reanalysis_resume,
+                "cancel": reanalysis_module.reanalysis_cancel,
             }[action]
             move(pk=progress.job.pk)
     except ReanalysisNotPossible as error:

@@ -17,9 +17,10 @@ from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Song
 from catalog.permissions import CanListen, CanUpload
 from emotion.choices import quadrant_name_choices
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
+from emotion.library.services import library_edit
 from emotion.serializers import SongSerializer
-from emotion.services import Word, library_edit
+from emotion.services.overrides import Word
 
 _WORD = ("quadrant", "note")
 

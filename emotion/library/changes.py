@@ -18,11 +18,10 @@ from catalog.models import (
     SongEdit,
 )
 from catalog.songs.editing import values_of
+from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import NAMES
 from emotion.models import QuadrantOverride
-from emotion.quadrants import Quadrant
-from emotion.services import Word
-from emotion.services.overrides import words_on
+from emotion.services.overrides import Word, words_on
 
 _SHOWN_PER_CHANGE = 3
 _OF_ONE_SONG = 20

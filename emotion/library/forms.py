@@ -18,8 +18,9 @@ from catalog.models import Song
 from catalog.songs import services as song_services
 from catalog.songs.editing import values_of
 from emotion.choices import quadrant_choices
-from emotion.quadrants import Quadrant
-from emotion.services import Word, library_seen
+from emotion.inference.quadrants import Quadrant
+from emotion.library.services import library_seen
+from emotion.services.overrides import Word
 
 TEXTS = ("title", "artist", "album", "genre")
 NUMBERS = ("year", "track_number")

@@ -25,7 +25,7 @@ from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES
 from catalog.songs import states
 from catalog.songs.editing import Kept
-from emotion import services
+from emotion.library import services as library_services
 from emotion.library.changes import changes_told, history_of, preview
 from emotion.library.forms import NAMES, SongsForm, WordForm
 from emotion.library.selection import LibraryForm, Selection
@@ -124,7 +124,7 @@ def _change(request: HttpRequest, song_ids: list[int], selection: Selection | No
     if not song_ids:
         messages.error(request, _("These songs are not there any more."))
         return redirect(after)
-    services.check_number(len(song_ids))
+    library_services.check_number(len(song_ids))
     form = SongsForm(_songs(song_ids), request.POST or None, request.FILES or None)
     if form.is_bound and form.is_valid():
         if "preview" in request.POST:
@@ -149,7 +149,7 @@ def _after(song_ids: list[int], selection: Selection | None) -> str:
 
 
 def _saved(request: HttpRequest, form: SongsForm, after: str) -> HttpResponseBase:
-    change = services.library_edit(
+    change = library_services.library_edit(
         song_ids=[song.pk for song in form.songs],
         values=form.values(),
         word=form.word(),
@@ -187,7 +187,7 @@ def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not form.is_valid():
         messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
         return redirect(after)
-    change = services.library_edit(song_ids=[pk], values={}, word=form.word(), editor=_editor(request))
+    change = library_services.library_edit(song_ids=[pk], values={}, word=form.word(), editor=_editor(request))
     _change_tell(request, change, after)
     return redirect(after)
 
@@ -233,7 +233,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
     change = get_object_or_404(SongChange, pk=pk)
     if change.undone_at is not None:
         messages.info(request, _("This change is undone already."))
-    elif kept := services.library_undo(change=change, editor=_editor(request)):
+    elif kept := library_services.library_undo(change=change, editor=_editor(request)):
         messages.warning(request, _kept_words(kept))
     else:
         messages.success(request, _("Undone: everything is as it was before."))

@@ -24,7 +24,7 @@ from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
 if TYPE_CHECKING:
-    from emotion.predict import Prediction, Predictor
+    from emotion.inference.predict import Prediction, Predictor
 
 # Renewed with every batch of the network, which takes seconds on two cores: long enough for a slow machine, and a
 # killed worker's songs are found within a minute and a half (the reconciler runs every 30 s).

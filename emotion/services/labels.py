@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion.exceptions import LabelInvalid
+from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
-from emotion.quadrants import Quadrant
 
 
 def perceived_label_set(

@@ -15,8 +15,8 @@ from django.utils import timezone
 
 from catalog.core.bulk import rows_update
 from catalog.models import Song, SongChange
+from emotion.inference.quadrants import Quadrant, nearest_in_quadrant
 from emotion.models import EmotionEstimate, QuadrantOverride
-from emotion.quadrants import Quadrant, nearest_in_quadrant
 
 _BATCH = 500
 _SERVED = ("quadrant", "valence", "arousal")

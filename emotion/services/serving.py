@@ -18,7 +18,7 @@ from emotion.models import AnalysisWorker
 from emotion.selectors import ServedModel, served_model
 
 if TYPE_CHECKING:
-    from emotion.predict import Predictor
+    from emotion.inference.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ def _release() -> None:
 
 def _load(wanted: ServedModel) -> Predictor:
     # Imported here because torch takes seconds, and the web server must not wait for it.
-    from emotion.predict import Predictor
+    from emotion.inference.predict import Predictor
 
     if wanted.weights is None:
         raise CheckpointError("There are no model weights; set MOODPLANE_WEIGHTS, or train with manage.py train.")

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.panels import attention_panel, curve_panel
-from emotion.quadrants import Quadrant
+from emotion.pages.panels import attention_panel, curve_panel
 
 register = template.Library()
 

@@ -7,7 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from emotion.choices import quadrant_choices
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 BIGINT = 2**63 - 1
 

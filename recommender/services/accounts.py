@@ -12,8 +12,8 @@ from django.db.models import Prefetch
 from django.db.models.fields import CharField
 from django.db.models.functions import Cast
 
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender.belongings import KINDS, LEARNED_FROM, Kind
 from recommender.explain import public_reason
 from recommender.models import Playlist, PlaylistItem

@@ -14,8 +14,8 @@ from django.utils.translation import ngettext
 
 from catalog.models import Song, Upload
 from catalog.selectors import song_search
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from emotion.selectors import prevailing_model_version
 from recommender.composition import predict_items
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid

@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import Playlist
 from recommender.values import (

@@ -17,7 +17,7 @@ from catalog.models import Song
 from catalog.permissions import can_upload
 from catalog.songs import services as song_services
 from emotion.library.selection import Selection
-from emotion.services import MAX_SONGS
+from emotion.library.services import MAX_SONGS
 from recommender.selectors import hanging_on
 
 _NAMED = 8

@@ -11,7 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import selectors, services
 from recommender.explain import mood_name
 from recommender.forms import (

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
 from catalog.models import Artist, Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from emotion.selectors import label_of
 from recommender import selectors, services
 from recommender.forms import DECADES, SongFilterForm, SongFilters

@@ -23,8 +23,8 @@ from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion
-from emotion.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.browser import chromium
 from tests.factories import PASSWORD, EstimateFactory

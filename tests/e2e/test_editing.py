@@ -8,9 +8,10 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Locator, Page, expect
 
 from catalog.models import Song, SongChange
+from emotion.inference.quadrants import Quadrant
+from emotion.library.services import library_edit
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
-from emotion.services import Word, library_edit
+from emotion.services.overrides import Word
 from tests.e2e.conftest import Opener
 from tests.e2e.test_accessibility import faults
 

@@ -15,8 +15,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, Waveform
-from emotion.quadrants import Quadrant
 from recommender.models import FeltRating
 from tests.e2e.conftest import SONG_SECONDS, Opener
 from tests.e2e.test_listening import audio_time_s, order, sign_up, wait_until_heard

@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from tests.e2e.conftest import SONG_SECONDS, Opener, place_audio
 from tests.factories import PASSWORD, EstimateFactory, RatingFactory, UserFactory, WorkerFactory
 

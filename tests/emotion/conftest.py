@@ -9,9 +9,10 @@ import pytest
 import torch
 from pytest_django import Settings
 
-from emotion import checkpoint, services
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference import checkpoint
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.services import serving
 
 SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)
@@ -39,6 +40,6 @@ def small_model(small_weights: Path, settings: Settings) -> Iterator[Path]:
     settings.MOODPLANE_WEIGHTS = small_weights
     settings.MOODPLANE_ENGINE = "torch"
     settings.MOODPLANE_DEVICE = "cpu"
-    services.predictor_forget()
+    serving.predictor_forget()
     yield small_weights
-    services.predictor_forget()
+    serving.predictor_forget()

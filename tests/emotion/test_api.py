@@ -3,7 +3,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from tests.factories import EstimateFactory, SongFactory
 
 pytestmark = pytest.mark.django_db

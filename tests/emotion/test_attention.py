@@ -17,19 +17,21 @@ from PIL import Image
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from catalog.models import Song
-from emotion import checkpoint, services, tasks
-from emotion.attention import (
+from emotion import tasks
+from emotion.exceptions import TagNotExplainable
+from emotion.inference import checkpoint
+from emotion.inference.audio import Window, read_window
+from emotion.inference.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.network import QuadrantNetwork
+from emotion.jobs import curves, saliency
+from emotion.models import AttentionMap, EmotionCurve
+from emotion.saliency.pictures import attention_picture
+from emotion.saliency.saliency import (
     Span,
     attention,
     bands_that_weighed,
     seconds_that_weighed,
 )
-from emotion.audio import Window, read_window
-from emotion.exceptions import TagNotExplainable
-from emotion.mel import MelConfig, log_mel_image, network_input
-from emotion.models import AttentionMap, EmotionCurve
-from emotion.network import QuadrantNetwork
-from emotion.services.spectrogram import attention_picture
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory, WorkerFactory
@@ -57,7 +59,7 @@ def picture_url(song: Song) -> str:
 
 
 def explained(song: Song) -> AttentionMap:
-    found = services.attention_request(song=song)
+    found = saliency.attention_request(song=song)
     tasks.explain_tag(found.pk)
     found.refresh_from_db()
     assert found.state == State.DONE
@@ -141,27 +143,27 @@ def test_asking_twice_makes_one_row_and_sends_one_message(
     song: Song, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     with django_capture_on_commit_callbacks() as sent:
-        first, again = services.attention_request(song=song), services.attention_request(song=song)
+        first, again = saliency.attention_request(song=song), saliency.attention_request(song=song)
     assert first.pk == again.pk
     assert len(sent) == 1
     tasks.explain_tag(first.pk)
-    assert services.attention_make(pk=first.pk) is False
+    assert saliency.attention_make(pk=first.pk) is False
     found = AttentionMap.objects.get()
     assert found.state == State.DONE
     assert found.heat.shape == (4, 4)
     assert found.window_start_s == pytest.approx(3)
     assert found.weighed.keys() == {"seconds", "bands_hz"}
     with django_capture_on_commit_callbacks() as sent:
-        services.attention_request(song=song)
+        saliency.attention_request(song=song)
     assert sent == []
 
 
 @pytest.mark.django_db
 def test_only_the_live_models_tag_can_be_explained(small_model: Path) -> None:
     with pytest.raises(TagNotExplainable, match="by model old, and small-1 is live"):
-        services.attention_request(song=EstimateFactory(model_version="old").song)
+        saliency.attention_request(song=EstimateFactory(model_version="old").song)
     with pytest.raises(TagNotExplainable, match="not tagged this song yet"):
-        services.attention_request(song=SongFactory())
+        saliency.attention_request(song=SongFactory())
 
 
 @pytest.mark.django_db
@@ -169,28 +171,28 @@ def test_a_broken_file_fails_with_its_sentence_and_can_be_asked_for_again(song: 
     path = Path(song.audio.path)
     whole = path.read_bytes()
     path.write_bytes(b"nonsense")
-    found = services.attention_request(song=song)
-    assert services.attention_make(pk=found.pk) is False
+    found = saliency.attention_request(song=song)
+    assert saliency.attention_make(pk=found.pk) is False
     found.refresh_from_db()
     assert (found.state, found.failure_code) == (State.FAILED, "not_decodable")
     path.write_bytes(whole)
-    assert services.attention_request(song=song).state == State.WAITING
-    assert services.attention_make(pk=found.pk) is True
+    assert saliency.attention_request(song=song).state == State.WAITING
+    assert saliency.attention_make(pk=found.pk) is True
 
 
 @pytest.mark.django_db
 def test_a_lost_message_is_sent_again_and_a_lost_worker_is_replaced(song: Song) -> None:
-    found = services.attention_request(song=song)
+    found = saliency.attention_request(song=song)
     WorkerFactory()
-    assert services.attention_tick() == []
+    assert saliency.attention_tick() == []
     AttentionMap.objects.update(updated_at=timezone.now() - timedelta(minutes=2))
-    assert services.attention_tick() == [found.pk]
+    assert saliency.attention_tick() == [found.pk]
     # Said once a minute, not at every tick.
-    assert services.attention_tick() == []
+    assert saliency.attention_tick() == []
     old = timezone.now() - timedelta(minutes=2)
     AttentionMap.objects.update(state=State.CLAIMED, claim="gone", attempts=1, due_at=old, updated_at=old)
-    assert services.attention_tick() == [found.pk]
-    assert services.attention_make(pk=found.pk) is True
+    assert saliency.attention_tick() == [found.pk]
+    assert saliency.attention_make(pk=found.pk) is True
 
 
 @pytest.mark.django_db
@@ -199,21 +201,21 @@ def test_a_reanalysis_evicts_the_explanation_and_its_picture(song: Song, client:
     assert client.get(picture_url(song)).status_code == 200
     picture = attention_picture(found)
     assert picture.exists()
-    services.attention_tick()
+    saliency.attention_tick()
     assert picture.exists()
     song.estimates.update(is_current=False)
     EstimateFactory(song=song, model_version="newer")
     assert client.get(picture_url(song)).status_code == 404
-    services.attention_tick()
+    saliency.attention_tick()
     assert not picture.exists()
     assert not AttentionMap.objects.exists()
 
 
 @pytest.mark.django_db
 def test_after_an_explanation_the_curves_go_on(song: Song, monkeypatch: pytest.MonkeyPatch) -> None:
-    services.curves_queue(song_ids=[song.pk])
-    found = services.attention_request(song=song)
-    assert services.curve_step() is False
+    curves.curves_queue(song_ids=[song.pk])
+    found = saliency.attention_request(song=song)
+    assert curves.curve_step() is False
     monkeypatch.setattr(tasks.curves_go_on, "apply_async", lambda **_: tasks.curve_step())
     tasks.explain_tag(found.pk)
     assert EmotionCurve.objects.get().state == State.DONE

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.audio import SAMPLE_RATE_HZ, read_window, read_window_at
 from emotion.exceptions import AudioUnreadableError
+from emotion.inference.audio import SAMPLE_RATE_HZ, read_window, read_window_at
 from tests.audio_fixtures import CODECS, make_audio, make_waveform
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from emotion import checkpoint
 from emotion.exceptions import CheckpointError
-from emotion.network import QuadrantNetwork
+from emotion.inference import checkpoint
+from emotion.inference.network import QuadrantNetwork
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
 

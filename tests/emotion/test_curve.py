@@ -10,27 +10,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.audio import read_window
-from emotion.audio_stream import stream_windows
-from emotion.curve import (
-    HOP_S,
-    MAX_POINTS,
-    hop_for,
-    spread,
-    times_s,
-)
-from emotion.curve_chart import (
+from emotion.curves.chart import (
     BOTTOM,
     LEFT,
     RIGHT,
     TOP,
     curve_chart,
 )
-from emotion.curve_sections import sections, sentence
+from emotion.curves.curve import (
+    HOP_S,
+    MAX_POINTS,
+    hop_for,
+    spread,
+    times_s,
+)
+from emotion.curves.sections import sections, sentence
+from emotion.curves.tracing import trace
 from emotion.exceptions import AudioUnreadableError
-from emotion.predict import Prediction, Predictor
-from emotion.quadrants import Quadrant
-from emotion.tracing import trace
+from emotion.inference.audio import read_window
+from emotion.inference.audio_stream import stream_windows
+from emotion.inference.predict import Prediction, Predictor
+from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import CODECS, make_audio
 
 

@@ -10,8 +10,8 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.quadrants import Quadrant
 from emotion.selectors import served_version
 from tests.factories import EstimateFactory, SongFactory
 

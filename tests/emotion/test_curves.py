@@ -14,14 +14,16 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from catalog.models import Song
-from emotion import services, tasks
+from emotion import tasks
+from emotion.jobs import curves, hearings
+from emotion.jobs import curves as curves_module
 from emotion.models import (
     AttentionMap,
     EmotionCurve,
     EmotionEstimate,
     Reanalysis,
 )
-from emotion.services import curves, hearings
+from emotion.services import analysis, serving
 from mer_site.celery import app as celery_app
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory, WorkerFactory
@@ -39,7 +41,7 @@ def tagged_song(settings: Settings, seconds: float = 40, seed: int = 1, **fields
 
 def queued_curve(settings: Settings, seconds: float = 40, seed: int = 1) -> EmotionCurve:
     song = tagged_song(settings, seconds, seed)
-    services.curves_queue(song_ids=[song.pk])
+    curves_module.curves_queue(song_ids=[song.pk])
     return EmotionCurve.objects.get(song=song)
 
 
@@ -57,7 +59,7 @@ def stale() -> None:
 def computed(monkeypatch: pytest.MonkeyPatch, small_model: Path) -> list[int]:
     """How many windows each batch had that the network was asked about."""
     sizes: list[int] = []
-    predictor = services.predictor_get()
+    predictor = serving.predictor_get()
     judge = predictor.judge
     monkeypatch.setattr(predictor, "judge", lambda images: (sizes.append(len(images)), judge(images))[1])
     return sizes
@@ -81,14 +83,14 @@ def test_a_step_makes_a_curve_and_a_second_message_finds_nothing(settings: Setti
 
 def test_queueing_twice_makes_one_row(settings: Settings, small_model: Path) -> None:
     song = tagged_song(settings)
-    assert services.curves_queue(song_ids=[song.pk]) == 1
-    assert services.curves_queue(song_ids=[song.pk]) == 0
+    assert curves_module.curves_queue(song_ids=[song.pk]) == 1
+    assert curves_module.curves_queue(song_ids=[song.pk]) == 0
     assert EmotionCurve.objects.count() == 1
 
 
 def test_songs_that_are_not_tagged_get_no_row(small_model: Path) -> None:
     song = SongFactory(state=Song.State.FAILED)
-    assert services.curves_queue(song_ids=[song.pk]) == 0
+    assert curves_module.curves_queue(song_ids=[song.pk]) == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -99,7 +101,7 @@ def test_two_workers_at_once_make_it_once(settings: Settings, computed: list[int
     def work() -> None:
         try:
             start.wait()
-            services.curve_step()
+            curves_module.curve_step()
         finally:
             connection.close()
 
@@ -117,7 +119,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_m
     slow = hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION)
     assert slow is not None
     stale()
-    services.curve_step()
+    curves_module.curve_step()
     made = EmotionCurve.objects.get()
     assert not hearings.hearing_finish(slow, points_bytes=b"")
     assert not hearings.hearing_renew(slow)
@@ -132,7 +134,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_m
 def test_tagging_announces_the_curve(settings: Settings, small_model: Path) -> None:
     song = SongFactory(state=Song.State.QUEUED, duration_s=6)
     make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6, codec="ogg")
-    services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse(song_ids=[song.pk])
     assert EmotionCurve.objects.get(song=song).state == State.WAITING
     assert messages_on("gpu") == 1
     tasks.curves_go_on()
@@ -146,22 +148,22 @@ def test_tagging_announces_the_curve(settings: Settings, small_model: Path) -> N
 def test_a_curve_waits_while_a_song_waits(settings: Settings, computed: list[int]) -> None:
     queued_curve(settings)
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert services.curve_step() is False
+    assert curves_module.curve_step() is False
     assert computed == []
     waiting.delete()
-    assert services.curve_step() is True
+    assert curves_module.curve_step() is True
     assert EmotionCurve.objects.get().state == State.DONE
 
 
 def test_a_curve_waits_for_a_reanalysis_and_for_a_person_at_a_page(settings: Settings, computed: list[int]) -> None:
     song = queued_curve(settings).song
     job = Reanalysis.objects.create(model_version=VERSION, chain="c", beat_at=timezone.now())
-    assert services.curve_step() is False
+    assert curves_module.curve_step() is False
     job.delete()
     asked = AttentionMap.objects.create(song=song, model_version=VERSION)
-    assert services.curve_step() is False
+    assert curves_module.curve_step() is False
     asked.delete()
-    assert services.curve_step() is True
+    assert curves_module.curve_step() is True
 
 
 def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_heard_twice(
@@ -179,12 +181,12 @@ def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_hear
         return real()
 
     monkeypatch.setattr(curves, "tagging_waits", song_arrives)
-    assert services.curve_step() is False
+    assert curves_module.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert computed == [8]
     assert (curve.state, len(curve.points), curve.attempts) == (State.WAITING, 8, 0)
     Song.objects.filter(state=Song.State.QUEUED).delete()
-    assert services.curve_step() is True
+    assert curves_module.curve_step() is True
     curve.refresh_from_db()
     assert (curve.state, len(curve.points)) == (State.DONE, whole)
     assert sum(computed) == whole
@@ -198,9 +200,9 @@ def test_a_killed_worker_costs_one_attempt_and_the_third_is_the_last(settings: S
     for _ in range(3):
         assert hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION) is not None
         # Nobody else gets it while the claim holds.
-        assert services.curve_step() is False
+        assert curves_module.curve_step() is False
         stale()
-    assert services.curve_step() is False
+    assert curves_module.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert (curve.state, curve.failure_code) == (State.FAILED, "worker_lost")
     assert "begun three times" in curve.failure_reason
@@ -211,8 +213,8 @@ def test_a_file_that_is_no_audio_fails_with_a_sentence_and_the_next_curve_is_mad
 ) -> None:
     bad, good = queued_curve(settings), queued_curve(settings, seed=2)
     Path(bad.song.audio.path).write_bytes(b"nonsense")
-    assert services.curve_step() is True
-    assert services.curve_step() is True
+    assert curves_module.curve_step() is True
+    assert curves_module.curve_step() is True
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.state, bad.failure_code) == (State.FAILED, "not_decodable")
@@ -224,13 +226,13 @@ def test_a_missing_file_is_tried_again_later(settings: Settings, small_model: Pa
     curve = queued_curve(settings)
     path = Path(curve.song.audio.path)
     aside = path.rename(path.with_suffix(".away"))
-    services.curve_step()
+    curves_module.curve_step()
     curve.refresh_from_db()
     assert curve.state == State.WAITING
     assert curve.due_at > timezone.now()
     aside.rename(path)
     stale()
-    services.curve_step()
+    curves_module.curve_step()
     curve.refresh_from_db()
     assert curve.state == State.DONE
 
@@ -243,9 +245,9 @@ def test_an_error_of_the_machine_puts_it_back_and_is_raised(
     def no_memory(images: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(services.predictor_get(), "judge", no_memory)
+    monkeypatch.setattr(serving.predictor_get(), "judge", no_memory)
     with pytest.raises(MemoryError):
-        services.curve_step()
+        curves_module.curve_step()
     assert EmotionCurve.objects.get().state == State.WAITING
 
 
@@ -255,9 +257,9 @@ def test_an_error_of_the_machine_puts_it_back_and_is_raised(
 def test_the_tick_takes_in_songs_from_before_there_were_curves(settings: Settings, small_model: Path) -> None:
     song = tagged_song(settings)
     WorkerFactory()
-    assert services.curves_tick() is True
+    assert curves_module.curves_tick() is True
     assert EmotionCurve.objects.get().song == song
-    assert services.curves_tick() is True
+    assert curves_module.curves_tick() is True
     assert EmotionCurve.objects.count() == 1
 
 
@@ -265,17 +267,17 @@ def test_the_tick_starts_nothing_that_is_at_work_or_that_nobody_would_hear(
     settings: Settings, small_model: Path
 ) -> None:
     queued_curve(settings)
-    assert services.curves_tick() is False
+    assert curves_module.curves_tick() is False
     WorkerFactory()
-    assert services.curves_tick() is True
+    assert curves_module.curves_tick() is True
     hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION)
     queued_curve(settings, seed=2)
-    assert services.curves_tick() is False
+    assert curves_module.curves_tick() is False
     # The worker died.
     stale()
-    assert services.curves_tick() is True
+    assert curves_module.curves_tick() is True
     SongFactory(state=Song.State.QUEUED)
-    assert services.curves_tick() is False
+    assert curves_module.curves_tick() is False
 
 
 def test_a_tick_sends_a_message_and_a_step_sends_the_next(settings: Settings, small_model: Path) -> None:
@@ -296,7 +298,7 @@ def test_a_new_model_makes_new_curves_and_drops_what_the_old_one_left_undone(
     done = tagged_song(settings)
     old = EmotionCurve.objects.create(song=done, model_version="old", hop_s=4, state=State.DONE)
     EmotionCurve.objects.create(song=tagged_song(settings, seed=2), model_version="old", hop_s=4)
-    services.curves_tick()
+    curves_module.curves_tick()
     assert set(EmotionCurve.objects.values_list("model_version", "state")) == {
         ("old", State.DONE),
         (VERSION, State.WAITING),

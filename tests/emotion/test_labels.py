@@ -11,10 +11,10 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from catalog.models import Song
-from emotion import services
 from emotion.exceptions import LabelInvalid
+from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
-from emotion.quadrants import Quadrant
+from emotion.services import labels
 from tests.factories import EstimateFactory, SongFactory
 
 pytestmark = pytest.mark.django_db
@@ -38,12 +38,12 @@ def panel(answer: HttpResponse) -> str:
 
 
 def test_a_second_answer_replaces_the_first_point_included(alice: User, song: Song) -> None:
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4, valence=0.5, arousal=-0.5)
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q3)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4, valence=0.5, arousal=-0.5)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q3)
     label = PerceivedLabel.objects.get()
     assert (label.quadrant, label.valence, label.arousal) == (3, None, None)
-    services.perceived_label_remove(user=alice, song=song)
-    services.perceived_label_remove(user=alice, song=song)
+    labels.perceived_label_remove(user=alice, song=song)
+    labels.perceived_label_remove(user=alice, song=song)
     assert not PerceivedLabel.objects.exists()
 
 
@@ -60,7 +60,7 @@ def test_a_point_that_says_half_or_contradicts_is_refused(
     alice: User, song: Song, point: dict[str, float], sentence: str
 ) -> None:
     with pytest.raises(LabelInvalid, match=sentence):
-        services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4, **point)
+        labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4, **point)
     assert not PerceivedLabel.objects.exists()
 
 
@@ -136,7 +136,7 @@ def test_labels_go_with_the_person_and_with_the_song(alice: User, bob: User) -> 
     songs = SongFactory.create_batch(2)
     for user in (alice, bob):
         for song in songs:
-            services.perceived_label_set(user=user, song=song, quadrant=Quadrant.Q1)
+            labels.perceived_label_set(user=user, song=song, quadrant=Quadrant.Q1)
     alice.delete()
     songs[0].delete()
     assert [(label.rater, label.song) for label in PerceivedLabel.objects.all()] == [(bob, songs[1])]

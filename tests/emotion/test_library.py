@@ -18,13 +18,14 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from catalog.models import UNKNOWN_ARTIST, Song, SongChange
+from emotion.inference.quadrants import Quadrant
+from emotion.library import services as library_services
 from emotion.library.changes import preview
 from emotion.library.forms import SongsForm
 from emotion.library.selection import Selection
+from emotion.library.services import library_edit
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
-from emotion.services import Word, library_edit
-from emotion.services import library as library_services
+from emotion.services.overrides import Word
 from recommender.models import FeltRating, PlaylistItem
 from tests.factories import EstimateFactory, PlaylistItemFactory, RatingFactory, SongFactory, probabilities_for
 

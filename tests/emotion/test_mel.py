@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from emotion.mel import (
+from emotion.inference.mel import (
     MelConfig,
     fill_window,
     log_mel,

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emotion.network import (
+from emotion.inference.network import (
     EMBEDDING_SIZE,
     NetworkConfig,
     QuadrantNetwork,

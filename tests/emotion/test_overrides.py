@@ -11,14 +11,14 @@ from pytest_django import Settings
 
 from catalog.exceptions import EditConflict, TooManySongs
 from catalog.models import Song, SongChange
-from emotion import services
+from emotion.inference.quadrants import Quadrant
+from emotion.jobs.reanalysis import _estimates_adopt
+from emotion.library import services as library_services
+from emotion.library.services import library_edit, library_seen, library_undo
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
-from emotion.services import Word, analysis
-from emotion.services import library as library_services
-from emotion.services.library import library_edit, library_seen, library_undo
-from emotion.services.overrides import words_on
-from emotion.services.reanalysis import _estimates_adopt
+from emotion.services import analysis, labels
+from emotion.services import analysis as analysi_services
+from emotion.services.overrides import Word, words_on
 from emotion.signals import song_analysed
 from recommender.explain import public_reason
 from recommender.rows import estimates_playable, rows_state, song_rows
@@ -81,12 +81,12 @@ def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, 
     said = next(quadrant for quadrant in Quadrant if quadrant is not next(iter(heard)).quadrant)
     say(cleo, [song], Word(said))
 
-    assert services.songs_analyse(song_ids=[song.pk]) == [song.pk]
+    assert analysi_services.songs_analyse(song_ids=[song.pk]) == [song.pk]
     first = served(song)
     assert (first.model_version, first.quadrant, first.is_set) == ("small-1", said, True)
     # Once more by the same model: what it heard is what it heard, not what served.
     Song.objects.update(state=Song.State.QUEUED)
-    services.songs_analyse(song_ids=[song.pk])
+    analysi_services.songs_analyse(song_ids=[song.pk])
     again = served(song)
     assert (again.heard, again.heard_valence, again.quadrant) == (first.heard, first.heard_valence, said)
     # The older model is live again.
@@ -104,7 +104,7 @@ def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_m
     say(cleo, [song], CALM)
     assert song.overrides.get().before is None
 
-    services.songs_analyse(song_ids=[song.pk])
+    analysi_services.songs_analyse(song_ids=[song.pk])
     assert (served(song).quadrant, served(song).is_set) == (Quadrant.Q4, True)
 
 
@@ -179,7 +179,7 @@ def test_the_index_sees_the_change_and_so_do_reasons(cleo: User) -> None:
 
 def test_how_often_the_model_agrees_with_people_is_about_what_it_heard(cleo: User, alice: User) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1).song
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4)
     say(cleo, [song], CALM)
     assert listeners_agreement().agreeing == 0
     # A word is no label: the next model learns from labels alone.

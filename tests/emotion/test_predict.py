@@ -3,17 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion import checkpoint
-from emotion.engines import (
+from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
+from emotion.inference import checkpoint
+from emotion.inference.engines import (
     TOLERANCE,
     OpenVinoEngine,
     TorchEngine,
     make_engine,
 )
-from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
-from emotion.network import QuadrantNetwork
-from emotion.predict import Prediction, Predictor, points_of
-from emotion.quadrants import Quadrant
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.predict import Prediction, Predictor, points_of
+from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 

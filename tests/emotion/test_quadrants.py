@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emotion.quadrants import Quadrant, valence_arousal_from_probabilities
+from emotion.inference.quadrants import Quadrant, valence_arousal_from_probabilities
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,11 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from catalog.songs.states import songs_claim, songs_queue
-from emotion import services
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
-from emotion.services import analysis
+from emotion.saliency import pictures
+from emotion.services import analysis, serving
+from emotion.services import analysis as analysi_services
 from emotion.signals import song_analysed
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
@@ -25,9 +26,9 @@ def stored_song(settings: Settings, seed: int, seconds: float = 6) -> Song:
 def test_queued_songs_become_tagged_with_one_current_estimate(settings: Settings, small_model: Path) -> None:
     songs = [stored_song(settings, seed) for seed in range(3)]
     ids = [song.pk for song in songs]
-    assert sorted(services.songs_analyse(song_ids=ids)) == ids
+    assert sorted(analysi_services.songs_analyse(song_ids=ids)) == ids
     # The message may come twice; the second finds nothing to do.
-    assert services.songs_analyse(song_ids=ids) == []
+    assert analysi_services.songs_analyse(song_ids=ids) == []
     for song in songs:
         song.refresh_from_db()
         assert song.state == Song.State.TAGGED
@@ -46,15 +47,15 @@ def test_a_new_model_version_replaces_the_current_estimate_and_keeps_the_old(
 ) -> None:
     song = stored_song(settings, 1)
     EstimateFactory(song=song, model_version="older")
-    services.songs_analyse(song_ids=[song.pk])
+    analysi_services.songs_analyse(song_ids=[song.pk])
     assert dict(song.estimates.values_list("model_version", "is_current")) == {"older": False, "small-1": True}
 
 
 def test_tagging_again_with_the_same_version_updates_in_place(settings: Settings, small_model: Path) -> None:
     song = stored_song(settings, 1)
-    services.songs_analyse(song_ids=[song.pk])
+    analysi_services.songs_analyse(song_ids=[song.pk])
     Song.objects.update(state=Song.State.QUEUED)
-    services.songs_analyse(song_ids=[song.pk])
+    analysi_services.songs_analyse(song_ids=[song.pk])
     assert EmotionEstimate.objects.filter(song=song).count() == 1
 
 
@@ -64,7 +65,7 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
     good, silent = stored_song(settings, 1), SongFactory(state=Song.State.QUEUED)
     zeros = np.zeros((6 * 22_050, 1), np.float32)
     make_audio(Path(settings.MEDIA_ROOT) / silent.audio.name, codec="ogg", waveform=zeros)
-    assert services.songs_analyse(song_ids=[silent.pk, good.pk]) == [good.pk]
+    assert analysi_services.songs_analyse(song_ids=[silent.pk, good.pk]) == [good.pk]
     silent.refresh_from_db()
     assert (silent.state, silent.failure_code) == (Song.State.FAILED, "silent")
     assert silent.failure_reason.startswith("There is no sound that a listener would hear")
@@ -73,13 +74,13 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
 def test_a_missing_file_is_transient_and_releases_the_rest(settings: Settings, small_model: Path) -> None:
     gone, good = SongFactory(state=Song.State.QUEUED), stored_song(settings, 1)
     with pytest.raises(FileNotFoundError):
-        services.songs_analyse(song_ids=[gone.pk, good.pk])
+        analysi_services.songs_analyse(song_ids=[gone.pk, good.pk])
     assert set(Song.objects.values_list("state", flat=True)) == {Song.State.QUEUED}
 
 
 def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_model: Path) -> None:
     song = stored_song(settings, 1)
-    predictor = services.predictor_get()
+    predictor = serving.predictor_get()
     [claimed] = songs_claim(song_ids=[song.pk], lease_s=60)
     Song.objects.update(state=Song.State.QUEUED)
     songs_claim(song_ids=[song.pk], lease_s=60)
@@ -97,7 +98,7 @@ def test_analysed_songs_are_announced(settings: Settings, small_model: Path) -> 
 
     song_analysed.connect(listener)
     try:
-        services.songs_analyse(song_ids=[song.pk])
+        analysi_services.songs_analyse(song_ids=[song.pk])
     finally:
         song_analysed.disconnect(listener)
     assert heard == [[song.pk]]
@@ -106,18 +107,18 @@ def test_analysed_songs_are_announced(settings: Settings, small_model: Path) -> 
 def test_without_weights_the_service_says_so(settings: Settings) -> None:
     settings.MOODPLANE_WEIGHTS = None
     with pytest.raises(CheckpointError, match="no model weights"):
-        services.predictor_get()
+        serving.predictor_get()
 
 
 def test_reports_of_a_worker_are_one_row(small_model: Path) -> None:
     from emotion.models import AnalysisWorker
     from emotion.selectors import workers_alive
 
-    services.worker_report(name="gpu@here")
-    services.worker_report(name="gpu@here")
+    serving.worker_report(name="gpu@here")
+    serving.worker_report(name="gpu@here")
     [worker] = workers_alive()
     assert (worker.device, worker.engine, worker.model_version) == ("cpu", "torch", "small-1")
-    services.worker_forget(name="gpu@here")
+    serving.worker_forget(name="gpu@here")
     assert not AnalysisWorker.objects.exists()
 
 
@@ -129,7 +130,7 @@ def test_failed_songs_can_be_queued_again() -> None:
 def test_the_spectrogram_is_a_picture_and_is_kept(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path
     song = stored_song(settings, 1)
-    first = services.song_spectrogram_png(song)
+    first = pictures.song_spectrogram_png(song)
     assert first.startswith(b"\x89PNG")
     Path(song.audio.path).unlink()
-    assert services.song_spectrogram_png(song) == first
+    assert pictures.song_spectrogram_png(song) == first

@@ -11,15 +11,15 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
-from emotion import activity_chart
-from emotion.activity import (
+from emotion.models import EmotionCurve, EmotionEstimate
+from emotion.pages import activity_chart
+from emotion.pages.activity import (
     SPANS,
     activity,
     curve_progress,
     queue_lengths,
 )
-from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.status_page import plots
+from emotion.pages.status import plots
 from tests.factories import MODEL_VERSION, EstimateFactory, SongFactory
 
 pytestmark = pytest.mark.django_db

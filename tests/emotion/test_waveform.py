@@ -14,11 +14,11 @@ from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
 from catalog.models import Song
-from emotion import services
+from emotion.curves.waveform import N_PARTS, Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
+from emotion.jobs import curves, waveforms
+from emotion.jobs import curves as curves_module
 from emotion.models import EmotionCurve, Waveform
-from emotion.services import curves, waveforms
-from emotion.waveform import N_PARTS, Envelope, read_peaks
 from tests.audio_fixtures import make_audio
 from tests.emotion.test_curve_pages import curve_for, tagged
 from tests.emotion.test_curves import queued_curve, tagged_song
@@ -77,11 +77,11 @@ def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_whoever_makes_the_curve_keeps_the_waveform(settings: Settings, small_model: Path) -> None:
     curve = queued_curve(settings, seconds=40)
-    services.curve_step()
+    curves_module.curve_step()
     waveform = Waveform.objects.get(song=curve.song)
     assert (waveform.peaks == read_peaks(Path(curve.song.audio.path))).all()
     assert waveform.due_at is None
-    services.curve_step()
+    curves_module.curve_step()
     assert Waveform.objects.get(song=curve.song).pk == waveform.pk
 
 
@@ -93,9 +93,9 @@ def test_half_a_hearing_leaves_no_half_waveform(
     answers = iter([False, True])
     with monkeypatch.context() as patch:
         patch.setattr(curves, "tagging_waits", lambda: next(answers))
-        assert services.curve_step() is False
+        assert curves_module.curve_step() is False
     assert (EmotionCurve.objects.get().state, Waveform.objects.count()) == ("waiting", 0)
-    services.curve_step()
+    curves_module.curve_step()
     waveform = Waveform.objects.get()
     assert (waveform.peaks == read_peaks(Path(waveform.song.audio.path))).all()
 
@@ -112,14 +112,14 @@ def test_songs_from_before_get_theirs_when_nothing_else_is_to_do(settings: Setti
     songs = [old_song(settings, seed) for seed in (1, 2)]
     WorkerFactory()
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert services.curves_tick() is False
-    services.curve_step()
+    assert curves_module.curves_tick() is False
+    curves_module.curve_step()
     assert not Waveform.objects.exists()
     waiting.delete()
-    assert services.curves_tick() is True
-    assert services.curve_step() is False
+    assert curves_module.curves_tick() is True
+    assert curves_module.curve_step() is False
     assert {len(waveform.peaks) for waveform in Waveform.objects.filter(song__in=songs)} == {200}
-    assert services.curves_tick() is False
+    assert curves_module.curves_tick() is False
     assert waveforms.waveforms_fill() == 0
 
 

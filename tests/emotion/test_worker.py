@@ -13,7 +13,8 @@ import torch
 from django.utils import timezone
 from pytest_django import Settings
 
-from emotion import services, tasks
+from emotion import tasks
+from emotion.jobs import curves
 from emotion.models import EmotionCurve
 from emotion.selectors import served_version, workers_alive
 from tests.audio_fixtures import make_audio
@@ -59,7 +60,7 @@ def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
 ) -> None:
     song = EstimateFactory(song__duration_s=600.0, model_version=served_version()).song
     make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 600, codec="ogg", channels=1)
-    assert services.curves_queue(song_ids=[song.pk]) == 1
+    assert curves.curves_queue(song_ids=[song.pk]) == 1
     starter = WorkerStarter(tmp_path)
     starter.start()
     try:

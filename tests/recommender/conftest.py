@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender.models import Playlist
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory

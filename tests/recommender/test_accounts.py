@@ -27,9 +27,9 @@ from rest_framework.test import APIClient
 from catalog.models import Song, SongChange, Upload
 from catalog.uploads.partial import session_open
 from catalog.uploads.services import upload_create
+from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
-from emotion.quadrants import Quadrant
-from emotion.services import perceived_label_set
+from emotion.services.labels import perceived_label_set
 from recommender import services
 from recommender.belongings import (
     ACCOUNT,

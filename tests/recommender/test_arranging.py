@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import services
 from recommender.exceptions import (
     PlaylistFixed,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender.explain import (
     MAX_DECIDING,
     NOTICEABLE_ADVANTAGE,

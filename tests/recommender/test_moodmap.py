@@ -14,8 +14,8 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender import services
 from recommender.adaptation import ListenerModel, Prior, Ratings
 from recommender.learned import (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pytest_django import Settings
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import plane, services
 from recommender.models import MoodReport, Playlist
 from recommender.plane import CELLS, encode, varints

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import selectors, services
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from emotion.templatetags.moodplane import grouped
 from recommender import selectors
 from tests.factories import EstimateFactory, RatingFactory, SongFactory, UserFactory

@@ -9,7 +9,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from catalog.models import Song
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender import services
 from recommender.models import FeltRating, Listen, Playlist
 from recommender.values import Listener, Target

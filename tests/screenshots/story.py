@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from catalog.models import Song, Upload
+from emotion.jobs.saliency import attention_request
 from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import current_estimate
-from emotion.services import attention_request
 from recommender.models import FeltRating, MoodReport
 from recommender.services import (
     journey_create,

@@ -25,13 +25,13 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from catalog.models import Upload, UploadSession
+from emotion.inference.quadrants import Quadrant
 from emotion.models import (
     AttentionMap,
     EmotionCurve,
     EmotionEstimate,
     ModelVersion,
 )
-from emotion.quadrants import Quadrant
 from recommender import services
 from recommender.models import Playlist
 from recommender.values import Listener, Target

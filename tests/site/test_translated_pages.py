@@ -14,8 +14,8 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from django.utils import translation
 
 from catalog.models import Song, Upload
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.quadrants import Quadrant
 from recommender import services
 from recommender.models import Playlist
 from recommender.values import Listener, Target

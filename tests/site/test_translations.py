@@ -17,7 +17,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from catalog.core import wording
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from mer_site.languages import words_digest
 from recommender.explain import public_reason
 from tests.site.catalogues import DOMAINS, PLACE, ROOT, Message, po_path, read_mo, read_po

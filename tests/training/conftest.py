@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from emotion import services
 from emotion.models import ModelVersion
+from emotion.services import serving
 from tests.training.made_models import held_out, made_weights
 
 
@@ -22,9 +22,9 @@ def shipped(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     settings.MOODPLANE_WEIGHTS_PINNED = False
     settings.MOODPLANE_ENGINE = "torch"
     settings.MOODPLANE_DEVICE = "cpu"
-    services.predictor_forget()
+    serving.predictor_forget()
     yield weights
-    services.predictor_forget()
+    serving.predictor_forget()
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from emotion import checkpoint
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference import checkpoint
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from tests.training.made_run import made_predictions
 from training.predictions import Predictions
 

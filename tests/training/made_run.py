@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.predict import softmax
-from emotion.quadrants import Quadrant
+from emotion.inference.predict import softmax
+from emotion.inference.quadrants import Quadrant
 from training.predictions import Predictions
 
 # Clips, artists, and whether valence and arousal are rated.

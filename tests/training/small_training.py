@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotion.mel import MelConfig
+from emotion.inference.mel import MelConfig
 from training.augment import AugmentConfig
 from training.images import ImageSet
 from training.job import Job, SupervisedConfig

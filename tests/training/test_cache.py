@@ -16,12 +16,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from emotion.checkpoint import Card
-from emotion.engines import Outputs
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import MelConfig, log_mel_image
-from emotion.network import NetworkConfig
-from emotion.predict import Predictor
+from emotion.inference.checkpoint import Card
+from emotion.inference.engines import Outputs
+from emotion.inference.mel import MelConfig, log_mel_image
+from emotion.inference.network import NetworkConfig
+from emotion.inference.predict import Predictor
 from tests.audio_fixtures import make_audio, make_waveform
 from training import cache
 from training.cache import ImageCacheError, images_of, to_device
@@ -41,7 +41,7 @@ def build(paths: list[Path], folder: Path) -> NDArray[np.float16]:
 
 
 def served(paths: list[Path], config: MelConfig) -> NDArray[np.float32]:
-    """Return the images that `emotion.predict` gives to its engine."""
+    """Return the images that `emotion.inference.predict` gives to its engine."""
     given: list[NDArray[np.float32]] = []
 
     class Recorder:

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.checkpoint import load
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig, QuadrantNetwork
-from emotion.quadrants import Quadrant
+from emotion.inference.checkpoint import load
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.quadrants import Quadrant
 from tests.training.made_run import made_predictions
 from training.crossval import (
     Study,

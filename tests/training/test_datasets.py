@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from tests.training.miniatures import MINIATURES, POINTS, SPOILED, Spoiled, silence, vgmidi
 from training.datasets import DATASETS, DatasetError, cal500
 from training.datasets.base import Clip

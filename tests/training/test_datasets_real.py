@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets import DATASETS
 from training.datasets.base import Curve, Reading
 

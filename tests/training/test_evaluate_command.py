@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from emotion.checkpoint import (
+from emotion.inference.checkpoint import (
     Card,
     card_path,
     read_card,
     write_card,
 )
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig
 from tests.training.made_run import made_predictions, made_run
 from training import flagship
 from training.metrics import score

@@ -12,10 +12,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
-from emotion import services
+from emotion.inference.quadrants import Quadrant
+from emotion.jobs import reanalysis
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
-from emotion.quadrants import Quadrant
 from emotion.selectors import live_model
+from emotion.services import labels
 from tests.factories import EstimateFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
 from training import promotion, registry
@@ -103,8 +104,8 @@ def test_the_page_tells_what_serves_and_who_agrees(
     WorkerFactory(name="gpu@here", model_version="shipped-1")
     WorkerFactory(name="gpu@there", model_version="", problem="The weights x are missing.")
     song = EstimateFactory(model_version="shipped-1", quadrant=Quadrant.Q1).song
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
-    services.perceived_label_set(user=bob, song=song, quadrant=Quadrant.Q2)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
+    labels.perceived_label_set(user=bob, song=song, quadrant=Quadrant.Q2)
     shown = page(client_staff)
     assert "Live: <a" in shown
     assert "gpu@here (shipped-1)" in shown
@@ -125,7 +126,7 @@ def test_the_page_refreshes_itself_with_a_fragment(live: ModelVersion, client_st
     assert "shipped-1" in fragment
     assert "hx-get" not in fragment
     EstimateFactory(model_version="older-1")
-    services.reanalysis_start(model_version="shipped-1")
+    reanalysis.reanalysis_start(model_version="shipped-1")
     assert 'hx-get="/models/" hx-trigger="every 5s"' in client_staff.get(MODELS).content.decode()
 
 

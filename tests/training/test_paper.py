@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.checkpoint import load
+from emotion.inference.checkpoint import load
 from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training import paper
 from training.augment import AugmentConfig

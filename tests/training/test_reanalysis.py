@@ -15,8 +15,9 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from catalog.models import Song
-from emotion import services
 from emotion.exceptions import ReanalysisNotPossible
+from emotion.jobs import reanalysis
+from emotion.jobs import reanalysis as reanalysis_module
 from emotion.models import (
     EmotionEstimate,
     ModelVersion,
@@ -24,7 +25,7 @@ from emotion.models import (
     ReanalysisItem,
 )
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
-from emotion.services import reanalysis
+from emotion.services import serving
 from mer_site.celery import app as celery_app
 from recommender.index import SongIndex
 from recommender.rows import (
@@ -67,7 +68,7 @@ def run_to_the_end(job: Reanalysis, limit: int = 50) -> None:
     """Take steps as the chain of messages would, without waiting."""
     for _ in range(limit):
         ReanalysisItem.objects.filter(due_at__isnull=False, state="waiting").update(due_at=timezone.now())
-        if services.reanalysis_step(pk=job.pk, chain=Reanalysis.objects.get(pk=job.pk).chain) is None:
+        if reanalysis_module.reanalysis_step(pk=job.pk, chain=Reanalysis.objects.get(pk=job.pk).chain) is None:
             return
     pytest.fail("The re-analysis does not come to an end.")
 
@@ -81,9 +82,9 @@ def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(11)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     assert versions() == {OLD: 11}
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
     assert versions() == {OLD: 3, "shipped-1": 8}
     run_to_the_end(job)
     job.refresh_from_db()
@@ -92,19 +93,19 @@ def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
     assert EmotionEstimate.objects.filter(model_version=OLD, is_current=False).count() == 11
     assert set(job.items.values_list("attempts", flat=True)) == {1}
     # Done is done: the same message again changes nothing, and a new start finds nothing to do.
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) is None
-    again = services.reanalysis_start(model_version="shipped-1")
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    again = reanalysis_module.reanalysis_start(model_version="shipped-1")
     assert again.items.count() == 0
 
 
 def test_uploads_go_first(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(2)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
     assert versions() == {OLD: 2}
     Song.objects.filter(pk=waiting.pk).delete()
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
     assert versions() == {"shipped-1": 2}
 
 
@@ -114,7 +115,7 @@ def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
     _, silent, gone = make_songs(3)
     make_audio(Path(silent.audio.path), codec="ogg", waveform=np.zeros((6 * 22_050, 1), np.float32))
     Path(gone.audio.path).unlink()
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     run_to_the_end(job)
     progress = reanalysis_latest()
     assert progress is not None
@@ -131,22 +132,22 @@ def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
 
 def test_two_workers_share_the_songs(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(12)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     mine, yours = reanalysis._claim(job), reanalysis._claim(job)
     assert (len(mine), len(yours)) == (8, 4)
     assert not {item.pk for item in mine} & {item.pk for item in yours}
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
 
 
 def test_a_worker_that_lost_its_claim_stores_nothing(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(1)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     [slow] = reanalysis._claim(job)
     ReanalysisItem.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     [fast] = reanalysis._claim(job)
-    predictor = services.predictor_get()
+    predictor = serving.predictor_get()
     [result] = predictor.predict([Path(slow.song.audio.path)])
     assert reanalysis._result_store(slow, result, predictor) is False
     assert versions() == {OLD: 1}
@@ -156,7 +157,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(
 
 def test_songs_that_end_every_worker_are_given_up(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     for _ in range(3):
         assert len(reanalysis._claim(job)) == 1
         ReanalysisItem.objects.update(due_at=timezone.now() - timedelta(seconds=1))
@@ -170,25 +171,25 @@ def test_pause_resume_and_cancel(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     make_songs(9)
-    job = services.reanalysis_start(model_version="shipped-1")
-    services.reanalysis_step(pk=job.pk, chain=job.chain)
-    services.reanalysis_pause(pk=job.pk)
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
+    reanalysis_module.reanalysis_pause(pk=job.pk)
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
     assert versions() == {"shipped-1": 8, OLD: 1}
     with pytest.raises(ReanalysisNotPossible, match="is paused; it cannot be paused"):
-        services.reanalysis_pause(pk=job.pk)
+        reanalysis_module.reanalysis_pause(pk=job.pk)
     with django_capture_on_commit_callbacks() as sent:
-        services.reanalysis_resume(pk=job.pk)
+        reanalysis_module.reanalysis_resume(pk=job.pk)
     assert len(sent) == 1
     # A message from before the pause would make a second chain beside the new one.
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) is None
-    services.reanalysis_cancel(pk=job.pk)
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    reanalysis_module.reanalysis_cancel(pk=job.pk)
     job.refresh_from_db()
     assert (job.state, job.n_done, job.n_total) == ("cancelled", 8, 9)
-    run_to_the_end(services.reanalysis_start(model_version="shipped-1"))
+    run_to_the_end(reanalysis_module.reanalysis_start(model_version="shipped-1"))
     assert versions() == {"shipped-1": 9}
     with pytest.raises(ReanalysisNotPossible, match="is cancelled; it cannot be resumed"):
-        services.reanalysis_resume(pk=job.pk)
+        reanalysis_module.reanalysis_resume(pk=job.pk)
 
 
 def test_a_chain_that_broke_off_is_started_again_once(
@@ -197,26 +198,26 @@ def test_a_chain_that_broke_off_is_started_again_once(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     make_songs(1)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     with django_capture_on_commit_callbacks() as sent:
-        services.reanalysis_tick()
+        reanalysis_module.reanalysis_tick()
         assert sent == []
         Reanalysis.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
-        services.reanalysis_tick()
-        services.reanalysis_tick()
+        reanalysis_module.reanalysis_tick()
+        reanalysis_module.reanalysis_tick()
     assert len(sent) == 1
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
     run_to_the_end(job)
     assert versions() == {"shipped-1": 1}
 
 
 def test_another_live_model_ends_it(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     with pytest.raises(ReanalysisNotPossible, match="Model other-1 is not live \\(shipped-1 is\\)"):
-        services.reanalysis_start(model_version="other-1")
+        reanalysis_module.reanalysis_start(model_version="other-1")
     Reanalysis.objects.update(model_version="other-1")
-    assert services.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
     assert Reanalysis.objects.get().state == "superseded"
     assert versions() == {OLD: 1}
 
@@ -225,7 +226,7 @@ def test_songs_that_an_old_worker_finishes_meanwhile_are_not_left_behind(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(1)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     make_songs(2)
     run_to_the_end(job)
     assert versions() == {"shipped-1": 3}
@@ -235,12 +236,12 @@ def test_a_disk_that_fails_for_a_moment_costs_no_song(
     live: ModelVersion, make_songs: Callable[[int], list[Song]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_songs(2)
-    job = services.reanalysis_start(model_version="shipped-1")
-    predictor = services.predictor_get()
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    predictor = serving.predictor_get()
     with monkeypatch.context() as broken:
         broken.setattr(type(predictor), "predict", _input_output_error)
         with pytest.raises(OSError, match="Input/output"):
-            services.reanalysis_step(pk=job.pk, chain=job.chain)
+            reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
     assert set(job.items.values_list("state", flat=True)) == {"waiting"}
     run_to_the_end(job)
     assert versions() == {"shipped-1": 2}
@@ -254,9 +255,9 @@ def test_playlists_and_the_index_work_half_way_through(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     songs = make_songs(12)
-    job = services.reanalysis_start(model_version="shipped-1")
+    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
     assert prevailing_model_version() == OLD
-    services.reanalysis_step(pk=job.pk, chain=job.chain)
+    reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
     assert prevailing_model_version() == "shipped-1"
     state = rows_state()
     columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
@@ -311,7 +312,7 @@ def test_it_survives_a_killed_worker_and_an_emptied_broker_and_uploads_pass_it(
         ReanalysisItem.objects.filter(state="claimed").update(due_at=timezone.now() - timedelta(seconds=1))
         Reanalysis.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
         starter.start()
-        services.reanalysis_tick()
+        reanalysis_module.reanalysis_tick()
         wait_until(lambda: Reanalysis.objects.get().state == "done", "the end")
     finally:
         starter.stop()

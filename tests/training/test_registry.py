@@ -94,7 +94,7 @@ def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: Us
 
 
 def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(settings: Settings) -> None:
-    from emotion.checkpoint import shipped_weights
+    from emotion.inference.checkpoint import shipped_weights
 
     weights = shipped_weights()
     report = registry.model_import_weights(weights=weights).model.report

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.checkpoint import Card
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig
-from emotion.quadrants import Quadrant
+from emotion.inference.checkpoint import Card
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig
+from emotion.inference.quadrants import Quadrant
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
 from training.comparison import compare_systems

@@ -19,9 +19,10 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from torch.nn import functional
 
 from catalog.models import Song
-from emotion import checkpoint, services
+from emotion.inference import checkpoint
+from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel
-from emotion.quadrants import Quadrant
+from emotion.services import labels
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
 from tests.training.made_models import held_out
@@ -60,7 +61,7 @@ def label(settings: Settings, recording: Path) -> Labeller:
             path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(recording.read_bytes())
-            services.perceived_label_set(user=rater, song=song, quadrant=quadrant)
+            labels.perceived_label_set(user=rater, song=song, quadrant=quadrant)
         return songs
 
     return make
@@ -111,9 +112,9 @@ def test_agreement_between_raters_becomes_a_soft_label(label: Labeller) -> None:
     one = own_labels()
     assert one.targets[one.clips[0].id] == pytest.approx((0.125, 0.125, 0.125, 0.625))
     for _ in range(4):
-        services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4)
-    services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q3, valence=-0.4, arousal=-0.2)
-    services.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4, valence=0.8, arousal=-0.6)
+        labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4)
+    labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q3, valence=-0.4, arousal=-0.2)
+    labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4, valence=0.8, arousal=-0.6)
     many = own_labels()
     [clip] = many.clips
     assert clip.quadrant is Quadrant.Q4
@@ -125,7 +126,7 @@ def test_agreement_between_raters_becomes_a_soft_label(label: Labeller) -> None:
 
 def test_songs_without_a_majority_or_a_file_are_left_out_and_counted(label: Labeller) -> None:
     tied, gone, _ = label(3)
-    services.perceived_label_set(user=UserFactory(), song=tied, quadrant=Quadrant.Q2)
+    labels.perceived_label_set(user=UserFactory(), song=tied, quadrant=Quadrant.Q2)
     Path(gone.audio.path).unlink()
     own = own_labels()
     assert (len(own.clips), own.n_tied, own.n_missing) == (1, 1, 1)
@@ -159,11 +160,11 @@ def test_songs_of_one_artist_stay_together_and_unknown_ones_apart(label: Labelle
 def test_every_change_of_a_label_changes_the_fingerprint(label: Labeller, alice: User) -> None:
     song, _ = label(2)
     seen = {own_labels().fingerprint()}
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
     seen.add(own_labels().fingerprint())
-    services.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1, valence=0.5, arousal=0.5)
+    labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1, valence=0.5, arousal=0.5)
     seen.add(own_labels().fingerprint())
-    services.perceived_label_remove(user=alice, song=song)
+    labels.perceived_label_remove(user=alice, song=song)
     assert len(seen) == 3
     assert own_labels().fingerprint() in seen
 
@@ -213,7 +214,7 @@ def test_nothing_new_is_skipped_unless_forced(live: ModelVersion, enough: list[S
     assert again.outcome.startswith("Nothing has changed since the retraining of")
     assert str(first.model) in again.outcome
     assert run(Recipe("Another recipe.", tiny_refit)).state == "done"
-    services.perceived_label_set(user=alice, song=enough[0], quadrant=Quadrant.Q1)
+    labels.perceived_label_set(user=alice, song=enough[0], quadrant=Quadrant.Q1)
     assert run().state == "done"
 
 

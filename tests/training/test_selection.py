@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from training.datasets import DATASETS, Clip
 from training.selection import (

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.mel import MelConfig, network_input
-from emotion.network import NetworkConfig, QuadrantNetwork
-from emotion.quadrants import Quadrant
+from emotion.inference.mel import MelConfig, network_input
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.quadrants import Quadrant
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
 from training.images import network_tensor, predict, renew_statistics

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 
 @dataclass(frozen=True, slots=True)

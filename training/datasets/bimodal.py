@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets.audio import audio_file
 from training.datasets.base import (
     Clip,

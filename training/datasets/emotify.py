@@ -18,7 +18,7 @@ import mutagen
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets.audio import audio_file
 from training.datasets.base import (
     Clip,

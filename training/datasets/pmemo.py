@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets.audio import audio_file
 from training.datasets.base import (
     Clip,

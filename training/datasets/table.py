@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.datasets.base import (
     Clip,
     DatasetError,

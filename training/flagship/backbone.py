@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotion.engines import compile_openvino
-from emotion.mel import MelConfig
-from emotion.network import QuadrantNetwork
+from emotion.inference.engines import compile_openvino
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import QuadrantNetwork
 from training.flagship.scenes import Composer, student_images
 from training.flagship.spectra import Spectra, stretch_at
 

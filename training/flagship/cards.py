@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion.predict import points_of
+from emotion.inference.predict import points_of
 from training.datasets import DATASETS
 from training.flagship.config import FlagshipConfig
 from training.flagship.material import Material

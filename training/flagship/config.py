@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emotion.mel import MelConfig
+from emotion.inference.mel import MelConfig
 from training.datasets import DATASETS
 from training.flagship.distil import DistilConfig, DistilStage
 from training.flagship.head import HeadConfig

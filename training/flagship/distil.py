@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.network import QuadrantNetwork, channels_last
+from emotion.inference.network import QuadrantNetwork, channels_last
 from training.exceptions import TrainingDivergedError
 from training.flagship.muon import Muon
 from training.flagship.scenes import Composer, SceneConfig

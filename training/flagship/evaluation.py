@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.predict import Prediction, Predictor
+from emotion.inference.predict import Prediction, Predictor
 from training.datasets import Clip
 from training.flagship.material import load_clips
 from training.metrics import Scores, score_by_dataset
@@ -33,8 +33,8 @@ def evaluate(
         weights: A checkpoint of `run`; its card says which clips it never saw.
         data_root: Folder of the datasets.
         work_dir: Where rendered audio is kept.
-        engine: As in `emotion.engines.make_engine`.
-        device: As in `emotion.engines.make_engine`.
+        engine: As in `emotion.inference.engines.make_engine`.
+        device: As in `emotion.inference.engines.make_engine`.
         say: Receives warnings.
         keep: Where what was said of each clip is written, for comparisons to come.
 

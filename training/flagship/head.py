@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.network import QuadrantNetwork
+from emotion.inference.network import QuadrantNetwork
 from training.augment import mixup
 
 

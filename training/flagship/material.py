@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.network import QuadrantNetwork
-from emotion.quadrants import Quadrant
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.quadrants import Quadrant
 from training.augment import soft_quadrants
 from training.datasets import DATASETS, Clip
 from training.flagship.backbone import Backbone, changed, windows

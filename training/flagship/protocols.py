@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 
-from emotion.network import QuadrantNetwork
-from emotion.predict import points_of, softmax
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.predict import points_of, softmax
 from training.flagship.config import FlagshipConfig
 from training.flagship.head import HeadConfig, fit_head
 from training.flagship.material import Material, head_data

@@ -13,8 +13,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotion.checkpoint import Card, save
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.checkpoint import Card, save
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants
 from training.flagship import cards

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from emotion import checkpoint
+from emotion.inference import checkpoint
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
 from training.flagship.config import FlagshipConfig, config_of

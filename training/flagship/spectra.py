@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from emotion.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import MelConfig, log_mel
+from emotion.inference.audio import SAMPLE_RATE_HZ, read_window_at
+from emotion.inference.mel import MelConfig, log_mel
 from training.cache import content_digest
 
 LONGEST_S = 60.0

@@ -25,9 +25,9 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
-from emotion.engines import compile_openvino
-from emotion.predict import softmax
+from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
+from emotion.inference.engines import compile_openvino
+from emotion.inference.predict import softmax
 from training.flagship.spectra import (
     TEACHER_HOP,
     TEACHER_MELS,

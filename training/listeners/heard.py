@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion import checkpoint
 from emotion.exceptions import AudioUnreadableError, CheckpointError
+from emotion.inference import checkpoint
 from training.datasets.base import Clip, DatasetError
 
 _ARRAYS = ("perceived", "embeddings", "confidence")
@@ -50,7 +50,7 @@ def hear(clips: Sequence[Clip], weights: Path, cache: Path | None = None) -> Hea
 
 
 def _ask(clips: Sequence[Clip], weights: Path) -> Heard:
-    from emotion.predict import Predictor
+    from emotion.inference.predict import Predictor
 
     missing = next((clip.audio for clip in clips if not clip.audio.is_file()), None)
     if missing:

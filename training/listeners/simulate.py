@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender.adaptation import TYPICAL_MOOD, Prior, Ratings
 from recommender.adaptation.prior import NOISE_DF
 from recommender.adaptation.ratings import FAMILIAR, MOOD, features

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from recommender.adaptation import TYPICAL_MOOD, ListenerModel, Prior
 from recommender.adaptation.ratings import MOOD
 from recommender.journey import PathQuality, path_quality, place_targets

@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig
 from training.augment import AugmentConfig
 from training.datasets import DATASETS
 from training.exceptions import TrainingError

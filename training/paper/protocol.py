@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotion.audio import read_window_at
-from emotion.checkpoint import load as load_checkpoint
-from emotion.checkpoint import read_card, shipped_weights, write_card
-from emotion.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
+from emotion.inference.audio import read_window_at
+from emotion.inference.checkpoint import load as load_checkpoint
+from emotion.inference.checkpoint import read_card, shipped_weights, write_card
+from emotion.inference.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
 from training.cache import PLACES, images_of, to_device
 from training.crossval import (
     FoldResult,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emotion.checkpoint import Card
+from emotion.inference.checkpoint import Card
 from training.report.table import Table, figure
 
 # What every model of this kind shares; a card with limits of its own says those instead.

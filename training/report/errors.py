@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.metrics import Interval, interval_95, resampled_sums
 from training.predictions import Predictions
 from training.report.run import NotInRunError

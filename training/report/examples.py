@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.audio import read_window
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import MelConfig, log_mel_image
-from emotion.quadrants import Quadrant
+from emotion.inference.audio import read_window
+from emotion.inference.mel import MelConfig, log_mel_image
+from emotion.inference.quadrants import Quadrant
 from training.comparison import of_protocol
 from training.datasets import DATASETS, Clip, DatasetError
 from training.predictions import Predictions

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.comparison import SystemComparison, folds_of, of_protocol
 from training.metrics import confusion_of
 from training.predictions import Predictions

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.comparison import of_protocol
 from training.metrics import Scores, reliability
 from training.predictions import Predictions

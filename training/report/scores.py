@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion.quadrants import valence_arousal_from_probabilities
+from emotion.inference.quadrants import valence_arousal_from_probabilities
 from training.comparison import folds_of, of_protocol
 from training.metrics import (
     AxisScores,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.comparison import of_protocol, protocol_gap
 from training.metrics import class_scores, confusion_of
 from training.predictions import Predictions

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from training.comparison import (
     Comparison,
     SystemComparison,

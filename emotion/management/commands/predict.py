@@ -30,7 +30,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         from emotion.exceptions import AudioUnreadableError, EmotionError
-        from emotion.predict import Predictor
+        from emotion.inference.predict import Predictor
 
         if options["weights"] is None:
             raise CommandError("There are no model weights; give --weights, or train with manage.py train.")

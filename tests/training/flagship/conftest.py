@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.mel import MelConfig
+from emotion.inference.mel import MelConfig
 from training.flagship.spectra import Spectra
 from training.flagship.teacher import TAGGERS, Tagger
 

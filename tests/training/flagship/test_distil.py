@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.flagship import distil

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from training.flagship.head import (
     HeadConfig,
     HeadData,

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.network import NetworkConfig, QuadrantNetwork
-from emotion.quadrants import Quadrant
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.quadrants import Quadrant
 from training.datasets import Clip
 from training.flagship.config import read_config
 from training.flagship.head import HeadConfig

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from emotion import checkpoint
-from emotion.predict import Prediction, Predictor
-from emotion.quadrants import Quadrant
+from emotion.inference import checkpoint
+from emotion.inference.predict import Prediction, Predictor
+from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.training.made_qaed import made_qaed
 from training.datasets import Clip

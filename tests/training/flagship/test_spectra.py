@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.audio import read_window
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.audio import read_window
+from emotion.inference.mel import MelConfig, log_mel_image, network_input
 from tests.audio_fixtures import make_audio
 from training.flagship.backbone import windows
 from training.flagship.spectra import Spectra, spectra_of, stretch_at

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 from tests.training.listeners.made_emotify import N_SONGS, made_emotify, row
 from tests.training.made_models import made_weights
 from training.datasets.base import DatasetError

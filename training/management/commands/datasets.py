@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 if TYPE_CHECKING:
     from training.datasets import Dataset

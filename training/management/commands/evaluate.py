@@ -56,7 +56,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
-        from emotion.checkpoint import read_card, write_card
+        from emotion.inference.checkpoint import read_card, write_card
         from training import flagship
         from training.report import card_page, scores_table
 
@@ -104,8 +104,8 @@ class Command(BaseCommand):
             self._write_card(run)
 
     def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
-        from emotion.checkpoint import read_card
-        from emotion.mel import MelConfig
+        from emotion.inference.checkpoint import read_card
+        from emotion.inference.mel import MelConfig
         from training.comparison import compare_systems
         from training.report.examples import all_labels, example_images
         from training.report.page import Extras
@@ -129,7 +129,7 @@ class Command(BaseCommand):
         )
 
     def _write_card(self, run: Run) -> None:
-        from emotion.checkpoint import read_card, write_card
+        from emotion.inference.checkpoint import read_card, write_card
         from training.metrics import score_by_dataset
         from training.report import card_page
         from training.report.tables import run_tables

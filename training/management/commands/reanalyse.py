@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from emotion import services
 from emotion.exceptions import ReanalysisNotPossible
+from emotion.jobs import reanalysis
 from emotion.selectors import (
     ReanalysisProgress,
     reanalysis_failures,
@@ -41,15 +41,15 @@ class Command(BaseCommand):
         if action == "status":
             return
         if action is None:
-            services.reanalysis_start(model_version=served_version())
+            reanalysis.reanalysis_start(model_version=served_version())
             return
         latest = reanalysis_latest()
         if latest is None:
             raise CommandError("There was no re-analysis yet; start one with manage.py reanalyse.")
         acts = {
-            "pause": services.reanalysis_pause,
-            "resume": services.reanalysis_resume,
-            "cancel": services.reanalysis_cancel,
+            "pause": reanalysis.reanalysis_pause,
+            "resume": reanalysis.reanalysis_resume,
+            "cancel": reanalysis.reanalysis_cancel,
         }
         acts[action](pk=latest.job.pk)
 

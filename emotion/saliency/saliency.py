@@ -20,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emotion.audio import Window
-from emotion.checkpoint import Card
-from emotion.mel import MelConfig, log_mel_image, network_input
-from emotion.network import QuadrantNetwork
-from emotion.quadrants import Quadrant
+from emotion.inference.audio import Window
+from emotion.inference.checkpoint import Card
+from emotion.inference.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.network import QuadrantNetwork
+from emotion.inference.quadrants import Quadrant
 
 # How much smaller than the image the layer is that is read.
 _STRIDE = 16

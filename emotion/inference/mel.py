@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from emotion.audio import SAMPLE_RATE_HZ, WINDOW_S
+from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
 
 # What centres an image in [0, 1] for the network, in serving and in training.
 IMAGE_CENTRE = 0.5

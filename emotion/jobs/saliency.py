@@ -15,15 +15,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, CheckpointError, TagNotExplainable
-from emotion.models import AttentionMap, EmotionEstimate
-from emotion.selectors import (
-    ServedModel,
-    current_estimate,
-    served_model,
-    served_version,
-    workers_alive,
-)
-from emotion.services.hearings import (
+from emotion.jobs.hearings import (
     MAX_ATTEMPTS,
     RETRY_S,
     hearing_claim,
@@ -33,11 +25,19 @@ from emotion.services.hearings import (
     hearings_drop_of_others,
     hearings_due,
 )
-from emotion.services.spectrogram import attention_picture
+from emotion.models import AttentionMap, EmotionEstimate
+from emotion.saliency.pictures import attention_picture
+from emotion.selectors import (
+    ServedModel,
+    current_estimate,
+    served_model,
+    served_version,
+    workers_alive,
+)
 
 if TYPE_CHECKING:
-    from emotion.checkpoint import Card
-    from emotion.network import QuadrantNetwork
+    from emotion.inference.checkpoint import Card
+    from emotion.inference.network import QuadrantNetwork
 
 # A message that has not been answered for so long is sent again.
 STALE_S = 60.0
@@ -125,7 +125,7 @@ _loading = threading.Lock()
 
 
 def _network_get(served: ServedModel) -> tuple[QuadrantNetwork, Card]:
-    from emotion import checkpoint
+    from emotion.inference import checkpoint
 
     with _loading:
         if served.weights is None:
@@ -137,8 +137,8 @@ def _network_get(served: ServedModel) -> tuple[QuadrantNetwork, Card]:
 
 
 def _look(row: AttentionMap, served: ServedModel) -> dict[str, object]:
-    from emotion.attention import attention, bands_that_weighed, seconds_that_weighed
-    from emotion.audio import read_window
+    from emotion.inference.audio import read_window
+    from emotion.saliency.saliency import attention, bands_that_weighed, seconds_that_weighed
 
     network, card = _network_get(served)
     window = read_window(Path(row.song.audio.path), window_s=card.mel.window_s)

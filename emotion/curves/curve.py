@@ -1,7 +1,7 @@
 """The emotion curve: the model over a whole song, one point every few seconds. Pure, and light: pages read from it.
 
 A point is what the model says of the 24 s around it, exactly as it tags a song: the same image, the same calibration.
-`emotion.tracing` makes them.
+`emotion.curves.tracing` makes them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 HOP_S = 4.0
 # A song of half an hour at four seconds; a longer one gets fewer points a minute instead of more work.

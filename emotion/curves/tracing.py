@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from emotion.audio import Window, is_silent
-from emotion.audio_stream import stream_windows
-from emotion.curve import N_COLUMNS
-from emotion.mel import log_mel_image
-from emotion.predict import BATCH_SIZE, Predictor
-from emotion.waveform import Envelope
+from emotion.curves.curve import N_COLUMNS
+from emotion.curves.waveform import Envelope
+from emotion.inference.audio import Window, is_silent
+from emotion.inference.audio_stream import stream_windows
+from emotion.inference.mel import log_mel_image
+from emotion.inference.predict import BATCH_SIZE, Predictor
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog.models import Song
+from emotion.curves.waveform import read_peaks
 from emotion.exceptions import AudioUnreadableError
+from emotion.jobs.hearings import MAX_ATTEMPTS, in_, tagging_waits
 from emotion.models import EmotionCurve, Waveform
-from emotion.services.hearings import MAX_ATTEMPTS, in_, tagging_waits
-from emotion.waveform import read_peaks
 
 logger = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
 if TYPE_CHECKING:
-    from emotion.predict import Prediction, Predictor
+    from emotion.inference.predict import Prediction, Predictor
 
 logger = logging.getLogger(__name__)
 

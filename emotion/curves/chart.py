@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.wording import gettext
-from emotion.curve import spread
-from emotion.curve_sections import Section
+from emotion.curves.curve import spread
+from emotion.curves.sections import Section
 
 # Of the drawing, in SVG units; the plot lies inside the margins, which hold the numbers of the axes.
 WIDTH, HEIGHT = 560, 232

@@ -19,11 +19,10 @@ from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from catalog.models import Song
-from emotion.curve import hop_for
+from emotion.curves.curve import hop_for
+from emotion.curves.waveform import Envelope
 from emotion.exceptions import AudioUnreadableError
-from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.selectors import served_version, workers_alive
-from emotion.services.hearings import (
+from emotion.jobs.hearings import (
     MAX_ATTEMPTS,
     RETRY_S,
     hearing_claim,
@@ -35,12 +34,13 @@ from emotion.services.hearings import (
     hearings_due,
     tagging_waits,
 )
+from emotion.jobs.waveforms import waveform_store, waveforms_due, waveforms_fill
+from emotion.models import EmotionCurve, EmotionEstimate
+from emotion.selectors import served_version, workers_alive
 from emotion.services.serving import predictor_get
-from emotion.services.waveforms import waveform_store, waveforms_due, waveforms_fill
-from emotion.waveform import Envelope
 
 if TYPE_CHECKING:
-    from emotion.predict import Predictor
+    from emotion.inference.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def curve_step() -> bool:
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     """Hear what is missing of one curve; return whether it was finished, and not left for something more urgent."""
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
-    from emotion.tracing import trace
+    from emotion.curves.tracing import trace
 
     points, window_s, envelope = curve.points, curve.window_s, Envelope()
     path = Path(curve.song.audio.path)

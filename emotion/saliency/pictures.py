@@ -17,7 +17,7 @@ from emotion.selectors import served_model
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from emotion.mel import MelConfig
+    from emotion.inference.mel import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
@@ -27,7 +27,7 @@ def song_spectrogram_png(song: Song) -> bytes:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
         FileNotFoundError: The song's file is gone.
     """
-    from emotion.spectrogram import draw
+    from emotion.saliency.spectrogram import draw
 
     config = _served_config()
     target = settings.MOODPLANE_VAR / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png"
@@ -45,7 +45,7 @@ def song_attention_png(attention: AttentionMap) -> bytes:
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
-    from emotion.spectrogram import draw
+    from emotion.saliency.spectrogram import draw
 
     target = attention_picture(attention)
     if not target.exists():
@@ -62,7 +62,7 @@ def attention_picture(attention: AttentionMap) -> Path:
 
 def _config_of(model_version: str) -> MelConfig:
     """Return how a model makes its images; one that was never registered is the served one."""
-    from emotion.mel import MelConfig
+    from emotion.inference.mel import MelConfig
 
     known = ModelVersion.objects.filter(version=model_version).first()
     return MelConfig(**known.card["mel"]) if known else _served_config()
@@ -70,7 +70,7 @@ def _config_of(model_version: str) -> MelConfig:
 
 def _served_config() -> MelConfig:
     """Return how the served model makes its images, as the card beside its weights says."""
-    from emotion.mel import MelConfig
+    from emotion.inference.mel import MelConfig
 
     weights = served_model().weights
     try:

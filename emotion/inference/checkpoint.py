@@ -11,12 +11,12 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from emotion.exceptions import CheckpointError
-from emotion.mel import MelConfig
-from emotion.network import NetworkConfig, QuadrantNetwork
+from emotion.inference.mel import MelConfig
+from emotion.inference.network import NetworkConfig, QuadrantNetwork
 
 FORMAT_VERSION = 1
 CLASSES = ["Q1", "Q2", "Q3", "Q4"]
-SHIPPED_DIR = Path(__file__).parent / "weights"
+SHIPPED_DIR = Path(__file__).resolve().parent.parent / "weights"
 
 
 @dataclass(frozen=True, slots=True)

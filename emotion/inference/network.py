@@ -79,7 +79,7 @@ class QuadrantNetwork(nn.Module):
         """Classify images.
 
         Args:
-            images: `(n, 3, rows, columns)` from `emotion.mel.network_input`.
+            images: `(n, 3, rows, columns)` from `emotion.inference.mel.network_input`.
 
         Returns:
             Logits `(n, 4)` in quadrant order, embeddings `(n, 64)` and, from a network that regresses, valence and

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.wording import gettext, ngettext
-from emotion.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant
 
 # Neighbouring windows share most of what they hear, so fewer points than this are the model's doubt, not a change.
 MIN_POINTS = 3

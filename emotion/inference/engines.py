@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from emotion.exceptions import DeviceUnavailableError
-from emotion.mel import MelConfig, network_input
-from emotion.network import QuadrantNetwork, channels_last
+from emotion.inference.mel import MelConfig, network_input
+from emotion.inference.network import QuadrantNetwork, channels_last
 
 if TYPE_CHECKING:
     import openvino

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from emotion import selectors
-from emotion.curve_chart import CurveChart, curve_chart
-from emotion.curve_sections import Section
+from emotion.curves.chart import CurveChart, curve_chart
+from emotion.curves.sections import Section
 from emotion.exceptions import CurveFailed, CurveNotFound
 from emotion.models import AttentionMap, EmotionEstimate
 

@@ -19,8 +19,9 @@ from kombu.exceptions import OperationalError
 from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
-from emotion import activity_chart, selectors
-from emotion.activity import (
+from emotion import selectors
+from emotion.pages import activity_chart
+from emotion.pages.activity import (
     SPANS,
     Activity,
     activity,

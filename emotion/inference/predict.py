@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from emotion import checkpoint
-from emotion.audio import Window, read_window
-from emotion.engines import Engine, make_engine
 from emotion.exceptions import AudioUnreadableError
-from emotion.mel import log_mel_image
-from emotion.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
+from emotion.inference import checkpoint
+from emotion.inference.audio import Window, read_window
+from emotion.inference.engines import Engine, make_engine
+from emotion.inference.mel import log_mel_image
+from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 
 BATCH_SIZE = 8
 

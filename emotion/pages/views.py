@@ -17,13 +17,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.models import Song
-from emotion import panels, selectors, services
+from emotion import selectors
 from emotion.choices import quadrant_choices
 from emotion.exceptions import TagNotExplainable
+from emotion.inference.quadrants import Quadrant
+from emotion.jobs import saliency
 from emotion.models import AttentionMap
-from emotion.quadrants import Quadrant
+from emotion.pages import panels
+from emotion.pages.status import status_context
+from emotion.saliency import pictures
 from emotion.serializers import waveform_json
-from emotion.status_page import status_context
+from emotion.services import labels
 
 _SPECTROGRAM_MAX_AGE_S = 3600
 
@@ -35,7 +39,7 @@ def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
     # The picture depends on the bytes of the song and on how the live model makes its images, so a match needs no
     # drawing.
     return _picture(
-        request, f"{song.content_hash}-mel-{selectors.served_version()}", lambda: services.song_spectrogram_png(song)
+        request, f"{song.content_hash}-mel-{selectors.served_version()}", lambda: pictures.song_spectrogram_png(song)
     )
 
 
@@ -48,7 +52,7 @@ def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
     if found is None or found.state != AttentionMap.State.DONE:
         raise Http404(_("Nobody has looked yet at how song %(song)d got its tag.") % {"song": pk})
     return _picture(
-        request, f"{song.content_hash}-attention-{found.model_version}", lambda: services.song_attention_png(found)
+        request, f"{song.content_hash}-attention-{found.model_version}", lambda: pictures.song_attention_png(found)
     )
 
 
@@ -98,7 +102,7 @@ def song_attention(request: HttpRequest, pk: int) -> HttpResponse:
     problem = ""
     if request.method == "POST":
         try:
-            services.attention_request(song=song)
+            saliency.attention_request(song=song)
         except TagNotExplainable as error:
             problem = str(error)
     if not _wants_fragment(request):
@@ -138,9 +142,9 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
     form = PerceivedForm(request.POST)
     if form.is_valid():
         if (quadrant := form.cleaned_data["quadrant"]) is None:
-            services.perceived_label_remove(user=request.user, song=song)
+            labels.perceived_label_remove(user=request.user, song=song)
         else:
-            services.perceived_label_set(user=request.user, song=song, quadrant=quadrant)
+            labels.perceived_label_set(user=request.user, song=song, quadrant=quadrant)
     if not _wants_fragment(request):
         return back
     context = {
