@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.inference.mel import MelConfig
 from tests.audio_fixtures import make_audio
-from training.cache import images_of
+from training.data.cache import images_of
 
 BATCH = 32
 REPEATS = 5

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.plane import encode
+from recommender.pad.encoding import encode
 
 ROOT = Path(__file__).resolve().parent.parent
 REPEATS = 5

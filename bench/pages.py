@@ -146,7 +146,7 @@ def _listener() -> tuple[str, list[int]]:
     """Return the cookie of somebody who rated songs and keeps lists, and the ids of the lists."""
     from bench.scale_rows import _rated
     from recommender.models import Playlist
-    from recommender.services import playlist_create
+    from recommender.services.playlists import playlist_create
     from recommender.values import Listener, Target
 
     alice = _rated(N_RATINGS)
@@ -159,7 +159,7 @@ def _listener() -> tuple[str, list[int]]:
 
 def _visitor(seed: int) -> tuple[str, int]:
     """Return the cookie of somebody without an account, and the id of the list that they made."""
-    from recommender.services import playlist_create
+    from recommender.services.playlists import playlist_create
     from recommender.values import Listener, Target
 
     cookie = _cookie_of()

@@ -19,8 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import all_songs
-from recommender.index import Columns, IndexInfo, SongIndex
-from recommender.ranking import (
+from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.table import Columns
+from recommender.ranking.lists import (
     Candidates,
     RankedSong,
     Weights,

@@ -26,15 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
-from recommender.index import (
-    ColumnsWriter,
-    IndexInfo,
-    SongIndex,
-    load,
-    publish_staged,
-    staging,
-)
-from recommender.index.felt import Form, lift
+from recommender.index.felt_query import Form, lift
+from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.table import ColumnsWriter
+from recommender.index.versions import load, publish_staged, staging
 
 K = 50
 POOL = 400

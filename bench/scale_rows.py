@@ -157,7 +157,7 @@ def _rebuilt() -> tuple[float, float]:
 
 
 def _refresh() -> None:
-    from recommender.services import index_refresh
+    from recommender.services.indexing import index_refresh
 
     assert index_refresh() is None
 
@@ -168,8 +168,8 @@ def _refresh() -> None:
 def _in_process() -> Iterator[tuple[str, Ask]]:
     import numpy as np
 
-    from recommender.composition import compose
-    from recommender.services import playlist_create
+    from recommender.generate import compose
+    from recommender.services.playlists import playlist_create
     from recommender.values import (
         Filters,
         Listener,

@@ -26,13 +26,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.inference.mel import MelConfig
 from emotion.inference.network import NetworkConfig, QuadrantNetwork, channels_last
-from training.augment import AugmentConfig
-from training.cache import to_device
-from training.images import ImageSet, network_tensor
-from training.job import Job, SupervisedConfig
-from training.processes import Processes, alone
-from training.stability import keep_wide_depthwise_in_float32
-from training.supervised import train
+from training.data.augment import AugmentConfig
+from training.data.cache import to_device
+from training.fit.config import Job, SupervisedConfig
+from training.fit.images import ImageSet, network_tensor
+from training.fit.loop import train
+from training.fit.processes import Processes, alone
+from training.fit.stability import keep_wide_depthwise_in_float32
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
 REPEATS = 3

@@ -19,7 +19,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView
 
-from recommender.services import kept_answers_record, session_adopt
+from recommender.services.listeners import session_adopt
+from recommender.services.pending_answers import kept_answers_record
 
 
 class SignupForm(UserCreationForm[User]):

@@ -5,14 +5,10 @@ from __future__ import annotations
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from recommender.api import (
-    ListenViewSet,
-    MoodViewSet,
-    PlaylistViewSet,
-    RatingViewSet,
-    SharedViewSet,
-    me,
-)
+from recommender.api import me
+from recommender.api.playlists import PlaylistViewSet
+from recommender.api.ratings import ListenViewSet, MoodViewSet, RatingViewSet
+from recommender.api.sharing import SharedViewSet
 
 router = SimpleRouter()
 router.register("playlists", PlaylistViewSet, basename="playlist")

@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from emotion.inference.quadrants import Quadrant
-from recommender.exchange import FORMATS, Track
+from recommender.formats.registry import FORMATS
+from recommender.formats.values import Track
 from recommender.models import Playlist, PlaylistItem
 
 # What file systems refuse, or what a shell would make something of.

@@ -15,10 +15,10 @@ from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
-from recommender.exchange.formats import MAX_BYTES
-from recommender.journey import PRESETS
+from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
-from recommender.services.wishes import MAX_LENGTH, MAX_TITLE
+from recommender.ranking.journey_path import PRESETS
+from recommender.services.requests import MAX_LENGTH, MAX_TITLE
 from recommender.values import Filters, Point, Target
 
 LENGTHS = (6, 12, 24, 48)

@@ -10,36 +10,36 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from emotion.models import EmotionEstimate
-from recommender.candidates import (
-    Pool,
-    embedding_matrix,
-    estimates_playable,
-    pool_for,
-    songs_index,
+from recommender.index.songs import SongIndex
+from recommender.listener.history import recency_of
+from recommender.listener.state import (
+    Person,
+    Predicted,
+    person_of,
+    predict,
 )
-from recommender.explain import (
+from recommender.ranking.journey_path import path_length, place_targets
+from recommender.ranking.journey_planner import Walk, nearest_to_path, walk
+from recommender.ranking.lists import (
+    RankedSong,
+    Weights,
+    distances,
+    rank,
+)
+from recommender.reasons.notes import journey_note, list_note
+from recommender.reasons.reasons import (
     CLOSE_DISTANCE,
     FAR_DISTANCE,
     Evidence,
     Stage,
     reason,
 )
-from recommender.explain_notes import journey_note, list_note
-from recommender.history import recency_of
-from recommender.index import SongIndex
-from recommender.journey import path_length, place_targets
-from recommender.journey_walk import Walk, nearest_to_path, walk
-from recommender.person import (
-    Person,
-    Predicted,
-    person_of,
-    predict,
-)
-from recommender.ranking import (
-    RankedSong,
-    Weights,
-    distances,
-    rank,
+from recommender.retrieval.pool import (
+    Pool,
+    embedding_matrix,
+    estimates_playable,
+    pool_for,
+    songs_index,
 )
 from recommender.values import (
     NO_FILTERS,

@@ -1,6 +1,6 @@
 """A listener's mood map: each rated song from where it sounds to what it did, how that changed, and what was learned.
 
-Reads rows, writes nothing. How sure what was learned is, `recommender.learned` says.
+Reads rows, writes nothing. How sure what was learned is, `recommender.reasons.insights` says.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from django.utils.translation import gettext_noop
 
 from catalog.models import artist_shown
 from emotion.templatetags.moodplane import plane_x, plane_y
-from recommender.adaptation import ListenerModel
-from recommender.candidates import songs_index
-from recommender.explain import mood_name
-from recommender.history import history_of
-from recommender.learned import Topic, topics_of
+from recommender.felt_model.model import ListenerModel
+from recommender.listener.current_prior import current_prior
+from recommender.listener.history import history_of
 from recommender.models import FeltRating, MoodReport
-from recommender.priors import current_prior
+from recommender.reasons.insights import Topic, topics_of
+from recommender.reasons.reasons import mood_name
+from recommender.retrieval.pool import songs_index
 from recommender.values import Listener, Point
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
@@ -172,7 +172,7 @@ def rated_songs(user: User) -> list[RatedSong]:
 
 
 def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
-    """Return what the listener's own model says, fitted as it is for a playlist (`recommender.person`)."""
+    """Return what the listener's own model says, fitted as it is for a playlist (`recommender.listener.state`)."""
     index = songs_index()
     history = history_of(Listener(user=user), index)
     model = ListenerModel.fit(history.ratings, current_prior(), index.basis)

@@ -21,7 +21,6 @@ from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
-from recommender.candidates import songs_ranked_alike
 from recommender.exceptions import (
     MoodNotFound,
     PlaylistItemNotFound,
@@ -29,7 +28,6 @@ from recommender.exceptions import (
     RatingNotFound,
     ShareNotFound,
 )
-from recommender.explain import public_reason
 from recommender.models import (
     FeltRating,
     Listen,
@@ -37,6 +35,8 @@ from recommender.models import (
     Playlist,
     PlaylistItem,
 )
+from recommender.reasons.reasons import public_reason
+from recommender.retrieval.pool import songs_ranked_alike
 from recommender.values import Listener, Point
 
 # What somebody said of their mood holds for so long.

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from recommender import services
-from recommender.services import priors
+from recommender.services import indexing, playlists, priors
 
 
 @shared_task(name="recommender.tasks.index_refresh")
 def index_refresh() -> None:
     """Bring the published index up to the rows; finds nothing to do when it already is."""
-    services.index_refresh()
+    indexing.index_refresh()
 
 
 @shared_task(name="recommender.tasks.playlists_purge")
 def playlists_purge() -> None:
     """Delete playlists that were thrown away more than a day ago."""
-    services.playlists_purge()
+    playlists.playlists_purge()
 
 
 @shared_task(name="recommender.tasks.prior_learn")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from emotion.inference.checkpoint import read_card, shipped_weights
-from training.report import card_page, headline_table
+from training.evaluation.report.card import card_page, headline_table
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]

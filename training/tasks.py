@@ -6,9 +6,8 @@ import logging
 
 from celery import shared_task
 
-from training import promotion
-from training import retrain as retraining
 from training.exceptions import TrainingError
+from training.registry import promotion, retraining
 
 logger = logging.getLogger(__name__)
 

@@ -33,18 +33,20 @@ from emotion.selectors import (
     workers_alive,
 )
 from emotion.templatetags.moodplane import clock, percent
-from training import promotion, retrain, selectors
-from training.charts import (
+from training import selectors
+from training.evaluation.charts import (
     Chart,
     curve_chart,
     reliability_chart,
     share_chart,
 )
+from training.evaluation.side_by_side import side_by_side
 from training.exceptions import TrainingError
-from training.gate import NEVER_FORCED, criteria
-from training.recipes import DEFAULT_RECIPE, RECIPES
-from training.registry import model_files_problem
-from training.side_by_side import side_by_side
+from training.recipes.registry import DEFAULT_RECIPE, RECIPES
+from training.registry import promotion
+from training.registry import retraining as retrain
+from training.registry.gate import NEVER_FORCED, criteria
+from training.registry.services import model_files_problem
 
 View = Callable[..., HttpResponseBase]
 

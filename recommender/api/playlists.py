@@ -19,10 +19,10 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from catalog.permissions import CanListen
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import PlaylistChanged
-from recommender.exchange import FORMATS
 from recommender.exporting import export_response
+from recommender.formats.registry import FORMATS
 from recommender.models import Playlist
 from recommender.serializers.playlists import (
     ImportSerializer,
@@ -35,6 +35,15 @@ from recommender.serializers.playlists import (
     PlaylistSerializer,
     RerankSerializer,
     ShareSerializer,
+)
+from recommender.services import (
+    arranging,
+    importing,
+    listeners,
+    listening,
+    playlists,
+    reranking,
+    sharing,
 )
 from recommender.values import Listener
 
@@ -86,28 +95,28 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked.is_valid(raise_exception=True)
         playlist = self._playlist(pk)
         if "title" in asked.validated_data:
-            services.playlist_rename(playlist=playlist, title=asked.validated_data["title"])
+            playlists.playlist_rename(playlist=playlist, title=asked.validated_data["title"])
         if "saved" in asked.validated_data:
-            services.playlist_save(playlist=playlist, saved=asked.validated_data["saved"])
+            playlists.playlist_save(playlist=playlist, saved=asked.validated_data["saved"])
         return Response(self._shown(playlist))
 
     @extend_schema(summary="Delete a playlist", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete the list; what was heard and rated in it stays."""
-        services.playlist_delete(playlist=self._playlist(pk))
+        playlists.playlist_delete(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(summary="Another list for the same wish", request=None, responses={201: PlaylistDetailSerializer})
     @action(detail=True, methods=["post"])
     def regenerate(self, request: Request, pk: str) -> Response:
         """Make a new list with another seed; this one stays. Answer 409 for a list from a file."""
-        return self._created(services.playlist_regenerate(playlist=self._playlist(pk), listener=self._listener()))
+        return self._created(playlists.playlist_regenerate(playlist=self._playlist(pk), listener=self._listener()))
 
     @extend_schema(summary="Rank the unplayed rest anew", request=None, responses=RerankSerializer)
     @action(detail=True, methods=["post"])
     def rerank(self, request: Request, pk: str) -> Response:
         """Choose the songs not played yet again, with all that is known of the listener by now."""
-        result = services.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
+        result = reranking.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
         return Response(RerankSerializer(result).data)
 
     @extend_schema(
@@ -124,7 +133,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
             raise PlaylistChanged(
                 _("Another song is at place %(place)s by now: load the playlist again.") % {"place": position}
             )
-        services.listen_record(listener=self._listener(), song=item.song, playlist=playlist)
+        listening.listen_record(listener=self._listener(), song=item.song, playlist=playlist)
         shown = selectors.item_at(self._playlist(pk), int(position))
         return Response(PlaylistItemSerializer(shown).data)
 
@@ -137,7 +146,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked = ItemMoveSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         playlist, place = self._playlist(pk), asked.validated_data
-        services.item_move(
+        arranging.item_move(
             playlist=playlist, listener=self._listener(), song_id=place["song"], position=place["position"]
         )
         return Response(self._shown(playlist))
@@ -147,14 +156,14 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     def remove(self, request: Request, pk: str, song: str) -> Response:
         """What follows moves up; the list counts as ordered by hand."""
         playlist = self._playlist(pk)
-        services.item_remove(playlist=playlist, listener=self._listener(), song_id=int(song))
+        arranging.item_remove(playlist=playlist, listener=self._listener(), song_id=int(song))
         return Response(self._shown(playlist))
 
     @extend_schema(summary="Share by link", request=None, responses=ShareSerializer)
     @action(detail=True, methods=["post"])
     def share(self, request: Request, pk: str) -> Response:
         """Make a link that opens the list to anybody, or give the one there is."""
-        token = services.playlist_share(playlist=self._playlist(pk))
+        token = sharing.playlist_share(playlist=self._playlist(pk))
         url = request.build_absolute_uri(reverse("recommender:shared_playlist", args=[token]))
         return Response(ShareSerializer({"token": token, "url": url}).data)
 
@@ -162,7 +171,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @share.mapping.delete
     def unshare(self, request: Request, pk: str) -> Response:
         """Take the link back; sharing again makes another one."""
-        services.playlist_unshare(playlist=self._playlist(pk))
+        sharing.playlist_unshare(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(
@@ -186,7 +195,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked = ImportSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         file = asked.validated_data["file"]
-        playlist = services.playlist_import(
+        playlist = importing.playlist_import(
             listener=self._listener(),
             content=file.read(),
             file_name=file.name,
@@ -195,7 +204,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         return self._created(playlist)
 
     def _listener(self) -> Listener:
-        return services.listener_from_request(self.request)
+        return listeners.listener_from_request(self.request)
 
     def _playlist(self, pk: str) -> Playlist:
         return selectors.playlist_visible(self._listener(), int(pk))
@@ -212,8 +221,8 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
 def _make(listener: Listener, asked: PlaylistCreateSerializer) -> Playlist:
     said = asked.validated_data
     if "around" in said:
-        return services.playlist_create_around(listener=listener, song=said["around"], **asked.limits)
+        return playlists.playlist_create_around(listener=listener, song=said["around"], **asked.limits)
     if "path" in said:
-        return services.journey_create(listener=listener, path=asked.path_asked, **asked.limits)
+        return playlists.journey_create(listener=listener, path=asked.path_asked, **asked.limits)
     mood = (said["mood"]["valence"], said["mood"]["arousal"]) if "mood" in said else None
-    return services.playlist_create(listener=listener, target=asked.target, mood=mood, **asked.limits)
+    return playlists.playlist_create(listener=listener, target=asked.target, mood=mood, **asked.limits)

@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from catalog.permissions import CanListen
-from recommender import selectors, services
-from recommender.history import listens_of
+from recommender import selectors
+from recommender.listener.history import listens_of
 from recommender.models import (
     FeltRating,
     Listen,
@@ -33,6 +33,12 @@ from recommender.serializers.ratings import (
     RatingCreateSerializer,
     RatingSerializer,
 )
+from recommender.services import (
+    feedback,
+    listeners,
+    listening,
+    moods,
+)
 from recommender.values import ListenResult
 
 
@@ -44,7 +50,7 @@ def playlist_named(request: Request, pk: int | None) -> Playlist | None:
     """
     if pk is None:
         return None
-    return selectors.playlist_visible(services.listener_from_request(request), pk)
+    return selectors.playlist_visible(listeners.listener_from_request(request), pk)
 
 
 @extend_schema_view(list=extend_schema(summary="Your ratings, newest first"))
@@ -71,7 +77,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
         mood = answers.pop("mood", None)
         playlist = playlist_named(request, answers.pop("playlist", None))
         answers["mood"] = None if mood is None else (mood["valence"], mood["arousal"])
-        result = services.feedback_record(user=self._user(), playlist=playlist, **answers)
+        result = feedback.feedback_record(user=self._user(), playlist=playlist, **answers)
         return Response(FeedbackSerializer(result).data)
 
     @extend_schema(summary="One of your ratings", responses=RatingSerializer)
@@ -83,7 +89,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
         rating = selectors.rating_visible(self._user(), int(pk))
-        services.feedback_withdraw(user=self._user(), song=rating.song)
+        feedback.feedback_withdraw(user=self._user(), song=rating.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _user(self) -> User:
@@ -102,7 +108,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[Listen]:
-        return listens_of(services.listener_from_request(self.request))
+        return listens_of(listeners.listener_from_request(self.request))
 
     @extend_schema(
         summary="A song began to play, or ended", request=ListenCreateSerializer, responses=ListenResultSerializer
@@ -113,15 +119,15 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
         asked.is_valid(raise_exception=True)
         said = asked.validated_data
         played: dict[str, Any] = {
-            "listener": services.listener_from_request(request),
+            "listener": listeners.listener_from_request(request),
             "song": said["song"],
             "playlist": playlist_named(request, said.get("playlist")),
         }
         if said["outcome"] == Listen.Outcome.STARTED:
-            result = ListenResult(listen=services.listen_record(**played))
+            result = ListenResult(listen=listening.listen_record(**played))
         else:
             completed = said["outcome"] == Listen.Outcome.COMPLETED
-            result = services.listen_finish(**played, listened_s=said["listened_s"], completed=completed)
+            result = listening.listen_finish(**played, listened_s=said["listened_s"], completed=completed)
         return Response(ListenResultSerializer(result).data)
 
 
@@ -136,19 +142,19 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodReport]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[MoodReport]:
-        return selectors.moods_of(services.listener_from_request(self.request))
+        return selectors.moods_of(listeners.listener_from_request(self.request))
 
     @extend_schema(summary="Say how you are", request=PointSerializer, responses={201: MoodSerializer})
     def create(self, request: Request) -> Response:
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
         asked = PointSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        mood = services.mood_report(listener=services.listener_from_request(request), **asked.validated_data)
+        mood = moods.mood_report(listener=listeners.listener_from_request(request), **asked.validated_data)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
     @extend_schema(summary="Take a mood back", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget it; ratings that were given meanwhile keep what they were given with."""
-        listener = services.listener_from_request(request)
-        services.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, int(pk)))
+        listener = listeners.listener_from_request(request)
+        moods.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, int(pk)))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -11,8 +11,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from catalog.permissions import CanListen
-from recommender import selectors, services
+from recommender import selectors
 from recommender.serializers.playlists import PlaylistDetailSerializer, SharedPlaylistSerializer
+from recommender.services import listeners, sharing
 
 _TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="From the link.")
 
@@ -40,8 +41,8 @@ class SharedViewSet(ViewSet):
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, token: str) -> Response:
         """Make the caller's own playlist of it."""
-        listener = services.listener_from_request(request)
-        made = services.playlist_copy(shared=selectors.playlist_shared(token), listener=listener)
+        listener = listeners.listener_from_request(request)
+        made = sharing.playlist_copy(shared=selectors.playlist_shared(token), listener=listener)
         playlist = selectors.playlist_visible(listener, made.pk)
         where = reverse("playlist-detail", args=[playlist.pk])
         return Response(PlaylistDetailSerializer(playlist).data, status.HTTP_201_CREATED, headers={"Location": where})

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation.liking import learn_liking
-from recommender.adaptation.posterior import Answers, Posterior, infer
-from recommender.adaptation.prior import Prior
-from recommender.adaptation.ratings import N_NAMED, Ratings, features_of
+from recommender.felt_model.liking import learn_liking
+from recommender.felt_model.posterior import Answers, Posterior, infer
+from recommender.felt_model.prior import Prior
+from recommender.felt_model.ratings import N_NAMED, Ratings, features_of
 
 _ROUNDS = 20
 # The prior that learning starts from counts as this many listeners, so the first few people decide little.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation.ratings import Ratings
+from recommender.felt_model.ratings import Ratings
 
 _ROUNDS = 20
 _PSEUDO_LISTENERS, _PSEUDO_ANSWERS = 6.0, 20.0

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
-from recommender.adaptation.liking import LikingModel
-from recommender.adaptation.posterior import Answers, Posterior, infer
-from recommender.adaptation.prior import NOISE_DF, Prior
-from recommender.adaptation.ratings import (
+from recommender.felt_model.liking import LikingModel
+from recommender.felt_model.posterior import Answers, Posterior, infer
+from recommender.felt_model.prior import NOISE_DF, Prior
+from recommender.felt_model.ratings import (
     MOOD,
     N_NAMED,
     PERCEIVED,

@@ -12,8 +12,8 @@ from math import lgamma, log, pi
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation.prior import NOISE_DF
-from recommender.adaptation.ratings import Ratings
+from recommender.felt_model.prior import NOISE_DF
+from recommender.felt_model.ratings import Ratings
 
 _ITERATIONS = 10
 _T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOISE_DF * pi)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation.ratings import N_NAMED
+from recommender.felt_model.ratings import N_NAMED
 
 # Degrees of freedom of the noise: an answer that fits nothing else counts little.
 NOISE_DF = 4.0

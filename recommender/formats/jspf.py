@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.core.wording import gettext as _
-from recommender.exchange.values import (
+from recommender.formats.values import (
     EXTENSION,
     Entry,
     ExchangeError,

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from catalog.core.wording import gettext as _
-from recommender.exchange.values import (
+from recommender.formats.values import (
     Entry,
     ExchangeError,
     Sheet,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from catalog.core.wording import gettext as _
-from recommender.exchange import jspf, m3u, xspf
-from recommender.exchange.values import ExchangeError, Sheet, Track
+from recommender.formats import jspf, m3u, xspf
+from recommender.formats.values import ExchangeError, Sheet, Track
 
 MAX_BYTES = 2_000_000
 MAX_ENTRIES = 500

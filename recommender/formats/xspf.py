@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from xml.etree import ElementTree
 
-from recommender.exchange.values import EXTENSION, Track
+from recommender.formats.values import EXTENSION, Track
 
 NAMESPACE = "http://xspf.org/ns/0/"
 # What XML 1.0 cannot hold, not even escaped.

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.ranking import HALF_DISTANCE, Weights
+from recommender.ranking.lists import HALF_DISTANCE, Weights
 
 # Directions of the embeddings that felt points may depend on; more make the lifted vectors longer by their square.
 N_DIRECTIONS = 8

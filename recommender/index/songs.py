@@ -11,20 +11,20 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.index.cells import (
-    Cells,
-    Part,
-    Plan,
-    build,
-)
-from recommender.index.columns import STEP, Columns
-from recommender.index.felt import (
+from recommender.index.felt_query import (
     FeltQuery,
     Form,
     lift,
     lifted_length,
     principal_directions,
 )
+from recommender.index.partitions import (
+    Cells,
+    Part,
+    Plan,
+    build,
+)
+from recommender.index.table import STEP, Columns
 
 FORMAT_VERSION = 2
 # Scoring so many songs costs as much as looking into the cells of as many; docs/scale.md has both times.

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.exceptions import IndexCorrupt, IndexMissing
-from recommender.index.cells import Cells
-from recommender.index.columns import ColumnsWriter, map_array, map_columns
+from recommender.index.partitions import Cells
 from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
+from recommender.index.table import ColumnsWriter, map_array, map_columns
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"

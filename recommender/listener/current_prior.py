@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from recommender.adaptation import Prior
+from recommender.felt_model.prior import Prior
 from recommender.models import FeltPrior
 
 logger = logging.getLogger(__name__)

@@ -13,11 +13,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from recommender.adaptation import Ratings
-from recommender.candidates import pool_for
-from recommender.explain import Told
-from recommender.index import SongIndex
+from recommender.felt_model.ratings import Ratings
+from recommender.index.songs import SongIndex
 from recommender.models import FeltRating, Listen
+from recommender.reasons.reasons import Told
+from recommender.retrieval.pool import pool_for
 from recommender.values import Listener, Point
 
 RECENT_LISTENS = 50

@@ -8,19 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.adaptation import (
-    TYPICAL_MOOD,
-    Felt,
-    ListenerModel,
-    Ratings,
-)
-from recommender.adaptation.ratings import MOOD
-from recommender.candidates import Pool
-from recommender.history import History, history_of
-from recommender.index import FeltQuery, SongIndex
-from recommender.journey_walk import Drift
-from recommender.priors import current_prior
-from recommender.ranking import Candidates, draw_temperature
+from recommender.felt_model.model import Felt, ListenerModel
+from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
+from recommender.index.felt_query import FeltQuery
+from recommender.index.songs import SongIndex
+from recommender.listener.current_prior import current_prior
+from recommender.listener.history import History, history_of
+from recommender.ranking.journey_planner import Drift
+from recommender.ranking.lists import Candidates, draw_temperature
+from recommender.retrieval.pool import Pool
 from recommender.values import Listener, Point
 
 # A generator takes no negative seed; a playlist's may be one.

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.models import Song
-from recommender.candidates import songs_known
-from recommender.index import SongIndex
-from recommender.plane import encode
+from recommender.index.songs import SongIndex
+from recommender.pad.encoding import encode
+from recommender.retrieval.pool import songs_known
 
 
 @dataclass(frozen=True, slots=True)

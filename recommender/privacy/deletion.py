@@ -14,9 +14,9 @@ from django.db.models.functions import Cast
 
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender.belongings import KINDS, LEARNED_FROM, Kind
-from recommender.explain import public_reason
 from recommender.models import Playlist, PlaylistItem
+from recommender.privacy.inventory import KINDS, LEARNED_FROM, Kind
+from recommender.reasons.reasons import public_reason
 
 _BATCH = 500
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from recommender.belongings import ACCOUNT, KINDS, Kind
+from recommender.privacy.inventory import ACCOUNT, KINDS, Kind
 
 FORMAT, VERSION = "moodplane-export", 1
 # What a spreadsheet would take for the beginning of a formula.

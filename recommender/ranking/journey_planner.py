@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.journey import (
+from recommender.ranking.journey_path import (
     NEAR,
     PathQuality,
     Point,
@@ -25,8 +25,8 @@ from recommender.journey import (
     step_limit,
     way_round,
 )
-from recommender.journey_plan import plan
-from recommender.ranking import Candidates, RankedSong, Weights
+from recommender.ranking.journey_search import plan
+from recommender.ranking.lists import Candidates, RankedSong, Weights
 
 # Points of a path around which songs are looked for.
 _PARTS = 25

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.journey import directions
-from recommender.ranking import (
+from recommender.ranking.journey_path import directions
+from recommender.ranking.lists import (
     EPSILON,
     SPACING_DECAY,
     TERM_ROW,

@@ -1,4 +1,4 @@
-"""The sentences of `recommender.learned` that come in several forms, each of them whole. Pure.
+"""The sentences of `recommender.reasons.insights` that come in several forms, each of them whole. Pure.
 
 `axis` is 0 for pleasantness and 1 for energy; `kind` is what the songs sound like, such as "calm", empty for all songs.
 """

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
-from recommender import learned_words as words
-from recommender.adaptation import ListenerModel, Ratings
-from recommender.adaptation.ratings import FAMILIAR, N_NAMED
+from recommender.felt_model.model import ListenerModel
+from recommender.felt_model.ratings import FAMILIAR, N_NAMED, Ratings
+from recommender.reasons import insight_sentences as words
 
 LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67

@@ -9,8 +9,7 @@ import numpy as np
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
-from recommender.explain import FAR_DISTANCE, mood_name
-from recommender.journey import (
+from recommender.ranking.journey_path import (
     NEAR,
     SMALL_STEP,
     PathQuality,
@@ -18,6 +17,7 @@ from recommender.journey import (
     path_length,
     places_needed,
 )
+from recommender.reasons.reasons import FAR_DISTANCE, mood_name
 
 
 def list_note(

@@ -1,9 +1,9 @@
 """The reason for a song in words, made only of what decided that it is there. Pure.
 
 What a song is and how close it comes is said of every song. Anything else is said only if it decided: without that
-term of the ranking, another song would have had the place (`recommender.ranking.what_decided`), and by a margin that is
-worth a word. Two facts that speak against a song are owned up to as well: that it was played recently, and that the
-listener did not take to it before.
+term of the ranking, another song would have had the place (`recommender.ranking.lists.what_decided`), and by a margin
+that is worth a word. Two facts that speak against a song are owned up to as well: that it was played recently, and
+that the listener did not take to it before.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.inference.quadrants import confidence_of
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
-from recommender.index import Columns, IndexInfo, SongRow
+from recommender.index.songs import IndexInfo
+from recommender.index.table import Columns, SongRow
 from recommender.values import NO_FILTERS, Filters
 
 CHUNK = 10_000

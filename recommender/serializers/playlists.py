@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender.exchange.formats import MAX_BYTES
+from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.selectors import SharedSong
 from recommender.serializers.plane import (
@@ -19,7 +19,7 @@ from recommender.serializers.plane import (
     PointSerializer,
     QuadrantField,
 )
-from recommender.services.wishes import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
+from recommender.services.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.values import Filters, Point, Target
 
 

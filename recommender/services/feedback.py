@@ -13,11 +13,11 @@ from django.utils.translation import gettext as _
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalid, UndoTooLate
-from recommender.explain import Cause
 from recommender.models import FeltRating, Playlist, PlaylistItem
+from recommender.reasons.reasons import Cause
 from recommender.selectors import MOOD_HOLDS, mood_now
+from recommender.services.requests import mood_of
 from recommender.services.reranking import playlist_lock, rest_rerank
-from recommender.services.wishes import mood_of
 from recommender.values import (
     FeedbackResult,
     Listener,

@@ -17,21 +17,21 @@ from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
-from recommender.composition import predict_items
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
-from recommender.exchange import (
+from recommender.formats.matching import (
     Candidate,
-    Entry,
-    ExchangeError,
     Match,
+    Wanted,
     candidate_query,
     choose,
-    sheet_read,
+    wanted,
 )
-from recommender.exchange.matching import Wanted, wanted
-from recommender.explain import public_reason
+from recommender.formats.registry import sheet_read
+from recommender.formats.values import Entry, ExchangeError
+from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
-from recommender.services.wishes import MAX_TITLE, title_checked
+from recommender.reasons.reasons import public_reason
+from recommender.services.requests import MAX_TITLE, title_checked
 from recommender.values import Listener, Point
 
 # Songs looked at for one entry.

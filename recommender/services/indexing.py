@@ -16,19 +16,16 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from recommender.exceptions import IndexUnavailable
-from recommender.index import (
-    Columns,
-    ColumnsWriter,
-    IndexInfo,
-    SongIndex,
-    SongRow,
+from recommender.index.felt_query import N_DIRECTIONS
+from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.table import Columns, ColumnsWriter, SongRow
+from recommender.index.versions import (
     load,
     publish_staged,
     publishing,
     staging,
 )
-from recommender.index.felt import N_DIRECTIONS
-from recommender.rows import (
+from recommender.retrieval.source import (
     estimates_playable,
     n_dimensions_of,
     rows_state,

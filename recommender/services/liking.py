@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from catalog.models import Song
-from recommender.explain import Cause
 from recommender.models import FeltRating, Playlist
+from recommender.reasons.reasons import Cause
 from recommender.services.reranking import rest_rerank
 from recommender.values import Listener, RerankResult
 

@@ -12,11 +12,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.models import Song
-from recommender.composition import Composition, Placement, compose
 from recommender.exceptions import PlaylistFixed, PlaylistNotFound
+from recommender.generate import Composition, Placement, compose
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.selectors import DISCARDED_FOR, mood_now, playlists_discarded
-from recommender.services.wishes import (
+from recommender.services.requests import (
     path_checked,
     target_around,
     title_checked,

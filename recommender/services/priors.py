@@ -8,11 +8,12 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Count
 
-from recommender.adaptation import Prior, learn
-from recommender.candidates import songs_index
-from recommender.history import ratings_for_model
-from recommender.index import SongIndex
+from recommender.felt_model.learning import learn
+from recommender.felt_model.prior import Prior
+from recommender.index.songs import SongIndex
+from recommender.listener.history import ratings_for_model
 from recommender.models import FeltPrior, FeltRating
+from recommender.retrieval.pool import songs_index
 
 logger = logging.getLogger(__name__)
 

@@ -7,15 +7,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from catalog.models import Song
-from recommender import explain
-from recommender.candidates import estimates_playable
-from recommender.composition import Composition, Placement, compose
 from recommender.exceptions import PlaylistFixed
-from recommender.explain import Cause
+from recommender.generate import Composition, Placement, compose
 from recommender.models import Playlist, PlaylistItem
+from recommender.reasons import reasons
+from recommender.reasons.reasons import Cause
+from recommender.retrieval.pool import estimates_playable
 from recommender.selectors import playlist_visible, playlists_of
 from recommender.services.playlists import items_store, twice_if_songs_vanish
-from recommender.services.wishes import wish_of
+from recommender.services.requests import wish_of
 from recommender.values import Listener, RerankResult
 
 ARRANGED = gettext_noop("You put this list in order by hand, so it stays as it is until you rank the rest again.")
@@ -96,7 +96,7 @@ def _result(
     places = {item.song_id: item.position for item in before}
     moved = tuple(place.song_id for place in after if places.get(place.song_id) != place.position)
     changed = bool(moved) or len(before) != len(after)
-    sentence = explain.rerank_sentence(
+    sentence = reasons.rerank_sentence(
         n_moved=len(moved),
         lean=_lean([item.song_id for item in before], [place.perceived for place in after]),
         title=because_of.title if because_of else "",

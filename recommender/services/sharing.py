@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from recommender.composition import predict_items
 from recommender.exceptions import PlaylistInvalid
+from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.selectors import SharedSong, shared_songs
 from recommender.values import Listener, Point

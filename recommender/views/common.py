@@ -10,9 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 
 from catalog.models import Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.forms import PlayedForm
 from recommender.models import Playlist
+from recommender.services import listeners
 from recommender.values import Listener
 
 
@@ -34,7 +35,7 @@ def user_of(request: HttpRequest) -> User:
 
 def listener_of(request: HttpRequest) -> Listener:
     """Return who is asking."""
-    return services.listener_from_request(request)
+    return listeners.listener_from_request(request)
 
 
 def song_or_404(pk: int) -> Song:

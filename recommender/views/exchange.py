@@ -7,10 +7,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_POST, require_safe
 
-from recommender import services
 from recommender.exceptions import ExchangeInvalid
 from recommender.exporting import export_response
 from recommender.forms import ImportForm
+from recommender.services import importing
 from recommender.views.common import listener_of, own_playlist, to_playlist
 
 
@@ -29,7 +29,7 @@ def playlist_import(request: HttpRequest) -> HttpResponse:
         return redirect("recommender:playlist_list")
     file = form.cleaned_data["file"]
     try:
-        playlist = services.playlist_import(
+        playlist = importing.playlist_import(
             listener=listener_of(request),
             content=file.read(),
             file_name=file.name,

@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.models import Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import UndoTooLate
 from recommender.forms import EndedForm, FeltForm
 from recommender.models import FeltRating, Playlist
+from recommender.services import feedback, listening, pending_answers
 from recommender.undo import (
     Undo,
     undo_offer,
@@ -56,15 +57,15 @@ def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
     user = user_of(request)
-    before = services.rating_values(selectors.rating_of(user, song))
-    result = services.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
-    undo = rating_undo(request, song, _("Saved."), before, services.answers_of(result.rating))
+    before = feedback.rating_values(selectors.rating_of(user, song))
+    result = feedback.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
+    undo = rating_undo(request, song, _("Saved."), before, feedback.answers_of(result.rating))
     return _felt_answer(request, song, playlist, undo=undo, rerank=result.rerank)
 
 
 def _felt_keep(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
     """Somebody without an account loses nothing by signing in only now."""
-    services.answer_keep(session=request.session, song=song, answers=form.answers, playlist=playlist)
+    pending_answers.answer_keep(session=request.session, song=song, answers=form.answers, playlist=playlist)
     return _sign_in(request, song, playlist)
 
 
@@ -74,11 +75,11 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
-        services.answer_forget(session=request.session, song=song)
+        pending_answers.answer_forget(session=request.session, song=song)
         return _felt_answer(request, song, playlist, said=_("What you said was forgotten."))
     user = user_of(request)
-    before = services.rating_values(selectors.rating_of(user, song))
-    rerank = services.feedback_withdraw(user=user, song=song, playlist=playlist)
+    before = feedback.rating_values(selectors.rating_of(user, song))
+    rerank = feedback.feedback_withdraw(user=user, song=song, playlist=playlist)
     undo = rating_undo(request, song, _("Your rating was withdrawn."), before)
     return _felt_answer(request, song, playlist, undo=undo, rerank=rerank)
 
@@ -92,7 +93,7 @@ def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect_to_login(_page_of(song, playlist))
     try:
         values = undo_values(request, rating_key(song))
-        rerank = services.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
+        rerank = feedback.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
     except UndoTooLate as error:
         return _felt_answer(request, song, playlist, said=str(error), failed=True)
     return _felt_answer(request, song, playlist, said=_("Undone: what you had said before is back."), rerank=rerank)
@@ -103,7 +104,7 @@ def song_played(request: HttpRequest, pk: int) -> HttpResponse:
     """Note that a song began to play."""
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
-    services.listen_record(listener=listener_of(request), song=song, playlist=playlist)
+    listening.listen_record(listener=listener_of(request), song=song, playlist=playlist)
     return HttpResponse(status=204)
 
 
@@ -124,7 +125,7 @@ def _ended(request: HttpRequest, pk: int, *, completed: bool) -> HttpResponse:
     form = EndedForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=400)
-    result = services.listen_finish(
+    result = listening.listen_finish(
         listener=listener_of(request),
         song=song,
         playlist=playlist_named(request, request.POST),
@@ -142,7 +143,7 @@ def felt_context(
     if request.user.is_authenticated:
         rating = selectors.rating_of(user_of(request), song)
     else:
-        rating = services.answer_kept(request.session, song)
+        rating = pending_answers.answer_kept(request.session, song)
     return {
         "song": song,
         "playlist": playlist,

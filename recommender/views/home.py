@@ -12,8 +12,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
 from emotion.inference.quadrants import Quadrant
-from recommender import selectors, services
-from recommender.explain import mood_name
+from recommender import selectors
 from recommender.forms import (
     DECADES,
     DEFAULT_LENGTH,
@@ -21,6 +20,8 @@ from recommender.forms import (
     MoodForm,
 )
 from recommender.models import DEFAULT_VARIETY
+from recommender.reasons.reasons import mood_name
+from recommender.services import moods
 from recommender.views.common import listener_of, own_playlists, wants_fragment
 
 RECENT_PLAYLISTS = 4
@@ -74,14 +75,14 @@ def mood_report(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, form.sentence)
         return redirect("recommender:home")
-    services.mood_report(listener=listener_of(request), **form.cleaned_data)
+    moods.mood_report(listener=listener_of(request), **form.cleaned_data)
     return _mood_answer(request)
 
 
 @require_POST
 def mood_withdraw(request: HttpRequest) -> HttpResponse:
     """Forget how somebody said they are."""
-    services.mood_withdraw(listener=listener_of(request))
+    moods.mood_withdraw(listener=listener_of(request))
     return _mood_answer(request)
 
 

@@ -11,10 +11,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from recommender import selectors, services
-from recommender.composition import Placement, compose
+from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
-from recommender.journey import PRESETS
+from recommender.generate import Placement, compose
+from recommender.ranking.journey_path import PRESETS
+from recommender.services import playlists
 from recommender.services.playlists import seed_or_new
 from recommender.values import Point, Wish
 from recommender.views.common import listener_of, to_playlist, wants_fragment
@@ -45,7 +46,7 @@ def _journey_create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, form.sentence)
         return redirect("recommender:journey")
-    playlist = services.journey_create(listener=listener_of(request), path=form.path, **form.limits)
+    playlist = playlists.journey_create(listener=listener_of(request), path=form.path, **form.limits)
     return to_playlist(playlist, "?play=1")
 
 
@@ -67,7 +68,7 @@ def _journey_aim(request: HttpRequest) -> HttpResponse:
 
 def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
     limits = form.limits | {"seed": seed_or_new(form.limits["seed"])}
-    wish = services.journey_wish(path=form.path, **limits)
+    wish = playlists.journey_wish(path=form.path, **limits)
     composition = compose(listener=listener_of(request), wish=wish)
     songs = {song.pk: song for song in selectors.songs_in_order([each.song_id for each in composition.placements])}
     placements = [each for each in composition.placements if each.song_id in songs]

@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from catalog.models import Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.forms import LikeForm
 from recommender.models import Playlist
+from recommender.services import feedback, liking, pending_answers
 from recommender.values import RerankResult
 from recommender.views.common import playlist_named, song_or_404, user_of
 
@@ -28,9 +29,9 @@ def song_liked(request: HttpRequest, pk: int) -> HttpResponse:
         return _keep(request, song, playlist, likes=bool(form.cleaned_data["liked"]))
     user = user_of(request)
     if form.cleaned_data["liked"]:
-        rerank = services.feedback_record(user=user, song=song, playlist=playlist, liked=True).rerank
+        rerank = feedback.feedback_record(user=user, song=song, playlist=playlist, liked=True).rerank
     else:
-        rerank = services.like_withdraw(user=user, song=song, playlist=playlist)
+        rerank = liking.like_withdraw(user=user, song=song, playlist=playlist)
     return _answer(bool(form.cleaned_data["liked"]), rerank=rerank)
 
 
@@ -38,15 +39,15 @@ def _liked(request: HttpRequest, song: Song) -> bool | None:
     if request.user.is_authenticated:
         rating = selectors.rating_of(user_of(request), song)
     else:
-        rating = services.answer_kept(request.session, song)
+        rating = pending_answers.answer_kept(request.session, song)
     return rating.liked if rating else None
 
 
 def _keep(request: HttpRequest, song: Song, playlist: Playlist | None, *, likes: bool) -> HttpResponse:
     if not likes:
-        services.like_forget(session=request.session, song=song)
+        pending_answers.like_forget(session=request.session, song=song)
         return _answer(False)
-    services.answer_keep(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
+    pending_answers.answer_keep(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
     return _answer(True, sentence=_("Sign in or sign up, and it is kept."))
 
 

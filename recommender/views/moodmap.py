@@ -18,12 +18,13 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from recommender import selectors, services
-from recommender.belongings import counts_of
+from recommender import selectors
 from recommender.exceptions import UndoTooLate
 from recommender.moodmap import drift_chart, mood_map, moods_said
-from recommender.services import accounts
-from recommender.takeout import takeout
+from recommender.privacy import deletion
+from recommender.privacy.export import takeout
+from recommender.privacy.inventory import counts_of
+from recommender.services import feedback, moods
 from recommender.undo import undo_offer, undo_offered, undo_values
 from recommender.values import Listener
 from recommender.views.common import song_or_404, user_of
@@ -80,8 +81,8 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one rating back, with the offer to undo that."""
     user = user_of(request)
     rating = selectors.rating_visible(user, pk)
-    before = services.rating_values(rating)
-    services.feedback_withdraw(user=user, song=rating.song)
+    before = feedback.rating_values(rating)
+    feedback.feedback_withdraw(user=user, song=rating.song)
     said = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
     where = reverse("recommender:me_rating_restore", args=[rating.song_id])
     undo_offer(request, rating_undo(request, rating.song, said, before, where=where))
@@ -94,7 +95,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
     """Bring a rating back that was withdrawn in the list."""
     song = song_or_404(song_pk)
     try:
-        services.feedback_restore(user=user_of(request), song=song, **undo_values(request, rating_key(song)))
+        feedback.feedback_restore(user=user_of(request), song=song, **undo_values(request, rating_key(song)))
     except UndoTooLate as error:
         messages.error(request, str(error))
     else:
@@ -107,7 +108,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
     listener = Listener(user=user_of(request))
-    services.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, pk))
+    moods.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, pk))
     messages.success(request, _("That mood was withdrawn."))
     return _to("recommender:me", "#moods")
 
@@ -139,7 +140,7 @@ def me_forget(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
-    accounts.learning_forget(user=user)
+    deletion.learning_forget(user=user)
     messages.success(request, _("Your ratings, moods and listens were deleted, and what was learned from them."))
     return _to("recommender:me")
 
@@ -154,7 +155,7 @@ def me_delete(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
-    accounts.account_delete(user=user)
+    deletion.account_delete(user=user)
     logout(request)
     messages.success(request, _("Your account and everything that belonged to it were deleted."))
     return _to("recommender:home")

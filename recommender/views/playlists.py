@@ -17,12 +17,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import PlaylistItemNotFound
-from recommender.exchange import FORMATS
+from recommender.formats.registry import FORMATS
 from recommender.forms import MoveForm, PlaylistForm, TitleForm
 from recommender.models import Playlist, PlaylistItem
-from recommender.services.wishes import MAX_TITLE
+from recommender.services import arranging, reranking
+from recommender.services import playlists as playlist_services
+from recommender.services.requests import MAX_TITLE
 from recommender.undo import (
     Undo,
     undo_offer,
@@ -105,7 +107,7 @@ def _playlist_create(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, form.sentence)
         return redirect("recommender:home")
-    playlist = services.playlist_create(listener=listener_of(request), target=form.target, **form.limits)
+    playlist = playlist_services.playlist_create(listener=listener_of(request), target=form.target, **form.limits)
     return to_playlist(playlist, "?play=1")
 
 
@@ -135,14 +137,14 @@ def playlist_items(request: HttpRequest, pk: int) -> HttpResponse:
 def playlist_regenerate(request: HttpRequest, pk: int) -> HttpResponse:
     """Make another list for the same wish."""
     old = own_playlist(request, pk)
-    return to_playlist(services.playlist_regenerate(playlist=old, listener=listener_of(request)))
+    return to_playlist(playlist_services.playlist_regenerate(playlist=old, listener=listener_of(request)))
 
 
 @require_POST
 def playlist_rerank(request: HttpRequest, pk: int) -> HttpResponse:
     """Rank what was not played yet again, because the listener asked for it."""
     playlist = own_playlist(request, pk)
-    result = services.playlist_rerank(playlist=playlist, listener=listener_of(request))
+    result = reranking.playlist_rerank(playlist=playlist, listener=listener_of(request))
     messages.success(request, result.sentence)
     return to_playlist(playlist)
 
@@ -153,7 +155,7 @@ def playlist_rename(request: HttpRequest, pk: int) -> HttpResponse:
     playlist = own_playlist(request, pk)
     form = TitleForm(request.POST)
     if form.is_valid():
-        services.playlist_rename(playlist=playlist, title=form.cleaned_data["title"])
+        playlist_services.playlist_rename(playlist=playlist, title=form.cleaned_data["title"])
     else:
         messages.error(request, form.sentence)
     return to_playlist(playlist)
@@ -162,20 +164,20 @@ def playlist_rename(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def playlist_save(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a list."""
-    return to_playlist(services.playlist_save(playlist=own_playlist(request, pk)))
+    return to_playlist(playlist_services.playlist_save(playlist=own_playlist(request, pk)))
 
 
 @require_POST
 def playlist_unsave(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep a list no longer; it is not deleted by that."""
-    return to_playlist(services.playlist_save(playlist=own_playlist(request, pk), saved=False))
+    return to_playlist(playlist_services.playlist_save(playlist=own_playlist(request, pk), saved=False))
 
 
 @require_POST
 def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a list, which can be had back for a day; what was felt and heard stays."""
     playlist = own_playlist(request, pk)
-    services.playlist_discard(playlist=playlist)
+    playlist_services.playlist_discard(playlist=playlist)
     said = _("“%(title)s” was deleted.") % {"title": playlist.title}
     undo_offer(request, Undo(said, reverse("recommender:playlist_restore", args=[pk])))
     return redirect("recommender:playlist_list")
@@ -184,7 +186,7 @@ def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def playlist_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Give a deleted list back."""
-    playlist = services.playlist_restore(listener=listener_of(request), pk=pk)
+    playlist = playlist_services.playlist_restore(listener=listener_of(request), pk=pk)
     messages.success(request, _("“%(title)s” is back.") % {"title": playlist.title})
     return to_playlist(playlist)
 
@@ -198,9 +200,9 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
         raise PlaylistItemNotFound(_("A song is moved up or down by one place, or to a place."))
     listener, to = listener_of(request), form.cleaned_data["to"]
     if to is not None:
-        services.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
+        arranging.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
     else:
-        services.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
+        arranging.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
     return _arranged(request, pk, moved=song_pk)
 
 
@@ -209,7 +211,7 @@ def playlist_item_remove(request: HttpRequest, pk: int, song_pk: int) -> HttpRes
     """Take a song out of a list."""
     playlist = own_playlist(request, pk)
     item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
-    services.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
+    arranging.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
     assert item is not None, "the service found it"
     return _arranged(request, pk, undo=_undo_remove(request, item))
 
@@ -219,14 +221,14 @@ def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Put a song back that was taken out."""
     playlist = own_playlist(request, pk)
     was = undo_values(request, f"item of {pk}")
-    services.item_restore(playlist=playlist, listener=listener_of(request), was=was)
+    arranging.item_restore(playlist=playlist, listener=listener_of(request), was=was)
     return _arranged(request, pk, moved=was["song_id"])
 
 
 def _undo_remove(request: HttpRequest, item: PlaylistItem) -> Undo:
     said = _("“%(title)s” was taken out of the list.") % {"title": item.song.title}
     where = reverse("recommender:playlist_item_restore", args=[item.playlist_id])
-    return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **services.item_values(item)))
+    return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **arranging.item_values(item)))
 
 
 def _arranged(request: HttpRequest, pk: int, *, undo: Undo | None = None, moved: int | None = None) -> HttpResponse:

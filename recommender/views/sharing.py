@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from recommender import selectors, services
+from recommender import selectors
+from recommender.services import sharing
 from recommender.views.common import listener_of, own_playlist, to_playlist
 
 
@@ -17,7 +18,7 @@ from recommender.views.common import listener_of, own_playlist, to_playlist
 def playlist_share(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a link."""
     playlist = own_playlist(request, pk)
-    services.playlist_share(playlist=playlist)
+    sharing.playlist_share(playlist=playlist)
     return to_playlist(playlist, "#share")
 
 
@@ -25,7 +26,7 @@ def playlist_share(request: HttpRequest, pk: int) -> HttpResponse:
 def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
     """Take the link back."""
     playlist = own_playlist(request, pk)
-    services.playlist_unshare(playlist=playlist)
+    sharing.playlist_unshare(playlist=playlist)
     messages.success(request, _("The link opens nothing any more."))
     return to_playlist(playlist)
 
@@ -48,6 +49,6 @@ def shared_playlist(request: HttpRequest, token: str) -> HttpResponse:
 def shared_copy(request: HttpRequest, token: str) -> HttpResponse:
     """Make the visitor's own list of it."""
     shared = selectors.playlist_shared(token)
-    playlist = services.playlist_copy(shared=shared, listener=listener_of(request))
+    playlist = sharing.playlist_copy(shared=shared, listener=listener_of(request))
     messages.success(request, _("This copy is yours."))
     return to_playlist(playlist)

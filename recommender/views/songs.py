@@ -17,8 +17,9 @@ from catalog.models import Artist, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.selectors import label_of
-from recommender import selectors, services
+from recommender import selectors
 from recommender.forms import DECADES, SongFilterForm, SongFilters
+from recommender.services import playlists
 from recommender.undo import undo_offered
 from recommender.views.common import (
     listener_of,
@@ -99,7 +100,7 @@ def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a list of songs like one."""
-    playlist = services.playlist_create_around(listener=listener_of(request), song=song_or_404(pk))
+    playlist = playlists.playlist_create_around(listener=listener_of(request), song=song_or_404(pk))
     return to_playlist(playlist, "?play=1")
 
 

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, Route, expect
 
 from catalog.models import PossibleDuplicate, Song
 from emotion.models import ModelVersion
-from recommender import services
+from recommender.services import playlists, sharing
 from recommender.values import Listener, Target
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
@@ -67,8 +67,8 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     WorkerFactory()
     upload = UploadFactory(owner=edith, song=songs[0])
     PossibleDuplicate.objects.create(song=songs[0], other=songs[3])
-    playlist = services.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
-    shared = services.playlist_share(playlist=playlist)
+    playlist = playlists.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
+    shared = sharing.playlist_share(playlist=playlist)
     live = ModelVersion.objects.get(version="shipped-1")
     named = {"song": songs[0].pk, "model": models.pk, "live": live.pk, "upload": upload.pk}
     songs[2].state, songs[2].failure_code, songs[2].failure_reason = Song.State.FAILED, "silent_audio", "It is silent."

@@ -11,8 +11,13 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender import services
 from recommender.models import FeltRating, Playlist
+from recommender.services import (
+    feedback,
+    moods,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener, Target
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import PASSWORD
@@ -23,18 +28,18 @@ SCREENS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
 @pytest.fixture
 def rated(alice: User, songs: list[Song]) -> list[Song]:
     """Twenty-four songs that Alice rated, each sadder than it sounds, and a mood and a shared list of hers."""
-    services.mood_report(listener=Listener(alice), valence=-0.2, arousal=0.3)
+    moods.mood_report(listener=Listener(alice), valence=-0.2, arousal=0.3)
     for number, song in enumerate(songs[:24]):
         at = EmotionEstimate.objects.get(song=song)
-        services.feedback_record(
+        feedback.feedback_record(
             user=alice,
             song=song,
             felt_valence=max(at.valence - 0.4, -1),
             felt_arousal=at.arousal * 0.8,
             liked=number < 20,
         )
-    playlist = services.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=5, seed=1)
-    services.playlist_share(playlist=playlist)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=5, seed=1)
+    sharing.playlist_share(playlist=playlist)
     return songs[:24]
 
 

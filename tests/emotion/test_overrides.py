@@ -20,8 +20,8 @@ from emotion.services import analysis, labels
 from emotion.services import analysis as analysi_services
 from emotion.services.overrides import Word, words_on
 from emotion.signals import song_analysed
-from recommender.explain import public_reason
-from recommender.rows import estimates_playable, rows_state, song_rows
+from recommender.reasons.reasons import public_reason
+from recommender.retrieval.source import estimates_playable, rows_state, song_rows
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
 from training.selectors import listeners_agreement

@@ -23,13 +23,19 @@ from rest_framework.test import APIClient
 import recommender.api_urls
 import recommender.urls
 from catalog.models import Song
-from recommender import services
 from recommender.models import (
     FeltRating,
     Listen,
     MoodReport,
     Playlist,
     PlaylistItem,
+)
+from recommender.services import (
+    feedback,
+    listening,
+    moods,
+    playlists,
+    sharing,
 )
 from recommender.values import Listener, Target
 from tests.factories import PASSWORD
@@ -174,15 +180,15 @@ def test_every_address_has_a_rule() -> None:
 def alices(alice: User, make_songs: SongMaker) -> Alices:
     make_songs(12)
     listener = Listener(alice)
-    playlist = services.playlist_create(listener=listener, target=HAPPY, length=5, seed=4)
-    services.playlist_rename(playlist=playlist, title="Alice's own")
+    playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=5, seed=4)
+    playlists.playlist_rename(playlist=playlist, title="Alice's own")
     song = playlist.items.get(position=1).song
-    rating = services.feedback_record(
+    rating = feedback.feedback_record(
         user=alice, song=song, felt_valence=-0.6213, felt_arousal=0.4457, playlist=playlist
     ).rating
-    mood = services.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
-    services.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
-    return Alices(playlist, song, rating, mood, services.playlist_share(playlist=playlist))
+    mood = moods.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    listening.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
+    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist))
 
 
 def rows() -> list[dict[str, Any]]:

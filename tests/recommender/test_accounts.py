@@ -30,16 +30,7 @@ from catalog.uploads.services import upload_create
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
-from recommender import services
-from recommender.belongings import (
-    ACCOUNT,
-    KINDS,
-    LEARNED_FROM,
-    Kind,
-    counts_of,
-)
-from recommender.candidates import songs_index
-from recommender.history import ratings_for_model
+from recommender.listener.history import ratings_for_model
 from recommender.models import (
     FeltRating,
     Listen,
@@ -47,8 +38,24 @@ from recommender.models import (
     Playlist,
     PlaylistItem,
 )
-from recommender.services import accounts
-from recommender.takeout import takeout
+from recommender.privacy import deletion
+from recommender.privacy.export import takeout
+from recommender.privacy.inventory import (
+    ACCOUNT,
+    KINDS,
+    LEARNED_FROM,
+    Kind,
+    counts_of,
+)
+from recommender.retrieval.pool import songs_index
+from recommender.services import (
+    feedback,
+    importing,
+    listening,
+    moods,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener
 from tests.audio_fixtures import make_audio
 from tests.factories import PASSWORD, UserFactory
@@ -80,18 +87,18 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
 
 def _listen_and_rate(user: User, songs: list[Song]) -> None:
     listener = Listener(user)
-    services.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
-    playlist = services.playlist_create(listener=listener, target=HAPPY, length=5, seed=4, mood=(-0.7791, 0.3387))
-    services.playlist_rename(playlist=playlist, title="An unmistakable evening")
-    services.playlist_share(playlist=playlist)
-    services.journey_create(listener=listener, path=[(-0.5, 0.1), (0.6, 0.6)], length=4, seed=5)
+    moods.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=5, seed=4, mood=(-0.7791, 0.3387))
+    playlists.playlist_rename(playlist=playlist, title="An unmistakable evening")
+    sharing.playlist_share(playlist=playlist)
+    playlists.journey_create(listener=listener, path=[(-0.5, 0.1), (0.6, 0.6)], length=4, seed=5)
     sheet = f"#EXTM3U\n#EXTINF:60,{songs[0].artist.name} - {songs[0].title}\na.mp3\n".encode()
-    services.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
+    importing.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
     song = playlist.items.get(position=1).song
-    services.listen_record(listener=listener, song=song, playlist=playlist)
-    services.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)
-    services.feedback_record(user=user, song=song, felt_valence=-0.62, felt_arousal=0.44, playlist=playlist)
-    services.feedback_record(user=user, song=songs[0], felt_nothing=True, liked=True)
+    listening.listen_record(listener=listener, song=song, playlist=playlist)
+    listening.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)
+    feedback.feedback_record(user=user, song=song, felt_valence=-0.62, felt_arousal=0.44, playlist=playlist)
+    feedback.feedback_record(user=user, song=songs[0], felt_nothing=True, liked=True)
 
 
 def _work_as_staff(user: User) -> None:
@@ -215,7 +222,7 @@ def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
 
 
 def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
-    services.mood_report(listener=Listener(alice), valence=0.1234, arousal=0.4321)
+    moods.mood_report(listener=Listener(alice), valence=0.1234, arousal=0.4321)
     archive = exported(dora, "csv")
     told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
     assert dora.password not in told
@@ -241,7 +248,7 @@ def test_an_export_is_read_as_it_is_sent(alice: User, make_songs: SongMaker) -> 
 def test_forgetting_leaves_nothing_to_learn_from_and_the_playlists_as_lists(dora: User) -> None:
     items = PlaylistItem.objects.filter(playlist__owner=dora).order_by("pk")
     songs = list(items.values_list("playlist", "position", "song"))
-    assert accounts.learning_forget(user=dora) > 0
+    assert deletion.learning_forget(user=dora) > 0
     assert not any(kind.queryset(dora).exists() for kind in LEARNED_FROM)
     assert len(ratings_for_model(dora, songs_index()).song_ids) == 0
     assert list(items.values_list("playlist", "position", "song")) == songs
@@ -256,11 +263,11 @@ def test_forgetting_leaves_nothing_to_learn_from_and_the_playlists_as_lists(dora
 
 def test_forgetting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User, alice: User) -> None:
     song = Song.objects.order_by("pk")[0]
-    services.feedback_record(user=alice, song=song, liked=True)
-    services.playlist_create(listener=Listener(alice), target=HAPPY, length=3, seed=1, mood=(0.1, 0.1))
+    feedback.feedback_record(user=alice, song=song, liked=True)
+    playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=3, seed=1, mood=(0.1, 0.1))
     before = list(PlaylistItem.objects.filter(playlist__owner=alice).values())
-    accounts.learning_forget(user=dora)
-    assert accounts.learning_forget(user=dora) == 0
+    deletion.learning_forget(user=dora)
+    assert deletion.learning_forget(user=dora) == 0
     assert FeltRating.objects.filter(listener=alice).count() == 1
     assert list(PlaylistItem.objects.filter(playlist__owner=alice).values()) == before
     assert Playlist.objects.get(owner=alice).mood_valence == 0.1
@@ -325,10 +332,10 @@ def test_deleting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User, 
     client_alice = Client()
     client_alice.force_login(alice)
     shared = Playlist.objects.exclude(share_token=None).get()
-    copy = services.playlist_copy(shared=shared, listener=Listener(alice))
-    services.feedback_record(user=bob, song=Song.objects.order_by("pk")[0], liked=True)
-    accounts.account_delete(user=dora)
-    accounts.account_delete(user=dora)
+    copy = sharing.playlist_copy(shared=shared, listener=Listener(alice))
+    feedback.feedback_record(user=bob, song=Song.objects.order_by("pk")[0], liked=True)
+    deletion.account_delete(user=dora)
+    deletion.account_delete(user=dora)
     assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob"}
     assert copy.items.count() == 5
     assert FeltRating.objects.get().listener == bob
@@ -345,7 +352,7 @@ def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
     def rate() -> None:
         begun.wait(10)
         try:
-            services.feedback_record(user=alice, song=song, liked=True)
+            feedback.feedback_record(user=alice, song=song, liked=True)
         except Exception as error:
             errors.append(type(error).__name__)
         finally:
@@ -353,7 +360,7 @@ def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
 
     thread = threading.Thread(target=rate)
     thread.start()
-    slow = accounts._sessions_end
+    slow = deletion._sessions_end
 
     def while_locked(user: User) -> None:
         begun.set()
@@ -361,8 +368,8 @@ def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
         assert thread.is_alive()
         slow(user)
 
-    monkeypatch.setattr(accounts, "_sessions_end", while_locked)
-    accounts.account_delete(user=alice)
+    monkeypatch.setattr(deletion, "_sessions_end", while_locked)
+    deletion.account_delete(user=alice)
     thread.join(10)
     assert errors == ["IntegrityError"]
     assert not FeltRating.objects.exists()
@@ -385,7 +392,7 @@ def test_without_the_password_nothing_is_deleted(client_alice: Client, alice: Us
 
 
 def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
-    services.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
+    feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
     told = client_alice.get(reverse("recommender:me_delete")).content.decode()
     assert "1 rating of what songs did to you" in told
     assert "0 moods" in told
@@ -395,7 +402,7 @@ def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User,
 
 
 def test_the_api_exports_forgets_and_deletes(alice: User, make_songs: SongMaker) -> None:
-    services.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
+    feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
     token = Token.objects.create(user=alice).key
     api = APIClient()
     api.credentials(HTTP_AUTHORIZATION=f"Token {token}")

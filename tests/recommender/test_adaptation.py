@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommender.adaptation import (
-    MAX_SHIFT,
-    TYPICAL_MOOD,
-    ListenerModel,
-    Prior,
-    Ratings,
-    learn,
-)
+from recommender.felt_model.learning import learn
+from recommender.felt_model.model import MAX_SHIFT, ListenerModel
+from recommender.felt_model.prior import Prior
+from recommender.felt_model.ratings import TYPICAL_MOOD, Ratings
 
 N_DIMENSIONS = 64
 BASIS = np.linalg.qr(np.random.default_rng(11).normal(size=(N_DIMENSIONS, 8)))[0].T

@@ -10,8 +10,8 @@ from django.urls import reverse
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from recommender import services
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.services import playlists
 from recommender.values import Listener, Target
 from tests.factories import RatingFactory
 from tests.recommender.conftest import SongMaker
@@ -33,7 +33,7 @@ def assert_problem(response: Any, status: int, code: str) -> None:
 @pytest.fixture
 def playlist_of_alice(alice: User, make_songs: SongMaker) -> Playlist:
     make_songs(10)
-    return services.playlist_create(listener=Listener(alice), target=HAPPY, length=5, seed=1)
+    return playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=5, seed=1)
 
 
 # --- Playlists ----------------------------------------------------------------------------------------------------

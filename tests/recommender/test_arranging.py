@@ -8,7 +8,6 @@ from django.test import Client
 from django.urls import reverse
 
 from emotion.inference.quadrants import Quadrant
-from recommender import services
 from recommender.exceptions import (
     PlaylistFixed,
     PlaylistInvalid,
@@ -16,6 +15,12 @@ from recommender.exceptions import (
     PlaylistNotFound,
 )
 from recommender.models import Playlist
+from recommender.services import (
+    arranging,
+    feedback,
+    playlists,
+    reranking,
+)
 from recommender.values import Filters, Listener, Target
 from tests.factories import SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
@@ -26,7 +31,7 @@ HTMX = {"HX-Request": "true"}
 @pytest.fixture
 def playlist(alice: User, make_songs: SongMaker) -> Playlist:
     make_songs(12)
-    return services.playlist_create(listener=Listener(alice), target=HAPPY, length=5, seed=3)
+    return playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=5, seed=3)
 
 
 # --- Order ----------------------------------------------------------------------------------------------------------
@@ -40,23 +45,23 @@ def test_a_song_is_put_at_another_place(
     alice: User, playlist: Playlist, from_place: int, to_place: int, expected: str
 ) -> None:
     before = order(playlist)
-    services.item_move(playlist=playlist, listener=Listener(alice), song_id=before[from_place], position=to_place)
+    arranging.item_move(playlist=playlist, listener=Listener(alice), song_id=before[from_place], position=to_place)
     assert order(playlist) == [before[int(digit)] for digit in expected]
     assert list(playlist.items.values_list("position", flat=True)) == [1, 2, 3, 4, 5]
 
 
 def test_an_order_made_by_hand_stays_until_asked(alice: User, playlist: Playlist) -> None:
     listener = Listener(alice)
-    services.item_move(playlist=playlist, listener=listener, song_id=order(playlist)[4], position=1)
+    arranging.item_move(playlist=playlist, listener=listener, song_id=order(playlist)[4], position=1)
     by_hand = order(playlist)
     song = playlist.items.get(position=1).song
-    result = services.feedback_record(
+    result = feedback.feedback_record(
         user=alice, song=song, felt_valence=-1, felt_arousal=-1, liked=False, playlist=playlist
     )
     assert result.rerank is not None
     assert (result.rerank.changed, "by hand" in result.rerank.sentence) == (False, True)
     assert order(playlist) == by_hand
-    services.playlist_rerank(playlist=playlist, listener=listener)
+    reranking.playlist_rerank(playlist=playlist, listener=listener)
     playlist.refresh_from_db()
     assert playlist.arranged_at is None
     assert order(playlist)[0] == by_hand[0], "what was heard keeps its place"
@@ -64,24 +69,24 @@ def test_an_order_made_by_hand_stays_until_asked(alice: User, playlist: Playlist
 
 def test_a_song_is_taken_out_and_does_not_come_back_by_itself(alice: User, playlist: Playlist) -> None:
     listener, before = Listener(alice), order(playlist)
-    services.item_remove(playlist=playlist, listener=listener, song_id=before[1])
+    arranging.item_remove(playlist=playlist, listener=listener, song_id=before[1])
     assert order(playlist) == [before[0], *before[2:]]
     assert list(playlist.items.values_list("position", flat=True)) == [1, 2, 3, 4]
-    services.feedback_record(user=alice, song=playlist.items.get(position=1).song, liked=True, playlist=playlist)
+    feedback.feedback_record(user=alice, song=playlist.items.get(position=1).song, liked=True, playlist=playlist)
     assert order(playlist) == [before[0], *before[2:]]
     for song_id in order(playlist):
-        services.item_remove(playlist=playlist, listener=listener, song_id=song_id)
+        arranging.item_remove(playlist=playlist, listener=listener, song_id=song_id)
     assert order(playlist) == []
 
 
 def test_what_is_not_in_the_list_or_not_yours_is_not_moved(alice: User, bob: User, playlist: Playlist) -> None:
     before = order(playlist)
     with pytest.raises(PlaylistItemNotFound):
-        services.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
+        arranging.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
     with pytest.raises(PlaylistNotFound):
-        services.item_move(playlist=playlist, listener=Listener(bob), song_id=before[0], position=2)
+        arranging.item_move(playlist=playlist, listener=Listener(bob), song_id=before[0], position=2)
     with pytest.raises(PlaylistNotFound):
-        services.item_remove(playlist=playlist, listener=Listener(bob), song_id=before[0])
+        arranging.item_remove(playlist=playlist, listener=Listener(bob), song_id=before[0])
     assert order(playlist) == before
 
 
@@ -110,7 +115,7 @@ def test_buttons_move_and_remove_with_and_without_javascript(client_alice: Clien
     ("title", "kept"), [(" Rain\n\tand  wind ", "Rain and wind"), ("Schön ♥", "Schön ♥"), ("x" * 200, "x" * 200)]
 )
 def test_a_title_is_kept_on_one_line(playlist: Playlist, title: str, kept: str) -> None:
-    services.playlist_rename(playlist=playlist, title=title)
+    playlists.playlist_rename(playlist=playlist, title=title)
     playlist.refresh_from_db()
     assert playlist.title == kept
 
@@ -118,7 +123,7 @@ def test_a_title_is_kept_on_one_line(playlist: Playlist, title: str, kept: str) 
 @pytest.mark.parametrize("title", ["", "  \n ", "\x00\x07", "x" * 201])
 def test_a_title_that_says_nothing_is_refused(playlist: Playlist, title: str) -> None:
     with pytest.raises(PlaylistInvalid, match="A title has 1 to 200 letters"):
-        services.playlist_rename(playlist=playlist, title=title)
+        playlists.playlist_rename(playlist=playlist, title=title)
 
 
 def test_pages_rename_save_and_rank_again(client_alice: Client, playlist: Playlist) -> None:
@@ -138,7 +143,7 @@ def test_pages_rename_save_and_rank_again(client_alice: Client, playlist: Playli
 
 def test_a_title_says_what_was_asked(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(3, year=1994)
-    calm = services.playlist_create(
+    calm = playlists.playlist_create(
         listener=nobody, target=Target.of_quadrant(Quadrant.Q4), filters=Filters(genre="Rock", decade=1990)
     )
     assert calm.title == "Calm · Rock · 1990s"
@@ -155,7 +160,7 @@ def test_a_list_around_a_song(client_alice: Client, alice: User, make_songs: Son
     assert (playlist.kind, playlist.seed_song) == ("song", song)
     assert song.pk not in order(playlist)
     assert f"“{song.title}”" in response.content.decode()
-    other = services.playlist_regenerate(playlist=playlist, listener=Listener(alice))
+    other = playlists.playlist_regenerate(playlist=playlist, listener=Listener(alice))
     assert (other.kind, other.seed_song, other.title) == ("song", song, playlist.title)
     song.delete()
     playlist.refresh_from_db()
@@ -173,11 +178,11 @@ def test_there_is_nothing_around_a_song_that_was_not_heard(client_alice: Client,
 def test_a_journey_made_anew_goes_the_same_way(alice: User, make_songs: SongMaker) -> None:
     make_songs(60, around=(0.0, 0.0), spread=0.9)
     path = [(-0.5, 0.5), (0.5, -0.5)]
-    journey = services.journey_create(
+    journey = playlists.journey_create(
         listener=Listener(alice), path=path, length=6, seed=1, variety=0.9, filters=Filters(genre="Rock")
     )
-    same = services.playlist_regenerate(playlist=journey, listener=Listener(alice), seed=1)
-    others = [services.playlist_regenerate(playlist=journey, listener=Listener(alice)) for _ in range(4)]
+    same = playlists.playlist_regenerate(playlist=journey, listener=Listener(alice), seed=1)
+    others = [playlists.playlist_regenerate(playlist=journey, listener=Listener(alice)) for _ in range(4)]
     assert order(same) == order(journey)
     assert {tuple(order(other)) for other in others} != {tuple(order(journey))}
     assert all(other.path == journey.path and other.variety == 0.9 for other in others)
@@ -186,18 +191,18 @@ def test_a_journey_made_anew_goes_the_same_way(alice: User, make_songs: SongMake
 @pytest.mark.parametrize("path", [[], [(0.0, 0.0)], [(0.0, 0.0)] * 7, [(0.0, 0.0), (0.0, 1.1)]])
 def test_a_way_that_cannot_be_is_refused(nobody: Listener, path: list[tuple[float, float]]) -> None:
     with pytest.raises(PlaylistInvalid):
-        services.journey_create(listener=nobody, path=path)
+        playlists.journey_create(listener=nobody, path=path)
 
 
 def test_songs_from_elsewhere_are_not_chosen_anew(alice: User, playlist: Playlist) -> None:
     Playlist.objects.update(kind=Playlist.Kind.IMPORTED)
     playlist.refresh_from_db()
     before = order(playlist)
-    for change in (services.playlist_rerank, services.playlist_regenerate):
+    for change in (reranking.playlist_rerank, playlists.playlist_regenerate):
         with pytest.raises(PlaylistFixed):
             change(playlist=playlist, listener=Listener(alice))
     song = playlist.items.get(position=1).song
-    rerank = services.feedback_record(user=alice, song=song, liked=False, playlist=playlist).rerank
+    rerank = feedback.feedback_record(user=alice, song=song, liked=False, playlist=playlist).rerank
     assert rerank is not None
     assert "came from elsewhere" in rerank.sentence
     assert order(playlist) == before

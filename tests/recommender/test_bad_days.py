@@ -12,17 +12,14 @@ from psycopg2 import sql
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender.adaptation import (
-    MAX_SHIFT,
-    Felt,
-    ListenerModel,
-    Ratings,
-)
-from recommender.candidates import songs_index
-from recommender.composition import Composition, compose
-from recommender.history import RATINGS_LIMIT, history_of, ratings_for_model
+from recommender.felt_model.model import MAX_SHIFT, Felt, ListenerModel
+from recommender.felt_model.ratings import Ratings
+from recommender.generate import Composition, compose
+from recommender.listener.history import RATINGS_LIMIT, history_of, ratings_for_model
 from recommender.models import FeltRating
-from recommender.services import feedback_record, playlist_create
+from recommender.retrieval.pool import songs_index
+from recommender.services.feedback import feedback_record
+from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target, Wish
 from tests.factories import EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order

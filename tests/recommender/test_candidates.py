@@ -12,14 +12,15 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.models import EmotionEstimate
-from recommender import candidates, services
-from recommender.candidates import (
+from recommender.index.felt_query import FeltQuery
+from recommender.retrieval import pool as candidates
+from recommender.retrieval.pool import (
     Pool,
     pool_for,
     songs_alike,
     songs_index,
 )
-from recommender.index import FeltQuery
+from recommender.services import indexing
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
 from tests.recommender.conftest import SongMaker, tag
@@ -39,7 +40,7 @@ def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[i
 def settle() -> None:
     """Let every row be old, so that the index has seen it, and publish."""
     EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
-    services.index_rebuild()
+    indexing.index_rebuild()
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_song_that_was_retagged_is_neither_found_nor_missed_for_long(make_song
     settle()
     Song.objects.filter(pk=songs[0].pk).update(genre="Jazz")
     assert songs[0].pk not in found(filters=Filters(genre="rock"))
-    services.index_refresh()
+    indexing.index_refresh()
     assert found(filters=Filters(genre="JAZZ")) == [songs[0].pk]
 
 
@@ -184,12 +185,12 @@ def test_without_an_index_the_newest_songs_serve(
     monkeypatch.setattr(candidates, "WITHOUT_INDEX_LIMIT", 4)
     assert found() == []
     songs = make_songs(7)
-    with caplog.at_level(logging.WARNING, "recommender.candidates"):
+    with caplog.at_level(logging.WARNING, "recommender.retrieval.pool"):
         assert found() == [song.pk for song in songs[-4:]]
     assert "run index_rebuild" in caplog.text
     newest = make_songs(1)[0]
     assert found() == [*(song.pk for song in songs[-3:]), newest.pk]
-    services.index_rebuild()
+    indexing.index_rebuild()
     assert len(found()) == 8
 
 

@@ -14,14 +14,14 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender import history
-from recommender.candidates import pool_for, songs_index
-from recommender.composition import Composition, compose, predict_items
-from recommender.explain import Told
-from recommender.history import history_of, ratings_for_model
-from recommender.journey import path_quality
+from recommender.generate import Composition, compose, predict_items
+from recommender.listener import history
+from recommender.listener.history import history_of, ratings_for_model
+from recommender.listener.state import person_of, predict
 from recommender.models import FeltRating, Listen
-from recommender.person import person_of, predict
+from recommender.ranking.journey_path import path_quality
+from recommender.reasons.reasons import Told
+from recommender.retrieval.pool import pool_for, songs_index
 from recommender.values import (
     Filters,
     Listener,

@@ -16,21 +16,23 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from catalog.models import Song, Upload
-from recommender import services
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
-from recommender.exchange import (
-    Candidate,
+from recommender.formats.matching import Candidate, choose, wanted
+from recommender.formats.registry import (
+    FORMATS,
+    MAX_BYTES,
+    MAX_ENTRIES,
+    sheet_read,
+)
+from recommender.formats.values import (
+    EXTENSION,
     Entry,
     ExchangeError,
     Track,
-    choose,
-    sheet_read,
 )
-from recommender.exchange.formats import FORMATS, MAX_BYTES, MAX_ENTRIES
-from recommender.exchange.matching import wanted
-from recommender.exchange.values import EXTENSION
-from recommender.exchange.xspf import NAMESPACE
+from recommender.formats.xspf import NAMESPACE
 from recommender.models import Playlist
+from recommender.services import importing, playlists
 from recommender.values import Listener
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
@@ -224,7 +226,7 @@ def test_an_entry_means_a_song(entry: Entry, song_id: int | None, others: tuple[
 
 
 def bring(user: User, content: str, name: str = "mix.m3u8") -> Playlist:
-    return services.playlist_import(listener=Listener(user), content=content.encode(), file_name=name, site=SITE)
+    return importing.playlist_import(listener=Listener(user), content=content.encode(), file_name=name, site=SITE)
 
 
 def test_a_file_becomes_a_list_with_a_report(alice: User, make_songs: SongMaker) -> None:
@@ -269,7 +271,7 @@ def test_a_file_without_one_of_our_songs_makes_no_list(alice: User, make_songs: 
 
 def test_a_list_from_a_file_belongs_to_somebody(db: None) -> None:
     with pytest.raises(PlaylistInvalid):
-        services.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
+        importing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
 
 
 def test_text_that_searches_for_everything_finds_nothing(alice: User, make_songs: SongMaker) -> None:
@@ -286,8 +288,8 @@ def test_out_and_in_again_gives_the_same_songs_in_order(
     # Names that would be mistaken for each other, or for a separator.
     Song.objects.filter(pk=songs[0].pk).update(title=songs[1].title)
     Song.objects.filter(pk=songs[2].pk).update(title='A - B, "C" <&> ?')
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=8, seed=9)
-    services.playlist_rename(playlist=playlist, title='Rain / "wind": <b> ⛈')
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=8, seed=9)
+    playlists.playlist_rename(playlist=playlist, title='Rain / "wind": <b> ⛈')
     where = reverse("recommender:playlist_export", args=[playlist.pk, suffix])
     response = client_alice.get(where)
     assert response["Content-Type"] == FORMATS[suffix].content_type
@@ -303,7 +305,7 @@ def test_out_and_in_again_gives_the_same_songs_in_order(
 
 def test_every_format_is_offered_and_no_other(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
     make_songs(3)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=3)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=3)
     page = client_alice.get(reverse("recommender:playlist_detail", args=[playlist.pk])).content.decode()
     for suffix in FORMATS:
         where = reverse("recommender:playlist_export", args=[playlist.pk, suffix])

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from emotion.inference.quadrants import Quadrant
-from recommender.explain import (
+from recommender.ranking.journey_path import Reach, path_quality
+from recommender.ranking.lists import TERM_NAMES
+from recommender.reasons.notes import journey_note, list_note, share_of_pad
+from recommender.reasons.reasons import (
     MAX_DECIDING,
     NOTICEABLE_ADVANTAGE,
     NOTICEABLE_SHIFT,
@@ -26,9 +29,6 @@ from recommender.explain import (
     reason,
     rerank_sentence,
 )
-from recommender.explain_notes import journey_note, list_note, share_of_pad
-from recommender.journey import Reach, path_quality
-from recommender.ranking import TERM_NAMES
 
 PLAIN = Evidence(quadrant=Quadrant.Q4, confidence=0.82, distance=0.4)
 BASE = "Calm and positive, 82 % sure; close to your target"

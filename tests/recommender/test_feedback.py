@@ -10,10 +10,16 @@ from django.contrib.auth.models import User
 from django.db import connection
 
 from catalog.models import Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import PlaylistNotFound, RatingInvalid
 from recommender.models import FeltRating, Listen, Playlist
-from recommender.rows import estimates_playable
+from recommender.retrieval.source import estimates_playable
+from recommender.services import (
+    feedback,
+    listening,
+    playlists,
+    reranking,
+)
 from recommender.values import Listener
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
@@ -23,9 +29,9 @@ from tests.recommender.conftest import HAPPY, SongMaker, order
 
 def test_a_rating_is_kept_and_changed_answer_by_answer(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
-    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
-    services.feedback_record(user=alice, song=song, liked=True)
-    rating = services.feedback_record(user=alice, song=song, familiar=False, listened_s=12.5).rating
+    feedback.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    feedback.feedback_record(user=alice, song=song, liked=True)
+    rating = feedback.feedback_record(user=alice, song=song, familiar=False, listened_s=12.5).rating
     rating.refresh_from_db()
     assert (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar) == (0.2, -0.4, True, False)
     assert (rating.listened_s, rating.model_version) == (12.5, "test-model-1")
@@ -34,10 +40,10 @@ def test_a_rating_is_kept_and_changed_answer_by_answer(alice: User, make_songs: 
 
 def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
-    services.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
-    rating = services.feedback_record(user=alice, song=song, felt_nothing=True).rating
+    feedback.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
+    rating = feedback.feedback_record(user=alice, song=song, felt_nothing=True).rating
     assert (rating.felt_nothing, rating.felt_valence, rating.felt_arousal) == (True, None, None)
-    rating = services.feedback_record(user=alice, song=song, felt_valence=0.0, felt_arousal=0.0).rating
+    rating = feedback.feedback_record(user=alice, song=song, felt_valence=0.0, felt_arousal=0.0).rating
     assert (rating.felt_nothing, rating.felt_valence) == (False, 0.0)
 
 
@@ -58,20 +64,20 @@ def test_a_rating_that_cannot_be_is_refused_with_a_sentence(
     alice: User, make_songs: SongMaker, answers: dict[str, float], sentence: str
 ) -> None:
     with pytest.raises(RatingInvalid, match=sentence):
-        services.feedback_record(user=alice, song=make_songs(1)[0], **answers)  # type: ignore[arg-type]
+        feedback.feedback_record(user=alice, song=make_songs(1)[0], **answers)  # type: ignore[arg-type]
     assert not FeltRating.objects.exists()
 
 
 def test_a_withdrawn_rating_is_gone_and_no_longer_counts(alice: User, bob: User, make_songs: SongMaker) -> None:
     songs = make_songs(12)
     listener = Listener(alice)
-    usual = order(services.playlist_create(listener=listener, target=HAPPY, seed=3))
+    usual = order(playlists.playlist_create(listener=listener, target=HAPPY, seed=3))
     RatingFactory(listener=bob, song=songs[0])
-    services.feedback_record(user=alice, song=songs[0], felt_valence=-0.9, felt_arousal=-0.9, liked=False)
-    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) != usual
-    services.feedback_withdraw(user=alice, song=songs[0])
-    services.feedback_withdraw(user=alice, song=songs[0])
-    assert order(services.playlist_create(listener=listener, target=HAPPY, seed=3)) == usual
+    feedback.feedback_record(user=alice, song=songs[0], felt_valence=-0.9, felt_arousal=-0.9, liked=False)
+    assert order(playlists.playlist_create(listener=listener, target=HAPPY, seed=3)) != usual
+    feedback.feedback_withdraw(user=alice, song=songs[0])
+    feedback.feedback_withdraw(user=alice, song=songs[0])
+    assert order(playlists.playlist_create(listener=listener, target=HAPPY, seed=3)) == usual
     assert FeltRating.objects.get().listener == bob
 
 
@@ -82,12 +88,12 @@ def test_ratings_move_the_next_list_and_the_reasons_say_so(alice: User, make_son
     arousal = dict(estimates_playable().values_list("song_id", "arousal"))
 
     def lists() -> list[Playlist]:
-        return [services.playlist_create(listener=listener, target=HAPPY, seed=seed) for seed in range(4)]
+        return [playlists.playlist_create(listener=listener, target=HAPPY, seed=seed) for seed in range(4)]
 
     before = lists()
     for song in [song for song in songs if arousal[song.pk] > -0.2][:8]:
         felt_arousal = arousal[song.pk] - 0.7
-        services.feedback_record(user=alice, song=song, felt_valence=0.3, felt_arousal=felt_arousal)
+        feedback.feedback_record(user=alice, song=song, felt_valence=0.3, felt_arousal=felt_arousal)
     after = lists()
     assert all(order(new) != order(old) for new, old in zip(after, before, strict=True))
     means = [
@@ -104,13 +110,13 @@ def test_ratings_move_the_next_list_and_the_reasons_say_so(alice: User, make_son
 def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_songs: SongMaker) -> None:
     make_songs(40, around=(0.3, 0.3), spread=0.6)
     listener = Listener(alice)
-    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10, seed=1)
+    playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=10, seed=1)
     before = order(playlist)
     played = playlist.items.filter(position__lte=2)
     for item in played:
-        services.listen_record(listener=listener, song=item.song, playlist=playlist)
+        listening.listen_record(listener=listener, song=item.song, playlist=playlist)
     rated = playlist.items.get(position=2).song
-    result = services.feedback_record(
+    result = feedback.feedback_record(
         user=alice, song=rated, felt_valence=-0.8, felt_arousal=-0.8, liked=False, playlist=playlist
     )
     after = order(playlist)
@@ -127,19 +133,19 @@ def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_
 def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: SongMaker) -> None:
     make_songs(30)
     listener = Listener(alice)
-    playlist = services.playlist_create(listener=listener, target=HAPPY, length=10)
+    playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=10)
     before = order(playlist)
-    services.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
-    result = services.playlist_rerank(playlist=playlist, listener=listener)
+    listening.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
+    result = reranking.playlist_rerank(playlist=playlist, listener=listener)
     assert (result.changed, result.moved, result.sentence) == (False, (), "The rest stays as it is.")
     assert order(playlist) == before
 
 
 def test_a_song_that_is_rated_was_heard_and_keeps_its_place(alice: User, make_songs: SongMaker) -> None:
     make_songs(20)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
     item = playlist.items.get(position=4)
-    services.feedback_record(user=alice, song=item.song, felt_valence=-1, felt_arousal=-1, playlist=playlist)
+    feedback.feedback_record(user=alice, song=item.song, felt_valence=-1, felt_arousal=-1, playlist=playlist)
     kept = playlist.items.get(position=4)
     assert kept.song_id == item.song_id
     assert kept.played_at is not None
@@ -147,9 +153,9 @@ def test_a_song_that_is_rated_was_heard_and_keeps_its_place(alice: User, make_so
 
 def test_ranking_again_fills_a_list_that_was_short(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(3)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=6)
+    playlist = playlists.playlist_create(listener=nobody, target=HAPPY, length=6)
     make_songs(9)
-    services.playlist_rerank(playlist=playlist, listener=nobody)
+    reranking.playlist_rerank(playlist=playlist, listener=nobody)
     playlist.refresh_from_db()
     assert (len(order(playlist)), playlist.note) == (6, "")
 
@@ -158,16 +164,16 @@ def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
     alice: User, bob: User, staff: User, nobody: Listener, make_songs: SongMaker
 ) -> None:
     song = make_songs(4)[0]
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY)
     for listener in (Listener(bob), Listener(staff), nobody, Listener(None)):
         with pytest.raises(PlaylistNotFound):
             selectors.playlist_visible(listener, playlist.pk)
         with pytest.raises(PlaylistNotFound):
-            services.playlist_rerank(playlist=playlist, listener=listener)
+            reranking.playlist_rerank(playlist=playlist, listener=listener)
         with pytest.raises(PlaylistNotFound):
-            services.listen_record(listener=listener, song=song, playlist=playlist)
+            listening.listen_record(listener=listener, song=song, playlist=playlist)
     with pytest.raises(PlaylistNotFound):
-        services.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
+        feedback.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
     assert not Listen.objects.exists()
     assert not FeltRating.objects.exists()
 
@@ -175,16 +181,16 @@ def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
 @pytest.mark.django_db(transaction=True)
 def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_songs: SongMaker) -> None:
     make_songs(40, around=(0.3, 0.3), spread=0.6)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
     heard = [playlist.items.get(position=position).song for position in (1, 2)]
     for song in heard:
-        services.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+        listening.listen_record(listener=Listener(alice), song=song, playlist=playlist)
     start, faults = threading.Barrier(2), []
 
     def rate(song: Song) -> None:
         try:
             start.wait()
-            services.feedback_record(user=alice, song=song, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
+            feedback.feedback_record(user=alice, song=song, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
         except Exception as error:  # Whatever it is, the test reports it.
             faults.append(error)
         finally:
@@ -204,7 +210,7 @@ def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_song
 @pytest.mark.django_db(transaction=True)
 def test_two_devices_that_answer_about_one_song_both_keep_their_answer(alice: User, make_songs: SongMaker) -> None:
     make_songs(20, around=(0.3, 0.3), spread=0.6)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
     song = playlist.items.get(position=1).song
     answers: list[dict[str, object]] = [
         {"felt_valence": -0.7, "felt_arousal": 0.1},
@@ -217,7 +223,7 @@ def test_two_devices_that_answer_about_one_song_both_keep_their_answer(alice: Us
     def rate(answer: dict[str, object]) -> None:
         try:
             start.wait()
-            services.feedback_record(user=alice, song=song, playlist=playlist, **answer)  # type: ignore[arg-type]
+            feedback.feedback_record(user=alice, song=song, playlist=playlist, **answer)  # type: ignore[arg-type]
         except Exception as error:  # Whatever it is, the test reports it.
             faults.append(error)
         finally:
@@ -250,23 +256,23 @@ def test_the_sentence_names_what_was_done(
     alice: User, make_songs: SongMaker, answers: dict[str, bool], cause: str
 ) -> None:
     make_songs(20)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
     song = playlist.items.get(position=1).song
-    result = services.feedback_record(user=alice, song=song, playlist=playlist, **answers)  # type: ignore[arg-type]
+    result = feedback.feedback_record(user=alice, song=song, playlist=playlist, **answers)  # type: ignore[arg-type]
     assert result.rerank is not None
     assert result.rerank.sentence.startswith(f"{cause} “{song.title}”")
-    undone = services.feedback_withdraw(user=alice, song=song, playlist=playlist)
+    undone = feedback.feedback_withdraw(user=alice, song=song, playlist=playlist)
     assert undone is not None
     assert undone.sentence.startswith(f"Your change of mind about “{song.title}”")
-    assert services.feedback_withdraw(user=alice, song=song, playlist=playlist) is None
+    assert feedback.feedback_withdraw(user=alice, song=song, playlist=playlist) is None
 
 
 def test_a_rating_knows_the_target_of_its_place(alice: User, make_songs: SongMaker) -> None:
     first, other = make_songs(2)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=1)
+    playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=1)
     inside = playlist.items.get().song
     outside = other if inside == first else first
-    rating = services.feedback_record(user=alice, song=inside, liked=True, playlist=playlist).rating
+    rating = feedback.feedback_record(user=alice, song=inside, liked=True, playlist=playlist).rating
     assert (rating.position, rating.target_valence, rating.target_arousal) == (1, *HAPPY.point)
-    rating = services.feedback_record(user=alice, song=outside, liked=True, playlist=playlist).rating
+    rating = feedback.feedback_record(user=alice, song=outside, liked=True, playlist=playlist).rating
     assert (rating.position, rating.target_valence) == (None, None)

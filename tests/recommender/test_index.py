@@ -10,24 +10,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommender.index import (
-    Columns,
-    ColumnsWriter,
-    FeltQuery,
-    IndexInfo,
-    SongIndex,
-    SongRow,
-    load,
-    publish,
-    songs,
-)
-from recommender.index.felt import (
+from recommender.index import songs
+from recommender.index.felt_query import (
     DISTANCE_WEIGHT,
     LIKING_WEIGHT,
+    FeltQuery,
     Form,
     lift,
 )
-from recommender.ranking import closeness
+from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.table import Columns, ColumnsWriter, SongRow
+from recommender.index.versions import load, publish
+from recommender.ranking.lists import closeness
 
 INFO = IndexInfo(model_version="m1", fingerprint="f1", watermark="2026-01-01T00:00:00+00:00")
 N_DIMENSIONS = 16

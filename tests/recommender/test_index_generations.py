@@ -11,18 +11,19 @@ from pathlib import Path
 import pytest
 
 from recommender.exceptions import IndexCorrupt, IndexMissing
-from recommender.index import (
+from recommender.index import versions
+from recommender.index.songs import SongIndex
+from recommender.index.versions import (
+    POINTER,
     IndexReader,
-    SongIndex,
-    generations,
     load,
     publish,
     publish_staged,
     publishing,
+    read_info,
     staging,
     verify,
 )
-from recommender.index.generations import POINTER, read_info
 from tests.recommender.test_index import build, large, listeners
 
 __all__ = ["large"]
@@ -59,7 +60,7 @@ def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
 def test_a_large_file_is_checked_by_its_length_when_opened_and_wholly_when_verified(
     tmp_path: Path, large: SongIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generations, "CHECKED_WHOLE_BYTES", 1000)
+    monkeypatch.setattr(versions, "CHECKED_WHOLE_BYTES", 1000)
     info = publish(large, tmp_path)
     file = tmp_path / f"songs-{info.generation}" / "perceived.bin"
     intact = file.read_bytes()
@@ -75,7 +76,7 @@ def test_a_large_file_is_checked_by_its_length_when_opened_and_wholly_when_verif
 def test_cells_that_faiss_cannot_read_are_a_damaged_index(
     tmp_path: Path, large: SongIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(generations, "CHECKED_WHOLE_BYTES", 0)
+    monkeypatch.setattr(versions, "CHECKED_WHOLE_BYTES", 0)
     info = publish(large, tmp_path)
     file = tmp_path / f"songs-{info.generation}" / "felt.faiss"
     file.write_bytes(b"\0" * file.stat().st_size)
@@ -135,7 +136,7 @@ def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:
 
 def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None:
     def age() -> None:
-        long_ago = time.time() - generations.GRACE_S - 60
+        long_ago = time.time() - versions.GRACE_S - 60
         for path in tmp_path.iterdir():
             os.utime(path, (long_ago, long_ago))
 

@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Song
-from recommender import services
 from recommender.models import FeltRating
+from recommender.services import playlists
 from recommender.values import Listener, Target
 from tests.factories import RatingFactory
 from tests.recommender.conftest import SongMaker
@@ -54,7 +54,7 @@ def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
     client_alice: Client, client_bob: Client, alice: User, make_songs: SongMaker
 ) -> None:
     make_songs(12)
-    playlist = services.playlist_create(listener=Listener(user=alice), target=Target.of_point(0.6, 0.6), length=8)
+    playlist = playlists.playlist_create(listener=Listener(user=alice), target=Target.of_point(0.6, 0.6), length=8)
     song = playlist.items.first().song
     answer = client_alice.post(url(song), {"liked": "yes", "playlist": playlist.pk}).json()
     assert bool(answer["reranked"]) is True

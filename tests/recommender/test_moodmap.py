@@ -16,15 +16,9 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender import services
-from recommender.adaptation import ListenerModel, Prior, Ratings
-from recommender.learned import (
-    Finding,
-    Sure,
-    sure_of_direction,
-    sure_of_share,
-    topics_of,
-)
+from recommender.felt_model.model import ListenerModel
+from recommender.felt_model.prior import Prior
+from recommender.felt_model.ratings import Ratings
 from recommender.models import FeltRating, MoodReport
 from recommender.moodmap import (
     ARROWS_LIMIT,
@@ -33,6 +27,15 @@ from recommender.moodmap import (
     drift_of,
     mood_map,
 )
+from recommender.reasons.insights import (
+    Finding,
+    Sure,
+    sure_of_direction,
+    sure_of_share,
+    topics_of,
+)
+from recommender.services import feedback, indexing
+from recommender.services import moods as mood_services
 from recommender.values import Listener
 from tests.factories import RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
@@ -295,14 +298,14 @@ def rate(user: User, songs: list[Song], shift: tuple[float, float] = (-0.4, 0.0)
     for song in songs:
         estimate = EmotionEstimate.objects.get(song=song, is_current=True)
         felt = np.clip([estimate.valence + shift[0], estimate.arousal + shift[1]], -1, 1).tolist()
-        services.feedback_record(user=user, song=song, felt_valence=felt[0], felt_arousal=felt[1])
+        feedback.feedback_record(user=user, song=song, felt_valence=felt[0], felt_arousal=felt[1])
 
 
 def test_the_map_reads_what_was_rated_and_what_was_learned(alice: User, make_songs: SongMaker) -> None:
     songs = make_songs(24)
     rate(alice, songs)
-    services.feedback_record(user=alice, song=SongFactory(title="Never analysed"), felt_valence=0.1, felt_arousal=0.1)
-    services.feedback_record(user=alice, song=make_songs(1)[0], felt_nothing=True)
+    feedback.feedback_record(user=alice, song=SongFactory(title="Never analysed"), felt_valence=0.1, felt_arousal=0.1)
+    feedback.feedback_record(user=alice, song=make_songs(1)[0], felt_nothing=True)
     shown = mood_map(alice)
     assert len(shown.ratings) == 26
     assert {each.song_id for each in shown.arrows} == {song.pk for song in songs}
@@ -366,7 +369,7 @@ def test_few_ratings_get_no_line(client_alice: Client, alice: User, make_songs: 
 
 
 def test_only_likes_draw_nothing(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
-    services.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
+    feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
     told = content(client_alice)
     assert '<svg class="way' not in told
     assert "You have rated 1 song," in told
@@ -382,8 +385,8 @@ def test_the_page_asks_the_database_few_questions(
     client_alice: Client, alice: User, make_songs: SongMaker, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rate(alice, make_songs(30))
-    services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
-    services.index_rebuild()
+    mood_services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    indexing.index_rebuild()
     content(client_alice)
     with django_assert_max_num_queries(10):
         content(client_alice)
@@ -395,7 +398,7 @@ def test_nothing_of_the_page_stays_in_a_cache(client_alice: Client) -> None:
 
 def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs: SongMaker) -> None:
     rate(alice, make_songs(3))
-    services.mood_report(listener=Listener(alice), valence=0.7791, arousal=0.2)
+    mood_services.mood_report(listener=Listener(alice), valence=0.7791, arousal=0.2)
     told = content(client_bob)
     assert "Nothing rated yet" in told
     assert "+0.78" not in told
@@ -414,7 +417,7 @@ def test_a_rating_is_withdrawn_from_the_map(client_alice: Client, alice: User, m
 
 
 def test_a_mood_is_withdrawn_from_the_map(client_alice: Client, alice: User) -> None:
-    mood = services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    mood = mood_services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert "+0.10, +0.20" in content(client_alice)
     where = reverse("recommender:me_mood_withdraw", args=[mood.pk])
     assert client_alice.post(where)["Location"] == "/me/#moods"

@@ -10,9 +10,15 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import MoodInvalid, RatingInvalid
 from recommender.models import MoodReport, Playlist
+from recommender.services import (
+    feedback,
+    listeners,
+    moods,
+    playlists,
+)
 from recommender.values import Listener
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import HAPPY, SongMaker
@@ -28,13 +34,13 @@ def an_hour_passes() -> None:
 
 
 def say(listener: Listener) -> MoodReport:
-    return services.mood_report(listener=listener, valence=LOW[0], arousal=LOW[1])
+    return moods.mood_report(listener=listener, valence=LOW[0], arousal=LOW[1])
 
 
 @pytest.mark.parametrize("mood", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("inf"))])
 def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, float]) -> None:
     with pytest.raises(MoodInvalid, match="between -1 and 1"):
-        services.mood_report(listener=Listener(alice), valence=mood[0], arousal=mood[1])
+        moods.mood_report(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
 def test_a_mood_belongs_to_somebody(db: None) -> None:
@@ -48,8 +54,8 @@ def test_a_mood_holds_for_half_an_hour_and_can_be_taken_back(alice: User, bob: U
         say(listener)
         assert selectors.mood_now(listener) == LOW
     assert selectors.mood_now(Listener(bob)) is None
-    services.mood_withdraw(listener=nobody)
-    services.mood_withdraw(listener=nobody)
+    moods.mood_withdraw(listener=nobody)
+    moods.mood_withdraw(listener=nobody)
     assert selectors.mood_now(nobody) is None
     assert selectors.mood_now(Listener(alice)) == LOW
     an_hour_passes()
@@ -62,9 +68,9 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
     make_songs(4)
     listener = Listener(alice)
     say(listener)
-    made = services.playlist_create(listener=listener, target=HAPPY)
-    journey = services.journey_create(listener=listener, path=[LOW, (0.5, 0.5)], length=2)
-    services.mood_withdraw(listener=listener)
+    made = playlists.playlist_create(listener=listener, target=HAPPY)
+    journey = playlists.journey_create(listener=listener, path=[LOW, (0.5, 0.5)], length=2)
+    moods.mood_withdraw(listener=listener)
     made.refresh_from_db()
     journey.refresh_from_db()
     assert (made.mood_valence, journey.mood_valence) == (None, LOW[0])
@@ -72,13 +78,13 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
 
 def test_the_latest_mood_counts(alice: User) -> None:
     say(Listener(alice))
-    services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    moods.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert selectors.mood_now(Listener(alice)) == (0.1, 0.2)
 
 
 def test_a_session_takes_its_mood_along(alice: User, nobody: Listener) -> None:
     say(nobody)
-    services.session_adopt(user=alice, session_key=nobody.session_key)
+    listeners.session_adopt(user=alice, session_key=nobody.session_key)
     assert selectors.mood_now(Listener(alice)) == LOW
     assert selectors.mood_now(nobody) is None
 
@@ -86,14 +92,14 @@ def test_a_session_takes_its_mood_along(alice: User, nobody: Listener) -> None:
 def test_a_list_keeps_the_mood_it_was_made_in(alice: User, make_songs: SongMaker) -> None:
     make_songs(4)
     listener = Listener(alice)
-    assert services.playlist_create(listener=listener, target=HAPPY).mood_valence is None
+    assert playlists.playlist_create(listener=listener, target=HAPPY).mood_valence is None
     say(listener)
-    made = services.playlist_create(listener=listener, target=HAPPY)
+    made = playlists.playlist_create(listener=listener, target=HAPPY)
     assert (made.mood_valence, made.mood_arousal) == LOW
-    told = services.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
+    told = playlists.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
     assert (told.mood_valence, told.mood_arousal) == (0.0, 0.0)
     an_hour_passes()
-    again = services.playlist_regenerate(playlist=made, listener=listener)
+    again = playlists.playlist_regenerate(playlist=made, listener=listener)
     assert again.mood_valence is None
 
 
@@ -103,21 +109,21 @@ def test_a_list_keeps_the_mood_it_was_made_in(alice: User, make_songs: SongMaker
 def test_a_rating_is_given_the_mood_that_was_said_and_no_other(alice: User, make_songs: SongMaker) -> None:
     first, second, third = make_songs(3)
     felt = {"user": alice, "felt_valence": 0.5, "felt_arousal": 0.5}
-    assert services.feedback_record(song=first, **felt).rating.mood_valence is None  # type: ignore[arg-type]
+    assert feedback.feedback_record(song=first, **felt).rating.mood_valence is None  # type: ignore[arg-type]
     say(Listener(alice))
-    rating = services.feedback_record(song=second, **felt).rating  # type: ignore[arg-type]
+    rating = feedback.feedback_record(song=second, **felt).rating  # type: ignore[arg-type]
     assert (rating.mood_valence, rating.mood_arousal) == LOW
-    rating = services.feedback_record(song=third, mood=(1.0, -1.0), **felt).rating  # type: ignore[arg-type]
+    rating = feedback.feedback_record(song=third, mood=(1.0, -1.0), **felt).rating  # type: ignore[arg-type]
     assert (rating.mood_valence, rating.mood_arousal) == (1.0, -1.0)
     with pytest.raises(RatingInvalid, match="mood before"):
-        services.feedback_record(song=third, mood=(1.0, 2.0), **felt)  # type: ignore[arg-type]
+        feedback.feedback_record(song=third, mood=(1.0, 2.0), **felt)  # type: ignore[arg-type]
 
 
 def test_a_journeys_start_is_the_mood_before_for_half_an_hour(alice: User, make_songs: SongMaker) -> None:
     make_songs(20, around=(0.0, 0.0), spread=0.9)
-    playlist = services.journey_create(listener=Listener(alice), path=[LOW, (0.5, 0.5)], length=6)
+    playlist = playlists.journey_create(listener=Listener(alice), path=[LOW, (0.5, 0.5)], length=6)
     first, second = (item.song for item in playlist.items.filter(position__lte=2))
-    rating = services.feedback_record(
+    rating = feedback.feedback_record(
         user=alice, song=first, felt_valence=0.5, felt_arousal=0.5, playlist=playlist
     ).rating
     assert (rating.mood_valence, rating.mood_arousal) == LOW
@@ -126,16 +132,16 @@ def test_a_journeys_start_is_the_mood_before_for_half_an_hour(alice: User, make_
     assert rating.target_valence != playlist.target_valence
     an_hour_passes()
     playlist.refresh_from_db()
-    rating = services.feedback_record(user=alice, song=second, liked=True, playlist=playlist).rating
+    rating = feedback.feedback_record(user=alice, song=second, liked=True, playlist=playlist).rating
     assert rating.mood_valence is None
 
 
 def test_a_like_that_comes_later_does_not_move_the_mood(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     say(Listener(alice))
-    services.feedback_record(user=alice, song=song, felt_valence=0.5, felt_arousal=0.5)
-    services.mood_report(listener=Listener(alice), valence=0.9, arousal=0.9)
-    services.feedback_record(user=alice, song=song, liked=True)
+    feedback.feedback_record(user=alice, song=song, felt_valence=0.5, felt_arousal=0.5)
+    moods.mood_report(listener=Listener(alice), valence=0.9, arousal=0.9)
+    feedback.feedback_record(user=alice, song=song, liked=True)
     rating = selectors.rating_of(alice, song)
     assert rating is not None
     assert (rating.mood_valence, rating.mood_arousal) == LOW

@@ -14,10 +14,11 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from recommender import plane, services
 from recommender.models import MoodReport, Playlist
-from recommender.plane import CELLS, encode, varints
-from recommender.services import index_rebuild
+from recommender.pad import encoding
+from recommender.pad.encoding import CELLS, encode, varints
+from recommender.services import playlists, requests
+from recommender.services.indexing import index_rebuild
 from recommender.values import Listener
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 from tests.recommender.conftest import SongMaker, tag
@@ -133,7 +134,7 @@ def test_whoever_has_the_points_is_sent_none_until_a_song_is_new(client: Client,
 
 
 def test_points_of_many_songs_are_small(client: Client, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane.encode, "__kwdefaults__", {"limit": 10})
+    monkeypatch.setattr(encoding.encode, "__kwdefaults__", {"limit": 10})
     make_songs(40)
     dots = decode(client.get(reverse("recommender:pad_points")).content)
     assert (dots.n_songs, int(dots.cells.sum())) == (40, 40)
@@ -272,7 +273,7 @@ def test_a_fragment_brings_the_line_for_the_plane(client: Client, make_songs: So
 def test_a_journey_of_the_service_passes_four_way_points_and_refuses_five(alice: User, make_songs: SongMaker) -> None:
     make_songs(12)
     path = [(-0.5, -0.5), (-0.3, 0.0), (0.0, 0.2), (0.2, 0.3), (0.4, 0.5), (0.6, 0.6)]
-    journey = services.journey_create(listener=Listener(alice), path=path, length=8)
+    journey = playlists.journey_create(listener=Listener(alice), path=path, length=8)
     assert [tuple(point) for point in journey.path] == path
-    with pytest.raises(services.wishes.PlaylistInvalid):
-        services.journey_create(listener=Listener(alice), path=[(-0.9, -0.9), *path])
+    with pytest.raises(requests.PlaylistInvalid):
+        playlists.journey_create(listener=Listener(alice), path=[(-0.9, -0.9), *path])

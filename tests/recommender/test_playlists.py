@@ -13,11 +13,18 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import UNKNOWN_ARTIST, Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import FeltRating, Listen
-from recommender.rows import estimates_playable
-from recommender.services import playlists
+from recommender.retrieval.source import estimates_playable
+from recommender.services import (
+    feedback,
+    indexing,
+    listeners,
+    listening,
+    playlists,
+)
+from recommender.services import playlists as playlist_services
 from recommender.values import Filters, Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order, tag
@@ -27,7 +34,7 @@ from tests.recommender.conftest import HAPPY, SongMaker, order, tag
 
 def test_a_playlist_is_stored_with_reasons(alice: User, make_songs: SongMaker) -> None:
     make_songs(20)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
     items = list(playlist.items.all())
     assert [item.position for item in items] == list(range(1, 9))
     assert all(item.reason.endswith(".") and "70 % sure" in item.reason for item in items)
@@ -38,13 +45,13 @@ def test_a_playlist_is_stored_with_reasons(alice: User, make_songs: SongMaker) -
 def test_songs_of_the_target_come_first(nobody: Listener, make_songs: SongMaker) -> None:
     happy = {song.pk for song in make_songs(15)}
     make_songs(16, around=(-0.6, -0.6))
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=12)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=12)
     assert set(order(playlist)) <= happy
 
 
 def test_a_point_is_a_target_too(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(30, around=(0.0, 0.0), spread=1.0)
-    playlist = services.playlist_create(listener=nobody, target=Target.of_point(-0.5, 0.2), length=6)
+    playlist = playlist_services.playlist_create(listener=nobody, target=Target.of_point(-0.5, 0.2), length=6)
     assert playlist.target_quadrant is None
     assert playlist.title == "Around -0.5, +0.2 (Tense)"
     points = estimates_playable().filter(song_id__in=order(playlist)).values_list("valence", "arousal")
@@ -54,7 +61,8 @@ def test_a_point_is_a_target_too(nobody: Listener, make_songs: SongMaker) -> Non
 def test_the_same_seed_gives_the_same_playlist(alice: User, bob: User, make_songs: SongMaker) -> None:
     make_songs(40)
     first, second = (
-        services.playlist_create(listener=Listener(user), target=HAPPY, length=10, seed=7) for user in (alice, bob)
+        playlist_services.playlist_create(listener=Listener(user), target=HAPPY, length=10, seed=7)
+        for user in (alice, bob)
     )
     assert order(first) == order(second)
 
@@ -62,7 +70,8 @@ def test_the_same_seed_gives_the_same_playlist(alice: User, bob: User, make_song
 def test_without_a_seed_a_new_list_is_another(alice: User, make_songs: SongMaker) -> None:
     make_songs(60, spread=0.05)
     lists = [
-        tuple(order(services.playlist_create(listener=Listener(alice), target=HAPPY, length=10))) for _ in range(3)
+        tuple(order(playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)))
+        for _ in range(3)
     ]
     assert len(set(lists)) > 1
 
@@ -74,13 +83,13 @@ def test_songs_of_nobody_s_name_are_not_one_artist(nobody: Listener, make_songs:
         song.artist = unknown
         song.save()
     named = make_songs(2, around=(-0.6, -0.6))
-    songs = order(services.playlist_create(listener=nobody, target=HAPPY, length=6, seed=1))
+    songs = order(playlist_services.playlist_create(listener=nobody, target=HAPPY, length=6, seed=1))
     assert not set(songs) & {song.pk for song in named}
 
 
 def test_artists_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(30, n_artists=4)
-    songs = order(services.playlist_create(listener=nobody, target=HAPPY, length=20))
+    songs = order(playlist_services.playlist_create(listener=nobody, target=HAPPY, length=20))
     artists = [Song.objects.get(pk=song_id).artist_id for song_id in songs]
     assert all(one != other for one, other in pairwise(artists))
 
@@ -88,11 +97,11 @@ def test_artists_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
 def test_filters_limit_it(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(10)
     jazz = make_songs(3, genre="Jazz", around=(-0.5, -0.5))
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, filters=Filters(genre="jazz"))
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, filters=Filters(genre="jazz"))
     assert set(order(playlist)) == {song.pk for song in jazz}
     assert playlist.filters == {"genre": "jazz"}
     assert playlist.note.startswith("Only 3 tagged songs match these filters, so this list has 3 instead of 12.")
-    by_artist = services.playlist_create(
+    by_artist = playlist_services.playlist_create(
         listener=nobody, target=HAPPY, filters=Filters(artist_id=jazz[0].artist_id), length=1
     )
     assert order(by_artist) == [jazz[0].pk]
@@ -100,14 +109,14 @@ def test_filters_limit_it(nobody: Listener, make_songs: SongMaker) -> None:
 
 def test_a_tiny_catalog_gives_a_shorter_list_that_says_so(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(3)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=12)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=12)
     assert len(order(playlist)) == 3
     assert playlist.note == "Only 3 songs are tagged so far, so this list has 3 instead of 12."
 
 
 def test_an_empty_catalog_gives_an_empty_list_that_says_so(db: None, nobody: Listener) -> None:
     SongFactory(state=Song.State.QUEUED)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     assert order(playlist) == []
     assert playlist.note == "No songs are tagged yet, so this list is empty."
 
@@ -115,19 +124,19 @@ def test_an_empty_catalog_gives_an_empty_list_that_says_so(db: None, nobody: Lis
 def test_songs_far_from_the_target_are_owned_up_to(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(4)
     make_songs(8, around=(-0.6, -0.6))
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=6)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=6)
     assert playlist.note == "2 of them are far from your target, for want of closer ones."
 
 
 @pytest.mark.parametrize("length", [0, -1, 101])
 def test_a_length_out_of_range_is_refused(nobody: Listener, length: int) -> None:
     with pytest.raises(PlaylistInvalid, match=f"1 to 100 songs, not {length}"):
-        services.playlist_create(listener=nobody, target=HAPPY, length=length)
+        playlist_services.playlist_create(listener=nobody, target=HAPPY, length=length)
 
 
 def test_a_playlist_belongs_to_somebody(db: None) -> None:
     with pytest.raises(PlaylistInvalid, match="must belong"):
-        services.playlist_create(listener=Listener(user=None), target=HAPPY)
+        playlist_services.playlist_create(listener=Listener(user=None), target=HAPPY)
 
 
 @pytest.mark.parametrize("point", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("-inf"))])
@@ -143,7 +152,7 @@ def test_songs_played_recently_are_left_out_while_there_are_others(alice: User, 
     songs = make_songs(30)
     for song in songs[:8]:
         ListenFactory(listener=alice, song=song)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
     assert not set(order(playlist)) & {song.pk for song in songs[:8]}
     assert playlist.note == ""
 
@@ -152,7 +161,7 @@ def test_songs_played_recently_come_back_when_too_few_are_left(alice: User, make
     songs = make_songs(6)
     for song in songs[:4]:
         ListenFactory(listener=alice, song=song)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
     assert set(order(playlist)[:2]) == {song.pk for song in songs[4:]}
     assert playlist.note == "4 of them were played recently, because too few others are close to your target."
     assert "played recently" in playlist.items.get(song=songs[0]).reason
@@ -167,15 +176,15 @@ def test_what_others_played_and_what_was_played_last_week_does_not_count(
         ListenFactory(listener=bob, song=song)
         old = ListenFactory(listener=alice, song=song)
         Listen.objects.filter(pk=old.pk).update(started_at=timezone.now() - timedelta(days=8))
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
     assert playlist.note == ""
 
 
 def test_a_browser_session_has_recent_songs_too(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(30)
     for song in songs[:8]:
-        services.listen_record(listener=nobody, song=song)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=10)
+        listening.listen_record(listener=nobody, song=song)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=10)
     assert not set(order(playlist)) & {song.pk for song in songs[:8]}
 
 
@@ -186,33 +195,35 @@ def test_songs_deleted_or_failed_since_the_index_was_built_are_not_offered(
     nobody: Listener, make_songs: SongMaker
 ) -> None:
     songs = make_songs(8)
-    services.index_rebuild()
+    indexing.index_rebuild()
     songs[0].delete()
     Song.objects.filter(pk=songs[1].pk).update(state=Song.State.FAILED)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY, length=8)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=8)
     assert set(order(playlist)) == {song.pk for song in songs[2:]}
 
 
 def test_songs_tagged_since_the_index_was_built_are_offered(nobody: Listener, make_songs: SongMaker) -> None:
-    services.index_rebuild()
+    indexing.index_rebuild()
     songs = make_songs(4)
-    assert set(order(services.playlist_create(listener=nobody, target=HAPPY, length=8))) == {s.pk for s in songs}
-    services.index_rebuild()
+    assert set(order(playlist_services.playlist_create(listener=nobody, target=HAPPY, length=8))) == {
+        s.pk for s in songs
+    }
+    indexing.index_rebuild()
     more = make_songs(3)
-    found = order(services.playlist_create(listener=nobody, target=HAPPY, length=8))
+    found = order(playlist_services.playlist_create(listener=nobody, target=HAPPY, length=8))
     assert set(found) == {song.pk for song in [*songs, *more]}
 
 
 def test_a_song_that_is_analysed_anew_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(2)
     Song.objects.update(state=Song.State.ANALYSING)
-    assert len(order(services.playlist_create(listener=nobody, target=HAPPY))) == len(songs)
+    assert len(order(playlist_services.playlist_create(listener=nobody, target=HAPPY))) == len(songs)
 
 
 def test_only_current_estimates_count(nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     EstimateFactory(song=song, is_current=False, model_version="older", valence=-1.0, arousal=-1.0)
-    item = services.playlist_create(listener=nobody, target=HAPPY).items.get()
+    item = playlist_services.playlist_create(listener=nobody, target=HAPPY).items.get()
     assert (item.felt_valence, item.felt_arousal) > (0.0, 0.0)
 
 
@@ -223,9 +234,9 @@ def test_embeddings_of_another_model_are_not_compared(alice: User, make_songs: S
     tag(old, 0.6, 0.6, model_version="older", embedding_bytes=np.ones(9, "<f4").tobytes())
     songs[0].estimates.get().save()  # The newest estimate names the live model.
     RatingFactory(listener=alice, song=old, felt_valence=-0.5, felt_arousal=-0.5, liked=True)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY, length=7)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=7)
     assert set(order(playlist)) == {song.pk for song in [*songs, old]}
-    services.index_rebuild()
+    indexing.index_rebuild()
     assert selectors.song_heard(old.pk).similar == []
     assert old not in selectors.song_heard(songs[0].pk).similar
 
@@ -249,7 +260,7 @@ def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
         return composition
 
     monkeypatch.setattr(playlists, "compose", compose_and_lose_a_song)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     assert set(order(playlist)) == {song.pk for song in songs[1:]}
 
 
@@ -258,10 +269,10 @@ def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
 
 def test_a_listen_marks_the_item_and_a_double_report_is_one(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(4)
-    playlist = services.playlist_create(listener=nobody, target=HAPPY)
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     item = playlist.items.get(position=1)
-    first = services.listen_record(listener=nobody, song=item.song, playlist=playlist)
-    assert services.listen_record(listener=nobody, song=item.song, playlist=playlist) == first
+    first = listening.listen_record(listener=nobody, song=item.song, playlist=playlist)
+    assert listening.listen_record(listener=nobody, song=item.song, playlist=playlist) == first
     item.refresh_from_db()
     assert item.played_at is not None
     assert Listen.objects.get().session_key == nobody.session_key
@@ -269,12 +280,12 @@ def test_a_listen_marks_the_item_and_a_double_report_is_one(nobody: Listener, ma
 
 def test_signing_in_keeps_what_the_session_made(alice: User, nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(4)[0]
-    playlist = services.playlist_create(listener=nobody, target=HAPPY)
-    others = services.playlist_create(listener=Listener(None, "another-browser"), target=HAPPY)
-    services.listen_record(listener=nobody, song=song)
-    services.session_adopt(user=alice, session_key="")
+    playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
+    others = playlist_services.playlist_create(listener=Listener(None, "another-browser"), target=HAPPY)
+    listening.listen_record(listener=nobody, song=song)
+    listeners.session_adopt(user=alice, session_key="")
     for _ in range(2):
-        services.session_adopt(user=alice, session_key=nobody.session_key)
+        listeners.session_adopt(user=alice, session_key=nobody.session_key)
     assert list(selectors.playlists_of(Listener(alice))) == [playlist]
     assert list(selectors.playlists_of(nobody)) == []
     assert Listen.objects.get().listener == alice
@@ -284,10 +295,10 @@ def test_signing_in_keeps_what_the_session_made(alice: User, nobody: Listener, m
 
 def test_a_deleted_playlist_leaves_ratings_and_listens(alice: User, make_songs: SongMaker) -> None:
     make_songs(4)
-    playlist = services.playlist_create(listener=Listener(alice), target=HAPPY)
+    playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY)
     song = playlist.items.get(position=1).song
-    services.listen_record(listener=Listener(alice), song=song, playlist=playlist)
-    services.feedback_record(user=alice, song=song, liked=True, playlist=playlist)
-    services.playlist_delete(playlist=playlist)
+    listening.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+    feedback.feedback_record(user=alice, song=song, liked=True, playlist=playlist)
+    playlist_services.playlist_delete(playlist=playlist)
     assert Listen.objects.get().playlist is None
     assert FeltRating.objects.get().playlist is None

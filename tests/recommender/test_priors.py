@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from django.core.management import call_command
 
-from recommender.adaptation import Prior
+from recommender.felt_model.prior import Prior
+from recommender.listener.current_prior import current_prior
 from recommender.models import FeltPrior, FeltRating
-from recommender.priors import current_prior
 from recommender.services.priors import MIN_LISTENERS, prior_learn
 from recommender.tasks import prior_learn as prior_learn_task
 from tests.factories import UserFactory

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from recommender import ranking
-from recommender.ranking import (
+from recommender.ranking import lists
+from recommender.ranking.lists import (
     TERM_NAMES,
     Candidates,
     RankedSong,
@@ -134,7 +134,7 @@ def test_songs_are_distinct_and_positions_run_from_one() -> None:
 
 def test_the_list_is_nearer_to_the_target_than_the_catalog() -> None:
     pool = candidates(200)
-    assert np.mean([song.distance for song in songs_of(pool)]) < 0.5 * ranking.distances(pool.felt, TARGET).mean()
+    assert np.mean([song.distance for song in songs_of(pool)]) < 0.5 * lists.distances(pool.felt, TARGET).mean()
 
 
 def test_every_place_has_its_own_target() -> None:
@@ -169,7 +169,7 @@ def test_a_term_decided_if_and_only_if_another_song_would_have_had_the_place_wit
     for seed in range(30):
         pool = everything_at_work(seed)
         first = songs_of(pool, length=1)[0]
-        terms = ranking.terms_at(pool, np.asarray(TARGET), Weights.of(0.3))
+        terms = lists.terms_at(pool, np.asarray(TARGET), Weights.of(0.3))
         for row, name in enumerate(TERM_NAMES):
             winner = int(np.argmax(terms.sum(axis=0) - terms[row]))
             assert (name in first.decided) == (winner != first.row)

@@ -9,7 +9,8 @@ from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from recommender import selectors, services
+from recommender import selectors
+from recommender.services import indexing, playlists
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
@@ -69,7 +70,7 @@ def test_a_word_of_very_many_songs_finds_the_newest_first(monkeypatch: pytest.Mo
 
 def test_a_song_that_failed_is_not_among_the_similar_ones(make_songs: SongMaker) -> None:
     song, *_ = make_songs(5)
-    services.index_rebuild()
+    indexing.index_rebuild()
     first = selectors.song_heard(song.pk).similar[0]
     Song.objects.filter(pk=first.pk).update(state=Song.State.FAILED)
     heard = selectors.song_heard(song.pk)
@@ -89,13 +90,13 @@ def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMake
         assert song not in found
         assert len(found) <= 3
         assert found[0].current_estimates == [estimate]
-        services.index_rebuild()
+        indexing.index_rebuild()
 
 
 def test_a_playlist_is_read_in_few_queries(alice: User, make_songs: SongMaker) -> None:
     make_songs(10)
     listener = Listener(alice)
-    made = services.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q1))
+    made = playlists.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q1))
     with CaptureQueriesContext(connection) as queries:
         playlist = selectors.playlist_visible(listener, made.pk)
         shown = [(item.song.artist.name, item.song.current_estimates[0].quadrant) for item in playlist.items.all()]

@@ -8,9 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
 
-from recommender import selectors, services
+from recommender import selectors
 from recommender.exceptions import ShareNotFound
 from recommender.models import Listen, Playlist
+from recommender.services import feedback, playlists, sharing
 from recommender.values import Listener
 from tests.recommender.conftest import SongMaker, order
 
@@ -20,9 +21,9 @@ def journey(alice: User, make_songs: SongMaker) -> Playlist:
     """A journey of Alice's that began in a bad mood, in which she rated what she heard."""
     make_songs(30, around=(0.0, 0.0), spread=0.9)
     path = [(-0.81, 0.37), (0.6, -0.4)]
-    playlist = services.journey_create(listener=Listener(alice), path=path, length=8, seed=2)
+    playlist = playlists.journey_create(listener=Listener(alice), path=path, length=8, seed=2)
     for item in playlist.items.filter(position__lte=3):
-        services.feedback_record(
+        feedback.feedback_record(
             user=alice, song=item.song, felt_valence=-0.9, felt_arousal=-0.9, liked=False, playlist=playlist
         )
     playlist.refresh_from_db()
@@ -34,14 +35,14 @@ def shared_path(token: str) -> str:
 
 
 def test_a_link_cannot_be_guessed_and_stays_the_same(journey: Playlist) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     assert len(token) == 43
-    assert services.playlist_share(playlist=journey) == token
+    assert sharing.playlist_share(playlist=journey) == token
     assert selectors.playlist_shared(token) == journey
 
 
 def test_it_opens_signed_out_and_plays(client: Client, journey: Playlist) -> None:
-    response = client.get(shared_path(services.playlist_share(playlist=journey)))
+    response = client.get(shared_path(sharing.playlist_share(playlist=journey)))
     page = response.content.decode()
     assert response.status_code == 200
     assert response["X-Robots-Tag"] == "noindex"
@@ -54,7 +55,7 @@ def test_it_opens_signed_out_and_plays(client: Client, journey: Playlist) -> Non
 
 
 def test_it_shows_nothing_of_whoever_shared_it(client: Client, api_anonymous: APIClient, journey: Playlist) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     page = client.get(shared_path(token)).content.decode()
     answer = api_anonymous.get(f"/api/v1/shared/{token}/")
     reasons = [item.reason for item in journey.items.all()]
@@ -75,13 +76,13 @@ def test_a_title_of_ours_does_not_say_where_a_journey_began(journey: Playlist) -
 def test_a_link_that_was_taken_back_is_a_page_with_words(
     client: Client, client_alice: Client, journey: Playlist
 ) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     client_alice.post(reverse("recommender:playlist_unshare", args=[journey.pk]))
     response = client.get(shared_path(token))
     assert response.status_code == 404
     assert "whoever shared the playlist took it back" in response.content.decode()
     journey.refresh_from_db()
-    assert services.playlist_share(playlist=journey) != token
+    assert sharing.playlist_share(playlist=journey) != token
 
 
 @pytest.mark.parametrize("token", ["", "x", "None", "a" * 43, "\x00" * 43, "é" * 43, "%00"])
@@ -94,7 +95,7 @@ def test_a_token_that_never_was_opens_nothing(db: None, token: str) -> None:
 
 
 def test_a_visitor_keeps_a_copy(client_bob: Client, bob: User, journey: Playlist) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     response = client_bob.post(reverse("recommender:shared_copy", args=[token]), follow=True)
     copy = Playlist.objects.get(owner=bob)
     assert "This copy is yours." in response.content.decode()
@@ -103,18 +104,18 @@ def test_a_visitor_keeps_a_copy(client_bob: Client, bob: User, journey: Playlist
     items = list(copy.items.all())
     assert all(item.played_at is None and item.felt_valence is not None for item in items)
     assert not any("step" in item.reason or "you" in item.reason.lower() for item in items)
-    services.playlist_delete(playlist=journey)
+    playlists.playlist_delete(playlist=journey)
     assert client_bob.get(reverse("recommender:playlist_detail", args=[copy.pk])).status_code == 200
 
 
 def test_a_visitor_without_an_account_keeps_a_copy_too(client: Client, journey: Playlist) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     assert client.post(reverse("recommender:shared_copy", args=[token]), follow=True).status_code == 200
     assert Playlist.objects.get(owner=None).session_key == client.session.session_key
 
 
 def test_what_a_visitor_hears_is_the_visitors(client: Client, alice: User, journey: Playlist) -> None:
-    token = services.playlist_share(playlist=journey)
+    token = sharing.playlist_share(playlist=journey)
     before = Listen.objects.filter(listener=alice).count()
     page = client.get(shared_path(token)).content.decode()
     assert f"playlist={journey.pk}" not in page

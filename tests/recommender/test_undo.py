@@ -12,8 +12,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from catalog.models import Song
-from recommender import selectors, services
+from recommender import selectors
 from recommender.models import FeltRating, Playlist
+from recommender.services import (
+    feedback,
+    listening,
+    playlists,
+    sharing,
+)
 from recommender.tasks import playlists_purge
 from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, PlaylistFactory, RatingFactory
@@ -34,7 +40,7 @@ def playlist(alice: User) -> Playlist:
     """A list of Alice's, six songs long."""
     for number in range(12):
         EstimateFactory(seed=number)
-    return services.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=6, seed=1)
+    return playlists.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=6, seed=1)
 
 
 def felt_url(song: Song, what: str = "felt") -> str:
@@ -77,7 +83,7 @@ def test_a_changed_rating_goes_back_to_what_was_said_and_stays_as_old(
     FeltRating.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=40))
     token = token_in(rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="1"))
     # What was heard meanwhile is not taken back with it.
-    services.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
+    listening.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
     client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, headers=HTMX)
     rating = FeltRating.objects.get(listener=alice, song=song)
     assert said(alice, song) == (-0.62, 0.1, True, None)
@@ -103,7 +109,7 @@ def test_a_withdrawn_rating_comes_back_with_where_it_was_given(
 
 def test_what_was_said_since_is_not_overwritten(client_alice: Client, alice: User, song: Song) -> None:
     token = token_in(rate(client_alice, song, **HAPPY_FEELING))
-    services.feedback_record(user=alice, song=song, liked=False)
+    feedback.feedback_record(user=alice, song=song, liked=False)
     page = client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, follow=True).content.decode()
     assert "something else of this song since" in page
     assert said(alice, song) == (0.8, 0.4, False, False)
@@ -185,7 +191,7 @@ def test_a_song_is_put_at_a_place_by_one_step_or_by_dragging(client_alice: Clien
 def test_a_deleted_list_is_gone_for_everybody_and_comes_back(
     client: Client, client_alice: Client, client_bob: Client, alice: User, playlist: Playlist
 ) -> None:
-    shared = reverse("recommender:shared_playlist", args=[services.playlist_share(playlist=playlist)])
+    shared = reverse("recommender:shared_playlist", args=[sharing.playlist_share(playlist=playlist)])
     page = client_alice.post(reverse("recommender:playlist_delete", args=[playlist.pk]), follow=True).content.decode()
     restore = reverse("recommender:playlist_restore", args=[playlist.pk])
     # Once where it was just done, once among those of the last day.

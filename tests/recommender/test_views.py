@@ -10,8 +10,8 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from recommender import services
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.services import playlists
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory
 
@@ -30,7 +30,7 @@ def songs(db: None) -> list[Song]:
 @pytest.fixture
 def alices_playlist(alice: User, songs: list[Song]) -> Playlist:
     """A calm list of Alice's."""
-    return services.playlist_create(
+    return playlists.playlist_create(
         listener=Listener(user=alice), target=Target.of_quadrant(Quadrant.Q4), length=8, seed=3
     )
 

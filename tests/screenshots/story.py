@@ -14,13 +14,9 @@ from emotion.jobs.saliency import attention_request
 from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import current_estimate
 from recommender.models import FeltRating, MoodReport
-from recommender.services import (
-    journey_create,
-    mood_report,
-    playlist_create,
-    playlist_save,
-    playlist_share,
-)
+from recommender.services.moods import mood_report
+from recommender.services.playlists import journey_create, playlist_create, playlist_save
+from recommender.services.sharing import playlist_share
 from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, RatingFactory, UploadFactory, UserFactory
 

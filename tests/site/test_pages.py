@@ -32,12 +32,13 @@ from emotion.models import (
     EmotionEstimate,
     ModelVersion,
 )
-from recommender import services
 from recommender.models import Playlist
+from recommender.services import indexing, moods, sharing
+from recommender.services import playlists as playlist_services
 from recommender.values import Listener, Target
 from tests.factories import MODEL_VERSION, EstimateFactory, ListenFactory, RatingFactory, UploadFactory, WorkerFactory
 from tests.training.made_models import made_run_folder
-from training import registry
+from training.registry import services
 
 MOST_QUERIES = 10
 FIRST_LOAD_BYTES = 200_000
@@ -60,17 +61,17 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
     estimates = [EstimateFactory(quadrant=Quadrant(n % 4 + 1), song__year=1960 + n, seed=n) for n in range(N_SONGS)]
     songs = [estimate.song for estimate in estimates]
     _hearings(estimates)
-    services.index_rebuild()
+    indexing.index_rebuild()
     WorkerFactory()
     for song in songs[:N_RATINGS]:
         rating = RatingFactory(listener=alice, song=song)
         ListenFactory(listener=alice, song=song)
         UploadFactory(owner=cleo, song=song)
     playlists = [_playlist(alice, n) for n in range(N_PLAYLISTS)]
-    mood = services.mood_report(listener=Listener(alice), valence=0.2, arousal=0.1)
+    mood = moods.mood_report(listener=Listener(alice), valence=0.2, arousal=0.1)
     duplicate = UploadFactory(owner=cleo, song=songs[0], outcome=Upload.Outcome.DUPLICATE)
     unfinished = UploadSession.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
-    model = registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1")).model
+    model = services.model_import_run(folder=made_run_folder(tmp_path, "mine-1")).model
     ModelVersion.objects.filter(pk=model.pk).update(state=ModelVersion.State.LIVE, live_since=timezone.now())
     return {
         "songs/": songs[0].pk,
@@ -80,7 +81,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "/export/": "m3u8",
         "/items/": songs[0].pk,
         "/songs/": songs[0].pk,
-        "shared/": services.playlist_share(playlist=playlists[0]),
+        "shared/": sharing.playlist_share(playlist=playlists[0]),
         "me/ratings/": rating.pk,
         "me/moods/": mood.pk,
         "me/export/": "json",
@@ -103,7 +104,7 @@ def _hearings(estimates: list[EmotionEstimate]) -> None:
 
 def _playlist(owner: User, seed: int) -> Playlist:
     target = Target.of_point(0.8 - seed / 10, 0.5)
-    return services.playlist_create(listener=Listener(owner), target=target, seed=seed)
+    return playlist_services.playlist_create(listener=Listener(owner), target=target, seed=seed)
 
 
 def routes(patterns: list[URLPattern | URLResolver], before: str = "") -> Iterator[str]:

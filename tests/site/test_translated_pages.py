@@ -16,8 +16,13 @@ from django.utils import translation
 from catalog.models import Song, Upload
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate
-from recommender import services
 from recommender.models import Playlist
+from recommender.services import (
+    feedback,
+    moods,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory, UserFactory, WorkerFactory
 from tests.site.page_reader import differing, english_in
@@ -69,14 +74,14 @@ def site(db: None) -> Site:
     listener = Listener(user=user)
     with translation.override("de"):
         for number, song in enumerate(songs[:12]):
-            services.feedback_record(
+            feedback.feedback_record(
                 user=user, song=song, felt_valence=0.35 - number / 20, felt_arousal=0.15, liked=number % 3 == 0
             )
-        services.mood_report(listener=listener, valence=-0.45, arousal=0.25)
-        services.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q4), length=5)
-        playlist = services.journey_create(listener=listener, path=[(-0.45, 0.55), (0.65, -0.35)], length=4)
-        services.feedback_record(user=user, song=songs[12], felt_nothing=True)
-    return Site(user, songs[0], playlist, services.playlist_share(playlist=playlist), refused)
+        moods.mood_report(listener=listener, valence=-0.45, arousal=0.25)
+        playlists.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q4), length=5)
+        playlist = playlists.journey_create(listener=listener, path=[(-0.45, 0.55), (0.65, -0.35)], length=4)
+        feedback.feedback_record(user=user, song=songs[12], felt_nothing=True)
+    return Site(user, songs[0], playlist, sharing.playlist_share(playlist=playlist), refused)
 
 
 def _song(number: int, user: User) -> Song:

@@ -30,7 +30,7 @@ def shipped(settings: Settings, tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def live(shipped: Path, db: None) -> ModelVersion:
     """The shipped model, registered and live."""
-    from training.registry import shipped_register
+    from training.registry.services import shipped_register
 
     imported = shipped_register()
     assert imported is not None

@@ -14,7 +14,7 @@ from emotion.inference import checkpoint
 from emotion.inference.mel import MelConfig
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from tests.training.made_run import made_predictions
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
 
 SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)

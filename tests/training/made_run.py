@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.predict import softmax
 from emotion.inference.quadrants import Quadrant
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
 
 # Clips, artists, and whether valence and arousal are rated.
 SOURCES = {"4qaed": (240, 150, False), "emomusic": (180, 80, True), "emopia": (140, 50, False)}

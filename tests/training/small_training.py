@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from emotion.inference.mel import MelConfig
-from training.augment import AugmentConfig
-from training.images import ImageSet
-from training.job import Job, SupervisedConfig
-from training.processes import alone
-from training.supervised import Outcome, train
+from training.data.augment import AugmentConfig
+from training.fit.config import Job, SupervisedConfig
+from training.fit.images import ImageSet
+from training.fit.loop import Outcome, train
+from training.fit.processes import alone
 
 MEL = MelConfig(image_size=16)
 SHORT = SupervisedConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)

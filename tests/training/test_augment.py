@@ -15,15 +15,15 @@ from torch import Tensor
 
 from emotion.inference.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
-from training import augment as changes
-from training.augment import (
+from training.data import augment as changes
+from training.data.augment import (
     AugmentConfig,
     augment,
     mixup,
     soft_quadrants,
 )
-from training.cache import images_of
-from training.images import ImageSet
+from training.data.cache import images_of
+from training.fit.images import ImageSet
 
 OFF = AugmentConfig.off()
 MEL = MelConfig(window_s=6.0, image_size=128)

@@ -23,8 +23,8 @@ from emotion.inference.mel import MelConfig, log_mel_image
 from emotion.inference.network import NetworkConfig
 from emotion.inference.predict import Predictor
 from tests.audio_fixtures import make_audio, make_waveform
-from training import cache
-from training.cache import ImageCacheError, images_of, to_device
+from training.data import cache
+from training.data.cache import ImageCacheError, images_of, to_device
 
 CONFIG = MelConfig(image_size=32, n_mels=48)
 _FORK = multiprocessing.get_context("fork")

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from tests.training.made_run import made_predictions
-from training.comparison import (
+from training.evaluation.comparison import (
     compare,
     compare_systems,
     corrected_t_test,
@@ -14,7 +14,7 @@ from training.comparison import (
     mcnemar,
     protocol_gap,
 )
-from training.predictions import Predictions
+from training.evaluation.predictions import Predictions
 
 
 def spoilt(predictions: Predictions, dataset: str, share: float) -> Predictions:

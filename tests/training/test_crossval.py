@@ -13,19 +13,19 @@ from emotion.inference.mel import MelConfig
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
 from tests.training.made_run import made_predictions
-from training.crossval import (
+from training.data.folds import Fold, Folds, SplitError
+from training.datasets import Clip
+from training.evaluation.metrics import accuracy_of, confusion_of
+from training.fit.config import SupervisedConfig
+from training.fit.cross_validation import (
     Study,
     cross_validate,
     gap,
     reference_lift,
 )
-from training.datasets import Clip
-from training.folds import Fold, Folds, SplitError
-from training.images import ImageSet
-from training.job import SupervisedConfig
-from training.metrics import accuracy_of, confusion_of
-from training.processes import alone
-from training.runs import CHECKPOINT, RunFolder
+from training.fit.images import ImageSet
+from training.fit.processes import alone
+from training.fit.run_folder import CHECKPOINT, RunFolder
 
 MEL = MelConfig(window_s=6.0, image_size=32)
 N = 24

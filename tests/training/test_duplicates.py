@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from emotion.exceptions import AudioUnreadableError
 from tests.audio_fixtures import make_audio
-from training import duplicates
-from training.datasets import DATASETS
-from training.duplicates import (
+from training.data import duplicates
+from training.data.duplicates import (
     Match,
     duplicate_groups,
     find_matches,
@@ -21,7 +20,8 @@ from training.duplicates import (
     landmarks,
     landmarks_of,
 )
-from training.splits import artist_grouped_folds
+from training.data.splits import artist_grouped_folds
+from training.datasets import DATASETS
 
 RATE_HZ = 22_050
 SCALE_HZ = 220.0 * 2 ** (np.array([0, 2, 4, 5, 7, 9, 11, 12, 14, 16, 17, 19]) / 12)

@@ -16,9 +16,9 @@ from emotion.inference.checkpoint import (
 from emotion.inference.mel import MelConfig
 from emotion.inference.network import NetworkConfig
 from tests.training.made_run import made_predictions, made_run
-from training import flagship
-from training.metrics import score
-from training.report import card_page, scores_table
+from training.evaluation.metrics import score
+from training.evaluation.report.card import card_page, scores_table
+from training.recipes.distilled_b3 import evaluation
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def test_weights_are_scored_through_the_serving_code(
         asked.append(SimpleNamespace(weights=weights, **given))
         return {"4qaed": score(truth, np.eye(4)[truth] * 0.6 + 0.1, np.arange(40))}
 
-    monkeypatch.setattr(flagship, "evaluate", evaluate)
+    monkeypatch.setattr(evaluation, "evaluate", evaluate)
     weights = write_weights(
         tmp_path,
         {"datasets": {}, "split": {"protocol": "p", "sha256": "s"}, "test": {"model": {}}},

@@ -4,7 +4,7 @@ from scipy import stats
 from sklearn.metrics import f1_score, precision_score, r2_score, recall_score, root_mean_squared_error
 
 from tests.training.made_run import made_predictions
-from training.metrics import (
+from training.evaluation.metrics import (
     expected_calibration_error,
     fit_temperature,
     reliability,

@@ -10,14 +10,14 @@ from django.test import Client
 from emotion.models import ModelVersion
 from tests.site.page_reader import differing, english_in
 from tests.training.made_models import made_run_folder
-from training import registry
 from training.models import Retraining
+from training.registry import services
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_pages_of_models_are_german(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
-    registry.model_import_run(folder=made_run_folder(tmp_path, "kandidat-1", bias=1.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, "kandidat-1", bias=1.0))
     other = ModelVersion.objects.exclude(pk=live.pk).get()
     Retraining.objects.create(recipe="refit")
     found = []

@@ -19,8 +19,7 @@ from emotion.selectors import live_model
 from emotion.services import labels
 from tests.factories import EstimateFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
-from training import promotion, registry
-from training.charts import (
+from training.evaluation.charts import (
     BOTTOM,
     LEFT,
     RIGHT,
@@ -28,10 +27,11 @@ from training.charts import (
     curve_chart,
     reliability_chart,
 )
+from training.evaluation.predictions import Predictions
+from training.evaluation.side_by_side import side_by_side
 from training.models import ModelEvent, Retraining
-from training.predictions import Predictions
+from training.registry import promotion, services
 from training.selectors import agreement_by_week
-from training.side_by_side import side_by_side
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +39,7 @@ MODELS = "/models/"
 
 
 def candidate(tmp_path: Path, version: str = "mine-1", predictions: Predictions | None = None) -> ModelVersion:
-    registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=1.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=1.0))
     return promotion.gate_check(version=version)
 
 
@@ -134,7 +134,7 @@ def test_more_models_cost_no_more_queries(
     live: ModelVersion, client_staff: Client, tmp_path: Path, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for number in range(4):
-        registry.model_import_run(folder=made_run_folder(tmp_path, f"mine-{number}"))
+        services.model_import_run(folder=made_run_folder(tmp_path, f"mine-{number}"))
     with django_assert_max_num_queries(20):
         page(client_staff)
 
@@ -160,7 +160,7 @@ def test_a_model_shows_its_scores_curves_and_calibration(
 def test_a_model_without_scores_says_so(live: ModelVersion, client_staff: Client, tmp_path: Path) -> None:
     from tests.training.made_models import made_weights
 
-    bare = registry.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0)).model
+    bare = services.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0)).model
     shown = page(client_staff, reverse("training:model_detail", args=[bare.pk]))
     assert "It came without scores." in shown
     assert "without predictions and without a history" in shown

@@ -12,20 +12,23 @@ import torch
 
 from emotion.inference.checkpoint import load
 from tests.training.made_qaed import SMALL_RUN, made_qaed
-from training import paper
-from training.augment import AugmentConfig
-from training.folds import Folds, SplitError
-from training.job import SupervisedConfig
-from training.paper import PaperConfig, PaperError, protocol
-from training.processes import alone
-from training.report.run import read_run
-from training.runs import CHECKPOINT, RunFolder, to_toml
+from training.data.augment import AugmentConfig
+from training.data.folds import Folds, SplitError
+from training.evaluation.report.run import read_run
+from training.fit.config import SupervisedConfig
+from training.fit.processes import alone
+from training.fit.run_folder import CHECKPOINT, RunFolder, to_toml
+from training.recipes.paper import config as config_module
+from training.recipes.paper import plan as plan_module
+from training.recipes.paper import protocol
+from training.recipes.paper import protocol as protocol_module
+from training.recipes.paper.config import PaperConfig, PaperError
 
 SHIPPED = Path(__file__).resolve().parents[2] / "training" / "configs" / "paper.toml"
 
 
 def config(**changes: Any) -> PaperConfig:
-    return paper.config_from({**SMALL_RUN, **changes})
+    return config_module.config_from({**SMALL_RUN, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -33,16 +36,16 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_qaed(tmp_path_factory.mktemp("data"))
 
 
-def plan(given: PaperConfig, data_root: Path) -> tuple[paper.Plan, list[str]]:
+def plan(given: PaperConfig, data_root: Path) -> tuple[plan_module.Plan, list[str]]:
     said: list[str] = []
-    return paper.plan(given, data_root=data_root, work_dir=data_root / "work", say=said.append), said
+    return plan_module.plan(given, data_root=data_root, work_dir=data_root / "work", say=said.append), said
 
 
 # --- The configuration --------------------------------------------------------------------------------------------
 
 
 def test_the_shipped_configuration_is_the_papers() -> None:
-    found = paper.config_from(tomllib.loads(SHIPPED.read_text()))
+    found = config_module.config_from(tomllib.loads(SHIPPED.read_text()))
     assert set(found.datasets) == {"4qaed", "pmemo", "emomusic", "bimodal"}
     assert found.training == SupervisedConfig(
         epochs=50, batch_size=32, optimiser="adam", learning_rate=1e-5, patience=5
@@ -89,7 +92,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(change: dict[str, Any], 
 
 def test_what_a_configuration_lacks_is_named() -> None:
     with pytest.raises(PaperError, match="it lacks version, seed"):
-        paper.config_from({"datasets": ["4qaed"]})
+        config_module.config_from({"datasets": ["4qaed"]})
 
 
 # --- Clips and folds ----------------------------------------------------------------------------------------------
@@ -129,7 +132,7 @@ def test_a_source_with_too_few_of_a_class_is_left_out(data_root: Path) -> None:
         plan(config(test_share=0.1), data_root)
     said: list[str] = []
     with pytest.raises(PaperError):
-        paper.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, say=said.append)
+        plan_module.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, say=said.append)
     assert "4qaed is left out: its smallest class has 6 clips; 10 are needed" in said[0]
 
 
@@ -189,7 +192,9 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFo
     given = config(training={"epochs": 1, "batch_size": 8, "bf16": False})
     folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "made", to_toml(SMALL_RUN), {"version": given.version})
     work = data_root / "work"
-    paper.run(given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None)
+    protocol_module.run(
+        given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None
+    )
     return folder
 
 
@@ -261,7 +266,7 @@ def test_its_best_weights_are_served_and_its_report_reads_it(finished: RunFolder
 
 def test_an_estimate_says_what_a_run_takes(data_root: Path) -> None:
     ours, _ = plan(config(), data_root)
-    told = "\n".join(paper.estimate(config(), ours, alone("cpu")))
+    told = "\n".join(protocol_module.estimate(config(), ours, alone("cpu")))
     assert "4qaed: 24 clips" in told
     assert "paper: 9 train, 9 validation, 6 test, 2 folds" in told
     assert "images/s on cpu: at most" in told

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.made_run import made_predictions
-from training.probe import name_the_dataset, probe_run
+from training.evaluation.dataset_probe import name_the_dataset, probe_run
 
 
 def made(shift: float, n: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

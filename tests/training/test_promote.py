@@ -18,11 +18,11 @@ from emotion.selectors import live_model
 from emotion.services import serving
 from tests.factories import EstimateFactory
 from tests.training.made_models import held_out, made_run_folder, made_weights, overconfident, worse
-from training import promotion, registry
+from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
-from training.gate import CRITERIA
 from training.models import ModelEvent
-from training.predictions import Predictions
+from training.registry import promotion, services
+from training.registry.gate import CRITERIA
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def candidate(tmp_path: Path, version: str, predictions: Predictions | None = None, bias: float = 1.0) -> ModelVersion:
-    registry.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
+    services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
     return promotion.gate_check(version=version)
 
 
@@ -79,12 +79,12 @@ def test_calibration_may_be_bad_where_the_live_one_is_as_bad(
     shipped: Path, tmp_path: Path, settings: Settings, db: None
 ) -> None:
     overconfident(held_out()).save(shipped.with_suffix(".predictions.npz"))
-    registry.shipped_register()
+    services.shipped_register()
     assert failed(candidate(tmp_path, "mine-1", overconfident(held_out()))) == []
 
 
 def test_without_clips_in_common_nothing_is_known_and_nothing_passes(live: ModelVersion, tmp_path: Path) -> None:
-    registry.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0))
+    services.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0))
     model = promotion.gate_check(version="bare-1")
     assert failed(model) == ["comparable", "not_worse", "calibrated"]
     assert "came without predictions" in model.gate["verdicts"][1]["sentence"]
@@ -102,7 +102,7 @@ def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: Mode
     folder = made_run_folder(tmp_path, "mine-1", bias=1.0)
     card = folder / "mine-1.json"
     card.write_text(card.read_text().replace('"efficientnet-b0"', '"efficientnet-b1"'))
-    registry.model_import_run(folder=folder)
+    services.model_import_run(folder=folder)
     model = promotion.gate_check(version="mine-1")
     assert failed(model) == ["serves"]
     assert model.gate["verdicts"][0]["sentence"].startswith("It cannot serve:")
@@ -133,7 +133,7 @@ def test_verdicts_against_another_live_model_no_longer_count(live: ModelVersion,
 
 
 def test_an_unchecked_or_damaged_model_is_refused(live: ModelVersion, tmp_path: Path) -> None:
-    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
     with pytest.raises(PromotionRefused, match="was not checked at the gate yet"):
         promotion.model_promote(version="mine-1")
     model = promotion.gate_check(version="mine-1")
@@ -213,8 +213,8 @@ def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion
 
 
 def test_the_commands_promote_and_roll_back(live: ModelVersion, tmp_path: Path) -> None:
-    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
-    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-2", worse(held_out(), "4qaed"), bias=2.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-2", worse(held_out(), "4qaed"), bias=2.0))
     out = StringIO()
     call_command("promote", "mine-1", stdout=out)
     assert "Model mine-1 is live." in out.getvalue()
@@ -258,7 +258,7 @@ def test_of_two_promotions_at_once_one_wins(live: ModelVersion, tmp_path: Path) 
 def test_the_check_runs_in_a_worker_and_may_run_twice(live: ModelVersion, tmp_path: Path) -> None:
     from training.tasks import gate_check
 
-    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
     promotion.gate_check_request(version="mine-1")
     assert "queued_at" in ModelVersion.objects.get(version="mine-1").gate
     gate_check("mine-1")

@@ -27,19 +27,19 @@ from emotion.models import (
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
 from emotion.services import serving
 from mer_site.celery import app as celery_app
-from recommender.index import SongIndex
-from recommender.rows import (
+from recommender.index.songs import SongIndex
+from recommender.retrieval.source import (
     columns_of,
     estimates_playable,
     n_dimensions_of,
     rows_state,
 )
-from recommender.services import playlist_create
+from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
 from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
-from training.registry import live_lock, model_go_live
+from training.registry.services import live_lock, model_go_live
 
 pytestmark = pytest.mark.django_db
 

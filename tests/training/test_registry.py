@@ -14,16 +14,16 @@ from pytest_django import Settings
 from emotion.models import ModelVersion
 from emotion.selectors import live_model, served_model, served_version
 from tests.training.made_models import held_out, made_run_folder, made_weights
-from training import promotion, registry
+from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError
 from training.models import ModelEvent
-from training.predictions import Predictions
+from training.registry import promotion, services
 
 pytestmark = pytest.mark.django_db
 
 
 def test_the_shipped_model_is_registered_once_and_is_live(shipped: Path, settings: Settings) -> None:
-    first, again = registry.shipped_register(), registry.shipped_register()
+    first, again = services.shipped_register(), services.shipped_register()
     assert first is not None
     assert again is not None
     assert (first.is_new, again.is_new) == (True, False)
@@ -32,7 +32,7 @@ def test_the_shipped_model_is_registered_once_and_is_live(shipped: Path, setting
     assert model.weights == Path(settings.MOODPLANE_MODELS_DIR) / "shipped-1" / "shipped-1.safetensors"
     assert model.weights.read_bytes() == shipped.read_bytes()
     assert model.predictions.is_file()
-    assert registry.model_files_problem(model) == ""
+    assert services.model_files_problem(model) == ""
     assert served_model().weights == model.weights
 
 
@@ -44,12 +44,12 @@ def test_a_pinned_file_serves_whatever_is_live(live: ModelVersion, settings: Set
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "pinned-1")
     settings.MOODPLANE_WEIGHTS_PINNED = True
     assert served_version() == "pinned-1"
-    assert registry.shipped_register() is None
+    assert services.shipped_register() is None
 
 
 def test_an_upgrade_brings_its_model_along(live: ModelVersion, settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
-    assert registry.shipped_register() is not None
+    assert services.shipped_register() is not None
     newer = live_model()
     assert newer is not None
     assert (newer.version, newer.live_before) == ("shipped-2", live)
@@ -57,14 +57,14 @@ def test_an_upgrade_brings_its_model_along(live: ModelVersion, settings: Setting
     assert live.state == ModelVersion.State.RETIRED
     # Whoever goes back to the older one is not overruled by the next start.
     promotion.model_rollback()
-    registry.shipped_register()
+    services.shipped_register()
     assert live_model() == live
 
 
 def test_beside_a_promoted_model_an_upgrade_is_only_offered(
     live: ModelVersion, settings: Settings, tmp_path: Path
 ) -> None:
-    registry.model_import_run(folder=made_run_folder(tmp_path, "mine-1"))
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-1"))
     promotion.gate_check(version="mine-1")
     promotion.model_promote(version="mine-1")
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
@@ -77,7 +77,7 @@ def test_beside_a_promoted_model_an_upgrade_is_only_offered(
 
 def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: User, tmp_path: Path) -> None:
     folder = made_run_folder(tmp_path, "mine-1")
-    imported = registry.model_import_run(folder=folder, user=staff)
+    imported = services.model_import_run(folder=folder, user=staff)
     report = imported.model.report
     assert list(report["scores"]) == ["4qaed", "emomusic", "emopia"]
     assert report["n"] == len(held_out())
@@ -88,7 +88,7 @@ def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: Us
     assert report["curves"][0]["lines"]["0"] == pytest.approx([1.4, 1.3, 1.2, 1.1, 1.0, 0.9])
     assert sum(part["n"] for part in report["reliability"]) == report["n"]
     assert report["run"]["seed"] == 1
-    assert registry.model_import_run(folder=folder).is_new is False
+    assert services.model_import_run(folder=folder).is_new is False
     event = ModelEvent.objects.get(model=imported.model)
     assert (event.kind, event.by) == ("imported", staff)
 
@@ -97,7 +97,7 @@ def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(setting
     from emotion.inference.checkpoint import shipped_weights
 
     weights = shipped_weights()
-    report = registry.model_import_weights(weights=weights).model.report
+    report = services.model_import_weights(weights=weights).model.report
     card = json.loads(weights.with_suffix(".json").read_text())
     said = Predictions.load(weights.with_suffix(".predictions.npz"))
     assert set(said.protocol) == {"held_out"}
@@ -109,40 +109,40 @@ def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(setting
 
 def test_another_file_of_the_same_version_is_refused(live: ModelVersion, tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match="There is another model shipped-1 already"):
-        registry.model_import_weights(weights=made_weights(tmp_path, "shipped-1", bias=1.0))
+        services.model_import_weights(weights=made_weights(tmp_path, "shipped-1", bias=1.0))
 
 
 def test_a_damaged_copy_is_noticed_and_an_import_mends_it(live: ModelVersion, shipped: Path) -> None:
     live.weights.write_bytes(b"rubbish")
-    assert "its hash differs" in registry.model_files_problem(live)
-    registry.model_import_weights(weights=shipped)
-    assert registry.model_files_problem(live) == ""
+    assert "its hash differs" in services.model_files_problem(live)
+    services.model_import_weights(weights=shipped)
+    assert services.model_files_problem(live) == ""
     live.weights.unlink()
-    assert "cannot be read" in registry.model_files_problem(live)
+    assert "cannot be read" in services.model_files_problem(live)
 
 
 def test_what_is_no_model_is_refused_and_leaves_nothing(settings: Settings, db: None, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ModelFileError, match="holds no weights: expected the folder of a finished run"):
-        registry.model_import_run(folder=empty)
+        services.model_import_run(folder=empty)
     weights = made_weights(tmp_path / "a", "good-1")
     weights.with_suffix(".json").unlink()
     with pytest.raises(ModelFileError, match=r"card .* is missing"):
-        registry.model_import_weights(weights=weights)
+        services.model_import_weights(weights=weights)
     weights = made_weights(tmp_path / "b", "good-2")
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(ModelFileError, match="hash differs"):
-        registry.model_import_weights(weights=weights)
+        services.model_import_weights(weights=weights)
     weights = made_weights(tmp_path / "c", "good-3")
     card = json.loads(weights.with_suffix(".json").read_text())
     weights.with_suffix(".json").write_text(json.dumps({**card, "version": "../../etc"}))
     with pytest.raises(ModelFileError, match=r"names the version '\.\./\.\./etc'"):
-        registry.model_import_weights(weights=weights)
+        services.model_import_weights(weights=weights)
     folder = made_run_folder(tmp_path, "good-4")
     (folder / "predictions.npz").write_bytes(b"rubbish")
     with pytest.raises(ModelFileError, match="cannot be read"):
-        registry.model_import_run(folder=folder)
+        services.model_import_run(folder=folder)
     assert not ModelVersion.objects.exists()
     assert not list(Path(settings.MOODPLANE_MODELS_DIR).rglob("*.part"))
 
@@ -154,9 +154,9 @@ def test_a_full_disk_leaves_no_half_file_and_no_row(
         target.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.registry.shutil.copyfile", full)
+    monkeypatch.setattr("training.registry.services.shutil.copyfile", full)
     with pytest.raises(ModelFileError, match=r"could not be copied .* No space left"):
-        registry.shipped_register()
+        services.shipped_register()
     assert not ModelVersion.objects.exists()
     assert not [path for path in Path(settings.MOODPLANE_MODELS_DIR).rglob("*") if path.is_file()]
 
@@ -166,7 +166,7 @@ def test_a_models_directory_that_cannot_be_made_is_named(shipped: Path, settings
     blocked.write_text("in the way")
     settings.MOODPLANE_MODELS_DIR = blocked / "models"
     with pytest.raises(ModelFileError, match="cannot be made: Not a directory; see MOODPLANE_MODELS_DIR"):
-        registry.shipped_register()
+        services.shipped_register()
 
 
 def test_the_command_imports_checks_and_lists(live: ModelVersion, tmp_path: Path) -> None:

@@ -13,27 +13,27 @@ from emotion.inference.network import NetworkConfig
 from emotion.inference.quadrants import Quadrant
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
-from training.comparison import compare_systems
 from training.datasets import DATASETS
-from training.metrics import score
-from training.report import Table, card_page, scores_table
-from training.report.errors import (
+from training.evaluation.comparison import compare_systems
+from training.evaluation.metrics import score
+from training.evaluation.report.card import card_page, scores_table
+from training.evaluation.report.errors import (
     by_arousal,
     by_genre,
     by_loudness,
     surest_mistakes,
 )
-from training.report.examples import all_labels, example_images
-from training.report.page import Extras, report_page
-from training.report.run import (
+from training.evaluation.report.examples import all_labels, example_images
+from training.evaluation.report.page import Extras, report_page
+from training.evaluation.report.run import (
     Label,
     NotInRunError,
     no_predictions,
     read_run,
 )
-from training.report.scores import scores_by_protocol
-from training.report.table import figure
-from training.report.tables import (
+from training.evaluation.report.scores import scores_by_protocol
+from training.evaluation.report.table import Table, figure
+from training.evaluation.report.tables import (
     axis_table,
     class_table,
     fold_table,

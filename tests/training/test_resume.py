@@ -19,7 +19,7 @@ from torch import Tensor
 
 from emotion.exceptions import CheckpointError
 from tests.training.small_training import MEL, RANDOM, SHORT, job, run, same
-from training import resume, supervised
+from training.fit import loop, resume
 
 # --- Checkpoints --------------------------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ LONG = replace(RANDOM, epochs=4, checkpoint_steps=2, optimiser="adamw", schedule
 def _train_and_write(folder: Path, kill_in_write: int) -> None:
     """Train to the end; the process is killed in the middle of the numbered checkpoint, if any."""
     torch.set_num_threads(1)
-    step, save, written = supervised._Fit._step, torch.save, 0
+    step, save, written = loop._Fit._step, torch.save, 0
 
     def slow_step(self: Any, rows: Any) -> None:
         step(self, rows)
@@ -108,7 +108,7 @@ def _train_and_write(folder: Path, kill_in_write: int) -> None:
                 file.truncate(path.stat().st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    supervised._Fit._step, torch.save = slow_step, save_half
+    loop._Fit._step, torch.save = slow_step, save_half
     (folder / "begun").touch()
     network, _ = run(job(LONG, checkpoint=folder / "checkpoint.pt"))
     torch.save = save

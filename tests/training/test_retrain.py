@@ -27,11 +27,12 @@ from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
-from training import recipes, retrain
+from training.data.local_labels import own_labels
 from training.exceptions import RetrainBusy, RetrainRefused
 from training.models import Retraining
-from training.own import own_labels
-from training.recipes import Recipe, RetrainJob, Say
+from training.recipes import registry
+from training.recipes.registry import Recipe, RetrainJob, Say
+from training.registry import retraining
 
 pytestmark = pytest.mark.django_db
 
@@ -70,7 +71,7 @@ def label(settings: Settings, recording: Path) -> Labeller:
 @pytest.fixture
 def enough(label: Labeller) -> list[Song]:
     """As many labels as are needed where no data set is."""
-    return [song for quadrant in Quadrant for song in label(retrain.MIN_OWN_SONGS_PER_QUADRANT, quadrant)]
+    return [song for quadrant in Quadrant for song in label(retraining.MIN_OWN_SONGS_PER_QUADRANT, quadrant)]
 
 
 def tiny_refit(job: RetrainJob, say: Say) -> None:
@@ -100,8 +101,8 @@ TINY = Recipe("One layer, three steps.", tiny_refit)
 
 
 def run(recipe: Recipe = TINY, user: User | None = None, **options: bool) -> Retraining:
-    row = retrain.retraining_request(user=user, queue=False)
-    return retrain.retraining_run(pk=row.pk, recipe=recipe, **options)
+    row = retraining.retraining_request(user=user, queue=False)
+    return retraining.retraining_run(pk=row.pk, recipe=recipe, **options)
 
 
 # --- What is learned from -----------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ def test_every_change_of_a_label_changes_the_fingerprint(label: Labeller, alice:
 
 
 def test_too_little_is_refused_with_the_threshold(live: ModelVersion, label: Labeller) -> None:
-    label(retrain.MIN_OWN_SONGS_PER_QUADRANT, Quadrant.Q1)
+    label(retraining.MIN_OWN_SONGS_PER_QUADRANT, Quadrant.Q1)
     label(3, Quadrant.Q2)
     row = run()
     assert row.state == "refused"
@@ -240,9 +241,9 @@ def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song])
     assert run().state == "done"
 
 
-@pytest.mark.parametrize("name", list(recipes.RECIPES))
+@pytest.mark.parametrize("name", list(registry.RECIPES))
 def test_a_live_model_of_another_recipe_is_refused(live: ModelVersion, enough: list[Song], name: str) -> None:
-    row = run(recipes.RECIPES[name])
+    row = run(registry.RECIPES[name])
     assert row.state == "refused", row.log
     assert "The live model cannot be retrained by this recipe" in row.outcome
 
@@ -257,26 +258,26 @@ def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: 
 
 
 def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
-    waiting = retrain.retraining_request(queue=False)
+    waiting = retraining.retraining_request(queue=False)
     with pytest.raises(RetrainBusy, match="under way already"):
-        retrain.retraining_request()
-    assert retrain.retraining_cancel(pk=waiting.pk)
-    assert not retrain.retraining_cancel(pk=waiting.pk)
-    taken = retrain.retraining_run(pk=waiting.pk, recipe=TINY)
+        retraining.retraining_request()
+    assert retraining.retraining_cancel(pk=waiting.pk)
+    assert not retraining.retraining_cancel(pk=waiting.pk)
+    taken = retraining.retraining_run(pk=waiting.pk, recipe=TINY)
     assert taken.state == "skipped"
     with pytest.raises(RetrainRefused, match="no recipe “magic”; choose one of refit, whole"):
-        retrain.retraining_request(recipe="magic")
+        retraining.retraining_request(recipe="magic")
 
 
 def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> None:
-    row = retrain.retraining_request(queue=False)
+    row = retraining.retraining_request(queue=False)
     now = timezone.now()
     Retraining.objects.filter(pk=row.pk).update(state="running", beat_at=now)
-    retrain.retraining_reap()
+    retraining.retraining_reap()
     assert Retraining.objects.get().state == "running"
     Retraining.objects.filter(pk=row.pk).update(beat_at=now - timedelta(seconds=91))
     # Whoever asks next need not wait for the scheduler.
-    next_one = retrain.retraining_request(queue=False)
+    next_one = retraining.retraining_request(queue=False)
     row.refresh_from_db()
     assert row.state == "failed"
     assert "was killed, ran out of memory" in row.outcome
@@ -288,7 +289,7 @@ def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion, monkeypatch:
 
     sent: list[list[int]] = []
     monkeypatch.setattr(tasks.retrain, "apply_async", lambda arguments, expires: sent.append(arguments))
-    row = retrain.retraining_request(queue=False)
+    row = retraining.retraining_request(queue=False)
     tasks.retraining_tick()
     assert sent == []
     Retraining.objects.update(created_at=timezone.now() - timedelta(seconds=61))
@@ -302,7 +303,7 @@ def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion, monkeypatch:
 def test_its_process_says_that_it_is_alive(
     live: ModelVersion, enough: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retrain, "BEAT_S", 0.02)
+    monkeypatch.setattr(retraining, "BEAT_S", 0.02)
     beats = set()
 
     def waits(job: RetrainJob, say: Say) -> None:
@@ -325,9 +326,9 @@ def test_the_task_may_come_twice(
 ) -> None:
     from training import tasks
 
-    monkeypatch.setitem(recipes.RECIPES, "refit", TINY)
+    monkeypatch.setitem(registry.RECIPES, "refit", TINY)
     with django_capture_on_commit_callbacks() as sent:
-        row = retrain.retraining_request()
+        row = retraining.retraining_request()
     assert len(sent) == 1
     assert tasks.retrain.app.conf.task_routes["training.tasks.retrain"] == {"queue": "gpu"}
     tasks.retrain(row.pk)
@@ -341,7 +342,7 @@ def test_the_task_may_come_twice(
 def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
     live: ModelVersion, enough: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(recipes.RECIPES, "refit", TINY)
+    monkeypatch.setitem(registry.RECIPES, "refit", TINY)
     out = StringIO()
     call_command("retrain", stdout=out)
     assert "passes the gate." in out.getvalue()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.training.made_run import made_predictions
-from training.runs import (
+from training.fit.run_folder import (
     FACTS,
     HISTORY,
     RunError,

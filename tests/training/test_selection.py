@@ -12,14 +12,14 @@ import pytest
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
-from training.datasets import DATASETS, Clip
-from training.selection import (
+from training.data.selection import (
     SelectionError,
     ShortClips,
     duration_s,
     extreme_corners,
     long_enough,
 )
+from training.datasets import DATASETS, Clip
 
 
 def rated(*points: tuple[float, float], dataset: str = "pmemo") -> list[Clip]:

@@ -13,9 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from training import splits
-from training.datasets import DATASETS, Clip
-from training.splits import (
+from training.data import splits
+from training.data.splits import (
     Fold,
     Folds,
     SplitError,
@@ -27,6 +26,7 @@ from training.splits import (
     published_folds,
     stratified_folds,
 )
+from training.datasets import DATASETS, Clip
 
 PARTS = ("train", "validation", "test")
 

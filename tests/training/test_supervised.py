@@ -18,10 +18,10 @@ from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
-from training.images import network_tensor, predict, renew_statistics
-from training.job import Job, SupervisedConfig
-from training.processes import Processes, together
-from training.supervised import train
+from training.fit.config import Job, SupervisedConfig
+from training.fit.images import network_tensor, predict, renew_statistics
+from training.fit.loop import train
+from training.fit.processes import Processes, together
 
 
 def test_it_learns_what_can_be_learnt_and_keeps_the_best_epoch() -> None:

@@ -14,8 +14,8 @@ import torch
 from django.core.management import CommandError, call_command
 
 from tests.training.made_qaed import SMALL_RUN, made_qaed
-from training import flagship
-from training.runs import RunFolder, to_toml
+from training.fit.run_folder import RunFolder, to_toml
+from training.recipes.distilled_b3 import recipe
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
 SMALL = {**SMALL_RUN, "protocols": ["paper"], "training": {**SMALL_RUN["training"], "checkpoint_steps": 1}}
@@ -75,7 +75,7 @@ def _train_in_a_process(place: Path, run: Path) -> None:
 
 def test_a_killed_run_goes_on_and_says_the_same(place: Path, tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.small_training", "training.paper"])
+    context.set_forkserver_preload(["tests.training.small_training", "training.recipes.paper"])
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     child = context.Process(target=_train_in_a_process, args=(place, killed))
     child.start()
@@ -122,7 +122,7 @@ def test_the_method_chooses_the_recipe(place: Path, tmp_path: Path, monkeypatch:
     def record(path: Path, **options: Any) -> None:
         called.update(options, values=tomllib.loads(path.read_text()))
 
-    monkeypatch.setattr(flagship, "run", record)
+    monkeypatch.setattr(recipe, "run", record)
     train(place, "--run", str(tmp_path / "run"), "--set", "seed=5", config="flagship")
     assert called["values"]["seed"] == 5
     assert called["values"]["datasets"]

@@ -41,7 +41,7 @@ def audio_problems(clips: Iterable[Clip], seen: Callable[[Path], None]) -> list[
 def audio_problem(path: Path) -> str:
     """Return what is wrong with a file, as its header says, or nothing."""
     # Imported here because that module reads clips, and so this package.
-    from training.selection import duration_s
+    from training.data.selection import duration_s
 
     if not path.is_file() or path.stat().st_size == 0:
         return f"{path} is missing or empty."

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from recommender.services import index_rebuild
+from recommender.services.indexing import index_rebuild
 
 _EVERY = 100_000
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from emotion.inference.mel import MelConfig
-from training.flagship.spectra import Spectra
-from training.flagship.teacher import TAGGERS, Tagger
+from training.recipes.distilled_b3.spectra import Spectra
+from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 
 # 6.5 s of 32 bands, six times as coarse as what is served.
 MEL = MelConfig(n_fft=1024, hop_samples=1024, n_mels=32, f_max_hz=8000.0, window_s=6.5, frames_as_channels=True)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from training.flagship.config import config_of, read_config
+from training.recipes.distilled_b3.config import config_of, read_config
 
 SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "flagship.toml"
 

@@ -8,8 +8,8 @@ from emotion.exceptions import CheckpointError
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from tests.training.flagship.conftest import MEL
 from training.exceptions import TrainingDivergedError
-from training.flagship import distil
-from training.flagship.distil import (
+from training.recipes.distilled_b3 import distil
+from training.recipes.distilled_b3.distil import (
     DistilConfig,
     DistilStage,
     Student,
@@ -17,14 +17,14 @@ from training.flagship.distil import (
     prepare_from_scratch,
     pretrain,
 )
-from training.flagship.muon import Muon
-from training.flagship.scenes import (
+from training.recipes.distilled_b3.mixtures import (
     Composer,
     SceneConfig,
     add_db,
     student_images,
 )
-from training.flagship.spectra import Spectra
+from training.recipes.distilled_b3.muon import Muon
+from training.recipes.distilled_b3.spectra import Spectra
 
 STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
 STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL, settled=True))

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
-from training.flagship.head import (
+from training.recipes.distilled_b3.head import (
     HeadConfig,
     HeadData,
     _Style,

@@ -7,14 +7,14 @@ import torch
 
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from training.data.splits import Split
 from training.datasets import Clip
-from training.flagship.config import read_config
-from training.flagship.head import HeadConfig
-from training.flagship.material import Material, sampling_weights, soft_targets
-from training.flagship.protocols import folds_of, judge_protocols
-from training.flagship.retraining import with_own
-from training.flagship.spectra import Spectra
-from training.splits import Split
+from training.recipes.distilled_b3.config import read_config
+from training.recipes.distilled_b3.features import Material, sampling_weights, soft_targets
+from training.recipes.distilled_b3.head import HeadConfig
+from training.recipes.distilled_b3.protocols import folds_of, judge_protocols
+from training.recipes.distilled_b3.retraining import with_own
+from training.recipes.distilled_b3.spectra import Spectra
 
 SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "flagship.toml"
 

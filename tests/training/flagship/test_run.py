@@ -13,10 +13,12 @@ from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.training.made_qaed import made_qaed
 from training.datasets import Clip
-from training.flagship import evaluate, refit, run
-from training.predictions import Predictions
-from training.recipes import RetrainJob
-from training.runs import RunError
+from training.evaluation.predictions import Predictions
+from training.fit.run_folder import RunError
+from training.recipes.distilled_b3.evaluation import evaluate
+from training.recipes.distilled_b3.recipe import run
+from training.recipes.distilled_b3.retraining import refit
+from training.recipes.registry import RetrainJob
 
 CONFIG = """\
 method = "flagship"

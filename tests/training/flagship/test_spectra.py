@@ -8,8 +8,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import read_window
 from emotion.inference.mel import MelConfig, log_mel_image, network_input
 from tests.audio_fixtures import make_audio
-from training.flagship.backbone import windows
-from training.flagship.spectra import Spectra, spectra_of, stretch_at
+from training.recipes.distilled_b3.backbone import windows
+from training.recipes.distilled_b3.spectra import Spectra, spectra_of, stretch_at
 
 MEL = MelConfig(hop_samples=1024, f_max_hz=8000.0, frames_as_channels=True)
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tests.audio_fixtures import make_audio
-from training.flagship.spectra import Spectra
-from training.flagship.teacher import (
+from training.recipes.distilled_b3.spectra import Spectra
+from training.recipes.distilled_b3.teacher import (
     Ears,
     Judge,
     load_tagger,

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.miniatures import write
 from training.datasets.base import DatasetError
-from training.listeners.again import again, again_table
+from training.listener_study.again import again, again_table
 
 
 def _made(root: Path, *, same: bool = True, n_songs: int = 30) -> Path:

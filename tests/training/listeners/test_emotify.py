@@ -12,7 +12,7 @@ from tests.training.listeners.made_emotify import N_SONGS, made_emotify, row
 from tests.training.made_models import made_weights
 from training.datasets.base import DatasetError
 from training.datasets.emotify import _COLUMNS, GEMS
-from training.listeners import emotify
+from training.listener_study import emotify
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from tests.training.listeners.made_emotify import N_SONGS, made_emotify
 from tests.training.made_models import made_weights
 from tests.training.miniatures import write
-from training.listeners import emotify
+from training.listener_study import emotify
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from recommender.adaptation import Ratings
+from recommender.felt_model.ratings import Ratings
 from training.datasets.base import DatasetError
-from training.listeners import situnes, tables
-from training.listeners.cohort import Cohort, principal_directions
-from training.listeners.protocol import (
+from training.listener_study import situnes, tables
+from training.listener_study.cohort import Cohort, principal_directions
+from training.listener_study.protocol import (
     METHODS,
     Held,
     evaluate,

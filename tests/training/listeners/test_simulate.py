@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.adaptation import Prior, Ratings
-from training.listeners import (
+from recommender.felt_model.prior import Prior
+from recommender.felt_model.ratings import Ratings
+from training.listener_study import (
     simulate_journeys,
     simulate_tables,
     simulate_world,
     situnes,
 )
-from training.listeners.cohort import principal_directions
-from training.listeners.simulate import (
+from training.listener_study.cohort import principal_directions
+from training.listener_study.simulate import (
     N_SESSIONS,
     SESSION_SONGS,
     WEIGHTS,
@@ -27,7 +28,7 @@ from training.listeners.simulate import (
     mood_spread,
     world_prior,
 )
-from training.listeners.simulate_policies import (
+from training.listener_study.simulate_policies import (
     POLICIES,
     Course,
     Situation,

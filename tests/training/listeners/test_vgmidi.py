@@ -15,8 +15,8 @@ from tests.training.listeners.made_emotify import recording
 from tests.training.made_models import made_weights
 from tests.training.miniatures import write
 from training.datasets.base import DatasetError
-from training.listeners import vgmidi
-from training.listeners.cohort import Cohort
+from training.listener_study import vgmidi
+from training.listener_study.cohort import Cohort
 
 Load = Callable[[Path, dict[str, Any]], Cohort]
 _PIECES = ("A_N64_A_One", "A_N64_A_Two", "B_N64_B_Three")

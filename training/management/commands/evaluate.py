@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training.runs import write_whole
+from training.fit.run_folder import write_whole
 
 if TYPE_CHECKING:
-    from training.report.page import Extras
-    from training.report.run import Run
+    from training.evaluation.report.page import Extras
+    from training.evaluation.report.run import Run
 
 
 class Command(BaseCommand):
@@ -57,12 +57,12 @@ class Command(BaseCommand):
 
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
         from emotion.inference.checkpoint import read_card, write_card
-        from training import flagship
-        from training.report import card_page, scores_table
+        from training.evaluation.report.card import card_page, scores_table
+        from training.recipes.distilled_b3 import evaluation
 
         if options["html"] or options["against"]:
             raise ValueError(f"{weights} is a weights file; --html and --against need the folder of a run.")
-        scores = flagship.evaluate(
+        scores = evaluation.evaluate(
             weights,
             data_root=options["data"],
             work_dir=options["work"],
@@ -82,14 +82,14 @@ class Command(BaseCommand):
             write_whole(weights.parent / "README.md", card_page(card))
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
-        from training.report.run import read_run
-        from training.report.scores import main_protocol, scores_by_protocol
-        from training.report.tables import run_tables
+        from training.evaluation.report.run import read_run
+        from training.evaluation.report.scores import main_protocol, scores_by_protocol
+        from training.evaluation.report.tables import run_tables
 
         run = read_run(folder)
         extras = self._extras(run, options)
         if options["html"]:
-            from training.report.page import report_page
+            from training.evaluation.report.page import report_page
 
             write_whole(options["html"], report_page(run, extras))
             self.stdout.write(f"The report is in {options['html']}.")
@@ -106,11 +106,11 @@ class Command(BaseCommand):
     def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
         from emotion.inference.checkpoint import read_card
         from emotion.inference.mel import MelConfig
-        from training.comparison import compare_systems
-        from training.report.examples import all_labels, example_images
-        from training.report.page import Extras
-        from training.report.run import read_run
-        from training.report.scores import main_protocol
+        from training.evaluation.comparison import compare_systems
+        from training.evaluation.report.examples import all_labels, example_images
+        from training.evaluation.report.page import Extras
+        from training.evaluation.report.run import read_run
+        from training.evaluation.report.scores import main_protocol
 
         others = {path.name: read_run(path).predictions for path in options["against"]}
         if run.teacher is not None:
@@ -130,9 +130,9 @@ class Command(BaseCommand):
 
     def _write_card(self, run: Run) -> None:
         from emotion.inference.checkpoint import read_card, write_card
-        from training.metrics import score_by_dataset
-        from training.report import card_page
-        from training.report.tables import run_tables
+        from training.evaluation.metrics import score_by_dataset
+        from training.evaluation.report.card import card_page
+        from training.evaluation.report.tables import run_tables
 
         weights = _weights_of(run)
         if weights is None:

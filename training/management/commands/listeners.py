@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from training.datasets.base import DatasetError
 
 if TYPE_CHECKING:
-    from training.listeners.cohort import Cohort
+    from training.listener_study.cohort import Cohort
 
 
 class Command(BaseCommand):
@@ -48,8 +48,8 @@ class Command(BaseCommand):
             options["json"].write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
     def _protocol(self, options: dict[str, Any]) -> list[dict[str, Any]]:
-        from training.listeners import emotify, situnes, tables
-        from training.listeners.protocol import evaluate
+        from training.listener_study import emotify, situnes, tables
+        from training.listener_study.protocol import evaluate
 
         folder = options["data"] or Path(settings.MER_DATA) / options["study"]
         if options["study"] == "emotify":
@@ -66,7 +66,7 @@ class Command(BaseCommand):
         return [tables.as_json(outcome) for outcome in outcomes]
 
     def _pairs(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listeners import vgmidi
+        from training.listener_study import vgmidi
 
         folder = options["data"] or Path(settings.MER_DATA) / "vgmidi"
         cohort = vgmidi.load(folder, options["work"], _weights(options), options["work"] / "heard")
@@ -76,15 +76,15 @@ class Command(BaseCommand):
         return outcome.as_json()
 
     def _again(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listeners.again import again, again_table
+        from training.listener_study.again import again, again_table
 
         found = again(options["data"] or Path(settings.MER_DATA) / "situnes")
         self.stdout.write(again_table(found))
         return dict(found)
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listeners import simulate_tables, simulate_world
-        from training.listeners.simulate_journeys import journeys
+        from training.listener_study import simulate_tables, simulate_world
+        from training.listener_study.simulate_journeys import journeys
 
         folder = options["data"] or Path(settings.MER_DATA)
         world = simulate_world.load(folder, _weights(options), options["work"] / "heard")

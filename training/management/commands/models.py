@@ -8,8 +8,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from emotion.models import ModelVersion
-from training import promotion, registry, selectors
+from training import selectors
 from training.exceptions import TrainingError
+from training.registry import promotion, services
 
 
 class Command(BaseCommand):
@@ -43,20 +44,20 @@ class Command(BaseCommand):
         if not models:
             self.stdout.write("No model was registered yet: manage.py models register, or models import PATH.")
         for model in models:
-            problem = registry.model_files_problem(model)
+            problem = services.model_files_problem(model)
             self.stdout.write(f"{model.state:9} {model.version:32} {model.get_origin_display()} {problem}".rstrip())
 
     def _import(self, path: Path) -> None:
         if not path.exists():
             raise CommandError(f"There is nothing at {path}; name the folder of a run, or a .safetensors file.")
-        registry.shipped_register()
-        take = registry.model_import_run(folder=path) if path.is_dir() else registry.model_import_weights(weights=path)
+        services.shipped_register()
+        take = services.model_import_run(folder=path) if path.is_dir() else services.model_import_weights(weights=path)
         self.stdout.write(f"Model {take.model.version} is {'imported' if take.is_new else 'here already'}.")
         if take.model.state != ModelVersion.State.LIVE:
             self._verdicts(promotion.gate_check(version=take.model.version))
 
     def _register(self) -> None:
-        shipped = registry.shipped_register()
+        shipped = services.shipped_register()
         if shipped is None:
             self.stdout.write("No model came with the program, or MOODPLANE_WEIGHTS names another.")
         elif shipped.model.state == ModelVersion.State.LIVE:

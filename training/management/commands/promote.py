@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training import promotion, registry
 from training.exceptions import TrainingError
+from training.registry import promotion, services
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         version = options["version"]
         try:
-            registry.shipped_register()
+            services.shipped_register()
             for verdict in promotion.gate_check(version=version).gate["verdicts"]:
                 self.stdout.write(f"  {'passed' if verdict['passed'] else 'FAILED'}  {verdict['sentence']}")
             promotion.model_promote(version=version, force=options["force"], reason=options["reason"])

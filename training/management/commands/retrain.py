@@ -6,10 +6,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training import retrain
 from training.exceptions import TrainingError
 from training.models import Retraining
-from training.recipes import DEFAULT_RECIPE, RECIPES
+from training.recipes.registry import DEFAULT_RECIPE, RECIPES
+from training.registry import retraining
 
 
 class Command(BaseCommand):
@@ -25,13 +25,13 @@ class Command(BaseCommand):
         if options["queue"] and options["force"]:
             raise CommandError("--force works without --queue only: a queued retraining looks for changes itself.")
         try:
-            row = retrain.retraining_request(recipe=options["recipe"], queue=options["queue"])
+            row = retraining.retraining_request(recipe=options["recipe"], queue=options["queue"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
         if options["queue"]:
             self.stdout.write(f"Retraining {row.pk} waits for a worker; the page of models shows how it goes.")
             return
-        row = retrain.retraining_run(pk=row.pk, force=options["force"])
+        row = retraining.retraining_run(pk=row.pk, force=options["force"])
         self.stdout.write(row.log.rstrip())
         if row.state in (Retraining.State.REFUSED, Retraining.State.FAILED):
             raise CommandError(row.outcome)

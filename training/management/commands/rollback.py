@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training import promotion
 from training.exceptions import TrainingError
+from training.registry import promotion
 
 
 class Command(BaseCommand):

@@ -56,16 +56,17 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _paper(self, text: str, options: dict[str, Any]) -> None:
-        from training import paper
-        from training.processes import together
-        from training.runs import RunFolder, new_run_path
+        from training.fit.processes import together
+        from training.fit.run_folder import RunFolder, new_run_path
+        from training.recipes.paper import config as config_module
+        from training.recipes.paper import plan, protocol
 
-        config = paper.config_from(tomllib.loads(text))
+        config = config_module.config_from(tomllib.loads(text))
         places = {"data_root": options["data"], "work_dir": options["work"]}
         with together(options["device"]) as processes:
             say = self.stdout.write if processes.is_first else _nothing
             if options["dry_run"]:
-                for line in paper.estimate(config, paper.plan(config, **places, say=say), processes):
+                for line in protocol.estimate(config, plan.plan(config, **places, say=say), processes):
                     say(line)
                 return
             path = processes.share(options["resume"] or options["run"] or new_run_path(config.version))
@@ -78,12 +79,12 @@ class Command(BaseCommand):
                 return
             if processes.is_first and options["resume"]:
                 folder.resumed()
-            paper.run(config, **places, folder=folder, processes=processes, say=say)
+            protocol.run(config, **places, folder=folder, processes=processes, say=say)
             say(self.style.SUCCESS(f"The run is in {path}."))
 
     def _flagship(self, text: str, options: dict[str, Any]) -> None:
-        from training import flagship
-        from training.runs import new_run_path
+        from training.fit.run_folder import new_run_path
+        from training.recipes.distilled_b3 import recipe
 
         if options["dry_run"]:
             raise CommandError(
@@ -93,7 +94,7 @@ class Command(BaseCommand):
         with TemporaryDirectory() as folder:
             path = Path(folder) / "config.toml"
             path.write_text(text, encoding="utf-8")
-            flagship.run(
+            recipe.run(
                 path, data_root=options["data"], work_dir=options["work"], run_dir=run_dir, say=self.stdout.write
             )
         self.stdout.write(self.style.SUCCESS(f"The run is in {run_dir}."))
@@ -112,7 +113,7 @@ def _assignment(text: str) -> tuple[list[str], Any]:
 
 def _configuration(options: dict[str, Any]) -> str:
     """Return the TOML text of a run's configuration, changed as the command line asks."""
-    from training.runs import RunFolder, to_toml
+    from training.fit.run_folder import RunFolder, to_toml
 
     if options["resume"]:
         return RunFolder.open(options["resume"]).config_toml

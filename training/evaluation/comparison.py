@@ -1,0 +1,346 @@
+"""Which of two models is better on the same clips: paired intervals, and tests that a reviewer accepts. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from training.evaluation.metrics import (
+    Interval,
+    accuracy_of,
+    confusion_cells,
+    confusion_of,
+    expected_calibration_error,
+    interval_95,
+    macro_f1_of,
+    resampled_sums,
+    rounded,
+)
+from training.evaluation.predictions import Predictions
+
+HELD_OUT = "held_out"
+# A bootstrap over fewer artists says "surely worse" far more often than it should.
+MIN_ARTISTS = 5
+_UNKNOWN: Interval = (-1.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceComparison:
+    """Two models on the same clips of one dataset; differences are candidate minus live.
+
+    Attributes:
+        dataset: Its name, or "all".
+        n: Clips.
+        artists: Clusters of the bootstrap; with fewer than `MIN_ARTISTS` the intervals are (-1, 1): nothing is known.
+        accuracy_interval: 95 %, of the difference, from a paired bootstrap over artists.
+        macro_f1_interval: Likewise.
+    """
+
+    dataset: str
+    n: int
+    artists: int
+    live_accuracy: float
+    candidate_accuracy: float
+    accuracy_difference: float
+    accuracy_interval: Interval
+    live_macro_f1: float
+    candidate_macro_f1: float
+    macro_f1_difference: float
+    macro_f1_interval: Interval
+    live_ece: float
+    candidate_ece: float
+
+    @property
+    def is_worse(self) -> bool:
+        """Whether the whole interval of a difference, in accuracy or in macro-F1, is below zero."""
+        return self.accuracy_interval[1] < 0 or self.macro_f1_interval[1] < 0
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A candidate against the live model, on the clips that both were tested on.
+
+    Attributes:
+        protocol: Which rows of the two tables were compared.
+        sources: One entry per dataset, in the order of the candidate's rows.
+        overall: All these clips together.
+        only_live: Clips that only the live model was tested on; they are left out.
+        only_candidate: Clips that only the candidate was tested on; they are left out.
+        relabelled: Shared clips whose label has changed in between; both are held to the candidate's.
+    """
+
+    protocol: str
+    sources: tuple[SourceComparison, ...]
+    overall: SourceComparison
+    only_live: int
+    only_candidate: int
+    relabelled: int
+
+    @property
+    def worse_on(self) -> tuple[str, ...]:
+        """Datasets on which the candidate is worse beyond the interval."""
+        return tuple(source.dataset for source in self.sources if source.is_worse)
+
+    @property
+    def is_not_worse(self) -> bool:
+        """Whether there is no such dataset."""
+        return not self.worse_on
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the comparison as a plain dictionary, rounded to four digits, with the verdict of each source."""
+        return {
+            "protocol": self.protocol,
+            "sources": {source.dataset: _source_json(source) for source in self.sources},
+            "overall": _source_json(self.overall),
+            "only_live": self.only_live,
+            "only_candidate": self.only_candidate,
+            "relabelled": self.relabelled,
+            "worse_on": list(self.worse_on),
+        }
+
+
+def _source_json(source: SourceComparison) -> dict[str, Any]:
+    return {**rounded(asdict(source)), "is_worse": source.is_worse}
+
+
+def compare(live: Predictions, candidate: Predictions, *, protocol: str = HELD_OUT) -> Comparison:
+    """Compare two models on the labelled clips of one protocol that both were tested on.
+
+    Args:
+        live: What the model in service said.
+        candidate: What the other one said.
+        protocol: Rows of others are ignored.
+
+    Raises:
+        ValueError: There is no such clip.
+    """
+    live, candidate = of_protocol(live, protocol), of_protocol(candidate, protocol)
+    return _compare(live, candidate, protocol)
+
+
+def of_protocol(predictions: Predictions, protocol: str) -> Predictions:
+    """Return the rows of one protocol that have a quadrant."""
+    return predictions.where((predictions.protocol == protocol) & (predictions.truth >= 0))
+
+
+def _compare(live: Predictions, candidate: Predictions, name: str) -> Comparison:
+    live_rows, candidate_rows = _shared(live, candidate)
+    if not len(live_rows):
+        raise ValueError(
+            f"The two have no labelled {name} clip in common ({len(live)} and {len(candidate)} clips), "
+            "so that they cannot be compared; score both on the same clips first."
+        )
+    only_live, only_candidate = len(live) - len(live_rows), len(candidate) - len(live_rows)
+    live, candidate = live.where(live_rows), candidate.where(candidate_rows)
+    sources = [
+        _compare_rows(dataset, live.where(rows), candidate.where(rows))
+        for dataset in dict.fromkeys(candidate.dataset.tolist())
+        for rows in [candidate.dataset == dataset]
+    ]
+    return Comparison(
+        protocol=name,
+        sources=tuple(sources),
+        overall=_compare_rows("all", live, candidate),
+        only_live=only_live,
+        only_candidate=only_candidate,
+        relabelled=int(np.sum(live.truth != candidate.truth)),
+    )
+
+
+def _shared(live: Predictions, candidate: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return positions of the same clips in both; the second time a clip is tested meets the second time."""
+    where = {key: i for i, key in enumerate(_times_tested(live))}
+    pairs = [(where[key], i) for i, key in enumerate(_times_tested(candidate)) if key in where]
+    return np.array([a for a, _ in pairs], np.int64), np.array([b for _, b in pairs], np.int64)
+
+
+def _times_tested(predictions: Predictions) -> list[tuple[str, int]]:
+    seen: Counter[str] = Counter()
+    keys = []
+    for clip in predictions.clip.tolist():
+        keys.append((clip, seen[clip]))
+        seen[clip] += 1
+    return keys
+
+
+def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> SourceComparison:
+    truth = candidate.truth
+    cells = np.hstack([confusion_cells(truth, each.probabilities.argmax(axis=1)) for each in (live, candidate)])
+    totals = cells.sum(axis=0).reshape(2, 4, 4)
+    drawn = resampled_sums(cells, candidate.artist).reshape(-1, 2, 4, 4)
+    artists = len(np.unique(candidate.artist))
+    accuracy, f1 = accuracy_of(totals), macro_f1_of(totals)
+    intervals = [
+        interval_95(np.diff(figure(drawn), axis=1)) if artists >= MIN_ARTISTS else _UNKNOWN
+        for figure in (accuracy_of, macro_f1_of)
+    ]
+    return SourceComparison(
+        dataset=name,
+        n=len(truth),
+        artists=artists,
+        live_accuracy=float(accuracy[0]),
+        candidate_accuracy=float(accuracy[1]),
+        accuracy_difference=float(accuracy[1] - accuracy[0]),
+        accuracy_interval=intervals[0],
+        live_macro_f1=float(f1[0]),
+        candidate_macro_f1=float(f1[1]),
+        macro_f1_difference=float(f1[1] - f1[0]),
+        macro_f1_interval=intervals[1],
+        live_ece=expected_calibration_error(truth, live.probabilities),
+        candidate_ece=expected_calibration_error(truth, candidate.probabilities),
+    )
+
+
+def protocol_gap(
+    predictions: Predictions, *, grouped: str = "artist_grouped", stratified: str = "stratified"
+) -> Comparison:
+    """Compare folds that keep artists together ("live") with folds that do not ("candidate"), on the same clips.
+
+    What is gained by having heard the artist before is the difference.
+
+    Raises:
+        ValueError: The run has not both.
+    """
+    found = set(predictions.protocol.tolist())
+    missing = [name for name in (grouped, stratified) if name not in found]
+    if missing:
+        raise ValueError(f"The run has no {' and no '.join(missing)} folds, so that the gap is unknown.")
+    return _compare(
+        of_protocol(predictions, grouped), of_protocol(predictions, stratified), f"{grouped} and {stratified}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """Clips that only one of two systems gets right, and how likely a split as uneven is by chance."""
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> McNemar:
+    """Test whether two systems err equally often on one test set (exact, two-sided).
+
+    Args:
+        first_right: `(n,)`, per clip.
+        second_right: `(n,)`, of the same clips.
+
+    Source: McNemar (1947); Dietterich (1998), Approximate statistical tests for comparing supervised classifiers.
+    """
+    only_first, only_second = int(np.sum(first_right & ~second_right)), int(np.sum(~first_right & second_right))
+    either = only_first + only_second
+    return McNemar(only_first, only_second, float(stats.binomtest(only_first, either).pvalue) if either else 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class FoldTest:
+    """The mean difference over folds, second minus first, with a 95 % interval and a two-sided p-value."""
+
+    difference: float
+    interval: Interval
+    p_value: float
+    folds: int
+
+
+def corrected_t_test(first: Sequence[float], second: Sequence[float], *, test_to_train: float) -> FoldTest:
+    """Compare scores of the same folds, allowing for training sets that overlap.
+
+    Args:
+        first: A score per fold.
+        second: The other system's, in the same order.
+        test_to_train: Clips of a test fold divided by those it was trained without it on: 1 / (k - 1) for k folds.
+
+    Raises:
+        ValueError: Not the same number of folds, or fewer than two.
+
+    Source: Nadeau and Bengio (2003), Inference for the generalization error, section 3.
+    """
+    if len(first) != len(second) or len(first) < 2:
+        raise ValueError(f"{len(first)} and {len(second)} folds: the test needs two or more, the same ones of both.")
+    differences = np.asarray(second, float) - np.asarray(first, float)
+    folds, mean = len(differences), float(differences.mean())
+    error = float(np.sqrt((1 / folds + test_to_train) * differences.var(ddof=1)))
+    if error == 0.0:
+        return FoldTest(mean, (mean, mean), 1.0 if mean == 0.0 else 0.0, folds)
+    reach = float(stats.t.ppf(0.975, folds - 1)) * error
+    p_value = float(2 * stats.t.sf(abs(mean) / error, folds - 1))
+    return FoldTest(mean, (mean - reach, mean + reach), p_value, folds)
+
+
+def holm(p_values: Mapping[str, float]) -> dict[str, float]:
+    """Return p-values adjusted for having looked at several systems; each is still below .05 or it is not.
+
+    Source: Holm (1979), A simple sequentially rejective multiple test procedure.
+    """
+    adjusted, highest = {}, 0.0
+    for rank, (name, p_value) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_value))
+        adjusted[name] = highest
+    return {name: adjusted[name] for name in p_values}
+
+
+@dataclass(frozen=True, slots=True)
+class SystemComparison:
+    """One of several systems beside the reference.
+
+    Attributes:
+        name: Of the system.
+        comparison: Paired differences, reference first.
+        test: McNemar's, over all shared clips.
+        adjusted_p: Its p-value after Holm's correction over the systems.
+        folds: The corrected t-test of macro-F1 over folds, where both were tested on two or more of the same.
+    """
+
+    name: str
+    comparison: Comparison
+    test: McNemar
+    adjusted_p: float
+    folds: FoldTest | None
+
+
+def compare_systems(
+    reference: Predictions, others: Mapping[str, Predictions], *, protocol: str = HELD_OUT
+) -> list[SystemComparison]:
+    """Compare several systems with one, each on the clips it shares with it, by the labels that the reference has.
+
+    Raises:
+        ValueError: A system shares no clip with the reference.
+    """
+    first = of_protocol(reference, protocol)
+    tests, found = {}, {}
+    for name, system in others.items():
+        rows, other_rows = _shared(first, of_protocol(system, protocol))
+        shared = first.where(rows)
+        second = replace(of_protocol(system, protocol).where(other_rows), truth=shared.truth)
+        found[name] = _compare(first, second, protocol), _fold_test(first, second)
+        tests[name] = mcnemar(_right(shared), _right(second))
+    adjusted = holm({name: test.p_value for name, test in tests.items()})
+    return [SystemComparison(name, found[name][0], tests[name], adjusted[name], found[name][1]) for name in others]
+
+
+def _right(predictions: Predictions) -> NDArray[np.bool_]:
+    return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.truth)
+
+
+def _fold_test(first: Predictions, second: Predictions) -> FoldTest | None:
+    """Test over folds whose test clips are the same in both; None where there are fewer than two, or one fixed test."""
+    one, two = folds_of(first), folds_of(second)
+    shared = [fold for fold in one if fold in two and set(one[fold].clip) == set(two[fold].clip)]
+    clips = len(set(first.clip.tolist()))
+    tested = float(np.mean([len(one[fold]) for fold in shared])) if shared else 0.0
+    if len(shared) < 2 or tested >= clips:
+        return None
+    scores = [[float(macro_f1_of(confusion_of(by[fold]))) for fold in shared] for by in (one, two)]
+    return corrected_t_test(scores[0], scores[1], test_to_train=tested / (clips - tested))
+
+
+def folds_of(predictions: Predictions) -> dict[int, Predictions]:
+    """Return the rows of each fold, in order."""
+    return {fold: predictions.where(predictions.fold == fold) for fold in sorted(set(predictions.fold.tolist()))}

@@ -1,0 +1,332 @@
+"""Scores of quadrants and of valence and arousal, with floors and intervals clustered by artist. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics import confusion_matrix
+
+from training.evaluation.predictions import Predictions
+
+N_BOOTSTRAP = 1000
+N_BINS = 15
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScores:
+    """One quadrant's row of the paper's Table 4.
+
+    Attributes:
+        precision: Of the clips said to be in it, the share that are; 0 when none was said to be.
+        recall: Of the clips in it, the share that were said to be; 0 when there are none.
+        f1: Their harmonic mean.
+        n: Clips in it.
+    """
+
+    precision: float
+    recall: float
+    f1: float
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one set of predictions is worth.
+
+    Attributes:
+        n: Clips.
+        accuracy: Top-1, with a 95 % interval from a bootstrap over artists.
+        macro_f1: Mean of the four F1 scores, with its interval.
+        floor_accuracy: Always saying the most frequent class of these very clips: the best that a constant can do.
+        floor_macro_f1: The same constant's macro-F1.
+        ece: Expected calibration error over 15 bins of equal mass.
+        brier: Mean squared distance between probabilities and the truth.
+        confusion: Rows are the truth, columns what was said, Q1 to Q4.
+        top3: How often the truth is among the three likeliest quadrants. It flatters: see its floor.
+        floor_top3: Ranking the quadrants by how frequent they are in these very clips.
+        floor_brier: Always giving the frequencies of these very clips as probabilities.
+        classes: Precision, recall and F1 of each quadrant, Q1 to Q4.
+    """
+
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    macro_f1: float
+    macro_f1_interval: Interval
+    floor_accuracy: float
+    floor_macro_f1: float
+    ece: float
+    brier: float
+    confusion: list[list[int]]
+    top3: float
+    floor_top3: float
+    floor_brier: float
+    classes: list[ClassScores] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as a plain dictionary, rounded to four digits."""
+        return {key: rounded(value) for key, value in asdict(self).items()}
+
+
+def rounded(value: Any) -> Any:
+    """Return a JSON value with every float at four digits, and null for what is not a number."""
+    if isinstance(value, float):
+        return round(value, 4) if np.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return [rounded(item) for item in value] if isinstance(value, (tuple, list)) else value
+
+
+def score(truth: NDArray[np.int64], probabilities: NDArray[np.floating], artists: ArrayLike) -> Scores:
+    """Score predictions.
+
+    Args:
+        truth: `(n,)`, 0 to 3.
+        probabilities: `(n, 4)`.
+        artists: `(n,)`, the clusters of the bootstrap.
+
+    Raises:
+        ValueError: There is no clip, or a label that is not a quadrant.
+    """
+    _check(truth)
+    said = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(truth, said, labels=range(4))
+    drawn = resampled_sums(confusion_cells(truth, said), artists).reshape(-1, 4, 4)
+    shares = np.bincount(truth, minlength=4) / len(truth)
+    constant = np.zeros((4, 4))
+    constant[:, shares.argmax()] = shares
+    return Scores(
+        n=len(truth),
+        accuracy=float(accuracy_of(confusion)),
+        accuracy_interval=interval_95(accuracy_of(drawn)),
+        macro_f1=float(macro_f1_of(confusion)),
+        macro_f1_interval=interval_95(macro_f1_of(drawn)),
+        floor_accuracy=float(shares.max()),
+        floor_macro_f1=float(macro_f1_of(constant)),
+        ece=expected_calibration_error(truth, probabilities),
+        brier=float(np.mean(np.sum((probabilities - np.eye(4)[truth]) ** 2, axis=1))),
+        confusion=confusion.tolist(),
+        top3=float(np.mean(probabilities.argmin(axis=1) != truth)),
+        floor_top3=float(1 - shares.min()),
+        floor_brier=float(1 - np.sum(shares**2)),
+        classes=class_scores(confusion),
+    )
+
+
+def score_by_dataset(predictions: Predictions) -> dict[str, Scores]:
+    """Score the clips of each dataset apart, in the order of the rows; clips without a quadrant are left out."""
+    labelled = predictions.where(predictions.truth >= 0)
+    scores = {}
+    for dataset in dict.fromkeys(labelled.dataset.tolist()):
+        part = labelled.where(labelled.dataset == dataset)
+        scores[dataset] = score(part.truth, part.probabilities, part.artist)
+    return scores
+
+
+def _check(truth: NDArray[np.int64]) -> None:
+    if not len(truth):
+        raise ValueError("There is no labelled clip to score.")
+    strange = truth[(truth < 0) | (truth > 3)]
+    if len(strange):
+        raise ValueError(f"A label is {strange[0]}; quadrants are 0 to 3, and unlabelled clips are left out.")
+
+
+def confusion_cells(truth: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return `(n, 16)`: for each clip a one in its cell of the confusion matrix, which they add up to."""
+    return np.eye(16)[4 * truth + said]
+
+
+def confusion_of(predictions: Predictions) -> NDArray[np.float64]:
+    """Return the confusion matrix `(4, 4)` of labelled rows."""
+    said = predictions.probabilities.argmax(axis=1)
+    return np.asarray(confusion_cells(predictions.truth, said).sum(axis=0).reshape(4, 4))
+
+
+def accuracy_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the accuracy of confusion matrices `(..., 4, 4)`."""
+    return np.asarray(np.trace(confusion, axis1=-2, axis2=-1) / confusion.sum(axis=(-2, -1)))
+
+
+def macro_f1_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean of the four F1 scores of confusion matrices `(..., 4, 4)`; an absent class counts 0."""
+    return np.asarray(_f1_of(confusion).mean(axis=-1))
+
+
+def _f1_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
+    right = np.diagonal(confusion, axis1=-2, axis2=-1)
+    both = confusion.sum(axis=-1) + confusion.sum(axis=-2)
+    return np.asarray(2 * right / np.maximum(both, np.finfo(float).tiny))
+
+
+def class_scores(confusion: NDArray[Any]) -> list[ClassScores]:
+    """Return precision, recall and F1 of each quadrant of a confusion matrix `(4, 4)`."""
+    right, said, there = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return [
+        ClassScores(float(right[i] / max(said[i], 1)), float(right[i] / max(there[i], 1)), float(f1), int(there[i]))
+        for i, f1 in enumerate(_f1_of(confusion))
+    ]
+
+
+def resampled_sums(
+    values: NDArray[np.floating], clusters: ArrayLike, *, draws: int = N_BOOTSTRAP, seed: int = 0
+) -> NDArray[np.float64]:
+    """Return what clips add up to when whole clusters are drawn with replacement.
+
+    Every score here is a function of sums over clips (cells of a confusion matrix, moments), so that a bootstrap is one
+    matrix product.
+
+    Args:
+        values: `(n, k)`, per clip.
+        clusters: `(n,)`, such as artists; clips of one are drawn together.
+        draws: Rows of the result.
+        seed: Of the drawing.
+
+    Returns:
+        `(draws, k)`.
+    """
+    names, cluster = np.unique(np.asarray(clusters), return_inverse=True)
+    sums = np.zeros((len(names), values.shape[1]))
+    np.add.at(sums, cluster, values)
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(0, len(names), (draws, len(names)))
+    counts = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])
+    return counts @ sums
+
+
+def interval_95(values: NDArray[np.floating]) -> Interval:
+    """Return the 2.5th and 97.5th percentile of bootstrapped values; draws that give no figure do not count."""
+    known = values[np.isfinite(values)]
+    low, high = np.percentile(known, (2.5, 97.5)) if len(known) else (np.nan, np.nan)
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisScores:
+    """How well valence or arousal was said, each figure with a 95 % interval over artists.
+
+    Attributes:
+        n: Rated clips.
+        r: Pearson's correlation.
+        ccc: Lin's concordance: correlation that also asks for the right level and spread.
+        r2: Share of the variance explained; 0 is always saying the mean of these very clips, and it can be negative.
+        rmse: Root of the mean squared error, on the scale [-1, 1].
+        floor_rmse: Always saying the mean of these very clips.
+    """
+
+    n: int
+    r: float
+    r_interval: Interval
+    ccc: float
+    ccc_interval: Interval
+    r2: float
+    r2_interval: Interval
+    rmse: float
+    rmse_interval: Interval
+    floor_rmse: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the scores as a plain dictionary, rounded to four digits."""
+        return {key: rounded(value) for key, value in asdict(self).items()}
+
+
+def score_axis(rated: ArrayLike, said: ArrayLike, clusters: ArrayLike) -> AxisScores:
+    """Score one axis of the plane, such as a model's valence against VGMIDI's mean ratings of each piece.
+
+    Args:
+        rated: `(n,)`, [-1, 1]; clips where it is NaN are left out.
+        said: `(n,)`, [-1, 1].
+        clusters: `(n,)`, of the bootstrap: artists, or the pieces themselves.
+
+    Raises:
+        ValueError: Fewer than three clips are rated, or a prediction of a rated clip is NaN.
+
+    Source: Lin (1989), A concordance correlation coefficient to evaluate reproducibility.
+    """
+    x, y, names = np.asarray(rated, float), np.asarray(said, float), np.asarray(clusters)
+    known = np.isfinite(x)
+    x, y, names = x[known], y[known], names[known]
+    if len(x) < 3:
+        raise ValueError(f"{len(x)} clips are rated; a correlation needs at least three.")
+    if not np.isfinite(y).all():
+        raise ValueError(f"{np.sum(~np.isfinite(y))} of {len(y)} rated clips have no prediction.")
+    moments = np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y])
+    figures = _axis_figures(moments.sum(axis=0))
+    drawn = _axis_figures(resampled_sums(moments, names))
+    both = {
+        name: value
+        for key in figures
+        for name, value in ((key, float(figures[key])), (f"{key}_interval", interval_95(drawn[key])))
+    }
+    return AxisScores(n=len(x), floor_rmse=float(x.std()), **both)  # type: ignore[arg-type]
+
+
+def _axis_figures(moments: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """Return r, CCC, R2 and RMSE of moments `(..., 6)`: n, x, y, xx, yy, xy summed; x is the truth."""
+    n, x, y, xx, yy, xy = np.moveaxis(moments, -1, 0)
+    mean_x, mean_y = x / n, y / n
+    # Rounding must not make the variance of equal numbers negative.
+    var_x, var_y = np.maximum(xx / n - mean_x**2, 0.0), np.maximum(yy / n - mean_y**2, 0.0)
+    covariance = xy / n - mean_x * mean_y
+    mse = np.maximum(xx / n - 2 * xy / n + yy / n, 0.0)
+    return {
+        "r": _ratio(covariance, np.sqrt(var_x * var_y)),
+        "ccc": _ratio(2 * covariance, var_x + var_y + (mean_x - mean_y) ** 2),
+        "r2": 1 - _ratio(mse, var_x),
+        "rmse": np.sqrt(mse),
+    }
+
+
+def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return a quotient, NaN where nothing varies."""
+    return np.asarray(np.where(under > 1e-12, over / np.maximum(under, 1e-12), np.nan))
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBin:
+    """Clips of like confidence: how sure the model was on average, and how often it was right."""
+
+    confidence: float
+    accuracy: float
+    n: int
+
+
+def reliability(
+    truth: NDArray[np.int64], probabilities: NDArray[np.floating], *, bins: int = N_BINS
+) -> list[ReliabilityBin]:
+    """Return the reliability curve over bins of equal mass, from the least sure to the surest.
+
+    Source: Nixon et al. (2019), Measuring calibration in deep learning (adaptive bins).
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == truth
+    parts = [part for part in np.array_split(np.argsort(confidence), bins) if len(part)]
+    return [ReliabilityBin(float(confidence[part].mean()), float(correct[part].mean()), len(part)) for part in parts]
+
+
+def expected_calibration_error(
+    truth: NDArray[np.int64], probabilities: NDArray[np.floating], *, bins: int = N_BINS
+) -> float:
+    """Return the mean gap between confidence and accuracy over bins of equal mass, 0 (best) to 1."""
+    curve = reliability(truth, probabilities, bins=bins)
+    return float(sum(part.n * abs(part.confidence - part.accuracy) for part in curve) / len(truth))
+
+
+def fit_temperature(truth: NDArray[np.int64], logits: NDArray[np.floating]) -> float:
+    """Return the temperature in [0.2, 5] whose softmax of `logits / temperature` is likeliest on validation clips.
+
+    Source: Guo et al. (2017), On calibration of modern neural networks.
+    """
+    grid = np.geomspace(0.2, 5.0, 241)
+    losses = [-np.mean(log_softmax(logits / t)[np.arange(len(truth)), truth]) for t in grid]
+    return float(grid[int(np.argmin(losses))])
+
+
+def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return logarithms of probabilities, `(n, 4)`."""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

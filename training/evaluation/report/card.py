@@ -1,0 +1,117 @@
+"""What a checkpoint's card says, as a page for people. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from emotion.inference.checkpoint import Card
+from training.evaluation.report.table import Table, figure
+
+# What every model of this kind shares; a card with limits of its own says those instead.
+_LIMITS = (
+    "It hears 24 s of a song, from the middle, and says one thing of them.",
+    "Emotify's labels are *felt* emotions read as perceived ones; they are the only such labels in the training data.",
+    "Emotion in Music and DEAM were heard as 10 s cuts, EMOPIA as MIDI rendered with one sound font.",
+    "Sources differ in level and timbre, and a network learns to tell them apart. How it does on a source it never saw "
+    "is not measured here: each figure is on unseen artists of sources that were trained on.",
+    "Western popular, classical and game-like piano music; nothing is known about the rest.",
+)
+
+
+def scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return scores by dataset, as `Scores.to_json` gives them, as a Markdown table: each figure beside its floor."""
+    rows = [
+        (
+            name,
+            s["n"],
+            figure(s["accuracy"], s["accuracy_interval"], bold=True),
+            s["floor_accuracy"],
+            figure(s["macro_f1"], s["macro_f1_interval"], bold=True),
+            s["floor_macro_f1"],
+            s["ece"],
+        )
+        for name, s in scores.items()
+    ]
+    columns = ("test clips", "n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor", "ECE")
+    return Table("", "", columns, tuple(rows)).to_markdown()
+
+
+def headline_table(card: Card) -> str:
+    """Return the table that the project's own page quotes: scores on clips that training never saw."""
+    return scores_table(card.facts["test"]["model"])
+
+
+def card_page(card: Card) -> str:
+    """Return the model card as Markdown: data and licences, protocol, scores, what was tried, limits.
+
+    Of `card.facts`, `datasets` is needed; `method` (a paragraph), `split` and `test` (scores by dataset of the model,
+    and of a teacher), `tables`, `tried` and `limits` are shown where they are there.
+
+    Raises:
+        ValueError: A table of the facts is not one.
+    """
+    facts = card.facts
+    parts = [_head(card), facts.get("method", ""), _data(facts["datasets"])]
+    if "test" in facts:
+        parts.append(_scores(facts))
+    parts += [_table(Table.from_json(raw)) for raw in facts.get("tables", ())]
+    if "test" in facts:
+        parts.append(_matrices(facts["test"]["model"]))
+    if facts.get("tried"):
+        rows = tuple((row["what"], row["result"]) for row in facts["tried"])
+        parts.append(_table(Table("What was tried", "", ("what", "result"), rows)))
+    limits = "\n".join(f"- {sentence}" for sentence in facts.get("limits") or _LIMITS)
+    return "\n\n".join([*filter(None, parts), f"## What it is not good at\n\n{limits}"]) + "\n"
+
+
+def _head(card: Card) -> str:
+    rows, columns = card.mel.image_shape
+    image = f"{rows}x{columns} log-mel image of {card.mel.window_s:.0f} s at {card.mel.sample_rate_hz} Hz"
+    return f"""\
+# Model card: {card.version}
+
+EfficientNetB3 with the head of Cazzaniga et al.: the quadrant of Russell's valence/arousal plane that a song expresses,
+from a {image}. Half precision, safetensors, SHA-256
+`{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
+
+
+def _data(datasets: Mapping[str, Mapping[str, Any]]) -> str:
+    rows = tuple((name, d["clips"], d["licence"]) for name, d in datasets.items())
+    table = Table("Data", "", ("dataset", "clips", "licence as stated at the source"), rows)
+    return f"""\
+{_table(table)}
+
+**Not for commercial use**: several licences above forbid it. No audio is in this repository or in the weights."""
+
+
+def _scores(facts: Mapping[str, Any]) -> str:
+    split, teacher = facts["split"], facts["test"].get("teacher")
+    alone = "" if facts.get("tables") else " One seed, one split."
+    sizes = ", ".join(f"{n} {name}" for name, n in split.get("sizes", {}).items())
+    lines = [
+        "## Scores",
+        f"Split: {split['protocol']}. Training never saw an artist of the test.{f' Clips: {sizes}.' if sizes else ''}\n"
+        f"SHA-256 of the exact ids `{split['sha256']}`.\n"
+        "The floor is the best that a constant can do on the same clips; intervals are a bootstrap over artists."
+        f"{alone}\nMeasured from audio files through the serving code (`manage.py evaluate`).",
+        scores_table(facts["test"]["model"]),
+    ]
+    if teacher:
+        what = "a support vector machine on features of two public tagging networks"
+        lines += [f"The teacher it learned from ({what}), on the same clips:", scores_table(teacher)]
+    return "\n\n".join(lines)
+
+
+def _table(table: Table) -> str:
+    return "\n\n".join(part for part in (f"## {table.title}", table.note, table.to_markdown()) if part)
+
+
+def _matrices(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    matrices = (_confusion(name, s["confusion"]) for name, s in scores.items())
+    return "\n\n".join(["## Confusion matrices", "Rows are the label, columns what the model said.", *matrices])
+
+
+def _confusion(name: str, counts: Sequence[Sequence[int]]) -> str:
+    rows = tuple((f"**Q{i}**", *row) for i, row in enumerate(counts, start=1))
+    return Table("", "", (name, "Q1", "Q2", "Q3", "Q4"), rows).to_markdown()

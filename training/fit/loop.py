@@ -1,0 +1,336 @@
+"""Training a quadrant network on labelled images: one process or several, stopped and gone on with at any point. Pure.
+
+Two runs of one configuration and seed on one machine give the same weights to the bit, and so does a run that was
+killed and resumed: the order of an epoch depends only on seed and epoch; all else that is random is in the checkpoint.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from emotion.inference.network import channels_last
+from training.data.augment import augment, mixup
+from training.exceptions import TrainingDivergedError
+from training.fit.config import Job, SupervisedConfig
+from training.fit.images import network_tensor, predict, renew_statistics
+from training.fit.resume import (
+    random_states,
+    read_checkpoint,
+    restore_random_states,
+    seed_everything,
+    write_checkpoint,
+)
+from training.fit.stability import keep_wide_depthwise_in_float32
+
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+# Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
+_STEPS_BETWEEN_CHECKS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How training ended.
+
+    Attributes:
+        best_epoch: Whose weights were kept, counted from 1.
+        validation_loss: Of that epoch.
+        epochs: One dictionary each: stage, epoch, loss, validation_loss, validation_accuracy, images_per_s,
+            learning_rate, seconds.
+    """
+
+    best_epoch: int
+    validation_loss: float
+    epochs: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Where training is: what a checkpoint holds beside weights, optimiser and random states."""
+
+    epoch: int = 0
+    position: int = 0
+    step: int = 0
+    loss_total: float = 0.0
+    seconds: float = 0.0
+    best_epoch: int = 0
+    best_loss: float = math.inf
+    epochs: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(network: nn.Module, job: Job) -> Outcome:
+    """Train a network and leave the weights of the epoch with the lowest validation loss in it.
+
+    Args:
+        network: From images to logits `(n, 4)` and embeddings; changed in place, and moved to the process's device.
+        job: On what and how.
+
+    Raises:
+        TrainingDivergedError: The loss is not finite; the checkpoint is still that of the last good epoch.
+        emotion.exceptions.CheckpointError: The checkpoint is damaged or of another run.
+    """
+    with _numerics(job.config.deterministic):
+        return _Fit(network, job).run()
+
+
+class _Fit:
+    """One network's training."""
+
+    def __init__(self, network: nn.Module, job: Job) -> None:
+        config, among = job.config, job.processes
+        self.job, self.config, self.among = job, config, among
+        seed_everything(job.seed, among.rank)
+        self.network = channels_last(network.to(among.device))
+        # Copied before hooks are hung on the network, which would go on pointing at the original.
+        self.average = copy.deepcopy(self.network) if config.ema_decay else None
+        if config.bf16 and among.device.type == "cpu":
+            keep_wide_depthwise_in_float32(self.network)
+        self.spread = among.spread(self.network)
+        self.optimiser = _OPTIMISERS[config.optimiser](
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+        )
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _rate(job))
+        self.at = _Progress()
+        self.best: dict[str, Tensor] = {}
+        self.first_bad = torch.full((), -1, device=among.device)
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=among.device)
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept."""
+        return self.network if self.average is None else self.average
+
+    @property
+    def is_over(self) -> bool:
+        patience = self.config.patience
+        stopped = patience > 0 and self.at.epoch - self.at.best_epoch >= patience
+        return self.at.epoch >= self.config.epochs or stopped
+
+    def run(self) -> Outcome:
+        self._restore()
+        if self.among.is_first and self.at.epochs:
+            # A run killed between its checkpoint and this call has not told its last epoch.
+            self.job.on_epoch(self.at.epochs)
+        with _writer(self.job.log_dir if self.among.is_first else None, self.at.epoch) as writer:
+            while not self.is_over:
+                report = self._epoch()
+                if self.among.is_first:
+                    self.job.on_epoch(self.at.epochs)
+                    _log(writer, report)
+        self.network.load_state_dict(self.best)
+        self.network.eval()
+        return Outcome(self.at.best_epoch, self.at.best_loss, self.at.epochs)
+
+    def _epoch(self) -> dict[str, Any]:
+        at, size = self.at, self.config.batch_size
+        order = np.random.default_rng((self.job.seed, at.epoch)).permutation(self.job.rows)
+        starts = [start for start in self.job.starts if start >= at.position]
+        self.spread.train()
+        begun = time.monotonic()
+        for start in tqdm(starts, f"epoch {at.epoch + 1}", leave=False, disable=not self.among.is_first, mininterval=5):
+            self._step(order[start : start + size])
+            at.position, at.step = start + size, at.step + 1
+            if at.step % _STEPS_BETWEEN_CHECKS == 0:
+                self._refuse_nonsense()
+            if self.config.checkpoint_steps and at.step % self.config.checkpoint_steps == 0:
+                at.seconds, begun = at.seconds + time.monotonic() - begun, time.monotonic()
+                self._keep()
+        self._refuse_nonsense()
+        at.seconds += time.monotonic() - begun
+        report = self._report(*self._validate())
+        at.epoch, at.position, at.seconds, at.loss_total = at.epoch + 1, 0, 0.0, 0.0
+        at.epochs.append(report)
+        if report["validation_loss"] < at.best_loss:
+            at.best_epoch, at.best_loss = at.epoch, report["validation_loss"]
+            self.best = {name: value.clone() for name, value in self.judged.state_dict().items()}
+        self._keep()
+        return report
+
+    def _step(self, rows: NDArray[np.int64]) -> None:
+        config, among = self.config, self.among
+        mine = rows[among.rank :: among.count]
+        images, targets, points = self._batch(mine)
+        with torch.autocast(among.device.type, torch.bfloat16, enabled=config.bf16):
+            said = self.spread(images)
+        losses = _losses(said, targets, points, config)
+        # Processes have their gradients averaged; times their number, that is the mean over the whole batch.
+        loss = losses * among.count / len(rows)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        if config.clip_norm:
+            nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
+        self.optimiser.step()
+        self.schedule.step()
+        self._follow()
+        self.loss_sum += losses.detach()
+        is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
+        self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
+
+    def _batch(self, rows: NDArray[np.int64]) -> list[Tensor]:
+        """Return changed images as the network takes them, and their labels and ratings."""
+        data, mel, change, device = self.job.data, self.job.mel, self.config.augment, self.among.device
+        places = torch.randint(data.n_places if change.crop else 1, (len(rows),)).numpy()
+        images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
+        batch = [images, data.targets_of(rows, device), data.points_of(rows, device)]
+        images, *truths = mixup(batch, change.mixup_alpha)
+        return [network_tensor(images, mel), *truths]
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move averaged weights and batch statistics towards those of the network."""
+        if self.average is None:
+            return
+        decay = min(self.config.ema_decay, (self.at.step + 1) / (self.at.step + 10))
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        floating = [(kept, new) for kept, new in pairs if kept.is_floating_point()]
+        torch._foreach_lerp_([kept for kept, _ in floating], [new for _, new in floating], 1 - decay)
+
+    def _refuse_nonsense(self) -> None:
+        bad = [step for step in self.among.gather(int(self.first_bad)) if step >= 0]
+        if bad:
+            raise self._diverged(f"the loss of step {min(bad)}")
+
+    def _diverged(self, what: str) -> TrainingDivergedError:
+        return TrainingDivergedError(
+            f"Training diverged in epoch {self.at.epoch + 1}: {what} is not a finite number. Look for such numbers in "
+            f"the images, or lower the learning rate ({self.config.learning_rate:g}) or set clip_norm and start a new "
+            "run; the checkpoint is still the last good one."
+        )
+
+    def _validate(self) -> tuple[float, float]:
+        """Return cross-entropy and accuracy on the validation clips."""
+        self._renew()
+        rows = self.job.validation_rows[self.among.rank :: self.among.count]
+        sums = [0.0, 0.0]
+        if len(rows):
+            found, *_ = predict(self.judged, self.job.data, rows, self.job.mel, self.among.device)
+            logits, targets = torch.from_numpy(found).double(), torch.from_numpy(self.job.data.targets[rows]).double()
+            n_right = (logits.argmax(1) == targets.argmax(1)).sum()
+            sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]
+        loss, right = (total / len(self.job.validation_rows) for total in self.among.total(sums))
+        if not math.isfinite(loss):
+            raise self._diverged("the validation loss")
+        return loss, right
+
+    def _renew(self) -> None:
+        if self.config.renew_norms:
+            # The same clips in every process, so that all have the same statistics.
+            drawn = np.random.default_rng((self.job.seed, self.at.epoch, 1)).permutation(self.job.rows)
+            rows = drawn[: max(2, self.config.renew_norms)]
+            renew_statistics(self.judged, self.job.data, rows, self.job.mel, self.among.device)
+
+    def _report(self, validation_loss: float, accuracy: float) -> dict[str, Any]:
+        n = min(len(self.job.rows), self.job.starts[-1] + self.config.batch_size)
+        self._collect_loss()
+        return {
+            "stage": 0,
+            "epoch": self.at.epoch + 1,
+            "loss": self.at.loss_total / n,
+            "validation_loss": validation_loss,
+            "validation_accuracy": accuracy,
+            "images_per_s": n / max(self.at.seconds, 1e-9),
+            "learning_rate": float(self.schedule.get_last_lr()[0]),
+            "seconds": self.at.seconds,
+        }
+
+    def _collect_loss(self) -> None:
+        self.at.loss_total += self.among.total([float(self.loss_sum)])[0]
+        self.loss_sum.zero_()
+
+    def _keep(self) -> None:
+        if self.job.checkpoint is None:
+            return
+        if self.at.position:
+            self._refuse_nonsense()
+            self._collect_loss()
+        states = self.among.gather(random_states())
+        if self.among.is_first:
+            content = {
+                "network": self.network.state_dict(),
+                "average": None if self.average is None else self.average.state_dict(),
+                "best": self.best,
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                "progress": asdict(self.at),
+                "random": states,
+            }
+            write_checkpoint(self.job.checkpoint, self.job.whole_identity, content)
+        self.among.wait()
+
+    def _restore(self) -> None:
+        if self.job.checkpoint is None or not self.job.checkpoint.exists():
+            return
+        found = read_checkpoint(self.job.checkpoint, self.job.whole_identity)
+        self.network.load_state_dict(found["network"])
+        if self.average is not None:
+            self.average.load_state_dict(found["average"])
+        self.best = {name: value.to(self.among.device) for name, value in found["best"].items()}
+        self.optimiser.load_state_dict(found["optimiser"])
+        self.schedule.load_state_dict(found["schedule"])
+        self.at = _Progress(**found["progress"])
+        restore_random_states(found["random"][self.among.rank])
+
+
+def _losses(said: Sequence[Tensor], targets: Tensor, points: Tensor, config: SupervisedConfig) -> Tensor:
+    """Return the sum of the losses of a batch; clips without a rating, or mixed with one, have no error of it."""
+    losses = functional.cross_entropy(said[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum")
+    if not config.regression_weight:
+        return losses
+    errors = functional.mse_loss(said[2].float(), points.nan_to_num(), reduction="none") * ~points.isnan()
+    return losses + config.regression_weight * errors.sum()
+
+
+def _rate(job: Job) -> Callable[[int], float]:
+    """Return the factor of the learning rate at a step."""
+    if job.config.schedule == "constant":
+        return lambda _: 1.0
+    steps = job.config.epochs * len(job.starts)
+    return lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+
+
+@contextmanager
+def _numerics(deterministic: bool) -> Iterator[None]:
+    """Set how this process computes, and put it back."""
+    before = torch.are_deterministic_algorithms_enabled()
+    # Averaged weights and Adam's moments decay into denormal numbers, on which a processor is twenty times slower.
+    torch.set_flush_denormal(True)
+    if deterministic:
+        # cuBLAS reads this when it is first used, and refuses to be deterministic without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_flush_denormal(False)
+
+
+@contextmanager
+def _writer(log_dir: Path | None, epochs_done: int) -> Iterator[SummaryWriter | None]:
+    """Open the TensorBoard log, hiding what a killed run wrote after its last checkpoint."""
+    if log_dir is None:
+        yield None
+        return
+    with SummaryWriter(log_dir, purge_step=epochs_done + 1 if epochs_done else None) as writer:
+        yield writer
+
+
+def _log(writer: SummaryWriter | None, report: dict[str, Any]) -> None:
+    if writer is not None:
+        for name in report.keys() - {"stage", "epoch"}:
+            writer.add_scalar(name, report[name], report["epoch"])

@@ -1,0 +1,214 @@
+"""A run's folder: what was trained, on what, by which code, and how it went. Pure.
+
+Every file appears whole or not at all, so that a run killed at any moment can be read and gone on with.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as package_version
+from pathlib import Path
+from typing import Any
+
+from training.evaluation.predictions import Predictions
+from training.exceptions import TrainingError
+
+CONFIG, FACTS, SPLITS, HISTORY = "config.toml", "run.json", "splits.json", "history.jsonl"
+PREDICTIONS, METRICS, CHECKPOINT, TENSORBOARD = "predictions.npz", "metrics.json", "checkpoint.pt", "tensorboard"
+_PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "librosa", "soundfile", "soxr", "efficientnet-pytorch")
+
+
+class RunError(TrainingError):
+    """A run folder that is not what it should be; the message says which, and what to do."""
+
+    code = "run_folder"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run's files. Only `create` and the `write_*` methods change anything.
+
+    Attributes:
+        path: The folder.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config_toml: str, facts: dict[str, Any]) -> RunFolder:
+        """Make the folder of a new run.
+
+        Args:
+            path: Must not hold anything yet.
+            config_toml: The configuration, as read.
+            facts: Version, seed, datasets and whatever else is known at the start; the code's state is added.
+
+        Raises:
+            RunError: The folder holds something already.
+        """
+        if path.exists() and any(path.iterdir()):
+            raise RunError(f"{path} holds something already; go on with it by --resume {path}, or name another folder.")
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path)
+        write_whole(path / CONFIG, config_toml)
+        run.write_facts({**facts, **_surroundings(), "started": _now(), "ended": None, "wall_s": 0.0, "resumed": []})
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """Return a run that was begun.
+
+        Raises:
+            RunError: There is none at this path.
+        """
+        if not (path / FACTS).is_file() or not (path / CONFIG).is_file():
+            raise RunError(f"{path} is not a run folder: it lacks {FACTS} or {CONFIG}.")
+        return cls(path)
+
+    @property
+    def config_toml(self) -> str:
+        """The configuration, as it was read."""
+        return (self.path / CONFIG).read_text(encoding="utf-8")
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the run came to its end."""
+        return bool(self.facts().get("ended"))
+
+    def facts(self) -> dict[str, Any]:
+        """Return run.json: version, seed, datasets, split, code, packages, times."""
+        return self._json(FACTS)
+
+    def splits(self) -> dict[str, Any]:
+        """Return the exact ids of every fold."""
+        return self._json(SPLITS)
+
+    def metrics(self) -> dict[str, Any]:
+        """Return the scores."""
+        return self._json(METRICS)
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return one dictionary per epoch, in order; empty before the first epoch ends."""
+        path = self.path / HISTORY
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+    def predictions(self) -> Predictions:
+        """Return what the run said of its test clips.
+
+        Raises:
+            RunError: The run has not come so far.
+        """
+        if not (self.path / PREDICTIONS).exists():
+            raise RunError(f"{self.path} has no {PREDICTIONS} yet; finish it with --resume {self.path}.")
+        return Predictions.load(self.path / PREDICTIONS)
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Write run.json anew."""
+        write_json(self.path / FACTS, facts)
+
+    def write_metrics(self, metrics: dict[str, Any]) -> None:
+        """Write metrics.json."""
+        write_json(self.path / METRICS, metrics)
+
+    def write_history(self, key: dict[str, Any], epochs: Sequence[dict[str, Any]]) -> None:
+        """Put the epochs of one fold in place of those already there.
+
+        A run killed between its checkpoint and its history would otherwise tell an epoch twice, or not at all.
+
+        Args:
+            key: What names the fold, such as `{"protocol": "paper", "fold": 0}`; becomes part of each line.
+            epochs: All of the fold so far.
+        """
+        kept = [line for line in self.history() if any(line.get(name) != value for name, value in key.items())]
+        lines = [json.dumps(line) for line in [*kept, *({**key, **epoch} for epoch in epochs)]]
+        write_whole(self.path / HISTORY, "".join(f"{line}\n" for line in lines))
+
+    def resumed(self) -> None:
+        """Note that the run goes on."""
+        facts = self.facts()
+        self.write_facts({**facts, "resumed": [*facts.get("resumed", []), {"at": _now(), "commit": commit()}]})
+
+    def worked(self, seconds: float) -> None:
+        """Add to the seconds of work that all sittings took together; what a kill cut off is not in them."""
+        facts = self.facts()
+        self.write_facts({**facts, "wall_s": round(facts["wall_s"] + seconds, 1)})
+
+    def finish(self, seconds: float = 0.0) -> None:
+        """Note the end, after so many more seconds of work."""
+        self.worked(seconds)
+        self.write_facts({**self.facts(), "ended": _now()})
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.path / name
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{self.path} has no {name} yet; finish it with --resume {self.path}.") from None
+        except ValueError as error:
+            raise RunError(f"{path} is not JSON: {error}.") from error
+        return found
+
+
+def new_run_path(version: str, root: Path = Path("runs")) -> Path:
+    """Return where a run that starts now is kept."""
+    return root / f"{version}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that appears whole or not at all."""
+    beside = path.with_name(f"{path.name}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Write a JSON file that appears whole or not at all."""
+    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def to_toml(values: dict[str, Any], prefix: str = "") -> str:
+    """Return a configuration as TOML: numbers, strings, lists of these, tables and lists of tables."""
+    lines = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not _is_table(value)]
+    text = "".join(f"{line}\n" for line in lines)
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, dict):
+            text += f"\n[{name}]\n{to_toml(value, f'{name}.')}"
+        elif _is_table(value):
+            text += "".join(f"\n[[{name}]]\n{to_toml(item, f'{name}.')}" for item in value)
+    return text
+
+
+def _is_table(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
+
+
+def _toml_value(value: Any) -> str:
+    # JSON's numbers, strings, booleans and lists of them are TOML's as well.
+    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
+
+
+def commit() -> str:
+    """Return the commit of the code, "-dirty" appended where files were changed since, or "unknown"."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
+
+
+def _surroundings() -> dict[str, Any]:
+    packages = {name: package_version(name) for name in _PACKAGES}
+    return {"commit": commit(), "python": platform.python_version(), "packages": packages}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,193 @@
+"""What a flagship's card says of itself: data, protocol, scores and tables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from emotion.inference.predict import points_of
+from training.datasets import DATASETS
+from training.evaluation.dataset_probe import probe_run
+from training.evaluation.metrics import score_axis, score_by_dataset
+from training.evaluation.predictions import Predictions
+from training.evaluation.report.table import Table, figure
+from training.evaluation.report.tables import probe_table
+from training.recipes.distilled_b3.config import FlagshipConfig
+from training.recipes.distilled_b3.features import Material
+from training.recipes.distilled_b3.protocols import Fold
+
+METHOD = """\
+Its backbone was pre-trained without labels, by learning to predict what two public music taggers hear in endless
+remixes of the training clips (`training/recipes/distilled_b3/distil.py`); its head was then fitted to the labels and
+to the opinions of a support vector machine on the taggers' features (`training/recipes/distilled_b3/head.py`)."""
+LIMITS = (
+    "It hears 24 s of a song, from the middle, and says one thing of them.",
+    "A source that it never saw is harder than an artist that it never saw: see the rows “source unseen”.",
+    "Emotify's labels are felt emotions read as perceived ones; they are the only such labels in the training data.",
+    "Emotion in Music and DEAM were heard as 10 s cuts that repeat, EMOPIA as rendered MIDI.",
+    "Western popular, classical and game-like piano music; nothing is known about the rest.",
+    "Its sound was learned from taggers that were trained on Western popular music, with whatever they are deaf to.",
+)
+_PROTOCOLS = {
+    "artist_grouped": "artists unseen",
+    "stratified": "artists seen (as the papers do)",
+    "leave_one_source_out": "source unseen",
+}
+
+
+def facts_of(
+    config: FlagshipConfig,
+    material: Material,
+    held_out: Fold,
+    *,
+    sha256: str,
+    said: Predictions,
+    taught: Predictions,
+    seeds: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Return the facts of a model's card.
+
+    Args:
+        config: The run.
+        material: All clips.
+        held_out: The split that the shipped weights were fitted and tested on.
+        sha256: Of its ids.
+        said: All predictions of the student.
+        taught: Those of the teacher, on the same rows.
+        seeds: Scores of each head that was fitted on the held-out split.
+    """
+    here = {name: said.where(said.protocol == "held_out") for said, name in ((said, "model"), (taught, "teacher"))}
+    return {
+        "method": METHOD,
+        "datasets": {
+            name: {"clips": int(np.sum(material.sources == name)), "licence": licence_of(name)}
+            for name in dict.fromkeys(material.sources)
+        },
+        "split": {
+            "protocol": "artist-grouped, 10 folds stratified by source and quadrant: 2 test, 1 validation; "
+            "EMOPIA: published val is the test",
+            "sizes": {"train": len(held_out.train), "validation": len(held_out.validation), "test": len(held_out.test)},
+            "sha256": sha256,
+        },
+        "test": {
+            who: {name: scores.to_json() for name, scores in score_by_dataset(rows).items()}
+            for who, rows in here.items()
+        },
+        "limits": list(LIMITS),
+        "tables": [table.to_json() for table in tables(said, taught, held_out, material, seeds)],
+        "config": asdict(config),
+    }
+
+
+def licence_of(name: str) -> str:
+    """Return a dataset's licence as stated at its source."""
+    return DATASETS[name].licence if name in DATASETS else "of the people of this installation; stays here"
+
+
+def tables(
+    said: Predictions, taught: Predictions, held_out: Fold, material: Material, seeds: Sequence[dict[str, Any]]
+) -> list[Table]:
+    """Return the tables of a card."""
+    found = [seed_table(seeds)]
+    if (said.protocol != "held_out").any():
+        found.append(protocol_table(said, taught))
+        found.append(unheard_table(said, {material.clips[i].id for i in (*held_out.train, *held_out.validation)}))
+    found.append(axis_table(said))
+    # With one source, or few artists in the test, there is nothing to tell apart.
+    with suppress(ValueError):
+        found.append(probe_table(probe_run(said.where(said.protocol == "held_out"))))
+    return found
+
+
+def protocol_table(said: Predictions, taught: Predictions) -> Table:
+    """Return macro-F1 and accuracy by source and protocol, the teacher's beside the model's."""
+    rows = []
+    for dataset in dict.fromkeys(said.dataset):
+        for protocol, title in _PROTOCOLS.items():
+            chosen = (said.dataset == dataset) & (said.protocol == protocol)
+            if not chosen.any():
+                continue
+            mine, theirs = (score_by_dataset(table.where(chosen))[str(dataset)] for table in (said, taught))
+            rows.append(
+                (
+                    f"{dataset}, {title}",
+                    mine.n,
+                    figure(mine.macro_f1, mine.macro_f1_interval),
+                    figure(mine.accuracy, mine.accuracy_interval),
+                    mine.floor_accuracy,
+                    mine.ece,
+                    figure(theirs.macro_f1, theirs.macro_f1_interval),
+                    theirs.accuracy,
+                )
+            )
+    note = (
+        "Five folds, or one per source. The head and the teacher were fitted anew in every fold; the backbone was not: "
+        "it learned from the sound, never from a label, of seven tenths of these clips. What that is worth is the next "
+        "table. A source left out is one whose labels no head saw."
+    )
+    columns = ("test", "n", "macro-F1 (95 %)", "accuracy (95 %)", "floor", "ECE", "teacher: macro-F1", "accuracy")
+    return Table("Folds, artists and sources", note, columns, tuple(rows))
+
+
+def unheard_table(said: Predictions, heard: set[str]) -> Table:
+    """Return artist-grouped accuracy on clips whose sound the backbone learned from, and on those it never heard."""
+    grouped = said.where(said.protocol == "artist_grouped")
+    is_heard = np.isin(grouped.clip, list(heard))
+    rows = []
+    for dataset in dict.fromkeys(grouped.dataset):
+        here = grouped.dataset == dataset
+        if not (here & is_heard).any() or not (here & ~is_heard).any():
+            continue
+        parts = [score_by_dataset(grouped.where(here & part))[str(dataset)] for part in (is_heard, ~is_heard)]
+        cells = [(part.n, figure(part.macro_f1, part.macro_f1_interval)) for part in parts]
+        rows.append((str(dataset), *cells[0], *cells[1]))
+    note = "Artist-grouped folds. Were the hearing worth much, the first figure would be higher than the second."
+    columns = ("source", "n heard", "macro-F1, heard (95 %)", "n unheard", "macro-F1, unheard (95 %)")
+    return Table("Does it matter that the backbone heard a clip?", note, columns, tuple(rows))
+
+
+def seed_table(seeds: Sequence[dict[str, Any]]) -> Table:
+    """Return the held-out macro-F1 of each head."""
+    names = list(seeds[0]["test"])
+    rows = [
+        (
+            f"{each['seed']}{' (shipped)' if each['kept'] else ''}",
+            float(each["validation_loss"]),
+            *(float(each["test"][name]["macro_f1"]) for name in names),
+        )
+        for each in seeds
+    ]
+    spreads = (_spread([each["test"][name]["macro_f1"] for each in seeds]) for name in names)
+    spread = ("mean ± standard deviation", None, *spreads)
+    note = "Macro-F1 on the held-out artists. The head with the lowest validation loss is shipped. One backbone."
+    return Table("Seeds of the head", note, ("seed", "validation loss", *names), (*rows, spread))
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.mean(values):.3f} ± {np.std(values, ddof=1) if len(values) > 1 else 0:.3f}"
+
+
+def axis_table(said: Predictions) -> Table:
+    """Return how well valence and arousal follow the ratings: of their own output, and projected from probabilities."""
+    rows = []
+    for protocol in ("held_out", "artist_grouped", "leave_one_source_out"):
+        chosen = said.where((said.protocol == protocol) & ~np.isnan(said.valence_true))
+        if not len(chosen):
+            continue
+        projected = points_of(chosen.probabilities.astype(np.float64), None)
+        for axis, other in zip(("valence", "arousal"), projected, strict=True):
+            rated = getattr(chosen, f"{axis}_true")
+            own, by_projection = (score_axis(rated, found, chosen.artist) for found in (getattr(chosen, axis), other))
+            name = f"{axis}, {protocol.replace('_', ' ')}"
+            figures = (own.r2, own.ccc, own.rmse, by_projection.r2, by_projection.ccc, own.floor_rmse)
+            rows.append((name, own.n, *figures))
+    note = (
+        "Ratings of Emotion in Music and DEAM, -1 to 1. R² and CCC (concordance) of the network's own output, then of "
+        "the projection of the four probabilities; root mean square error beside that of the mean rating."
+    )
+    columns = ("axis", "n", "R²", "CCC", "RMSE", "R² projected", "CCC projected", "RMSE of the mean")
+    return Table("Valence and arousal", note, columns, tuple(rows))

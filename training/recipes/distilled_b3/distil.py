@@ -1,0 +1,274 @@
+"""Pre-training without labels: the student learns to hear what public tagging networks hear. Pure.
+
+Student and teachers hear the same made scenes, and the teachers answer for the very scene, so there is no limit to the
+lessons; what holds on remixes holds on unseen music.
+
+Source: Beyer et al. (2022), Knowledge distillation: a good teacher is patient and consistent (same view for both,
+mixing far from the data, long schedules).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emotion.inference.network import QuadrantNetwork, channels_last
+from training.exceptions import TrainingDivergedError
+from training.fit.resume import read_checkpoint, write_checkpoint
+from training.fit.stability import keep_wide_depthwise_in_float32, renewing_statistics
+from training.recipes.distilled_b3.mixtures import Composer, SceneConfig
+from training.recipes.distilled_b3.muon import Muon
+from training.recipes.distilled_b3.teacher import Ears
+
+
+@dataclass(frozen=True, slots=True)
+class DistilStage:
+    """A stretch of pre-training on crops of one length; the learning rate goes linearly from first to last.
+
+    Attributes:
+        scene: How far the lessons are from the clips; None takes the configuration's.
+        settled: Whether the statistics of batch normalisation are measured once, before the stage, and then stay. While
+            each batch gives its own, a rare sound is tamed by the batch that it is in, and runs away when it is served
+            alone; the last stages teach the network what is served.
+    """
+
+    crop_columns: int
+    steps: int
+    batch_size: int
+    first_rate: float
+    last_rate: float
+    scene: SceneConfig | None = None
+    settled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """How the backbone is pre-trained.
+
+    Attributes:
+        stages: Short crops first: a step costs the seconds it hears, and four short crops teach more than a long one.
+        matrix_rate: Learning rate of Muon, in units of the stage's rate, which is AdamW's.
+        source_power: A source's share of the lessons is its total duration to this power.
+    """
+
+    stages: tuple[DistilStage, ...]
+    matrix_rate: float = 10.0
+    weight_decay: float = 0.02
+    warmup_steps: int = 100
+    clip_norm: float = 5.0
+    source_power: float = 0.75
+    bf16: bool = True
+    scene: SceneConfig = field(default_factory=SceneConfig)
+
+
+class Teachers:
+    """Public taggers, and the scale of their features at one length of crop."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Load the state dicts of public taggers."""
+        self._ears = Ears(files)
+        self._mean = self._spread = torch.zeros(0)
+
+    def raw(self, teacher_db: Tensor) -> Tensor:
+        """Return features `(n, n_features)` in the taggers' own units."""
+        return torch.from_numpy(self._ears.features(teacher_db.numpy()))
+
+    def measure(self, batches: Iterator[Tensor]) -> None:
+        """Learn each feature's mean and spread from batches of spectra."""
+        features = torch.cat([self.raw(batch) for batch in batches])
+        self._mean, self._spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-4)
+
+    def features(self, teacher_db: Tensor) -> Tensor:
+        """Return standardised features, at most eight spreads from the mean."""
+        return ((self.raw(teacher_db) - self._mean) / self._spread).clamp(-8, 8)
+
+
+class Student(nn.Module):
+    """The backbone and a linear map from its pooled features to the teachers'."""
+
+    def __init__(self, network: QuadrantNetwork, n_features: int) -> None:
+        super().__init__()
+        self.network = channels_last(network)
+        self.projection = nn.Linear(network.feature_size, n_features)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return guessed teacher features `(n, n_features)`."""
+        return self.projection(self.network.features(images)).float()
+
+
+def prepare_from_scratch(network: QuadrantNetwork) -> None:
+    """Set, in place, what suits a backbone that learns from endless lessons instead of fine-tuning.
+
+    No block is ever skipped (there is nothing to overfit), and normalisation follows ten steps instead of a hundred.
+    """
+    network.backbone._global_params = network.backbone._global_params._replace(drop_connect_rate=0.0)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = 0.1
+
+
+def optimisers(student: Student, config: DistilConfig) -> list[torch.optim.Optimizer]:
+    """Return Muon for the backbone's matrices and AdamW for everything else; rates are set at each step."""
+    matrices = [
+        weight
+        for weight in student.network.backbone.parameters()
+        if weight.ndim == 4 and weight.shape[2:] == (1, 1) and min(weight.shape[:2]) >= 24
+    ]
+    chosen = {id(weight) for weight in matrices}
+    parts = (student.network.head, student.network.classifier, student.network.regressor)
+    head = {id(weight) for part in parts if part is not None for weight in part.parameters()}
+    rest = [weight for weight in student.parameters() if id(weight) not in chosen | head]
+    decayed = [weight for weight in rest if weight.ndim > 1]
+    plain = [weight for weight in rest if weight.ndim <= 1]
+    adam = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}], fused=True
+    )
+    if config.matrix_rate == 0:
+        adam.add_param_group({"params": matrices, "weight_decay": config.weight_decay})
+        return [adam]
+    return [Muon(matrices, 0.0, 0.95, config.weight_decay), adam]
+
+
+def pretrain(
+    network: QuadrantNetwork,
+    composer: Composer,
+    teachers: Teachers,
+    config: DistilConfig,
+    *,
+    seed: int,
+    checkpoint: Path,
+    say: Callable[[str], None],
+    evaluate: Callable[[Student, int], float],
+) -> Student:
+    """Pre-train a network's backbone, going on from a checkpoint where there is one.
+
+    Args:
+        network: Changed in place.
+        composer: Gives lessons.
+        teachers: Answer them.
+        config: Stages and rates.
+        seed: Every step has its own random generator, of seed and step, so that a resumed run hears the same lessons.
+        checkpoint: Written beside and renamed every few minutes; the run goes on from it if it is there.
+        say: Receives one line of progress at a time.
+        evaluate: Gives a figure of the student on held-out crops of so many columns, for the log.
+
+    Returns:
+        The student, in evaluation mode.
+
+    Raises:
+        TrainingDivergedError: The loss is not finite.
+        emotion.exceptions.CheckpointError: The checkpoint is damaged or of another run.
+    """
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+    keep_wide_depthwise_in_float32(network)
+    first = composer.lesson(2, config.stages[0].crop_columns, np.random.default_rng(seed))
+    student = Student(network, teachers.raw(first.teacher_db).shape[1])
+    chosen = optimisers(student, config)
+    identity = {"configuration": asdict(config), "network": asdict(network.config), "seed": seed}
+    done = _resume(checkpoint, identity, student, chosen)
+    step = 0
+    for stage in config.stages:
+        if done >= step + stage.steps:
+            step += stage.steps
+            continue
+        rng = np.random.default_rng((seed, step))
+        teachers.measure(composer.lesson(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(12))
+        if stage.settled and done <= step:
+            settle(student, composer, stage, seed, batches=48)
+        started, losses = time.monotonic(), []
+        for position in range(stage.steps):
+            if (number := step + position) < done:
+                continue
+            _set_rates(chosen, config, stage, position, number)
+            losses.append(_step(student, chosen, composer, teachers, config, stage, seed, number))
+            if (number + 1) % 50 == 0:
+                pace = len(losses) * stage.batch_size / (time.monotonic() - started)
+                say(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
+            if (number + 1) % 50 == 0 or position == stage.steps - 1:
+                _save(checkpoint, identity, student, chosen, number + 1)
+            if (number + 1) % 500 == 0 or position == stage.steps - 1:
+                if not stage.settled:
+                    settle(student, composer, stage, seed)
+                student.eval()
+                say(f"step {number + 1}: {evaluate(student, stage.crop_columns):.3f} of the variance of held-out clips")
+        step += stage.steps
+    return student.eval()
+
+
+def _set_rates(
+    chosen: Sequence[torch.optim.Optimizer], config: DistilConfig, stage: DistilStage, position: int, number: int
+) -> None:
+    rate = stage.first_rate + (stage.last_rate - stage.first_rate) * position / stage.steps
+    rate *= min(1.0, (number + 1) / config.warmup_steps)
+    for optimiser in chosen:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * (config.matrix_rate if isinstance(optimiser, Muon) else 1.0)
+
+
+def _step(
+    student: Student,
+    chosen: Sequence[torch.optim.Optimizer],
+    composer: Composer,
+    teachers: Teachers,
+    config: DistilConfig,
+    stage: DistilStage,
+    seed: int,
+    number: int,
+) -> float:
+    rng = np.random.default_rng((seed, 1, number))
+    lesson = composer.lesson(stage.batch_size, stage.crop_columns, rng, stage.scene)
+    wanted = teachers.features(lesson.teacher_db)
+    student.train()
+    if stage.settled:
+        for module in student.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+        guessed = student(lesson.images)
+    # Near the target the mean squared error; far from it linear, so that one runaway does not decide the step.
+    loss = (
+        2 * functional.huber_loss(guessed, wanted, delta=3.0) if stage.settled else functional.mse_loss(guessed, wanted)
+    )
+    if not torch.isfinite(loss):
+        raise TrainingDivergedError(f"The loss is {loss.item()} at step {number}; lower the learning rate.")
+    for optimiser in chosen:
+        optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
+    for optimiser in chosen:
+        optimiser.step()
+    return float(loss.item())
+
+
+def settle(student: Student, composer: Composer, stage: DistilStage, seed: int, batches: int = 12) -> None:
+    """Measure the statistics of batch normalisation anew, in place, on lessons of a stage."""
+    rng = np.random.default_rng((seed, 2))
+    with renewing_statistics(student), torch.autocast("cpu", torch.bfloat16):
+        for _ in range(batches):
+            student.network.features(composer.lesson(stage.batch_size, stage.crop_columns, rng, stage.scene).images)
+
+
+def _save(
+    path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer], step: int
+) -> None:
+    state = {"student": student.state_dict(), "optimisers": [each.state_dict() for each in chosen], "step": step}
+    write_checkpoint(path, identity, state)
+
+
+def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
+    if not path.exists():
+        return 0
+    found = read_checkpoint(path, identity)
+    student.load_state_dict(found["student"])
+    for optimiser, saved in zip(chosen, found["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    return int(found["step"])

@@ -1,0 +1,209 @@
+"""Lessons made anew for every step: a stretch of a clip, mixed with another, filtered, re-levelled. Pure.
+
+Student and teachers are given the same sound. Spectra are kept, not audio, and powers add, so that a scene costs a few
+milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from librosa import mel_frequencies
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emotion.inference.audio import SAMPLE_RATE_HZ
+from emotion.inference.mel import CHANNELS, MelConfig
+from training.fit.images import network_tensor
+from training.recipes.distilled_b3.spectra import (
+    FLOOR_DB,
+    TEACHER_HOP,
+    TEACHER_MELS,
+    TEACHER_RATE_HZ,
+    Spectra,
+)
+
+_NEPERS_PER_DB = math.log(10) / 10
+
+
+@dataclass(frozen=True, slots=True)
+class SceneConfig:
+    """How far a lesson's sound is from the clips it is made of; zero switches a change off.
+
+    Attributes:
+        mix_chance: How often a second clip sounds as well.
+        mix_db: Largest difference of level between the two.
+        gain_db: Largest change of level, either way.
+        eq_db: Largest boost or cut of one of three equaliser bells.
+        lowpass_chance: How often the top of the spectrum is cut, as codecs do.
+        noise_chance: How often there is coloured noise.
+        speed: Largest change of tempo, as a fraction; pitch stays.
+    """
+
+    mix_chance: float = 0.5
+    mix_db: float = 12.0
+    gain_db: float = 12.0
+    eq_db: float = 10.0
+    lowpass_chance: float = 0.3
+    noise_chance: float = 0.15
+    speed: float = 0.15
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One batch.
+
+    Attributes:
+        images: `(n, 3, n_mels, columns)`, what the student sees.
+        teacher_db: `(n, 1, 96, frames)` dB, what the teachers hear.
+    """
+
+    images: Tensor
+    teacher_db: Tensor
+
+
+class Composer:
+    """Draws lessons from the spectra of clips."""
+
+    def __init__(
+        self, spectra: Sequence[Spectra], weights: NDArray[np.float64], mel: MelConfig, config: SceneConfig
+    ) -> None:
+        """Take the clips.
+
+        Args:
+            spectra: Of each clip.
+            weights: `(n,)`, how often each is drawn.
+            mel: The student's; frames as channels.
+            config: How far the scenes go.
+        """
+        self._spectra = spectra
+        self._weights = weights / weights.sum()
+        self._mel = mel
+        self._config = config
+        self._student_hz = band_centres_hz(mel)
+        self._teacher_hz = torch.from_numpy(_htk_centres_hz()).float()
+
+    def lesson(self, n: int, columns: int, rng: np.random.Generator, scene: SceneConfig | None = None) -> Lesson:
+        """Compose a batch of `n` scenes of `columns` image columns."""
+        config = scene or self._config
+        student, teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
+        other_student, other_teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
+        mixed = torch.from_numpy(rng.random(n) < config.mix_chance)
+        quieter = torch.where(mixed, _uniform(rng, n, config.mix_db), torch.full((n,), -200.0)).view(n, 1, 1)
+        student, teacher = add_db(student, other_student + quieter), add_db(teacher, other_teacher + quieter)
+        shape = _Filter.draw(n, config, rng)
+        student = shape.apply(student, self._student_hz)
+        teacher = shape.apply(teacher, self._teacher_hz)
+        return Lesson(student_images(student, self._mel), teacher.transpose(1, 2)[:, None].contiguous())
+
+    def views(self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator) -> Tensor:
+        """Return network inputs of a random stretch of each named clip, filtered and re-levelled but not mixed."""
+        student, _ = self._crops(clips, columns, rng, self._config.speed)
+        shape = _Filter.draw(len(clips), self._config, rng)
+        return student_images(shape.apply(student, self._student_hz), self._mel)
+
+    def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
+        return rng.choice(len(self._spectra), n, p=self._weights)
+
+    def _crops(
+        self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator, speed: float
+    ) -> tuple[Tensor, Tensor]:
+        """Return `(n, frames, bands)` dB of both, for one random stretch of each clip."""
+        n = len(clips)
+        student_s, teacher_s = self._mel.hop_samples / SAMPLE_RATE_HZ, TEACHER_HOP / TEACHER_RATE_HZ
+        n_student = columns * CHANNELS
+        n_teacher = round(n_student * student_s / teacher_s)
+        students = np.empty((n, n_student, self._mel.n_mels), np.float32)
+        teachers = np.empty((n, n_teacher, TEACHER_MELS), np.float32)
+        for row, clip in enumerate(clips):
+            found = self._spectra[clip]
+            rate = 1 + rng.uniform(-speed, speed)
+            room_s = len(found.student) * student_s - n_student * student_s * rate
+            start_s = rng.uniform(0, max(0.0, room_s))
+            students[row] = _stretch(found.student, start_s / student_s, n_student, rate)
+            teachers[row] = _stretch(found.teacher, start_s / teacher_s, n_teacher, rate)
+        return torch.from_numpy(students), torch.from_numpy(teachers)
+
+
+def _stretch(frames: NDArray[np.float16], start: float, n: int, speed: float) -> NDArray[np.float16]:
+    """Return `n` frames from `start` on, at another speed; a clip that ends begins again."""
+    wanted = (start + np.arange(n) * speed).astype(np.int64) % len(frames)
+    return frames[wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Filter:
+    """What happens to a whole scene: gain, three bells in octaves, a low-pass and noise, each `(n, ...)`."""
+
+    gain_db: Tensor
+    bell_octave: Tensor
+    bell_width: Tensor
+    bell_db: Tensor
+    cut_hz: Tensor
+    noise_db: Tensor
+    noise_slope: Tensor
+
+    @classmethod
+    def draw(cls, n: int, config: SceneConfig, rng: np.random.Generator) -> _Filter:
+        def between(low: float, high: float, *shape: int) -> Tensor:
+            return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32))
+
+        cut = torch.where(between(0, 1) < config.lowpass_chance, between(11.5, 13.0), torch.full((n,), 20.0))
+        noisy = between(0, 1) < config.noise_chance
+        return cls(
+            gain_db=between(-config.gain_db, config.gain_db),
+            bell_octave=between(6, 13, 3),
+            bell_width=between(0.5, 2.0, 3),
+            bell_db=between(-config.eq_db, config.eq_db, 3),
+            cut_hz=2**cut,
+            noise_db=torch.where(noisy, between(-45, -10), torch.full((n,), -200.0)),
+            noise_slope=between(-6, 0),
+        )
+
+    def apply(self, level_db: Tensor, band_hz: Tensor) -> Tensor:
+        """Return `(n, frames, bands)` dB of the filtered scene."""
+        octave = torch.log2(band_hz.clamp(min=30.0))
+        distance = (octave - self.bell_octave[..., None]) / self.bell_width[..., None]
+        curve = (self.bell_db[..., None] * torch.exp(-0.5 * distance**2)).sum(dim=1)
+        # 48 dB an octave and more, as resamplers and codecs cut.
+        over = (octave - torch.log2(self.cut_hz)[:, None]).clamp(min=0) * 300.0
+        curve = curve + self.gain_db[:, None] - over
+        noise = (self.noise_db[:, None] + self.noise_slope[:, None] * (octave - 10.0))[:, None]
+        return add_db(level_db + curve[:, None], noise).clamp(min=FLOOR_DB)
+
+
+def add_db(first: Tensor, second: Tensor) -> Tensor:
+    """Return the level of two sounds at once: powers add."""
+    return torch.logaddexp(first * _NEPERS_PER_DB, second * _NEPERS_PER_DB) / _NEPERS_PER_DB
+
+
+def band_centres_hz(mel: MelConfig) -> Tensor:
+    """Return the centre frequencies `(n_mels,)` of the student's bands."""
+    centres = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)[1:-1]
+    return torch.from_numpy(centres).float()
+
+
+def _htk_centres_hz() -> NDArray[np.float64]:
+    return np.asarray(mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)[1:-1])
+
+
+def student_images(level_db: Tensor, mel: MelConfig) -> Tensor:
+    """Return network inputs of spectra, as `emotion.inference.mel` makes them.
+
+    Args:
+        level_db: `(n, frames, n_mels)`.
+        mel: Frames as channels.
+
+    Returns:
+        `(n, 3, n_mels, frames / 3)`, channels last in memory.
+    """
+    image = ((level_db - mel.reference_db) / mel.range_db + 1.0).clamp(0.0, 1.0)
+    return network_tensor(image.transpose(1, 2)[:, None], mel)
+
+
+def _uniform(rng: np.random.Generator, n: int, limit: float) -> Tensor:
+    return torch.from_numpy(rng.uniform(-limit, limit, n).astype(np.float32))

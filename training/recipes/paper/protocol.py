@@ -1,0 +1,302 @@
+"""The paper's protocol from dataset folders to a whole run folder. Pure."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from emotion.inference.audio import read_window_at
+from emotion.inference.checkpoint import load as load_checkpoint
+from emotion.inference.checkpoint import read_card, shipped_weights, write_card
+from emotion.inference.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
+from training.data.cache import PLACES, images_of, to_device
+from training.data.selection import ShortClips
+from training.datasets import Clip
+from training.evaluation.metrics import score_by_dataset
+from training.evaluation.predictions import Predictions
+from training.evaluation.report.scores import fold_scores, scores_by_protocol
+from training.evaluation.report.table import Table, figure
+from training.fit.config import Job
+from training.fit.cross_validation import (
+    FoldResult,
+    Study,
+    cross_validate,
+    gap,
+)
+from training.fit.images import ImageSet
+from training.fit.loop import train
+from training.fit.processes import Processes
+from training.fit.run_folder import PREDICTIONS, SPLITS, RunFolder
+from training.recipes.paper.config import (
+    GROUPED,
+    LITERAL,
+    PaperConfig,
+    PaperError,
+)
+from training.recipes.paper.plan import Plan, plan
+
+Say = Callable[[str], None]
+# Where windows lie when random crops are asked for: the centre first, which is the one evaluated.
+CROP_PLACES = (0.5, 0.0, 0.25, 0.75, 1.0)
+
+
+def run(
+    config: PaperConfig, *, data_root: Path, work_dir: Path, folder: RunFolder, processes: Processes, say: Say
+) -> dict[str, Any]:
+    """Train and score every fold of every protocol, or go on where a killed run was; leave a whole run folder.
+
+    Args:
+        config: The run.
+        data_root: Folder of the datasets.
+        work_dir: Rendered audio and images; shared between runs.
+        folder: Of the run, made already.
+        processes: Those that train together.
+        say: Receives one line of progress at a time.
+
+    Returns:
+        What metrics.json holds; empty in every process but the first.
+
+    Raises:
+        PaperError: No source is left, or the first weights cannot be had.
+        training.data.folds.SplitError: A class would be missing in a fold.
+        training.exceptions.TrainingDivergedError: A loss is not finite.
+    """
+    if not processes.is_first:
+        # The first process renders and fills the caches; the others then find them full.
+        processes.wait()
+    ours = plan(config, data_root=data_root, work_dir=work_dir, say=say)
+    study = _study(config, ours, work_dir, processes.device)
+    if processes.is_first:
+        _note_data(folder, ours, study)
+        processes.wait()
+    results = {each.protocol: cross_validate(study, each, folder, processes, say) for each in ours.folds}
+    return _conclude(config, ours, folder, results) if processes.is_first else {}
+
+
+def _study(config: PaperConfig, ours: Plan, work_dir: Path, device: torch.device) -> Study:
+    images = images_of(
+        [clip.audio for clip in ours.clips],
+        config=config.mel,
+        cache_dir=work_dir / "images",
+        places=CROP_PLACES if config.training.augment.crop else PLACES[:1],
+        padded=config.short_clips == ShortClips.PAD,
+    )
+    peaks = np.array([images[i, 0].max() for i in range(len(images))], np.float32)
+    state = initial_backbone(config)
+    stored = images if device.type == "cpu" else to_device(images, device)
+    return Study(
+        version=config.version,
+        clips=ours.clips,
+        data=ImageSet(stored, _targets(ours.clips), points=_points(ours.clips)),
+        peaks=peaks if config.reference == "dataset" else None,
+        loudness_db=_loudness_db(ours),
+        make_network=lambda seed: make_network(config.network, state, seed),
+        config=config.training,
+        mel=config.mel,
+        seed=config.seed,
+        identity={
+            "architecture": asdict(config.network),
+            "first weights": config.init,
+            "dB reference": config.reference,
+            "data": ours.fingerprint,
+        },
+    )
+
+
+def _targets(clips: Sequence[Clip]) -> NDArray[np.float32]:
+    return np.eye(4, dtype=np.float32)[[clip.quadrant.index for clip in clips if clip.quadrant is not None]]
+
+
+def _points(clips: Sequence[Clip]) -> NDArray[np.float32]:
+    rated = [(clip.valence, clip.arousal) for clip in clips]
+    return np.array([[np.nan if value is None else value for value in point] for point in rated], np.float32)
+
+
+def _loudness_db(ours: Plan) -> NDArray[np.float32]:
+    """Return the mean level of the clips that are tested, in dB full scale, and NaN for the others."""
+    tested = {clip for folds in ours.folds for fold in folds.folds for clip in fold.test}
+
+    def level_db(path: Path) -> float:
+        rms = np.sqrt(np.mean(np.square(read_window_at(path, 0.5).waveform, dtype=np.float64)))
+        return float(20 * np.log10(max(rms, 1e-6)))
+
+    return np.array([level_db(clip.audio) if clip.id in tested else np.nan for clip in ours.clips], np.float32)
+
+
+def initial_backbone(config: PaperConfig) -> dict[str, Tensor] | None:
+    """Return the weights that every fold's backbone starts from, or None for a random start.
+
+    Raises:
+        PaperError: They cannot be had, or are of another network.
+    """
+    network = QuadrantNetwork(config.network)
+    try:
+        if config.init == "scratch":
+            return None
+        if config.init == "shipped":
+            return load_shipped_backbone(network)
+        load_imagenet_backbone(network, None if config.init == "imagenet" else Path(config.init))
+    except OSError as error:
+        raise PaperError(
+            f"ImageNet weights could not be had from {config.init}: {error}. Give the path of a state dict of "
+            "efficientnet_pytorch as init, or shipped, or scratch."
+        ) from error
+    except (RuntimeError, KeyError, AttributeError) as error:
+        raise PaperError(f"{config.init} does not hold the weights of {config.backbone}: {error}") from error
+    return network.backbone.state_dict()
+
+
+def load_shipped_backbone(network: QuadrantNetwork) -> dict[str, Tensor]:
+    """Return the backbone of the model that came with the program.
+
+    Raises:
+        PaperError: It is another backbone than this network's.
+    """
+    shipped, card = load_checkpoint(shipped_weights())
+    if card.network.backbone != network.config.backbone:
+        raise PaperError(f"The shipped model has the backbone {card.network.backbone}, not {network.config.backbone}.")
+    return shipped.backbone.state_dict()
+
+
+def make_network(config: NetworkConfig, backbone: dict[str, Tensor] | None, seed: int) -> QuadrantNetwork:
+    """Return a network at the start of training; its head is always random."""
+    torch.manual_seed(seed)
+    network = QuadrantNetwork(config)
+    if backbone is not None:
+        network.backbone.load_state_dict(backbone)
+    return network
+
+
+def _note_data(folder: RunFolder, ours: Plan, study: Study) -> None:
+    for folds in ours.folds:
+        name = SPLITS if folds is ours.folds[0] else f"splits-{folds.protocol}.json"
+        folds.save(folder.path / name)
+    facts = {
+        "datasets": {name: told for name, told in ours.sources.items() if told["clips"]},
+        "left_out": {name: told for name, told in ours.sources.items() if not told["clips"]},
+        "data_fingerprint": study.identity["data"],
+        "split": {"protocol": ours.folds[0].protocol, "sha256": ours.folds[0].sha256},
+        "init": study.identity["first weights"],
+    }
+    folder.write_facts({**folder.facts(), **facts})
+
+
+def _conclude(
+    config: PaperConfig, ours: Plan, folder: RunFolder, results: dict[str, list[FoldResult]]
+) -> dict[str, Any]:
+    said = Predictions.concatenate([fold.predictions for folds in results.values() for fold in folds])
+    said.save(folder.path / PREDICTIONS)
+    by_protocol = {name: said.where(said.protocol == name) for name in results}
+    metrics: dict[str, Any] = {
+        "protocols": scores_by_protocol(said),
+        "tables": [fold_table(name, folds).to_json() for name, folds in results.items()],
+        "limits": _limits(config, ours),
+    }
+    if len(by_protocol) == 2:
+        metrics["gap"] = gap(by_protocol[LITERAL], by_protocol[GROUPED])
+        metrics["tables"].append(gap_table(metrics["gap"]).to_json())
+    folder.write_metrics(metrics)
+    _keep_best(config, folder, next(iter(results.values())), metrics)
+    folder.finish()
+    return metrics
+
+
+def _limits(config: PaperConfig, ours: Plan) -> list[str]:
+    limits = [f"{name} is left out: {told['left_out']}" for name, told in ours.sources.items() if "left_out" in told]
+    if config.init == "shipped":
+        limits.append(
+            "The shipped backbone has heard, and perhaps learned the labels of, clips that are tested here: these are "
+            "no scores on unseen music."
+        )
+    return limits
+
+
+def _keep_best(config: PaperConfig, folder: RunFolder, folds: Sequence[FoldResult], metrics: dict[str, Any]) -> None:
+    """Copy the weights of the fold with the lowest validation loss to where a run's weights are looked for."""
+    best = min(folds, key=lambda fold: fold.validation_loss)
+    weights, told = folder.path / f"{config.version}.safetensors", folder.facts()
+    beside = weights.with_suffix(".part")
+    shutil.copyfile(best.weights, beside)
+    beside.replace(weights)
+    card = read_card(best.weights)
+    scores = {name: each.to_json() for name, each in score_by_dataset(best.predictions).items()}
+    card.facts.update(
+        {name: told[name] for name in ("datasets", "split", "commit", "init")},
+        test={"model": scores},
+        tables=metrics["tables"],
+        limits=metrics["limits"],
+        config=asdict(config),
+    )
+    write_card(card, weights)
+
+
+def fold_table(protocol: str, folds: Sequence[FoldResult]) -> Table:
+    """Return the paper's Table 3 of one protocol."""
+    found = fold_scores(Predictions.concatenate([fold.predictions for fold in folds]))
+    losses = [fold.validation_loss for fold in folds]
+    rows = [(str(number + 1), *found[number], loss) for number, loss in enumerate(losses)]
+    mean = tuple(float(value) for value in np.mean([row[1:] for row in rows], axis=0))
+    note = f"{len(folds[0].predictions)} test clips, the same for every fold's network."
+    columns = ("fold", "accuracy", "macro-F1", "validation loss")
+    return Table(f"Folds: {protocol.replace('_', ' ')}", note, columns, (*rows, ("mean", *mean)))
+
+
+def gap_table(found: dict[str, Any]) -> Table:
+    """Return what it is worth to have heard a test clip's artist in training."""
+    rows = tuple((name.replace("_", "-"), figure(each["difference"], each["interval"])) for name, each in found.items())
+    note = "The paper's protocol less the same one with no artist on two sides; their test clips differ."
+    return Table("What knowing the artist is worth", note, ("score", "difference (95 %)"), rows)
+
+
+def estimate(config: PaperConfig, ours: Plan, processes: Processes) -> list[str]:
+    """Return, in sentences, what a run would train, write and take, measured by a few steps on this device."""
+    network = QuadrantNetwork(config.network)
+    weights = sum(parameter.numel() for parameter in network.parameters())
+    n_networks = sum(len(folds.folds) for folds in ours.folds)
+    n_train = max(len(fold.train) for folds in ours.folds for fold in folds.folds)
+    images_per_s = measured_images_per_s(network, config, processes)
+    hours = n_networks * n_train * config.training.epochs / images_per_s / 3600
+    pixels = int(np.prod(config.mel.image_shape)) * (len(CROP_PLACES) if config.training.augment.crop else 1)
+    return [
+        *(
+            f"{name}: {told['clips']} clips, {told['quadrants']}"
+            for name, told in ours.sources.items()
+            if told["clips"]
+        ),
+        *(f"{folds.protocol}: {_sizes(folds.folds[0])}, {len(folds.folds)} folds" for folds in ours.folds),
+        f"{config.backbone}: {weights / 1e6:.1f} M weights; a checkpoint takes {4 * 4 * weights / 1e6:.0f} MB",
+        f"images: {len(ours.clips) * pixels * 2 / 1e6:.0f} MB on disk"
+        + " and on the GPU" * (processes.device.type != "cpu"),
+        f"{images_per_s:.1f} images/s on {processes.device}: at most {hours:.1f} h for {n_networks} networks of "
+        f"{config.training.epochs} epochs; early stopping makes it less",
+    ]
+
+
+def _sizes(fold: Any) -> str:
+    return f"{len(fold.train)} train, {len(fold.validation)} validation, {len(fold.test)} test"
+
+
+def measured_images_per_s(network: QuadrantNetwork, config: PaperConfig, processes: Processes) -> float:
+    """Return the speed of a few real training steps on images of noise."""
+    on_gpu = processes.device.type != "cpu"
+    # A whole batch on a CPU takes minutes; the time of an image hardly depends on the batch there.
+    batch = config.training.batch_size if on_gpu else min(8, config.training.batch_size)
+    n = batch * (10 if on_gpu else 1)
+    images = np.random.default_rng(0).random((n, 1, *config.mel.image_shape), np.float32).astype(np.float16)
+    data = ImageSet(images, np.eye(4, dtype=np.float32)[np.arange(n) % 4])
+    short = {**asdict(config.training), "augment": config.training.augment, "epochs": 2, "batch_size": batch}
+    short |= {"patience": 0, "checkpoint_steps": 0}
+    rows = np.arange(n)
+    outcome = train(
+        network, Job(data, rows, rows[:1], type(config.training)(**short), config.mel, config.seed, processes)
+    )
+    # The first epoch also warms the device up.
+    return float(outcome.epochs[1]["images_per_s"])

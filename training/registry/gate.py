@@ -1,0 +1,182 @@
+"""The gate: what a model must show before it goes live. Pure.
+
+`CRITERIA` is the text of the gate; pages show it, and docs/model-gate.md quotes it (a test compares the two).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from catalog.core.wording import gettext, gettext_noop, number
+from emotion.exceptions import AudioUnreadableError, EmotionError
+from training.evaluation.predictions import Predictions
+
+if TYPE_CHECKING:
+    from training.evaluation.comparison import Comparison
+
+MAX_ECE = 0.05
+MIN_SHARED_CLIPS = 40
+HELD_OUT = "held_out"
+
+_CRITERIA = {
+    "serves": gettext_noop(
+        "Serving can honour its card: the four quadrants in the program's order, a MelConfig and an architecture "
+        "that it knows, a file with the card's hash, and a recording that goes through the serving code to four "
+        "probabilities and a finite embedding."
+    ),
+    "comparable": gettext_noop(
+        "It was held out from at least %(clips)d of the clips that the live model was held out "
+        "from, and from some of every source of the live model."
+    ),
+    "not_worse": gettext_noop(
+        "On no source is it worse than the live model on the same held-out clips: it is worse where the whole "
+        "95 %% interval of its difference, in accuracy or in macro-F1, paired by clip and clustered by artist, lies "
+        "below zero."
+    ),
+    "calibrated": gettext_noop(
+        "Its expected calibration error on those clips is at most %(ece)s, or not above the live model's."
+    ),
+}
+CRITERIA = {code: text % {"clips": MIN_SHARED_CLIPS, "ece": f"{MAX_ECE:.2f}"} for code, text in _CRITERIA.items()}
+# A reason can overrule a judgement, but no reason makes a file load.
+NEVER_FORCED = frozenset({"serves"})
+
+
+def criteria() -> dict[str, str]:
+    """Return the text of the gate, criterion by criterion, in the reader's language."""
+    figures = {"clips": MIN_SHARED_CLIPS, "ece": number(MAX_ECE, 2)}
+    return {code: gettext(text) % figures for code, text in _CRITERIA.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one criterion."""
+
+    code: str
+    passed: bool
+    sentence: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the verdict as a plain dictionary."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on (empty without one)."""
+
+    verdicts: tuple[Verdict, ...]
+    comparison: dict[str, Any]
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against it."""
+        return all(verdict.passed for verdict in self.verdicts)
+
+
+def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> Judgement:
+    """Hold a model against every criterion.
+
+    Args:
+        weights: The candidate's checkpoint.
+        predictions: What it said of its held-out clips; need not exist.
+        live: The same of the live model; None when no model is live, which leaves nothing to be compared with.
+        live_version: Its name, for the sentences.
+    """
+    serves = _serves(weights)
+    if live is None:
+        first = "No model is live, so there is nothing to compare it with."
+        compared = tuple(Verdict(code, True, first) for code in CRITERIA if code != "serves")
+        return Judgement((serves, *compared), {})
+    mine, theirs = _held_out(predictions), _held_out(live)
+    comparable = _comparable(mine, theirs, live_version)
+    if mine is None or theirs is None or not comparable.passed:
+        unknown = "That cannot be said without clips to compare on."
+        return Judgement(
+            (serves, comparable, *(Verdict(code, False, unknown) for code in ("not_worse", "calibrated"))), {}
+        )
+    from training.evaluation.comparison import compare
+
+    comparison = compare(theirs, mine)
+    return Judgement((serves, comparable, _not_worse(comparison), _calibrated(comparison)), comparison.to_json())
+
+
+def _serves(weights: Path) -> Verdict:
+    # Imported here because torch takes seconds, and pages read the text of the gate.
+    import soundfile
+
+    from emotion.inference.predict import Predictor
+
+    try:
+        predictor = Predictor.load(weights, engine="torch", device="cpu")
+        with tempfile.TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.wav"
+            soundfile.write(probe, _probe_waveform(predictor.card.mel.window_s), 22_050)
+            [result] = predictor.predict([probe])
+    except (EmotionError, ValueError, RuntimeError, TypeError) as error:
+        return Verdict("serves", False, f"It cannot serve: {error}")
+    if isinstance(result, AudioUnreadableError):
+        return Verdict("serves", False, f"It cannot serve: {result}")
+    if not (np.isfinite(result.probabilities).all() and abs(result.probabilities.sum() - 1) < 1e-3):
+        return Verdict("serves", False, f"The probe recording gives the probabilities {result.probabilities.tolist()}.")
+    if not np.isfinite(result.embedding).all():
+        return Verdict("serves", False, "The probe recording gives an embedding that is not finite.")
+    sure = float(result.probabilities.max())
+    return Verdict("serves", True, f"It serves; the probe recording is {result.quadrant.name}, {sure:.0%} sure.")
+
+
+def _probe_waveform(seconds: float) -> np.ndarray[Any, np.dtype[np.float32]]:
+    time_s = np.arange(round(seconds * 22_050)) / 22_050
+    chord = sum(np.sin(2 * np.pi * hz * time_s) for hz in (220.0, 277.2, 329.6))
+    return (0.2 * chord * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * time_s))).astype(np.float32)
+
+
+def _not_worse(comparison: Comparison) -> Verdict:
+    if comparison.is_not_worse:
+        said = ", ".join(f"{one.dataset} {one.accuracy_difference:+.3f}" for one in comparison.sources)
+        return Verdict("not_worse", True, f"Not worse on any source; differences in accuracy: {said}.")
+    worse = [one for one in comparison.sources if one.is_worse]
+    said = "; ".join(
+        f"{one.dataset}: accuracy {one.accuracy_difference:+.3f} ({one.accuracy_interval[0]:+.3f} to "
+        f"{one.accuracy_interval[1]:+.3f}), macro-F1 {one.macro_f1_difference:+.3f} "
+        f"({one.macro_f1_interval[0]:+.3f} to {one.macro_f1_interval[1]:+.3f}), {one.n} clips"
+        for one in worse
+    )
+    return Verdict("not_worse", False, f"Worse beyond chance on {len(worse)} of {len(comparison.sources)}: {said}.")
+
+
+def _calibrated(comparison: Comparison) -> Verdict:
+    mine, theirs = comparison.overall.candidate_ece, comparison.overall.live_ece
+    sentence = f"Its calibration error is {mine:.3f}, the live model's is {theirs:.3f}; the limit is {MAX_ECE:.2f}."
+    return Verdict("calibrated", mine <= max(MAX_ECE, theirs), sentence)
+
+
+def _held_out(path: Path) -> Predictions | None:
+    try:
+        everything = Predictions.load(path)
+    except (OSError, ValueError):
+        return None
+    kept = everything.where((everything.protocol == HELD_OUT) & (everything.truth >= 0))
+    return kept if len(kept) else None
+
+
+def _comparable(mine: Predictions | None, theirs: Predictions | None, live_version: str) -> Verdict:
+    def verdict(sentence: str) -> Verdict:
+        return Verdict("comparable", False, sentence)
+
+    if mine is None:
+        return verdict("It came without predictions of held-out clips: import the folder of its run.")
+    if theirs is None:
+        return verdict(f"The live model {live_version} came without predictions of held-out clips.")
+    shared = np.intersect1d(mine.clip, theirs.clip)
+    if len(shared) < MIN_SHARED_CLIPS:
+        return verdict(f"Both were held out from {len(shared)} clips only; {MIN_SHARED_CLIPS} are needed.")
+    missing = sorted(set(theirs.dataset.tolist()) - set(theirs.where(np.isin(theirs.clip, shared)).dataset.tolist()))
+    if missing:
+        return verdict(f"It was not tried on {', '.join(missing)}, as the live model {live_version} was.")
+    return Verdict("comparable", True, f"Both were held out from the same {len(shared)} clips.")

@@ -1,0 +1,167 @@
+"""Lets a model go live past the gate, and brings the last one back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from emotion.models import ModelVersion
+from emotion.selectors import live_model
+from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
+from training.models import ModelEvent
+from training.registry import gate
+from training.registry.services import live_lock, model_files_problem, model_go_live
+from training.selectors import model_named
+
+_State = ModelVersion.State
+
+
+def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
+    """Hold a model against the gate, and keep the verdicts; takes seconds, and belongs in a worker.
+
+    Raises:
+        ModelNotFound: no such model was imported.
+    """
+    model, live = model_named(version), live_model()
+    against = live if live is not None and live.pk != model.pk else None
+    judgement = gate.judge(
+        model.weights,
+        model.predictions,
+        live=against.predictions if against else None,
+        live_version=against.version if against else "",
+    )
+    verdicts: dict[str, Any] = {
+        "against": against.version if against else "",
+        "checked_at": timezone.now().isoformat(),
+        "passed": judgement.passed,
+        "verdicts": [verdict.to_json() for verdict in judgement.verdicts],
+        "comparison": judgement.comparison,
+    }
+    with transaction.atomic():
+        live_lock()
+        model.refresh_from_db()
+        model.gate = verdicts
+        if model.state in (_State.IMPORTED, _State.REFUSED):
+            model.state = _State.IMPORTED if judgement.passed else _State.REFUSED
+        model.save(update_fields=["gate", "state"])
+        ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.CHECKED, by=user, gate=verdicts)
+    return model
+
+
+def gate_check_request(*, version: str) -> None:
+    """Have a worker hold a model against the gate.
+
+    Raises:
+        ModelNotFound: no such model was imported.
+    """
+    from training import tasks
+
+    model = model_named(version)
+    ModelVersion.objects.filter(pk=model.pk).update(gate={"queued_at": timezone.now().isoformat()})
+    transaction.on_commit(lambda: tasks.gate_check.delay(version))
+
+
+def model_promote(*, version: str, user: User | None = None, force: bool = False, reason: str = "") -> ModelVersion:
+    """Make a model the live one, if the gate let it through against the model that is live now.
+
+    Of two promotions at once the second one finds another model live than its verdicts speak of, and is refused.
+
+    Args:
+        version: of an imported model.
+        user: who asks.
+        force: go past what the gate says of its quality, never past what keeps it from serving.
+        reason: why; must be given with `force`.
+
+    Raises:
+        ModelNotFound: no such model was imported.
+        PromotionRefused: it is live already, the gate has not let it through, or forcing lacks a reason.
+        ModelFileError: its files are missing or damaged.
+    """
+    if force and not reason.strip():
+        raise PromotionRefused(_("Going past the gate needs a reason; it is kept with the model."))
+    with transaction.atomic():
+        live_lock()
+        _check_not_pinned()
+        model, live = model_named(version), live_model()
+        if live is not None and model.pk == live.pk:
+            raise PromotionRefused(_("Model %(version)s is live already.") % {"version": version})
+        _check_gate(model, live.version if live else "", force=force)
+        if problem := model_files_problem(model):
+            raise ModelFileError(problem)
+        forced = force and not model.gate["passed"]
+        kind = ModelEvent.Kind.FORCED if forced else ModelEvent.Kind.PROMOTED
+        model_go_live(model, kind=kind, user=user, reason=reason.strip())
+    return model
+
+
+def model_rollback(*, user: User | None = None, to: str = "", reason: str = "") -> ModelVersion:
+    """Make the model live again that was live before, or another one that once was; its estimates come back at once.
+
+    Raises:
+        ModelNotFound: no such model was imported.
+        RollbackImpossible: there is none to go back to, or it was never live.
+        ModelFileError: its files are missing or damaged.
+    """
+    with transaction.atomic():
+        live_lock()
+        _check_not_pinned()
+        target = _rollback_target(live_model(), to)
+        if problem := model_files_problem(target):
+            raise ModelFileError(problem)
+        # The target keeps its own predecessor, so that a second rollback goes one further back and not forth again.
+        kind = ModelEvent.Kind.ROLLED_BACK
+        model_go_live(target, kind=kind, user=user, reason=reason.strip(), remember=False)
+    return target
+
+
+def _rollback_target(live: ModelVersion | None, to: str) -> ModelVersion:
+    if to:
+        target = model_named(to)
+        if target.live_since is None:
+            raise RollbackImpossible(_("Model %(version)s was never live; promote it.") % {"version": to})
+        if target.state == _State.LIVE:
+            raise RollbackImpossible(_("Model %(version)s is live already.") % {"version": to})
+        return target
+    if live is None or live.live_before is None:
+        raise RollbackImpossible(_("There is no earlier model to go back to."))
+    return live.live_before
+
+
+def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
+    verdicts = model.gate.get("verdicts", [])
+    if not verdicts:
+        raise PromotionRefused(
+            _("Model %(version)s was not checked at the gate yet; check it first.") % {"version": model.version}
+        )
+    if model.gate["against"] != live_version:
+        raise PromotionRefused(
+            _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.")
+            % {
+                "version": model.version,
+                "against": model.gate["against"] or _("none"),
+                "live": live_version or _("none"),
+            }
+        )
+    failed = [v for v in verdicts if not v["passed"] and not (force and v["code"] not in gate.NEVER_FORCED)]
+    if failed:
+        reasons = " ".join(verdict["sentence"] for verdict in failed)
+        raise PromotionRefused(
+            _("The gate does not let model %(version)s through. %(reasons)s")
+            % {"version": model.version, "reasons": reasons}
+        )
+
+
+def _check_not_pinned() -> None:
+    if settings.MOODPLANE_WEIGHTS_PINNED:
+        raise PromotionRefused(
+            _(
+                "MOODPLANE_WEIGHTS names %(weights)s, which serves whatever is live; unset it and restart the workers "
+                "first."
+            )
+            % {"weights": settings.MOODPLANE_WEIGHTS}
+        )
