@@ -75,7 +75,7 @@ def main() -> None:
         django.setup()
         _measure(asked)
     finally:
-        from mer_site import embedded
+        from mer_site.local import embedded
 
         embedded.leave()
         if asked.keep is None:

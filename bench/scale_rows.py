@@ -55,7 +55,7 @@ def main() -> None:
         django.setup()
         _measure(asked.songs)
     finally:
-        from mer_site import embedded
+        from mer_site.local import embedded
 
         embedded.leave()
         if asked.keep is None:

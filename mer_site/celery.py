@@ -20,6 +20,6 @@ app.autodiscover_tasks()
 @before_task_publish.connect
 def _servers_ensure(**_: Any) -> None:
     """Start the embedded servers for whoever first speaks to the broker without having asked the database before."""
-    from mer_site import embedded
+    from mer_site.local import embedded
 
     embedded.ensure_running()

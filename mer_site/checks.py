@@ -45,7 +45,7 @@ def _weights() -> list[CheckMessage]:
 
 def _postgres() -> list[CheckMessage]:
     engine = settings.DATABASES["default"]["ENGINE"]
-    if engine in ("django.db.backends.postgresql", "mer_site.embedded_backend"):
+    if engine in ("django.db.backends.postgresql", "mer_site.local.backend"):
         return []
     return [
         Error(

@@ -11,8 +11,8 @@ from typing import Any
 import django_stubs_ext
 import environ
 
-from mer_site import embedded_paths
-from mer_site.secret_key import secret_key
+from mer_site.local import paths
+from mer_site.local.secret_key import secret_key
 
 # Lets annotations say ModelAdmin[Song] and QuerySet[Song]; some of Django's generic classes cannot do it by themselves.
 django_stubs_ext.monkeypatch()
@@ -73,13 +73,13 @@ MOODPLANE_WEIGHTS: Path | None = Path(_weights).expanduser().absolute() if _weig
 # --- Database, broker, cache ------------------------------------------------------------------------------------
 MOODPLANE_EMBEDDED_POSTGRES = not env.str("DATABASE_URL", "")
 MOODPLANE_EMBEDDED_REDIS = not env.str("CELERY_BROKER_URL", "")
-_embedded = embedded_paths.EmbeddedPaths(MOODPLANE_VAR)
+_embedded = paths.EmbeddedPaths(MOODPLANE_VAR)
 
 _database: dict[str, Any] = (
     {
-        "ENGINE": "mer_site.embedded_backend",
-        "NAME": embedded_paths.DATABASE_NAME,
-        "USER": embedded_paths.DATABASE_USER,
+        "ENGINE": "mer_site.local.backend",
+        "NAME": paths.DATABASE_NAME,
+        "USER": paths.DATABASE_USER,
         "HOST": str(_embedded.socket_dir),
         "OPTIONS": {"passfile": str(_embedded.passfile)},
     }
@@ -227,8 +227,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mer_site.context_processors.permissions",
-                "mer_site.context_processors.theme",
+                "mer_site.preferences.context_processors.permissions",
+                "mer_site.preferences.context_processors.theme",
             ],
         },
     }

@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from mer_site.api import ApiDocsView, TokenView
 from mer_site.health import healthz
-from mer_site.languages import set_language, words
+from mer_site.preferences.languages import set_language, words
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="api-token"),
@@ -24,7 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language/", set_language, name="set_language"),
     path("words/<slug:language>/<slug:digest>.js", words, name="words"),
     path("admin/", admin.site.urls),
-    path("accounts/", include("mer_site.account_urls")),
+    path("accounts/", include("mer_site.accounts.urls")),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),

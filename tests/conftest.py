@@ -94,7 +94,7 @@ def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session", autouse=True)
 def _real_servers() -> Iterator[None]:
     """PostgreSQL and Redis for the run: those of DATABASE_URL and CELERY_BROKER_URL, or embedded and private."""
-    from mer_site import embedded
+    from mer_site.local import embedded
 
     running = embedded.ensure_running()
     if running is not None and django_settings.MOODPLANE_EMBEDDED_POSTGRES:

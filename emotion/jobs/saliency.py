@@ -26,7 +26,6 @@ from emotion.jobs.hearings import (
     hearings_due,
 )
 from emotion.models import AttentionMap, EmotionEstimate
-from emotion.saliency.pictures import attention_picture
 from emotion.selectors import (
     ServedModel,
     current_estimate,
@@ -34,6 +33,7 @@ from emotion.selectors import (
     served_version,
     workers_alive,
 )
+from emotion.services.pictures import attention_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card

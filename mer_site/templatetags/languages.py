@@ -6,7 +6,7 @@ from django import template
 from django.urls import reverse
 from django.utils import translation
 
-from mer_site.languages import words_digest
+from mer_site.preferences.languages import words_digest
 
 register = template.Library()
 

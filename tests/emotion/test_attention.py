@@ -25,13 +25,13 @@ from emotion.inference.mel import MelConfig, log_mel_image, network_input
 from emotion.inference.network import QuadrantNetwork
 from emotion.jobs import curves, saliency
 from emotion.models import AttentionMap, EmotionCurve
-from emotion.saliency.pictures import attention_picture
 from emotion.saliency.saliency import (
     Span,
     attention,
     bands_that_weighed,
     seconds_that_weighed,
 )
+from emotion.services.pictures import attention_picture
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory, WorkerFactory

@@ -45,7 +45,7 @@ def started() -> Iterator[str]:
         try:
             _wait(lambda: _answers(address) or _ended(process, var), _STARTS_WITHIN_S, "the web server")
             settle(var)
-            from mer_site import embedded
+            from mer_site.local import embedded
 
             try:
                 _wait(lambda: _is_heard() or _ended(process, var), _FILLED_WITHIN_S, "the demo music")

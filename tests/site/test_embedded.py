@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mer_site.embedded import EmbeddedError, Servers
-from mer_site.embedded_servers import Postgres, Redis
-from mer_site.unprivileged import Unprivileged
+from mer_site.local.embedded import EmbeddedError, Servers
+from mer_site.local.servers import Postgres, Redis
+from mer_site.local.unprivileged import Unprivileged
 
 pytestmark = pytest.mark.integration
 
@@ -64,7 +64,7 @@ def test_killed_servers_are_revived_past_their_stale_files(servers: Servers) -> 
 
 def test_a_killed_process_leaves_no_servers_behind(servers: Servers) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from mer_site.embedded import Servers\n"
+        "import sys, time; from pathlib import Path; from mer_site.local.embedded import Servers\n"
         "Servers(Path(sys.argv[1])).acquire(); print('up', flush=True); time.sleep(600)"
     )
     argv = [sys.executable, "-c", script, str(servers.paths.var)]

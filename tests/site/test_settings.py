@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from mer_site.embedded_paths import EmbeddedPaths
-from mer_site.secret_key import secret_key
+from mer_site.local.paths import EmbeddedPaths
+from mer_site.local.secret_key import secret_key
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -20,7 +20,7 @@ import pytest
 from django.contrib.auth import authenticate
 
 from catalog.permissions import can_upload
-from mer_site.embedded_paths import EmbeddedPaths
+from mer_site.local.paths import EmbeddedPaths
 from mer_site.management.commands.up import Command
 
 pytestmark = pytest.mark.integration

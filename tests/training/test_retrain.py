@@ -27,12 +27,12 @@ from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
-from training.data.local_labels import own_labels
 from training.exceptions import RetrainBusy, RetrainRefused
 from training.models import Retraining
 from training.recipes import registry
 from training.recipes.registry import Recipe, RetrainJob, Say
 from training.registry import retraining
+from training.registry.local_labels import own_labels
 
 pytestmark = pytest.mark.django_db
 

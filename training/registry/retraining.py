@@ -26,7 +26,6 @@ from django.utils.translation import gettext_noop, ngettext
 
 from emotion.models import ModelVersion
 from emotion.selectors import served_model
-from training.data.local_labels import OwnLabels, own_labels
 from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
 from training.models import Retraining
 from training.recipes.registry import (
@@ -35,6 +34,7 @@ from training.recipes.registry import (
     Recipe,
     RetrainJob,
 )
+from training.registry.local_labels import OwnLabels, own_labels
 from training.registry.promotion import gate_check
 from training.registry.services import model_import_run, shipped_register
 from training.selectors import RETRAINING_ALIVE_S, retraining_is_lost

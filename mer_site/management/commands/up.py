@@ -187,7 +187,7 @@ def _programs(host: str, port: int) -> list[Program]:
 
     return [
         # Stage 0: the servers outlive those who need them, and come back if they die.
-        Program("database and broker", python("mer_site.embedded"), log_dir / "servers.log", stage=0),
+        Program("database and broker", python("mer_site.local.embedded"), log_dir / "servers.log", stage=0),
         worker("analysis worker", "worker-gpu.log", "gpu@%h -Q gpu --pool solo"),
         worker("worker", "worker-default.log", "default@%h -Q default --pool threads -c 2"),
         Program("scheduler", python("celery -A mer_site beat --pidfile="), log_dir / "beat.log"),

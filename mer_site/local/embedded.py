@@ -3,7 +3,7 @@
 Used when DATABASE_URL or CELERY_BROKER_URL is unset. Whoever needs the servers calls `ensure_running`: the first
 process starts them, others join, and the last one to leave stops them. Who is still there is told by a shared file
 lock, which the kernel drops when a process dies in whatever way, so that a SIGKILL leaves no stale count behind; a
-janitor (`mer_site.embedded_janitor`) stops the servers then.
+janitor (`mer_site.local.janitor`) stops the servers then.
 
 The wheel's own launcher is not used, since its socket option breaks on a path with a space, and since as root it
 creates a system user and opens the parent directories to everybody.
@@ -23,10 +23,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mer_site.embedded_janitor import janitor_ensure
-from mer_site.embedded_paths import EmbeddedPaths
-from mer_site.embedded_servers import Postgres, Redis
-from mer_site.unprivileged import EmbeddedError, LastingProcess, Unprivileged
+from mer_site.local.janitor import janitor_ensure
+from mer_site.local.paths import EmbeddedPaths
+from mer_site.local.servers import Postgres, Redis
+from mer_site.local.unprivileged import EmbeddedError, LastingProcess, Unprivileged
 
 __all__ = ["EmbeddedError", "Servers", "ensure_running", "keep_running"]
 

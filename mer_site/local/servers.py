@@ -1,4 +1,4 @@
-"""One PostgreSQL and one Redis: how each is started, recognised and stopped. `mer_site.embedded` decides when."""
+"""One PostgreSQL and one Redis: how each is started, recognised and stopped. `mer_site.local.embedded` decides when."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import psutil
 import psycopg2
 from psycopg2 import sql
 
-from mer_site.embedded_paths import DATABASE_NAME, DATABASE_USER, EmbeddedPaths
-from mer_site.unprivileged import EmbeddedError, LastingProcess, Unprivileged
+from mer_site.local.paths import DATABASE_NAME, DATABASE_USER, EmbeddedPaths
+from mer_site.local.unprivileged import EmbeddedError, LastingProcess, Unprivileged
 
 _POSTGRES_BINARIES = {16: "pginstall/bin", 18: "pginstall18/bin"}  # By major version, inside the wheel.
 _START_TIMEOUT_S = 90.0  # Recovery after a power cut can take a while.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from mer_site.accounts import (
+from mer_site.accounts.views import (
     AccountView,
     LoginView,
     PasswordView,
     SignupView,
 )
-from mer_site.theme import theme_choose
+from mer_site.preferences.theme import theme_choose
 
 app_name = "accounts"
 

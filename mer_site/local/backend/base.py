@@ -11,7 +11,7 @@ from typing import Any
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
-from mer_site import embedded
+from mer_site.local import embedded
 
 
 class DatabaseWrapper(base.DatabaseWrapper):

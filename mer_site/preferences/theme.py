@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from mer_site.context_processors import THEME_COOKIE, THEMES
+from mer_site.preferences.context_processors import THEME_COOKIE, THEMES
 
 _FOR_A_YEAR = 365 * 24 * 3600
 

@@ -1,7 +1,7 @@
 """A small process that stops the embedded servers when the last process that used them is gone, however it went.
 
-Processes that end in order stop the servers themselves (`mer_site.embedded`). One that is killed cannot, and a server
-without anybody who uses it would run until the machine is switched off.
+Processes that end in order stop the servers themselves (`mer_site.local.embedded`). One that is killed cannot, and a
+server without anybody who uses it would run until the machine is switched off.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import psutil
 
-from mer_site.embedded_paths import EmbeddedPaths
-from mer_site.embedded_servers import Postgres, Redis, stop_process
-from mer_site.unprivileged import LastingProcess
+from mer_site.local.paths import EmbeddedPaths
+from mer_site.local.servers import Postgres, Redis, stop_process
+from mer_site.local.unprivileged import LastingProcess
 
 _RETRY_S = 0.2
 
@@ -31,7 +31,7 @@ def janitor_ensure(paths: EmbeddedPaths) -> None:
     with (paths.log_dir / "servers.log").open("ab") as log:
         LastingProcess(
             [sys.executable, "-m", __name__, str(paths.var)],
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
