@@ -25,9 +25,8 @@ from emotion.jobs import saliency
 from emotion.models import AttentionMap
 from emotion.pages import panels
 from emotion.pages.status import status_context
-from emotion.saliency import pictures
 from emotion.serializers import waveform_json
-from emotion.services import labels
+from emotion.services import labels, pictures
 
 _SPECTROGRAM_MAX_AGE_S = 3600
 

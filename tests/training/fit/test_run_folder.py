@@ -123,6 +123,6 @@ def test_toml_comes_back_as_it_was() -> None:
 
 
 def test_every_shipped_configuration_survives_toml() -> None:
-    for path in (Path(__file__).resolve().parents[2] / "training" / "configs").glob("*.toml"):
+    for path in (Path(__file__).resolve().parents[3] / "training" / "configs").glob("*.toml"):
         values = tomllib.loads(path.read_text())
         assert tomllib.loads(to_toml(values)) == values

@@ -7,8 +7,7 @@ from catalog.models import Song
 from catalog.songs.states import songs_claim, songs_queue
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
-from emotion.saliency import pictures
-from emotion.services import analysis, serving
+from emotion.services import analysis, pictures, serving
 from emotion.services import analysis as analysi_services
 from emotion.signals import song_analysed
 from tests.audio_fixtures import make_audio

@@ -6,7 +6,7 @@ import torch
 
 from emotion.exceptions import CheckpointError
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
-from tests.training.flagship.conftest import MEL
+from tests.training.recipes.distilled_b3.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.recipes.distilled_b3 import distil
 from training.recipes.distilled_b3.distil import (

@@ -26,7 +26,7 @@ from training.registry.gate import CRITERIA
 
 pytestmark = pytest.mark.django_db
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def candidate(tmp_path: Path, version: str, predictions: Predictions | None = None, bias: float = 1.0) -> ModelVersion:

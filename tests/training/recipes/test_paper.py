@@ -24,7 +24,7 @@ from training.recipes.paper import protocol
 from training.recipes.paper import protocol as protocol_module
 from training.recipes.paper.config import PaperConfig, PaperError
 
-SHIPPED = Path(__file__).resolve().parents[2] / "training" / "configs" / "paper.toml"
+SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "paper.toml"
 
 
 def config(**changes: Any) -> PaperConfig:

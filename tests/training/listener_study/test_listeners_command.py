@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from tests.training.listeners.made_emotify import N_SONGS, made_emotify
+from tests.training.listener_study.made_emotify import N_SONGS, made_emotify
 from tests.training.made_models import made_weights
 from tests.training.miniatures import write
 from training.listener_study import emotify

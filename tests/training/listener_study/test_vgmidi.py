@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.training.listeners.made_emotify import recording
+from tests.training.listener_study.made_emotify import recording
 from tests.training.made_models import made_weights
 from tests.training.miniatures import write
 from training.datasets.base import DatasetError

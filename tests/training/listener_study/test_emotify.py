@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from emotion.inference.quadrants import Quadrant
-from tests.training.listeners.made_emotify import N_SONGS, made_emotify, row
+from tests.training.listener_study.made_emotify import N_SONGS, made_emotify, row
 from tests.training.made_models import made_weights
 from training.datasets.base import DatasetError
 from training.datasets.emotify import _COLUMNS, GEMS
