@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
@@ -67,6 +68,8 @@ class Song(models.Model):
         ANALYSING = "analysing", gettext_lazy("Analysing")
         TAGGED = "tagged", gettext_lazy("Tagged")
         FAILED = "failed", gettext_lazy("Failed")
+
+    get_absolute_url: Callable[[], str]  # Made by ABSOLUTE_URL_OVERRIDES: the page belongs to a higher app.
 
     title = models.CharField(max_length=300)
     artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="songs")

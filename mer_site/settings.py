@@ -10,6 +10,7 @@ from typing import Any
 
 import django_stubs_ext
 import environ
+from django.urls import reverse
 
 from mer_site.local import paths
 from mer_site.local.secret_key import secret_key
@@ -228,6 +229,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "mer_site.preferences.context_processors.permissions",
+                "mer_site.preferences.context_processors.account_urls",
                 "mer_site.preferences.context_processors.theme",
             ],
         },
@@ -253,6 +255,9 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+# Lower apps link to pages of higher ones without knowing their names.
+ABSOLUTE_URL_OVERRIDES = {"catalog.song": lambda song: reverse("recommender:song_detail", args=[song.pk])}
+SONGS_DELETE_URL = "recommender:songs_delete"
 LANGUAGE_CODE = "en"
 # Each in its own words: a reader looks for the name that they know.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]

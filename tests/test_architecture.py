@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import structure
+
 ROOT = Path(__file__).resolve().parent.parent
 _HEAVY = ("torch", "librosa", "openvino", "faiss", "efficientnet_pytorch", "numba")
 
@@ -24,6 +26,10 @@ def test_the_url_configuration_loads_no_model_library(process_env: Callable[[], 
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.split() == []
+
+
+def test_no_app_knows_the_url_names_of_a_higher_one() -> None:
+    assert structure.upward_url_names() == []
 
 
 @pytest.mark.parametrize("command", [["help"], ["check"], ["collectstatic", "--dry-run", "--noinput"]])

@@ -42,7 +42,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     def get_song_url(self, upload: Upload) -> str | None:
         """Address of the song's page."""
-        return reverse("recommender:song_detail", args=[upload.song_id]) if upload.song_id else None
+        return upload.song.get_absolute_url() if upload.song else None
 
     def get_status_url(self, upload: Upload) -> str:
         """Address of this upload in the API."""

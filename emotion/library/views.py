@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
@@ -78,7 +79,7 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
         case "edit":
             return redirect(f"{reverse('emotion:songs_change')}?{selection.query()}")
         case "delete":
-            return redirect(f"{reverse('recommender:songs_delete')}?{selection.query()}")
+            return redirect(f"{resolve_url(settings.SONGS_DELETE_URL)}?{selection.query()}")
         case "reanalyse":
             _reanalyse(request, selection.song_ids())
             return redirect(back)
@@ -145,7 +146,7 @@ def _songs(song_ids: list[int]) -> list[Song]:
 def _after(song_ids: list[int], selection: Selection | None) -> str:
     if selection is not None:
         return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
-    return reverse("recommender:song_detail", args=song_ids)
+    return Song(pk=song_ids[0]).get_absolute_url()
 
 
 def _saved(request: HttpRequest, form: SongsForm, after: str) -> HttpResponseBase:
@@ -181,8 +182,8 @@ def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewe
 @allowed(can_upload)
 def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Set the quadrant of one song, or let the model's own serve again."""
-    get_object_or_404(Song, pk=pk)
-    after = resolve_url("recommender:song_detail", pk) + "#curator"
+    song = get_object_or_404(Song, pk=pk)
+    after = song.get_absolute_url() + "#curator"
     form = WordForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
@@ -196,10 +197,10 @@ def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
 @allowed(can_upload)
 def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Let the model hear one song again; a second click does nothing more."""
-    get_object_or_404(Song, pk=pk)
+    song = get_object_or_404(Song, pk=pk)
     if not _wants_fragment(request):
         _reanalyse(request, [pk])
-        return redirect(resolve_url("recommender:song_detail", pk) + "#curator")
+        return redirect(song.get_absolute_url() + "#curator")
     states.songs_reanalyse(song_ids=[pk])
     return _hearing(request, pk)
 
@@ -259,5 +260,6 @@ def song_panel(song: Song) -> dict[str, object]:
         "song": song,
         "told": history_of(song),
         "is_pending": song.state in PENDING_STATES,
-        "after": reverse("recommender:song_detail", args=[song.pk]) + "#curator",
+        "after": song.get_absolute_url() + "#curator",
+        "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",
     }

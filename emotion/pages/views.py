@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import get_object_or_404, redirect, render, resolve_url
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import parse_etags, quote_etag
 from django.utils.translation import gettext as _
@@ -117,7 +117,7 @@ def _wants_fragment(request: HttpRequest) -> bool:
 
 
 def _to_song(pk: int, place: str) -> HttpResponse:
-    return redirect(resolve_url("recommender:song_detail", pk) + place)
+    return redirect(Song(pk=pk).get_absolute_url() + place)
 
 
 class PerceivedForm(forms.Form):
@@ -135,7 +135,7 @@ class PerceivedForm(forms.Form):
 def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
     """Keep what a person says that a song expresses, or take it back; answers with the panel, or leads to the page."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
-    back = redirect("recommender:song_detail", pk)
+    back = redirect(song)
     if not isinstance(request.user, User):
         return redirect_to_login(back["Location"])
     form = PerceivedForm(request.POST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest
+from django.urls import reverse
 
 from catalog.permissions import can_listen, can_upload, is_staff
 
@@ -18,6 +19,11 @@ def permissions(request: HttpRequest) -> dict[str, bool]:
         "can_upload": user is not None and can_upload(user),
         "is_staff": user is not None and is_staff(user),
     }
+
+
+def account_urls(request: HttpRequest) -> dict[str, str]:
+    """Tell templates of every app where people sign in and up; only this app knows the names of those pages."""
+    return {"login_url": reverse("accounts:login"), "signup_url": reverse("accounts:signup")}
 
 
 def theme(request: HttpRequest) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -186,7 +185,7 @@ def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> Htt
     sentence = _("Kept in this browser. Sign in or sign up, and it counts.")
     where = _page_of(song, playlist)
     if wants_json(request):
-        sign_in = f"{reverse('accounts:login')}?{urlencode({'next': where})}"
+        sign_in = redirect_to_login(where)["Location"]
         return JsonResponse({"saved": False, "sign_in": sign_in, "sentence": sentence, "changed": False})
     if wants_fragment(request):
         context = felt_context(request, song, playlist) | {"kept": sentence}
