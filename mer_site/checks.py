@@ -10,8 +10,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
-_CHOICES = {"MOODPLANE_DEVICE": ("auto", "cpu", "cuda"), "MOODPLANE_ENGINE": ("auto", "torch", "openvino")}
-_POSITIVE = ("MOODPLANE_MAX_UPLOAD_BYTES", "MOODPLANE_MAX_DURATION_S")
+from mer_site.settings.environment import VARIABLES
 
 
 @register()
@@ -22,17 +21,17 @@ def settings_check(**_: Any) -> list[CheckMessage]:
 
 def _choices() -> list[CheckMessage]:
     return [
-        Error(f"{name} is {value!r}, but must be one of {', '.join(allowed)}.", id="moodplane.E001")
-        for name, allowed in _CHOICES.items()
-        if (value := getattr(settings, name)) not in allowed
+        Error(f"{one.name} is {value!r}, but must be one of {', '.join(one.choices)}.", id="moodplane.E001")
+        for one in VARIABLES
+        if one.choices and (value := getattr(settings, one.name)) not in one.choices
     ]
 
 
 def _numbers() -> list[CheckMessage]:
     return [
-        Error(f"{name} is {value}, but must be above zero.", id="moodplane.E002")
-        for name in _POSITIVE
-        if (value := getattr(settings, name)) <= 0
+        Error(f"{one.name} is {value}, but must be above zero.", id="moodplane.E002")
+        for one in VARIABLES
+        if one.is_positive and (value := getattr(settings, one.name)) <= 0
     ]
 
 

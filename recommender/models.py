@@ -189,7 +189,7 @@ class Listen(models.Model):
 class FeltPrior(models.Model):
     """What all listeners have in common, learned from their ratings: where a new listener's own model starts."""
 
-    parameters = models.JSONField(help_text="`recommender.felt_model.prior.Prior.as_json`.")
+    parameters = models.JSONField(help_text="What `Prior.as_json` returns.")
     model_version = models.CharField(
         max_length=80, help_text="Whose embeddings and estimates the ratings were set against."
     )

@@ -17,10 +17,11 @@ if os.environ.get("MOODPLANE_TEST_PROCESS") != os.environ.get("PYTEST_XDIST_WORK
 if "PYTEST_XDIST_WORKER" in os.environ:
     # As many threads as cores in each process would spend their time waiting for each other.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MOODPLANE_ENV_FILE"] = ""
 os.environ["MOODPLANE_VAR"] = os.environ["MOODPLANE_TEST_VAR"]
 os.environ.setdefault("SECRET_KEY", "a key for tests only, never used to sign anything real")
 
-from mer_site.settings import *  # noqa: F403
+from mer_site.settings import *
 
 # Hashing slowly is the point of a password hash, and no point of a test.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

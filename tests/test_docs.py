@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from emotion.inference.checkpoint import read_card, shipped_weights
+from mer_site.settings import environment
+from mer_site.settings.environment import VARIABLES
+from tools import env_example
 from training.evaluation.report.card import card_page, headline_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,9 +25,14 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    settings = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', (ROOT / "mer_site" / "settings.py").read_text()))
-    explained = (ROOT / "docs" / "operations.md").read_text()
-    assert sorted(name for name in settings if name not in explained) == []
+    read = "\n".join(path.read_text() for path in (ROOT / "mer_site").rglob("*.py"))
+    names = set(re.findall(r'(?:env\.\w+|environ\.get)\(\s*"([A-Z_]+)"', read)) - {"DJANGO_SETTINGS_MODULE"}
+    assert names == {variable.name for variable in VARIABLES}
+
+
+def test_the_generated_parts_are_up_to_date() -> None:
+    assert env_example.EXAMPLE.read_text() == environment.env_example()
+    assert env_example.PAGE.read_text() == env_example.page_with_table()
 
 
 def test_every_command_is_named() -> None:

@@ -52,7 +52,7 @@ class Retraining(models.Model):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     is_active = models.BooleanField(default=True, help_text="Queued or running.")
-    recipe = models.CharField(max_length=10, help_text="A name from training.recipes.registry.")
+    recipe = models.CharField(max_length=10, help_text="A name in the registry of recipes.")
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
             name="FeltPrior",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("parameters", models.JSONField(help_text="`recommender.adaptation.Prior.as_json`.")),
+                ("parameters", models.JSONField(help_text="What `Prior.as_json` returns.")),
                 (
                     "model_version",
                     models.CharField(

@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("is_active", models.BooleanField(default=True, help_text="Queued or running.")),
-                ("recipe", models.CharField(help_text="A name from training.recipes.", max_length=10)),
+                ("recipe", models.CharField(help_text="A name in the registry of recipes.", max_length=10)),
                 (
                     "fingerprint",
                     models.CharField(blank=True, help_text="Of data sets, labels and recipe.", max_length=64),

@@ -1,0 +1,20 @@
+"""Settings by topic, read from the environment; `mer_site.checks` refuses values that cannot work, with a sentence.
+
+Importing this package is cheap and starts nothing: the embedded servers start at the first database connection.
+`mer_site.settings.environment` documents every variable.
+"""
+
+import django_stubs_ext
+
+from mer_site.settings.api import *
+from mer_site.settings.applications import *
+from mer_site.settings.celery import *
+from mer_site.settings.database import *
+from mer_site.settings.language import *
+from mer_site.settings.logs import *
+from mer_site.settings.paths import *
+from mer_site.settings.product import *
+from mer_site.settings.security import *
+
+# Lets annotations say ModelAdmin[Song] and QuerySet[Song]; some of Django's generic classes cannot do it by themselves.
+django_stubs_ext.monkeypatch()

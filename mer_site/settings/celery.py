@@ -1,0 +1,75 @@
+"""Queues, and what runs periodically."""
+
+from __future__ import annotations
+
+from mer_site.settings.paths import MOODPLANE_VAR
+
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_DEFAULT_QUEUE = "default"
+CELERY_TASK_ROUTES = {
+    "emotion.tasks.analyse_songs": {"queue": "gpu"},
+    "emotion.tasks.reanalysis_go_on": {"queue": "gpu"},
+    "emotion.tasks.curves_go_on": {"queue": "gpu"},
+    "emotion.tasks.explain_tag": {"queue": "gpu"},
+    "training.tasks.gate_check": {"queue": "gpu"},
+    "training.tasks.retrain": {"queue": "gpu"},
+}
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# A message whose worker was killed comes back after this time. Songs do not wait for it: their own lease is shorter.
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(MOODPLANE_VAR / "run" / "beat-schedule")
+# A tick that could not run before the next one is stale, so it expires instead of piling up behind a busy worker.
+CELERY_BEAT_SCHEDULE = {
+    "reconcile songs": {
+        "task": "emotion.tasks.songs_reconcile_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "go on with a re-analysis": {
+        "task": "emotion.tasks.reanalysis_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "go on with curves": {
+        "task": "emotion.tasks.curves_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "go on with explanations": {
+        "task": "emotion.tasks.attention_tick_task",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+    "notice a lost retraining": {
+        "task": "training.tasks.retraining_tick",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "finish and clear unfinished uploads": {
+        "task": "catalog.tasks.upload_sessions_tick",
+        "schedule": 120.0,
+        "options": {"expires": 120.0},
+    },
+    "refresh the index": {
+        "task": "recommender.tasks.index_refresh",
+        "schedule": 60.0,
+        "options": {"expires": 60.0},
+    },
+    "learn what listeners have in common": {
+        "task": "recommender.tasks.prior_learn",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+    "delete playlists that were thrown away": {
+        "task": "recommender.tasks.playlists_purge",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
+}

@@ -1,0 +1,24 @@
+"""What the product does and allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mer_site.settings.paths import BASE_DIR, env
+
+MOODPLANE_DEVICE = env.str("MOODPLANE_DEVICE", "auto")
+MOODPLANE_ENGINE = env.str("MOODPLANE_ENGINE", "auto")
+MOODPLANE_MAX_UPLOAD_BYTES = env.int("MOODPLANE_MAX_UPLOAD_BYTES", 500 * 1024 * 1024)
+MOODPLANE_MAX_DURATION_S = env.float("MOODPLANE_MAX_DURATION_S", 2 * 3600.0)
+MOODPLANE_X_ACCEL = env.str("MOODPLANE_X_ACCEL", "")
+
+
+def _newest_weights() -> Path | None:
+    shipped = sorted((BASE_DIR / "emotion" / "weights").glob("*.safetensors"))
+    return shipped[-1] if shipped else None
+
+
+_weights = env.str("MOODPLANE_WEIGHTS", "")
+# Weights named by hand serve whatever is live in the registry of models.
+MOODPLANE_WEIGHTS_PINNED = bool(_weights)
+MOODPLANE_WEIGHTS: Path | None = Path(_weights).expanduser().absolute() if _weights else _newest_weights()
