@@ -81,9 +81,9 @@ def _ended(process: subprocess.Popen[bytes], var: Path) -> bool:
 
 
 def _is_heard() -> bool:
-    from catalog.demo.pieces import PIECES
     from catalog.models import Song
     from emotion.models import EmotionCurve, Waveform
+    from tools.demo_songs.pieces import PIECES
 
     states = list(Song.objects.values_list("state", flat=True))
     if len(states) < len(PIECES) or set(states) != {Song.State.TAGGED}:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandParser
 
-from catalog.demo import render_pieces
+from tools.demo_songs import render_pieces
 
 
 class Command(BaseCommand):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from catalog.demo.score import Layer, Style
-from catalog.demo.styles.rhythms import SPARSE, SPARSE_THREES
+from tools.demo_songs.score import Layer, Style
+from tools.demo_songs.styles.rhythms import SPARSE, SPARSE_THREES
 
 NOCTURNE = Style(
     layers=(

@@ -9,22 +9,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from catalog.demo.accompaniment import ROLES, SECTION_ENERGY, bars_played
-from catalog.demo.drums import FILLS, GENTLE, GROOVES
-from catalog.demo.melody import THEME_OF_SECTION, play_harmony, play_melody
-from catalog.demo.score import (
-    Bar,
-    Event,
-    Hit,
-    Layer,
-    Note,
-    Part,
-    Recipe,
-    Score,
-    Style,
-)
-from catalog.demo.styles import STYLES
-from catalog.demo.theory import Chord, Key
+from tools.demo_songs.accompaniment import ROLES, SECTION_ENERGY, bars_played
+from tools.demo_songs.drums import FILLS, GENTLE, GROOVES
+from tools.demo_songs.melody import THEME_OF_SECTION, play_harmony, play_melody
+from tools.demo_songs.score import Bar, Event, Hit, Layer, Note, Part, Recipe, Score, Style
+from tools.demo_songs.styles import STYLES
+from tools.demo_songs.theory import Chord, Key
 
 Rng = np.random.Generator
 

@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 
-from catalog.demo.oscillators import (
+from tools.demo_songs.oscillators import (
     SAMPLE_RATE_HZ,
     SINE,
     Signal,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog.demo.score import Recipe
+from tools.demo_songs.score import Recipe
 
 # Two lines a piece read as a table: names first, then the music.
 # fmt: off

@@ -19,12 +19,12 @@ from mutagen.flac import Picture
 from mutagen.ogg import OggPage
 from mutagen.oggvorbis import OggVorbis
 
-from catalog.demo.compose import compose
-from catalog.demo.cover import SIZE_PX, draw_cover
-from catalog.demo.mix import mix
-from catalog.demo.oscillators import SAMPLE_RATE_HZ, Signal
-from catalog.demo.pieces import PIECES
-from catalog.demo.score import Recipe
+from tools.demo_songs.compose import compose
+from tools.demo_songs.cover import SIZE_PX, draw_cover
+from tools.demo_songs.mix import mix
+from tools.demo_songs.oscillators import SAMPLE_RATE_HZ, Signal
+from tools.demo_songs.pieces import PIECES
+from tools.demo_songs.score import Recipe
 
 ALBUM = "Moodplane Demo"
 

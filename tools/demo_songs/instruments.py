@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from catalog.demo import struck, sustained
-from catalog.demo.oscillators import Signal, low_pass, samples
+from tools.demo_songs import struck, sustained
+from tools.demo_songs.oscillators import Signal, low_pass, samples
 
 Voice = Callable[[float, float, float, np.random.Generator], Signal]
 

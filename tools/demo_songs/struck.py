@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from catalog.demo.oscillators import (
+from tools.demo_songs.oscillators import (
     SAMPLE_RATE_HZ,
     SINE,
     Signal,

@@ -16,24 +16,17 @@ from mutagen.flac import Picture
 from mutagen.oggvorbis import OggVorbis
 from PIL import Image
 
-from catalog.demo import render_pieces
-from catalog.demo.compose import compose, lay_out
-from catalog.demo.cover import draw_cover
-from catalog.demo.drums import DRUMS, FILLS, GROOVES
-from catalog.demo.instruments import INSTRUMENTS, NoteBook
-from catalog.demo.mix import ROOMS
-from catalog.demo.pieces import PIECES
-from catalog.demo.render import encode, piece_path, render_piece
-from catalog.demo.score import Recipe, Score
-from catalog.demo.styles import STYLES
-from catalog.demo.theory import (
-    MODES,
-    Chord,
-    Key,
-    nearest_chord_step,
-    pitch_over,
-    voice_chord,
-)
+from tools.demo_songs import render_pieces
+from tools.demo_songs.compose import compose, lay_out
+from tools.demo_songs.cover import draw_cover
+from tools.demo_songs.drums import DRUMS, FILLS, GROOVES
+from tools.demo_songs.instruments import INSTRUMENTS, NoteBook
+from tools.demo_songs.mix import ROOMS
+from tools.demo_songs.pieces import PIECES
+from tools.demo_songs.render import encode, piece_path, render_piece
+from tools.demo_songs.score import Recipe, Score
+from tools.demo_songs.styles import STYLES
+from tools.demo_songs.theory import MODES, Chord, Key, nearest_chord_step, pitch_over, voice_chord
 
 # A loud piece with everything on it and a quiet one.
 LOUD, QUIET = 9, 18

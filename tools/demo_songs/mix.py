@@ -11,9 +11,9 @@ import scipy.fft
 from numpy.typing import NDArray
 from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-from catalog.demo.drums import DRUMS, stroke
-from catalog.demo.instruments import NoteBook
-from catalog.demo.oscillators import (
+from tools.demo_songs.drums import DRUMS, stroke
+from tools.demo_songs.instruments import NoteBook
+from tools.demo_songs.oscillators import (
     SAMPLE_RATE_HZ,
     Signal,
     band_pass,
@@ -23,7 +23,7 @@ from catalog.demo.oscillators import (
     noise,
     samples,
 )
-from catalog.demo.score import Layer, Part, Score
+from tools.demo_songs.score import Layer, Part, Score
 
 # The Vorbis encoder overshoots by up to 1.8 dB.
 CEILING = 10 ** (-2.8 / 20)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from catalog.demo.theory import Chord, Key
+from tools.demo_songs.theory import Chord, Key
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,8 @@ Lindström (2010), The role of structure in the musical expression of emotions.
 
 from __future__ import annotations
 
-from catalog.demo.score import Style
-from catalog.demo.styles import (
-    driving,
-    lively,
-    mournful,
-    tranquil,
-)
+from tools.demo_songs.score import Style
+from tools.demo_songs.styles import driving, lively, mournful, tranquil
 
 STYLES: dict[str, Style] = {
     "house": lively.HOUSE,

@@ -4,15 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from catalog.demo.score import Bar, Event, Layer
-from catalog.demo.theory import (
-    Chord,
-    Key,
-    nearest_chord_step,
-    nearest_pitch,
-    pitch_over,
-    voice_chord,
-)
+from tools.demo_songs.score import Bar, Event, Layer
+from tools.demo_songs.theory import Chord, Key, nearest_chord_step, nearest_pitch, pitch_over, voice_chord
 
 # How hard each section is played.
 SECTION_ENERGY = {"I": 0.72, "A": 0.86, "B": 0.94, "C": 1.0, "O": 0.74}

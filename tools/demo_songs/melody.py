@@ -8,19 +8,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from catalog.demo.accompaniment import SECTION_ENERGY, bars_played
-from catalog.demo.score import (
-    Bar,
-    Event,
-    Layer,
-    Style,
-)
-from catalog.demo.theory import (
-    Chord,
-    Key,
-    nearest_chord_step,
-    pitch_over,
-)
+from tools.demo_songs.accompaniment import SECTION_ENERGY, bars_played
+from tools.demo_songs.score import Bar, Event, Layer, Style
+from tools.demo_songs.theory import Chord, Key, nearest_chord_step, pitch_over
 
 Rng = np.random.Generator
 

@@ -1,5 +1,5 @@
 """The built-in demo music: thirty-six pieces that the project composes, plays, mixes and encodes itself. Pure."""
 
-from catalog.demo.render import render_pieces
+from tools.demo_songs.render import render_pieces
 
 __all__ = ["render_pieces"]
