@@ -34,11 +34,15 @@ class Clock:
     steps_per_beat: int
     broadens_from: float
     broadening: float
+    rubato: float
+    phrase_steps: int
 
     def seconds(self, step: float) -> float:
         """Return when a step sounds, in seconds from the start of the piece."""
         straight = self._swung(step)
         late = max(0.0, straight - self.broadens_from)
+        phrase = 2 * np.pi / self.phrase_steps
+        straight += self.rubato / phrase * np.sin(phrase * straight)
         return _START_S + self.step_s * (straight + self.broadening * late * late)
 
     def _swung(self, step: float) -> float:
@@ -112,6 +116,8 @@ def _clock(recipe: Recipe, style: Style, n_bars: int) -> Clock:
         steps_per_beat=style.steps_per_beat,
         broadens_from=(n_bars - 2) * style.steps_per_bar,
         broadening=0.012 if style.slows_down else 0.0,
+        rubato=style.rubato,
+        phrase_steps=4 * style.steps_per_bar,
     )
 
 

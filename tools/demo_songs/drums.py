@@ -196,13 +196,6 @@ GROOVES: dict[str, dict[str, str]] = {
         "conga": "...x..x....x.xx.",
         "crash": "crash",
     },
-    "funk": {
-        "kick": "X.....x..x......",
-        "snare": "....X..o.o..X..o",
-        "hat": "XoxoXoxoXoxoXoxo",
-        "tambourine": "....x.......x...",
-        "crash": "crash",
-    },
     "pop": {
         "kick": "X.....x.X.......",
         "snare": "....X.......X...",
@@ -240,16 +233,29 @@ GROOVES: dict[str, dict[str, str]] = {
         "crash": "crash",
     },
     "machine": {
-        "hard kick": "X...X...X...X.x.",
-        "hard snare": "....X.......X...",
+        "hard kick": "X..X..X.X..X..XX",
+        "hard snare": "....X.......X.x.",
         "hat": "xxxxxxxxxxxxxxxx",
-        "clank": "..x..x....x..x..",
+        "clank": "..x.x..x.x..x.x.",
         "crash": "crash",
     },
-    "blast": {
-        "hard kick": "XxxxXxxxXxxxXxxx",
-        "hard snare": "....X.......X..x",
-        "open hat": "x...x...x...x...",
+    "press": {
+        "hard kick": "X..X..X.X..X.x",
+        "hard snare": "......X.....X.",
+        "hat": "xoxxoxxoxxoxxo",
+        "clank": "X..x..x.X.x.x.",
+        "crash": "crash",
+    },
+    "harrow": {
+        "hard kick": "XxxXxxXxXxxXxx",
+        "hard snare": "......X.....X.",
+        "open hat": "x...x...x...x.",
+        "crash": "crash",
+    },
+    "pursuit": {
+        "taiko": "X..X......X..X..",
+        "low tom": "..x...x.x...x.xx",
+        "clank": "......X.......X.",
         "crash": "crash",
     },
     "gallop": {
@@ -259,10 +265,10 @@ GROOVES: dict[str, dict[str, str]] = {
         "crash": "crash",
     },
     "chase": {
-        "taiko": "X..x..x.X..x..xx",
-        "low tom": "..o.xo.x..o.xo.x",
-        "hard snare": "............X.xx",
-        "shaker": "xoxoxoxoxoxoxoxo",
+        "taiko": "X..x..X.X..x..X...xx",
+        "low tom": "..o.xo.x..o.xo.xo.o.",
+        "hard snare": "............X.....xx",
+        "shaker": "xoxoxoxoxoxoxoxoxoxo",
         "crash": "crash",
     },
     "storm": {
@@ -273,10 +279,10 @@ GROOVES: dict[str, dict[str, str]] = {
         "crash": "crash",
     },
     "night drive": {
-        "kick": "X...X...X...X...",
+        "hard kick": "X.....X...X..X..",
         "hard snare": "....X.......X...",
-        "hat": "x.xxx.xxx.xxx.xx",
-        "low tom": "..............xx",
+        "hat": "xxoxxxoxxxoxxxox",
+        "low tom": "...........x..xx",
         "crash": "crash",
     },
     "dusty": {
@@ -287,16 +293,17 @@ GROOVES: dict[str, dict[str, str]] = {
     },
     "brushes": {"soft kick": "X.......x.......", "brush": "o...X..oo...X..o"},
     "brush waltz": {"soft kick": "X...........", "brush": "....x...x..."},
-    "heartbeat": {"soft kick": "X.o............."},
     "soft waltz": {"soft kick": "X...........", "shaker": "....o...o..."},
     "campfire": {"soft kick": "x.......x.......", "shaker": "o.o.x.o.o.o.x.o.", "rim": "............o..."},
 }
 FILLS: dict[int, dict[str, str]] = {
     16: {"snare": "........x.xxX.xx", "high tom": "........X..x....", "low tom": "..........x...xX"},
+    20: {"snare": "..........x.x.xxX.xx", "high tom": "..........X..x......", "low tom": "..............x..xxX"},
+    14: {"snare": "......x.x.xxXx", "high tom": "......X..x....", "low tom": "..........x.xX"},
     12: {"snare": "......x.x.xx", "high tom": "......X..x..", "low tom": "........x..X"},
 }
 # Grooves too quiet for a fill.
-GENTLE = frozenset({"dusty", "brushes", "brush waltz", "heartbeat", "soft waltz", "campfire"})
+GENTLE = frozenset({"dusty", "brushes", "brush waltz", "soft waltz", "campfire"})
 
 
 @cache

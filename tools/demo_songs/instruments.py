@@ -24,6 +24,9 @@ class Instrument:
 
 INSTRUMENTS: dict[str, Instrument] = {
     "piano": Instrument(struck.piano, 0.18),
+    "felt piano": Instrument(struck.felt_piano, 0.5),
+    "ukulele": Instrument(struck.ukulele, 0.1),
+    "steel pan": Instrument(struck.steel_pan, 0.3),
     "electric piano": Instrument(struck.electric_piano, 0.14),
     "guitar": Instrument(struck.guitar, 0.2),
     "nylon guitar": Instrument(struck.nylon_guitar, 0.3),
@@ -43,6 +46,13 @@ INSTRUMENTS: dict[str, Instrument] = {
     "tremolo strings": Instrument(sustained.tremolo_strings),
     "cello": Instrument(sustained.cello),
     "violin": Instrument(sustained.violin),
+    "weeping cello": Instrument(sustained.weeping_cello),
+    "duduk": Instrument(sustained.duduk),
+    "lone voice": Instrument(sustained.lone_voice),
+    "shriek": Instrument(sustained.shriek),
+    "siren": Instrument(sustained.siren),
+    "braam": Instrument(sustained.braam),
+    "accordion": Instrument(sustained.accordion),
     "choir": Instrument(sustained.choir),
     "organ": Instrument(sustained.organ),
     "flute": Instrument(sustained.flute),

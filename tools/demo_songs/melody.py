@@ -17,7 +17,6 @@ Rng = np.random.Generator
 # The returning theme is the first one, ornamented; the outro recalls it.
 THEME_OF_SECTION = {"I": "A", "A": "A", "B": "B", "C": "A", "O": "A"}
 _LEANINGS = {"rise": (0.3, 0.55), "fall": (-0.35, 0.3), "arch": (0.0, 0.45), "wave": (0.0, 0.5)}
-_REACH_STEPS = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,8 @@ class _Motif:
 
 def play_melody(layer: Layer, bars: Sequence[Bar], key: Key, style: Style, seed: int) -> list[Event]:
     """Write the tune: one theme per section letter, A and C sharing theirs."""
-    return [_sounded(note, key, style) for note in write_theme(layer, bars, key, style, seed)]
+    theme = write_theme(layer, bars, key, style, seed)
+    return [_sounded(note, key, style) for note in _leaning(theme, style, np.random.default_rng([seed, 7]))]
 
 
 def play_harmony(layer: Layer, bars: Sequence[Bar], key: Key, style: Style, seed: int) -> list[Event]:
@@ -133,7 +133,7 @@ def _set_motif(motif: _Motif, bar: Bar, key: Key, style: Style, anchor: float, c
     for position, offset in zip(onsets, motif.contour, strict=True):
         rest = motif.rhythm[position + 1 :]
         length = 1 + len(rest) - len(rest.lstrip("-"))
-        wanted = _within_reach(first + offset, centre)
+        wanted = _within_reach(first + offset, centre, style.reach)
         if position % style.steps_per_beat == 0 or length >= style.steps_per_beat:
             wanted = nearest_chord_step(wanted, key, bar.chord_at(position / style.steps_per_bar))
             if notes and offset != heard and wanted == notes[-1].scale_step:
@@ -187,6 +187,21 @@ def _ornamented(theme: list[ThemeNote], style: Style, rng: Rng) -> list[ThemeNot
     return varied
 
 
+def _leaning(theme: list[ThemeNote], style: Style, rng: Rng) -> list[ThemeNote]:
+    """Approach held notes by the note above, stressed: an appoggiatura, which sighs where it is long."""
+    leaning: list[ThemeNote] = []
+    for note in theme:
+        if note.length_steps < style.steps_per_beat or rng.random() >= style.leaning:
+            leaning.append(note)
+            continue
+        taken = max(1.0, round(note.length_steps * style.lean_share))
+        leaning.append(replace(note, length_steps=taken, scale_step=note.scale_step + 1, velocity=1.06 * note.velocity))
+        leaning.append(
+            replace(note, step=note.step + taken, length_steps=note.length_steps - taken, velocity=0.82 * note.velocity)
+        )
+    return leaning
+
+
 def _sounded(note: ThemeNote, key: Key, style: Style) -> Event:
     chord = _chord_under(note, style)
     velocity = min(1.0, note.velocity * SECTION_ENERGY[note.bar.section] * _phrase_arch(note.bar))
@@ -201,12 +216,12 @@ def _phrase_arch(bar: Bar) -> float:
     return (0.9, 0.97, 1.04, 0.93)[bar.position % 4]
 
 
-def _within_reach(step: float, centre: int) -> int:
+def _within_reach(step: float, centre: int, reach: int) -> int:
     folded = step
-    if folded > centre + _REACH_STEPS:
-        folded = 2 * (centre + _REACH_STEPS) - folded
-    if folded < centre - _REACH_STEPS:
-        folded = 2 * (centre - _REACH_STEPS) - folded
+    if folded > centre + reach:
+        folded = 2 * (centre + reach) - folded
+    if folded < centre - reach:
+        folded = 2 * (centre - reach) - folded
     return round(folded)
 
 

@@ -25,8 +25,8 @@ from tools.demo_songs.oscillators import (
 )
 from tools.demo_songs.score import Layer, Part, Score
 
-# The Vorbis encoder overshoots by up to 1.8 dB.
-CEILING = 10 ** (-2.8 / 20)
+# A lossy encoder overshoots: Opus at this rate by up to 4.4 dB where the music is dense.
+CEILING = 10 ** (-5.0 / 20)
 
 # Each room: how long its lows ring (to -60 dB), its highs, the gap before it answers, all in seconds.
 ROOMS: dict[str, tuple[float, float, float]] = {
@@ -40,9 +40,10 @@ _FADE_OUT_S = 2.4
 _BLOCK = 128
 _FFT_SAMPLES = 1 << 19
 # The noise of the tape: relative to the music around it, and relative to the piece where it is silent.
-_AIR_DB = -23.0
-_BED_DB = -46.0
+_AIR_DB = -33.0
+_BED_DB = -58.0
 _QUIET = 10 ** (-40 / 20)
+_SILENT = 10 ** (-50 / 20)
 
 
 def mix(score: Score) -> Signal:
@@ -52,7 +53,7 @@ def mix(score: Score) -> Signal:
         score: what to play.
 
     Returns:
-        float32 `(2, n_samples)` at 44,100 Hz: peaks at most -2.8 dBFS, no DC, silent at both ends.
+        float32 `(2, n_samples)` at 48,000 Hz: peaks at most -5 dBFS, no DC, silent at both ends.
     """
     n = samples(score.duration_s)
     stage = np.zeros((2, n), dtype=np.float32)
@@ -198,8 +199,7 @@ def _tail(rng: np.random.Generator, n: int, low_s: float, high_s: float) -> Sign
 def _to_tape(stage: Signal, loudness_db: float) -> None:
     """Record the mix on tape, the harder the louder the piece is meant to be: saturation, and the noise of real air.
 
-    Bare synthesis is silent between its partials, which no recording is: its spectral valleys lie 2 to 5 standard
-    deviations below those of released music. Noise that follows the music's own loudness fills them, masked by it.
+    Bare synthesis is silent between its partials, which no recording is; the noise is masked by the music it follows.
     """
     grit = float(np.clip((loudness_db + 24.0) / 12.0, 0.0, 1.0))
     level = active_rms(stage)
@@ -246,11 +246,18 @@ def _master(stage: Signal, loudness_db: float) -> Signal:
     for _ in range(2):
         stage *= np.float32(10 ** (loudness_db / 20) / max(active_rms(stage), 1e-9))
         _limit(stage)
+    stage = stage[:, : _heard_samples(stage)]
     n_fade = samples(_FADE_OUT_S)
     stage[:, -n_fade:] *= np.cos(np.linspace(0.0, np.pi / 2, n_fade, dtype=np.float32)) ** 2
     n_start = samples(0.01)
     stage[:, :n_start] *= np.linspace(0.0, 1.0, n_start, dtype=np.float32)
     return stage
+
+
+def _heard_samples(stage: Signal) -> int:
+    """Return how many samples there are up to the end of the last sound that can be heard."""
+    heard = np.flatnonzero(np.abs(stage).max(axis=0) > _SILENT)
+    return min(int(heard[-1]) + samples(0.3), stage.shape[-1]) if heard.size else stage.shape[-1]
 
 
 def _limit(stage: Signal) -> None:

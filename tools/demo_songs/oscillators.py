@@ -1,6 +1,6 @@
 """Wavetables, envelopes and noise: the small vocabulary from which every instrument is built. Pure.
 
-Signals are float32 at 44,100 Hz, `(n_samples,)` mono or `(2, n_samples)` stereo.
+Signals are float32 at 48,000 Hz, `(n_samples,)` mono or `(2, n_samples)` stereo.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfilt
 
-SAMPLE_RATE_HZ = 44_100
+SAMPLE_RATE_HZ = 48_000
 Signal = NDArray[np.float32]
 
 _TABLE_BITS = 14
@@ -93,6 +93,17 @@ def vibrato_cycles(
     grown = np.minimum(time_s / onset_s, 1.0) if onset_s else 1.0
     # The integral of a sine is a cosine over its angular rate; starting at zero keeps the attack in tune.
     return frequency_hz * (time_s + ratio * grown * swing / (2 * np.pi * rate_hz))
+
+
+def sung_cycles(
+    frequency_hz: float, n: int, *, rate_hz: float, depth_cents: float, scoop_cents: float, drop_cents: float
+) -> NDArray[np.float64]:
+    """Return the phase in cycles, `(n,)`, of a voice that slides up into its note, trembles, and sinks at its end."""
+    time_s = _COUNTER[:n] / float(SAMPLE_RATE_HZ)
+    left_s = time_s[-1] - time_s
+    bend = -scoop_cents * np.exp(-time_s / 0.07) - drop_cents * np.exp(-left_s / 0.18)
+    tremble = depth_cents * np.minimum(time_s / 0.8, 1.0) * np.sin(2 * np.pi * rate_hz * time_s)
+    return np.cumsum(frequency_hz * 2.0 ** ((bend + tremble) / 1200.0)) / SAMPLE_RATE_HZ
 
 
 def decay(n: int, tau_s: float) -> Signal:

@@ -1,23 +1,21 @@
-"""From a recipe to a tagged Ogg Vorbis file, and all of them on several processes. Pure."""
+"""From a recipe to a tagged Ogg Opus file; all of them, and the manifest that lists them."""
 
 from __future__ import annotations
 
 import base64
-import os
+import hashlib
+import json
 import re
-import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
+from typing import TypedDict
 
+import av
 import numpy as np
-import soundfile
 from mutagen.flac import Picture
-from mutagen.ogg import OggPage
-from mutagen.oggvorbis import OggVorbis
+from mutagen.oggopus import OggOpus
 
 from tools.demo_songs.compose import compose
 from tools.demo_songs.cover import SIZE_PX, draw_cover
@@ -27,133 +25,113 @@ from tools.demo_songs.pieces import PIECES
 from tools.demo_songs.score import Recipe
 
 ALBUM = "Moodplane Demo"
+LICENCE = "CC0-1.0"
+MANIFEST = "manifest.json"
 
-# libsndfile's scale: 0 is the best quality, 1 the smallest file; 0.45 is near 130 kbit/s.
-_COMPRESSION = 0.45
-# The Vorbis encoder keeps its frames on the stack, so that a long write overflows it.
-_CHUNK_FRAMES = 16_384
+_BITS_PER_S = 48_000
+_FRAME_SAMPLES = SAMPLE_RATE_HZ // 50
 
 
-def render_pieces(out_dir: Path, workers: int = 2, progress: Callable[[int, int], None] | None = None) -> list[Path]:
-    """Compose and render every demo piece that is not there yet.
+class Entry(TypedDict):
+    """One line of the manifest: the file, its title, the quadrant it is meant for (1 to 4), its length and digest."""
 
-    A file appears under its name only once it is complete, so a run that was stopped is simply run again.
+    file: str
+    title: str
+    quadrant: int
+    seconds: float
+    sha256: str
+
+
+def render_pieces(folder: Path) -> list[Entry]:
+    """Compose and render every piece and write the manifest next to them.
 
     Args:
-        out_dir: where to; made if missing.
-        workers: processes to use; 1 renders in this one.
-        progress: called with (pieces there, pieces in all), once at the start and after each piece.
+        folder: where to; made if missing.
 
     Returns:
-        All the files, in the order of the pieces.
+        The manifest.
 
     Raises:
         OSError: the folder cannot be written.
-        BrokenProcessPool: a worker was killed; what was finished stays.
     """
-    out_dir.mkdir(parents=True, exist_ok=True)
-    paths = [piece_path(out_dir, number) for number in range(len(PIECES))]
-    missing = [number for number, path in enumerate(paths) if not path.exists()]
-    done = len(paths) - len(missing)
-    report = progress or (lambda there, total: None)
-    report(done, len(paths))
-    for _ in _rendered(out_dir, missing, workers):
-        done += 1
-        report(done, len(paths))
-    return paths
+    folder.mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor() as pool:
+        entries = list(pool.map(partial(render_piece, folder), range(len(PIECES))))
+    (folder / MANIFEST).write_text(json.dumps(entries, indent=1, ensure_ascii=False) + "\n")
+    return entries
 
 
-def piece_path(out_dir: Path, number: int) -> Path:
+def differences(folder: Path, entries: list[Entry]) -> Iterator[str]:
+    """Yield a sentence for each entry that the manifest in a folder, or a file there, does not match."""
+    there: list[Entry] = json.loads((folder / MANIFEST).read_text())
+    if len(there) != len(entries):
+        yield f"The manifest lists {len(there)} pieces; {len(entries)} were rendered."
+    for kept, rendered in zip(there, entries, strict=False):
+        if kept != rendered:
+            yield f"{kept['file']}: the manifest says {kept}, but rendering gives {rendered}."
+        if _digest(folder / kept["file"]) != kept["sha256"]:
+            yield f"{kept['file']} is not the file of the manifest."
+
+
+def piece_path(folder: Path, number: int) -> Path:
     """Return where the piece at an index of `PIECES` is stored."""
     slug = re.sub(r"[^a-z0-9]+", "-", PIECES[number].title.lower()).strip("-")
-    return out_dir / f"{number + 1:02d}-{slug}.ogg"
+    return folder / f"{number + 1:02d}-{slug}.opus"
 
 
-def render_piece(recipe: Recipe, path: Path, track_number: int) -> None:
-    """Compose, mix, encode and tag one piece; `path` appears once it is complete.
-
-    Args:
-        recipe: what to render.
-        path: the file to make, replaced if it exists.
-        track_number: for the tags.
+def render_piece(folder: Path, number: int) -> Entry:
+    """Compose, mix, encode and tag the piece at an index of `PIECES`; a file there is replaced.
 
     Raises:
         OSError: the file cannot be written.
     """
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        encode(mix(compose(recipe)), unfinished)
-        _tag(unfinished, recipe, track_number)
-        _fix_serial(unfinished, track_number)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    recipe, path = PIECES[number], piece_path(folder, number)
+    sound = mix(compose(recipe))
+    encode(sound, path)
+    _tag(path, recipe, number + 1)
+    return Entry(
+        file=path.name,
+        title=recipe.title,
+        quadrant=recipe.quadrant,
+        seconds=round(sound.shape[1] / SAMPLE_RATE_HZ, 1),
+        sha256=_digest(path),
+    )
 
 
 def encode(sound: Signal, path: Path) -> None:
-    """Write stereo sound, `(2, n_samples)` at 44,100 Hz, as Ogg Vorbis.
+    """Write stereo sound, `(2, n_samples)` at 48,000 Hz, as Ogg Opus: the same sound always gives the same bytes.
 
     Raises:
         OSError: the file cannot be written.
     """
-    try:
-        _write_frames(np.ascontiguousarray(sound.T), path)
-    except soundfile.LibsndfileError as error:
-        raise OSError(f"The demo piece could not be written to {path}: {error.error_string}") from error
+    # Bit-exact: neither the stream's serial number nor the encoder's version is random or recorded.
+    with av.open(str(path), "w", format="ogg", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libopus", rate=SAMPLE_RATE_HZ, layout="stereo")
+        stream.bit_rate = _BITS_PER_S
+        stream.codec_context.flags |= av.codec.context.Flags.bitexact
+        stream.options = {"application": "audio", "vbr": "on", "frame_duration": "20"}
+        for start in range(0, sound.shape[1], _FRAME_SAMPLES):
+            block = np.ascontiguousarray(sound[:, start : start + _FRAME_SAMPLES].T).reshape(1, -1)
+            frame = av.AudioFrame.from_ndarray(block, format="flt", layout="stereo")
+            frame.sample_rate = SAMPLE_RATE_HZ
+            frame.pts = start
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
 
 
-def _write_frames(frames: Signal, path: Path) -> None:
-    with soundfile.SoundFile(
-        path, "w", SAMPLE_RATE_HZ, 2, "VORBIS", format="OGG", compression_level=_COMPRESSION
-    ) as file:
-        for start in range(0, len(frames), _CHUNK_FRAMES):
-            file.write(frames[start : start + _CHUNK_FRAMES])
-
-
-def _rendered(out_dir: Path, numbers: Sequence[int], workers: int) -> Iterator[None]:
-    """Render pieces and yield after each, in whatever order they are finished."""
-    if workers <= 1 or len(numbers) <= 1:
-        for number in numbers:
-            _render_number(out_dir, number)
-            yield
-        return
-    # Spawned, not forked: the caller may have threads, and a fork would copy their locks.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(numbers)), context, initializer=_begin_worker) as pool:
-        futures = [pool.submit(_render_number, out_dir, number) for number in numbers]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it even if it is killed: an idle pool worker would wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
-
-
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
-
-
-def _render_number(out_dir: Path, number: int) -> None:
-    render_piece(PIECES[number], piece_path(out_dir, number), number + 1)
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _tag(path: Path, recipe: Recipe, track_number: int) -> None:
-    tags = OggVorbis(path)
+    tags = OggOpus(path)
     tags["title"] = recipe.title
     tags["artist"] = recipe.artist
     tags["album"] = ALBUM
     tags["genre"] = recipe.genre
     tags["date"] = str(recipe.year)
     tags["tracknumber"] = str(track_number)
+    tags["license"] = LICENCE
     tags["metadata_block_picture"] = base64.b64encode(_picture(recipe).write()).decode("ascii")
     tags.save()
 
@@ -167,18 +145,3 @@ def _picture(recipe: Recipe) -> Picture:
     picture.depth = 8
     picture.data = draw_cover(recipe.artist, recipe.title)
     return picture
-
-
-def _fix_serial(path: Path, serial: int) -> None:
-    """Replace the stream's random serial number, so that the same piece is always the same bytes.
-
-    The catalog knows songs by the hash of their bytes: without this, rendering the demo anew would double it.
-    """
-    pages = []
-    with path.open("rb") as file:
-        size = path.stat().st_size
-        while file.tell() < size:
-            page = OggPage(file)
-            page.serial = serial
-            pages.append(page.write())
-    path.write_bytes(b"".join(pages))

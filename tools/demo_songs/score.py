@@ -55,6 +55,10 @@ class Style:
         loudness_db: RMS of the finished piece, in dB relative to full scale.
         room: a key of `mix.ROOMS`.
         slows_down: whether the last two bars broaden.
+        rubato: how far the tempo rises in the middle of each phrase of four bars and sinks at its ends, 0 to 0.3.
+        leaning: probability that a held tune note is approached by the note above it, on the beat.
+        lean_share: part of the held note that the leaning takes: half is a sigh, an eighth a bite.
+        reach: how many scale steps a tune strays from its register.
     """
 
     layers: tuple[Layer, ...]
@@ -67,6 +71,10 @@ class Style:
     loudness_db: float = -16.0
     room: str = "room"
     slows_down: bool = False
+    rubato: float = 0.0
+    leaning: float = 0.0
+    lean_share: float = 0.5
+    reach: int = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,25 @@ def piano(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -
     return fade_edges(tone, attack_s=0.002, release_s=0.15)
 
 
+def felt_piano(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """A piano with felt between hammers and strings, as at night: soft-edged and dark."""
+    return fade_edges(
+        low_pass(piano(frequency_hz, duration_s, 0.3 * brightness, rng), 1100.0), attack_s=0.03, release_s=0.3
+    )
+
+
+def ukulele(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """Four short nylon strings on a small box."""
+    string = _plucked_string(frequency_hz, rng, ring_s=1.0, damping=0.38 - 0.2 * brightness, pluck_at=0.22)
+    return fade_edges(string + 0.4 * band_pass(string, 350.0, 700.0), attack_s=0.002, release_s=0.12)
+
+
+def steel_pan(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """A tuned oil drum: octave and twelfth bloom after the stroke."""
+    tone = _ringing(frequency_hz, ((1.0, 1.0, 1.0), (2.0, 0.8, 0.7), (3.0, 0.35, 0.5)), 1.1, brightness, rng)
+    return tone + _ringing(frequency_hz, ((4.02, 0.2, 0.4), (5.05, 0.15, 0.25)), 0.5, brightness, rng, size=tone.size)
+
+
 def electric_piano(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
     """A tine piano by frequency modulation: a mellow body and a short glassy tine."""
     n = samples(float(np.clip(2.8 * (262.0 / frequency_hz) ** 0.3, 1.2, 3.6)))
@@ -175,10 +194,15 @@ def synth_pluck(frequency_hz: float, duration_s: float, brightness: float, rng: 
 
 
 def _ringing(
-    frequency_hz: float, partials: tuple[tuple[float, float, float], ...], ring_s: float, brightness: float, rng: Rng
+    frequency_hz: float,
+    partials: tuple[tuple[float, float, float], ...],
+    ring_s: float,
+    brightness: float,
+    rng: Rng,
+    size: int = 0,
 ) -> Signal:
     """Sum decaying sines given as (ratio, loudness, relative ring)."""
-    n = samples(1.1 * ring_s)
+    n = size or samples(1.1 * ring_s)
     tone = np.zeros(n, dtype=np.float32)
     for number, (ratio, loudness, ring) in enumerate(partials):
         if ratio * frequency_hz < 15_000:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tools.demo_songs.oscillators import (
+    SAMPLE_RATE_HZ,
     SINE,
     Signal,
     band_pass,
@@ -22,6 +23,7 @@ from tools.demo_songs.oscillators import (
     oscillate_along,
     saw_table,
     square_table,
+    sung_cycles,
     swell,
     vibrato_cycles,
 )
@@ -30,6 +32,7 @@ Rng = np.random.Generator
 
 _BODY_OF_A_CELLO = ((220.0, 70.0, 0.8), (400.0, 120.0, 0.7), (700.0, 200.0, 0.6), (1900.0, 600.0, 0.5))
 _BODY_OF_A_VIOLIN = ((290.0, 80.0, 0.6), (550.0, 150.0, 0.8), (1100.0, 300.0, 0.6), (2600.0, 800.0, 0.7))
+_BODY_OF_A_SHAWM = ((450.0, 120.0, 0.8), (950.0, 200.0, 1.0), (2900.0, 500.0, 0.15))
 _VOWEL_AH = ((700.0, 110.0, 1.0), (1150.0, 130.0, 0.55), (2600.0, 250.0, 0.2))
 _VOWEL_OO = ((330.0, 90.0, 1.0), (800.0, 110.0, 0.3), (2300.0, 250.0, 0.06))
 _ORGAN = harmonic_table([0.8, 1.0, 0.55, 0.5, 0.0, 0.25, 0.0, 0.2])
@@ -93,6 +96,81 @@ def violin(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) 
     cycles = vibrato_cycles(frequency_hz, envelope.size, rate_hz=5.9, depth_cents=18.0, onset_s=0.45)
     table = formant_table(frequency_hz, _BODY_OF_A_VIOLIN, tilt=1.15 - 0.3 * brightness)
     return (oscillate_along(table, cycles) + 0.02 * band_pass(noise(rng, envelope.size), 1500.0, 5000.0)) * envelope
+
+
+def weeping_cello(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """The same string played as a voice sobs: slides into the note, a slow wide vibrato, a fall at the end."""
+    envelope = swell(duration_s, attack_s=min(0.3, 0.4 * duration_s), release_s=0.45, sag=0.35)
+    cycles = sung_cycles(frequency_hz, envelope.size, rate_hz=4.7, depth_cents=20.0, scoop_cents=70.0, drop_cents=35.0)
+    table = formant_table(frequency_hz, _BODY_OF_A_CELLO, tilt=1.5 - 0.3 * brightness)
+    rosin = band_pass(noise(rng, envelope.size), 700.0, 2400.0)
+    return (oscillate_along(table, cycles) + 0.012 * rosin) * envelope
+
+
+def duduk(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """A double reed of apricot wood: dark, breathy, bent like a human voice."""
+    envelope = swell(duration_s, attack_s=min(0.18, 0.4 * duration_s), release_s=0.3, sag=0.25)
+    cycles = sung_cycles(frequency_hz, envelope.size, rate_hz=5.1, depth_cents=22.0, scoop_cents=110.0, drop_cents=60.0)
+    table = formant_table(frequency_hz, _BODY_OF_A_SHAWM, tilt=1.7 - 0.2 * brightness)
+    breath = band_pass(noise(rng, envelope.size), 800.0, 2500.0)
+    return (oscillate_along(table, cycles) + 0.03 * breath) * envelope
+
+
+def lone_voice(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """One singer, mouth nearly closed."""
+    envelope = swell(duration_s, attack_s=min(0.25, 0.4 * duration_s), release_s=0.4, sag=0.2)
+    cycles = sung_cycles(frequency_hz, envelope.size, rate_hz=5.0, depth_cents=24.0, scoop_cents=60.0, drop_cents=40.0)
+    breath = band_pass(noise(rng, envelope.size), 600.0, 2200.0)
+    return (oscillate_along(formant_table(frequency_hz, _VOWEL_OO, tilt=1.8), cycles) + 0.025 * breath) * envelope
+
+
+def shriek(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """Many bows at the bridge, none on the same pitch: slides, noise and trembling."""
+    envelope = swell(duration_s, attack_s=0.02, release_s=0.1, sag=0.2)
+    n = envelope.size
+    table = formant_table(frequency_hz, _BODY_OF_A_VIOLIN, tilt=0.75)
+    bows = []
+    for _ in range(6):
+        off_hz = frequency_hz * 2.0 ** (rng.normal(0.0, 35.0) / 1200.0)
+        slide = float(rng.uniform(20.0, 160.0))
+        cycles = sung_cycles(
+            off_hz, n, rate_hz=rng.uniform(6.0, 8.5), depth_cents=30.0, scoop_cents=slide, drop_cents=-slide
+        )
+        bows.append(oscillate_along(table, cycles + rng.random()))
+    scrape = 0.5 * band_pass(noise(rng, n), 2500.0, 8000.0)
+    tremble = 0.6 + 0.4 * oscillate(SINE, 13.0, n, rng.random())
+    return np.stack([sum(bows[:3]) + scrape, sum(bows[3:]) + scrape]).astype(np.float32) * envelope * tremble
+
+
+def siren(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """A pair of sawtooths that climb a tritone over the length of the note, getting louder and brighter."""
+    envelope = swell(duration_s, attack_s=0.9 * duration_s, release_s=0.12)
+    n = envelope.size
+    rise = np.minimum(clock_s(n).astype(np.float64) / max(duration_s, 0.1), 1.0)
+    cycles = np.cumsum(frequency_hz * 2.0 ** (rise**2 * 0.5)) / SAMPLE_RATE_HZ
+    dark, bright = saw_table(frequency_hz, 900.0), saw_table(frequency_hz, 6000.0)
+    left = oscillate_along(dark, cycles) + rise.astype(np.float32) * oscillate_along(bright, cycles)
+    right = oscillate_along(dark, 1.013 * cycles) + rise.astype(np.float32) * oscillate_along(bright, 1.013 * cycles)
+    return np.stack([left, right]) * envelope
+
+
+def braam(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """Low brass blown far too hard: overdriven, rasping, opening as it is held."""
+    envelope = swell(duration_s, attack_s=0.03, release_s=0.35, sag=0.25)
+    n = envelope.size
+    open_up = np.minimum(clock_s(n) / np.float32(0.35), 1.0)
+    low = _ensemble(saw_table(frequency_hz, 700.0), frequency_hz, n, rng, cents=18.0)
+    rasp = _ensemble(saw_table(frequency_hz, 4500.0), frequency_hz, n, rng, cents=30.0)
+    flutter = 0.8 + 0.2 * oscillate(SINE, 23.0, n, rng.random())
+    return np.tanh(0.9 * (low + open_up * rasp) * flutter) * envelope
+
+
+def accordion(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:
+    """Two reeds per key, tuned a little apart so that they shimmer."""
+    envelope = swell(duration_s, attack_s=min(0.03, 0.4 * duration_s), release_s=0.06)
+    table = saw_table(frequency_hz, 2600.0 + 1600.0 * brightness)
+    straight = oscillate(table, frequency_hz, envelope.size, rng.random())
+    return (straight + 0.8 * oscillate(table, frequency_hz * 1.006, envelope.size, rng.random())) * envelope
 
 
 def choir(frequency_hz: float, duration_s: float, brightness: float, rng: Rng) -> Signal:

@@ -37,6 +37,10 @@ _INTERVALS: dict[str, tuple[int, ...]] = {
     "5": (0, 7),
     "tritone": (0, 6, 13),
     "b9": (0, 7, 13),
+    "aug": (0, 4, 8),
+    "minmaj7": (0, 3, 7, 11),
+    "halfdim": (0, 3, 6, 10),
+    "cluster": (0, 1, 6, 11),
 }
 
 

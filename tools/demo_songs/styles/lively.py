@@ -19,7 +19,7 @@ HOUSE = Style(
     rhythms=SYNCOPATED,
     contour="rise",
     looseness_s=0.002,
-    loudness_db=-13.0,
+    loudness_db=-13.8,
     room="plate",
 )
 DISCO = Style(
@@ -34,14 +34,14 @@ DISCO = Style(
     ),
     rhythms=SYNCOPATED,
     contour="arch",
-    loudness_db=-13.5,
+    loudness_db=-14.3,
     room="room",
 )
 SUNSHINE = Style(
     layers=(
         Layer("drums", "", "pop", level_db=-15.0, reverb=0.1, sections="ABC"),
         Layer("bass", "plucked bass", "r-.r..r-r-.r5-a-", register=40, level_db=-16.0, reverb=0.02, sections="ABC"),
-        Layer("comp", "piano", "x.x.x.x.x.x.x.x.", register=65, level_db=-19.0, pan=-0.15, length=0.6),
+        Layer("comp", "ukulele", "x.xxx.xxx.xxx.xx", 69, -18.5, -0.2, 0.1, length=0.6, roll_s=0.012),
         Layer("comp", "guitar", "x...x.xx..x.x.xx", 60, -21.0, 0.35, sections="ABC", length=0.8, roll_s=0.012),
         Layer("guide", "organ", register=72, level_db=-25.0, sections="BC", length=1.0),
         Layer("harmony", "vibraphone", register=74, level_db=-22.0, pan=0.25, sections="C"),
@@ -49,7 +49,7 @@ SUNSHINE = Style(
     ),
     rhythms=LIVELY,
     contour="rise",
-    loudness_db=-14.0,
+    loudness_db=-14.8,
     room="room",
 )
 REEL = Style(
@@ -64,7 +64,7 @@ REEL = Style(
     rhythms=RUNNING,
     contour="wave",
     looseness_s=0.007,
-    loudness_db=-14.5,
+    loudness_db=-15.3,
     room="room",
 )
 JIG = Style(
@@ -72,7 +72,7 @@ JIG = Style(
         Layer("drums", "", "jig", level_db=-18.0, reverb=0.1, sections="ABC"),
         Layer("bass", "plucked bass", "r..5..r..5.a", register=43, level_db=-17.0, reverb=0.05, sections="ABC"),
         Layer("comp", "guitar", "X.oX.ox.oX.o", 60, -19.0, 0.3, length=0.8, roll_s=0.01),
-        Layer("comp", "piano", "..x..x..x..x", 67, -23.0, -0.3, sections="BC", length=0.5),
+        Layer("comp", "accordion", "..x..x..x..x", 67, -20.0, -0.3, sections="ABC", length=0.45),
         Layer("melody", "whistle", register=81, level_db=-17.0, reverb=0.2, sections="ABCO", length=0.85),
         Layer("harmony", "violin", register=74, level_db=-21.0, pan=-0.2, sections="C", length=0.85),
     ),
@@ -81,7 +81,7 @@ JIG = Style(
     steps_per_bar=12,
     steps_per_beat=6,
     looseness_s=0.007,
-    loudness_db=-14.5,
+    loudness_db=-15.3,
     room="room",
 )
 ISLAND = Style(
@@ -95,7 +95,7 @@ ISLAND = Style(
     ),
     rhythms=SYNCOPATED,
     contour="rise",
-    loudness_db=-14.5,
+    loudness_db=-15.3,
     room="room",
 )
 ARCADE = Style(
@@ -112,6 +112,6 @@ ARCADE = Style(
     rhythms=RUNNING,
     contour="rise",
     looseness_s=0.0,
-    loudness_db=-13.5,
+    loudness_db=-14.3,
     room="plate",
 )
