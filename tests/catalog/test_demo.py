@@ -13,9 +13,9 @@ from django.core.management import call_command
 from mutagen.oggopus import OggOpus
 from PIL import Image
 
+from catalog.files.probe import probe
 from catalog.management.commands.demo import DEMO_SONGS
 from catalog.models import Song
-from catalog.probe import probe
 
 MANIFEST = json.loads((DEMO_SONGS / "manifest.json").read_text())
 LARGEST_BYTES = 12_000_000
