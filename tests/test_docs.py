@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError, get_commands, load_command_class
 
 from emotion.inference.checkpoint import read_card, shipped_weights
 from mer_site.settings import environment
@@ -14,7 +16,11 @@ from tools import env_example
 from training.evaluation.report.card import card_page, headline_table
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "emotion" / "weights" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+# A command stands in an indented block or between backticks; a comment may follow it after two spaces.
+_COMMAND = re.compile(
+    r"(?:^ {4}|`)(?:\.venv/bin/)?(?:python )?((?:manage\.py|make|-m tools|bench/)[^`#\n]*)", re.MULTILINE
+)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -26,7 +32,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 def test_every_setting_is_explained() -> None:
     read = "\n".join(path.read_text() for path in (ROOT / "mer_site").rglob("*.py"))
-    names = set(re.findall(r'(?:env\.\w+|environ\.get)\(\s*"([A-Z_]+)"', read)) - {"DJANGO_SETTINGS_MODULE"}
+    names = set(re.findall(r'(?:env\.\w+|environ\.get|_folder)\(\s*"([A-Z_]+)"', read)) - {"DJANGO_SETTINGS_MODULE"}
     assert names == {variable.name for variable in VARIABLES}
 
 
@@ -45,3 +51,39 @@ def test_the_readme_quotes_the_card() -> None:
     card = read_card(shipped_weights())
     assert headline_table(card) in (ROOT / "README.md").read_text()
     assert (shipped_weights().parent / "README.md").read_text() == card_page(card)
+
+
+def documented_commands() -> list[tuple[str, str]]:
+    """Return the page and the text of every command that the documentation tells people to run."""
+    return sorted(
+        {
+            (page.name, part.strip())
+            for page in PAGES
+            for command in _COMMAND.findall(page.read_text())
+            for part in command.split("&&")[:1]
+        }
+    )
+
+
+@pytest.mark.parametrize(("page", "command"), documented_commands())
+def test_every_documented_command_is_understood(page: str, command: str) -> None:
+    program, *arguments = shlex.split(command.replace("[", "").replace("]", ""))
+    if program == "make":
+        targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+        assert {one for one in arguments if "=" not in one} <= targets
+    elif program == "manage.py" and arguments:
+        name, *rest = arguments
+        parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        try:
+            parser.parse_args(rest)
+        except CommandError as error:
+            # A sentence that mentions a command leaves out what it works on.
+            if "arguments are required" not in str(error):
+                raise
+    elif program == "-m":
+        assert (ROOT / f"{arguments[0].replace('.', '/')}.py").is_file() or (
+            ROOT / arguments[0].replace(".", "/") / "__main__.py"
+        ).is_file()
+    else:
+        script = (ROOT / program).read_text()
+        assert [one for one in arguments if one.startswith("--") and f'"{one.split("=")[0]}"' not in script] == []
