@@ -93,7 +93,7 @@ def test_pure_modules_speak_the_language_that_is_active() -> None:
 
 def test_without_a_translator_they_speak_english() -> None:
     script = (
-        "from catalog import wording\n"
+        "from catalog.core import wording\n"
         "print(wording.gettext('x'), wording.ngettext('one', 'many', 1), wording.ngettext('one', 'many', 2),\n"
         "      wording.pgettext('sense', 'y'), wording.number(1.25, 2))"
     )

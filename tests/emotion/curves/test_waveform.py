@@ -20,8 +20,8 @@ from emotion.jobs import curves, waveforms
 from emotion.jobs import curves as curves_module
 from emotion.models import EmotionCurve, Waveform
 from tests.audio_fixtures import make_audio
-from tests.emotion.test_curve_pages import curve_for, tagged
-from tests.emotion.test_curves import queued_curve, tagged_song
+from tests.emotion.jobs.test_curves import queued_curve, tagged_song
+from tests.emotion.pages.test_curve_pages import curve_for, tagged
 from tests.factories import SongFactory, WorkerFactory
 
 RATE_HZ = 8000

@@ -24,7 +24,7 @@ from recommender.index.versions import (
     staging,
     verify,
 )
-from tests.recommender.test_index import build, large, listeners
+from tests.recommender.index.test_index import build, large, listeners
 
 __all__ = ["large"]
 

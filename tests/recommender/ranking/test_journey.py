@@ -32,7 +32,7 @@ from recommender.ranking.lists import (
     rank,
     terms_at,
 )
-from tests.recommender.test_ranking import candidates, everything_at_work
+from tests.recommender.ranking.test_lists import candidates, everything_at_work
 
 DOWN = ((-0.6, 0.6), (0.6, -0.6))
 PATHS = [DOWN, ((-0.6, -0.6), (0.6, 0.6)), ((-0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)), ((0.2, 0.2), (0.2, 0.2))]

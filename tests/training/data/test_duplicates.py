@@ -198,7 +198,7 @@ def test_known_duplicates_of_the_real_sets_share_a_side(mer_data: Path, tmp_path
 
 
 def test_folds_keep_what_was_found_together(tmp_path: Path, others: list[Sound]) -> None:
-    from tests.training.test_splits import two_sources
+    from tests.training.data.test_splits import two_sources
 
     paths = [write(tmp_path / f"{i}.wav", sound) for i, sound in enumerate((*others[:3], others[1][RATE_HZ:]))]
     found = duplicate_groups(paths, cache_dir=tmp_path / "landmarks")
