@@ -12,10 +12,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from catalog.core.bulk import rows_update
+from catalog.core.locks import Lock, advisory_lock
 from catalog.exceptions import EditConflict
 from catalog.models import (
     UNKNOWN_ARTIST,
@@ -28,9 +29,6 @@ from catalog.models import (
 )
 from catalog.songs.naming import albums_get, artists_get, unused_remove
 
-# Any number, as long as nothing else uses it. Edits are short and rare: one after the other, they cannot deadlock over
-# the artists and albums that they share.
-_EDIT_LOCK = 7_351_307
 _BATCH = 500
 
 
@@ -67,10 +65,9 @@ def print_of(value: Any) -> str:
 
 def songs_locked(song_ids: Collection[int]) -> list[Song]:
     """Lock songs until the transaction ends, one edit after the other, and return those that still exist."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_EDIT_LOCK])
-    songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album").order_by("pk")
-    return list(songs.select_for_update(of=("self",), no_key=True))
+    with advisory_lock(Lock.SONG_EDIT):
+        songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album").order_by("pk")
+        return list(songs.select_for_update(of=("self",), no_key=True))
 
 
 @transaction.atomic

@@ -7,9 +7,10 @@ from collections.abc import Collection
 from pathlib import PurePath
 from typing import IO
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 
+from catalog.core.locks import advisory_lock, content_lock
 from catalog.exceptions import FileRejected
 from catalog.files.audio_tags import (
     MAX_COVER_BYTES,
@@ -46,8 +47,8 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
     Raises:
         StorageFull: if the disk has no room for the cover.
     """
-    with transaction.atomic():
-        _content_lock(staged.content_hash)
+    # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
+    with advisory_lock(content_lock(staged.content_hash)):
         song = Song.objects.select_related("artist").filter(content_hash=staged.content_hash).first()
         if song is None:
             return _song_insert(staged, facts, file_name), True
@@ -55,16 +56,6 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
         if not media_exists(str(song.audio.name)):
             file_place(staged, str(song.audio.name))
         return song, False
-
-
-def _content_lock(content_hash: str) -> None:
-    """Wait for anyone who stores or deletes the same bytes right now; the end of the transaction lets go.
-
-    Without it the loser of a race would rename its file over the winner's, or remove it under a song being made.
-    """
-    key = int.from_bytes(bytes.fromhex(content_hash[:16]), "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [key])
 
 
 def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
@@ -153,8 +144,7 @@ def _covers_replaced(song_ids: Collection[int]) -> set[str]:
 
 def _media_forget(audio_files: list[tuple[str, str]], covers: set[str]) -> None:
     for content_hash, audio in audio_files:
-        with transaction.atomic():
-            _content_lock(content_hash)
+        with advisory_lock(content_lock(content_hash)):
             # Somebody may have uploaded the same bytes again since the commit.
             if not Song.objects.filter(content_hash=content_hash).exists():
                 media_remove(audio)

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from catalog.core.locks import Lock, advisory_lock
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
@@ -42,8 +43,6 @@ YIELD_S = 2.0
 # A file that cannot be opened may be on a disk that comes back.
 RETRY_S = 60.0
 STALE_S = 60.0
-# Any number, as long as nothing else uses it: two starts at once must find each other.
-_START_LOCK = 7_351_201
 
 _Item = ReanalysisItem.State
 _State = Reanalysis.State
@@ -58,9 +57,7 @@ def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanaly
     Raises:
         ReanalysisNotPossible: the version is not the live one.
     """
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_START_LOCK])
+    with advisory_lock(Lock.REANALYSIS_START):
         live = served_version()
         if model_version != live:
             raise ReanalysisNotPossible(

@@ -14,6 +14,7 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from catalog.core.locks import Lock, advisory_lock
 from catalog.models import Song
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.jobs import reanalysis
@@ -39,7 +40,7 @@ from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
 from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
-from training.registry.services import live_lock, model_go_live
+from training.registry.services import model_go_live
 
 pytestmark = pytest.mark.django_db
 
@@ -321,10 +322,7 @@ def test_it_survives_a_killed_worker_and_an_emptied_broker_and_uploads_pass_it(
 
 
 def with_lock_go_live(model: ModelVersion) -> None:
-    from django.db import transaction
-
-    with transaction.atomic():
-        live_lock()
+    with advisory_lock(Lock.LIVE_MODEL):
         model_go_live(model, kind="promoted", remember=False)
 
 

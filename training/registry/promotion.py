@@ -10,12 +10,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.locks import Lock, advisory_lock
 from emotion.models import ModelVersion
 from emotion.selectors import live_model
 from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
 from training.models import ModelEvent
 from training.registry import gate
-from training.registry.services import live_lock, model_files_problem, model_go_live
+from training.registry.services import model_files_problem, model_go_live
 from training.selectors import model_named
 
 _State = ModelVersion.State
@@ -42,8 +43,7 @@ def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
         "verdicts": [verdict.to_json() for verdict in judgement.verdicts],
         "comparison": judgement.comparison,
     }
-    with transaction.atomic():
-        live_lock()
+    with advisory_lock(Lock.LIVE_MODEL):
         model.refresh_from_db()
         model.gate = verdicts
         if model.state in (_State.IMPORTED, _State.REFUSED):
@@ -84,8 +84,7 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
     """
     if force and not reason.strip():
         raise PromotionRefused(_("Going past the gate needs a reason; it is kept with the model."))
-    with transaction.atomic():
-        live_lock()
+    with advisory_lock(Lock.LIVE_MODEL):
         _check_not_pinned()
         model, live = model_named(version), live_model()
         if live is not None and model.pk == live.pk:
@@ -107,8 +106,7 @@ def model_rollback(*, user: User | None = None, to: str = "", reason: str = "") 
         RollbackImpossible: there is none to go back to, or it was never live.
         ModelFileError: its files are missing or damaged.
     """
-    with transaction.atomic():
-        live_lock()
+    with advisory_lock(Lock.LIVE_MODEL):
         _check_not_pinned()
         target = _rollback_target(live_model(), to)
         if problem := model_files_problem(target):

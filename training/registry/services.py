@@ -14,10 +14,10 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.locks import Lock, advisory_lock
 from emotion.jobs.reanalysis import reanalysis_start
 from emotion.models import EmotionEstimate, ModelVersion
 from emotion.selectors import live_model
@@ -28,8 +28,6 @@ from training.models import ModelEvent
 logger = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
-# Any number, as long as nothing else uses it: whoever changes the live model holds this lock until the commit.
-_LOCK = 7_351_200
 _Kind = ModelEvent.Kind
 _Origin = ModelVersion.Origin
 _State = ModelVersion.State
@@ -89,8 +87,7 @@ def shipped_register() -> Imported | None:
     if settings.MOODPLANE_WEIGHTS_PINNED or settings.MOODPLANE_WEIGHTS is None:
         return None
     imported = _import(_source_of_file(Path(settings.MOODPLANE_WEIGHTS), _Origin.SHIPPED), None)
-    with transaction.atomic():
-        live_lock()
+    with advisory_lock(Lock.LIVE_MODEL):
         live = live_model()
         if live is None or (imported.is_new and live.origin == _Origin.SHIPPED):
             model_go_live(imported.model, kind=_Kind.SHIPPED)
@@ -98,16 +95,10 @@ def shipped_register() -> Imported | None:
     return imported
 
 
-def live_lock() -> None:
-    """Hold the right to change the live model until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
-
-
 def model_go_live(
     model: ModelVersion, *, kind: ModelEvent.Kind, user: User | None = None, reason: str = "", remember: bool = True
 ) -> None:
-    """Move the pointer to a model, under `live_lock`; the old estimates serve until they are replaced one by one.
+    """Move the pointer to a model, under `Lock.LIVE_MODEL`; the old estimates serve until they are replaced one by one.
 
     Args:
         model: whose files were verified.
@@ -176,9 +167,8 @@ def _card(weights: Path) -> dict[str, Any]:
 
 def _import(source: _Source, user: User | None) -> Imported:
     version, sha256 = str(source.card["version"]), str(source.card["weights_sha256"])
-    with transaction.atomic():
-        # Two imports of one version at once would write the same files.
-        live_lock()
+    # Two imports of one version at once would write the same files.
+    with advisory_lock(Lock.LIVE_MODEL):
         known = ModelVersion.objects.filter(version=version).first()
         if known is not None and known.weights_sha256 != sha256:
             raise ModelFileError(f"There is another model {version} already; give the new one another version.")

@@ -1,0 +1,32 @@
+"""Names every advisory lock of the database, so that no two of them share a number."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+
+class Lock(enum.IntEnum):
+    """Locks of which there is one each. The numbers mean nothing, but processes of two releases must agree on them."""
+
+    REANALYSIS_START = 7_351_201
+    LIVE_MODEL = 7_351_200
+    # Edits are short and rare: one after the other, they cannot deadlock over the artists and albums that they share.
+    SONG_EDIT = 7_351_307
+
+
+def content_lock(content_hash: str) -> int:
+    """Return the number that locks one content: the first 64 bits of its SHA-256."""
+    return int.from_bytes(bytes.fromhex(content_hash[:16]), "big", signed=True)
+
+
+@contextmanager
+def advisory_lock(number: int) -> Iterator[None]:
+    """Hold a lock until the transaction ends: the block's own, or the one that the block is part of."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+        yield
