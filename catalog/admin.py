@@ -61,7 +61,7 @@ class SongAdmin(admin.ModelAdmin):
         ("title", "artist", "album"),
         ("genre", "year", "track_number"),
         ("state", "failure_code", "failure_reason"),
-        ("attempts", "lease_expires_at", "state_changed_at"),
+        ("attempts", "due_at", "state_changed_at"),
         ("mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"),
         "content_hash",
     ]
@@ -70,7 +70,7 @@ class SongAdmin(admin.ModelAdmin):
         "failure_code",
         "failure_reason",
         "attempts",
-        "lease_expires_at",
+        "due_at",
         "state_changed_at",
         "mime_type",
         "duration_s",

@@ -12,6 +12,8 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
+from catalog.core.claims import Job
+
 # The artist of songs whose tags and file name tell none. Its songs are not by one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
 
@@ -59,7 +61,7 @@ class Album(models.Model):
         return self.title
 
 
-class Song(models.Model):
+class Song(Job):
     """One distinct audio content. The content hash is unique: the same bytes are never two songs."""
 
     class State(models.TextChoices):
@@ -70,6 +72,12 @@ class Song(models.Model):
         FAILED = "failed", gettext_lazy("Failed")
 
     get_absolute_url: Callable[[], str]  # Made by ABSOLUTE_URL_OVERRIDES: the page belongs to a higher app.
+
+    WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.ANALYSING, State.TAGGED, State.FAILED
+    LOST = gettext_noop(
+        "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
+        "memory, or the worker was stopped; see the status page, then retry."
+    )
 
     title = models.CharField(max_length=300)
     artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="songs")
@@ -88,14 +96,7 @@ class Song(models.Model):
     channels = models.PositiveSmallIntegerField()
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True, help_text="A sentence that a curator understands.")
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Analyses begun since it was last queued anew.")
-    lease_expires_at = models.DateTimeField(
-        null=True, blank=True, help_text="A queued or analysing song past this time was lost by its worker."
-    )
     created_at = models.DateTimeField(auto_now_add=True)
-    state_changed_at = models.DateTimeField(auto_now_add=True)
 
     search = SearchVectorField(null=True, editable=False)
 
@@ -103,7 +104,7 @@ class Song(models.Model):
         ordering = ["-id"]
         indexes = [
             GinIndex(fields=["search"], name="song_search_gin"),
-            models.Index(fields=["state", "lease_expires_at"], name="song_state_lease"),
+            models.Index(fields=["state", "due_at"], name="song_state_due"),
             models.Index(fields=["title", "-id"], name="song_by_title"),
             models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
         ]

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from celery import shared_task
 
+from catalog.core import claims
 from catalog.uploads.partial import sessions_tick
+
+
+@shared_task(name="catalog.tick")
+def tick() -> None:
+    """Find claimed work that was lost with its worker or its message."""
+    claims.tick()
+
+
+# A scheduler of the release before may have sent one of these; they can go with the next release.
+for _name in (
+    "emotion.tasks.songs_reconcile_task",
+    "emotion.tasks.reanalysis_tick_task",
+    "emotion.tasks.curves_tick_task",
+    "emotion.tasks.attention_tick_task",
+    "training.tasks.retraining_tick",
+):
+    shared_task(name=_name)(claims.tick)
 
 
 @shared_task(name="catalog.tasks.upload_sessions_tick")

@@ -12,6 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
+from catalog.core.claims import Job, JobState
 from catalog.models import Song, SongChange
 from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant, confidence_of
@@ -205,8 +206,6 @@ class Reanalysis(models.Model):
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    chain = models.CharField(max_length=16, help_text="Only the message that carries this goes on with the work.")
-    beat_at = models.DateTimeField(help_text="When a worker last took a step.")
     problem = models.TextField(blank=True, help_text="Why it does not get on, in a sentence.")
     n_adopted = models.PositiveIntegerField(default=0, help_text="Songs that this version had heard before.")
     n_done = models.PositiveIntegerField(default=0, help_text="Written when it ends; the items say it until then.")
@@ -228,23 +227,13 @@ class Reanalysis(models.Model):
         return self.state in self.ACTIVE
 
 
-class ReanalysisItem(models.Model):
-    """One song of a re-analysis: claimed by one worker at a time, done once."""
+class ReanalysisItem(Job):
+    """One song of a re-analysis."""
 
-    class State(models.TextChoices):
-        WAITING = "waiting", gettext_lazy("Waiting")
-        CLAIMED = "claimed", gettext_lazy("Claimed")
-        DONE = "done", gettext_lazy("Done")
-        FAILED = "failed", gettext_lazy("Failed")
+    State = JobState
 
     reanalysis = models.ForeignKey(Reanalysis, on_delete=models.CASCADE, related_name="items")
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(null=True, blank=True, help_text="A claim ends, or a failed attempt is tried again.")
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True)
-    changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
@@ -256,26 +245,14 @@ class ReanalysisItem(models.Model):
         return f"{self.song_id}: {self.state}"
 
 
-class Hearing(models.Model):
-    """Work of the model on one song beyond its tag: one row per song and version, claimed by one worker at a time."""
+class SongJob(Job):
+    """Work of the model on one song beyond its tag: one row per song and version."""
 
-    class State(models.TextChoices):
-        WAITING = "waiting", gettext_lazy("Waiting")
-        CLAIMED = "claimed", gettext_lazy("Being made")
-        DONE = "done", gettext_lazy("Done")
-        FAILED = "failed", gettext_lazy("Failed")
-
-    PENDING = (State.WAITING, State.CLAIMED)
+    State = JobState
+    PENDING = (JobState.WAITING, JobState.CLAIMED)
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="%(class)ss")
     model_version = models.CharField(max_length=80)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
-    attempts = models.PositiveSmallIntegerField(default=0, help_text="Begun since it last got on.")
-    claim = models.CharField(max_length=16, blank=True, help_text="Only the worker that knows it may finish the work.")
-    due_at = models.DateTimeField(auto_now_add=True, help_text="From when on it may be claimed, again if it was lost.")
-    failure_code = models.CharField(max_length=40, blank=True)
-    failure_reason = models.TextField(blank=True, help_text="A sentence that a curator understands.")
-    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         abstract = True
@@ -299,7 +276,7 @@ class Hearing(models.Model):
         return self.state in self.PENDING
 
 
-class EmotionCurve(Hearing):
+class EmotionCurve(SongJob):
     """The perceived emotion of one song over its length, by one model version."""
 
     hop_s = models.FloatField(help_text="Seconds from one point to the next.")
@@ -314,17 +291,22 @@ class EmotionCurve(Hearing):
         return np.frombuffer(bytes(self.points_bytes), dtype="<f4").reshape(-1, 6)
 
 
-class Waveform(models.Model):
+class Waveform(Job):
     """How loud a song is over its length, for whoever draws it: of the song alone, whatever model serves."""
+
+    State = JobState
+    # A disk that is away for a minute is often away for longer, and nothing waits for this.
+    RETRY_S = 3600.0
 
     song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="waveform")
     peaks_bytes = models.BinaryField(
         default=bytes, help_text="uint8, equal parts of the song; 255 is its loudest part."
     )
-    attempts = models.PositiveSmallIntegerField(default=0)
-    due_at = models.DateTimeField(
-        null=True, blank=True, db_index=True, help_text="When it may be tried again; empty once there is nothing to do."
-    )
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=models.Q(state__in=["waiting", "claimed"]), name="waveform_next"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.song_id}: {len(self.peaks_bytes)} parts"
@@ -335,7 +317,7 @@ class Waveform(models.Model):
         return np.frombuffer(bytes(self.peaks_bytes), np.uint8)
 
 
-class AttentionMap(Hearing):
+class AttentionMap(SongJob):
     """Where the network looked when one model version tagged a song; made when somebody asks."""
 
     quadrant = models.PositiveSmallIntegerField(

@@ -11,10 +11,12 @@ from django.db import close_old_connections, connection
 from django.dispatch import receiver
 
 from catalog.signals import song_uploaded
+from catalog.songs.states import songs_queue
 from emotion.exceptions import EmotionError
+from emotion.jobs.curves import CURVES, curves_queue
+from emotion.services.analysis import SONGS
 from emotion.services.serving import predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
-from emotion.tasks import curves_announced, songs_announced
 
 logger = logging.getLogger(__name__)
 
@@ -23,14 +25,16 @@ REPORT_EVERY_S = 5.0
 
 @receiver(song_uploaded, dispatch_uid="emotion.songs_announced")
 def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None:
-    """Send songs that were uploaded to the analysis queue."""
-    songs_announced(song_ids)
+    """Queue songs that were uploaded."""
+    if songs_queue(song_ids=song_ids):
+        SONGS.wake()
 
 
 @receiver(song_analysed, dispatch_uid="emotion.curves_announced")
 def enqueue_curves(sender: object, song_ids: list[int], **kwargs: Any) -> None:
     """Queue the curves of songs that were tagged."""
-    curves_announced(song_ids)
+    if curves_queue(song_ids=song_ids):
+        CURVES.wake()
 
 
 @signals.celeryd_after_setup.connect(dispatch_uid="emotion.load_model")

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from catalog.core import claims
 from catalog.core.cached_count import kept_while_large
 from catalog.models import Song
 from emotion.curves.curve import spread
@@ -97,6 +98,15 @@ def workers_alive() -> list[AnalysisWorker]:
     return list(AnalysisWorker.objects.filter(seen_at__gte=since))
 
 
+def tagging_waits() -> bool:
+    """Return whether something more urgent than a curve waits: songs, a re-analysis, or a person at a page."""
+    return (
+        claims.due(Song.objects.all()).exists()
+        or Reanalysis.objects.filter(state=Reanalysis.State.RUNNING).exists()
+        or claims.due(AttentionMap.objects.all()).exists()
+    )
+
+
 def throughput(minutes: int = 10) -> float:
     """Return songs tagged per minute over the last `minutes`, counted from the first of them."""
     now = timezone.now()
@@ -158,7 +168,7 @@ def reanalysis_latest() -> ReanalysisProgress | None:
 def _reanalysis_per_minute(job: Reanalysis, minutes: int = 10) -> float:
     now = timezone.now()
     since = max(now - timedelta(minutes=minutes), job.started_at)
-    recent = job.items.filter(state=ReanalysisItem.State.DONE, changed_at__gte=since)
+    recent = job.items.filter(state=ReanalysisItem.State.DONE, state_changed_at__gte=since)
     found = recent.aggregate(n=Count("pk"))
     return float(found["n"] * 60.0 / max((now - since).total_seconds(), 1.0))
 

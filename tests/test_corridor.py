@@ -18,10 +18,10 @@ from django.db.models import Count
 from django.utils import timezone
 from rest_framework.test import APIClient
 
+from catalog.core import claims
 from catalog.models import Song, Upload
 from catalog.selectors import state_counts
 from emotion.models import EmotionEstimate
-from emotion.tasks import songs_reconcile_task
 from tests.audio_fixtures import make_audio
 from tests.conftest import ROOT, WorkerStarter
 
@@ -137,11 +137,11 @@ def test_a_killed_worker_leaves_nothing_behind_and_nothing_twice(
     assert lost > 0, "the worker was done before it could be killed"
 
     worker.start()
-    # A minute passes for the claims of the dead worker; the reconciler, which beat runs, finds them.
+    # A minute passes for the claims of the dead worker; the tick, which beat sends, finds them.
     Song.objects.filter(state__in=[Song.State.ANALYSING, Song.State.QUEUED]).update(
-        lease_expires_at=timezone.now() - timedelta(seconds=1)
+        due_at=timezone.now() - timedelta(seconds=1)
     )
-    songs_reconcile_task()
+    claims.tick()
     wait_until(lambda: state_counts()[Song.State.TAGGED] == 12, "the rest of the analysis")
     assert EmotionEstimate.objects.count() == 12
     twice = EmotionEstimate.objects.values("song").annotate(n=Count("id")).filter(n__gt=1)

@@ -17,5 +17,5 @@ class ModelEventAdmin(LookedAtAdmin):
 
 @admin.register(Retraining)
 class RetrainingAdmin(LookedAtAdmin):
-    list_display = ("pk", "state", "recipe", "outcome", "created_at", "finished_at")
+    list_display = ("pk", "state", "recipe", "ending", "created_at", "state_changed_at")
     list_filter = ("state",)

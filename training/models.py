@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy
 
+from catalog.core.claims import Job
 from emotion.models import ModelVersion
 
 
@@ -37,7 +38,7 @@ class ModelEvent(models.Model):
         return f"{self.get_kind_display()} {self.model_id}"
 
 
-class Retraining(models.Model):
+class Retraining(Job):
     """One attempt to learn from the labels that people gave here; at most one is under way."""
 
     class State(models.TextChoices):
@@ -49,31 +50,45 @@ class Retraining(models.Model):
         FAILED = "failed", gettext_lazy("Failed")
 
     ACTIVE = (State.QUEUED, State.RUNNING)
+    WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.RUNNING, State.DONE, State.FAILED
+    LEASE_S = 90.0
+    MAX_ATTEMPTS = 1
+    LOST = (
+        f"Its process was not heard of for {LEASE_S:.0f} s and ended without a word: it was killed, ran out of memory, "
+        "or the machine stopped. See the worker's log; then start it again."
+    )
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
-    is_active = models.BooleanField(default=True, help_text="Queued or running.")
     recipe = models.CharField(max_length=10, help_text="A name in the registry of recipes.")
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     fingerprint = models.CharField(max_length=64, blank=True, help_text="Of data sets, labels and recipe.")
     log = models.TextField(blank=True, help_text="What it said, a line at a time.")
-    outcome = models.TextField(blank=True, help_text="How it ended, in a sentence.")
+    outcome = models.TextField(blank=True, help_text="How it ended, in a sentence, unless it failed.")
     model = models.ForeignKey(
         ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="retrainings"
     )
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
-    beat_at = models.DateTimeField(null=True, blank=True, help_text="When its process was last seen alive.")
-    finished_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["is_active"], condition=models.Q(is_active=True), name="retraining_one_at_a_time"
+                models.Value(1), condition=models.Q(state__in=["queued", "running"]), name="retraining_one_at_a_time"
             ),
         ]
 
     def __str__(self) -> str:
         return f"Retraining {self.pk}: {self.state}"
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in self.ACTIVE
+
+    @property
+    def ending(self) -> str:
+        """How it ended, in a sentence; empty while it is active."""
+        return self.outcome or self.failure_reason

@@ -14,9 +14,6 @@ from emotion.models import EmotionEstimate, ModelVersion, PerceivedLabel
 from training.exceptions import ModelNotFound
 from training.models import ModelEvent, Retraining
 
-# Its process says every few seconds that it is alive.
-RETRAINING_ALIVE_S = 90
-
 
 def models_all() -> QuerySet[ModelVersion]:
     """Return all models: the live one, then the newest."""
@@ -58,13 +55,6 @@ def events_latest(limit: int = 10) -> list[ModelEvent]:
 def retraining_latest() -> Retraining | None:
     """Return the newest retraining."""
     return Retraining.objects.select_related("started_by", "model").first()
-
-
-def retraining_is_lost(retraining: Retraining) -> bool:
-    """Whether a running retraining's process has not been heard of for too long."""
-    if retraining.state != Retraining.State.RUNNING or retraining.beat_at is None:
-        return False
-    return retraining.beat_at < timezone.now() - timedelta(seconds=RETRAINING_ALIVE_S)
 
 
 @dataclass(frozen=True, slots=True)

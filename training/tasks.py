@@ -6,8 +6,9 @@ import logging
 
 from celery import shared_task
 
+from catalog.core import claims
 from training.exceptions import TrainingError
-from training.registry import promotion, retraining
+from training.registry import promotion
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +24,6 @@ def gate_check(version: str) -> None:
 
 
 @shared_task(name="training.tasks.retrain")
-def retrain(retraining_id: int) -> None:
-    """Do a retraining; the message that comes twice finds it begun."""
-    retraining.retraining_run(pk=retraining_id)
-
-
-@shared_task(name="training.tasks.retraining_tick")
-def retraining_tick() -> None:
-    """End a retraining whose process is gone, and send one again that nobody took."""
-    retraining.retraining_tick()
+def retrain(*_: object) -> None:
+    """Do the retraining that waits; a message of an earlier release names it."""
+    claims.run("retrainings")

@@ -99,7 +99,6 @@ def _models_context() -> dict[str, Any]:
         "failures": reanalysis_failures(progress.job) if progress else [],
         "retraining": latest,
         "retraining_log": latest.log.splitlines()[-LOG_LINES:] if latest else [],
-        "retraining_is_lost": bool(latest and selectors.retraining_is_lost(latest)),
         "recipes": RECIPES,
         "default_recipe": DEFAULT_RECIPE,
         "min_own_songs": retrain.MIN_OWN_SONGS,

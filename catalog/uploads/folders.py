@@ -16,7 +16,7 @@ from catalog.songs.states import songs_announce
 from catalog.uploads.services import duplicate_sentence, upload_record
 
 # Announced together, so that the network sees full batches; a run that is killed leaves at most this many songs
-# unannounced, and `songs_reconcile` finds those.
+# unannounced, and the tick finds those.
 _ANNOUNCE_BATCH = 16
 AUDIO_SUFFIXES = frozenset(
     {".mp3", ".mp2", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave"}

@@ -3,65 +3,67 @@
 from __future__ import annotations
 
 import logging
-import time
 from pathlib import Path
 
 import numpy as np
-from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
+from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
+from catalog.core import claims
 from catalog.models import Song
 from emotion.curves.waveform import read_peaks
 from emotion.exceptions import AudioUnreadableError
-from emotion.jobs.hearings import MAX_ATTEMPTS, in_, tagging_waits
 from emotion.models import EmotionCurve, Waveform
+from emotion.selectors import tagging_waits
+from emotion.services.analysis import fail_unreadable
 
 logger = logging.getLogger(__name__)
 
-# The tick comes every half minute; what is left of it belongs to whatever else arrives.
-FILL_S = 20.0
-# After this a worker that was killed over a file has surely let it go, and a disk may be there again.
-RETRY_S = 3600.0
+# Songs without a waveform that one tick takes in.
+FILL_AT_ONCE = 2000
 
 
 def waveform_store(*, song: Song, peaks: NDArray[np.uint8]) -> None:
     """Keep the waveform of a song, whoever else was at it."""
-    Waveform.objects.update_or_create(song=song, defaults={"peaks_bytes": peaks.tobytes(), "due_at": None})
+    found = {"peaks_bytes": peaks.tobytes(), "state": Waveform.State.DONE, "claim": ""}
+    Waveform.objects.update_or_create(song=song, defaults=found)
 
 
-def waveforms_due() -> QuerySet[Song]:
-    """Return tagged songs that want a waveform now; whoever still waits for a curve gets it with that."""
-    waveforms = Waveform.objects.filter(song=OuterRef("pk"))
-    settled = waveforms.filter(Q(due_at=None) | Q(due_at__gt=timezone.now()))
-    curves = EmotionCurve.objects.filter(song=OuterRef("pk"), state__in=EmotionCurve.PENDING)
-    return Song.objects.filter(~Exists(settled), ~Exists(curves), state=Song.State.TAGGED).order_by("pk")
+def waveforms_prepare() -> None:
+    """Make rows for tagged songs that have none; those that still wait for a curve get their waveform with that."""
+    have = Waveform.objects.filter(song=OuterRef("pk"))
+    curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
+    songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.TAGGED).order_by("pk")
+    rows = [Waveform(song_id=pk) for pk in songs.values_list("pk", flat=True)[:FILL_AT_ONCE]]
+    Waveform.objects.bulk_create(rows, ignore_conflicts=True)
 
 
-def waveforms_fill() -> int:
-    """Read songs for their waveforms until a third of a minute is over or something urgent waits; return how many."""
-    n_read, end_s = 0, time.monotonic() + FILL_S
-    while time.monotonic() < end_s and not tagging_waits() and (song := waveforms_due().first()) is not None:
-        if _claim(song):
-            _read(song)
-            n_read += 1
-    return n_read
+def waveform_step() -> bool:
+    """Read one song for its waveform; return whether there was one."""
+    for waveform in WAVEFORMS.claim():
+        path = Path(waveform.song.audio.path)
+        with claims.released_on_error([waveform]), claims.renewed(waveform):
+            try:
+                claims.finish(waveform, peaks_bytes=read_peaks(path).tobytes())
+            except AudioUnreadableError as error:
+                logger.info("Song %d has no waveform: %s", waveform.song_id, error)
+                fail_unreadable(waveform, path, error)
+        return True
+    return False
 
 
-def _claim(song: Song) -> bool:
-    """Take a song for an hour, so that nobody else reads it, and a file that kills its reader is not read at once."""
-    waveform, _ = Waveform.objects.get_or_create(song=song, defaults={"due_at": timezone.now()})
-    mine = Waveform.objects.filter(pk=waveform.pk, attempts=waveform.attempts, due_at__lte=timezone.now())
-    last = waveform.attempts + 1 >= MAX_ATTEMPTS
-    return bool(mine.update(attempts=waveform.attempts + 1, due_at=None if last else in_(RETRY_S)))
+def _rows() -> QuerySet[Waveform]:
+    rows = Waveform.objects.select_related("song")
+    return rows.none() if tagging_waits() or claims.due(EmotionCurve.objects.all()).exists() else rows
 
 
-def _read(song: Song) -> None:
-    path = Path(song.audio.path)
-    try:
-        waveform_store(song=song, peaks=read_peaks(path))
-    except (AudioUnreadableError, OSError) as error:
-        # A file that is away may come back; one that is there and no audio will not get better.
-        if path.exists():
-            Waveform.objects.filter(song=song).update(due_at=None)
-        logger.info("Song %d has no waveform: %s", song.pk, error)
+WAVEFORMS = claims.register(
+    claims.Kind(
+        name="waveforms",
+        model=Waveform,
+        task="emotion.tasks.waveforms_go_on",
+        rows=_rows,
+        step=waveform_step,
+        prepare=waveforms_prepare,
+    )
+)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
 
+from catalog.core import claims
+from catalog.core.claims import Job
 from catalog.models import Song
-from catalog.songs.states import (
-    song_mark_failed,
-    song_mark_tagged,
-    songs_claim,
-    songs_release,
-    songs_renew,
-)
+from catalog.songs.states import songs_queue_unannounced
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionEstimate
 from emotion.services.overrides import estimates_settle, songs_hold
@@ -26,51 +21,59 @@ from emotion.signals import song_analysed
 if TYPE_CHECKING:
     from emotion.inference.predict import Prediction, Predictor
 
-# Renewed with every batch of the network, which takes seconds on two cores: long enough for a slow machine, and a
-# killed worker's songs are found within a minute and a half (the reconciler runs every 30 s).
-LEASE_S = 60.0
+BATCH_SIZE = 8
 
 
-def songs_analyse(*, song_ids: Sequence[int]) -> list[int]:
-    """Analyse the songs of a list that are still queued, and return those that are tagged now.
+def songs_analyse() -> list[int]:
+    """Analyse the next queued songs, and return those that are tagged now.
 
-    Songs that somebody else claimed, or that were deleted meanwhile, are left alone. A file that cannot be heard
-    fails for good with a sentence; any other error puts the unfinished songs back into the queue and is raised.
+    A file that cannot be heard fails for good with a sentence; after any other error, which is raised, the unfinished
+    songs wait for another attempt.
     """
     predictor = predictor_get()
-    claimed = songs_claim(song_ids=song_ids, lease_s=LEASE_S)
-    unfinished = {song.pk: song for song in claimed}
+    songs = SONGS.claim(BATCH_SIZE)
     tagged: list[int] = []
     try:
-        results = predictor.predict([Path(song.audio.path) for song in claimed])
-        for song, result in zip(claimed, results, strict=True):
-            if _result_store(song, result, predictor):
-                tagged.append(song.pk)
-            del unfinished[song.pk]
-            songs_renew(song_ids=unfinished, lease_s=LEASE_S)
-    except Exception:
-        songs_release(song_ids=list(unfinished))
-        raise
+        with claims.released_on_error(songs):
+            results = predictor.predict([Path(song.audio.path) for song in songs])
+            for song, result in zip(songs, results, strict=True):
+                if _result_store(song, result, predictor):
+                    tagged.append(song.pk)
+                claims.renew(*songs)
     finally:
         if tagged:
             song_analysed.send_robust(sender=EmotionEstimate, song_ids=tagged)
     return tagged
 
 
+SONGS = claims.register(
+    claims.Kind(
+        name="songs",
+        model=Song,
+        task="emotion.tasks.analyse_songs",
+        rows=lambda: Song.objects.select_related("artist"),
+        step=songs_analyse,
+        prepare=songs_queue_unannounced,
+    )
+)
+
+
 def _result_store(song: Song, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
     """Finish one claimed song; return whether it is tagged."""
     if isinstance(result, AudioUnreadableError):
-        if not Path(song.audio.path).exists():
-            # The song's file went away under us: a deleted song, or a disk that is not mounted for the moment.
-            raise FileNotFoundError(song.audio.path)
-        song_mark_failed(song_id=song.pk, code=result.code, reason=str(result), attempt=song.attempts)
+        fail_unreadable(song, Path(song.audio.path), result)
         return False
     with transaction.atomic():
         # The claim is given back first: a worker that lost it to another must not overwrite the other's estimate.
-        if not song_mark_tagged(song_id=song.pk, attempt=song.attempts):
+        if not claims.finish(song):
             return False
         estimate_upsert(song=song, prediction=result, predictor=predictor)
     return True
+
+
+def fail_unreadable(job: Job, path: Path, error: AudioUnreadableError) -> bool:
+    """Give a job up whose file cannot be heard; one that is away may be on a disk that comes back."""
+    return claims.fail(job, code=error.code, reason=str(error), is_transient=not path.exists())
 
 
 def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:

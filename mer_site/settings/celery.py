@@ -12,6 +12,7 @@ CELERY_TASK_ROUTES = {
     "emotion.tasks.analyse_songs": {"queue": "gpu"},
     "emotion.tasks.reanalysis_go_on": {"queue": "gpu"},
     "emotion.tasks.curves_go_on": {"queue": "gpu"},
+    "emotion.tasks.waveforms_go_on": {"queue": "gpu"},
     "emotion.tasks.explain_tag": {"queue": "gpu"},
     "training.tasks.gate_check": {"queue": "gpu"},
     "training.tasks.retrain": {"queue": "gpu"},
@@ -27,30 +28,10 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(MOODPLANE_VAR / "run" / "beat-schedule")
 # A tick that could not run before the next one is stale, so it expires instead of piling up behind a busy worker.
 CELERY_BEAT_SCHEDULE = {
-    "reconcile songs": {
-        "task": "emotion.tasks.songs_reconcile_task",
+    "find lost work": {
+        "task": "catalog.tick",
         "schedule": 30.0,
         "options": {"expires": 30.0},
-    },
-    "go on with a re-analysis": {
-        "task": "emotion.tasks.reanalysis_tick_task",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
-    },
-    "go on with curves": {
-        "task": "emotion.tasks.curves_tick_task",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
-    },
-    "go on with explanations": {
-        "task": "emotion.tasks.attention_tick_task",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
-    },
-    "notice a lost retraining": {
-        "task": "training.tasks.retraining_tick",
-        "schedule": 60.0,
-        "options": {"expires": 60.0},
     },
     "finish and clear unfinished uploads": {
         "task": "catalog.tasks.upload_sessions_tick",

@@ -13,8 +13,9 @@ import torch
 from django.utils import timezone
 from pytest_django import Settings
 
-from emotion import tasks
+from catalog.core import claims
 from emotion.jobs import curves
+from emotion.jobs.curves import CURVES
 from emotion.models import EmotionCurve
 from emotion.selectors import served_version, workers_alive
 from tests.audio_fixtures import make_audio
@@ -64,7 +65,7 @@ def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
     starter = WorkerStarter(tmp_path)
     starter.start()
     try:
-        tasks.curves_start()
+        CURVES.wake()
         _wait_until(lambda: EmotionCurve.objects.filter(state=EmotionCurve.State.CLAIMED).exists())
         starter.kill()
         curve = EmotionCurve.objects.get()
@@ -73,7 +74,7 @@ def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
         EmotionCurve.objects.update(due_at=timezone.now())
         starter.start()
         _wait_until(lambda: bool(workers_alive()))
-        tasks.curves_tick_task.delay()
+        claims.tick()
         _wait_until(lambda: EmotionCurve.objects.filter(state=EmotionCurve.State.DONE).exists(), within_s=180)
     finally:
         starter.stop()

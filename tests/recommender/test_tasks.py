@@ -23,7 +23,6 @@ from recommender.index.versions import POINTER, IndexReader, load
 from recommender.receivers import DEBOUNCE_S
 from recommender.retrieval.pool import songs_index
 from recommender.services import indexing, playlists
-from recommender.services import indexing as indexing_services
 from recommender.tasks import index_refresh
 from recommender.values import Listener, Target
 from tests.conftest import ROOT, process_environment
@@ -74,7 +73,7 @@ def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
     make_songs: SongMaker, directory: Path, nobody: Listener, damage: str
 ) -> None:
     make_songs(5)
-    info = indexing_services.index_rebuild()
+    info = indexing.index_rebuild()
     path = directory / (POINTER if damage == "pointer" else f"songs-{info.generation}/places.bin")
     path.write_bytes(b"garbage")
     playlist = playlists.playlist_create(listener=nobody, target=Target.of_quadrant(Quadrant.Q1))
@@ -85,10 +84,10 @@ def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
 
 def test_a_running_reader_picks_up_what_is_published(make_songs: SongMaker, directory: Path) -> None:
     make_songs(3)
-    indexing_services.index_rebuild()
+    indexing.index_rebuild()
     assert len(songs_index()) == 3
     make_songs(4)
-    indexing_services.index_rebuild()
+    indexing.index_rebuild()
     assert len(songs_index()) == 7
 
 
@@ -112,28 +111,28 @@ def test_of_a_large_catalog_a_few_changes_wait_and_many_or_old_ones_do_not(
     make_songs(20)
     # Songs written just before a build count as changed since, in case they were committed after it.
     EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
-    first = indexing_services.index_rebuild()
+    first = indexing.index_rebuild()
     make_songs(2)
-    assert indexing_services.index_refresh() is None
+    assert indexing.index_refresh() is None
     monkeypatch.setattr(indexing, "AT_LATEST", timedelta(seconds=1))
-    second = indexing_services.index_refresh()
+    second = indexing.index_refresh()
     assert second is not None
     assert (first.n_songs, second.n_songs) == (20, 22)
     monkeypatch.setattr(indexing, "AT_LATEST", timedelta(hours=1))
     EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
-    indexing_services.index_rebuild()
+    indexing.index_rebuild()
     Song.objects.filter(pk__in=Song.objects.values_list("pk")[:6]).delete()
-    third = indexing_services.index_refresh()
+    third = indexing.index_refresh()
     assert third is not None
     assert third.n_songs == 16
 
 
 def test_two_publishers_leave_the_rows_as_the_later_one_read_them(make_songs: SongMaker, directory: Path) -> None:
     make_songs(4)
-    indexing_services.index_rebuild()
+    indexing.index_rebuild()
     make_songs(3)
-    newest = indexing_services.index_rebuild()
-    assert indexing_services.index_refresh() is None
+    newest = indexing.index_rebuild()
+    assert indexing.index_refresh() is None
     assert (load(directory).info, newest.n_songs) == (newest, 7)
     assert len(list(directory.glob("songs-*"))) == 2
     assert not list(directory.glob("*.building"))

@@ -14,11 +14,12 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from catalog.core import claims
 from catalog.core.locks import Lock, advisory_lock
 from catalog.models import Song
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.jobs import reanalysis
-from emotion.jobs import reanalysis as reanalysis_module
+from emotion.jobs.reanalysis import REANALYSIS, _result_store
 from emotion.models import (
     EmotionEstimate,
     ModelVersion,
@@ -40,6 +41,7 @@ from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
 from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
+from tests.messages import waiting_tasks
 from training.registry.services import model_go_live
 
 pytestmark = pytest.mark.django_db
@@ -66,10 +68,11 @@ def make_songs(settings: Settings, tmp_path: Path) -> Callable[[int], list[Song]
 
 
 def run_to_the_end(job: Reanalysis, limit: int = 50) -> None:
-    """Take steps as the chain of messages would, without waiting."""
+    """Take steps as messages would, without waiting."""
     for _ in range(limit):
-        ReanalysisItem.objects.filter(due_at__isnull=False, state="waiting").update(due_at=timezone.now())
-        if reanalysis_module.reanalysis_step(pk=job.pk, chain=Reanalysis.objects.get(pk=job.pk).chain) is None:
+        ReanalysisItem.objects.filter(state="waiting").update(due_at=timezone.now())
+        reanalysis.reanalysis_step()
+        if Reanalysis.objects.get(pk=job.pk).state != "running":
             return
     pytest.fail("The re-analysis does not come to an end.")
 
@@ -83,9 +86,9 @@ def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(11)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
     assert versions() == {OLD: 11}
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
+    assert reanalysis.reanalysis_step() is True
     assert versions() == {OLD: 3, "shipped-1": 8}
     run_to_the_end(job)
     job.refresh_from_db()
@@ -94,19 +97,19 @@ def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
     assert EmotionEstimate.objects.filter(model_version=OLD, is_current=False).count() == 11
     assert set(job.items.values_list("attempts", flat=True)) == {1}
     # Done is done: the same message again changes nothing, and a new start finds nothing to do.
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
-    again = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    assert reanalysis.reanalysis_step() is False
+    again = reanalysis.reanalysis_start(model_version="shipped-1")
     assert again.items.count() == 0
 
 
 def test_uploads_go_first(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(2)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    reanalysis.reanalysis_start(model_version="shipped-1")
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
+    assert reanalysis.reanalysis_step() is False
     assert versions() == {OLD: 2}
     Song.objects.filter(pk=waiting.pk).delete()
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == 0.0
+    assert reanalysis.reanalysis_step() is True
     assert versions() == {"shipped-1": 2}
 
 
@@ -116,7 +119,7 @@ def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
     _, silent, gone = make_songs(3)
     make_audio(Path(silent.audio.path), codec="ogg", waveform=np.zeros((6 * 22_050, 1), np.float32))
     Path(gone.audio.path).unlink()
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
     run_to_the_end(job)
     progress = reanalysis_latest()
     assert progress is not None
@@ -133,36 +136,36 @@ def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
 
 def test_two_workers_share_the_songs(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(12)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
-    mine, yours = reanalysis._claim(job), reanalysis._claim(job)
+    reanalysis.reanalysis_start(model_version="shipped-1")
+    mine, yours = REANALYSIS.claim(8), REANALYSIS.claim(8)
     assert (len(mine), len(yours)) == (8, 4)
     assert not {item.pk for item in mine} & {item.pk for item in yours}
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) == reanalysis.YIELD_S
+    assert reanalysis.reanalysis_step() is False
 
 
 def test_a_worker_that_lost_its_claim_stores_nothing(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(1)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
-    [slow] = reanalysis._claim(job)
+    reanalysis.reanalysis_start(model_version="shipped-1")
+    [slow] = REANALYSIS.claim(8)
     ReanalysisItem.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    [fast] = reanalysis._claim(job)
+    [fast] = REANALYSIS.claim(8)
     predictor = serving.predictor_get()
     [result] = predictor.predict([Path(slow.song.audio.path)])
-    assert reanalysis._result_store(slow, result, predictor) is False
+    assert _result_store(slow, result, predictor) is False
     assert versions() == {OLD: 1}
-    assert reanalysis._result_store(fast, result, predictor) is True
+    assert _result_store(fast, result, predictor) is True
     assert versions() == {"shipped-1": 1}
 
 
 def test_songs_that_end_every_worker_are_given_up(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
     for _ in range(3):
-        assert len(reanalysis._claim(job)) == 1
+        assert len(REANALYSIS.claim(8)) == 1
         ReanalysisItem.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert reanalysis._claim(job) == []
+    assert REANALYSIS.claim(8) == []
     assert reanalysis_failures(job)[0].failure_code == "worker_lost"
 
 
@@ -172,53 +175,50 @@ def test_pause_resume_and_cancel(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     make_songs(9)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
-    reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
-    reanalysis_module.reanalysis_pause(pk=job.pk)
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
+    reanalysis.reanalysis_step()
+    reanalysis.reanalysis_pause(pk=job.pk)
+    assert reanalysis.reanalysis_step() is False
     assert versions() == {"shipped-1": 8, OLD: 1}
     with pytest.raises(ReanalysisNotPossible, match="is paused; it cannot be paused"):
-        reanalysis_module.reanalysis_pause(pk=job.pk)
+        reanalysis.reanalysis_pause(pk=job.pk)
     with django_capture_on_commit_callbacks() as sent:
-        reanalysis_module.reanalysis_resume(pk=job.pk)
+        reanalysis.reanalysis_resume(pk=job.pk)
     assert len(sent) == 1
-    # A message from before the pause would make a second chain beside the new one.
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
-    reanalysis_module.reanalysis_cancel(pk=job.pk)
+    reanalysis.reanalysis_cancel(pk=job.pk)
     job.refresh_from_db()
     assert (job.state, job.n_done, job.n_total) == ("cancelled", 8, 9)
-    run_to_the_end(reanalysis_module.reanalysis_start(model_version="shipped-1"))
+    run_to_the_end(reanalysis.reanalysis_start(model_version="shipped-1"))
     assert versions() == {"shipped-1": 9}
     with pytest.raises(ReanalysisNotPossible, match="is cancelled; it cannot be resumed"):
-        reanalysis_module.reanalysis_resume(pk=job.pk)
+        reanalysis.reanalysis_resume(pk=job.pk)
 
 
-def test_a_chain_that_broke_off_is_started_again_once(
-    live: ModelVersion,
-    make_songs: Callable[[int], list[Song]],
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
+def test_work_whose_message_was_lost_is_woken_once(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
-    with django_capture_on_commit_callbacks() as sent:
-        reanalysis_module.reanalysis_tick()
-        assert sent == []
-        Reanalysis.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
-        reanalysis_module.reanalysis_tick()
-        reanalysis_module.reanalysis_tick()
-    assert len(sent) == 1
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
+    claims.tick()
+    claims.tick()
+    assert waiting_tasks() == ["emotion.tasks.reanalysis_go_on"]
     run_to_the_end(job)
     assert versions() == {"shipped-1": 1}
 
 
+def test_one_whose_last_worker_died_before_it_was_closed_is_closed(live: ModelVersion) -> None:
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
+    assert job.state == "running"
+    claims.tick()
+    job.refresh_from_db()
+    assert job.state == "done"
+
+
 def test_another_live_model_ends_it(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    reanalysis.reanalysis_start(model_version="shipped-1")
     with pytest.raises(ReanalysisNotPossible, match="Model other-1 is not live \\(shipped-1 is\\)"):
-        reanalysis_module.reanalysis_start(model_version="other-1")
+        reanalysis.reanalysis_start(model_version="other-1")
     Reanalysis.objects.update(model_version="other-1")
-    assert reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain) is None
+    assert reanalysis.reanalysis_step() is False
     assert Reanalysis.objects.get().state == "superseded"
     assert versions() == {OLD: 1}
 
@@ -227,7 +227,7 @@ def test_songs_that_an_old_worker_finishes_meanwhile_are_not_left_behind(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(1)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
     make_songs(2)
     run_to_the_end(job)
     assert versions() == {"shipped-1": 3}
@@ -237,12 +237,12 @@ def test_a_disk_that_fails_for_a_moment_costs_no_song(
     live: ModelVersion, make_songs: Callable[[int], list[Song]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_songs(2)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    job = reanalysis.reanalysis_start(model_version="shipped-1")
     predictor = serving.predictor_get()
     with monkeypatch.context() as broken:
         broken.setattr(type(predictor), "predict", _input_output_error)
         with pytest.raises(OSError, match="Input/output"):
-            reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
+            reanalysis.reanalysis_step()
     assert set(job.items.values_list("state", flat=True)) == {"waiting"}
     run_to_the_end(job)
     assert versions() == {"shipped-1": 2}
@@ -256,9 +256,9 @@ def test_playlists_and_the_index_work_half_way_through(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     songs = make_songs(12)
-    job = reanalysis_module.reanalysis_start(model_version="shipped-1")
+    reanalysis.reanalysis_start(model_version="shipped-1")
     assert prevailing_model_version() == OLD
-    reanalysis_module.reanalysis_step(pk=job.pk, chain=job.chain)
+    reanalysis.reanalysis_step()
     assert prevailing_model_version() == "shipped-1"
     state = rows_state()
     columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
@@ -309,11 +309,10 @@ def test_it_survives_a_killed_worker_and_an_emptied_broker_and_uploads_pass_it(
         assert left > 0, "the worker was done before it could be killed"
         with celery_app.connection_for_write() as broker:
             broker.default_channel.queue_purge("gpu")
-        # A minute passes for the claims of the dead worker and for the chain.
+        # A minute passes for the claims of the dead worker.
         ReanalysisItem.objects.filter(state="claimed").update(due_at=timezone.now() - timedelta(seconds=1))
-        Reanalysis.objects.update(beat_at=timezone.now() - timedelta(seconds=61))
         starter.start()
-        reanalysis_module.reanalysis_tick()
+        claims.tick()
         wait_until(lambda: Reanalysis.objects.get().state == "done", "the end")
     finally:
         starter.stop()

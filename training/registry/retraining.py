@@ -8,22 +8,19 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import threading
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
+from catalog.core import claims
 from emotion.models import ModelVersion
 from emotion.selectors import served_model
 from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
@@ -37,7 +34,6 @@ from training.recipes.registry import (
 from training.registry.local_labels import OwnLabels, own_labels
 from training.registry.promotion import gate_check
 from training.registry.services import model_import_run, shipped_register
-from training.selectors import RETRAINING_ALIVE_S, retraining_is_lost
 
 logger = logging.getLogger(__name__)
 
@@ -46,13 +42,8 @@ MIN_OWN_SONGS = 20
 # Without the data sets, a quadrant that almost nobody named would be forgotten.
 MIN_OWN_SONGS_PER_QUADRANT = 15
 BEAT_S = 5.0
-RESEND_S = 60.0
 
 _State = Retraining.State
-_LOST = (
-    f"Its process was not heard of for {RETRAINING_ALIVE_S} s and ended without a word: it was killed, ran out of "
-    "memory, or the machine stopped. See the worker's log; then start it again."
-)
 
 
 def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE, queue: bool = True) -> Retraining:
@@ -62,14 +53,13 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
         RetrainBusy: one is under way.
         RetrainRefused: there is no such recipe.
     """
-    from training import tasks
-
     if recipe not in RECIPES:
         raise RetrainRefused(
             _("There is no recipe “%(recipe)s”; choose one of %(recipes)s.")
             % {"recipe": recipe, "recipes": ", ".join(RECIPES)}
         )
-    retraining_reap()
+    # Whoever asks need not wait for the tick to end one that was lost.
+    claims.reap(Retraining.objects.all())
     try:
         with transaction.atomic():
             row = Retraining.objects.create(recipe=recipe, started_by=user)
@@ -78,26 +68,8 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
             _("A retraining is under way already; wait for its end, or take it back on the page of models.")
         ) from None
     if queue:
-        transaction.on_commit(lambda: tasks.retrain.delay(row.pk))
+        RETRAININGS.wake_on_commit()
     return row
-
-
-def retraining_reap() -> None:
-    """End retrainings whose process is gone, and say so in their rows."""
-    for row in Retraining.objects.filter(is_active=True, state=_State.RUNNING):
-        if retraining_is_lost(row):
-            _end(row, _State.FAILED, _LOST)
-
-
-def retraining_tick() -> None:
-    """End what was lost, and send again what nobody took: the broker may have been emptied."""
-    from training import tasks
-
-    retraining_reap()
-    before = timezone.now() - timedelta(seconds=RESEND_S)
-    for pk in Retraining.objects.filter(state=_State.QUEUED, created_at__lt=before).values_list("pk", flat=True):
-        # A message too many does nothing, and behind a busy worker they do not pile up.
-        tasks.retrain.apply_async([pk], expires=RESEND_S)
 
 
 def retraining_cancel(*, pk: int) -> bool:
@@ -106,11 +78,27 @@ def retraining_cancel(*, pk: int) -> bool:
     return bool(
         waiting.update(
             state=_State.SKIPPED,
-            is_active=False,
             outcome=gettext_noop("It was taken back before it began."),
-            finished_at=timezone.now(),
+            state_changed_at=timezone.now(),
         )
     )
+
+
+def retraining_step() -> None:
+    """Do the retraining that waits, if one does."""
+    for row in RETRAININGS.claim():
+        _work(row, RECIPES[row.recipe])
+
+
+RETRAININGS = claims.register(
+    claims.Kind(
+        name="retrainings",
+        model=Retraining,
+        task="training.tasks.retrain",
+        rows=Retraining.objects.all,
+        step=retraining_step,
+    )
+)
 
 
 def retraining_run(*, pk: int, recipe: Recipe | None = None, force: bool = False) -> Retraining:
@@ -124,23 +112,24 @@ def retraining_run(*, pk: int, recipe: Recipe | None = None, force: bool = False
     Returns:
         The row, in its final state; an error that the recipe raised is in its outcome and log.
     """
-    now = timezone.now()
-    mine = Retraining.objects.filter(pk=pk, state=_State.QUEUED)
-    if not mine.update(state=_State.RUNNING, started_at=now, beat_at=now):
-        return Retraining.objects.get(pk=pk)
-    row = Retraining.objects.get(pk=pk)
-    with _beating(row):
+    for row in claims.claim(Retraining.objects.filter(pk=pk)):
+        _work(row, recipe or RECIPES[row.recipe], force=force)
+    return Retraining.objects.get(pk=pk)
+
+
+def _work(row: Retraining, recipe: Recipe, *, force: bool = False) -> None:
+    Retraining.objects.filter(pk=row.pk).update(started_at=timezone.now())
+    # An epoch may take longer than a lease.
+    with claims.renewed(row, every_s=BEAT_S):
         try:
-            _run(row, recipe or RECIPES[row.recipe], force=force)
+            _run(row, recipe, force=force)
         except TrainingError as error:
-            _end(row, _State.REFUSED, str(error))
+            claims.finish(row, state=_State.REFUSED, outcome=str(error))
         # Whatever a recipe dies of belongs on the page, not only in a worker's log.
         except Exception as error:
-            logger.exception("Retraining %s failed.", pk)
+            logger.exception("Retraining %s failed.", row.pk)
             _say(row, traceback.format_exc(limit=-4))
-            _end(row, _State.FAILED, f"It failed with {type(error).__name__}: {error}")
-    row.refresh_from_db()
-    return row
+            claims.fail(row, code="error", reason=f"It failed with {type(error).__name__}: {error}")
 
 
 def _run(row: Retraining, recipe: Recipe, *, force: bool) -> None:
@@ -154,11 +143,12 @@ def _run(row: Retraining, recipe: Recipe, *, force: bool) -> None:
     Retraining.objects.filter(pk=row.pk).update(fingerprint=fingerprint)
     if last is not None and not force:
         made = f", which made {last.model.version}" if last.model else ""
-        _end(row, _State.SKIPPED, f"Nothing has changed since the retraining of {last.created_at:%d %B %Y}{made}.")
+        told = f"Nothing has changed since the retraining of {last.created_at:%d %B %Y}{made}."
+        claims.finish(row, state=_State.SKIPPED, outcome=told)
         return
     model = _train(row, recipe, own, data_sets)
     passed = "passes" if model.gate["passed"] else "does not pass"
-    _end(row, _State.DONE, f"It made {model.version}, which {passed} the gate.", model)
+    claims.finish(row, outcome=f"It made {model.version}, which {passed} the gate.", model=model)
 
 
 def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]) -> ModelVersion:
@@ -238,34 +228,4 @@ def _say(row: Retraining, line: str) -> None:
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     stamped = f"{timezone.now():%H:%M:%S} {line.rstrip()}\n"
-    Retraining.objects.filter(pk=row.pk).update(log=Concat("log", Value(stamped)), beat_at=timezone.now())
-
-
-def _end(row: Retraining, state: Retraining.State, outcome: str, model: ModelVersion | None = None) -> None:
-    # Conditional: one that was given up as lost stays so, even if its process comes back to life.
-    Retraining.objects.filter(pk=row.pk, is_active=True).update(
-        state=state, is_active=False, outcome=outcome, model=model, finished_at=timezone.now()
-    )
-
-
-@contextmanager
-def _beating(row: Retraining) -> Iterator[None]:
-    """Say every few seconds that this process is alive: an epoch may take longer than anybody would wait for news."""
-    over = threading.Event()
-
-    def beat() -> None:
-        while not over.wait(BEAT_S):
-            try:
-                Retraining.objects.filter(pk=row.pk, is_active=True).update(beat_at=timezone.now())
-            except (OperationalError, InterfaceError) as error:
-                logger.warning("Could not say that retraining %s is alive: %s", row.pk, error)
-                connection.close()
-        connection.close()
-
-    thread = threading.Thread(target=beat, name="retraining-beat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
+    Retraining.objects.filter(pk=row.pk).update(log=Concat("log", Value(stamped)))

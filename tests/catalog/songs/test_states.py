@@ -10,17 +10,10 @@ import pytest
 from django.db import connections, transaction
 from django.utils import timezone
 
+from catalog.core import claims
 from catalog.exceptions import SongNotRetryable
 from catalog.models import Song
-from catalog.songs.states import (
-    song_mark_failed,
-    song_mark_tagged,
-    song_retry,
-    songs_claim,
-    songs_queue,
-    songs_reconcile,
-    songs_release,
-)
+from catalog.songs.states import song_retry, songs_queue
 from tests.factories import SongFactory, UploadFactory
 
 State = Song.State
@@ -28,14 +21,18 @@ pytestmark = pytest.mark.django_db
 
 
 def make_song(state: str, **fields: object) -> Song:
-    """Make a song; `ago_s` sets back both the change of state and the lease."""
+    """Make a song; `ago_s` sets back both the change of state and the time at which it is due."""
     ago_s = fields.pop("ago_s", None)
     song = SongFactory(state=state, **fields)
     if ago_s is not None:
         then = timezone.now() - dt.timedelta(seconds=float(str(ago_s)))
-        Song.objects.filter(pk=song.pk).update(state_changed_at=then, lease_expires_at=then)
+        Song.objects.filter(pk=song.pk).update(state_changed_at=then, due_at=then)
     song.refresh_from_db()
     return song
+
+
+def songs_claim(limit: int = 8) -> list[Song]:
+    return claims.claim(Song.objects.all(), limit)
 
 
 def state_of(song: Song) -> str:
@@ -48,25 +45,27 @@ def test_the_straight_way() -> None:
 
     assert songs_queue(song_ids=[song.pk]) == [song.pk]
     assert songs_queue(song_ids=[song.pk]) == [], "queueing again is nothing new"
-    claimed = songs_claim(song_ids=[song.pk], lease_s=60)
-    assert [(each.pk, each.state, each.attempts) for each in claimed] == [(song.pk, "analysing", 1)]
-    assert claimed[0].lease_expires_at is not None
-    assert song_mark_tagged(song_id=song.pk)
-    assert not song_mark_tagged(song_id=song.pk), "done is done"
-    song.refresh_from_db()
-    assert (song.state, song.lease_expires_at) == ("tagged", None)
+    [claimed] = songs_claim()
+    assert (claimed.pk, claimed.state, claimed.attempts) == (song.pk, "analysing", 1)
+    assert claimed.due_at > timezone.now()
+    assert claims.finish(claimed)
+    assert not claims.finish(claimed), "done is done"
+    assert state_of(song) == "tagged"
 
 
 def test_only_a_queued_song_can_be_claimed() -> None:
-    songs = [make_song(state) for state in (State.UPLOADED, State.ANALYSING, State.TAGGED, State.FAILED)]
+    later = timezone.now() + dt.timedelta(minutes=1)
+    for state in (State.UPLOADED, State.ANALYSING, State.TAGGED, State.FAILED):
+        make_song(state, due_at=later if state == State.ANALYSING else timezone.now())
 
-    assert songs_claim(song_ids=[song.pk for song in songs], lease_s=60) == []
+    assert songs_claim() == []
 
 
 def test_a_permanent_fault() -> None:
-    song = make_song(State.ANALYSING)
+    make_song(State.QUEUED)
+    [song] = songs_claim()
 
-    assert song_mark_failed(song_id=song.pk, code="silent", reason="There is only silence in it.")
+    assert claims.fail(song, code="silent", reason="There is only silence in it.")
     song.refresh_from_db()
     assert (song.state, song.failure_code, song.failure_reason) == (
         "failed",
@@ -76,17 +75,22 @@ def test_a_permanent_fault() -> None:
 
 
 def test_an_outdated_claim_cannot_finish() -> None:
-    song = make_song(State.ANALYSING, attempts=2)
+    song = make_song(State.QUEUED)
+    [slow] = songs_claim()
+    Song.objects.update(due_at=timezone.now())
+    [fast] = songs_claim()
 
-    assert not song_mark_failed(song_id=song.pk, code="x", reason="x", attempt=1)
-    assert not song_mark_tagged(song_id=song.pk, attempt=1)
-    assert song_mark_tagged(song_id=song.pk, attempt=2)
+    assert (slow.pk, fast.pk, fast.attempts) == (song.pk, song.pk, 2)
+    assert not claims.fail(slow, code="x", reason="x")
+    assert not claims.finish(slow)
+    assert claims.finish(fast)
 
 
 def test_a_transient_error_puts_it_back() -> None:
-    song, tagged = make_song(State.ANALYSING, attempts=1), make_song(State.TAGGED)
+    make_song(State.QUEUED)
+    [song] = songs_claim()
 
-    assert songs_release(song_ids=[song.pk, tagged.pk]) == [song.pk]
+    assert claims.fail(song, is_transient=True)
     song.refresh_from_db()
     assert (song.state, song.attempts) == ("queued", 1), "the attempt still counts"
 
@@ -108,27 +112,24 @@ def test_only_a_failed_song_is_retried() -> None:
         song_retry(song=make_song(State.TAGGED))
 
 
-def test_reconcile_finds_what_was_lost() -> None:
+def test_the_tick_finds_what_was_lost() -> None:
     unannounced = make_song(State.UPLOADED, ago_s=100)
     lost_worker = make_song(State.ANALYSING, attempts=1, ago_s=1)
     lost_message = make_song(State.QUEUED, ago_s=300)
-    make_song(State.UPLOADED)
-    make_song(State.TAGGED, ago_s=1000)
-    make_song(State.FAILED, ago_s=1000)
-    fresh = make_song(State.UPLOADED)
-    songs_queue(song_ids=[fresh.pk])
-    claimed = make_song(State.QUEUED, lease_expires_at=timezone.now() + dt.timedelta(hours=1))
-    songs_claim(song_ids=[claimed.pk], lease_s=60)
+    others = [make_song(State.UPLOADED), make_song(State.TAGGED, ago_s=1000), make_song(State.FAILED, ago_s=1000)]
+    at_work = make_song(State.ANALYSING, attempts=1, due_at=timezone.now() + dt.timedelta(minutes=1))
+    before = [state_of(each) for each in [*others, at_work]]
 
-    assert songs_reconcile() == sorted([unannounced.pk, lost_worker.pk, lost_message.pk])
+    claims.tick()
     assert {state_of(each) for each in (unannounced, lost_worker, lost_message)} == {"queued"}
-    assert songs_reconcile() == [], "a second round has nothing left to do"
+    assert [state_of(each) for each in [*others, at_work]] == before
+    assert {song.pk for song in songs_claim()} == {unannounced.pk, lost_worker.pk, lost_message.pk}
 
 
-def test_reconcile_gives_up_after_three_attempts() -> None:
+def test_the_tick_gives_up_after_three_attempts() -> None:
     song = make_song(State.ANALYSING, attempts=3, ago_s=1)
 
-    assert songs_reconcile() == []
+    claims.tick()
     song.refresh_from_db()
     assert (song.state, song.failure_code) == ("failed", "worker_lost")
     assert song.failure_reason == (
@@ -140,34 +141,32 @@ def test_reconcile_gives_up_after_three_attempts() -> None:
 def test_a_killed_worker_costs_three_leases_and_no_more() -> None:
     song = make_song(State.QUEUED)
     for _ in range(3):
-        assert len(songs_claim(song_ids=[song.pk], lease_s=-1)) == 1
-        songs_reconcile()
+        assert len(songs_claim()) == 1
+        Song.objects.update(due_at=timezone.now())
+        claims.tick()
 
     assert state_of(song) == "failed"
 
 
-def test_a_long_wait_is_enqueued_again_ever_more_seldom() -> None:
+def test_waiting_is_no_change_of_state() -> None:
     song = make_song(State.QUEUED, ago_s=1000)
 
-    assert songs_reconcile() == [song.pk]
+    claims.tick()
     before = song.state_changed_at
     song.refresh_from_db()
-    assert song.lease_expires_at is not None
-    assert song.lease_expires_at - timezone.now() == pytest.approx(
-        dt.timedelta(seconds=1000), abs=dt.timedelta(seconds=5)
-    )
     assert song.state_changed_at == before, "it was queued all the time"
 
 
 @pytest.mark.django_db(transaction=True)
 def test_finishing_does_not_wait_for_somebody_who_stores_a_row_about_the_song() -> None:
     """A row that refers to a song locks the song's key until its transaction ends."""
-    song = make_song(State.ANALYSING)
+    make_song(State.QUEUED)
+    [song] = songs_claim()
     results: list[bool] = []
 
     def finish() -> None:
         try:
-            results.append(song_mark_tagged(song_id=song.pk))
+            results.append(claims.finish(song))
         finally:
             connections.close_all()
 
@@ -183,12 +182,13 @@ def test_finishing_does_not_wait_for_somebody_who_stores_a_row_about_the_song() 
 def test_two_workers_never_claim_the_same_song() -> None:
     ids = [make_song(State.QUEUED).pk for _ in range(40)]
     barrier = threading.Barrier(4)
-    claims: list[list[int]] = []
+    taken: list[int] = []
 
     def claim() -> None:
         try:
             barrier.wait(10)
-            claims.append([song.pk for song in songs_claim(song_ids=ids, lease_s=60)])
+            while songs := songs_claim():
+                taken.extend(song.pk for song in songs)
         finally:
             connections.close_all()
 
@@ -198,4 +198,4 @@ def test_two_workers_never_claim_the_same_song() -> None:
     for thread in threads:
         thread.join(30)
 
-    assert sorted(pk for claim in claims for pk in claim) == sorted(ids)
+    assert sorted(taken) == sorted(ids)

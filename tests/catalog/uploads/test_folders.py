@@ -13,13 +13,9 @@ from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 from django.db import connections
 
+from catalog.core import claims
 from catalog.models import Song, Upload
-from catalog.songs.states import (
-    song_mark_failed,
-    song_mark_tagged,
-    songs_claim,
-    songs_queue,
-)
+from catalog.songs.states import songs_queue
 from catalog.uploads.folders import audio_files_find, paths_ingest
 from tests.audio_fixtures import make_audio
 
@@ -136,11 +132,11 @@ def test_wait_until_every_song_is_tagged_or_failed(folder: Path) -> None:
         try:
             for _ in range(100):
                 songs_queue(song_ids=Song.objects.values_list("pk", flat=True))
-                for song in songs_claim(song_ids=Song.objects.values_list("pk", flat=True), lease_s=60):
+                for song in claims.claim(Song.objects.all(), 8):
                     if song.mime_type == "audio/flac":
-                        song_mark_failed(song_id=song.pk, code="silent", reason="There is only silence in it.")
+                        claims.fail(song, code="silent", reason="There is only silence in it.")
                     else:
-                        song_mark_tagged(song_id=song.pk)
+                        claims.finish(song)
                 if Song.objects.filter(state__in=["tagged", "failed"]).count() == 3:
                     return
                 time.sleep(0.05)

@@ -13,16 +13,17 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 from rest_framework.test import APIClient
 
+from catalog.core import claims
 from catalog.models import Song
 from emotion.curves.waveform import N_PARTS, Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
 from emotion.jobs import curves, waveforms
-from emotion.jobs import curves as curves_module
 from emotion.models import EmotionCurve, Waveform
 from tests.audio_fixtures import make_audio
 from tests.emotion.jobs.test_curves import queued_curve, tagged_song
 from tests.emotion.pages.test_curve_pages import curve_for, tagged
-from tests.factories import SongFactory, WorkerFactory
+from tests.factories import SongFactory
+from tests.messages import waiting_tasks
 
 RATE_HZ = 8000
 
@@ -77,11 +78,11 @@ def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_whoever_makes_the_curve_keeps_the_waveform(settings: Settings, small_model: Path) -> None:
     curve = queued_curve(settings, seconds=40)
-    curves_module.curve_step()
+    curves.curve_step()
     waveform = Waveform.objects.get(song=curve.song)
     assert (waveform.peaks == read_peaks(Path(curve.song.audio.path))).all()
-    assert waveform.due_at is None
-    curves_module.curve_step()
+    assert waveform.state == Waveform.State.DONE
+    curves.curve_step()
     assert Waveform.objects.get(song=curve.song).pk == waveform.pk
 
 
@@ -93,9 +94,9 @@ def test_half_a_hearing_leaves_no_half_waveform(
     answers = iter([False, True])
     with monkeypatch.context() as patch:
         patch.setattr(curves, "tagging_waits", lambda: next(answers))
-        assert curves_module.curve_step() is False
+        assert curves.curve_step() is False
     assert (EmotionCurve.objects.get().state, Waveform.objects.count()) == ("waiting", 0)
-    curves_module.curve_step()
+    curves.curve_step()
     waveform = Waveform.objects.get()
     assert (waveform.peaks == read_peaks(Path(waveform.song.audio.path))).all()
 
@@ -107,20 +108,27 @@ def old_song(settings: Settings, seed: int = 1) -> Song:
     return song
 
 
+def fill() -> int:
+    """Take steps as messages would, and return how many songs were read."""
+    waveforms.waveforms_prepare()
+    n_read = 0
+    while waveforms.waveform_step():
+        n_read += 1
+    return n_read
+
+
 @pytest.mark.django_db
 def test_songs_from_before_get_theirs_when_nothing_else_is_to_do(settings: Settings, small_model: Path) -> None:
     songs = [old_song(settings, seed) for seed in (1, 2)]
-    WorkerFactory()
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert curves_module.curves_tick() is False
-    curves_module.curve_step()
-    assert not Waveform.objects.exists()
+    assert fill() == 0
+    assert "emotion.tasks.waveforms_go_on" not in waiting_tasks()
     waiting.delete()
-    assert curves_module.curves_tick() is True
-    assert curves_module.curve_step() is False
+    claims.tick()
+    assert "emotion.tasks.waveforms_go_on" in waiting_tasks()
+    assert fill() == 2
     assert {len(waveform.peaks) for waveform in Waveform.objects.filter(song__in=songs)} == {200}
-    assert curves_module.curves_tick() is False
-    assert waveforms.waveforms_fill() == 0
+    assert fill() == 0
 
 
 @pytest.mark.django_db
@@ -129,11 +137,11 @@ def test_a_file_that_is_away_is_tried_three_times_and_one_that_is_no_audio_once(
     Path(away.audio.path).unlink()
     Path(broken.audio.path).write_bytes(b"no music")
     for attempt in (1, 2, 3):
-        assert waveforms.waveforms_fill() == (2 if attempt == 1 else 1)
-        assert waveforms.waveforms_fill() == 0
-        Waveform.objects.exclude(due_at=None).update(due_at=timezone.now() - timedelta(seconds=1))
-    assert waveforms.waveforms_fill() == 0
-    assert {(len(row.peaks), row.due_at) for row in Waveform.objects.all()} == {(0, None)}
+        assert fill() == (2 if attempt == 1 else 1)
+        assert fill() == 0
+        Waveform.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    assert fill() == 0
+    assert {(len(row.peaks), row.state) for row in Waveform.objects.all()} == {(0, Waveform.State.FAILED)}
 
 
 @pytest.mark.django_db
@@ -141,18 +149,19 @@ def test_a_disk_that_comes_back_brings_the_waveform(settings: Settings) -> None:
     song = old_song(settings)
     path = Path(song.audio.path)
     aside = path.rename(path.with_suffix(".away"))
-    waveforms.waveforms_fill()
+    fill()
     aside.rename(path)
     Waveform.objects.update(due_at=timezone.now() - timedelta(seconds=1))
-    assert waveforms.waveforms_fill() == 1
+    assert fill() == 1
     assert len(Waveform.objects.get(song=song).peaks) == 200
 
 
 @pytest.mark.django_db
 def test_a_song_that_somebody_reads_is_left_to_them(settings: Settings) -> None:
     song = old_song(settings)
-    Waveform.objects.create(song=song, attempts=1, due_at=timezone.now() + timedelta(minutes=5))
-    assert waveforms.waveforms_fill() == 0
+    later = timezone.now() + timedelta(seconds=50)
+    Waveform.objects.create(song=song, state=Waveform.State.CLAIMED, attempts=1, due_at=later)
+    assert fill() == 0
 
 
 # --- For players --------------------------------------------------------------------------------------------------

@@ -13,20 +13,22 @@ from django.db import connection
 from django.utils import timezone
 from pytest_django import Settings
 
+from catalog.core import claims
 from catalog.models import Song
-from emotion import tasks
-from emotion.jobs import curves, hearings
-from emotion.jobs import curves as curves_module
+from emotion import selectors, tasks
+from emotion.jobs import curves
+from emotion.jobs.curves import CURVES
 from emotion.models import (
     AttentionMap,
     EmotionCurve,
     EmotionEstimate,
     Reanalysis,
+    Waveform,
 )
 from emotion.services import analysis, serving
-from mer_site.celery import app as celery_app
 from tests.audio_fixtures import make_audio
-from tests.factories import EstimateFactory, SongFactory, WorkerFactory
+from tests.factories import EstimateFactory, SongFactory
+from tests.messages import lose_messages, waiting_tasks
 
 pytestmark = pytest.mark.django_db
 VERSION = "small-1"
@@ -41,13 +43,8 @@ def tagged_song(settings: Settings, seconds: float = 40, seed: int = 1, **fields
 
 def queued_curve(settings: Settings, seconds: float = 40, seed: int = 1) -> EmotionCurve:
     song = tagged_song(settings, seconds, seed)
-    curves_module.curves_queue(song_ids=[song.pk])
+    curves.curves_queue(song_ids=[song.pk])
     return EmotionCurve.objects.get(song=song)
-
-
-def messages_on(queue: str) -> int:
-    with celery_app.connection_for_read() as broker:
-        return int(broker.default_channel.client.llen(queue))
 
 
 def stale() -> None:
@@ -83,14 +80,14 @@ def test_a_step_makes_a_curve_and_a_second_message_finds_nothing(settings: Setti
 
 def test_queueing_twice_makes_one_row(settings: Settings, small_model: Path) -> None:
     song = tagged_song(settings)
-    assert curves_module.curves_queue(song_ids=[song.pk]) == 1
-    assert curves_module.curves_queue(song_ids=[song.pk]) == 0
+    assert curves.curves_queue(song_ids=[song.pk]) == 1
+    assert curves.curves_queue(song_ids=[song.pk]) == 0
     assert EmotionCurve.objects.count() == 1
 
 
 def test_songs_that_are_not_tagged_get_no_row(small_model: Path) -> None:
     song = SongFactory(state=Song.State.FAILED)
-    assert curves_module.curves_queue(song_ids=[song.pk]) == 0
+    assert curves.curves_queue(song_ids=[song.pk]) == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -101,7 +98,7 @@ def test_two_workers_at_once_make_it_once(settings: Settings, computed: list[int
     def work() -> None:
         try:
             start.wait()
-            curves_module.curve_step()
+            curves.curve_step()
         finally:
             connection.close()
 
@@ -116,14 +113,13 @@ def test_two_workers_at_once_make_it_once(settings: Settings, computed: list[int
 
 def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_model: Path) -> None:
     queued_curve(settings)
-    slow = hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION)
-    assert slow is not None
+    [slow] = CURVES.claim()
     stale()
-    curves_module.curve_step()
+    curves.curve_step()
     made = EmotionCurve.objects.get()
-    assert not hearings.hearing_finish(slow, points_bytes=b"")
-    assert not hearings.hearing_renew(slow)
-    assert not hearings.hearing_fail(slow, code="x", reason="y")
+    assert not claims.finish(slow, points_bytes=b"")
+    assert not claims.renew(slow)
+    assert not claims.fail(slow, code="x", reason="y")
     after = EmotionCurve.objects.get()
     assert (after.state, bytes(after.points_bytes)) == (State.DONE, bytes(made.points_bytes))
 
@@ -134,9 +130,9 @@ def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_m
 def test_tagging_announces_the_curve(settings: Settings, small_model: Path) -> None:
     song = SongFactory(state=Song.State.QUEUED, duration_s=6)
     make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6, codec="ogg")
-    analysis.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse()
     assert EmotionCurve.objects.get(song=song).state == State.WAITING
-    assert messages_on("gpu") == 1
+    assert len(waiting_tasks()) == 1
     tasks.curves_go_on()
     curve = EmotionCurve.objects.get(song=song)
     assert curve.points.shape == (1, 6)
@@ -148,22 +144,22 @@ def test_tagging_announces_the_curve(settings: Settings, small_model: Path) -> N
 def test_a_curve_waits_while_a_song_waits(settings: Settings, computed: list[int]) -> None:
     queued_curve(settings)
     waiting = SongFactory(state=Song.State.QUEUED)
-    assert curves_module.curve_step() is False
+    assert curves.curve_step() is False
     assert computed == []
     waiting.delete()
-    assert curves_module.curve_step() is True
+    assert curves.curve_step() is True
     assert EmotionCurve.objects.get().state == State.DONE
 
 
 def test_a_curve_waits_for_a_reanalysis_and_for_a_person_at_a_page(settings: Settings, computed: list[int]) -> None:
     song = queued_curve(settings).song
-    job = Reanalysis.objects.create(model_version=VERSION, chain="c", beat_at=timezone.now())
-    assert curves_module.curve_step() is False
+    job = Reanalysis.objects.create(model_version=VERSION)
+    assert curves.curve_step() is False
     job.delete()
     asked = AttentionMap.objects.create(song=song, model_version=VERSION)
-    assert curves_module.curve_step() is False
+    assert curves.curve_step() is False
     asked.delete()
-    assert curves_module.curve_step() is True
+    assert curves.curve_step() is True
 
 
 def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_heard_twice(
@@ -171,7 +167,7 @@ def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_hear
 ) -> None:
     queued_curve(settings, seconds=100)
     whole = 20
-    real, asked = hearings.tagging_waits, 0
+    real, asked = selectors.tagging_waits, 0
 
     def song_arrives() -> bool:
         nonlocal asked
@@ -181,12 +177,12 @@ def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_hear
         return real()
 
     monkeypatch.setattr(curves, "tagging_waits", song_arrives)
-    assert curves_module.curve_step() is False
+    assert curves.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert computed == [8]
     assert (curve.state, len(curve.points), curve.attempts) == (State.WAITING, 8, 0)
     Song.objects.filter(state=Song.State.QUEUED).delete()
-    assert curves_module.curve_step() is True
+    assert curves.curve_step() is True
     curve.refresh_from_db()
     assert (curve.state, len(curve.points)) == (State.DONE, whole)
     assert sum(computed) == whole
@@ -198,11 +194,11 @@ def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_hear
 def test_a_killed_worker_costs_one_attempt_and_the_third_is_the_last(settings: Settings, small_model: Path) -> None:
     queued_curve(settings)
     for _ in range(3):
-        assert hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION) is not None
+        assert len(CURVES.claim()) == 1
         # Nobody else gets it while the claim holds.
-        assert curves_module.curve_step() is False
+        assert curves.curve_step() is False
         stale()
-    assert curves_module.curve_step() is False
+    assert curves.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert (curve.state, curve.failure_code) == (State.FAILED, "worker_lost")
     assert "begun three times" in curve.failure_reason
@@ -213,8 +209,8 @@ def test_a_file_that_is_no_audio_fails_with_a_sentence_and_the_next_curve_is_mad
 ) -> None:
     bad, good = queued_curve(settings), queued_curve(settings, seed=2)
     Path(bad.song.audio.path).write_bytes(b"nonsense")
-    assert curves_module.curve_step() is True
-    assert curves_module.curve_step() is True
+    assert curves.curve_step() is True
+    assert curves.curve_step() is True
     bad.refresh_from_db()
     good.refresh_from_db()
     assert (bad.state, bad.failure_code) == (State.FAILED, "not_decodable")
@@ -226,13 +222,13 @@ def test_a_missing_file_is_tried_again_later(settings: Settings, small_model: Pa
     curve = queued_curve(settings)
     path = Path(curve.song.audio.path)
     aside = path.rename(path.with_suffix(".away"))
-    curves_module.curve_step()
+    curves.curve_step()
     curve.refresh_from_db()
     assert curve.state == State.WAITING
     assert curve.due_at > timezone.now()
     aside.rename(path)
     stale()
-    curves_module.curve_step()
+    curves.curve_step()
     curve.refresh_from_db()
     assert curve.state == State.DONE
 
@@ -247,7 +243,7 @@ def test_an_error_of_the_machine_puts_it_back_and_is_raised(
 
     monkeypatch.setattr(serving.predictor_get(), "judge", no_memory)
     with pytest.raises(MemoryError):
-        curves_module.curve_step()
+        curves.curve_step()
     assert EmotionCurve.objects.get().state == State.WAITING
 
 
@@ -256,39 +252,43 @@ def test_an_error_of_the_machine_puts_it_back_and_is_raised(
 
 def test_the_tick_takes_in_songs_from_before_there_were_curves(settings: Settings, small_model: Path) -> None:
     song = tagged_song(settings)
-    WorkerFactory()
-    assert curves_module.curves_tick() is True
+    claims.tick()
     assert EmotionCurve.objects.get().song == song
-    assert curves_module.curves_tick() is True
+    assert len(waiting_tasks()) == 1
+    claims.tick()
     assert EmotionCurve.objects.count() == 1
 
 
-def test_the_tick_starts_nothing_that_is_at_work_or_that_nobody_would_hear(
-    settings: Settings, small_model: Path
-) -> None:
+def test_the_tick_starts_nothing_that_is_at_work_or_that_makes_way(settings: Settings, small_model: Path) -> None:
     queued_curve(settings)
-    assert curves_module.curves_tick() is False
-    WorkerFactory()
-    assert curves_module.curves_tick() is True
-    hearings.hearing_claim(EmotionCurve.objects.all(), model_version=VERSION)
-    queued_curve(settings, seed=2)
-    assert curves_module.curves_tick() is False
+    assert len(CURVES.claim()) == 1
+    lose_messages()
+    claims.tick()
+    assert waiting_tasks() == []
     # The worker died.
     stale()
-    assert curves_module.curves_tick() is True
-    SongFactory(state=Song.State.QUEUED)
-    assert curves_module.curves_tick() is False
+    waiting = SongFactory(state=Song.State.QUEUED)
+    claims.tick()
+    assert waiting_tasks() == ["emotion.tasks.analyse_songs"]
+    waiting.delete()
+    claims.tick()
+    assert waiting_tasks() == ["emotion.tasks.analyse_songs", "emotion.tasks.curves_go_on"]
 
 
 def test_a_tick_sends_a_message_and_a_step_sends_the_next(settings: Settings, small_model: Path) -> None:
     queued_curve(settings)
-    WorkerFactory()
-    tasks.curves_tick_task()
-    assert messages_on("gpu") == 1
+    queued_curve(settings, seed=2)
+    Waveform.objects.bulk_create(Waveform(song=song, state="done") for song in Song.objects.all())
+    claims.tick()
+    for left in (1, 0):
+        assert waiting_tasks() == ["emotion.tasks.curves_go_on"]
+        lose_messages()
+        tasks.curves_go_on()
+        assert EmotionCurve.objects.filter(state=State.WAITING).count() == left
+    # The message that the claim of the last one sent finds nothing, and is the last.
+    lose_messages()
     tasks.curves_go_on()
-    assert messages_on("gpu") == 2
-    tasks.curves_go_on()
-    assert messages_on("gpu") == 2
+    assert waiting_tasks() == []
 
 
 def test_a_new_model_makes_new_curves_and_drops_what_the_old_one_left_undone(
@@ -298,7 +298,7 @@ def test_a_new_model_makes_new_curves_and_drops_what_the_old_one_left_undone(
     done = tagged_song(settings)
     old = EmotionCurve.objects.create(song=done, model_version="old", hop_s=4, state=State.DONE)
     EmotionCurve.objects.create(song=tagged_song(settings, seed=2), model_version="old", hop_s=4)
-    curves_module.curves_tick()
+    curves.curves_prepare()
     assert set(EmotionCurve.objects.values_list("model_version", "state")) == {
         ("old", State.DONE),
         (VERSION, State.WAITING),

@@ -16,6 +16,7 @@ from django.utils import timezone
 from PIL import Image
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
+from catalog.core import claims
 from catalog.models import Song
 from emotion import tasks
 from emotion.exceptions import TagNotExplainable
@@ -24,6 +25,7 @@ from emotion.inference.audio import Window, read_window
 from emotion.inference.mel import MelConfig, log_mel_image, network_input
 from emotion.inference.network import QuadrantNetwork
 from emotion.jobs import curves, saliency
+from emotion.jobs.saliency import ATTENTION
 from emotion.models import AttentionMap, EmotionCurve
 from emotion.saliency.saliency import (
     Span,
@@ -34,7 +36,8 @@ from emotion.saliency.saliency import (
 from emotion.services.pictures import attention_picture
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
-from tests.factories import EstimateFactory, SongFactory, WorkerFactory
+from tests.factories import EstimateFactory, SongFactory
+from tests.messages import lose_messages, waiting_tasks
 
 HTMX = {"HX-Request": "true"}
 VERSION = "small-1"
@@ -60,7 +63,7 @@ def picture_url(song: Song) -> str:
 
 def explained(song: Song) -> AttentionMap:
     found = saliency.attention_request(song=song)
-    tasks.explain_tag(found.pk)
+    tasks.explain_tag()
     found.refresh_from_db()
     assert found.state == State.DONE
     return found
@@ -146,8 +149,8 @@ def test_asking_twice_makes_one_row_and_sends_one_message(
         first, again = saliency.attention_request(song=song), saliency.attention_request(song=song)
     assert first.pk == again.pk
     assert len(sent) == 1
-    tasks.explain_tag(first.pk)
-    assert saliency.attention_make(pk=first.pk) is False
+    tasks.explain_tag()
+    assert saliency.attention_make() is False
     found = AttentionMap.objects.get()
     assert found.state == State.DONE
     assert found.heat.shape == (4, 4)
@@ -172,27 +175,27 @@ def test_a_broken_file_fails_with_its_sentence_and_can_be_asked_for_again(song: 
     whole = path.read_bytes()
     path.write_bytes(b"nonsense")
     found = saliency.attention_request(song=song)
-    assert saliency.attention_make(pk=found.pk) is False
+    assert saliency.attention_make() is False
     found.refresh_from_db()
     assert (found.state, found.failure_code) == (State.FAILED, "not_decodable")
     path.write_bytes(whole)
     assert saliency.attention_request(song=song).state == State.WAITING
-    assert saliency.attention_make(pk=found.pk) is True
+    assert saliency.attention_make() is True
 
 
 @pytest.mark.django_db
 def test_a_lost_message_is_sent_again_and_a_lost_worker_is_replaced(song: Song) -> None:
-    found = saliency.attention_request(song=song)
-    WorkerFactory()
-    assert saliency.attention_tick() == []
-    AttentionMap.objects.update(updated_at=timezone.now() - timedelta(minutes=2))
-    assert saliency.attention_tick() == [found.pk]
-    # Said once a minute, not at every tick.
-    assert saliency.attention_tick() == []
-    old = timezone.now() - timedelta(minutes=2)
-    AttentionMap.objects.update(state=State.CLAIMED, claim="gone", attempts=1, due_at=old, updated_at=old)
-    assert saliency.attention_tick() == [found.pk]
-    assert saliency.attention_make(pk=found.pk) is True
+    saliency.attention_request(song=song)
+    claims.tick()
+    # Said once, not at every tick.
+    claims.tick()
+    assert waiting_tasks() == ["emotion.tasks.explain_tag"]
+    assert len(ATTENTION.claim()) == 1
+    lose_messages()
+    AttentionMap.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    claims.tick()
+    assert waiting_tasks() == ["emotion.tasks.explain_tag"]
+    assert saliency.attention_make() is True
 
 
 @pytest.mark.django_db
@@ -201,23 +204,24 @@ def test_a_reanalysis_evicts_the_explanation_and_its_picture(song: Song, client:
     assert client.get(picture_url(song)).status_code == 200
     picture = attention_picture(found)
     assert picture.exists()
-    saliency.attention_tick()
+    saliency.attention_prepare()
     assert picture.exists()
     song.estimates.update(is_current=False)
     EstimateFactory(song=song, model_version="newer")
     assert client.get(picture_url(song)).status_code == 404
-    saliency.attention_tick()
+    saliency.attention_prepare()
     assert not picture.exists()
     assert not AttentionMap.objects.exists()
 
 
 @pytest.mark.django_db
-def test_after_an_explanation_the_curves_go_on(song: Song, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_an_explanation_the_curves_go_on(song: Song) -> None:
     curves.curves_queue(song_ids=[song.pk])
-    found = saliency.attention_request(song=song)
+    saliency.attention_request(song=song)
     assert curves.curve_step() is False
-    monkeypatch.setattr(tasks.curves_go_on, "apply_async", lambda **_: tasks.curve_step())
-    tasks.explain_tag(found.pk)
+    tasks.explain_tag()
+    assert "emotion.tasks.curves_go_on" in waiting_tasks()
+    tasks.curves_go_on()
     assert EmotionCurve.objects.get().state == State.DONE
 
 

@@ -1,14 +1,15 @@
 from pathlib import Path
 
 import pytest
+from django.utils import timezone
 from pytest_django import Settings
 
+from catalog.core import claims
 from catalog.models import Song
-from catalog.songs.states import songs_claim, songs_queue
+from catalog.songs.states import songs_queue
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
 from emotion.services import analysis, pictures, serving
-from emotion.services import analysis as analysi_services
 from emotion.signals import song_analysed
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
@@ -25,9 +26,9 @@ def stored_song(settings: Settings, seed: int, seconds: float = 6) -> Song:
 def test_queued_songs_become_tagged_with_one_current_estimate(settings: Settings, small_model: Path) -> None:
     songs = [stored_song(settings, seed) for seed in range(3)]
     ids = [song.pk for song in songs]
-    assert sorted(analysi_services.songs_analyse(song_ids=ids)) == ids
+    assert sorted(analysis.songs_analyse()) == ids
     # The message may come twice; the second finds nothing to do.
-    assert analysi_services.songs_analyse(song_ids=ids) == []
+    assert analysis.songs_analyse() == []
     for song in songs:
         song.refresh_from_db()
         assert song.state == Song.State.TAGGED
@@ -46,15 +47,15 @@ def test_a_new_model_version_replaces_the_current_estimate_and_keeps_the_old(
 ) -> None:
     song = stored_song(settings, 1)
     EstimateFactory(song=song, model_version="older")
-    analysi_services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse()
     assert dict(song.estimates.values_list("model_version", "is_current")) == {"older": False, "small-1": True}
 
 
 def test_tagging_again_with_the_same_version_updates_in_place(settings: Settings, small_model: Path) -> None:
     song = stored_song(settings, 1)
-    analysi_services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse()
     Song.objects.update(state=Song.State.QUEUED)
-    analysi_services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse()
     assert EmotionEstimate.objects.filter(song=song).count() == 1
 
 
@@ -64,27 +65,44 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
     good, silent = stored_song(settings, 1), SongFactory(state=Song.State.QUEUED)
     zeros = np.zeros((6 * 22_050, 1), np.float32)
     make_audio(Path(settings.MEDIA_ROOT) / silent.audio.name, codec="ogg", waveform=zeros)
-    assert analysi_services.songs_analyse(song_ids=[silent.pk, good.pk]) == [good.pk]
+    assert analysis.songs_analyse() == [good.pk]
     silent.refresh_from_db()
     assert (silent.state, silent.failure_code) == (Song.State.FAILED, "silent")
     assert silent.failure_reason.startswith("There is no sound that a listener would hear")
 
 
-def test_a_missing_file_is_transient_and_releases_the_rest(settings: Settings, small_model: Path) -> None:
+def test_a_missing_file_is_transient_and_does_not_stop_the_rest(settings: Settings, small_model: Path) -> None:
     gone, good = SongFactory(state=Song.State.QUEUED), stored_song(settings, 1)
-    with pytest.raises(FileNotFoundError):
-        analysi_services.songs_analyse(song_ids=[gone.pk, good.pk])
-    assert set(Song.objects.values_list("state", flat=True)) == {Song.State.QUEUED}
+    for attempt in (1, 2, 3):
+        assert analysis.songs_analyse() == ([good.pk] if attempt == 1 else [])
+        gone.refresh_from_db()
+        assert (gone.state, gone.attempts) == (Song.State.FAILED if attempt == 3 else Song.State.QUEUED, attempt)
+        Song.objects.filter(pk=gone.pk).update(due_at=timezone.now())
+    assert gone.failure_reason.endswith(".")
+
+
+def test_an_error_of_the_machine_releases_the_songs_and_is_raised(
+    settings: Settings, small_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored_song(settings, 1)
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(serving.predictor_get(), "judge", no_memory)
+    with pytest.raises(MemoryError):
+        analysis.songs_analyse()
+    assert Song.objects.get().state == Song.State.QUEUED
 
 
 def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_model: Path) -> None:
     song = stored_song(settings, 1)
     predictor = serving.predictor_get()
-    [claimed] = songs_claim(song_ids=[song.pk], lease_s=60)
-    Song.objects.update(state=Song.State.QUEUED)
-    songs_claim(song_ids=[song.pk], lease_s=60)
+    [slow] = claims.claim(Song.objects.all())
+    Song.objects.update(due_at=timezone.now())
+    assert len(claims.claim(Song.objects.all())) == 1
     [result] = predictor.predict([Path(song.audio.path)])
-    assert analysis._result_store(claimed, result, predictor) is False
+    assert analysis._result_store(slow, result, predictor) is False
     assert not EmotionEstimate.objects.exists()
 
 
@@ -97,7 +115,7 @@ def test_analysed_songs_are_announced(settings: Settings, small_model: Path) -> 
 
     song_analysed.connect(listener)
     try:
-        analysi_services.songs_analyse(song_ids=[song.pk])
+        analysis.songs_analyse()
     finally:
         song_analysed.disconnect(listener)
     assert heard == [[song.pk]]

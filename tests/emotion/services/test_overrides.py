@@ -17,7 +17,6 @@ from emotion.library import services as library_services
 from emotion.library.services import library_edit, library_seen, library_undo
 from emotion.models import EmotionEstimate
 from emotion.services import analysis, labels
-from emotion.services import analysis as analysi_services
 from emotion.services.overrides import Word, words_on
 from emotion.signals import song_analysed
 from recommender.reasons.reasons import public_reason
@@ -81,12 +80,12 @@ def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, 
     said = next(quadrant for quadrant in Quadrant if quadrant is not next(iter(heard)).quadrant)
     say(cleo, [song], Word(said))
 
-    assert analysi_services.songs_analyse(song_ids=[song.pk]) == [song.pk]
+    assert analysis.songs_analyse(song_ids=[song.pk]) == [song.pk]
     first = served(song)
     assert (first.model_version, first.quadrant, first.is_set) == ("small-1", said, True)
     # Once more by the same model: what it heard is what it heard, not what served.
     Song.objects.update(state=Song.State.QUEUED)
-    analysi_services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse(song_ids=[song.pk])
     again = served(song)
     assert (again.heard, again.heard_valence, again.quadrant) == (first.heard, first.heard_valence, said)
     # The older model is live again.
@@ -104,7 +103,7 @@ def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_m
     say(cleo, [song], CALM)
     assert song.overrides.get().before is None
 
-    analysi_services.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse(song_ids=[song.pk])
     assert (served(song).quadrant, served(song).is_set) == (Quadrant.Q4, True)
 
 

@@ -107,7 +107,7 @@ def _work_as_staff(user: User) -> None:
     )
     ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.IMPORTED, by=user, reason="It hears better.")
     now = timezone.now()
-    Reanalysis.objects.create(model_version="m1", started_by=user, chain="c", beat_at=now)
+    Reanalysis.objects.create(model_version="m1", started_by=user)
     Retraining.objects.create(recipe="head", started_by=user)
     SongChange.objects.create(made_by=user, undone_by=user, undone_at=now, n_songs=2)
     _log(user, user)

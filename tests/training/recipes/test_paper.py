@@ -21,7 +21,6 @@ from training.fit.run_folder import CHECKPOINT, RunFolder, to_toml
 from training.recipes.paper import config as config_module
 from training.recipes.paper import plan as plan_module
 from training.recipes.paper import protocol
-from training.recipes.paper import protocol as protocol_module
 from training.recipes.paper.config import PaperConfig, PaperError
 
 SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "paper.toml"
@@ -192,9 +191,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFo
     given = config(training={"epochs": 1, "batch_size": 8, "bf16": False})
     folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "made", to_toml(SMALL_RUN), {"version": given.version})
     work = data_root / "work"
-    protocol_module.run(
-        given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None
-    )
+    protocol.run(given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None)
     return folder
 
 
@@ -266,7 +263,7 @@ def test_its_best_weights_are_served_and_its_report_reads_it(finished: RunFolder
 
 def test_an_estimate_says_what_a_run_takes(data_root: Path) -> None:
     ours, _ = plan(config(), data_root)
-    told = "\n".join(protocol_module.estimate(config(), ours, alone("cpu")))
+    told = "\n".join(protocol.estimate(config(), ours, alone("cpu")))
     assert "4qaed: 24 clips" in told
     assert "paper: 9 train, 9 validation, 6 test, 2 folds" in told
     assert "images/s on cpu: at most" in told

@@ -18,6 +18,7 @@ from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from torch.nn import functional
 
+from catalog.core import claims
 from catalog.models import Song
 from emotion.inference import checkpoint
 from emotion.inference.quadrants import Quadrant
@@ -25,6 +26,7 @@ from emotion.models import ModelVersion, PerceivedLabel
 from emotion.services import labels
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
+from tests.messages import lose_messages, waiting_tasks
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
 from training.exceptions import RetrainBusy, RetrainRefused
@@ -33,6 +35,7 @@ from training.recipes import registry
 from training.recipes.registry import Recipe, RetrainJob, Say
 from training.registry import retraining
 from training.registry.local_labels import own_labels
+from training.registry.retraining import RETRAININGS
 
 pytestmark = pytest.mark.django_db
 
@@ -234,7 +237,7 @@ def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song])
 
     row = run(Recipe("Dies.", dies))
     assert (row.state, row.is_active) == ("failed", False)
-    assert row.outcome == "It failed with RuntimeError: CUDA out of memory"
+    assert row.ending == "It failed with RuntimeError: CUDA out of memory"
     assert "so far so good" in row.log
     assert "in dies" in row.log
     # It stands in nobody's way.
@@ -271,32 +274,27 @@ def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
 
 def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> None:
     row = retraining.retraining_request(queue=False)
-    now = timezone.now()
-    Retraining.objects.filter(pk=row.pk).update(state="running", beat_at=now)
-    retraining.retraining_reap()
+    assert len(RETRAININGS.claim()) == 1
+    claims.tick()
     assert Retraining.objects.get().state == "running"
-    Retraining.objects.filter(pk=row.pk).update(beat_at=now - timedelta(seconds=91))
+    Retraining.objects.filter(pk=row.pk).update(due_at=timezone.now() - timedelta(seconds=1))
     # Whoever asks next need not wait for the scheduler.
     next_one = retraining.retraining_request(queue=False)
     row.refresh_from_db()
     assert row.state == "failed"
-    assert "was killed, ran out of memory" in row.outcome
+    assert "was killed, ran out of memory" in row.ending
     assert next_one.is_active
 
 
-def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
-    from training import tasks
-
-    sent: list[list[int]] = []
-    monkeypatch.setattr(tasks.retrain, "apply_async", lambda arguments, expires: sent.append(arguments))
-    row = retraining.retraining_request(queue=False)
-    tasks.retraining_tick()
-    assert sent == []
-    Retraining.objects.update(created_at=timezone.now() - timedelta(seconds=61))
-    tasks.retraining_tick()
-    Retraining.objects.update(state="running", beat_at=timezone.now())
-    tasks.retraining_tick()
-    assert sent == [[row.pk]]
+def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion) -> None:
+    retraining.retraining_request(queue=False)
+    claims.tick()
+    claims.tick()
+    assert waiting_tasks() == ["training.tasks.retrain"]
+    assert len(RETRAININGS.claim()) == 1
+    lose_messages()
+    claims.tick()
+    assert waiting_tasks() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -309,7 +307,7 @@ def test_its_process_says_that_it_is_alive(
     def waits(job: RetrainJob, say: Say) -> None:
         for _ in range(200):
             threading.Event().wait(0.02)
-            beats.add(Retraining.objects.values_list("beat_at", flat=True).get())
+            beats.add(Retraining.objects.values_list("due_at", flat=True).get())
             if len(beats) > 2:
                 break
         tiny_refit(job, say)
@@ -333,7 +331,7 @@ def test_the_task_may_come_twice(
     assert tasks.retrain.app.conf.task_routes["training.tasks.retrain"] == {"queue": "gpu"}
     tasks.retrain(row.pk)
     tasks.retrain(row.pk)
-    tasks.retraining_tick()
+    claims.tick()
     row.refresh_from_db()
     assert row.state == "done"
     assert ModelVersion.objects.filter(origin="retrained").count() == 1
@@ -350,7 +348,7 @@ def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
     assert "waits for a worker" in out.getvalue()
     with pytest.raises(CommandError, match="under way already"):
         call_command("retrain", stdout=out)
-    Retraining.objects.filter(is_active=True).delete()
+    Retraining.objects.filter(state__in=Retraining.ACTIVE).delete()
     PerceivedLabel.objects.filter(quadrant=2).delete()
     with pytest.raises(CommandError, match="there are of Tense 0"):
         call_command("retrain", stdout=out)

@@ -34,5 +34,5 @@ class Command(BaseCommand):
         row = retraining.retraining_run(pk=row.pk, force=options["force"])
         self.stdout.write(row.log.rstrip())
         if row.state in (Retraining.State.REFUSED, Retraining.State.FAILED):
-            raise CommandError(row.outcome)
-        self.stdout.write(row.outcome)
+            raise CommandError(row.ending)
+        self.stdout.write(row.ending)

@@ -1,0 +1,308 @@
+"""Claims background work: each job is a row, at most one worker holds it, and only that worker may finish it.
+
+The rows are the truth, and messages only wake workers up: a message names a kind of job and no row, and at most one for
+each kind waits in its queue. A worker that is killed leaves a claim that runs out; a broker that loses its messages
+leaves rows that wait. `tick` finds both.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, ClassVar, Generic, TypeVar
+
+from celery import current_app
+from django.db import InterfaceError, OperationalError, connection, models, transaction
+from django.db.models import F, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy, gettext_noop
+
+logger = logging.getLogger(__name__)
+
+WORKER_LOST = "worker_lost"
+# Of a queue that is longer, only the newest messages are read: a message too many is harmless.
+_MESSAGES_READ = 1000
+
+
+class JobState(models.TextChoices):
+    WAITING = "waiting", gettext_lazy("Waiting")
+    CLAIMED = "claimed", gettext_lazy("Claimed")
+    DONE = "done", gettext_lazy("Done")
+    FAILED = "failed", gettext_lazy("Failed")
+
+
+class Job(models.Model):
+    """A row that one worker at a time works on.
+
+    A model whose clients know other names for the four states overrides `state` and the constants below.
+    """
+
+    WAITING: ClassVar[str] = JobState.WAITING
+    CLAIMED: ClassVar[str] = JobState.CLAIMED
+    DONE: ClassVar[str] = JobState.DONE
+    FAILED: ClassVar[str] = JobState.FAILED
+    LEASE_S: ClassVar[float] = 60.0
+    # After an error that is not the job's fault: a disk that is away, memory that ran out.
+    RETRY_S: ClassVar[float] = 60.0
+    MAX_ATTEMPTS: ClassVar[int] = 3
+    # Stored as it stands here, and translated when it is shown.
+    LOST: ClassVar[str] = gettext_noop(
+        "The work on this song was begun three times and never came to an end; see the worker's log."
+    )
+
+    state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.WAITING)
+    attempts = models.PositiveSmallIntegerField(default=0, help_text="Begun since it was queued.")
+    claim = models.CharField(
+        max_length=16, blank=True, db_default="", help_text="Only the worker that knows it may finish the job."
+    )
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text="Waiting: when it may be claimed. Claimed: when the claim runs out."
+    )
+    failure_code = models.CharField(max_length=40, blank=True)
+    failure_reason = models.TextField(blank=True, help_text="A sentence that a curator understands.")
+    state_changed_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        abstract = True
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether its worker has let the claim run out."""
+        return self.state == self.CLAIMED and self.due_at < timezone.now()
+
+
+J = TypeVar("J", bound=Job)
+
+
+# --- The rows -----------------------------------------------------------------------------------------------------
+
+
+def due(rows: QuerySet[J]) -> QuerySet[J]:
+    """Return the rows that may be claimed now."""
+    return rows.filter(state=rows.model.WAITING, due_at__lte=Now())
+
+
+def pending(rows: QuerySet[J]) -> QuerySet[J]:
+    """Return the rows that are still to be finished."""
+    return rows.filter(state__in=(rows.model.WAITING, rows.model.CLAIMED))
+
+
+def claim(rows: QuerySet[J], limit: int = 1) -> list[J]:
+    """Claim rows that are due, the oldest first, those of lost workers included; rows that others lock are left out.
+
+    Args:
+        rows: Not filtered by state, because it is read again after the claim.
+        limit: At most this many.
+
+    Returns:
+        The rows claimed, in the order of their ids; `attempts` counts this one.
+    """
+    reap(rows)
+    with transaction.atomic():
+        ids = _locked(due(rows).order_by("due_at", "pk"), limit)
+        changes = {"claim": secrets.token_hex(8), "attempts": F("attempts") + 1, "due_at": _in(rows.model.LEASE_S)}
+        _move(rows.model._default_manager.filter(pk__in=ids), rows.model.CLAIMED, **changes)
+    return list(rows.filter(pk__in=ids).order_by("pk")) if ids else []
+
+
+def renew(*jobs: J) -> int:
+    """Hold the claims of one batch for longer, from a worker that gets on; return how many are still held."""
+    if not jobs:
+        return 0
+    first = jobs[0]
+    held = type(first)._default_manager.filter(state=first.CLAIMED, claim=first.claim)
+    return held.filter(pk__in=[job.pk for job in jobs]).update(due_at=_in(first.LEASE_S))
+
+
+def finish(job: Job, *, state: str = "", **found: object) -> bool:
+    """Store what was found and end the job, as done or in another final state; return whether it was still held."""
+    return _move(_held(job), state or job.DONE, **found)
+
+
+def fail(job: Job, *, code: str = WORKER_LOST, reason: str = "", is_transient: bool = False) -> bool:
+    """Give a job up for good, or after a transient error leave it for later while it has attempts left.
+
+    Args:
+        job: The claimed job.
+        code: Stable, for programs and counts.
+        reason: A sentence that a curator understands; by default that it never came to an end.
+        is_transient: Whether the error may go away by itself.
+
+    Returns:
+        Whether the claim was still held.
+    """
+    if is_transient and job.attempts < job.MAX_ATTEMPTS:
+        return release(job, wait_s=job.RETRY_S)
+    return _move(_held(job), job.FAILED, failure_code=code, failure_reason=reason or job.LOST)
+
+
+def release(job: Job, *, wait_s: float = 0.0, **changes: object) -> bool:
+    """Leave a job for later; return whether the claim was still held."""
+    return _move(_held(job), job.WAITING, due_at=_in(wait_s), **changes)
+
+
+def reap(rows: QuerySet[J]) -> int:
+    """Let jobs wait again whose claim ran out, and give up those without attempts left; return how many."""
+    model = rows.model
+    with transaction.atomic():
+        ids = _locked(rows.filter(state=model.CLAIMED, due_at__lte=Now()).order_by("pk"))
+        if ids:
+            lost = model._default_manager.filter(pk__in=ids)
+            over = lost.filter(attempts__gte=model.MAX_ATTEMPTS)
+            _move(over, model.FAILED, failure_code=WORKER_LOST, failure_reason=model.LOST)
+            _move(lost.filter(state=model.CLAIMED), model.WAITING, due_at=Now())
+            logger.warning("%d claims on %s ran out.", len(ids), model._meta.verbose_name_plural)
+    return len(ids)
+
+
+def reset(rows: QuerySet[J], state: str = "") -> list[int]:
+    """Let rows be worked on from the beginning, as waiting or in another state; return their ids.
+
+    Of two callers at once the second waits, and finds only what the first has left.
+    """
+    with transaction.atomic():
+        ids = list(rows.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
+        fresh = {"attempts": 0, "failure_code": "", "failure_reason": "", "due_at": Now()}
+        _move(rows.model._default_manager.filter(pk__in=ids), state or rows.model.WAITING, **fresh)
+    return ids
+
+
+@contextmanager
+def released_on_error(jobs: Sequence[Job]) -> Iterator[None]:
+    """Leave the unfinished ones of claimed jobs for later if the block raises: it was not their fault alone."""
+    try:
+        yield
+    except Exception:
+        for job in jobs:
+            fail(job, is_transient=True)
+        raise
+
+
+@contextmanager
+def renewed(job: Job, every_s: float = 5.0) -> Iterator[None]:
+    """Renew a claim from a thread while the block runs, for work that cannot do it between two steps."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(every_s):
+            try:
+                renew(job)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("Could not renew the claim on %s: %s", job, error)
+                connection.close()
+        connection.close()
+
+    thread = threading.Thread(target=beat, name="claim-renewal", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _held(job: J) -> QuerySet[J]:
+    return type(job)._default_manager.filter(pk=job.pk, state=job.CLAIMED, claim=job.claim)
+
+
+def _move(rows: QuerySet[Any], state: str, **changes: object) -> bool:
+    return bool(rows.update(**{"state": state, "claim": "", "state_changed_at": Now(), **changes}))
+
+
+def _locked(rows: QuerySet[J], limit: int | None = None) -> list[int]:
+    # The weaker NO KEY lock does not wait for a transaction that stores a rating or a playlist item of a song.
+    free = rows.select_for_update(of=("self",), skip_locked=True, no_key=True)
+    return list(free.values_list("pk", flat=True)[:limit])
+
+
+def _in(seconds: float) -> Any:
+    # The database's clock alone decides: those of the workers may differ.
+    return Now() + timedelta(seconds=seconds)
+
+
+# --- The kinds of job ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[J]):
+    """A kind of background work.
+
+    Attributes:
+        name: Unique.
+        model: Whose rows are the jobs.
+        task: Name of the Celery task that takes one step; its route decides the queue.
+        rows: Returns the jobs that may be claimed, in whatever state; none while more urgent work waits.
+        step: Claims jobs that are due and works on them.
+        prepare: Called by each tick: makes rows for new work and ends what is obsolete.
+    """
+
+    name: str
+    model: type[J]
+    task: str
+    rows: Callable[[], QuerySet[J]]
+    step: Callable[[], object]
+    prepare: Callable[[], object] = lambda: None
+
+    def claim(self, limit: int = 1, **which: object) -> list[J]:
+        """Claim jobs that are due; where there may be more, wake another worker before this one begins."""
+        jobs = claim(self.rows().filter(**which), limit)
+        if len(jobs) == limit:
+            self.wake()
+        return jobs
+
+    def wake(self) -> None:
+        """Send the message that makes a worker take a step, unless one waits already."""
+        queue = current_app.amqp.router.route({}, self.task)["queue"].name
+        with current_app.connection_for_write() as broker:
+            waiting = broker.default_channel.client.lrange(queue, 0, _MESSAGES_READ - 1)
+        if self.task not in {json.loads(message)["headers"].get("task") for message in waiting}:
+            current_app.send_task(self.task)
+
+    def wake_on_commit(self) -> None:
+        """Wake a worker after the commit; a broker that is away is logged, and the tick comes later."""
+        transaction.on_commit(self.wake, robust=True)
+
+
+_kinds: dict[str, Kind[Any]] = {}
+
+
+def register(kind: Kind[J]) -> Kind[J]:
+    """Make a kind known to the tick; the first ones registered are woken first."""
+    _kinds[kind.name] = kind
+    return kind
+
+
+def kinds() -> list[Kind[Any]]:
+    """Return all kinds of job."""
+    return list(_kinds.values())
+
+
+def run(name: str) -> None:
+    """Take one step of a kind, then wake whatever is due: that kind again, or one that made way for it."""
+    _kinds[name].step()
+    _wake_due()
+
+
+def tick() -> None:
+    """Find what was lost: claims that ran out, and rows that wait while no message does."""
+    for kind in kinds():
+        try:
+            kind.prepare()
+            reap(kind.model._default_manager.all())
+        except Exception:
+            # The other kinds must not stand still with this one.
+            logger.exception("The tick of %s failed.", kind.name)
+    _wake_due()
+
+
+def _wake_due() -> None:
+    for kind in kinds():
+        if due(kind.rows()).exists():
+            kind.wake()
