@@ -97,6 +97,7 @@ class Song(Job):
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    tags_changed_at = models.DateTimeField(null=True, blank=True, help_text="When a curator last changed its tags.")
 
     search = SearchVectorField(null=True, editable=False)
 
@@ -107,6 +108,18 @@ class Song(Job):
             models.Index(fields=["state", "due_at"], name="song_state_due"),
             models.Index(fields=["title", "-id"], name="song_by_title"),
             models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
+            models.Index(
+                fields=["-tags_changed_at"],
+                condition=models.Q(tags_changed_at__isnull=False),
+                name="song_tags_changed_newest",
+            ),
+            # Whether the songs of a list are still the same is read from this alone.
+            models.Index(
+                fields=["id"],
+                include=["tags_changed_at"],
+                condition=models.Q(tags_changed_at__isnull=False),
+                name="song_tags_changed",
+            ),
         ]
 
     def __str__(self) -> str:

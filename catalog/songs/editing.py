@@ -157,7 +157,10 @@ def _songs_write(
         return None
     # A new artist takes the album along: albums of the same title by two artists are two rows.
     fields = {field for each in differing.values() for field in each} | ({"album"} if moved else set())
-    rows_update(changed, sorted(fields))
+    now = timezone.now()
+    for song in changed:
+        song.tags_changed_at = now
+    rows_update(changed, [*sorted(fields), "tags_changed_at"])
     unused_remove(*left)
     if is_undo:
         return change
