@@ -60,9 +60,9 @@ class SongViewSet(SongEditMixin, viewsets.ReadOnlyModelViewSet[Song]):
 
 
 class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):
-    """What each model version said of each song."""
+    """What each model version said of each song, and what counts."""
 
-    queryset = EmotionEstimate.objects.order_by("-id")
+    queryset = EmotionEstimate.objects.with_effective().order_by("-id")
     serializer_class = EstimateSerializer
     filterset_class = EstimateFilter
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import django_filters
 from django.db.models import QuerySet
 
@@ -11,6 +13,7 @@ from catalog.songs.search import prefix_query
 from emotion.choices import quadrant_name_choices
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
+from emotion.selectors import songs_in_quadrant
 
 _QUADRANTS = quadrant_name_choices()
 
@@ -31,7 +34,7 @@ class SongFilter(django_filters.FilterSet):
 
     def filter_quadrant(self, songs: QuerySet[Song], name: str, value: str) -> QuerySet[Song]:
         """Keep the songs whose current estimate is in a quadrant."""
-        return songs.filter(estimates__is_current=True, estimates__quadrant=Quadrant[value].value)
+        return songs_in_quadrant(songs, Quadrant[value])
 
     def filter_query(self, songs: QuerySet[Song], name: str, value: str) -> QuerySet[Song]:
         """Keep the songs that match words by full text."""
@@ -50,6 +53,6 @@ class EstimateFilter(django_filters.FilterSet):
         model = EmotionEstimate
         fields = ["model_version", "is_current"]
 
-    def filter_quadrant(self, estimates: QuerySet[EmotionEstimate], name: str, value: str) -> QuerySet[EmotionEstimate]:
-        """Keep the estimates in a quadrant."""
-        return estimates.filter(quadrant=Quadrant[value].value)
+    def filter_quadrant(self, estimates: QuerySet[Any], name: str, value: str) -> QuerySet[Any]:
+        """Keep the estimates of which a quadrant counts, read `with_effective`."""
+        return estimates.filter(effective_quadrant=Quadrant[value].value)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Greatest, Least, Now
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from catalog.core.claims import Job, JobState
 from catalog.models import Song, SongChange
 from emotion.choices import quadrant_choices
-from emotion.inference.quadrants import Quadrant, confidence_of
+from emotion.inference.quadrants import (
+    CURATOR_CONFIDENCE,
+    INSIDE,
+    MODEL_CONFIDENCE_MAX,
+    Quadrant,
+)
 
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
@@ -76,8 +83,65 @@ class ModelVersion(models.Model):
         return self.folder / f"{self.version}.predictions.npz"
 
 
+# What counts of a song: the model's answer, or a curator's override while one stands.
+EFFECTIVE = ("effective_quadrant", "effective_valence", "effective_arousal", "effective_confidence", "is_overridden")
+
+
+class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
+    """Estimates with what counts beside what the model said."""
+
+    def with_effective(self) -> models.QuerySet[Any]:
+        """Annotate `effective_quadrant`, `_valence`, `_arousal`, `_confidence` and `is_overridden`.
+
+        This alone decides which value counts. An overridden point is the model's, moved just inside the curator's
+        quadrant where it lies outside; an override has no probability and counts as 1.
+        """
+        overridden = models.Q(override__quadrant__isnull=False)
+        probabilities = (models.F(f"p_q{quadrant.value}") for quadrant in Quadrant)
+        # The type checker knows nothing of the names that this adds to the model's.
+        estimates: models.QuerySet[Any] = self
+        return estimates.alias(
+            override=models.FilteredRelation("song__overrides", condition=models.Q(song__overrides__is_current=True))
+        ).annotate(
+            effective_quadrant=effective_quadrant(),
+            effective_valence=_just_inside("valence", axis=0),
+            effective_arousal=_just_inside("arousal", axis=1),
+            effective_confidence=models.Case(
+                models.When(overridden, then=_number(CURATOR_CONFIDENCE)),
+                default=Least(Greatest(*probabilities), _number(MODEL_CONFIDENCE_MAX)),
+            ),
+            is_overridden=models.ExpressionWrapper(overridden, output_field=models.BooleanField()),
+        )
+
+
+def effective_quadrant(estimate: str = "") -> Coalesce:
+    """Return the quadrant that counts, where `override` is joined.
+
+    Args:
+        estimate: the way to the estimate, such as `estimates__`.
+    """
+    return Coalesce("override__quadrant", f"{estimate}quadrant")
+
+
+def _just_inside(name: str, *, axis: int) -> models.Case:
+    high = [quadrant.value for quadrant in Quadrant if quadrant.corner[axis] > 0]
+    return models.Case(
+        models.When(override__quadrant=None, then=models.F(name)),
+        models.When(override__quadrant__in=high, then=Greatest(models.F(name), _number(INSIDE))),
+        default=Least(models.F(name), _number(-INSIDE)),
+    )
+
+
+def _number(value: float) -> models.Value:
+    return models.Value(value, output_field=models.FloatField())
+
+
 class EmotionEstimate(models.Model):
-    """The perceived emotion of one song by one model version; at most one estimate of a song is current."""
+    """What one model version says of the perceived emotion of one song; at most one estimate of a song is current.
+
+    The columns are the model's and nobody overwrites them. Readers of what counts use the `effective_*` values, which
+    `with_effective()` brings along; without it the first of them costs a query.
+    """
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="estimates")
     model_version = models.CharField(max_length=80)
@@ -90,14 +154,6 @@ class EmotionEstimate(models.Model):
     p_q4 = models.FloatField()
     valence = models.FloatField(help_text="Perceived, -1 to 1.")
     arousal = models.FloatField(help_text="Perceived, -1 to 1.")
-    heard_quadrant = models.PositiveSmallIntegerField(
-        choices=quadrant_choices(),
-        null=True,
-        blank=True,
-        help_text="What the model said, kept while a curator's word serves in its place.",
-    )
-    heard_valence = models.FloatField(null=True, blank=True)
-    heard_arousal = models.FloatField(null=True, blank=True)
     embedding_bytes = models.BinaryField(help_text="float32, little-endian, L2-normalised.")
 
     window_start_s = models.FloatField()
@@ -109,9 +165,11 @@ class EmotionEstimate(models.Model):
     decode_ms = models.FloatField()
     mel_ms = models.FloatField()
     network_ms = models.FloatField(help_text="The batch's time divided by its size.")
-    heard_at = models.DateTimeField(db_default=Now(), help_text="When the model did; curators do not change it.")
+    analysed_at = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = EstimateQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
@@ -127,7 +185,9 @@ class EmotionEstimate(models.Model):
             ),
             # Whoever searches songs asks for those that are newer than the index.
             models.Index(fields=["-updated_at"], condition=models.Q(is_current=True), name="estimate_current_newest"),
-            models.Index(fields=["-heard_at"], condition=models.Q(is_current=True), name="estimate_current_heard"),
+            models.Index(
+                fields=["-analysed_at"], condition=models.Q(is_current=True), name="estimate_current_analysed"
+            ),
             # Whether the songs of a list are still there and still the same is read from this alone.
             models.Index(
                 fields=["song"],
@@ -147,23 +207,38 @@ class EmotionEstimate(models.Model):
 
     @property
     def confidence(self) -> float:
-        """Probability of the quadrant that serves; 1.0, which no model reaches, when a curator set it."""
-        return confidence_of(max(self.probabilities), is_set=self.is_set)
+        """Probability of the model's quadrant, below 1."""
+        return min(max(self.probabilities), MODEL_CONFIDENCE_MAX)
 
-    @property
-    def is_set(self) -> bool:
-        """Whether a curator's word serves in place of the model's."""
-        return self.heard_quadrant is not None
+    # An annotation of the same name takes the place of each of these.
+    @cached_property
+    def effective_quadrant(self) -> int:
+        """The quadrant that counts, 1 to 4."""
+        return int(self._effective["effective_quadrant"])
 
-    @property
-    def heard(self) -> Quadrant:
-        """The quadrant that the model heard, whatever serves."""
-        return Quadrant(self.quadrant if self.heard_quadrant is None else self.heard_quadrant)
+    @cached_property
+    def effective_valence(self) -> float:
+        """The valence that counts, in [-1, 1]."""
+        return float(self._effective["effective_valence"])
 
-    @property
-    def heard_confidence(self) -> float:
-        """Probability of the quadrant that the model heard."""
-        return max(self.probabilities)
+    @cached_property
+    def effective_arousal(self) -> float:
+        """The arousal that counts, in [-1, 1]."""
+        return float(self._effective["effective_arousal"])
+
+    @cached_property
+    def effective_confidence(self) -> float:
+        """Probability of the quadrant that counts; 1.0, which no model reaches, when a curator set it."""
+        return float(self._effective["effective_confidence"])
+
+    @cached_property
+    def is_overridden(self) -> bool:
+        """Whether a curator's override counts in place of the model's answer."""
+        return bool(self._effective["is_overridden"])
+
+    @cached_property
+    def _effective(self) -> dict[str, Any]:
+        return EmotionEstimate.objects.with_effective().values(*EFFECTIVE).get(pk=self.pk)
 
     @property
     def embedding(self) -> NDArray[np.float32]:
@@ -365,25 +440,28 @@ class PerceivedLabel(models.Model):
 
 
 class QuadrantOverride(models.Model):
-    """A curator's word on one song, or that the model's own serves again; the last row of a song is the one that holds.
+    """A curator's word on one song, or that the model's answer counts again; at most one row of a song is current.
 
-    It outlives estimates: whatever model hears the song next, its current estimate serves the curator's quadrant.
+    It outlives estimates: whatever model analyses the song next, the curator's quadrant counts.
     """
 
-    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="overrides")
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="overrides", db_index=False)
     change = models.ForeignKey(SongChange, on_delete=models.CASCADE, related_name="overrides")
     quadrant = models.PositiveSmallIntegerField(
-        choices=quadrant_choices(), null=True, blank=True, help_text="Empty: the model's own serves again."
+        choices=quadrant_choices(), null=True, blank=True, help_text="Empty: the model's answer counts again."
     )
     before = models.PositiveSmallIntegerField(
         choices=quadrant_choices(),
         null=True,
         blank=True,
-        help_text="What served before; empty when the song had no tag.",
+        help_text="What counted before; empty when the song had no tag.",
     )
-    was_set = models.BooleanField(default=False, help_text="Whether what served before was a curator's word.")
+    was_set = models.BooleanField(default=False, help_text="Whether what counted before was a curator's word.")
     note = models.CharField(max_length=300, blank=True)
     is_current = models.BooleanField(default=True)
+    changed_at = models.DateTimeField(
+        auto_now=True, help_text="When it was said, or last became or ceased to be current: the index goes by it."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -392,6 +470,10 @@ class QuadrantOverride(models.Model):
                 fields=["song"], condition=models.Q(is_current=True), name="override_one_current_per_song"
             ),
         ]
+        indexes = [
+            models.Index(fields=["song", "-changed_at"], name="override_by_song"),
+            models.Index(fields=["-changed_at"], name="override_newest"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.song_id}: {Quadrant(self.quadrant).name if self.quadrant else 'as heard'}"
+        return f"{self.song_id}: {Quadrant(self.quadrant).name if self.quadrant else 'as the model says'}"

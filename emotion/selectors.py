@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Count, Max, Prefetch, QuerySet
+from django.db.models import Count, FilteredRelation, Max, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from emotion.curves.curve import spread
 from emotion.curves.curve import times_s as curve_times_s
 from emotion.curves.sections import Section, sections, sentence
 from emotion.exceptions import CurveFailed, CurveNotFound, LabelNotFound
+from emotion.inference.quadrants import Quadrant
 from emotion.models import (
     AnalysisWorker,
     AttentionMap,
@@ -32,6 +33,7 @@ from emotion.models import (
     Reanalysis,
     ReanalysisItem,
     Waveform,
+    effective_quadrant,
 )
 
 WORKER_ALIVE_S = 30
@@ -89,7 +91,7 @@ def _most_made() -> tuple[str, int]:
 
 def current_estimate(song: Song) -> EmotionEstimate | None:
     """Return the current estimate of a song, if it has one."""
-    return song.estimates.filter(is_current=True).first()
+    return song.estimates.filter(is_current=True).with_effective().first()
 
 
 def workers_alive() -> list[AnalysisWorker]:
@@ -111,9 +113,9 @@ def throughput(minutes: int = 10) -> float:
     """Return songs tagged per minute over the last `minutes`, counted from the first of them."""
     now = timezone.now()
     times = list(
-        EmotionEstimate.objects.filter(is_current=True, heard_at__gte=now - timedelta(minutes=minutes))
-        .order_by("heard_at")
-        .values_list("heard_at", flat=True)
+        EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
+        .order_by("analysed_at")
+        .values_list("analysed_at", flat=True)
     )
     if not times:
         return 0.0
@@ -123,8 +125,39 @@ def throughput(minutes: int = 10) -> float:
 
 def songs_with_estimates() -> QuerySet[Song]:
     """Return songs, newest first, each with its current estimate (or none) in the list `current_estimates`."""
-    current = Prefetch("estimates", EmotionEstimate.objects.filter(is_current=True), to_attr="current_estimates")
-    return Song.objects.select_related("artist", "album").prefetch_related(current).order_by("-id")
+    return Song.objects.select_related("artist", "album").prefetch_related(current_estimates()).order_by("-id")
+
+
+def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:
+    """Return what brings along the current estimate of songs in the list `current_estimates`, and what counts of it.
+
+    Args:
+        lookup: the way from the rows that are read to the estimates, such as `song__estimates`.
+    """
+    current = EmotionEstimate.objects.filter(is_current=True).with_effective()
+    return Prefetch(lookup, current, to_attr="current_estimates")
+
+
+def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Song]:
+    """Keep the songs of which a quadrant counts."""
+    override = FilteredRelation("overrides", condition=Q(overrides__is_current=True))
+    tagged = songs.filter(estimates__is_current=True).alias(override=override)
+    return tagged.alias(counts=effective_quadrant("estimates__")).filter(counts=quadrant.value)
+
+
+def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
+    """Count the songs of which a quadrant counts: those of the model, corrected by the few that are overridden.
+
+    An index has the model's quadrants; to count `songs_in_quadrant`, every estimate is read.
+    """
+    songs = songs.order_by()
+    n_by_model = songs.filter(estimates__is_current=True, estimates__quadrant=quadrant.value).count()
+    overridden = songs.filter(estimates__is_current=True, overrides__is_current=True, overrides__quadrant__isnull=False)
+    moved = overridden.aggregate(
+        away=Count("pk", filter=Q(estimates__quadrant=quadrant.value)),
+        here=Count("pk", filter=Q(overrides__quadrant=quadrant.value)),
+    )
+    return n_by_model - int(moved["away"]) + int(moved["here"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from django.urls import reverse
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from numpy.typing import NDArray
 from rest_framework import serializers
 
@@ -31,15 +31,27 @@ class AlbumSerializer(serializers.ModelSerializer[Album]):
         fields = ["id", "title"]
 
 
+@extend_schema_serializer(deprecate_fields=["heard"])
 class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
-    """The perceived emotion of one song by one model version."""
+    """What one model version says of one song, and what counts: that, or a curator's override."""
 
-    quadrant = serializers.SerializerMethodField(help_text="Q1 to Q4.")
+    quadrant = serializers.SerializerMethodField(help_text="The quadrant that counts, Q1 to Q4.")
     set_by_curator = serializers.BooleanField(
-        source="is_set", read_only=True, help_text="Whether a curator's word serves in place of the model's."
+        source="is_overridden", read_only=True, help_text="Whether a curator's word counts in place of the model's."
     )
-    heard = serializers.CharField(source="heard.name", read_only=True, help_text="What the model heard, Q1 to Q4.")
-    probabilities = serializers.SerializerMethodField(help_text="Calibrated, by quadrant.")
+    valence = serializers.FloatField(
+        source="effective_valence", read_only=True, help_text="The valence that counts, -1 to 1."
+    )
+    arousal = serializers.FloatField(
+        source="effective_arousal", read_only=True, help_text="The arousal that counts, -1 to 1."
+    )
+    model_quadrant = serializers.SerializerMethodField(help_text="What the model says, Q1 to Q4.")
+    model_valence = serializers.FloatField(source="valence", read_only=True)
+    model_arousal = serializers.FloatField(source="arousal", read_only=True)
+    heard = serializers.SerializerMethodField(
+        method_name="get_model_quadrant", help_text="Use `model_quadrant`; goes with the release after 0.2.0."
+    )
+    probabilities = serializers.SerializerMethodField(help_text="The model's, calibrated, by quadrant.")
 
     class Meta:
         model = EmotionEstimate
@@ -50,10 +62,13 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
             "is_current",
             "quadrant",
             "set_by_curator",
-            "heard",
-            "probabilities",
             "valence",
             "arousal",
+            "model_quadrant",
+            "model_valence",
+            "model_arousal",
+            "heard",
+            "probabilities",
             "window_start_s",
             "window_s",
             "is_partial",
@@ -67,7 +82,11 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
         read_only_fields = fields
 
     def get_quadrant(self, estimate: EmotionEstimate) -> str:
-        """The quadrant's name."""
+        """The name of the quadrant that counts."""
+        return Quadrant(estimate.effective_quadrant).name
+
+    def get_model_quadrant(self, estimate: EmotionEstimate) -> str:
+        """The name of the model's quadrant."""
         return Quadrant(estimate.quadrant).name
 
     def get_probabilities(self, estimate: EmotionEstimate) -> dict[str, float]:

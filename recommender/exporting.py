@@ -68,7 +68,7 @@ def _track(item: PlaylistItem, site: str) -> Track:
         album=song.album.title if song.album else "",
         duration_s=song.duration_s,
         reason=item.reason,
-        valence=estimate.valence if estimate else None,
-        arousal=estimate.arousal if estimate else None,
-        quadrant=Quadrant(estimate.quadrant).name if estimate else "",
+        valence=estimate.effective_valence if estimate else None,
+        arousal=estimate.effective_arousal if estimate else None,
+        quadrant=Quadrant(estimate.effective_quadrant).name if estimate else "",
     )

@@ -179,14 +179,15 @@ def _mood_of(wish: Wish) -> Point | None:
 
 def _anchor(song_id: int, index: SongIndex) -> _Anchor | None:
     """Return the song a list is around; None when it is gone or was never analysed."""
-    estimate = EmotionEstimate.objects.filter(is_current=True, song_id=song_id).select_related("song").first()
+    current = EmotionEstimate.objects.filter(is_current=True, song_id=song_id).with_effective()
+    estimate = current.select_related("song").first()
     if estimate is None:
         return None
     return _Anchor(
         title=estimate.song.title,
         song_id=song_id,
         embedding=embedding_matrix([estimate], index)[0],
-        perceived=np.asarray([(estimate.valence, estimate.arousal)], np.float64),
+        perceived=np.asarray([(estimate.effective_valence, estimate.effective_arousal)], np.float64),
     )
 
 

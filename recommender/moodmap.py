@@ -15,12 +15,12 @@ from statistics import fmean, stdev
 from typing import NamedTuple
 
 from django.contrib.auth.models import User
-from django.db.models import FilteredRelation, Q
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from catalog.models import artist_shown
+from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.felt_model.model import ListenerModel
 from recommender.listener.current_prior import current_prior
@@ -160,14 +160,15 @@ def mood_map(user: User) -> MoodMap:
 
 def rated_songs(user: User) -> list[RatedSong]:
     """Return a listener's ratings, the latest change first, each with the song's place on the plane as of now."""
-    now = FilteredRelation("song__estimates", condition=Q(song__estimates__is_current=True))
-    rows = FeltRating.objects.filter(listener=user).annotate(now=now).order_by("-updated_at", "-pk")
+    current = EmotionEstimate.objects.filter(is_current=True, song__felt_ratings__listener=user).with_effective()
+    points = current.values_list("song_id", "effective_valence", "effective_arousal")
+    perceived = {song_id: _point(valence, arousal) for song_id, valence, arousal in points}
+    rows = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-pk")
     fields = ("pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal")
-    estimate = ("now__valence", "now__arousal")
     said = ("felt_nothing", "liked", "created_at", "updated_at")
     return [
-        RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), _point(pv, pa), *rest)
-        for pk, song_id, title, artist, fv, fa, pv, pa, *rest in rows.values_list(*fields, *estimate, *said)
+        RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), perceived.get(song_id), *rest)
+        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *said)
     ]
 
 

@@ -6,8 +6,10 @@ Songs come with `current_estimates`, a list with the current estimate or nothing
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import NamedTuple, overload
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
@@ -21,6 +23,12 @@ from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
+from emotion.selectors import (
+    current_estimate,
+    current_estimates,
+    songs_in_quadrant,
+    songs_in_quadrant_count,
+)
 from recommender.exceptions import (
     MoodNotFound,
     PlaylistItemNotFound,
@@ -132,14 +140,14 @@ def shared_songs(playlist: Playlist) -> list[SharedSong]:
 
 
 def _public_reason(estimate: EmotionEstimate | None) -> str:
-    return public_reason(Quadrant(estimate.quadrant), estimate.confidence) if estimate else ""
+    return public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence) if estimate else ""
 
 
 def _estimate_of(song: Song) -> EmotionEstimate | None:
     """Return the current estimate, which the selector of the song brought along or not."""
     found: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
     if found is None:
-        return EmotionEstimate.objects.filter(song=song, is_current=True).first()
+        return current_estimate(song)
     return found[0] if found else None
 
 
@@ -234,8 +242,12 @@ def quadrant_counts() -> dict[Quadrant, int]:
     # Few songs failed. Left out by their ids, the others are counted from an index, where a join reads every song.
     failed = Song.objects.filter(state=Song.State.FAILED).values("pk")
     playable = EmotionEstimate.objects.filter(is_current=True).exclude(song_id__in=failed)
-    found = dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk")))
-    return {quadrant: found.get(quadrant.value, 0) for quadrant in Quadrant}
+    found = Counter(dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk"))))
+    overridden = playable.with_effective().filter(is_overridden=True).order_by()
+    for by_model, by_curator, n in overridden.values_list("quadrant", "effective_quadrant").annotate(n=Count("pk")):
+        found[by_model] -= n
+        found[by_curator] += n
+    return {quadrant: found[quadrant.value] for quadrant in Quadrant}
 
 
 def songs_browse(
@@ -258,19 +270,21 @@ def songs_browse(
         sort: a key of `catalog.selectors.SORTS`; empty for the best match, or the newest when nothing was typed.
     """
     songs = song_search(query=query, artist_id=artist_id, genre=genre, decade=decade, sort=sort)
-    if quadrant is not None:
-        tagged = EmotionEstimate.objects.filter(is_current=True, quadrant=quadrant.value)
-        songs = songs.filter(pk__in=tagged.values("song_id"))
-    return SongsFound(songs, is_ranked=bool(query.strip()) and not sort)
+    is_ranked = bool(query.strip()) and not sort
+    if quadrant is None:
+        return SongsFound(songs, songs.count, is_ranked=is_ranked)
+    count = partial(songs_in_quadrant_count, songs, quadrant)
+    return SongsFound(songs_in_quadrant(songs, quadrant), count, is_ranked=is_ranked)
 
 
 class SongsFound:
     """Songs in an order, read a page at a time, each with `current_estimates`; a paginator takes it for a list."""
 
-    def __init__(self, songs: QuerySet[Song], *, is_ranked: bool = False) -> None:
+    def __init__(self, songs: QuerySet[Song], count: Callable[[], int], *, is_ranked: bool = False) -> None:
         # What a row needs is read for the rows of one page only: joins and wide rows of all that is skipped before it
         # cost ten times as much at 100,000 songs.
         self._ids = songs.values_list("pk", flat=True)
+        self._count = count
         self._is_ranked = is_ranked
 
     def __len__(self) -> int:
@@ -278,7 +292,7 @@ class SongsFound:
 
     @cached_property
     def _n(self) -> int:
-        return self._ids.count()
+        return self._count()
 
     @overload
     def __getitem__(self, part: int) -> Song: ...
@@ -309,14 +323,15 @@ def song_heard(pk: int, k: int = 6) -> SongHeard:
     own = Q(song_id=pk)
     # A song that is analysed anew goes on being played, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
-    estimates = EmotionEstimate.objects.filter(own | alike).select_related("song__artist", "song__album")
+    estimates = EmotionEstimate.objects.filter(own | alike).with_effective()
+    estimates = estimates.select_related("song__artist", "song__album")
     hearings, by_id = [], {}
     for estimate in estimates.defer("embedding_bytes").order_by("-is_current", "-id"):
         if estimate.song_id == pk:
             hearings.append(estimate)
         else:
             by_id[estimate.song_id] = estimate
-            estimate.song.current_estimates = [estimate]  # type: ignore[attr-defined]
+            estimate.song.current_estimates = [estimate]
     current = bool(hearings) and hearings[0].is_current
     similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k] if current else []
     return SongHeard(hearings, similar)
@@ -325,18 +340,13 @@ def song_heard(pk: int, k: int = 6) -> SongHeard:
 def songs_in_order(song_ids: list[int]) -> list[Song]:
     """Return songs in the order of their ids, each with `current_estimates`; those that are gone are left out."""
     songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album")
-    by_id = {song.pk: song for song in songs.prefetch_related(_current_estimates())}
+    by_id = {song.pk: song for song in songs.prefetch_related(current_estimates())}
     return [by_id[song_id] for song_id in song_ids if song_id in by_id]
-
-
-def _current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:
-    current = EmotionEstimate.objects.filter(is_current=True)
-    return Prefetch(lookup, queryset=current, to_attr="current_estimates")
 
 
 def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
     songs = PlaylistItem.objects.select_related("song__artist", "song__album").order_by("position")
-    return Prefetch("items", queryset=songs.prefetch_related(_current_estimates("song__estimates")))
+    return Prefetch("items", queryset=songs.prefetch_related(current_estimates("song__estimates")))
 
 
 class Hanging(NamedTuple):

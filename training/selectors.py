@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Case, Count, Prefetch, Q, QuerySet, When
-from django.db.models.functions import Coalesce, TruncWeek
+from django.db.models import Case, Count, F, Prefetch, Q, QuerySet, When
+from django.db.models.functions import TruncWeek
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -73,12 +73,11 @@ class Agreement:
 
 
 def listeners_agreement() -> Agreement:
-    """Compare perceived labels with what the model heard in the same songs, also where a curator's word serves."""
-    heard = Coalesce("song__estimates__heard_quadrant", "song__estimates__quadrant")
+    """Compare perceived labels with what the model says of the same songs, also where a curator overrode it."""
     labels = PerceivedLabel.objects.order_by().filter(song__estimates__is_current=True)
     counted = labels.aggregate(
         labels=Count("pk"),
-        agreeing=Count("pk", filter=Q(quadrant=heard)),
+        agreeing=Count("pk", filter=Q(quadrant=F("song__estimates__quadrant"))),
         raters=Count("rater", distinct=True),
         songs=Count("song", distinct=True),
     )
@@ -100,15 +99,15 @@ class AgreementWeek:
 
 
 def agreement_by_week(weeks: int = 26) -> list[AgreementWeek]:
-    """Compare what people said lately with what the model heard, week by week, the oldest first; weeks without labels
+    """Compare what people said lately with what the model says, week by week, the oldest first; weeks without labels
     are left out.
     """
-    heard = Coalesce("song__estimates__heard_quadrant", "song__estimates__quadrant")
     labels = PerceivedLabel.objects.order_by().filter(
         song__estimates__is_current=True, updated_at__gte=timezone.now() - timedelta(weeks=weeks)
     )
     rows = labels.annotate(begins=TruncWeek("updated_at")).values_list("begins")
-    counted = rows.annotate(labels=Count("pk"), agreeing=Count("pk", filter=Q(quadrant=heard))).order_by("begins")
+    agreeing = Count("pk", filter=Q(quadrant=F("song__estimates__quadrant")))
+    counted = rows.annotate(labels=Count("pk"), agreeing=agreeing).order_by("begins")
     return [AgreementWeek(*row) for row in counted]
 
 

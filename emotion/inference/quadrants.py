@@ -101,7 +101,7 @@ def valence_arousal_from_probabilities(
 
 
 # How far inside its quadrant a point is moved that had been outside: a page's two decimals still show it.
-_INSIDE = 0.01
+INSIDE = 0.01
 
 
 def nearest_in_quadrant(
@@ -119,21 +119,11 @@ def nearest_in_quadrant(
     """
     signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
     return (
-        signs[..., 0] * np.maximum(signs[..., 0] * valence, _INSIDE),
-        signs[..., 1] * np.maximum(signs[..., 1] * arousal, _INSIDE),
+        signs[..., 0] * np.maximum(signs[..., 0] * valence, INSIDE),
+        signs[..., 1] * np.maximum(signs[..., 1] * arousal, INSIDE),
     )
 
 
-# A person's word is no probability. Where a number is wanted it is 1, and a model is never so sure.
-PERSONS_WORD = 1.0
-_MODELS_SUREST = 0.9999
-
-
-def confidence_of(probability: float, *, is_set: bool) -> float:
-    """Return how sure a quadrant is, in [0, 1].
-
-    Args:
-        probability: of the model's quadrant.
-        is_set: whether a curator's word serves in place of the model's.
-    """
-    return PERSONS_WORD if is_set else min(probability, _MODELS_SUREST)
+# A curator's word is no probability. Where a number is wanted it is 1, and a model is never so sure.
+CURATOR_CONFIDENCE = 1.0
+MODEL_CONFIDENCE_MAX = 0.9999

@@ -23,8 +23,12 @@ from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
-from emotion.services.analysis import BATCH_SIZE, estimate_upsert, fail_unreadable
-from emotion.services.overrides import estimates_settle, songs_hold
+from emotion.services.analysis import (
+    BATCH_SIZE,
+    estimate_upsert,
+    fail_unreadable,
+    songs_hold,
+)
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
@@ -184,9 +188,8 @@ def _estimates_adopt(model_version: str) -> list[int]:
     song_ids = list(known.values_list("song_id", flat=True))
     songs_hold(song_ids)
     EmotionEstimate.objects.filter(song_id__in=song_ids, is_current=True).update(is_current=False)
-    # The time makes the index see them: it looks for what is newer than itself.
+    # An update in SQL passes by auto_now.
     known.filter(song_id__in=song_ids).update(is_current=True, updated_at=timezone.now())
-    estimates_settle(song_ids=song_ids)
     return song_ids
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.db.models import F, FloatField, Q, QuerySet
+from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import UNKNOWN_ARTIST, Song
 from catalog.selectors import PENDING_STATES, song_search
 from emotion.choices import quadrant_choices
-from emotion.selectors import songs_with_estimates
+from emotion.inference.quadrants import Quadrant
+from emotion.models import QuadrantOverride
+from emotion.selectors import songs_in_quadrant, songs_with_estimates
 
 # Below this the model itself would bet against its answer.
 UNSURE_BELOW = 0.5
@@ -129,16 +131,14 @@ def _matching(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
 
 def _by_estimate(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
     """Limit and order by what the current estimate says."""
-    current: dict[str, Any] = {}
+    sure = asked.get("sure")
     if "quadrant" in asked:
-        current["estimates__quadrant"] = asked["quadrant"]
-    if "sure" in asked:
-        current["estimates__heard_quadrant__isnull"] = asked["sure"] == "unsure"
-    by_sureness = asked.get("sort") == "unsure" or asked.get("sure") == "unsure"
-    if current or by_sureness:
-        songs = songs.filter(estimates__is_current=True, **current)
-    if by_sureness:
-        songs = songs.annotate(surest=_SUREST)
-    if asked.get("sure") == "unsure":
+        songs = songs_in_quadrant(songs, Quadrant(asked["quadrant"]))
+    if sure is not None or asked.get("sort") == "unsure":
+        songs = songs.filter(estimates__is_current=True).annotate(surest=_SUREST)
+    if sure is not None:
+        standing = QuadrantOverride.objects.filter(song=OuterRef("pk"), is_current=True, quadrant__isnull=False)
+        songs = songs.filter(Exists(standing) if sure == "set" else ~Exists(standing))
+    if sure == "unsure":
         songs = songs.filter(Q(surest__lt=UNSURE_BELOW))
     return songs.order_by(*SORTS.get(asked.get("sort", ""), ("-pk",)))

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import EditConflict, TooManySongs
@@ -86,7 +85,7 @@ def library_edit(
     if change is not None:
         SongChange.objects.filter(pk=change.pk).update(n_songs=len(changed))
         change.n_songs = len(changed)
-        _estimates_announce(changed)
+        _songs_announce(changed)
     return change
 
 
@@ -105,7 +104,7 @@ def library_undo(*, change: SongChange, editor: User) -> Kept:
     _undone, left = overrides_undo(change=change)
     for song_id in left:
         kept.setdefault(song_id, []).append("quadrant")
-    _estimates_announce(ids)
+    _songs_announce(ids)
     return kept
 
 
@@ -116,8 +115,7 @@ def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], word: Word | Non
         raise EditConflict(other)
 
 
-def _estimates_announce(song_ids: Iterable[int]) -> None:
-    """Make the index look at songs again: it goes by the time of their estimates, and holds their tags as well."""
+def _songs_announce(song_ids: Iterable[int]) -> None:
+    """Make the index look whether it is due: it holds tags and quadrants."""
     ids = sorted(song_ids)
-    EmotionEstimate.objects.filter(song__in=ids, is_current=True).update(updated_at=timezone.now())
     transaction.on_commit(lambda: song_analysed.send_robust(sender=EmotionEstimate, song_ids=ids))

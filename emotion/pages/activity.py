@@ -80,7 +80,7 @@ def _read(step_s: int, n_steps: int) -> Activity:
     return Activity(
         since=since,
         step_s=step_s,
-        tagged=_by_step(tagged, "heard_at", since, step_s, n_steps),
+        tagged=_by_step(tagged, "analysed_at", since, step_s, n_steps),
         waiting=queue_lengths(
             Song.objects.filter(state__in=PENDING_STATES).count(),
             came=_by_step(Song.objects.all(), "created_at", since, step_s, n_steps),

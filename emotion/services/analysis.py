@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ from catalog.models import Song
 from catalog.songs.states import songs_queue_unannounced
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import estimates_settle, songs_hold
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
@@ -77,7 +77,7 @@ def fail_unreadable(job: Job, path: Path, error: AudioUnreadableError) -> bool:
 
 
 def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:
-    """Store what one model version says of a song, and make it the current estimate; a curator's word still serves."""
+    """Store what one model version says of a song, and make it the current estimate."""
     songs_hold([song.pk])
     version = predictor.card.version
     song.estimates.filter(is_current=True).exclude(model_version=version).update(is_current=False)
@@ -94,9 +94,6 @@ def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor)
             "p_q4": p4,
             "valence": prediction.valence,
             "arousal": prediction.arousal,
-            "heard_quadrant": None,
-            "heard_valence": None,
-            "heard_arousal": None,
             "embedding_bytes": prediction.embedding.astype("<f4").tobytes(),
             "window_start_s": prediction.window_start_s,
             "window_s": prediction.window_s,
@@ -106,9 +103,13 @@ def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor)
             "decode_ms": prediction.decode_ms,
             "mel_ms": prediction.mel_ms,
             "network_ms": prediction.network_ms,
-            "heard_at": timezone.now(),
+            "analysed_at": timezone.now(),
         },
     )
-    if estimates_settle(song_ids=[song.pk]):
-        estimate.refresh_from_db()
     return estimate
+
+
+def songs_hold(song_ids: Collection[int]) -> None:
+    """Lock songs until the transaction ends, so that one worker at a time makes an estimate of theirs current."""
+    rows = Song.objects.filter(pk__in=song_ids).order_by("pk").select_for_update(of=("self",), no_key=True)
+    list(rows.values_list("pk", flat=True))

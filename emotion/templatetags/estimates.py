@@ -22,8 +22,8 @@ class HasSong(Protocol):
 def estimates_of(rows: Iterable[HasSong]) -> dict[int, EmotionEstimate]:
     """Return the current estimates of the songs of these rows, by the number of the song."""
     ids = {row.song_id for row in rows if row.song_id is not None}
-    found = EmotionEstimate.objects.filter(song_id__in=ids, is_current=True).defer("embedding_bytes")
-    return {estimate.song_id: estimate for estimate in found}
+    current = EmotionEstimate.objects.filter(song_id__in=ids, is_current=True).with_effective()
+    return {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
 
 
 @register.filter

@@ -23,7 +23,7 @@ def curator_tools(context: template.RequestContext, song: Song, estimate: Emotio
 def word_said(context: template.RequestContext, estimate: EmotionEstimate) -> dict[str, Any]:
     """Show both what a curator set and what the model heard; which curator it was is told to curators alone."""
     set_by = ""
-    if estimate.is_set and context.get("can_upload"):
+    if estimate.is_overridden and context.get("can_upload"):
         words = QuadrantOverride.objects.filter(song=estimate.song_id, is_current=True).select_related(
             "change__made_by"
         )

@@ -26,7 +26,7 @@ class SongRow(NamedTuple):
     album_id: int | None
     genre: str
     year: int | None
-    updated_at: datetime
+    written_at: datetime
     quadrant: int
     confidence: float
     valence: float
@@ -117,7 +117,7 @@ class Columns:
             song_ids=np.asarray([row.song_id for row in right], np.int64),
             artist_ids=np.asarray([row.artist_id for row in right], np.int64),
             album_ids=np.asarray([row.album_id or 0 for row in right], np.int64),
-            updated_us=np.asarray([microseconds(row.updated_at) for row in right], np.int64),
+            updated_us=np.asarray([microseconds(row.written_at) for row in right], np.int64),
             genre_codes=codes,
             years=np.asarray([min(row.year or 0, 9999) for row in right], np.int16),
             quadrants=np.asarray([row.quadrant for row in right], np.uint8),

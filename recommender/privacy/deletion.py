@@ -8,12 +8,11 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db import transaction
-from django.db.models import Prefetch
 from django.db.models.fields import CharField
 from django.db.models.functions import Cast
 
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate
+from emotion.selectors import current_estimates
 from recommender.models import Playlist, PlaylistItem
 from recommender.privacy.inventory import KINDS, LEARNED_FROM, Kind
 from recommender.reasons.reasons import public_reason
@@ -64,12 +63,13 @@ def _locked(user: User) -> bool:
 
 def _predictions_forget(user: User) -> None:
     """Leave of each song in a playlist only what is true whoever hears it."""
-    items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk")
-    current = Prefetch("song__estimates", EmotionEstimate.objects.filter(is_current=True), to_attr="current_estimates")
+    items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk").select_related("song")
     changed = []
-    for item in items.select_related("song").prefetch_related(current).iterator(chunk_size=_BATCH):
+    for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_BATCH):
         estimates = item.song.current_estimates  # type: ignore[attr-defined]
-        item.reason = public_reason(Quadrant(estimates[0].quadrant), estimates[0].confidence) if estimates else ""
+        item.reason = ""
+        if estimates:
+            item.reason = public_reason(Quadrant(estimates[0].effective_quadrant), estimates[0].effective_confidence)
         item.felt_valence = item.felt_arousal = None
         item.terms = {}
         changed.append(item)

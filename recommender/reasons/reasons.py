@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext
-from emotion.inference.quadrants import PERSONS_WORD, Quadrant
+from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
 
 Point = tuple[float, float]
 
@@ -339,7 +339,7 @@ def _likeness_words(alike: float) -> str:
 
 
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
-    if confidence >= PERSONS_WORD:
+    if confidence >= CURATOR_CONFIDENCE:
         return _("%(description)s, as a curator set it") % {"description": quadrant.description}
     said = {"description": quadrant.description, "percent": round(100 * confidence)}
     if confidence < SURE:

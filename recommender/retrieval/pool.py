@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Count, Max, QuerySet, Sum
+from django.db.models import Count, Max, Sum
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
@@ -32,6 +32,8 @@ from recommender.retrieval.source import (
     LATE_COMMIT,
     NewerState,
     columns_of,
+    edited_at,
+    estimates_newer,
     estimates_playable,
     newer_state,
     song_rows,
@@ -147,7 +149,7 @@ class _StandIn:
 
     def current(self) -> SongIndex:
         newest = estimates_playable().order_by("-updated_at", "-pk")[:WITHOUT_INDEX_LIMIT]
-        seen = newest.aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk"))
+        seen = newest.aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk")) | {"edited_at": edited_at()}
         with self._lock:
             if self._index is None or seen != self._seen:
                 self._index, self._seen = _index_of_newest(WITHOUT_INDEX_LIMIT), seen
@@ -323,18 +325,13 @@ class _Beside:
             return self._fresh
 
     def _read(self, index: SongIndex, known: Columns | None, since: str) -> SongIndex:
-        columns = columns_of(_newer(since)[:FRESH_LIMIT], index.info.model_version, index.n_dimensions)
+        columns = columns_of(estimates_newer(since)[:FRESH_LIMIT], index.info.model_version, index.n_dimensions)
         rows = index.columns.rows_of(columns.song_ids)
         columns = columns.take((rows < 0) | (index.columns.updated_us[rows] != columns.updated_us))
         if known is not None:
             kept = known.take(~np.isin(known.song_ids, columns.song_ids))
             columns = Columns.join([kept, columns], index.n_dimensions)
         return index.beside(columns)
-
-
-def _newer(since: str) -> QuerySet[EmotionEstimate]:
-    current = EmotionEstimate.objects.filter(is_current=True).order_by("-updated_at", "-pk")
-    return current.filter(updated_at__gt=since) if since else current
 
 
 _BESIDE = _Beside()

@@ -127,11 +127,11 @@ class PlaylistSongSerializer(serializers.ModelSerializer[Song]):
     @extend_schema_field(QuadrantField(allow_null=True))
     def get_quadrant(self, song: Song) -> int | None:
         estimate = _current(song)
-        return estimate.quadrant if estimate else None
+        return estimate.effective_quadrant if estimate else None
 
     def get_confidence(self, song: Song) -> float | None:
         estimate = _current(song)
-        return estimate.confidence if estimate else None
+        return estimate.effective_confidence if estimate else None
 
 
 class PlaylistItemSerializer(serializers.ModelSerializer[PlaylistItem]):

@@ -162,11 +162,9 @@ def _title(text: str) -> str:
 
 @transaction.atomic
 def _store(listener: Listener, title: str, song_ids: list[int], report: dict[str, object]) -> Playlist:
-    estimates = {
-        estimate.song_id: estimate
-        for estimate in EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).defer("embedding_bytes")
-    }
-    points = [(each.valence, each.arousal) for each in estimates.values()]
+    current = EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).with_effective()
+    estimates = {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
+    points = [(each.effective_valence, each.effective_arousal) for each in estimates.values()]
     valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
     playlist = Playlist.objects.create(
         owner=listener.user,
@@ -194,7 +192,7 @@ def _item(
     playlist: Playlist, place: int, song_id: int, estimate: EmotionEstimate | None, felt: Point | None
 ) -> PlaylistItem:
     if estimate:
-        heard = public_reason(Quadrant(estimate.quadrant), estimate.confidence)
+        heard = public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
     else:
         heard = _("Not heard by the model yet.")
     return PlaylistItem(

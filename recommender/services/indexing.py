@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog.models import Song
 from recommender.exceptions import IndexUnavailable
 from recommender.index.felt_query import N_DIRECTIONS
 from recommender.index.songs import IndexInfo, SongIndex
@@ -26,6 +27,7 @@ from recommender.index.versions import (
     staging,
 )
 from recommender.retrieval.source import (
+    estimates_newer,
     estimates_playable,
     n_dimensions_of,
     rows_state,
@@ -126,6 +128,6 @@ def _is_due(published: IndexInfo, state: IndexInfo) -> bool:
     seen_at = datetime.fromisoformat(published.watermark)
     if timezone.now() - seen_at > AT_LATEST:
         return True
-    n_newer = estimates_playable().filter(updated_at__gt=seen_at).count()
+    n_newer = estimates_newer(published.watermark).exclude(song__state=Song.State.FAILED).count()
     n_gone = published.n_songs + n_newer - state.n_songs
     return max(n_newer, n_gone) > CHANGED_SHARE * published.n_songs

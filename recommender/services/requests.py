@@ -95,12 +95,13 @@ def target_around(song: Song) -> Target:
     Raises:
         PlaylistInvalid: the model has not heard it yet.
     """
-    estimate = EmotionEstimate.objects.filter(is_current=True, song=song).only("valence", "arousal").first()
-    if estimate is None:
+    current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
+    point = current.values_list("effective_valence", "effective_arousal").first()
+    if point is None:
         raise PlaylistInvalid(
             _("The model has not heard “%(title)s” yet, so there is nothing to be around.") % {"title": song.title}
         )
-    return Target(valence=estimate.valence, arousal=estimate.arousal)
+    return Target(*point)
 
 
 def title_checked(title: str) -> str:

@@ -107,7 +107,8 @@ def _result(
 
 def _lean(before: list[int], after: list[tuple[float, float]]) -> tuple[float, float]:
     """Return how far the mean perceived point of the rest went: what the music says, not what is predicted."""
-    points = list(estimates_playable().filter(song_id__in=before).values_list("valence", "arousal"))
+    known = estimates_playable().filter(song_id__in=before).with_effective()
+    points = list(known.values_list("effective_valence", "effective_arousal"))
     if not points or not after:
         return 0.0, 0.0
     lean = np.mean(after, axis=0) - np.mean(points, axis=0)

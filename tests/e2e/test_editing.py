@@ -74,7 +74,9 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     told = main.locator(".messages")
     expect(told).to_contain_text("3 songs were changed.")
     assert Song.objects.filter(genre="Chamber").count() == 3
-    assert EmotionEstimate.objects.filter(heard_quadrant__isnull=False, quadrant=Quadrant.Q1).count() == 3
+    assert (
+        EmotionEstimate.objects.with_effective().filter(is_overridden=True, effective_quadrant=Quadrant.Q1).count() == 3
+    )
     press(told.get_by_role("button", name="Undo"), "Enter")
     expect(told).to_contain_text("Undone: everything is as it was before.")
     expect(rows).to_have_count(3)

@@ -1,4 +1,5 @@
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
@@ -65,3 +66,10 @@ def test_nobody_may_write_through_it(api_alice: APIClient) -> None:
     song = SongFactory()
     assert api_alice.delete(f"/api/v1/songs/{song.pk}/").status_code == 405
     assert api_alice.post("/api/v1/estimates/", {}).status_code == 405
+
+
+def test_the_old_name_of_the_models_quadrant_is_deprecated() -> None:
+    schema = SchemaGenerator().get_schema(request=None, public=True)
+    fields = schema["components"]["schemas"]["Estimate"]["properties"]
+    assert {name for name, field in fields.items() if field.get("deprecated")} == {"heard"}
+    assert {"model_quadrant", "model_valence", "model_arousal"} <= set(fields)

@@ -11,13 +11,16 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate
+from emotion.library.services import library_edit, library_undo
+from emotion.models import EmotionEstimate, QuadrantOverride
+from emotion.services.overrides import Word
 from emotion.signals import song_analysed
 from recommender.index.versions import POINTER, IndexReader, load
 from recommender.receivers import DEBOUNCE_S
@@ -125,6 +128,35 @@ def test_of_a_large_catalog_a_few_changes_wait_and_many_or_old_ones_do_not(
     third = indexing.index_refresh()
     assert third is not None
     assert third.n_songs == 16
+
+
+def test_an_index_is_due_after_an_override_and_after_its_undo(
+    make_songs: SongMaker, directory: Path, monkeypatch: pytest.MonkeyPatch, cleo: User
+) -> None:
+    monkeypatch.setattr(indexing, "ALWAYS_BELOW", 10)
+    monkeypatch.setattr(indexing, "CHANGED_SHARE", 0.2)
+    songs = make_songs(20)
+    ids = [song.pk for song in songs[:6]]
+
+    def settle() -> None:
+        old = timezone.now() - timedelta(minutes=5)
+        EmotionEstimate.objects.update(updated_at=old)
+        QuadrantOverride.objects.update(changed_at=old)
+        indexing_services.index_rebuild()
+
+    settle()
+    few = library_edit(song_ids=ids[:2], values={}, word=Word(Quadrant.Q3), editor=cleo)
+    assert few is not None
+    assert indexing_services.index_refresh() is None
+    many = library_edit(song_ids=ids, values={}, word=Word(Quadrant.Q2), editor=cleo)
+    assert many is not None
+    assert indexing_services.index_refresh() is not None
+    assert set(IndexReader(directory).current().columns.quadrants[:6].tolist()) == {2}
+    settle()
+    library_undo(change=many, editor=cleo)
+    assert indexing_services.index_refresh() is not None
+    quadrants = IndexReader(directory).current().columns.quadrants[:6].tolist()
+    assert quadrants == [3, 3, *(song.estimates.get().quadrant for song in songs[2:6])]
 
 
 def test_two_publishers_leave_the_rows_as_the_later_one_read_them(make_songs: SongMaker, directory: Path) -> None:

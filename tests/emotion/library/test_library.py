@@ -125,6 +125,9 @@ def test_a_set_quadrant_is_found_as_set(client_cleo: Client, cleo: User) -> None
     library_edit(song_ids=[song.pk], values={}, word=Word(Quadrant.Q4), editor=cleo)
     assert titles(client_cleo, "sure=set") == titles(client_cleo, "quadrant=4") == ["Mine"]
     assert titles(client_cleo, "sure=unsure") == titles(client_cleo, "quadrant=1") == []
+    # How sure the model is stays the model's.
+    EstimateFactory(song__title="Surer", quadrant=Quadrant.Q4, confidence=0.8)
+    assert titles(client_cleo, "sort=unsure&quadrant=4") == ["Mine", "Surer"]
 
 
 def test_a_page_of_the_library_takes_few_queries(client_cleo: Client) -> None:
@@ -182,7 +185,7 @@ def test_one_song_is_edited_and_the_message_undoes_it(client_cleo: Client) -> No
     song = Song.objects.select_related("album").get(pk=song.pk)
     assert (song.title, str(song.album), song.year, song.artist.name) == ("Ebb", "Sea", None, "Ann")
     assert (Path(settings.MEDIA_ROOT) / str(song.cover.name)).read_bytes() == PNG
-    assert EmotionEstimate.objects.get().quadrant == Quadrant.Q4
+    assert EmotionEstimate.objects.get().effective_quadrant == Quadrant.Q4
     assert "1 song was changed." in page
     assert "Calm, set by cleo; the model heard Happy, 70\u00a0% sure." in page
     assert "“Slow”" in page
@@ -253,9 +256,10 @@ def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Cl
     assert not SongChange.objects.exists()
 
     page = client_cleo.post(change, form, follow=True).content.decode()
+    effective = EmotionEstimate.objects.with_effective()
     assert "2 songs were changed." in page
     assert set(Song.objects.values_list("genre", "year", "album__title")) == {("", 1990, "Both")}
-    assert set(EmotionEstimate.objects.values_list("quadrant", flat=True)) == {4}
+    assert set(effective.values_list("effective_quadrant", flat=True)) == {4}
     both = form | {"genre": "Jazz"}
     assert "Either fill it in or clear it." in client_cleo.post(change, both).content.decode()
     page = client_cleo.get(f"{LIBRARY}history/").content.decode()
@@ -299,12 +303,13 @@ def test_a_thousand_songs_in_few_queries(client_cleo: Client, cleo: User) -> Non
 
     assert response.status_code == 302
     assert len(asked) <= 60, [query["sql"][:90] for query in asked]
-    assert EmotionEstimate.objects.filter(quadrant=3).count() == 1001
+    effective = EmotionEstimate.objects.with_effective()
+    assert effective.filter(effective_quadrant=3).count() == 1001
     [change] = SongChange.objects.all()
     with CaptureQueriesContext(connection) as asked:
         client_cleo.post(f"{LIBRARY}history/{change.pk}/undo/")
     assert len(asked) <= 60, [query["sql"][:90] for query in asked]
-    assert EmotionEstimate.objects.filter(quadrant=1, heard_quadrant=None).count() == 1001
+    assert effective.filter(effective_quadrant=1, is_overridden=False).count() == 1001
     with CaptureQueriesContext(connection) as asked:
         page = client_cleo.get(f"{LIBRARY}history/").content.decode()
     assert len(asked) <= 10
@@ -413,6 +418,9 @@ def test_the_api_changes_a_song(api_cleo: APIClient) -> None:
     assert (told["title"], told["artist"]["name"], told["year"]) == ("Ebb", "Zoë", 2001)
     estimate = told["estimate"]
     assert (estimate["quadrant"], estimate["set_by_curator"], estimate["heard"]) == ("Q4", True, "Q1")
+    assert (estimate["valence"], estimate["arousal"]) == (song.estimates.get().valence, -0.01)
+    assert estimate["model_quadrant"] == "Q1"
+    assert (estimate["model_valence"], estimate["model_arousal"]) == song.estimates.values_list("valence", "arousal")[0]
     assert song.overrides.get().note == "Slow"
     told = patch(api_cleo, song, quadrant=None, album="", year=None).json()
     assert (told["estimate"]["quadrant"], told["estimate"]["set_by_curator"], told["year"]) == ("Q1", False, None)

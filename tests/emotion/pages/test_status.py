@@ -30,7 +30,7 @@ def tagged(minutes_ago: float) -> Song:
     """Return a song that came and was tagged then."""
     song: Song = EstimateFactory().song
     then = timezone.now() - timedelta(minutes=minutes_ago)
-    EmotionEstimate.objects.filter(song=song).update(heard_at=then)
+    EmotionEstimate.objects.filter(song=song).update(analysed_at=then)
     Song.objects.filter(pk=song.pk).update(created_at=then - timedelta(minutes=2), state_changed_at=then)
     return song
 

@@ -5,22 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
 from catalog.exceptions import EditConflict, TooManySongs
 from catalog.models import Song, SongChange
-from emotion.inference.quadrants import Quadrant
+from emotion.inference.predict import Prediction
+from emotion.inference.quadrants import Quadrant, nearest_in_quadrant
 from emotion.jobs.reanalysis import _estimates_adopt
 from emotion.library import services as library_services
 from emotion.library.services import library_edit, library_seen, library_undo
-from emotion.models import EmotionEstimate
+from emotion.models import EFFECTIVE, EmotionEstimate
 from emotion.services import analysis, labels
 from emotion.services.overrides import Word, words_on
 from emotion.signals import song_analysed
+from recommender.index.table import microseconds
 from recommender.reasons.reasons import public_reason
-from recommender.retrieval.source import estimates_playable, rows_state, song_rows
+from recommender.retrieval.source import (
+    estimates_playable,
+    rows_state,
+    song_rows,
+    written_at,
+)
+from recommender.selectors import quadrant_counts, songs_browse
+from recommender.values import NO_FILTERS
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
 from training.selectors import listeners_agreement
@@ -38,7 +48,15 @@ def say(user: User, songs: list[Song], word: Word, **values: Any) -> SongChange:
 
 
 def served(song: Song) -> EmotionEstimate:
-    return EmotionEstimate.objects.get(song=song, is_current=True)
+    return EmotionEstimate.objects.with_effective().get(song=song, is_current=True)
+
+
+def effective(estimate: EmotionEstimate) -> tuple[float, ...]:
+    return tuple(getattr(estimate, name) for name in EFFECTIVE)
+
+
+def models_own(estimate: EmotionEstimate) -> tuple[object, ...]:
+    return estimate.quadrant, estimate.valence, estimate.arousal, estimate.probabilities, estimate.updated_at
 
 
 def test_the_word_serves_and_the_point_moves_just_inside(cleo: User) -> None:
@@ -48,10 +66,9 @@ def test_the_word_serves_and_the_point_moves_just_inside(cleo: User) -> None:
     say(cleo, [estimate.song], CALM)
 
     now = served(estimate.song)
-    assert (now.quadrant, now.valence, now.arousal) == (Quadrant.Q4, pytest.approx(before[0]), pytest.approx(-0.01))
-    assert (now.heard, now.heard_valence, now.heard_arousal) == (Quadrant.Q1, *map(pytest.approx, before))
-    assert (now.is_set, now.confidence, now.heard_confidence) == (True, 1.0, pytest.approx(0.7))
-    assert now.probabilities == pytest.approx(estimate.probabilities)
+    assert effective(now) == (Quadrant.Q4, before[0], -0.01, 1.0, True)
+    assert (now.quadrant, now.valence, now.arousal, now.confidence) == (Quadrant.Q1, *before, pytest.approx(0.7))
+    assert models_own(now) == models_own(estimate)
     row = estimate.song.overrides.get()
     assert (row.quadrant, row.before, row.was_set, row.note) == (Quadrant.Q4, Quadrant.Q1, False, "Slow and warm")
     assert row.change.made_by == cleo
@@ -65,8 +82,8 @@ def test_taking_the_word_back_brings_the_models_own_back(cleo: User) -> None:
     say(cleo, [estimate.song], MODELS_OWN)
 
     now = served(estimate.song)
-    assert (now.quadrant, now.valence, now.arousal) == (Quadrant.Q2, estimate.valence, estimate.arousal)
-    assert (now.is_set, now.heard_valence, now.heard_arousal) == (False, None, None)
+    assert effective(now) == (Quadrant.Q2, estimate.valence, estimate.arousal, estimate.confidence, False)
+    assert models_own(now) == models_own(estimate)
     told = [(row.before, row.was_set, row.quadrant) for row in estimate.song.overrides.order_by("pk")]
     assert told == [(2, False, 4), (4, True, 3), (3, True, None)]
     assert library_edit(song_ids=[estimate.song_id], values={}, word=MODELS_OWN, editor=cleo) is None
@@ -76,25 +93,29 @@ def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, 
     song = SongFactory(state=Song.State.QUEUED)
     make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6.0, codec="ogg", seed=3)
     older = EstimateFactory(song=song, model_version="older", quadrant=Quadrant.Q1)
-    heard = analysis.predictor_get().predict([Path(song.audio.path)])
-    said = next(quadrant for quadrant in Quadrant if quadrant is not next(iter(heard)).quadrant)
+    (heard,) = analysis.predictor_get().predict([Path(song.audio.path)])
+    assert isinstance(heard, Prediction)
+    said = next(quadrant for quadrant in Quadrant if quadrant is not heard.quadrant)
     say(cleo, [song], Word(said))
 
-    assert analysis.songs_analyse(song_ids=[song.pk]) == [song.pk]
+    assert analysis.songs_analyse() == [song.pk]
     first = served(song)
-    assert (first.model_version, first.quadrant, first.is_set) == ("small-1", said, True)
-    # Once more by the same model: what it heard is what it heard, not what served.
+    assert (first.model_version, first.effective_quadrant, first.is_overridden) == ("small-1", said, True)
+    # The new model's numbers are its own.
+    assert first.quadrant == heard.quadrant
+    assert (first.valence, first.arousal) == pytest.approx((heard.valence, heard.arousal))
+    # Once more by the same model: it stays what the model says, not what counts.
     Song.objects.update(state=Song.State.QUEUED)
-    analysis.songs_analyse(song_ids=[song.pk])
+    analysis.songs_analyse()
     again = served(song)
-    assert (again.heard, again.heard_valence, again.quadrant) == (first.heard, first.heard_valence, said)
+    assert (again.quadrant, again.valence, again.effective_quadrant) == (first.quadrant, first.valence, said)
     # The older model is live again.
     _estimates_adopt("older")
-    assert (served(song).pk, served(song).quadrant) == (older.pk, said)
+    assert (served(song).pk, served(song).quadrant, served(song).effective_quadrant) == (older.pk, 1, said)
     # The word was taken back while another model served: its estimate comes back without it.
     say(cleo, [song], MODELS_OWN)
     _estimates_adopt("small-1")
-    assert (served(song).is_set, served(song).quadrant) == (False, first.heard)
+    assert (served(song).is_overridden, served(song).effective_quadrant) == (False, heard.quadrant)
 
 
 def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_model: Path, cleo: User) -> None:
@@ -103,8 +124,8 @@ def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_m
     say(cleo, [song], CALM)
     assert song.overrides.get().before is None
 
-    analysis.songs_analyse(song_ids=[song.pk])
-    assert (served(song).quadrant, served(song).is_set) == (Quadrant.Q4, True)
+    analysis.songs_analyse()
+    assert (served(song).effective_quadrant, served(song).is_overridden) == (Quadrant.Q4, True)
 
 
 def test_undo_leaves_alone_what_somebody_said_since(cleo: User, staff: User) -> None:
@@ -117,7 +138,7 @@ def test_undo_leaves_alone_what_somebody_said_since(cleo: User, staff: User) -> 
 
     assert kept == {two.song_id: ["quadrant"]}
     assert words_on([one.song_id, two.song_id]) == {one.song_id: 2, two.song_id: 3}
-    assert [served(each.song).quadrant for each in (one, two)] == [2, 3]
+    assert [served(each.song).effective_quadrant for each in (one, two)] == [2, 3]
     assert set(Song.objects.values_list("genre", flat=True)) == {"Rock"}
     assert library_undo(change=change, editor=staff) == {}
 
@@ -126,7 +147,8 @@ def test_undo_of_the_first_word_is_the_models_own(cleo: User) -> None:
     estimate = EstimateFactory(quadrant=Quadrant.Q1)
     change = say(cleo, [estimate.song], CALM)
     library_undo(change=change, editor=cleo)
-    assert (served(estimate.song).quadrant, served(estimate.song).is_set) == (Quadrant.Q1, False)
+    assert (served(estimate.song).effective_quadrant, served(estimate.song).is_overridden) == (Quadrant.Q1, False)
+    assert models_own(served(estimate.song)) == models_own(estimate)
 
 
 def test_nobody_overrides_a_word_that_they_have_not_seen(cleo: User, staff: User) -> None:
@@ -169,11 +191,49 @@ def test_the_index_sees_the_change_and_so_do_reasons(cleo: User) -> None:
         song_analysed.disconnect(listener)
 
     assert heard == [[estimate.song_id], [other.song_id]]
-    assert served(other.song).updated_at > other.updated_at
+    written = written_at([estimate.song_id, other.song_id], NO_FILTERS, [])
+    for each in (estimate, other):
+        assert served(each.song).updated_at == each.updated_at
+        assert written[each.song_id] > microseconds(each.updated_at)
     assert rows_state().fingerprint != before.fingerprint
     row, plain = song_rows(estimates_playable().order_by("song_id"))
     assert (row.quadrant, row.confidence, plain.confidence) == (4, 1.0, pytest.approx(0.7))
     assert public_reason(Quadrant(row.quadrant), row.confidence) == "Calm and positive, as a curator set it."
+
+
+def test_what_counts_can_be_filtered_ordered_and_counted(cleo: User) -> None:
+    happy, tense, calm = (EstimateFactory(quadrant=q).song for q in (Quadrant.Q1, Quadrant.Q2, Quadrant.Q4))
+    # A word without a tag counts nothing, and older estimates of another model count once.
+    untagged = SongFactory()
+    EstimateFactory(song=happy, is_current=False, model_version="older", quadrant=Quadrant.Q1)
+    say(cleo, [happy, untagged], Word(Quadrant.Q3))
+    say(cleo, [calm], CALM)
+
+    current = EmotionEstimate.objects.filter(is_current=True).with_effective()
+    ids = current.values_list("song_id", flat=True)
+    assert list(ids.filter(effective_quadrant=3)) == [happy.pk]
+    assert list(ids.order_by("effective_arousal", "pk")) == [calm.pk, happy.pk, tense.pk]
+    assert list(ids.order_by("-effective_confidence", "pk")) == [happy.pk, calm.pk, tense.pk]
+    assert set(ids.filter(is_overridden=True)) == {happy.pk, calm.pk}
+    counts = {Quadrant.Q1: 0, Quadrant.Q2: 1, Quadrant.Q3: 1, Quadrant.Q4: 1}
+    assert quadrant_counts() == counts
+    for quadrant in Quadrant:
+        songs = songs_browse(quadrant=quadrant)
+        assert len(songs) == counts[quadrant] == len(list(songs))
+        assert {song.pk for song in songs} == set(ids.filter(effective_quadrant=quadrant.value))
+    for annotated in current:
+        assert effective(annotated) == effective(EmotionEstimate.objects.get(pk=annotated.pk))
+
+
+@pytest.mark.parametrize("said", Quadrant)
+@pytest.mark.parametrize("modelled", Quadrant)
+def test_the_point_that_counts_is_the_nearest_in_the_quadrant(cleo: User, modelled: Quadrant, said: Quadrant) -> None:
+    estimate = EstimateFactory(quadrant=modelled)
+    say(cleo, [estimate.song], Word(said))
+    nearest = nearest_in_quadrant(np.array(estimate.valence), np.array(estimate.arousal), np.array(said.index))
+    now = served(estimate.song)
+    assert (now.effective_valence, now.effective_arousal) == nearest
+    assert Quadrant.from_valence_arousal(*map(float, nearest)) == said
 
 
 def test_how_often_the_model_agrees_with_people_is_about_what_it_heard(cleo: User, alice: User) -> None:

@@ -7,11 +7,15 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+from django.contrib.auth.models import User
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import UNKNOWN_ARTIST, Song
-from emotion.models import EmotionEstimate
+from emotion.inference.quadrants import Quadrant
+from emotion.library.services import library_edit, library_undo
+from emotion.models import EmotionEstimate, QuadrantOverride
+from emotion.services.overrides import Word
 from recommender.index.felt_query import FeltQuery
 from recommender.retrieval import pool as candidates
 from recommender.retrieval.pool import (
@@ -39,7 +43,10 @@ def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[i
 
 def settle() -> None:
     """Let every row be old, so that the index has seen it, and publish."""
-    EmotionEstimate.objects.update(updated_at=timezone.now() - timedelta(minutes=5))
+    old = timezone.now() - timedelta(minutes=5)
+    EmotionEstimate.objects.update(updated_at=old)
+    QuadrantOverride.objects.update(changed_at=old)
+    Song.objects.exclude(tags_changed_at=None).update(tags_changed_at=old)
     indexing.index_rebuild()
 
 
@@ -92,6 +99,46 @@ def test_what_changed_since_the_index_was_built_counts_at_once(make_songs: SongM
     kept = found(always=[songs[3].pk, gone])
     assert songs[3].pk in kept
     assert gone not in kept
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("built", [True, False])
+def test_an_override_and_its_undo_count_at_once(make_songs: SongMaker, cleo: User, built: bool) -> None:
+    song = make_songs(12, around=(-0.5, -0.5), spread=0.2)[3]
+    if built:
+        settle()
+    as_modelled = pool(always=[song.pk])
+
+    def seen() -> tuple[Quadrant, float, list[float]]:
+        now = pool(always=[song.pk])
+        row = now.row_of(song.pk)
+        assert row is not None
+        return now.quadrants[row], now.confidence[row], now.perceived[row].tolist()
+
+    row = as_modelled.row_of(song.pk)
+    assert row is not None
+    change = library_edit(song_ids=[song.pk], values={}, word=Word(Quadrant.Q1), editor=cleo)
+    assert change is not None
+    assert seen() == (Quadrant.Q1, 1.0, [0.01, 0.01])
+    assert song.pk in found()
+    if built:
+        settle()
+        assert seen() == (Quadrant.Q1, 1.0, [0.01, 0.01])
+        assert song.pk in found()
+    library_undo(change=change, editor=cleo)
+    assert seen() == (as_modelled.quadrants[row], as_modelled.confidence[row], as_modelled.perceived[row].tolist())
+
+
+@pytest.mark.usefixtures("few")
+def test_tags_that_a_curator_changed_count_at_once(make_songs: SongMaker, cleo: User) -> None:
+    songs = make_songs(8, genre="Rock")
+    settle()
+    assert found(filters=Filters(genre="jazz")) == []
+    change = library_edit(song_ids=[songs[0].pk], values={"genre": "Jazz"}, editor=cleo)
+    assert found(filters=Filters(genre="jazz")) == [songs[0].pk]
+    assert change is not None
+    library_undo(change=change, editor=cleo)
+    assert found(filters=Filters(genre="jazz")) == []
 
 
 @pytest.mark.usefixtures("few")
