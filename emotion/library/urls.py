@@ -14,5 +14,5 @@ urlpatterns = [
     path("songs/<int:pk>/edit/", views.song_edit, name="song_edit"),
     path("songs/<int:pk>/quadrant/", views.song_word, name="song_word"),
     path("songs/<int:pk>/reanalyse/", views.song_reanalyse, name="song_reanalyse"),
-    path("songs/<int:pk>/hearing/", views.song_hearing, name="song_hearing"),
+    path("songs/<int:pk>/reanalysis/", views.song_reanalysis, name="song_reanalysis"),
 ]

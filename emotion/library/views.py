@@ -196,26 +196,26 @@ def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Let the model hear one song again; a second click does nothing more."""
+    """Have one song analysed again; a second click does nothing more."""
     song = get_object_or_404(Song, pk=pk)
     if not _wants_fragment(request):
         _reanalyse(request, [pk])
         return redirect(song.get_absolute_url() + "#curator")
     states.songs_reanalyse(song_ids=[pk])
-    return _hearing(request, pk)
+    return _reanalysis(request, pk)
 
 
 @require_safe
 @allowed(can_upload)
-def song_hearing(request: HttpRequest, pk: int) -> HttpResponseBase:
+def song_reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
     """How far a song is on its way; the fragment asks for itself until it is there."""
-    return _hearing(request, pk)
+    return _reanalysis(request, pk)
 
 
-def _hearing(request: HttpRequest, pk: int) -> HttpResponseBase:
+def _reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = get_object_or_404(Song, pk=pk)
     context = {"song": song, "is_pending": song.state in PENDING_STATES, "was_pending": True}
-    return render(request, "emotion/partials/song_hearing.html", context)
+    return render(request, "emotion/partials/song_reanalysis.html", context)
 
 
 @require_safe

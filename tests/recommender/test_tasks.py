@@ -142,19 +142,19 @@ def test_an_index_is_due_after_an_override_and_after_its_undo(
         old = timezone.now() - timedelta(minutes=5)
         EmotionEstimate.objects.update(updated_at=old)
         QuadrantOverride.objects.update(changed_at=old)
-        indexing_services.index_rebuild()
+        indexing.index_rebuild()
 
     settle()
     few = library_edit(song_ids=ids[:2], values={}, word=Word(Quadrant.Q3), editor=cleo)
     assert few is not None
-    assert indexing_services.index_refresh() is None
+    assert indexing.index_refresh() is None
     many = library_edit(song_ids=ids, values={}, word=Word(Quadrant.Q2), editor=cleo)
     assert many is not None
-    assert indexing_services.index_refresh() is not None
+    assert indexing.index_refresh() is not None
     assert set(IndexReader(directory).current().columns.quadrants[:6].tolist()) == {2}
     settle()
     library_undo(change=many, editor=cleo)
-    assert indexing_services.index_refresh() is not None
+    assert indexing.index_refresh() is not None
     quadrants = IndexReader(directory).current().columns.quadrants[:6].tolist()
     assert quadrants == [3, 3, *(song.estimates.get().quadrant for song in songs[2:6])]
 

@@ -68,7 +68,7 @@ def test_curators_alone(client: Client, client_bob: Client, client_cleo: Client,
         f"{LIBRARY}change/?song={song.pk}",
         f"{LIBRARY}history/",
         f"/songs/{song.pk}/edit/",
-        f"/songs/{song.pk}/hearing/",
+        f"/songs/{song.pk}/reanalysis/",
         f"/songs/delete/?song={song.pk}",
     ]
     posts = [
@@ -368,7 +368,7 @@ def test_one_song_is_heard_again_once(client_cleo: Client) -> None:
     assert "On its way" not in told[0]
     assert client_cleo.post(where).status_code == 302
     Song.objects.update(state=Song.State.TAGGED)
-    told_last = client_cleo.get(f"/songs/{song.pk}/hearing/").content.decode()
+    told_last = client_cleo.get(f"/songs/{song.pk}/reanalysis/").content.decode()
     assert "Show what it heard" in told_last
     assert "every 2s" not in told_last
 
