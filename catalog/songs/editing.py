@@ -6,7 +6,6 @@ another value by now, nothing is saved, so that of two curators none overwrites 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -16,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from catalog.core.bulk import rows_update
+from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
 from catalog.exceptions import EditConflict
 from catalog.models import (
@@ -60,7 +60,7 @@ def values_seen(songs: Iterable[Song]) -> dict[str, str]:
 
 def print_of(value: Any) -> str:
     """Return a short print of plain values."""
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+    return digest(json.dumps(value).encode())[:16]
 
 
 def songs_locked(song_ids: Collection[int]) -> list[Song]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from django.contrib.auth.models import User
 
+from catalog.core.files import digest
 from catalog.files.audio_tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.states import songs_announce
@@ -108,9 +108,7 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> list
 
 def _known_song(path: Path) -> Song | None:
     """The song that has these bytes; asked first, so that a second run copies nothing."""
-    with path.open("rb") as stream:
-        content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Song.objects.select_related("artist").filter(content_hash=content_hash).first()
+    return Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
 
 
 def _offer(path: Path, owner: User | None) -> Upload:

@@ -8,7 +8,6 @@ same upload cannot interleave: the second one's offset is wrong by then.
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
 import os
 import time
@@ -23,6 +22,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.core.files import digest
 from catalog.exceptions import (
     CatalogError,
     StorageFull,
@@ -208,9 +208,7 @@ def _staged(path: Path) -> Iterator[StagedFile]:
     path.touch()
     os.link(path, link)
     try:
-        with link.open("rb") as stream:
-            content_hash = hashlib.file_digest(stream, "sha256").hexdigest()
-        yield StagedFile(link, content_hash, link.stat().st_size)
+        yield StagedFile(link, digest(link), link.stat().st_size)
     finally:
         link.unlink(missing_ok=True)
 

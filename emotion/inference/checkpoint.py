@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as safetensors_bytes
 
+from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
 from emotion.inference.mel import MelConfig
 from emotion.inference.network import NetworkConfig, QuadrantNetwork
@@ -72,26 +73,16 @@ def save(network: QuadrantNetwork, card: Card, weights: Path) -> Card:
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in network.state_dict().items()
     }
-    beside = weights.with_suffix(".tmp")
-    try:
-        save_file(tensors, beside)
-        beside.chmod(0o644)
-        written = replace(card, weights_sha256=_sha256(beside))
-        beside.replace(weights)
-    finally:
-        beside.unlink(missing_ok=True)
+    content = safetensors_bytes(tensors)
+    write_atomic(weights, content)
+    written = replace(card, weights_sha256=digest(content))
     write_card(written, weights)
     return written
 
 
 def write_card(card: Card, weights: Path) -> None:
     """Write the card of a weights file; it appears whole or not at all."""
-    beside = weights.with_suffix(".json.tmp")
-    try:
-        beside.write_text(json.dumps(card.to_json(), indent=2, ensure_ascii=False) + "\n")
-        beside.replace(card_path(weights))
-    finally:
-        beside.unlink(missing_ok=True)
+    write_atomic(card_path(weights), json.dumps(card.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
 def read_card(weights: Path) -> Card:
@@ -144,7 +135,7 @@ def load(weights: Path) -> tuple[QuadrantNetwork, Card]:
     """
     card = read_card(weights)
     try:
-        found = _sha256(weights)
+        found = digest(weights)
     except FileNotFoundError:
         raise CheckpointError(f"The weights {weights} are missing.") from None
     if found != card.weights_sha256:
@@ -170,8 +161,3 @@ def shipped_weights() -> Path:
     if not found:
         raise CheckpointError(f"No weights in {SHIPPED_DIR}; train some with manage.py train.")
     return found[-1]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from catalog.core.files import digest
 from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
 
 # What centres an image in [0, 1] for the network, in serving and in training.
@@ -64,7 +64,7 @@ class MelConfig:
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change with any number."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+        return digest(json.dumps(self.to_json(), sort_keys=True).encode())[:12]
 
 
 def fill_window(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:

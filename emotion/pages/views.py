@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 
 from django import forms
@@ -16,6 +15,7 @@ from django.utils.http import parse_etags, quote_etag
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog.core.files import digest
 from catalog.models import Song
 from emotion import selectors
 from emotion.choices import quadrant_choices
@@ -90,7 +90,7 @@ def song_waveform(request: HttpRequest, pk: int) -> HttpResponse:
     # Names are in the reader's language, and another model may hear the song anew: the browser asks whether it changed.
     patch_vary_headers(answer, ["Accept-Language", "Cookie"])
     patch_cache_control(answer, private=True, no_cache=True)
-    answer["ETag"] = quote_etag(hashlib.sha256(answer.content).hexdigest()[:32])
+    answer["ETag"] = quote_etag(digest(answer.content)[:32])
     return get_conditional_response(request, etag=answer["ETag"], response=answer) or answer
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.conf import settings
 
+from catalog.core.files import write_atomic
 from catalog.models import Song
 from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import served_model
@@ -85,6 +85,4 @@ def _keep(picture: Image, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     png = io.BytesIO()
     picture.save(png, format="PNG", optimize=True)
-    beside = target.with_suffix(f".{threading.get_ident()}.tmp")
-    beside.write_bytes(png.getvalue())
-    beside.replace(target)
+    write_atomic(target, png.getvalue(), durable=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from django.conf import settings
@@ -14,6 +13,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 from django.views.i18n import JavaScriptCatalog
 from django.views.i18n import set_language as django_set_language
+
+from catalog.core.files import digest
 
 # Addresses carry a digest of the words in them, so a browser never has to ask again.
 _FOR_A_YEAR = 365 * 24 * 3600
@@ -49,4 +50,4 @@ def words_digest(language: str) -> str:
     """Return a short digest of the scripts' words in a language, read once per process; empty when it has none."""
     name = f"{translation.to_locale(language)}/LC_MESSAGES/djangojs.mo"
     found = [path for folder in settings.LOCALE_PATHS if (path := Path(folder) / name).exists()]
-    return sha256(b"".join(path.read_bytes() for path in found)).hexdigest()[:12] if found else ""
+    return digest(b"".join(path.read_bytes() for path in found))[:12] if found else ""

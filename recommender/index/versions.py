@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import os
 import secrets
@@ -24,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.files import digest, sync, write_atomic
 from recommender.exceptions import IndexCorrupt, IndexMissing
 from recommender.index.partitions import Cells
 from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
@@ -37,7 +37,6 @@ _BUILDING = ".building"
 GRACE_S = 600.0
 # Opening checks the length of every file; what is smaller than this is read and compared as well.
 CHECKED_WHOLE_BYTES = 4 * 2**20
-_CHUNK = 2**22
 
 
 @contextlib.contextmanager
@@ -88,12 +87,12 @@ def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo
             cells.write(folder / f"{name}.faiss")
     generation = folder.name.removesuffix(_BUILDING)
     manifest = _manifest_write(index, folder)
-    info = replace(index.info, generation=generation, sha256=hashlib.sha256(manifest).hexdigest())
+    info = replace(index.info, generation=generation, sha256=digest(manifest))
     _open(folder, info)
     folder.rename(directory / FOLDER.format(generation))
-    _flush(directory)
+    sync(directory)
     _grace_begin(directory)
-    _write_durably(directory / POINTER, json.dumps(asdict(info), indent=1).encode())
+    write_atomic(directory / POINTER, json.dumps(asdict(info), indent=1).encode())
     _remove_old_generations(directory, current=generation)
     return info
 
@@ -118,8 +117,8 @@ def verify(directory: Path) -> None:
     """
     info = read_info(directory)
     folder = directory / FOLDER.format(info.generation)
-    for name, (size, digest) in _manifest_read(folder, info)["files"].items():
-        if _size(folder / name, info) != size or _digest(folder / name) != digest:
+    for name, (size, stated) in _manifest_read(folder, info)["files"].items():
+        if _size(folder / name, info) != size or digest(folder / name) != stated:
             raise _not_as_written(info, name)
 
 
@@ -178,7 +177,7 @@ class IndexReader:
 
 
 def _manifest_write(index: SongIndex, folder: Path) -> bytes:
-    files = {path.name: (path.stat().st_size, _digest(path)) for path in sorted(folder.iterdir())}
+    files = {path.name: (path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())}
     about = {
         "n_songs": len(index),
         "n_dimensions": index.n_dimensions,
@@ -187,10 +186,10 @@ def _manifest_write(index: SongIndex, folder: Path) -> bytes:
         "files": files,
     }
     manifest = json.dumps(about, indent=1).encode()
-    _write_durably(folder / MANIFEST, manifest)
+    write_atomic(folder / MANIFEST, manifest)
     for path in folder.iterdir():
-        _flush(path)
-    _flush(folder)
+        sync(path)
+    sync(folder)
     return manifest
 
 
@@ -199,16 +198,16 @@ def _manifest_read(folder: Path, info: IndexInfo) -> dict[str, Any]:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError as error:
         raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
-    if hashlib.sha256(manifest).hexdigest() != info.sha256:
+    if digest(manifest) != info.sha256:
         raise _not_as_written(info, MANIFEST)
     return dict(json.loads(manifest))
 
 
 def _open(folder: Path, info: IndexInfo) -> SongIndex:
     about = _manifest_read(folder, info)
-    for name, (size, digest) in about["files"].items():
+    for name, (size, stated) in about["files"].items():
         found = _size(folder / name, info)
-        if found != size or (found <= CHECKED_WHOLE_BYTES and _digest(folder / name) != digest):
+        if found != size or (found <= CHECKED_WHOLE_BYTES and digest(folder / name) != stated):
             raise _not_as_written(info, name)
     n_songs, n_dimensions, n_directions = about["n_songs"], about["n_dimensions"], about["n_directions"]
     try:
@@ -235,41 +234,8 @@ def _not_as_written(info: IndexInfo, name: str) -> IndexCorrupt:
     return IndexCorrupt(f"{name} of the published index {info.generation} is not what was written; rebuild it.")
 
 
-def _digest(path: Path) -> str:
-    """Return a file's SHA-256, read from the disk if it has left memory."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
     (folder / f"{name}.bin").write_bytes(np.ascontiguousarray(values).data)
-
-
-def _write_durably(path: Path, payload: bytes) -> None:
-    """Write beside, flush to the disk, read back, rename, and flush the directory."""
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with beside.open("wb") as file:
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        if beside.read_bytes() != payload:
-            raise IndexCorrupt(f"{beside} does not read back as it was written; is the disk full or failing?")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _grace_begin(directory: Path) -> None:
@@ -284,7 +250,7 @@ def _remove_old_generations(directory: Path, *, current: str) -> None:
     A process that has mapped one keeps it until it lets go.
     """
     before = time.time() - GRACE_S
-    for path in [*directory.glob("songs-*"), *directory.glob(f"*{_BUILDING}"), *directory.glob("*.tmp")]:
+    for path in [*directory.glob("songs-*"), *directory.glob(f"*{_BUILDING}"), *directory.glob(".*.part")]:
         with contextlib.suppress(FileNotFoundError):
             if path.name != FOLDER.format(current) and path.stat().st_mtime < before:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.files import digest
 from catalog.models import Song
 from recommender.index.songs import SongIndex
 from recommender.pad.encoding import encode
@@ -62,7 +62,7 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
         order = np.argsort(song_ids, kind="stable")
         song_ids, perceived, quadrants = song_ids[order], perceived[order], quadrants[order]
     payload = encode(song_ids, perceived, quadrants)
-    return PadPicture(payload, f'"{hashlib.sha256(payload).hexdigest()[:24]}"')
+    return PadPicture(payload, f'"{digest(payload)[:24]}"')
 
 
 def _failed(fresh: SongIndex | None) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import fcntl
-import hashlib
 import logging
 import math
 import os
@@ -30,6 +29,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 from tqdm import tqdm
 
+from catalog.core.files import digest
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import Window, read_window, read_window_at
 from emotion.inference.mel import MelConfig, log_mel_image
@@ -127,7 +127,7 @@ def images_of(
         ImageCacheError: The disk is full; what was made until then is kept.
     """
     make = partial(_image_stack, config=config, places=tuple(places), padded=padded)
-    kind = hashlib.sha256(repr((tuple(map(float, places)), padded)).encode()).hexdigest()[:8]
+    kind = digest(repr((tuple(map(float, places)), padded)).encode())[:8]
     store = _Store(cache_dir / f"{config.fingerprint}-{kind}", (len(places), *config.image_shape))
     digests = list(in_threads(content_digest, paths, workers=workers, desc="files"))
     with store.locked():
@@ -184,8 +184,7 @@ def content_digest(path: Path) -> bytes:
         emotion.exceptions.AudioUnreadableError: There is no such file; the message names it.
     """
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        return bytes.fromhex(digest(path))
     except FileNotFoundError as error:
         raise AudioUnreadableError("missing", f"{path} is not there.") from error
 
@@ -309,11 +308,11 @@ def _build(
     digests: list[bytes] = []
     stacks: list[NDArray[np.float16]] = []
     made = in_threads(make, list(missing.values()), workers=workers, desc="images")
-    for number, (digest, stack) in enumerate(zip(missing, made, strict=True), start=1):
+    for number, (key, stack) in enumerate(zip(missing, made, strict=True), start=1):
         if isinstance(stack, AudioUnreadableError):
             silent.append(stack)
         else:
-            digests.append(digest)
+            digests.append(key)
             stacks.append(stack)
         if len(stacks) == _BATCH or number == len(missing):
             store.append(digests, stacks)

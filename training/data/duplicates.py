@@ -10,9 +10,6 @@ Source: Wang (2003), An Industrial-Strength Audio Search Algorithm (ISMIR); the 
 
 from __future__ import annotations
 
-import hashlib
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +22,7 @@ from scipy.ndimage import maximum_filter
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from catalog.core.files import digest, write_atomic
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import SAMPLE_RATE_HZ, read_window_at
 from training.data.cache import content_digest, in_threads
@@ -98,7 +96,7 @@ def landmarks_of(paths: Sequence[Path], *, cache_dir: Path, workers: int = 2) ->
         emotion.exceptions.AudioUnreadableError: A file cannot be decoded; the message names it.
     """
     numbers = (SAMPLE_RATE_HZ, HEARD_S, N_FFT, HOP_SAMPLES, BINS, PEAK_AREA, PEAK_RANGE_DB)
-    folder = cache_dir / hashlib.sha256(repr(numbers).encode()).hexdigest()[:12]
+    folder = cache_dir / digest(repr(numbers).encode())[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return list(in_threads(partial(_cached_landmarks, folder=folder), paths, workers=workers, desc="landmarks"))
 
@@ -110,20 +108,9 @@ def _cached_landmarks(path: Path, *, folder: Path) -> Landmarks:
             waveform = read_window_at(path, 0.5, window_s=HEARD_S).waveform
         except AudioUnreadableError as error:
             raise AudioUnreadableError(error.code, f"{path}: {error}") from error
-        _save(landmarks(waveform), target)
+        write_atomic(target, partial(np.save, arr=landmarks(waveform)), durable=False)
     found: Landmarks = np.load(target)
     return found
-
-
-def _save(peaks: Landmarks, target: Path) -> None:
-    # A name of its own, because two processes may find the same file missing.
-    handle, beside = tempfile.mkstemp(dir=target.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.save(file, peaks)
-        Path(beside).replace(target)
-    finally:
-        Path(beside).unlink(missing_ok=True)
 
 
 def landmarks(waveform: NDArray[np.float32]) -> Landmarks:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog.core.files import digest, write_atomic
 from training.datasets.base import Clip
 from training.exceptions import TrainingError
 
@@ -30,7 +30,7 @@ class Split:
     def fingerprint(self, clips: Sequence[Clip]) -> str:
         """Return a hash of the exact ids of the three parts."""
         parts = ["\n".join(clips[i].id for i in part) for part in (self.train, self.validation, self.test)]
-        return hashlib.sha256("\n\n".join(parts).encode()).hexdigest()
+        return digest("\n\n".join(parts).encode())
 
     def fold(self, clips: Sequence[Clip]) -> Fold:
         """Return the same parts by id."""
@@ -75,7 +75,7 @@ class Folds:
     @property
     def sha256(self) -> str:
         """Hash of the protocol and of every id in its place."""
-        return hashlib.sha256(json.dumps([self.protocol, [asdict(fold) for fold in self.folds]]).encode()).hexdigest()
+        return digest(json.dumps([self.protocol, [asdict(fold) for fold in self.folds]]).encode())
 
     def splits(self, clips: Sequence[Clip]) -> list[Split]:
         """Return the folds as positions in `clips`.
@@ -109,12 +109,7 @@ class Folds:
 
     def save(self, path: Path) -> None:
         """Write the folds as JSON; the file appears whole or not at all."""
-        beside = path.with_suffix(".part")
-        try:
-            beside.write_text(json.dumps(self.to_json(), indent=0), encoding="utf-8")
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        write_atomic(path, json.dumps(self.to_json(), indent=0))
 
     @classmethod
     def load(cls, path: Path) -> Folds:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.files import write_atomic
+
 if TYPE_CHECKING:
     from training.datasets import Clip
 
@@ -110,12 +112,8 @@ class Predictions:
         Raises:
             OSError: The disk is full or not writable; nothing is left half-written.
         """
-        beside = path.with_suffix(".part.npz")
-        try:
-            np.savez_compressed(beside, **{field.name: getattr(self, field.name) for field in fields(self)})
-            beside.replace(path)
-        finally:
-            beside.unlink(missing_ok=True)
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
 
     @classmethod
     def load(cls, path: Path) -> Predictions:

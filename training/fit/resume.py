@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from catalog.core.files import remove_leftovers, write_atomic
 from emotion.exceptions import CheckpointError
 
 FORMAT_VERSION = 1
@@ -58,15 +59,14 @@ def write_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, An
     Raises:
         OSError: The disk is full or not writable; the last checkpoint stays.
     """
-    beside = path.with_name(f"{path.name}.part")
+    whole = {"format": FORMAT_VERSION, "identity": _plain(identity), **content}
     try:
-        torch.save({"format": FORMAT_VERSION, "identity": _plain(identity), **content}, beside)
-        beside.replace(path)
+        write_atomic(path, lambda file: torch.save(whole, file))
     except RuntimeError as error:
         # torch reports a full disk in its own words, as a RuntimeError.
         raise OSError(f"{path} could not be written: {error}. The last checkpoint is kept.") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    # A run that is killed while it writes leaves a file as large as its checkpoint.
+    remove_leftovers(path)
 
 
 def read_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:

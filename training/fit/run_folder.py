@@ -15,6 +15,7 @@ from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
+from catalog.core.files import write_atomic
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 
@@ -55,7 +56,7 @@ class RunFolder:
             raise RunError(f"{path} holds something already; go on with it by --resume {path}, or name another folder.")
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
-        write_whole(path / CONFIG, config_toml)
+        write_atomic(path / CONFIG, config_toml)
         run.write_facts({**facts, **_surroundings(), "started": _now(), "ended": None, "wall_s": 0.0, "resumed": []})
         return run
 
@@ -128,7 +129,7 @@ class RunFolder:
         """
         kept = [line for line in self.history() if any(line.get(name) != value for name, value in key.items())]
         lines = [json.dumps(line) for line in [*kept, *({**key, **epoch} for epoch in epochs)]]
-        write_whole(self.path / HISTORY, "".join(f"{line}\n" for line in lines))
+        write_atomic(self.path / HISTORY, "".join(f"{line}\n" for line in lines))
 
     def resumed(self) -> None:
         """Note that the run goes on."""
@@ -161,19 +162,9 @@ def new_run_path(version: str, root: Path = Path("runs")) -> Path:
     return root / f"{version}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file that appears whole or not at all."""
-    beside = path.with_name(f"{path.name}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a JSON file that appears whole or not at all."""
-    write_whole(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def to_toml(values: dict[str, Any], prefix: str = "") -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError, CheckpointError
 from emotion.inference import checkpoint
 from training.datasets.base import Clip, DatasetError
@@ -79,6 +80,5 @@ def _read(kept: Path, clips: Sequence[Clip]) -> Heard | None:
 
 def _write(kept: Path, clips: Sequence[Clip], heard: Heard) -> None:
     kept.parent.mkdir(parents=True, exist_ok=True)
-    beside = kept.with_name(f"{kept.name}.new.npz")
-    np.savez(beside, ids=[clip.id for clip in clips], **{name: getattr(heard, name) for name in _ARRAYS})
-    beside.replace(kept)
+    arrays = {name: getattr(heard, name) for name in _ARRAYS}
+    write_atomic(kept, lambda file: np.savez(file, ids=[clip.id for clip in clips], **arrays), durable=False)

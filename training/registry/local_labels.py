@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from catalog.core.files import digest
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 from training.datasets import Clip
@@ -51,7 +51,7 @@ class OwnLabels:
     def fingerprint(self) -> str:
         """Return a hash of every label."""
         lines = [f"{song} {' '.join(sorted(said))}" for song, said in sorted(self.votes.items())]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return digest("\n".join(lines).encode())
 
     def report(self) -> list[str]:
         """Say what there is, in sentences."""

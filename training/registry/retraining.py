@@ -5,7 +5,6 @@ A retraining ends in a model of the registry that was held against the gate; a p
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import traceback
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop, ngettext
 
 from catalog.core import claims
+from catalog.core.files import digest
 from emotion.models import ModelVersion
 from emotion.selectors import served_model
 from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
@@ -211,15 +211,13 @@ def _fingerprint(own: OwnLabels, data_sets: list[str], recipe: Recipe) -> str:
 
     folders = {name: _listing(settings.MER_DATA / DATASETS[name].folder) for name in data_sets}
     told = json.dumps({"own": own.fingerprint(), "data_sets": folders, "recipe": recipe.text}, sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    return digest(told.encode())
 
 
 def _listing(folder: Path) -> str:
     """Return a hash of a folder's file names and sizes: reading gigabytes of audio would take minutes."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder)} {path.stat().st_size}\n".encode())
-    return digest.hexdigest()
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return digest("".join(f"{path.relative_to(folder)} {path.stat().st_size}\n" for path in files).encode())
 
 
 def _say(row: Retraining, line: str) -> None:

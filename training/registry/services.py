@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import re
-import secrets
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.files import digest, write_atomic
 from catalog.core.locks import Lock, advisory_lock
 from emotion.jobs.reanalysis import reanalysis_start
 from emotion.models import EmotionEstimate, ModelVersion
@@ -127,7 +126,7 @@ def model_files_problem(model: ModelVersion) -> str:
         said = {"version": model.version, "path": model.weights.with_suffix(".json")}
         return _("The card of %(version)s is missing at %(path)s; import it again.") % said
     try:
-        found = _sha256(model.weights)
+        found = digest(model.weights)
     except OSError as error:
         said = {"path": model.weights, "problem": error.strerror, "version": model.version}
         return _("%(path)s cannot be read (%(problem)s); import %(version)s again.") % said
@@ -157,7 +156,7 @@ def _card(weights: Path) -> dict[str, Any]:
             f"{path} names the version {version!r}; use up to 80 letters, digits, dots, dashes and underscores."
         )
     try:
-        found = _sha256(weights)
+        found = digest(weights)
     except OSError as error:
         raise ModelFileError(f"{weights} cannot be read: {error.strerror}.") from error
     if found != expected:
@@ -202,19 +201,15 @@ def _files_copy(source: _Source, model: ModelVersion) -> None:
 
 
 def _copy(origin: Path, target: Path) -> None:
-    """Copy beside, compare, rename: a full disk or a kill leaves the old file or the new one, never a half."""
-    beside = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")
+
+    def copy(file: BinaryIO) -> None:
+        with origin.open("rb") as source:
+            shutil.copyfileobj(source, file)
+        file.flush()
+        if digest(Path(file.name)) != digest(origin):
+            raise ModelFileError(f"{target} does not read back as it was written; is the disk full or failing?")
+
     try:
-        shutil.copyfile(origin, beside)
-        if _sha256(beside) != _sha256(origin):
-            raise ModelFileError(f"{beside} does not read back as it was written; is the disk full or failing?")
-        beside.replace(target)
+        write_atomic(target, copy)
     except OSError as error:
         raise ModelFileError(f"{origin} could not be copied to {target}: {error.strerror}.") from error
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

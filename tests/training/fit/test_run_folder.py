@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from catalog.core.files import write_atomic
 from tests.training.made_run import made_predictions
 from training.fit.run_folder import (
     FACTS,
@@ -16,7 +17,6 @@ from training.fit.run_folder import (
     new_run_path,
     to_toml,
     write_json,
-    write_whole,
 )
 
 CONFIG = 'version = "made"\nseed = 1\n'
@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> Non
     with pytest.raises(ValueError, match="Out of range float"):
         write_json(path, {"accuracy": float("nan")})
     with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "half of it, then \ud800")
+        write_atomic(path, "half of it, then \ud800")
     assert json.loads(path.read_text()) == {"accuracy": 0.5}
     assert list(tmp_path.iterdir()) == [path]
 

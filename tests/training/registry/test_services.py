@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from io import StringIO
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from django.contrib.auth.models import User
@@ -150,11 +151,11 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(settings: Settings, db: 
 def test_a_full_disk_leaves_no_half_file_and_no_row(
     shipped: Path, settings: Settings, db: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(source: Path, target: Path) -> None:
-        target.write_bytes(b"half")
+    def full(source: BinaryIO, target: BinaryIO) -> None:
+        target.write(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("training.registry.services.shutil.copyfile", full)
+    monkeypatch.setattr("training.registry.services.shutil.copyfileobj", full)
     with pytest.raises(ModelFileError, match=r"could not be copied .* No space left"):
         services.shipped_register()
     assert not ModelVersion.objects.exists()

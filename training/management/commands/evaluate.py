@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training.fit.run_folder import write_whole
+from catalog.core.files import write_atomic
 
 if TYPE_CHECKING:
     from training.evaluation.report.page import Extras
@@ -74,12 +74,12 @@ class Command(BaseCommand):
         by_dataset = {name: each.to_json() for name, each in scores.items()}
         self.stdout.write(scores_table(by_dataset))
         if options["json"]:
-            write_whole(options["json"], json.dumps(by_dataset, indent=1) + "\n")
+            write_atomic(options["json"], json.dumps(by_dataset, indent=1) + "\n")
         if options["write_card"]:
             card = read_card(weights)
             card.facts["test"]["model"] = by_dataset
             write_card(card, weights)
-            write_whole(weights.parent / "README.md", card_page(card))
+            write_atomic(weights.parent / "README.md", card_page(card))
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
         from training.evaluation.report.run import read_run
@@ -91,7 +91,7 @@ class Command(BaseCommand):
         if options["html"]:
             from training.evaluation.report.page import report_page
 
-            write_whole(options["html"], report_page(run, extras))
+            write_atomic(options["html"], report_page(run, extras))
             self.stdout.write(f"The report is in {options['html']}.")
             if not len(run.predictions):
                 return
@@ -99,7 +99,7 @@ class Command(BaseCommand):
         for table in run_tables(run.predictions, extras.systems):
             self.stdout.write(f"\n{table.title}\n\n{table.to_markdown()}")
         if options["json"]:
-            write_whole(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
+            write_atomic(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
         if options["write_card"]:
             self._write_card(run)
 
@@ -145,7 +145,7 @@ class Command(BaseCommand):
         # A recipe that told of itself in tables of its own knows better than this.
         card.facts.setdefault("tables", [table.to_json() for table in run_tables(run.predictions)])
         write_card(card, weights)
-        write_whole(weights.parent / "README.md", card_page(card))
+        write_atomic(weights.parent / "README.md", card_page(card))
 
 
 def _weights_of(run: Run) -> Path | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.inference.mel import MelConfig, log_mel
@@ -94,12 +95,8 @@ def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnrea
         spectra = _compute(path, config)
     except AudioUnreadableError as error:
         return error
-    beside = target.with_suffix(".part.npz")
-    try:
-        np.savez(beside, student=spectra.student, teacher=spectra.teacher, level_db=spectra.level_db)
-        beside.replace(target)
-    finally:
-        beside.unlink(missing_ok=True)
+    arrays = {"student": spectra.student, "teacher": spectra.teacher, "level_db": spectra.level_db}
+    write_atomic(target, lambda file: np.savez(file, **arrays), durable=False)
     return target
 
 

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from catalog.core.files import write_atomic
 from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from emotion.inference.engines import compile_openvino
 from emotion.inference.predict import softmax
@@ -159,9 +160,7 @@ def _statistics_of(paths: Sequence[Path], cache_dir: Path, workers: int) -> NDAr
 def _cached_statistics(path: Path, *, cache_dir: Path) -> NDArray[np.float32]:
     target = cache_dir / f"{content_name(path)}.npy"
     if not target.exists():
-        beside = target.with_suffix(".part.npy")
-        np.save(beside, _statistics(read_window_at(path, 0.5).waveform))
-        beside.replace(target)
+        write_atomic(target, partial(np.save, arr=_statistics(read_window_at(path, 0.5).waveform)), durable=False)
     return np.asarray(np.load(target))
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from catalog.core.files import digest
 from training.data.duplicates import duplicate_groups
 from training.data.folds import Folds
 from training.data.selection import (
@@ -39,12 +39,10 @@ class Plan:
     @property
     def fingerprint(self) -> str:
         """Hash of every clip's id, label and sound."""
-        digest = hashlib.sha256()
-        for clip in self.clips:
-            with clip.audio.open("rb") as file:
-                sound = hashlib.file_digest(file, "sha256").hexdigest()
-            digest.update(f"{clip.id}\t{clip.quadrant}\t{clip.valence}\t{clip.arousal}\t{sound}\n".encode())
-        return digest.hexdigest()
+        lines = [
+            f"{clip.id}\t{clip.quadrant}\t{clip.valence}\t{clip.arousal}\t{digest(clip.audio)}\n" for clip in self.clips
+        ]
+        return digest("".join(lines).encode())
 
 
 def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, say: Callable[[str], None]) -> Plan:

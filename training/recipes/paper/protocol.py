@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from catalog.core.files import write_atomic
 from emotion.inference.audio import read_window_at
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
@@ -223,9 +223,7 @@ def _keep_best(config: PaperConfig, folder: RunFolder, folds: Sequence[FoldResul
     """Copy the weights of the fold with the lowest validation loss to where a run's weights are looked for."""
     best = min(folds, key=lambda fold: fold.validation_loss)
     weights, told = folder.path / f"{config.version}.safetensors", folder.facts()
-    beside = weights.with_suffix(".part")
-    shutil.copyfile(best.weights, beside)
-    beside.replace(weights)
+    write_atomic(weights, best.weights.read_bytes())
     card = read_card(best.weights)
     scores = {name: each.to_json() for name, each in score_by_dataset(best.predictions).items()}
     card.facts.update(

@@ -1,0 +1,70 @@
+"""Writes files that appear whole or not at all, and hashes files. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+_SUFFIX = ".part"
+
+
+def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object], *, durable: bool = True) -> None:
+    """Write a file under a temporary name in its folder, then rename it into place.
+
+    Readers see the old file or the new one. Several processes may write the same path: the last rename wins.
+
+    Args:
+        path: The file; its folder exists.
+        content: Bytes, text (stored as UTF-8), or a function that writes to the open file.
+        durable: Wait for the disk, so that a power cut leaves the old file or the new one. False for what is cheap to
+            make again, such as caches and pictures.
+
+    Raises:
+        OSError: The disk is full or not writable; the old file stays and no temporary file is left.
+    """
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
+    try:
+        with beside.open("xb") as file:
+            if callable(content):
+                content(file)
+            else:
+                file.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+    if durable:
+        sync(path.parent)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of writers of `path` that were killed; only for a file with a single writer."""
+    for left in path.parent.glob(f".{path.name}.*{_SUFFIX}"):
+        left.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until a file or a folder is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def digest(content: Path | bytes) -> str:
+    """Return the SHA-256 of bytes or of a file, in hexadecimal.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    with content.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
