@@ -15,7 +15,7 @@ from pathlib import Path
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from catalog.core.wording import number
+from catalog.core.formats import file_size
 from catalog.exceptions import FileTooLarge, StorageFull
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
@@ -89,7 +89,7 @@ def size_check(size_bytes: int) -> None:
                 "The file is larger than %(most)s, the most that one song may have. "
                 "Convert it to FLAC or MP3, or split it."
             )
-            % {"most": size_words(limit_bytes)}
+            % {"most": file_size(limit_bytes)}
         )
 
 
@@ -124,16 +124,6 @@ def media_remove(name: str) -> None:
     (_media_root() / name).unlink(missing_ok=True)
 
 
-def size_words(size_bytes: int) -> str:
-    """Say a size as people do, such as "500 MiB"."""
-    size = float(size_bytes)
-    for unit in (_("bytes"), "KiB", "MiB", "GiB"):
-        if size < 1024 or unit == "GiB":
-            break
-        size /= 1024
-    return f"{number(size, 0 if size == int(size) else 1)} {unit}"
-
-
 def incoming_path(name: str = "") -> Path:
     """Path of a file that is still arriving, or of the folder of all of them; on the disk where songs will lie."""
     return _media_root() / "incoming" / name
@@ -151,7 +141,7 @@ def room_check(size_bytes: int) -> None:
     if size_bytes > free_bytes:
         raise StorageFull(
             _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")
-            % {"free": size_words(free_bytes), "size": size_words(size_bytes)}
+            % {"free": file_size(free_bytes), "size": file_size(size_bytes)}
         )
 
 

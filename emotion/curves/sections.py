@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.formats import clock
 from catalog.core.wording import gettext, ngettext
 from emotion.inference.quadrants import Quadrant
 
@@ -97,7 +98,7 @@ def _told(parts: Sequence[Section]) -> str:
     if len(parts) <= MAX_TOLD + 1:
         begin = gettext("Starts %(mood)s") % first
         change = gettext("becomes %(mood)s after %(time)s")
-        changes = [change % {"mood": part.quadrant.label.lower(), "time": _clock(part.start_s)} for part in parts[1:]]
+        changes = [change % {"mood": part.quadrant.label.lower(), "time": clock(part.start_s)} for part in parts[1:]]
         return gettext("%(begin)s, %(changes)s.") % {"begin": begin, "changes": gettext(", then ").join(changes)}
     lengths = {q: sum(part.end_s - part.start_s for part in parts if part.quadrant is q) for q in Quadrant}
     most = max(lengths, key=lambda quadrant: lengths[quadrant])
@@ -114,8 +115,3 @@ def _told(parts: Sequence[Section]) -> str:
         "most": most.label.lower(),
         "percent": round(100 * lengths[most] / sum(lengths.values())),
     }
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s), 60)
-    return f"{minutes}:{seconds:02d}"

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from catalog.core.formats import clock
 from catalog.models import Song
 from emotion import selectors
 from emotion.curves.chart import CurveChart, curve_chart
@@ -99,7 +100,7 @@ def attention_panel(song: Song, estimate: EmotionEstimate | None = None, problem
 
 def attention_words(found: AttentionMap) -> str:
     """Say which seconds and which frequencies weighed most, such as `Most weight lies at 1:02 to 1:09 ...`."""
-    seconds = _spans(found.weighed.get("seconds", []), _clock)
+    seconds = _spans(found.weighed.get("seconds", []), clock)
     bands = _spans(found.weighed.get("bands_hz", []), _hz)
     if not seconds and not bands:
         return _("No second and no band of frequency stands out: the whole picture weighed about the same.")
@@ -115,11 +116,6 @@ def attention_words(found: AttentionMap) -> str:
 def _spans(places: Sequence[Mapping[str, float]], words: Callable[[float], str]) -> str:
     spans = [_("%(start)s to %(end)s") % {"start": words(one["start"]), "end": words(one["end"])} for one in places]
     return _(" and ").join(spans)
-
-
-def _clock(time_s: float) -> str:
-    minutes, seconds = divmod(round(time_s), 60)
-    return f"{minutes}:{seconds:02d}"
 
 
 def _hz(frequency_hz: float) -> str:

@@ -12,12 +12,15 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from catalog.core.formats import clock, file_size, percent
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.pages.panels import attention_panel, curve_panel
 
 register = template.Library()
+for write in (clock, file_size, percent):
+    register.filter(write)
 
 # The small plane is drawn in a 100 by 100 view box, with a margin so that a point on the edge stays whole.
 _PLANE_SIZE = 100.0
@@ -35,23 +38,9 @@ _AGO: dict[str, Any] = {
 
 
 @register.filter
-def percent(share: float) -> str:
-    """Write a share in [0, 1] as `82 %`."""
-    return f"{round(share * 100)}\u00a0%"
-
-
-@register.filter
 def grouped(number: int) -> str:
     """Write a large count with its thousands apart, as the language does, such as `100,000`."""
     return number_format(number, force_grouping=True)
-
-
-@register.filter
-def clock(duration_s: float | None) -> str:
-    """Write seconds as `3:07`, or `1:02:09` from an hour on."""
-    minutes, seconds = divmod(round(duration_s or 0), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 @register.filter

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from catalog.core.formats import percent
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
 
@@ -73,8 +74,3 @@ def carried(axis: int, share: float) -> str:
 def how_much_carried(axis: int, usual: float) -> str:
     """Say that how much of the mood before stays is not known yet, and what is usual."""
     return _(_HOW_MUCH_CARRIED[axis]) % {"share": percent(usual)}
-
-
-def percent(share: float) -> str:
-    """Write a share as "82 %"."""
-    return f"{round(100 * share)}\u00a0%"

@@ -23,6 +23,7 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.formats import percent
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
@@ -289,7 +290,7 @@ def _staying(model: ListenerModel) -> Finding:
     if sure is Sure.TOO_FEW:
         return Finding(_("How many songs leave you just as you were: for that, say your mood before listening."), sure)
     sentence = _("About %(share)s of the songs you rate leave you just as you were.")
-    return Finding(sentence % {"share": words.percent(share)}, sure, share, sd)
+    return Finding(sentence % {"share": percent(share)}, sure, share, sd)
 
 
 def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.template import Context, Template
 from django.utils import timezone
 
 from emotion.templatetags.moodplane import (
     ago,
-    clock,
-    percent,
     plane_x,
     plane_y,
     roughly,
@@ -18,16 +17,9 @@ from emotion.templatetags.moodplane import (
 )
 
 
-@pytest.mark.parametrize(("share", "text"), [(0.0, "0\u00a0%"), (0.824, "82\u00a0%"), (1.0, "100\u00a0%")])
-def test_percent(share: float, text: str) -> None:
-    assert percent(share) == text
-
-
-@pytest.mark.parametrize(
-    ("duration_s", "text"), [(None, "0:00"), (7.4, "0:07"), (59.6, "1:00"), (187.0, "3:07"), (3729.0, "1:02:09")]
-)
-def test_clock(duration_s: float | None, text: str) -> None:
-    assert clock(duration_s) == text
+def test_the_shared_formats_are_filters() -> None:
+    template = Template("{% load moodplane %}{{ 187|clock }} {{ 1536|file_size }} {{ 0.5|percent }}")
+    assert template.render(Context()) == "3:07 1.5 KiB 50\u00a0%"
 
 
 @pytest.mark.parametrize(

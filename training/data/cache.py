@@ -30,6 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from catalog.core.files import digest
+from catalog.core.formats import file_size
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import Window, read_window, read_window_at
 from emotion.inference.mel import MelConfig, log_mel_image
@@ -155,8 +156,8 @@ def to_device(images: Images | NDArray[np.float16], device: torch.device | str) 
     needed, free = math.prod(images.shape) * images.dtype.itemsize, _free_bytes(device)
     if needed > free:
         raise ImageCacheError(
-            f"The {len(images)} clips' images need {_gib(needed)}, but {device} has {_gib(free)} free. Read them from "
-            "the memory map, or use fewer places or clips."
+            f"The {len(images)} clips' images need {file_size(needed)}, but {device} has {file_size(free)} free. "
+            "Read them from the memory map, or use fewer places or clips."
         )
     loaded = torch.empty(images.shape, dtype=torch.float16, device=device)
     for start in range(0, len(images), 256):
@@ -275,8 +276,8 @@ class _Store:
     def full(self, state: str) -> ImageCacheError:
         free = shutil.disk_usage(self.folder).free
         return ImageCacheError(
-            f"The disk of {self.folder} is full ({_gib(free)} free): {state}. Free some space or choose another work "
-            "folder, and run again."
+            f"The disk of {self.folder} is full ({file_size(free)} free): {state}. Free some space or choose another "
+            "work folder, and run again."
         )
 
 
@@ -303,7 +304,7 @@ def _build(
     """Make and keep the missing images, then say which files had none to give."""
     needed = len(missing) * store.row_bytes
     if needed > shutil.disk_usage(store.folder).free:
-        raise store.full(f"{len(missing)} clips' images need {_gib(needed)} and were not begun")
+        raise store.full(f"{len(missing)} clips' images need {file_size(needed)} and were not begun")
     silent: list[AudioUnreadableError] = []
     digests: list[bytes] = []
     stacks: list[NDArray[np.float16]] = []
@@ -327,7 +328,3 @@ def _free_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return int(psutil.virtual_memory().available)
-
-
-def _gib(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:.2f} GiB"
