@@ -20,6 +20,7 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
+from catalog.core.htmx import wants_fragment
 from catalog.exceptions import CatalogError
 from emotion.exceptions import EmotionError
 from recommender.exceptions import RecommenderError
@@ -93,8 +94,7 @@ class AppErrorMiddleware:
 
 def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     """Render an error for a person: a whole page, or for htmx the fragment that the page includes."""
-    htmx = getattr(request, "htmx", None)
-    template = "site/partials/error.html" if htmx and not htmx.boosted else "site/error.html"
+    template = "site/partials/error.html" if wants_fragment(request) else "site/error.html"
     context = {"status": status, "title": _headline(status), "sentence": sentence}
     return render(request, template, context, status=status)
 

@@ -20,6 +20,8 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog.core.formats import clock, percent
+from catalog.core.htmx import wants_fragment
 from catalog.permissions import is_staff
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.inference.quadrants import Quadrant
@@ -32,7 +34,6 @@ from emotion.selectors import (
     served_version,
     workers_alive,
 )
-from emotion.templatetags.moodplane import clock, percent
 from training import selectors
 from training.evaluation.charts import (
     Chart,
@@ -73,9 +74,7 @@ def _staff(view: View) -> View:
 @_staff
 def models(request: HttpRequest) -> HttpResponse:
     """All models and what goes on; the same address answers its own refresh with the fragment."""
-    htmx = request.htmx  # type: ignore[attr-defined]
-    fragment = htmx and not htmx.boosted
-    template = "training/partials/models_body.html" if fragment else "training/models.html"
+    template = "training/partials/models_body.html" if wants_fragment(request) else "training/models.html"
     return render(request, template, _models_context())
 
 

@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog import selectors as catalog_selectors
 from catalog.access import allowed
+from catalog.core.htmx import wants_fragment
 from catalog.exceptions import EditConflict
 from catalog.models import Song, SongChange
 from catalog.permissions import can_upload
@@ -42,11 +43,6 @@ def _editor(request: HttpRequest) -> User:
     return cast(User, request.user)
 
 
-def _wants_fragment(request: HttpRequest) -> bool:
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.boosted
-
-
 @require_safe
 @allowed(can_upload)
 def library(request: HttpRequest) -> HttpResponseBase:
@@ -59,7 +55,7 @@ def library(request: HttpRequest) -> HttpResponseBase:
         "query_string": Selection(selection.asked).query(),
         "pending": [song.pk for song in page if song.state in PENDING_STATES],
     }
-    if _wants_fragment(request):
+    if wants_fragment(request):
         return render(request, "emotion/partials/library_songs.html", context)
     form = LibraryForm(request.GET)
     context |= {"form": form, "genres": catalog_selectors.genres(), "failed": catalog_selectors.failure_counts()}
@@ -173,7 +169,7 @@ def _change_tell(request: HttpRequest, change: SongChange | None, after: str) ->
 def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewed: bool = False) -> HttpResponseBase:
     lines = preview(form.songs, form.values(is_preview=True), form.word()) if is_previewed else []
     context = {"form": form, "after": after, "is_previewed": is_previewed, "lines": lines}
-    if _wants_fragment(request) and "preview" in request.POST:
+    if wants_fragment(request) and "preview" in request.POST:
         return render(request, "emotion/partials/change_preview.html", context)
     return render(request, "emotion/songs_change.html", context)
 
@@ -198,7 +194,7 @@ def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
 def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Have one song analysed again; a second click does nothing more."""
     song = get_object_or_404(Song, pk=pk)
-    if not _wants_fragment(request):
+    if not wants_fragment(request):
         _reanalyse(request, [pk])
         return redirect(song.get_absolute_url() + "#curator")
     states.songs_reanalyse(song_ids=[pk])

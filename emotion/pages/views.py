@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.core.files import digest
+from catalog.core.htmx import wants_fragment
 from catalog.models import Song
 from emotion import selectors
 from emotion.choices import quadrant_choices
@@ -78,7 +79,7 @@ def _picture(request: HttpRequest, name: str, draw: Callable[[], bytes]) -> Http
 def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
     """The panel with the emotion curve, which asks for itself until the curve is there."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
-    if not _wants_fragment(request):
+    if not wants_fragment(request):
         return _to_song(pk, "#emotion-curve")
     return render(request, "emotion/partials/curve.html", panels.curve_panel(song))
 
@@ -104,16 +105,11 @@ def song_attention(request: HttpRequest, pk: int) -> HttpResponse:
             saliency.attention_request(song=song)
         except TagNotExplainable as error:
             problem = str(error)
-    if not _wants_fragment(request):
+    if not wants_fragment(request):
         if problem:
             messages.error(request, problem)
         return _to_song(pk, "#attention")
     return render(request, "emotion/partials/attention.html", panels.attention_panel(song, problem=problem))
-
-
-def _wants_fragment(request: HttpRequest) -> bool:
-    htmx = request.htmx  # type: ignore[attr-defined]
-    return bool(htmx) and not htmx.boosted
 
 
 def _to_song(pk: int, place: str) -> HttpResponse:
@@ -144,7 +140,7 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
             labels.perceived_label_remove(user=request.user, song=song)
         else:
             labels.perceived_label_set(user=request.user, song=song, quadrant=quadrant)
-    if not _wants_fragment(request):
+    if not wants_fragment(request):
         return back
     context = {
         "song": song,
@@ -157,5 +153,5 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def status(request: HttpRequest) -> HttpResponse:
     """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
-    template = "emotion/partials/status_body.html" if _wants_fragment(request) else "emotion/status.html"
+    template = "emotion/partials/status_body.html" if wants_fragment(request) else "emotion/status.html"
     return render(request, template, status_context(user=request.user, span=request.GET.get("span", "")))

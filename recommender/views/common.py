@@ -17,11 +17,6 @@ from recommender.services import listeners
 from recommender.values import Listener
 
 
-def wants_fragment(request: HttpRequest) -> bool:
-    """Whether htmx asked for a part of a page, not for a page by a boosted link."""
-    return bool(request.htmx) and not request.htmx.boosted  # type: ignore[attr-defined]
-
-
 def wants_json(request: HttpRequest) -> bool:
     """Whether a script asked, which shows the answer by itself."""
     return request.headers.get("Accept") == "application/json"

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from catalog.core.htmx import wants_fragment
 from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import UndoTooLate
@@ -33,7 +34,6 @@ from recommender.views.common import (
     playlist_named,
     song_or_404,
     user_of,
-    wants_fragment,
     wants_json,
 )
 

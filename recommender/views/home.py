@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
+from catalog.core.htmx import wants_fragment
 from emotion.inference.quadrants import Quadrant
 from recommender import selectors
 from recommender.forms import (
@@ -22,7 +23,7 @@ from recommender.forms import (
 from recommender.models import DEFAULT_VARIETY
 from recommender.reasons.reasons import mood_name
 from recommender.services import moods
-from recommender.views.common import listener_of, own_playlists, wants_fragment
+from recommender.views.common import listener_of, own_playlists
 
 RECENT_PLAYLISTS = 4
 

@@ -11,14 +11,16 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from catalog.core.htmx import wants_fragment
+from catalog.core.points import Point
 from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.generate import Placement, compose
 from recommender.ranking.journey_path import PRESETS
 from recommender.services import playlists
 from recommender.services.playlists import seed_or_new
-from recommender.values import Point, Wish
-from recommender.views.common import listener_of, to_playlist, wants_fragment
+from recommender.values import Wish
+from recommender.views.common import listener_of, to_playlist
 from recommender.views.home import corners, limits_context
 
 # Where the points stand before anybody moved them: in the middle, and where most want to be.

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
+from catalog.core.htmx import wants_fragment
 from recommender import selectors
 from recommender.exceptions import PlaylistItemNotFound
 from recommender.formats.registry import FORMATS
@@ -38,7 +39,6 @@ from recommender.views.common import (
     own_playlist,
     own_playlists,
     to_playlist,
-    wants_fragment,
 )
 from recommender.views.feedback import felt_context
 

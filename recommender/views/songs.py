@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
+from catalog.core.htmx import wants_fragment
 from catalog.models import Artist, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
@@ -25,7 +26,6 @@ from recommender.views.common import (
     listener_of,
     song_or_404,
     to_playlist,
-    wants_fragment,
 )
 from recommender.views.feedback import felt_context
 

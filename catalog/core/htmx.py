@@ -1,0 +1,12 @@
+"""What htmx asks for."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+
+def wants_fragment(request: HttpRequest) -> bool:
+    """Whether htmx asked for part of a page; a boosted link wants the whole page."""
+    # An error may be answered before django-htmx's middleware has run.
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx) and not htmx.boosted
