@@ -11,6 +11,7 @@ from django.forms.utils import pretty_name
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from catalog.core.points import Point
 from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.choices import quadrant_choices
@@ -19,7 +20,7 @@ from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
 from recommender.ranking.journey_path import PRESETS
 from recommender.services.requests import MAX_LENGTH, MAX_TITLE
-from recommender.values import Filters, Point, Target
+from recommender.values import Filters, Target
 
 LENGTHS = (6, 12, 24, 48)
 DEFAULT_LENGTH = 12

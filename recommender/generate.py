@@ -9,6 +9,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
+from catalog.core.points import Point
 from emotion.models import EmotionEstimate
 from recommender.index.songs import SongIndex
 from recommender.listener.history import recency_of
@@ -45,7 +46,6 @@ from recommender.values import (
     NO_FILTERS,
     Filters,
     Listener,
-    Point,
     Target,
     Wish,
 )

@@ -19,6 +19,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from catalog.core.cached_count import kept_while_large
+from catalog.core.points import Point
 from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
@@ -45,7 +46,7 @@ from recommender.models import (
 )
 from recommender.reasons.reasons import public_reason
 from recommender.retrieval.pool import songs_ranked_alike
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 # What somebody said of their mood holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)

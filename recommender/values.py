@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
+from catalog.core.points import Point
 from emotion.inference.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalid
 
@@ -92,8 +93,6 @@ class Filters:
 
 
 NO_FILTERS = Filters()
-
-Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,12 +13,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from catalog.core.points import Point
 from recommender.felt_model.ratings import Ratings
 from recommender.index.songs import SongIndex
 from recommender.models import FeltRating, Listen
 from recommender.reasons.reasons import Told
 from recommender.retrieval.pool import pool_for
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 RECENT_LISTENS = 50
 RECENT_HOURS = 24.0

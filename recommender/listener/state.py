@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.points import Point
 from recommender.felt_model.model import Felt, ListenerModel
 from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
 from recommender.index.felt_query import FeltQuery
@@ -17,7 +18,7 @@ from recommender.listener.history import History, history_of
 from recommender.ranking.journey_planner import Drift
 from recommender.ranking.lists import Candidates, draw_temperature
 from recommender.retrieval.pool import Pool
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 # A generator takes no negative seed; a playlist's may be one.
 _SEEDS = 2**63

@@ -14,11 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.points import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, pgettext, pgettext_noop
 from emotion.inference.quadrants import Quadrant
-
-Point = tuple[float, float]
 
 # A song this close to a point stands for it: a fifth of the pad's width.
 NEAR = 0.4

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.points import Point
 from recommender.ranking.journey_path import (
     NEAR,
     PathQuality,
-    Point,
     Reach,
     distances_to,
     path_from,

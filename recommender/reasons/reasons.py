@@ -12,11 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from catalog.core.points import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
-
-Point = tuple[float, float]
 
 CLOSE_DISTANCE = 0.6
 VERY_CLOSE_DISTANCE = 0.25

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from catalog.core.points import Point
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.formats.registry import MAX_BYTES
@@ -20,7 +21,7 @@ from recommender.serializers.plane import (
     QuadrantField,
 )
 from recommender.services.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
-from recommender.values import Filters, Point, Target
+from recommender.values import Filters, Target
 
 
 class FiltersSerializer(serializers.Serializer[Filters]):

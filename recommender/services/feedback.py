@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.points import Point
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalid, UndoTooLate
@@ -21,7 +22,6 @@ from recommender.services.reranking import playlist_lock, rest_rerank
 from recommender.values import (
     FeedbackResult,
     Listener,
-    Point,
     RerankResult,
 )
 

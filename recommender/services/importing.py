@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.core.points import Point
 from catalog.models import Song, Upload
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
@@ -32,7 +33,7 @@ from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
 from recommender.services.requests import MAX_TITLE, title_checked
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 # Songs looked at for one entry.
 _CANDIDATES = 25

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.points import Point
 from catalog.models import Song
 from recommender.exceptions import PlaylistFixed, PlaylistNotFound
 from recommender.generate import Composition, Placement, compose
@@ -28,7 +29,6 @@ from recommender.values import (
     NO_FILTERS,
     Filters,
     Listener,
-    Point,
     Target,
     Wish,
 )

@@ -9,6 +9,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.core.points import Point
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
@@ -17,7 +18,6 @@ from recommender.models import Playlist
 from recommender.values import (
     Filters,
     Listener,
-    Point,
     Target,
     Wish,
 )

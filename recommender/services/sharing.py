@@ -8,11 +8,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.points import Point
 from recommender.exceptions import PlaylistInvalid
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.selectors import SharedSong, shared_songs
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 _TOKEN_BYTES = 32
 
