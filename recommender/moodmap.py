@@ -6,7 +6,7 @@ Reads rows, writes nothing. How sure what was learned is, `recommender.reasons.i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import groupby
@@ -19,6 +19,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from catalog.core.charts import Axes, Tick
+from catalog.core.points import Point
 from catalog.models import artist_shown
 from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y
@@ -29,7 +31,7 @@ from recommender.models import FeltRating, MoodReport
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
 from recommender.retrieval.pool import songs_index
-from recommender.values import Listener, Point
+from recommender.values import Listener
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
 ARROWS_LIMIT = 120
@@ -223,8 +225,8 @@ def _point(valence: float | None, arousal: float | None) -> Point | None:
 
 # --- The drift as a drawing -----------------------------------------------------------------------------------------
 
-# In SVG units; the plot lies inside the margins, which hold the words and numbers.
-LEFT, RIGHT, TOP, BOTTOM = 34.0, 306.0, 12.0, 148.0
+# In SVG units; the margins hold the words and numbers.
+_AXES = Axes(34.0, 306.0, 12.0, 148.0)
 _LEAST_SPAN = 0.4
 
 
@@ -245,7 +247,7 @@ class DriftChart:
     valence: list[DriftMark]
     arousal: list[DriftMark]
     zero: float
-    ticks: list[tuple[float, str]]
+    ticks: tuple[Tick, ...]
     first: str
     last: str
 
@@ -256,21 +258,16 @@ def drift_chart(drift: Sequence[DriftPoint]) -> DriftChart | None:
         return None
     reach = max(max(abs(p.valence) + p.valence_se, abs(p.arousal) + p.arousal_se) for p in drift)
     span = max(reach, _LEAST_SPAN)
+    axes = replace(_AXES, x_range=(0, len(drift) - 1), y_range=(-span, span))
 
-    def y(value: float) -> float:
-        return round((TOP + BOTTOM) / 2 - value / span * (BOTTOM - TOP) / 2, 1)
-
-    def marks(values: Sequence[tuple[float, float]]) -> list[DriftMark]:
-        step = (RIGHT - LEFT) / (len(values) - 1)
-        places = [round(LEFT + number * step, 1) for number in range(len(values))]
-        rows = zip(places, values, strict=True)
-        return [DriftMark(x, y(mean), y(mean - error), y(mean + error)) for x, (mean, error) in rows]
+    def mark(number: int, mean: float, error: float) -> DriftMark:
+        return DriftMark(axes.x(number), axes.y(mean), axes.y(mean - error), axes.y(mean + error))
 
     return DriftChart(
-        valence=marks([(p.valence, p.valence_se) for p in drift]),
-        arousal=marks([(p.arousal, p.arousal_se) for p in drift]),
-        zero=y(0.0),
-        ticks=[(y(value), f"{sign}{number_format(span, 1)}") for value, sign in ((span, "+"), (-span, "\u2212"))],
+        valence=[mark(number, p.valence, p.valence_se) for number, p in enumerate(drift)],
+        arousal=[mark(number, p.arousal, p.arousal_se) for number, p in enumerate(drift)],
+        zero=axes.y(0.0),
+        ticks=axes.y_ticks((span, -span), (f"{sign}{number_format(span, 1)}" for sign in "+\u2212")),
         first=drift[0].label,
         last=drift[-1].label,
     )

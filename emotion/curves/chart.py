@@ -8,23 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.charts import Axes, Tick, polyline
+from catalog.core.formats import clock
 from catalog.core.wording import gettext
 from emotion.curves.curve import spread
 from emotion.curves.sections import Section
 
-# Of the drawing, in SVG units; the plot lies inside the margins, which hold the numbers of the axes.
-WIDTH, HEIGHT = 560, 232
+# The template draws 560 x 232 units; the margins hold the numbers of the axes.
 LEFT, RIGHT, TOP, BOTTOM = 34, 552, 10, 186
 _STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
 _MAX_TICKS = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A number on an axis, and where it stands."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,29 +63,37 @@ def curve_chart(
         duration_s: The song's length, at the right edge.
         parts: The song's sections.
     """
-    x = LEFT + (RIGHT - LEFT) * times_s / max(duration_s, 1e-9)
+    axes = Axes(LEFT, RIGHT, TOP, BOTTOM, x_range=(0.0, duration_s), y_range=(-1.0, 1.0))
     spreads = spread(points[:, 2:])
     names = ("valence", "arousal")
     return CurveChart(
-        traces=tuple(_trace(name, x, points[:, i], spreads[i]) for i, name in enumerate(names)),
-        strips=tuple(_strip(part, duration_s) for part in parts),
-        x_ticks=tuple(_x_ticks(duration_s)),
-        y_ticks=tuple(Tick(round(float(_y(value)), 1), text) for value, text in ((1, "+1"), (0, "0"), (-1, "\u22121"))),
+        traces=tuple(_trace(name, axes, times_s, points[:, i], spreads[i]) for i, name in enumerate(names)),
+        strips=tuple(
+            Strip(axes.x(part.start_s), round(axes.x(part.end_s) - axes.x(part.start_s), 1), part) for part in parts
+        ),
+        x_ticks=_x_ticks(axes, duration_s),
+        y_ticks=axes.y_ticks((1, 0, -1), ("+1", "0", "\u22121")),
     )
 
 
-def _trace(name: str, x: NDArray[np.floating], values: NDArray[np.floating], spreads: NDArray[np.floating]) -> Trace:
+def _trace(
+    name: str,
+    axes: Axes,
+    times_s: NDArray[np.floating],
+    values: NDArray[np.floating],
+    spreads: NDArray[np.floating],
+) -> Trace:
     lines, bands, dots = [], [], []
     for piece in _heard(values):
-        at, middle = x[piece], values[piece]
+        at, middle = times_s[piece], values[piece]
         lower, upper = np.clip([middle - spreads[piece], middle + spreads[piece]], -1, 1)
         if len(at) == 1:
             # One window has no length on the axis of time: its band becomes a line.
-            dots.append((round(float(at[0]), 1), round(float(_y(middle)[0]), 1)))
-            lines.append(_pairs(np.repeat(at, 2), np.array([lower[0], upper[0]])))
+            dots += axes.points(at, middle)
+            lines.append(polyline(axes.points(np.repeat(at, 2), [lower[0], upper[0]])))
             continue
-        lines.append(_pairs(at, middle))
-        bands.append(_pairs(np.concatenate([at, at[::-1]]), np.concatenate([upper, lower[::-1]])))
+        lines.append(polyline(axes.points(at, middle)))
+        bands.append(polyline([*axes.points(at, upper), *axes.points(at[::-1], lower[::-1])]))
     return Trace(name, tuple(lines), tuple(bands), tuple(dots))
 
 
@@ -103,21 +104,10 @@ def _heard(values: NDArray[np.floating]) -> Iterator[slice]:
         yield slice(int(start), int(end))
 
 
-def _strip(part: Section, duration_s: float) -> Strip:
-    scale = (RIGHT - LEFT) / max(duration_s, 1e-9)
-    return Strip(round(LEFT + part.start_s * scale, 1), round((part.end_s - part.start_s) * scale, 1), part)
-
-
-def _x_ticks(duration_s: float) -> Iterator[Tick]:
+def _x_ticks(axes: Axes, duration_s: float) -> tuple[Tick, ...]:
     step_s = next((step for step in _STEPS_S if duration_s / step <= _MAX_TICKS), _STEPS_S[-1])
-    for time_s in range(0, int(duration_s) + 1, step_s):
-        text = gettext("%(count)d s") % {"count": time_s} if duration_s < 60 else f"{time_s // 60}:{time_s % 60:02d}"
-        yield Tick(round(LEFT + (RIGHT - LEFT) * time_s / duration_s, 1), text)
-
-
-def _y(values: NDArray[np.floating] | float) -> NDArray[np.floating]:
-    return np.asarray(BOTTOM - (BOTTOM - TOP) * (np.asarray(values) + 1) / 2)
-
-
-def _pairs(x: NDArray[np.floating], values: NDArray[np.floating]) -> str:
-    return " ".join(f"{at:.1f},{height:.1f}" for at, height in zip(x, _y(values), strict=True))
+    times_s = range(0, int(duration_s) + 1, step_s)
+    return axes.x_ticks(
+        times_s,
+        (gettext("%(count)d s") % {"count": time_s} if duration_s < 60 else clock(time_s) for time_s in times_s),
+    )

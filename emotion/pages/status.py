@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -16,11 +16,12 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
+from catalog.core.charts import Axes, Bar, Tick, round_top
+from catalog.core.formats import file_size
 from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors
-from emotion.pages import activity_chart
 from emotion.pages.activity import (
     SPANS,
     Activity,
@@ -28,6 +29,8 @@ from emotion.pages.activity import (
     curve_progress,
 )
 
+# The template draws 640 x 200 units; the margins hold the numbers of the axes.
+_AXES = Axes(44, 632, 14, 168)
 _PARTS_KEPT_S = 15
 _BROKER_TIMEOUT_S = 1
 _LOW_ON_DISK = 0.05
@@ -73,8 +76,8 @@ class Plot:
     name: str
     title: str
     sentence: str
-    ticks: tuple[activity_chart.Tick, ...]
-    bars: tuple[activity_chart.Bar, ...]
+    ticks: tuple[Tick, ...]
+    bars: tuple[Bar, ...]
     area: str
     rows: tuple[Row, ...]
 
@@ -117,14 +120,14 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
 
 def plots(seen: Activity, span: str) -> list[Plot]:
     """Draw what was tagged as bars, and what waited as an area."""
-    top_tagged, top_waiting = activity_chart.top_of(seen.tagged), activity_chart.top_of(seen.waiting)
+    tagged, waiting = (replace(_AXES, y_range=(0, round_top(values))) for values in (seen.tagged, seen.waiting))
     return [
         Plot(
             name="tagged",
             title=_("Songs tagged per minute") if span == "hour" else _("Songs tagged per half hour"),
             sentence=_tagged_sentence(seen, span),
-            ticks=activity_chart.ticks(top_tagged),
-            bars=activity_chart.bars(seen.tagged, top_tagged),
+            ticks=tagged.count_ticks(),
+            bars=tagged.bars(seen.tagged),
             area="",
             rows=_rows(seen, seen.tagged),
         ),
@@ -132,9 +135,9 @@ def plots(seen: Activity, span: str) -> list[Plot]:
             name="waiting",
             title=_("Songs waiting"),
             sentence=_waiting_sentence(seen),
-            ticks=activity_chart.ticks(top_waiting),
+            ticks=waiting.count_ticks(),
             bars=(),
-            area=activity_chart.area(seen.waiting, top_waiting) if seen.most_waiting else "",
+            area=waiting.step_area(seen.waiting) if seen.most_waiting else "",
             rows=_rows(seen, seen.waiting),
         ),
     ]
@@ -198,7 +201,7 @@ def _database() -> tuple[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
         size = cursor.fetchone()[0]
-    return _("answers; it holds %(size)s") % {"size": _gigabytes(size)}, True
+    return _("answers; it holds %(size)s") % {"size": file_size(size)}, True
 
 
 def _broker() -> tuple[str, bool]:
@@ -211,11 +214,5 @@ def _disk() -> tuple[str, bool]:
     # Before the first upload the folder is not there yet; it will lie on the disk of the first parent that is.
     media = Path(settings.MEDIA_ROOT)
     usage = shutil.disk_usage(next(folder for folder in (media, *media.parents) if folder.exists()))
-    words = _("%(free)s of %(total)s free") % {"free": _gigabytes(usage.free), "total": _gigabytes(usage.total)}
+    words = _("%(free)s of %(total)s free") % {"free": file_size(usage.free), "total": file_size(usage.total)}
     return words, usage.free > _LOW_ON_DISK * usage.total
-
-
-def _gigabytes(size_bytes: int) -> str:
-    if size_bytes < 1e9:
-        return _("%(n)d MB") % {"n": max(1, round(size_bytes / 1e6))}
-    return _("%(n).1f GB") % {"n": size_bytes / 1e9}

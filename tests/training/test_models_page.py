@@ -20,10 +20,7 @@ from emotion.services import labels
 from tests.factories import EstimateFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
 from training.evaluation.charts import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
+    AXES,
     curve_chart,
     reliability_chart,
 )
@@ -269,11 +266,11 @@ def test_charts_stay_inside_their_frame() -> None:
         curve_chart("validation_accuracy", {"0": [0.5]}),
     ):
         points = [tuple(map(float, point.split(","))) for line in chart.lines for point in line.split()]
-        assert all(LEFT <= x <= RIGHT and TOP <= y <= BOTTOM for x, y in points)
+        assert all(AXES.left <= x <= AXES.right and AXES.top <= y <= AXES.bottom for x, y in points)
     assert reliability_chart(bins).lines == ("120.4,152.0 308.0,12.0",)
     assert "too sure, by 0.150 on average" in reliability_chart(bins).sentence
     one_epoch = curve_chart("validation_accuracy", {"0": [0.5]})
-    assert one_epoch.dots == ((LEFT, (TOP + BOTTOM) / 2),)
+    assert one_epoch.dots == ((AXES.left, (AXES.top + AXES.bottom) / 2),)
     assert curve_chart("loss", {"0": [2.0, 1.0], "1": [1.0, 0.5]}).sentence == (
         "1.500 in the first epoch, 0.750 in the last of 2 (2 folds, means)."
     )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from catalog.core.charts import Axes, Tick, polyline
 from catalog.core.wording import (
     gettext,
     gettext_noop,
@@ -13,23 +14,15 @@ from catalog.core.wording import (
     number,
 )
 
-# Of the drawing, in SVG units; the plot lies inside the margins, which hold the numbers of the axes.
-WIDTH, HEIGHT = 320, 180
-LEFT, RIGHT, TOP, BOTTOM = 40, 308, 12, 152
+# The template draws 320 x 180 units; the margins hold the numbers of the axes.
+AXES = Axes(40, 308, 12, 152)
+_HALVES = (0.0, 0.5, 1.0)
 
 _TITLES = {
     "loss": gettext_noop("Loss in training"),
     "validation_loss": gettext_noop("Loss in validation"),
     "validation_accuracy": gettext_noop("Accuracy in validation"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """A number on an axis, and where it stands."""
-
-    at: float
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +42,16 @@ def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:
     values = [value for line in lines.values() for value in line]
     low, high = (0.0, 1.0) if figure.endswith("accuracy") else (min(0.0, min(values)), max(values) or 1.0)
     longest = max(len(line) for line in lines.values())
-    drawn, dots = [], []
-    for line in lines.values():
-        points = [(_x(i, longest - 1), _y(value, low, high)) for i, value in enumerate(line)]
-        drawn.append(_path(points))
-        if len(points) == 1:
-            dots.append(points[0])
+    axes = replace(AXES, x_range=(1, longest), y_range=(low, high))
+    drawn = [axes.points(range(1, len(line) + 1), line) for line in lines.values()]
     first, last = ([line[place] for line in lines.values()] for place in (0, -1))
     return Chart(
         title=gettext(_TITLES[figure]) if figure in _TITLES else figure,
         sentence=_curve_sentence(_mean(first), _mean(last), longest, len(lines)),
-        lines=tuple(drawn),
-        dots=tuple(dots),
-        x_ticks=(Tick(LEFT, "1"), Tick(RIGHT, str(longest))) if longest > 1 else (Tick(LEFT, "1"),),
-        y_ticks=tuple(Tick(_y(value, low, high), number(value, 2)) for value in (low, (low + high) / 2, high)),
+        lines=tuple(map(polyline, drawn)),
+        dots=tuple(points[0] for points in drawn if len(points) == 1),
+        x_ticks=axes.x_ticks(epochs := sorted({1, longest}), map(str, epochs)),
+        y_ticks=axes.y_ticks(levels := (low, (low + high) / 2, high), (number(level, 2) for level in levels)),
     )
 
 
@@ -77,7 +66,7 @@ def _curve_sentence(first: float, last: float, n_epochs: int, n_folds: int) -> s
 
 def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
     """Draw how often the model was right against how sure it was; the diagonal would be perfect."""
-    points = [(_x(one["confidence"], 1.0), _y(one["accuracy"], 0.0, 1.0)) for one in bins]
+    points = AXES.points([one["confidence"] for one in bins], [one["accuracy"] for one in bins])
     gaps = [one["accuracy"] - one["confidence"] for one in bins]
     too_sure = ngettext(
         "%(n)d group of clips; on the whole it is too sure, by %(gap)s on average.",
@@ -93,36 +82,24 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
     return Chart(
         title=gettext("How often it is right, by how sure it is"),
         sentence=sentence % {"n": len(bins), "gap": number(abs(_mean(gaps)), 3)},
-        lines=(_path(points),),
+        lines=(polyline(points),),
         dots=tuple(points),
-        x_ticks=tuple(Tick(_x(value, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
-        y_ticks=tuple(Tick(_y(value, 0.0, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
+        x_ticks=AXES.x_ticks(_HALVES, (number(value, 1) for value in _HALVES)),
+        y_ticks=AXES.y_ticks(_HALVES, (number(value, 1) for value in _HALVES)),
     )
 
 
 def share_chart(title: str, sentence: str, shares: Sequence[float]) -> Chart:
     """Draw shares in [0, 1] one after the other, the oldest first."""
-    points = [(_x(i, max(len(shares) - 1, 1)), _y(share, 0.0, 1.0)) for i, share in enumerate(shares)]
+    points = replace(AXES, x_range=(0, max(len(shares) - 1, 1))).points(range(len(shares)), shares)
     return Chart(
         title=title,
         sentence=sentence,
-        lines=(_path(points),),
+        lines=(polyline(points),),
         dots=tuple(points),
         x_ticks=(),
-        y_ticks=tuple(Tick(_y(value, 0.0, 1.0), number(value, 1)) for value in (0.0, 0.5, 1.0)),
+        y_ticks=AXES.y_ticks(_HALVES, (number(value, 1) for value in _HALVES)),
     )
-
-
-def _x(value: float, high: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * value / (high or 1.0), 1)
-
-
-def _y(value: float, low: float, high: float) -> float:
-    return round(BOTTOM - (BOTTOM - TOP) * (value - low) / ((high - low) or 1.0), 1)
-
-
-def _path(points: Sequence[tuple[float, float]]) -> str:
-    return " ".join(f"{x},{y}" for x, y in points)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -12,7 +12,6 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
 from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.pages import activity_chart
 from emotion.pages.activity import (
     SPANS,
     activity,
@@ -65,20 +64,6 @@ def test_a_day_holds_what_an_hour_forgot() -> None:
     tagged(180)
     assert activity("hour").n_tagged == 0
     assert activity("day").n_tagged == 1
-
-
-def test_axes_end_at_round_numbers() -> None:
-    assert [activity_chart.top_of([n]) for n in (0, 1, 3, 7, 11, 120)] == [1, 1, 5, 10, 20, 200]
-    assert [tick.text for tick in activity_chart.ticks(10)] == ["0", "5", "10"]
-    assert [tick.text for tick in activity_chart.ticks(5)] == ["0", "5"]
-
-
-def test_bars_and_area_stay_inside_the_frame() -> None:
-    drawn = activity_chart.bars([0, 5, 10], 10)
-    assert [round(bar.y + bar.height, 2) for bar in drawn] == [activity_chart.BOTTOM] * 2
-    assert drawn[1].y == activity_chart.TOP
-    assert all(bar.x >= activity_chart.LEFT and bar.x + bar.width <= activity_chart.RIGHT for bar in drawn)
-    assert activity_chart.area([1, 0], 1).startswith(f"M{activity_chart.LEFT} {activity_chart.BOTTOM}V14.0H338.0V168.0")
 
 
 def test_every_plot_has_words_and_numbers(client: Client) -> None:

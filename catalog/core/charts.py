@@ -1,0 +1,115 @@
+"""Places ticks, bars, lines and areas in SVG coordinates; templates draw them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+_BAR_GAP = 0.22
+_ROUND = (1, 2, 5)
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """A number on an axis and its place."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """The rectangle of a bar."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The rectangle of a plot in SVG units, and the values at its edges; coordinates are rounded to tenths.
+
+    Attributes:
+        left: Where x is `x_range[0]`.
+        right: Where x is `x_range[1]`.
+        top: Where y is `y_range[1]`.
+        bottom: Where y is `y_range[0]`.
+        x_range: Of the values from left to right.
+        y_range: Of the values from bottom to top.
+    """
+
+    left: float
+    right: float
+    top: float
+    bottom: float
+    x_range: tuple[float, float] = (0.0, 1.0)
+    y_range: tuple[float, float] = (0.0, 1.0)
+
+    def x(self, value: float) -> float:
+        """Return the horizontal place of a value; that of the left edge where the range is empty."""
+        low, high = self.x_range
+        return round(self.left + (self.right - self.left) * (float(value) - low) / ((high - low) or 1.0), 1)
+
+    def y(self, value: float) -> float:
+        """Return the vertical place of a value; that of the bottom where the range is empty."""
+        low, high = self.y_range
+        return round(self.bottom - (self.bottom - self.top) * (float(value) - low) / ((high - low) or 1.0), 1)
+
+    def points(self, xs: Iterable[float], ys: Iterable[float]) -> list[tuple[float, float]]:
+        """Return the places of points."""
+        return [(self.x(x), self.y(y)) for x, y in zip(xs, ys, strict=True)]
+
+    def x_ticks(self, values: Iterable[float], texts: Iterable[str]) -> tuple[Tick, ...]:
+        """Return a tick per value on the lower axis."""
+        return tuple(Tick(self.x(value), text) for value, text in zip(values, texts, strict=True))
+
+    def y_ticks(self, values: Iterable[float], texts: Iterable[str]) -> tuple[Tick, ...]:
+        """Return a tick per value on the upright axis."""
+        return tuple(Tick(self.y(value), text) for value, text in zip(values, texts, strict=True))
+
+    def count_ticks(self) -> tuple[Tick, ...]:
+        """Return ticks at zero, at the top and, where that is a whole number, halfway."""
+        top = round(self.y_range[1])
+        values = (0, top // 2, top) if top % 2 == 0 else (0, top)
+        return self.y_ticks(values, map(str, values))
+
+    def bars(self, values: Sequence[float]) -> tuple[Bar, ...]:
+        """Return a bar for each value above zero; every value takes the same share of the width."""
+        return tuple(
+            Bar(
+                x=round(start + _BAR_GAP / 2 * (end - start), 1),
+                y=self.y(value),
+                width=round((1 - _BAR_GAP) * (end - start), 1),
+                height=round(self.bottom - self.y(value), 1),
+            )
+            for value, (start, end) in zip(values, self._shares(len(values)), strict=True)
+            if value > 0
+        )
+
+    def step_area(self, values: Sequence[float]) -> str:
+        """Return the path of a stepped area under values that each last the same share of the width."""
+        shares = self._shares(len(values))
+        steps = (f"V{self.y(value)}H{round(end, 1)}" for value, (_, end) in zip(values, shares, strict=True))
+        return f"M{self.left} {self.bottom}{''.join(steps)}V{self.bottom}Z"
+
+    def _shares(self, n: int) -> Iterator[tuple[float, float]]:
+        step = (self.right - self.left) / max(n, 1)
+        return ((self.left + i * step, self.left + (i + 1) * step) for i in range(n))
+
+
+def polyline(points: Iterable[tuple[float, float]]) -> str:
+    """Return the `points` attribute of a polyline or polygon."""
+    return " ".join(f"{x},{y}" for x, y in points)
+
+
+def round_top(values: Iterable[float]) -> int:
+    """Return the smallest of 1, 2 or 5 times a power of ten that no value exceeds, at least 1."""
+    highest = max(values, default=0)
+    power = 1
+    while True:
+        for step in _ROUND:
+            if step * power >= highest:
+                return step * power
+        power *= 10
