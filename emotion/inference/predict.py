@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 from threadpoolctl import threadpool_limits
 
 from emotion.exceptions import AudioUnreadableError
@@ -185,6 +186,4 @@ def points_of(
 
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:
     """Return calibrated probabilities `(n, 4)` of logits `(n, 4)`."""
-    tempered = logits.astype(np.float64) / temperature
-    scaled = np.exp(tempered - tempered.max(axis=1, keepdims=True))
-    return np.asarray(scaled / scaled.sum(axis=1, keepdims=True))
+    return np.asarray(special.softmax(logits.astype(np.float64) / temperature, axis=1))

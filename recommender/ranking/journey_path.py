@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.csgraph import dijkstra
+from scipy.spatial import cKDTree
 
 from catalog.core.points import Point
 from catalog.core.wording import gettext as _
@@ -257,24 +259,11 @@ def _joined(way: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _chain(points: NDArray[np.float64], start: int, goal: int, limit: float) -> tuple[list[int], bool]:
-    """Return the shortest chain of steps within a limit to the goal, or to the song nearest to it; and whether it is.
-
-    Source: Dijkstra (1959), A note on two problems in connexion with graphs.
-    """
-    cost = np.full(len(points), np.inf)
-    cost[start] = 0.0
-    before = np.full(len(points), -1)
-    done = np.zeros(len(points), bool)
-    while not done[goal]:
-        song = int(np.argmin(np.where(done, np.inf, cost)))
-        if done[song] or not np.isfinite(cost[song]):
-            break
-        done[song] = True
-        away = _norms(points - points[song])
-        shorter = (away <= limit) & (cost[song] + away < cost)
-        cost[shorter] = cost[song] + away[shorter]
-        before[shorter] = song
-    end = goal if done[goal] else int(np.argmin(np.where(done, _norms(points - points[goal]), np.inf)))
+    """Return the shortest chain of steps within a limit to the goal or the song nearest to it, and if it arrives."""
+    songs = cKDTree(points)
+    cost, before = dijkstra(songs.sparse_distance_matrix(songs, limit), indices=start, return_predecessors=True)
+    is_reached = np.isfinite(cost)
+    end = goal if is_reached[goal] else int(np.argmin(np.where(is_reached, _norms(points - points[goal]), np.inf)))
     chain = [end]
     while before[chain[-1]] >= 0:
         chain.append(int(before[chain[-1]]))

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 from django.core.management import CommandError, call_command
 
 from tests.training.made_qaed import SMALL_RUN, made_qaed
-from training.fit.run_folder import RunFolder, to_toml
+from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3 import recipe
 
 CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
@@ -26,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a made dataset and a configuration for it."""
     root = tmp_path_factory.mktemp("train")
     made_qaed(root / "data")
-    (root / "small.toml").write_text(to_toml(SMALL))
+    (root / "small.toml").write_text(tomli_w.dumps(SMALL))
     return root
 
 
@@ -153,7 +154,7 @@ def test_what_makes_no_sense_is_refused(
 
 def test_an_audio_file_that_is_nothing_stops_the_run_before_training(place: Path, tmp_path: Path) -> None:
     broken = made_qaed(tmp_path / "data").parent
-    (broken / "small.toml").write_text(to_toml(SMALL))
+    (broken / "small.toml").write_text(tomli_w.dumps(SMALL))
     victim = sorted((tmp_path / "data" / "4qaed" / "Q2").iterdir())[0]
     victim.write_bytes(b"not audio")
     with pytest.raises(CommandError, match=victim.name):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_softmax
 from sklearn.metrics import confusion_matrix
 
 from training.evaluation.predictions import Predictions
@@ -322,11 +323,5 @@ def fit_temperature(truth: NDArray[np.int64], logits: NDArray[np.floating]) -> f
     Source: Guo et al. (2017), On calibration of modern neural networks.
     """
     grid = np.geomspace(0.2, 5.0, 241)
-    losses = [-np.mean(log_softmax(logits / t)[np.arange(len(truth)), truth]) for t in grid]
+    losses = [-np.mean(log_softmax(logits / t, axis=1)[np.arange(len(truth)), truth]) for t in grid]
     return float(grid[int(np.argmin(losses))])
-
-
-def log_softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return logarithms of probabilities, `(n, 4)`."""
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))

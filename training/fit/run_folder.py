@@ -167,28 +167,6 @@ def write_json(path: Path, content: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def to_toml(values: dict[str, Any], prefix: str = "") -> str:
-    """Return a configuration as TOML: numbers, strings, lists of these, tables and lists of tables."""
-    lines = [f"{key} = {_toml_value(value)}" for key, value in values.items() if not _is_table(value)]
-    text = "".join(f"{line}\n" for line in lines)
-    for key, value in values.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict):
-            text += f"\n[{name}]\n{to_toml(value, f'{name}.')}"
-        elif _is_table(value):
-            text += "".join(f"\n[[{name}]]\n{to_toml(item, f'{name}.')}" for item in value)
-    return text
-
-
-def _is_table(value: Any) -> bool:
-    return isinstance(value, dict) or (isinstance(value, list) and bool(value) and isinstance(value[0], dict))
-
-
-def _toml_value(value: Any) -> str:
-    # JSON's numbers, strings, booleans and lists of them are TOML's as well.
-    return repr(value) if isinstance(value, float) else json.dumps(value, ensure_ascii=False)
-
-
 def commit() -> str:
     """Return the commit of the code, "-dirty" appended where files were changed since, or "unknown"."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]

@@ -8,6 +8,7 @@ from urllib.error import URLError
 
 import numpy as np
 import pytest
+import tomli_w
 import torch
 
 from emotion.inference.checkpoint import load
@@ -17,7 +18,7 @@ from training.data.folds import Folds, SplitError
 from training.evaluation.report.run import read_run
 from training.fit.config import SupervisedConfig
 from training.fit.processes import alone
-from training.fit.run_folder import CHECKPOINT, RunFolder, to_toml
+from training.fit.run_folder import CHECKPOINT, RunFolder
 from training.recipes.paper import config as config_module
 from training.recipes.paper import plan as plan_module
 from training.recipes.paper import protocol
@@ -189,7 +190,8 @@ def test_weights_that_cannot_be_had_are_explained(tmp_path: Path, monkeypatch: p
 @pytest.fixture(scope="module")
 def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     given = config(training={"epochs": 1, "batch_size": 8, "bf16": False})
-    folder = RunFolder.create(tmp_path_factory.mktemp("runs") / "made", to_toml(SMALL_RUN), {"version": given.version})
+    path = tmp_path_factory.mktemp("runs") / "made"
+    folder = RunFolder.create(path, tomli_w.dumps(SMALL_RUN), {"version": given.version})
     work = data_root / "work"
     protocol.run(given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None)
     return folder

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import tomli_w
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
@@ -113,7 +114,7 @@ def _assignment(text: str) -> tuple[list[str], Any]:
 
 def _configuration(options: dict[str, Any]) -> str:
     """Return the TOML text of a run's configuration, changed as the command line asks."""
-    from training.fit.run_folder import RunFolder, to_toml
+    from training.fit.run_folder import RunFolder
 
     if options["resume"]:
         return RunFolder.open(options["resume"]).config_toml
@@ -128,7 +129,7 @@ def _configuration(options: dict[str, Any]) -> str:
             if not isinstance(table, dict):
                 raise CommandError(f"{'.'.join(keys)} cannot be set: {key} is no table of the configuration.")
         table[keys[-1]] = value
-    return to_toml(values)
+    return tomli_w.dumps(values)
 
 
 def _config_path(name: str) -> Path:

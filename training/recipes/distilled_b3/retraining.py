@@ -8,12 +8,13 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tomli_w
 
 from emotion.inference import checkpoint
 from training.data.splits import Split, artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
-from training.fit.run_folder import RunFolder, to_toml
+from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3.config import FlagshipConfig, config_of
 from training.recipes.distilled_b3.features import gather, load_clips
 from training.recipes.distilled_b3.protocols import Fold
@@ -53,9 +54,8 @@ def _retrain(job: RetrainJob, say: Say, *, keep_backbone: bool) -> None:
     started = time.monotonic()
     network, card = checkpoint.load(job.live_weights)
     config = _config(job, card)
-    folder = RunFolder.create(
-        job.run_dir, to_toml({"method": "flagship", **asdict(config)}), {"version": job.version, "seed": config.seed}
-    )
+    config_toml = tomli_w.dumps({"method": "flagship", **asdict(config)})
+    folder = RunFolder.create(job.run_dir, config_toml, {"version": job.version, "seed": config.seed})
     public = load_clips(config.datasets, job.data_root, job.work_dir)
     clips = [*public, *job.own_clips]
     material = gather(
