@@ -108,20 +108,6 @@ def load(directory: Path) -> SongIndex:
     return _open(directory / FOLDER.format(info.generation), info)
 
 
-def verify(directory: Path) -> None:
-    """Read every byte of the published index and compare it with what was written.
-
-    Raises:
-        IndexMissing: none was published.
-        IndexCorrupt: it is not what was written.
-    """
-    info = read_info(directory)
-    folder = directory / FOLDER.format(info.generation)
-    for name, (size, stated) in _manifest_read(folder, info)["files"].items():
-        if _size(folder / name, info) != size or digest(folder / name) != stated:
-            raise _not_as_written(info, name)
-
-
 def read_info(directory: Path) -> IndexInfo:
     """Read the pointer only.
 

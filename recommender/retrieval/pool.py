@@ -46,7 +46,6 @@ __all__ = [
     "embedding_matrix",
     "estimates_playable",
     "pool_for",
-    "songs_alike",
     "songs_index",
     "songs_known",
     "songs_ranked_alike",
@@ -199,13 +198,6 @@ def pool_for(
     asked = index.columns.take(given[given >= 0])
     songs = Columns.join([found, newer, asked], index.n_dimensions)
     return Pool.of(_as_the_rows_have_it(songs, index, filters, always), index.info.model_version)
-
-
-def songs_alike(song_id: int, k: int) -> list[int]:
-    """Return the playable songs that sound most like a song, best first; none when it has nothing to compare."""
-    ranked = songs_ranked_alike(song_id, k)
-    there = set(estimates_playable().filter(song_id__in=ranked).values_list("song_id", flat=True))
-    return [each for each in ranked if each in there][:k]
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:

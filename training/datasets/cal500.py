@@ -31,8 +31,6 @@ LICENSE = "UCSD; non-commercial research"
 SOURCE = "http://calab1.ucsd.edu/~datasets/cal500/"
 
 AUDIO_FOLDER = "CAL500_32kps"
-# The eighteen emotions of liu are the tags that start so; each has an opposite that starts with NOT-.
-EMOTION = "Emotion-"
 
 
 def read(folder: Path, work_dir: Path) -> Reading:
@@ -77,13 +75,6 @@ def song_clip(
         start_s=start_s,
         end_s=end_s or None,
     )
-
-
-def soft_labels(folder: Path) -> dict[str, NDArray[np.float64]]:
-    """Return for each clip's id the share of listeners that gave each tag, `(174,)` in the order of `vocabulary`."""
-    names = _lines(folder / "songNames.txt")
-    shares = _matrix(folder / "softAnnotations.txt", len(names), len(vocabulary(folder)))
-    return {f"cal500/{name}": row for name, row in zip(names, shares, strict=True)}
 
 
 def vocabulary(folder: Path) -> list[str]:

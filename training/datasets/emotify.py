@@ -16,7 +16,6 @@ from pathlib import Path
 
 import mutagen
 import numpy as np
-from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from training.datasets.audio import audio_file
@@ -77,11 +76,6 @@ def read(folder: Path, work_dir: Path) -> Reading:
             )
         )
     return Reading(tuple(clips), tuple(problems))
-
-
-def felt_by_listener(folder: Path) -> dict[str, NDArray[np.float64]]:
-    """Return for each clip's id who felt what, `(n_listeners, 9)` of 0 and 1, columns in the order of `GEMS`."""
-    return {f"emotify/{track}": np.array(felt) for track, felt in _ratings(folder)[0].items()}
 
 
 def _ratings(folder: Path) -> tuple[dict[int, list[list[float]]], list[str]]:

@@ -14,7 +14,6 @@ from training.datasets import Clip
 from training.datasets.base import artist_key
 
 NAME = "own"
-LICENCE = "of the listeners of this installation; never leaves it"
 # A quarter of a voice for each quadrant: one rater alone gives .63 to their choice, five who agree .88.
 _PRIOR_VOICES = 0.25
 
