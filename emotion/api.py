@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status, viewsets
@@ -14,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.models import Song
-from catalog.permissions import CanListen
+from catalog.permissions import CanListen, user_of
 from emotion import selectors
 from emotion.filters import EstimateFilter, SongFilter
 from emotion.library.api import SongEditMixin
@@ -78,7 +77,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[PerceivedLabel]:
-        return selectors.labels_of(self._user())
+        return selectors.labels_of(user_of(self.request))
 
     @extend_schema(
         summary="Say what a song expresses, or change your answer",
@@ -89,22 +88,17 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
         """There is one label per person and song: a second one replaces the first."""
         asked = LabelSetSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        label = labels.perceived_label_set(user=self._user(), **asked.validated_data)
+        label = labels.perceived_label_set(user=user_of(self.request), **asked.validated_data)
         return Response(LabelSerializer(label).data)
 
     @extend_schema(summary="One of your labels", responses=LabelSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Answer 404 for a label that is not yours."""
-        return Response(LabelSerializer(selectors.label_visible(self._user(), int(pk))).data)
+        return Response(LabelSerializer(selectors.label_visible(user_of(self.request), int(pk))).data)
 
     @extend_schema(summary="Take a label back", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
-        label = selectors.label_visible(self._user(), int(pk))
-        labels.perceived_label_remove(user=self._user(), song=label.song)
+        label = selectors.label_visible(user_of(self.request), int(pk))
+        labels.perceived_label_remove(user=user_of(self.request), song=label.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _user(self) -> User:
-        user = self.request.user
-        assert isinstance(user, User), "the permission lets nobody else in"
-        return user

@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from catalog.permissions import CanListen
+from catalog.permissions import CanListen, user_of
 from recommender.privacy import deletion
 from recommender.views.moodmap import export_response
 
@@ -41,9 +41,7 @@ class MeView(APIView):
     @property
     def user(self) -> User:
         """The caller."""
-        user = self.request.user
-        assert isinstance(user, User), "the permission lets nobody else in"
-        return user
+        return user_of(self.request)
 
 
 class ExportView(MeView):

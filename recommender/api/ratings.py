@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import status
@@ -14,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
-from catalog.permissions import CanListen
+from catalog.permissions import CanListen, user_of
 from recommender import selectors
 from recommender.listener.history import listens_of
 from recommender.models import (
@@ -64,7 +63,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[FeltRating]:
-        return selectors.ratings_of(self._user())
+        return selectors.ratings_of(user_of(self.request))
 
     @extend_schema(
         summary="Rate a song, or change your rating", request=RatingCreateSerializer, responses=FeedbackSerializer
@@ -77,25 +76,20 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
         mood = answers.pop("mood", None)
         playlist = playlist_named(request, answers.pop("playlist", None))
         answers["mood"] = None if mood is None else (mood["valence"], mood["arousal"])
-        result = feedback.feedback_record(user=self._user(), playlist=playlist, **answers)
+        result = feedback.feedback_record(user=user_of(self.request), playlist=playlist, **answers)
         return Response(FeedbackSerializer(result).data)
 
     @extend_schema(summary="One of your ratings", responses=RatingSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Answer 404 for a rating that is not yours."""
-        return Response(RatingSerializer(selectors.rating_visible(self._user(), int(pk))).data)
+        return Response(RatingSerializer(selectors.rating_visible(user_of(self.request), int(pk))).data)
 
     @extend_schema(summary="Withdraw a rating", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
-        rating = selectors.rating_visible(self._user(), int(pk))
-        feedback.feedback_withdraw(user=self._user(), song=rating.song)
+        rating = selectors.rating_visible(user_of(self.request), int(pk))
+        feedback.feedback_withdraw(user=user_of(self.request), song=rating.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _user(self) -> User:
-        user = self.request.user
-        assert isinstance(user, User), "the permission lets nobody else in"
-        return user
 
 
 @extend_schema_view(list=extend_schema(summary="What you played, newest first"))

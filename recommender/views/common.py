@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -20,12 +19,6 @@ from recommender.values import Listener
 def wants_json(request: HttpRequest) -> bool:
     """Whether a script asked, which shows the answer by itself."""
     return request.headers.get("Accept") == "application/json"
-
-
-def user_of(request: HttpRequest) -> User:
-    """Return the account that asks."""
-    assert isinstance(request.user, User), "only called for somebody who is signed in"
-    return request.user
 
 
 def listener_of(request: HttpRequest) -> Listener:

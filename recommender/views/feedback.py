@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.core.htmx import wants_fragment
 from catalog.models import Song
+from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLate
 from recommender.forms import EndedForm, FeltForm
@@ -33,7 +34,6 @@ from recommender.views.common import (
     own_playlist,
     playlist_named,
     song_or_404,
-    user_of,
     wants_json,
 )
 

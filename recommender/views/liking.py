@@ -7,12 +7,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from catalog.models import Song
+from catalog.permissions import user_of
 from recommender import selectors
 from recommender.forms import LikeForm
 from recommender.models import Playlist
 from recommender.services import feedback, liking, pending_answers
 from recommender.values import RerankResult
-from recommender.views.common import playlist_named, song_or_404, user_of
+from recommender.views.common import playlist_named, song_or_404
 
 
 @require_http_methods(["GET", "POST"])

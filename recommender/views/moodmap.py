@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLate
 from recommender.moodmap import drift_chart, mood_map, moods_said
@@ -27,7 +28,7 @@ from recommender.privacy.inventory import counts_of
 from recommender.services import feedback, moods
 from recommender.undo import undo_offer, undo_offered, undo_values
 from recommender.values import Listener
-from recommender.views.common import song_or_404, user_of
+from recommender.views.common import song_or_404
 from recommender.views.feedback import rating_key, rating_undo
 
 RATINGS_PER_PAGE = 20
