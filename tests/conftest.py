@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -260,68 +261,37 @@ def password() -> str:
     return PASSWORD
 
 
-def _client_of(user: User) -> Client:
-    client = Client()
-    client.force_login(user)
+def _client_of(name: str) -> Any:
+    """Return a fixture: a browser in which one of the cast is signed in."""
+
+    @pytest.fixture
+    def client(request: pytest.FixtureRequest) -> Client:
+        client = Client()
+        client.force_login(request.getfixturevalue(name))
+        return client
+
     return client
 
 
-@pytest.fixture
-def client_alice(alice: User) -> Client:
-    """A browser in which Alice is signed in."""
-    return _client_of(alice)
-
-
-@pytest.fixture
-def client_bob(bob: User) -> Client:
-    """A browser in which Bob is signed in."""
-    return _client_of(bob)
-
-
-@pytest.fixture
-def client_cleo(cleo: User) -> Client:
-    """A browser in which Cleo is signed in."""
-    return _client_of(cleo)
-
-
-@pytest.fixture
-def client_staff(staff: User) -> Client:
-    """A browser in which one of the staff is signed in."""
-    return _client_of(staff)
-
-
-def _api_of(user: User | None) -> APIClient:
-    client = APIClient()
-    if user is not None:
-        client.force_authenticate(user)
-    return client
+client_alice, client_bob, client_cleo, client_staff = map(_client_of, ("alice", "bob", "cleo", "staff"))
 
 
 @pytest.fixture
 def api_anonymous(db: None) -> APIClient:
     """The API for somebody without an account."""
-    return _api_of(None)
+    return APIClient()
 
 
-@pytest.fixture
-def api_alice(alice: User) -> APIClient:
-    """The API for Alice."""
-    return _api_of(alice)
+def _api_of(name: str) -> Any:
+    """Return a fixture: the API for one of the cast."""
+
+    @pytest.fixture
+    def api(request: pytest.FixtureRequest) -> APIClient:
+        client = APIClient()
+        client.force_authenticate(request.getfixturevalue(name))
+        return client
+
+    return api
 
 
-@pytest.fixture
-def api_bob(bob: User) -> APIClient:
-    """The API for Bob."""
-    return _api_of(bob)
-
-
-@pytest.fixture
-def api_cleo(cleo: User) -> APIClient:
-    """The API for Cleo."""
-    return _api_of(cleo)
-
-
-@pytest.fixture
-def api_staff(staff: User) -> APIClient:
-    """The API for one of the staff."""
-    return _api_of(staff)
+api_alice, api_bob, api_cleo, api_staff = map(_api_of, ("alice", "bob", "cleo", "staff"))

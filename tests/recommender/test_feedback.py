@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
 
-from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import PlaylistNotFound, RatingInvalid
 from recommender.models import FeltRating, Listen, Playlist
@@ -23,6 +22,7 @@ from recommender.services import (
 from recommender.values import Listener
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
+from tests.together import together
 
 # --- Ratings ------------------------------------------------------------------------------------------------------
 
@@ -185,23 +185,9 @@ def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_song
     heard = [playlist.items.get(position=position).song for position in (1, 2)]
     for song in heard:
         listening.listen_record(listener=Listener(alice), song=song, playlist=playlist)
-    start, faults = threading.Barrier(2), []
-
-    def rate(song: Song) -> None:
-        try:
-            start.wait()
-            feedback.feedback_record(user=alice, song=song, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
-        except Exception as error:  # Whatever it is, the test reports it.
-            faults.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=rate, args=(song,)) for song in heard]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not faults
+    sad = partial(feedback.feedback_record, user=alice, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
+    results = together(*(partial(sad, song=song) for song in heard))
+    assert not [result for result in results if isinstance(result, Exception)]
     assert list(playlist.items.values_list("position", flat=True)) == list(range(1, 11))
     assert order(playlist)[:2] == [song.pk for song in heard]
     assert FeltRating.objects.filter(listener=alice).count() == 2
@@ -218,23 +204,9 @@ def test_two_devices_that_answer_about_one_song_both_keep_their_answer(alice: Us
         {"familiar": True},
         {"listened_s": 12.5},
     ]
-    start, faults = threading.Barrier(len(answers)), []
-
-    def rate(answer: dict[str, object]) -> None:
-        try:
-            start.wait()
-            feedback.feedback_record(user=alice, song=song, playlist=playlist, **answer)  # type: ignore[arg-type]
-        except Exception as error:  # Whatever it is, the test reports it.
-            faults.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=rate, args=(answer,)) for answer in answers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not faults
+    rate: Callable[..., object] = partial(feedback.feedback_record, user=alice, song=song, playlist=playlist)
+    results = together(*(partial(rate, **answer) for answer in answers))
+    assert not [result for result in results if isinstance(result, Exception)]
     rating = FeltRating.objects.get()
     assert (rating.felt_valence, rating.felt_arousal, rating.liked) == (-0.7, 0.1, True)
     assert (rating.familiar, rating.listened_s, rating.position) == (True, 12.5, 1)

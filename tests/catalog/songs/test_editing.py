@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.db import close_old_connections, connection
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.exceptions import EditConflict, FileRejected
@@ -26,6 +25,7 @@ from catalog.songs import editing, states
 from catalog.songs import services as song_services
 from catalog.songs.naming import artist_get
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
+from tests.together import together
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"picture"
 
@@ -129,29 +129,6 @@ def test_nobody_overwrites_what_they_have_not_seen(cleo: User, staff: User) -> N
     # Another field of the same song is nobody else's business.
     editing.songs_edit(song_ids=[song.pk], values={"genre": "Folk"}, editor=cleo, seen=seen)
     assert (again(song).title, again(song).genre) == ("Ebb", "Folk")
-
-
-def together(*works: Callable[[], object]) -> list[object]:
-    """Run works at the same moment, each on a connection of its own; return their results or exceptions."""
-    results: list[object] = [None] * len(works)
-    start = threading.Barrier(len(works))
-
-    def run(number: int, work: Callable[[], object]) -> None:
-        start.wait()
-        try:
-            results[number] = work()
-        except Exception as error:
-            results[number] = error
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    close_old_connections()
-    return results
 
 
 @pytest.mark.django_db(transaction=True)

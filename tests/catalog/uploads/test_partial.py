@@ -6,7 +6,6 @@ import base64
 import datetime as dt
 import hashlib
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -35,6 +33,7 @@ from catalog.uploads.partial import (
 from mer_site import settings as product_settings
 from tests.audio_fixtures import make_audio
 from tests.factories import UserFactory
+from tests.together import together
 
 URL = "/api/v1/uploads/resumable/"
 TUS = {"Tus-Resumable": "1.0.0"}
@@ -375,25 +374,12 @@ def test_two_tabs_cannot_interleave(audio: bytes) -> None:
     """Both send the whole file at the same time; each piece is taken from one of them, and one song comes of it."""
     owner = UserFactory()
     session = session_open(owner=owner, file_name="a.wav", size_bytes=len(audio))
-    start, outcomes = threading.Barrier(2), []
+    pieces = [audio[at : at + 50_000] for at in range(0, len(audio), 50_000)]
 
     def send() -> None:
-        pieces = [audio[at : at + 50_000] for at in range(0, len(audio), 50_000)]
-        try:
-            start.wait(10)
-            session_append(session=UploadSession.objects.get(pk=session.pk), offset_bytes=0, pieces=pieces)
-            outcomes.append("whole")
-        except Exception as error:
-            outcomes.append(getattr(error, "code", repr(error)))
-        finally:
-            connections.close_all()
+        session_append(session=UploadSession.objects.get(pk=session.pk), offset_bytes=0, pieces=pieces)
 
-    senders = [threading.Thread(target=send) for _ in range(2)]
-    for sender in senders:
-        sender.start()
-    for sender in senders:
-        sender.join(30)
-
+    outcomes = [getattr(error, "code", repr(error)) if error else "whole" for error in together(send, send)]
     assert "whole" in outcomes
     assert set(outcomes) <= {"whole", "offset_wrong"}
     assert Upload.objects.count() == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from django.conf import settings as django_settings
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connections
 from pytest_django import Settings
 
 from catalog.models import Artist, Song, Upload
@@ -19,6 +17,7 @@ from catalog.signals import song_uploaded
 from catalog.songs.services import song_delete
 from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio, make_video
+from tests.together import together
 
 OnCommit = Callable[..., object]
 
@@ -152,22 +151,7 @@ def test_the_same_file_again_is_a_duplicate_with_its_song(tmp_path: Path, announ
 @pytest.mark.django_db(transaction=True)
 def test_the_same_file_from_many_at_once_is_one_song(tmp_path: Path, announced: list[int]) -> None:
     path = make_audio(tmp_path / "a.mp3", tags={"title": "Tide", "artist": "Ann", "album": "Sea"})
-    barrier = threading.Barrier(6)
-    states: list[str] = []
-
-    def offer_at_once() -> None:
-        try:
-            barrier.wait(10)
-            states.append(offer(path).state)
-        finally:
-            connections.close_all()
-
-    threads = [threading.Thread(target=offer_at_once) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-
+    states = [getattr(upload, "state", upload) for upload in together(*[lambda: offer(path)] * 6)]
     assert sorted(states) == ["duplicate"] * 5 + ["uploaded"]
     song = Song.objects.get()
     assert announced == [song.pk]

@@ -1,10 +1,8 @@
 """The supervised loop on networks small enough to be trained in a test."""
 
 import copy
-import multiprocessing
 import os
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -255,19 +253,3 @@ def test_two_processes_with_half_batches_end_where_one_with_whole_batches_does(p
     assert ends[0]["loss"] == ends[1]["loss"] == pytest.approx(outcome.validation_loss, rel=1e-4)
     assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "told"}
     assert not list((tmp_path / "1").iterdir())
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Processes that begin with torch already imported, and without this one's threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.small_training"])
-    return context
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)

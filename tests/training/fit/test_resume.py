@@ -1,13 +1,11 @@
 """Checkpoints: refused where they do not fit, and gone on with to the bit where they do."""
 
 import math
-import multiprocessing
 import os
 import random
 import resource
 import signal
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -174,19 +172,3 @@ def test_a_finished_training_resumed_does_nothing_and_tells_its_epochs_again(tmp
     assert same_outcome == outcome
     assert [len(epochs) for epochs in told] == [3, 3, 3, 3]
     assert math.isfinite(told[-1][-1]["images_per_s"])
-
-
-@pytest.fixture(scope="module")
-def processes() -> Any:
-    """Processes that begin with torch already imported, and without this one's threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.training.small_training"])
-    return context
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
