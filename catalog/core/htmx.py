@@ -9,4 +9,4 @@ def wants_fragment(request: HttpRequest) -> bool:
     """Whether htmx asked for part of a page; a boosted link wants the whole page."""
     # An error may be answered before django-htmx's middleware has run.
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted
+    return htmx is not None and bool(htmx) and not htmx.boosted

@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import Model
 from rest_framework.authtoken.models import Token
 
+from catalog.core import claims
 from catalog.models import (
     Album,
     Artist,
@@ -20,7 +21,6 @@ from catalog.models import (
     Upload,
     UploadSession,
 )
-from emotion.jobs.hearings import hearing_claim
 from emotion.models import (
     AnalysisWorker,
     AttentionMap,
@@ -102,15 +102,13 @@ def cover_file(pk: int) -> Path:
 def model_said(pk: int) -> tuple[str, tuple[float, ...], tuple[float, float]]:
     """What the live model says of a song: quadrant, probabilities of Q1 to Q4, valence and arousal."""
     found = _estimate(pk)
-    valence = found.valence if found.heard_valence is None else found.heard_valence
-    arousal = found.arousal if found.heard_arousal is None else found.heard_arousal
-    return found.heard.name, found.probabilities, (valence, arousal)
+    return Q[found.quadrant], found.probabilities, (found.valence, found.arousal)
 
 
 def answer(pk: int) -> tuple[str, bool, tuple[float, float]]:
     """What counts for a song: quadrant, whether a curator set it, valence and arousal."""
     found = _estimate(pk)
-    return Q[found.quadrant], found.is_set, (found.valence, found.arousal)
+    return Q[found.effective_quadrant], found.is_overridden, (found.effective_valence, found.effective_arousal)
 
 
 def versions(pk: int) -> dict[str, bool]:
@@ -225,8 +223,7 @@ def attention(pk: int) -> tuple[Any, ...]:
 
 def attention_claim(pk: int) -> bool:
     """Return whether the work on a map that waits can be taken."""
-    waiting = AttentionMap.objects.filter(song=pk)
-    return hearing_claim(waiting, model_version="b3-flagship") is not None
+    return bool(claims.claim(AttentionMap.objects.filter(song=pk)))
 
 
 def labels() -> set[tuple[Any, ...]]:

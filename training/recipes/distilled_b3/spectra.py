@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -95,7 +96,7 @@ def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnrea
         spectra = _compute(path, config)
     except AudioUnreadableError as error:
         return error
-    arrays = {"student": spectra.student, "teacher": spectra.teacher, "level_db": spectra.level_db}
+    arrays: dict[str, Any] = {"student": spectra.student, "teacher": spectra.teacher, "level_db": spectra.level_db}
     write_atomic(target, lambda file: np.savez(file, **arrays), durable=False)
     return target
 
