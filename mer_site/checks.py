@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
+from django.core.files.storage import FileSystemStorage, storages
 
 from mer_site.settings.environment import VARIABLES
 
@@ -16,7 +17,7 @@ from mer_site.settings.environment import VARIABLES
 @register()
 def settings_check(**_: Any) -> list[CheckMessage]:
     """Check what came from the environment."""
-    return [*_choices(), *_numbers(), *_weights(), *_postgres(), *_secret_key(), *_var()]
+    return [*_choices(), *_numbers(), *_weights(), *_storage(), *_postgres(), *_secret_key(), *_var()]
 
 
 def _choices() -> list[CheckMessage]:
@@ -40,6 +41,18 @@ def _weights() -> list[CheckMessage]:
     if weights is None or Path(weights).is_file():
         return []
     return [Error(f"MOODPLANE_WEIGHTS names {weights}, and there is no such file.", id="moodplane.E003")]
+
+
+def _storage() -> list[CheckMessage]:
+    if not settings.MOODPLANE_MEDIA_ORIGIN or not isinstance(storages["default"], FileSystemStorage):
+        return []
+    return [
+        Error(
+            "MOODPLANE_MEDIA_ORIGIN is set, but files on this machine's disk have no address there; unset it, or set "
+            "MOODPLANE_STORAGE.",
+            id="moodplane.E005",
+        )
+    ]
 
 
 def _postgres() -> list[CheckMessage]:

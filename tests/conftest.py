@@ -130,6 +130,12 @@ def _fresh_places(settings: Settings, tmp_path: Path, _real_servers: None) -> No
             broker.default_channel.queue_purge(queue)
 
 
+@pytest.fixture
+def object_storage(settings: Settings) -> None:
+    """Audio and covers lie in a storage that has no paths."""
+    settings.STORAGES = {**settings.STORAGES, "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}}
+
+
 @pytest.fixture(autouse=True)
 def _english() -> Iterator[None]:
     """A request leaves its language active in its thread; the next test starts without one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -41,6 +42,20 @@ def test_commands_without_a_database_start_no_server(command: list[str], tmp_pat
     assert result.returncode == 0, result.stderr
     assert not (tmp_path / "postgres").exists()
     assert not (tmp_path / "redis").exists()
+
+
+def test_only_the_storage_module_knows_where_files_lie() -> None:
+    forbidden = re.compile(r"\.(audio|cover)\.path\b|settings\.MEDIA_ROOT|default_storage\.path")
+    apps = ("catalog", "emotion", "recommender", "training", "mer_site")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for app in apps
+        for path in (ROOT / app).rglob("*.py")
+        if path != ROOT / "catalog" / "files" / "storage.py"
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if forbidden.search(line)
+    ]
+    assert found == []
 
 
 def test_templates_hold_no_inline_script_or_style() -> None:

@@ -1,4 +1,8 @@
-"""Puts bytes on the media disk: beside their destination first, then renamed into place."""
+"""The only door to stored audio and covers: everything goes through Django's default storage.
+
+On a file system, new bytes are staged beside their destination and renamed into place. Other storages keep no paths:
+they take staged bytes through `save`, and `local_copy` lends a path to whoever decodes.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage, Storage, default_storage
+from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from catalog.core.formats import file_size
@@ -20,6 +27,7 @@ from catalog.exceptions import FileTooLarge, StorageFull
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_COPY_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +102,51 @@ def size_check(size_bytes: int) -> None:
 
 
 def file_place(staged: StagedFile, name: str) -> None:
-    """Rename a staged file to its place under the media root; a file that is already there has the same bytes."""
-    destination = _media_root() / name
+    """Put a staged file under its name in the storage; a file that is already there has the same bytes."""
+    destination = _path_of(default_storage, name)
     with storage_full_told():
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        staged.path.replace(destination)
+        if destination is not None:
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            staged.path.replace(destination)
+        elif not default_storage.exists(name):
+            with staged.path.open("rb") as stream:
+                placed = default_storage.save(name, File(stream))
+            if placed != name:
+                # Another process placed the same bytes meanwhile, and `save` never overwrites.
+                default_storage.delete(placed)
+
+
+@contextmanager
+def local_copy(file: FieldFile) -> Iterator[Path]:
+    """Lend a path on this machine to the bytes of a stored file.
+
+    A file system lends the file itself. Any other storage is copied, a megabyte at a time, to a temporary file that is
+    gone when the block ends. Where the file is lost the path leads nowhere, and readers fail as for any missing file.
+
+    Args:
+        file: such as `song.audio`.
+
+    Raises:
+        StorageFull: this machine has no room for the copy.
+    """
+    name = str(file.name)
+    path = _path_of(file.storage, name)
+    if path is not None:
+        yield path
+        return
+    copy = incoming_path(f"{uuid.uuid4().hex}.part")
+    try:
+        with storage_full_told(), suppress(FileNotFoundError):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            with file.storage.open(name, "rb") as source, copy.open("wb") as target:
+                shutil.copyfileobj(source, target, _COPY_BYTES)
+        yield copy
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def bytes_place(data: bytes, folder: str, extension: str) -> str:
-    """Keep a small file under the name of its content, and return that name under the media root."""
+    """Keep a small file under the name of its content, and return that name in the storage."""
     with file_staged([data]) as staged:
         name = content_name(folder, staged.content_hash, extension)
         file_place(staged, name)
@@ -110,23 +154,34 @@ def bytes_place(data: bytes, folder: str, extension: str) -> str:
 
 
 def content_name(folder: str, content_hash: str, extension: str) -> str:
-    """Name of a content under the media root, such as `audio/ab/ab12….mp3`; fanned out so no folder grows huge."""
+    """Name of a content in the storage, such as `audio/ab/ab12….mp3`; fanned out so no folder grows huge."""
     return f"{folder}/{content_hash[:2]}/{content_hash}.{extension}"
 
 
-def media_exists(name: str) -> bool:
-    """Whether there is a file of this name under the media root."""
-    return (_media_root() / name).is_file()
+def media_exists(file: FieldFile) -> bool:
+    """Whether the bytes of a stored file, such as `song.audio`, are there."""
+    return file.storage.exists(str(file.name))
 
 
 def media_remove(name: str) -> None:
-    """Remove a file under the media root; one that is not there is fine."""
-    (_media_root() / name).unlink(missing_ok=True)
+    """Remove a file from the storage; one that is not there is fine."""
+    default_storage.delete(name)
+
+
+def media_disk_usage() -> tuple[int, int]:
+    """Return the total and the free bytes of the disk on which files arrive, and stay on a file system."""
+    # Before the first upload the folder is not there yet; it will lie on the disk of the first parent that is.
+    folder = incoming_path()
+    usage = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists()))
+    return usage.total, usage.free
 
 
 def incoming_path(name: str = "") -> Path:
-    """Path of a file that is still arriving, or of the folder of all of them; on the disk where songs will lie."""
-    return _media_root() / "incoming" / name
+    """Path of a file that is still arriving, or of the folder of all of them; on the disk where songs will lie.
+
+    Files arrive on this machine whatever the storage: pieces are appended, cut off and synced, which only disks can.
+    """
+    return (_path_of(default_storage, "incoming") or Path(settings.MEDIA_ROOT) / "incoming") / name
 
 
 def room_check(size_bytes: int) -> None:
@@ -135,9 +190,7 @@ def room_check(size_bytes: int) -> None:
     Raises:
         StorageFull: there is less free space than the file needs.
     """
-    folder = incoming_path()
-    folder.mkdir(parents=True, exist_ok=True)
-    free_bytes = shutil.disk_usage(folder).free
+    _, free_bytes = media_disk_usage()
     if size_bytes > free_bytes:
         raise StorageFull(
             _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")
@@ -145,5 +198,7 @@ def room_check(size_bytes: int) -> None:
         )
 
 
-def _media_root() -> Path:
-    return Path(settings.MEDIA_ROOT)
+def _path_of(storage: Storage, name: str) -> Path | None:
+    """The path of a stored file; None in a storage that is no file system."""
+    # Others may have a `path` as well, to nothing on this machine: Django's InMemoryStorage does.
+    return Path(storage.path(name)) if isinstance(storage, FileSystemStorage) else None

@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import quote
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.core.files.storage import default_storage
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
@@ -75,26 +75,31 @@ def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
 def file_response(
     request: HttpRequest, *, name: str, content_hash: str, mime_type: str, file_name: str
 ) -> HttpResponseBase:
-    """Answer GET or HEAD for a file under the media root. The caller has already asked for permission.
+    """Answer GET or HEAD for a stored file. The caller has already asked for permission.
 
     Args:
         request: Range, If-Range, If-None-Match and If-Modified-Since are honoured.
-        name: path under MEDIA_ROOT.
+        name: its name in the storage.
         content_hash: hash of the bytes, the entity tag.
         mime_type: what it is.
         file_name: what to call it when it is saved.
 
     Returns:
-        200, 206, 304 or 416; with `MOODPLANE_X_ACCEL` set, an order to nginx to do the same.
+        200, 206, 304 or 416; with `MOODPLANE_X_ACCEL` set, an order to nginx to do the same; with
+        `MOODPLANE_MEDIA_ORIGIN` set, GET gets a redirect to the address that the storage signs.
 
     Raises:
         SongFileLost: if the file is not there.
     """
+    # A HEAD request asks for our headers; signed addresses answer GET alone.
+    if settings.MOODPLANE_MEDIA_ORIGIN and request.method == "GET":
+        # A signed address ends: the next request asks for permission again and gets another.
+        return HttpResponseRedirect(default_storage.url(name), headers={"Cache-Control": "no-store"})
     if settings.MOODPLANE_X_ACCEL:
         response: HttpResponseBase = HttpResponse(content_type=mime_type)
         response["X-Accel-Redirect"] = f"{str(settings.MOODPLANE_X_ACCEL).rstrip('/')}/{quote(name)}"
     else:
-        response = _answer(request, Path(settings.MEDIA_ROOT) / name, f'"{content_hash}"', mime_type)
+        response = _answer(request, name, f'"{content_hash}"', mime_type)
     response["Content-Disposition"] = content_disposition_header(False, file_name) or "inline"
     response["X-Content-Type-Options"] = "nosniff"
     # A closed catalog must not stay open in a shared cache.
@@ -103,23 +108,23 @@ def file_response(
     return response
 
 
-def _answer(request: HttpRequest, path: Path, etag: str, mime_type: str) -> HttpResponseBase:
+def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpResponseBase:
     try:
-        status = path.stat()
+        size_bytes, mtime = default_storage.size(name), default_storage.get_modified_time(name).timestamp()
     except FileNotFoundError as error:
         raise SongFileLost(
             _("The file of this song is no longer on the server. Uploading the same file again brings it back.")
         ) from error
-    response = _choose(request, path, status.st_size, status.st_mtime, etag)
+    response = _choose(request, name, size_bytes, mtime, etag)
     response["ETag"] = etag
-    response["Last-Modified"] = http_date(status.st_mtime)
+    response["Last-Modified"] = http_date(mtime)
     response["Accept-Ranges"] = "bytes"
     if response.status_code in (200, 206):
         response["Content-Type"] = mime_type
     return response
 
 
-def _choose(request: HttpRequest, path: Path, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
+def _choose(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
     if _is_fresh(request, etag, mtime):
         return HttpResponse(status=304)
     try:
@@ -130,7 +135,7 @@ def _choose(request: HttpRequest, path: Path, size_bytes: int, mtime: float, eta
     if request.method == "HEAD":
         response: HttpResponseBase = HttpResponse()
     else:
-        response = StreamingHttpResponse(_read(path, part or whole), status=206 if part else 200)
+        response = StreamingHttpResponse(_read(name, part or whole), status=206 if part else 200)
     response["Content-Length"] = str((part or whole).length)
     if part:
         response["Content-Range"] = f"bytes {part.first}-{part.last}/{size_bytes}"
@@ -159,10 +164,10 @@ def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str)
     return byte_range_parse(header, size_bytes)
 
 
-def _read(path: Path, part: ByteRange) -> Iterator[bytes]:
+def _read(name: str, part: ByteRange) -> Iterator[bytes]:
     """Yield a part of a file in chunks. It is opened at the first, so that an answer nobody reads holds nothing."""
     left_bytes = part.length
-    with path.open("rb") as stream:
+    with default_storage.open(name, "rb") as stream:
         stream.seek(part.first)
         while left_bytes and (chunk := stream.read(min(_CHUNK_BYTES, left_bytes))):
             left_bytes -= len(chunk)

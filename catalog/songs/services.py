@@ -53,7 +53,7 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
         if song is None:
             return _song_insert(staged, facts, file_name), True
         # Somebody lost the media folder but kept the database: the same bytes heal the song.
-        if not media_exists(str(song.audio.name)):
+        if not media_exists(song.audio):
             file_place(staged, str(song.audio.name))
         return song, False
 

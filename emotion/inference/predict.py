@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ from emotion.inference.mel import log_mel_image
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 
 BATCH_SIZE = 8
+_Source = TypeVar("_Source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +101,21 @@ class Predictor:
         network, card = checkpoint.load(weights)
         return cls(card, make_engine(network, card.mel, engine=engine, device=device, cache_dir=cache_dir))
 
-    def predict(self, paths: Sequence[Path], *, workers: int = 2) -> Iterator[Prediction | AudioUnreadableError]:
+    def predict(
+        self,
+        sources: Sequence[_Source],
+        *,
+        local: Callable[[_Source], AbstractContextManager[Path]] = nullcontext,
+        workers: int = 2,
+    ) -> Iterator[Prediction | AudioUnreadableError]:
         """Predict files in batches, in order.
 
         Decoding runs ahead of the network in threads, at most a few batches deep, so memory stays bounded however
         many files are given.
 
         Args:
-            paths: Audio files.
+            sources: Audio files: their paths, or what `local` makes one of.
+            local: Lends the path of a source while it is decoded, so that at most `workers` copies lie on this machine.
             workers: Threads that decode.
 
         Yields:
@@ -113,8 +123,9 @@ class Predictor:
         """
         # Without the limit each decoding thread's matrix product wakes a BLAS thread per core: five times slower here.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-            for start in range(0, len(paths), BATCH_SIZE * 4):
-                ahead = list(pool.map(self._prepare, paths[start : start + BATCH_SIZE * 4]))
+            for start in range(0, len(sources), BATCH_SIZE * 4):
+                lent = map(local, sources[start : start + BATCH_SIZE * 4])
+                ahead = list(pool.map(self._prepare, lent))
                 for batch_start in range(0, len(ahead), BATCH_SIZE):
                     yield from self._run_batch(ahead[batch_start : batch_start + BATCH_SIZE])
 
@@ -126,10 +137,11 @@ class Predictor:
         lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
         return Judgement(probabilities, valence, arousal, (outputs.embeddings / lengths).astype(np.float32))
 
-    def _prepare(self, path: Path) -> _Prepared | AudioUnreadableError:
+    def _prepare(self, lent: AbstractContextManager[Path]) -> _Prepared | AudioUnreadableError:
         started = time.perf_counter()
         try:
-            window = read_window(path, window_s=self.card.mel.window_s)
+            with lent as path:
+                window = read_window(path, window_s=self.card.mel.window_s)
         except AudioUnreadableError as error:
             return error
         decoded = time.perf_counter()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_noop
 from numpy.typing import NDArray
 
 from catalog.core import claims
+from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.curves.curve import hop_for
 from emotion.curves.waveform import Envelope
@@ -56,7 +56,7 @@ def curve_step() -> bool:
             try:
                 return _make(curve, predictor)
             except AudioUnreadableError as error:
-                fail_unreadable(curve, Path(curve.song.audio.path), error)
+                fail_unreadable(curve, curve.song.audio, error)
                 return True
     return False
 
@@ -84,15 +84,15 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     from emotion.curves.tracing import trace
 
     points, window_s, envelope = curve.points, curve.window_s, Envelope()
-    path = Path(curve.song.audio.path)
-    for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
-        points, window_s = np.concatenate([points, batch.points]), batch.window_s
-        if tagging_waits():
-            # It got on, so the attempts begin anew: only work that never comes to an end is given up.
-            claims.release(curve, attempts=0, window_s=window_s, points_bytes=_packed(points))
-            return False
-        if not claims.renew(curve):
-            return True
+    with local_copy(curve.song.audio) as path:
+        for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
+            points, window_s = np.concatenate([points, batch.points]), batch.window_s
+            if tagging_waits():
+                # It got on, so the attempts begin anew: only work that never comes to an end is given up.
+                claims.release(curve, attempts=0, window_s=window_s, points_bytes=_packed(points))
+                return False
+            if not claims.renew(curve):
+                return True
     waveform_store(song=curve.song, peaks=envelope.peaks())
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("There is no sound in it that the model could hear."))

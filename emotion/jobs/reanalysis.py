@@ -7,7 +7,6 @@ that were uploaded meanwhile.
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.contrib.auth.models import User
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_noop
 
 from catalog.core import claims
 from catalog.core.locks import Lock, advisory_lock
+from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
@@ -210,7 +210,7 @@ def _batch_analyse(items: list[ReanalysisItem], predictor: Predictor) -> None:
     done: list[int] = []
     try:
         with claims.released_on_error(items):
-            results = predictor.predict([Path(item.song.audio.path) for item in items])
+            results = predictor.predict([item.song.audio for item in items], local=local_copy)
             for item, result in zip(items, results, strict=True):
                 if _result_store(item, result, predictor):
                     done.append(item.song_id)
@@ -223,7 +223,7 @@ def _batch_analyse(items: list[ReanalysisItem], predictor: Predictor) -> None:
 def _result_store(item: ReanalysisItem, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
     """Finish one claimed item; return whether its song has a new estimate."""
     if isinstance(result, AudioUnreadableError):
-        fail_unreadable(item, Path(item.song.audio.path), result)
+        fail_unreadable(item, item.song.audio, result)
         return False
     with transaction.atomic():
         if not claims.finish(item):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -12,6 +11,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 
 from catalog.core import claims
+from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, CheckpointError, TagNotExplainable
 from emotion.models import AttentionMap, EmotionEstimate
@@ -62,7 +62,7 @@ def attention_make() -> bool:
             try:
                 return claims.finish(row, **_look(row, served))
             except AudioUnreadableError as error:
-                fail_unreadable(row, Path(row.song.audio.path), error)
+                fail_unreadable(row, row.song.audio, error)
             except CheckpointError as error:
                 claims.fail(row, code=error.code, reason=str(error))
     return False
@@ -120,7 +120,8 @@ def _look(row: AttentionMap, served: ServedModel) -> dict[str, Any]:
     from emotion.saliency.saliency import attention, bands_that_weighed, seconds_that_weighed
 
     network, card = _network_get(served)
-    window = read_window(Path(row.song.audio.path), window_s=card.mel.window_s)
+    with local_copy(row.song.audio) as path:
+        window = read_window(path, window_s=card.mel.window_s)
     found = attention(network, card, window)
     return {
         "quadrant": found.quadrant.value,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
 from numpy.typing import NDArray
 
 from catalog.core import claims
+from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.curves.waveform import read_peaks
 from emotion.exceptions import AudioUnreadableError
@@ -41,13 +41,15 @@ def waveforms_prepare() -> None:
 def waveform_step() -> bool:
     """Read one song for its waveform; return whether there was one."""
     for waveform in WAVEFORMS.claim():
-        path = Path(waveform.song.audio.path)
+        audio = waveform.song.audio
         with claims.released_on_error([waveform]), claims.renewed(waveform):
             try:
-                claims.finish(waveform, peaks_bytes=read_peaks(path).tobytes())
+                with local_copy(audio) as path:
+                    peaks = read_peaks(path)
+                claims.finish(waveform, peaks_bytes=peaks.tobytes())
             except AudioUnreadableError as error:
                 logger.info("Song %d has no waveform: %s", waveform.song_id, error)
-                fail_unreadable(waveform, path, error)
+                fail_unreadable(waveform, audio, error)
         return True
     return False
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
 from celery import current_app
-from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.utils.translation import get_language, gettext_lazy, ngettext
@@ -18,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from catalog.core.charts import Axes, Bar, Tick, round_top
 from catalog.core.formats import file_size
+from catalog.files.storage import media_disk_usage
 from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
@@ -211,8 +209,6 @@ def _broker() -> tuple[str, bool]:
 
 
 def _disk() -> tuple[str, bool]:
-    # Before the first upload the folder is not there yet; it will lie on the disk of the first parent that is.
-    media = Path(settings.MEDIA_ROOT)
-    usage = shutil.disk_usage(next(folder for folder in (media, *media.parents) if folder.exists()))
-    words = _("%(free)s of %(total)s free") % {"free": file_size(usage.free), "total": file_size(usage.total)}
-    return words, usage.free > _LOW_ON_DISK * usage.total
+    total_bytes, free_bytes = media_disk_usage()
+    words = _("%(free)s of %(total)s free") % {"free": file_size(free_bytes), "total": file_size(total_bytes)}
+    return words, free_bytes > _LOW_ON_DISK * total_bytes

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.core.files import digest
 from catalog.core.htmx import wants_fragment
+from catalog.files.storage import media_exists
 from catalog.models import Song
 from emotion import selectors
 from emotion.choices import quadrant_choices
@@ -58,7 +59,7 @@ def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _song_with_file(pk: int) -> Song:
     song = get_object_or_404(Song, pk=pk)
-    if not song.audio.storage.exists(str(song.audio.name)):
+    if not media_exists(song.audio):
         raise Http404(_("The file of song %(song)d is gone.") % {"song": pk})
     return song
 

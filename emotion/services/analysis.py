@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
 from catalog.core import claims
 from catalog.core.claims import Job
+from catalog.files.storage import local_copy, media_exists
 from catalog.models import Song
 from catalog.songs.states import songs_queue_unannounced
 from emotion.exceptions import AudioUnreadableError
@@ -35,7 +36,7 @@ def songs_analyse() -> list[int]:
     tagged: list[int] = []
     try:
         with claims.released_on_error(songs):
-            results = predictor.predict([Path(song.audio.path) for song in songs])
+            results = predictor.predict([song.audio for song in songs], local=local_copy)
             for song, result in zip(songs, results, strict=True):
                 if _result_store(song, result, predictor):
                     tagged.append(song.pk)
@@ -61,7 +62,7 @@ SONGS = claims.register(
 def _result_store(song: Song, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
     """Finish one claimed song; return whether it is tagged."""
     if isinstance(result, AudioUnreadableError):
-        fail_unreadable(song, Path(song.audio.path), result)
+        fail_unreadable(song, song.audio, result)
         return False
     with transaction.atomic():
         # The claim is given back first: a worker that lost it to another must not overwrite the other's estimate.
@@ -71,9 +72,9 @@ def _result_store(song: Song, result: Prediction | AudioUnreadableError, predict
     return True
 
 
-def fail_unreadable(job: Job, path: Path, error: AudioUnreadableError) -> bool:
+def fail_unreadable(job: Job, audio: FieldFile, error: AudioUnreadableError) -> bool:
     """Give a job up whose file cannot be heard; one that is away may be on a disk that comes back."""
-    return claims.fail(job, code=error.code, reason=str(error), is_transient=not path.exists())
+    return claims.fail(job, code=error.code, reason=str(error), is_transient=not media_exists(audio))
 
 
 def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:

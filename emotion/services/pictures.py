@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 
 from catalog.core.files import write_atomic
+from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import served_model
@@ -32,7 +33,8 @@ def song_spectrogram_png(song: Song) -> bytes:
     config = _served_config()
     target = settings.MOODPLANE_VAR / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png"
     if not target.exists():
-        _keep(draw(Path(song.audio.path), config), target)
+        with local_copy(song.audio) as path:
+            _keep(draw(path, config), target)
     return bytes(target.read_bytes())
 
 
@@ -50,7 +52,8 @@ def song_attention_png(attention: AttentionMap) -> bytes:
     target = attention_picture(attention)
     if not target.exists():
         config = _config_of(attention.model_version)
-        _keep(draw(Path(attention.song.audio.path), config, heat=attention.heat), target)
+        with local_copy(attention.song.audio) as path:
+            _keep(draw(path, config, heat=attention.heat), target)
     return bytes(target.read_bytes())
 
 

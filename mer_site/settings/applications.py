@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import reverse
 
-from mer_site.settings.paths import BASE_DIR
+from mer_site.settings.paths import BASE_DIR, env
 
 ROOT_URLCONF = "mer_site.urls"
 WSGI_APPLICATION = "mer_site.wsgi.application"
@@ -64,7 +64,10 @@ TEMPLATES = [
     }
 ]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {
+        "BACKEND": env.str("MOODPLANE_STORAGE", "django.core.files.storage.FileSystemStorage"),
+        "OPTIONS": env.json("MOODPLANE_STORAGE_OPTIONS", {}),
+    },
     "staticfiles": {"BACKEND": "mer_site.static_storage.StaticStorage"},
 }
 # Static files are found in place too, so that a checkout works before the first collectstatic.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_LINK = re.compile(r" \(\[[^)]*\)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,19 @@ VARIABLES = (
     ),
     Variable("MOODPLANE_PUBLIC", "on", "off: only people with an account read and listen", "off"),
     Variable("MOODPLANE_X_ACCEL", "none", "the internal prefix under which nginx serves `MEDIA_ROOT`", "/protected/"),
+    Variable(
+        "MOODPLANE_STORAGE",
+        "Django's `FileSystemStorage`",
+        "the storage of audio and covers ([why](decisions/0010-zoo-and-storage.md))",
+        "storages.backends.s3.S3Storage",
+    ),
+    Variable("MOODPLANE_STORAGE_OPTIONS", "none", "the storage's options as JSON", '{"bucket_name": "music"}'),
+    Variable(
+        "MOODPLANE_MEDIA_ORIGIN",
+        "none",
+        "the origin of addresses that the storage signs; when set, browsers fetch audio and covers there",
+        "https://music.example.org",
+    ),
     Variable("MOODPLANE_DEVICE", "`auto`", "the device of the model", "cpu", choices=("auto", "cpu", "cuda")),
     Variable("MOODPLANE_ENGINE", "`auto`", "the engine of the model", "torch", choices=("auto", "torch", "openvino")),
     Variable(
@@ -77,7 +93,7 @@ def env_example() -> str:
     for variable in VARIABLES:
         allowed = f" One of {', '.join(variable.choices)}." if variable.choices else ""
         meaning = f"{variable.meaning[0].upper()}{variable.meaning[1:]}.{allowed} Default: {variable.default}."
-        lines += ["", f"# {meaning.replace('`', '')}", f"# {variable.name}={variable.example}"]
+        lines += ["", f"# {_LINK.sub('', meaning).replace('`', '')}", f"# {variable.name}={variable.example}"]
     return "\n".join(lines) + "\n"
 
 

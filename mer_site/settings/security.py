@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mer_site.local.secret_key import secret_key
 from mer_site.settings.paths import MOODPLANE_VAR, env
+from mer_site.settings.product import MOODPLANE_MEDIA_ORIGIN
 
 DEBUG = env.bool("DEBUG", False)
 SECRET_KEY = env.str("SECRET_KEY", "") or secret_key(MOODPLANE_VAR)
@@ -32,11 +33,14 @@ LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
 
+# Where redirects to the addresses that a storage signs lead.
+_media_sources = ["'self'", *filter(None, [MOODPLANE_MEDIA_ORIGIN])]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'self'"],
-        "img-src": ["'self'", "data:"],
-        "media-src": ["'self'"],
+        "connect-src": _media_sources,
+        "img-src": [*_media_sources, "data:"],
+        "media-src": _media_sources,
         "object-src": ["'none'"],
         "base-uri": ["'self'"],
         "form-action": ["'self'"],

@@ -35,6 +35,7 @@ def check(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
         ("MOODPLANE_ENGINE", "onnx", "MOODPLANE_ENGINE is 'onnx', but must be one of auto, torch, openvino."),
         ("MOODPLANE_MAX_UPLOAD_BYTES", "0", "MOODPLANE_MAX_UPLOAD_BYTES is 0, but must be above zero."),
         ("MOODPLANE_WEIGHTS", "/nowhere.safetensors", "MOODPLANE_WEIGHTS names /nowhere.safetensors, and there is no"),
+        ("MOODPLANE_MEDIA_ORIGIN", "https://x.example", "MOODPLANE_MEDIA_ORIGIN is set, but files on this machine"),
         ("DATABASE_URL", "sqlite:///x.db", "DATABASE_URL names a sqlite3 database; Moodplane needs PostgreSQL"),
     ],
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
 from catalog.core.files import digest
+from catalog.files.storage import local_copy, media_exists
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 from training.datasets import Clip
@@ -65,8 +68,14 @@ class OwnLabels:
         return lines
 
 
-def own_labels() -> OwnLabels:
-    """Read the perceived labels of all people."""
+@contextmanager
+def own_labels() -> Iterator[OwnLabels]:
+    """Read the perceived labels of all people; the files of the clips are on this machine until the block ends."""
+    with ExitStack() as copies:
+        yield _read(copies)
+
+
+def _read(copies: ExitStack) -> OwnLabels:
     by_song: dict[int, list[PerceivedLabel]] = defaultdict(list)
     for label in PerceivedLabel.objects.select_related("song__artist").order_by("song_id", "rater_id"):
         by_song[label.song_id].append(label)
@@ -75,10 +84,10 @@ def own_labels() -> OwnLabels:
         target = _target(labels)
         if sorted(target)[-1] == sorted(target)[-2]:
             tied += 1
-        elif not Path(labels[0].song.audio.path).is_file():
+        elif not media_exists(labels[0].song.audio):
             missing += 1
         else:
-            clip = _clip(labels, target)
+            clip = _clip(labels, target, copies.enter_context(local_copy(labels[0].song.audio)))
             clips.append(clip)
             targets[clip.id] = target
     return OwnLabels(
@@ -99,7 +108,7 @@ def _target(labels: list[PerceivedLabel]) -> Target:
     return q1, q2, q3, q4
 
 
-def _clip(labels: list[PerceivedLabel], target: Target) -> Clip:
+def _clip(labels: list[PerceivedLabel], target: Target, audio: Path) -> Clip:
     song = labels[0].song
     points = [(label.valence, label.arousal) for label in labels if label.valence is not None]
     valence, arousal = (_mean([point[axis] for point in points]) for axis in (0, 1))
@@ -108,7 +117,7 @@ def _clip(labels: list[PerceivedLabel], target: Target) -> Clip:
         dataset=NAME,
         song_id=str(song.pk),
         artist=f"song {song.pk}" if song.artist.is_unknown else artist_key(song.artist.name),
-        audio=Path(song.audio.path),
+        audio=audio,
         quadrant=Quadrant(target.index(max(target)) + 1),
         valence=valence,
         arousal=arousal,

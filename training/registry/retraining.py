@@ -133,7 +133,11 @@ def _work(row: Retraining, recipe: Recipe, *, force: bool = False) -> None:
 
 
 def _run(row: Retraining, recipe: Recipe, *, force: bool) -> None:
-    own, data_sets = own_labels(), data_sets_here()
+    with own_labels() as own:
+        _run_on(row, recipe, own, data_sets_here(), force=force)
+
+
+def _run_on(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str], *, force: bool) -> None:
     for line in own.report():
         _say(row, line)
     _say(row, f"Data sets here: {', '.join(data_sets) or 'none'}.")

@@ -33,8 +33,7 @@ from training.exceptions import RetrainBusy, RetrainRefused
 from training.models import Retraining
 from training.recipes import registry
 from training.recipes.registry import Recipe, RetrainJob, Say
-from training.registry import retraining
-from training.registry.local_labels import own_labels
+from training.registry import local_labels, retraining
 from training.registry.retraining import RETRAININGS
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +45,11 @@ Labeller = Callable[..., list[Song]]
 def _no_data_sets(settings: Settings, tmp_path: Path) -> None:
     settings.MER_DATA = tmp_path / "data"
     settings.MOODPLANE_VAR = tmp_path / "var"
+
+
+def labels_here() -> local_labels.OwnLabels:
+    with local_labels.own_labels() as own:
+        return own
 
 
 @pytest.fixture
@@ -113,13 +117,13 @@ def run(recipe: Recipe = TINY, user: User | None = None, **options: bool) -> Ret
 
 def test_agreement_between_raters_becomes_a_soft_label(label: Labeller) -> None:
     [song] = label(1, Quadrant.Q4)
-    one = own_labels()
+    one = labels_here()
     assert one.targets[one.clips[0].id] == pytest.approx((0.125, 0.125, 0.125, 0.625))
     for _ in range(4):
         labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4)
     labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q3, valence=-0.4, arousal=-0.2)
     labels.perceived_label_set(user=UserFactory(), song=song, quadrant=Quadrant.Q4, valence=0.8, arousal=-0.6)
-    many = own_labels()
+    many = labels_here()
     [clip] = many.clips
     assert clip.quadrant is Quadrant.Q4
     assert (clip.valence, clip.arousal) == pytest.approx((0.2, -0.4))
@@ -132,7 +136,7 @@ def test_songs_without_a_majority_or_a_file_are_left_out_and_counted(label: Labe
     tied, gone, _ = label(3)
     labels.perceived_label_set(user=UserFactory(), song=tied, quadrant=Quadrant.Q2)
     Path(gone.audio.path).unlink()
-    own = own_labels()
+    own = labels_here()
     assert (len(own.clips), own.n_tied, own.n_missing) == (1, 1, 1)
     assert [line for line in own.report() if line.startswith("Left out")] == [
         "Left out: 1 songs whose raters are evenly split.",
@@ -142,11 +146,11 @@ def test_songs_without_a_majority_or_a_file_are_left_out_and_counted(label: Labe
 
 def test_felt_ratings_are_never_labels(label: Labeller) -> None:
     label(2)
-    before = own_labels()
+    before = labels_here()
     RatingFactory.create_batch(5, felt_valence=-0.9, felt_arousal=0.9)
     for song in Song.objects.all():
         RatingFactory(song=song, felt_valence=-0.9, felt_arousal=0.9)
-    after = own_labels()
+    after = labels_here()
     assert (after.fingerprint(), after.targets) == (before.fingerprint(), before.targets)
 
 
@@ -156,21 +160,21 @@ def test_songs_of_one_artist_stay_together_and_unknown_ones_apart(label: Labelle
     for song, artist in zip(songs, (known, known, unknown, unknown), strict=True):
         song.artist = artist
         song.save()
-    artists = [clip.artist for clip in own_labels().clips]
+    artists = [clip.artist for clip in labels_here().clips]
     assert artists[0] == artists[1] == "the band"
     assert len({*artists}) == 3
 
 
 def test_every_change_of_a_label_changes_the_fingerprint(label: Labeller, alice: User) -> None:
     song, _ = label(2)
-    seen = {own_labels().fingerprint()}
+    seen = {labels_here().fingerprint()}
     labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1)
-    seen.add(own_labels().fingerprint())
+    seen.add(labels_here().fingerprint())
     labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q1, valence=0.5, arousal=0.5)
-    seen.add(own_labels().fingerprint())
+    seen.add(labels_here().fingerprint())
     labels.perceived_label_remove(user=alice, song=song)
     assert len(seen) == 3
-    assert own_labels().fingerprint() in seen
+    assert labels_here().fingerprint() in seen
 
 
 # --- Whether ------------------------------------------------------------------------------------------------------
@@ -355,4 +359,4 @@ def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
 
 
 def test_probabilities_of_targets_add_up(enough: list[Song]) -> None:
-    assert np.array(list(own_labels().targets.values())).sum(axis=1) == pytest.approx(1.0)
+    assert np.array(list(labels_here().targets.values())).sum(axis=1) == pytest.approx(1.0)
