@@ -23,8 +23,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
 from emotion.inference.audio import read_window
 from emotion.inference.mel import log_mel_image, network_input
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.predict import softmax
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 
 SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}
 FIFTH = 0.2

@@ -25,7 +25,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig, QuadrantNetwork, channels_last
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork, channels_last
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
 from training.fit.config import Job, SupervisedConfig

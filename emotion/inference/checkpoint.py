@@ -13,7 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 
 FORMAT_VERSION = 1
 CLASSES = ["Q1", "Q2", "Q3", "Q4"]

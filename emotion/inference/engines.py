@@ -19,7 +19,7 @@ from torch import nn
 
 from emotion.exceptions import DeviceUnavailableError
 from emotion.inference.mel import MelConfig, network_input
-from emotion.inference.network import QuadrantNetwork, channels_last
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork, channels_last
 
 if TYPE_CHECKING:
     import openvino

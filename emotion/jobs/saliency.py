@@ -26,7 +26,7 @@ from emotion.services.pictures import attention_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card
-    from emotion.inference.network import QuadrantNetwork
+    from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 
 
 def attention_request(*, song: Song) -> AttentionMap:

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from emotion.inference.audio import Window
 from emotion.inference.checkpoint import Card
 from emotion.inference.mel import MelConfig, log_mel_image, network_input
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 
 # How much smaller than the image the layer is that is read.
 _STRIDE = 16

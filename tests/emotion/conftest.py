@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from emotion.inference import checkpoint
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.services import serving
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 
 SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)

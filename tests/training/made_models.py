@@ -12,7 +12,7 @@ import torch
 
 from emotion.inference import checkpoint
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from tests.training.made_run import made_predictions
 from training.evaluation.predictions import Predictions
 

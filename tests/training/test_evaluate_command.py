@@ -14,7 +14,7 @@ from emotion.inference.checkpoint import (
     write_card,
 )
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig
+from emotion.zoo.efficientnet_b3 import NetworkConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emotion.inference.checkpoint import Card, read_card, save
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.predict import points_of, softmax
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from training.data.folds import Folds, Split
 from training.datasets import Clip
 from training.evaluation.metrics import (

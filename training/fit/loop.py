@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from emotion.inference.network import channels_last
+from emotion.zoo.efficientnet_b3 import channels_last
 from training.data.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
 from training.fit.config import Job, SupervisedConfig

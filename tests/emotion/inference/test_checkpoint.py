@@ -6,7 +6,7 @@ import torch
 
 from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
-from emotion.inference.network import QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
 

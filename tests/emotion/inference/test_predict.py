@@ -11,9 +11,9 @@ from emotion.inference.engines import (
     TorchEngine,
     make_engine,
 )
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.predict import Prediction, Predictor, points_of
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 

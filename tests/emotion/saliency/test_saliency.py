@@ -23,7 +23,6 @@ from emotion.exceptions import TagNotExplainable
 from emotion.inference import checkpoint
 from emotion.inference.audio import Window, read_window
 from emotion.inference.mel import MelConfig, log_mel_image, network_input
-from emotion.inference.network import QuadrantNetwork
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import ATTENTION
 from emotion.models import AttentionMap, EmotionCurve
@@ -34,6 +33,7 @@ from emotion.saliency.saliency import (
     seconds_that_weighed,
 )
 from emotion.services.pictures import attention_picture
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory

@@ -20,8 +20,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference.checkpoint import Card
 from emotion.inference.engines import Outputs
 from emotion.inference.mel import MelConfig, log_mel_image
-from emotion.inference.network import NetworkConfig
 from emotion.inference.predict import Predictor
+from emotion.zoo.efficientnet_b3 import NetworkConfig
 from tests.audio_fixtures import make_audio, make_waveform
 from training.data import cache
 from training.data.cache import ImageCacheError, images_of, to_device

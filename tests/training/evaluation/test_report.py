@@ -9,8 +9,8 @@ import pytest
 
 from emotion.inference.checkpoint import Card
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import NetworkConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
 from training.datasets import DATASETS

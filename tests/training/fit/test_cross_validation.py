@@ -10,8 +10,8 @@ import torch
 
 from emotion.inference.checkpoint import load
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from tests.training.made_run import made_predictions
 from training.data.folds import Fold, Folds, SplitError
 from training.datasets import Clip

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from emotion.inference.mel import MelConfig, network_input
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
 from training.fit.config import Job, SupervisedConfig

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from emotion.inference.engines import compile_openvino
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from training.recipes.distilled_b3.mixtures import Composer, student_images
 from training.recipes.distilled_b3.spectra import Spectra, stretch_at
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.inference.network import QuadrantNetwork, channels_last
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork, channels_last
 from training.exceptions import TrainingDivergedError
 from training.fit.resume import read_checkpoint, write_checkpoint
 from training.fit.stability import keep_wide_depthwise_in_float32, renewing_statistics

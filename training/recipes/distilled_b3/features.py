@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from training.data.augment import soft_quadrants
 from training.datasets import DATASETS, Clip
 from training.recipes.distilled_b3.backbone import Backbone, changed, windows

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.inference.network import QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from training.data.augment import mixup
 
 

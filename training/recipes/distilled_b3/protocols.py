@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, StratifiedKFold
 from torch import Tensor
 
-from emotion.inference.network import QuadrantNetwork
 from emotion.inference.predict import points_of, softmax
+from emotion.zoo.efficientnet_b3 import QuadrantNetwork
 from training.evaluation.metrics import fit_temperature
 from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import FlagshipConfig

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.inference.checkpoint import Card, save
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from training.data.splits import Split, artist_grouped_split
 from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants

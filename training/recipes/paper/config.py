@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emotion.inference.mel import MelConfig
-from emotion.inference.network import NetworkConfig
+from emotion.zoo.efficientnet_b3 import NetworkConfig
 from training.data.augment import AugmentConfig
 from training.data.selection import ShortClips
 from training.datasets import DATASETS

@@ -16,7 +16,7 @@ from catalog.core.files import write_atomic
 from emotion.inference.audio import read_window_at
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
-from emotion.inference.network import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
 from training.data.cache import PLACES, images_of, to_device
 from training.data.selection import ShortClips
 from training.datasets import Clip

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from tests.training.recipes.distilled_b3.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.recipes.distilled_b3 import distil

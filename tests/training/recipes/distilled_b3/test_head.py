@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from training.recipes.distilled_b3.head import (
     HeadConfig,
     HeadData,

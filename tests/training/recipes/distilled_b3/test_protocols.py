@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.network import NetworkConfig, QuadrantNetwork
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
 from training.data.splits import Split
 from training.datasets import Clip
 from training.recipes.distilled_b3.config import read_config

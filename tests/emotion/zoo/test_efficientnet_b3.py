@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emotion.inference.network import (
+from emotion.zoo.efficientnet_b3 import (
     EMBEDDING_SIZE,
     NetworkConfig,
     QuadrantNetwork,
