@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
 from emotion.inference.audio import read_window
-from emotion.inference.mel import log_mel_image, network_input
+from emotion.inference.mel import log_mel_image
 from emotion.inference.predict import softmax
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
 
 SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}
 FIFTH = 0.2
@@ -32,7 +32,7 @@ FIFTH = 0.2
 LAYERS = {"stride 8": 7, "stride 16, first stage": 12, "stride 16, second stage": 17, "stride 32": 25, "last": -1}
 
 
-def maps(network: QuadrantNetwork, inputs: Tensor) -> dict[str, Tensor]:
+def maps(network: HeadedNetwork, inputs: Tensor) -> dict[str, Tensor]:
     """Return the map of each layer and rule for the likeliest quadrant, `(rows, columns)`."""
     kept: dict[str, Tensor] = {}
 
@@ -79,14 +79,14 @@ def main() -> None:
     losses: dict[str, list[tuple[float, float]]] = {}
     for place in np.random.default_rng(0).permutation(len(files))[:n_songs]:
         try:
-            window = read_window(files[place], window_s=card.mel.window_s)
+            window = read_window(files[place], window_s=card.frontend.window_s)
         except AudioUnreadableError:
             continue
-        image = log_mel_image(window.waveform, card.mel)
-        found = maps(network, torch.from_numpy(network_input(image[None], card.mel)))
+        image = log_mel_image(window.waveform, card.frontend)
+        found = maps(network, card.frontend.tensor(torch.from_numpy(image[None])))
         images = [image, *(one for heat in found.values() for one in blanked(image, heat))]
         with torch.inference_mode():
-            logits = network(torch.from_numpy(network_input(np.stack(images), card.mel)))[0].numpy()
+            logits = network(card.frontend.tensor(torch.from_numpy(np.stack(images))))[0].numpy()
         sure = softmax(logits, card.temperature)[:, logits[0].argmax()]
         for i, name in enumerate(found):
             losses.setdefault(name, []).append((sure[0] - sure[1 + 2 * i], sure[0] - sure[2 + 2 * i]))

@@ -24,12 +24,14 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from emotion.inference.engines import channels_last
 from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork, channels_last
+from emotion.zoo.networks import Network
+from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
 from training.fit.config import Job, SupervisedConfig
-from training.fit.images import ImageSet, network_tensor
+from training.fit.images import ImageSet
 from training.fit.loop import train
 from training.fit.processes import Processes, alone
 from training.fit.stability import keep_wide_depthwise_in_float32
@@ -44,21 +46,26 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
+def new_network(job: Job, backbone: str) -> Network:
+    """Return the network that is timed."""
+    b3 = architecture("efficientnet_b3")
+    return create_model(b3.name, b3.config(backbone, image_size=job.mel.image_size))
+
+
 def loop_images_per_s(job: Job, backbone: str) -> float:
     """Return the speed of the real loop in its second epoch, the first being a warm-up."""
-    network = QuadrantNetwork(NetworkConfig(backbone, image_size=job.mel.image_size))
-    return float(train(network, job).epochs[1]["images_per_s"])
+    return float(train(new_network(job, backbone), job).epochs[1]["images_per_s"])
 
 
 def limit_images_per_s(job: Job, backbone: str) -> float:
     """Return the speed of forward, backward and optimiser alone on one batch."""
     device, config = job.processes.device, job.config
-    network = channels_last(QuadrantNetwork(NetworkConfig(backbone, image_size=job.mel.image_size))).to(device).train()
+    network = channels_last(new_network(job, backbone)).to(device).train()
     if device.type == "cpu" and config.bf16:
         keep_wide_depthwise_in_float32(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     rows = np.arange(config.batch_size)
-    images = network_tensor(job.data.batch(rows, 0 * rows, device), job.mel)
+    images = job.mel.tensor(job.data.batch(rows, 0 * rows, device))
     targets = job.data.targets_of(rows, device)
 
     def step() -> None:

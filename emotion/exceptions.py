@@ -30,6 +30,12 @@ class CheckpointError(EmotionError):
     code = "checkpoint_unusable"
 
 
+class SaliencyUnavailableError(EmotionError):
+    """The model's architecture cannot say where it looked."""
+
+    code = "no_saliency"
+
+
 class DeviceUnavailableError(EmotionError):
     """A device was asked for that this machine does not have."""
 

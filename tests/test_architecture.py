@@ -58,6 +58,20 @@ def test_only_the_storage_module_knows_where_files_lie() -> None:
     assert found == []
 
 
+def test_only_the_zoo_names_its_members() -> None:
+    zoo = ROOT / "emotion" / "zoo"
+    members = {path.stem for path in zoo.glob("*.py")} - {"__init__", "frontends", "networks", "registry"}
+    assert members
+    forbidden = re.compile(rf"emotion\.zoo(\.| import )({'|'.join(members)})\b")
+    found = [
+        str(path.relative_to(ROOT))
+        for app in ("catalog", "emotion", "recommender", "training", "mer_site", "bench")
+        for path in (ROOT / app).rglob("*.py")
+        if zoo not in path.parents and forbidden.search(path.read_text())
+    ]
+    assert found == []
+
+
 def test_templates_hold_no_inline_script_or_style() -> None:
     # The Content-Security-Policy would block them in the browser, silently for whoever does not look at the console.
     forbidden = ("<style", " style=", " onclick=", " onload=", " onchange=", " onsubmit=", "hx-on", "javascript:")

@@ -286,7 +286,6 @@ def _reliability(report: dict[str, Any]) -> Chart | None:
 def _facts(model: ModelVersion) -> dict[str, str]:
     run = model.report.get("run", {})
     data_sets = ", ".join(f"{name} ({d['clips']})" for name, d in (run.get("datasets") or {}).items() if "clips" in d)
-    network = model.card.get("network", {})
     known = {
         _("Origin"): model.get_origin_display(),
         _("Trained on"): data_sets,
@@ -295,7 +294,7 @@ def _facts(model: ModelVersion) -> dict[str, str]:
         _("Took"): clock(run["wall_s"]) if run.get("wall_s") else "",
         _("Seed"): run.get("seed"),
         _("Commit"): str(run.get("commit") or "")[:12],
-        _("Network"): network.get("backbone"),
+        _("Network"): model.card.get("network", {}).get("backbone") or model.card.get("architecture"),
         _("Weights"): f"SHA-256 {model.weights_sha256[:16]}…",
     }
     return {name: str(value) for name, value in known.items() if value not in (None, "")}

@@ -15,7 +15,6 @@ from emotion.curves.curve import N_COLUMNS
 from emotion.curves.waveform import Envelope
 from emotion.inference.audio import Window, is_silent
 from emotion.inference.audio_stream import stream_windows
-from emotion.inference.mel import log_mel_image
 from emotion.inference.predict import BATCH_SIZE, Predictor
 
 
@@ -51,7 +50,8 @@ def trace(
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     hear = envelope.add if envelope is not None else None
-    windows = islice(stream_windows(path, hop_s=hop_s, window_s=predictor.card.mel.window_s, hear=hear), skip, None)
+    window_s = predictor.card.frontend.window_s
+    windows = islice(stream_windows(path, hop_s=hop_s, window_s=window_s, hear=hear), skip, None)
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):
         while batch := list(islice(windows, BATCH_SIZE)):
@@ -62,6 +62,6 @@ def _points_of(windows: list[Window], predictor: Predictor) -> NDArray[np.float3
     points = np.full((len(windows), N_COLUMNS), np.nan, np.float32)
     audible = [i for i, window in enumerate(windows) if not is_silent(window.waveform)]
     if audible:
-        judged = predictor.judge(np.stack([log_mel_image(windows[i].waveform, predictor.card.mel) for i in audible]))
+        judged = predictor.judge(np.stack([predictor.card.frontend.prepare(windows[i].waveform) for i in audible]))
         points[audible] = np.column_stack([judged.valence, judged.arousal, judged.probabilities])
     return points

@@ -12,41 +12,47 @@ from safetensors.torch import save as safetensors_bytes
 
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
-from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.frontends import FrontEnd, front_end_of
+from emotion.zoo.networks import Network
+from emotion.zoo.registry import FIRST, architecture, create_model
 
 FORMAT_VERSION = 1
-CLASSES = ["Q1", "Q2", "Q3", "Q4"]
+QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
 SHIPPED_DIR = Path(__file__).resolve().parent.parent / "weights"
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a checkpoint is: how its images are made, how it was trained, and what it scored.
+    """What a checkpoint is: its architecture and front end, how it was trained, and what it scored.
 
     Attributes:
         version: Name of the model in every estimate, such as "b3-2026-11-20".
-        mel: The image configuration the network was trained on.
+        frontend: What the network was trained on.
         network: The architecture's options.
         temperature: Divides the logits; fitted on validation clips.
         weights_sha256: Hash of the safetensors file.
         facts: Everything else: data, licences, splits, metrics with intervals, commit.
+        architecture: Its name in `emotion.zoo.registry`.
+        classes: What its logits stand for; only quadrants serve.
     """
 
     version: str
-    mel: MelConfig
-    network: NetworkConfig
+    frontend: FrontEnd
+    network: Any
     temperature: float = 1.0
     weights_sha256: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    architecture: str = FIRST
+    classes: tuple[str, ...] = QUADRANTS
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a plain dictionary."""
         return {
             "format_version": FORMAT_VERSION,
             "version": self.version,
-            "classes": CLASSES,
-            "mel": self.mel.to_json(),
+            "classes": list(self.classes),
+            "architecture": self.architecture,
+            "frontend": {"name": self.frontend.name, **self.frontend.to_json()},
             "network": asdict(self.network),
             "temperature": self.temperature,
             "weights_sha256": self.weights_sha256,
@@ -59,8 +65,13 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".json")
 
 
-def save(network: QuadrantNetwork, card: Card, weights: Path) -> Card:
-    """Write weights in half precision and their card; each appears whole or not at all.
+def save(network: Network, card: Card, weights: Path) -> Card:
+    """Write weights, in half precision where the architecture allows, and their card; each whole or not at all.
+
+    Args:
+        network: From `create_model`; its architecture and options are what the card will name.
+        card: Everything else.
+        weights: Where to.
 
     Returns:
         The card with the hash of what was written.
@@ -69,13 +80,14 @@ def save(network: QuadrantNetwork, card: Card, weights: Path) -> Card:
         OSError: The disk is full or not writable; nothing is left half-written.
     """
     weights.parent.mkdir(parents=True, exist_ok=True)
+    halves = architecture(network.architecture).saves_halves
     tensors = {
-        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
+        name: (tensor.half() if halves and tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in network.state_dict().items()
     }
     content = safetensors_bytes(tensors)
     write_atomic(weights, content)
-    written = replace(card, weights_sha256=digest(content))
+    written = replace(card, architecture=network.architecture, network=network.config, weights_sha256=digest(content))
     write_card(written, weights)
     return written
 
@@ -89,7 +101,7 @@ def read_card(weights: Path) -> Card:
     """Read and check the card of a weights file without touching the weights.
 
     Raises:
-        CheckpointError: The card is missing, of another format, or of other classes.
+        CheckpointError: The card is missing, of another format, or of an architecture or a front end not known here.
     """
     path = card_path(weights)
     try:
@@ -100,32 +112,33 @@ def read_card(weights: Path) -> Card:
         raise CheckpointError(f"The model card {path} is not JSON: {error}.") from error
     if raw.get("format_version") != FORMAT_VERSION:
         raise CheckpointError(f"{path} has format {raw.get('format_version')}; this program reads {FORMAT_VERSION}.")
-    if raw.get("classes") != CLASSES:
-        raise CheckpointError(f"{path} has the classes {raw.get('classes')}; this program serves {CLASSES}.")
     try:
+        name = raw.get("architecture", FIRST)
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in raw["network"].items()}
         card = Card(
             raw["version"],
-            MelConfig(**raw["mel"]),
-            _network_config(raw["network"]),
+            front_end_of(raw),
+            architecture(name).config(**options),
             float(raw["temperature"]),
             raw["weights_sha256"],
             raw["facts"],
+            name,
+            tuple(raw["classes"]),
         )
-    except (KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}.") from error
-    made, wanted = card.mel.network_shape, card.network.image_shape
+    except (KeyError, TypeError, CheckpointError) as error:
+        raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}") from error
+    made, wanted = card.frontend.input_shape, card.network.input_shape
     if made != wanted:
-        raise CheckpointError(f"{path} makes images of {made} pixels for a network that takes {wanted}.")
+        raise CheckpointError(f"{path} makes inputs of {made} for a network that takes {wanted}.")
     return card
 
 
-def _network_config(raw: dict[str, Any]) -> NetworkConfig:
-    size = raw["image_size"]
-    return NetworkConfig(**{**raw, "image_size": size if isinstance(size, int) else tuple(size)})
+def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple[Network, Card]:
+    """Load a checkpoint.
 
-
-def load(weights: Path) -> tuple[QuadrantNetwork, Card]:
-    """Load a checkpoint for serving.
+    Args:
+        weights: The safetensors file; its card lies beside it.
+        classes: What its logits have to stand for; only quadrants serve. None is anything.
 
     Returns:
         The network in evaluation mode, in float32, and its card.
@@ -134,20 +147,22 @@ def load(weights: Path) -> tuple[QuadrantNetwork, Card]:
         CheckpointError: A file is missing or damaged, or the weights do not fit the architecture of the card.
     """
     card = read_card(weights)
+    if classes is not None and card.classes != classes:
+        raise CheckpointError(f"{weights} has the classes {card.classes}; this program serves {classes}.")
     try:
         found = digest(weights)
     except FileNotFoundError:
         raise CheckpointError(f"The weights {weights} are missing.") from None
     if found != card.weights_sha256:
         raise CheckpointError(f"{weights} is not the file that its card describes (its hash differs).")
-    network = QuadrantNetwork(card.network)
+    network = create_model(card.architecture, card.network)
     state = {
         name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(weights).items()
     }
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise CheckpointError(f"{weights} does not fit {card.network.backbone}: {error}") from error
+        raise CheckpointError(f"{weights} does not fit {card.architecture}: {error}") from error
     return network.eval(), card
 
 

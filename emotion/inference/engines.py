@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from torch import nn
 
 from emotion.exceptions import DeviceUnavailableError
-from emotion.inference.mel import MelConfig, network_input
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork, channels_last
+from emotion.zoo.frontends import FrontEnd
+from emotion.zoo.networks import OverChunks
 
 if TYPE_CHECKING:
     import openvino
 
 logger = logging.getLogger(__name__)
+_Module = TypeVar("_Module", bound=nn.Module)
 
 # Largest difference of a probability between engines: bf16 on CUDA and AMX has 8 bits of mantissa.
 TOLERANCE = 0.02
@@ -35,7 +36,7 @@ class Outputs:
     """What the network says of a batch.
 
     Attributes:
-        logits: `(n, 4)` float32, in quadrant order.
+        logits: `(n, n_classes)` float32; quadrants in their order.
         embeddings: `(n, 64)` float32.
         points: `(n, 2)` float32 valence and arousal in [-1, 1]; None from a network that does not regress.
     """
@@ -46,14 +47,24 @@ class Outputs:
 
 
 class Engine(Protocol):
-    """Runs the network on images."""
+    """Runs the network on what its front end prepared."""
 
     name: str
     device: str
 
-    def run(self, images: NDArray[np.float32]) -> Outputs:
-        """Judge images `(n, *mel.image_shape)` in [0, 1]."""
+    def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        """Judge songs `(n, *frontend.prepared_shape)`."""
         ...
+
+
+def channels_last(network: _Module) -> _Module:
+    """Lay a network's weights out as its convolutions are fastest on; changed in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def for_songs(network: nn.Module, frontend: FrontEnd) -> nn.Module:
+    """Return what answers once for each song: the network, or its mean over the chunks that the front end makes."""
+    return network if frontend.chunks == 1 else OverChunks(network, frontend.chunks)
 
 
 class TorchEngine:
@@ -61,7 +72,7 @@ class TorchEngine:
 
     name = "torch"
 
-    def __init__(self, network: QuadrantNetwork, mel: MelConfig, device: str = "cpu") -> None:
+    def __init__(self, network: nn.Module, frontend: FrontEnd, device: str = "cpu") -> None:
         """Move the network to a device.
 
         Raises:
@@ -69,16 +80,15 @@ class TorchEngine:
         """
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
-        self._mel = mel
+        self._frontend = frontend
         self._device = torch.device(device)
-        self._network = channels_last(network.eval().to(self._device))
+        self._network = channels_last(for_songs(network.eval(), frontend).to(self._device))
         self._bf16 = self._device.type == "cuda"
         self.device = f"{device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
 
     @torch.inference_mode()
-    def run(self, images: NDArray[np.float32]) -> Outputs:
-        inputs = torch.from_numpy(network_input(images, self._mel))
-        inputs = inputs.to(self._device, memory_format=torch.channels_last)
+    def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        inputs = self._frontend.tensor(torch.from_numpy(prepared).to(self._device))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             found = self._network(inputs)
         return _outputs([tensor.float().cpu().numpy() for tensor in found])
@@ -111,15 +121,18 @@ class OpenVinoEngine:
     name = "openvino"
     device = "cpu"
 
-    def __init__(self, network: QuadrantNetwork, mel: MelConfig, cache_dir: Path | None = None) -> None:
-        self._mel = mel
+    def __init__(self, network: nn.Module, frontend: FrontEnd, cache_dir: Path | None = None) -> None:
+        self._frontend = frontend
         options = {"PERFORMANCE_HINT": "THROUGHPUT"}
         if cache_dir is not None:
             options["CACHE_DIR"] = str(cache_dir)
-        self._compiled = compile_openvino(network, (3, *mel.network_shape), **options)
+        chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
+        self._compiled = compile_openvino(for_songs(network, frontend), (*chunks, *frontend.input_shape), **options)
 
-    def run(self, images: NDArray[np.float32]) -> Outputs:
-        result = self._compiled(network_input(images, self._mel))
+    def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        inputs = self._frontend.tensor(torch.from_numpy(prepared)).numpy()
+        # OpenVINO reads memory in the order of the axes, whatever the strides say is fastest for torch.
+        result = self._compiled(np.ascontiguousarray(inputs))
         return _outputs([np.array(result[i], np.float32) for i in range(len(result))])
 
 
@@ -128,8 +141,8 @@ def _outputs(found: Sequence[NDArray[np.float32]]) -> Outputs:
 
 
 def make_engine(
-    network: QuadrantNetwork,
-    mel: MelConfig,
+    network: nn.Module,
+    frontend: FrontEnd,
     *,
     engine: str = "auto",
     device: str = "auto",
@@ -139,7 +152,7 @@ def make_engine(
 
     Args:
         network: The loaded network.
-        mel: How its images are made.
+        frontend: What makes its inputs.
         engine: "torch", "openvino", or "auto": torch on CUDA, OpenVINO on a CPU.
         device: "cuda", "cpu", or "auto": CUDA where there is one.
         cache_dir: Where OpenVINO may keep compiled models.
@@ -154,7 +167,7 @@ def make_engine(
     if engine == "openvino" and device != "cpu":
         raise DeviceUnavailableError("The OpenVINO engine runs on the CPU only; choose the torch engine for CUDA.")
     made: Engine = (
-        OpenVinoEngine(network, mel, cache_dir) if engine == "openvino" else TorchEngine(network, mel, device)
+        OpenVinoEngine(network, frontend, cache_dir) if engine == "openvino" else TorchEngine(network, frontend, device)
     )
     logger.info("The network runs on %s with %s.", made.device, made.name)
     return made

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import librosa
 import numpy as np
@@ -14,6 +14,9 @@ from PIL import Image
 from catalog.core.files import digest
 from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 # What centres an image in [0, 1] for the network, in serving and in training.
 IMAGE_CENTRE = 0.5
 IMAGE_SPREAD = 0.25
@@ -22,7 +25,9 @@ CHANNELS = 3
 
 @dataclass(frozen=True, slots=True)
 class MelConfig:
-    """Every number between a waveform and an image. It travels with the weights; a mismatch refuses to load.
+    """The front end `log_mel_image`: every number between a waveform and an image.
+
+    It travels with the weights; a mismatch refuses to load.
 
     Two ways to fill the three channels that EfficientNet reads. The paper's: the spectrogram is resized to a square of
     `image_size` pixels and repeated. Or `frames_as_channels`: nothing is resized, and each column of the image holds
@@ -30,6 +35,8 @@ class MelConfig:
 
     Source: Cazzaniga et al., section 4.1; choices of this project where the paper is silent.
     """
+
+    name: ClassVar[str] = "log_mel_image"
 
     sample_rate_hz: int = SAMPLE_RATE_HZ
     window_s: float = WINDOW_S
@@ -57,9 +64,54 @@ class MelConfig:
 
     @property
     def network_shape(self) -> tuple[int, int]:
-        """Rows and columns of what `network_input` returns."""
+        """Rows and columns of what `tensor` returns."""
         rows, columns = self.image_shape
         return rows, columns // CHANNELS if self.frames_as_channels else columns
+
+    @property
+    def chunks(self) -> int:
+        """The whole window is one input."""
+        return 1
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        """Shape of what `prepare` returns."""
+        return self.image_shape
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns of one input of the network."""
+        return CHANNELS, *self.network_shape
+
+    def prepare(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return `log_mel_image` of a window."""
+        return log_mel_image(waveform, self)
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        """Centre images and spread them over three channels.
+
+        Args:
+            prepared: Images `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1], on any device; a crop in time
+                may have fewer columns than `image_shape`.
+
+        Returns:
+            `(n, 3, *network_shape)` about zero mean and unit spread, channels last in memory.
+        """
+        # A tensor came in, so torch is loaded; the web server uses this class without it.
+        import torch
+
+        centred = (prepared.reshape(len(prepared), *prepared.shape[-2:]) - IMAGE_CENTRE) / IMAGE_SPREAD
+        if self.frames_as_channels:
+            n, rows, columns = centred.shape
+            centred = centred.reshape(n, rows, columns // CHANNELS, CHANNELS).permute(0, 3, 1, 2)
+        else:
+            centred = centred[:, None].expand(-1, CHANNELS, -1, -1)
+        return centred.contiguous(memory_format=torch.channels_last)
+
+    def describe(self) -> str:
+        """Say in a few words what the network reads."""
+        rows, columns = self.image_shape
+        return f"{rows}x{columns} log-mel image of {self.window_s:.0f} s at {self.sample_rate_hz} Hz"
 
     @property
     def fingerprint(self) -> str:
@@ -129,20 +181,3 @@ def scaled(level_db: NDArray[np.float32], config: MelConfig) -> NDArray[np.float
     """Map decibels to image units and, where nothing is resized afterwards, cut them to [0, 1]."""
     image = ((level_db - config.reference_db) / config.range_db + 1.0).astype(np.float32)
     return np.clip(image, 0.0, 1.0) if config.frames_as_channels else image
-
-
-def network_input(images: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Centre images and spread them over three colour channels.
-
-    Args:
-        images: `(n, *config.image_shape)` in [0, 1].
-        config: Says what the channels are.
-
-    Returns:
-        `(n, 3, *config.network_shape)` float32, about zero mean and unit spread.
-    """
-    centred = (images.astype(np.float32) - IMAGE_CENTRE) / IMAGE_SPREAD
-    if not config.frames_as_channels:
-        return np.repeat(centred[:, None], CHANNELS, axis=1)
-    n, rows, columns = centred.shape
-    return np.ascontiguousarray(centred.reshape(n, rows, columns // CHANNELS, CHANNELS).transpose(0, 3, 1, 2))

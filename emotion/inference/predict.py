@@ -19,7 +19,6 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
 from emotion.inference.audio import Window, read_window
 from emotion.inference.engines import Engine, make_engine
-from emotion.inference.mel import log_mel_image
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 
 BATCH_SIZE = 8
@@ -39,7 +38,7 @@ class Prediction:
         window_s: How much was heard.
         is_partial: Whether the file was shorter than the model's window.
         decode_ms: Reading and resampling.
-        mel_ms: Making the image.
+        mel_ms: The front end.
         network_ms: The batch's time divided by its size.
     """
 
@@ -58,7 +57,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What the network says of a batch of images, calibrated and without contradictions.
+    """What the network says of a batch of songs, calibrated and without contradictions.
 
     Attributes:
         probabilities: `(n, 4)`, in quadrant order.
@@ -75,7 +74,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    image: NDArray[np.float32]
+    frontend_output: NDArray[np.float32]
     window: Window
     decode_ms: float
     mel_ms: float
@@ -99,7 +98,7 @@ class Predictor:
             emotion.exceptions.DeviceUnavailableError: The device asked for is not there.
         """
         network, card = checkpoint.load(weights)
-        return cls(card, make_engine(network, card.mel, engine=engine, device=device, cache_dir=cache_dir))
+        return cls(card, make_engine(network, card.frontend, engine=engine, device=device, cache_dir=cache_dir))
 
     def predict(
         self,
@@ -129,9 +128,9 @@ class Predictor:
                 for batch_start in range(0, len(ahead), BATCH_SIZE):
                     yield from self._run_batch(ahead[batch_start : batch_start + BATCH_SIZE])
 
-    def judge(self, images: NDArray[np.float32]) -> Judgement:
-        """Judge images `(n, *mel.image_shape)` in [0, 1]."""
-        outputs = self.engine.run(images)
+    def judge(self, prepared: NDArray[np.float32]) -> Judgement:
+        """Judge what the front end prepared, `(n, *frontend.prepared_shape)`."""
+        outputs = self.engine.run(prepared)
         probabilities = softmax(outputs.logits, self.card.temperature)
         valence, arousal = points_of(probabilities, outputs.points)
         lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
@@ -141,12 +140,12 @@ class Predictor:
         started = time.perf_counter()
         try:
             with lent as path:
-                window = read_window(path, window_s=self.card.mel.window_s)
+                window = read_window(path, window_s=self.card.frontend.window_s)
         except AudioUnreadableError as error:
             return error
         decoded = time.perf_counter()
-        image = log_mel_image(window.waveform, self.card.mel)
-        return _Prepared(image, window, 1e3 * (decoded - started), 1e3 * (time.perf_counter() - decoded))
+        prepared = self.card.frontend.prepare(window.waveform)
+        return _Prepared(prepared, window, 1e3 * (decoded - started), 1e3 * (time.perf_counter() - decoded))
 
     def _run_batch(
         self, batch: Sequence[_Prepared | AudioUnreadableError]
@@ -160,7 +159,7 @@ class Predictor:
         if not prepared:
             return []
         started = time.perf_counter()
-        judged = self.judge(np.stack([item.image for item in prepared]))
+        judged = self.judge(np.stack([item.frontend_output for item in prepared]))
         network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
         return [
             Prediction(

@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.exceptions import AudioUnreadableError, CheckpointError, TagNotExplainable
+from emotion.exceptions import (
+    AudioUnreadableError,
+    CheckpointError,
+    SaliencyUnavailableError,
+    TagNotExplainable,
+)
 from emotion.models import AttentionMap, EmotionEstimate
 from emotion.selectors import (
     ServedModel,
@@ -26,7 +31,7 @@ from emotion.services.pictures import attention_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card
-    from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+    from emotion.zoo.networks import Network
 
 
 def attention_request(*, song: Song) -> AttentionMap:
@@ -63,7 +68,7 @@ def attention_make() -> bool:
                 return claims.finish(row, **_look(row, served))
             except AudioUnreadableError as error:
                 fail_unreadable(row, row.song.audio, error)
-            except CheckpointError as error:
+            except (CheckpointError, SaliencyUnavailableError) as error:
                 claims.fail(row, code=error.code, reason=str(error))
     return False
 
@@ -96,14 +101,14 @@ class _Memory:
     """The network with its gradients, on the CPU: the engine that tags cannot look back."""
 
     served: ServedModel | None = None
-    loaded: tuple[QuadrantNetwork, Card] | None = None
+    loaded: tuple[Network, Card] | None = None
 
 
 _memory = _Memory()
 _loading = threading.Lock()
 
 
-def _network_get(served: ServedModel) -> tuple[QuadrantNetwork, Card]:
+def _network_get(served: ServedModel) -> tuple[Network, Card]:
     from emotion.inference import checkpoint
 
     with _loading:
@@ -117,12 +122,14 @@ def _network_get(served: ServedModel) -> tuple[QuadrantNetwork, Card]:
 
 def _look(row: AttentionMap, served: ServedModel) -> dict[str, Any]:
     from emotion.inference.audio import read_window
+    from emotion.inference.mel import MelConfig
     from emotion.saliency.saliency import attention, bands_that_weighed, seconds_that_weighed
 
     network, card = _network_get(served)
     with local_copy(row.song.audio) as path:
-        window = read_window(path, window_s=card.mel.window_s)
+        window = read_window(path, window_s=card.frontend.window_s)
     found = attention(network, card, window)
+    assert isinstance(card.frontend, MelConfig)
     return {
         "quadrant": found.quadrant.value,
         "window_start_s": window.start_s,
@@ -130,7 +137,7 @@ def _look(row: AttentionMap, served: ServedModel) -> dict[str, Any]:
         "n_rows": found.heat.shape[0],
         "heat_bytes": found.heat.astype("<f4").tobytes(),
         "weighed": {
-            "seconds": [asdict(span) for span in seconds_that_weighed(found.heat, window, card.mel)],
-            "bands_hz": [asdict(span) for span in bands_that_weighed(found.heat, card.mel)],
+            "seconds": [asdict(span) for span in seconds_that_weighed(found.heat, window, card.frontend)],
+            "bands_hz": [asdict(span) for span in bands_that_weighed(found.heat, card.frontend)],
         },
     }

@@ -10,7 +10,7 @@ from the tag's probability when the fifth of the image that it marks was blanked
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,11 +20,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from catalog.core.wording import gettext_noop
+from emotion.exceptions import SaliencyUnavailableError
 from emotion.inference.audio import Window
 from emotion.inference.checkpoint import Card
-from emotion.inference.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import Network
+from emotion.zoo.registry import architecture
 
 # How much smaller than the image the layer is that is read.
 _STRIDE = 16
@@ -55,17 +58,21 @@ class Span:
     share: float
 
 
-def attention(network: QuadrantNetwork, card: Card, window: Window) -> Attention:
+def attention(network: Network, card: Card, window: Window) -> Attention:
     """Weigh the places of an image by what they did for the likeliest quadrant's logit.
 
     Args:
         network: In evaluation mode, on the CPU.
         card: Says how the image is made.
         window: What the model heard.
+
+    Raises:
+        SaliencyUnavailableError: The architecture cannot say where it looked, or it looked at no log-mel image.
     """
-    image = log_mel_image(window.waveform, card.mel)
-    inputs = torch.from_numpy(network_input(image[None], card.mel))
-    with torch.enable_grad(), _recorded(network.backbone._blocks) as outputs:
+    if not (architecture(card.architecture).has_saliency and isinstance(card.frontend, MelConfig)):
+        raise SaliencyUnavailableError(gettext_noop("This architecture has no saliency."))
+    inputs = card.frontend.tensor(torch.from_numpy(card.frontend.prepare(window.waveform)[None]))
+    with torch.enable_grad(), _recorded(network.saliency_blocks()) as outputs:
         logits = network(inputs.requires_grad_())[0][0]
         quadrant = Quadrant(int(logits.argmax()) + 1)
         layer = _layer(outputs, rows=inputs.shape[2])
@@ -75,7 +82,7 @@ def attention(network: QuadrantNetwork, card: Card, window: Window) -> Attention
 
 
 @contextmanager
-def _recorded(blocks: nn.ModuleList) -> Iterator[list[Tensor]]:
+def _recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
     """Collect what each block returns while the network runs."""
     outputs: list[Tensor] = []
     hooks = [block.register_forward_hook(lambda _, __, output: outputs.append(output)) for block in blocks]

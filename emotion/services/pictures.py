@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
@@ -65,22 +65,30 @@ def attention_picture(attention: AttentionMap) -> Path:
 
 def _config_of(model_version: str) -> MelConfig:
     """Return how a model makes its images; one that was never registered is the served one."""
-    from emotion.inference.mel import MelConfig
-
     known = ModelVersion.objects.filter(version=model_version).first()
-    return MelConfig(**known.card["mel"]) if known else _served_config()
+    return _config_in(known.card) if known else _served_config()
 
 
 def _served_config() -> MelConfig:
     """Return how the served model makes its images, as the card beside its weights says."""
-    from emotion.inference.mel import MelConfig
-
     weights = served_model().weights
     try:
         card = json.loads(weights.with_suffix(".json").read_text()) if weights else {}
     except (OSError, ValueError):
         card = {}
-    return MelConfig(**card.get("mel", {}))
+    return _config_in(card)
+
+
+def _config_in(card: dict[str, Any]) -> MelConfig:
+    from emotion.inference.mel import MelConfig
+    from emotion.zoo.frontends import front_end_of
+
+    try:
+        frontend = front_end_of(card)
+    except KeyError:
+        return MelConfig()
+    # People see pitch and time whatever the network reads.
+    return frontend if isinstance(frontend, MelConfig) else MelConfig(window_s=frontend.window_s)
 
 
 def _keep(picture: Image, target: Path) -> None:

@@ -1,24 +1,26 @@
-"""EfficientNetB3 with the paper's dense head. Pure.
+"""EfficientNetB3 with the paper's dense head, from scratch, pre-trained, or from ImageNet weights. Pure.
 
-Source: Cazzaniga et al., section 4.2; Tan and Le (2019), EfficientNet.
+Source: Cazzaniga et al., section 4.2; Tan and Le (2019), EfficientNet. The code is efficientnet_pytorch's (Apache-2.0).
+Different from the paper by default: global average pooling in place of its literal Flatten.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
-EMBEDDING_SIZE = 64
-_Module = TypeVar("_Module", bound=nn.Module)
+from emotion.inference.mel import CHANNELS, MelConfig
+from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import register_model
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkConfig:
+class EfficientNetConfig:
     """The architecture's options, saved with every checkpoint.
 
     Attributes:
@@ -39,78 +41,57 @@ class NetworkConfig:
         size = self.image_size
         return (size, size) if isinstance(size, int) else (size[0], size[1])
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Channels, rows and columns."""
+        return CHANNELS, *self.image_shape
 
-class QuadrantNetwork(nn.Module):
-    """EfficientNetB3 - 512 - dropout .5 - 128 - dropout .3 - 64 - dropout .1 - 4.
 
-    The 64 activations before the last layer are the song's embedding; a second output may read valence and arousal from
-    them.
-    """
+class EfficientNetB3(HeadedNetwork):
+    """EfficientNetB3, or another of its family, under the paper's head."""
 
-    def __init__(self, config: NetworkConfig) -> None:
-        super().__init__()
-        self.config = config
-        self.backbone = EfficientNet.from_name(config.backbone, image_size=config.image_shape, include_top=False)
+    config: EfficientNetConfig
+
+    def __init__(self, config: EfficientNetConfig) -> None:
+        backbone = EfficientNet.from_name(config.backbone, image_size=config.image_shape, include_top=False)
         # The memory-saving swish is a custom autograd function, which neither tracing nor OpenVINO can follow.
-        self.backbone.set_swish(memory_efficient=False)
-        channels = self.backbone._conv_head.out_channels
+        backbone.set_swish(memory_efficient=False)
+        channels = backbone._conv_head.out_channels
         rows, columns = (-(-pixels // 32) for pixels in config.image_shape)
-        self.feature_size = channels * rows * columns if config.flatten else channels
-        self.head = nn.Sequential(
-            nn.Linear(self.feature_size, 512),
-            nn.ReLU(),
-            nn.Dropout(0.5),
-            nn.Linear(512, 128),
-            nn.ReLU(),
-            nn.Dropout(0.3),
-            nn.Linear(128, EMBEDDING_SIZE),
-            nn.ReLU(),
-            nn.Dropout(0.1),
-        )
-        self.classifier = nn.Linear(EMBEDDING_SIZE, 4)
-        self.regressor = nn.Sequential(nn.Linear(EMBEDDING_SIZE, 2), nn.Tanh()) if config.regresses else None
+        feature_size = channels * rows * columns if config.flatten else channels
+        super().__init__(config, backbone, feature_size, regresses=config.regresses)
 
-    def features(self, images: Tensor) -> Tensor:
-        """Return the backbone's features, `(n, channels)` pooled or `(n, channels * side * side)` flattened."""
-        maps = self.backbone.extract_features(images)
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the backbone's features, `(n, channels)` pooled or `(n, channels * rows * columns)` flattened."""
+        maps = self.backbone.extract_features(inputs)  # type: ignore[operator]
         return maps.flatten(1) if self.config.flatten else maps.mean(dim=(2, 3))
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Classify images.
+    def load_imagenet(self, file: Path | None = None) -> None:
+        name = self.config.backbone
+        if file is None:
+            source = EfficientNet.from_pretrained(name, image_size=self.config.image_shape, include_top=False)
+            state = source.state_dict()
+        else:
+            state = torch.load(file, map_location="cpu", weights_only=True)
+            state = {key: value for key, value in state.items() if not key.startswith("_fc.")}
+        self.backbone.load_state_dict(state)
 
-        Args:
-            images: `(n, 3, rows, columns)` from `emotion.inference.mel.network_input`.
+    def skip_no_block(self) -> None:
+        self.backbone._global_params = self.backbone._global_params._replace(drop_connect_rate=0.0)  # type: ignore[operator,union-attr]
 
-        Returns:
-            Logits `(n, 4)` in quadrant order, embeddings `(n, 64)` and, from a network that regresses, valence and
-            arousal `(n, 2)` in [-1, 1].
-        """
-        return self.judge(self.features(images))
-
-    def judge(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Return what `forward` does, from the backbone's features `(n, feature_size)`."""
-        embedding = self.head(features)
-        logits = self.classifier(embedding)
-        return (logits, embedding) if self.regressor is None else (logits, embedding, self.regressor(embedding))
+    def saliency_blocks(self) -> Sequence[nn.Module]:
+        return self.backbone._blocks  # type: ignore[return-value]
 
 
-def channels_last(network: _Module) -> _Module:
-    """Lay a network's weights out as its convolutions are fastest on; changed in place."""
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def load_imagenet_backbone(network: QuadrantNetwork, file: Path | None = None) -> None:
-    """Start the backbone from ImageNet weights.
-
-    Args:
-        network: Changed in place.
-        file: A state dict of efficientnet_pytorch on disk; without it the library downloads its own.
-    """
-    name = network.config.backbone
-    if file is None:
-        source = EfficientNet.from_pretrained(name, image_size=network.config.image_shape, include_top=False)
-        state = source.state_dict()
-    else:
-        state = torch.load(file, map_location="cpu", weights_only=True)
-        state = {key: value for key, value in state.items() if not key.startswith("_fc.")}
-    network.backbone.load_state_dict(state)
+@register_model(
+    EfficientNetConfig,
+    paper="Cazzaniga et al., section 4.2",
+    licence="Apache-2.0",
+    front_end=MelConfig(),
+    parameters=11_557_356,
+    has_saliency=True,
+    small=(MelConfig(image_size=64), EfficientNetConfig("efficientnet-b0", image_size=64, regresses=True)),
+)
+def efficientnet_b3(config: EfficientNetConfig) -> EfficientNetB3:
+    """Build the network."""
+    return EfficientNetB3(config)

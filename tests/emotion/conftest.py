@@ -12,21 +12,22 @@ from pytest_django import Settings
 from emotion.inference import checkpoint
 from emotion.inference.mel import MelConfig
 from emotion.services import serving
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.registry import create_model
 
-SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
+SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)
 
 
 @pytest.fixture(scope="session")
-def small_network() -> QuadrantNetwork:
+def small_network() -> EfficientNetB3:
     """EfficientNetB0 at 64 pixels with the paper's head and seeded weights."""
     torch.manual_seed(7)
-    return QuadrantNetwork(SMALL).eval()
+    return create_model("efficientnet_b3", SMALL).eval()
 
 
 @pytest.fixture(scope="session")
-def small_weights(small_network: QuadrantNetwork, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_weights(small_network: EfficientNetB3, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkpoint of the small network."""
     weights = tmp_path_factory.mktemp("weights") / "small.safetensors"
     card = checkpoint.Card("small-1", SMALL_MEL, SMALL, temperature=1.5)

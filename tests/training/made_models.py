@@ -12,18 +12,19 @@ import torch
 
 from emotion.inference import checkpoint
 from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
 from training.evaluation.predictions import Predictions
 
-SMALL = NetworkConfig(backbone="efficientnet-b0", image_size=64)
+SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)
 
 
 @cache
-def _network() -> QuadrantNetwork:
+def _network() -> EfficientNetB3:
     torch.manual_seed(7)
-    return QuadrantNetwork(SMALL).eval()
+    return create_model("efficientnet_b3", SMALL).eval()
 
 
 def made_weights(folder: Path, version: str, *, bias: float = 0.0, facts: dict[str, Any] | None = None) -> Path:

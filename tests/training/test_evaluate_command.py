@@ -14,7 +14,7 @@ from emotion.inference.checkpoint import (
     write_card,
 )
 from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import NetworkConfig
+from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table
@@ -34,7 +34,7 @@ def options(tmp_path: Path) -> dict[str, Any]:
 def write_weights(folder: Path, facts: dict[str, Any]) -> Path:
     weights = folder / "b3-made.safetensors"
     weights.write_bytes(b"not read here")
-    write_card(Card("b3-made", MelConfig(), NetworkConfig(), 1.0, "fed", facts), weights)
+    write_card(Card("b3-made", MelConfig(), EfficientNetConfig(), 1.0, "fed", facts), weights)
     return weights
 
 

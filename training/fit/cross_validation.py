@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from emotion.inference.checkpoint import Card, read_card, save
 from emotion.inference.mel import MelConfig
 from emotion.inference.predict import points_of, softmax
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import Network
 from training.data.folds import Folds, Split
 from training.datasets import Clip
 from training.evaluation.metrics import (
@@ -58,7 +58,7 @@ class Study:
     data: ImageSet
     peaks: NDArray[np.float32] | None
     loudness_db: NDArray[np.float32]
-    make_network: Callable[[int], QuadrantNetwork]
+    make_network: Callable[[int], Network]
     config: SupervisedConfig
     mel: MelConfig
     seed: int
@@ -144,7 +144,7 @@ def _train_fold(
 def _keep_fold(
     study: Study,
     job: Job,
-    network: QuadrantNetwork,
+    network: Network,
     outcome: Outcome,
     rows: Mapping[str, NDArray[np.int64]],
     key: dict[str, Any],

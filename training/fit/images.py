@@ -9,12 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from emotion.inference.mel import (
-    CHANNELS,
-    IMAGE_CENTRE,
-    IMAGE_SPREAD,
-    MelConfig,
-)
+from emotion.zoo.frontends import FrontEnd
 from training.data.cache import Images
 from training.fit.stability import renewing_statistics
 
@@ -65,20 +60,9 @@ class ImageSet:
         return torch.from_numpy(self.points[rows]).to(device)
 
 
-def network_tensor(images: Tensor, mel: MelConfig) -> Tensor:
-    """Return what `emotion.inference.mel.network_input` gives, for `(n, 1, rows, columns)` tensors on any device."""
-    centred = (images - IMAGE_CENTRE) / IMAGE_SPREAD
-    if mel.frames_as_channels:
-        n, _, rows, columns = centred.shape
-        centred = centred.reshape(n, rows, columns // CHANNELS, CHANNELS).permute(0, 3, 1, 2)
-    else:
-        centred = centred.expand(-1, CHANNELS, -1, -1)
-    return centred.contiguous(memory_format=torch.channels_last)
-
-
 @torch.inference_mode()
 def predict(
-    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], mel: MelConfig, device: torch.device
+    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
 ) -> tuple[NDArray[np.float32], ...]:
     """Return what a network says of the first place of some clips, in float32.
 
@@ -86,7 +70,7 @@ def predict(
         network: Put into evaluation mode.
         data: All images.
         rows: Positions of the clips.
-        mel: What the images are.
+        frontend: What the images are.
         device: Where the network is.
 
     Returns:
@@ -97,12 +81,12 @@ def predict(
     for start in range(0, len(rows), _EVALUATION_BATCH):
         part = rows[start : start + _EVALUATION_BATCH]
         images = data.batch(part, np.zeros_like(part), device)
-        parts.append(tuple(found.float().cpu() for found in network(network_tensor(images, mel))))
+        parts.append(tuple(found.float().cpu() for found in network(frontend.tensor(images))))
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
 
 
 def renew_statistics(
-    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], mel: MelConfig, device: torch.device
+    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
 ) -> None:
     """Measure the statistics of batch normalisation anew, in place, on the first place of some clips, unchanged.
 
@@ -113,11 +97,11 @@ def renew_statistics(
         network: Left in evaluation mode.
         data: All images.
         rows: Positions of the clips, two at least.
-        mel: What the images are.
+        frontend: What the images are.
         device: Where the network is.
     """
     with renewing_statistics(network):
         # A last batch of one image has no spread to measure.
         for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
             part = rows[start : start + _EVALUATION_BATCH]
-            network(network_tensor(data.batch(part, np.zeros_like(part), device), mel))
+            network(frontend.tensor(data.batch(part, np.zeros_like(part), device)))

@@ -24,11 +24,11 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from emotion.zoo.efficientnet_b3 import channels_last
+from emotion.inference.engines import channels_last
 from training.data.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
 from training.fit.config import Job, SupervisedConfig
-from training.fit.images import network_tensor, predict, renew_statistics
+from training.fit.images import predict, renew_statistics
 from training.fit.resume import (
     random_states,
     read_checkpoint,
@@ -188,7 +188,7 @@ class _Fit:
         images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
         batch = [images, data.targets_of(rows, device), data.points_of(rows, device)]
         images, *truths = mixup(batch, change.mixup_alpha)
-        return [network_tensor(images, mel), *truths]
+        return [mel.tensor(images), *truths]
 
     @torch.no_grad()
     def _follow(self) -> None:

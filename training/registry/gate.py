@@ -116,7 +116,7 @@ def _serves(weights: Path) -> Verdict:
         predictor = Predictor.load(weights, engine="torch", device="cpu")
         with tempfile.TemporaryDirectory() as folder:
             probe = Path(folder) / "probe.wav"
-            soundfile.write(probe, _probe_waveform(predictor.card.mel.window_s), 22_050)
+            soundfile.write(probe, _probe_waveform(predictor.card.frontend.window_s), 22_050)
             [result] = predictor.predict([probe])
     except (EmotionError, ValueError, RuntimeError, TypeError) as error:
         return Verdict("serves", False, f"It cannot serve: {error}")

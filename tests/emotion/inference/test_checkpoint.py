@@ -6,7 +6,8 @@ import torch
 
 from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.inference.predict import Predictor
+from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
 
@@ -18,9 +19,9 @@ def copy_of(weights: Path, folder: Path, **changes: object) -> Path:
     return target
 
 
-def test_what_is_saved_is_what_loads(small_network: QuadrantNetwork, small_weights: Path) -> None:
+def test_what_is_saved_is_what_loads(small_network: EfficientNetB3, small_weights: Path) -> None:
     loaded, card = checkpoint.load(small_weights)
-    assert (card.version, card.mel, card.network, card.temperature) == ("small-1", SMALL_MEL, SMALL, 1.5)
+    assert (card.version, card.frontend, card.network, card.temperature) == ("small-1", SMALL_MEL, SMALL, 1.5)
     assert not loaded.training
     images = torch.randn(2, 3, 64, 64)
     with torch.inference_mode():
@@ -42,8 +43,10 @@ def test_a_damaged_file_is_refused(small_weights: Path, tmp_path: Path) -> None:
     [
         ({"format_version": 99}, "has format 99; this program reads 1"),
         ({"classes": ["happy", "sad"]}, "has the classes"),
-        ({"mel": {"n_mels": 128, "colour": "magma"}}, "cannot honour"),
-        ({"network": {"backbone": "efficientnet-b1", "image_size": 64}}, "does not fit efficientnet-b1"),
+        ({"frontend": {"name": "log_mel_image", "n_mels": 128, "colour": "magma"}}, "cannot honour"),
+        ({"network": {"backbone": "efficientnet-b1", "image_size": 64}}, "does not fit efficientnet_b3"),
+        ({"architecture": "vgg"}, "cannot honour.*no architecture 'vgg'"),
+        ({"frontend": {"name": "waveform"}}, "makes inputs of"),
     ],
 )
 def test_a_card_that_cannot_be_honoured_is_refused(
@@ -51,6 +54,27 @@ def test_a_card_that_cannot_be_honoured_is_refused(
 ) -> None:
     with pytest.raises(CheckpointError, match=sentence):
         checkpoint.load(copy_of(small_weights, tmp_path, **changes))
+
+
+def test_a_card_of_before_the_zoo_loads_as_what_it_was(small_weights: Path, tmp_path: Path) -> None:
+    target = copy_of(small_weights, tmp_path)
+    card = json.loads(checkpoint.card_path(target).read_text())
+    del card["architecture"]
+    frontend = card.pop("frontend")
+    del frontend["name"]
+    checkpoint.card_path(target).write_text(json.dumps({**card, "mel": frontend}))
+    (old, was), (new, now) = checkpoint.load(target), checkpoint.load(small_weights)
+    assert was == now
+    assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
+
+
+def test_other_classes_load_for_whoever_can_use_them(small_network: EfficientNetB3, tmp_path: Path) -> None:
+    tags = ("tender", "wonder", "power", "peace")
+    card = checkpoint.Card("tags", SMALL_MEL, SMALL, classes=tags)
+    checkpoint.save(small_network, card, tmp_path / "tags.safetensors")
+    with pytest.raises(CheckpointError, match="has the classes"):
+        Predictor.load(tmp_path / "tags.safetensors")
+    assert checkpoint.load(tmp_path / "tags.safetensors", classes=None)[1].classes == tags
 
 
 def test_missing_files_are_named(tmp_path: Path) -> None:
@@ -61,7 +85,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_the_shipped_model_is_the_flagship_and_its_card_is_whole() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     assert card.network.backbone == "efficientnet-b3"
-    assert (card.mel.image_size, card.mel.window_s, card.mel.sample_rate_hz) == (300, 24.0, 22_050)
+    assert (card.frontend.image_size, card.frontend.window_s, card.frontend.sample_rate_hz) == (300, 24.0, 22_050)
     assert checkpoint.shipped_weights().stat().st_size < 30e6
     assert {"datasets", "split", "test", "commit"} <= card.facts.keys()
     assert all(torch.isfinite(weight).all() for weight in network.parameters())

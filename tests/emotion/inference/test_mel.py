@@ -2,13 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from emotion.inference.mel import (
     MelConfig,
     fill_window,
     log_mel,
     log_mel_image,
-    network_input,
 )
 from tests.audio_fixtures import make_waveform
 
@@ -60,9 +60,9 @@ def test_the_fingerprint_changes_with_every_number() -> None:
 
 
 def test_input_is_centred_and_repeated_over_colours() -> None:
-    inputs = network_input(np.full((2, 300, 300), 0.75, np.float32), MelConfig())
+    inputs = MelConfig().tensor(torch.full((2, 300, 300), 0.75))
     assert inputs.shape == (2, 3, 300, 300)
-    assert np.all(inputs == 1.0)
+    assert torch.all(inputs == 1.0)
 
 
 FRAMES = MelConfig(hop_samples=1024, frames_as_channels=True)
@@ -72,7 +72,7 @@ def test_frames_become_channels_in_their_order() -> None:
     rows, columns = FRAMES.image_shape
     assert (rows, columns, FRAMES.network_shape) == (128, 516, (128, 172))
     time = np.broadcast_to(np.arange(columns, dtype=np.float32) / columns, (1, rows, columns))
-    inputs = network_input(time, FRAMES)
+    inputs = FRAMES.tensor(torch.from_numpy(time.copy())).numpy()
     assert inputs.shape == (1, 3, 128, 172)
     in_order = inputs.transpose(0, 2, 3, 1).reshape(1, rows, columns) * 0.25 + 0.5
     assert np.allclose(in_order, time, atol=1e-6)

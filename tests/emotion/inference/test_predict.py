@@ -13,7 +13,7 @@ from emotion.inference.engines import (
 )
 from emotion.inference.predict import Prediction, Predictor, points_of
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
@@ -26,10 +26,13 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 def test_engines_agree_on_the_shipped_model() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     rng = np.random.default_rng(0)
-    rows, columns = card.mel.image_shape
+    rows, columns = card.frontend.image_shape
     fading = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
     images = rng.uniform(size=(3, rows, columns)).astype(np.float32) * fading
-    by_torch, by_vino = TorchEngine(network, card.mel).run(images), OpenVinoEngine(network, card.mel).run(images)
+    by_torch, by_vino = (
+        TorchEngine(network, card.frontend).run(images),
+        OpenVinoEngine(network, card.frontend).run(images),
+    )
     gap = np.abs(softmax(by_torch.logits / card.temperature) - softmax(by_vino.logits / card.temperature))
     assert gap.max() < TOLERANCE
     lengths = np.linalg.norm(by_torch.embeddings, axis=1) * np.linalg.norm(by_vino.embeddings, axis=1)
@@ -40,7 +43,7 @@ def test_engines_agree_on_the_shipped_model() -> None:
         assert np.abs(by_torch.points - by_vino.points).max() < TOLERANCE
 
 
-def test_cuda_that_is_not_there_is_refused(small_network: QuadrantNetwork, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuda_that_is_not_there_is_refused(small_network: EfficientNetB3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(DeviceUnavailableError, match="CUDA was asked for"):
         make_engine(small_network, SMALL_MEL, engine="torch", device="cuda")
@@ -76,7 +79,7 @@ def test_a_prediction_is_consistent_with_itself(small_weights: Path, tmp_path: P
     assert prediction.window_s == pytest.approx(6, abs=0.01)
 
 
-def test_temperature_softens_but_does_not_reorder(small_network: QuadrantNetwork, tmp_path: Path) -> None:
+def test_temperature_softens_but_does_not_reorder(small_network: EfficientNetB3, tmp_path: Path) -> None:
     path = make_audio(tmp_path / "a.wav", 6)
     engine = TorchEngine(small_network, SMALL_MEL)
     sharp, soft = (

@@ -22,7 +22,7 @@ from emotion import tasks
 from emotion.exceptions import TagNotExplainable
 from emotion.inference import checkpoint
 from emotion.inference.audio import Window, read_window
-from emotion.inference.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.mel import MelConfig, log_mel_image
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import ATTENTION
 from emotion.models import AttentionMap, EmotionCurve
@@ -33,7 +33,7 @@ from emotion.saliency.saliency import (
     seconds_that_weighed,
 )
 from emotion.services.pictures import attention_picture
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory
@@ -72,10 +72,10 @@ def explained(song: Song) -> AttentionMap:
 # --- Where the network looked -------------------------------------------------------------------------------------
 
 
-def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: QuadrantNetwork, tmp_path: Path) -> None:
+def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: EfficientNetB3, tmp_path: Path) -> None:
     window = read_window(make_audio(tmp_path / "a.wav", 30))
     card = checkpoint.Card("t", SMALL_MEL, SMALL)
-    inputs = torch.from_numpy(network_input(log_mel_image(window.waveform, SMALL_MEL)[None], SMALL_MEL))
+    inputs = SMALL_MEL.tensor(torch.from_numpy(log_mel_image(window.waveform, SMALL_MEL)[None]))
     with torch.inference_mode():
         before = small_network(inputs)[0]
     found = attention(small_network, card, window)
@@ -95,7 +95,7 @@ def test_what_is_lit_matters_more_to_the_shipped_model_than_what_is_not(tmp_path
     for seed in range(1, 7):
         window = read_window(make_audio(tmp_path / f"{seed}.wav", 24, seed=seed, sample_rate_hz=22_050))
         found = attention(network, card, window)
-        image = log_mel_image(window.waveform, card.mel)
+        image = log_mel_image(window.waveform, card.frontend)
         rows, columns = image.shape
         heat = np.asarray(Image.fromarray(found.heat).resize((columns, rows), Image.Resampling.BILINEAR))
         order = heat.ravel().argsort(kind="stable")
@@ -106,7 +106,7 @@ def test_what_is_lit_matters_more_to_the_shipped_model_than_what_is_not(tmp_path
             without[name].ravel()[places] = mean[places]
         with torch.inference_mode():
             batch = np.stack([image, without["lit"], without["dark"]])
-            logits = network(torch.from_numpy(network_input(batch, card.mel)))[0][:, found.quadrant.index]
+            logits = network(card.frontend.tensor(torch.from_numpy(batch)))[0][:, found.quadrant.index]
         drops["lit"] += float(logits[0] - logits[1])
         drops["dark"] += float(logits[0] - logits[2])
     assert drops["lit"] > drops["dark"] + 0.1

@@ -21,7 +21,7 @@ from emotion.inference.checkpoint import Card
 from emotion.inference.engines import Outputs
 from emotion.inference.mel import MelConfig, log_mel_image
 from emotion.inference.predict import Predictor
-from emotion.zoo.efficientnet_b3 import NetworkConfig
+from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.audio_fixtures import make_audio, make_waveform
 from training.data import cache
 from training.data.cache import ImageCacheError, images_of, to_device
@@ -51,7 +51,7 @@ def served(paths: list[Path], config: MelConfig) -> NDArray[np.float32]:
             given.append(images.copy())
             return Outputs(np.zeros((len(images), 4), np.float32), np.ones((len(images), 64), np.float32), None)
 
-    card = Card("a test", config, NetworkConfig())
+    card = Card("a test", config, EfficientNetConfig())
     results = list(Predictor(card, Recorder()).predict(paths, workers=1))  # type: ignore[arg-type]
     assert not [result for result in results if isinstance(result, AudioUnreadableError)]
     return np.concatenate(given)

@@ -10,7 +10,7 @@ import pytest
 from emotion.inference.checkpoint import Card
 from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import NetworkConfig
+from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
 from training.datasets import DATASETS
@@ -62,7 +62,7 @@ def facts() -> dict[str, object]:
 
 
 def page_of(facts: dict[str, object]) -> str:
-    return card_page(Card("b3-test", MelConfig(), NetworkConfig(), 1.25, "fed", facts))
+    return card_page(Card("b3-test", MelConfig(), EfficientNetConfig(), 1.25, "fed", facts))
 
 
 def test_the_card_s_page_names_data_licence_protocol_and_confusion() -> None:

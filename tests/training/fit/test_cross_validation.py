@@ -11,7 +11,8 @@ import torch
 from emotion.inference.checkpoint import load
 from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
 from training.data.folds import Fold, Folds, SplitError
 from training.datasets import Clip
@@ -55,9 +56,9 @@ def two_folds(protocol: str = "paper") -> Folds:
     return Folds(protocol, tuple(Fold(tuple(halves[i]), tuple(halves[1 - i]), tuple(ids[16:])) for i in range(2)))
 
 
-def make_network(seed: int) -> QuadrantNetwork:
+def make_network(seed: int) -> EfficientNetB3:
     torch.manual_seed(seed)
-    return QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=32))
+    return create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
 
 
 @pytest.fixture
@@ -106,7 +107,7 @@ def test_each_fold_leaves_weights_and_predictions_of_its_test_clips(study: Study
         # The card's reference is what the lift did to the average training clip.
         rows = np.arange(8) + 8 * number
         lift = reference_lift(study.clips, study.peaks, rows)[rows].mean()
-        assert card.mel.reference_db == pytest.approx(MEL.reference_db - MEL.range_db * lift, abs=0.01)
+        assert card.frontend.reference_db == pytest.approx(MEL.reference_db - MEL.range_db * lift, abs=0.01)
         assert network.config == make_network(0).config
 
 
@@ -116,7 +117,7 @@ def test_a_finished_fold_is_read_and_not_trained_again(
     before = cross_validate(study, two_folds(), run, alone("cpu"), lambda _: None)
     trained: list[int] = []
 
-    def counted(seed: int) -> QuadrantNetwork:
+    def counted(seed: int) -> EfficientNetB3:
         trained.append(seed)
         return make_network(seed)
 

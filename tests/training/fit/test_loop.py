@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.mel import MelConfig, network_input
+from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetConfig
+from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
 from training.fit.config import Job, SupervisedConfig
-from training.fit.images import network_tensor, predict, renew_statistics
+from training.fit.images import predict, renew_statistics
 from training.fit.loop import train
 from training.fit.processes import Processes, together
 
@@ -37,7 +38,7 @@ def test_it_learns_what_can_be_learnt_and_keeps_the_best_epoch() -> None:
 
 def test_a_quadrant_network_trains_in_half_precision_with_the_papers_optimiser() -> None:
     torch.manual_seed(0)
-    network = QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=32))
+    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
     before = copy.deepcopy(network)
     config = SupervisedConfig(epochs=1, batch_size=8)
     outcome = train(
@@ -63,7 +64,7 @@ def test_batch_statistics_are_measured_anew_on_unchanged_training_clips() -> Non
     data, network = four_kinds(), small()
     renew_statistics(network, data, np.arange(33), MEL, CPU.device)
     batch = data.batch(np.arange(32), np.zeros(32, int), CPU.device)
-    found = network.maps[0](network_tensor(batch, MEL)).detach()
+    found = network.maps[0](MEL.tensor(batch)).detach()
     norm = network.maps[1]
     # The 33rd clip would be a batch of one, and is left out.
     assert torch.allclose(norm.running_mean, found.mean(dim=(0, 2, 3)), atol=1e-5)
@@ -86,7 +87,7 @@ def test_ratings_are_learnt_beside_quadrants_and_unrated_clips_do_no_harm() -> N
     points[:6] = np.nan
     config = replace(SHORT, epochs=6, learning_rate=3e-3, regression_weight=5.0)
     torch.manual_seed(0)
-    network = QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=32, regresses=True))
+    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     given = job(config, data=replace(data, points=points), rows=np.arange(24), validation_rows=np.arange(24))
     given = replace(given, mel=MelConfig(image_size=32))
     before = predict(network, given.data, np.arange(6, 24), given.mel, CPU.device)[2]
@@ -155,9 +156,9 @@ def test_images_may_lie_on_disk_or_on_the_device_and_carry_frames_in_channels(tm
     square, framed = MelConfig(image_size=6), MelConfig(n_mels=4, window_s=0.19, frames_as_channels=True)
     for mel in (square, framed):
         images = np.random.default_rng(0).uniform(size=(2, *mel.image_shape)).astype(np.float32)
-        assert np.array_equal(
-            network_tensor(torch.from_numpy(images)[:, None], mel).numpy(), network_input(images, mel)
-        )
+        by_serving, by_training = (mel.tensor(torch.from_numpy(each)) for each in (images, images[:, None]))
+        assert by_training.shape == (2, *mel.input_shape)
+        assert torch.equal(by_training, by_serving)
 
 
 def test_a_lift_moves_a_clips_level_and_stays_in_range() -> None:

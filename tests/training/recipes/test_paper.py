@@ -12,6 +12,7 @@ import tomli_w
 import torch
 
 from emotion.inference.checkpoint import load
+from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training.data.augment import AugmentConfig
 from training.data.folds import Folds, SplitError
@@ -158,10 +159,10 @@ def test_the_fingerprint_changes_with_labels_and_sound(tmp_path: Path) -> None:
 
 def test_all_folds_start_from_one_backbone_and_heads_of_their_own(tmp_path: Path) -> None:
     given = config()
-    state = protocol.make_network(given.network, None, 1).backbone.state_dict()
+    state = protocol.make_network(given, None, 1).backbone.state_dict()
     torch.save(state, tmp_path / "weights.pt")
     from_file = protocol.initial_backbone(replace(given, init=str(tmp_path / "weights.pt")))
-    first, second = (protocol.make_network(given.network, from_file, seed) for seed in (1, 2))
+    first, second = (protocol.make_network(given, from_file, seed) for seed in (1, 2))
     for name, value in first.backbone.state_dict().items():
         assert torch.equal(value, state[name])
         assert torch.equal(value, second.backbone.state_dict()[name])
@@ -174,7 +175,7 @@ def test_weights_that_cannot_be_had_are_explained(tmp_path: Path, monkeypatch: p
         raise URLError("no network")
 
     with monkeypatch.context() as patched:
-        patched.setattr(protocol, "load_imagenet_backbone", offline)
+        patched.setattr(EfficientNetB3, "load_imagenet", offline)
         with pytest.raises(PaperError, match=r"could not be had from imagenet.*Give the path"):
             protocol.initial_backbone(config(init="imagenet"))
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")

@@ -97,7 +97,7 @@ def tiny_refit(job: RetrainJob, say: Say) -> None:
         history.append({"fold": 0, "epoch": epoch, "loss": loss.item()})
         say(f"epoch {epoch}: loss {loss.item():.3f}")
     job.run_dir.mkdir(parents=True)
-    made = checkpoint.Card(job.version, card.mel, card.network, facts={"clips": len(job.own_clips)})
+    made = checkpoint.Card(job.version, card.frontend, card.network, facts={"clips": len(job.own_clips)})
     checkpoint.save(network, made, job.run_dir / f"{job.version}.safetensors")
     held_out().save(job.run_dir / "predictions.npz")
     (job.run_dir / "history.jsonl").write_text("\n".join(map(json.dumps, history)))

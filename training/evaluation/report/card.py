@@ -66,13 +66,11 @@ def card_page(card: Card) -> str:
 
 
 def _head(card: Card) -> str:
-    rows, columns = card.mel.image_shape
-    image = f"{rows}x{columns} log-mel image of {card.mel.window_s:.0f} s at {card.mel.sample_rate_hz} Hz"
     return f"""\
 # Model card: {card.version}
 
 EfficientNetB3 with the head of Cazzaniga et al.: the quadrant of Russell's valence/arousal plane that a song expresses,
-from a {image}. Half precision, safetensors, SHA-256
+from a {card.frontend.describe()}. Half precision, safetensors, SHA-256
 `{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
 
 

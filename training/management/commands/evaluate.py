@@ -121,10 +121,11 @@ class Command(BaseCommand):
         if not options["html"]:
             return Extras(systems=systems)
         weights = _weights_of(run)
+        mel = read_card(weights).frontend if weights else None
         places = {"data_root": options["data"], "work_dir": options["work"]}
         return Extras(
             systems=systems,
-            examples=example_images(run, read_card(weights).mel if weights else MelConfig(), **places),
+            examples=example_images(run, mel if isinstance(mel, MelConfig) else MelConfig(), **places),
             labels=all_labels(run, **places),
         )
 

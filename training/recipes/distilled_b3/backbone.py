@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from emotion.inference.engines import compile_openvino
 from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
 from training.recipes.distilled_b3.mixtures import Composer, student_images
 from training.recipes.distilled_b3.spectra import Spectra, stretch_at
 
@@ -22,7 +22,7 @@ BATCH = 32
 class Backbone:
     """A backbone's pooled features, compiled by OpenVINO for a CPU."""
 
-    def __init__(self, network: QuadrantNetwork, mel: MelConfig, precision: str = "f32") -> None:
+    def __init__(self, network: HeadedNetwork, mel: MelConfig, precision: str = "f32") -> None:
         """Compile the network's features.
 
         Args:
@@ -30,7 +30,7 @@ class Backbone:
             mel: Gives the size of an image.
             precision: "f32", as served, or "bf16", twice as fast.
         """
-        self._compiled = compile_openvino(_Features(network), (3, *mel.network_shape), precision=precision)
+        self._compiled = compile_openvino(_Features(network), mel.input_shape, precision=precision)
 
     def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
         """Return `(n, feature_size)` of batches of network inputs; `total` and `name` are for the progress bar."""
@@ -39,7 +39,7 @@ class Backbone:
 
 
 class _Features(nn.Module):
-    def __init__(self, network: QuadrantNetwork) -> None:
+    def __init__(self, network: HeadedNetwork) -> None:
         super().__init__()
         self.network = network
 

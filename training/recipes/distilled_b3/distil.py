@@ -20,7 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork, channels_last
+from emotion.inference.engines import channels_last
+from emotion.zoo.networks import HeadedNetwork
 from training.exceptions import TrainingDivergedError
 from training.fit.resume import read_checkpoint, write_checkpoint
 from training.fit.stability import keep_wide_depthwise_in_float32, renewing_statistics
@@ -94,7 +95,7 @@ class Teachers:
 class Student(nn.Module):
     """The backbone and a linear map from its pooled features to the teachers'."""
 
-    def __init__(self, network: QuadrantNetwork, n_features: int) -> None:
+    def __init__(self, network: HeadedNetwork, n_features: int) -> None:
         super().__init__()
         self.network = channels_last(network)
         self.projection = nn.Linear(network.feature_size, n_features)
@@ -104,12 +105,12 @@ class Student(nn.Module):
         return self.projection(self.network.features(images)).float()
 
 
-def prepare_from_scratch(network: QuadrantNetwork) -> None:
+def prepare_from_scratch(network: HeadedNetwork) -> None:
     """Set, in place, what suits a backbone that learns from endless lessons instead of fine-tuning.
 
     No block is ever skipped (there is nothing to overfit), and normalisation follows ten steps instead of a hundred.
     """
-    network.backbone._global_params = network.backbone._global_params._replace(drop_connect_rate=0.0)
+    network.skip_no_block()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
@@ -138,7 +139,7 @@ def optimisers(student: Student, config: DistilConfig) -> list[torch.optim.Optim
 
 
 def pretrain(
-    network: QuadrantNetwork,
+    network: HeadedNetwork,
     composer: Composer,
     teachers: Teachers,
     config: DistilConfig,

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
 from training.data.augment import soft_quadrants
 from training.datasets import DATASETS, Clip
 from training.recipes.distilled_b3.backbone import Backbone, changed, windows
@@ -141,7 +141,7 @@ def sampling_weights(clips: Sequence[Clip], power: float) -> NDArray[np.float64]
     return weights / weights.sum()
 
 
-def hear(network: QuadrantNetwork, material: Material, config: FlagshipConfig) -> tuple[Tensor, Tensor]:
+def hear(network: HeadedNetwork, material: Material, config: FlagshipConfig) -> tuple[Tensor, Tensor]:
     """Return what a backbone makes of every clip.
 
     Returns:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
 from training.data.augment import mixup
 
 
@@ -110,7 +110,7 @@ class _Style:
 
 
 def fit_head(
-    network: QuadrantNetwork, train: HeadData, validation: HeadData, config: HeadConfig, *, seed: int
+    network: HeadedNetwork, train: HeadData, validation: HeadData, config: HeadConfig, *, seed: int
 ) -> tuple[int, float]:
     """Fit head, classifier and, where the network has one, regressor, from new weights and in place.
 
@@ -159,7 +159,7 @@ def _standardised(data: HeadData, mean: Tensor, spread: Tensor) -> HeadData:
 
 
 @torch.no_grad()
-def _fold_in(network: QuadrantNetwork, mean: Tensor, spread: Tensor) -> None:
+def _fold_in(network: HeadedNetwork, mean: Tensor, spread: Tensor) -> None:
     """Let the first layer do the standardising, so that what is served has no step of its own for it."""
     first = network.head[0]
     assert isinstance(first, nn.Linear)
@@ -182,7 +182,7 @@ def _batch(data: HeadData, style: _Style, config: HeadConfig) -> list[Tensor]:
     return mixup([features, targets, points, rated.float()], config.mixup_alpha)
 
 
-def _loss(network: QuadrantNetwork, batch: list[Tensor], config: HeadConfig) -> Tensor:
+def _loss(network: HeadedNetwork, batch: list[Tensor], config: HeadConfig) -> Tensor:
     features, targets, points, rated = batch
     found = network.judge(features)
     loss = functional.cross_entropy(found[0], targets)
@@ -195,7 +195,7 @@ def _loss(network: QuadrantNetwork, batch: list[Tensor], config: HeadConfig) -> 
 
 
 @torch.inference_mode()
-def _validation_loss(network: QuadrantNetwork, data: HeadData, config: HeadConfig) -> float:
+def _validation_loss(network: HeadedNetwork, data: HeadData, config: HeadConfig) -> float:
     network.eval()
     found = network.judge(data.served)
     per_clip = functional.cross_entropy(found[0], data.targets, reduction="none")

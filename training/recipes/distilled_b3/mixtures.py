@@ -18,7 +18,6 @@ from torch import Tensor
 
 from emotion.inference.audio import SAMPLE_RATE_HZ
 from emotion.inference.mel import CHANNELS, MelConfig
-from training.fit.images import network_tensor
 from training.recipes.distilled_b3.spectra import (
     FLOOR_DB,
     TEACHER_HOP,
@@ -202,7 +201,7 @@ def student_images(level_db: Tensor, mel: MelConfig) -> Tensor:
         `(n, 3, n_mels, frames / 3)`, channels last in memory.
     """
     image = ((level_db - mel.reference_db) / mel.range_db + 1.0).clamp(0.0, 1.0)
-    return network_tensor(image.transpose(1, 2)[:, None], mel)
+    return mel.tensor(image.transpose(1, 2))
 
 
 def _uniform(rng: np.random.Generator, n: int, limit: float) -> Tensor:

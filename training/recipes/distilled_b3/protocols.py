@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupShuffleSplit, StratifiedGroupKFold, Str
 from torch import Tensor
 
 from emotion.inference.predict import points_of, softmax
-from emotion.zoo.efficientnet_b3 import QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
 from training.evaluation.metrics import fit_temperature
 from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import FlagshipConfig
@@ -86,7 +86,7 @@ class Judged:
 
 
 def judge_fold(
-    network: QuadrantNetwork,
+    network: HeadedNetwork,
     material: Material,
     heard: tuple[Tensor, Tensor],
     fold: Fold,
@@ -133,7 +133,7 @@ def judge_fold(
 
 @torch.inference_mode()
 def judgements(
-    network: QuadrantNetwork, features: Tensor
+    network: HeadedNetwork, features: Tensor
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32] | None]:
     """Return logits, embeddings and, from a network that regresses, points, of pooled features."""
     found = network.eval().judge(features)
@@ -163,7 +163,7 @@ def predictions_of(
 
 
 def judge_protocols(
-    network: QuadrantNetwork,
+    network: HeadedNetwork,
     material: Material,
     heard: tuple[Tensor, Tensor],
     config: FlagshipConfig,

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.inference.checkpoint import Card, save
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import architecture, create_model
 from training.data.splits import Split, artist_grouped_split
 from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants
@@ -57,6 +58,7 @@ from training.recipes.distilled_b3.teacher import TAGGERS
 
 Say = Callable[[str], None]
 TEACHER_PREDICTIONS = "teacher.npz"
+ARCHITECTURE = "efficientnet_b3"
 
 
 def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, say: Say) -> dict[str, Any]:
@@ -111,11 +113,13 @@ def _folder(run_dir: Path, text: str, config: FlagshipConfig) -> RunFolder:
     return folder
 
 
-def new_network(config: FlagshipConfig) -> QuadrantNetwork:
+def new_network(config: FlagshipConfig) -> HeadedNetwork:
     """Return a network with new weights, its seed the configuration's."""
     torch.manual_seed(config.seed)
-    architecture = NetworkConfig(config.backbone, image_size=config.mel.network_shape, regresses=True)
-    network = QuadrantNetwork(architecture)
+    options = architecture(ARCHITECTURE).config(config.backbone, image_size=config.mel.network_shape, regresses=True)
+    network = create_model(ARCHITECTURE, options)
+    # What this recipe works on: a backbone whose pooled features a head judges.
+    assert isinstance(network, HeadedNetwork)
     prepare_from_scratch(network)
     return network
 
@@ -166,7 +170,7 @@ def learn(
     work_dir: Path,
     folder: RunFolder,
     say: Say,
-) -> QuadrantNetwork:
+) -> HeadedNetwork:
     """Pre-train a new network on the sound of the training clips and of the unlabelled sets.
 
     No label is used, and no sound of a validation or test clip.
@@ -218,7 +222,7 @@ def explained(student: Student, exam: Composer, teachers: Teachers, columns: int
 
 
 def fit_and_judge(
-    network: QuadrantNetwork,
+    network: HeadedNetwork,
     material: Material,
     held_out: Fold,
     config: FlagshipConfig,
@@ -253,7 +257,7 @@ def fit_and_judge(
 
 
 def fit_seeds(
-    network: QuadrantNetwork,
+    network: HeadedNetwork,
     material: Material,
     heard: tuple[Tensor, Tensor],
     fold: Fold,

@@ -11,6 +11,7 @@ import numpy as np
 import tomli_w
 
 from emotion.inference import checkpoint
+from emotion.zoo.networks import HeadedNetwork
 from training.data.splits import Split, artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
@@ -56,6 +57,7 @@ def _retrain(job: RetrainJob, say: Say, *, keep_backbone: bool) -> None:
     config = _config(job, card)
     config_toml = tomli_w.dumps({"method": "flagship", **asdict(config)})
     folder = RunFolder.create(job.run_dir, config_toml, {"version": job.version, "seed": config.seed})
+    assert isinstance(network, HeadedNetwork)
     public = load_clips(config.datasets, job.data_root, job.work_dir)
     clips = [*public, *job.own_clips]
     material = gather(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emotion.inference.mel import MelConfig
-from emotion.zoo.efficientnet_b3 import NetworkConfig
+from emotion.zoo.registry import architecture
 from training.data.augment import AugmentConfig
 from training.data.selection import ShortClips
 from training.datasets import DATASETS
@@ -34,6 +34,7 @@ class PaperConfig:
         datasets: The sources; those that are not here are left out and named.
         seed: Of split, initial weights, order, dropout and augmentation.
         mel: How images are made.
+        architecture: Of the zoo; it takes the options below, as the EfficientNets do.
         backbone: A name that efficientnet_pytorch knows.
         flatten: The paper's literal Flatten, in place of global average pooling.
         init: "imagenet" downloads, "shipped" takes the backbone of the model that came with the program, "scratch"
@@ -54,6 +55,7 @@ class PaperConfig:
     datasets: tuple[str, ...]
     seed: int
     mel: MelConfig = field(default_factory=MelConfig)
+    architecture: str = "efficientnet_b3"
     backbone: str = "efficientnet-b3"
     flatten: bool = False
     init: str = "imagenet"
@@ -68,11 +70,12 @@ class PaperConfig:
     training: SupervisedConfig = field(default_factory=SupervisedConfig)
 
     @property
-    def network(self) -> NetworkConfig:
+    def network(self) -> Any:
         """The architecture's options."""
         rows, columns = self.mel.network_shape
         size = rows if rows == columns else (rows, columns)
-        return NetworkConfig(self.backbone, self.flatten, size, regresses=self.training.regression_weight > 0)
+        regresses = self.training.regression_weight > 0
+        return architecture(self.architecture).config(self.backbone, self.flatten, size, regresses=regresses)
 
     @property
     def least_per_class(self) -> int:

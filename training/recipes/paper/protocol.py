@@ -16,7 +16,8 @@ from catalog.core.files import write_atomic
 from emotion.inference.audio import read_window_at
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork, load_imagenet_backbone
+from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import create_model
 from training.data.cache import PLACES, images_of, to_device
 from training.data.selection import ShortClips
 from training.datasets import Clip
@@ -98,7 +99,7 @@ def _study(config: PaperConfig, ours: Plan, work_dir: Path, device: torch.device
         data=ImageSet(stored, _targets(ours.clips), points=_points(ours.clips)),
         peaks=peaks if config.reference == "dataset" else None,
         loudness_db=_loudness_db(ours),
-        make_network=lambda seed: make_network(config.network, state, seed),
+        make_network=lambda seed: make_network(config, state, seed),
         config=config.training,
         mel=config.mel,
         seed=config.seed,
@@ -137,13 +138,13 @@ def initial_backbone(config: PaperConfig) -> dict[str, Tensor] | None:
     Raises:
         PaperError: They cannot be had, or are of another network.
     """
-    network = QuadrantNetwork(config.network)
+    network = _new_network(config)
     try:
         if config.init == "scratch":
             return None
         if config.init == "shipped":
             return load_shipped_backbone(network)
-        load_imagenet_backbone(network, None if config.init == "imagenet" else Path(config.init))
+        network.load_imagenet(None if config.init == "imagenet" else Path(config.init))
     except OSError as error:
         raise PaperError(
             f"ImageNet weights could not be had from {config.init}: {error}. Give the path of a state dict of "
@@ -154,22 +155,30 @@ def initial_backbone(config: PaperConfig) -> dict[str, Tensor] | None:
     return network.backbone.state_dict()
 
 
-def load_shipped_backbone(network: QuadrantNetwork) -> dict[str, Tensor]:
+def load_shipped_backbone(network: HeadedNetwork) -> dict[str, Tensor]:
     """Return the backbone of the model that came with the program.
 
     Raises:
         PaperError: It is another backbone than this network's.
     """
     shipped, card = load_checkpoint(shipped_weights())
+    assert isinstance(shipped, HeadedNetwork)
     if card.network.backbone != network.config.backbone:
         raise PaperError(f"The shipped model has the backbone {card.network.backbone}, not {network.config.backbone}.")
     return shipped.backbone.state_dict()
 
 
-def make_network(config: NetworkConfig, backbone: dict[str, Tensor] | None, seed: int) -> QuadrantNetwork:
+def _new_network(config: PaperConfig) -> HeadedNetwork:
+    network = create_model(config.architecture, config.network)
+    if not isinstance(network, HeadedNetwork):
+        raise PaperError(f"{config.architecture} has no backbone under a head, which the paper's protocol trains.")
+    return network
+
+
+def make_network(config: PaperConfig, backbone: dict[str, Tensor] | None, seed: int) -> HeadedNetwork:
     """Return a network at the start of training; its head is always random."""
     torch.manual_seed(seed)
-    network = QuadrantNetwork(config)
+    network = _new_network(config)
     if backbone is not None:
         network.backbone.load_state_dict(backbone)
     return network
@@ -256,7 +265,7 @@ def gap_table(found: dict[str, Any]) -> Table:
 
 def estimate(config: PaperConfig, ours: Plan, processes: Processes) -> list[str]:
     """Return, in sentences, what a run would train, write and take, measured by a few steps on this device."""
-    network = QuadrantNetwork(config.network)
+    network = _new_network(config)
     weights = sum(parameter.numel() for parameter in network.parameters())
     n_networks = sum(len(folds.folds) for folds in ours.folds)
     n_train = max(len(fold.train) for folds in ours.folds for fold in folds.folds)
@@ -282,7 +291,7 @@ def _sizes(fold: Any) -> str:
     return f"{len(fold.train)} train, {len(fold.validation)} validation, {len(fold.test)} test"
 
 
-def measured_images_per_s(network: QuadrantNetwork, config: PaperConfig, processes: Processes) -> float:
+def measured_images_per_s(network: HeadedNetwork, config: PaperConfig, processes: Processes) -> float:
     """Return the speed of a few real training steps on images of noise."""
     on_gpu = processes.device.type != "cpu"
     # A whole batch on a CPU takes minutes; the time of an image hardly depends on the batch there.

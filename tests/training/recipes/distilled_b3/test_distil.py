@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.registry import create_model
 from tests.training.recipes.distilled_b3.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.recipes.distilled_b3 import distil
@@ -34,9 +35,9 @@ def composer(clips: list[Spectra], scene: SceneConfig | None = None) -> Composer
     return Composer(clips, np.ones(len(clips)), MEL, scene or SceneConfig())
 
 
-def small_network() -> QuadrantNetwork:
+def small_network() -> EfficientNetB3:
     torch.manual_seed(3)
-    network = QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=(32, 46)))
+    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=(32, 46)))
     prepare_from_scratch(network)
     return network
 

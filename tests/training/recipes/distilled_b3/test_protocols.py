@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.efficientnet_b3 import NetworkConfig, QuadrantNetwork
+from emotion.zoo.efficientnet_b3 import EfficientNetConfig
+from emotion.zoo.registry import create_model
 from training.data.splits import Split
 from training.datasets import Clip
 from training.recipes.distilled_b3.config import read_config
@@ -66,7 +67,7 @@ def test_an_unknown_protocol_is_named(material: Material) -> None:
 
 
 def test_student_and_teacher_are_judged_on_the_same_rows(material: Material) -> None:
-    network = QuadrantNetwork(NetworkConfig("efficientnet-b0", image_size=32, regresses=True))
+    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     features = torch.randn(160, 1280) + torch.randn(4, 1280)[torch.from_numpy(material.truth)]
     head = HeadConfig(epochs=60, batch_size=32, learning_rate=2e-3, mixup_alpha=0.0)
     config = replace(read_config(SHIPPED), folds=2, head=head)

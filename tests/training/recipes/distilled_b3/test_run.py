@@ -100,7 +100,7 @@ def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
     # Half precision moves a probability a little; an accuracy on ten clips by one of them at most.
     assert scores["4qaed"].n == card.facts["test"]["model"]["4qaed"]["n"]
     assert scores["4qaed"].accuracy == pytest.approx(card.facts["test"]["model"]["4qaed"]["accuracy"], abs=0.2)
-    assert card.mel.network_shape == card.network.image_shape == (32, 43)
+    assert card.frontend.network_shape == card.network.image_shape == (32, 43)
     assert {table["title"] for table in card.facts["tables"]} >= {"Seeds of the head", "Folds, artists and sources"}
 
 

@@ -6,7 +6,7 @@ import torch
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import read_window
-from emotion.inference.mel import MelConfig, log_mel_image, network_input
+from emotion.inference.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.backbone import windows
 from training.recipes.distilled_b3.spectra import Spectra, spectra_of, stretch_at
@@ -38,9 +38,9 @@ def test_a_window_is_what_serving_makes_of_the_file(tmp_path: Path, seconds: flo
     (spectra,) = spectra_of([path], config=MEL, cache_dir=tmp_path / "cache", workers=1)
     assert isinstance(spectra, Spectra)
     (trained,) = windows([spectra], MEL)
-    served = network_input(log_mel_image(read_window(path).waveform, MEL)[None], MEL)
+    served = MEL.tensor(torch.from_numpy(log_mel_image(read_window(path).waveform, MEL)[None]))
     # Half precision and, at the ends of a window, frames that begin elsewhere; one unit is 22 dB.
-    gap = (trained - torch.from_numpy(served)).abs()
+    gap = (trained - served).abs()
     assert trained.shape == served.shape
     assert gap.median() < 0.1
     assert np.corrcoef(trained.flatten(), served.flatten())[0, 1] > 0.85

@@ -1,0 +1,260 @@
+"""From a decoded window of a song to what a network reads: small frozen configurations behind one interface. Pure.
+
+A front end works in two steps. `prepare` turns one window into a compact array, on the CPU, once per song: caches may
+store it. `tensor` makes network inputs of a batch of those, on any device. Serving and training call the same two.
+`MelConfig` in `emotion.inference.mel` is the front end `log_mel_image`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
+from emotion.inference.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Waveform = NDArray[np.float32]
+
+
+class FrontEnd(Protocol):
+    """What every front end offers; a waveform is `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0."""
+
+    @property
+    def name(self) -> str:
+        """Which kind it is: a key of `FRONT_ENDS`."""
+        ...
+
+    @property
+    def window_s(self) -> float:
+        """Seconds of a song that it reads; a shorter song is repeated until it fills them."""
+        ...
+
+    @property
+    def chunks(self) -> int:
+        """Inputs that it makes of one window; the network's answers to them are averaged."""
+        ...
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        """Shape of what `prepare` returns."""
+        ...
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input of the network."""
+        ...
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        """Turn one window into its compact form."""
+        ...
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
+        ...
+
+    def describe(self) -> str:
+        """Say in a few words what the network reads."""
+        ...
+
+
+class _Single:
+    """A front end that makes one input of a window."""
+
+    __slots__ = ()
+
+    @property
+    def chunks(self) -> int:
+        return 1
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)  # type: ignore[call-overload,no-any-return]
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSpectrogram(_Single):
+    """A square image of the power spectrum: as many frames as there are frequencies.
+
+    The window of the FFT is as long as the FFT, so an image of `size` rows has `2 * (size - 1)` samples a frame. Frames
+    are spread evenly over the song's window, which gives the paper's overlap ((M + 1) N - L) / M; where that is
+    negative, samples between frames are skipped.
+
+    Choices where the paper is silent: a Hann window, and decibels scaled to [0, 1] as in `MelConfig`.
+
+    Source: Liu et al., equations 1 and 2.
+    """
+
+    name: ClassVar[str] = "power_spectrogram"
+
+    size: int = 257
+    window_s: float = WINDOW_S
+    reference_db: float = 40.0
+    range_db: float = 90.0
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return self.size, self.size
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, self.size, self.size
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        n_fft = 2 * (self.size - 1)
+        filled = _filled(waveform, self.window_s)
+        filled = np.pad(filled, (0, max(0, n_fft - len(filled))))
+        starts = np.arange(self.size) * (len(filled) - n_fft) // self.size
+        frames = filled[starts[:, None] + np.arange(n_fft)] * np.hanning(n_fft + 1)[:-1].astype(np.float32)
+        level_db = 10 * np.log10(np.maximum(np.square(np.abs(np.fft.rfft(frames, axis=1))), 1e-10)).T
+        return np.clip((level_db - self.reference_db) / self.range_db + 1, 0, 1).astype(np.float32)
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        return (prepared.reshape(-1, *self.input_shape) - IMAGE_CENTRE) / IMAGE_SPREAD
+
+    def describe(self) -> str:
+        return f"{self.size}x{self.size} power spectrogram of {self.window_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RawWaveform(_Single):
+    """The samples themselves, one channel.
+
+    Source: Bathigama et al. (chunks of 5 s), Louro et al. (Sample CNN: 59,049 samples).
+    """
+
+    name: ClassVar[str] = "waveform"
+
+    window_s: float = WINDOW_S
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return (round(self.window_s * SAMPLE_RATE_HZ),)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, *self.prepared_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        return _filled(waveform, self.window_s)
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        return prepared.reshape(-1, *self.input_shape)
+
+    def describe(self) -> str:
+        return f"waveform of {self.window_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Features(_Single):
+    """A vector of numbers that a named extractor measures; networks scale it by what they fitted in training."""
+
+    name: ClassVar[str] = "features"
+
+    extractor: str = "mfcc_means"
+    window_s: float = WINDOW_S
+
+    def __post_init__(self) -> None:
+        if self.extractor not in EXTRACTORS:
+            raise TypeError(f"there is no feature extractor {self.extractor!r}; known are {', '.join(EXTRACTORS)}")
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return (EXTRACTORS[self.extractor][1],)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.prepared_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        return EXTRACTORS[self.extractor][0](_filled(waveform, self.window_s)).astype(np.float32)
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        return prepared.reshape(-1, *self.input_shape)
+
+    def describe(self) -> str:
+        return f"{self.prepared_shape[0]} features ({self.extractor}) of {self.window_s:g} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunked:
+    """Another front end on overlapping chunks of the window, as long as its own window; the last one ends in silence.
+
+    Source: Bathigama et al. (5 s, hop 2.5 s), Louro et al. (ShortChunk: 3.5 s).
+    """
+
+    each: FrontEnd
+    hop_s: float
+    window_s: float = WINDOW_S
+
+    @property
+    def name(self) -> str:
+        return self.each.name
+
+    @property
+    def chunks(self) -> int:
+        return 1 + max(0, math.ceil(round((self.window_s - self.each.window_s) / self.hop_s, 6)))
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return self.chunks, *self.each.prepared_shape
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.each.input_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        n_chunk, n_hop = (round(seconds * SAMPLE_RATE_HZ) for seconds in (self.each.window_s, self.hop_s))
+        filled = _filled(waveform, self.window_s)
+        filled = np.pad(filled, (0, max(0, n_chunk + (self.chunks - 1) * n_hop - len(filled))))
+        starts = (n_hop * i for i in range(self.chunks))
+        return np.stack([self.each.prepare(filled[start : start + n_chunk]) for start in starts])
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        inputs = self.each.tensor(prepared.reshape(-1, *self.each.prepared_shape))
+        return inputs.reshape(-1, self.chunks, *self.input_shape) if self.chunks > 1 else inputs
+
+    def to_json(self) -> dict[str, Any]:
+        return {**self.each.to_json(), "chunks": {"hop_s": self.hop_s, "window_s": self.window_s}}
+
+    def describe(self) -> str:
+        return f"{self.chunks} chunks in {self.window_s:g} s, each a {self.each.describe()}"
+
+
+def _mfcc_means(waveform: Waveform) -> NDArray[np.float32]:
+    return np.asarray(librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE_HZ, n_mfcc=20).mean(axis=1), np.float32)
+
+
+# By name: what measures a filled window, and how many numbers it returns.
+EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {"mfcc_means": (_mfcc_means, 20)}
+FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
+    each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features)
+}
+
+
+def front_end_of(card: Mapping[str, Any]) -> FrontEnd:
+    """Build the front end that a model's card names; a card of before the zoo has the numbers of a log-mel image.
+
+    Raises:
+        KeyError: The card has neither, or names a front end that is not known.
+        TypeError: It has numbers that this front end does not take.
+    """
+    raw = dict(card["frontend"]) if "frontend" in card else {"name": MelConfig.name, **card["mel"]}
+    make, chunks = FRONT_ENDS[raw.pop("name")], raw.pop("chunks", None)
+    made = make(**raw)
+    return made if chunks is None else Chunked(made, **chunks)
+
+
+def _filled(waveform: Waveform, window_s: float) -> Waveform:
+    return np.resize(waveform, round(window_s * SAMPLE_RATE_HZ))

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from emotion.inference.mel import MelConfig
+from emotion.zoo.frontends import Chunked, Features, FrontEnd, PowerSpectrogram, RawWaveform, front_end_of
+from emotion.zoo.networks import OverChunks
+from tests.audio_fixtures import make_waveform
+
+RATE_HZ = 22_050
+ALL = [
+    MelConfig(image_size=64),
+    MelConfig(hop_samples=1024, frames_as_channels=True),
+    PowerSpectrogram(257),
+    PowerSpectrogram(513, window_s=10.0),
+    RawWaveform(),
+    Features(),
+    Chunked(RawWaveform(5.0), hop_s=2.5),
+    Chunked(MelConfig(window_s=3.5, image_size=32), hop_s=3.5),
+]
+
+
+@pytest.mark.parametrize("frontend", ALL, ids=lambda frontend: frontend.describe())
+@pytest.mark.parametrize("seconds", [3, 24, 30])
+def test_windows_of_any_length_make_inputs_of_one_shape(frontend: FrontEnd, seconds: int) -> None:
+    prepared = frontend.prepare(make_waveform(seconds, channels=1)[:, 0])
+    assert (prepared.dtype, prepared.shape) == (np.float32, frontend.prepared_shape)
+    inputs = frontend.tensor(torch.from_numpy(np.stack([prepared, prepared])))
+    chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
+    assert inputs.shape == (2, *chunks, *frontend.input_shape)
+    assert inputs.isfinite().all()
+
+
+@pytest.mark.parametrize("frontend", ALL, ids=lambda frontend: frontend.describe())
+def test_a_card_remembers_it(frontend: FrontEnd) -> None:
+    assert front_end_of({"frontend": {"name": frontend.name, **frontend.to_json()}}) == frontend
+
+
+def test_a_card_of_before_the_zoo_has_a_log_mel_image() -> None:
+    assert front_end_of({"mel": {"image_size": 128}}) == MelConfig(image_size=128)
+
+
+@pytest.mark.parametrize("raw", [{"name": "cochleagram"}, {"name": "features", "extractor": "ears"}, {"size": 9}])
+def test_what_is_not_known_is_no_front_end(raw: dict[str, object]) -> None:
+    with pytest.raises((KeyError, TypeError)):
+        front_end_of({"frontend": raw})
+
+
+@pytest.mark.parametrize("size", [257, 513])
+def test_a_power_spectrogram_is_square_and_spreads_its_frames_over_the_window(size: int) -> None:
+    frontend = PowerSpectrogram(size)
+    n_fft, n = 2 * (size - 1), 24 * RATE_HZ
+    time_s = np.arange(n) / RATE_HZ
+    tone = np.where(time_s < 12, np.sin(2 * np.pi * 1000 * time_s), 0).astype(np.float32)
+    image = frontend.prepare(tone)
+    assert image.shape == (size, size)
+    bin_of_tone = round(1000 * n_fft / RATE_HZ)
+    assert image[:, : size // 2 - 2].mean(axis=1).argmax() == bin_of_tone
+    # Half of the window sounds, and so do half of the frames.
+    assert (image[bin_of_tone] > 0.5).mean() == pytest.approx(0.5, abs=0.01)
+    # The paper's overlap ((M + 1) N - L) / M steps by (L - N) / M.
+    assert n_fft - ((size + 1) * n_fft - n) / size == pytest.approx((n - n_fft) / size)
+
+
+def test_a_power_spectrogram_of_less_than_one_frame_is_padded() -> None:
+    frontend = PowerSpectrogram(257, window_s=0.01)
+    assert frontend.prepare(np.ones(220, np.float32)).shape == (257, 257)
+
+
+def test_chunks_overlap_and_the_last_one_ends_in_silence() -> None:
+    frontend = Chunked(RawWaveform(5.0), hop_s=2.5)
+    waveform = np.arange(1, 24 * RATE_HZ + 1, dtype=np.float32)
+    prepared = frontend.prepare(waveform)
+    assert prepared.shape == (9, 5 * RATE_HZ)
+    assert np.array_equal(prepared[1], waveform[round(2.5 * RATE_HZ) : round(7.5 * RATE_HZ)])
+    assert np.array_equal(prepared[8, : 4 * RATE_HZ], waveform[20 * RATE_HZ :])
+    assert not prepared[8, 4 * RATE_HZ :].any()
+    assert Chunked(RawWaveform(24.0), hop_s=1.0).chunks == 1
+
+
+def test_the_answer_of_a_song_is_the_mean_of_its_chunks() -> None:
+    class Echo(torch.nn.Module):
+        def forward(self, inputs: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return inputs[:, :4], inputs[:, 4:]
+
+    logits = torch.randn(2, 3, 4)
+    embeddings = torch.randn(2, 3, 64)
+    found, mean = OverChunks(Echo(), 3)(torch.cat([logits, embeddings], dim=-1))
+    assert torch.allclose(found.softmax(-1), logits.softmax(-1).mean(dim=1), atol=1e-6)
+    assert torch.allclose(mean, embeddings.mean(dim=1), atol=1e-6)

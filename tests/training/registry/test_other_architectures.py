@@ -1,0 +1,82 @@
+"""A model that is no EfficientNet and hears raw waveforms, from its checkpoint to a tagged song: by the same roads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from catalog.models import Song
+from emotion.inference import checkpoint
+from emotion.jobs import curves, saliency
+from emotion.models import AttentionMap, EmotionCurve, ModelVersion
+from emotion.selectors import live_model
+from emotion.services import serving
+from emotion.services.analysis import songs_analyse
+from emotion.zoo.registry import create_model
+from tests import zoo_members
+from tests.audio_fixtures import make_audio
+from tests.factories import SongFactory
+from tests.training.made_models import held_out
+from training.registry import promotion, services
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def raw_weights(tmp_path: Path) -> Iterator[Path]:
+    """A checkpoint of the tiny network on raw waveforms, with predictions beside it."""
+    with zoo_members.registered():
+        torch.manual_seed(5)
+        network = create_model("tiny_raw").eval()
+        weights = tmp_path / "raw" / "raw-1.safetensors"
+        card = checkpoint.Card("raw-1", zoo_members.RAW_FRONT_END, network.config)
+        checkpoint.save(network, card, weights)
+        held_out().save(weights.with_suffix(".predictions.npz"))
+        yield weights
+        serving.predictor_forget()
+
+
+def test_it_is_imported_promoted_and_serves(
+    live: ModelVersion, raw_weights: Path, settings: Settings, tmp_path: Path, client: Client
+) -> None:
+    settings.MOODPLANE_VAR = tmp_path / "var"
+    song = SongFactory(state=Song.State.QUEUED, duration_s=12.0)
+    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 12, codec="ogg", channels=1)
+
+    services.model_import_weights(weights=raw_weights)
+    checked = promotion.gate_check(version="raw-1")
+    assert [verdict["code"] for verdict in checked.gate["verdicts"] if not verdict["passed"]] == []
+    promotion.model_promote(version="raw-1")
+    assert str(live_model()) == "raw-1"
+
+    assert songs_analyse(song_ids=[song.pk]) == [song.pk]
+    estimate = song.estimates.get()
+    assert (estimate.model_version, estimate.window_s, estimate.window_start_s) == ("raw-1", 6.0, 3.0)
+    assert estimate.embedding.shape == (64,)
+    assert sum(estimate.probabilities) == pytest.approx(1)
+
+    EmotionCurve.objects.all().delete()
+    curves.curves_queue(song_ids=[song.pk])
+    while curves.curve_step():
+        pass
+    curve = EmotionCurve.objects.get()
+    assert (curve.state, curve.window_s, len(curve.points)) == (EmotionCurve.State.DONE, 6.0, 2)
+
+    asked = saliency.attention_request(song=song)
+    assert saliency.attention_make(pk=asked.pk) is False
+    asked.refresh_from_db()
+    assert (asked.state, asked.failure_code) == (AttentionMap.State.FAILED, "no_saliency")
+    page = client.get(reverse("emotion:song_attention", args=[song.pk])).content.decode()
+    assert "This architecture has no saliency." in page
+    assert "Try again" not in page
+    # People see a spectrogram of the same seconds, whatever the network reads.
+    assert client.get(reverse("emotion:spectrogram", args=[song.pk])).content.startswith(b"\x89PNG")
+
+    promotion.model_rollback()
+    assert serving.predictor_get().card.architecture == "efficientnet_b3"
