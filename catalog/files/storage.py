@@ -190,7 +190,7 @@ def room_check(size_bytes: int) -> None:
     Raises:
         StorageFull: there is less free space than the file needs.
     """
-    _, free_bytes = media_disk_usage()
+    free_bytes = media_disk_usage()[1]
     if size_bytes > free_bytes:
         raise StorageFull(
             _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")

@@ -248,7 +248,7 @@ def test_a_disk_that_fails_for_a_moment_costs_no_song(
     assert versions() == {"shipped-1": 2}
 
 
-def _input_output_error(*_: object) -> None:
+def _input_output_error(*_: object, **__: object) -> None:
     raise OSError(5, "Input/output error")
 
 
