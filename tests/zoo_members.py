@@ -80,13 +80,20 @@ def registered() -> Iterator[None]:
     registry.list_models()
 
     @registry.register_model(
-        TinyRawConfig, paper="none", licence="none", front_end=RAW_FRONT_END, parameters=9_564, has_saliency=False
+        TinyRawConfig,
+        title="tiny",
+        paper="none",
+        licence="none",
+        front_end=RAW_FRONT_END,
+        parameters=9_564,
+        has_saliency=False,
     )
     def tiny_raw(config: TinyRawConfig) -> TinyRaw:
         return TinyRaw(config)
 
     @registry.register_model(
         TinyFeaturesConfig,
+        title="tiny",
         paper="none",
         licence="none",
         front_end=FEATURES,

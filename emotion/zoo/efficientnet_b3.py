@@ -85,6 +85,7 @@ class EfficientNetB3(HeadedNetwork):
 
 @register_model(
     EfficientNetConfig,
+    title="EfficientNetB3 with the head of Cazzaniga et al.",
     paper="Cazzaniga et al., section 4.2",
     licence="Apache-2.0",
     front_end=MelConfig(),

@@ -26,6 +26,7 @@ class Architecture:
 
     Attributes:
         name: Of the function that builds it.
+        title: What it is, in a few words for people.
         paper: Where it is described.
         licence: Of the code that it is made of, and of weights that it starts from.
         front_end: What it reads by default.
@@ -39,6 +40,7 @@ class Architecture:
     """
 
     name: str
+    title: str
     paper: str
     licence: str
     front_end: FrontEnd

@@ -17,7 +17,7 @@ from emotion.inference.engines import TOLERANCE, OpenVinoEngine, TorchEngine, fo
 from emotion.inference.predict import softmax
 from emotion.saliency.saliency import attention
 from emotion.zoo.frontends import FrontEnd
-from emotion.zoo.networks import EMBEDDING_SIZE, Network
+from emotion.zoo.networks import EMBEDDING_SIZE, HeadedNetwork, Network
 from emotion.zoo.registry import Architecture, architecture, create_model, list_models
 from tests import zoo_members
 from tests.audio_fixtures import make_waveform
@@ -70,6 +70,8 @@ def overfit(network: nn.Module, inputs: Tensor) -> None:
     for module in network.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
+        if isinstance(module, HeadedNetwork):
+            module.skip_no_block()
     optimiser = torch.optim.Adam(network.parameters(), lr=2e-3)
     network.train()
     for _ in range(STEPS):
@@ -80,6 +82,13 @@ def overfit(network: nn.Module, inputs: Tensor) -> None:
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.05
+    # Running statistics lag behind so few steps; those of the eight clips are what was learned with.
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    with torch.no_grad():
+        network(inputs)
 
 
 def test_its_metadata_is_whole(member: Architecture) -> None:
@@ -87,7 +96,7 @@ def test_its_metadata_is_whole(member: Architecture) -> None:
         network = member.build(member.config())
     assert sum(weight.numel() for weight in network.parameters()) == member.parameters
     assert member.config().input_shape == member.front_end.input_shape
-    assert all([member.paper, member.licence, member.front_end.name, member.front_end.describe()])
+    assert all([member.title, member.paper, member.licence, member.front_end.name, member.front_end.describe()])
     assert network.forward.__qualname__ != Network.forward.__qualname__
 
 
@@ -125,8 +134,7 @@ def test_it_learns_eight_clips_by_heart_and_keeps_them(member: Architecture, tmp
         )
     )
     said = softmax(first.logits, 1.0)
-    # Batch normalisation judges by other statistics than it learned with, so not all eight need be right here.
-    assert (said.argmax(axis=1) == TARGETS.numpy()).mean() >= 0.5
+    assert (said.argmax(axis=1) == TARGETS.numpy()).all()
     assert np.array_equal(others[0].logits, first.logits), "in evaluation mode nothing is drawn"
     for other in others[1:]:
         assert np.abs(softmax(other.logits, 1.0) - said).max() < TOLERANCE

@@ -72,7 +72,9 @@ def test_it_is_imported_promoted_and_serves(
     assert saliency.attention_make(pk=asked.pk) is False
     asked.refresh_from_db()
     assert (asked.state, asked.failure_code) == (AttentionMap.State.FAILED, "no_saliency")
-    page = client.get(reverse("emotion:song_attention", args=[song.pk])).content.decode()
+    page = client.get(
+        reverse("emotion:song_attention", args=[song.pk]), headers={"HX-Request": "true"}
+    ).content.decode()
     assert "This architecture has no saliency." in page
     assert "Try again" not in page
     # People see a spectrogram of the same seconds, whatever the network reads.

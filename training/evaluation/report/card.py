@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emotion.inference.checkpoint import Card
+from emotion.zoo.registry import architecture
 from training.evaluation.report.table import Table, figure
 
 # What every model of this kind shares; a card with limits of its own says those instead.
@@ -69,7 +70,7 @@ def _head(card: Card) -> str:
     return f"""\
 # Model card: {card.version}
 
-EfficientNetB3 with the head of Cazzaniga et al.: the quadrant of Russell's valence/arousal plane that a song expresses,
+{architecture(card.architecture).title}: the quadrant of Russell's valence/arousal plane that a song expresses,
 from a {card.frontend.describe()}. Half precision, safetensors, SHA-256
 `{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
 
