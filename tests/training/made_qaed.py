@@ -41,7 +41,7 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 # A run of the paper's protocol on it that takes seconds.
 SMALL_RUN = {
-    "method": "paper",
+    "recipe": "paper",
     "version": "b0-made",
     "datasets": ["4qaed", "pmemo"],
     "seed": 3,

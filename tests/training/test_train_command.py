@@ -14,11 +14,13 @@ import tomli_w
 import torch
 from django.core.management import CommandError, call_command
 
+from emotion.zoo.registry import list_models
 from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3 import recipe
+from training.recipes.registry import recipe_of, systems
 
-CONFIGS = Path(__file__).resolve().parents[2] / "training" / "configs"
+RECIPES = Path(__file__).resolve().parents[2] / "training" / "recipes"
 SMALL = {**SMALL_RUN, "protocols": ["paper"], "training": {**SMALL_RUN["training"], "checkpoint_steps": 1}}
 
 
@@ -117,14 +119,24 @@ def test_a_bare_name_is_a_shipped_configuration(place: Path, tmp_path: Path) -> 
         train(place, "--run", str(tmp_path / "run"), "--set", "init=scratch", config="paper")
 
 
-def test_the_method_chooses_the_recipe(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "notice"), [("distilled_b3", ""), ("flagship", "is called distilled_b3 now")])
+def test_the_configuration_chooses_the_recipe(
+    place: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    notice: str,
+) -> None:
     called: dict[str, Any] = {}
 
     def record(path: Path, **options: Any) -> None:
         called.update(options, values=tomllib.loads(path.read_text()))
 
     monkeypatch.setattr(recipe, "run", record)
-    train(place, "--run", str(tmp_path / "run"), "--set", "seed=5", config="flagship")
+    train(place, "--run", str(tmp_path / "run"), "--set", "seed=5", config=name)
+    said = capsys.readouterr().err
+    assert notice in said if notice else said == ""
     assert called["values"]["seed"] == 5
     assert called["values"]["datasets"]
     assert called["run_dir"] == tmp_path / "run"
@@ -135,7 +147,7 @@ def test_the_method_chooses_the_recipe(place: Path, tmp_path: Path, monkeypatch:
     ("arguments", "config", "sentence"),
     [
         ((), "nothing", "There is no configuration nothing; name a file, or one of .*paper"),
-        (("--set", "method=magic"), "small.toml", "method is 'magic'; it can be paper or flagship"),
+        (("--set", "recipe=magic"), "small.toml", "recipe is 'magic'; it can be distilled_b3 or paper"),
         (("--set", "mel.image_size.x=1"), "small.toml", "mel.image_size.x cannot be set: image_size is no"),
         (("--set", "training.speed=1"), "small.toml", "speed"),
         (("--set", "epochs"), "small.toml", "is not KEY=VALUE"),
@@ -162,8 +174,24 @@ def test_an_audio_file_that_is_nothing_stops_the_run_before_training(place: Path
     assert not (tmp_path / "run" / "predictions.npz").exists()
 
 
+def test_a_run_of_the_release_before_names_its_method(place: Path, tmp_path: Path) -> None:
+    old = {**{key: value for key, value in SMALL.items() if key != "recipe"}, "method": "paper"}
+    (tmp_path / "old.toml").write_text(to_toml(old))
+    said = train(place, "--dry-run", config=str(tmp_path / "old.toml"))
+    assert "4qaed: 24 clips" in said
+    assert recipe_of('method = "flagship"') == "distilled_b3"
+
+
+def test_every_system_is_listed_with_an_architecture_that_is_there(place: Path) -> None:
+    said = train(place, "--list", config=None)
+    for system in systems().values():
+        assert f"{system.name}: {system.about}" in said
+        assert f"recipe {system.recipe}, architecture {system.architecture}" in said
+        assert system.architecture in list_models()
+
+
 def test_the_configurations_are_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         call_command("train", "--help")
     told = capsys.readouterr().out
-    assert all(path.stem in told for path in CONFIGS.glob("*.toml"))
+    assert all(path.stem in told for path in RECIPES.glob("*.toml"))

@@ -10,14 +10,10 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby
-from pathlib import Path
 
-import av
-import soundfile
-
-from emotion.exceptions import AudioUnreadableError
 from emotion.inference.audio import WINDOW_S
 from emotion.inference.quadrants import Quadrant
+from training.datasets.audio import duration_s
 from training.datasets.base import Clip
 from training.exceptions import TrainingError
 
@@ -37,24 +33,6 @@ class ShortClips(StrEnum):
     DROP = "drop"
     REPEAT = "repeat"
     PAD = "pad"
-
-
-def duration_s(path: Path) -> float:
-    """Return the length that a file's header states, in seconds.
-
-    Raises:
-        emotion.exceptions.AudioUnreadableError: There is no such file, or no header of sound; the message names it.
-    """
-    if not path.is_file():
-        raise AudioUnreadableError("missing", f"{path} is not there.")
-    try:
-        return float(soundfile.info(path).duration)
-    except (soundfile.LibsndfileError, RuntimeError):
-        try:
-            with av.open(str(path)) as container:
-                return float(container.duration or 0) / av.time_base
-        except (av.FFmpegError, ValueError) as error:
-            raise AudioUnreadableError("not_decodable", f"{path} could not be decoded: {error}.") from error
 
 
 def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, min_s: float = WINDOW_S) -> list[Clip]:

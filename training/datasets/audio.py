@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import av
+import soundfile
+
 from emotion.exceptions import AudioUnreadableError
 from training.datasets.base import Clip
 
@@ -17,6 +20,24 @@ def audio_file(folder: Path, stem: str, *, official: str = ".mp3") -> Path:
     expected = folder / f"{stem}{official}"
     others = (folder / f"{stem}{suffix}" for suffix in SUFFIXES)
     return expected if expected.exists() else next((path for path in others if path.exists()), expected)
+
+
+def duration_s(path: Path) -> float:
+    """Return the length that a file's header states, in seconds.
+
+    Raises:
+        emotion.exceptions.AudioUnreadableError: There is no such file, or no header of sound; the message names it.
+    """
+    if not path.is_file():
+        raise AudioUnreadableError("missing", f"{path} is not there.")
+    try:
+        return float(soundfile.info(path).duration)
+    except (soundfile.LibsndfileError, RuntimeError):
+        try:
+            with av.open(str(path)) as container:
+                return float(container.duration or 0) / av.time_base
+        except (av.FFmpegError, ValueError) as error:
+            raise AudioUnreadableError("not_decodable", f"{path} could not be decoded: {error}.") from error
 
 
 def audio_problems(clips: Iterable[Clip], seen: Callable[[Path], None]) -> list[str]:
@@ -40,9 +61,6 @@ def audio_problems(clips: Iterable[Clip], seen: Callable[[Path], None]) -> list[
 
 def audio_problem(path: Path) -> str:
     """Return what is wrong with a file, as its header says, or nothing."""
-    # Imported here because that module reads clips, and so this package.
-    from training.data.selection import duration_s
-
     if not path.is_file() or path.stat().st_size == 0:
         return f"{path} is missing or empty."
     try:

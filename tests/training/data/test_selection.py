@@ -15,11 +15,11 @@ from tests.audio_fixtures import make_audio
 from training.data.selection import (
     SelectionError,
     ShortClips,
-    duration_s,
     extreme_corners,
     long_enough,
 )
 from training.datasets import DATASETS, Clip
+from training.datasets.audio import duration_s
 
 
 def rated(*points: tuple[float, float], dataset: str = "pmemo") -> list[Clip]:

@@ -25,7 +25,7 @@ from training.recipes.paper import plan as plan_module
 from training.recipes.paper import protocol
 from training.recipes.paper.config import PaperConfig, PaperError
 
-SHIPPED = Path(__file__).resolve().parents[3] / "training" / "configs" / "paper.toml"
+SHIPPED = Path(__file__).resolve().parents[3] / "training" / "recipes" / "paper.toml"
 
 
 def config(**changes: Any) -> PaperConfig:

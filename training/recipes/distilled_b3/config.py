@@ -25,6 +25,7 @@ class FlagshipConfig:
         unlabelled: Datasets that are only heard in pre-training.
         seed: Of the split, initial weights, lessons and heads.
         mel: How images are made.
+        architecture: Of the zoo: a backbone whose pooled features a head judges.
         backbone: A name that efficientnet_pytorch knows.
         distil: Pre-training.
         head: The head's fit.
@@ -43,6 +44,7 @@ class FlagshipConfig:
     mel: MelConfig
     distil: DistilConfig
     unlabelled: tuple[str, ...] = ()
+    architecture: str = "efficientnet_b3"
     backbone: str = "efficientnet-b3"
     head: HeadConfig = field(default_factory=HeadConfig)
     rating_spread: float = 0.3
@@ -74,7 +76,7 @@ def config_of(raw: Mapping[str, Any], name: str) -> FlagshipConfig:
         stages = tuple(_stage(stage) for stage in distil.pop("stages"))
         config = FlagshipConfig(
             **{
-                **{key: value for key, value in raw.items() if key != "method"},
+                **{key: value for key, value in raw.items() if key not in ("recipe", "method")},
                 "datasets": tuple(raw["datasets"]),
                 "unlabelled": tuple(raw.get("unlabelled", ())),
                 "mel": MelConfig(**raw.get("mel", {})),

@@ -58,7 +58,6 @@ from training.recipes.distilled_b3.teacher import TAGGERS
 
 Say = Callable[[str], None]
 TEACHER_PREDICTIONS = "teacher.npz"
-ARCHITECTURE = "efficientnet_b3"
 
 
 def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, say: Say) -> dict[str, Any]:
@@ -105,7 +104,9 @@ def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, sa
 
 def _folder(run_dir: Path, text: str, config: FlagshipConfig) -> RunFolder:
     if not run_dir.exists():
-        return RunFolder.create(run_dir, text, {"version": config.version, "seed": config.seed, "method": "flagship"})
+        return RunFolder.create(
+            run_dir, text, {"version": config.version, "seed": config.seed, "recipe": "distilled_b3"}
+        )
     folder = RunFolder.open(run_dir)
     if folder.config_toml != text:
         raise ValueError(f"{run_dir} was begun with another configuration; name another folder.")
@@ -116,8 +117,10 @@ def _folder(run_dir: Path, text: str, config: FlagshipConfig) -> RunFolder:
 def new_network(config: FlagshipConfig) -> HeadedNetwork:
     """Return a network with new weights, its seed the configuration's."""
     torch.manual_seed(config.seed)
-    options = architecture(ARCHITECTURE).config(config.backbone, image_size=config.mel.network_shape, regresses=True)
-    network = create_model(ARCHITECTURE, options)
+    options = architecture(config.architecture).config(
+        config.backbone, image_size=config.mel.network_shape, regresses=True
+    )
+    network = create_model(config.architecture, options)
     # What this recipe works on: a backbone whose pooled features a head judges.
     assert isinstance(network, HeadedNetwork)
     prepare_from_scratch(network)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import tomli_w
@@ -26,11 +25,7 @@ from training.recipes.distilled_b3.recipe import (
     timbres_of,
     write_splits,
 )
-
-if TYPE_CHECKING:
-    from training.recipes.registry import RetrainJob
-
-Say = Callable[[str], None]
+from training.recipes.jobs import RetrainJob, Say
 
 
 def refit(job: RetrainJob, say: Say) -> None:
@@ -55,9 +50,10 @@ def _retrain(job: RetrainJob, say: Say, *, keep_backbone: bool) -> None:
     started = time.monotonic()
     network, card = checkpoint.load(job.live_weights)
     config = _config(job, card)
-    config_toml = tomli_w.dumps({"method": "flagship", **asdict(config)})
+    if not isinstance(network, HeadedNetwork):
+        raise RetrainRefused(f"The live model is a {card.architecture}, which has no head on a backbone to fit anew.")
+    config_toml = tomli_w.dumps({"recipe": "distilled_b3", **asdict(config)})
     folder = RunFolder.create(job.run_dir, config_toml, {"version": job.version, "seed": config.seed})
-    assert isinstance(network, HeadedNetwork)
     public = load_clips(config.datasets, job.data_root, job.work_dir)
     clips = [*public, *job.own_clips]
     material = gather(

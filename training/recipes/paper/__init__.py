@@ -5,5 +5,5 @@ each, all scored on the held-out tenth. Then the same with no artist on two side
 
 config -> plan (clips and folds) -> protocol (training.fit.cross_validation, once per protocol)
 
-Source: Cazzaniga et al., sections 4 and 5. What the paper leaves open is chosen in training/configs/paper.toml.
+Source: Cazzaniga et al., sections 4 and 5. What the paper leaves open is chosen in training/recipes/paper.toml.
 """

@@ -89,7 +89,7 @@ def config_from(raw: dict[str, Any]) -> PaperConfig:
     Raises:
         PaperError: A key is missing, unknown, or has a value that makes no sense; the message names it.
     """
-    values = {key: value for key, value in raw.items() if key != "method"}
+    values = {key: value for key, value in raw.items() if key not in ("recipe", "method")}
     try:
         training = dict(values.pop("training", {}))
         change = {**asdict(AugmentConfig.off()), **training.pop("augment", {})}

@@ -5,7 +5,7 @@ import pytest
 
 from training.recipes.distilled_b3.config import config_of, read_config
 
-SHIPPED = Path(__file__).resolve().parents[4] / "training" / "configs" / "flagship.toml"
+SHIPPED = Path(__file__).resolve().parents[4] / "training" / "recipes" / "distilled_b3.toml"
 
 
 def test_the_shipped_configuration_reads_and_hears_the_whole_window_at_last() -> None:

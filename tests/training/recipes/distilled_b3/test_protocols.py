@@ -17,7 +17,7 @@ from training.recipes.distilled_b3.protocols import folds_of, judge_protocols
 from training.recipes.distilled_b3.retraining import with_own
 from training.recipes.distilled_b3.spectra import Spectra
 
-SHIPPED = Path(__file__).resolve().parents[4] / "training" / "configs" / "flagship.toml"
+SHIPPED = Path(__file__).resolve().parents[4] / "training" / "recipes" / "distilled_b3.toml"
 
 
 def clip(i: int, dataset: str, quadrant: Quadrant, artist: str, point: tuple[float, float] | None = None) -> Clip:

@@ -18,7 +18,7 @@ from training.fit.run_folder import RunError
 from training.recipes.distilled_b3.evaluation import evaluate
 from training.recipes.distilled_b3.recipe import run
 from training.recipes.distilled_b3.retraining import refit
-from training.recipes.registry import RetrainJob
+from training.recipes.jobs import RetrainJob
 
 CONFIG = """\
 method = "flagship"
