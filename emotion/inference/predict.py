@@ -104,7 +104,7 @@ class Predictor:
         self,
         sources: Sequence[_Source],
         *,
-        local: Callable[[_Source], AbstractContextManager[Path]] = nullcontext,
+        local: Callable[[_Source], AbstractContextManager[Path]] = nullcontext,  # type: ignore[assignment]
         workers: int = 2,
     ) -> Iterator[Prediction | AudioUnreadableError]:
         """Predict files in batches, in order.

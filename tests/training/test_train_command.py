@@ -176,7 +176,7 @@ def test_an_audio_file_that_is_nothing_stops_the_run_before_training(place: Path
 
 def test_a_run_of_the_release_before_names_its_method(place: Path, tmp_path: Path) -> None:
     old = {**{key: value for key, value in SMALL.items() if key != "recipe"}, "method": "paper"}
-    (tmp_path / "old.toml").write_text(to_toml(old))
+    (tmp_path / "old.toml").write_text(tomli_w.dumps(old))
     said = train(place, "--dry-run", config=str(tmp_path / "old.toml"))
     assert "4qaed: 24 clips" in said
     assert recipe_of('method = "flagship"') == "distilled_b3"

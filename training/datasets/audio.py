@@ -10,7 +10,6 @@ import av
 import soundfile
 
 from emotion.exceptions import AudioUnreadableError
-from training.datasets.base import Clip
 
 SUFFIXES = (".mp3", ".opus", ".wav", ".flac", ".ogg", ".m4a")
 
@@ -40,15 +39,16 @@ def duration_s(path: Path) -> float:
             raise AudioUnreadableError("not_decodable", f"{path} could not be decoded: {error}.") from error
 
 
-def audio_problems(clips: Iterable[Clip], seen: Callable[[Path], None]) -> list[str]:
+def audio_problems(files: Iterable[tuple[str, Path]], seen: Callable[[Path], None]) -> list[str]:
     """Return one sentence for each file that is missing, empty, or has no header of some length.
 
     Args:
-        clips: Several may share a file, which is then opened once.
+        files: Of each clip, its id and its file; several may share one, which is then opened once.
         seen: Called with each file after its check.
     """
-    users = Counter(clip.audio for clip in clips)
-    first = {clip.audio: clip.id for clip in reversed(list(clips))}
+    known = list(files)
+    users = Counter(path for _, path in known)
+    first = {path: clip for clip, path in reversed(known)}
     problems = []
     for path, n_clips in users.items():
         problem = audio_problem(path)

@@ -165,7 +165,7 @@ class Dataset:
                 self.render(root / self.folder, work_dir)
             except DatasetError as error:
                 problems += error.problems
-        return problems + audio_problems(reading.clips, seen)
+        return problems + audio_problems([(clip.id, clip.audio) for clip in reading.clips], seen)
 
     def is_trainable(self, root: Path, work_dir: Path) -> bool:
         """Return whether all four quadrants are labelled here and nine in ten clips have, or can get, their audio."""
