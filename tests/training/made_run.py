@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.predict import softmax
 from emotion.inference.quadrants import Quadrant
+from training.data.folds import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 
 # Clips, artists, and whether valence and arousal are rated.
@@ -86,21 +86,17 @@ def made_run(folder: Path, protocols: Sequence[str] = PROTOCOLS, seed: int = 0) 
     predictions = made_predictions(protocols, seed)
     predictions.save(folder / "predictions.npz")
     ids = sorted(set(predictions.clip.tolist()))
-    (folder / "splits.json").write_text(json.dumps(_splits(ids)))
+    _folds(predictions, ids).save(folder / "splits.json")
     (folder / "run.json").write_text(json.dumps(_facts(ids, seed)))
     (folder / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in _history(seed)))
     return folder
 
 
-def _splits(ids: list[str]) -> dict[str, object]:
-    folds = [
-        {
-            "train": [clip for i, clip in enumerate(ids) if i % 10 > 2],
-            "validation": [clip for i, clip in enumerate(ids) if i % 10 == 2],
-            "test": [clip for i, clip in enumerate(ids) if i % 10 < 2],
-        }
-    ]
-    return {"protocol": "held_out", "folds": folds, "sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest()}
+def _folds(predictions: Predictions, ids: list[str]) -> Folds:
+    tested = sorted(set(predictions.clip[predictions.protocol == Protocol.HELD_OUT].tolist()))
+    others = [f"{clip}b" for clip in ids]
+    train, validation = [clip for i, clip in enumerate(others) if i % 8], others[::8]
+    return Folds(Protocol.HELD_OUT, (Fold(tuple(train), tuple(validation), tuple(tested)),))
 
 
 def _facts(ids: list[str], seed: int) -> dict[str, object]:

@@ -1,16 +1,22 @@
-"""The exact lists of who trains, validates and tests, as a run saves them. Pure."""
+"""The exact lists of who trains, validates and tests, as a run saves them; `training.data.splits` deals them. Pure."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from catalog.core.files import digest, write_atomic
 from training.datasets.base import Clip
 from training.exceptions import TrainingError
+
+PARTS = ("train", "validation", "test")
 
 
 class SplitError(TrainingError):
@@ -19,22 +25,22 @@ class SplitError(TrainingError):
     code = "split_impossible"
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Clip positions of each part; no artist is in two of them."""
+class Protocol(StrEnum):
+    """How clips are dealt, as files and tables name it; the first that a run has is what it is judged by."""
 
-    train: tuple[int, ...]
-    validation: tuple[int, ...]
-    test: tuple[int, ...]
+    HELD_OUT = "held_out"
+    ARTIST_GROUPED = "artist_grouped"
+    PAPER = "paper"
+    STRATIFIED = "stratified"
+    LEAVE_ONE_SOURCE_OUT = "leave_one_source_out"
 
-    def fingerprint(self, clips: Sequence[Clip]) -> str:
-        """Return a hash of the exact ids of the three parts."""
-        parts = ["\n".join(clips[i].id for i in part) for part in (self.train, self.validation, self.test)]
-        return digest("\n\n".join(parts).encode())
 
-    def fold(self, clips: Sequence[Clip]) -> Fold:
-        """Return the same parts by id."""
-        return Fold(*(tuple(clips[i].id for i in part) for part in (self.train, self.validation, self.test)))
+class Rows(NamedTuple):
+    """Positions of the clips of each part of a fold."""
+
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +51,30 @@ class Fold:
     validation: tuple[str, ...]
     test: tuple[str, ...]
 
-    def split(self, places: Mapping[str, int]) -> Split:
+    def rows(self, places: Mapping[str, int]) -> Rows:
         """Return the same parts by position.
 
         Raises:
             SplitError: A clip of this fold has no place.
         """
-        missing = [i for part in (self.train, self.validation, self.test) for i in part if i not in places]
+        missing = [i for part in astuple(self) for i in part if i not in places]
         if missing:
             raise SplitError(
                 f"A fold names {len(missing)} clips that are not here, such as {missing[0]}: these are not the "
                 "datasets that were split."
             )
-        return Split(*(tuple(places[i] for i in part) for part in (self.train, self.validation, self.test)))
+        return Rows(*(np.array([places[i] for i in part], np.int64) for part in astuple(self)))
+
+    def fingerprint(self) -> str:
+        """Return the hash of the ids alone, which runs before 0.2.0 saved of their held-out fold."""
+        return hashlib.sha256("\n\n".join("\n".join(part) for part in astuple(self)).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Folds:
-    """Every fold of a protocol, as exact lists of ids.
+    """Every fold of a protocol, as exact lists of ids; the position is the number in `Predictions.fold`."""
 
-    Attributes:
-        protocol: "held_out", "artist_grouped", "stratified", "leave_one_source_out", "published" or "paper".
-        folds: In order; the position is the number in `Predictions.fold`.
-    """
-
-    protocol: str
+    protocol: Protocol
     folds: tuple[Fold, ...]
 
     @property
@@ -77,14 +82,18 @@ class Folds:
         """Hash of the protocol and of every id in its place."""
         return digest(json.dumps([self.protocol, [asdict(fold) for fold in self.folds]]).encode())
 
-    def splits(self, clips: Sequence[Clip]) -> list[Split]:
+    def is_named(self, sha256: str) -> bool:
+        """Return whether a hash is of these folds, in today's form or in that of runs before 0.2.0."""
+        return sha256 == self.sha256 or (len(self.folds) == 1 and sha256 == self.folds[0].fingerprint())
+
+    def rows(self, clips: Sequence[Clip]) -> list[Rows]:
         """Return the folds as positions in `clips`.
 
         Raises:
             SplitError: A clip of a fold is not there, or two clips share an id.
         """
         places = places_of(clips)
-        return [fold.split(places) for fold in self.folds]
+        return [fold.rows(places) for fold in self.folds]
 
     def to_json(self) -> dict[str, Any]:
         """Return protocol, folds and hash as a plain dictionary."""
@@ -95,17 +104,16 @@ class Folds:
         """Read what `to_json` gave.
 
         Raises:
-            SplitError: A part is missing, or the hash does not fit the lists.
+            SplitError: A part is missing, the protocol is unknown, or the hash does not fit the lists.
         """
         try:
-            parts = [(fold["train"], fold["validation"], fold["test"]) for fold in content["folds"]]
-            folds = cls(str(content["protocol"]), tuple(Fold(*map(tuple, part)) for part in parts))
-            stated = content["sha256"]
-        except (KeyError, TypeError) as error:
+            folds = tuple(Fold(*(tuple(fold[part]) for part in PARTS)) for fold in content["folds"])
+            found, stated = cls(Protocol(content["protocol"]), folds), content["sha256"]
+        except (KeyError, TypeError, ValueError) as error:
             raise SplitError(f"This is not a list of folds: {error}.") from error
-        if stated != folds.sha256:
+        if not found.is_named(stated):
             raise SplitError(f"The folds were changed after they were saved: their hash is no longer {stated}.")
-        return folds
+        return found
 
     def save(self, path: Path) -> None:
         """Write the folds as JSON; the file appears whole or not at all."""
@@ -116,13 +124,14 @@ class Folds:
         """Read what `save` wrote.
 
         Raises:
-            SplitError: It is not a list of folds, or was changed.
+            SplitError: It is not a list of folds, or was changed; the message names the file.
         """
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
             raise SplitError(f"{path} is not a list of folds: {error}.") from error
-        return cls.from_json(content)
+        except SplitError as error:
+            raise SplitError(f"{path}: {error}") from error
 
 
 def places_of(clips: Sequence[Clip]) -> dict[str, int]:

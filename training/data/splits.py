@@ -1,8 +1,13 @@
-"""Who trains, who validates, who tests: the paper's protocol, folds grouped by artist, whole sources left out. Pure."""
+"""Deal clips into those that train, validate and test: the one place where folds are made. Pure.
+
+Clips of one artist, one song or one recording (a near-duplicate under another name) are linked, through one another as
+well, and stay on one side. Only the literature's own protocols let artists cross.
+"""
 
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
@@ -13,64 +18,58 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from emotion.inference.quadrants import Quadrant
 from training.data.folds import (
+    PARTS,
     Fold,
     Folds,
-    Split,
+    Protocol,
     SplitError,
     places_of,
 )
 from training.datasets.base import Clip
 
-__all__ = [
-    "Fold",
-    "Folds",
-    "Split",
-    "SplitError",
-    "artist_grouped_folds",
-    "artist_grouped_split",
-    "leave_one_source_out",
-    "linked_groups",
-    "paper_folds",
-    "published_folds",
-    "stratified_folds",
-]
-
-N_FOLDS = 10
+HELD_OUT_FOLDS = 10
 TEST_FOLDS = (0, 1)
 VALIDATION_FOLDS = (2,)
+# Of what a fold does not test, one in so many parts is validated on.
+VALIDATION_PARTS = 10
 PUBLISHED_TEST = ("val", "test")
 
 Labels = Sequence[int] | NDArray[np.int64]
 
 
-def artist_grouped_split(clips: Sequence[Clip], *, seed: int) -> Split:
-    """Hold out two of ten artist-grouped folds for the test and one for validation.
+def artist_grouped_split(clips: Sequence[Clip], *, seed: int, duplicates: Labels | None = None) -> Folds:
+    """Hold out two of ten grouped folds for the test and one for validation.
 
     Folds are stratified by dataset and quadrant. Where a dataset publishes a split, its `val` part is the test and
-    only its `train` part is trained and validated on.
+    only its `train` part is trained and validated on. Clips without a published part follow those that they are linked
+    with; training clips that are linked with a published test are in no part.
 
     Args:
         clips: All clips, of every dataset.
         seed: Of the fold assignment.
+        duplicates: As in `linked_groups`.
+
+    Raises:
+        SplitError: Two clips share an id.
     """
-    strata = [f"{clip.dataset} {clip.quadrant}" for clip in clips]
-    artists = [clip.artist for clip in clips]
-    folds = np.zeros(len(clips), int)
-    splitter = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-    for fold, (_, members) in enumerate(splitter.split(strata, strata, artists)):
-        folds[members] = fold
-    train: list[int] = []
-    validation: list[int] = []
-    test: list[int] = []
-    for i, clip in enumerate(clips):
-        in_test = clip.split in PUBLISHED_TEST if clip.split else folds[i] in TEST_FOLDS
-        part = test if in_test else validation if folds[i] in VALIDATION_FOLDS else train
-        part.append(i)
-    return Split(tuple(train), tuple(validation), tuple(test))
+    places_of(clips)
+    groups = linked_groups(clips, duplicates)
+    numbers = _deal(clips, range(len(clips)), groups, HELD_OUT_FOLDS, seed)
+    for_training, for_test = (
+        np.isin(groups, groups[[clip.split in parts for clip in clips]]) for parts in (("train",), PUBLISHED_TEST)
+    )
+    tested = for_test | (~for_training & np.isin(numbers, TEST_FOLDS))
+    test = {i for i in np.flatnonzero(tested).tolist() if clips[i].split != "train"}
+    rest = _unlinked(groups, test)
+    validation = {i for i in rest if numbers[i] in VALIDATION_FOLDS}
+    fold = _fold(clips, [i for i in rest if i not in validation], validation, test)
+    return Folds(Protocol.HELD_OUT, (fold,))
 
 
 def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> NDArray[np.int64]:
     """Return `(n,)` labels, equal for clips that must stay on one side: of one artist, one song or one recording.
+
+    Labels are numbered by the first artist's name in each group, so that they do not depend on the order of the clips.
 
     Args:
         clips: Of any datasets; an artist is the same one in all of them.
@@ -87,7 +86,12 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
     ends = [nodes[name] for row in names for name in row]
     size = len(clips) + len(nodes)
     graph = coo_matrix((np.ones(len(ends)), (np.repeat(np.arange(len(clips)), 3), ends)), shape=(size, size))
-    return connected_components(graph, directed=False)[1][: len(clips)].astype(np.int64)
+    labels = connected_components(graph, directed=False)[1][: len(clips)]
+    first: dict[int, str] = {}
+    for label, clip in zip(labels.tolist(), clips, strict=True):
+        first[label] = min(clip.artist, first.get(label, clip.artist))
+    rank = {label: i for i, label in enumerate(sorted(first, key=lambda label: first[label]))}
+    return np.array([rank[label] for label in labels.tolist()], np.int64)
 
 
 def stratified_folds(
@@ -95,7 +99,6 @@ def stratified_folds(
     *,
     seed: int,
     n_folds: int = 5,
-    validation_share: float = 0.1,
     duplicates: Labels | None = None,
 ) -> Folds:
     """Deal clips into folds by source and quadrant alone: the literature's protocol, in which artists leak.
@@ -104,19 +107,17 @@ def stratified_folds(
         clips: All clips, of every dataset.
         seed: Of the deal.
         n_folds: Each is the test once.
-        validation_share: Of what is not tested.
         duplicates: As in `linked_groups`; the only clips that are kept together.
 
     Raises:
         SplitError: A dataset has fewer clips of a class than there are folds, or two clips share an id.
     """
-    dealt = list(range(len(clips)))
     groups = _recordings(clips, duplicates)
     folds = [
-        _with_validation(clips, rest, test, groups, seed, validation_share)
-        for rest, test in _rounds(clips, dealt, groups, n_folds, seed)
+        _with_validation(clips, rest, test, groups, seed)
+        for rest, test in _rounds(clips, range(len(clips)), groups, n_folds, seed)
     ]
-    return _checked("stratified", folds, clips, cells=("train", "test"))
+    return _checked(Protocol.STRATIFIED, folds, clips, cells=("train", "test"))
 
 
 def artist_grouped_folds(
@@ -124,9 +125,7 @@ def artist_grouped_folds(
     *,
     seed: int,
     n_folds: int = 5,
-    validation_share: float = 0.1,
     duplicates: Labels | None = None,
-    published: bool = False,
 ) -> Folds:
     """Deal clips into folds so that no artist, song or recording is on two sides of one.
 
@@ -134,26 +133,18 @@ def artist_grouped_folds(
         clips: All clips, of every dataset.
         seed: Of the deal.
         n_folds: Each is the test once.
-        validation_share: Of what is not tested, grouped likewise.
         duplicates: As in `linked_groups`.
-        published: Keep the splits that datasets publish: their test clips are tested in every fold, their training
-            clips in none.
 
     Raises:
         SplitError: A dataset has a class by fewer artists than there are folds, a fold lacks a class, or two clips
             share an id.
     """
     groups = linked_groups(clips, duplicates)
-    kept = {i for i, clip in enumerate(clips) if published and clip.split}
-    always_tested = {i for i in kept if clips[i].split in PUBLISHED_TEST}
-    dealt = [i for i in range(len(clips)) if i not in kept]
-    folds = []
-    for rest, test in _rounds(clips, dealt, groups, n_folds, seed):
-        tested = test | always_tested
-        known = {int(groups[i]) for i in tested}
-        unknown = [i for i in sorted({*rest, *(kept - always_tested)}) if int(groups[i]) not in known]
-        folds.append(_with_validation(clips, unknown, tested, groups, seed, validation_share))
-    return _checked("artist_grouped", folds, clips, cells=("train", "test"))
+    folds = [
+        _with_validation(clips, rest, test, groups, seed)
+        for rest, test in _rounds(clips, range(len(clips)), groups, n_folds, seed)
+    ]
+    return _checked(Protocol.ARTIST_GROUPED, folds, clips, cells=("train", "test"))
 
 
 def paper_folds(
@@ -192,31 +183,11 @@ def paper_folds(
         test = _balanced_sample(clips, groups, test_share, by_genre, seed)
     rest = [i for i in everyone if i not in test]
     folds = [_fold(clips, train, part, test) for train, part in _rounds(clips, rest, groups, n_folds, seed)]
-    name = "artist_grouped" if grouped else "paper"
+    name = Protocol.ARTIST_GROUPED if grouped else Protocol.PAPER
     return _checked(name, folds, clips, cells=("train", "validation", "test"))
 
 
-def published_folds(
-    clips: Sequence[Clip], *, seed: int, validation_share: float = 0.1, duplicates: Labels | None = None
-) -> Folds:
-    """Return the one fold that datasets publish: tested on their `val` or `test`, validated within their `train`.
-
-    Clips without a published part are left out.
-
-    Raises:
-        SplitError: No dataset publishes both parts, a part lacks a class, or two clips share an id.
-    """
-    test = {i for i, clip in enumerate(clips) if clip.split in PUBLISHED_TEST}
-    rest = [i for i, clip in enumerate(clips) if clip.split == "train"]
-    if not test or not rest:
-        raise SplitError("None of these datasets publishes a split; choose other folds.")
-    fold = _with_validation(clips, rest, test, linked_groups(clips, duplicates), seed, validation_share)
-    return _checked("published", [fold], clips)
-
-
-def leave_one_source_out(
-    clips: Sequence[Clip], *, seed: int, validation_share: float = 0.1, duplicates: Labels | None = None
-) -> Folds:
+def leave_one_source_out(clips: Sequence[Clip], *, seed: int, duplicates: Labels | None = None) -> Folds:
     """Return a fold per dataset, in order of appearance, in which all of it is tested and none of it trained on.
 
     Clips of other datasets that share an artist or a recording with the tested one are in no part of that fold.
@@ -231,10 +202,12 @@ def leave_one_source_out(
     folds = []
     for source in sources:
         test = {i for i, clip in enumerate(clips) if clip.dataset == source}
-        known = {int(groups[i]) for i in test}
-        rest = [i for i in range(len(clips)) if int(groups[i]) not in known]
-        folds.append(_with_validation(clips, rest, test, groups, seed, validation_share))
-    return _checked("leave_one_source_out", folds, clips)
+        folds.append(_with_validation(clips, _unlinked(groups, test), test, groups, seed))
+    return _checked(Protocol.LEAVE_ONE_SOURCE_OUT, folds, clips)
+
+
+def _unlinked(groups: NDArray[np.int64], test: set[int]) -> list[int]:
+    return np.flatnonzero(~np.isin(groups, groups[sorted(test)])).tolist()
 
 
 def _recordings(clips: Sequence[Clip], duplicates: Labels | None) -> NDArray[np.int64]:
@@ -316,24 +289,27 @@ def _balanced_sample(
 
 
 def _with_validation(
-    clips: Sequence[Clip], rest: Sequence[int], test: set[int], groups: NDArray[np.int64], seed: int, share: float
+    clips: Sequence[Clip], rest: Sequence[int], test: set[int], groups: NDArray[np.int64], seed: int
 ) -> Fold:
-    """Take a share of the rest for validation and train on what is left."""
-    numbers = _deal(clips, rest, groups, max(2, round(1 / share)), seed) if share else np.ones(len(rest))
+    """Take a tenth of the rest for validation and train on what is left."""
+    # Of a class by fewer groups than parts, the first part could get none.
+    by_class = {(clips[i].quadrant, int(groups[i])) for i in rest}
+    n_parts = max(2, min(VALIDATION_PARTS, *Counter(quadrant for quadrant, _ in by_class).values()))
+    numbers = _deal(clips, rest, groups, n_parts, seed)
     validation = {i for i, number in zip(rest, numbers, strict=True) if number == 0}
     return _fold(clips, [i for i in rest if i not in validation], validation, test)
 
 
 def _fold(clips: Sequence[Clip], train: Sequence[int], validation: set[int], test: set[int]) -> Fold:
-    return Split(tuple(train), tuple(sorted(validation)), tuple(sorted(test))).fold(clips)
+    return Fold(*(tuple(clips[i].id for i in part) for part in (train, sorted(validation), sorted(test))))
 
 
-def _checked(protocol: str, folds: Sequence[Fold], clips: Sequence[Clip], cells: Collection[str] = ()) -> Folds:
+def _checked(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[Clip], cells: Collection[str] = ()) -> Folds:
     """Return the folds, if training and validation have every class, and `cells` every class of every dataset."""
     places = places_of(clips)
     labels = [(clip.dataset, clip.quadrant) for clip in clips if clip.quadrant is not None]
     for number, fold in enumerate(folds, start=1):
-        for name in ("train", "validation", "test"):
+        for name in PARTS:
             members = [clips[places[i]] for i in getattr(fold, name)]
             found = {(clip.dataset, clip.quadrant) for clip in members}
             classes = {quadrant for _, quadrant in found}

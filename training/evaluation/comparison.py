@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from training.data.folds import Protocol
 from training.evaluation.metrics import (
     Interval,
     accuracy_of,
@@ -24,7 +25,6 @@ from training.evaluation.metrics import (
 )
 from training.evaluation.predictions import Predictions
 
-HELD_OUT = "held_out"
 # A bootstrap over fewer artists says "surely worse" far more often than it should.
 MIN_ARTISTS = 5
 _UNKNOWN: Interval = (-1.0, 1.0)
@@ -109,7 +109,7 @@ def _source_json(source: SourceComparison) -> dict[str, Any]:
     return {**rounded(asdict(source)), "is_worse": source.is_worse}
 
 
-def compare(live: Predictions, candidate: Predictions, *, protocol: str = HELD_OUT) -> Comparison:
+def compare(live: Predictions, candidate: Predictions, *, protocol: str = Protocol.HELD_OUT) -> Comparison:
     """Compare two models on the labelled clips of one protocol that both were tested on.
 
     Args:
@@ -198,7 +198,7 @@ def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> Sourc
 
 
 def protocol_gap(
-    predictions: Predictions, *, grouped: str = "artist_grouped", stratified: str = "stratified"
+    predictions: Predictions, *, grouped: str = Protocol.ARTIST_GROUPED, stratified: str = Protocol.STRATIFIED
 ) -> Comparison:
     """Compare folds that keep artists together ("live") with folds that do not ("candidate"), on the same clips.
 
@@ -306,7 +306,7 @@ class SystemComparison:
 
 
 def compare_systems(
-    reference: Predictions, others: Mapping[str, Predictions], *, protocol: str = HELD_OUT
+    reference: Predictions, others: Mapping[str, Predictions], *, protocol: str = Protocol.HELD_OUT
 ) -> list[SystemComparison]:
     """Compare several systems with one, each on the clips it shares with it, by the labels that the reference has.
 

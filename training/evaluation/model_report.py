@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training.data.folds import Protocol
 from training.exceptions import ModelFileError
 
-# Of these the first that a run has is what it is judged by.
-PROTOCOLS = ("held_out", "artist_grouped", "paper", "stratified", "leave_one_source_out")
 _CURVES = ("loss", "validation_loss", "validation_accuracy")
 _RUN_FACTS = ("seed", "commit", "started", "ended", "wall_s", "data_fingerprint", "datasets")
 
@@ -56,7 +55,7 @@ def _scores(path: Path) -> dict[str, Any]:
     everything = Predictions.load(path)
     labelled = everything.where(everything.truth >= 0)
     found = set(labelled.protocol.tolist())
-    protocol = next((name for name in PROTOCOLS if name in found), "")
+    protocol = next((name for name in Protocol if name in found), "")
     if not protocol:
         return {}
     kept = labelled.where(labelled.protocol == protocol)
@@ -75,7 +74,7 @@ def _scores_of_card(facts: dict[str, Any]) -> dict[str, Any]:
         return {}
     summed = _summed(scores)
     weighed = sum(each["n"] * each["ece"] for each in scores.values())
-    return {"protocol": PROTOCOLS[0], **summed, "ece": round(weighed / summed["n"], 4)}
+    return {"protocol": Protocol.HELD_OUT, **summed, "ece": round(weighed / summed["n"], 4)}
 
 
 def _summed(scores: dict[str, Any]) -> dict[str, Any]:

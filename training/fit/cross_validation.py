@@ -15,7 +15,7 @@ from emotion.inference.checkpoint import Card, read_card, save
 from emotion.inference.mel import MelConfig
 from emotion.inference.predict import points_of, softmax
 from emotion.zoo.networks import Network
-from training.data.folds import Folds, Split
+from training.data.folds import Folds, Rows
 from training.datasets import Clip
 from training.evaluation.metrics import (
     accuracy_of,
@@ -101,11 +101,11 @@ def cross_validate(
         training.data.folds.SplitError: The folds are not of these clips.
     """
     results = []
-    for number, split in enumerate(folds.splits(study.clips)):
+    for number, rows in enumerate(folds.rows(study.clips)):
         stem = run.path / "folds" / f"{folds.protocol}-{number}"
         if not processes.share(stem.with_suffix(".npz").exists()):
             begun = time.monotonic()
-            _train_fold(study, folds, number, split, stem, run, processes)
+            _train_fold(study, folds, number, rows, stem, run, processes)
             if processes.is_first:
                 run.worked(time.monotonic() - begun)
             processes.wait()
@@ -117,15 +117,14 @@ def cross_validate(
 
 
 def _train_fold(
-    study: Study, folds: Folds, number: int, split: Split, stem: Path, run: RunFolder, processes: Processes
+    study: Study, folds: Folds, number: int, rows: Rows, stem: Path, run: RunFolder, processes: Processes
 ) -> None:
-    rows = {name: np.array(getattr(split, name), np.int64) for name in ("train", "validation", "test")}
-    lift = None if study.peaks is None else reference_lift(study.clips, study.peaks, rows["train"])
+    lift = None if study.peaks is None else reference_lift(study.clips, study.peaks, rows.train)
     key = {"protocol": folds.protocol, "fold": number}
     job = Job(
         data=replace(study.data, lift=lift),
-        rows=rows["train"],
-        validation_rows=rows["validation"],
+        rows=rows.train,
+        validation_rows=rows.validation,
         config=study.config,
         mel=study.mel,
         seed=study.seed + number,
@@ -146,20 +145,20 @@ def _keep_fold(
     job: Job,
     network: Network,
     outcome: Outcome,
-    rows: Mapping[str, NDArray[np.int64]],
+    rows: Rows,
     key: dict[str, Any],
     stem: Path,
 ) -> None:
     """Write a fold's weights and predictions; the predictions come last, and say that the fold is finished."""
     device = job.processes.device
     truth = job.data.targets.argmax(axis=1)
-    validation = predict(network, job.data, rows["validation"], study.mel, device)[0]
-    temperature = fit_temperature(truth[rows["validation"]], validation)
+    validation = predict(network, job.data, rows.validation, study.mel, device)[0]
+    temperature = fit_temperature(truth[rows.validation], validation)
     facts = {**key, "best_epoch": outcome.best_epoch, "validation_loss": outcome.validation_loss}
-    mel = _serving_mel(study.mel, job.data.lift, rows["train"])
+    mel = _serving_mel(study.mel, job.data.lift, rows.train)
     save(network, Card(study.version, mel, network.config, temperature, "", facts), stem.with_suffix(".safetensors"))
-    said = predict(network, job.data, rows["test"], study.mel, device)
-    found = _predictions(study, rows["test"], said, temperature, key)
+    said = predict(network, job.data, rows.test, study.mel, device)
+    found = _predictions(study, rows.test, said, temperature, key)
     # From here on the fold is not gone on with, and the next one must not find its checkpoint.
     assert job.checkpoint is not None
     job.checkpoint.unlink()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.core.files import write_atomic
+from training.data.folds import Folds
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 
@@ -85,10 +86,6 @@ class RunFolder:
         """Return run.json: version, seed, datasets, split, code, packages, times."""
         return self._json(FACTS)
 
-    def splits(self) -> dict[str, Any]:
-        """Return the exact ids of every fold."""
-        return self._json(SPLITS)
-
     def metrics(self) -> dict[str, Any]:
         """Return the scores."""
         return self._json(METRICS)
@@ -113,6 +110,22 @@ class RunFolder:
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Write run.json anew."""
         write_json(self.path / FACTS, facts)
+
+    def write_folds(self, folds: Sequence[Folds]) -> None:
+        """Write the exact ids of every fold of every protocol; a run that goes on must go on with the same ones.
+
+        Raises:
+            RunError: The run was begun with other folds.
+            training.data.folds.SplitError: A file of folds was changed.
+        """
+        for number, each in enumerate(folds):
+            path = self.path / (SPLITS if number == 0 else f"splits-{each.protocol}.json")
+            if path.exists() and Folds.load(path) != each:
+                raise RunError(
+                    f"{path} holds other folds than those dealt now: the datasets, their near-duplicates or the way of "
+                    "dealing have changed since the run began, and its figures would mix the two. Begin a new run."
+                )
+            each.save(path)
 
     def write_metrics(self, metrics: dict[str, Any]) -> None:
         """Write metrics.json."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from catalog.core.wording import gettext, gettext_noop, number
 from emotion.exceptions import AudioUnreadableError, EmotionError
+from training.data.folds import Protocol
 from training.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MAX_ECE = 0.05
 MIN_SHARED_CLIPS = 40
-HELD_OUT = "held_out"
 
 _CRITERIA = {
     "serves": gettext_noop(
@@ -161,7 +161,7 @@ def _held_out(path: Path) -> Predictions | None:
         everything = Predictions.load(path)
     except (OSError, ValueError):
         return None
-    kept = everything.where((everything.protocol == HELD_OUT) & (everything.truth >= 0))
+    kept = everything.where((everything.protocol == Protocol.HELD_OUT) & (everything.truth >= 0))
     return kept if len(kept) else None
 
 

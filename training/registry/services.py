@@ -47,6 +47,7 @@ class _Source:
     weights: Path
     card: dict[str, Any]
     predictions: Path
+    splits: Path
     run: Path | None
     origin: ModelVersion.Origin
 
@@ -62,7 +63,9 @@ def model_import_run(*, folder: Path, user: User | None = None, retrained: bool 
         what = "no weights" if not found else f"{len(found)} weights files"
         raise ModelFileError(f"{folder} holds {what}: expected the folder of a finished run, with one .safetensors.")
     origin = _Origin.RETRAINED if retrained else _Origin.RUN
-    return _import(_Source(found[0], _card(found[0]), folder / "predictions.npz", folder, origin), user)
+    return _import(
+        _Source(found[0], _card(found[0]), folder / "predictions.npz", folder / "splits.json", folder, origin), user
+    )
 
 
 def model_import_weights(*, weights: Path, user: User | None = None) -> Imported:
@@ -138,7 +141,8 @@ def model_files_problem(model: ModelVersion) -> str:
 
 def _source_of_file(weights: Path, origin: ModelVersion.Origin) -> _Source:
     card = _card(weights)
-    return _Source(weights, card, weights.with_suffix(".predictions.npz"), None, origin)
+    predictions, splits = (weights.with_suffix(suffix) for suffix in (".predictions.npz", ".splits.json"))
+    return _Source(weights, card, predictions, splits, None, origin)
 
 
 def _card(weights: Path) -> dict[str, Any]:
@@ -183,15 +187,18 @@ def _import(source: _Source, user: User | None) -> Imported:
 
 
 def _brings_news(source: _Source, known: ModelVersion) -> bool:
-    """Whether predictions come with it that did not come the first time."""
-    return source.predictions.is_file() and not known.predictions.is_file()
+    """Whether predictions or ids of folds come with it that did not come the first time."""
+    return any(origin.is_file() and not target.is_file() for origin, target in _optional(source, known))
+
+
+def _optional(source: _Source, model: ModelVersion) -> list[tuple[Path, Path]]:
+    return [(source.predictions, model.predictions), (source.splits, model.weights.with_suffix(".splits.json"))]
 
 
 def _files_copy(source: _Source, model: ModelVersion) -> None:
     card = source.weights.with_suffix(".json")
     wanted = [(source.weights, model.weights), (card, model.weights.with_suffix(".json"))]
-    if source.predictions.is_file():
-        wanted.append((source.predictions, model.predictions))
+    wanted += [(origin, target) for origin, target in _optional(source, model) if origin.is_file()]
     try:
         model.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

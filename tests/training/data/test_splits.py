@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
@@ -14,21 +15,22 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from training.data import splits
-from training.data.splits import (
+from training.data.folds import (
+    PARTS,
     Fold,
     Folds,
+    Protocol,
     SplitError,
+)
+from training.data.splits import (
     artist_grouped_folds,
     artist_grouped_split,
     leave_one_source_out,
     linked_groups,
     paper_folds,
-    published_folds,
     stratified_folds,
 )
 from training.datasets import DATASETS, Clip
-
-PARTS = ("train", "validation", "test")
 
 
 def clips(n: int = 400) -> list[Clip]:
@@ -57,27 +59,46 @@ def ids(folds: Folds, part: str) -> list[set[str]]:
 
 def test_no_artist_is_in_two_parts_and_nothing_is_lost() -> None:
     made = clips()
-    split = artist_grouped_split(made, seed=1)
-    parts = [{made[i].artist for i in part} for part in (split.train, split.validation, split.test)]
+    [fold] = artist_grouped_split(made, seed=1).folds
+    by_id = {clip.id: clip for clip in made}
+    parts = [{by_id[i].artist for i in part} for part in (fold.train, fold.validation, fold.test)]
     assert not (parts[0] & parts[1])
     assert not (parts[0] & parts[2])
     assert not (parts[1] & parts[2])
-    assert sorted(split.train + split.validation + split.test) == list(range(len(made)))
-    assert 0.15 < len(split.test) / len(made) < 0.25
+    assert sorted(fold.train + fold.validation + fold.test) == sorted(by_id)
+    assert 0.15 < len(fold.test) / len(made) < 0.25
+
+
+def published(n: int = 60) -> list[Clip]:
+    return [
+        Clip(f"e/{i}", "e", str(i), f"song {i}", Path("x"), Quadrant.Q1, split="val" if i < 20 else "train")
+        for i in range(n)
+    ]
 
 
 def test_a_published_split_is_kept() -> None:
-    made = clips() + [
-        Clip(f"e/{i}", "e", str(i), f"song {i}", Path("x"), Quadrant.Q1, split="val" if i < 20 else "train")
-        for i in range(60)
-    ]
-    split = artist_grouped_split(made, seed=1)
-    assert {i for i in split.test if made[i].dataset == "e"} == set(range(400, 420))
+    [fold] = artist_grouped_split([*clips(), *published()], seed=1).folds
+    assert {i for i in fold.test if i.startswith("e/")} == {f"e/{i}" for i in range(20)}
+
+
+def test_what_is_linked_with_a_published_test_is_not_trained_on() -> None:
+    """Published splits do not know of near-duplicates, nor of clips that they leave out."""
+    made = [*clips(), *published()]
+    n = len(made)
+    made += [replace(made[-60], id="e/follows", split=""), replace(made[-1], id="e/joins", split="")]
+    duplicates = np.arange(len(made))
+    duplicates[[400, 459]] = n  # e/0, tested, and e/59, trained on
+    [fold] = artist_grouped_split(made, seed=1, duplicates=duplicates).folds
+    assert {"e/0", "e/follows", "e/joins"} <= set(fold.test)
+    assert "e/59" not in {*fold.train, *fold.validation, *fold.test}
+    assert {i for i in fold.test if i.startswith("e/")} == {f"e/{i}" for i in range(20)} | {"e/follows", "e/joins"}
+    [fold] = artist_grouped_split(made, seed=1).folds
+    assert {"e/59", "e/joins"} <= {*fold.train, *fold.validation}
 
 
 def test_the_fingerprint_names_the_exact_ids() -> None:
     made = clips()
-    one, same, other = (artist_grouped_split(made, seed=seed).fingerprint(made) for seed in (1, 1, 2))
+    one, same, other = (artist_grouped_split(made, seed=seed).folds[0].fingerprint() for seed in (1, 1, 2))
     assert one == same != other
     assert one == "4e545334f33ba3ff2b5156ba98a42d7780d1cf52e713ea5a3095dd71a0e202c3"
 
@@ -126,7 +147,12 @@ def test_stratified_folds_have_the_same_share_of_every_class_of_every_source() -
 
 @pytest.mark.parametrize(
     "protocol",
-    [artist_grouped_folds, leave_one_source_out, lambda made, **options: paper_folds(made, grouped=True, **options)],
+    [
+        artist_grouped_split,
+        artist_grouped_folds,
+        leave_one_source_out,
+        lambda made, **options: paper_folds(made, grouped=True, **options),
+    ],
 )
 def test_no_artist_and_no_recording_is_on_two_sides(protocol: Callable[..., Folds]) -> None:
     made = two_sources()
@@ -161,21 +187,6 @@ def test_leaving_a_source_out_leaves_all_of_it_out() -> None:
         assert any(clip.artist in artists for clip in made if clip.dataset != source)
         others = {clip.id for clip in made if clip.dataset != source and clip.artist not in artists}
         assert {*fold.train, *fold.validation} == others
-
-
-def test_published_parts_are_tested_in_every_fold_and_trained_on_in_none() -> None:
-    made = two_sources() + [
-        Clip(f"e/{i}", "e", str(i), f"song {i}", Path("x"), Quadrant(i % 4 + 1), split="val" if i < 20 else "train")
-        for i in range(60)
-    ]
-    published = {clip.id for clip in made if clip.split == "val"}
-    folds = artist_grouped_folds(made, seed=1, published=True)
-    for fold in folds.folds:
-        assert {i for i in fold.test if i.startswith("e/")} == published
-        assert {i for i in fold.train + fold.validation if i.startswith("e/")} == {f"e/{i}" for i in range(20, 60)}
-    [alone] = published_folds(made, seed=1).folds
-    assert set(alone.test) == published
-    assert {*alone.train, *alone.validation} == {f"e/{i}" for i in range(20, 60)}
 
 
 # --- The paper ----------------------------------------------------------------------------------------------------
@@ -234,24 +245,41 @@ def test_folds_are_saved_and_read_again(tmp_path: Path) -> None:
     assert set(content["folds"][0]) == {"train", "validation", "test"}
     assert Folds.load(tmp_path / "splits.json") == folds
     assert list(tmp_path.iterdir()) == [tmp_path / "splits.json"]
-    split = folds.splits(made)[2]
-    assert [made[i].id for i in split.test] == list(folds.folds[2].test)
+    rows = folds.rows(made)[2]
+    assert [made[i].id for i in rows.test] == list(folds.folds[2].test)
     assert folds.sha256 == artist_grouped_folds(made, seed=1).sha256 != artist_grouped_folds(made, seed=2).sha256
 
 
+def test_a_list_of_an_earlier_run_is_read_by_its_own_hash(tmp_path: Path) -> None:
+    """Until 0.2.0 the flagship wrote its held-out fold alone, with a hash of the bare ids."""
+    fold = {"train": ["a", "b"], "validation": ["c"], "test": ["d"]}
+    sha256 = hashlib.sha256(b"a\nb\n\nc\n\nd").hexdigest()
+    old = {"protocol": "held_out", "folds": [fold], "sha256": sha256}
+    (tmp_path / "splits.json").write_text(json.dumps(old))
+    folds = Folds.load(tmp_path / "splits.json")
+    assert folds == Folds(Protocol.HELD_OUT, (Fold(("a", "b"), ("c",), ("d",)),))
+    assert folds.is_named(sha256)
+    assert folds.to_json()["sha256"] == folds.sha256 != sha256
+    fold["test"] = ["e"]
+    with pytest.raises(SplitError, match="changed after they were saved"):
+        Folds.from_json(old)
+
+
 def test_changed_or_foreign_lists_are_refused(tmp_path: Path) -> None:
-    folds = Folds("held_out", (Fold(("a",), ("b",), ("c",)),))
+    folds = Folds(Protocol.HELD_OUT, (Fold(("a",), ("b",), ("c",)),))
     content = folds.to_json()
     content["folds"][0]["test"] = ["d"]
     with pytest.raises(SplitError, match="changed after they were saved"):
         Folds.from_json(content)
     with pytest.raises(SplitError, match="not a list of folds: 'folds'"):
         Folds.from_json({"protocol": "held_out"})
+    with pytest.raises(SplitError, match="'bootstrap' is not a valid Protocol"):
+        Folds.from_json({**folds.to_json(), "protocol": "bootstrap"})
     (tmp_path / "splits.json").write_text("{")
     with pytest.raises(SplitError, match=r"splits\.json is not a list of folds"):
         Folds.load(tmp_path / "splits.json")
     with pytest.raises(SplitError, match="names 3 clips that are not here, such as a:"):
-        folds.splits(clips(4))
+        folds.rows(clips(4))
 
 
 # --- What cannot be dealt -----------------------------------------------------------------------------------------
@@ -298,7 +326,6 @@ def test_a_source_without_which_a_class_is_missing_cannot_be_left_out() -> None:
     ("work", "sentence"),
     [
         (lambda made: leave_one_source_out([c for c in made if c.dataset == "a"], seed=1), "needs two .* only a"),
-        (lambda made: published_folds(made, seed=1), "publishes a split"),
         (lambda made: stratified_folds(made, seed=1, n_folds=1), "at least 2"),
         (lambda made: stratified_folds([*made, made[7]], seed=1), "Two clips are called a/7"),
     ],

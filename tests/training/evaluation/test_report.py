@@ -13,6 +13,12 @@ from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
+from training.data.folds import (
+    Fold,
+    Folds,
+    Protocol,
+    SplitError,
+)
 from training.datasets import DATASETS
 from training.evaluation.comparison import compare_systems
 from training.evaluation.metrics import score
@@ -90,6 +96,21 @@ def test_a_card_may_bring_tables_limits_and_what_was_tried() -> None:
     only_tables = page_of({"datasets": {}, "tables": told["tables"]})
     assert "## Seeds" in only_tables
     assert "Confusion" not in only_tables
+
+
+def test_a_card_names_its_folds_or_says_what_is_wrong_with_them() -> None:
+    told = facts()
+    told["folds"] = {"held_out": told["split"]["sha256"], "artist_grouped": "b" * 64}
+    page = page_of(told)
+    assert "never saw an artist" in page
+    assert (
+        f"The ids of all folds lie in the run folder (`splits*.json`); further hashes: artist grouped `{'b' * 64}`."
+        in page
+    )
+    noted = page_of({**facts(), "split": {**facts()["split"], "note": "Two pairs lie across."}})
+    assert "\nTwo pairs lie across.\n" in noted
+    assert "never saw an artist" not in noted
+    assert "further hashes" not in noted
 
 
 def test_a_table_that_is_none_is_refused() -> None:
@@ -300,6 +321,14 @@ def test_what_is_not_a_run_or_is_damaged_is_named(tmp_path: Path) -> None:
         read_run(run)
 
 
+def test_predictions_of_clips_that_the_folds_do_not_test_are_refused(tmp_path: Path) -> None:
+    run = made_run(tmp_path / "run", ("held_out",))
+    said = made_predictions(("held_out",))
+    replace(said, clip=np.char.add(said.clip, "b")).save(run / "predictions.npz")
+    with pytest.raises(SplitError, match=r"560 clips were tested .* held_out folds .* such as 4qaed/0b in fold 1"):
+        read_run(run)
+
+
 def test_a_history_that_is_still_being_written_is_read_to_its_last_whole_line(tmp_path: Path) -> None:
     run = made_run(tmp_path / "run", ("held_out",))
     whole = (run / "history.jsonl").read_text()
@@ -320,8 +349,8 @@ def test_images_and_unused_clips_come_from_the_data_where_it_is(tmp_path: Path) 
     probabilities = np.eye(4, dtype=np.float32)[truth[tested]] * np.linspace(0.4, 0.6, 8, dtype=np.float32)[:, None]
     said = replace(rows, clip=np.array([clips[i].id for i in tested]), truth=truth[tested], probabilities=probabilities)
     said.save(tmp_path / "predictions.npz")
-    fold = {"train": [clips[0].id], "validation": [], "test": said.clip.tolist()}
-    (tmp_path / "splits.json").write_text(json.dumps({"protocol": "held_out", "folds": [fold], "sha256": "x"}))
+    fold = Fold((clips[0].id,), (), tuple(said.clip.tolist()))
+    Folds(Protocol.HELD_OUT, (fold,)).save(tmp_path / "splits.json")
     run = read_run(tmp_path)
     places = {"data_root": data_root, "work_dir": tmp_path / "work"}
     images = example_images(run, MelConfig(window_s=6.0), **places)

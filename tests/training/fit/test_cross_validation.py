@@ -14,7 +14,12 @@ from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
-from training.data.folds import Fold, Folds, SplitError
+from training.data.folds import (
+    Fold,
+    Folds,
+    Protocol,
+    SplitError,
+)
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
 from training.fit.config import SupervisedConfig
@@ -50,7 +55,7 @@ def clips() -> list[Clip]:
     ]
 
 
-def two_folds(protocol: str = "paper") -> Folds:
+def two_folds(protocol: Protocol = Protocol.PAPER) -> Folds:
     ids = [clip.id for clip in clips()]
     halves = (ids[:8], ids[8:16])
     return Folds(protocol, tuple(Fold(tuple(halves[i]), tuple(halves[1 - i]), tuple(ids[16:])) for i in range(2)))
@@ -131,7 +136,7 @@ def test_a_finished_fold_is_read_and_not_trained_again(
 
 
 def test_folds_of_other_clips_are_refused(study: Study, run: RunFolder) -> None:
-    strangers = Folds("paper", (Fold(("c/1",), ("c/2",), ("c/3",)),))
+    strangers = Folds(Protocol.PAPER, (Fold(("c/1",), ("c/2",), ("c/3",)),))
     with pytest.raises(SplitError, match="c/1"):
         cross_validate(study, strangers, run, alone("cpu"), lambda _: None)
 

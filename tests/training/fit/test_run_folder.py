@@ -69,7 +69,7 @@ def test_a_folds_history_is_told_once_however_often_it_is_written(run: RunFolder
     assert json.loads(lines[-1]) == {"protocol": "paper", "fold": 1, "epoch": 2, "loss": 0.7}
 
 
-@pytest.mark.parametrize("read", [RunFolder.splits, RunFolder.metrics, RunFolder.predictions])
+@pytest.mark.parametrize("read", [RunFolder.metrics, RunFolder.predictions])
 def test_what_is_not_there_yet_is_asked_for(run: RunFolder, read: Any) -> None:
     with pytest.raises(RunError, match=f"yet; finish it with --resume {run.path}"):
         read(run)

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from emotion.models import ModelVersion
 from emotion.selectors import live_model, served_model, served_version
 from tests.training.made_models import held_out, made_run_folder, made_weights
+from training.data.folds import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError
 from training.models import ModelEvent
@@ -98,7 +99,8 @@ def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(setting
     from emotion.inference.checkpoint import shipped_weights
 
     weights = shipped_weights()
-    report = services.model_import_weights(weights=weights).model.report
+    model = services.model_import_weights(weights=weights).model
+    report = model.report
     card = json.loads(weights.with_suffix(".json").read_text())
     said = Predictions.load(weights.with_suffix(".predictions.npz"))
     assert set(said.protocol) == {"held_out"}
@@ -106,6 +108,15 @@ def test_the_shipped_model_comes_with_what_it_said_of_its_held_out_clips(setting
         name: scores["n"] for name, scores in card["facts"]["test"]["model"].items()
     }
     assert 0.5 < report["accuracy"] < 1.0
+    folds = Folds.load(model.weights.with_suffix(".splits.json"))
+    assert folds.is_named(card["facts"]["split"]["sha256"])
+    assert sorted(said.clip) == sorted(folds.folds[0].test)
+
+
+def test_ids_of_folds_are_added_to_a_model_that_came_without(live: ModelVersion, shipped: Path) -> None:
+    Folds(Protocol.HELD_OUT, (Fold(("a",), ("b",), ("c",)),)).save(shipped.with_suffix(".splits.json"))
+    assert services.model_import_weights(weights=shipped).is_new is False
+    assert live.weights.with_suffix(".splits.json").read_bytes() == shipped.with_suffix(".splits.json").read_bytes()
 
 
 def test_another_file_of_the_same_version_is_refused(live: ModelVersion, tmp_path: Path) -> None:

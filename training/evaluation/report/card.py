@@ -87,11 +87,13 @@ def _data(datasets: Mapping[str, Mapping[str, Any]]) -> str:
 def _scores(facts: Mapping[str, Any]) -> str:
     split, teacher = facts["split"], facts["test"].get("teacher")
     alone = "" if facts.get("tables") else " One seed, one split."
+    # A split with a note is one of which this is not wholly true.
+    unseen = "" if split.get("note") else " Training never saw an artist of the test."
     sizes = ", ".join(f"{n} {name}" for name, n in split.get("sizes", {}).items())
     lines = [
         "## Scores",
-        f"Split: {split['protocol']}. Training never saw an artist of the test.{f' Clips: {sizes}.' if sizes else ''}\n"
-        f"SHA-256 of the exact ids `{split['sha256']}`.\n"
+        f"Split: {split['protocol']}.{unseen}{f' Clips: {sizes}.' if sizes else ''}\n"
+        f"SHA-256 of the exact ids `{split['sha256']}`.\n{_folds(facts)}"
         "The floor is the best that a constant can do on the same clips; intervals are a bootstrap over artists."
         f"{alone}\nMeasured from audio files through the serving code (`manage.py evaluate`).",
         scores_table(facts["test"]["model"]),
@@ -100,6 +102,15 @@ def _scores(facts: Mapping[str, Any]) -> str:
         what = "a support vector machine on features of two public tagging networks"
         lines += [f"The teacher it learned from ({what}), on the same clips:", scores_table(teacher)]
     return "\n\n".join(lines)
+
+
+def _folds(facts: Mapping[str, Any]) -> str:
+    """Return where the ids of all folds are, or what is known of folds whose ids were not saved."""
+    lines = [split["note"]] if (split := facts["split"]).get("note") else []
+    if further := {name: sha256 for name, sha256 in facts.get("folds", {}).items() if sha256 != split["sha256"]}:
+        names = ", ".join(f"{name.replace('_', ' ')} `{sha256}`" for name, sha256 in further.items())
+        lines.append(f"The ids of all folds lie in the run folder (`splits*.json`); further hashes: {names}.")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _table(table: Table) -> str:

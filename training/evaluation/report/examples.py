@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,8 @@ def _images(chosen: dict[Quadrant, str], audio: dict[str, Path], config: MelConf
 def all_labels(run: Run, *, data_root: Path, work_dir: Path) -> list[Label]:
     """Return the labels of all clips of the run's datasets that are here, and whether the run used them."""
     labels = {label.clip: label for label in labels_of(run.predictions)}
-    folds = [fold for split in run.splits.values() for fold in split.get("folds", ())]
-    used = {clip for fold in folds for part in ("train", "validation", "test") for clip in fold.get(part, ())}
+    folds = [fold for split in run.splits.values() for fold in split.folds]
+    used = {clip for fold in folds for part in astuple(fold) for clip in part}
     for dataset in dict.fromkeys([*run.facts.get("datasets", ()), *(label.dataset for label in labels.values())]):
         for clip in _clips(dataset, data_root, work_dir):
             valence, arousal = (np.nan if value is None else value for value in (clip.valence, clip.arousal))

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
+from training.data.folds import Protocol
 from training.evaluation.comparison import SystemComparison, folds_of, of_protocol
 from training.evaluation.dataset_probe import Probe, probe_run
 from training.evaluation.metrics import confusion_of
@@ -26,7 +27,6 @@ from training.evaluation.report.run import (
     labels_of,
 )
 from training.evaluation.report.scores import (
-    LEAVE_ONE_OUT,
     PROTOCOLS,
     all_scores,
     main_protocol,
@@ -175,7 +175,7 @@ def _protocol(predictions: Predictions, protocol: str) -> _Section:
     first = protocol == main_protocol(predictions)
     title, note = PROTOCOLS.get(protocol, (protocol_title(protocol), ""))
     scores = all_scores(predictions, protocol)
-    several = protocol != LEAVE_ONE_OUT and len(folds_of(of_protocol(predictions, protocol))) > 1
+    several = protocol != Protocol.LEAVE_ONE_SOURCE_OUT and len(folds_of(of_protocol(predictions, protocol))) > 1
     folds = [_table(lambda: tables.fold_table(predictions, protocol))] if several else []
     said = (
         "Where the model puts the clips, coloured by their label: a clip of another colour in a quadrant is an error."
@@ -305,7 +305,7 @@ def _told(metrics: Mapping[str, Any]) -> list[_Section]:
 def _repeat(run: Run) -> _Section:
     facts = {key: value for key, value in run.facts.items() if key != "datasets"}
     for protocol, split in run.splits.items():
-        facts[f"split {protocol}".strip()] = f"{len(split.get('folds', ()))} folds, SHA-256 {split.get('sha256', '?')}"
+        facts[f"split {protocol}"] = f"{len(split.folds)} folds, SHA-256 {split.sha256}"
     if not facts:
         return _Section("repeat", "How to repeat it", ['<p class="absent">This run has no run.json.</p>'])
     items = "".join(

@@ -10,6 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from training.data.folds import (
+    PARTS,
+    Folds,
+    Protocol,
+    SplitError,
+)
 from training.evaluation.predictions import Predictions
 
 
@@ -53,7 +59,7 @@ class Run:
     folder: Path
     facts: dict[str, Any]
     metrics: dict[str, Any]
-    splits: dict[str, dict[str, Any]]
+    splits: dict[Protocol, Folds]
     history: list[dict[str, Any]]
     predictions: Predictions
     teacher: Predictions | None
@@ -71,11 +77,10 @@ class Run:
             found.setdefault(f"{name}, fold {int(line.get('fold', 0)) + 1}", []).append(line)
         return found
 
-    def parts(self, protocol: str | None = None) -> dict[str, str]:
-        """Return "train", "validation" or "test" of each clip in the first fold of a split (of the first split)."""
-        chosen = self.splits.get(protocol) if protocol else next(iter(self.splits.values()), None)
-        folds = (chosen or {}).get("folds") or [{}]
-        return {clip: part for part in ("train", "validation", "test") for clip in folds[0].get(part, ())}
+    def parts(self) -> dict[str, str]:
+        """Return "train", "validation" or "test" of each clip in the first fold of the first split."""
+        first = [split.folds[0] for split in self.splits.values()][:1]
+        return {clip: part for fold in first for part in PARTS for clip in getattr(fold, part)}
 
 
 def read_run(folder: Path) -> Run:
@@ -83,19 +88,35 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         ValueError: It is not one, or one of its files is damaged; the message names the file.
+        training.data.folds.SplitError: A list of folds was changed, or does not name the clips that were tested.
     """
     if not (folder / "run.json").is_file() and not (folder / "predictions.npz").is_file():
         raise ValueError(f"{folder} is not a run folder: it holds neither run.json nor predictions.npz.")
-    splits = [_json(path) for path in sorted(folder.glob("splits*.json"))]
+    splits = [Folds.load(path) for path in sorted(folder.glob("splits*.json"), key=lambda path: path.stem)]
+    predictions = _predictions(folder / "predictions.npz")
+    for split in splits:
+        _refuse_others(split, predictions.where(predictions.protocol == split.protocol))
     return Run(
         folder=folder,
         facts=_json(folder / "run.json"),
         metrics=_json(folder / "metrics.json"),
-        splits={str(split.get("protocol", "")): split for split in splits},
+        splits={split.protocol: split for split in splits},
         history=_history(folder / "history.jsonl"),
-        predictions=_predictions(folder / "predictions.npz"),
+        predictions=predictions,
         teacher=_predictions(folder / "teacher.npz") if (folder / "teacher.npz").is_file() else None,
     )
+
+
+def _refuse_others(folds: Folds, tested: Predictions) -> None:
+    """Refuse predictions of clips that are not the test of their fold."""
+    listed = {(number, clip) for number, fold in enumerate(folds.folds) for clip in fold.test}
+    others = set(zip(tested.fold.tolist(), tested.clip.tolist(), strict=True)) - listed
+    if others:
+        number, clip = min(others)
+        raise SplitError(
+            f"{len(others)} clips were tested that the {folds.protocol} folds of this run do not test, such as {clip} "
+            f"in fold {number + 1}: predictions and folds are of two runs."
+        )
 
 
 def _json(path: Path) -> dict[str, Any]:

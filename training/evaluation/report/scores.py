@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import valence_arousal_from_probabilities
+from training.data.folds import Protocol
 from training.evaluation.comparison import folds_of, of_protocol
 from training.evaluation.metrics import (
     AxisScores,
@@ -22,23 +23,22 @@ from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import NotInRunError
 
 # What each protocol asks, in the order in which a reader should meet them.
-PROTOCOLS = {
-    "held_out": ("Held-out clips", "One network, on clips of artists that it was not trained on."),
-    "artist_grouped": (
+PROTOCOLS: dict[str, tuple[str, str]] = {
+    Protocol.HELD_OUT: ("Held-out clips", "One network, on clips of artists that it was not trained on."),
+    Protocol.ARTIST_GROUPED: (
         "Folds that keep artists together",
         "Each clip by the one model that was fitted without a label of its artist.",
     ),
-    "paper": ("The paper's protocol", "Each fold's network on the one fixed, balanced test set."),
-    "stratified": (
+    Protocol.PAPER: ("The paper's protocol", "Each fold's network on the one fixed, balanced test set."),
+    Protocol.STRATIFIED: (
         "Stratified folds",
         "Each clip by a model fitted without its label, but maybe with labels of its artist: it flatters.",
     ),
-    "leave_one_source_out": (
+    Protocol.LEAVE_ONE_SOURCE_OUT: (
         "A source left out",
         "Each source by a model that was fitted without a single label of that source.",
     ),
 }
-LEAVE_ONE_OUT = "leave_one_source_out"
 
 
 def protocols_of(predictions: Predictions) -> list[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
+from training.data.folds import Protocol
 from training.evaluation.comparison import of_protocol, protocol_gap
 from training.evaluation.dataset_probe import Probe
 from training.evaluation.metrics import class_scores, confusion_of
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import NotInRunError
 from training.evaluation.report.scores import (
-    LEAVE_ONE_OUT,
     all_scores,
     axis_scores,
     main_protocol,
@@ -29,18 +29,18 @@ def summary(predictions: Predictions, probe: Probe | None = None) -> list[str]:
     """
     protocol = main_protocol(predictions)
     found = [*_headline(predictions, protocol), _quadrants(predictions, protocol), _calibration(predictions, protocol)]
-    if LEAVE_ONE_OUT in protocols_of(predictions) and protocol != LEAVE_ONE_OUT:
+    if Protocol.LEAVE_ONE_SOURCE_OUT in protocols_of(predictions) and protocol != Protocol.LEAVE_ONE_SOURCE_OUT:
         found.append(_unseen(predictions))
     found += [*_gap(predictions), *_plane(predictions, protocol), *([_source(probe)] if probe else [])]
     return found
 
 
-_WHO = {
-    "held_out": "Tested on {n} clips of artists that it was not trained on",
-    "artist_grouped": "Tested on {n} clips in folds, each by a model fitted without its artist",
-    "paper": "Tested by the paper's protocol, {n} answers of all folds on the fixed test set",
-    "stratified": "Tested on {n} clips in folds that may share artists",
-    LEAVE_ONE_OUT: "Tested on {n} clips, each by a model fitted without a label of its source",
+_WHO: dict[str, str] = {
+    Protocol.HELD_OUT: "Tested on {n} clips of artists that it was not trained on",
+    Protocol.ARTIST_GROUPED: "Tested on {n} clips in folds, each by a model fitted without its artist",
+    Protocol.PAPER: "Tested by the paper's protocol, {n} answers of all folds on the fixed test set",
+    Protocol.STRATIFIED: "Tested on {n} clips in folds that may share artists",
+    Protocol.LEAVE_ONE_SOURCE_OUT: "Tested on {n} clips, each by a model fitted without a label of its source",
 }
 
 
@@ -103,7 +103,7 @@ def _calibration(predictions: Predictions, protocol: str) -> str:
 
 
 def _unseen(predictions: Predictions) -> str:
-    scores = {name: s for name, s in all_scores(predictions, LEAVE_ONE_OUT).items() if name != "all"}
+    scores = {name: s for name, s in all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT).items() if name != "all"}
     parts = ", ".join(f"{name} {s.accuracy:.2f} (floor {s.floor_accuracy:.2f})" for name, s in scores.items())
     return f"Fitted without a label of a source, its accuracy there is: {parts}."
 

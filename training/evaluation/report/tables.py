@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
+from training.data.folds import PARTS, Protocol
 from training.evaluation.comparison import (
     Comparison,
     SystemComparison,
@@ -22,7 +23,6 @@ from training.evaluation.metrics import Scores, class_scores, confusion_of
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import NotInRunError, Run, labels_of
 from training.evaluation.report.scores import (
-    LEAVE_ONE_OUT,
     PROTOCOLS,
     all_scores,
     axis_scores,
@@ -112,10 +112,10 @@ def leave_one_out_table(predictions: Predictions) -> Table:
     Raises:
         NotInRunError: The run left no source out.
     """
-    if LEAVE_ONE_OUT not in protocols_of(predictions):
+    if Protocol.LEAVE_ONE_SOURCE_OUT not in protocols_of(predictions):
         raise NotInRunError("This run left no source out.")
-    unseen = all_scores(predictions, LEAVE_ONE_OUT)
-    beside = next((name for name in protocols_of(predictions) if name != LEAVE_ONE_OUT), None)
+    unseen = all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT)
+    beside = next((name for name in protocols_of(predictions) if name != Protocol.LEAVE_ONE_SOURCE_OUT), None)
     seen = all_scores(predictions, beside) if beside else {}
     rows = tuple(
         (
@@ -269,7 +269,7 @@ def data_table(run: Run) -> Table:
     for name, facts in datasets.items():
         counts = [
             sum(part == wanted and where.get(clip, clip.split("/")[0]) == name for clip, part in parts.items())
-            for wanted in ("train", "validation", "test")
+            for wanted in PARTS
         ]
         rows.append((name, facts.get("clips"), *(counts if parts else (None,) * 3), facts.get("licence")))
     columns = ("dataset", "clips", "train", "validation", "test", "licence as stated at the source")
@@ -317,7 +317,7 @@ def run_tables(predictions: Predictions, systems: Sequence[SystemComparison] = (
     found = [
         score_rows(all_scores(predictions, protocol), protocol_title(protocol), PROTOCOLS.get(protocol, ("", ""))[1])
         for protocol in protocols_of(predictions)
-        if protocol != LEAVE_ONE_OUT
+        if protocol != Protocol.LEAVE_ONE_SOURCE_OUT
     ]
     leading = main_protocol(predictions)
     further: list[Callable[[], Table]] = [
@@ -333,4 +333,4 @@ def run_tables(predictions: Predictions, systems: Sequence[SystemComparison] = (
     return [*found, *([systems_table(systems)] if systems else [])]
 
 
-_FOLDED = ("artist_grouped", "paper", "stratified")
+_FOLDED = (Protocol.ARTIST_GROUPED, Protocol.PAPER, Protocol.STRATIFIED)

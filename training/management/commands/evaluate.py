@@ -43,6 +43,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         from emotion.exceptions import EmotionError
         from training.datasets import DatasetError
+        from training.exceptions import TrainingError
 
         path = options["path"]
         if path is None:
@@ -52,7 +53,7 @@ class Command(BaseCommand):
                 self._run(path, options)
             else:
                 self._weights(path, options)
-        except (OSError, ValueError, KeyError, EmotionError, DatasetError) as error:
+        except (OSError, ValueError, KeyError, EmotionError, DatasetError, TrainingError) as error:
             raise CommandError(str(error)) from error
 
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
@@ -131,6 +132,7 @@ class Command(BaseCommand):
 
     def _write_card(self, run: Run) -> None:
         from emotion.inference.checkpoint import read_card, write_card
+        from training.data.folds import Protocol
         from training.evaluation.metrics import score_by_dataset
         from training.evaluation.report.card import card_page
         from training.evaluation.report.tables import run_tables
@@ -139,7 +141,7 @@ class Command(BaseCommand):
         if weights is None:
             raise ValueError(f"{run.folder} holds no weights with a card, so that there is no card to write to.")
         card = read_card(weights)
-        held_out = run.predictions.where(run.predictions.protocol == "held_out")
+        held_out = run.predictions.where(run.predictions.protocol == Protocol.HELD_OUT)
         if len(held_out):
             by_dataset = {name: each.to_json() for name, each in score_by_dataset(held_out).items()}
             card.facts.setdefault("test", {})["model"] = by_dataset

@@ -10,6 +10,12 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.predict import points_of
+from training.data.folds import (
+    PARTS,
+    Fold,
+    Folds,
+    Protocol,
+)
 from training.datasets import DATASETS
 from training.evaluation.dataset_probe import probe_run
 from training.evaluation.metrics import score_axis, score_by_dataset
@@ -18,7 +24,6 @@ from training.evaluation.report.table import Table, figure
 from training.evaluation.report.tables import probe_table
 from training.recipes.distilled_b3.config import FlagshipConfig
 from training.recipes.distilled_b3.features import Material
-from training.recipes.distilled_b3.protocols import Fold
 
 METHOD = """\
 Its backbone was pre-trained without labels, by learning to predict what two public music taggers hear in endless
@@ -33,18 +38,17 @@ LIMITS = (
     "Its sound was learned from taggers that were trained on Western popular music, with whatever they are deaf to.",
 )
 _PROTOCOLS = {
-    "artist_grouped": "artists unseen",
-    "stratified": "artists seen (as the papers do)",
-    "leave_one_source_out": "source unseen",
+    Protocol.ARTIST_GROUPED: "artists unseen",
+    Protocol.STRATIFIED: "artists seen (as the papers do)",
+    Protocol.LEAVE_ONE_SOURCE_OUT: "source unseen",
 }
 
 
 def facts_of(
     config: FlagshipConfig,
     material: Material,
-    held_out: Fold,
+    dealt: Sequence[Folds],
     *,
-    sha256: str,
     said: Predictions,
     taught: Predictions,
     seeds: Sequence[dict[str, Any]],
@@ -54,13 +58,15 @@ def facts_of(
     Args:
         config: The run.
         material: All clips.
-        held_out: The split that the shipped weights were fitted and tested on.
-        sha256: Of its ids.
+        dealt: Folds of every protocol; on the first, the held-out one, the weights were fitted and tested.
         said: All predictions of the student.
         taught: Those of the teacher, on the same rows.
         seeds: Scores of each head that was fitted on the held-out split.
     """
-    here = {name: said.where(said.protocol == "held_out") for said, name in ((said, "model"), (taught, "teacher"))}
+    [held_out] = dealt[0].folds
+    here = {
+        name: said.where(said.protocol == Protocol.HELD_OUT) for said, name in ((said, "model"), (taught, "teacher"))
+    }
     return {
         "method": METHOD,
         "datasets": {
@@ -68,17 +74,18 @@ def facts_of(
             for name in dict.fromkeys(material.sources)
         },
         "split": {
-            "protocol": "artist-grouped, 10 folds stratified by source and quadrant: 2 test, 1 validation; "
-            "EMOPIA: published val is the test",
-            "sizes": {"train": len(held_out.train), "validation": len(held_out.validation), "test": len(held_out.test)},
-            "sha256": sha256,
+            "protocol": "grouped by artist, song and near-duplicate recording, 10 folds stratified by source and "
+            "quadrant: 2 test, 1 validation; EMOPIA: published val is the test",
+            "sizes": {part: len(getattr(held_out, part)) for part in PARTS},
+            "sha256": dealt[0].sha256,
         },
+        "folds": {folds.protocol: folds.sha256 for folds in dealt},
         "test": {
             who: {name: scores.to_json() for name, scores in score_by_dataset(rows).items()}
             for who, rows in here.items()
         },
         "limits": list(LIMITS),
-        "tables": [table.to_json() for table in tables(said, taught, held_out, material, seeds)],
+        "tables": [table.to_json() for table in tables(said, taught, held_out, seeds)],
         "config": asdict(config),
     }
 
@@ -88,18 +95,16 @@ def licence_of(name: str) -> str:
     return DATASETS[name].licence if name in DATASETS else "of the people of this installation; stays here"
 
 
-def tables(
-    said: Predictions, taught: Predictions, held_out: Fold, material: Material, seeds: Sequence[dict[str, Any]]
-) -> list[Table]:
+def tables(said: Predictions, taught: Predictions, held_out: Fold, seeds: Sequence[dict[str, Any]]) -> list[Table]:
     """Return the tables of a card."""
     found = [seed_table(seeds)]
-    if (said.protocol != "held_out").any():
+    if (said.protocol != Protocol.HELD_OUT).any():
         found.append(protocol_table(said, taught))
-        found.append(unheard_table(said, {material.clips[i].id for i in (*held_out.train, *held_out.validation)}))
+        found.append(unheard_table(said, {*held_out.train, *held_out.validation}))
     found.append(axis_table(said))
     # With one source, or few artists in the test, there is nothing to tell apart.
     with suppress(ValueError):
-        found.append(probe_table(probe_run(said.where(said.protocol == "held_out"))))
+        found.append(probe_table(probe_run(said.where(said.protocol == Protocol.HELD_OUT))))
     return found
 
 
@@ -135,7 +140,7 @@ def protocol_table(said: Predictions, taught: Predictions) -> Table:
 
 def unheard_table(said: Predictions, heard: set[str]) -> Table:
     """Return artist-grouped accuracy on clips whose sound the backbone learned from, and on those it never heard."""
-    grouped = said.where(said.protocol == "artist_grouped")
+    grouped = said.where(said.protocol == Protocol.ARTIST_GROUPED)
     is_heard = np.isin(grouped.clip, list(heard))
     rows = []
     for dataset in dict.fromkeys(grouped.dataset):
@@ -174,7 +179,7 @@ def _spread(values: Sequence[float]) -> str:
 def axis_table(said: Predictions) -> Table:
     """Return how well valence and arousal follow the ratings: of their own output, and projected from probabilities."""
     rows = []
-    for protocol in ("held_out", "artist_grouped", "leave_one_source_out"):
+    for protocol in (Protocol.HELD_OUT, Protocol.ARTIST_GROUPED, Protocol.LEAVE_ONE_SOURCE_OUT):
         chosen = said.where((said.protocol == protocol) & ~np.isnan(said.valence_true))
         if not len(chosen):
             continue

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.predict import Prediction, Predictor
-from training.data.splits import artist_grouped_split
+from training.data.folds import Folds, Protocol, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import Scores, score_by_dataset
 from training.evaluation.predictions import Predictions
+from training.fit.run_folder import SPLITS
 from training.recipes.distilled_b3.features import load_clips
 
 
@@ -39,18 +41,36 @@ def evaluate(
         keep: Where what was said of each clip is written, for comparisons to come.
 
     Raises:
-        ValueError: The datasets here do not give the split that the card describes.
+        training.data.folds.SplitError: The ids of its folds are missing, not those of its card, or not of the datasets here.
     """
     predictor = Predictor.load(weights, engine=engine, device=device)
     facts = predictor.card.facts
     clips = load_clips(facts["config"]["datasets"], data_root, work_dir)
-    split = artist_grouped_split(clips, seed=facts["config"]["seed"])
-    if split.fingerprint(clips) != facts["split"]["sha256"]:
-        raise ValueError("The datasets here differ from those of the card: its test clips cannot be told apart.")
-    said = served(predictor, [clips[i] for i in split.test], say)
+    folds = saved_folds(weights, facts)
+    if folds is None:
+        raise SplitError(
+            f"No {weights.stem}.{SPLITS} lies beside {weights}: the model was made before the ids of its test clips "
+            "were saved with it, and these cannot be told apart. Evaluate its run folder instead."
+        )
+    [rows] = folds.rows(clips)
+    said = served(predictor, [clips[i] for i in rows.test], say)
     if keep is not None:
         said.save(keep)
     return score_by_dataset(said)
+
+
+def saved_folds(weights: Path, facts: Mapping[str, Any]) -> Folds | None:
+    """Return who trained, validated and tested a model, from beside its weights; None where no ids lie there.
+
+    Raises:
+        training.data.folds.SplitError: The ids are not those of the card's hash.
+    """
+    places = (weights.with_suffix(f".{SPLITS}"), weights.parent / SPLITS)
+    path = next((path for path in places if path.is_file()), None)
+    folds = Folds.load(path) if path else None
+    if folds and not folds.is_named(facts["split"]["sha256"]):
+        raise SplitError(f"{path} is not the split that the card of {weights.name} names: the two are of two models.")
+    return folds
 
 
 def served(predictor: Predictor, clips: list[Clip], say: Callable[[str], None]) -> Predictions:
@@ -66,7 +86,7 @@ def served(predictor: Predictor, clips: list[Clip], say: Callable[[str], None]) 
     valence, arousal = np.array([(result.valence, result.arousal) for _, result in kept]).T
     return Predictions.of_clips(
         [clip for clip, _ in kept],
-        protocol="held_out",
+        protocol=Protocol.HELD_OUT,
         fold=0,
         logits=np.log(np.maximum(probabilities, 1e-12)).astype(np.float32) * np.float32(predictor.card.temperature),
         probabilities=probabilities,

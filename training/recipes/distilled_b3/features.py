@@ -16,6 +16,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.networks import HeadedNetwork
 from training.data.augment import soft_quadrants
+from training.data.duplicates import duplicate_groups
+from training.data.splits import linked_groups
 from training.datasets import DATASETS, Clip
 from training.recipes.distilled_b3.backbone import Backbone, changed, windows
 from training.recipes.distilled_b3.config import FlagshipConfig
@@ -37,6 +39,7 @@ class Material:
         targets: `(n, 4)` soft quadrant labels.
         truth: `(n,)` quadrant, 0 to 3.
         points: `(n, 2)` rated valence and arousal, NaN where unrated.
+        duplicates: `(n,)` labels, equal for near-duplicates.
     """
 
     clips: list[Clip]
@@ -46,11 +49,12 @@ class Material:
     targets: NDArray[np.float32]
     truth: NDArray[np.int64]
     points: NDArray[np.float32]
+    duplicates: NDArray[np.int64]
 
     @property
-    def artists(self) -> NDArray[np.str_]:
-        """What folds and intervals are grouped by."""
-        return np.array([clip.artist for clip in self.clips])
+    def groups(self) -> NDArray[np.int64]:
+        """Label of each clip, equal for those that must stay on one side of every fold."""
+        return linked_groups(self.clips, self.duplicates)
 
     @property
     def sources(self) -> NDArray[np.str_]:
@@ -120,7 +124,8 @@ def gather(
         ],
         np.float32,
     )
-    return Material(kept_clips, kept_spectra, rendered, teacher, targets, truth, points)
+    duplicates = duplicate_groups([clip.audio for clip in kept_clips], cache_dir=work_dir / "landmarks")
+    return Material(kept_clips, kept_spectra, rendered, teacher, targets, truth, points, duplicates)
 
 
 def soft_targets(clips: Sequence[Clip], rating_spread: float) -> NDArray[np.float32]:

@@ -16,19 +16,13 @@ from torch import Tensor
 from emotion.inference.checkpoint import Card, save
 from emotion.zoo.networks import HeadedNetwork
 from emotion.zoo.registry import architecture, create_model
-from training.data.splits import Split, artist_grouped_split
-from training.datasets import DATASETS, Clip
+from training.data.folds import Folds
+from training.datasets import DATASETS
 from training.datasets.midi import render_variants
 from training.evaluation.metrics import score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.scores import scores_by_protocol
-from training.fit.run_folder import (
-    CHECKPOINT,
-    PREDICTIONS,
-    SPLITS,
-    RunFolder,
-    write_json,
-)
+from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.config import FlagshipConfig, read_config
 from training.recipes.distilled_b3.distil import (
@@ -46,10 +40,9 @@ from training.recipes.distilled_b3.features import (
 )
 from training.recipes.distilled_b3.mixtures import Composer, SceneConfig
 from training.recipes.distilled_b3.protocols import (
-    CROSS_VALIDATED,
-    Fold,
     Judged,
     Lessons,
+    deal,
     judge_fold,
     judge_protocols,
 )
@@ -79,13 +72,13 @@ def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, sa
     Raises:
         ValueError: The configuration makes no sense.
         training.datasets.DatasetError: A folder does not hold what the dataset's layout promises.
-        training.fit.run_folder.RunError: The folder is that of a run with another configuration.
+        training.data.folds.SplitError: A class would be missing in a fold.
+        training.fit.run_folder.RunError: The folder is that of a run with another configuration, or with other folds.
     """
     config = read_config(config_path)
     started = time.monotonic()
     folder = _folder(run_dir, config_path.read_text(encoding="utf-8"), config)
     clips = load_clips(config.datasets, data_root, work_dir)
-    split = artist_grouped_split(clips, seed=config.seed)
     material = gather(
         clips,
         config,
@@ -94,10 +87,10 @@ def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, sa
         timbres=timbres_of(config, data_root, work_dir),
         say=say,
     )
-    held_out = held_out_fold(material, clips, split)
-    write_splits(folder, material, held_out)
-    network = learn(material, held_out, config, data_root=data_root, work_dir=work_dir, folder=folder, say=say)
-    facts = fit_and_judge(network, material, held_out, config, folder=folder, say=say)
+    dealt = deal(material, config)
+    folder.write_folds(dealt)
+    network = learn(material, dealt[0], config, data_root=data_root, work_dir=work_dir, folder=folder, say=say)
+    facts = fit_and_judge(network, material, dealt, config, folder=folder, say=say)
     folder.finish(time.monotonic() - started)
     return facts
 
@@ -140,33 +133,9 @@ def timbres_of(config: FlagshipConfig, data_root: Path, work_dir: Path) -> dict[
     return {f"emopia/{stem}": paths for stem, paths in found.items()}
 
 
-def held_out_fold(material: Material, clips: Sequence[Clip], split: Split) -> Fold:
-    """Return the split, made on all clips, as positions among those that could be read."""
-    position = {clip.id: i for i, clip in enumerate(material.clips)}
-
-    def positions(part: tuple[int, ...]) -> NDArray[np.int64]:
-        return np.array([position[clips[i].id] for i in part if clips[i].id in position], np.int64)
-
-    return Fold("held_out", 0, positions(split.train), positions(split.validation), positions(split.test))
-
-
-def write_splits(folder: RunFolder, material: Material, fold: Fold) -> None:
-    """Write the exact ids of the split."""
-    parts = {"train": fold.train, "validation": fold.validation, "test": fold.test}
-    ids = {name: [material.clips[i].id for i in part] for name, part in parts.items()}
-    splits = {"protocol": "held_out", "folds": [ids], "sha256": fingerprint(material, fold)}
-    write_json(folder.path / SPLITS, splits)
-
-
-def fingerprint(material: Material, fold: Fold) -> str:
-    """Return the hash of the exact ids of a fold."""
-    parts = [tuple(int(i) for i in part) for part in (fold.train, fold.validation, fold.test)]
-    return Split(*parts).fingerprint(material.clips)
-
-
 def learn(
     material: Material,
-    fold: Fold,
+    held_out: Folds,
     config: FlagshipConfig,
     *,
     data_root: Path,
@@ -178,6 +147,7 @@ def learn(
 
     No label is used, and no sound of a validation or test clip.
     """
+    [fold] = held_out.rows(material.clips)
     unlabelled = unlabelled_spectra(config, data_root, work_dir, say)
     pool = [*(material.spectra[i] for i in fold.train), *unlabelled]
     sources = [material.clips[i].dataset for i in fold.train] + ["unlabelled"] * len(unlabelled)
@@ -227,31 +197,31 @@ def explained(student: Student, exam: Composer, teachers: Teachers, columns: int
 def fit_and_judge(
     network: HeadedNetwork,
     material: Material,
-    held_out: Fold,
+    dealt: Sequence[Folds],
     config: FlagshipConfig,
     *,
     folder: RunFolder,
     say: Say,
-    protocols: tuple[str, ...] = CROSS_VALIDATED,
 ) -> dict[str, Any]:
-    """Fit heads on a finished backbone, judge every protocol, and save the model with its card."""
+    """Fit heads on a finished backbone, judge every protocol, and save the model with its card.
+
+    Args:
+        network: Its backbone is finished.
+        material: All clips.
+        dealt: Folds of each protocol; the first is the held-out one, which the model is of.
+        config: The run.
+        folder: Of the run.
+        say: Receives progress.
+    """
     heard = hear(network, material, config)
-    students, teachers = [], []
-    if protocols:
-        student, teacher = judge_protocols(network, material, heard, config, protocols=protocols, say=say)
-        students.append(student)
-        teachers.append(teacher)
-    seeds, best = fit_seeds(network, material, heard, held_out, config, say)
-    students.insert(0, best.student)
-    teachers.insert(0, best.teacher)
-    said, taught = Predictions.concatenate(students), Predictions.concatenate(teachers)
+    students, teachers = judge_protocols(network, material, heard, config, dealt=dealt[1:], say=say)
+    seeds, best = fit_seeds(network, material, heard, dealt[0], config, say)
+    said, taught = (Predictions.concatenate(each) for each in ([best.student, *students], [best.teacher, *teachers]))
     said.save(folder.path / PREDICTIONS)
     taught.save(folder.path / TEACHER_PREDICTIONS)
-    facts = cards.facts_of(
-        config, material, held_out, sha256=fingerprint(material, held_out), said=said, taught=taught, seeds=seeds
-    )
+    facts = cards.facts_of(config, material, dealt, said=said, taught=taught, seeds=seeds)
     folder.write_metrics({"student": scores_by_protocol(said), "teacher": scores_by_protocol(taught)})
-    folder.write_facts({**folder.facts(), "datasets": facts["datasets"], "split": facts["split"]})
+    folder.write_facts({**folder.facts(), **{key: facts[key] for key in ("datasets", "split", "folds")}})
     weights = folder.path / f"{config.version}.safetensors"
     facts["commit"] = folder.facts()["commit"]
     card = Card(config.version, config.mel, network.config, best.temperature, "", facts)
@@ -263,7 +233,7 @@ def fit_seeds(
     network: HeadedNetwork,
     material: Material,
     heard: tuple[Tensor, Tensor],
-    fold: Fold,
+    held_out: Folds,
     config: FlagshipConfig,
     say: Say,
 ) -> tuple[list[dict[str, Any]], Judged]:
@@ -271,7 +241,7 @@ def fit_seeds(
     lessons: Lessons = {}
     found = []
     for seed in range(config.seed, config.seed + config.head_seeds):
-        judged = judge_fold(network, material, heard, fold, config, head=config.head, seed=seed, lessons=lessons)
+        judged = judge_fold(network, material, heard, held_out, 0, config, seed=seed, lessons=lessons)
         scores = {name: asdict(each) for name, each in score_by_dataset(judged.student).items()}
         say(f"head of seed {seed}: validation loss {judged.validation_loss:.3f} at epoch {judged.epoch}")
         found.append((seed, judged, scores, {k: v.clone() for k, v in network.state_dict().items()}))

@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import asdict, replace
 
 import numpy as np
 import tomli_w
+from numpy.typing import NDArray
 
 from emotion.inference import checkpoint
 from emotion.zoo.networks import HeadedNetwork
-from training.data.splits import Split, artist_grouped_split
+from training.data.folds import (
+    PARTS,
+    Fold,
+    Folds,
+    Protocol,
+)
+from training.data.splits import artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
 from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3.config import FlagshipConfig, config_of
+from training.recipes.distilled_b3.evaluation import saved_folds
 from training.recipes.distilled_b3.features import gather, load_clips
-from training.recipes.distilled_b3.protocols import Fold
-from training.recipes.distilled_b3.recipe import (
-    fit_and_judge,
-    held_out_fold,
-    learn,
-    timbres_of,
-    write_splits,
-)
+from training.recipes.distilled_b3.recipe import fit_and_judge, learn, timbres_of
 from training.recipes.jobs import RetrainJob, Say
 
 
@@ -65,14 +66,17 @@ def _retrain(job: RetrainJob, say: Say, *, keep_backbone: bool) -> None:
         say=say,
         own_targets=job.own_targets,
     )
-    split = with_own(artist_grouped_split(public, seed=config.seed), public, job.own_clips, config.seed)
-    held_out: Fold = held_out_fold(material, clips, split)
-    write_splits(folder, material, held_out)
+    # An older model came without ids; it is dealt for once more, by artist and song alone.
+    [before] = (saved_folds(job.live_weights, card.facts) or artist_grouped_split(public, seed=config.seed)).folds
+    held_out = with_own(
+        before, material.clips, material.groups, own={clip.id for clip in job.own_clips}, seed=config.seed
+    )
+    folder.write_folds([held_out])
     if not keep_backbone:
         network = learn(
             material, held_out, config, data_root=job.data_root, work_dir=job.work_dir, folder=folder, say=say
         )
-    fit_and_judge(network, material, held_out, config, folder=folder, say=say, protocols=())
+    fit_and_judge(network, material, [held_out], config, folder=folder, say=say)
     folder.finish(time.monotonic() - started)
 
 
@@ -91,21 +95,28 @@ def _config(job: RetrainJob, card: checkpoint.Card) -> FlagshipConfig:
     return replace(config, version=job.version)
 
 
-def with_own(split: Split, public: Sequence[Clip], own: Sequence[Clip], seed: int) -> Split:
-    """Add the clips that people labelled here: by artist, seven tenths to train, one to validate, two to test.
+def with_own(held_out: Fold, clips: Sequence[Clip], groups: NDArray[np.int64], *, own: Set[str], seed: int) -> Folds:
+    """Add the clips that people labelled here: by group, seven tenths to train, one to validate, two to test.
 
-    An artist who is in a part of the public sets joins that part.
+    A group that is in a part already joins that part. Where the live model was trained on a clip that is linked with
+    one of its tests, the new one is not.
 
     Args:
-        split: Of the public clips.
-        public: These clips.
-        own: Added after them.
+        held_out: What the live model was held out from.
+        clips: Of the public sets and of people here; of the former, only those of the live model are taken.
+        groups: `(n,)` of `training.data.splits.linked_groups`.
+        own: Ids of the clips of people here.
         seed: Of the draw.
     """
-    parts: tuple[list[int], list[int], list[int]] = (list(split.train), list(split.validation), list(split.test))
-    known = {public[i].artist: number for number, part in enumerate(parts) for i in part}
+    group_of = {clip.id: int(group) for clip, group in zip(clips, groups, strict=True)}
+    old = {i: part for part in PARTS for i in getattr(held_out, part) if i in group_of}
+    # The test comes last, so that a group that lies in several parts is tested.
+    part_of = {group_of[i]: part for i, part in old.items()}
+    new: dict[str, list[str]] = {part: [] for part in PARTS}
+    for i, part in old.items():
+        if i not in own and part_of[group_of[i]] == part:
+            new[part].append(i)
     rng = np.random.default_rng(seed)
-    drawn = {artist: int(rng.choice(3, p=(0.7, 0.1, 0.2))) for artist in sorted({clip.artist for clip in own})}
-    for i, clip in enumerate(own, start=len(public)):
-        parts[known.get(clip.artist, drawn[clip.artist])].append(i)
-    return Split(*(tuple(part) for part in parts))
+    for i in sorted(own & group_of.keys()):
+        new[part_of.setdefault(group_of[i], str(rng.choice(PARTS, p=(0.7, 0.1, 0.2))))].append(i)
+    return Folds(Protocol.HELD_OUT, (Fold(*(tuple(new[part]) for part in PARTS)),))

@@ -190,9 +190,9 @@ class Judge:
         self._temperature = 1.0
 
     def fit(
-        self, features: NDArray[np.float32], quadrants: NDArray[np.int64], groups: Sequence[str]
+        self, features: NDArray[np.float32], quadrants: NDArray[np.int64], groups: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Fit to training clips, and return what is said of each from the folds it was not in.
+        """Fit to training clips, and return what is said of each from the folds that its group was not in.
 
         Returns:
             `(n, 4)` probabilities.

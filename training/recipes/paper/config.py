@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 from emotion.inference.mel import MelConfig
 from emotion.zoo.registry import architecture
 from training.data.augment import AugmentConfig
+from training.data.folds import Protocol
 from training.data.selection import ShortClips
 from training.datasets import DATASETS
 from training.exceptions import TrainingError
 from training.fit.config import SupervisedConfig
 
-LITERAL, GROUPED = "paper", "artist_grouped"
 INITS = ("imagenet", "shipped", "scratch")
 _Config = TypeVar("_Config", "PaperConfig", MelConfig, SupervisedConfig, AugmentConfig)
 
@@ -65,7 +65,7 @@ class PaperConfig:
     reference: str = "dataset"
     test_share: float = 0.1
     folds: int = 5
-    protocols: tuple[str, ...] = (LITERAL, GROUPED)
+    protocols: tuple[str, ...] = (Protocol.PAPER, Protocol.ARTIST_GROUPED)
     find_duplicates: bool = True
     training: SupervisedConfig = field(default_factory=SupervisedConfig)
 
@@ -123,7 +123,7 @@ def _built(defaults: _Config, table: str, values: dict[str, Any]) -> _Config:
 def _refuse_nonsense(config: PaperConfig) -> None:
     choices = {
         "datasets": (config.datasets, tuple(DATASETS)),
-        "protocols": (config.protocols, (LITERAL, GROUPED)),
+        "protocols": (config.protocols, (Protocol.PAPER, Protocol.ARTIST_GROUPED)),
         "reference": ((config.reference,), ("dataset", "global")),
         "short_clips": ((config.short_clips,), tuple(ShortClips)),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.core.files import digest
 from training.data.duplicates import duplicate_groups
-from training.data.folds import Folds
+from training.data.folds import Folds, Protocol
 from training.data.selection import (
     SelectionError,
     ShortClips,
@@ -19,7 +19,7 @@ from training.data.selection import (
 )
 from training.data.splits import paper_folds
 from training.datasets import DATASETS, Clip, DatasetError
-from training.recipes.paper.config import GROUPED, PaperConfig, PaperError
+from training.recipes.paper.config import PaperConfig, PaperError
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, say: Callable[
     if not clips:
         raise PaperError(f"None of {', '.join(config.datasets)} can be trained on; see above, or `manage.py datasets`.")
     recordings = None
-    if config.find_duplicates and GROUPED in config.protocols:
+    if config.find_duplicates and Protocol.ARTIST_GROUPED in config.protocols:
         recordings = duplicate_groups([clip.audio for clip in clips], cache_dir=work_dir / "landmarks")
     folds = [
         paper_folds(
@@ -76,8 +76,8 @@ def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, say: Callable[
             seed=config.seed,
             n_folds=config.folds,
             test_share=config.test_share,
-            duplicates=recordings if protocol == GROUPED else None,
-            grouped=protocol == GROUPED,
+            duplicates=recordings if protocol == Protocol.ARTIST_GROUPED else None,
+            grouped=protocol == Protocol.ARTIST_GROUPED,
         )
         for protocol in config.protocols
     ]

@@ -19,6 +19,7 @@ from emotion.inference.checkpoint import read_card, shipped_weights, write_card
 from emotion.zoo.networks import HeadedNetwork
 from emotion.zoo.registry import create_model
 from training.data.cache import PLACES, images_of, to_device
+from training.data.folds import Fold, Protocol
 from training.data.selection import ShortClips
 from training.datasets import Clip
 from training.evaluation.metrics import score_by_dataset
@@ -35,13 +36,8 @@ from training.fit.cross_validation import (
 from training.fit.images import ImageSet
 from training.fit.loop import train
 from training.fit.processes import Processes
-from training.fit.run_folder import PREDICTIONS, SPLITS, RunFolder
-from training.recipes.paper.config import (
-    GROUPED,
-    LITERAL,
-    PaperConfig,
-    PaperError,
-)
+from training.fit.run_folder import PREDICTIONS, RunFolder
+from training.recipes.paper.config import PaperConfig, PaperError
 from training.recipes.paper.plan import Plan, plan
 
 Say = Callable[[str], None]
@@ -185,21 +181,20 @@ def make_network(config: PaperConfig, backbone: dict[str, Tensor] | None, seed: 
 
 
 def _note_data(folder: RunFolder, ours: Plan, study: Study) -> None:
-    for folds in ours.folds:
-        name = SPLITS if folds is ours.folds[0] else f"splits-{folds.protocol}.json"
-        folds.save(folder.path / name)
+    folder.write_folds(ours.folds)
     facts = {
         "datasets": {name: told for name, told in ours.sources.items() if told["clips"]},
         "left_out": {name: told for name, told in ours.sources.items() if not told["clips"]},
         "data_fingerprint": study.identity["data"],
         "split": {"protocol": ours.folds[0].protocol, "sha256": ours.folds[0].sha256},
+        "folds": {folds.protocol: folds.sha256 for folds in ours.folds},
         "init": study.identity["first weights"],
     }
     folder.write_facts({**folder.facts(), **facts})
 
 
 def _conclude(
-    config: PaperConfig, ours: Plan, folder: RunFolder, results: dict[str, list[FoldResult]]
+    config: PaperConfig, ours: Plan, folder: RunFolder, results: dict[Protocol, list[FoldResult]]
 ) -> dict[str, Any]:
     said = Predictions.concatenate([fold.predictions for folds in results.values() for fold in folds])
     said.save(folder.path / PREDICTIONS)
@@ -210,7 +205,7 @@ def _conclude(
         "limits": _limits(config, ours),
     }
     if len(by_protocol) == 2:
-        metrics["gap"] = gap(by_protocol[LITERAL], by_protocol[GROUPED])
+        metrics["gap"] = gap(by_protocol[Protocol.PAPER], by_protocol[Protocol.ARTIST_GROUPED])
         metrics["tables"].append(gap_table(metrics["gap"]).to_json())
     folder.write_metrics(metrics)
     _keep_best(config, folder, next(iter(results.values())), metrics)
@@ -236,7 +231,7 @@ def _keep_best(config: PaperConfig, folder: RunFolder, folds: Sequence[FoldResul
     card = read_card(best.weights)
     scores = {name: each.to_json() for name, each in score_by_dataset(best.predictions).items()}
     card.facts.update(
-        {name: told[name] for name in ("datasets", "split", "commit", "init")},
+        {name: told[name] for name in ("datasets", "split", "folds", "commit", "init")},
         test={"model": scores},
         tables=metrics["tables"],
         limits=metrics["limits"],
@@ -287,7 +282,7 @@ def estimate(config: PaperConfig, ours: Plan, processes: Processes) -> list[str]
     ]
 
 
-def _sizes(fold: Any) -> str:
+def _sizes(fold: Fold) -> str:
     return f"{len(fold.train)} train, {len(fold.validation)} validation, {len(fold.test)} test"
 
 

@@ -8,12 +8,14 @@ import torch
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
-from training.data.splits import Split
+from training.data.folds import Fold, Protocol
+from training.data.splits import artist_grouped_folds, linked_groups
 from training.datasets import Clip
+from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import read_config
 from training.recipes.distilled_b3.features import Material, sampling_weights, soft_targets
 from training.recipes.distilled_b3.head import HeadConfig
-from training.recipes.distilled_b3.protocols import folds_of, judge_protocols
+from training.recipes.distilled_b3.protocols import deal, judge_protocols
 from training.recipes.distilled_b3.retraining import with_own
 from training.recipes.distilled_b3.spectra import Spectra
 
@@ -40,30 +42,39 @@ def material() -> Material:
     teacher = (np.eye(4)[truth] * 2 + rng.normal(size=(160, 4))).astype(np.float32)
     points = np.array([(np.nan, np.nan) if c.valence is None else (c.valence, c.arousal) for c in clips], np.float32)
     silence = Spectra(np.zeros((1, 1), np.float16), np.zeros((1, 1), np.float16), -20.0)
-    return Material(clips, [silence] * 160, [[]] * 160, teacher, soft_targets(clips, 0.3), truth, points)
+    return Material(
+        clips, [silence] * 160, [[]] * 160, teacher, soft_targets(clips, 0.3), truth, points, np.arange(160)
+    )
 
 
-@pytest.mark.parametrize(
-    ("protocol", "n_folds"), [("artist_grouped", 4), ("stratified", 4), ("leave_one_source_out", 2)]
-)
-def test_every_clip_is_tested_once_and_no_part_shares_an_artist_that_must_not(
-    material: Material, protocol: str, n_folds: int
-) -> None:
-    folds = folds_of(material, protocol, n=4, seed=1)
-    assert len(folds) == n_folds
-    assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(160))
-    for fold in folds:
-        train, validation, test = (set(material.artists[part]) for part in (fold.train, fold.validation, fold.test))
-        assert not train & validation
-        if protocol != "stratified":
+def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(material: Material) -> None:
+    # A clip of one source is the same recording as one of the other, under another artist.
+    material.duplicates[[5, 90]] = 5
+    dealt = deal(material, replace(read_config(SHIPPED), folds=4, seed=1))
+    assert {folds.protocol: len(folds.folds) for folds in dealt} == {
+        Protocol.HELD_OUT: 1,
+        Protocol.ARTIST_GROUPED: 4,
+        Protocol.STRATIFIED: 4,
+        Protocol.LEAVE_ONE_SOURCE_OUT: 2,
+    }
+    assert material.groups[5] == material.groups[90]
+    for folds in dealt:
+        kept_apart = material.duplicates if folds.protocol is Protocol.STRATIFIED else material.groups
+        rows = folds.rows(material.clips)
+        if folds.protocol is not Protocol.HELD_OUT:
+            assert sorted(np.concatenate([fold.test for fold in rows])) == list(range(160))
+        for fold in rows:
+            train, validation, test = (set(kept_apart[part]) for part in fold)
+            assert not train & validation
             assert not (train | validation) & test
-        if protocol == "leave_one_source_out":
-            assert len(set(material.sources[fold.test])) == 1
+            if folds.protocol is Protocol.LEAVE_ONE_SOURCE_OUT:
+                assert len(set(material.sources[fold.test])) == 1
 
 
-def test_an_unknown_protocol_is_named(material: Material) -> None:
-    with pytest.raises(ValueError, match="no protocol 'bootstrap'"):
-        folds_of(material, "bootstrap", n=2, seed=0)
+def test_with_one_source_none_is_left_out(material: Material) -> None:
+    one = replace(material, clips=material.clips[:80], duplicates=material.duplicates[:80])
+    dealt = deal(one, replace(read_config(SHIPPED), folds=4, seed=1))
+    assert Protocol.LEAVE_ONE_SOURCE_OUT not in {folds.protocol for folds in dealt}
 
 
 def test_student_and_teacher_are_judged_on_the_same_rows(material: Material) -> None:
@@ -73,7 +84,9 @@ def test_student_and_teacher_are_judged_on_the_same_rows(material: Material) -> 
     config = replace(read_config(SHIPPED), folds=2, head=head)
     heard = features, torch.zeros(160, 0, 1280)
     lines: list[str] = []
-    said, taught = judge_protocols(network, material, heard, config, protocols=("artist_grouped",), say=lines.append)
+    grouped = artist_grouped_folds(material.clips, seed=config.seed, n_folds=config.folds)
+    students, teachers = judge_protocols(network, material, heard, config, dealt=[grouped], say=lines.append)
+    said, taught = Predictions.concatenate(students), Predictions.concatenate(teachers)
     assert len(lines) == 2
     assert len(said) == len(taught) == 160
     assert np.array_equal(said.clip, taught.clip)
@@ -101,17 +114,25 @@ def test_power_zero_gives_every_cell_the_same_weight() -> None:
     assert np.allclose(sampling_weights(clips, 1.0), 0.1)
 
 
-def test_own_clips_join_the_part_of_their_artist_and_never_two() -> None:
+def test_own_clips_join_the_part_of_their_group_and_never_two() -> None:
     public = [clip(i, "4qaed", Quadrant.Q1, f"artist {i}") for i in range(10)]
-    split = Split(tuple(range(6)), (6, 7), (8, 9))
+    names = [each.id for each in public]
+    held_out = Fold(tuple(names[:6]), tuple(names[6:8]), tuple(names[8:]))
     own = [clip(i, "own", Quadrant.Q2, "artist 8") for i in range(2)]
     own += [clip(i, "own", Quadrant.Q3, f"local {i // 4}") for i in range(2, 202)]
-    joined = with_own(split, public, own, seed=1)
-    everything = [*public, *own]
-    assert sorted([*joined.train, *joined.validation, *joined.test]) == list(range(212))
-    assert {10, 11} <= set(joined.test)
-    parts = [{everything[i].artist for i in part} for part in (joined.train, joined.validation, joined.test)]
-    assert not parts[0] & parts[1]
-    assert not parts[0] & parts[2]
-    assert not parts[1] & parts[2]
+    # The last is the recording of a test clip, under another artist; the first of the public ones is one too.
+    everything = [*public, *own, clip(202, "own", Quadrant.Q3, "nobody")]
+    duplicates = np.arange(len(everything))
+    duplicates[[0, 8, 212]] = 8
+    groups = linked_groups(everything, duplicates)
+    ids = {each.id for each in everything if each.dataset == "own"}
+    [joined] = with_own(held_out, everything, groups, own=ids, seed=1).folds
+    parts = (joined.train, joined.validation, joined.test)
+    assert sorted([i for part in parts for i in part]) == sorted(each.id for each in everything[1:])
+    assert {"own/0", "own/1", "own/202", *names[8:]} <= set(joined.test)
+    group_of = {each.id: group for each, group in zip(everything, groups.tolist(), strict=True)}
+    train, validation, test = ({group_of[i] for i in part} for part in parts)
+    assert not train & validation
+    assert not train & test
+    assert not validation & test
     assert 90 < len(joined.train) < 190

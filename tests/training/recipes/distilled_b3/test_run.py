@@ -1,6 +1,8 @@
 """The whole recipe on made music: pre-training, heads, folds, card; then a head anew with labels from here."""
 
 import json
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +14,10 @@ from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.training.made_qaed import made_qaed
+from training.data.folds import Folds, SplitError
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
+from training.evaluation.report.run import read_run
 from training.fit.run_folder import RunError
 from training.recipes.distilled_b3.evaluation import evaluate
 from training.recipes.distilled_b3.recipe import run
@@ -83,8 +87,13 @@ def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
         {"leave_one_source_out"}
     )
     assert np.sum(said.protocol == "artist_grouped") == 56
-    (fold,) = json.loads((place / "run" / "splits.json").read_text())["folds"]
-    assert sorted(said.clip[said.protocol == "held_out"]) == sorted(fold["test"])
+    for name in ("splits", "splits-artist_grouped", "splits-stratified"):
+        folds = Folds.load(place / "run" / f"{name}.json")
+        assert told["folds"][folds.protocol] == folds.sha256
+        for number, fold in enumerate(folds.folds):
+            rows = said.where((said.protocol == folds.protocol) & (said.fold == number))
+            assert sorted(rows.clip) == sorted(fold.test)
+    assert read_run(place / "run").splits.keys() == told["folds"].keys()
 
 
 def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
@@ -109,6 +118,34 @@ def test_a_folder_of_another_configuration_is_not_gone_on_with(place: Path, tmp_
     other.write_text(CONFIG.replace("seed = 2", "seed = 3"))
     with pytest.raises((ValueError, RunError), match="another configuration"):
         run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", say=lambda _: None)
+
+
+def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
+    """As one that an earlier version began, which knew of no near-duplicates."""
+    shutil.copytree(place / "run", tmp_path / "run")
+    path = tmp_path / "run" / "splits.json"
+    [fold] = Folds.load(path).folds
+    other = replace(fold, train=fold.train[1:])
+    old = {"protocol": "held_out", "folds": [asdict(other)], "sha256": other.fingerprint()}
+    path.write_text(json.dumps(old))
+    places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run"}
+    with pytest.raises(RunError, match=r"splits\.json holds other folds than those dealt now.*Begin a new run"):
+        run(place / "made.toml", **places, say=lambda _: None)
+    path.write_text(json.dumps({**old, "sha256": "0" * 64}))
+    with pytest.raises(SplitError, match=r"splits\.json: The folds were changed after they were saved"):
+        run(place / "made.toml", **places, say=lambda _: None)
+
+
+def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: Path) -> None:
+    for name in ("b0-made.safetensors", "b0-made.json"):
+        shutil.copyfile(place / "run" / name, tmp_path / name)
+    weights = tmp_path / "b0-made.safetensors"
+    places = {"data_root": place / "data", "work_dir": place / "work", "engine": "torch", "device": "cpu"}
+    with pytest.raises(SplitError, match=r"No b0-made\.splits\.json lies beside"):
+        evaluate(weights, **places, say=lambda _: None)
+    shutil.copyfile(place / "run" / "splits-stratified.json", tmp_path / "b0-made.splits.json")
+    with pytest.raises(SplitError, match="is not the split that the card of b0-made"):
+        evaluate(weights, **places, say=lambda _: None)
 
 
 def test_refitting_adds_labels_from_here_and_keeps_the_backbone_and_the_held_out_clips(
