@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from training.data import splits
+from training.data.duplicates import Match, group_labels
 from training.data.folds import (
     PARTS,
     Fold,
@@ -344,3 +345,24 @@ def test_the_real_sets_are_dealt_by_every_protocol(mer_data: Path, tmp_path: Pat
         assert len(folds.folds) == (4 if protocol is leave_one_source_out else 5)
         tested = {i for fold in folds.folds for i in fold.test}
         assert len(tested) == (pytest.approx(259, abs=1) if protocol is paper_folds else 2588)
+
+
+@pytest.mark.needs_data
+def test_known_near_duplicates_of_emopia_stay_on_one_side(mer_data: Path, tmp_path: Path) -> None:
+    """Each is one recording under two songs, four of them across the published split."""
+    known = [
+        ("Q1_TNoaOTrTkTQ_1", "Q1_bIx4DwkZxFY_1"),
+        ("Q4_FoTXpYZXxJs_0", "Q4_Ie5koh4qvJc_16"),
+        ("Q4_FoTXpYZXxJs_1", "Q4_Ie5koh4qvJc_16"),
+        ("Q4_FoTXpYZXxJs_1", "Q4_Ie5koh4qvJc_17"),
+        ("Q4_Ie5koh4qvJc_28", "Q4_jO2zX6Ul8GM_2"),
+    ]
+    made = list(DATASETS["emopia"].read(mer_data / "emopia", tmp_path).clips)
+    place = {clip.id.removeprefix("emopia/"): i for i, clip in enumerate(made)}
+    duplicates = group_labels(len(made), [Match(place[a], place[b], 0.0, 30.0, 0.7) for a, b in known])
+    groups = linked_groups(made, duplicates)
+    for deal in (artist_grouped_split, artist_grouped_folds):
+        for fold in deal(made, seed=20261121, duplicates=duplicates).rows(made):
+            train, validation, test = (set(groups[part].tolist()) for part in fold)
+            assert not train & validation
+            assert not (train | validation) & test
