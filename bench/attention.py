@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
-from emotion.inference.audio import read_window
-from emotion.inference.mel import log_mel_image
 from emotion.inference.predict import softmax
+from emotion.signal.audio import read_window
+from emotion.signal.mel import log_mel_image
 from emotion.zoo.networks import HeadedNetwork
 
 SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}

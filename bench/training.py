@@ -25,7 +25,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.inference.engines import channels_last
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig

@@ -29,6 +29,14 @@ def test_the_url_configuration_loads_no_model_library(process_env: Callable[[], 
     assert result.stdout.split() == []
 
 
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    assert structure.import_circles() == []
+
+
+def test_audio_is_reached_through_the_storage_alone() -> None:
+    assert structure.audio_paths() == []
+
+
 def test_no_app_knows_the_url_names_of_a_higher_one() -> None:
     assert structure.upward_url_names() == []
 

@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from emotion.curves.curve import N_COLUMNS
 from emotion.curves.waveform import Envelope
-from emotion.inference.audio import Window, is_silent
-from emotion.inference.audio_stream import stream_windows
 from emotion.inference.predict import BATCH_SIZE, Predictor
+from emotion.signal.audio import Window, is_silent
+from emotion.signal.audio_stream import stream_windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ def read_peaks(path: Path) -> NDArray[np.uint8]:
         emotion.exceptions.AudioUnreadableError: `not_decodable`.
     """
     # Imported here: whoever only reads the numbers needs no decoder.
-    from emotion.inference.audio_stream import stream_blocks
+    from emotion.signal.audio_stream import stream_blocks
 
     envelope = Envelope()
     for sample_rate_hz, mono in stream_blocks(path):

@@ -17,9 +17,9 @@ from threadpoolctl import threadpool_limits
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
-from emotion.inference.audio import Window, read_window
 from emotion.inference.engines import Engine, make_engine
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
+from emotion.signal.audio import Window, read_window
 
 BATCH_SIZE = 8
 _Source = TypeVar("_Source")

@@ -121,9 +121,9 @@ def _network_get(served: ServedModel) -> tuple[Network, Card]:
 
 
 def _look(row: AttentionMap, served: ServedModel) -> dict[str, Any]:
-    from emotion.inference.audio import read_window
-    from emotion.inference.mel import MelConfig
     from emotion.saliency.saliency import attention, bands_that_weighed, seconds_that_weighed
+    from emotion.signal.audio import read_window
+    from emotion.signal.mel import MelConfig
 
     network, card = _network_get(served)
     with local_copy(row.song.audio) as path:

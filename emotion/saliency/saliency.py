@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from catalog.core.wording import gettext_noop
 from emotion.exceptions import SaliencyUnavailableError
-from emotion.inference.audio import Window
 from emotion.inference.checkpoint import Card
-from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.audio import Window
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture
 

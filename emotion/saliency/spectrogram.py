@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from emotion.inference.audio import read_window
-from emotion.inference.mel import MelConfig, log_mel_image
+from emotion.signal.audio import read_window
+from emotion.signal.mel import MelConfig, log_mel_image
 
 WIDTH, HEIGHT = 720, 300
 _LEFT, _BOTTOM, _TOP = 48, 24, 8

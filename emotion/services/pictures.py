@@ -18,7 +18,7 @@ from emotion.selectors import served_model
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from emotion.inference.mel import MelConfig
+    from emotion.signal.mel import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
@@ -80,7 +80,7 @@ def _served_config() -> MelConfig:
 
 
 def _config_in(card: dict[str, Any]) -> MelConfig:
-    from emotion.inference.mel import MelConfig
+    from emotion.signal.mel import MelConfig
     from emotion.zoo.frontends import front_end_of
 
     try:

@@ -14,7 +14,7 @@ import torch
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from emotion.inference.mel import CHANNELS, MelConfig
+from emotion.signal.mel import CHANNELS, MelConfig
 from emotion.zoo.networks import HeadedNetwork
 from emotion.zoo.registry import register_model
 

@@ -2,7 +2,7 @@
 
 A front end works in two steps. `prepare` turns one window into a compact array, on the CPU, once per song: caches may
 store it. `tensor` makes network inputs of a batch of those, on any device. Serving and training call the same two.
-`MelConfig` in `emotion.inference.mel` is the front end `log_mel_image`.
+`MelConfig` in `emotion.signal.mel` is the front end `log_mel_image`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import librosa
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
-from emotion.inference.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
+from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S
+from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ import torch
 from pytest_django import Settings
 
 from emotion.inference import checkpoint
-from emotion.inference.mel import MelConfig
 from emotion.services import serving
+from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.registry import create_model
 

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from emotion.exceptions import CheckpointError, SaliencyUnavailableError
 from emotion.inference import checkpoint
-from emotion.inference.audio import Window
 from emotion.inference.engines import TOLERANCE, OpenVinoEngine, TorchEngine, for_songs
 from emotion.inference.predict import softmax
 from emotion.saliency.saliency import attention
+from emotion.signal.audio import Window
 from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.networks import EMBEDDING_SIZE, HeadedNetwork, Network
 from emotion.zoo.registry import Architecture, architecture, create_model, list_models

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from training.data.augment import AugmentConfig
 from training.fit.config import Job, SupervisedConfig
 from training.fit.images import ImageSet

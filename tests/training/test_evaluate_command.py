@@ -13,7 +13,7 @@ from emotion.inference.checkpoint import (
     read_card,
     write_card,
 )
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score

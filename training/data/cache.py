@@ -32,8 +32,8 @@ from tqdm import tqdm
 from catalog.core.files import digest
 from catalog.core.formats import file_size
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import Window, read_window, read_window_at
-from emotion.inference.mel import MelConfig, log_mel_image
+from emotion.signal.audio import Window, read_window, read_window_at
+from emotion.signal.mel import MelConfig, log_mel_image
 from training.exceptions import TrainingError
 
 # The centre window is the paper's, the one served and the one evaluated; the first is for training only.

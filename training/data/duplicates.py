@@ -24,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import SAMPLE_RATE_HZ, read_window_at
+from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
 from training.data.cache import content_digest, in_threads
 
 # The middle of a whole track is enough to meet any excerpt of a research set.

@@ -67,7 +67,7 @@ class Fold:
 
     def fingerprint(self) -> str:
         """Return the hash of the ids alone, which runs before 0.2.0 saved of their held-out fold."""
-        return hashlib.sha256("\n\n".join("\n".join(part) for part in astuple(self)).encode()).hexdigest()
+        return digest("\n\n".join("\n".join(part) for part in astuple(self)).encode())
 
 
 @dataclass(frozen=True, slots=True)

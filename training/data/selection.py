@@ -11,8 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 from itertools import groupby
 
-from emotion.inference.audio import WINDOW_S
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.audio import WINDOW_S
 from training.datasets.audio import duration_s
 from training.datasets.base import Clip
 from training.exceptions import TrainingError

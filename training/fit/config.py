@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from training.data.augment import AugmentConfig
 from training.fit.images import ImageSet
 from training.fit.processes import Processes

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.checkpoint import Card, read_card, save
-from emotion.inference.mel import MelConfig
 from emotion.inference.predict import points_of, softmax
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import Network
 from training.data.folds import Folds, Rows
 from training.datasets import Clip

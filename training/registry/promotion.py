@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from celery import current_app
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -59,11 +60,9 @@ def gate_check_request(*, version: str) -> None:
     Raises:
         ModelNotFound: no such model was imported.
     """
-    from training import tasks
-
     model = model_named(version)
     ModelVersion.objects.filter(pk=model.pk).update(gate={"queued_at": timezone.now().isoformat()})
-    transaction.on_commit(lambda: tasks.gate_check.delay(version))
+    transaction.on_commit(lambda: current_app.send_task("training.tasks.gate_check", [version]))
 
 
 def model_promote(*, version: str, user: User | None = None, force: bool = False, reason: str = "") -> ModelVersion:

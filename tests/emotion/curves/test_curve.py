@@ -27,10 +27,10 @@ from emotion.curves.curve import (
 from emotion.curves.sections import sections, sentence
 from emotion.curves.tracing import trace
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import read_window
-from emotion.inference.audio_stream import stream_windows
 from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.audio import read_window
+from emotion.signal.audio_stream import stream_windows
 from tests.audio_fixtures import CODECS, make_audio
 
 

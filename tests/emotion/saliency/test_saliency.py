@@ -21,8 +21,6 @@ from catalog.models import Song
 from emotion import tasks
 from emotion.exceptions import TagNotExplainable
 from emotion.inference import checkpoint
-from emotion.inference.audio import Window, read_window
-from emotion.inference.mel import MelConfig, log_mel_image
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import ATTENTION
 from emotion.models import AttentionMap, EmotionCurve
@@ -33,6 +31,8 @@ from emotion.saliency.saliency import (
     seconds_that_weighed,
 )
 from emotion.services.pictures import attention_picture
+from emotion.signal.audio import Window, read_window
+from emotion.signal.mel import MelConfig, log_mel_image
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL

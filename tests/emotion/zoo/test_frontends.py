@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from emotion.zoo.frontends import Chunked, Features, FrontEnd, PowerSpectrogram, RawWaveform, front_end_of
 from emotion.zoo.networks import OverChunks
 from tests.audio_fixtures import make_waveform

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from emotion.inference.checkpoint import Card
-from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run

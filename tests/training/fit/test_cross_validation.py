@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from emotion.inference.checkpoint import load
-from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.mel import MelConfig
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import read_window
-from emotion.inference.mel import MelConfig, log_mel_image
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.audio import read_window
+from emotion.signal.mel import MelConfig, log_mel_image
 from training.datasets import DATASETS, Clip, DatasetError
 from training.evaluation.comparison import of_protocol
 from training.evaluation.predictions import Predictions

@@ -106,7 +106,7 @@ class Command(BaseCommand):
 
     def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
         from emotion.inference.checkpoint import read_card
-        from emotion.inference.mel import MelConfig
+        from emotion.signal.mel import MelConfig
         from training.evaluation.comparison import compare_systems
         from training.evaluation.report.examples import all_labels, example_images
         from training.evaluation.report.page import Extras

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from emotion.inference.engines import compile_openvino
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import HeadedNetwork
 from training.recipes.distilled_b3.mixtures import Composer, student_images
 from training.recipes.distilled_b3.spectra import Spectra, stretch_at

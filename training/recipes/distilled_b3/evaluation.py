@@ -41,7 +41,7 @@ def evaluate(
         keep: Where what was said of each clip is written, for comparisons to come.
 
     Raises:
-        training.data.folds.SplitError: The ids of its folds are missing, not those of its card, or not of the datasets here.
+        SplitError: The ids of its folds are missing, not those of its card, or not of the datasets here.
     """
     predictor = Predictor.load(weights, engine=engine, device=device)
     facts = predictor.card.facts

@@ -16,8 +16,8 @@ from librosa import mel_frequencies
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotion.inference.audio import SAMPLE_RATE_HZ
-from emotion.inference.mel import CHANNELS, MelConfig
+from emotion.signal.audio import SAMPLE_RATE_HZ
+from emotion.signal.mel import CHANNELS, MelConfig
 from training.recipes.distilled_b3.spectra import (
     FLOOR_DB,
     TEACHER_HOP,
@@ -191,7 +191,7 @@ def _htk_centres_hz() -> NDArray[np.float64]:
 
 
 def student_images(level_db: Tensor, mel: MelConfig) -> Tensor:
-    """Return network inputs of spectra, as `emotion.inference.mel` makes them.
+    """Return network inputs of spectra, as `emotion.signal.mel` makes them.
 
     Args:
         level_db: `(n, frames, n_mels)`.

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from emotion.zoo.registry import architecture
 from training.data.augment import AugmentConfig
 from training.data.folds import Protocol

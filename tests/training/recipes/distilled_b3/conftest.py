@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.mel import MelConfig
+from emotion.signal.mel import MelConfig
 from training.recipes.distilled_b3.spectra import Spectra
 from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 

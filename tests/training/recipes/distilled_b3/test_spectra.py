@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import read_window
-from emotion.inference.mel import MelConfig, log_mel_image
+from emotion.signal.audio import read_window
+from emotion.signal.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.backbone import windows
 from training.recipes.distilled_b3.spectra import Spectra, spectra_of, stretch_at

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import SAMPLE_RATE_HZ, read_window, read_window_at
+from emotion.signal.audio import SAMPLE_RATE_HZ, read_window, read_window_at
 from tests.audio_fixtures import CODECS, make_audio, make_waveform
 
 

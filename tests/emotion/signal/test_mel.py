@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.inference.mel import (
+from emotion.signal.mel import (
     MelConfig,
     fill_window,
     log_mel,

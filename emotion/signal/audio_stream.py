@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.core.wording import gettext
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S, Window
+from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, Window
 
 # Decoded at a time, in seconds of the file.
 _BLOCK_S = 4

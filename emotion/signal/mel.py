@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from catalog.core.files import digest
-from emotion.inference.audio import SAMPLE_RATE_HZ, WINDOW_S
+from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S
 
 if TYPE_CHECKING:
     from torch import Tensor
