@@ -21,12 +21,7 @@ from numpy.typing import NDArray
 from bench.scale_songs import all_songs
 from recommender.index.songs import IndexInfo, SongIndex
 from recommender.index.table import Columns
-from recommender.ranking.lists import (
-    Candidates,
-    RankedSong,
-    Weights,
-    rank,
-)
+from recommender.ranking.lists import Candidates, RankedSong, Weights, rank
 
 POOL_SIZE = 400
 TARGET = (0.6, -0.6)

@@ -9,12 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from catalog import models
-from catalog.models import (
-    Album,
-    Artist,
-    Song,
-    Upload,
-)
+from catalog.models import Album, Artist, Song, Upload
 from catalog.songs import services as song_services
 from catalog.songs import states
 

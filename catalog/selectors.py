@@ -10,13 +10,7 @@ from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from catalog.core.cached_count import kept_while_large
-from catalog.models import (
-    Artist,
-    PossibleDuplicate,
-    Song,
-    Upload,
-    name_key,
-)
+from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
 

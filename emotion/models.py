@@ -17,12 +17,7 @@ from numpy.typing import NDArray
 from catalog.core.claims import Job, JobState
 from catalog.models import Song, SongChange
 from emotion.choices import quadrant_choices
-from emotion.inference.quadrants import (
-    CURATOR_CONFIDENCE,
-    INSIDE,
-    MODEL_CONFIDENCE_MAX,
-    Quadrant,
-)
+from emotion.inference.quadrants import CURATOR_CONFIDENCE, INSIDE, MODEL_CONFIDENCE_MAX, Quadrant
 
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 

@@ -24,26 +24,9 @@ from catalog.models import Song
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
-from emotion.selectors import (
-    current_estimate,
-    current_estimates,
-    songs_in_quadrant,
-    songs_in_quadrant_count,
-)
-from recommender.exceptions import (
-    MoodNotFound,
-    PlaylistItemNotFound,
-    PlaylistNotFound,
-    RatingNotFound,
-    ShareNotFound,
-)
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodReport,
-    Playlist,
-    PlaylistItem,
-)
+from emotion.selectors import current_estimate, current_estimates, songs_in_quadrant, songs_in_quadrant_count
+from recommender.exceptions import MoodNotFound, PlaylistItemNotFound, PlaylistNotFound, RatingNotFound, ShareNotFound
+from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
 from recommender.retrieval.pool import songs_ranked_alike
 from recommender.values import Listener

@@ -10,20 +10,10 @@ import numpy as np
 from django.contrib.auth.models import User
 from factory.django import DjangoModelFactory
 
-from catalog.models import (
-    Album,
-    Artist,
-    Song,
-    Upload,
-)
+from catalog.models import Album, Artist, Song, Upload
 from emotion.inference.quadrants import Quadrant, valence_arousal_from_probabilities
 from emotion.models import AnalysisWorker, EmotionEstimate
-from recommender.models import (
-    FeltRating,
-    Listen,
-    Playlist,
-    PlaylistItem,
-)
+from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
 
 PASSWORD = "a quiet password for tests 7"
 MODEL_VERSION = "test-model-1"

@@ -19,13 +19,7 @@ from django.utils import timezone
 from catalog.core import claims
 from catalog.core.claims import Job, Kind
 from catalog.models import Song
-from emotion.models import (
-    AttentionMap,
-    EmotionCurve,
-    Reanalysis,
-    ReanalysisItem,
-    Waveform,
-)
+from emotion.models import AttentionMap, EmotionCurve, Reanalysis, ReanalysisItem, Waveform
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
 from tests.conftest import ROOT, process_environment

@@ -27,20 +27,9 @@ from emotion.exceptions import ReanalysisNotPossible
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import reanalysis as reanalysis_module
 from emotion.models import ModelVersion, Reanalysis
-from emotion.selectors import (
-    live_model,
-    reanalysis_failures,
-    reanalysis_latest,
-    served_version,
-    workers_alive,
-)
+from emotion.selectors import live_model, reanalysis_failures, reanalysis_latest, served_version, workers_alive
 from training import selectors
-from training.evaluation.charts import (
-    Chart,
-    curve_chart,
-    reliability_chart,
-    share_chart,
-)
+from training.evaluation.charts import Chart, curve_chart, reliability_chart, share_chart
 from training.evaluation.side_by_side import side_by_side
 from training.exceptions import TrainingError
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES

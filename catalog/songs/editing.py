@@ -18,15 +18,7 @@ from catalog.core.bulk import rows_update
 from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
 from catalog.exceptions import EditConflict
-from catalog.models import (
-    UNKNOWN_ARTIST,
-    Album,
-    Artist,
-    Song,
-    SongChange,
-    SongEdit,
-    name_key,
-)
+from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit, name_key
 from catalog.songs.naming import albums_get, artists_get, unused_remove
 
 _BATCH = 500

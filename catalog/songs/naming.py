@@ -6,12 +6,7 @@ from collections.abc import Collection, Iterable
 
 from django.db.models import Exists, OuterRef
 
-from catalog.models import (
-    Album,
-    Artist,
-    Song,
-    name_key,
-)
+from catalog.models import Album, Artist, Song, name_key
 
 
 def artist_get(name: str) -> Artist:

@@ -12,21 +12,9 @@ from django.utils.translation import gettext as _
 
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.exceptions import FileRejected
-from catalog.files.audio_tags import (
-    MAX_COVER_BYTES,
-    AudioTags,
-    picture_type,
-    text_clean,
-)
+from catalog.files.audio_tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
 from catalog.files.probe import AudioFacts
-from catalog.files.storage import (
-    StagedFile,
-    bytes_place,
-    content_name,
-    file_place,
-    media_exists,
-    media_remove,
-)
+from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.models import UNKNOWN_ARTIST, Song, SongEdit
 from catalog.songs.naming import album_get, artist_get, unused_remove
 

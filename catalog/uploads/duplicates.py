@@ -5,12 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.models import (
-    Artist,
-    PossibleDuplicate,
-    Song,
-    name_key,
-)
+from catalog.models import Artist, PossibleDuplicate, Song, name_key
 from catalog.songs.services import song_delete
 
 # Another encoder pads the end, another edition fades a little longer.

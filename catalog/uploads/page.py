@@ -13,12 +13,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import (
-    PossibleDuplicate,
-    Song,
-    Upload,
-    UploadSession,
-)
+from catalog.models import PossibleDuplicate, Song, Upload, UploadSession
 from catalog.permissions import User
 from catalog.selectors import PENDING_STATES, uploads_visible
 

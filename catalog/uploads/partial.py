@@ -33,13 +33,7 @@ from catalog.exceptions import (
     UploadTooLong,
 )
 from catalog.files.audio_tags import file_name_clean, text_clean
-from catalog.files.storage import (
-    StagedFile,
-    incoming_path,
-    room_check,
-    size_check,
-    storage_full_told,
-)
+from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
 from catalog.models import UploadSession
 from catalog.uploads.services import upload_create_staged
 

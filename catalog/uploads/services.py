@@ -15,12 +15,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import (
-    CatalogError,
-    FileRejected,
-    SongNotRetryable,
-    StorageFull,
-)
+from catalog.exceptions import CatalogError, FileRejected, SongNotRetryable, StorageFull
 from catalog.files.audio_tags import file_name_clean
 from catalog.files.probe import AudioFacts, ProbeError, probe
 from catalog.files.storage import StagedFile, file_staged, size_check

@@ -23,12 +23,7 @@ from catalog.models import Song
 from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
-from emotion.services.analysis import (
-    BATCH_SIZE,
-    estimate_upsert,
-    fail_unreadable,
-    songs_hold,
-)
+from emotion.services.analysis import BATCH_SIZE, estimate_upsert, fail_unreadable, songs_hold
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 

@@ -13,19 +13,9 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.exceptions import (
-    AudioUnreadableError,
-    CheckpointError,
-    SaliencyUnavailableError,
-    TagNotExplainable,
-)
+from emotion.exceptions import AudioUnreadableError, CheckpointError, SaliencyUnavailableError, TagNotExplainable
 from emotion.models import AttentionMap, EmotionEstimate
-from emotion.selectors import (
-    ServedModel,
-    current_estimate,
-    served_model,
-    served_version,
-)
+from emotion.selectors import ServedModel, current_estimate, served_model, served_version
 from emotion.services.analysis import fail_unreadable
 from emotion.services.pictures import attention_picture
 

@@ -11,12 +11,7 @@ from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
-from catalog.models import (
-    UNKNOWN_ARTIST,
-    Song,
-    SongChange,
-    SongEdit,
-)
+from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit
 from catalog.songs.editing import values_of
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import NAMES

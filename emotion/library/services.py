@@ -11,20 +11,9 @@ from django.utils.translation import gettext as _
 from catalog.exceptions import EditConflict, TooManySongs
 from catalog.models import Song, SongChange
 from catalog.songs import editing
-from catalog.songs.editing import (
-    Kept,
-    SongValues,
-    print_of,
-    songs_locked,
-    values_seen,
-)
+from catalog.songs.editing import Kept, SongValues, print_of, songs_locked, values_seen
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import (
-    Word,
-    overrides_undo,
-    quadrants_override,
-    words_on,
-)
+from emotion.services.overrides import Word, overrides_undo, quadrants_override, words_on
 from emotion.signals import song_analysed
 
 # One transaction holds their rows: more would keep uploads and tags waiting for too long.

@@ -20,12 +20,7 @@ from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors
-from emotion.pages.activity import (
-    SPANS,
-    Activity,
-    activity,
-    curve_progress,
-)
+from emotion.pages.activity import SPANS, Activity, activity, curve_progress
 
 # The template draws 640 x 200 units; the margins hold the numbers of the axes.
 _AXES = Axes(44, 632, 14, 168)

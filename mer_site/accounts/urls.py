@@ -5,12 +5,7 @@ from __future__ import annotations
 from django.contrib.auth import views as auth_views
 from django.urls import path
 
-from mer_site.accounts.views import (
-    AccountView,
-    LoginView,
-    PasswordView,
-    SignupView,
-)
+from mer_site.accounts.views import AccountView, LoginView, PasswordView, SignupView
 from mer_site.preferences.theme import theme_choose
 
 app_name = "accounts"

@@ -36,15 +36,7 @@ from recommender.serializers.playlists import (
     RerankSerializer,
     ShareSerializer,
 )
-from recommender.services import (
-    arranging,
-    importing,
-    listeners,
-    listening,
-    playlists,
-    reranking,
-    sharing,
-)
+from recommender.services import arranging, importing, listeners, listening, playlists, reranking, sharing
 from recommender.values import Listener
 
 _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMATS))

@@ -16,12 +16,7 @@ from rest_framework.viewsets import GenericViewSet
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
 from recommender.listener.history import listens_of
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodReport,
-    Playlist,
-)
+from recommender.models import FeltRating, Listen, MoodReport, Playlist
 from recommender.serializers.plane import PointSerializer
 from recommender.serializers.ratings import (
     FeedbackSerializer,
@@ -32,12 +27,7 @@ from recommender.serializers.ratings import (
     RatingCreateSerializer,
     RatingSerializer,
 )
-from recommender.services import (
-    feedback,
-    listeners,
-    listening,
-    moods,
-)
+from recommender.services import feedback, listeners, listening, moods
 from recommender.values import ListenResult
 
 

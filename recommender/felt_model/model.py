@@ -11,14 +11,7 @@ from scipy.special import ndtr, stdtr
 from recommender.felt_model.liking import LikingModel
 from recommender.felt_model.posterior import Answers, Posterior, infer
 from recommender.felt_model.prior import NOISE_DF, Prior
-from recommender.felt_model.ratings import (
-    MOOD,
-    N_NAMED,
-    PERCEIVED,
-    Ratings,
-    features,
-    features_of,
-)
+from recommender.felt_model.ratings import MOOD, N_NAMED, PERCEIVED, Ratings, features, features_of
 
 # However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
 MAX_SHIFT = 0.8

@@ -11,14 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import (
-    EXTENSION,
-    Entry,
-    ExchangeError,
-    Sheet,
-    Track,
-    clean,
-)
+from recommender.formats.values import EXTENSION, Entry, ExchangeError, Sheet, Track, clean
 
 
 def write(title: str, tracks: Iterable[Track]) -> str:

@@ -13,13 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import (
-    Entry,
-    ExchangeError,
-    Sheet,
-    Track,
-    clean,
-)
+from recommender.formats.values import Entry, ExchangeError, Sheet, Track, clean
 
 _OURS = "#MOODPLANE:"
 # Seconds, then attributes such as tvg-name="a, b", then the label behind the first comma outside quotes.

@@ -11,19 +11,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.index.felt_query import (
-    FeltQuery,
-    Form,
-    lift,
-    lifted_length,
-    principal_directions,
-)
-from recommender.index.partitions import (
-    Cells,
-    Part,
-    Plan,
-    build,
-)
+from recommender.index.felt_query import FeltQuery, Form, lift, lifted_length, principal_directions
+from recommender.index.partitions import Cells, Part, Plan, build
 from recommender.index.table import STEP, Columns
 
 FORMAT_VERSION = 2

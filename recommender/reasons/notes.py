@@ -9,14 +9,7 @@ import numpy as np
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
-from recommender.ranking.journey_path import (
-    NEAR,
-    SMALL_STEP,
-    PathQuality,
-    Reach,
-    path_length,
-    places_needed,
-)
+from recommender.ranking.journey_path import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
 from recommender.reasons.reasons import FAR_DISTANCE, mood_name
 
 

@@ -19,11 +19,7 @@ from recommender.reasons.reasons import Cause
 from recommender.selectors import MOOD_HOLDS, mood_now
 from recommender.services.requests import mood_of
 from recommender.services.reranking import playlist_lock, rest_rerank
-from recommender.values import (
-    FeedbackResult,
-    Listener,
-    RerankResult,
-)
+from recommender.values import FeedbackResult, Listener, RerankResult
 
 
 def feedback_record(

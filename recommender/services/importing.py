@@ -19,14 +19,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
-from recommender.formats.matching import (
-    Candidate,
-    Match,
-    Wanted,
-    candidate_query,
-    choose,
-    wanted,
-)
+from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
 from recommender.formats.registry import sheet_read
 from recommender.formats.values import Entry, ExchangeError
 from recommender.generate import predict_items

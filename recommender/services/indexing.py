@@ -20,19 +20,8 @@ from recommender.exceptions import IndexUnavailable
 from recommender.index.felt_query import N_DIRECTIONS
 from recommender.index.songs import IndexInfo, SongIndex
 from recommender.index.table import Columns, ColumnsWriter, SongRow
-from recommender.index.versions import (
-    load,
-    publish_staged,
-    publishing,
-    staging,
-)
-from recommender.retrieval.source import (
-    estimates_newer,
-    estimates_playable,
-    n_dimensions_of,
-    rows_state,
-    song_rows,
-)
+from recommender.index.versions import load, publish_staged, publishing, staging
+from recommender.retrieval.source import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Song
 from recommender.exceptions import RatingInvalid
 from recommender.listener.history import EARLY_SHARE, listens_of
-from recommender.models import (
-    FeltRating,
-    Listen,
-    Playlist,
-    PlaylistItem,
-)
+from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
 from recommender.reasons.reasons import Cause
 from recommender.services.reranking import playlist_lock, rest_rerank
 from recommender.values import Listener, ListenResult

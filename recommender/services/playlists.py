@@ -17,21 +17,8 @@ from recommender.exceptions import PlaylistFixed, PlaylistNotFound
 from recommender.generate import Composition, Placement, compose
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.selectors import DISCARDED_FOR, mood_now, playlists_discarded
-from recommender.services.requests import (
-    path_checked,
-    target_around,
-    title_checked,
-    title_of,
-    wish_check,
-    wish_of,
-)
-from recommender.values import (
-    NO_FILTERS,
-    Filters,
-    Listener,
-    Target,
-    Wish,
-)
+from recommender.services.requests import path_checked, target_around, title_checked, title_of, wish_check, wish_of
+from recommender.values import NO_FILTERS, Filters, Listener, Target, Wish
 
 T = TypeVar("T")
 

@@ -15,12 +15,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import Playlist
-from recommender.values import (
-    Filters,
-    Listener,
-    Target,
-    Wish,
-)
+from recommender.values import Filters, Listener, Target, Wish
 
 MAX_LENGTH = 100
 MAX_TITLE = 200

@@ -21,21 +21,9 @@ from recommender.exceptions import UndoTooLate
 from recommender.forms import EndedForm, FeltForm
 from recommender.models import FeltRating, Playlist
 from recommender.services import feedback, listening, pending_answers
-from recommender.undo import (
-    Undo,
-    undo_offer,
-    undo_token,
-    undo_values,
-)
+from recommender.undo import Undo, undo_offer, undo_token, undo_values
 from recommender.values import RerankResult
-from recommender.views.common import (
-    items_context,
-    listener_of,
-    own_playlist,
-    playlist_named,
-    song_or_404,
-    wants_json,
-)
+from recommender.views.common import items_context, listener_of, own_playlist, playlist_named, song_or_404, wants_json
 
 
 @require_http_methods(["GET", "POST"])

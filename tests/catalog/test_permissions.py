@@ -9,13 +9,7 @@ from django.apps import apps
 from django.contrib.auth.models import AnonymousUser, Group, User
 from pytest_django import Settings
 
-from catalog.permissions import (
-    CURATOR_GROUP,
-    can_listen,
-    can_manage_upload,
-    can_upload,
-    is_staff,
-)
+from catalog.permissions import CURATOR_GROUP, can_listen, can_manage_upload, can_upload, is_staff
 from catalog.selectors import uploads_visible
 from tests.factories import UploadFactory, UserFactory
 

@@ -8,13 +8,7 @@ import pytest
 from django.template import Context, Template
 from django.utils import timezone
 
-from emotion.templatetags.moodplane import (
-    ago,
-    plane_x,
-    plane_y,
-    roughly,
-    signed,
-)
+from emotion.templatetags.moodplane import ago, plane_x, plane_y, roughly, signed
 
 
 def test_the_shared_formats_are_filters() -> None:

@@ -8,19 +8,9 @@ from django.test import Client
 from django.urls import reverse
 
 from emotion.inference.quadrants import Quadrant
-from recommender.exceptions import (
-    PlaylistFixed,
-    PlaylistInvalid,
-    PlaylistItemNotFound,
-    PlaylistNotFound,
-)
+from recommender.exceptions import PlaylistFixed, PlaylistInvalid, PlaylistItemNotFound, PlaylistNotFound
 from recommender.models import Playlist
-from recommender.services import (
-    arranging,
-    feedback,
-    playlists,
-    reranking,
-)
+from recommender.services import arranging, feedback, playlists, reranking
 from recommender.values import Filters, Listener, Target
 from tests.factories import SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order

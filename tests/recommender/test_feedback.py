@@ -13,12 +13,7 @@ from recommender import selectors
 from recommender.exceptions import PlaylistNotFound, RatingInvalid
 from recommender.models import FeltRating, Listen, Playlist
 from recommender.retrieval.source import estimates_playable
-from recommender.services import (
-    feedback,
-    listening,
-    playlists,
-    reranking,
-)
+from recommender.services import feedback, listening, playlists, reranking
 from recommender.values import Listener
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order

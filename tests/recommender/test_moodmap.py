@@ -20,20 +20,8 @@ from recommender.felt_model.model import ListenerModel
 from recommender.felt_model.prior import Prior
 from recommender.felt_model.ratings import Ratings
 from recommender.models import FeltRating, MoodReport
-from recommender.moodmap import (
-    ARROWS_LIMIT,
-    RatedSong,
-    drift_chart,
-    drift_of,
-    mood_map,
-)
-from recommender.reasons.insights import (
-    Finding,
-    Sure,
-    sure_of_direction,
-    sure_of_share,
-    topics_of,
-)
+from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map
+from recommender.reasons.insights import Finding, Sure, sure_of_direction, sure_of_share, topics_of
 from recommender.services import feedback, indexing
 from recommender.services import moods as mood_services
 from recommender.values import Listener

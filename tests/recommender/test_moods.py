@@ -13,12 +13,7 @@ from django.utils import timezone
 from recommender import selectors
 from recommender.exceptions import MoodInvalid, RatingInvalid
 from recommender.models import MoodReport, Playlist
-from recommender.services import (
-    feedback,
-    listeners,
-    moods,
-    playlists,
-)
+from recommender.services import feedback, listeners, moods, playlists
 from recommender.values import Listener
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import HAPPY, SongMaker

@@ -17,13 +17,7 @@ from recommender import selectors
 from recommender.exceptions import PlaylistInvalid
 from recommender.models import FeltRating, Listen
 from recommender.retrieval.source import estimates_playable
-from recommender.services import (
-    feedback,
-    indexing,
-    listeners,
-    listening,
-    playlists,
-)
+from recommender.services import feedback, indexing, listeners, listening, playlists
 from recommender.services import playlists as playlist_services
 from recommender.values import Filters, Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, ListenFactory, RatingFactory, SongFactory

@@ -14,12 +14,7 @@ from django.utils import timezone
 from catalog.models import Song
 from recommender import selectors
 from recommender.models import FeltRating, Playlist
-from recommender.services import (
-    feedback,
-    listening,
-    playlists,
-    sharing,
-)
+from recommender.services import feedback, listening, playlists, sharing
 from recommender.tasks import playlists_purge
 from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, PlaylistFactory, RatingFactory

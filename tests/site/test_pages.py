@@ -26,12 +26,7 @@ from pytest_django import Settings
 
 from catalog.models import Upload, UploadSession
 from emotion.inference.quadrants import Quadrant
-from emotion.models import (
-    AttentionMap,
-    EmotionCurve,
-    EmotionEstimate,
-    ModelVersion,
-)
+from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, ModelVersion
 from recommender.models import Playlist
 from recommender.services import indexing, moods, sharing
 from recommender.services import playlists as playlist_services

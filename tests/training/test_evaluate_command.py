@@ -7,12 +7,7 @@ import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
 
-from emotion.inference.checkpoint import (
-    Card,
-    card_path,
-    read_card,
-    write_card,
-)
+from emotion.inference.checkpoint import Card, card_path, read_card, write_card
 from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_run import made_predictions, made_run

@@ -20,22 +20,12 @@ from catalog.models import Song
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.jobs import reanalysis
 from emotion.jobs.reanalysis import REANALYSIS, _result_store
-from emotion.models import (
-    EmotionEstimate,
-    ModelVersion,
-    Reanalysis,
-    ReanalysisItem,
-)
+from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, ReanalysisItem
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
 from emotion.services import serving
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
-from recommender.retrieval.source import (
-    columns_of,
-    estimates_playable,
-    n_dimensions_of,
-    rows_state,
-)
+from recommender.retrieval.source import columns_of, estimates_playable, n_dimensions_of, rows_state
 from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio

@@ -11,16 +11,7 @@ from django.db.models import Model
 from rest_framework.authtoken.models import Token
 
 from catalog.core import claims
-from catalog.models import (
-    Album,
-    Artist,
-    PossibleDuplicate,
-    Song,
-    SongChange,
-    SongEdit,
-    Upload,
-    UploadSession,
-)
+from catalog.models import Album, Artist, PossibleDuplicate, Song, SongChange, SongEdit, Upload, UploadSession
 from emotion.models import (
     AnalysisWorker,
     AttentionMap,
@@ -34,14 +25,7 @@ from emotion.models import (
     Waveform,
 )
 from emotion.selectors import attention_of, current_estimate, curve_of
-from recommender.models import (
-    FeltPrior,
-    FeltRating,
-    Listen,
-    MoodReport,
-    Playlist,
-    PlaylistItem,
-)
+from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from training.models import ModelEvent, Retraining
 
 Q = ("", "Q1", "Q2", "Q3", "Q4")

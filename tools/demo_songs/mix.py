@@ -13,16 +13,7 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from tools.demo_songs.drums import DRUMS, stroke
 from tools.demo_songs.instruments import NoteBook
-from tools.demo_songs.oscillators import (
-    SAMPLE_RATE_HZ,
-    Signal,
-    band_pass,
-    decay,
-    high_pass,
-    low_pass,
-    noise,
-    samples,
-)
+from tools.demo_songs.oscillators import SAMPLE_RATE_HZ, Signal, band_pass, decay, high_pass, low_pass, noise, samples
 from tools.demo_songs.score import Layer, Part, Score
 
 # A lossy encoder overshoots: Opus at this rate by up to 4.4 dB where the music is dense.

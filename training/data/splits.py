@@ -17,14 +17,7 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import (
-    PARTS,
-    Fold,
-    Folds,
-    Protocol,
-    SplitError,
-    places_of,
-)
+from training.data.folds import PARTS, Fold, Folds, Protocol, SplitError, places_of
 from training.datasets.base import Clip
 
 HELD_OUT_FOLDS = 10

@@ -14,12 +14,7 @@ from training.datasets import (
     qaed,
     vgmidi,
 )
-from training.datasets.base import (
-    Clip,
-    Curve,
-    Dataset,
-    DatasetError,
-)
+from training.datasets.base import Clip, Curve, Dataset, DatasetError
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset

@@ -12,13 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.datasets.audio import audio_file
-from training.datasets.base import (
-    Clip,
-    Dataset,
-    Reading,
-    one_of,
-    required,
-)
+from training.datasets.base import Clip, Dataset, Reading, one_of, required
 from training.datasets.midi import render_midis
 from training.datasets.table import Row, collect, table
 

@@ -19,12 +19,7 @@ import numpy as np
 
 from emotion.inference.quadrants import Quadrant
 from training.datasets.audio import audio_file
-from training.datasets.base import (
-    Clip,
-    Dataset,
-    Reading,
-    artist_key,
-)
+from training.datasets.base import Clip, Dataset, Reading, artist_key
 from training.datasets.table import LabelError, table
 
 CITATION = (

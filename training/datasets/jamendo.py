@@ -13,12 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.base import (
-    Clip,
-    Dataset,
-    Reading,
-    one_of,
-)
+from training.datasets.base import Clip, Dataset, Reading, one_of
 from training.datasets.table import Row, collect, table
 
 CITATION = "Bogdanov, Won, Tovstogan, Porter, Serra (2019). The MTG-Jamendo Dataset for Automatic Music Tagging. ICML."

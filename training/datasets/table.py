@@ -10,12 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.base import (
-    Clip,
-    DatasetError,
-    Reading,
-    required,
-)
+from training.datasets.base import Clip, DatasetError, Reading, required
 
 
 class LabelError(ValueError):

@@ -7,12 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from catalog.core.charts import Axes, Tick, polyline
-from catalog.core.wording import (
-    gettext,
-    gettext_noop,
-    ngettext,
-    number,
-)
+from catalog.core.wording import gettext, gettext_noop, ngettext, number
 
 # The template draws 320 x 180 units; the margins hold the numbers of the axes.
 AXES = Axes(40, 308, 12, 152)

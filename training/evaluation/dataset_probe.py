@@ -14,12 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.evaluation.metrics import (
-    Interval,
-    interval_95,
-    resampled_sums,
-    rounded,
-)
+from training.evaluation.metrics import Interval, interval_95, resampled_sums, rounded
 from training.evaluation.predictions import Predictions
 
 N_FOLDS = 5

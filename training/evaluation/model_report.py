@@ -44,12 +44,7 @@ def make_report(card: dict[str, Any], predictions: Path, run: Path | None) -> di
 
 def _scores(path: Path) -> dict[str, Any]:
     # Imported here because the scores come with scikit-learn, and pages read only what is stored.
-    from training.evaluation.metrics import (
-        expected_calibration_error,
-        reliability,
-        rounded,
-        score_by_dataset,
-    )
+    from training.evaluation.metrics import expected_calibration_error, reliability, rounded, score_by_dataset
     from training.evaluation.predictions import Predictions
 
     everything = Predictions.load(path)

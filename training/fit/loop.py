@@ -29,13 +29,7 @@ from training.data.augment import augment, mixup
 from training.exceptions import TrainingDivergedError
 from training.fit.config import Job, SupervisedConfig
 from training.fit.images import predict, renew_statistics
-from training.fit.resume import (
-    random_states,
-    read_checkpoint,
-    restore_random_states,
-    seed_everything,
-    write_checkpoint,
-)
+from training.fit.resume import random_states, read_checkpoint, restore_random_states, seed_everything, write_checkpoint
 from training.fit.stability import keep_wide_depthwise_in_float32
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}

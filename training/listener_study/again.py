@@ -15,12 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.base import DatasetError
-from training.datasets.table import (
-    LabelError,
-    Row,
-    Scale,
-    table,
-)
+from training.datasets.table import LabelError, Row, Scale, table
 
 # What was answered: its column in stage 1 and in stage 2, and the scale.
 QUESTIONS: Mapping[str, tuple[str, str, Scale]] = {

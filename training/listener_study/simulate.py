@@ -19,13 +19,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.prior import NOISE_DF, Prior
-from recommender.felt_model.ratings import (
-    FAMILIAR,
-    MOOD,
-    TYPICAL_MOOD,
-    Ratings,
-    features,
-)
+from recommender.felt_model.ratings import FAMILIAR, MOOD, TYPICAL_MOOD, Ratings, features
 from recommender.ranking.lists import Weights, closeness
 
 N_SESSIONS, SESSION_SONGS = 5, 10

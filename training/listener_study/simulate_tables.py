@@ -10,19 +10,9 @@ from numpy.typing import NDArray
 
 from recommender.felt_model.prior import Prior
 from training.listener_study.protocol import interval
-from training.listener_study.simulate import (
-    N_SESSIONS,
-    SESSION_SONGS,
-    Simulated,
-    Songs,
-)
+from training.listener_study.simulate import N_SESSIONS, SESSION_SONGS, Simulated, Songs
 from training.listener_study.simulate_journeys import Journey
-from training.listener_study.simulate_policies import (
-    OURS,
-    POLICIES,
-    Course,
-    run,
-)
+from training.listener_study.simulate_policies import OURS, POLICIES, Course, run
 
 # Policies run a second time with the prior of a new installation, which has learned from nobody yet.
 _ALSO_NEW = (OURS, "no adaptation")

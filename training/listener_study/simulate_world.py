@@ -13,13 +13,7 @@ from recommender.felt_model.prior import Prior
 from recommender.felt_model.ratings import Ratings
 from training.listener_study import emotify, situnes
 from training.listener_study.cohort import Cohort
-from training.listener_study.simulate import (
-    Simulated,
-    Songs,
-    draw_listener,
-    mood_spread,
-    world_prior,
-)
+from training.listener_study.simulate import Simulated, Songs, draw_listener, mood_spread, world_prior
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.listener_study.protocol import (
-    Errors,
-    Outcome,
-    harmed,
-    interval,
-)
+from training.listener_study.protocol import Errors, Outcome, harmed, interval
 
 
 def heading(outcome: Outcome) -> str:

@@ -13,13 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.exceptions import EditConflict, FileRejected
-from catalog.models import (
-    Album,
-    Artist,
-    Song,
-    SongChange,
-    SongEdit,
-)
+from catalog.models import Album, Artist, Song, SongChange, SongEdit
 from catalog.selectors import song_search
 from catalog.songs import editing, states
 from catalog.songs import services as song_services

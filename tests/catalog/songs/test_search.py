@@ -6,18 +6,8 @@ import pytest
 from django.db import connection
 
 from catalog.models import Song
-from catalog.selectors import (
-    failure_counts,
-    genres,
-    song_search,
-    state_counts,
-)
-from catalog.songs.search import (
-    DROPPED,
-    SEPARATORS,
-    prefix_query,
-    search_terms,
-)
+from catalog.selectors import failure_counts, genres, song_search, state_counts
+from catalog.songs.search import DROPPED, SEPARATORS, prefix_query, search_terms
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
 
 pytestmark = pytest.mark.django_db

@@ -23,13 +23,7 @@ from catalog.exceptions import StorageFull
 from catalog.models import Song, Upload, UploadSession
 from catalog.tasks import upload_sessions_tick
 from catalog.uploads import partial as sessions_module
-from catalog.uploads.partial import (
-    session_append,
-    session_discard,
-    session_finish,
-    session_open,
-    sessions_tick,
-)
+from catalog.uploads.partial import session_append, session_discard, session_finish, session_open, sessions_tick
 from mer_site import settings as product_settings
 from tests.audio_fixtures import make_audio
 from tests.factories import UserFactory

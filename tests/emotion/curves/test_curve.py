@@ -10,20 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.curves.chart import (
-    BOTTOM,
-    LEFT,
-    RIGHT,
-    TOP,
-    curve_chart,
-)
-from emotion.curves.curve import (
-    HOP_S,
-    MAX_POINTS,
-    hop_for,
-    spread,
-    times_s,
-)
+from emotion.curves.chart import BOTTOM, LEFT, RIGHT, TOP, curve_chart
+from emotion.curves.curve import HOP_S, MAX_POINTS, hop_for, spread, times_s
 from emotion.curves.sections import sections, sentence
 from emotion.curves.tracing import trace
 from emotion.exceptions import AudioUnreadableError

@@ -18,13 +18,7 @@ from catalog.models import Song
 from emotion import selectors, tasks
 from emotion.jobs import curves
 from emotion.jobs.curves import CURVES
-from emotion.models import (
-    AttentionMap,
-    EmotionCurve,
-    EmotionEstimate,
-    Reanalysis,
-    Waveform,
-)
+from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, Reanalysis, Waveform
 from emotion.services import analysis, serving
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory

@@ -24,12 +24,7 @@ from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import ATTENTION
 from emotion.models import AttentionMap, EmotionCurve
-from emotion.saliency.saliency import (
-    Span,
-    attention,
-    bands_that_weighed,
-    seconds_that_weighed,
-)
+from emotion.saliency.saliency import Span, attention, bands_that_weighed, seconds_that_weighed
 from emotion.services.pictures import attention_picture
 from emotion.signal.audio import Window, read_window
 from emotion.signal.mel import MelConfig, log_mel_image

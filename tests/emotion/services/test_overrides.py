@@ -23,12 +23,7 @@ from emotion.services.overrides import Word, words_on
 from emotion.signals import song_analysed
 from recommender.index.table import microseconds
 from recommender.reasons.reasons import public_reason
-from recommender.retrieval.source import (
-    estimates_playable,
-    rows_state,
-    song_rows,
-    written_at,
-)
+from recommender.retrieval.source import estimates_playable, rows_state, song_rows, written_at
 from recommender.selectors import quadrant_counts, songs_browse
 from recommender.values import NO_FILTERS
 from tests.audio_fixtures import make_audio

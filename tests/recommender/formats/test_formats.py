@@ -18,18 +18,8 @@ from rest_framework.test import APIClient
 from catalog.models import Song, Upload
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
 from recommender.formats.matching import Candidate, choose, wanted
-from recommender.formats.registry import (
-    FORMATS,
-    MAX_BYTES,
-    MAX_ENTRIES,
-    sheet_read,
-)
-from recommender.formats.values import (
-    EXTENSION,
-    Entry,
-    ExchangeError,
-    Track,
-)
+from recommender.formats.registry import FORMATS, MAX_BYTES, MAX_ENTRIES, sheet_read
+from recommender.formats.values import EXTENSION, Entry, ExchangeError, Track
 from recommender.formats.xspf import NAMESPACE
 from recommender.models import Playlist
 from recommender.services import importing, playlists

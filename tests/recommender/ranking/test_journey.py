@@ -24,14 +24,7 @@ from recommender.ranking.journey_path import (
 )
 from recommender.ranking.journey_planner import Drift
 from recommender.ranking.journey_search import plan
-from recommender.ranking.lists import (
-    TERM_NAMES,
-    Candidates,
-    RankedSong,
-    Weights,
-    rank,
-    terms_at,
-)
+from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
 from tests.recommender.ranking.test_lists import candidates, everything_at_work
 
 DOWN = ((-0.6, 0.6), (0.6, -0.6))

@@ -11,15 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender.ranking import lists
-from recommender.ranking.lists import (
-    TERM_NAMES,
-    Candidates,
-    RankedSong,
-    Weights,
-    closeness,
-    draw_temperature,
-    rank,
-)
+from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, closeness, draw_temperature, rank
 
 TARGET = (0.6, 0.6)
 

@@ -18,12 +18,7 @@ from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.services.overrides import Word
 from recommender.index.felt_query import FeltQuery
 from recommender.retrieval import pool as candidates
-from recommender.retrieval.pool import (
-    Pool,
-    pool_for,
-    songs_index,
-    songs_ranked_alike,
-)
+from recommender.retrieval.pool import Pool, pool_for, songs_index, songs_ranked_alike
 from recommender.services import indexing
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding

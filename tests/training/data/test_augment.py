@@ -16,12 +16,7 @@ from torch import Tensor
 from emotion.signal.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training.data import augment as changes
-from training.data.augment import (
-    AugmentConfig,
-    augment,
-    mixup,
-    soft_quadrants,
-)
+from training.data.augment import AugmentConfig, augment, mixup, soft_quadrants
 from training.data.cache import images_of
 from training.fit.images import ImageSet
 

@@ -12,14 +12,7 @@ from numpy.typing import NDArray
 from emotion.exceptions import AudioUnreadableError
 from tests.audio_fixtures import make_audio
 from training.data import duplicates
-from training.data.duplicates import (
-    Match,
-    duplicate_groups,
-    find_matches,
-    group_labels,
-    landmarks,
-    landmarks_of,
-)
+from training.data.duplicates import Match, duplicate_groups, find_matches, group_labels, landmarks, landmarks_of
 from training.data.splits import artist_grouped_folds
 from training.datasets import DATASETS
 

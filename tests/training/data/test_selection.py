@@ -12,12 +12,7 @@ import pytest
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
-from training.data.selection import (
-    SelectionError,
-    ShortClips,
-    extreme_corners,
-    long_enough,
-)
+from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
 from training.datasets import DATASETS, Clip
 from training.datasets.audio import duration_s
 

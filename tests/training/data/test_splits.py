@@ -16,13 +16,7 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from training.data import splits
 from training.data.duplicates import Match, group_labels
-from training.data.folds import (
-    PARTS,
-    Fold,
-    Folds,
-    Protocol,
-    SplitError,
-)
+from training.data.folds import PARTS, Fold, Folds, Protocol, SplitError
 from training.data.splits import (
     artist_grouped_folds,
     artist_grouped_split,

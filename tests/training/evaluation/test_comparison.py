@@ -6,14 +6,7 @@ import pytest
 from scipy import stats
 
 from tests.training.made_run import made_predictions
-from training.evaluation.comparison import (
-    compare,
-    compare_systems,
-    corrected_t_test,
-    holm,
-    mcnemar,
-    protocol_gap,
-)
+from training.evaluation.comparison import compare, compare_systems, corrected_t_test, holm, mcnemar, protocol_gap
 from training.evaluation.predictions import Predictions
 
 

@@ -13,39 +13,18 @@ from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
-from training.data.folds import (
-    Fold,
-    Folds,
-    Protocol,
-    SplitError,
-)
+from training.data.folds import Fold, Folds, Protocol, SplitError
 from training.datasets import DATASETS
 from training.evaluation.comparison import compare_systems
 from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table
-from training.evaluation.report.errors import (
-    by_arousal,
-    by_genre,
-    by_loudness,
-    surest_mistakes,
-)
+from training.evaluation.report.errors import by_arousal, by_genre, by_loudness, surest_mistakes
 from training.evaluation.report.examples import all_labels, example_images
 from training.evaluation.report.page import Extras, report_page
-from training.evaluation.report.run import (
-    Label,
-    NotInRunError,
-    no_predictions,
-    read_run,
-)
+from training.evaluation.report.run import Label, NotInRunError, no_predictions, read_run
 from training.evaluation.report.scores import scores_by_protocol
 from training.evaluation.report.table import Table, figure
-from training.evaluation.report.tables import (
-    axis_table,
-    class_table,
-    fold_table,
-    gap_table,
-    leave_one_out_table,
-)
+from training.evaluation.report.tables import axis_table, class_table, fold_table, gap_table, leave_one_out_table
 
 
 def scores() -> dict[str, object]:

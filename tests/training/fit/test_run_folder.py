@@ -8,14 +8,7 @@ import pytest
 
 from catalog.core.files import write_atomic
 from tests.training.made_run import made_predictions
-from training.fit.run_folder import (
-    FACTS,
-    HISTORY,
-    RunError,
-    RunFolder,
-    new_run_path,
-    write_json,
-)
+from training.fit.run_folder import FACTS, HISTORY, RunError, RunFolder, new_run_path, write_json
 
 CONFIG = 'version = "made"\nseed = 1\n'
 

@@ -15,14 +15,7 @@ from recommender.felt_model.ratings import Ratings
 from training.datasets.base import DatasetError
 from training.listener_study import situnes, tables
 from training.listener_study.cohort import Cohort, principal_directions
-from training.listener_study.protocol import (
-    METHODS,
-    Held,
-    evaluate,
-    harmed,
-    interval,
-    ours,
-)
+from training.listener_study.protocol import METHODS, Held, evaluate, harmed, interval, ours
 
 SONG_COLUMNS = ["", "item_id", "popularity", "loudness", "energy", "key", "valence", "tempo", "general_genre"]
 ANSWER_COLUMNS = [

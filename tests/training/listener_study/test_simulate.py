@@ -11,12 +11,7 @@ import pytest
 
 from recommender.felt_model.prior import Prior
 from recommender.felt_model.ratings import Ratings
-from training.listener_study import (
-    simulate_journeys,
-    simulate_tables,
-    simulate_world,
-    situnes,
-)
+from training.listener_study import simulate_journeys, simulate_tables, simulate_world, situnes
 from training.listener_study.cohort import principal_directions
 from training.listener_study.simulate import (
     N_SESSIONS,
@@ -28,14 +23,7 @@ from training.listener_study.simulate import (
     mood_spread,
     world_prior,
 )
-from training.listener_study.simulate_policies import (
-    POLICIES,
-    Course,
-    Situation,
-    all_knowing,
-    joined,
-    run,
-)
+from training.listener_study.simulate_policies import POLICIES, Course, Situation, all_knowing, joined, run
 
 MOODS = np.diag([0.13, 0.16])
 N_SONGS = 120

@@ -20,19 +20,8 @@ from training.evaluation.metrics import confusion_of
 from training.evaluation.predictions import Predictions
 from training.evaluation.report import errors, plots, tables
 from training.evaluation.report.examples import Examples
-from training.evaluation.report.run import (
-    Label,
-    NotInRunError,
-    Run,
-    labels_of,
-)
-from training.evaluation.report.scores import (
-    PROTOCOLS,
-    all_scores,
-    main_protocol,
-    protocol_title,
-    protocols_of,
-)
+from training.evaluation.report.run import Label, NotInRunError, Run, labels_of
+from training.evaluation.report.scores import PROTOCOLS, all_scores, main_protocol, protocol_title, protocols_of
 from training.evaluation.report.summary import summary
 from training.evaluation.report.table import Table
 

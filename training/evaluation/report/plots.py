@@ -15,22 +15,8 @@ from training.evaluation.metrics import Scores, reliability
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.errors import Group
 from training.evaluation.report.run import Label, NotInRunError
-from training.evaluation.report.scores import (
-    all_scores,
-    fold_scores,
-    protocol_title,
-    protocols_of,
-)
-from training.evaluation.report.svg import (
-    ACCENT,
-    INK,
-    LINE,
-    ON_DARK,
-    QUADRANT_COLOURS,
-    SECOND,
-    SOFT,
-    plot_of,
-)
+from training.evaluation.report.scores import all_scores, fold_scores, protocol_title, protocols_of
+from training.evaluation.report.svg import ACCENT, INK, LINE, ON_DARK, QUADRANT_COLOURS, SECOND, SOFT, plot_of
 
 _MARKERS = "o^sD"
 _WIDTH = 9.3

@@ -10,12 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data.folds import (
-    PARTS,
-    Folds,
-    Protocol,
-    SplitError,
-)
+from training.data.folds import PARTS, Folds, Protocol, SplitError
 from training.evaluation.predictions import Predictions
 
 

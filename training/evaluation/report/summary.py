@@ -11,12 +11,7 @@ from training.evaluation.dataset_probe import Probe
 from training.evaluation.metrics import class_scores, confusion_of
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import NotInRunError
-from training.evaluation.report.scores import (
-    all_scores,
-    axis_scores,
-    main_protocol,
-    protocols_of,
-)
+from training.evaluation.report.scores import all_scores, axis_scores, main_protocol, protocols_of
 
 CALIBRATED_ECE = 0.05
 

@@ -11,13 +11,7 @@ import numpy as np
 
 from emotion.inference.quadrants import Quadrant
 from training.data.folds import PARTS, Protocol
-from training.evaluation.comparison import (
-    Comparison,
-    SystemComparison,
-    folds_of,
-    of_protocol,
-    protocol_gap,
-)
+from training.evaluation.comparison import Comparison, SystemComparison, folds_of, of_protocol, protocol_gap
 from training.evaluation.dataset_probe import Probe
 from training.evaluation.metrics import Scores, class_scores, confusion_of
 from training.evaluation.predictions import Predictions

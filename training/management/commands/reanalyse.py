@@ -9,12 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from emotion.exceptions import ReanalysisNotPossible
 from emotion.jobs import reanalysis
-from emotion.selectors import (
-    ReanalysisProgress,
-    reanalysis_failures,
-    reanalysis_latest,
-    served_version,
-)
+from emotion.selectors import ReanalysisProgress, reanalysis_failures, reanalysis_latest, served_version
 
 _POLL_S = 1.0
 

@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.predict import points_of
-from training.data.folds import (
-    PARTS,
-    Fold,
-    Folds,
-    Protocol,
-)
+from training.data.folds import PARTS, Fold, Folds, Protocol
 from training.datasets import DATASETS
 from training.evaluation.dataset_probe import probe_run
 from training.evaluation.metrics import score_axis, score_by_dataset

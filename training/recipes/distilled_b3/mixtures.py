@@ -18,13 +18,7 @@ from torch import Tensor
 
 from emotion.signal.audio import SAMPLE_RATE_HZ
 from emotion.signal.mel import CHANNELS, MelConfig
-from training.recipes.distilled_b3.spectra import (
-    FLOOR_DB,
-    TEACHER_HOP,
-    TEACHER_MELS,
-    TEACHER_RATE_HZ,
-    Spectra,
-)
+from training.recipes.distilled_b3.spectra import FLOOR_DB, TEACHER_HOP, TEACHER_MELS, TEACHER_RATE_HZ, Spectra
 
 _NEPERS_PER_DB = math.log(10) / 10
 

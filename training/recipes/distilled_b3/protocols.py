@@ -14,12 +14,7 @@ from torch import Tensor
 from emotion.inference.predict import points_of, softmax
 from emotion.zoo.networks import HeadedNetwork
 from training.data.folds import Folds
-from training.data.splits import (
-    artist_grouped_folds,
-    artist_grouped_split,
-    leave_one_source_out,
-    stratified_folds,
-)
+from training.data.splits import artist_grouped_folds, artist_grouped_split, leave_one_source_out, stratified_folds
 from training.evaluation.metrics import fit_temperature
 from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import FlagshipConfig

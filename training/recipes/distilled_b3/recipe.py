@@ -25,27 +25,10 @@ from training.evaluation.report.scores import scores_by_protocol
 from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.config import FlagshipConfig, read_config
-from training.recipes.distilled_b3.distil import (
-    Student,
-    Teachers,
-    prepare_from_scratch,
-    pretrain,
-)
-from training.recipes.distilled_b3.features import (
-    Material,
-    gather,
-    hear,
-    load_clips,
-    readable,
-)
+from training.recipes.distilled_b3.distil import Student, Teachers, prepare_from_scratch, pretrain
+from training.recipes.distilled_b3.features import Material, gather, hear, load_clips, readable
 from training.recipes.distilled_b3.mixtures import Composer, SceneConfig
-from training.recipes.distilled_b3.protocols import (
-    Judged,
-    Lessons,
-    deal,
-    judge_fold,
-    judge_protocols,
-)
+from training.recipes.distilled_b3.protocols import Judged, Lessons, deal, judge_fold, judge_protocols
 from training.recipes.distilled_b3.spectra import Spectra
 from training.recipes.distilled_b3.teacher import TAGGERS
 

@@ -12,12 +12,7 @@ from numpy.typing import NDArray
 
 from emotion.inference import checkpoint
 from emotion.zoo.networks import HeadedNetwork
-from training.data.folds import (
-    PARTS,
-    Fold,
-    Folds,
-    Protocol,
-)
+from training.data.folds import PARTS, Fold, Folds, Protocol
 from training.data.splits import artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefused

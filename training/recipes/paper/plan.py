@@ -11,12 +11,7 @@ from typing import Any
 from catalog.core.files import digest
 from training.data.duplicates import duplicate_groups
 from training.data.folds import Folds, Protocol
-from training.data.selection import (
-    SelectionError,
-    ShortClips,
-    extreme_corners,
-    long_enough,
-)
+from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
 from training.data.splits import paper_folds
 from training.datasets import DATASETS, Clip, DatasetError
 from training.recipes.paper.config import PaperConfig, PaperError

@@ -27,12 +27,7 @@ from training.evaluation.predictions import Predictions
 from training.evaluation.report.scores import fold_scores, scores_by_protocol
 from training.evaluation.report.table import Table, figure
 from training.fit.config import Job
-from training.fit.cross_validation import (
-    FoldResult,
-    Study,
-    cross_validate,
-    gap,
-)
+from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
 from training.fit.images import ImageSet
 from training.fit.loop import train
 from training.fit.processes import Processes

@@ -18,12 +18,7 @@ from training.recipes.distilled_b3.distil import (
     prepare_from_scratch,
     pretrain,
 )
-from training.recipes.distilled_b3.mixtures import (
-    Composer,
-    SceneConfig,
-    add_db,
-    student_images,
-)
+from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, add_db, student_images
 from training.recipes.distilled_b3.muon import Muon
 from training.recipes.distilled_b3.spectra import Spectra
 

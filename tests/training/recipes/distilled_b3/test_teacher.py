@@ -6,12 +6,7 @@ import torch
 
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.spectra import Spectra
-from training.recipes.distilled_b3.teacher import (
-    Ears,
-    Judge,
-    load_tagger,
-    teacher_features,
-)
+from training.recipes.distilled_b3.teacher import Ears, Judge, load_tagger, teacher_features
 
 
 def test_compiled_taggers_say_what_torch_does_to_bf16(taggers: list[Path], clips: list[Spectra]) -> None:
