@@ -34,7 +34,7 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>pad</title>
 <canvas data-plane-dots></canvas><canvas data-plane-lit></canvas></div>"""
 # Painted once for each new size or theme; lit for each move of the pointer, with the song under it and the count.
 DRAW = """async ({ url, moves }) => {
-  const { PlaneView, NEAR } = await import("/static/js/pad_view.js");
+  const { PlaneView, NEAR } = await import("/static/js/pad/view.js");
   const view = new PlaneView(document.getElementById("plane"), url);
   await view.load();
   const flushed = (canvas) => canvas.getContext("2d").getImageData(0, 0, 1, 1);

@@ -1,6 +1,6 @@
 """All songs on the plane in one compact answer: a dot for each while they are few, else a density and some dots. Pure.
 
-Browsers draw it (static/js/pad_points.js); docs/pad.md has the layout and what was measured.
+Browsers draw it (static/js/pad/points.js); docs/pad.md has the layout and what was measured.
 """
 
 from __future__ import annotations

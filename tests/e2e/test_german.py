@@ -13,7 +13,7 @@ from tests.e2e.conftest import Opener
 from tests.e2e.test_listening import NEW_PASSWORD, order, set_slider, wait_until_heard
 
 _WORDS = """async () => {
-  const words = await import("/static/js/words.js");
+  const words = await import("/static/js/shared/i18n.js");
   return [
     words.language(),
     words.gettext("nobody ever says this"),

@@ -12,7 +12,7 @@ from recommender.models import MoodReport, Playlist
 from tests.e2e.conftest import Opener
 from tests.e2e.test_listening import set_slider, wait_until_heard
 
-# As in static/js/pad_view.js: the plane's edge lies this share inside the element.
+# As in static/js/pad/view.js: the plane's edge lies this share inside the element.
 MARGIN = 0.05
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
 

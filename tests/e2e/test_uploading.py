@@ -23,7 +23,7 @@ IN_A_FOLDER = 120
 
 # A browser hands a dropped folder over in parts of a hundred, and cannot read everything; no test can drop a real one.
 DROPPED_FOLDER = """async () => {
-  const { filesOfDrop } = await import("/static/js/upload_files.js");
+  const { filesOfDrop } = await import("/static/js/upload/files.js");
   const file = (name) => ({ name, isFile: true, file: (resolve) => resolve(new File(["x"], name)) });
   const lost = { name: "lost.mp3", isFile: true, file: (_, reject) => reject(new DOMException("no")) };
   const folder = (name, entries) => ({ name, isDirectory: true, createReader() {

@@ -1,4 +1,4 @@
-"""Reads what the mood pad is sent, as static/js/pad_points.js does."""
+"""Reads what the mood pad is sent, as static/js/pad/points.js does."""
 
 from __future__ import annotations
 

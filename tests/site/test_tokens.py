@@ -100,7 +100,7 @@ def test_colours_are_written_in_the_tokens_alone() -> None:
 def test_every_token_that_is_used_is_known() -> None:
     sheets = {sheet.name: sheet.read_text(encoding="utf-8") for sheet in CSS.glob("*.css")}
     set_by_scripts = set(
-        re.findall(r"setProperty\(\s*[\"'`](--[\w-]+)", "".join(s.read_text() for s in Path("static/js").glob("*.js")))
+        re.findall(r"setProperty\(\s*[\"'`](--[\w-]+)", "".join(s.read_text() for s in Path("static/js").rglob("*.js")))
     )
     defined = set(re.findall(r"(--[\w-]+)\s*:", "".join(sheets.values()))) | set_by_scripts
     for name, css in sheets.items():

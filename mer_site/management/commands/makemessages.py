@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.commands import makemessages
 
-_NOT_OURS = ("var/*", "runs/*", "tests/*", "bench/*", "static/vendor/*")
+_NOT_OURS = ("var/*", "runs/*", "tests/*", "bench/*", "static/vendor/*", "node_modules/*")
 
 
 class Command(makemessages.Command):

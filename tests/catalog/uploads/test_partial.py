@@ -359,7 +359,7 @@ def test_the_pieces_of_the_browser_end_where_the_server_stores_them() -> None:
     assert "catalog.tasks.upload_sessions_tick" in {
         entry["task"] for entry in product_settings.CELERY_BEAT_SCHEDULE.values()
     }
-    script = (Path(django_settings.BASE_DIR) / "static/js/upload_send.js").read_text()
+    script = (Path(django_settings.BASE_DIR) / "static/js/upload/send.js").read_text()
     assert f"PIECE_BYTES = {sessions_module.PIECE_BYTES // 1024**2} * 1024 * 1024" in script
 
 

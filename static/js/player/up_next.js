@@ -1,8 +1,8 @@
 /* Up next: the queue as a list beside the page. Songs are played, moved (by buttons or by dragging) and taken out here;
  * the playlist on the server stays as it is. */
 
-import { part } from "./player_view.js";
-import { gettext, interpolate, ngettext } from "./words.js";
+import { part } from "./view.js";
+import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 
 export function attachQueue(player) {
   const panel = document.getElementById("player-queue");

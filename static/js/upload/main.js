@@ -4,11 +4,11 @@
  * in the database and is shown by the list below, which htmx keeps fresh. The queue outlives the page: boosted links
  * keep it, and coming back shows it again; only closing the tab ends it, and large files then go on where they stopped.
  */
-import { audioOf, dropped, filesOfDrop } from "./upload_files.js";
-import { UploadQueue } from "./upload_queue.js";
-import { discard, isReachable, send } from "./upload_send.js";
-import { UploadView } from "./upload_view.js";
-import { gettext, interpolate, ngettext } from "./words.js";
+import { audioOf, dropped, filesOfDrop } from "./files.js";
+import { UploadQueue } from "./queue.js";
+import { discard, isReachable, send } from "./send.js";
+import { UploadView } from "./view.js";
+import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 
 const TELL_EVERY_MS = 1000;
 

@@ -1,7 +1,7 @@
 /* Several tabs: one plays at a time, and a new one offers to go on with what another left. */
 
 import { store, stored } from "./queue.js";
-import { gettext, interpolate } from "./words.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const LAST = "moodplane.last";
 const LAST_POSITION = "moodplane.last.position";

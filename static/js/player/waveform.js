@@ -4,7 +4,7 @@
  * the parts are said in words wherever a place in the song is.
  */
 
-import { gettext, interpolate } from "./words.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BAR_PX = 3;

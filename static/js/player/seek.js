@@ -1,7 +1,7 @@
 /* Seeking: the range over the waveform, with the place under the pointer in words; and the curve of the song's page. */
 
-import { part, clock } from "./player_view.js";
-import { interpolate, gettext } from "./words.js";
+import { part, clock } from "./view.js";
+import { interpolate, gettext } from "../shared/i18n.js";
 
 const STEP_S = 5;
 const KEYS = {

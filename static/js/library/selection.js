@@ -2,7 +2,7 @@
  * can still be ticked by hand.
  */
 
-import { gettext, interpolate, ngettext } from "./words.js";
+import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 
 const BOX = "input[name=song]";
 let last = null;

@@ -1,6 +1,6 @@
 /* Places on the plane in words, for sliders, handles and whoever listens to the page. */
 
-import { gettext, interpolate, language, ngettext } from "./words.js";
+import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
 
 /** Returns a coordinate with its sign, such as "+0.40"; zero has none. */
 export function signed(value) {

@@ -1,6 +1,6 @@
 /* A list that plays counts on: how many of its songs were heard, and how much is left. */
 
-import { interpolate, ngettext } from "./words.js";
+import { interpolate, ngettext } from "../shared/i18n.js";
 
 function clock(seconds) {
   const whole = Math.max(Math.round(seconds), 0);

@@ -5,8 +5,8 @@
  *   { kind: "later", afterS }                   the server asks for a pause
  *   { kind: "failed" | "refused", sentence }    refused: not this file, but whoever sends it (signed out)
  */
-import { csrfToken } from "./csrf.js";
-import { gettext, interpolate } from "./words.js";
+import { csrfToken } from "../shared/csrf.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const PIECE_BYTES = 4 * 1024 * 1024;
 const LARGE_BYTES = 2 * PIECE_BYTES;

@@ -3,12 +3,12 @@
  * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
  */
 
-import { setUpLimits } from "./pad_limits.js";
-import { Names, showCard } from "./pad_names.js";
-import { NEAR, PlaneView, percent } from "./pad_view.js";
-import { arousalText, countWords, valenceText } from "./pad_words.js";
+import { setUpLimits } from "./limits.js";
+import { Names, showCard } from "./names.js";
+import { NEAR, PlaneView, percent } from "./view.js";
+import { arousalText, countWords, valenceText } from "./place_text.js";
 import { setUpJourney } from "./journey.js";
-import { gettext } from "./words.js";
+import { gettext } from "../shared/i18n.js";
 
 // A press that moved less than this is none that drags; a finger is less steady than a mouse.
 const DRAG_PX = { mouse: 6, pen: 8, touch: 12 };

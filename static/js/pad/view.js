@@ -2,8 +2,8 @@
  * above it the dots that are close to the cursor. Turns places of the plane into places of the element and back.
  */
 
-import { paintDots, rgbaOf } from "./pad_dots.js";
-import { fetchPoints } from "./pad_points.js";
+import { paintDots, rgbaOf } from "./dots.js";
+import { fetchPoints } from "./points.js";
 
 // The plane's edge lies this share inside the element, so that a song on the very edge is whole; as in emotion's tags.
 const MARGIN = 0.05;

@@ -1,5 +1,5 @@
 /* Shows the queue of files on the upload page: how far all is, and a row each for those that matter now. */
-import { gettext, interpolate, language, ngettext } from "./words.js";
+import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
 
 const DRAW_EVERY_MS = 200;
 // Hundreds of rows would be redrawn for nothing: those that go, those that failed, and the next ones in line are shown.

@@ -1,8 +1,8 @@
 /* Liking the song that plays, from the bar or by a key; pressed again, it is taken back. */
 
-import { announceRerank, post } from "./player_reports.js";
-import { part } from "./player_view.js";
-import { gettext, interpolate } from "./words.js";
+import { announceRerank, post } from "./reports.js";
+import { part } from "./view.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const say = (sentence) => document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
 

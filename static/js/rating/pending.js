@@ -1,7 +1,7 @@
 /* Answers that could not be saved wait in this browser, and are sent when the server answers again. */
 
-import { csrfToken } from "./csrf.js";
-import { gettext, interpolate } from "./words.js";
+import { csrfToken } from "../shared/csrf.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const KEY = "moodplane.felt.pending";
 const AGAIN_MS = 20_000;

@@ -3,8 +3,8 @@
  * Links and forms are boosted by htmx, but only #main is replaced, so that the player outside it keeps playing.
  */
 
-import { csrfToken } from "./csrf.js";
-import { gettext, interpolate } from "./words.js";
+import { csrfToken } from "../shared/csrf.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const toast = document.getElementById("toast");
 let toastTimer = 0;

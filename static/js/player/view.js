@@ -1,6 +1,6 @@
 /* What the player shows: the bar, the rows of the page that its song stands in, and the page's title. */
 
-import { gettext, interpolate } from "./words.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 export const bar = document.getElementById("player");
 export const part = (name) => bar.querySelector(`[data-player-${name}]`);

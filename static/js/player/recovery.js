@@ -3,7 +3,7 @@
  * An audio element only says that something failed; a HEAD request for the same address tells what.
  */
 
-import { gettext, interpolate } from "./words.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const PAUSE_MS = 1800;
 const SKIPS_IN_A_ROW = 3;

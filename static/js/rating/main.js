@@ -2,8 +2,8 @@
  * could not be saved is neither lost nor in the way of the music.
  */
 
-import { forgetAnswer, keepAnswer } from "./felt_pending.js";
-import { gettext, interpolate } from "./words.js";
+import { forgetAnswer, keepAnswer } from "./pending.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const player = document.getElementById("player");
 

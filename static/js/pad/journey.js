@@ -2,10 +2,10 @@
  * them; after a change the way is looked for again, and an answer to what was asked before is dropped.
  */
 
-import { Names, showCard } from "./pad_names.js";
-import { PlaneView, clamp, percent, toStep } from "./pad_view.js";
-import { arousalText, placeWords, valenceText } from "./pad_words.js";
-import { gettext, interpolate } from "./words.js";
+import { Names, showCard } from "./names.js";
+import { PlaneView, clamp, percent, toStep } from "./view.js";
+import { arousalText, placeWords, valenceText } from "./place_text.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 
 const STEP = 0.05;
 const LONG_STEP = 0.2;

@@ -2,18 +2,18 @@
  * lives on while pages change; pages describe songs in data attributes.
  */
 
-import { Player } from "./player_core.js";
-import { attachLike } from "./player_like.js";
-import { attachMedia } from "./player_media.js";
-import { Mender } from "./player_mending.js";
-import { attachQueue } from "./player_queue.js";
-import { attachCurve, attachSeek } from "./player_seek.js";
-import { settingsLoad } from "./player_settings.js";
-import { attachShortcuts } from "./player_shortcuts.js";
-import { Sound } from "./player_sound.js";
-import { attachTabs, offerToContinue } from "./player_tabs.js";
-import { View, bar, part, parts } from "./player_view.js";
-import { Waveform } from "./player_waveform.js";
+import { Player } from "./core.js";
+import { attachLike } from "./like.js";
+import { attachMedia } from "./media.js";
+import { Mender } from "./recovery.js";
+import { attachQueue } from "./up_next.js";
+import { attachCurve, attachSeek } from "./seek.js";
+import { settingsLoad } from "./settings.js";
+import { attachShortcuts } from "./shortcuts.js";
+import { Sound } from "./sound.js";
+import { attachTabs, offerToContinue } from "./tabs.js";
+import { View, bar, part, parts } from "./view.js";
+import { Waveform } from "./waveform.js";
 import { Queue } from "./queue.js";
 
 // A page that comes back this soon was reloaded; one that comes back later was opened anew, and starts nothing.

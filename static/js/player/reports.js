@@ -1,6 +1,6 @@
 /* Tells the server what was played, left and heard to the end; none of it ever stops the music. */
 
-import { csrfToken } from "./csrf.js";
+import { csrfToken } from "../shared/csrf.js";
 
 /** Sends a form; null when nobody answered. */
 export async function post(url, values) {

@@ -3,7 +3,7 @@
  * It knows nothing of the page. Whoever shows it listens for "change"; "sent" tells that the server has one file more,
  * and "note" carries a sentence for people.
  */
-import { gettext } from "./words.js";
+import { gettext } from "../shared/i18n.js";
 
 const PARALLEL = 2;
 // With the server answering in between, a file that is lost so often will not arrive.

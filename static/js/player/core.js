@@ -1,12 +1,12 @@
-/* The player: what plays, what comes next, and what the listener asks for. It shows nothing; see player_view.js.
+/* The player: what plays, what comes next, and what the listener asks for. It shows nothing; see view.js.
  *
  * It tells what happens by events: "track" (another song, or its description changed), "state" (plays or not, modes),
  * "time", "queue" (the songs or their order), "volume", and "say" with a sentence.
  */
 
-import { reportCompleted, reportPlayed, reportSkipped } from "./player_reports.js";
-import { REPEATS } from "./player_settings.js";
-import { gettext } from "./words.js";
+import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
+import { REPEATS } from "./settings.js";
+import { gettext } from "../shared/i18n.js";
 
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
