@@ -3,8 +3,10 @@
  * Links and forms are boosted by htmx, but only #main is replaced, so that the player outside it keeps playing.
  */
 
-import { csrfToken } from "../shared/csrf.js";
+import "../shared/broken_images.js";
 import { gettext, interpolate } from "../shared/i18n.js";
+import { csrfToken } from "../shared/requests.js";
+import "./theme.js";
 
 const toast = document.getElementById("toast");
 let toastTimer = 0;

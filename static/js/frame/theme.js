@@ -11,8 +11,6 @@ function choose(theme) {
   for (const button of document.querySelectorAll("[data-theme-form] button")) {
     button.setAttribute("aria-pressed", String(button.value === theme));
   }
-  // What is painted on a canvas must be painted again.
-  document.dispatchEvent(new CustomEvent("moodplane:theme"));
 }
 
 document.addEventListener("submit", (event) => {

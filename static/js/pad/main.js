@@ -3,7 +3,6 @@
  * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
  */
 
-import { setUpLimits } from "./limits.js";
 import { Names, showCard } from "./names.js";
 import { NEAR, PlaneView, percent } from "./view.js";
 import { arousalText, countWords, valenceText } from "./place_text.js";
@@ -289,6 +288,23 @@ function headOf(x1, y1, x2, y2) {
   const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
   const point = (side) => `${(x2 - HEAD * (ux - side * uy * 0.6)).toFixed(2)} ${(y2 - HEAD * (uy + side * ux * 0.6)).toFixed(2)}`;
   return `M${point(1)}L${x2.toFixed(2)} ${y2.toFixed(2)}L${point(-1)}`;
+}
+
+/* Limits ---------------------------------------------------------------------------------------------------------- */
+
+/** Says beside a folded `<details data-limits>` what it is set to. */
+function setUpLimits(root) {
+  const show = () => {
+    const said = [];
+    for (const field of root.querySelectorAll("[data-limit]")) {
+      if (!field.value && field.dataset.limit !== "always") continue;
+      said.push(field.matches("select") ? field.selectedOptions[0]?.textContent.trim() : field.value);
+    }
+    root.querySelector("[data-limits-set]").textContent = said.filter(Boolean).join(" · ");
+  };
+  root.addEventListener("input", show);
+  root.addEventListener("change", show);
+  show();
 }
 
 /* Setting up ------------------------------------------------------------------------------------------------------ */

@@ -5,12 +5,26 @@
  */
 
 import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
-import { REPEATS } from "./settings.js";
 import { gettext } from "../shared/i18n.js";
+import { store, stored } from "../shared/storage.js";
 
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+const REPEATS = ["off", "all", "one"];
+const SETTINGS = "moodplane.player";
+const DEFAULTS = { level: 1, muted: false, repeat: "off", fadeS: 0, letters: true };
+
+/** Returns the settings of this browser, for every tab; changes through `change` are kept. */
+export function loadSettings() {
+  const settings = { ...DEFAULTS, ...stored(localStorage, SETTINGS) };
+  settings.change = (values) => {
+    Object.assign(settings, values);
+    const { level, muted, repeat, fadeS, letters } = settings;
+    store(localStorage, SETTINGS, { level, muted, repeat, fadeS, letters });
+  };
+  return settings;
+}
 
 export class Player extends EventTarget {
   constructor(queue, sound, settings) {

@@ -1,10 +1,9 @@
 /* Liking the song that plays, from the bar or by a key; pressed again, it is taken back. */
 
-import { announceRerank, post } from "./reports.js";
-import { part } from "./view.js";
 import { gettext, interpolate } from "../shared/i18n.js";
-
-const say = (sentence) => document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
+import { post, say } from "../shared/requests.js";
+import { announceRerank } from "./reports.js";
+import { part } from "./view.js";
 
 export function attachLike(player) {
   const button = part("like");

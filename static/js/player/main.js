@@ -2,13 +2,12 @@
  * lives on while pages change; pages describe songs in data attributes.
  */
 
-import { Player } from "./core.js";
+import { Player, loadSettings } from "./core.js";
 import { attachLike } from "./like.js";
 import { attachMedia } from "./media.js";
 import { Mender } from "./recovery.js";
 import { attachQueue } from "./up_next.js";
 import { attachCurve, attachSeek } from "./seek.js";
-import { settingsLoad } from "./settings.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { attachTabs, offerToContinue } from "./tabs.js";
@@ -20,7 +19,7 @@ import { Queue } from "./queue.js";
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
-const player = new Player(queue, new Sound(part("audio"), part("standby")), settingsLoad());
+const player = new Player(queue, new Sound(part("audio"), part("standby")), loadSettings());
 const wave = new Waveform(part("bars"));
 const view = new View(player, wave);
 new Mender(player);

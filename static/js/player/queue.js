@@ -1,5 +1,7 @@
 /* The queue: which songs, which of them is playing, kept for this browser tab so that a reload resumes. */
 
+import { store, stored } from "../shared/storage.js";
+
 const KEY = "moodplane.queue";
 const POSITION = "moodplane.position";
 
@@ -160,23 +162,5 @@ export class Queue {
   restore() {
     Object.assign(this, stored(sessionStorage, KEY), stored(sessionStorage, POSITION));
     if (!Array.isArray(this.tracks) || !this.tracks[this.index]) Object.assign(this, { tracks: [], index: -1 });
-  }
-}
-
-/** Writes a value; a browser that refuses storage still plays, it only forgets. */
-export function store(storage, key, value) {
-  try {
-    storage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Storage is full, or switched off.
-  }
-}
-
-/** Reads a value; nothing where there is none, or none that can be read. */
-export function stored(storage, key) {
-  try {
-    return JSON.parse(storage.getItem(key) || "{}");
-  } catch {
-    return {};
   }
 }

@@ -1,16 +1,6 @@
 /* Tells the server what was played, left and heard to the end; none of it ever stops the music. */
 
-import { csrfToken } from "../shared/csrf.js";
-
-/** Sends a form; null when nobody answered. */
-export async function post(url, values) {
-  const body = new URLSearchParams({ ...values, csrfmiddlewaretoken: csrfToken() });
-  try {
-    return await fetch(url, { method: "POST", body, keepalive: true, headers: { Accept: "application/json" } });
-  } catch {
-    return null;
-  }
-}
+import { post } from "../shared/requests.js";
 
 export function reportPlayed(track, playlist) {
   if (track.playedUrl) post(track.playedUrl, { playlist });

@@ -1,15 +1,13 @@
 /* Several tabs: one plays at a time, and a new one offers to go on with what another left. */
 
-import { store, stored } from "./queue.js";
 import { gettext, interpolate } from "../shared/i18n.js";
+import { listener } from "../shared/requests.js";
+import { store, stored } from "../shared/storage.js";
 
 const LAST = "moodplane.last";
 const LAST_POSITION = "moodplane.last.position";
 const OFFERED_FOR_MS = 14 * 24 * 3600 * 1000;
 const PLAYING_MS = 6000;
-
-/** Whoever is signed in; an offer is only for them. */
-const listener = () => document.getElementById("csrf")?.dataset.listener || "";
 
 export function attachTabs(player) {
   const { queue, sound } = player;
@@ -33,7 +31,7 @@ export function attachTabs(player) {
   });
 }
 
-/** In a tab without a queue: asks whether to go on with the last song; nothing starts by itself. */
+/** In a tab without a queue: offers to go on with the last song of the same listener; nothing starts by itself. */
 export function offerToContinue(player, box) {
   const last = stored(localStorage, LAST);
   const { timeS = 0, savedAt = 0 } = stored(localStorage, LAST_POSITION);

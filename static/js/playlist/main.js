@@ -1,6 +1,4 @@
-/* What lists and pages of songs need besides the player: putting a list in order, counting
- * what was heard, and pictures that may not come. */
+/* What a list of songs needs besides the player: its order, and how much of it was played. */
 
-import "./reorder.js";
 import "./progress.js";
-import "../shared/broken_images.js";
+import "./reorder.js";

@@ -2,8 +2,9 @@
  * could not be saved is neither lost nor in the way of the music.
  */
 
-import { forgetAnswer, keepAnswer } from "./pending.js";
 import { gettext, interpolate } from "../shared/i18n.js";
+import "./moodmap.js";
+import { forgetAnswer, keepAnswer } from "./pending.js";
 
 const player = document.getElementById("player");
 

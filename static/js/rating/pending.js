@@ -1,15 +1,13 @@
 /* Answers that could not be saved wait in this browser, and are sent when the server answers again. */
 
-import { csrfToken } from "../shared/csrf.js";
 import { gettext, interpolate } from "../shared/i18n.js";
+import { csrfToken, listener, say } from "../shared/requests.js";
 
 const KEY = "moodplane.felt.pending";
 const AGAIN_MS = 20_000;
 const LIMIT = 50;
 let timer = 0;
 let sending = false;
-
-const listener = () => document.getElementById("csrf").dataset.listener || "";
 
 function read() {
   try {
@@ -62,7 +60,7 @@ export async function sendAnswers() {
       forgetAnswer(answer.song);
       if (!sentence) continue;
       const fmt = gettext("The server answers again: what you said of “%(title)s” was sent.");
-      document.dispatchEvent(new CustomEvent("moodplane:say", { detail: interpolate(fmt, answer, true) }));
+      say(interpolate(fmt, answer, true));
       document.dispatchEvent(new CustomEvent("felt:sent", { detail: { song: answer.song } }));
     }
   } catch {

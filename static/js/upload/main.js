@@ -9,6 +9,7 @@ import { UploadQueue } from "./queue.js";
 import { discard, isReachable, send } from "./send.js";
 import { UploadView } from "./view.js";
 import { gettext, interpolate, ngettext } from "../shared/i18n.js";
+import { say } from "../shared/requests.js";
 
 const TELL_EVERY_MS = 1000;
 
@@ -52,16 +53,16 @@ async function take(form, parts) {
     else queue.add(part.files);
     taken += part.files.length;
   }
-  say(form, { leftOut, unread, taken: taken - leftOut });
+  sayLeftOut({ leftOut, unread, taken: taken - leftOut });
 }
 
 /** Says what of a folder is not sent: nobody should look for a file among the songs that never went. */
-function say(form, { leftOut, unread, taken }) {
+function sayLeftOut({ leftOut, unread, taken }) {
   const words = [];
   if (!taken && leftOut) words.push(gettext("There is no audio in this folder."));
   else if (leftOut) words.push(interpolate(ngettext("%(n)s file that is no audio was left out.", "%(n)s files that are no audio were left out.", leftOut), { n: leftOut }, true));
   if (unread) words.push(interpolate(ngettext("%(n)s file could not be read.", "%(n)s files could not be read.", unread), { n: unread }, true));
-  if (words.length) document.dispatchEvent(new CustomEvent("moodplane:say", { detail: words.join(" ") }));
+  if (words.length) say(words.join(" "));
 }
 
 function mountForm(form) {

@@ -5,7 +5,7 @@
  *   { kind: "later", afterS }                   the server asks for a pause
  *   { kind: "failed" | "refused", sentence }    refused: not this file, but whoever sends it (signed out)
  */
-import { csrfToken } from "../shared/csrf.js";
+import { csrfToken } from "../shared/requests.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 
 const PIECE_BYTES = 4 * 1024 * 1024;
