@@ -4,14 +4,18 @@
  */
 
 import "../shared/broken_images.js";
+import { find, findAll } from "../shared/dom.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 import { csrfToken } from "../shared/requests.js";
 import "./theme.js";
 
-const toast = document.getElementById("toast");
+const toast = find(document, "#toast");
 let toastTimer = 0;
 
-/** Says a sentence at the foot of the page for a few seconds. */
+/**
+ * Says a sentence at the foot of the page for a few seconds.
+ * @param {string} sentence
+ */
 function say(sentence) {
   toast.textContent = sentence;
   toast.hidden = false;
@@ -22,17 +26,22 @@ function say(sentence) {
 /** Marks the link of the section that the address is in: of several that fit, the one that says most. */
 function markCurrentSection() {
   const path = location.pathname;
+  /**
+   */
+  /** @param {string} href */
   const fits = (href) => (href === "/" ? path === "/" : path.startsWith(href));
-  const links = [...document.querySelectorAll(".site-nav__link")];
-  const length = Math.max(...links.map((link) => link.getAttribute("href")).filter(fits).map((href) => href.length));
-  for (const link of links) {
-    const href = link.getAttribute("href");
+  const links = findAll(document, ".site-nav__link").map((link) => ({ link, href: link.getAttribute("href") ?? "" }));
+  const length = Math.max(...links.filter(({ href }) => fits(href)).map(({ href }) => href.length));
+  for (const { link, href } of links) {
     if (fits(href) && href.length === length) link.setAttribute("aria-current", path === href ? "page" : "true");
     else link.removeAttribute("aria-current");
   }
 }
 
-/** Takes over what a page has outside #main: the header (who is signed in) and the CSRF token. */
+/**
+ * Takes over what a page has outside #main: the header (who is signed in) and the CSRF token.
+ * @param {string} html
+ */
 function adoptFrame(html) {
   const page = new DOMParser().parseFromString(html, "text/html");
   for (const id of ["site-header", "language", "csrf"]) {
@@ -61,13 +70,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     // Not one of our pages (a download, a proxy's error page): let the browser show it as it is. What a form answers
     // cannot be asked for again; its words are said by the error handler below.
     detail.shouldSwap = false;
-    if (detail.requestConfig.verb === "get") location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
+    if (detail.requestConfig?.verb === "get") location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
     return;
   }
   // A 404 or a form with errors is a page too.
   detail.shouldSwap = true;
   detail.isError = false;
-  detail.target = document.getElementById("main");
+  detail.target = find(document, "#main");
   detail.selectOverride = "#main";
   detail.swapOverride = "outerHTML show:none";
   adoptFrame(detail.serverResponse);
@@ -83,7 +92,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   }
   window.scrollTo(0, 0);
   // A keyboard or screen-reader user starts the new page at its beginning, as after a full load.
-  document.getElementById("main").focus({ preventScroll: true });
+  find(document, "#main").focus({ preventScroll: true });
 });
 
 document.addEventListener("htmx:historyRestore", (event) => {
@@ -91,7 +100,10 @@ document.addEventListener("htmx:historyRestore", (event) => {
   markCurrentSection();
 });
 
-/** Returns the words of an error fragment; a whole page or a problem document is none. */
+/**
+ * Returns the words of an error fragment; a whole page or a problem document is none.
+ * @param {XMLHttpRequest} xhr
+ */
 function sentenceOf(xhr) {
   const html = xhr.getResponseHeader("Content-Type")?.startsWith("text/html");
   if (!html || xhr.responseText.includes("<html")) return "";
@@ -100,6 +112,7 @@ function sentenceOf(xhr) {
 
 // A background refresh that fails is tried again by itself; only what a person asked for deserves words.
 // The rating panel says itself what became of an answer.
+/** @param {HtmxDetail} detail */
 const askedByPerson = (detail) => !detail.elt?.matches("[data-background], [data-tells-errors]");
 
 document.addEventListener("htmx:sendError", (event) => {
@@ -118,7 +131,7 @@ document.addEventListener("htmx:responseError", (event) => {
 
 // Questions before something is deleted: data-confirm on the form.
 document.addEventListener("submit", (event) => {
-  const question = event.target.dataset?.confirm;
+  const question = event.target instanceof HTMLElement && event.target.dataset.confirm;
   if (question && !window.confirm(question)) {
     event.preventDefault();
     event.stopImmediatePropagation();
@@ -127,8 +140,8 @@ document.addEventListener("submit", (event) => {
 
 // A choice in a form marked data-submit-on-change applies at once.
 document.addEventListener("change", (event) => {
-  const form = event.target.form;
-  if (form?.matches("[data-submit-on-change]") && event.target.matches("select")) form.requestSubmit();
+  const form = event.target instanceof HTMLSelectElement ? event.target.form : null;
+  if (form?.matches("[data-submit-on-change]")) form.requestSubmit();
 });
 
 document.addEventListener("htmx:load", markCurrentSection, { once: true });
@@ -136,6 +149,10 @@ document.addEventListener("moodplane:say", (event) => say(event.detail));
 
 // Pages on their way, so that the bar at the top shows that something happens; what a page asks by itself is no news.
 let onTheWay = 0;
+/**
+ * @param {HtmxEvent} event
+ * @param {number} step
+ */
 function count(event, step) {
   if (!askedByPerson(event.detail) || event.detail.requestConfig?.triggeringEvent?.type === "load") return;
   onTheWay = Math.max(0, onTheWay + step);
@@ -145,8 +162,8 @@ document.addEventListener("htmx:beforeRequest", (event) => count(event, 1));
 document.addEventListener("htmx:afterRequest", (event) => count(event, -1));
 
 // The words of the offline line are put in when they become true, so that they are read aloud then.
-const offline = document.getElementById("offline");
-const sayWhetherOnline = () => { offline.textContent = navigator.onLine ? "" : offline.dataset.words; };
+const offline = find(document, "#offline");
+const sayWhetherOnline = () => { offline.textContent = navigator.onLine ? "" : (offline.dataset.words ?? ""); };
 window.addEventListener("offline", sayWhetherOnline);
 window.addEventListener("online", sayWhetherOnline);
 sayWhetherOnline();
@@ -154,6 +171,7 @@ sayWhetherOnline();
 // A page that refreshes itself keeps still: an answer that says the same is not put in again, and what was opened stays
 // open. htmx puts the focus back by itself where an element has an id.
 const answers = new WeakMap();
+/** @type {string[]} */
 let opened = [];
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, serverResponse, xhr } = event.detail;

@@ -1,20 +1,26 @@
 /* Light, dark, or like the system: applied in place, so that a page need not load again while music plays. */
 
+import { closest, findAll } from "../shared/dom.js";
+
 const FOR_A_YEAR = 365 * 24 * 3600;
 
-/** Shows the theme, keeps it in the cookie that the server reads, and marks its button wherever there is one. */
+/**
+ * Shows the theme, keeps it in the cookie that the server reads, and marks its button wherever there is one.
+ * @param {string} theme
+ */
 function choose(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   const secure = location.protocol === "https:" ? "; Secure" : "";
+  // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in browsers that we support.
   document.cookie = `theme=${theme}; Path=/; Max-Age=${FOR_A_YEAR}; SameSite=Lax${secure}`;
-  for (const button of document.querySelectorAll("[data-theme-form] button")) {
+  for (const button of findAll(document, "[data-theme-form] button", HTMLButtonElement)) {
     button.setAttribute("aria-pressed", String(button.value === theme));
   }
 }
 
 document.addEventListener("submit", (event) => {
-  if (!event.target.matches("[data-theme-form]") || !event.submitter) return;
+  if (!closest(event, "[data-theme-form]") || !(event.submitter instanceof HTMLButtonElement)) return;
   event.preventDefault();
   choose(event.submitter.value);
 });

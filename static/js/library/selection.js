@@ -2,41 +2,47 @@
  * can still be ticked by hand.
  */
 
+import { closest, find, findAll } from "../shared/dom.js";
 import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 
 const BOX = "input[name=song]";
+/** @type {HTMLInputElement | null} */
 let last = null;
 
-/** Says how many songs are chosen, and shows in the head of the table whether it is all of the page. */
+/**
+ * Says how many songs are chosen, and shows in the head of the table whether it is all of the page.
+ * @param {HTMLFormElement} form
+ */
 function tell(form) {
-  const boxes = [...form.querySelectorAll(BOX)];
+  const boxes = findAll(form, BOX, HTMLInputElement);
   const chosen = boxes.filter((box) => box.checked).length;
-  const all = form.querySelector("[data-library-all]");
-  const page = form.querySelector("[data-library-page]");
+  const [all] = findAll(form, "[data-library-all]", HTMLInputElement);
+  const page = find(form, "[data-library-page]", HTMLInputElement);
   page.checked = chosen > 0 && chosen === boxes.length;
   page.indeterminate = chosen > 0 && chosen < boxes.length;
-  const words = form.querySelector("[data-library-chosen]");
+  const words = find(form, "[data-library-chosen]");
   if (all?.checked) words.textContent = gettext("Every song that matches");
   else words.textContent = interpolate(ngettext("%(n)s song chosen", "%(n)s songs chosen", chosen), { n: chosen }, true);
 }
 
 document.addEventListener("change", (event) => {
-  const form = event.target.closest?.("[data-library]");
+  const form = closest(event, "[data-library]", HTMLFormElement);
   if (!form) return;
-  if (event.target.matches("[data-library-page]")) {
-    for (const box of form.querySelectorAll(BOX)) box.checked = event.target.checked;
+  const page = closest(event, "[data-library-page]", HTMLInputElement);
+  if (page) {
+    for (const box of findAll(form, BOX, HTMLInputElement)) box.checked = page.checked;
   }
   // Whoever picks songs one by one no longer means all that match.
-  const all = form.querySelector("[data-library-all]");
+  const [all] = findAll(form, "[data-library-all]", HTMLInputElement);
   if (all && event.target !== all) all.checked = false;
   tell(form);
 });
 
 document.addEventListener("click", (event) => {
-  const box = event.target;
-  const form = box.closest?.("[data-library]");
-  if (!form || !box.matches(BOX)) return;
-  const boxes = [...form.querySelectorAll(BOX)];
+  const box = closest(event, BOX, HTMLInputElement);
+  const form = closest(event, "[data-library]", HTMLFormElement);
+  if (!form || !box) return;
+  const boxes = findAll(form, BOX, HTMLInputElement);
   if (event.shiftKey && last && boxes.includes(last)) {
     const [from, to] = [boxes.indexOf(last), boxes.indexOf(box)].sort((a, b) => a - b);
     for (const between of boxes.slice(from, to + 1)) between.checked = box.checked;
@@ -45,7 +51,7 @@ document.addEventListener("click", (event) => {
 });
 
 function begin() {
-  const form = document.querySelector("[data-library]");
+  const [form] = findAll(document, "[data-library]", HTMLFormElement);
   if (form) tell(form);
 }
 

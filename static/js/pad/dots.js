@@ -2,9 +2,13 @@
  * added up in an array, and put on the canvas at once, they take a few milliseconds.
  */
 
-/** Returns a colour of the stylesheet as red, green, blue and alpha, 0 to 255. */
+/**
+ * Returns a colour of the stylesheet as red, green, blue and alpha, 0 to 255.
+ * @param {string} colour
+ */
 export function rgbaOf(colour) {
   const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+  if (!context) throw new TypeError("This browser has no canvas.");
   context.fillStyle = colour;
   context.fillRect(0, 0, 1, 1);
   return context.getImageData(0, 0, 1, 1).data;
@@ -13,6 +17,9 @@ export function rgbaOf(colour) {
 /** Paints dots into a box of a canvas, over nothing: what was there goes. Where several lie on each other they add up.
  *
  * `xs`, `ys` are the middles of all dots in pixels of the canvas, `dots` those to paint (all without), `radius` theirs.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Box} box
+ * @param {{ xs: Float32Array, ys: Float32Array, dots?: number[] | null, radius: number, rgba: Uint8ClampedArray, alpha?: number }} dots
  */
 export function paintDots(context, box, { xs, ys, dots = null, radius, rgba, alpha = 1 }) {
   const [width, height] = [Math.ceil(box.width), Math.ceil(box.height)];

@@ -2,6 +2,7 @@
  * them; after a change the way is looked for again, and an answer to what was asked before is dropped.
  */
 
+import { closest, find, findAll } from "../shared/dom.js";
 import { Names, showCard } from "./names.js";
 import { PlaneView, clamp, percent, toStep } from "./view.js";
 import { arousalText, placeWords, valenceText } from "./place_text.js";
@@ -12,18 +13,26 @@ const LONG_STEP = 0.2;
 const LOOK_AFTER_MS = 350;
 // A press on the plane that moved less than this adds a way-point.
 const TAP_PX = 8;
+/** @type {Record<string, Place>} */
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 /** A point of the way: its row with two sliders, and its handle on the plane. */
 class WayPoint {
+  /**
+   * @param {HTMLElement} row
+   * @param {Journey} journey
+   */
   constructor(row, journey) {
     this.row = row;
     this.journey = journey;
-    this.name = row.dataset.journeyPoint;
-    this.valence = row.querySelector("[name$=_valence]");
-    this.arousal = row.querySelector("[name$=_arousal]");
-    this.tick = row.querySelector("[data-journey-tick]");
-    this.label = row.querySelector(".way-point__label").textContent;
+    this.name = row.dataset.journeyPoint ?? "";
+    this.valence = find(row, "[name$=_valence]", HTMLInputElement);
+    this.arousal = find(row, "[name$=_arousal]", HTMLInputElement);
+    /** @type {HTMLInputElement | undefined} */
+    this.tick = findAll(row, "[data-journey-tick]", HTMLInputElement)[0];
+    this.label = find(row, ".way-point__label").textContent;
+    /** @type {Place | null} */
+    this.before = null;
     this.handle = document.createElement("button");
     Object.assign(this.handle, { type: "button", className: `handle handle--${this.name}` });
     this.handle.dataset.journeyHandle = this.name;
@@ -36,13 +45,14 @@ class WayPoint {
     return !this.tick || this.tick.checked;
   }
 
+  /** @returns {Place} */
   get place() {
     return [Number(this.valence.value), Number(this.arousal.value)];
   }
 
   set place([v, a]) {
-    this.valence.value = toStep(v);
-    this.arousal.value = toStep(a);
+    this.valence.value = String(toStep(v));
+    this.arousal.value = String(toStep(a));
   }
 
   listen() {
@@ -64,6 +74,7 @@ class WayPoint {
     for (const name of ["pointerup", "pointercancel"]) this.handle.addEventListener(name, () => { this.before = null; });
   }
 
+  /** @param {KeyboardEvent} event */
   key(event) {
     if (event.key === "Escape" && this.before) {
       this.place = this.before;
@@ -93,25 +104,34 @@ class WayPoint {
     this.row.hidden = this.handle.hidden = !this.counts;
     this.journey.view.put(this.handle, v, a);
     this.handle.setAttribute("aria-label", this.words);
-    this.row.querySelector("[data-journey-place]").textContent = placeWords(v, a);
+    find(this.row, "[data-journey-place]").textContent = placeWords(v, a);
     this.valence.setAttribute("aria-valuetext", valenceText(v));
     this.arousal.setAttribute("aria-valuetext", arousalText(a));
   }
 }
 
 class Journey {
+  /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.plane = root.querySelector("[data-plane]");
-    this.card = root.querySelector("[data-plane-card]");
-    this.form = root.querySelector("#journey-form");
-    this.adding = root.querySelector("[data-journey-add]");
-    this.said = root.querySelector("[data-journey-said]");
-    this.view = new PlaneView(this.plane, root.dataset.pointsUrl);
-    this.names = new Names(root.dataset.songUrl);
-    this.points = [...root.querySelectorAll("[data-journey-point]")].map((row) => new WayPoint(row, this));
-    this.presets = [...root.querySelectorAll("[data-preset]")];
-    this.looking = this.asked = this.sent = 0;
+    this.plane = find(root, "[data-plane]");
+    this.card = find(root, "[data-plane-card]");
+    this.form = find(root, "#journey-form", HTMLFormElement);
+    this.adding = find(root, "[data-journey-add]");
+    this.said = find(root, "[data-journey-said]");
+    this.view = new PlaneView(this.plane, root.dataset.pointsUrl ?? "");
+    this.names = new Names(root.dataset.songUrl ?? "");
+    this.points = findAll(root, "[data-journey-point]").map((row) => new WayPoint(row, this));
+    this.presets = findAll(root, "[data-preset]");
+    /** @type {ReturnType<typeof setTimeout> | 0} */
+    this.looking = 0;
+    this.asked = 0;
+    this.sent = 0;
+    this.wished = false;
+    /** @type {Place | null} */
+    this.pressed = null;
+    /** @type {number | undefined} */
+    this.pointedAt = undefined;
     this.listen();
     this.show();
     this.view.load();
@@ -124,7 +144,7 @@ class Journey {
   }
 
   listen() {
-    this.adding.addEventListener("click", () => this.add());
+    this.adding.addEventListener("click", () => this.add(null));
     for (const preset of this.presets) preset.addEventListener("click", (event) => this.take(event, preset));
     // Length and filters, which lie in the form beside the points.
     this.form.addEventListener("submit", (event) => {
@@ -137,16 +157,17 @@ class Journey {
     this.form.addEventListener("htmx:beforeRequest", (event) => { if (event.target === this.form) this.sent = this.asked; });
     // htmx waits for an answer before it asks again (hx-sync); one that is out of date by then is not shown.
     this.root.addEventListener("htmx:beforeSwap", (event) => {
-      if (event.detail.requestConfig?.elt === this.form && (this.looking || this.sent !== this.asked)) event.detail.shouldSwap = false;
+      const { detail } = /** @type {HtmxEvent} */ (event);
+      if (detail.requestConfig?.elt === this.form && (this.looking || this.sent !== this.asked)) detail.shouldSwap = false;
     });
-    this.form.addEventListener("input", (event) => { if (event.target.closest("[data-limits]")) this.look(); });
+    this.form.addEventListener("input", (event) => { if (closest(event, "[data-limits]")) this.look(); });
     this.plane.addEventListener("pointerdown", (event) => { this.pressed = [event.clientX, event.clientY]; });
     this.plane.addEventListener("click", (event) => this.tap(event));
     this.plane.addEventListener("pointermove", (event) => this.hover(event));
     this.plane.addEventListener("pointerleave", () => this.rest());
     for (const [on, off] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
-      this.root.addEventListener(on, (event) => this.tell(event.target, true));
-      this.root.addEventListener(off, (event) => this.tell(event.target, false));
+      this.root.addEventListener(on, (event) => this.tell(event, true));
+      this.root.addEventListener(off, (event) => this.tell(event, false));
     }
   }
 
@@ -164,20 +185,21 @@ class Journey {
     for (const point of this.points) point.show();
     this.adding.hidden = !this.free;
     const line = this.way.map(({ place: [v, a] }) => `${percent(v).toFixed(2)},${percent(-a).toFixed(2)}`).join(" ");
-    this.root.querySelector("[data-journey-asked]").setAttribute("points", line);
+    find(this.root, "[data-journey-asked]", SVGElement).setAttribute("points", line);
   }
 
   /** An answer brings its own line of what was asked, and the seed that keeps the songs alike while a point moves. */
   answered() {
     this.show();
-    const preview = this.root.querySelector("#journey-preview");
+    const preview = find(this.root, "#journey-preview");
     // Whoever asked with the button wants to see; whoever drags a point looks at the plane.
     if (this.wished && preview.getBoundingClientRect().top > innerHeight * 0.7) preview.scrollIntoView();
     this.wished = false;
-    const seed = this.root.querySelector("#journey-preview [name=seed]");
-    if (seed) this.form.querySelector("[data-journey-seed]").value = seed.value;
+    const [seed] = findAll(preview, "[name=seed]", HTMLInputElement);
+    if (seed) find(this.form, "[data-journey-seed]", HTMLInputElement).value = seed.value;
   }
 
+  /** @param {WayPoint} point */
   changed(point) {
     for (const preset of this.presets) preset.setAttribute("aria-pressed", "false");
     this.show();
@@ -194,10 +216,13 @@ class Journey {
     }, LOOK_AFTER_MS);
   }
 
-  /** Adds a way-point, before the end: at a place, or in the middle of the last leg. */
+  /**
+   * Adds a way-point, before the end: at a place, or in the middle of the last leg.
+   * @param {Place | null} place
+   */
   add(place) {
     const point = this.free;
-    if (!point) return;
+    if (!point?.tick) return;
     const [before, end] = this.way.slice(-2).map((each) => each.place);
     point.tick.checked = true;
     point.place = place ?? [(before[0] + end[0]) / 2, (before[1] + end[1]) / 2];
@@ -205,54 +230,65 @@ class Journey {
     point.handle.focus();
   }
 
-  /** Takes a way-point away; those behind it move up, so that the free ones are last. */
+  /**
+   * Takes a way-point away; those behind it move up, so that the free ones are last.
+   * @param {WayPoint} point
+   */
   remove(point) {
     const vias = this.points.filter((each) => each.tick);
     for (let at = vias.indexOf(point); at < vias.length; at++) {
-      const next = vias[at + 1];
-      vias[at].tick.checked = Boolean(next?.counts);
-      if (next) vias[at].place = next.place;
+      const [via, next] = [vias[at], vias[at + 1]];
+      if (via.tick) via.tick.checked = Boolean(next?.counts);
+      if (next) via.place = next.place;
     }
     this.changed(point);
     this.say(gettext("The way-point was removed."));
     (this.free ? this.adding : point.handle).focus();
   }
 
-  /** Moves the points as a way with a name has them; without this the button asks the server for the same. */
+  /**
+   * Moves the points as a way with a name has them; without this the button asks the server for the same.
+   * @param {Event} event
+   * @param {HTMLElement} preset
+   */
   take(event, preset) {
     event.preventDefault();
     const { valence, arousal, variety } = preset.dataset;
     const start = this.points[0].place;
     for (const point of this.points) if (point.tick) point.tick.checked = false;
-    this.points.at(-1).place = valence === undefined ? start : [Number(valence), Number(arousal)];
-    if (variety) this.form.querySelector("[name=variety]").value = variety;
-    this.changed(this.points.at(-1));
+    const end = this.points[this.points.length - 1];
+    end.place = valence === undefined ? start : [Number(valence), Number(arousal)];
+    if (variety) find(this.form, "[name=variety]", HTMLSelectElement).value = variety;
+    this.changed(end);
     preset.setAttribute("aria-pressed", "true");
-    this.say(this.points.at(-1).words);
+    this.say(end.words);
   }
 
+  /** @param {string} words */
   say(words) {
     this.said.textContent = words;
   }
 
   /* Pointing ----------------------------------------------------------------------------------------------------- */
 
+  /** @param {MouseEvent} event */
   tap(event) {
-    if (event.target.closest("[data-journey-handle], [data-journey-stop]") || !this.pressed) return;
+    if (closest(event, "[data-journey-handle], [data-journey-stop]") || !this.pressed) return;
     if (Math.hypot(event.clientX - this.pressed[0], event.clientY - this.pressed[1]) > TAP_PX) return;
     this.add(this.view.placeOf(event));
   }
 
+  /** @param {PointerEvent} event */
   hover(event) {
     if (event.buttons || event.pointerType === "touch") return;
     const place = this.view.placeOf(event);
-    const dot = event.target.closest("[data-journey-handle], [data-journey-stop]") ? -1 : this.view.pointed(...place);
+    const dot = closest(event, "[data-journey-handle], [data-journey-stop]") ? -1 : this.view.pointed(...place);
     this.view.light(...place, dot);
     if (dot === this.pointedAt) return;
     this.pointedAt = dot;
     this.card.hidden = true;
     this.names.forget();
-    if (dot < 0) return;
+    if (dot < 0 || !this.view.points) return;
     const { id, valence, arousal } = this.view.points;
     this.names.ask(id[dot], (fragment) => showCard(this.view, this.card, fragment, valence[dot], arousal[dot]));
   }
@@ -264,19 +300,27 @@ class Journey {
     this.view.dark();
   }
 
-  /** A row that is pointed at or focused shows its place on the way, and a place its row. */
-  tell(target, on) {
-    const at = target.closest?.("[data-journey-row]")?.dataset.journeyRow ?? target.closest?.("[data-journey-stop]")?.dataset.journeyStop;
+  /**
+   * A row that is pointed at or focused shows its place on the way, and a place its row.
+   * @param {Event} event
+   * @param {boolean} on
+   */
+  tell(event, on) {
+    const stop = closest(event, "[data-journey-stop]", SVGElement);
+    const at = closest(event, "[data-journey-row]")?.dataset.journeyRow ?? stop?.dataset.journeyStop;
     if (!at) return;
     for (const each of this.root.querySelectorAll(`[data-journey-row="${at}"], [data-journey-stop="${at}"]`)) {
       each.classList.toggle("is-told", on);
       // SVG paints in the order of its elements: what is told lies on top.
-      if (on && each.matches("[data-journey-stop]") && each !== target.closest("[data-journey-stop]")) each.parentNode.append(each);
+      if (on && each.matches("[data-journey-stop]") && each !== stop) each.parentNode?.appendChild(each);
     }
   }
 }
 
-/** Sets up the page; `close()` of what is returned lets go of it. */
+/**
+ * Sets up the page; `close()` of what is returned lets go of it.
+ * @param {HTMLElement} root
+ */
 export function setUpJourney(root) {
   const journey = new Journey(root);
   root.addEventListener("htmx:afterSettle", () => journey.answered());

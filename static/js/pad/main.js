@@ -3,6 +3,7 @@
  * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
  */
 
+import { find, findAll } from "../shared/dom.js";
 import { Names, showCard } from "./names.js";
 import { NEAR, PlaneView, percent } from "./view.js";
 import { arousalText, countWords, valenceText } from "./place_text.js";
@@ -10,28 +11,66 @@ import { setUpJourney } from "./journey.js";
 import { gettext } from "../shared/i18n.js";
 
 // A press that moved less than this is none that drags; a finger is less steady than a mouse.
+/** @type {Record<string, number>} */
 const DRAG_PX = { mouse: 6, pen: 8, touch: 12 };
 const SAID_AFTER_MS = 500;
 const HEAD = 3.4;
 
+/**
+ * @typedef {object} Press
+ * @property {number} id
+ * @property {string} kind
+ * @property {number} x
+ * @property {number} y
+ * @property {Place} place
+ * @property {boolean} dragged
+ */
+
 class Pad {
+  /** @param {HTMLFormElement} root */
   constructor(root) {
     this.root = root;
-    const part = (name) => root.querySelector(`[data-pad-${name}]`);
-    this.plane = root.querySelector("[data-plane]");
-    this.card = root.querySelector("[data-plane-card]");
-    this.valence = root.querySelector("[name=valence]");
-    this.arousal = root.querySelector("[name=arousal]");
-    [this.puck, this.mood, this.startMark, this.endTag] = ["puck", "mood", "start", "end-tag"].map(part);
-    [this.reach, this.arrow, this.head, this.near, this.said] = ["reach", "arrow", "arrow-head", "near", "said"].map(part);
-    this.hint = root.querySelector("[data-press-told]");
-    this.modes = [...root.querySelectorAll("[name=press]")];
-    this.names = new Names(root.dataset.songUrl);
-    this.view = new PlaneView(this.plane, root.dataset.pointsUrl);
+    /**
+     * @template {typeof Element} [T=typeof HTMLElement]
+     * @param {string} name
+     * @param {T} [type]
+     */
+    const part = (name, type) => find(root, `[data-pad-${name}]`, type);
+    this.plane = find(root, "[data-plane]");
+    this.card = find(root, "[data-plane-card]");
+    this.valence = find(root, "[name=valence]", HTMLInputElement);
+    this.arousal = find(root, "[name=arousal]", HTMLInputElement);
+    this.puck = part("puck");
+    this.mood = part("mood");
+    this.startMark = part("start");
+    this.endTag = part("end-tag");
+    this.reach = part("reach", SVGElement);
+    this.arrow = part("arrow", SVGElement);
+    this.head = part("arrow-head", SVGElement);
+    this.near = part("near");
+    this.said = part("said");
+    this.hint = find(root, "[data-press-told]");
+    this.modes = findAll(root, "[name=press]", HTMLInputElement);
+    this.names = new Names(root.dataset.songUrl ?? "");
+    this.view = new PlaneView(this.plane, root.dataset.pointsUrl ?? "");
     this.view.ondraw = () => this.show();
+    /** @type {Press | null} */
     this.press = null;
+    /** @type {Place | null} */
     this.start = null;
+    /** @type {Place | null} */
+    this.moodAt = null;
+    /** @type {Place | null} */
     this.hovering = null;
+    /** @type {number | undefined} */
+    this.pointedAt = undefined;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.saying = undefined;
+    this.painting = 0;
+    /** @type {string | undefined} */
+    this.tagged = undefined;
+    /** @param {KeyboardEvent} event */
+    this.onkey = (event) => { if (event.key === "Escape") this.cancel(); };
     this.listen();
     this.takeMood();
     this.choose();
@@ -49,6 +88,7 @@ class Pad {
     return this.modes.find((choice) => choice.checked)?.value ?? "play";
   }
 
+  /** @returns {Place} */
   get place() {
     return [Number(this.valence.value), Number(this.arousal.value)];
   }
@@ -65,7 +105,6 @@ class Pad {
     this.plane.addEventListener("pointerup", (event) => this.up(event));
     this.plane.addEventListener("pointercancel", () => this.cancel());
     this.plane.addEventListener("pointerleave", () => { if (!this.press) this.rest(); });
-    this.onkey = (event) => { if (event.key === "Escape") this.cancel(); };
     document.addEventListener("keydown", this.onkey);
   }
 
@@ -80,9 +119,13 @@ class Pad {
     this.count(v, a);
   }
 
+  /**
+   * @param {number} v
+   * @param {number} a
+   */
   count(v, a) {
-    this.reach.setAttribute("cx", percent(v));
-    this.reach.setAttribute("cy", percent(-a));
+    this.reach.setAttribute("cx", String(percent(v)));
+    this.reach.setAttribute("cy", String(percent(-a)));
     if (!this.view.points) return "";
     const words = countWords(this.view.points.count(v, a, NEAR), this.view.points.nCells > 0);
     this.near.textContent = words;
@@ -97,18 +140,23 @@ class Pad {
     clearTimeout(this.saying);
     const words = this.count(v, a);
     this.card.hidden = true;
-    if (dot < 0) {
+    const { points } = this.view;
+    if (dot < 0 || !points) {
       this.saying = setTimeout(() => { this.said.textContent = words; }, SAID_AFTER_MS);
       return;
     }
-    this.names.ask(this.view.points.id[dot], (fragment) => {
-      const spoken = fragment.querySelector("[data-spoken]")?.dataset.spoken ?? "";
-      showCard(this.view, this.card, fragment, this.view.points.valence[dot], this.view.points.arousal[dot]);
+    this.names.ask(points.id[dot], (fragment) => {
+      const spoken = findAll(fragment, "[data-spoken]")[0]?.dataset.spoken ?? "";
+      showCard(this.view, this.card, fragment, points.valence[dot], points.arousal[dot]);
       this.saying = setTimeout(() => { this.said.textContent = `${words}. ${spoken}`; }, SAID_AFTER_MS);
     });
   }
 
-  /** Lights up what is close to the pointer, and names the song that it is on. */
+  /**
+   * Lights up what is close to the pointer, and names the song that it is on.
+   * @param {number} v
+   * @param {number} a
+   */
   hover(v, a) {
     this.hovering = [v, a];
     if (this.painting) return;
@@ -122,12 +170,13 @@ class Pad {
     });
   }
 
+  /** @param {number} dot */
   point(dot) {
     if (dot === this.pointedAt) return;
     this.pointedAt = dot;
     this.card.hidden = true;
     this.plane.classList.toggle("is-pointed", dot >= 0);
-    if (dot < 0) return this.names.forget();
+    if (dot < 0 || !this.view.points) return this.names.forget();
     const { id, valence, arousal } = this.view.points;
     this.names.ask(id[dot], (fragment) => showCard(this.view, this.card, fragment, valence[dot], arousal[dot]));
   }
@@ -162,6 +211,7 @@ class Pad {
       : this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "";
   }
 
+  /** @param {Place | null} place */
   setStart(place) {
     this.start = place;
     this.startMark.hidden = !place;
@@ -170,6 +220,7 @@ class Pad {
 
   /* Pressing ----------------------------------------------------------------------------------------------------- */
 
+  /** @param {PointerEvent} event */
   down(event) {
     if (event.button !== 0 || this.press) return;
     this.plane.setPointerCapture(event.pointerId);
@@ -178,6 +229,7 @@ class Pad {
     if (this.mode === "mood") this.setSliders(place);
   }
 
+  /** @param {PointerEvent} event */
   move(event) {
     const place = this.view.placeOf(event);
     if (!this.press) {
@@ -189,7 +241,7 @@ class Pad {
       this.setSliders(place);
       return;
     }
-    const away = this.isAway(event);
+    const away = this.isAway(event, this.press);
     this.press.dragged ||= away;
     if (!this.press.dragged) return;
     this.hover(...place);
@@ -197,6 +249,7 @@ class Pad {
     this.draw(away ? place : null);
   }
 
+  /** @param {PointerEvent} event */
   up(event) {
     const press = this.press;
     if (!press || event.pointerId !== press.id) return;
@@ -208,10 +261,15 @@ class Pad {
     else this.draw(null);
   }
 
-  isAway(event, press = this.press) {
+  /**
+   * @param {PointerEvent} event
+   * @param {Press} press
+   */
+  isAway(event, press) {
     return Math.hypot(event.clientX - press.x, event.clientY - press.y) > (DRAG_PX[press.kind] ?? DRAG_PX.touch);
   }
 
+  /** @param {Place} place */
   tap(place) {
     if (this.mode === "play") return this.play(place);
     if (this.start) return this.go(this.start, place);
@@ -227,7 +285,10 @@ class Pad {
     this.card.hidden = true;
   }
 
-  /** Draws the journey that would be made; null takes it away. */
+  /**
+   * Draws the journey that would be made; null takes it away.
+   * @param {Place | null} end
+   */
   draw(end) {
     this.plane.classList.toggle("is-drawing", Boolean(end));
     this.endTag.hidden = !end;
@@ -235,44 +296,54 @@ class Pad {
       if (this.press) this.setStart(this.mode === "journey" ? this.moodAt : null);
       return;
     }
-    this.setStart(this.press.place);
-    const [x1, y1] = [percent(this.start[0]), percent(-this.start[1])];
+    const start = this.press?.place ?? this.start;
+    if (!start) return;
+    this.setStart(start);
+    const [x1, y1] = [percent(start[0]), percent(-start[1])];
     const [x2, y2] = [percent(end[0]), percent(-end[1])];
-    for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) this.arrow.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ x1, y1, x2, y2 })) this.arrow.setAttribute(name, String(value));
     this.head.setAttribute("d", headOf(x1, y1, x2, y2));
     this.view.put(this.endTag, ...end);
     // The names stand off the line, not on it.
-    this.endTag.classList.toggle("is-below", end[1] < this.start[1]);
-    this.startMark.classList.toggle("is-below", end[1] > this.start[1]);
+    this.endTag.classList.toggle("is-below", end[1] < start[1]);
+    this.startMark.classList.toggle("is-below", end[1] > start[1]);
   }
 
   /* Doing -------------------------------------------------------------------------------------------------------- */
 
+  /** @param {Place} place */
   setSliders([v, a]) {
-    this.valence.value = v;
-    this.arousal.value = a;
+    this.valence.value = String(v);
+    this.arousal.value = String(a);
     this.show();
   }
 
+  /** @param {Place} place */
   play(place) {
     this.setSliders(place);
-    this.root.requestSubmit(this.root.querySelector("[data-press-does=play]"));
+    this.root.requestSubmit(find(this.root, "[data-press-does=play]"));
   }
 
+  /** @param {Place} place */
   reportMood(place) {
     this.setSliders(place);
-    this.root.querySelector("[data-press-does=mood]").click();
+    find(this.root, "[data-press-does=mood]").click();
     // One tap says it; the next press plays again.
     this.modes[0].checked = true;
     this.choose();
   }
 
+  /**
+   * @param {Place} start
+   * @param {Place} end
+   */
   go(start, end) {
-    const form = document.getElementById("pad-journey");
+    const form = find(document, "#pad-journey", HTMLFormElement);
+    /** @type {Record<string, string | number>} */
     const values = {
       start_valence: start[0], start_arousal: start[1], end_valence: end[0], end_arousal: end[1],
     };
-    for (const field of this.root.querySelectorAll("[data-limits] [name]")) values[field.name] = field.value;
+    for (const field of findAll(this.root, "[data-limits] [name]", HTMLSelectElement)) values[field.name] = field.value;
     form.replaceChildren(...Object.entries(values).filter(([, value]) => value !== "").map(([name, value]) => {
       const field = document.createElement("input");
       Object.assign(field, { type: "hidden", name, value });
@@ -282,25 +353,37 @@ class Pad {
   }
 }
 
-/** Returns the two strokes of an arrow's head. */
+/**
+ * Returns the two strokes of an arrow's head.
+ * @param {number} x1
+ * @param {number} y1
+ * @param {number} x2
+ * @param {number} y2
+ */
 function headOf(x1, y1, x2, y2) {
   const length = Math.hypot(x2 - x1, y2 - y1) || 1;
   const [ux, uy] = [(x2 - x1) / length, (y2 - y1) / length];
+  /**
+   */
+  /** @param {number} side */
   const point = (side) => `${(x2 - HEAD * (ux - side * uy * 0.6)).toFixed(2)} ${(y2 - HEAD * (uy + side * ux * 0.6)).toFixed(2)}`;
   return `M${point(1)}L${x2.toFixed(2)} ${y2.toFixed(2)}L${point(-1)}`;
 }
 
 /* Limits ---------------------------------------------------------------------------------------------------------- */
 
-/** Says beside a folded `<details data-limits>` what it is set to. */
+/**
+ * Says beside a folded `<details data-limits>` what it is set to.
+ * @param {HTMLElement} root
+ */
 function setUpLimits(root) {
   const show = () => {
     const said = [];
-    for (const field of root.querySelectorAll("[data-limit]")) {
+    for (const field of /** @type {(HTMLSelectElement | HTMLInputElement)[]} */ (findAll(root, "[data-limit]"))) {
       if (!field.value && field.dataset.limit !== "always") continue;
-      said.push(field.matches("select") ? field.selectedOptions[0]?.textContent.trim() : field.value);
+      said.push(field instanceof HTMLSelectElement ? field.selectedOptions[0]?.textContent.trim() : field.value);
     }
-    root.querySelector("[data-limits-set]").textContent = said.filter(Boolean).join(" · ");
+    find(root, "[data-limits-set]").textContent = said.filter(Boolean).join(" · ");
   };
   root.addEventListener("input", show);
   root.addEventListener("change", show);
@@ -309,10 +392,15 @@ function setUpLimits(root) {
 
 /* Setting up ------------------------------------------------------------------------------------------------------ */
 
+/** @type {Map<HTMLElement, Pad | ReturnType<typeof setUpJourney>>} */
 const alive = new Map();
 
+/**
+ * @param {HTMLElement} root
+ * @param {() => Pad | ReturnType<typeof setUpJourney>} make
+ */
 function adopt(root, make) {
-  if (!alive.has(root)) alive.set(root, make(root));
+  if (!alive.has(root)) alive.set(root, make());
 }
 
 document.addEventListener("htmx:load", (event) => {
@@ -322,9 +410,9 @@ document.addEventListener("htmx:load", (event) => {
     alive.delete(root);
   }
   const elt = event.detail.elt;
-  for (const root of elt.querySelectorAll("[data-pad]")) adopt(root, (each) => new Pad(each));
-  for (const root of elt.querySelectorAll("[data-journey]")) adopt(root, setUpJourney);
-  for (const root of elt.querySelectorAll("[data-limits]")) setUpLimits(root);
+  for (const root of findAll(elt, "[data-pad]", HTMLFormElement)) adopt(root, () => new Pad(root));
+  for (const root of findAll(elt, "[data-journey]")) adopt(root, () => setUpJourney(root));
+  for (const root of findAll(elt, "[data-limits]")) setUpLimits(root);
   const pads = [...alive.values()].filter((made) => made instanceof Pad);
   if (elt.id === "mood-now") for (const pad of pads) pad.takeMood();
   // While the model listens, the plane fills.

@@ -6,14 +6,21 @@ const KEPT = 500;
 const known = new Map();
 
 export class Names {
-  /** `songUrl` names the song 0 where the song's id belongs. */
+  /**
+   * `songUrl` names the song 0 where the song's id belongs.
+   * @param {string} songUrl
+   */
   constructor(songUrl) {
     this.songUrl = songUrl;
     this.timer = 0;
     this.wanted = null;
   }
 
-  /** Calls back with the song's fragment, now if it is known; a later question silences this one. */
+  /**
+   * Calls back with the song's fragment, now if it is known; a later question silences this one.
+   * @param {number} id
+   * @param {(fragment: DocumentFragment) => void} tell
+   */
   ask(id, tell) {
     this.forget();
     this.wanted = id;
@@ -28,6 +35,10 @@ export class Names {
     this.wanted = null;
   }
 
+  /**
+   * @param {number} id
+   * @param {(fragment: DocumentFragment) => void} tell
+   */
   async fetch(id, tell) {
     try {
       const answer = await fetch(this.songUrl.replace("/0/", `/${id}/`));
@@ -44,7 +55,14 @@ export class Names {
   }
 }
 
-/** Shows a song beside a place of the plane; on the right half it opens to the left. */
+/**
+ * Shows a song beside a place of the plane; on the right half it opens to the left.
+ * @param {PlaneView} view
+ * @param {HTMLElement} card
+ * @param {DocumentFragment} fragment
+ * @param {number} v
+ * @param {number} a
+ */
 export function showCard(view, card, fragment, v, a) {
   card.replaceChildren(fragment);
   card.classList.toggle("plane-card--before", v > 0);

@@ -9,6 +9,11 @@ const LEVELS = 2047;
 
 /** Songs on the plane: `valence`, `arousal`, `quadrant` and `id` by dot; `cells` counts songs where not all are dots. */
 export class Points {
+  /**
+   * @param {number} nDots
+   * @param {number} nSongs
+   * @param {number} nCells
+   */
   constructor(nDots, nSongs, nCells) {
     this.nSongs = nSongs;
     this.nCells = nCells;
@@ -23,7 +28,10 @@ export class Points {
     return this.id.length;
   }
 
-  /** Reads an answer of the server. */
+  /**
+   * Reads an answer of the server.
+   * @param {ArrayBuffer} buffer
+   */
   static decode(buffer) {
     const header = new DataView(buffer);
     if (buffer.byteLength < HEADER_BYTES || header.getUint32(0, true) !== MAGIC) throw new Error("These are no points.");
@@ -38,12 +46,17 @@ export class Points {
     }
     const numbers = varints(bytes, 3 * nDots);
     let id = 0;
-    for (let dot = 0; dot < nDots; dot++) points.id[dot] = id += numbers.next().value;
-    for (let cell = 0; cell < points.cells.length; cell++) points.cells[cell] = numbers.next().value;
+    for (let dot = 0; dot < nDots; dot++) points.id[dot] = id += Number(numbers.next().value);
+    for (let cell = 0; cell < points.cells.length; cell++) points.cells[cell] = Number(numbers.next().value);
     return points;
   }
 
-  /** Returns the dot nearest to a place within a distance, or -1. */
+  /**
+   * Returns the dot nearest to a place within a distance, or -1.
+   * @param {number} v
+   * @param {number} a
+   * @param {number} within
+   */
   nearest(v, a, within) {
     let best = -1;
     let least = within * within;
@@ -59,7 +72,12 @@ export class Points {
     return best;
   }
 
-  /** Returns the dots within a distance of a place. */
+  /**
+   * Returns the dots within a distance of a place.
+   * @param {number} v
+   * @param {number} a
+   * @param {number} within
+   */
   around(v, a, within) {
     const found = [];
     const most = within * within;
@@ -71,7 +89,12 @@ export class Points {
     return found;
   }
 
-  /** Returns how many songs lie within a distance of a place; of a density, those in cells whose middle does. */
+  /**
+   * Returns how many songs lie within a distance of a place; of a density, those in cells whose middle does.
+   * @param {number} v
+   * @param {number} a
+   * @param {number} within
+   */
   count(v, a, within) {
     if (!this.nCells) return this.around(v, a, within).length;
     let songs = 0;
@@ -86,7 +109,11 @@ export class Points {
   }
 }
 
-/** Reads LEB128 numbers: seven bits a byte, low ones first. */
+/**
+ * Reads LEB128 numbers: seven bits a byte, low ones first.
+ * @param {Uint8Array} bytes
+ * @param {number} start
+ */
 function* varints(bytes, start) {
   let value = 0;
   let scale = 1;
@@ -102,7 +129,10 @@ function* varints(bytes, start) {
   }
 }
 
-/** Fetches the points; null when the server has none to give now. */
+/**
+ * Fetches the points; null when the server has none to give now.
+ * @param {string} url
+ */
 export async function fetchPoints(url) {
   try {
     const answer = await fetch(url);

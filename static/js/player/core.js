@@ -11,25 +11,39 @@ import { store, stored } from "../shared/storage.js";
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+/** @type {Repeat[]} */
 const REPEATS = ["off", "all", "one"];
 const SETTINGS = "moodplane.player";
-const DEFAULTS = { level: 1, muted: false, repeat: "off", fadeS: 0, letters: true };
+const DEFAULTS = { level: 1, muted: false, repeat: /** @type {Repeat} */ ("off"), fadeS: 0, letters: true };
 
 /** Returns the settings of this browser, for every tab; changes through `change` are kept. */
 export function loadSettings() {
-  const settings = { ...DEFAULTS, ...stored(localStorage, SETTINGS) };
-  settings.change = (values) => {
-    Object.assign(settings, values);
-    const { level, muted, repeat, fadeS, letters } = settings;
-    store(localStorage, SETTINGS, { level, muted, repeat, fadeS, letters });
+  /** @type {Settings} */
+  const settings = {
+    ...DEFAULTS,
+    ...stored(localStorage, SETTINGS),
+    change(values) {
+      Object.assign(settings, values);
+      const { level, muted, repeat, fadeS, letters } = settings;
+      store(localStorage, SETTINGS, { level, muted, repeat, fadeS, letters });
+    },
   };
   return settings;
 }
 
 export class Player extends EventTarget {
+  /**
+   * @param {Queue} queue
+   * @param {Sound} sound
+   * @param {Settings} settings
+   */
   constructor(queue, sound, settings) {
     super();
-    Object.assign(this, { queue, sound, settings, wanted: false, recorded: false });
+    this.queue = queue;
+    this.sound = sound;
+    this.settings = settings;
+    this.wanted = false;
+    this.recorded = false;
     sound.set(settings.level, settings.muted);
     sound.addEventListener("playing", () => this.#began());
     sound.addEventListener("timeupdate", () => this.#moved());
@@ -39,10 +53,15 @@ export class Player extends EventTarget {
     sound.addEventListener("pause", () => queue.savePosition(sound.timeS, this.wanted));
   }
 
+  /**
+   * @param {string} type
+   * @param {unknown} [detail]
+   */
   tell(type, detail = null) {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
+  /** @param {string} sentence */
   say(sentence) {
     this.tell("say", sentence);
   }
@@ -59,7 +78,7 @@ export class Player extends EventTarget {
     try {
       await this.sound.play();
     } catch (error) {
-      if (error.name !== "NotAllowedError") return;
+      if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       this.wanted = false;
       this.say(gettext("Press play to go on: the browser waits for you."));
     }
@@ -79,12 +98,16 @@ export class Player extends EventTarget {
   open(timeS = 0) {
     this.recorded = false;
     this.say("");
-    this.sound.open(this.queue.current.src, timeS);
+    if (this.queue.current) this.sound.open(this.queue.current.src, timeS);
     this.tell("track");
     this.tell("state");
   }
 
-  /** Plays a list of the page from one of its songs on. */
+  /**
+   * Plays a list of the page from one of its songs on.
+   * @param {HTMLElement} list
+   * @param {number} index
+   */
   start(list, index) {
     this.#noteSkip();
     this.queue.fill(list, index);
@@ -95,7 +118,11 @@ export class Player extends EventTarget {
     this.tell("queue");
   }
 
-  /** Goes to a song of the queue. */
+  /**
+   * Goes to a song of the queue.
+   * @param {number} index
+   * @param {{ playing?: boolean }} [options]
+   */
   jump(index, { playing = true } = {}) {
     if (!this.queue.tracks[index]) return;
     this.queue.index = index;
@@ -106,7 +133,10 @@ export class Player extends EventTarget {
     this.tell("queue");
   }
 
-  /** The listener asks for a song of the queue: leaving the one that plays is noted. */
+  /**
+   * The listener asks for a song of the queue: leaving the one that plays is noted.
+   * @param {number} index
+   */
   choose(index) {
     if (index !== this.queue.index) this.#noteSkip();
     this.jump(index);
@@ -123,12 +153,14 @@ export class Player extends EventTarget {
     else this.jump(index);
   }
 
+  /** @param {number} timeS */
   seek(timeS) {
     this.sound.seek(timeS);
     this.queue.savePosition(this.sound.timeS, this.wanted);
     this.tell("time");
   }
 
+  /** @param {number} seconds */
   seekBy(seconds) {
     this.seek(this.sound.timeS + seconds);
   }
@@ -138,6 +170,10 @@ export class Player extends EventTarget {
     this.seek(0);
   }
 
+  /**
+   * @param {number} level
+   * @param {boolean} [muted]
+   */
   setVolume(level, muted = false) {
     this.sound.set(level, muted);
     this.settings.change({ level: this.sound.level, muted });
@@ -184,7 +220,11 @@ export class Player extends EventTarget {
     this.#lookAhead(timeS, this.sound.durationS - timeS);
   }
 
-  /** Gets the next song ready, and goes over to it where the listener wants one song to fade into the next. */
+  /**
+   * Gets the next song ready, and goes over to it where the listener wants one song to fade into the next.
+   * @param {number} timeS
+   * @param {number} leftS
+   */
   #lookAhead(timeS, leftS) {
     const index = this.queue.nextIndex(this.settings.repeat);
     if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
@@ -198,13 +238,17 @@ export class Player extends EventTarget {
     }
   }
 
+  /**
+   * @param {number} index
+   * @param {number} seconds
+   */
   #glide(index, seconds) {
     this.#noteEnd();
     this.queue.index = index;
     this.queue.timeS = 0;
     this.queue.save();
     this.recorded = false;
-    this.sound.crossfade(this.queue.current.src, seconds).catch(() => this.tell("state"));
+    this.sound.crossfade(this.queue.tracks[index].src, seconds).catch(() => this.tell("state"));
     for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 

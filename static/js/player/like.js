@@ -5,15 +5,17 @@ import { post, say } from "../shared/requests.js";
 import { announceRerank } from "./reports.js";
 import { part } from "./view.js";
 
+/** @param {Player} player */
 export function attachLike(player) {
   const button = part("like");
   let liked = false;
   let asked = "";
 
+  /** @param {boolean} value */
   function show(value) {
     liked = value;
     button.setAttribute("aria-pressed", String(liked));
-    part("like-icon").setAttribute("href", liked ? "#i-heart-full" : "#i-heart");
+    part("like-icon", SVGElement).setAttribute("href", liked ? "#i-heart-full" : "#i-heart");
   }
 
   /** Asks what was said of the song before. */
@@ -57,7 +59,10 @@ export function attachLike(player) {
   return press;
 }
 
-/** Shows the answer in the rating panel of the same song too, unless something unsaved stands there. */
+/**
+ * Shows the answer in the rating panel of the same song too, unless something unsaved stands there.
+ * @param {Track} track
+ */
 function refreshPanel(track) {
   const panel = document.getElementById("felt");
   if (!panel || panel.dataset.song !== track.song || panel.querySelector("form[data-unsaved]")) return;

@@ -14,13 +14,14 @@ import { attachTabs, offerToContinue } from "./tabs.js";
 import { View, bar, part, parts } from "./view.js";
 import { Waveform } from "./waveform.js";
 import { Queue } from "./queue.js";
+import { closest, find, findAll } from "../shared/dom.js";
 
 // A page that comes back this soon was reloaded; one that comes back later was opened anew, and starts nothing.
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
-const player = new Player(queue, new Sound(part("audio"), part("standby")), loadSettings());
-const wave = new Waveform(part("bars"));
+const player = new Player(queue, new Sound(part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)), loadSettings());
+const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
 new Mender(player);
 attachMedia(player);
@@ -33,36 +34,42 @@ part("toggle").addEventListener("click", () => player.toggle());
 part("next").addEventListener("click", () => player.next());
 part("previous").addEventListener("click", () => player.previous());
 part("mute").addEventListener("click", () => player.mute());
-part("volume").addEventListener("input", (event) => player.setVolume(Number(event.target.value)));
+const volume = part("volume", HTMLInputElement);
+volume.addEventListener("input", () => player.setVolume(Number(volume.value)));
 for (const button of parts("shuffle")) button.addEventListener("click", () => player.shuffle());
 for (const button of parts("repeat")) button.addEventListener("click", () => player.repeat());
 bar.addEventListener("click", (event) => {
-  if (!event.target.closest("[data-player-feel]")) return;
+  if (!closest(event, "[data-player-feel]")) return;
   // The panel may be on this very page already: go to it without loading anything.
   const panel = document.getElementById("felt");
   const here = panel?.dataset.playlist ? panel.dataset.playlist === queue.playlist : panel?.dataset.song === queue.current?.song;
-  if (!here) return;
+  if (!panel || !here) return;
   event.preventDefault();
   event.stopPropagation();
   panel.scrollIntoView({ block: "center" });
-  panel.querySelector("input[type=range], a")?.focus({ preventScroll: true });
+  findAll(panel, "input[type=range], a")[0]?.focus({ preventScroll: true });
 }, true);
 
 document.addEventListener("click", (event) => {
-  const button = event.target.closest("[data-play], [data-play-all]");
+  const button = closest(event, "[data-play], [data-play-all]");
+  /** @type {HTMLElement | null | undefined} */
   const list = button?.closest("[data-queue]") || document.querySelector("[data-queue][data-main-queue]");
   if (!button || !list) return;
-  const rows = [...list.querySelectorAll("[data-track]")];
+  const rows = findAll(list, "[data-track]");
   const samePlace = (list.dataset.playlist || "") === queue.playlist;
   const current = samePlace ? rows.find((one) => one.dataset.song === queue.current?.song) : undefined;
-  const row = button.closest("[data-track]") || current || rows.find((one) => one.dataset.played !== "true") || rows[0];
+  const row = /** @type {HTMLElement | null} */ (button.closest("[data-track]")) || current || rows.find((one) => one.dataset.played !== "true") || rows[0];
   if (!row) return;
   // The button that plays a whole list goes on with it, and never stops what it says it plays.
-  if (row === current) button.matches("[data-play-all]") ? player.play() : player.toggle();
-  else player.start(list, rows.indexOf(row));
+  if (row !== current) player.start(list, rows.indexOf(row));
+  else if (button.matches("[data-play-all]")) player.play();
+  else player.toggle();
 });
 
-/** Fetches the new order of the playlist in play, for the page if it shows it and for the queue in any case. */
+/**
+ * Fetches the new order of the playlist in play, for the page if it shows it and for the queue in any case.
+ * @param {{ playlist: string, sentence: string }} rerank
+ */
 async function refreshQueue({ playlist, sentence }) {
   if (playlist !== queue.playlist) return;
   const shownList = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
@@ -71,7 +78,7 @@ async function refreshQueue({ playlist, sentence }) {
   const answer = await fetch(`${queue.pageUrl}items/`);
   if (!answer.ok) return;
   const html = await answer.text();
-  const list = new DOMParser().parseFromString(html, "text/html").querySelector("[data-queue]");
+  const [list] = findAll(new DOMParser().parseFromString(html, "text/html"), "[data-queue]");
   if (list) queue.reorder(list);
   player.tell("queue");
   const shown = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
@@ -85,14 +92,14 @@ document.addEventListener("player:reranked", (event) => refreshQueue(event.detai
 
 document.addEventListener("htmx:load", (event) => {
   const elt = event.detail.elt;
-  const list = elt.matches("[data-queue]") ? elt : elt.querySelector("[data-queue][data-playlist]");
+  const list = elt.matches("[data-queue]") ? elt : findAll(elt, "[data-queue][data-playlist]")[0];
   if (list && queue.playlist && list.dataset.playlist === queue.playlist) {
     queue.reorder(list);
     player.tell("queue");
   }
   view.state();
   view.time();
-  const begin = elt.matches("[data-autoplay]") ? elt : elt.querySelector("[data-autoplay]");
+  const begin = elt.matches("[data-autoplay]") ? elt : findAll(elt, "[data-autoplay]")[0];
   if (!begin) return;
   begin.removeAttribute("data-autoplay");
   // Without this a reload, or the way back, would start the list again.
@@ -104,9 +111,9 @@ window.addEventListener("pagehide", () => {
   if (queue.current) queue.savePosition(player.sound.timeS, player.wanted);
 });
 
-const reloaded = queue.wasPlaying && Date.now() - (queue.savedAt || 0) < RELOADED_WITHIN_MS;
+const reloaded = queue.wasPlaying && Date.now() - queue.savedAt < RELOADED_WITHIN_MS;
 if (queue.current) player.open(queue.timeS);
-else offerToContinue(player, document.getElementById("player-offer"));
+else offerToContinue(player, find(document, "#player-offer"));
 view.volume();
 view.state();
 if (queue.current && reloaded) player.play();

@@ -2,6 +2,7 @@
 
 const SEEK_S = 10;
 
+/** @param {Player} player */
 export function attachMedia(player) {
   if (!("mediaSession" in navigator)) return;
   const session = navigator.mediaSession;
@@ -20,6 +21,7 @@ export function attachMedia(player) {
       session.setPositionState({ duration: sound.durationS, position: Math.min(sound.timeS, sound.durationS), playbackRate: 1 });
     });
   }
+  /** @type {Partial<Record<MediaSessionAction, MediaSessionActionHandler>>} */
   const handlers = {
     play: () => player.play(),
     pause: () => player.pause(),
@@ -28,11 +30,11 @@ export function attachMedia(player) {
     nexttrack: () => player.next(),
     seekbackward: (details) => player.seekBy(-(details.seekOffset || SEEK_S)),
     seekforward: (details) => player.seekBy(details.seekOffset || SEEK_S),
-    seekto: (details) => player.seek(details.seekTime),
+    seekto: (details) => player.seek(details.seekTime ?? 0),
   };
   for (const [name, handler] of Object.entries(handlers)) {
     try {
-      session.setActionHandler(name, handler);
+      session.setActionHandler(/** @type {MediaSessionAction} */ (name), handler);
     } catch {
       // An action that this browser does not know.
     }

@@ -1,13 +1,18 @@
 /* The queue: which songs, which of them is playing, kept for this browser tab so that a reload resumes. */
 
+import { findAll } from "../shared/dom.js";
 import { store, stored } from "../shared/storage.js";
 
 const KEY = "moodplane.queue";
 const POSITION = "moodplane.position";
 
-/** Reads the song that a page's element describes; all that belongs to a song has its address below the song's own. */
+/**
+ * Reads the song that a page's element describes; all that belongs to a song has its address below the song's own.
+ * @param {HTMLElement} element
+ */
 export function trackOf(element) {
-  const { song, title, artist, artistHref, href, reason = "", feltQuery = "", played } = element.dataset;
+  const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", feltQuery = "", played } =
+    element.dataset;
   return {
     song, title, artist, artistHref, href, reason, played: played === "true",
     src: `${href}audio`,
@@ -21,12 +26,19 @@ export function trackOf(element) {
   };
 }
 
-/** Reads every playable song of a list. */
+/**
+ * Reads every playable song of a list.
+ * @param {HTMLElement} list
+ */
 export function tracksOf(list) {
-  return [...list.querySelectorAll("[data-track]")].map(trackOf);
+  return findAll(list, "[data-track]").map(trackOf);
 }
 
-/** Returns the lot that a song draws: the same for the same seed, whatever else is in the list. */
+/**
+ * Returns the lot that a song draws: the same for the same seed, whatever else is in the list.
+ * @param {number} seed
+ * @param {string} song
+ */
 function lot(seed, song) {
   let value = seed;
   for (const letter of `${song}.`) value = Math.imul(value ^ letter.charCodeAt(0), 0x5bd1e995) ^ (value >>> 13);
@@ -35,37 +47,52 @@ function lot(seed, song) {
 
 export class Queue {
   constructor() {
+    /** @type {Track[]} */
     this.tracks = [];
     this.index = -1;
     this.playlist = "";
     this.pageUrl = "";
     // The songs as the list has them, for when shuffling ends; what was taken out here stays out.
+    /** @type {string[]} */
     this.listed = [];
+    /** @type {string[]} */
     this.removed = [];
     this.shuffled = false;
     this.seed = 0;
     this.arranged = false;
     this.timeS = 0;
     this.wasPlaying = false;
+    this.savedAt = 0;
     this.restore();
   }
 
+  /** @returns {Track | undefined} */
   get current() {
     return this.tracks[this.index];
   }
 
-  /** Returns where the next song stands, or -1 after the last one. */
+  /**
+   * Returns where the next song stands, or -1 after the last one.
+   * @param {Repeat} repeat
+   */
   nextIndex(repeat) {
     if (this.index + 1 < this.tracks.length) return this.index + 1;
     return repeat === "all" && this.tracks.length ? 0 : -1;
   }
 
-  /** Returns where the song before stands, or -1 before the first one. */
+  /**
+   * Returns where the song before stands, or -1 before the first one.
+   * @param {Repeat} repeat
+   */
   previousIndex(repeat) {
     return this.index > 0 || repeat !== "all" ? this.index - 1 : this.tracks.length - 1;
   }
 
-  /** Replaces the queue by a list on the page. */
+  /**
+   * Replaces the queue by a list on the page.
+   * @param {HTMLElement} list
+   * @param {number} index
+   */
   fill(list, index) {
     this.tracks = tracksOf(list);
     Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
@@ -73,7 +100,10 @@ export class Queue {
     this.save();
   }
 
-  /** Takes over a new order of the same playlist without touching the song that plays. */
+  /**
+   * Takes over a new order of the same playlist without touching the song that plays.
+   * @param {HTMLElement} list
+   */
   reorder(list) {
     const fresh = tracksOf(list).filter((track) => !this.removed.includes(track.song));
     this.listed = fresh.map((track) => track.song);
@@ -82,6 +112,7 @@ export class Queue {
     this.save();
   }
 
+  /** @param {Track[]} fresh */
   #follow(fresh) {
     const now = this.current;
     let index = fresh.findIndex((track) => track.song === now?.song);
@@ -92,7 +123,10 @@ export class Queue {
     Object.assign(this, { tracks: fresh, index });
   }
 
-  /** An order of the listener's own stays; songs that left the list go, new ones come at the end. */
+  /**
+   * An order of the listener's own stays; songs that left the list go, new ones come at the end.
+   * @param {Track[]} fresh
+   */
   #refresh(fresh) {
     const now = this.current;
     const known = new Map(fresh.map((track) => [track.song, track]));
@@ -103,11 +137,15 @@ export class Queue {
     this.index = this.tracks.findIndex((track) => track.song === now?.song);
   }
 
+  /** @param {Track[]} tracks */
   #drawn(tracks) {
     return this.shuffled ? tracks.toSorted((a, b) => lot(this.seed, a.song) - lot(this.seed, b.song)) : tracks;
   }
 
-  /** Mixes all songs but the one that plays, which comes first; or brings the list's own order back. */
+  /**
+   * Mixes all songs but the one that plays, which comes first; or brings the list's own order back.
+   * @param {boolean} on
+   */
   shuffle(on) {
     const now = this.current;
     this.shuffled = on;
@@ -116,14 +154,18 @@ export class Queue {
       this.seed = Math.floor(Math.random() * 2 ** 31);
       this.tracks = [...(now ? [now] : []), ...this.#drawn(this.tracks.filter((track) => track !== now))];
     } else {
+      /** @param {Track} track */
       const place = (track) => this.listed.indexOf(track.song);
       this.tracks = this.tracks.toSorted((a, b) => place(a) - place(b));
     }
-    this.index = this.tracks.indexOf(now);
+    this.index = now ? this.tracks.indexOf(now) : -1;
     this.save();
   }
 
-  /** Takes a song out; the one that plays stays. */
+  /**
+   * Takes a song out; the one that plays stays.
+   * @param {number} index
+   */
   remove(index) {
     if (index === this.index || !this.tracks[index]) return;
     this.removed.push(this.tracks[index].song);
@@ -132,12 +174,16 @@ export class Queue {
     this.save();
   }
 
-  /** Puts a song at another place. */
+  /**
+   * Puts a song at another place.
+   * @param {number} from
+   * @param {number} to
+   */
   move(from, to) {
     if (from === to || !this.tracks[from] || !this.tracks[to]) return;
     const now = this.current;
     this.tracks.splice(to, 0, ...this.tracks.splice(from, 1));
-    this.index = this.tracks.indexOf(now);
+    this.index = now ? this.tracks.indexOf(now) : -1;
     this.arranged = true;
     this.save();
   }
@@ -153,7 +199,11 @@ export class Queue {
     this.savePosition(this.timeS, this.wasPlaying);
   }
 
-  /** Keeps how far the song is; apart from the songs, because it changes every other second. */
+  /**
+   * Keeps how far the song is; apart from the songs, because it changes every other second.
+   * @param {number} timeS
+   * @param {boolean} wasPlaying
+   */
   savePosition(timeS, wasPlaying) {
     Object.assign(this, { timeS, wasPlaying });
     store(sessionStorage, POSITION, { timeS, wasPlaying, savedAt: Date.now() });

@@ -10,9 +10,17 @@ const SKIPS_IN_A_ROW = 3;
 const RETRY_AFTER_MS = [2000, 5000, 10000, 20000, 30000];
 const DECODING = 3;
 
-/** Asks the server why an address does not play: offline, silent, denied, gone, busy, broken, changed or unplayable. */
+/** @typedef {"offline" | "silent" | "busy" | "denied" | "gone" | "broken" | "changed" | "unplayable"} Cause */
+
+/**
+ * Asks the server why an address does not play: offline, silent, denied, gone, busy, broken, changed or unplayable.
+ * @param {string} src
+ * @param {{ timeS: number, code?: number }} failure
+ * @returns {Promise<Cause>}
+ */
 export async function causeOf(src, { timeS, code }) {
   if (!navigator.onLine) return "offline";
+  /** @type {Response} */
   let answer;
   try {
     answer = await fetch(src, { method: "HEAD", cache: "no-store" });
@@ -28,7 +36,11 @@ export async function causeOf(src, { timeS, code }) {
   return code !== DECODING && timeS > 0 ? "changed" : "unplayable";
 }
 
-/** Says what is the matter with a song. */
+/**
+ * Says what is the matter with a song.
+ * @param {Cause} cause
+ * @param {string} title
+ */
 function wordsFor(cause, title) {
   const messages = {
     offline: gettext("You are offline. “%(title)s” goes on by itself when the connection is back."),
@@ -46,9 +58,11 @@ function wordsFor(cause, title) {
 export class Mender {
   #failures = 0;
   #tries = 0;
+  /** @type {Track | null} */
   #begunAnew = null;
   #timer = 0;
 
+  /** @param {Player} player */
   constructor(player) {
     this.player = player;
     player.sound.addEventListener("error", () => this.#failed());
@@ -87,6 +101,7 @@ export class Mender {
     else this.#passOver(cause === "changed" ? wordsFor("unplayable", track.title) : words);
   }
 
+  /** @param {string} words */
   #later(words) {
     if (!this.player.wanted || this.#tries >= RETRY_AFTER_MS.length) {
       this.#giveUp(`${words} ${gettext("Playing stopped.")}`);
@@ -97,6 +112,10 @@ export class Mender {
     this.#tries += 1;
   }
 
+  /**
+   * @param {Track} track
+   * @param {string} words
+   */
   #anew(track, words) {
     this.#begunAnew = track;
     const { wanted } = this.player;
@@ -105,11 +124,13 @@ export class Mender {
     if (wanted) this.player.play();
   }
 
+  /** @param {string} words */
   #giveUp(words) {
     this.player.wanted = false;
     this.player.say(words);
   }
 
+  /** @param {string} words */
   #passOver(words) {
     this.#failures += 1;
     const { player } = this;

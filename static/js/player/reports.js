@@ -2,15 +2,29 @@
 
 import { post } from "../shared/requests.js";
 
+/**
+ * @param {Track} track
+ * @param {string} playlist
+ */
 export function reportPlayed(track, playlist) {
   if (track.playedUrl) post(track.playedUrl, { playlist });
 }
 
+/**
+ * @param {Track} track
+ * @param {string} playlist
+ * @param {number} listenedS
+ */
 export function reportCompleted(track, playlist, listenedS) {
   if (track.completedUrl) post(track.completedUrl, { listened_s: listenedS.toFixed(1), playlist });
 }
 
-/** Leaving a song before its end says something about it; how much, the server knows. */
+/**
+ * Leaving a song before its end says something about it; how much, the server knows.
+ * @param {Track} track
+ * @param {string} playlist
+ * @param {number} listenedS
+ */
 export async function reportSkipped(track, playlist, listenedS) {
   if (!track.skippedUrl) return;
   const answer = await post(track.skippedUrl, { listened_s: listenedS.toFixed(1), playlist });
@@ -19,7 +33,11 @@ export async function reportSkipped(track, playlist, listenedS) {
   if (changed) announceRerank(playlist, sentence);
 }
 
-/** Tells the page and the queue that a playlist has a new order. */
+/**
+ * Tells the page and the queue that a playlist has a new order.
+ * @param {string} playlist
+ * @param {string} sentence
+ */
 export function announceRerank(playlist, sentence) {
   document.dispatchEvent(new CustomEvent("player:reranked", { detail: { playlist, sentence } }));
 }

@@ -1,5 +1,7 @@
 /* Shortcuts of the player, and the dialog that lists them. Keys that are letters can be switched off (WCAG 2.1.4). */
 
+import { closest, find, findAll } from "../shared/dom.js";
+
 const SEEK_S = 10;
 const VOLUME_STEP = 0.05;
 const TYPED = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
@@ -8,20 +10,30 @@ const ARROWED = "input, [role=slider], [role=region], [role=radiogroup], [role=t
 
 const PRESSED = "button, summary, a, input:not([type=range]), [role=button]";
 
+/**
+ * @param {Player} player
+ * @param {{ like: () => void, queue: () => void }} actions
+ */
 export function attachShortcuts(player, { like, queue }) {
-  const dialog = document.getElementById("player-help");
+  const dialog = find(document, "#player-help", HTMLDialogElement);
+  const fade = find(dialog, "[data-player-fade]", HTMLSelectElement);
+  /** @type {Element | null} */
   let clicked = null;
+  /** @typedef {Record<string, () => void>} Actions */
+  /** @type {Actions} */
   const named = {
     " ": () => player.toggle(),
     ArrowRight: () => player.seekBy(SEEK_S),
     ArrowLeft: () => player.seekBy(-SEEK_S),
   };
+  /** @type {Actions} */
   const shifted = {
     ArrowRight: () => player.next(),
     ArrowLeft: () => player.previous(),
     ArrowUp: () => player.setVolume(player.sound.level + VOLUME_STEP),
     ArrowDown: () => player.setVolume(player.sound.level - VOLUME_STEP),
   };
+  /** @type {Actions} */
   const letters = {
     l: () => like(),
     m: () => player.mute(),
@@ -32,42 +44,43 @@ export function attachShortcuts(player, { like, queue }) {
     p: () => player.previous(),
   };
 
+  /** @param {KeyboardEvent} event */
   function actionOf(event) {
-    const { target, key, shiftKey } = event;
-    if (key.startsWith("Arrow")) return target.closest(ARROWED) ? undefined : (shiftKey ? shifted : named)[key];
+    const { key, shiftKey } = event;
+    if (key.startsWith("Arrow")) return closest(event, ARROWED) ? undefined : (shiftKey ? shifted : named)[key];
     // Space presses the button that Tab led to. One that was clicked only happens to have the focus still.
-    if (key === " ") return target !== clicked && target.closest(PRESSED) ? undefined : named[key];
+    if (key === " ") return event.target !== clicked && closest(event, PRESSED) ? undefined : named[key];
     if (!player.settings.letters) return undefined;
     if (key === "?") return openHelp;
     return shiftKey ? undefined : letters[key.toLowerCase()];
   }
 
   function openHelp() {
-    dialog.querySelector("[data-player-letters]").checked = player.settings.letters;
-    dialog.querySelector("[data-player-fade]").value = String(player.settings.fadeS);
+    find(dialog, "[data-player-letters]", HTMLInputElement).checked = player.settings.letters;
+    fade.value = String(player.settings.fadeS);
     dialog.showModal();
   }
 
-  document.addEventListener("pointerdown", (event) => { clicked = event.target.closest("button"); });
+  document.addEventListener("pointerdown", (event) => { clicked = closest(event, "button"); });
   document.addEventListener("keydown", (event) => {
-    const { target } = event;
     if (event.key === "Tab") clicked = null;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
-    if (!target.closest || target.closest(TYPED) || document.querySelector("dialog:modal")) return;
+    if (!(event.target instanceof Element) || closest(event, TYPED) || document.querySelector("dialog:modal")) return;
     const action = actionOf(event);
     if (!action || (!player.queue.current && action !== openHelp)) return;
     event.preventDefault();
     action();
   });
   document.addEventListener("click", (event) => {
-    if (event.target.closest("[data-open-help]")) openHelp();
+    if (closest(event, "[data-open-help]")) openHelp();
     // A click beside the dialog lands on the dialog itself, whose content fills it.
     else if (event.target === dialog) dialog.close();
   });
-  for (const button of document.querySelectorAll("[data-open-help]")) button.hidden = false;
+  for (const button of findAll(document, "[data-open-help]")) button.hidden = false;
   dialog.addEventListener("change", (event) => {
-    if (event.target.matches("[data-player-letters]")) player.settings.change({ letters: event.target.checked });
-    if (event.target.matches("[data-player-fade]")) player.settings.change({ fadeS: Number(event.target.value) });
+    const letterKeys = closest(event, "[data-player-letters]", HTMLInputElement);
+    if (letterKeys) player.settings.change({ letters: letterKeys.checked });
+    if (event.target === fade) player.settings.change({ fadeS: Number(fade.value) });
   });
-  dialog.querySelector("[data-player-fade]").disabled = !player.sound.canFade;
+  fade.disabled = !player.sound.canFade;
 }

@@ -4,9 +4,14 @@ const STEP_MS = 40;
 const FORWARDED = ["playing", "play", "pause", "ended", "error", "emptied", "waiting", "timeupdate", "durationchange", "seeked"];
 
 export class Sound extends EventTarget {
+  /** @type {{ total: number, done: number, at: number } | null} */
   #fade = null;
   #timer = 0;
 
+  /**
+   * @param {HTMLAudioElement} first
+   * @param {HTMLAudioElement} second
+   */
   constructor(first, second) {
     super();
     this.audio = first;
@@ -21,6 +26,10 @@ export class Sound extends EventTarget {
     this.canFade = second.volume === 0.5;
   }
 
+  /**
+   * @param {HTMLAudioElement} element
+   * @param {string} type
+   */
   #forward(element, type) {
     if (element === this.audio) this.dispatchEvent(new Event(type));
     else if (type === "ended" || type === "error") this.endFade();
@@ -42,13 +51,21 @@ export class Sound extends EventTarget {
     return this.audio.paused;
   }
 
+  /**
+   * @param {number} level
+   * @param {boolean} muted
+   */
   set(level, muted) {
     this.level = Math.min(1, Math.max(0, level));
     this.muted = muted;
     this.#apply();
   }
 
-  /** Opens a song, at once if it was prepared. */
+  /**
+   * Opens a song, at once if it was prepared.
+   * @param {string} src
+   * @param {number} [timeS]
+   */
   open(src, timeS = 0) {
     this.endFade();
     if (this.other.getAttribute("src") === src && !this.other.error) {
@@ -61,13 +78,20 @@ export class Sound extends EventTarget {
     this.#apply();
   }
 
-  /** Lets the other element load a song. */
+  /**
+   * Lets the other element load a song.
+   * @param {string} src
+   */
   prepare(src) {
     if (this.fading || this.other.getAttribute("src") === src) return;
     this.other.src = src;
   }
 
-  /** Fetches a song into the other element and goes over to it within some seconds, at equal power. */
+  /**
+   * Fetches a song into the other element and goes over to it within some seconds, at equal power.
+   * @param {string} src
+   * @param {number} seconds
+   */
   async crossfade(src, seconds) {
     this.endFade();
     this.prepare(src);
@@ -80,6 +104,7 @@ export class Sound extends EventTarget {
 
   #step() {
     const now = performance.now();
+    if (!this.#fade) return;
     // A pause, or a song that is not there yet, holds the fade.
     if (!this.audio.paused && this.audio.readyState > 2) this.#fade.done += now - this.#fade.at;
     this.#fade.at = now;
@@ -106,6 +131,7 @@ export class Sound extends EventTarget {
     if (this.fading) this.other.pause();
   }
 
+  /** @param {number} timeS */
   seek(timeS) {
     this.endFade();
     const end = this.durationS || Infinity;
@@ -125,6 +151,7 @@ export class Sound extends EventTarget {
     this.other.toggleAttribute("data-player-standby", true);
   }
 
+  /** @param {HTMLAudioElement} element */
   #clear(element) {
     element.pause();
     element.removeAttribute("src");

@@ -1,5 +1,6 @@
 /* Several tabs: one plays at a time, and a new one offers to go on with what another left. */
 
+import { find } from "../shared/dom.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 import { listener } from "../shared/requests.js";
 import { store, stored } from "../shared/storage.js";
@@ -9,6 +10,7 @@ const LAST_POSITION = "moodplane.last.position";
 const OFFERED_FOR_MS = 14 * 24 * 3600 * 1000;
 const PLAYING_MS = 6000;
 
+/** @param {Player} player */
 export function attachTabs(player) {
   const { queue, sound } = player;
   const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("moodplane.player") : null;
@@ -31,7 +33,11 @@ export function attachTabs(player) {
   });
 }
 
-/** In a tab without a queue: offers to go on with the last song of the same listener; nothing starts by itself. */
+/**
+ * In a tab without a queue: offers to go on with the last song of the same listener; nothing starts by itself.
+ * @param {Player} player
+ * @param {HTMLElement} box
+ */
 export function offerToContinue(player, box) {
   const last = stored(localStorage, LAST);
   const { timeS = 0, savedAt = 0 } = stored(localStorage, LAST_POSITION);
@@ -39,7 +45,7 @@ export function offerToContinue(player, box) {
   const age = Date.now() - savedAt;
   if (!track || last.listener !== listener() || age > OFFERED_FOR_MS || age < PLAYING_MS) return;
   const [go, close] = box.querySelectorAll("button");
-  go.querySelector("span").textContent = interpolate(gettext("Continue: %(title)s"), { title: track.title }, true);
+  find(go, "span").textContent = interpolate(gettext("Continue: %(title)s"), { title: track.title }, true);
   box.hidden = false;
   const end = () => { box.hidden = true; };
   const { listener: _, ...content } = last;

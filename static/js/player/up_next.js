@@ -1,24 +1,30 @@
 /* Up next: the queue as a list beside the page. Songs are played, moved (by buttons or by dragging) and taken out here;
  * the playlist on the server stays as it is. */
 
-import { part } from "./view.js";
+import { closest, find, findAll } from "../shared/dom.js";
 import { gettext, interpolate, ngettext } from "../shared/i18n.js";
+import { part } from "./view.js";
 
+/** @param {Player} player */
 export function attachQueue(player) {
-  const panel = document.getElementById("player-queue");
-  const list = panel.querySelector("ol");
-  const sample = panel.querySelector("template");
+  const panel = find(document, "#player-queue");
+  const list = find(panel, "ol");
+  const sample = find(find(panel, "template", HTMLTemplateElement).content, "li");
   const button = part("queue");
   const { queue } = player;
 
+  /**
+   * @param {Track} track
+   * @param {number} index
+   */
   function rowOf(track, index) {
-    const row = sample.content.firstElementChild.cloneNode(true);
-    row.dataset.index = index;
+    const row = /** @type {HTMLElement} */ (sample.cloneNode(true));
+    row.dataset.index = String(index);
     row.toggleAttribute("data-past", index < queue.index);
     if (index === queue.index) row.setAttribute("aria-current", "true");
-    row.querySelector("[data-queue-title]").textContent = track.title;
-    row.querySelector("[data-queue-artist]").textContent = track.artist;
-    row.querySelector("[data-queue-reason]").textContent = track.reason || "";
+    find(row, "[data-queue-title]").textContent = track.title;
+    find(row, "[data-queue-artist]").textContent = track.artist;
+    find(row, "[data-queue-reason]").textContent = track.reason || "";
     const words = {
       play: gettext("Play %(title)s"),
       up: gettext("Move %(title)s up"),
@@ -26,11 +32,11 @@ export function attachQueue(player) {
       remove: gettext("Take %(title)s out of the queue"),
     };
     for (const [name, message] of Object.entries(words)) {
-      row.querySelector(`[data-queue-${name}]`).setAttribute("aria-label", interpolate(message, { title: track.title }, true));
+      find(row, `[data-queue-${name}]`).setAttribute("aria-label", interpolate(message, { title: track.title }, true));
     }
-    row.querySelector("[data-queue-up]").disabled = index === 0;
-    row.querySelector("[data-queue-down]").disabled = index === queue.tracks.length - 1;
-    row.querySelector("[data-queue-remove]").disabled = index === queue.index;
+    find(row, "[data-queue-up]", HTMLButtonElement).disabled = index === 0;
+    find(row, "[data-queue-down]", HTMLButtonElement).disabled = index === queue.tracks.length - 1;
+    find(row, "[data-queue-remove]", HTMLButtonElement).disabled = index === queue.index;
     return row;
   }
 
@@ -39,23 +45,36 @@ export function attachQueue(player) {
     list.replaceChildren(...queue.tracks.map(rowOf));
     const left = queue.tracks.length - queue.index - 1;
     const words = ngettext("%(count)s song after this one", "%(count)s songs after this one", left);
-    panel.querySelector("[data-queue-count]").textContent = interpolate(words, { count: left }, true);
+    find(panel, "[data-queue-count]").textContent = interpolate(words, { count: left }, true);
   }
 
+  /**
+   * @param {number} index
+   * @param {string} name
+   */
   function focusRow(index, name) {
     const row = list.children[Math.min(index, list.children.length - 1)];
-    const target = row?.querySelector(`[data-queue-${name}]`);
-    (target?.disabled ? row.querySelector("[data-queue-play]") : target)?.focus();
+    if (!row) return;
+    const target = find(row, `[data-queue-${name}]`, HTMLButtonElement);
+    (target.disabled ? find(row, "[data-queue-play]") : target).focus();
   }
 
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
   function move(from, to) {
     queue.move(from, to);
     player.tell("queue");
     const { title } = queue.tracks[to];
     const place = { title, place: to + 1, count: queue.tracks.length };
-    panel.querySelector("[data-queue-status]").textContent = interpolate(gettext("%(title)s is now number %(place)s of %(count)s."), place, true);
+    find(panel, "[data-queue-status]").textContent = interpolate(gettext("%(title)s is now number %(place)s of %(count)s."), place, true);
   }
 
+  /**
+   * @param {HTMLElement} row
+   * @param {Element} target
+   */
   function act(row, target) {
     const index = Number(row.dataset.index);
     if (target.matches("[data-queue-play]")) {
@@ -74,19 +93,22 @@ export function attachQueue(player) {
   }
 
   list.addEventListener("click", (event) => {
-    const target = event.target.closest("button");
-    if (target) act(target.closest("li"), target);
+    const target = closest(event, "button");
+    const row = target?.closest("li");
+    if (target && row) act(row, target);
   });
 
   /* Dragging by the handle: the row goes where the pointer is, and the queue follows when it is let go. */
   list.addEventListener("pointerdown", (event) => {
-    const handle = event.target.closest("[data-queue-handle]");
-    if (!handle || event.button) return;
+    const row = closest(event, "[data-queue-handle]")?.closest("li");
+    if (!row || event.button) return;
     event.preventDefault();
-    const row = handle.closest("li");
     // The list holds the pointer: a row lets go of it when it is put elsewhere.
     list.setPointerCapture(event.pointerId);
     row.toggleAttribute("data-dragged", true);
+    /**
+     */
+    /** @param {PointerEvent} moved */
     const follow = (moved) => {
       const over = document.elementFromPoint(moved.clientX, moved.clientY)?.closest("#player-queue li");
       if (!over || over === row) return;
@@ -110,8 +132,8 @@ export function attachQueue(player) {
     button.setAttribute("aria-expanded", "true");
     render();
     focusRow(Math.max(0, queue.index), "play");
-    const row = list.querySelector("[aria-current]");
-    if (row) list.scrollTop = row.offsetTop - list.firstElementChild.offsetTop;
+    const [row] = findAll(list, "[aria-current]");
+    if (row) list.scrollTop = row.offsetTop - find(list, "li").offsetTop;
   }
 
   function close() {
@@ -122,7 +144,7 @@ export function attachQueue(player) {
 
   const toggle = () => (panel.hidden ? open() : close());
   button.addEventListener("click", toggle);
-  panel.querySelector("[data-queue-close]").addEventListener("click", close);
+  find(panel, "[data-queue-close]").addEventListener("click", close);
   panel.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     event.stopPropagation();
@@ -131,10 +153,11 @@ export function attachQueue(player) {
   for (const type of ["queue", "track"]) player.addEventListener(type, renderKeepingFocus);
 
   function renderKeepingFocus() {
-    const row = panel.contains(document.activeElement) ? document.activeElement.closest("li") : null;
-    const kind = row && ["play", "up", "down", "remove"].find((name) => document.activeElement.matches(`[data-queue-${name}]`));
+    const focused = panel.contains(document.activeElement) ? document.activeElement : null;
+    const row = focused?.closest("li");
+    const kind = ["play", "up", "down", "remove"].find((name) => focused?.matches(`[data-queue-${name}]`));
     render();
-    if (kind) focusRow(Number(row.dataset.index), kind);
+    if (row && kind) focusRow(Number(row.dataset.index), kind);
   }
   return toggle;
 }

@@ -1,21 +1,34 @@
 /* What the player shows: the bar, the rows of the page that its song stands in, and the page's title. */
 
+import { find, findAll } from "../shared/dom.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 
-export const bar = document.getElementById("player");
-export const part = (name) => bar.querySelector(`[data-player-${name}]`);
-export const parts = (name) => document.querySelectorAll(`[data-player-${name}]`);
+export const bar = find(document, "#player");
+/**
+ * Returns a part of the bar by the end of its data attribute.
+ * @template {typeof Element} [T=typeof HTMLElement]
+ * @param {string} name
+ * @param {T} [type]
+ */
+export const part = (name, type) => find(bar, `[data-player-${name}]`, type);
+/** @param {string} name */
+export const parts = (name) => findAll(document, `[data-player-${name}]`);
 
+/** @param {number} seconds */
 export const clock = (seconds) => {
   const whole = Number.isFinite(seconds) ? Math.floor(seconds) : 0;
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
 
-/** Lets a link lead elsewhere. htmx keeps the address that a link had when it first saw it, so it is shown a new link. */
+/**
+ * Lets a link lead elsewhere. htmx keeps the address that a link had when it first saw it, so it is shown a new link.
+ * @param {string} name
+ * @param {string} href
+ */
 function lead(name, href) {
-  const old = part(name);
+  const old = part(name, HTMLAnchorElement);
   if (old.getAttribute("href") === href) return;
-  const fresh = old.cloneNode(true);
+  const fresh = /** @type {HTMLAnchorElement} */ (old.cloneNode(true));
   fresh.href = href;
   const focused = document.activeElement === old;
   old.replaceWith(fresh);
@@ -32,17 +45,23 @@ const REPEAT_WORDS = {
 export class View {
   #mark = "";
 
+  /**
+   * @param {Player} player
+   * @param {Waveform} wave
+   */
   constructor(player, wave) {
-    Object.assign(this, { player, wave, seeking: false });
+    this.player = player;
+    this.wave = wave;
+    this.seeking = false;
     player.addEventListener("track", () => this.track());
     player.addEventListener("state", () => this.state());
     player.addEventListener("queue", () => this.state());
     player.addEventListener("time", () => { if (!this.seeking) this.time(); });
     player.addEventListener("volume", () => this.volume());
-    player.addEventListener("say", (event) => { part("status").textContent = event.detail; });
+    player.addEventListener("say", (event) => { part("status").textContent = /** @type {CustomEvent<string>} */ (event).detail; });
     wave.addEventListener("drawn", () => this.time());
     // A page that arrives brings its own title.
-    new MutationObserver(() => this.title()).observe(document.querySelector("title"), { childList: true });
+    new MutationObserver(() => this.title()).observe(find(document, "title"), { childList: true });
   }
 
   track() {
@@ -54,7 +73,7 @@ export class View {
       part(name).textContent = text;
       lead(name, href);
     }
-    part("cover").src = track.cover;
+    part("cover", HTMLImageElement).src = track.cover;
     lead("cover-link", track.href);
     part("reason").textContent = part("reason").title = track.reason || "";
     lead("feel", `${pageUrl || track.href}#felt`);
@@ -67,15 +86,15 @@ export class View {
     const { player } = this;
     const { paused } = player.sound;
     part("toggle").setAttribute("aria-label", paused ? gettext("Play") : gettext("Pause"));
-    part("toggle-icon").setAttribute("href", paused ? "#i-play" : "#i-pause");
-    part("next").disabled = !player.hasNext;
+    part("toggle-icon", SVGElement).setAttribute("href", paused ? "#i-play" : "#i-pause");
+    part("next", HTMLButtonElement).disabled = !player.hasNext;
     for (const button of parts("shuffle")) button.setAttribute("aria-pressed", String(player.queue.shuffled));
     const { repeat } = player.settings;
     for (const button of parts("repeat")) {
       button.setAttribute("aria-label", REPEAT_WORDS[repeat]());
       button.title = REPEAT_WORDS[repeat]();
       button.toggleAttribute("data-on", repeat !== "off");
-      button.querySelector("use").setAttribute("href", repeat === "one" ? "#i-repeat-one" : "#i-repeat");
+      find(button, "use", SVGElement).setAttribute("href", repeat === "one" ? "#i-repeat-one" : "#i-repeat");
     }
     this.rows();
     this.title();
@@ -84,16 +103,16 @@ export class View {
   /** Marks the song that plays wherever the page lists it. */
   rows() {
     const { queue, sound } = this.player;
-    for (const row of document.querySelectorAll("[data-track]")) {
+    for (const row of findAll(document, "[data-track]")) {
       const here = row.dataset.song === queue.current?.song;
       if (here) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
       const playing = here && !sound.paused;
       row.toggleAttribute("data-playing", playing);
-      for (const button of row.querySelectorAll("[data-play]")) {
+      for (const button of findAll(row, "[data-play]")) {
         const words = playing ? gettext("Pause %(title)s") : gettext("Play %(title)s");
-        button.setAttribute("aria-label", interpolate(words, { title: row.dataset.title }, true));
-        button.querySelector("use").setAttribute("href", playing ? "#i-pause" : "#i-play");
+        button.setAttribute("aria-label", interpolate(words, { title: row.dataset.title ?? "" }, true));
+        find(button, "use", SVGElement).setAttribute("href", playing ? "#i-pause" : "#i-play");
         const word = button.querySelector("[data-play-word]");
         if (word) word.textContent = playing ? gettext("Pause") : gettext("Play");
       }
@@ -107,15 +126,19 @@ export class View {
     part("duration").textContent = clock(whole);
     part("line").style.setProperty("--played", `${whole ? Math.min(100, (atS / whole) * 100) : 0}%`);
     part("section").textContent = this.wave.nameAt(atS);
-    const range = part("seek");
-    range.max = Math.max(1, Math.round(whole * 10) / 10);
-    range.value = atS;
+    const range = part("seek", HTMLInputElement);
+    range.max = String(Math.max(1, Math.round(whole * 10) / 10));
+    range.value = String(atS);
     range.setAttribute("aria-valuetext", this.words(atS, whole));
     const { current } = this.player.queue;
     document.dispatchEvent(new CustomEvent("player:time", { detail: { song: current?.song, timeS: atS, durationS: whole } }));
   }
 
-  /** Says a place in the song: "1:20 of 3:40, Calm". */
+  /**
+   * Says a place in the song: "1:20 of 3:40, Calm".
+   * @param {number} atS
+   * @param {number} wholeS
+   */
   words(atS, wholeS) {
     const places = { time: clock(atS), whole: clock(wholeS), mood: this.wave.nameAt(atS) };
     const message = places.mood ? gettext("%(time)s of %(whole)s, %(mood)s") : gettext("%(time)s of %(whole)s");
@@ -124,10 +147,10 @@ export class View {
 
   volume() {
     const { level, muted } = this.player.sound;
-    part("volume").value = level;
+    part("volume", HTMLInputElement).value = String(level);
     part("volume").setAttribute("aria-valuetext", interpolate(gettext("%(percent)s %%"), { percent: Math.round(level * 100) }, true));
     part("mute").setAttribute("aria-pressed", String(muted));
-    part("mute-icon").setAttribute("href", muted ? "#i-muted" : "#i-volume");
+    part("mute-icon", SVGElement).setAttribute("href", muted ? "#i-muted" : "#i-volume");
   }
 
   title() {

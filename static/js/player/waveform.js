@@ -14,18 +14,22 @@ export class Waveform extends EventTarget {
   #known = new Map();
   #song = "";
 
+  /** @param {SVGSVGElement} svg */
   constructor(svg) {
     super();
     this.svg = svg;
     this.data = null;
-    new ResizeObserver(() => this.#draw()).observe(svg.parentElement);
+    new ResizeObserver(() => this.#draw()).observe(svg.parentElement ?? svg);
   }
 
   get durationS() {
     return this.data?.duration_s || 0;
   }
 
-  /** Shows the song; nothing, and no fault, while the server knows no waveform of it. */
+  /**
+   * Shows the song; nothing, and no fault, while the server knows no waveform of it.
+   * @param {Track} track
+   */
   async open(track) {
     if (track.song === this.#song && this.data?.peaks.length) return;
     this.#song = track.song;
@@ -38,6 +42,7 @@ export class Waveform extends EventTarget {
     if (this.#song === track.song) this.#show(data);
   }
 
+  /** @param {string} url */
   async #fetch(url) {
     try {
       const answer = await fetch(url, { headers: { Accept: "application/json" } });
@@ -47,27 +52,39 @@ export class Waveform extends EventTarget {
     }
   }
 
+  /**
+   * @param {string} song
+   * @param {WaveformData} data
+   */
   #keep(song, data) {
     this.#known.set(song, data);
     if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value);
   }
 
+  /** @param {WaveformData | null} data */
   #show(data) {
     this.data = data;
     this.#draw();
     this.dispatchEvent(new Event("drawn"));
   }
 
+  /** @param {number} timeS */
   sectionAt(timeS) {
     return this.data?.sections.find((section) => timeS < section.end_s) || this.data?.sections.at(-1);
   }
 
-  /** Returns the name of what the song expresses at a moment, or nothing. */
+  /**
+   * Returns the name of what the song expresses at a moment, or nothing.
+   * @param {number} timeS
+   */
   nameAt(timeS) {
     return this.sectionAt(timeS)?.label || "";
   }
 
-  /** Returns the same with how sure the model is. */
+  /**
+   * Returns the same with how sure the model is.
+   * @param {number} timeS
+   */
   wordsAt(timeS) {
     const section = this.sectionAt(timeS);
     if (!section) return "";
@@ -86,8 +103,13 @@ export class Waveform extends EventTarget {
     this.svg.replaceChildren(...stretches.map((stretch) => this.#path(stretch, bars)));
   }
 
+  /**
+   * @param {Section} stretch
+   * @param {number[]} bars
+   */
   #path(stretch, bars) {
     const path = document.createElementNS(SVG, "path");
+    /** @param {number} timeS */
     const place = (timeS) => Math.round((timeS / (this.durationS || 1)) * bars.length);
     const from = place(stretch.start_s);
     path.setAttribute("class", `wave__part${stretch.quadrant ? ` wave__part--${stretch.quadrant.toLowerCase()}` : ""}`);
@@ -97,12 +119,19 @@ export class Waveform extends EventTarget {
   }
 }
 
-/** Returns how much of its hue a part has: little where the model guesses (one in four), all where it is fairly sure. */
+/**
+ * Returns how much of its hue a part has: little where the model guesses (one in four), all where it is fairly sure.
+ * @param {number} confidence
+ */
 function saturation(confidence) {
   return 0.2 + 0.8 * Math.min(1, Math.max(0, (confidence - 0.25) / 0.45));
 }
 
-/** Takes several parts together where there is no room for each. */
+/**
+ * Takes several parts together where there is no room for each.
+ * @param {number[]} peaks
+ * @param {number} nBars
+ */
 function loudest(peaks, nBars) {
   if (peaks.length <= nBars) return peaks;
   return Array.from({ length: nBars }, (_, bar) => {
@@ -111,7 +140,12 @@ function loudest(peaks, nBars) {
   });
 }
 
-/** Returns bars as a path in a field of 1000 by 100, mirrored about its middle. */
+/**
+ * Returns bars as a path in a field of 1000 by 100, mirrored about its middle.
+ * @param {number[]} bars
+ * @param {number} from
+ * @param {number} to
+ */
 function outline(bars, from, to) {
   const step = 1000 / bars.length;
   let path = "";

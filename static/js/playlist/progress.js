@@ -1,19 +1,25 @@
 /* A list that plays counts on: how many of its songs were heard, and how much is left. */
 
+import { closest, findAll } from "../shared/dom.js";
 import { interpolate, ngettext } from "../shared/i18n.js";
 
+/** @param {number} seconds */
 function clock(seconds) {
   const whole = Math.max(Math.round(seconds), 0);
   const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60), whole % 60];
+  /**
+   */
+  /** @param {number} number */
   const two = (number) => String(number).padStart(2, "0");
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
+/** @param {Element} list */
 function count(list) {
-  const bar = document.querySelector("[data-heard-bar]");
+  const [bar] = findAll(document, "[data-heard-bar]", HTMLProgressElement);
   const words = document.querySelector("[data-heard-words]");
   if (!bar || !words) return;
-  const rows = [...list.querySelectorAll("[data-track]")];
+  const rows = findAll(list, "[data-track]");
   const heard = rows.filter((row) => row.dataset.played === "true");
   const left = rows.filter((row) => row.dataset.played !== "true").reduce((sum, row) => sum + Number(row.dataset.seconds || 0), 0);
   bar.max = rows.length;
@@ -24,9 +30,10 @@ function count(list) {
 
 // Events of an audio element do not bubble, but can be caught on their way down.
 document.addEventListener("playing", (event) => {
-  const player = event.target.closest?.("#player");
-  const list = player && document.querySelector(`#playlist-items[data-playlist="${player.dataset.playlist}"]`);
-  const row = list?.querySelector(`[data-song="${player.dataset.song}"]`);
+  const player = closest(event, "#player");
+  if (!player) return;
+  const [list] = findAll(document, `#playlist-items[data-playlist="${player.dataset.playlist}"]`);
+  const [row] = list ? findAll(list, `[data-song="${player.dataset.song}"]`) : [];
   if (!row) return;
   row.dataset.played = "true";
   row.classList.add("is-played");

@@ -2,18 +2,24 @@
  * could not be saved is neither lost nor in the way of the music.
  */
 
+import { closest, find, findAll } from "../shared/dom.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 import "./moodmap.js";
 import { forgetAnswer, keepAnswer } from "./pending.js";
 
-const player = document.getElementById("player");
+const player = find(document, "#player");
 
+/** @type {Record<string, [string, string]>} */
 const sides = {
   felt_valence: [gettext("%(share)s %% towards unpleasant"), gettext("%(share)s %% towards pleasant")],
   felt_arousal: [gettext("%(share)s %% towards calm"), gettext("%(share)s %% towards energetic")],
 };
 
-/** Writes what a slider says into its aria-valuetext. */
+/**
+ * Writes what a slider says into its aria-valuetext.
+ * @param {HTMLInputElement} slider
+ * @param {boolean} touched
+ */
 function describe(slider, touched) {
   const value = Number(slider.value);
   const share = Math.round(Math.abs(value) * 100);
@@ -21,16 +27,20 @@ function describe(slider, touched) {
   slider.setAttribute("aria-valuetext", touched ? side : gettext("not answered yet"));
 }
 
+/** @param {HTMLFormElement} form */
 function setUp(form) {
   if (form.dataset.ready) return;
   form.dataset.ready = "true";
-  const check = form.querySelector("[name=felt]");
-  const nothing = form.querySelector("[name=felt_nothing]");
-  const sliders = form.querySelectorAll("input[type=range]");
+  const check = find(form, "[name=felt]", HTMLInputElement);
+  const nothing = find(form, "[name=felt_nothing]", HTMLInputElement);
+  const sliders = findAll(form, "input[type=range]", HTMLInputElement);
   const show = () => {
     form.classList.toggle("is-untouched", !check.checked);
     for (const slider of sliders) describe(slider, check.checked);
   };
+  /**
+   */
+  /** @param {boolean} felt */
   const answer = (felt) => {
     check.checked = felt;
     if (felt) nothing.checked = false;
@@ -53,25 +63,39 @@ function setUp(form) {
   form.addEventListener("htmx:beforeRequest", () => tell(form, ""));
   form.addEventListener("htmx:sendError", () => wait(form));
   form.addEventListener("htmx:timeout", () => wait(form));
-  form.addEventListener("htmx:responseError", (event) => refused(form, event.detail));
+  form.addEventListener("htmx:responseError", (event) => refused(form, /** @type {HtmxEvent} */ (event).detail));
   form.addEventListener("htmx:afterRequest", (event) => {
-    if (event.detail.successful) forgetAnswer(form.closest("#felt").dataset.song);
+    if (/** @type {HtmxEvent} */ (event).detail.successful) forgetAnswer(songOf(form));
   });
   show();
 }
 
-/* What became of it ------------------------------------------------------------------------------------------- */
-
-function tell(form, sentence) {
-  const problem = form.querySelector("[data-felt-problem]");
-  problem.hidden = !sentence;
-  problem.querySelector("p").textContent = sentence;
+/** @param {HTMLFormElement} form */
+function songOf(form) {
+  return /** @type {HTMLElement | null} */ (form.closest("#felt"))?.dataset.song ?? "";
 }
 
-/** The server cannot be reached: the answer stays in the form, and waits in this browser until it can be sent. */
+/* What became of it ------------------------------------------------------------------------------------------- */
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {string} sentence
+ */
+function tell(form, sentence) {
+  const problem = find(form, "[data-felt-problem]");
+  problem.hidden = !sentence;
+  find(problem, "p").textContent = sentence;
+}
+
+/**
+ * The server cannot be reached: the answer stays in the form, and waits in this browser until it can be sent.
+ * @param {HTMLFormElement} form
+ */
 function wait(form) {
-  const values = [...new FormData(form)].filter(([name]) => !["csrfmiddlewaretoken", "undo"].includes(name));
-  const kept = keepAnswer({ song: form.closest("#felt").dataset.song, url: form.action, title: form.dataset.title, values });
+  const values = Array.from(new FormData(form), ([name, value]) => /** @type {[string, string]} */ ([name, String(value)])).filter(
+    ([name]) => !["csrfmiddlewaretoken", "undo"].includes(name),
+  );
+  const kept = keepAnswer({ song: songOf(form), url: form.action, title: form.dataset.title ?? "", values });
   // Another song may be rated meanwhile.
   if (kept) delete form.dataset.unsaved;
   tell(form, kept
@@ -79,6 +103,10 @@ function wait(form) {
     : gettext("Not saved: the server does not answer. Your answer is still in the form."));
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {HtmxDetail} detail
+ */
 function refused(form, { xhr }) {
   if (xhr.status === 429 || xhr.status >= 500) wait(form);
   else if (xhr.status === 403) tell(form, gettext("Not saved: this page is too old. Reload it and answer again."));
@@ -88,18 +116,25 @@ function refused(form, { xhr }) {
 
 /* Which song is asked about ----------------------------------------------------------------------------------- */
 
+/**
+ * @param {HTMLElement} panel
+ * @param {string} url
+ */
 function load(panel, url) {
   // As its own source, the panel takes a request that still waits with it when it is replaced.
   htmx.ajax("GET", url, { source: panel, target: panel, swap: "outerHTML" });
 }
 
-/** Shows the panel of the song that plays, unless an answer for another song is being given. */
+/**
+ * Shows the panel of the song that plays, unless an answer for another song is being given.
+ * @param {boolean} force
+ */
 function follow(force) {
-  const panel = document.querySelector("#felt[data-playlist]");
+  const [panel] = findAll(document, "#felt[data-playlist]");
   if (!panel || !player.dataset.feltUrl || panel.dataset.playlist !== player.dataset.playlist) return;
   const same = panel.dataset.song === player.dataset.song;
   const unsaved = panel.querySelector("form[data-unsaved]");
-  const hint = panel.querySelector("[data-felt-other]");
+  const [hint] = findAll(panel, "[data-felt-other]");
   if (hint) hint.hidden = same || !unsaved;
   if (same || (unsaved && !force)) return;
   load(panel, player.dataset.feltUrl);
@@ -107,19 +142,22 @@ function follow(force) {
 
 document.addEventListener("htmx:load", (event) => {
   const elt = event.detail.elt;
-  const forms = [...elt.querySelectorAll("form.felt")];
-  if (elt.matches("form.felt")) forms.push(elt);
+  const forms = findAll(elt, "form.felt", HTMLFormElement);
+  if (elt instanceof HTMLFormElement && elt.matches("form.felt")) forms.push(elt);
   forms.forEach(setUp);
   // What was just saved stays in sight until the next song; anything else may be late and follows at once.
-  const said = elt.id === "felt" && elt.querySelector("[data-felt-saved]");
+  const said = elt.id === "felt" ? findAll(elt, "[data-felt-saved]")[0] : undefined;
   const saved = said && (said.textContent || elt.querySelector("[data-felt-kept]"));
-  if (said.textContent) announce(said);
+  if (said?.textContent) announce(said);
   if (elt === document.body || elt.id === "main" || (elt.id === "felt" && !saved)) follow(false);
 });
 
 document.addEventListener("player:track", () => follow(false));
 
-/** Says again what a fresh panel brought: only words that change in a region that was there are read out. */
+/**
+ * Says again what a fresh panel brought: only words that change in a region that was there are read out.
+ * @param {HTMLElement} said
+ */
 function announce(said) {
   const words = said.textContent;
   said.textContent = "";
@@ -128,12 +166,12 @@ function announce(said) {
 
 // What waited was sent: the panel of its song shows it as saved, unless it was changed meanwhile.
 document.addEventListener("felt:sent", (event) => {
-  const panel = document.querySelector(`#felt[data-song="${event.detail.song}"]`);
+  const [panel] = findAll(document, `#felt[data-song="${event.detail.song}"]`);
   if (!panel || panel.querySelector("form[data-unsaved]")) return;
-  const form = panel.querySelector("form.felt");
+  const form = find(panel, "form.felt", HTMLFormElement);
   load(panel, form.action + (panel.dataset.playlist ? `?playlist=${panel.dataset.playlist}` : ""));
 });
 
 document.addEventListener("click", (event) => {
-  if (event.target.closest("[data-felt-other]")) follow(true);
+  if (closest(event, "[data-felt-other]")) follow(true);
 });

@@ -2,15 +2,24 @@
  * walked with the arrow keys. Without this every line is a link with a title, and the table says the same.
  */
 
-function setUp(root) {
-  const lines = [...root.querySelectorAll("[data-felt-line]")];
-  const told = root.querySelector("[data-felt-told]");
-  if (!lines.length) return;
+import { find, findAll } from "../shared/dom.js";
 
+/** @param {HTMLElement} root */
+function setUp(root) {
+  const lines = findAll(root, "[data-felt-line]", SVGElement);
+  if (!lines.length) return;
+  const told = find(root, "[data-felt-told]");
+
+  /**
+   */
+  /** @param {SVGElement} line */
   const tell = (line) => {
     for (const each of lines) each.classList.toggle("is-told", each === line);
     told.textContent = line.getAttribute("aria-label");
   };
+  /**
+   */
+  /** @param {SVGElement | undefined} line */
   const stopAt = (line) => {
     for (const each of lines) each.setAttribute("tabindex", each === line ? "0" : "-1");
   };
@@ -24,7 +33,8 @@ function setUp(root) {
     line.querySelector("title")?.remove();
   }
   root.addEventListener("keydown", (event) => {
-    const at = lines.indexOf(document.activeElement);
+    const at = lines.indexOf(/** @type {SVGElement} */ (document.activeElement));
+    /** @type {number | undefined} */
     const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: lines.length - 1 }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
@@ -35,5 +45,5 @@ function setUp(root) {
 }
 
 document.addEventListener("htmx:load", (event) => {
-  for (const root of event.detail.elt.querySelectorAll("[data-moodmap]")) setUp(root);
+  for (const root of findAll(event.detail.elt, "[data-moodmap]")) setUp(root);
 });

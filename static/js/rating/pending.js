@@ -9,6 +9,7 @@ const LIMIT = 50;
 let timer = 0;
 let sending = false;
 
+/** @returns {PendingAnswer[]} */
 function read() {
   try {
     return JSON.parse(localStorage.getItem(KEY) || "[]");
@@ -17,6 +18,7 @@ function read() {
   }
 }
 
+/** @param {PendingAnswer[]} answers */
 function write(answers) {
   try {
     if (answers.length) localStorage.setItem(KEY, JSON.stringify(answers.slice(-LIMIT)));
@@ -28,7 +30,10 @@ function write(answers) {
   }
 }
 
-/** Keeps an answer to be sent later, and returns whether it could. A later answer for the same song replaces it. */
+/**
+ * Keeps an answer to be sent later, and returns whether it could. A later answer for the same song replaces it.
+ * @param {PendingAnswer} answer
+ */
 export function keepAnswer({ song, url, title, values }) {
   const others = read().filter((answer) => answer.song !== song);
   const kept = write([...others, { song, url, title, values, listener: listener() }]);
@@ -36,11 +41,17 @@ export function keepAnswer({ song, url, title, values }) {
   return kept;
 }
 
-/** Forgets what waits for a song: it was saved by other ways. */
+/**
+ * Forgets what waits for a song: it was saved by other ways.
+ * @param {string} song
+ */
 export function forgetAnswer(song) {
+  /**
+   */
   write(read().filter((answer) => answer.song !== song));
 }
 
+/** @param {PendingAnswer} answer */
 async function send(answer) {
   const body = new URLSearchParams([...answer.values, ["csrfmiddlewaretoken", csrfToken()]]);
   const response = await fetch(answer.url, { method: "POST", body, headers: { Accept: "application/json" } });

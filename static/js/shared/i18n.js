@@ -7,23 +7,40 @@
 
 const catalogue = globalThis.django;
 
-/** Returns the message in the page's language. */
+/**
+ * Returns the message in the page's language.
+ * @param {string} message
+ */
 export function gettext(message) {
   return catalogue ? catalogue.gettext(message) : message;
 }
 
-/** Returns the form of the message that goes with the number. */
+/**
+ * Returns the form of the message that goes with the number.
+ * @param {string} singular
+ * @param {string} plural
+ * @param {number} number
+ */
 export function ngettext(singular, plural, number) {
   if (catalogue) return catalogue.ngettext(singular, plural, number);
   return number === 1 ? singular : plural;
 }
 
-/** Returns the message in the sense that the context names. */
+/**
+ * Returns the message in the sense that the context names.
+ * @param {string} context
+ * @param {string} message
+ */
 export function pgettext(context, message) {
   return catalogue ? catalogue.pgettext(context, message) : message;
 }
 
-/** Fills a message: `%s` from an array or, when `named`, `%(name)s` from an object; `%%` is one percent sign. */
+/**
+ * Fills a message: `%s` from an array or, when `named`, `%(name)s` from an object; `%%` is one percent sign.
+ * @param {string} message
+ * @param {any} values
+ * @param {boolean} [named]
+ */
 export function interpolate(message, values, named = false) {
   const rest = [...(named ? [] : values)];
   return message.replace(/%(?:\((\w+)\))?s|%%/g, (place, name) => {

@@ -1,12 +1,14 @@
 /* What scripts ask the server and say to the page. */
 
+import { find } from "./dom.js";
+
 /** Returns the token that every changing request carries.
  *
  * The cookie is renewed by signing in, also in another tab; what is written in a page may be older than that.
  */
 export function csrfToken() {
   const cookie = document.cookie.split("; ").find((each) => each.startsWith("csrftoken="));
-  return cookie ? cookie.slice("csrftoken=".length) : document.querySelector("#csrf input").value;
+  return cookie ? cookie.slice("csrftoken=".length) : find(document, "#csrf input", HTMLInputElement).value;
 }
 
 /** Returns who is signed in, or nothing. */
@@ -14,7 +16,11 @@ export function listener() {
   return document.getElementById("csrf")?.dataset.listener || "";
 }
 
-/** Sends a form, also while the page is left; null when there is no answer. */
+/**
+ * Sends a form, also while the page is left; null when there is no answer.
+ * @param {string} url
+ * @param {Record<string, string>} values
+ */
 export async function post(url, values) {
   const body = new URLSearchParams({ ...values, csrfmiddlewaretoken: csrfToken() });
   try {
@@ -24,7 +30,10 @@ export async function post(url, values) {
   }
 }
 
-/** Shows a sentence at the foot of the page. */
+/**
+ * Shows a sentence at the foot of the page.
+ * @param {string} sentence
+ */
 export function say(sentence) {
   document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
 }

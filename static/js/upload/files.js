@@ -1,23 +1,43 @@
 /* Which files somebody means who drops or chooses them: single files as they are, of folders what looks like audio. */
 
-/** Takes everything out of a drop at once: the browser empties it as soon as its handler awaits. */
+/**
+ * Takes everything out of a drop at once: the browser empties it as soon as its handler awaits.
+ * @param {DataTransfer} transfer
+ */
 export function dropped(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter((entry) => entry != null);
   return { entries, plain: [...transfer.files] };
 }
 
-/** Yields the files of a drop in parts, as folders are read to the bottom. */
+/**
+ * Yields the files of a drop in parts, as folders are read to the bottom.
+ * @param {{ entries: FileSystemEntry[], plain: File[] }} drop
+ * @returns {AsyncGenerator<UploadPart>}
+ */
 export async function* filesOfDrop({ entries, plain }) {
   if (!entries.length) { yield { files: plain, fromFolder: false, unread: 0 }; return; }
   for (const entry of entries) {
-    if (entry.isFile) yield await fileOf(entry, false);
-    else yield* filesOfFolder(entry);
+    if (isFile(entry)) yield await fileOf(entry, false);
+    else yield* filesOfFolder(/** @type {FileSystemDirectoryEntry} */ (entry));
   }
 }
 
+/**
+ * @param {FileSystemEntry} entry
+ * @returns {entry is FileSystemFileEntry}
+ */
+function isFile(entry) {
+  return entry.isFile;
+}
+
+/**
+ * @param {FileSystemDirectoryEntry} folder
+ * @returns {AsyncGenerator<UploadPart>}
+ */
 async function* filesOfFolder(folder) {
   const reader = folder.createReader();
   for (;;) {
+    /** @type {FileSystemEntry[]} */
     let some;
     try {
       // One call gives at most a hundred entries.
@@ -29,12 +49,17 @@ async function* filesOfFolder(folder) {
     if (!some.length) return;
     for (const entry of some) {
       if (entry.name.startsWith(".")) continue;
-      if (entry.isFile) yield await fileOf(entry, true);
-      else yield* filesOfFolder(entry);
+      if (isFile(entry)) yield await fileOf(entry, true);
+      else yield* filesOfFolder(/** @type {FileSystemDirectoryEntry} */ (entry));
     }
   }
 }
 
+/**
+ * @param {FileSystemFileEntry} entry
+ * @param {boolean} fromFolder
+ * @returns {Promise<UploadPart>}
+ */
 async function fileOf(entry, fromFolder) {
   try {
     return { files: [await new Promise((resolve, reject) => { entry.file(resolve, reject); })], fromFolder, unread: 0 };
@@ -43,7 +68,11 @@ async function fileOf(entry, fromFolder) {
   }
 }
 
-/** Of a folder only what looks like audio is offered: it also holds covers and logs that nobody means. */
+/**
+ * Of a folder only what looks like audio is offered: it also holds covers and logs that nobody means.
+ * @param {File[]} files
+ * @param {string[]} suffixes
+ */
 export function audioOf(files, suffixes) {
   return files.filter((file) => {
     const name = file.name.toLowerCase();

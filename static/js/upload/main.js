@@ -8,11 +8,13 @@ import { audioOf, dropped, filesOfDrop } from "./files.js";
 import { UploadQueue } from "./queue.js";
 import { discard, isReachable, send } from "./send.js";
 import { UploadView } from "./view.js";
+import { closest, find, findAll } from "../shared/dom.js";
 import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 import { say } from "../shared/requests.js";
 
 const TELL_EVERY_MS = 1000;
 
+/** @type {UploadPlaces} */
 let places;
 const queue = new UploadQueue({
   send: (file, options) => send(file, { ...places, ...options, onSession: (url) => { forgetUnfinished(url); options.onSession(url); } }),
@@ -20,32 +22,45 @@ const queue = new UploadQueue({
 });
 const view = new UploadView(queue);
 
-/** Lets the list of what became of the files ask anew, at most once a second however fast small files go. */
-let telling;
+/** Lets the list of what became of the files ask again, at most once a second however fast small files go. */
+let telling = false;
 queue.addEventListener("sent", () => {
-  telling ??= setTimeout(() => {
-    telling = undefined;
+  if (telling) return;
+  telling = true;
+  setTimeout(() => {
+    telling = false;
     document.body.dispatchEvent(new CustomEvent("uploads-changed"));
   }, TELL_EVERY_MS);
 });
 
-/** What is being sent is no longer something left over from earlier. */
+/**
+ * What is being sent is no longer something left over from earlier.
+ * @param {string} url
+ */
 function forgetUnfinished(url) {
   const left = document.querySelector(`[data-session-url="${CSS.escape(url)}"]`);
   if (!left) return;
   const section = left.closest("section");
   left.remove();
-  if (!section.querySelector("[data-session-url]")) section.remove();
+  if (!section?.querySelector("[data-session-url]")) section?.remove();
 }
 
+/**
+ * @param {File[]} files
+ * @param {string[]} suffixes
+ */
 function addFolder(files, suffixes) {
   const audio = audioOf(files, suffixes);
   if (audio.length) queue.add(audio);
   return files.length - audio.length;
 }
 
+/**
+ * @param {HTMLFormElement} form
+ * @param {Iterable<UploadPart> | AsyncIterable<UploadPart>} parts
+ */
 async function take(form, parts) {
-  const suffixes = form.dataset.audioSuffixes.split(" ");
+  const suffixes = (form.dataset.audioSuffixes ?? "").split(" ");
   let [leftOut, unread, taken] = [0, 0, 0];
   for await (const part of parts) {
     unread += part.unread;
@@ -56,7 +71,10 @@ async function take(form, parts) {
   sayLeftOut({ leftOut, unread, taken: taken - leftOut });
 }
 
-/** Says what of a folder is not sent: nobody should look for a file among the songs that never went. */
+/**
+ * Says what of a folder is not sent: nobody should look for a file among the songs that never went.
+ * @param {{ leftOut: number, unread: number, taken: number }} files
+ */
 function sayLeftOut({ leftOut, unread, taken }) {
   const words = [];
   if (!taken && leftOut) words.push(gettext("There is no audio in this folder."));
@@ -65,18 +83,21 @@ function sayLeftOut({ leftOut, unread, taken }) {
   if (words.length) say(words.join(" "));
 }
 
+/** @param {HTMLFormElement} form */
 function mountForm(form) {
-  places = { uploadUrl: form.dataset.uploadUrl, resumableUrl: form.dataset.resumableUrl };
-  const files = form.querySelector("[data-upload-files]");
-  const folder = form.querySelector("[data-upload-folder]");
-  if ("webkitdirectory" in folder) form.querySelector("[data-upload-folder-field]").hidden = false;
-  form.querySelector("[data-upload-submit]").hidden = true;
+  const { uploadUrl = "", resumableUrl = "" } = form.dataset;
+  places = { uploadUrl, resumableUrl };
+  const files = find(form, "[data-upload-files]", HTMLInputElement);
+  const folder = find(form, "[data-upload-folder]", HTMLInputElement);
+  if ("webkitdirectory" in folder) find(form, "[data-upload-folder-field]").hidden = false;
+  find(form, "[data-upload-submit]").hidden = true;
   for (const input of [files, folder]) {
     // The browser's own field names the chosen file, which is only of use where a submit button follows.
     input.classList.add("visually-hidden");
-    input.labels[0].className = input === files ? "button" : "button button--quiet";
+    const label = input.labels?.[0];
+    if (label) label.className = input === files ? "button" : "button button--quiet";
     const read = () => {
-      const chosen = [...input.files];
+      const chosen = [...(input.files ?? [])];
       input.value = "";
       if (chosen.length) take(form, [{ files: chosen, fromFolder: input === folder, unread: 0 }]);
     };
@@ -90,13 +111,13 @@ function mountForm(form) {
   form.addEventListener("drop", (event) => {
     event.preventDefault();
     form.classList.remove("is-over");
-    take(form, filesOfDrop(dropped(event.dataTransfer)));
+    if (event.dataTransfer) take(form, filesOfDrop(dropped(event.dataTransfer)));
   });
 }
 
 /** Takes over the upload form of a page that was just shown. */
 function mount() {
-  for (const form of document.querySelectorAll("form[data-upload]:not([data-mounted])")) {
+  for (const form of findAll(document, "form[data-upload]:not([data-mounted])", HTMLFormElement)) {
     form.dataset.mounted = "";
     view.mount(form.closest("main") ?? document);
     mountForm(form);
@@ -115,17 +136,20 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
 });
 
 // A file that somebody gives up is not kept on the server for days.
-queue.addEventListener("cancel", ({ detail }) => { if (detail.session) discard(detail.file, places); });
+queue.addEventListener("cancel", (event) => {
+  const { session, file } = /** @type {CustomEvent<UploadItem>} */ (event).detail;
+  if (session) discard(file, places);
+});
 
 // Missing the form by an inch must not make the browser leave the page for the file.
-for (const type of ["dragover", "drop"]) {
+for (const type of /** @type {const} */ (["dragover", "drop"])) {
   document.addEventListener(type, (event) => {
     if (document.querySelector("form[data-upload]") && event.dataTransfer?.types.includes("Files")) event.preventDefault();
   });
 }
 
 document.addEventListener("click", (event) => {
-  const place = event.target.closest("[data-compare-close]")?.closest(".upload-row__compare");
+  const place = closest(event, "[data-compare-close]")?.closest(".upload-row__compare");
   if (!place) return;
   place.replaceChildren();
   document.getElementById(place.id.replace("compare-", "compare-link-"))?.focus();

@@ -11,10 +11,16 @@ const MOST_LOSSES = 4;
 const OFFLINE_WAITS_S = [2, 4, 8, 15, 30];
 
 export class UploadQueue extends EventTarget {
-  /** `send(file, options)` sends one; `isReachable()` tells whether the server answers. */
+  /**
+   * `send(file, options)` sends one; `isReachable()` tells whether the server answers.
+   * @param {{ send(file: File, options: SendOptions): Promise<Verdict>, isReachable(): Promise<boolean>, parallel?: number }} options
+   */
   constructor({ send, isReachable, parallel = PARALLEL }) {
     super();
-    Object.assign(this, { send, isReachable, parallel });
+    this.send = send;
+    this.isReachable = isReachable;
+    this.parallel = parallel;
+    /** @type {UploadItem[]} */
     this.items = [];
     this.running = 0;
     this.paused = false;
@@ -39,10 +45,11 @@ export class UploadQueue extends EventTarget {
     return totals;
   }
 
+  /** @param {File[]} files */
   add(files) {
     // What was sent before this round would only blur how far it is.
     if (!this.busy) this.items = this.items.filter((item) => item.state === "failed");
-    this.items.push(...files.map((file) => ({ file, state: "waiting", bytes: 0, losses: 0, sentence: "", session: "" })));
+    for (const file of files) this.items.push({ file, state: "waiting", bytes: 0, losses: 0, sentence: "", session: "" });
     this.pump();
   }
 
@@ -59,7 +66,10 @@ export class UploadQueue extends EventTarget {
     this.pump();
   }
 
-  /** Gives a file up; one that is on its way is stopped. */
+  /**
+   * Gives a file up; one that is on its way is stopped.
+   * @param {UploadItem} item
+   */
   cancel(item) {
     item.stop?.abort();
     item.cancelled = true;
@@ -73,6 +83,7 @@ export class UploadQueue extends EventTarget {
     this.tell();
   }
 
+  /** @param {UploadItem[]} items */
   again(items) {
     for (const item of items) Object.assign(item, { state: "waiting", losses: 0, sentence: "" });
     this.pump();
@@ -87,6 +98,7 @@ export class UploadQueue extends EventTarget {
     this.tell();
   }
 
+  /** @param {UploadItem} item */
   async run(item) {
     this.running += 1;
     item.state = "sending";
@@ -106,6 +118,10 @@ export class UploadQueue extends EventTarget {
     this.pump();
   }
 
+  /**
+   * @param {UploadItem} item
+   * @param {Verdict} verdict
+   */
   settle(item, { kind, sentence = "", afterS = 0 }) {
     if (kind === "done") {
       Object.assign(item, { state: "sent", bytes: item.file.size, session: "" });
@@ -120,6 +136,7 @@ export class UploadQueue extends EventTarget {
     else if (kind === "lost") this.lose(item);
   }
 
+  /** @param {UploadItem} item */
   lose(item) {
     item.losses += 1;
     if (item.losses < MOST_LOSSES) { this.waitForConnection(); return; }
@@ -127,13 +144,19 @@ export class UploadQueue extends EventTarget {
     Object.assign(item, { state: "failed", sentence: words });
   }
 
-  /** Waits as long as the server asks before anything else is sent. */
+  /**
+   * Waits as long as the server asks before anything else is sent.
+   * @param {number} seconds
+   */
   hold(seconds) {
     this.heldUntil = Math.max(this.heldUntil, Date.now() + seconds * 1000);
     setTimeout(() => this.pump(), this.heldUntil - Date.now() + 50);
   }
 
-  /** Something that concerns every file: nothing more is sent until somebody saw to it. */
+  /**
+   * Something that concerns every file: nothing more is sent until somebody saw to it.
+   * @param {string} sentence
+   */
   stopFor(sentence) {
     this.paused = true;
     this.note(sentence);
@@ -150,6 +173,7 @@ export class UploadQueue extends EventTarget {
     this.pump();
   }
 
+  /** @param {string} sentence */
   note(sentence) {
     this.dispatchEvent(new CustomEvent("note", { detail: sentence }));
   }
@@ -159,7 +183,11 @@ export class UploadQueue extends EventTarget {
   }
 }
 
-/** Waits some seconds, or until the browser says that there is a network again. */
+/**
+ * Waits some seconds, or until the browser says that there is a network again.
+ * @param {number} seconds
+ * @returns {Promise<void>}
+ */
 function pauseOrOnline(seconds) {
   return new Promise((resolve) => {
     const done = () => { clearTimeout(timer); removeEventListener("online", done); resolve(); };

@@ -11,19 +11,43 @@ import { gettext, interpolate } from "../shared/i18n.js";
 const PIECE_BYTES = 4 * 1024 * 1024;
 const LARGE_BYTES = 2 * PIECE_BYTES;
 const RETRY_AFTER_DEFAULT_S = 5;
+/**
+ * @typedef {object} RequestOptions
+ * @property {Record<string, string>} [headers]
+ * @property {XMLHttpRequestBodyInit | null} [body]
+ * @property {(bytes: number) => void} [onBytes]
+ * @property {AbortSignal} [signal]
+ *
+ * @typedef {object} Answer
+ * @property {number} status 0 when no answer came.
+ * @property {boolean} aborted
+ * @property {string} text
+ * @property {(name: string) => string | null} header
+ *
+ * @typedef {{ url: string, offset: number, verdict?: Verdict }} Session
+ */
+
 const TUS = { "Tus-Resumable": "1.0.0" };
 // Answers of a proxy whose server is just being restarted, and of a server that fell over.
 const PASSING = new Set([408, 500, 502, 503, 504]);
 // A session that keeps saying the same would otherwise be asked for ever.
 const MOST_SURPRISES = 5;
 
-/** Sends a file the way that suits its size. `onBytes` hears how many bytes are there, `signal` stops it. */
+/**
+ * Sends a file the way that suits its size. `onBytes` hears how many bytes are there, `signal` stops it.
+ * @param {File} file
+ * @param {UploadPlaces & SendOptions} options
+ * @returns {Promise<Verdict>}
+ */
 export async function send(file, options) {
   if (!(await isReadable(file))) return { kind: "failed", sentence: unreadable() };
   return file.size > LARGE_BYTES ? sendLarge(file, options) : sendSmall(file, options);
 }
 
-/** Tells whether the server answers at all. */
+/**
+ * Tells whether the server answers at all.
+ * @param {string} url
+ */
 export async function isReachable(url) {
   try {
     await fetch(url, { method: "OPTIONS", cache: "no-store" });
@@ -33,12 +57,21 @@ export async function isReachable(url) {
   }
 }
 
-/** Throws away on the server what arrived of a file that somebody no longer wants to send. */
+/**
+ * Throws away on the server what arrived of a file that somebody no longer wants to send.
+ * @param {File} file
+ * @param {{ resumableUrl: string }} places
+ */
 export async function discard(file, { resumableUrl }) {
   const session = await sessionOf(file, resumableUrl, undefined);
   if (session.url) await request("DELETE", session.url, { headers: TUS });
 }
 
+/**
+ * @param {File} file
+ * @param {UploadPlaces & SendOptions} options
+ * @returns {Promise<Verdict>}
+ */
 async function sendSmall(file, { uploadUrl, onBytes, signal }) {
   const body = new FormData();
   body.append("file", file, file.name);
@@ -47,19 +80,23 @@ async function sendSmall(file, { uploadUrl, onBytes, signal }) {
   return answer.status === 202 ? { kind: "done" } : verdictOf(answer);
 }
 
+/**
+ * @param {File} file
+ * @param {UploadPlaces & SendOptions} options
+ * @returns {Promise<Verdict>}
+ */
 async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
   let { url, offset, verdict } = await sessionOf(file, resumableUrl, signal);
   if (verdict) return verdict;
   for (let surprises = 0; surprises < MOST_SURPRISES;) {
     if (!url) {
-      ({ url, verdict } = await begin(file, resumableUrl, signal));
+      ({ url, offset, verdict } = await begin(file, resumableUrl, signal));
       if (verdict) return verdict;
-      offset = 0;
     }
     onSession(url);
     onBytes(offset);
     const answer = await sendPiece(file, url, offset, onBytes, signal);
-    if (answer.verdict) return answer.verdict;
+    if ("kind" in answer) return answer;
     if (answer.status === 204) {
       if (answer.header("Upload-Status-Url")) return { kind: "done" };
       const next = Number(answer.header("Upload-Offset"));
@@ -83,45 +120,79 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
   return { kind: "failed", sentence: gettext("The server did not take the pieces of this file. Send it again later.") };
 }
 
-/** Finds what was begun of the same file before, in this tab, another one, or before a reload. */
+/**
+ * Finds what was begun of the same file before, in this tab, another one, or before a reload.
+ * @param {File} file
+ * @param {string} resumableUrl
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<Session>}
+ */
 async function sessionOf(file, resumableUrl, signal) {
   const answer = await request("GET", resumableUrl, { signal });
-  if (answer.status !== 200) return { verdict: verdictOf(answer) };
+  if (answer.status !== 200) return { url: "", offset: 0, verdict: verdictOf(answer) };
   const print = fingerprintOf(file);
-  const found = JSON.parse(answer.text).find((one) => one.fingerprint === print && one.size_bytes === file.size);
+  const found = /** @type {{ fingerprint: string, size_bytes: number, offset_bytes: number, url: string }[]} */ (
+    JSON.parse(answer.text)
+  ).find((one) => one.fingerprint === print && one.size_bytes === file.size);
   return found ? { url: found.url, offset: found.offset_bytes } : { url: "", offset: 0 };
 }
 
+/**
+ * @param {File} file
+ * @param {string} resumableUrl
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<Session>}
+ */
 async function begin(file, resumableUrl, signal) {
   const metadata = `filename ${base64(file.name)},fingerprint ${base64(fingerprintOf(file))}`;
-  const headers = { ...TUS, "Upload-Length": file.size, "Upload-Metadata": metadata };
+  const headers = { ...TUS, "Upload-Length": String(file.size), "Upload-Metadata": metadata };
   const answer = await request("POST", resumableUrl, { headers, signal });
-  if (answer.status !== 201) return { verdict: verdictOf(answer) };
+  if (answer.status !== 201) return { url: "", offset: 0, verdict: verdictOf(answer) };
   // Behind a proxy the server may believe in another origin than this page has.
-  return { url: new URL(answer.header("Location")).pathname };
+  return { url: new URL(answer.header("Location") ?? "").pathname, offset: 0 };
 }
 
+/**
+ * @param {File} file
+ * @param {string} url
+ * @param {number} offset
+ * @param {(bytes: number) => void} onBytes
+ * @param {AbortSignal | undefined} signal
+ * @returns {Promise<Answer | Verdict>}
+ */
 async function sendPiece(file, url, offset, onBytes, signal) {
+  /** @type {ArrayBuffer} */
   let piece;
   try {
     piece = await file.slice(offset, offset + PIECE_BYTES).arrayBuffer();
   } catch {
-    return { verdict: { kind: "failed", sentence: unreadable() } };
+    return { kind: "failed", sentence: unreadable() };
   }
-  const headers = { ...TUS, "Upload-Offset": offset, "Content-Type": "application/offset+octet-stream" };
+  /** @type {Record<string, string>} */
+  const headers = { ...TUS, "Upload-Offset": String(offset), "Content-Type": "application/offset+octet-stream" };
   // Browsers offer digests only to pages that came over TLS or from this machine.
   if (globalThis.crypto?.subtle) {
     const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", piece));
     headers["Upload-Checksum"] = `sha256 ${btoa(String.fromCharCode(...digest))}`;
   }
+  /** @param {number} bytes */
   const onPart = (bytes) => onBytes(offset + bytes);
   return request("PATCH", url, { headers, body: piece, onBytes: onPart, signal });
 }
 
-/** One request; resolves always, with status 0 when no answer came. */
+/**
+ * One request; resolves always, with status 0 when no answer came.
+ * @param {string} method
+ * @param {string} url
+ * @param {RequestOptions} [options]
+ * @returns {Promise<Answer>}
+ */
 function request(method, url, { headers = {}, body = null, onBytes, signal } = {}) {
   return new Promise((resolve) => {
     const xhr = new XMLHttpRequest();
+    /**
+     */
+    /** @param {boolean} aborted */
     const answer = (aborted) => resolve({
       status: xhr.status,
       aborted,
@@ -141,6 +212,10 @@ function request(method, url, { headers = {}, body = null, onBytes, signal } = {
   });
 }
 
+/**
+ * @param {Answer} answer
+ * @returns {Verdict}
+ */
 function verdictOf({ status, aborted, text, header }) {
   if (aborted) return { kind: "aborted" };
   if (status === 0 || PASSING.has(status)) return { kind: "lost" };
@@ -149,6 +224,7 @@ function verdictOf({ status, aborted, text, header }) {
   return { kind: status === 401 || status === 403 ? "refused" : "failed", sentence };
 }
 
+/** @param {string} text */
 function sentenceOf(text) {
   try {
     return JSON.parse(text).detail ?? "";
@@ -157,7 +233,10 @@ function sentenceOf(text) {
   }
 }
 
-/** A file that was moved, changed or on a disk that is gone cannot be sent, which would look like a lost connection. */
+/**
+ * A file that was moved, changed or on a disk that is gone cannot be sent, which would look like a lost connection.
+ * @param {File} file
+ */
 async function isReadable(file) {
   try {
     await file.slice(0, 1).arrayBuffer();
@@ -171,10 +250,12 @@ function unreadable() {
   return gettext("The file can no longer be read: it was moved or changed. Choose it again.");
 }
 
+/** @param {File} file */
 function fingerprintOf(file) {
   return `${file.size}-${file.lastModified}-${encodeURIComponent(file.name.toWellFormed?.() ?? file.name)}`.slice(0, 500);
 }
 
+/** @param {string} text */
 function base64(text) {
   return btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 }

@@ -1,33 +1,68 @@
 /* Shows the queue of files on the upload page: how far all is, and a row each for those that matter now. */
+import { find } from "../shared/dom.js";
 import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
 
 const DRAW_EVERY_MS = 200;
 // Hundreds of rows would be redrawn for nothing: those that go, those that failed, and the next ones in line are shown.
+/** @type {Partial<Record<UploadState, number>>} */
 const SHOWN = { sending: 10, checking: 10, failed: 30, waiting: 30 };
 const RATE_OVER_MS = 8000;
 
+/** @typedef {ReturnType<typeof partsOf>} Parts */
+
+/** @param {ParentNode} page */
+function partsOf(page) {
+  /**
+   * @template {typeof Element} [T=typeof HTMLElement]
+   * @param {string} name
+   * @param {T} [type]
+   */
+  const part = (name, type) => find(page, `[data-upload-${name}]`, type);
+  return {
+    panel: part("queue"),
+    title: find(page, "#upload-queue-title"),
+    summary: part("summary"),
+    bar: part("bar", HTMLProgressElement),
+    note: part("note"),
+    list: part("items"),
+    more: part("more"),
+    template: part("template", HTMLTemplateElement),
+    pause: part("pause"),
+    resend: part("resend"),
+    cancel: part("cancel"),
+    said: part("said"),
+  };
+}
+
 export class UploadView {
+  /** @param {UploadQueue} queue */
   constructor(queue) {
     this.queue = queue;
+    /** @type {Map<UploadItem, HTMLElement>} */
     this.rows = new Map();
+    /** @type {[number, number][]} */
     this.samples = [];
+    this.noted = "";
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
     this.said = "";
+    /** @type {Parts | null} */
+    this.parts = null;
     queue.addEventListener("change", () => this.soon());
-    queue.addEventListener("note", ({ detail }) => { this.noted = detail; this.soon(); });
+    queue.addEventListener("note", (event) => { this.noted = /** @type {CustomEvent<string>} */ (event).detail; this.soon(); });
   }
 
-  /** Takes over the elements of a page that was just shown. */
+  /**
+   * Takes over the elements of a page that was just shown.
+   * @param {ParentNode} page
+   */
   mount(page) {
-    const find = (name) => page.querySelector(`[data-upload-${name}]`);
-    Object.assign(this, {
-      panel: find("queue"), list: find("items"), template: find("template"), summary: find("summary"), bar: find("bar"),
-      more: find("more"), note: find("note"), pauseButton: find("pause"), resendButton: find("resend"),
-      cancelButton: find("cancel"), status: find("said"), title: page.querySelector("#upload-queue-title"),
-    });
+    const parts = partsOf(page);
+    this.parts = parts;
     this.rows.clear();
-    this.pauseButton.addEventListener("click", () => (this.queue.paused ? this.queue.goOn() : this.queue.pause()));
-    this.resendButton.addEventListener("click", () => this.queue.again(this.queue.failed));
-    this.cancelButton.addEventListener("click", () => { this.queue.cancelWaiting(); this.title.focus(); });
+    parts.pause.addEventListener("click", () => (this.queue.paused ? this.queue.goOn() : this.queue.pause()));
+    parts.resend.addEventListener("click", () => this.queue.again(this.queue.failed));
+    parts.cancel.addEventListener("click", () => { this.queue.cancelWaiting(); parts.title.focus(); });
     this.draw();
   }
 
@@ -36,28 +71,29 @@ export class UploadView {
   }
 
   draw() {
-    if (!this.panel?.isConnected) return;
-    const { queue } = this;
+    const { queue, parts } = this;
+    if (!parts?.panel.isConnected) return;
     const totals = queue.totals;
-    this.panel.hidden = !queue.items.length && !this.noted;
-    this.panel.classList.toggle("is-busy", queue.busy);
-    this.bar.value = totals.bytes ? Math.floor((1000 * totals.sentBytes) / totals.bytes) : 0;
-    this.bar.hidden = !queue.busy;
-    this.summary.textContent = this.summaryOf(totals);
-    this.title.textContent = queue.busy || queue.paused ? gettext("Sending") : gettext("Sent");
-    this.pauseButton.hidden = !queue.busy && !queue.paused;
-    this.pauseButton.textContent = queue.paused ? gettext("Go on") : gettext("Pause");
-    this.resendButton.hidden = queue.failed.length < 2;
-    this.cancelButton.hidden = queue.waiting.length < 2;
-    this.drawNote();
-    this.drawRows();
-    this.announce(totals);
+    parts.panel.hidden = !queue.items.length && !this.noted;
+    parts.panel.classList.toggle("is-busy", queue.busy);
+    parts.bar.value = totals.bytes ? Math.floor((1000 * totals.sentBytes) / totals.bytes) : 0;
+    parts.bar.hidden = !queue.busy;
+    parts.summary.textContent = this.summaryOf(totals);
+    parts.title.textContent = queue.busy || queue.paused ? gettext("Sending") : gettext("Sent");
+    parts.pause.hidden = !queue.busy && !queue.paused;
+    parts.pause.textContent = queue.paused ? gettext("Go on") : gettext("Pause");
+    parts.resend.hidden = queue.failed.length < 2;
+    parts.cancel.hidden = queue.waiting.length < 2;
+    this.drawNote(parts.note);
+    this.drawRows(parts);
+    this.announce(parts, totals);
   }
 
-  drawNote() {
+  /** @param {HTMLElement} note */
+  drawNote(note) {
     const words = this.noteWords();
-    if (this.note.textContent !== words) this.note.textContent = words;
-    this.note.hidden = !words;
+    if (note.textContent !== words) note.textContent = words;
+    note.hidden = !words;
   }
 
   noteWords() {
@@ -72,6 +108,7 @@ export class UploadView {
     return "";
   }
 
+  /** @param {UploadTotals} totals */
   summaryOf(totals) {
     const { queue } = this;
     if (!totals.files) return "";
@@ -80,13 +117,16 @@ export class UploadView {
       if (totals.failed) return interpolate(gettext("%(sent)s of %(all)s sent, %(failed)s not."), words, true);
       return interpolate(ngettext("Done: %(all)s file is sent.", "Done: all %(all)s files are sent.", totals.files), words, true);
     }
-    words.left = this.left(totals);
+    const left = this.left(totals);
     if (queue.paused) return interpolate(gettext("Paused: %(sent)s of %(all)s files sent, %(bytes)s of %(total)s."), words, true);
-    if (words.left) return interpolate(gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s, %(left)s left."), words, true);
+    if (left) return interpolate(gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s, %(left)s left."), { ...words, left }, true);
     return interpolate(gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s."), words, true);
   }
 
-  /** Guesses from the last seconds how long the rest takes. */
+  /**
+   * Guesses from the last seconds how long the rest takes.
+   * @param {UploadTotals} totals
+   */
   left({ bytes, sentBytes }) {
     const now = performance.now();
     this.samples.push([now, sentBytes]);
@@ -96,78 +136,108 @@ export class UploadView {
     return duration(((bytes - sentBytes) * (now - since)) / (sentBytes - before) / 1000);
   }
 
-  drawRows() {
+  /** @param {Parts} parts */
+  drawRows(parts) {
     const shown = this.shown();
     const kept = new Set(shown);
     for (const [item, row] of this.rows) {
       if (kept.has(item)) continue;
       // Somebody who works down the list by keyboard stays in it.
-      if (row.contains(document.activeElement)) (row.nextElementSibling?.querySelector("[data-cancel]") ?? this.title).focus();
+      if (row.contains(document.activeElement)) {
+        const below = row.nextElementSibling;
+        (below ? find(below, "[data-cancel]") : parts.title).focus();
+      }
       row.remove();
       this.rows.delete(item);
     }
+    /** @type {HTMLElement | null} */
     let place = null;
     for (const item of shown) {
-      const row = this.rows.get(item) ?? this.newRow(item);
-      const next = place ? place.nextElementSibling : this.list.firstElementChild;
-      if (row !== next) this.list.insertBefore(row, next);
+      const row = this.rows.get(item) ?? this.newRow(parts.template, item);
+      /** @type {Element | null} */
+      const next = place ? place.nextElementSibling : parts.list.firstElementChild;
+      if (row !== next) parts.list.insertBefore(row, next);
       drawRow(row, item);
       place = row;
     }
-    this.drawMore(shown);
+    this.drawMore(parts.more, shown);
   }
 
   shown() {
     const room = { ...SHOWN };
-    return this.queue.items.filter((item) => room[item.state]-- > 0);
+    return this.queue.items.filter(({ state }) => {
+      const left = room[state] ?? 0;
+      room[state] = left - 1;
+      return left > 0;
+    });
   }
 
-  drawMore(shown) {
+  /**
+   * @param {HTMLElement} more
+   * @param {UploadItem[]} shown
+   */
+  drawMore(more, shown) {
     const hiddenRows = this.queue.items.filter((item) => item.state in SHOWN).length - shown.length;
-    this.more.hidden = hiddenRows < 1;
-    this.more.textContent = interpolate(ngettext("and %(n)s more file", "and %(n)s more files", hiddenRows), { n: hiddenRows }, true);
+    more.hidden = hiddenRows < 1;
+    more.textContent = interpolate(ngettext("and %(n)s more file", "and %(n)s more files", hiddenRows), { n: hiddenRows }, true);
   }
 
-  newRow(item) {
-    const row = this.template.content.firstElementChild.cloneNode(true);
+  /**
+   * @param {HTMLTemplateElement} template
+   * @param {UploadItem} item
+   */
+  newRow(template, item) {
+    const row = /** @type {HTMLElement} */ (find(template.content, "li").cloneNode(true));
     const { name } = item.file;
-    row.querySelector("[data-name]").textContent = name;
-    row.querySelector("progress").setAttribute("aria-label", interpolate(gettext("Sent of %(name)s"), { name }, true));
-    row.querySelector("[data-cancel]").setAttribute("aria-label", interpolate(gettext("Do not send %(name)s"), { name }, true));
-    row.querySelector("[data-cancel]").addEventListener("click", () => this.queue.cancel(item));
-    row.querySelector("[data-again]").addEventListener("click", () => this.queue.again([item]));
+    find(row, "[data-name]").textContent = name;
+    find(row, "progress").setAttribute("aria-label", interpolate(gettext("Sent of %(name)s"), { name }, true));
+    find(row, "[data-cancel]").setAttribute("aria-label", interpolate(gettext("Do not send %(name)s"), { name }, true));
+    find(row, "[data-cancel]").addEventListener("click", () => this.queue.cancel(item));
+    find(row, "[data-again]").addEventListener("click", () => this.queue.again([item]));
     this.rows.set(item, row);
     return row;
   }
 
-  /** Tells those who do not see the bar what matters, and not every percent. */
-  announce({ files, sent, failed, bytes, sentBytes }) {
+  /**
+   * Tells those who do not see the bar what matters, and not every percent.
+   * @param {Parts} parts
+   * @param {UploadTotals} totals
+   */
+  announce(parts, { files, sent, failed, bytes, sentBytes }) {
     const { queue } = this;
     const quarter = bytes ? 25 * Math.floor((4 * sentBytes) / bytes) : 0;
     let words = "";
-    if (!queue.busy && files) words = this.summary.textContent;
-    else if (this.noteWords() && (queue.offline || this.noted)) words = this.note.textContent;
+    if (!queue.busy && files) words = parts.summary.textContent ?? "";
+    else if (this.noteWords() && (queue.offline || this.noted)) words = parts.note.textContent ?? "";
     else if (queue.paused) words = interpolate(gettext("Paused: %(sent)s of %(all)s files sent."), { sent, all: files }, true);
     else if (queue.busy && quarter) words = interpolate(gettext("%(percent)s %% sent."), { percent: quarter }, true);
     else if (queue.busy) words = interpolate(ngettext("Sending %(n)s file.", "Sending %(n)s files.", files - failed), { n: files - failed }, true);
     if (words === this.said) return;
     this.said = words;
-    this.status.textContent = words;
+    parts.said.textContent = words;
   }
 }
 
+/**
+ * @param {HTMLElement} row
+ * @param {UploadItem} item
+ */
 function drawRow(row, item) {
   const percent = item.file.size ? Math.floor((100 * item.bytes) / item.file.size) : 0;
-  const progress = row.querySelector("progress");
+  const progress = find(row, "progress", HTMLProgressElement);
   if (progress.value !== percent) progress.value = percent;
   progress.hidden = item.state === "failed";
   row.dataset.state = item.state;
-  const status = row.querySelector("[data-status]");
+  const status = find(row, "[data-status]");
   const words = statusOf(item, percent);
   if (status.textContent !== words) status.textContent = words;
-  row.querySelector("[data-again]").hidden = item.state !== "failed";
+  find(row, "[data-again]").hidden = item.state !== "failed";
 }
 
+/**
+ * @param {UploadItem} item
+ * @param {number} percent
+ */
 function statusOf({ state, sentence, file }, percent) {
   if (state === "failed") return sentence;
   if (state === "checking") return gettext("checking");
@@ -176,17 +246,21 @@ function statusOf({ state, sentence, file }, percent) {
   return interpolate(gettext("waiting, %(size)s"), { size: size(file.size) }, true);
 }
 
-/** Writes a number of bytes as people do. */
+/**
+ * Writes a number of bytes as people do.
+ * @param {number} bytes
+ */
 function size(bytes) {
   const units = ["kilobyte", "megabyte", "gigabyte"];
   const step = Math.min(2, Math.floor(Math.log10(Math.max(bytes, 1000)) / 3) - 1);
+  /** @type {Intl.NumberFormatOptions} */
   const style = { style: "unit", unit: units[step], unitDisplay: "short", maximumSignificantDigits: 3 };
   return new Intl.NumberFormat(language(), style).format(bytes / 1000 ** (step + 1));
 }
 
+/** @param {number} seconds */
 function duration(seconds) {
-  const steps = [[90, 1, "second"], [5400, 60, "minute"], [Infinity, 3600, "hour"]];
-  const [, length, unit] = steps.find(([below]) => seconds < below);
+  const [length, unit] = seconds < 90 ? [1, "second"] : seconds < 5400 ? [60, "minute"] : [3600, "hour"];
   const number = Math.max(1, Math.round(seconds / length));
   return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long" }).format(number);
 }

@@ -1,0 +1,39 @@
+/* Elements of the page by their kind. */
+
+/**
+ * Returns the first element that matches.
+ * @template {typeof Element} [T=typeof HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {T} [type]
+ * @returns {InstanceType<T>}
+ * @throws {TypeError} None matches, or the first is of another kind.
+ */
+export function find(root, selector, type) {
+  const found = root.querySelector(selector);
+  if (!(found instanceof (type ?? HTMLElement))) throw new TypeError(`There is no ${selector}.`);
+  return /** @type {InstanceType<T>} */ (found);
+}
+
+/**
+ * Returns every element that matches.
+ * @template {typeof Element} [T=typeof HTMLElement]
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {T} [_type] Their kind, for the type checker.
+ */
+export function findAll(root, selector, _type) {
+  return /** @type {InstanceType<T>[]} */ ([...root.querySelectorAll(selector)]);
+}
+
+/**
+ * Returns the element that an event happened on or in, if it matches.
+ * @template {typeof Element} [T=typeof HTMLElement]
+ * @param {Event} event
+ * @param {string} selector
+ * @param {T} [_type] Its kind, for the type checker.
+ */
+export function closest(event, selector, _type) {
+  const { target } = event;
+  return /** @type {InstanceType<T> | null} */ (target instanceof Element ? target.closest(selector) : null);
+}

@@ -1,0 +1,185 @@
+// What the scripts find in the browser besides the web's own: htmx, Django's catalogue, events, and shapes of data.
+
+declare const htmx: {
+  process(element: Element): void;
+  swap(target: Element, content: string, style: { swapStyle: string }): void;
+  ajax(
+    verb: string,
+    url: string,
+    context: { source?: Element; target: Element; swap: string; values?: Record<string, unknown> },
+  ): Promise<void>;
+};
+
+declare var django:
+  | undefined
+  | {
+      gettext(message: string): string;
+      ngettext(singular: string, plural: string, number: number): string;
+      pgettext(context: string, message: string): string;
+    };
+
+interface HtmxDetail {
+  elt: HTMLElement;
+  target: HTMLElement;
+  xhr: XMLHttpRequest;
+  headers: Record<string, string>;
+  parameters: Record<string, string>;
+  requestConfig?: { elt: Element; verb: string; boosted: boolean; triggeringEvent?: Event };
+  pathInfo: { responsePath?: string; finalRequestPath: string };
+  serverResponse: string;
+  successful: boolean;
+  boosted: boolean;
+  shouldSwap: boolean;
+  isError: boolean;
+  selectOverride: string;
+  swapOverride: string;
+}
+
+type HtmxEvent = CustomEvent<HtmxDetail>;
+
+interface GlobalEventHandlersEventMap {
+  "htmx:load": HtmxEvent;
+  "htmx:configRequest": HtmxEvent;
+  "htmx:beforeRequest": HtmxEvent;
+  "htmx:afterRequest": HtmxEvent;
+  "htmx:beforeOnLoad": HtmxEvent;
+  "htmx:beforeSwap": HtmxEvent;
+  "htmx:afterSwap": HtmxEvent;
+  "htmx:afterSettle": HtmxEvent;
+  "htmx:historyRestore": HtmxEvent;
+  "htmx:responseError": HtmxEvent;
+  "htmx:sendError": HtmxEvent;
+  "moodplane:say": CustomEvent<string>;
+  "felt:sent": CustomEvent<{ song: string }>;
+  "player:reranked": CustomEvent<{ playlist: string; sentence: string }>;
+  "player:time": CustomEvent<PlayTime>;
+  "player:track": CustomEvent;
+}
+
+interface Navigator {
+  connection?: { effectiveType?: string; saveData?: boolean };
+}
+
+// What the modules share.
+
+type Place = [valence: number, arousal: number];
+
+type Player = import("../../static/js/player/core.js").Player;
+type Queue = import("../../static/js/player/queue.js").Queue;
+type Sound = import("../../static/js/player/sound.js").Sound;
+type Waveform = import("../../static/js/player/waveform.js").Waveform;
+type PlayerView = import("../../static/js/player/view.js").View;
+type PlaneView = import("../../static/js/pad/view.js").PlaneView;
+type Points = import("../../static/js/pad/points.js").Points;
+type UploadQueue = import("../../static/js/upload/queue.js").UploadQueue;
+
+type Repeat = "off" | "all" | "one";
+
+interface Settings {
+  level: number;
+  muted: boolean;
+  repeat: Repeat;
+  fadeS: number;
+  letters: boolean;
+  change(values: Partial<Omit<Settings, "change">>): void;
+}
+
+/** A song as a page describes it, with the addresses below its own. */
+interface Track {
+  song: string;
+  title: string;
+  artist: string;
+  artistHref: string;
+  href: string;
+  reason: string;
+  played: boolean;
+  src: string;
+  cover: string;
+  playedUrl: string;
+  skippedUrl: string;
+  completedUrl: string;
+  feltUrl: string;
+  likedUrl: string;
+  waveformUrl: string;
+}
+
+interface PlayTime {
+  song?: string;
+  timeS: number;
+  durationS: number;
+}
+
+interface Section {
+  start_s: number;
+  end_s: number;
+  confidence: number;
+  label?: string;
+  quadrant?: string;
+}
+
+interface WaveformData {
+  peaks: number[];
+  sections: Section[];
+  duration_s: number;
+}
+
+interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+interface PendingAnswer {
+  song: string;
+  url: string;
+  title: string;
+  values: [string, string][];
+  listener?: string;
+}
+
+type UploadState = "waiting" | "sending" | "checking" | "sent" | "failed";
+
+interface UploadItem {
+  file: File;
+  state: UploadState;
+  bytes: number;
+  losses: number;
+  sentence: string;
+  session: string;
+  stop?: AbortController;
+  cancelled?: boolean;
+}
+
+/** What became of a file that was sent. */
+interface Verdict {
+  kind: "done" | "aborted" | "lost" | "later" | "failed" | "refused";
+  sentence?: string;
+  afterS?: number;
+}
+
+interface UploadPlaces {
+  uploadUrl: string;
+  resumableUrl: string;
+}
+
+interface SendOptions {
+  signal?: AbortSignal;
+  onBytes(bytes: number): void;
+  onSession(url: string): void;
+}
+
+interface UploadTotals {
+  files: number;
+  sent: number;
+  bytes: number;
+  sentBytes: number;
+  failed: number;
+}
+
+/** Some files that were chosen or dropped. */
+interface UploadPart {
+  files: File[];
+  fromFolder: boolean;
+  unread: number;
+}
