@@ -1,0 +1,318 @@
+import assert from "node:assert/strict";
+import { beforeEach, mock, test } from "node:test";
+import { answerFetch, page, settle, setOnline, songList } from "./browser.js";
+
+const { Player, loadSettings } = await import("../../static/js/player/core.js");
+const { Queue } = await import("../../static/js/player/queue.js");
+const { Sound } = await import("../../static/js/player/sound.js");
+const { Mender, causeOf } = await import("../../static/js/player/recovery.js");
+
+/** An audio element without sound: it plays what it is told, and has a length. */
+class Audio extends EventTarget {
+  attributes = new Map();
+  currentTime = 0;
+  duration = 200;
+  paused = true;
+  ended = false;
+  error = null;
+  readyState = 4;
+  volume = 1;
+  muted = false;
+  get src() { return this.attributes.get("src"); }
+  set src(src) { this.attributes.set("src", src); this.currentTime = 0; this.error = null; }
+  getAttribute(name) { return this.attributes.get(name) ?? null; }
+  removeAttribute(name) { this.attributes.delete(name); }
+  toggleAttribute() {}
+  load() {}
+  pause() { this.paused = true; this.tell("pause"); }
+  async play() { this.paused = false; this.tell("play"); this.tell("playing"); }
+  tell(type) { this.dispatchEvent(new Event(type)); }
+  fail(code = 4) { this.error = { code }; this.tell("error"); }
+}
+
+let audio, standby, sound, queue, player, said, posted;
+
+beforeEach(() => {
+  mock.timers.reset();
+  page('<div id="csrf"><input value="token"></div>');
+  sessionStorage.clear();
+  localStorage.clear();
+  setOnline(true);
+  posted = answerFetch(() => new Response('{"changed": false}'));
+  [audio, standby] = [new Audio(), new Audio()];
+  sound = new Sound(audio, standby);
+  queue = new Queue();
+  queue.fill(songList(["a", "b", "c"], { playlist: "7" }), 0);
+  player = new Player(queue, sound, loadSettings());
+  said = [];
+  player.addEventListener("say", (event) => said.push(event.detail));
+});
+
+const addresses = () => posted.map(({ url }) => url);
+
+/* Sound ------------------------------------------------------------------------------------------------------------ */
+
+test("seeking stays inside the song", () => {
+  sound.seek(-5);
+  assert.equal(audio.currentTime, 0);
+  sound.seek(500);
+  assert.equal(audio.currentTime, 200);
+});
+
+test("seeking in a song of unknown length is not held back", () => {
+  audio.duration = NaN;
+  sound.seek(500);
+  assert.equal(sound.durationS, 0);
+  assert.equal(audio.currentTime, 500);
+});
+
+test("a volume stays between silence and full", () => {
+  sound.set(1.4, false);
+  assert.equal(sound.level, 1);
+  sound.set(-1, true);
+  assert.equal(sound.level, 0);
+  assert.equal(audio.muted, true);
+});
+
+test("a song that was made ready is opened by changing places", () => {
+  sound.open("/a");
+  sound.prepare("/b");
+  sound.open("/b");
+  assert.equal(sound.audio, standby);
+  assert.equal(audio.getAttribute("src"), null);
+});
+
+test("the power of two songs that fade into each other stays the same", async () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  let now = 0;
+  mock.method(performance, "now", () => now);
+  sound.open("/a");
+  await sound.crossfade("/b", 4);
+  for (let step = 1; step <= 99; step += 1) {
+    now = step * 40;
+    mock.timers.tick(40);
+    assert.ok(sound.fading);
+    assert.ok(Math.abs(audio.volume ** 2 + standby.volume ** 2 - 1) < 1e-9);
+  }
+  now = 4000;
+  mock.timers.tick(40);
+  assert.equal(sound.fading, false);
+  assert.equal(standby.volume, 1);
+  mock.restoreAll();
+});
+
+test("a pause holds a fade, and seeking ends it", async () => {
+  mock.timers.enable({ apis: ["setInterval"] });
+  let now = 0;
+  mock.method(performance, "now", () => now);
+  sound.open("/a");
+  await sound.crossfade("/b", 2);
+  sound.pause();
+  now = 60_000;
+  mock.timers.tick(60_000);
+  assert.equal(sound.fading, true);
+  sound.seek(3);
+  assert.equal(sound.fading, false);
+  mock.restoreAll();
+});
+
+/* What plays ------------------------------------------------------------------------------------------------------- */
+
+test("a song that plays is reported once, until another one is opened", async () => {
+  player.open();
+  await player.play();
+  player.pause();
+  await player.play();
+  assert.deepEqual(addresses(), ["/songs/a/played/"]);
+  player.next();
+  await settle();
+  assert.deepEqual(addresses(), ["/songs/a/played/", "/songs/a/skipped/", "/songs/b/played/"]);
+});
+
+test("back leads to the beginning first, and only from there to the song before", () => {
+  player.jump(1, { playing: false });
+  audio.currentTime = 30;
+  player.previous();
+  assert.equal(queue.index, 1);
+  assert.equal(audio.currentTime, 0);
+  player.previous();
+  assert.equal(queue.index, 0);
+});
+
+test("back from the first song is its beginning", () => {
+  player.open();
+  audio.currentTime = 2;
+  player.previous();
+  assert.equal(queue.index, 0);
+  assert.equal(audio.currentTime, 0);
+});
+
+test("a song that ends leads to the next, and the last one ends the list", async () => {
+  player.open();
+  await player.play();
+  audio.tell("ended");
+  await settle();
+  assert.equal(queue.index, 1);
+  queue.index = 2;
+  player.open();
+  await player.play();
+  sound.audio.tell("ended");
+  assert.equal(player.wanted, false);
+  assert.equal(said.at(-1), "That was the last song of the list.");
+  assert.ok(addresses().includes("/songs/c/completed/"));
+});
+
+test("a song that repeats begins again", async () => {
+  player.settings.change({ repeat: "one" });
+  player.open();
+  await player.play();
+  audio.currentTime = 199;
+  audio.tell("ended");
+  await settle();
+  assert.equal(queue.index, 0);
+  assert.equal(audio.currentTime, 0);
+  assert.equal(audio.paused, false);
+});
+
+test("repeating goes from off over the list to the song and back, and is remembered", () => {
+  const seen = [1, 2, 3].map(() => { player.repeat(); return player.settings.repeat; });
+  assert.deepEqual(seen, ["all", "one", "off"]);
+  player.repeat();
+  player.setVolume(0.25);
+  assert.equal(loadSettings().repeat, "all");
+  assert.equal(loadSettings().level, 0.25);
+});
+
+test("a browser that asks for a click stops, and says so", async () => {
+  player.open();
+  audio.play = async () => { throw new DOMException("no", "NotAllowedError"); };
+  await player.play();
+  assert.equal(player.wanted, false);
+  assert.match(said.at(-1), /Press play/);
+});
+
+test("the next song is made ready shortly before the end, and not where data is saved", () => {
+  player.open();
+  audio.currentTime = 170;
+  audio.tell("timeupdate");
+  assert.equal(standby.getAttribute("src"), null);
+  audio.currentTime = 185;
+  navigator.connection = { saveData: true };
+  audio.tell("timeupdate");
+  assert.equal(standby.getAttribute("src"), null);
+  navigator.connection = undefined;
+  audio.tell("timeupdate");
+  assert.equal(standby.getAttribute("src"), "/songs/b/audio");
+});
+
+test("the second is kept every two seconds", () => {
+  player.open();
+  audio.currentTime = 1;
+  audio.tell("timeupdate");
+  assert.equal(queue.timeS, 0);
+  audio.currentTime = 2.5;
+  audio.tell("timeupdate");
+  assert.equal(queue.timeS, 2.5);
+});
+
+/* What goes wrong -------------------------------------------------------------------------------------------------- */
+
+test("the answer to a HEAD request tells the cause", async () => {
+  const causes = { 401: "denied", 403: "denied", 404: "gone", 410: "gone", 416: "changed", 429: "busy", 500: "broken" };
+  for (const [status, cause] of Object.entries(causes)) {
+    const [asked] = [answerFetch(() => new Response(null, { status: Number(status) }))];
+    assert.equal(await causeOf("/a", { timeS: 0, code: 4 }), cause, status);
+    assert.equal(asked[0].method, "HEAD");
+  }
+  answerFetch(() => ({ redirected: true, status: 200, ok: true }));
+  assert.equal(await causeOf("/a", { timeS: 0 }), "denied");
+});
+
+test("a file that is there is damaged at its beginning, and another one than before in its middle", async () => {
+  answerFetch(() => new Response(null));
+  assert.equal(await causeOf("/a", { timeS: 0, code: 4 }), "unplayable");
+  assert.equal(await causeOf("/a", { timeS: 50, code: 4 }), "changed");
+  assert.equal(await causeOf("/a", { timeS: 50, code: 3 }), "unplayable");
+});
+
+test("no answer is a silent server, or no network", async () => {
+  answerFetch(() => { throw new TypeError("no"); });
+  assert.equal(await causeOf("/a", { timeS: 0 }), "silent");
+  setOnline(false);
+  assert.equal(await causeOf("/a", { timeS: 0 }), "offline");
+});
+
+async function playing(status) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  new Mender(player);
+  player.open();
+  await player.play();
+  answerFetch(() => {
+    if (!status) throw new TypeError("no");
+    return new Response(null, { status });
+  });
+}
+
+test("a silent server is asked again after 2, 5, 10, 20 and 30 s, then playing stops", async () => {
+  await playing(0);
+  const opened = [];
+  const open = sound.open.bind(sound);
+  sound.open = (...args) => { opened.push(args[0]); open(...args); };
+  sound.play = async () => {};
+  for (const [turn, waitMs] of [2000, 5000, 10000, 20000, 30000].entries()) {
+    audio.fail();
+    await settle();
+    mock.timers.tick(waitMs - 1);
+    assert.equal(opened.length, turn);
+    mock.timers.tick(1);
+    assert.equal(opened.length, turn + 1);
+  }
+  audio.fail();
+  await settle();
+  assert.equal(player.wanted, false);
+  assert.match(said.at(-1), /Playing stopped\.$/);
+});
+
+test("songs that are gone are passed over, and the third in a row stops", async () => {
+  await playing(404);
+  sound.play = async () => {};
+  for (const index of [1, 2]) {
+    audio.fail();
+    await settle();
+    mock.timers.tick(1800);
+    assert.equal(queue.index, index);
+  }
+  player.settings.change({ repeat: "all" });
+  audio.fail();
+  await settle();
+  mock.timers.tick(60_000);
+  assert.equal(queue.index, 2);
+  assert.equal(player.wanted, false);
+});
+
+test("a file that changed begins again once, and is passed over the second time", async () => {
+  await playing(416);
+  sound.play = async () => {};
+  queue.timeS = 60;
+  audio.fail();
+  await settle();
+  assert.equal(queue.index, 0);
+  assert.equal(audio.error, null);
+  audio.fail();
+  await settle();
+  mock.timers.tick(1800);
+  assert.equal(queue.index, 1);
+});
+
+test("offline waits, and goes on at the same second when the network is back", async () => {
+  await playing(200);
+  queue.timeS = 60;
+  setOnline(false);
+  audio.fail();
+  await settle();
+  assert.match(said.at(-1), /You are offline/);
+  setOnline(true);
+  dispatchEvent(new Event("online"));
+  assert.equal(audio.currentTime, 60);
+  assert.equal(audio.paused, false);
+});
