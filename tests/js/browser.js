@@ -11,7 +11,8 @@ for (const name of Object.getOwnPropertyNames(window)) {
   define(name, window[name]);
 }
 for (const name of [...OURS, "document", "location", "HTMLElement", "SVGElement"]) define(name, window[name]);
-for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"]) define(name, window[name].bind(window));
+for (const name of ["addEventListener", "removeEventListener", "dispatchEvent"])
+  define(name, window[name].bind(window));
 define("window", window);
 
 /** Sets a global, also one that Node defines as a getter. */

@@ -14,13 +14,18 @@ test("an element that is missing, or of another kind, is an error that names the
 
 test("every match comes in the order of the page", () => {
   const root = page('<i id="1"></i><b><i id="2"></i></b>');
-  assert.deepEqual(findAll(root, "i").map((each) => each.id), ["1", "2"]);
+  assert.deepEqual(
+    findAll(root, "i").map((each) => each.id),
+    ["1", "2"],
+  );
 });
 
 test("an event finds the element around its target, and none where it happened on no element", () => {
-  const root = page('<button data-x><span></span></button>');
+  const root = page("<button data-x><span></span></button>");
   let found;
-  document.addEventListener("ping", (event) => { found = closest(event, "[data-x]"); });
+  document.addEventListener("ping", (event) => {
+    found = closest(event, "[data-x]");
+  });
   root.querySelector("span").dispatchEvent(new CustomEvent("ping", { bubbles: true }));
   assert.equal(found, root.querySelector("button"));
   document.dispatchEvent(new CustomEvent("ping"));
@@ -36,7 +41,14 @@ test("storage that is broken, empty or refused is an empty object, and no error"
   localStorage.setItem("key", "{half");
   assert.deepEqual(stored(localStorage, "key"), {});
   assert.deepEqual(stored(localStorage, "none"), {});
-  const refused = { getItem() { throw new Error("no"); }, setItem() { throw new Error("no"); } };
+  const refused = {
+    getItem() {
+      throw new Error("no");
+    },
+    setItem() {
+      throw new Error("no");
+    },
+  };
   assert.deepEqual(stored(refused, "key"), {});
   store(refused, "key", 1);
 });

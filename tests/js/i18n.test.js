@@ -17,7 +17,10 @@ test("without a catalogue a message is its own words", () => {
 });
 
 test("without a catalogue English has two forms, and zero takes the second", () => {
-  assert.deepEqual([0, 1, 2].map((n) => english.ngettext("song", "songs", n)), ["songs", "song", "songs"]);
+  assert.deepEqual(
+    [0, 1, 2].map((n) => english.ngettext("song", "songs", n)),
+    ["songs", "song", "songs"],
+  );
 });
 
 test("a catalogue that was loaded is asked", () => {
@@ -35,7 +38,10 @@ test("places without a name are filled in order", () => {
 });
 
 test("two percent signs are one, and a filled value is not read again", () => {
-  assert.equal(english.interpolate("%(n)s %% of %(what)s", { n: 50, what: "100 %% %(n)s" }, true), "50 % of 100 %% %(n)s");
+  assert.equal(
+    english.interpolate("%(n)s %% of %(what)s", { n: 50, what: "100 %% %(n)s" }, true),
+    "50 % of 100 %% %(n)s",
+  );
 });
 
 test("the page's language is the one of its root element", () => {

@@ -8,11 +8,18 @@ import { answerFetch, define, page, settle, songList } from "./browser.js";
 mock.timers.enable({ apis: ["setTimeout"] });
 
 const asked = [];
-define("htmx", { ajax: (verb, url, context) => { asked.push({ verb, url, ...context }); }, process() {} });
+define("htmx", {
+  ajax: (verb, url, context) => {
+    asked.push({ verb, url, ...context });
+  },
+  process() {},
+});
 define("scrollBy", () => {});
 define("requestAnimationFrame", () => 1);
 define("cancelAnimationFrame", () => {});
-page('<div id="player" data-playlist="7" data-song="b"></div><div id="csrf" data-listener="ann"><input value="token"></div>');
+page(
+  '<div id="player" data-playlist="7" data-song="b"></div><div id="csrf" data-listener="ann"><input value="token"></div>',
+);
 
 await import("../../static/js/playlist/reorder.js");
 await import("../../static/js/playlist/progress.js");
@@ -29,9 +36,12 @@ beforeEach(() => {
 
 /** A list of four rows, each 50 pixels high, of which one is dragged. */
 function dragged(index, { button = 0 } = {}) {
-  const body = page(`<ol>${[1, 2, 3, 4].map((n) => `<li id="${n}"><i data-grip></i><form data-move action="/move/${n}/"></form></li>`).join("")}</ol>`);
+  const body = page(
+    `<ol>${[1, 2, 3, 4].map((n) => `<li id="${n}"><i data-grip></i><form data-move action="/move/${n}/"></form></li>`).join("")}</ol>`,
+  );
   const list = body.querySelector("ol");
-  for (const row of list.children) row.getBoundingClientRect = () => ({ top: 100 + 50 * [...list.children].indexOf(row), height: 50 });
+  for (const row of list.children)
+    row.getBoundingClientRect = () => ({ top: 100 + 50 * [...list.children].indexOf(row), height: 50 });
   const grip = list.children[index].querySelector("[data-grip]");
   grip.setPointerCapture = () => {};
   const frames = [];
@@ -43,7 +53,9 @@ function dragged(index, { button = 0 } = {}) {
       tell(document, "pointermove", { clientY: y });
       for (const frame of frames.splice(0)) frame();
     },
-    get order() { return [...list.children].map((row) => row.id).join(""); },
+    get order() {
+      return [...list.children].map((row) => row.id).join("");
+    },
   };
 }
 
@@ -58,7 +70,10 @@ test("a dragged song stands before the first whose middle lies below the pointer
   drag.to(900);
   assert.equal(drag.order, "2341");
   tell(document, "pointerup");
-  assert.deepEqual(asked.map(({ verb, url, values }) => [verb, url, values]), [["POST", "http://localhost/move/1/", { to: 4 }]]);
+  assert.deepEqual(
+    asked.map(({ verb, url, values }) => [verb, url, values]),
+    [["POST", "http://localhost/move/1/", { to: 4 }]],
+  );
 });
 
 test("a song that is dropped where it was is not moved", () => {
@@ -99,7 +114,9 @@ test("another mouse button drags nothing", () => {
 /* Progress --------------------------------------------------------------------------------------------------------- */
 
 test("a song that plays counts as heard, and the rest is added up", () => {
-  const body = page('<div id="player" data-playlist="7" data-song="b"><audio></audio></div><progress data-heard-bar></progress><p data-heard-words></p>');
+  const body = page(
+    '<div id="player" data-playlist="7" data-song="b"><audio></audio></div><progress data-heard-bar></progress><p data-heard-words></p>',
+  );
   const list = songList(["a", "b", "c"], { playlist: "7", played: ["a"] });
   list.id = "playlist-items";
   for (const row of list.children) row.dataset.seconds = "1900";
@@ -113,7 +130,12 @@ test("a song that plays counts as heard, and the rest is added up", () => {
 
 /* Answers that wait ------------------------------------------------------------------------------------------------ */
 
-const answer = (song, value = "1") => ({ song, url: `/songs/${song}/felt/`, title: `Song ${song}`, values: [["felt", value]] });
+const answer = (song, value = "1") => ({
+  song,
+  url: `/songs/${song}/felt/`,
+  title: `Song ${song}`,
+  values: [["felt", value]],
+});
 const waiting = () => JSON.parse(localStorage.getItem("moodplane.felt.pending") ?? "[]");
 
 function signIn(listener) {
@@ -125,9 +147,18 @@ test("a later answer for a song replaces the one that waits", () => {
   assert.equal(keepAnswer(answer("a", "1")), true);
   keepAnswer(answer("b"));
   keepAnswer(answer("a", "2"));
-  assert.deepEqual(waiting().map(({ song, values }) => [song, values[0][1]]), [["b", "1"], ["a", "2"]]);
+  assert.deepEqual(
+    waiting().map(({ song, values }) => [song, values[0][1]]),
+    [
+      ["b", "1"],
+      ["a", "2"],
+    ],
+  );
   forgetAnswer("b");
-  assert.deepEqual(waiting().map(({ song }) => song), ["a"]);
+  assert.deepEqual(
+    waiting().map(({ song }) => song),
+    ["a"],
+  );
 });
 
 test("what was sent is forgotten, said and told to the page", async () => {
@@ -175,7 +206,12 @@ test("at most fifty answers wait", () => {
 /* Waveform and clock ----------------------------------------------------------------------------------------------- */
 
 async function opened(data) {
-  define("ResizeObserver", class { observe() {} });
+  define(
+    "ResizeObserver",
+    class {
+      observe() {}
+    },
+  );
   const body = page("<div><svg></svg></div>");
   const svg = body.querySelector("svg");
   Object.defineProperty(svg, "clientWidth", { value: 30 });
@@ -197,7 +233,10 @@ const DATA = {
 
 test("a moment of a song is named by its section, also past the end", async () => {
   const { wave } = await opened(DATA);
-  assert.deepEqual([0, 59.9, 60, 500].map((timeS) => wave.nameAt(timeS)), ["Calm", "Calm", "Tense", "Tense"]);
+  assert.deepEqual(
+    [0, 59.9, 60, 500].map((timeS) => wave.nameAt(timeS)),
+    ["Calm", "Calm", "Tense", "Tense"],
+  );
   assert.equal(wave.wordsAt(10), "Calm, 70 % sure");
 });
 
@@ -205,9 +244,14 @@ test("ten bars show a hundred values by the loudest of each ten, coloured by sec
   const { paths } = await opened(DATA);
   assert.equal(paths.length, 2);
   assert.match(paths[0].getAttribute("class"), /wave__part--q4/);
-  const heights = paths.flatMap((path) => [...path.getAttribute("d").matchAll(/v([\d.]+)/g)].map(([, height]) => Number(height)));
+  const heights = paths.flatMap((path) =>
+    [...path.getAttribute("d").matchAll(/v([\d.]+)/g)].map(([, height]) => Number(height)),
+  );
   assert.deepEqual(heights, [6, 6, 6, 6, 98, 6, 6, 6, 6, 6]);
-  assert.deepEqual(paths.map((path) => path.style.getPropertyValue("--sure")), ["100%", "20%"]);
+  assert.deepEqual(
+    paths.map((path) => path.style.getPropertyValue("--sure")),
+    ["100%", "20%"],
+  );
 });
 
 test("a server that knows no waveform leaves the control empty", async () => {

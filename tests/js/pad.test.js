@@ -33,8 +33,13 @@ function packed(songs, { nSongs = songs.length, cells = [] } = {}) {
   return buffer;
 }
 
-const SONGS = [[-1, -1, 3, 5], [0.5, 0.25, 1, 300], [1, -0.5, 4, 2_000_000]];
-const near = (actual, expected, within = 0.001) => assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`);
+const SONGS = [
+  [-1, -1, 3, 5],
+  [0.5, 0.25, 1, 300],
+  [1, -0.5, 4, 2_000_000],
+];
+const near = (actual, expected, within = 0.001) =>
+  assert.ok(Math.abs(actual - expected) <= within, `${actual} is not ${expected}`);
 
 test("values are kept inside the plane, and on the sliders' steps", () => {
   assert.deepEqual([-3, -1, 0.2, 7].map(clamp), [-1, -1, 0.2, 1]);
@@ -49,7 +54,11 @@ test("the plane lies five percent inside its element", () => {
 
 test("a pointer and the place that it is on are each other's inverse", () => {
   const plane = { getBoundingClientRect: () => ({ left: 100, top: 50, width: 400, height: 400 }) };
-  for (const [v, a] of [[0, 0], [-1, 1], [0.42, -0.37]]) {
+  for (const [v, a] of [
+    [0, 0],
+    [-1, 1],
+    [0.42, -0.37],
+  ]) {
     const event = { clientX: 100 + 4 * percent(v), clientY: 50 + 4 * percent(-a) };
     assert.deepEqual(PlaneView.prototype.placeOf.call({ plane }, event), [v, a]);
   }
@@ -95,7 +104,9 @@ test("of a density, cells count whose middle lies within the distance", () => {
 test("a server without points leaves the plane empty", async () => {
   answerFetch(() => new Response(null, { status: 503 }));
   assert.equal(await fetchPoints("/points"), null);
-  answerFetch(() => { throw new TypeError("no"); });
+  answerFetch(() => {
+    throw new TypeError("no");
+  });
   assert.equal(await fetchPoints("/points"), null);
   answerFetch(() => new Response(packed(SONGS)));
   assert.equal((await fetchPoints("/points")).nSongs, 3);
@@ -103,10 +114,16 @@ test("a server without points leaves the plane empty", async () => {
 
 function painted(box, options) {
   let image;
-  paintDots({
-    createImageData: (width, height) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) }),
-    putImageData: (put) => { image = put; },
-  }, box, { rgba: [10, 20, 30, 255], ...options });
+  paintDots(
+    {
+      createImageData: (width, height) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) }),
+      putImageData: (put) => {
+        image = put;
+      },
+    },
+    box,
+    { rgba: [10, 20, 30, 255], ...options },
+  );
   return (x, y) => [...image.data.slice(4 * (y * image.width + x), 4 * (y * image.width + x) + 4)];
 }
 
@@ -130,7 +147,13 @@ test("a coordinate has a sign and two digits, and zero neither", () => {
 
 test("a place is said in words that grow with its distance from the middle", () => {
   assert.deepEqual([-0.9, -0.5, -0.2, 0, 0.2, 0.5, 0.9].map(words.valenceWord), [
-    "very unpleasant", "unpleasant", "slightly unpleasant", "neutral", "slightly pleasant", "pleasant", "very pleasant",
+    "very unpleasant",
+    "unpleasant",
+    "slightly unpleasant",
+    "neutral",
+    "slightly pleasant",
+    "pleasant",
+    "very pleasant",
   ]);
   assert.equal(words.placeWords(0.5, -0.2), "pleasant, slightly calm");
   assert.equal(words.arousalText(-0.8), "arousal −0.80, very calm");

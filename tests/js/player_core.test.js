@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { answerFetch, page, settle, setOnline, songList } from "./browser.js";
+import { answerFetch, page, setOnline, settle, songList } from "./browser.js";
 
 const { Player, loadSettings } = await import("../../static/js/player/core.js");
 const { Queue } = await import("../../static/js/player/queue.js");
@@ -18,16 +18,38 @@ class Audio extends EventTarget {
   readyState = 4;
   volume = 1;
   muted = false;
-  get src() { return this.attributes.get("src"); }
-  set src(src) { this.attributes.set("src", src); this.currentTime = 0; this.error = null; }
-  getAttribute(name) { return this.attributes.get(name) ?? null; }
-  removeAttribute(name) { this.attributes.delete(name); }
+  get src() {
+    return this.attributes.get("src");
+  }
+  set src(src) {
+    this.attributes.set("src", src);
+    this.currentTime = 0;
+    this.error = null;
+  }
+  getAttribute(name) {
+    return this.attributes.get(name) ?? null;
+  }
+  removeAttribute(name) {
+    this.attributes.delete(name);
+  }
   toggleAttribute() {}
   load() {}
-  pause() { this.paused = true; this.tell("pause"); }
-  async play() { this.paused = false; this.tell("play"); this.tell("playing"); }
-  tell(type) { this.dispatchEvent(new Event(type)); }
-  fail(code = 4) { this.error = { code }; this.tell("error"); }
+  pause() {
+    this.paused = true;
+    this.tell("pause");
+  }
+  async play() {
+    this.paused = false;
+    this.tell("play");
+    this.tell("playing");
+  }
+  tell(type) {
+    this.dispatchEvent(new Event(type));
+  }
+  fail(code = 4) {
+    this.error = { code };
+    this.tell("error");
+  }
 }
 
 let audio, standby, sound, queue, player, said, posted;
@@ -175,7 +197,10 @@ test("a song that repeats begins again", async () => {
 });
 
 test("repeating goes from off over the list to the song and back, and is remembered", () => {
-  const seen = [1, 2, 3].map(() => { player.repeat(); return player.settings.repeat; });
+  const seen = [1, 2, 3].map(() => {
+    player.repeat();
+    return player.settings.repeat;
+  });
   assert.deepEqual(seen, ["all", "one", "off"]);
   player.repeat();
   player.setVolume(0.25);
@@ -185,7 +210,9 @@ test("repeating goes from off over the list to the song and back, and is remembe
 
 test("a browser that asks for a click stops, and says so", async () => {
   player.open();
-  audio.play = async () => { throw new DOMException("no", "NotAllowedError"); };
+  audio.play = async () => {
+    throw new DOMException("no", "NotAllowedError");
+  };
   await player.play();
   assert.equal(player.wanted, false);
   assert.match(said.at(-1), /Press play/);
@@ -236,7 +263,9 @@ test("a file that is there is damaged at its beginning, and another one than bef
 });
 
 test("no answer is a silent server, or no network", async () => {
-  answerFetch(() => { throw new TypeError("no"); });
+  answerFetch(() => {
+    throw new TypeError("no");
+  });
   assert.equal(await causeOf("/a", { timeS: 0 }), "silent");
   setOnline(false);
   assert.equal(await causeOf("/a", { timeS: 0 }), "offline");
@@ -257,7 +286,10 @@ test("a silent server is asked again after 2, 5, 10, 20 and 30 s, then playing s
   await playing(0);
   const opened = [];
   const open = sound.open.bind(sound);
-  sound.open = (...args) => { opened.push(args[0]); open(...args); };
+  sound.open = (...args) => {
+    opened.push(args[0]);
+    open(...args);
+  };
   sound.play = async () => {};
   for (const [turn, waitMs] of [2000, 5000, 10000, 20000, 30000].entries()) {
     audio.fail();

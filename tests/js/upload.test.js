@@ -1,13 +1,15 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { answerFetch, define, page, settle, setOnline } from "./browser.js";
+import { answerFetch, define, page, setOnline, settle } from "./browser.js";
 
 const { UploadQueue } = await import("../../static/js/upload/queue.js");
 const { audioOf, filesOfDrop } = await import("../../static/js/upload/files.js");
 const { isReachable, send } = await import("../../static/js/upload/send.js");
 
 const file = (name, size = 10) => ({
-  name, size, lastModified: 1,
+  name,
+  size,
+  lastModified: 1,
   slice: (from, to) => ({ arrayBuffer: async () => new ArrayBuffer(Math.max(0, Math.min(to, size) - from)) }),
 });
 
@@ -15,7 +17,10 @@ const file = (name, size = 10) => ({
 function held(options = {}) {
   const sent = new Map();
   const queue = new UploadQueue({
-    send: (each, how) => new Promise((resolve) => { sent.set(each.name, { resolve, ...how }); }),
+    send: (each, how) =>
+      new Promise((resolve) => {
+        sent.set(each.name, { resolve, ...how });
+      }),
     isReachable: async () => true,
     ...options,
   });
@@ -102,7 +107,12 @@ test("who was signed out is told, and nothing more is sent until then", async ()
 test("without connection the server is asked after 2, 4, 8, 15, 30 and again 30 s", async () => {
   mock.timers.enable({ apis: ["setTimeout"] });
   let asked = 0;
-  const { queue, sent } = held({ isReachable: async () => { asked += 1; return asked > 6; } });
+  const { queue, sent } = held({
+    isReachable: async () => {
+      asked += 1;
+      return asked > 6;
+    },
+  });
   queue.add([file("a")]);
   sent.get("a").resolve({ kind: "lost" });
   await settle();
@@ -168,20 +178,25 @@ test("a new round forgets what was sent and keeps what failed", async () => {
   await settle();
   assert.equal(queue.busy, false);
   queue.add([file("c")]);
-  assert.deepEqual(queue.items.map((item) => item.file.name), ["b", "c"]);
+  assert.deepEqual(
+    queue.items.map((item) => item.file.name),
+    ["b", "c"],
+  );
 });
 
 /* Files ------------------------------------------------------------------------------------------------------------ */
 
 const entry = (name) => ({ name, isFile: true, file: (resolve) => resolve({ name }) });
 const folder = (name, ...parts) => ({
-  name, isFile: false,
+  name,
+  isFile: false,
   createReader: () => ({ readEntries: (resolve) => resolve(parts.shift() ?? []) }),
 });
 
 async function namesOf(drop) {
   const names = [];
-  for await (const part of filesOfDrop(drop)) names.push(...part.files.map((each) => each.name), ...Array(part.unread).fill("!"));
+  for await (const part of filesOfDrop(drop))
+    names.push(...part.files.map((each) => each.name), ...Array(part.unread).fill("!"));
   return names;
 }
 
@@ -192,7 +207,11 @@ test("folders are read to the bottom, in as many turns as they need, without hid
 
 test("a file or folder that cannot be read is counted", async () => {
   const broken = { name: "x", isFile: true, file: (_, reject) => reject(new Error("no")) };
-  const locked = { name: "y", isFile: false, createReader: () => ({ readEntries: (_, reject) => reject(new Error("no")) }) };
+  const locked = {
+    name: "y",
+    isFile: false,
+    createReader: () => ({ readEntries: (_, reject) => reject(new Error("no")) }),
+  };
   assert.deepEqual(await namesOf({ entries: [broken, locked], plain: [] }), ["!", "!"]);
 });
 
@@ -202,7 +221,13 @@ test("a browser without entries gives its plain files", async () => {
 
 test("of a folder only audio counts, whatever the case of its name", () => {
   const names = ["A.MP3", "cover.jpg", ".b.mp3", "c.flac", "mp3"];
-  assert.deepEqual(audioOf(names.map((name) => ({ name })), [".mp3", ".flac"]).map(({ name }) => name), ["A.MP3", "c.flac"]);
+  assert.deepEqual(
+    audioOf(
+      names.map((name) => ({ name })),
+      [".mp3", ".flac"],
+    ).map(({ name }) => name),
+    ["A.MP3", "c.flac"],
+  );
 });
 
 /* Sending ---------------------------------------------------------------------------------------------------------- */
@@ -210,35 +235,59 @@ test("of a folder only audio counts, whatever the case of its name", () => {
 /** Answers every XMLHttpRequest from a function of method, address and headers; returns what was asked. */
 function answerRequests(answer) {
   const asked = [];
-  define("FormData", class { append() {} });
-  define("XMLHttpRequest", class extends EventTarget {
-    upload = new EventTarget();
-    headers = {};
-    status = 0;
-    responseText = "";
-    open(method, url) { Object.assign(this, { method, url }); }
-    setRequestHeader(name, value) { this.headers[name] = value; }
-    getResponseHeader(name) { return this.answer.headers?.[name] ?? null; }
-    abort() { this.dispatchEvent(new Event("abort")); }
-    send(body) {
-      asked.push({ method: this.method, url: this.url, headers: this.headers, body });
-      this.answer = answer(this.method, this.url, this.headers) ?? {};
-      Object.assign(this, { status: this.answer.status ?? 0, responseText: this.answer.text ?? "" });
-      this.dispatchEvent(new Event(this.status ? "load" : "error"));
-    }
-  });
+  define(
+    "FormData",
+    class {
+      append() {}
+    },
+  );
+  define(
+    "XMLHttpRequest",
+    class extends EventTarget {
+      upload = new EventTarget();
+      headers = {};
+      status = 0;
+      responseText = "";
+      open(method, url) {
+        Object.assign(this, { method, url });
+      }
+      setRequestHeader(name, value) {
+        this.headers[name] = value;
+      }
+      getResponseHeader(name) {
+        return this.answer.headers?.[name] ?? null;
+      }
+      abort() {
+        this.dispatchEvent(new Event("abort"));
+      }
+      send(body) {
+        asked.push({ method: this.method, url: this.url, headers: this.headers, body });
+        this.answer = answer(this.method, this.url, this.headers) ?? {};
+        Object.assign(this, { status: this.answer.status ?? 0, responseText: this.answer.text ?? "" });
+        this.dispatchEvent(new Event(this.status ? "load" : "error"));
+      }
+    },
+  );
   return asked;
 }
 
 const MB = 1024 * 1024;
 const options = (more = {}) => ({
-  uploadUrl: "/uploads/", resumableUrl: "/resumable/", signal: new AbortController().signal, onBytes() {}, onSession() {}, ...more,
+  uploadUrl: "/uploads/",
+  resumableUrl: "/resumable/",
+  signal: new AbortController().signal,
+  onBytes() {},
+  onSession() {},
+  ...more,
 });
 
 test("a small file goes in one request", async () => {
   const asked = answerRequests(() => ({ status: 202 }));
   assert.deepEqual(await send(file("a"), options()), { kind: "done" });
-  assert.deepEqual(asked.map(({ method, url }) => [method, url]), [["POST", "/uploads/"]]);
+  assert.deepEqual(
+    asked.map(({ method, url }) => [method, url]),
+    [["POST", "/uploads/"]],
+  );
   assert.equal(asked[0].headers["X-CSRFToken"], "token");
 });
 
@@ -246,11 +295,23 @@ test("answers of the server become verdicts", async () => {
   const verdicts = [
     [{ status: 0 }, { kind: "lost" }],
     [{ status: 503 }, { kind: "lost" }],
-    [{ status: 429, headers: { "Retry-After": "7" } }, { kind: "later", afterS: 7 }],
+    [
+      { status: 429, headers: { "Retry-After": "7" } },
+      { kind: "later", afterS: 7 },
+    ],
     [{ status: 429 }, { kind: "later", afterS: 5 }],
-    [{ status: 403, text: '{"detail": "Sign in."}' }, { kind: "refused", sentence: "Sign in." }],
-    [{ status: 415, text: '{"detail": "Not audio."}' }, { kind: "failed", sentence: "Not audio." }],
-    [{ status: 418, text: "<html>" }, { kind: "failed", sentence: "The server answered 418." }],
+    [
+      { status: 403, text: '{"detail": "Sign in."}' },
+      { kind: "refused", sentence: "Sign in." },
+    ],
+    [
+      { status: 415, text: '{"detail": "Not audio."}' },
+      { kind: "failed", sentence: "Not audio." },
+    ],
+    [
+      { status: 418, text: "<html>" },
+      { kind: "failed", sentence: "The server answered 418." },
+    ],
   ];
   for (const [answer, verdict] of verdicts) {
     answerRequests(() => answer);
@@ -260,7 +321,14 @@ test("answers of the server become verdicts", async () => {
 
 test("a file that can no longer be read has failed, and is not taken for a lost connection", async () => {
   const asked = answerRequests(() => ({ status: 202 }));
-  const gone = { ...file("a"), slice: () => ({ arrayBuffer: async () => { throw new Error("gone"); } }) };
+  const gone = {
+    ...file("a"),
+    slice: () => ({
+      arrayBuffer: async () => {
+        throw new Error("gone");
+      },
+    }),
+  };
   assert.equal((await send(gone, options())).kind, "failed");
   assert.deepEqual(asked, []);
 });
@@ -268,13 +336,25 @@ test("a file that can no longer be read has failed, and is not taken for a lost 
 test("a large file goes in pieces from where an earlier try stopped", async () => {
   const large = file("b.flac", 10 * MB);
   const asked = answerRequests((method, _, headers) => {
-    if (method === "GET") return { status: 200, text: JSON.stringify([{ fingerprint: `${10 * MB}-1-b.flac`, size_bytes: 10 * MB, url: "/resumable/9/", offset_bytes: 4 * MB }]) };
+    if (method === "GET")
+      return {
+        status: 200,
+        text: JSON.stringify([
+          { fingerprint: `${10 * MB}-1-b.flac`, size_bytes: 10 * MB, url: "/resumable/9/", offset_bytes: 4 * MB },
+        ]),
+      };
     const next = Math.min(Number(headers["Upload-Offset"]) + 4 * MB, 10 * MB);
-    return { status: 204, headers: next === 10 * MB ? { "Upload-Status-Url": "/x" } : { "Upload-Offset": String(next) } };
+    return {
+      status: 204,
+      headers: next === 10 * MB ? { "Upload-Status-Url": "/x" } : { "Upload-Offset": String(next) },
+    };
   });
   const sessions = [];
   assert.deepEqual(await send(large, options({ onSession: (url) => sessions.push(url) })), { kind: "done" });
-  assert.deepEqual(asked.filter(({ method }) => method === "PATCH").map(({ headers }) => Number(headers["Upload-Offset"]) / MB), [4, 8]);
+  assert.deepEqual(
+    asked.filter(({ method }) => method === "PATCH").map(({ headers }) => Number(headers["Upload-Offset"]) / MB),
+    [4, 8],
+  );
   assert.equal(new Set(sessions).size, 1);
 });
 
@@ -283,7 +363,10 @@ test("a session that the server forgot is begun again", async () => {
   let begun = 0;
   answerRequests((method, url) => {
     if (method === "GET") return { status: 200, text: "[]" };
-    if (method === "POST") { begun += 1; return { status: 201, headers: { Location: `http://other/resumable/${begun}/` } }; }
+    if (method === "POST") {
+      begun += 1;
+      return { status: 201, headers: { Location: `http://other/resumable/${begun}/` } };
+    }
     return url === "/resumable/1/" ? { status: 404 } : { status: 204, headers: { "Upload-Status-Url": "/x" } };
   });
   assert.deepEqual(await send(large, options()), { kind: "done" });
@@ -303,6 +386,8 @@ test("a session that never gets on is given up", async () => {
 test("a server is reachable whatever it answers", async () => {
   answerFetch(() => new Response(null, { status: 500 }));
   assert.equal(await isReachable("/x"), true);
-  answerFetch(() => { throw new TypeError("no"); });
+  answerFetch(() => {
+    throw new TypeError("no");
+  });
   assert.equal(await isReachable("/x"), false);
 });

@@ -20,7 +20,9 @@ function say(sentence) {
   toast.textContent = sentence;
   toast.hidden = false;
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => { toast.hidden = true; }, 7000);
+  toastTimer = setTimeout(() => {
+    toast.hidden = true;
+  }, 7000);
 }
 
 /** Marks the link of the section that the address is in: of several that fit, the one that says most. */
@@ -70,7 +72,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     // Not one of our pages (a download, a proxy's error page): let the browser show it as it is. What a form answers
     // cannot be asked for again; its words are said by the error handler below.
     detail.shouldSwap = false;
-    if (detail.requestConfig?.verb === "get") location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
+    if (detail.requestConfig?.verb === "get")
+      location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
     return;
   }
   // A 404 or a form with errors is a page too.
@@ -126,17 +129,28 @@ document.addEventListener("htmx:responseError", (event) => {
   if (sentence) say(sentence);
   else if (xhr.status === 403) say(gettext("You may not do that, or the page is too old: reload it and try again."));
   else if (xhr.status === 404) say(gettext("That is no longer there."));
-  else say(interpolate(gettext("That did not work (error %(status)s). Try again in a moment."), { status: xhr.status }, true));
+  else
+    say(
+      interpolate(
+        gettext("That did not work (error %(status)s). Try again in a moment."),
+        { status: xhr.status },
+        true,
+      ),
+    );
 });
 
 // Questions before something is deleted: data-confirm on the form.
-document.addEventListener("submit", (event) => {
-  const question = event.target instanceof HTMLElement && event.target.dataset.confirm;
-  if (question && !window.confirm(question)) {
-    event.preventDefault();
-    event.stopImmediatePropagation();
-  }
-}, true);
+document.addEventListener(
+  "submit",
+  (event) => {
+    const question = event.target instanceof HTMLElement && event.target.dataset.confirm;
+    if (question && !window.confirm(question)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  },
+  true,
+);
 
 // A choice in a form marked data-submit-on-change applies at once.
 document.addEventListener("change", (event) => {
@@ -163,7 +177,9 @@ document.addEventListener("htmx:afterRequest", (event) => count(event, -1));
 
 // The words of the offline line are put in when they become true, so that they are read aloud then.
 const offline = find(document, "#offline");
-const sayWhetherOnline = () => { offline.textContent = navigator.onLine ? "" : (offline.dataset.words ?? ""); };
+const sayWhetherOnline = () => {
+  offline.textContent = navigator.onLine ? "" : (offline.dataset.words ?? "");
+};
 window.addEventListener("offline", sayWhetherOnline);
 window.addEventListener("online", sayWhetherOnline);
 sayWhetherOnline();

@@ -22,7 +22,8 @@ function tell(form) {
   page.indeterminate = chosen > 0 && chosen < boxes.length;
   const words = find(form, "[data-library-chosen]");
   if (all?.checked) words.textContent = gettext("Every song that matches");
-  else words.textContent = interpolate(ngettext("%(n)s song chosen", "%(n)s songs chosen", chosen), { n: chosen }, true);
+  else
+    words.textContent = interpolate(ngettext("%(n)s song chosen", "%(n)s songs chosen", chosen), { n: chosen }, true);
 }
 
 document.addEventListener("change", (event) => {

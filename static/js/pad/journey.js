@@ -3,10 +3,10 @@
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
-import { Names, showCard } from "./names.js";
-import { PlaneView, clamp, percent, toStep } from "./view.js";
-import { arousalText, placeWords, valenceText } from "./place_text.js";
 import { gettext, interpolate } from "../shared/i18n.js";
+import { Names, showCard } from "./names.js";
+import { arousalText, placeWords, valenceText } from "./place_text.js";
+import { clamp, PlaneView, percent, toStep } from "./view.js";
 
 const STEP = 0.05;
 const LONG_STEP = 0.2;
@@ -56,7 +56,8 @@ class WayPoint {
   }
 
   listen() {
-    for (const slider of [this.valence, this.arousal]) slider.addEventListener("input", () => this.journey.changed(this));
+    for (const slider of [this.valence, this.arousal])
+      slider.addEventListener("input", () => this.journey.changed(this));
     this.tick?.addEventListener("change", () => this.journey.changed(this));
     this.row.querySelector("[data-journey-remove]")?.addEventListener("click", () => this.journey.remove(this));
     this.handle.addEventListener("keydown", (event) => this.key(event));
@@ -71,7 +72,10 @@ class WayPoint {
       this.place = this.journey.view.placeOf(event);
       this.journey.changed(this);
     });
-    for (const name of ["pointerup", "pointercancel"]) this.handle.addEventListener(name, () => { this.before = null; });
+    for (const name of ["pointerup", "pointercancel"])
+      this.handle.addEventListener(name, () => {
+        this.before = null;
+      });
   }
 
   /** @param {KeyboardEvent} event */
@@ -147,25 +151,39 @@ class Journey {
     this.adding.addEventListener("click", () => this.add(null));
     for (const preset of this.presets) preset.addEventListener("click", (event) => this.take(event, preset));
     // Length and filters, which lie in the form beside the points.
-    this.form.addEventListener("submit", (event) => {
-      this.wished = Boolean(event.submitter);
-      clearTimeout(this.looking);
-      this.looking = 0;
-      this.asked += 1;
-      // Before htmx sends what is asked.
-    }, { capture: true });
-    this.form.addEventListener("htmx:beforeRequest", (event) => { if (event.target === this.form) this.sent = this.asked; });
+    this.form.addEventListener(
+      "submit",
+      (event) => {
+        this.wished = Boolean(event.submitter);
+        clearTimeout(this.looking);
+        this.looking = 0;
+        this.asked += 1;
+        // Before htmx sends what is asked.
+      },
+      { capture: true },
+    );
+    this.form.addEventListener("htmx:beforeRequest", (event) => {
+      if (event.target === this.form) this.sent = this.asked;
+    });
     // htmx waits for an answer before it asks again (hx-sync); one that is out of date by then is not shown.
     this.root.addEventListener("htmx:beforeSwap", (event) => {
       const { detail } = /** @type {HtmxEvent} */ (event);
-      if (detail.requestConfig?.elt === this.form && (this.looking || this.sent !== this.asked)) detail.shouldSwap = false;
+      if (detail.requestConfig?.elt === this.form && (this.looking || this.sent !== this.asked))
+        detail.shouldSwap = false;
     });
-    this.form.addEventListener("input", (event) => { if (closest(event, "[data-limits]")) this.look(); });
-    this.plane.addEventListener("pointerdown", (event) => { this.pressed = [event.clientX, event.clientY]; });
+    this.form.addEventListener("input", (event) => {
+      if (closest(event, "[data-limits]")) this.look();
+    });
+    this.plane.addEventListener("pointerdown", (event) => {
+      this.pressed = [event.clientX, event.clientY];
+    });
     this.plane.addEventListener("click", (event) => this.tap(event));
     this.plane.addEventListener("pointermove", (event) => this.hover(event));
     this.plane.addEventListener("pointerleave", () => this.rest());
-    for (const [on, off] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
+    for (const [on, off] of [
+      ["pointerover", "pointerout"],
+      ["focusin", "focusout"],
+    ]) {
       this.root.addEventListener(on, (event) => this.tell(event, true));
       this.root.addEventListener(off, (event) => this.tell(event, false));
     }

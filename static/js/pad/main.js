@@ -4,11 +4,11 @@
  */
 
 import { find, findAll } from "../shared/dom.js";
-import { Names, showCard } from "./names.js";
-import { NEAR, PlaneView, percent } from "./view.js";
-import { arousalText, countWords, valenceText } from "./place_text.js";
-import { setUpJourney } from "./journey.js";
 import { gettext } from "../shared/i18n.js";
+import { setUpJourney } from "./journey.js";
+import { Names, showCard } from "./names.js";
+import { arousalText, countWords, valenceText } from "./place_text.js";
+import { NEAR, PlaneView, percent } from "./view.js";
 
 // A press that moved less than this is none that drags; a finger is less steady than a mouse.
 /** @type {Record<string, number>} */
@@ -70,7 +70,9 @@ class Pad {
     /** @type {string | undefined} */
     this.tagged = undefined;
     /** @param {KeyboardEvent} event */
-    this.onkey = (event) => { if (event.key === "Escape") this.cancel(); };
+    this.onkey = (event) => {
+      if (event.key === "Escape") this.cancel();
+    };
     this.listen();
     this.takeMood();
     this.choose();
@@ -95,8 +97,13 @@ class Pad {
 
   listen() {
     for (const slider of [this.valence, this.arousal]) {
-      slider.addEventListener("input", () => { this.show(); this.tellPlace(); });
-      slider.addEventListener("focus", () => { if (slider.matches(":focus-visible")) this.tellPlace(); });
+      slider.addEventListener("input", () => {
+        this.show();
+        this.tellPlace();
+      });
+      slider.addEventListener("focus", () => {
+        if (slider.matches(":focus-visible")) this.tellPlace();
+      });
       slider.addEventListener("blur", () => this.rest());
     }
     for (const choice of this.modes) choice.addEventListener("change", () => this.choose());
@@ -104,7 +111,9 @@ class Pad {
     this.plane.addEventListener("pointermove", (event) => this.move(event));
     this.plane.addEventListener("pointerup", (event) => this.up(event));
     this.plane.addEventListener("pointercancel", () => this.cancel());
-    this.plane.addEventListener("pointerleave", () => { if (!this.press) this.rest(); });
+    this.plane.addEventListener("pointerleave", () => {
+      if (!this.press) this.rest();
+    });
     document.addEventListener("keydown", this.onkey);
   }
 
@@ -142,13 +151,17 @@ class Pad {
     this.card.hidden = true;
     const { points } = this.view;
     if (dot < 0 || !points) {
-      this.saying = setTimeout(() => { this.said.textContent = words; }, SAID_AFTER_MS);
+      this.saying = setTimeout(() => {
+        this.said.textContent = words;
+      }, SAID_AFTER_MS);
       return;
     }
     this.names.ask(points.id[dot], (fragment) => {
       const spoken = findAll(fragment, "[data-spoken]")[0]?.dataset.spoken ?? "";
       showCard(this.view, this.card, fragment, points.valence[dot], points.arousal[dot]);
-      this.saying = setTimeout(() => { this.said.textContent = `${words}. ${spoken}`; }, SAID_AFTER_MS);
+      this.saying = setTimeout(() => {
+        this.said.textContent = `${words}. ${spoken}`;
+      }, SAID_AFTER_MS);
     });
   }
 
@@ -206,9 +219,10 @@ class Pad {
   choose() {
     this.root.dataset.press = this.mode;
     this.setStart(this.mode === "journey" ? this.moodAt : null);
-    this.hint.textContent = this.mode === "journey" && this.moodAt
-      ? gettext("Press where you want to be; the journey begins where you are. Drag to begin elsewhere.")
-      : this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "";
+    this.hint.textContent =
+      this.mode === "journey" && this.moodAt
+        ? gettext("Press where you want to be; the journey begins where you are. Drag to begin elsewhere.")
+        : (this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "");
   }
 
   /** @param {Place | null} place */
@@ -225,7 +239,14 @@ class Pad {
     if (event.button !== 0 || this.press) return;
     this.plane.setPointerCapture(event.pointerId);
     const place = this.view.placeOf(event);
-    this.press = { id: event.pointerId, kind: event.pointerType, x: event.clientX, y: event.clientY, place, dragged: false };
+    this.press = {
+      id: event.pointerId,
+      kind: event.pointerType,
+      x: event.clientX,
+      y: event.clientY,
+      place,
+      dragged: false,
+    };
     if (this.mode === "mood") this.setSliders(place);
   }
 
@@ -341,14 +362,21 @@ class Pad {
     const form = find(document, "#pad-journey", HTMLFormElement);
     /** @type {Record<string, string | number>} */
     const values = {
-      start_valence: start[0], start_arousal: start[1], end_valence: end[0], end_arousal: end[1],
+      start_valence: start[0],
+      start_arousal: start[1],
+      end_valence: end[0],
+      end_arousal: end[1],
     };
     for (const field of findAll(this.root, "[data-limits] [name]", HTMLSelectElement)) values[field.name] = field.value;
-    form.replaceChildren(...Object.entries(values).filter(([, value]) => value !== "").map(([name, value]) => {
-      const field = document.createElement("input");
-      Object.assign(field, { type: "hidden", name, value });
-      return field;
-    }));
+    form.replaceChildren(
+      ...Object.entries(values)
+        .filter(([, value]) => value !== "")
+        .map(([name, value]) => {
+          const field = document.createElement("input");
+          Object.assign(field, { type: "hidden", name, value });
+          return field;
+        }),
+    );
     form.requestSubmit();
   }
 }
@@ -366,7 +394,8 @@ function headOf(x1, y1, x2, y2) {
   /**
    */
   /** @param {number} side */
-  const point = (side) => `${(x2 - HEAD * (ux - side * uy * 0.6)).toFixed(2)} ${(y2 - HEAD * (uy + side * ux * 0.6)).toFixed(2)}`;
+  const point = (side) =>
+    `${(x2 - HEAD * (ux - side * uy * 0.6)).toFixed(2)} ${(y2 - HEAD * (uy + side * ux * 0.6)).toFixed(2)}`;
   return `M${point(1)}L${x2.toFixed(2)} ${y2.toFixed(2)}L${point(-1)}`;
 }
 
@@ -416,8 +445,10 @@ document.addEventListener("htmx:load", (event) => {
   const pads = [...alive.values()].filter((made) => made instanceof Pad);
   if (elt.id === "mood-now") for (const pad of pads) pad.takeMood();
   // While the model listens, the plane fills.
-  if (elt.id === "tagging" && elt.dataset.tagged !== undefined) for (const pad of pads) if (pad.tagged !== elt.dataset.tagged) {
-    pad.tagged = elt.dataset.tagged;
-    pad.view.load();
-  }
+  if (elt.id === "tagging" && elt.dataset.tagged !== undefined)
+    for (const pad of pads)
+      if (pad.tagged !== elt.dataset.tagged) {
+        pad.tagged = elt.dataset.tagged;
+        pad.view.load();
+      }
 });

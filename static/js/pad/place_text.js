@@ -8,7 +8,10 @@ import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
  */
 export function signed(value) {
   const digits = Math.abs(value) < 0.005 ? 1 : 2;
-  const size = Math.abs(value).toLocaleString(language(), { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const size = Math.abs(value).toLocaleString(language(), {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
   if (digits === 1) return size;
   return `${value > 0 ? "+" : "−"}${size}`;
 }
@@ -19,8 +22,13 @@ export function signed(value) {
  */
 export function valenceWord(value) {
   return wordOf(value, [
-    gettext("very unpleasant"), gettext("unpleasant"), gettext("slightly unpleasant"), gettext("neutral"),
-    gettext("slightly pleasant"), gettext("pleasant"), gettext("very pleasant"),
+    gettext("very unpleasant"),
+    gettext("unpleasant"),
+    gettext("slightly unpleasant"),
+    gettext("neutral"),
+    gettext("slightly pleasant"),
+    gettext("pleasant"),
+    gettext("very pleasant"),
   ]);
 }
 
@@ -30,8 +38,13 @@ export function valenceWord(value) {
  */
 export function arousalWord(value) {
   return wordOf(value, [
-    gettext("very calm"), gettext("calm"), gettext("slightly calm"), gettext("neutral"),
-    gettext("slightly energetic"), gettext("energetic"), gettext("very energetic"),
+    gettext("very calm"),
+    gettext("calm"),
+    gettext("slightly calm"),
+    gettext("neutral"),
+    gettext("slightly energetic"),
+    gettext("energetic"),
+    gettext("very energetic"),
   ]);
 }
 
@@ -77,7 +90,16 @@ export function placeWords(v, a) {
  */
 export function countWords(n, rounded) {
   if (!n) return gettext("No songs close to here");
-  if (!rounded) return interpolate(ngettext("%(n)s song close to here", "%(n)s songs close to here", n), { n: n.toLocaleString(language()) }, true);
+  if (!rounded)
+    return interpolate(
+      ngettext("%(n)s song close to here", "%(n)s songs close to here", n),
+      { n: n.toLocaleString(language()) },
+      true,
+    );
   const about = Number(n.toPrecision(2)).toLocaleString(language());
-  return interpolate(ngettext("About %(n)s song close to here", "About %(n)s songs close to here", n), { n: about }, true);
+  return interpolate(
+    ngettext("About %(n)s song close to here", "About %(n)s songs close to here", n),
+    { n: about },
+    true,
+  );
 }

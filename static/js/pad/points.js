@@ -34,7 +34,8 @@ export class Points {
    */
   static decode(buffer) {
     const header = new DataView(buffer);
-    if (buffer.byteLength < HEADER_BYTES || header.getUint32(0, true) !== MAGIC) throw new Error("These are no points.");
+    if (buffer.byteLength < HEADER_BYTES || header.getUint32(0, true) !== MAGIC)
+      throw new Error("These are no points.");
     const [nSongs, nDots, nCells] = [4, 8, 12].map((at) => header.getUint32(at, true));
     const points = new Points(nDots, nSongs, nCells);
     const bytes = new Uint8Array(buffer, HEADER_BYTES);

@@ -136,7 +136,9 @@ export class PlaneView {
     this.scale = window.devicePixelRatio || 1;
     for (const canvas of [this.dots, this.lit]) canvas.width = canvas.height = Math.round(this.size * this.scale);
     const style = getComputedStyle(this.plane);
-    const [dot, ink, paper] = ["--plane-dot", "--plane-lit", "--plane-halo"].map((name) => style.getPropertyValue(name));
+    const [dot, ink, paper] = ["--plane-dot", "--plane-lit", "--plane-halo"].map((name) =>
+      style.getPropertyValue(name),
+    );
     this.colours = { dot, ink, paper };
     this.ink = rgbaOf(ink);
     if (!this.points) return;
@@ -216,7 +218,10 @@ export class PlaneView {
     this.litBox = box;
     paintDots(context, box, { xs, ys, dots: this.points.around(v, a, NEAR), radius, rgba: this.ink, alpha: 0.8 });
     if (chosen < 0 || chosen >= this.points.length) return;
-    for (const [size, colour] of /** @type {const} */ ([[8, this.colours.paper], [5.5, this.colours.ink]])) {
+    for (const [size, colour] of /** @type {const} */ ([
+      [8, this.colours.paper],
+      [5.5, this.colours.ink],
+    ])) {
       context.fillStyle = colour;
       context.beginPath();
       context.arc(xs[chosen], ys[chosen], size * this.scale, 0, 2 * Math.PI);

@@ -4,9 +4,9 @@
  * "time", "queue" (the songs or their order), "volume", and "say" with a sentence.
  */
 
-import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 import { gettext } from "../shared/i18n.js";
 import { store, stored } from "../shared/storage.js";
+import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;

@@ -48,7 +48,9 @@ export function attachLike(player) {
     }
     // What fits a song of before must not be shown at the one that plays now.
     if (player.queue.current?.song === track.song) show(said.liked === true);
-    const words = said.liked ? gettext("You like “%(title)s”.") : gettext("“%(title)s” is no longer among what you like.");
+    const words = said.liked
+      ? gettext("You like “%(title)s”.")
+      : gettext("“%(title)s” is no longer among what you like.");
     say([interpolate(words, { title: track.title }, true), said.sentence].filter(Boolean).join(" "));
     if (playlist && said.changed) announceRerank(playlist, said.reranked);
     refreshPanel(track);

@@ -2,25 +2,29 @@
  * lives on while pages change; pages describe songs in data attributes.
  */
 
-import { Player, loadSettings } from "./core.js";
+import { closest, find, findAll } from "../shared/dom.js";
+import { loadSettings, Player } from "./core.js";
 import { attachLike } from "./like.js";
 import { attachMedia } from "./media.js";
+import { Queue } from "./queue.js";
 import { Mender } from "./recovery.js";
-import { attachQueue } from "./up_next.js";
 import { attachCurve, attachSeek } from "./seek.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { attachTabs, offerToContinue } from "./tabs.js";
-import { View, bar, part, parts } from "./view.js";
+import { attachQueue } from "./up_next.js";
+import { bar, part, parts, View } from "./view.js";
 import { Waveform } from "./waveform.js";
-import { Queue } from "./queue.js";
-import { closest, find, findAll } from "../shared/dom.js";
 
 // A page that comes back this soon was reloaded; one that comes back later was opened anew, and starts nothing.
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
-const player = new Player(queue, new Sound(part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)), loadSettings());
+const player = new Player(
+  queue,
+  new Sound(part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)),
+  loadSettings(),
+);
 const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
 new Mender(player);
@@ -38,17 +42,23 @@ const volume = part("volume", HTMLInputElement);
 volume.addEventListener("input", () => player.setVolume(Number(volume.value)));
 for (const button of parts("shuffle")) button.addEventListener("click", () => player.shuffle());
 for (const button of parts("repeat")) button.addEventListener("click", () => player.repeat());
-bar.addEventListener("click", (event) => {
-  if (!closest(event, "[data-player-feel]")) return;
-  // The panel may be on this very page already: go to it without loading anything.
-  const panel = document.getElementById("felt");
-  const here = panel?.dataset.playlist ? panel.dataset.playlist === queue.playlist : panel?.dataset.song === queue.current?.song;
-  if (!panel || !here) return;
-  event.preventDefault();
-  event.stopPropagation();
-  panel.scrollIntoView({ block: "center" });
-  findAll(panel, "input[type=range], a")[0]?.focus({ preventScroll: true });
-}, true);
+bar.addEventListener(
+  "click",
+  (event) => {
+    if (!closest(event, "[data-player-feel]")) return;
+    // The panel may be on this very page already: go to it without loading anything.
+    const panel = document.getElementById("felt");
+    const here = panel?.dataset.playlist
+      ? panel.dataset.playlist === queue.playlist
+      : panel?.dataset.song === queue.current?.song;
+    if (!panel || !here) return;
+    event.preventDefault();
+    event.stopPropagation();
+    panel.scrollIntoView({ block: "center" });
+    findAll(panel, "input[type=range], a")[0]?.focus({ preventScroll: true });
+  },
+  true,
+);
 
 document.addEventListener("click", (event) => {
   const button = closest(event, "[data-play], [data-play-all]");
@@ -58,7 +68,11 @@ document.addEventListener("click", (event) => {
   const rows = findAll(list, "[data-track]");
   const samePlace = (list.dataset.playlist || "") === queue.playlist;
   const current = samePlace ? rows.find((one) => one.dataset.song === queue.current?.song) : undefined;
-  const row = /** @type {HTMLElement | null} */ (button.closest("[data-track]")) || current || rows.find((one) => one.dataset.played !== "true") || rows[0];
+  const row =
+    /** @type {HTMLElement | null} */ (button.closest("[data-track]")) ||
+    current ||
+    rows.find((one) => one.dataset.played !== "true") ||
+    rows[0];
   if (!row) return;
   // The button that plays a whole list goes on with it, and never stops what it says it plays.
   if (row !== current) player.start(list, rows.indexOf(row));

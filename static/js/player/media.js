@@ -13,12 +13,18 @@ export function attachMedia(player) {
     const { title, artist, cover } = queue.current;
     session.metadata = new MediaMetadata({ title, artist, artwork: [{ src: new URL(cover, location.href).href }] });
   });
-  player.addEventListener("state", () => { session.playbackState = sound.paused ? "paused" : "playing"; });
+  player.addEventListener("state", () => {
+    session.playbackState = sound.paused ? "paused" : "playing";
+  });
   // Sparingly: systems count on by themselves from what they are told.
   for (const type of ["durationchange", "seeked", "playing", "pause"]) {
     sound.addEventListener(type, () => {
       if (!sound.durationS) return;
-      session.setPositionState({ duration: sound.durationS, position: Math.min(sound.timeS, sound.durationS), playbackRate: 1 });
+      session.setPositionState({
+        duration: sound.durationS,
+        position: Math.min(sound.timeS, sound.durationS),
+        playbackRate: 1,
+      });
     });
   }
   /** @type {Partial<Record<MediaSessionAction, MediaSessionActionHandler>>} */

@@ -11,10 +11,24 @@ const POSITION = "moodplane.position";
  * @param {HTMLElement} element
  */
 export function trackOf(element) {
-  const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", feltQuery = "", played } =
-    element.dataset;
+  const {
+    song = "",
+    title = "",
+    artist = "",
+    artistHref = "",
+    href = "",
+    reason = "",
+    feltQuery = "",
+    played,
+  } = element.dataset;
   return {
-    song, title, artist, artistHref, href, reason, played: played === "true",
+    song,
+    title,
+    artist,
+    artistHref,
+    href,
+    reason,
+    played: played === "true",
     src: `${href}audio`,
     cover: `${href}cover`,
     playedUrl: `${href}played/`,
@@ -96,7 +110,13 @@ export class Queue {
   fill(list, index) {
     this.tracks = tracksOf(list);
     Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
-    Object.assign(this, { listed: this.tracks.map((track) => track.song), removed: [], shuffled: false, arranged: false, timeS: 0 });
+    Object.assign(this, {
+      listed: this.tracks.map((track) => track.song),
+      removed: [],
+      shuffled: false,
+      arranged: false,
+      timeS: 0,
+    });
     this.save();
   }
 

@@ -46,11 +46,15 @@ function wordsFor(cause, title) {
     offline: gettext("You are offline. “%(title)s” goes on by itself when the connection is back."),
     silent: gettext("The server does not answer. “%(title)s” is tried again in a moment."),
     busy: gettext("The server has too much to do. “%(title)s” is tried again in a moment."),
-    denied: gettext("“%(title)s” could not be played: you are signed out, or may not listen here. Sign in, then press play."),
+    denied: gettext(
+      "“%(title)s” could not be played: you are signed out, or may not listen here. Sign in, then press play.",
+    ),
     gone: gettext("“%(title)s” could not be played: its file is no longer there."),
     broken: gettext("“%(title)s” could not be played: the server had a problem with it."),
     changed: gettext("“%(title)s” has to begin anew: its file is not the same as before."),
-    unplayable: gettext("“%(title)s” could not be played: the file is damaged, or this browser does not know its format."),
+    unplayable: gettext(
+      "“%(title)s” could not be played: the file is damaged, or this browser does not know its format.",
+    ),
   };
   return interpolate(messages[cause], { title }, true);
 }
@@ -69,7 +73,9 @@ export class Mender {
     player.sound.addEventListener("playing", () => this.#works());
     player.sound.addEventListener("waiting", () => this.#waits());
     player.addEventListener("track", () => clearTimeout(this.#timer));
-    player.addEventListener("start", () => { this.#failures = 0; });
+    player.addEventListener("start", () => {
+      this.#failures = 0;
+    });
     window.addEventListener("online", () => this.#again());
   }
 

@@ -7,7 +7,12 @@ import { clock, part } from "./view.js";
 const STEP_S = 5;
 /** @type {Record<string, number>} */
 const KEYS = {
-  ArrowRight: STEP_S, ArrowUp: STEP_S, ArrowLeft: -STEP_S, ArrowDown: -STEP_S, PageUp: 30, PageDown: -30,
+  ArrowRight: STEP_S,
+  ArrowUp: STEP_S,
+  ArrowLeft: -STEP_S,
+  ArrowDown: -STEP_S,
+  PageUp: 30,
+  PageDown: -30,
 };
 
 /**
@@ -43,17 +48,24 @@ export function attachSeek(player, view, wave) {
     player.seek(Number(range.value));
   });
   // A thumb that is let go where it was taken tells of no change.
-  for (const type of ["pointerup", "pointercancel", "blur"]) range.addEventListener(type, () => { view.seeking = false; });
+  for (const type of ["pointerup", "pointercancel", "blur"])
+    range.addEventListener(type, () => {
+      view.seeking = false;
+    });
   range.addEventListener("pointermove", (event) => {
     const box = range.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
     const timeS = share * Number(range.max);
     const words = wave.wordsAt(timeS);
-    hover.textContent = words ? interpolate(gettext("%(time)s %(mood)s"), { time: clock(timeS), mood: words }, true) : clock(timeS);
+    hover.textContent = words
+      ? interpolate(gettext("%(time)s %(mood)s"), { time: clock(timeS), mood: words }, true)
+      : clock(timeS);
     hover.style.setProperty("--at", `${share * 100}%`);
     hover.hidden = false;
   });
-  range.addEventListener("pointerleave", () => { hover.hidden = true; });
+  range.addEventListener("pointerleave", () => {
+    hover.hidden = true;
+  });
 }
 
 /**
@@ -62,7 +74,7 @@ export function attachSeek(player, view, wave) {
  * @param {Waveform} wave
  */
 export function attachCurve(player, wave) {
-    document.addEventListener("player:time", ({ detail }) => {
+  document.addEventListener("player:time", ({ detail }) => {
     const [curve] = findAll(document, "[data-curve-song]");
     if (!curve) return;
     const here = curve.dataset.curveSong === detail.song && detail.durationS > 0;
@@ -74,11 +86,15 @@ export function attachCurve(player, wave) {
     const range = closest(event, "[data-curve-seek]", HTMLInputElement);
     if (range) player.seek(Number(range.value));
   });
-  document.addEventListener("keydown", (event) => {
-    if (!closest(event, "[data-curve-seek]") || !(event.key in KEYS) || event.shiftKey) return;
-    event.preventDefault();
-    player.seekBy(KEYS[event.key]);
-  }, true);
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      if (!closest(event, "[data-curve-seek]") || !(event.key in KEYS) || event.shiftKey) return;
+      event.preventDefault();
+      player.seekBy(KEYS[event.key]);
+    },
+    true,
+  );
 }
 
 /**

@@ -4,7 +4,8 @@ import { closest, find, findAll } from "../shared/dom.js";
 
 const SEEK_S = 10;
 const VOLUME_STEP = 0.05;
-const TYPED = "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
+const TYPED =
+  "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
 // Whoever is at one of these means it with the arrows, or scrolls it.
 const ARROWED = "input, [role=slider], [role=region], [role=radiogroup], [role=tablist], [role=listbox], [role=menu]";
 
@@ -61,7 +62,9 @@ export function attachShortcuts(player, { like, queue }) {
     dialog.showModal();
   }
 
-  document.addEventListener("pointerdown", (event) => { clicked = closest(event, "button"); });
+  document.addEventListener("pointerdown", (event) => {
+    clicked = closest(event, "button");
+  });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Tab") clicked = null;
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;

@@ -1,7 +1,18 @@
 /* The sound: two audio elements, one that is heard and one that has the next song ready or fades away. */
 
 const STEP_MS = 40;
-const FORWARDED = ["playing", "play", "pause", "ended", "error", "emptied", "waiting", "timeupdate", "durationchange", "seeked"];
+const FORWARDED = [
+  "playing",
+  "play",
+  "pause",
+  "ended",
+  "error",
+  "emptied",
+  "waiting",
+  "timeupdate",
+  "durationchange",
+  "seeked",
+];
 
 export class Sound extends EventTarget {
   /** @type {{ total: number, done: number, at: number } | null} */

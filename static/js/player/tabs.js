@@ -23,7 +23,10 @@ export function attachTabs(player) {
   const keep = () => {
     if (queue.current) store(localStorage, LAST, { ...queue.content, listener: listener() });
   };
-  for (const type of ["track", "queue"]) player.addEventListener(type, () => { if (player.wanted) keep(); });
+  for (const type of ["track", "queue"])
+    player.addEventListener(type, () => {
+      if (player.wanted) keep();
+    });
   let keptAt = 0;
   sound.addEventListener("play", keep);
   sound.addEventListener("timeupdate", () => {
@@ -47,7 +50,9 @@ export function offerToContinue(player, box) {
   const [go, close] = box.querySelectorAll("button");
   find(go, "span").textContent = interpolate(gettext("Continue: %(title)s"), { title: track.title }, true);
   box.hidden = false;
-  const end = () => { box.hidden = true; };
+  const end = () => {
+    box.hidden = true;
+  };
   const { listener: _, ...content } = last;
   go.addEventListener("click", () => {
     end();

@@ -68,7 +68,11 @@ export function attachQueue(player) {
     player.tell("queue");
     const { title } = queue.tracks[to];
     const place = { title, place: to + 1, count: queue.tracks.length };
-    find(panel, "[data-queue-status]").textContent = interpolate(gettext("%(title)s is now number %(place)s of %(count)s."), place, true);
+    find(panel, "[data-queue-status]").textContent = interpolate(
+      gettext("%(title)s is now number %(place)s of %(count)s."),
+      place,
+      true,
+    );
   }
 
   /**

@@ -56,9 +56,13 @@ export class View {
     player.addEventListener("track", () => this.track());
     player.addEventListener("state", () => this.state());
     player.addEventListener("queue", () => this.state());
-    player.addEventListener("time", () => { if (!this.seeking) this.time(); });
+    player.addEventListener("time", () => {
+      if (!this.seeking) this.time();
+    });
     player.addEventListener("volume", () => this.volume());
-    player.addEventListener("say", (event) => { part("status").textContent = /** @type {CustomEvent<string>} */ (event).detail; });
+    player.addEventListener("say", (event) => {
+      part("status").textContent = /** @type {CustomEvent<string>} */ (event).detail;
+    });
     wave.addEventListener("drawn", () => this.time());
     // A page that arrives brings its own title.
     new MutationObserver(() => this.title()).observe(find(document, "title"), { childList: true });
@@ -69,7 +73,10 @@ export class View {
     bar.hidden = !track;
     if (!track) return;
     Object.assign(bar.dataset, { song: track.song, playlist, feltUrl: track.feltUrl });
-    for (const [name, text, href] of [["title", track.title, track.href], ["artist", track.artist, track.artistHref]]) {
+    for (const [name, text, href] of [
+      ["title", track.title, track.href],
+      ["artist", track.artist, track.artistHref],
+    ]) {
       part(name).textContent = text;
       lead(name, href);
     }
@@ -131,7 +138,9 @@ export class View {
     range.value = String(atS);
     range.setAttribute("aria-valuetext", this.words(atS, whole));
     const { current } = this.player.queue;
-    document.dispatchEvent(new CustomEvent("player:time", { detail: { song: current?.song, timeS: atS, durationS: whole } }));
+    document.dispatchEvent(
+      new CustomEvent("player:time", { detail: { song: current?.song, timeS: atS, durationS: whole } }),
+    );
   }
 
   /**
@@ -148,7 +157,10 @@ export class View {
   volume() {
     const { level, muted } = this.player.sound;
     part("volume", HTMLInputElement).value = String(level);
-    part("volume").setAttribute("aria-valuetext", interpolate(gettext("%(percent)s %%"), { percent: Math.round(level * 100) }, true));
+    part("volume").setAttribute(
+      "aria-valuetext",
+      interpolate(gettext("%(percent)s %%"), { percent: Math.round(level * 100) }, true),
+    );
     part("mute").setAttribute("aria-pressed", String(muted));
     part("mute-icon", SVGElement).setAttribute("href", muted ? "#i-muted" : "#i-volume");
   }

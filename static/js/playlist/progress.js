@@ -21,24 +21,34 @@ function count(list) {
   if (!bar || !words) return;
   const rows = findAll(list, "[data-track]");
   const heard = rows.filter((row) => row.dataset.played === "true");
-  const left = rows.filter((row) => row.dataset.played !== "true").reduce((sum, row) => sum + Number(row.dataset.seconds || 0), 0);
+  const left = rows
+    .filter((row) => row.dataset.played !== "true")
+    .reduce((sum, row) => sum + Number(row.dataset.seconds || 0), 0);
   bar.max = rows.length;
   bar.value = heard.length;
-  const fmt = ngettext("%(heard)s of %(n)s song heard, %(left)s left", "%(heard)s of %(n)s songs heard, %(left)s left", rows.length);
+  const fmt = ngettext(
+    "%(heard)s of %(n)s song heard, %(left)s left",
+    "%(heard)s of %(n)s songs heard, %(left)s left",
+    rows.length,
+  );
   words.textContent = interpolate(fmt, { heard: heard.length, n: rows.length, left: clock(left) }, true);
 }
 
 // Events of an audio element do not bubble, but can be caught on their way down.
-document.addEventListener("playing", (event) => {
-  const player = closest(event, "#player");
-  if (!player) return;
-  const [list] = findAll(document, `#playlist-items[data-playlist="${player.dataset.playlist}"]`);
-  const [row] = list ? findAll(list, `[data-song="${player.dataset.song}"]`) : [];
-  if (!row) return;
-  row.dataset.played = "true";
-  row.classList.add("is-played");
-  count(list);
-}, true);
+document.addEventListener(
+  "playing",
+  (event) => {
+    const player = closest(event, "#player");
+    if (!player) return;
+    const [list] = findAll(document, `#playlist-items[data-playlist="${player.dataset.playlist}"]`);
+    const [row] = list ? findAll(list, `[data-song="${player.dataset.song}"]`) : [];
+    if (!row) return;
+    row.dataset.played = "true";
+    row.classList.add("is-played");
+    count(list);
+  },
+  true,
+);
 
 // A list that was ranked again brings its own marks; the words beside it follow.
 document.addEventListener("htmx:load", (event) => {

@@ -68,11 +68,18 @@ function drop(ended) {
   const to = [...list.children].indexOf(row);
   if (to === order.indexOf(row)) return;
   // What the server did not take is not shown as if it had.
-  list.addEventListener("htmx:afterRequest", (event) => {
-    if (!/** @type {HtmxEvent} */ (event).detail.successful) list.replaceChildren(...order);
-  }, { once: true });
+  list.addEventListener(
+    "htmx:afterRequest",
+    (event) => {
+      if (!(/** @type {HtmxEvent} */ (event).detail.successful)) list.replaceChildren(...order);
+    },
+    { once: true },
+  );
   htmx.ajax("POST", find(row, "[data-move]", HTMLFormElement).action, {
-    source: row, target: list, swap: "outerHTML", values: { to: to + 1 },
+    source: row,
+    target: list,
+    swap: "outerHTML",
+    values: { to: to + 1 },
   });
 }
 
@@ -83,6 +90,12 @@ document.addEventListener("pointerdown", (event) => {
 document.addEventListener("pointermove", (event) => {
   if (drag) drag.y = event.clientY;
 });
-document.addEventListener("pointerup", () => { if (drag) drop(drag); });
-document.addEventListener("pointercancel", () => { if (drag) cancel(drag); });
-document.addEventListener("keydown", (event) => { if (drag && event.key === "Escape") cancel(drag); });
+document.addEventListener("pointerup", () => {
+  if (drag) drop(drag);
+});
+document.addEventListener("pointercancel", () => {
+  if (drag) cancel(drag);
+});
+document.addEventListener("keydown", (event) => {
+  if (drag && event.key === "Escape") cancel(drag);
+});

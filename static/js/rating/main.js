@@ -23,7 +23,10 @@ const sides = {
 function describe(slider, touched) {
   const value = Number(slider.value);
   const share = Math.round(Math.abs(value) * 100);
-  const side = Math.abs(value) < 0.05 ? gettext("in the middle") : interpolate(sides[slider.name][value > 0 ? 1 : 0], { share }, true);
+  const side =
+    Math.abs(value) < 0.05
+      ? gettext("in the middle")
+      : interpolate(sides[slider.name][value > 0 ? 1 : 0], { share }, true);
   slider.setAttribute("aria-valuetext", touched ? side : gettext("not answered yet"));
 }
 
@@ -58,8 +61,12 @@ function setUp(form) {
     });
   }
   // A feeling and "felt nothing" answer the same question; the later one counts.
-  nothing.addEventListener("change", () => { if (nothing.checked) answer(false); });
-  form.addEventListener("input", () => { form.dataset.unsaved = "true"; });
+  nothing.addEventListener("change", () => {
+    if (nothing.checked) answer(false);
+  });
+  form.addEventListener("input", () => {
+    form.dataset.unsaved = "true";
+  });
   form.addEventListener("htmx:beforeRequest", () => tell(form, ""));
   form.addEventListener("htmx:sendError", () => wait(form));
   form.addEventListener("htmx:timeout", () => wait(form));
@@ -92,15 +99,19 @@ function tell(form, sentence) {
  * @param {HTMLFormElement} form
  */
 function wait(form) {
-  const values = Array.from(new FormData(form), ([name, value]) => /** @type {[string, string]} */ ([name, String(value)])).filter(
-    ([name]) => !["csrfmiddlewaretoken", "undo"].includes(name),
-  );
+  const values = Array.from(
+    new FormData(form),
+    ([name, value]) => /** @type {[string, string]} */ ([name, String(value)]),
+  ).filter(([name]) => !["csrfmiddlewaretoken", "undo"].includes(name));
   const kept = keepAnswer({ song: songOf(form), url: form.action, title: form.dataset.title ?? "", values });
   // Another song may be rated meanwhile.
   if (kept) delete form.dataset.unsaved;
-  tell(form, kept
-    ? gettext("Not saved: the server does not answer. Your answer is kept here and is sent as soon as it does.")
-    : gettext("Not saved: the server does not answer. Your answer is still in the form."));
+  tell(
+    form,
+    kept
+      ? gettext("Not saved: the server does not answer. Your answer is kept here and is sent as soon as it does.")
+      : gettext("Not saved: the server does not answer. Your answer is still in the form."),
+  );
 }
 
 /**
@@ -161,7 +172,9 @@ document.addEventListener("player:track", () => follow(false));
 function announce(said) {
   const words = said.textContent;
   said.textContent = "";
-  setTimeout(() => { said.textContent = words; }, 50);
+  setTimeout(() => {
+    said.textContent = words;
+  }, 50);
 }
 
 // What waited was sent: the panel of its song shows it as saved, unless it was changed meanwhile.

@@ -35,7 +35,14 @@ function setUp(root) {
   root.addEventListener("keydown", (event) => {
     const at = lines.indexOf(/** @type {SVGElement} */ (document.activeElement));
     /** @type {number | undefined} */
-    const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: lines.length - 1 }[event.key];
+    const to = {
+      ArrowRight: at + 1,
+      ArrowDown: at + 1,
+      ArrowLeft: at - 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: lines.length - 1,
+    }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
     lines[(to + lines.length) % lines.length].focus();

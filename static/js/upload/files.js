@@ -15,7 +15,10 @@ export function dropped(transfer) {
  * @returns {AsyncGenerator<UploadPart>}
  */
 export async function* filesOfDrop({ entries, plain }) {
-  if (!entries.length) { yield { files: plain, fromFolder: false, unread: 0 }; return; }
+  if (!entries.length) {
+    yield { files: plain, fromFolder: false, unread: 0 };
+    return;
+  }
   for (const entry of entries) {
     if (isFile(entry)) yield await fileOf(entry, false);
     else yield* filesOfFolder(/** @type {FileSystemDirectoryEntry} */ (entry));
@@ -41,7 +44,9 @@ async function* filesOfFolder(folder) {
     let some;
     try {
       // One call gives at most a hundred entries.
-      some = await new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+      some = await new Promise((resolve, reject) => {
+        reader.readEntries(resolve, reject);
+      });
     } catch {
       yield { files: [], fromFolder: true, unread: 1 };
       return;
@@ -62,7 +67,15 @@ async function* filesOfFolder(folder) {
  */
 async function fileOf(entry, fromFolder) {
   try {
-    return { files: [await new Promise((resolve, reject) => { entry.file(resolve, reject); })], fromFolder, unread: 0 };
+    return {
+      files: [
+        await new Promise((resolve, reject) => {
+          entry.file(resolve, reject);
+        }),
+      ],
+      fromFolder,
+      unread: 0,
+    };
   } catch {
     return { files: [], fromFolder, unread: 1 };
   }

@@ -4,20 +4,29 @@
  * in the database and is shown by the list below, which htmx keeps fresh. The queue outlives the page: boosted links
  * keep it, and coming back shows it again; only closing the tab ends it, and large files then go on where they stopped.
  */
+
+import { closest, find, findAll } from "../shared/dom.js";
+import { gettext, interpolate, ngettext } from "../shared/i18n.js";
+import { say } from "../shared/requests.js";
 import { audioOf, dropped, filesOfDrop } from "./files.js";
 import { UploadQueue } from "./queue.js";
 import { discard, isReachable, send } from "./send.js";
 import { UploadView } from "./view.js";
-import { closest, find, findAll } from "../shared/dom.js";
-import { gettext, interpolate, ngettext } from "../shared/i18n.js";
-import { say } from "../shared/requests.js";
 
 const TELL_EVERY_MS = 1000;
 
 /** @type {UploadPlaces} */
 let places;
 const queue = new UploadQueue({
-  send: (file, options) => send(file, { ...places, ...options, onSession: (url) => { forgetUnfinished(url); options.onSession(url); } }),
+  send: (file, options) =>
+    send(file, {
+      ...places,
+      ...options,
+      onSession: (url) => {
+        forgetUnfinished(url);
+        options.onSession(url);
+      },
+    }),
   isReachable: () => isReachable(places.resumableUrl),
 });
 const view = new UploadView(queue);
@@ -78,8 +87,22 @@ async function take(form, parts) {
 function sayLeftOut({ leftOut, unread, taken }) {
   const words = [];
   if (!taken && leftOut) words.push(gettext("There is no audio in this folder."));
-  else if (leftOut) words.push(interpolate(ngettext("%(n)s file that is no audio was left out.", "%(n)s files that are no audio were left out.", leftOut), { n: leftOut }, true));
-  if (unread) words.push(interpolate(ngettext("%(n)s file could not be read.", "%(n)s files could not be read.", unread), { n: unread }, true));
+  else if (leftOut)
+    words.push(
+      interpolate(
+        ngettext("%(n)s file that is no audio was left out.", "%(n)s files that are no audio were left out.", leftOut),
+        { n: leftOut },
+        true,
+      ),
+    );
+  if (unread)
+    words.push(
+      interpolate(
+        ngettext("%(n)s file could not be read.", "%(n)s files could not be read.", unread),
+        { n: unread },
+        true,
+      ),
+    );
   if (words.length) say(words.join(" "));
 }
 
@@ -106,7 +129,10 @@ function mountForm(form) {
     read();
   }
   form.addEventListener("submit", (event) => event.preventDefault());
-  form.addEventListener("dragover", (event) => { event.preventDefault(); form.classList.add("is-over"); });
+  form.addEventListener("dragover", (event) => {
+    event.preventDefault();
+    form.classList.add("is-over");
+  });
   form.addEventListener("dragleave", () => form.classList.remove("is-over"));
   form.addEventListener("drop", (event) => {
     event.preventDefault();
@@ -144,7 +170,8 @@ queue.addEventListener("cancel", (event) => {
 // Missing the form by an inch must not make the browser leave the page for the file.
 for (const type of /** @type {const} */ (["dragover", "drop"])) {
   document.addEventListener(type, (event) => {
-    if (document.querySelector("form[data-upload]") && event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    if (document.querySelector("form[data-upload]") && event.dataTransfer?.types.includes("Files"))
+      event.preventDefault();
   });
 }
 
@@ -156,7 +183,9 @@ document.addEventListener("click", (event) => {
 });
 
 // Boosted navigation keeps sending; closing the tab would not.
-window.addEventListener("beforeunload", (event) => { if (queue.busy) event.preventDefault(); });
+window.addEventListener("beforeunload", (event) => {
+  if (queue.busy) event.preventDefault();
+});
 
 // A module runs once, but the page can be swapped in again and again.
 document.addEventListener("htmx:load", mount);

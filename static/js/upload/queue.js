@@ -28,9 +28,15 @@ export class UploadQueue extends EventTarget {
     this.heldUntil = 0;
   }
 
-  get waiting() { return this.items.filter((item) => item.state === "waiting"); }
-  get failed() { return this.items.filter((item) => item.state === "failed"); }
-  get busy() { return this.running > 0 || this.items.some((item) => item.state === "waiting"); }
+  get waiting() {
+    return this.items.filter((item) => item.state === "waiting");
+  }
+  get failed() {
+    return this.items.filter((item) => item.state === "failed");
+  }
+  get busy() {
+    return this.running > 0 || this.items.some((item) => item.state === "waiting");
+  }
 
   /** How far all of it is: files and bytes, sent and in all. */
   get totals() {
@@ -38,7 +44,10 @@ export class UploadQueue extends EventTarget {
     for (const { state, file, bytes } of this.items) {
       totals.files += 1;
       if (state === "sent") totals.sent += 1;
-      if (state === "failed") { totals.failed += 1; continue; }
+      if (state === "failed") {
+        totals.failed += 1;
+        continue;
+      }
       totals.bytes += file.size;
       totals.sentBytes += state === "sent" ? file.size : bytes;
     }
@@ -49,7 +58,8 @@ export class UploadQueue extends EventTarget {
   add(files) {
     // What was sent before this round would only blur how far it is.
     if (!this.busy) this.items = this.items.filter((item) => item.state === "failed");
-    for (const file of files) this.items.push({ file, state: "waiting", bytes: 0, losses: 0, sentence: "", session: "" });
+    for (const file of files)
+      this.items.push({ file, state: "waiting", bytes: 0, losses: 0, sentence: "", session: "" });
     this.pump();
   }
 
@@ -110,7 +120,9 @@ export class UploadQueue extends EventTarget {
         item.state = bytes >= item.file.size ? "checking" : "sending";
         this.tell();
       },
-      onSession: (url) => { item.session = url; },
+      onSession: (url) => {
+        item.session = url;
+      },
     });
     this.running -= 1;
     item.stop = undefined;
@@ -139,7 +151,10 @@ export class UploadQueue extends EventTarget {
   /** @param {UploadItem} item */
   lose(item) {
     item.losses += 1;
-    if (item.losses < MOST_LOSSES) { this.waitForConnection(); return; }
+    if (item.losses < MOST_LOSSES) {
+      this.waitForConnection();
+      return;
+    }
     const words = gettext("It broke off again and again, though the server answers. Send it again later.");
     Object.assign(item, { state: "failed", sentence: words });
   }
@@ -190,7 +205,11 @@ export class UploadQueue extends EventTarget {
  */
 function pauseOrOnline(seconds) {
   return new Promise((resolve) => {
-    const done = () => { clearTimeout(timer); removeEventListener("online", done); resolve(); };
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      resolve();
+    };
     const timer = setTimeout(done, seconds * 1000);
     addEventListener("online", done);
   });

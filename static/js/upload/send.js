@@ -5,8 +5,9 @@
  *   { kind: "later", afterS }                   the server asks for a pause
  *   { kind: "failed" | "refused", sentence }    refused: not this file, but whoever sends it (signed out)
  */
-import { csrfToken } from "../shared/requests.js";
+
 import { gettext, interpolate } from "../shared/i18n.js";
+import { csrfToken } from "../shared/requests.js";
 
 const PIECE_BYTES = 4 * 1024 * 1024;
 const LARGE_BYTES = 2 * PIECE_BYTES;
@@ -76,7 +77,11 @@ async function sendSmall(file, { uploadUrl, onBytes, signal }) {
   const body = new FormData();
   body.append("file", file, file.name);
   // The form around the file counts in what the browser reports.
-  const answer = await request("POST", uploadUrl, { body, signal, onBytes: (bytes) => onBytes(Math.min(bytes, file.size)) });
+  const answer = await request("POST", uploadUrl, {
+    body,
+    signal,
+    onBytes: (bytes) => onBytes(Math.min(bytes, file.size)),
+  });
   return answer.status === 202 ? { kind: "done" } : verdictOf(answer);
 }
 
@@ -88,7 +93,7 @@ async function sendSmall(file, { uploadUrl, onBytes, signal }) {
 async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
   let { url, offset, verdict } = await sessionOf(file, resumableUrl, signal);
   if (verdict) return verdict;
-  for (let surprises = 0; surprises < MOST_SURPRISES;) {
+  for (let surprises = 0; surprises < MOST_SURPRISES; ) {
     if (!url) {
       ({ url, offset, verdict } = await begin(file, resumableUrl, signal));
       if (verdict) return verdict;
@@ -193,20 +198,28 @@ function request(method, url, { headers = {}, body = null, onBytes, signal } = {
     /**
      */
     /** @param {boolean} aborted */
-    const answer = (aborted) => resolve({
-      status: xhr.status,
-      aborted,
-      text: xhr.responseText,
-      header: (name) => xhr.getResponseHeader(name),
-    });
+    const answer = (aborted) =>
+      resolve({
+        status: xhr.status,
+        aborted,
+        text: xhr.responseText,
+        header: (name) => xhr.getResponseHeader(name),
+      });
     xhr.open(method, url);
-    for (const [name, value] of Object.entries({ "X-CSRFToken": csrfToken(), Accept: "application/json", ...headers })) {
+    for (const [name, value] of Object.entries({
+      "X-CSRFToken": csrfToken(),
+      Accept: "application/json",
+      ...headers,
+    })) {
       xhr.setRequestHeader(name, value);
     }
     if (onBytes) xhr.upload.addEventListener("progress", (event) => onBytes(event.loaded));
     for (const end of ["load", "error", "timeout"]) xhr.addEventListener(end, () => answer(false));
     xhr.addEventListener("abort", () => answer(true));
-    if (signal?.aborted) { answer(true); return; }
+    if (signal?.aborted) {
+      answer(true);
+      return;
+    }
     signal?.addEventListener("abort", () => xhr.abort(), { once: true });
     xhr.send(body);
   });
@@ -252,7 +265,10 @@ function unreadable() {
 
 /** @param {File} file */
 function fingerprintOf(file) {
-  return `${file.size}-${file.lastModified}-${encodeURIComponent(file.name.toWellFormed?.() ?? file.name)}`.slice(0, 500);
+  return `${file.size}-${file.lastModified}-${encodeURIComponent(file.name.toWellFormed?.() ?? file.name)}`.slice(
+    0,
+    500,
+  );
 }
 
 /** @param {string} text */

@@ -49,7 +49,10 @@ export class UploadView {
     /** @type {Parts | null} */
     this.parts = null;
     queue.addEventListener("change", () => this.soon());
-    queue.addEventListener("note", (event) => { this.noted = /** @type {CustomEvent<string>} */ (event).detail; this.soon(); });
+    queue.addEventListener("note", (event) => {
+      this.noted = /** @type {CustomEvent<string>} */ (event).detail;
+      this.soon();
+    });
   }
 
   /**
@@ -62,12 +65,18 @@ export class UploadView {
     this.rows.clear();
     parts.pause.addEventListener("click", () => (this.queue.paused ? this.queue.goOn() : this.queue.pause()));
     parts.resend.addEventListener("click", () => this.queue.again(this.queue.failed));
-    parts.cancel.addEventListener("click", () => { this.queue.cancelWaiting(); parts.title.focus(); });
+    parts.cancel.addEventListener("click", () => {
+      this.queue.cancelWaiting();
+      parts.title.focus();
+    });
     this.draw();
   }
 
   soon() {
-    this.timer ??= setTimeout(() => { this.timer = undefined; this.draw(); }, DRAW_EVERY_MS);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      this.draw();
+    }, DRAW_EVERY_MS);
   }
 
   draw() {
@@ -98,12 +107,26 @@ export class UploadView {
 
   noteWords() {
     const { queue } = this;
-    if (this.noted) return interpolate(gettext("%(why)s Sending is paused: sign in again if you were signed out, then go on."), { why: this.noted }, true);
-    if (queue.offline) return gettext("The server cannot be reached. Sending goes on by itself as soon as it can; keep this page open.");
+    if (this.noted)
+      return interpolate(
+        gettext("%(why)s Sending is paused: sign in again if you were signed out, then go on."),
+        { why: this.noted },
+        true,
+      );
+    if (queue.offline)
+      return gettext("The server cannot be reached. Sending goes on by itself as soon as it can; keep this page open.");
     const seconds = Math.ceil((queue.heldUntil - Date.now()) / 1000);
     if (seconds > 0 && queue.busy) {
       setTimeout(() => this.soon(), 1000);
-      return interpolate(ngettext("The server asks for a pause of %(n)s second.", "The server asks for a pause of %(n)s seconds.", seconds), { n: seconds }, true);
+      return interpolate(
+        ngettext(
+          "The server asks for a pause of %(n)s second.",
+          "The server asks for a pause of %(n)s seconds.",
+          seconds,
+        ),
+        { n: seconds },
+        true,
+      );
     }
     return "";
   }
@@ -112,14 +135,30 @@ export class UploadView {
   summaryOf(totals) {
     const { queue } = this;
     if (!totals.files) return "";
-    const words = { sent: totals.sent, all: totals.files, bytes: size(totals.sentBytes), total: size(totals.bytes), failed: totals.failed };
+    const words = {
+      sent: totals.sent,
+      all: totals.files,
+      bytes: size(totals.sentBytes),
+      total: size(totals.bytes),
+      failed: totals.failed,
+    };
     if (!queue.busy) {
       if (totals.failed) return interpolate(gettext("%(sent)s of %(all)s sent, %(failed)s not."), words, true);
-      return interpolate(ngettext("Done: %(all)s file is sent.", "Done: all %(all)s files are sent.", totals.files), words, true);
+      return interpolate(
+        ngettext("Done: %(all)s file is sent.", "Done: all %(all)s files are sent.", totals.files),
+        words,
+        true,
+      );
     }
     const left = this.left(totals);
-    if (queue.paused) return interpolate(gettext("Paused: %(sent)s of %(all)s files sent, %(bytes)s of %(total)s."), words, true);
-    if (left) return interpolate(gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s, %(left)s left."), { ...words, left }, true);
+    if (queue.paused)
+      return interpolate(gettext("Paused: %(sent)s of %(all)s files sent, %(bytes)s of %(total)s."), words, true);
+    if (left)
+      return interpolate(
+        gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s, %(left)s left."),
+        { ...words, left },
+        true,
+      );
     return interpolate(gettext("%(sent)s of %(all)s files sent, %(bytes)s of %(total)s."), words, true);
   }
 
@@ -179,7 +218,11 @@ export class UploadView {
   drawMore(more, shown) {
     const hiddenRows = this.queue.items.filter((item) => item.state in SHOWN).length - shown.length;
     more.hidden = hiddenRows < 1;
-    more.textContent = interpolate(ngettext("and %(n)s more file", "and %(n)s more files", hiddenRows), { n: hiddenRows }, true);
+    more.textContent = interpolate(
+      ngettext("and %(n)s more file", "and %(n)s more files", hiddenRows),
+      { n: hiddenRows },
+      true,
+    );
   }
 
   /**
@@ -209,9 +252,15 @@ export class UploadView {
     let words = "";
     if (!queue.busy && files) words = parts.summary.textContent ?? "";
     else if (this.noteWords() && (queue.offline || this.noted)) words = parts.note.textContent ?? "";
-    else if (queue.paused) words = interpolate(gettext("Paused: %(sent)s of %(all)s files sent."), { sent, all: files }, true);
+    else if (queue.paused)
+      words = interpolate(gettext("Paused: %(sent)s of %(all)s files sent."), { sent, all: files }, true);
     else if (queue.busy && quarter) words = interpolate(gettext("%(percent)s %% sent."), { percent: quarter }, true);
-    else if (queue.busy) words = interpolate(ngettext("Sending %(n)s file.", "Sending %(n)s files.", files - failed), { n: files - failed }, true);
+    else if (queue.busy)
+      words = interpolate(
+        ngettext("Sending %(n)s file.", "Sending %(n)s files.", files - failed),
+        { n: files - failed },
+        true,
+      );
     if (words === this.said) return;
     this.said = words;
     parts.said.textContent = words;
@@ -241,7 +290,8 @@ function drawRow(row, item) {
 function statusOf({ state, sentence, file }, percent) {
   if (state === "failed") return sentence;
   if (state === "checking") return gettext("checking");
-  if (state === "sending") return interpolate(gettext("%(percent)s %% of %(size)s"), { percent, size: size(file.size) }, true);
+  if (state === "sending")
+    return interpolate(gettext("%(percent)s %% of %(size)s"), { percent, size: size(file.size) }, true);
   if (percent) return interpolate(gettext("waiting; %(percent)s %% is there already"), { percent }, true);
   return interpolate(gettext("waiting, %(size)s"), { size: size(file.size) }, true);
 }
