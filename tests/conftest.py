@@ -59,8 +59,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> OneBrow
     return OneBrowser(config, log)
 
 
+# Markers and fixtures of tests that are slow to start.
+_NOT_UNIT = {"e2e", "integration", "needs_data", "slow", "db", "django_db", "transactional_db"}
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what needs data sets that this machine does not have."""
+    """Mark unit tests, and skip what needs data sets that this machine does not have."""
+    for item in items:
+        if not _NOT_UNIT & {*item.keywords, *getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.unit)
     if data_root() is not None:
         return
     reason = "The data sets are not here: set MER_DATA to their directory, or put them in ../shared/data."
