@@ -12,6 +12,8 @@ import pytest
 
 from tools import structure
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 _HEAVY = ("torch", "librosa", "openvino", "faiss", "efficientnet_pytorch", "numba")
 

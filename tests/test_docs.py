@@ -15,6 +15,8 @@ from mer_site.settings.environment import VARIABLES
 from tools import env_example
 from training.evaluation.report.card import card_page, headline_table
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), ROOT / "emotion" / "weights" / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # A command stands in an indented block or between backticks; a comment may follow it after two spaces.

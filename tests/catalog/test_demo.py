@@ -17,6 +17,8 @@ from catalog.files.probe import probe
 from catalog.management.commands.demo import DEMO_SONGS
 from catalog.models import Song
 
+pytestmark = pytest.mark.slow
+
 MANIFEST = json.loads((DEMO_SONGS / "manifest.json").read_text())
 LARGEST_BYTES = 12_000_000
 NAMES_OF_EMOTIONS = re.compile(

@@ -7,6 +7,8 @@ from django.core.management import CommandError, call_command
 
 from tests.audio_fixtures import make_audio
 
+pytestmark = pytest.mark.slow
+
 
 def run(*arguments: str, weights: Path) -> None:
     call_command("predict", *arguments, "--weights", str(weights), "--engine", "torch", "--device", "cpu")

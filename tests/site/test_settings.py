@@ -13,6 +13,8 @@ import pytest
 from mer_site.local.paths import EmbeddedPaths
 from mer_site.local.secret_key import secret_key
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

@@ -24,6 +24,8 @@ from mer_site.preferences.languages import words_digest
 from recommender.reasons.reasons import public_reason
 from tests.site.catalogues import DOMAINS, PLACE, ROOT, po_path, read_po, translations
 
+pytestmark = pytest.mark.slow
+
 LANGUAGES = [code for code, _ in django_settings.LANGUAGES if code != "en"]
 CATALOGUES = [(language, domain) for language in LANGUAGES for domain in DOMAINS]
 GERMAN = {"Accept-Language": "de-DE,de;q=0.9,en;q=0.5"}

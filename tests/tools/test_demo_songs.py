@@ -22,6 +22,8 @@ from tools.demo_songs.score import Score
 from tools.demo_songs.styles import STYLES
 from tools.demo_songs.theory import MODES, Chord, Key, nearest_chord_step, pitch_over, voice_chord
 
+pytestmark = pytest.mark.slow
+
 # A loud piece with everything on it and a quiet one.
 LOUD, QUIET = 9, 18
 

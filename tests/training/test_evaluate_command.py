@@ -15,6 +15,8 @@ from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table
 from training.recipes.distilled_b3 import evaluation
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:

@@ -20,6 +20,8 @@ from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3 import recipe
 from training.recipes.registry import recipe_of, systems
 
+pytestmark = pytest.mark.slow
+
 RECIPES = Path(__file__).resolve().parents[2] / "training" / "recipes"
 SMALL = {**SMALL_RUN, "protocols": ["paper"], "training": {**SMALL_RUN["training"], "checkpoint_steps": 1}}
 

@@ -21,6 +21,8 @@ from emotion.signal.audio import read_window
 from emotion.signal.audio_stream import stream_windows
 from tests.audio_fixtures import CODECS, make_audio
 
+pytestmark = pytest.mark.slow
+
 
 def sure_of(*quadrants: Quadrant, confidence: float = 0.85) -> np.ndarray:
     rest = (1 - confidence) / 3

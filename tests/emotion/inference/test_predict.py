@@ -12,6 +12,8 @@ from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
+pytestmark = pytest.mark.slow
+
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     scaled = np.exp(logits - logits.max(axis=1, keepdims=True))

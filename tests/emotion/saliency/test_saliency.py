@@ -34,6 +34,8 @@ from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory
 from tests.messages import lose_messages, waiting_tasks
 
+pytestmark = pytest.mark.slow
+
 HTMX = {"HX-Request": "true"}
 VERSION = "small-1"
 State = AttentionMap.State

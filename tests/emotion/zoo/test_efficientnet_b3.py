@@ -7,6 +7,8 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.networks import EMBEDDING_SIZE
 from emotion.zoo.registry import create_model
 
+pytestmark = pytest.mark.slow
+
 SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)
 
 

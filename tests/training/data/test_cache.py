@@ -26,6 +26,8 @@ from tests.audio_fixtures import make_audio, make_waveform
 from training.data import cache
 from training.data.cache import ImageCacheError, images_of, to_device
 
+pytestmark = pytest.mark.slow
+
 CONFIG = MelConfig(image_size=32, n_mels=48)
 _FORK = multiprocessing.get_context("fork")
 

@@ -26,6 +26,8 @@ from training.evaluation.report.scores import scores_by_protocol
 from training.evaluation.report.table import Table, figure
 from training.evaluation.report.tables import axis_table, class_table, fold_table, gap_table, leave_one_out_table
 
+pytestmark = pytest.mark.slow
+
 
 def scores() -> dict[str, object]:
     truth = np.array([0, 0, 0, 1, 2, 3])

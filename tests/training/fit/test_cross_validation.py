@@ -23,6 +23,8 @@ from training.fit.images import ImageSet
 from training.fit.processes import alone
 from training.fit.run_folder import CHECKPOINT, RunFolder
 
+pytestmark = pytest.mark.slow
+
 MEL = MelConfig(window_s=6.0, image_size=32)
 N = 24
 

@@ -22,6 +22,8 @@ from training.fit.images import predict, renew_statistics
 from training.fit.loop import train
 from training.fit.processes import Processes, together
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_learns_what_can_be_learnt_and_keeps_the_best_epoch() -> None:
     config = replace(SHORT, epochs=8)

@@ -19,6 +19,8 @@ from emotion.exceptions import CheckpointError
 from tests.training.small_training import MEL, RANDOM, SHORT, job, run, same
 from training.fit import loop, resume
 
+pytestmark = pytest.mark.slow
+
 # --- Checkpoints --------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,8 @@ from training.datasets.base import DatasetError
 from training.datasets.emotify import _COLUMNS, GEMS
 from training.listener_study import emotify
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def heard_by(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

@@ -16,6 +16,8 @@ from tests.training.made_models import made_weights
 from tests.training.miniatures import write
 from training.listener_study import emotify
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:

@@ -17,6 +17,8 @@ from training.listener_study import situnes, tables
 from training.listener_study.cohort import Cohort, principal_directions
 from training.listener_study.protocol import METHODS, Held, evaluate, harmed, interval, ours
 
+pytestmark = pytest.mark.slow
+
 SONG_COLUMNS = ["", "item_id", "popularity", "loudness", "energy", "key", "valence", "tempo", "general_genre"]
 ANSWER_COLUMNS = [
     "inter_id", "user_id", "item_id", "timestamp", "rating", "emo_pre_valence", "emo_pre_arousal",

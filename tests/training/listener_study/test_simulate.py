@@ -25,6 +25,8 @@ from training.listener_study.simulate import (
 )
 from training.listener_study.simulate_policies import POLICIES, Course, Situation, all_knowing, joined, run
 
+pytestmark = pytest.mark.slow
+
 MOODS = np.diag([0.13, 0.16])
 N_SONGS = 120
 

@@ -18,6 +18,8 @@ from training.datasets.base import DatasetError
 from training.listener_study import vgmidi
 from training.listener_study.cohort import Cohort
 
+pytestmark = pytest.mark.slow
+
 Load = Callable[[Path, dict[str, Any]], Cohort]
 _PIECES = ("A_N64_A_One", "A_N64_A_Two", "B_N64_B_Three")
 

@@ -25,6 +25,8 @@ from training.recipes.paper import plan as plan_module
 from training.recipes.paper import protocol
 from training.recipes.paper.config import PaperConfig, PaperError
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(__file__).resolve().parents[3] / "training" / "recipes" / "paper.toml"
 
 

@@ -22,6 +22,8 @@ from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, add_db
 from training.recipes.distilled_b3.muon import Muon
 from training.recipes.distilled_b3.spectra import Spectra
 
+pytestmark = pytest.mark.slow
+
 STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
 STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL, settled=True))
 

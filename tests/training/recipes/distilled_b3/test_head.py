@@ -6,6 +6,8 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
 from training.recipes.distilled_b3.head import HeadConfig, HeadData, _Style, fit_head
 
+pytestmark = pytest.mark.slow
+
 SMALL = EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True)
 QUICK = HeadConfig(epochs=40, batch_size=32, learning_rate=2e-3, noise=0.05, mixup_alpha=0.0, restyle_chance=0.2)
 

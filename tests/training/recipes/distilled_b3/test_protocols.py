@@ -19,6 +19,8 @@ from training.recipes.distilled_b3.protocols import deal, judge_protocols
 from training.recipes.distilled_b3.retraining import with_own
 from training.recipes.distilled_b3.spectra import Spectra
 
+pytestmark = pytest.mark.slow
+
 SHIPPED = Path(__file__).resolve().parents[4] / "training" / "recipes" / "distilled_b3.toml"
 
 

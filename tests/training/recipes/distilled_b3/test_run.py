@@ -24,6 +24,8 @@ from training.recipes.distilled_b3.recipe import run
 from training.recipes.distilled_b3.retraining import refit
 from training.recipes.jobs import RetrainJob
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """\
 method = "flagship"
 version = "b0-made"

@@ -11,6 +11,8 @@ from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.backbone import windows
 from training.recipes.distilled_b3.spectra import Spectra, spectra_of, stretch_at
 
+pytestmark = pytest.mark.slow
+
 MEL = MelConfig(hop_samples=1024, f_max_hz=8000.0, frames_as_channels=True)
 
 

@@ -8,6 +8,8 @@ from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.spectra import Spectra
 from training.recipes.distilled_b3.teacher import Ears, Judge, load_tagger, teacher_features
 
+pytestmark = pytest.mark.slow
+
 
 def test_compiled_taggers_say_what_torch_does_to_bf16(taggers: list[Path], clips: list[Spectra]) -> None:
     level_db = np.stack([clip.teacher.T[None, :, :400].astype(np.float32) for clip in clips])
