@@ -59,6 +59,7 @@ lint: node-tools
 	"$(PY)" "$(VENV)/bin/lint-imports"
 	"$(PY)" manage.py check --fail-level WARNING
 	"$(PY)" manage.py makemigrations --check --dry-run
+	"$(PY)" -m djlint templates --lint --quiet
 	"$(NODE)" node_modules/.bin/biome check --error-on-warnings .
 	"$(NODE)" node_modules/.bin/tsc --project .
 
