@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
-from recommender.index.felt_query import Form, lift
-from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.songs import Form, IndexInfo, SongIndex, lift
 from recommender.index.table import ColumnsWriter
 from recommender.index.versions import load, publish_staged, staging
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.index.felt_query import FeltQuery
-from recommender.index.songs import SongIndex
+from recommender.index.songs import FeltQuery, SongIndex
 from recommender.index.table import Columns
 
 N_DIMENSIONS = 64

@@ -19,11 +19,10 @@ from emotion.inference.quadrants import Quadrant
 from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
 from recommender.ranking.journey_path import PRESETS
-from recommender.services.requests import MAX_LENGTH, MAX_TITLE
+from recommender.requests import DEFAULT_LENGTH, MAX_LENGTH, MAX_TITLE
 from recommender.values import Filters, Target
 
 LENGTHS = (6, 12, 24, 48)
-DEFAULT_LENGTH = 12
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
 

@@ -17,10 +17,11 @@ from recommender.listener.state import Person, Predicted, person_of, predict
 from recommender.ranking.journey_path import path_length, place_targets
 from recommender.ranking.journey_planner import Walk, nearest_to_path, walk
 from recommender.ranking.lists import RankedSong, Weights, distances, rank
-from recommender.reasons.notes import journey_note, list_note
-from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, reason
-from recommender.retrieval.pool import Pool, embedding_matrix, estimates_playable, pool_for, songs_index
-from recommender.values import NO_FILTERS, Filters, Listener, Target, Wish
+from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, journey_note, list_note, reason
+from recommender.requests import Wish
+from recommender.retrieval.pool import Pool, embedding_matrix, pool_for, songs_index
+from recommender.retrieval.source import estimates_playable
+from recommender.values import NO_FILTERS, Filters, Listener, Target
 
 # Points of a journey around which songs are looked for.
 PATH_POINTS = 6

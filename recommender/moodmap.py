@@ -25,8 +25,8 @@ from catalog.models import artist_shown
 from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.felt_model.model import ListenerModel
-from recommender.listener.current_prior import current_prior
 from recommender.listener.history import history_of
+from recommender.listener.state import current_prior
 from recommender.models import FeltRating, MoodReport
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name

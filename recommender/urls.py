@@ -2,19 +2,7 @@
 
 from django.urls import path
 
-from recommender.views import (
-    deleting,
-    exchange,
-    feedback,
-    home,
-    journeys,
-    liking,
-    moodmap,
-    pad,
-    playlists,
-    sharing,
-    songs,
-)
+from recommender.views import feedback, home, journeys, moodmap, pad, playlists, sharing, songs
 
 app_name = "recommender"
 
@@ -34,13 +22,13 @@ urlpatterns = [
     path("songs/<int:pk>/felt/", feedback.song_felt, name="song_felt"),
     path("songs/<int:pk>/felt/withdraw/", feedback.song_felt_withdraw, name="song_felt_withdraw"),
     path("songs/<int:pk>/felt/undo/", feedback.song_felt_undo, name="song_felt_undo"),
-    path("songs/<int:pk>/liked/", liking.song_liked, name="song_liked"),
+    path("songs/<int:pk>/liked/", feedback.song_liked, name="song_liked"),
     path("songs/<int:pk>/played/", feedback.song_played, name="song_played"),
     path("songs/<int:pk>/skipped/", feedback.song_skipped, name="song_skipped"),
     path("songs/<int:pk>/completed/", feedback.song_completed, name="song_completed"),
-    path("songs/delete/", deleting.songs_delete, name="songs_delete"),
+    path("songs/delete/", songs.songs_delete, name="songs_delete"),
     path("playlists/", playlists.playlist_list, name="playlist_list"),
-    path("playlists/import/", exchange.playlist_import, name="playlist_import"),
+    path("playlists/import/", playlists.playlist_import, name="playlist_import"),
     path("playlists/<int:pk>/", playlists.playlist_detail, name="playlist_detail"),
     path("playlists/<int:pk>/items/", playlists.playlist_items, name="playlist_items"),
     path("playlists/<int:pk>/items/<int:song_pk>/move/", playlists.playlist_item_move, name="playlist_item_move"),
@@ -52,7 +40,7 @@ urlpatterns = [
     path("playlists/<int:pk>/unsave/", playlists.playlist_unsave, name="playlist_unsave"),
     path("playlists/<int:pk>/share/", sharing.playlist_share, name="playlist_share"),
     path("playlists/<int:pk>/unshare/", sharing.playlist_unshare, name="playlist_unshare"),
-    path("playlists/<int:pk>/export/<str:suffix>/", exchange.playlist_export, name="playlist_export"),
+    path("playlists/<int:pk>/export/<str:suffix>/", playlists.playlist_export, name="playlist_export"),
     path("playlists/<int:pk>/delete/", playlists.playlist_delete, name="playlist_delete"),
     path("playlists/<int:pk>/restore/", playlists.playlist_restore, name="playlist_restore"),
     path("playlists/<int:pk>/items/restore/", playlists.playlist_item_restore, name="playlist_item_restore"),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from django.utils.translation import gettext as _
 
-from catalog.core.points import Point
 from emotion.inference.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalid
 
@@ -93,25 +92,6 @@ class Filters:
 
 
 NO_FILTERS = Filters()
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a listener asks a playlist to be.
-
-    `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
-    journey; `around` is the id of a song to stay around; `mood` is how the listener said they are before listening;
-    `variety` in [0, 1] says how far it may roam from what is known best.
-    """
-
-    target: Target
-    length: int
-    seed: int
-    filters: Filters = NO_FILTERS
-    around: int | None = None
-    path: tuple[Point, ...] = ()
-    mood: Point | None = None
-    variety: float = 0.3
 
 
 @dataclass(frozen=True, slots=True)

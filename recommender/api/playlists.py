@@ -36,7 +36,7 @@ from recommender.serializers.playlists import (
     RerankSerializer,
     ShareSerializer,
 )
-from recommender.services import arranging, importing, listeners, listening, playlists, reranking, sharing
+from recommender.services import arranging, importing, listeners, listening, playlists, sharing
 from recommender.values import Listener
 
 _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMATS))
@@ -108,7 +108,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @action(detail=True, methods=["post"])
     def rerank(self, request: Request, pk: str) -> Response:
         """Choose the songs not played yet again, with all that is known of the listener by now."""
-        result = reranking.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
+        result = playlists.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
         return Response(RerankSerializer(result).data)
 
     @extend_schema(

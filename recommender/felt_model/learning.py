@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.liking import learn_liking
-from recommender.felt_model.posterior import Answers, Posterior, infer
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import Answers, Posterior, Prior, infer
 from recommender.felt_model.ratings import N_NAMED, Ratings, features_of
 
 _ROUNDS = 20

@@ -3,15 +3,219 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import lgamma, log, pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
 from recommender.felt_model.liking import LikingModel
-from recommender.felt_model.posterior import Answers, Posterior, infer
-from recommender.felt_model.prior import NOISE_DF, Prior
 from recommender.felt_model.ratings import MOOD, N_NAMED, PERCEIVED, Ratings, features, features_of
+
+# Degrees of freedom of the noise: an answer that fits nothing else counts little.
+NOISE_DF = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What is expected of a listener before they said anything; the first index is the axis of what is felt.
+
+    `mean` and `variances` `(2, 6)`, of the coefficients of the named features (`ratings.features`); `timbre` `(2, d)`,
+    the mean coefficients on embeddings, `(2, 0)` when none were learned; `timbre_variance` `(2,)`, of the coefficient
+    on each projected dimension; `noise` `(2, 2)`, the noise's variance with the mood before unknown and known;
+    `stay` `(2,)`, the Beta's counts of songs that changed nothing and that did; `stay_sd` `(2,)`, how exactly such an
+    answer repeats the mood before; `liking` `(4,)`: mean and variance of how much a listener likes songs at large,
+    variance of each coefficient of liking on the projected embedding, and variance of an answer.
+    """
+
+    mean: NDArray[np.float64]
+    variances: NDArray[np.float64]
+    timbre: NDArray[np.float64]
+    timbre_variance: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    stay: NDArray[np.float64]
+    stay_sd: NDArray[np.float64]
+    liking: NDArray[np.float64]
+
+    @classmethod
+    def default(cls) -> Prior:
+        """Return the prior of a new installation: what is felt is what is perceived, moved by the mood before.
+
+        The numbers but the slope of 1 on what is perceived are rounded from fits to real listeners: those of SiTunes
+        for mood, spread, noise and liking (docs/listeners.md).
+        """
+        return cls(
+            mean=np.array([[0.0, 0.45, 0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.45, 0.0, 0.0, 1.0]]),
+            variances=np.array([[0.01, 0.03, 0.006, 0.005, 0.01, 0.004], [0.01, 0.006, 0.03, 0.005, 0.004, 0.01]]),
+            timbre=np.zeros((2, 0)),
+            timbre_variance=np.array([0.01, 0.01]),
+            noise=np.array([[0.06, 0.045], [0.08, 0.045]]),
+            stay=np.array([0.9, 2.1]),
+            stay_sd=np.array([0.07, 0.07]),
+            liking=np.array([0.0, 0.04, 0.08, 0.3]),
+        )
+
+    def coefficients(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the mean coefficients `(2, 6 + r)` on features made with a basis `(r, d)`.
+
+        What was learned on embeddings of another length means nothing here, and is left out.
+        """
+        known = self.timbre.shape[1] == basis.shape[1]
+        return np.hstack([self.mean, self.timbre @ basis.T if known else np.zeros((2, len(basis)))])
+
+    def spread(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the variances `(2, 6 + r)` of the coefficients between listeners."""
+        return np.hstack([self.variances, np.repeat(self.timbre_variance[:, None], len(basis), axis=1)])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain lists, for a row."""
+        return {name: getattr(self, name).tolist() for name in self.__slots__}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Prior:
+        """Read what `as_json` wrote.
+
+        Raises:
+            ValueError: it is not a prior, or holds a number that is not finite or a variance that is not positive.
+        """
+        try:
+            read = cls(**{name: np.asarray(stored[name], np.float64) for name in cls.__slots__})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"This is not a stored prior: {error}") from error
+        read._check()
+        return read
+
+    def _check(self) -> None:
+        shapes = {"mean": (2, N_NAMED), "variances": (2, N_NAMED), "timbre_variance": (2,), "noise": (2, 2)}
+        shapes |= {"stay": (2,), "stay_sd": (2,), "liking": (4,), "timbre": (2, self.timbre.shape[-1])}
+        for name, shape in shapes.items():
+            values = getattr(self, name)
+            if values.shape != shape:
+                raise ValueError(f"The stored prior's {name} has the shape {values.shape}, not {shape}.")
+            if not np.isfinite(values).all():
+                raise ValueError(f"The stored prior's {name} holds a number that is not finite.")
+        positive = (self.variances, self.timbre_variance, self.noise, self.stay, self.stay_sd, self.liking[1:])
+        if min(values.min() for values in positive) <= 0:
+            raise ValueError("The stored prior holds a variance or a count that is not positive.")
+
+
+_ITERATIONS = 10
+_T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOISE_DF * pi)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Answers set against the prior's mean.
+
+    `x` `(m, p)`, features; `residuals` `(m, 2)`, what was felt less what the mean expects; `noise` `(m, 2)`, variance;
+    `unmoved` `(m, 2)`, what was felt less the mood before, NaN when that is not known; `weights` `(m,)`.
+    """
+
+    x: NDArray[np.float64]
+    residuals: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    unmoved: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @classmethod
+    def of(
+        cls, usable: Ratings, x: NDArray[np.float64], mean: NDArray[np.float64], noise: NDArray[np.float64]
+    ) -> Answers:
+        """Set usable ratings with features `x` against mean coefficients `(2, p)`; `noise` `(2, 2)` is as a prior's."""
+        return cls(
+            x=x,
+            residuals=usable.felt - x @ mean.T,
+            noise=noise[:, usable.mood_known].T,
+            unmoved=usable.felt - usable.moods,
+            weights=usable.weights,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Deviations from the mean: `mean` `(2, p)`, `covariance` `(2, p, p)`.
+
+    `precision` `(2, m)`: how much each answer counts, 1 / variance; `squares` `(2, m)`: its expected squared error;
+    `moved` `(m,)`: the probability that the song did something; `stay` `(2,)`: the Beta's counts by now.
+    """
+
+    mean: NDArray[np.float64]
+    covariance: NDArray[np.float64]
+    precision: NDArray[np.float64]
+    squares: NDArray[np.float64]
+    moved: NDArray[np.float64]
+    stay: NDArray[np.float64]
+
+    @property
+    def stay_share(self) -> float:
+        """The expected share of songs that leave the listener as they were."""
+        return float(self.stay[0] / self.stay.sum())
+
+
+def infer(
+    answers: Answers,
+    spread: NDArray[np.float64],
+    stay: NDArray[np.float64],
+    stay_sd: NDArray[np.float64],
+    uncertainty: NDArray[np.float64] | None = None,
+) -> Posterior:
+    """Infer how a listener differs from the mean.
+
+    Args:
+        answers: `m` of them; without any, the result is the prior.
+        spread: variances `(2, p)` of the deviations between listeners.
+        stay: `(2,)`, the Beta's counts.
+        stay_sd: `(2,)`, how exactly an answer repeats the mood when a song changed nothing.
+        uncertainty: `(2, m)`, variance of each expectation, when the mean itself is being learned.
+    """
+    share = stay[0] / stay.sum()
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
+    repeats = _log_normal(np.where(known[:, None], answers.unmoved, 0.0), stay_sd).sum(axis=1)
+    moved = np.where(known, 1.0 - share, 1.0)
+    precision = moved * answers.weights / answers.noise.T
+    mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
+    for _ in range(_ITERATIONS if len(known) else 0):
+        differs = _log_t(squares, answers.noise.T).sum(axis=0)
+        gap = np.clip(log(share) - log(1 - share) + repeats - differs, -50, 50)
+        moved = np.where(known, 1.0 / (1.0 + np.exp(gap)), 1.0)
+        robust = (NOISE_DF + 1) / (NOISE_DF + squares / answers.noise.T)
+        precision = moved * robust * answers.weights / answers.noise.T
+        mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
+        counts = _counts(stay, moved[known], answers.weights[known])
+        share = counts[0] / counts.sum()
+    return Posterior(mean, covariance, precision, squares, moved, _counts(stay, moved[known], answers.weights[known]))
+
+
+def _counts(stay: NDArray[np.float64], moved: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return stay + np.array([weights @ (1 - moved), weights @ moved])
+
+
+def _regress(
+    answers: Answers,
+    precision: NDArray[np.float64],
+    spread: NDArray[np.float64],
+    uncertainty: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean `(2, p)`, covariance `(2, p, p)` and expected squared errors `(2, m)` for given precisions."""
+    x = answers.x
+    weighted = precision[:, :, None] * x
+    told = weighted.transpose(0, 2, 1) @ x
+    covariance = np.linalg.inv(told + np.apply_along_axis(np.diag, 1, 1.0 / spread))
+    pull = (weighted * answers.residuals.T[:, :, None]).sum(axis=1)
+    mean = (covariance @ pull[:, :, None])[:, :, 0]
+    squares = (answers.residuals.T - mean @ x.T) ** 2 + ((x @ covariance) * x).sum(axis=2)
+    return mean, covariance, squares if uncertainty is None else squares + uncertainty
+
+
+def _log_normal(errors: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(-0.5 * (errors / sd) ** 2 - np.log(sd) - 0.5 * log(2 * pi))
+
+
+def _log_t(squares: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    spread = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
+    return np.asarray(_T_CONSTANT + spread)
+
 
 # However many ratings agree, a song that makes everybody happy never becomes its opposite for somebody.
 MAX_SHIFT = 0.8

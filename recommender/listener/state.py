@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,16 +10,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.points import Point
-from recommender.felt_model.model import Felt, ListenerModel
+from recommender.felt_model.model import Felt, ListenerModel, Prior
 from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
-from recommender.index.felt_query import FeltQuery
-from recommender.index.songs import SongIndex
-from recommender.listener.current_prior import current_prior
+from recommender.index.songs import FeltQuery, SongIndex
 from recommender.listener.history import History, history_of
+from recommender.models import FeltPrior
 from recommender.ranking.journey_planner import Drift
 from recommender.ranking.lists import Candidates, draw_temperature
 from recommender.retrieval.pool import Pool
 from recommender.values import Listener
+
+logger = logging.getLogger(__name__)
+
+
+def current_prior() -> Prior:
+    """Return the prior learned last, or that of a new installation while there is none that can be read."""
+    row = FeltPrior.objects.filter(is_current=True).only("parameters").first()
+    if row is None:
+        return Prior.default()
+    try:
+        return Prior.from_json(row.parameters)
+    except ValueError as error:
+        logger.warning("The prior of all listeners cannot be read, so the built-in one is used: %s", error)
+        return Prior.default()
+
 
 # A generator takes no negative seed; a playlist's may be one.
 _SEEDS = 2**63

@@ -29,7 +29,6 @@ from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.model import ListenerModel
 from recommender.felt_model.ratings import FAMILIAR, N_NAMED, Ratings
-from recommender.reasons import insight_sentences as words
 
 LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
@@ -228,10 +227,14 @@ def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: N
 def _moved(kind: str, axis: int, estimate: _Estimate) -> Finding:
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None:
-        return Finding(words.as_they_sound(axis, kind), Sure.SURE, estimate.value, estimate.sd)
+        sentence = _((_KIND_AS_THEY_SOUND if kind else _AS_THEY_SOUND)[axis]) % {"kind": kind}
+        return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
     if sure is Sure.TOO_FEW:
-        return Finding(words.whether_moved(axis, kind), sure)
-    return Finding(words.moved(axis, estimate.value, kind), sure, estimate.value, estimate.sd)
+        return Finding(_((_WHETHER_KIND if kind else _WHETHER)[axis]) % {"kind": kind}, sure)
+    words = {"direction": _direction_word(axis, estimate.value), "kind": kind}
+    of_kind = _("Songs that sound %(kind)s leave you %(direction)s than they sound.")
+    at_large = _("Songs leave you %(direction)s than they sound.")
+    return Finding((of_kind if kind else at_large) % words, sure, estimate.value, estimate.sd)
 
 
 def _at_large(model: ListenerModel, felt: Ratings) -> tuple[Finding, ...]:
@@ -280,8 +283,9 @@ def _carried(model: ListenerModel, axis: int) -> Finding:
     sure = sure_of_share(estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW or not np.isfinite(model.answers.unmoved).any():
         usual = float(model.prior.coefficients(model.basis)[axis, _MOOD_FIRST + axis])
-        return Finding(words.how_much_carried(axis, usual), Sure.TOO_FEW)
-    return Finding(words.carried(axis, max(estimate.value, 0.0)), sure, estimate.value, estimate.sd)
+        return Finding(_(_HOW_MUCH_CARRIED[axis]) % {"share": percent(usual)}, Sure.TOO_FEW)
+    share = percent(max(estimate.value, 0.0))
+    return Finding(_(_CARRIED[axis]) % {"share": share}, sure, estimate.value, estimate.sd)
 
 
 def _staying(model: ListenerModel) -> Finding:
@@ -310,7 +314,7 @@ def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
     if sure is None:
         return Finding(_("Songs that you know do to you what new ones do."), Sure.SURE, estimate.value, estimate.sd)
     sentence = _("Songs that you know leave you %(direction)s than new ones.")
-    word = words.direction_word(axis, estimate.value)
+    word = _direction_word(axis, estimate.value)
     return Finding(sentence % {"direction": word}, sure, estimate.value, estimate.sd)
 
 
@@ -336,7 +340,7 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     if sure is None or sure is Sure.TOO_FEW:
         return Finding(_("Whether some sound moves you, whatever a song's place on the plane."), Sure.TOO_FEW)
     sentence = _("Songs that sound like “%(title)s” leave you %(direction)s than others at their place on the plane.")
-    sentence %= {"title": titles[song_id], "direction": words.direction_word(axis, estimate.value)}
+    sentence %= {"title": titles[song_id], "direction": _direction_word(axis, estimate.value)}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
@@ -383,6 +387,46 @@ def _liking_spread(model: ListenerModel) -> NDArray[np.float64]:
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------
+
+
+# Indexed by axis: 0 for pleasantness, 1 for energy. `kind` is a mood that songs sound like, such as "calm".
+_AS_THEY_SOUND = (
+    gettext_noop("In pleasantness, songs leave you about as they sound."),
+    gettext_noop("In energy, songs leave you about as they sound."),
+)
+_KIND_AS_THEY_SOUND = (
+    gettext_noop("In pleasantness, songs that sound %(kind)s leave you about as they sound."),
+    gettext_noop("In energy, songs that sound %(kind)s leave you about as they sound."),
+)
+_WHETHER = (
+    gettext_noop("Whether songs leave you sadder or happier than they sound."),
+    gettext_noop("Whether songs leave you calmer or more energetic than they sound."),
+)
+_WHETHER_KIND = (
+    gettext_noop("Whether songs that sound %(kind)s leave you sadder or happier than they sound."),
+    gettext_noop("Whether songs that sound %(kind)s leave you calmer or more energetic than they sound."),
+)
+_CARRIED = (
+    gettext_noop("About %(share)s of the pleasantness of your mood before stays with you while a song plays."),
+    gettext_noop("About %(share)s of the energy of your mood before stays with you while a song plays."),
+)
+_HOW_MUCH_CARRIED = (
+    gettext_noop(
+        "How much of the pleasantness of your mood before stays with you while a song plays; "
+        "among listeners at large it is about %(share)s."
+    ),
+    gettext_noop(
+        "How much of the energy of your mood before stays with you while a song plays; "
+        "among listeners at large it is about %(share)s."
+    ),
+)
+
+
+def _direction_word(axis: int, value: float) -> str:
+    """Name a move along an axis, such as "calmer"."""
+    if axis:
+        return _("more energetic") if value > 0 else _("calmer")
+    return _("happier") if value > 0 else _("sadder")
 
 
 def _picked(sure: Sure) -> Sure:

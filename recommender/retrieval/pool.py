@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.exceptions import IndexUnavailable
-from recommender.index.felt_query import FeltQuery
-from recommender.index.songs import Hits, IndexInfo, SongIndex
+from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex
 from recommender.index.table import Columns
 from recommender.index.versions import IndexReader
 from recommender.retrieval.source import (

@@ -13,9 +13,9 @@ from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
+from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.selectors import SharedSong
 from recommender.serializers.plane import BIGINT, AxisField, PointSerializer, QuadrantField
-from recommender.services.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.values import Filters, Target
 
 

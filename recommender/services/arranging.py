@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Song
 from recommender.exceptions import PlaylistItemNotFound, UndoTooLate
 from recommender.models import Playlist, PlaylistItem
-from recommender.services.reranking import playlist_lock
+from recommender.services.playlists import playlist_lock
 from recommender.values import Listener
 
 

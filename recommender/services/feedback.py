@@ -16,9 +16,9 @@ from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalid, UndoTooLate
 from recommender.models import FeltRating, Playlist, PlaylistItem
 from recommender.reasons.reasons import Cause
+from recommender.requests import mood_of
 from recommender.selectors import MOOD_HOLDS, mood_now
-from recommender.services.requests import mood_of
-from recommender.services.reranking import playlist_lock, rest_rerank
+from recommender.services.playlists import playlist_lock, rest_rerank
 from recommender.values import FeedbackResult, Listener, RerankResult
 
 
@@ -254,3 +254,32 @@ def _placed(listener: Listener, playlist: Playlist, song: Song) -> dict[str, obj
     if None in target and locked.kind != Playlist.Kind.IMPORTED:
         target = (locked.target_valence, locked.target_arousal)
     return {**place, "position": item.position, "target_valence": target[0], "target_arousal": target[1]}
+
+
+def like_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
+    """Forget whether a listener liked a song; a rating that says nothing else goes with it.
+
+    Args:
+        user: the listener.
+        song: what was liked, or disliked.
+        playlist: the playlist that is playing; its unplayed rest is re-ranked if there was something to forget.
+
+    Raises:
+        PlaylistNotFound: the playlist is not this listener's.
+    """
+    if not _forget(user, song) or playlist is None:
+        return None
+    return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
+
+
+@transaction.atomic
+def _forget(user: User, song: Song) -> bool:
+    rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
+    if rating is None or rating.liked is None:
+        return False
+    if rating.felt_valence is None and rating.familiar is None and not rating.felt_nothing and not rating.skipped:
+        rating.delete()
+    else:
+        rating.liked = None
+        rating.save(update_fields=["liked", "updated_at"])
+    return True

@@ -25,7 +25,7 @@ from recommender.formats.values import Entry, ExchangeError
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
-from recommender.services.requests import MAX_TITLE, title_checked
+from recommender.requests import MAX_TITLE, title_checked
 from recommender.values import Listener
 
 # Songs looked at for one entry.

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from catalog.models import Song
 from recommender.exceptions import IndexUnavailable
-from recommender.index.felt_query import N_DIRECTIONS
-from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex
 from recommender.index.table import Columns, ColumnsWriter, SongRow
 from recommender.index.versions import load, publish_staged, publishing, staging
 from recommender.retrieval.source import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows

@@ -14,7 +14,7 @@ from recommender.exceptions import RatingInvalid
 from recommender.listener.history import EARLY_SHARE, listens_of
 from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
 from recommender.reasons.reasons import Cause
-from recommender.services.reranking import playlist_lock, rest_rerank
+from recommender.services.playlists import playlist_lock, rest_rerank
 from recommender.values import Listener, ListenResult
 
 # A browser that reports the same start twice (two tabs, a retry) is one listen.

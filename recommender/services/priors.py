@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Count
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import Prior
 from recommender.index.songs import SongIndex
 from recommender.listener.history import ratings_for_model
 from recommender.models import FeltPrior, FeltRating

@@ -18,7 +18,7 @@ from catalog.models import Song
 from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLate
-from recommender.forms import EndedForm, FeltForm
+from recommender.forms import EndedForm, FeltForm, LikeForm
 from recommender.models import FeltRating, Playlist
 from recommender.services import feedback, listening, pending_answers
 from recommender.undo import Undo, undo_offer, undo_token, undo_values
@@ -220,3 +220,45 @@ def _felt_answer(
         # Read again: the playlist at hand still holds the old order.
         context |= items_context(own_playlist(request, playlist.pk)) | {"moved": rerank.moved, "oob": True}
     return render(request, "recommender/partials/felt_answer.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def song_liked(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whether the listener likes a song, as JSON; POST says so, or with an empty `liked` takes it back."""
+    song = song_or_404(pk)
+    if request.method == "GET":
+        return JsonResponse({"liked": _liked(request, song)}, headers={"Cache-Control": "private, no-store"})
+    form = LikeForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"detail": form.sentence}, status=400)
+    playlist = playlist_named(request, request.POST)
+    if not request.user.is_authenticated:
+        return _keep(request, song, playlist, likes=bool(form.cleaned_data["liked"]))
+    user = user_of(request)
+    if form.cleaned_data["liked"]:
+        rerank = feedback.feedback_record(user=user, song=song, playlist=playlist, liked=True).rerank
+    else:
+        rerank = feedback.like_withdraw(user=user, song=song, playlist=playlist)
+    return _answer(bool(form.cleaned_data["liked"]), rerank=rerank)
+
+
+def _liked(request: HttpRequest, song: Song) -> bool | None:
+    if request.user.is_authenticated:
+        rating = selectors.rating_of(user_of(request), song)
+    else:
+        rating = pending_answers.answer_kept(request.session, song)
+    return rating.liked if rating else None
+
+
+def _keep(request: HttpRequest, song: Song, playlist: Playlist | None, *, likes: bool) -> HttpResponse:
+    if not likes:
+        pending_answers.like_forget(session=request.session, song=song)
+        return _answer(False)
+    pending_answers.answer_keep(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
+    return _answer(True, sentence=_("Sign in or sign up, and it is kept."))
+
+
+def _answer(liked: bool, *, sentence: str = "", rerank: RerankResult | None = None) -> HttpResponse:
+    changed = bool(rerank and rerank.changed)
+    reranked = rerank.sentence if rerank else ""
+    return JsonResponse({"liked": liked, "sentence": sentence, "changed": changed, "reranked": reranked})

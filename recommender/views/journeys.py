@@ -17,9 +17,8 @@ from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.generate import Placement, compose
 from recommender.ranking.journey_path import PRESETS
+from recommender.requests import Wish, journey_wish, seed_or_new
 from recommender.services import playlists
-from recommender.services.playlists import seed_or_new
-from recommender.values import Wish
 from recommender.views.common import listener_of, to_playlist
 from recommender.views.home import corners, limits_context
 
@@ -70,7 +69,7 @@ def _journey_aim(request: HttpRequest) -> HttpResponse:
 
 def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
     limits = form.limits | {"seed": seed_or_new(form.limits["seed"])}
-    wish = playlists.journey_wish(path=form.path, **limits)
+    wish = journey_wish(path=form.path, **limits)
     composition = compose(listener=listener_of(request), wish=wish)
     songs = {song.pk: song for song in selectors.songs_in_order([each.song_id for each in composition.placements])}
     placements = [each for each in composition.placements if each.song_id in songs]

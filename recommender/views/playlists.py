@@ -19,13 +19,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from catalog.core.htmx import wants_fragment
 from recommender import selectors
-from recommender.exceptions import PlaylistItemNotFound
+from recommender.exceptions import ExchangeInvalid, PlaylistItemNotFound
+from recommender.exporting import export_response
 from recommender.formats.registry import FORMATS
-from recommender.forms import MoveForm, PlaylistForm, TitleForm
+from recommender.forms import ImportForm, MoveForm, PlaylistForm, TitleForm
 from recommender.models import Playlist, PlaylistItem
-from recommender.services import arranging, reranking
+from recommender.requests import MAX_TITLE
+from recommender.services import arranging, importing
 from recommender.services import playlists as playlist_services
-from recommender.services.requests import MAX_TITLE
 from recommender.undo import Undo, undo_offer, undo_offered, undo_token, undo_values
 from recommender.views.common import items_context, listener_of, own_playlist, own_playlists, to_playlist
 from recommender.views.feedback import felt_context
@@ -132,7 +133,7 @@ def playlist_regenerate(request: HttpRequest, pk: int) -> HttpResponse:
 def playlist_rerank(request: HttpRequest, pk: int) -> HttpResponse:
     """Rank what was not played yet again, because the listener asked for it."""
     playlist = own_playlist(request, pk)
-    result = reranking.playlist_rerank(playlist=playlist, listener=listener_of(request))
+    result = playlist_services.playlist_rerank(playlist=playlist, listener=listener_of(request))
     messages.success(request, result.sentence)
     return to_playlist(playlist)
 
@@ -244,3 +245,30 @@ def _current_item(items: list[PlaylistItem]) -> PlaylistItem | None:
 
 def _shared_path(playlist: Playlist) -> str:
     return reverse("recommender:shared_playlist", args=[playlist.share_token])
+
+
+@require_safe
+def playlist_export(request: HttpRequest, pk: int, suffix: str) -> HttpResponse:
+    """A list as a file."""
+    return export_response(own_playlist(request, pk), suffix, request.build_absolute_uri("/"))
+
+
+@require_POST
+def playlist_import(request: HttpRequest) -> HttpResponse:
+    """Make a list of a file."""
+    form = ImportForm(request.POST, request.FILES)
+    if not form.is_valid():
+        messages.error(request, form.sentence)
+        return redirect("recommender:playlist_list")
+    file = form.cleaned_data["file"]
+    try:
+        playlist = importing.playlist_import(
+            listener=listener_of(request),
+            content=file.read(),
+            file_name=file.name,
+            site=request.build_absolute_uri("/"),
+        )
+    except ExchangeInvalid as error:
+        messages.error(request, str(error))
+        return redirect("recommender:playlist_list")
+    return to_playlist(playlist)

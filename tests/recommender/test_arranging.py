@@ -10,7 +10,7 @@ from django.urls import reverse
 from emotion.inference.quadrants import Quadrant
 from recommender.exceptions import PlaylistFixed, PlaylistInvalid, PlaylistItemNotFound, PlaylistNotFound
 from recommender.models import Playlist
-from recommender.services import arranging, feedback, playlists, reranking
+from recommender.services import arranging, feedback, playlists
 from recommender.values import Filters, Listener, Target
 from tests.factories import SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
@@ -51,7 +51,7 @@ def test_an_order_made_by_hand_stays_until_asked(alice: User, playlist: Playlist
     assert result.rerank is not None
     assert (result.rerank.changed, "by hand" in result.rerank.sentence) == (False, True)
     assert order(playlist) == by_hand
-    reranking.playlist_rerank(playlist=playlist, listener=listener)
+    playlists.playlist_rerank(playlist=playlist, listener=listener)
     playlist.refresh_from_db()
     assert playlist.arranged_at is None
     assert order(playlist)[0] == by_hand[0], "what was heard keeps its place"
@@ -188,7 +188,7 @@ def test_songs_from_elsewhere_are_not_chosen_anew(alice: User, playlist: Playlis
     Playlist.objects.update(kind=Playlist.Kind.IMPORTED)
     playlist.refresh_from_db()
     before = order(playlist)
-    for change in (reranking.playlist_rerank, playlists.playlist_regenerate):
+    for change in (playlists.playlist_rerank, playlists.playlist_regenerate):
         with pytest.raises(PlaylistFixed):
             change(playlist=playlist, listener=Listener(alice))
     song = playlist.items.get(position=1).song

@@ -17,10 +17,11 @@ from recommender.felt_model.ratings import Ratings
 from recommender.generate import Composition, compose
 from recommender.listener.history import RATINGS_LIMIT, history_of, ratings_for_model
 from recommender.models import FeltRating
+from recommender.requests import Wish
 from recommender.retrieval.pool import songs_index
 from recommender.services.feedback import feedback_record
 from recommender.services.playlists import playlist_create
-from recommender.values import Listener, Target, Wish
+from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 

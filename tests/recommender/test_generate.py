@@ -21,8 +21,9 @@ from recommender.listener.state import person_of, predict
 from recommender.models import FeltRating, Listen
 from recommender.ranking.journey_path import path_quality
 from recommender.reasons.reasons import Told
+from recommender.requests import Wish
 from recommender.retrieval.pool import pool_for, songs_index
-from recommender.values import Filters, Listener, Target, Wish
+from recommender.values import Filters, Listener, Target
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
 

@@ -16,8 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender.felt_model.model import ListenerModel
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import ListenerModel, Prior
 from recommender.felt_model.ratings import Ratings
 from recommender.models import FeltRating, MoodReport
 from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map

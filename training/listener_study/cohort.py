@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.ratings import Ratings
-from recommender.index import felt_query
+from recommender.index import songs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,4 @@ class Cohort:
 
 def principal_directions(embeddings: NDArray[np.float64], n_directions: int) -> NDArray[np.float64]:
     """Return orthonormal rows `(r, d)` along which embeddings `(n, d)` vary most, as the index chooses them."""
-    return felt_query.principal_directions(embeddings.sum(axis=0), embeddings.T @ embeddings, len(embeddings))[
-        :n_directions
-    ]
+    return songs.principal_directions(embeddings.sum(axis=0), embeddings.T @ embeddings, len(embeddings))[:n_directions]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.felt_model.prior import NOISE_DF, Prior
+from recommender.felt_model.model import NOISE_DF, Prior
 from recommender.felt_model.ratings import FAMILIAR, MOOD, TYPICAL_MOOD, Ratings, features
 from recommender.ranking.lists import Weights, closeness
 

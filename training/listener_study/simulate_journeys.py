@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.felt_model.model import ListenerModel
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import ListenerModel, Prior
 from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD
 from recommender.ranking.journey_path import PathQuality, path_quality, place_targets
 from recommender.ranking.journey_planner import Drift, walk

@@ -8,8 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.model import ListenerModel
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import ListenerModel, Prior
 from recommender.felt_model.ratings import Ratings
 from recommender.ranking.lists import Candidates, draw_temperature, rank
 from training.listener_study.simulate import N_SESSIONS, SESSION_SONGS, VARIETY, WEIGHTS, Simulated, Songs

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import Prior
 from training.listener_study.protocol import interval
 from training.listener_study.simulate import N_SESSIONS, SESSION_SONGS, Simulated, Songs
 from training.listener_study.simulate_journeys import Journey

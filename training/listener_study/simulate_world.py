@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import Prior
 from recommender.felt_model.ratings import Ratings
 from training.listener_study import emotify, situnes
 from training.listener_study.cohort import Cohort

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import MAX_SHIFT, ListenerModel
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import MAX_SHIFT, ListenerModel, Prior
 from recommender.felt_model.ratings import TYPICAL_MOOD, Ratings
 
 N_DIMENSIONS = 64

@@ -11,8 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender.index import songs
-from recommender.index.felt_query import DISTANCE_WEIGHT, LIKING_WEIGHT, FeltQuery, Form, lift
-from recommender.index.songs import IndexInfo, SongIndex
+from recommender.index.songs import DISTANCE_WEIGHT, LIKING_WEIGHT, FeltQuery, Form, IndexInfo, SongIndex, lift
 from recommender.index.table import Columns, ColumnsWriter, SongRow
 from recommender.index.versions import load, publish
 from recommender.ranking.lists import closeness

@@ -14,10 +14,11 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
+from recommender import requests
 from recommender.models import MoodReport, Playlist
 from recommender.pad import encoding
 from recommender.pad.encoding import CELLS, encode, varints
-from recommender.services import playlists, requests
+from recommender.services import playlists
 from recommender.services.indexing import index_rebuild
 from recommender.values import Listener
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory

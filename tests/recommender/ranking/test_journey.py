@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.ranking import journey_path, journey_planner, journey_search
+from recommender.ranking import journey_path, journey_planner
 from recommender.ranking.journey_path import (
     PRESETS,
     Reach,
@@ -22,8 +22,7 @@ from recommender.ranking.journey_path import (
     reach,
     way_round,
 )
-from recommender.ranking.journey_planner import Drift
-from recommender.ranking.journey_search import plan
+from recommender.ranking.journey_planner import Drift, plan
 from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
 from tests.recommender.ranking.test_lists import candidates, everything_at_work
 
@@ -242,9 +241,9 @@ class _Scores:
         for place in range(1, len(rows)):
             step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
             even = np.linalg.norm(self.targets[place] - self.targets[place - 1])
-            free = max(journey_search.SLACK * even, journey_search.FREE_STEP)
-            scores["step"] -= journey_search.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
-            scores["progress"] -= journey_search.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
+            free = max(journey_planner.SLACK * even, journey_planner.FREE_STEP)
+            scores["step"] -= journey_planner.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
+            scores["progress"] -= journey_planner.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
         return scores
 
     def _pair(self, scores: dict[str, float], one: int, other: int, gap: int) -> None:

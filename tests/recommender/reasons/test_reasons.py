@@ -11,7 +11,6 @@ import pytest
 from emotion.inference.quadrants import Quadrant
 from recommender.ranking.journey_path import Reach, path_quality
 from recommender.ranking.lists import TERM_NAMES
-from recommender.reasons.notes import journey_note, list_note, share_of_pad
 from recommender.reasons.reasons import (
     MAX_DECIDING,
     NOTICEABLE_ADVANTAGE,
@@ -24,10 +23,13 @@ from recommender.reasons.reasons import (
     deciding_factors,
     direction,
     factors,
+    journey_note,
+    list_note,
     mood_name,
     public_reason,
     reason,
     rerank_sentence,
+    share_of_pad,
 )
 
 PLAIN = Evidence(quadrant=Quadrant.Q4, confidence=0.82, distance=0.4)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.felt_model.prior import Prior
+from recommender.felt_model.model import Prior
 from recommender.felt_model.ratings import Ratings
 from training.listener_study import simulate_journeys, simulate_tables, simulate_world, situnes
 from training.listener_study.cohort import principal_directions

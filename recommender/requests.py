@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
@@ -14,13 +16,63 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.exceptions import PlaylistInvalid
-from recommender.models import Playlist
-from recommender.values import Filters, Listener, Target, Wish
+from recommender.models import DEFAULT_VARIETY, Playlist
+from recommender.values import NO_FILTERS, Filters, Listener, Target
 
+DEFAULT_LENGTH = 12
 MAX_LENGTH = 100
 MAX_TITLE = 200
 # A start, an end and a few way-points between.
 MAX_PATH_POINTS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a listener asks a playlist to be.
+
+    `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
+    journey; `around` is the id of a song to stay around; `mood` is how the listener said they are before listening;
+    `variety` in [0, 1] says how far it may roam from what is known best.
+    """
+
+    target: Target
+    length: int
+    seed: int
+    filters: Filters = NO_FILTERS
+    around: int | None = None
+    path: tuple[Point, ...] = ()
+    mood: Point | None = None
+    variety: float = 0.3
+
+
+def journey_wish(
+    *,
+    path: Sequence[Point],
+    length: int = DEFAULT_LENGTH,
+    filters: Filters = NO_FILTERS,
+    seed: int | None = None,
+    variety: float = DEFAULT_VARIETY,
+) -> Wish:
+    """Return the wish for a journey; its start is also how the listener is before listening.
+
+    Raises:
+        PlaylistInvalid: the path has no end, or leaves the plane.
+    """
+    points = path_checked(path)
+    return Wish(
+        target=Target.of_point(*points[-1]),
+        length=length,
+        seed=seed_or_new(seed),
+        filters=filters,
+        path=points,
+        mood=points[0],
+        variety=variety,
+    )
+
+
+def seed_or_new(seed: int | None) -> int:
+    """Return a seed, a new one for None; it fits the exact integers of a browser."""
+    return secrets.randbits(53) if seed is None else seed
 
 
 def target_of(playlist: Playlist) -> Target:
