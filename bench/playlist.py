@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bench.scale_songs import all_songs
 from recommender.index.songs import IndexInfo, SongIndex
-from recommender.index.table import Columns
+from recommender.index.table import SongTable
 from recommender.ranking.lists import Candidates, RankedSong, Weights, rank
 
 POOL_SIZE = 400
@@ -29,7 +29,7 @@ LENGTH = 12
 REPEATS = 5
 
 
-def candidates_of(songs: Columns) -> Candidates:
+def candidates_of(songs: SongTable) -> Candidates:
     """Return songs as somebody takes them who never rated one: felt as they are perceived."""
     nothing: NDArray[np.float64] = np.zeros(len(songs))
     return Candidates(
@@ -49,7 +49,7 @@ def candidates_of(songs: Columns) -> Candidates:
     )
 
 
-def ranked(songs: Columns) -> list[RankedSong]:
+def ranked(songs: SongTable) -> list[RankedSong]:
     """Rank songs for the target."""
     return rank(candidates_of(songs), np.tile(np.asarray(TARGET), (LENGTH, 1)), weights=Weights.of(0.3))
 

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
 from recommender.index.songs import Form, IndexInfo, SongIndex, lift
-from recommender.index.table import ColumnsWriter
+from recommender.index.table import TableWriter
 from recommender.index.versions import load, publish_staged, staging
 
 K = 50
@@ -60,18 +60,18 @@ def main() -> None:
 
 
 def built(folder: Path, n_songs: int) -> dict[str, Any]:
-    """Build and publish an index, the columns staged on disk as `index_rebuild` does it."""
+    """Build and publish an index, the table staged on disk as `index_rebuild` does it."""
     with staging(folder) as place:
-        with ColumnsWriter(place, 64) as writer:
+        with TableWriter(place, 64) as writer:
             for part in made_songs(n_songs):
                 writer.add(part)
-        columns = writer.mapped()
+        table = writer.mapped()
         begun = time.perf_counter()
         places = np.memmap(place / "places.bin", "<f4", "w+", shape=(n_songs, 10))
-        index = SongIndex.build(columns, IndexInfo(), places)
+        index = SongIndex.build(table, IndexInfo(), places)
         build_s = time.perf_counter() - begun
         info = publish_staged(index, place, folder)
-    size = sum(path.stat().st_size for path in (folder / f"songs-{info.generation}").iterdir())
+    size = sum(path.stat().st_size for path in (folder / f"songs-{info.index_version}").iterdir())
     return {"build_s": build_s, "build_peak_mb": _peak_mb(), "files_mb": size / 2**20}
 
 
@@ -85,8 +85,8 @@ def searched(folder: Path, n_songs: int) -> dict[str, Any]:
     liked = np.random.default_rng(9).integers(1, n_songs + 1, 100).tolist()
     alike = _times_ms(lambda song_id: index.like_song(song_id, K), liked)
     after = _memory_mb()
-    rock = index.columns.matching(genre="genre 3")
-    narrow = index.columns.matching(genre="genre 3", decade=1990)
+    rock = index.table.matching(genre="genre 3")
+    narrow = index.table.matching(genre="genre 3", decade=1990)
     told = {
         "reader_private_mb": after["private"] - before["private"],
         "reader_mapped_mb": after["mapped"] - before["mapped"],
@@ -113,7 +113,7 @@ def hnsw(folder: Path, n_songs: int) -> dict[str, Any]:
     queries = [(query, Form.of(query, index.basis).lifted()) for query in _queries(index)]
     liked = np.random.default_rng(9).integers(1, n_songs + 1, 100).tolist()
     about_felt = _asked_graph(hnswlib, lambda rows: lift(np.asarray(index.places[rows])), n_songs, queries, POOL)
-    embeddings = index.columns.embeddings
+    embeddings = index.table.embeddings
     sounds = [(song_id, embeddings[song_id - 1]) for song_id in liked]
     about_alike = _asked_graph(hnswlib, lambda rows: embeddings[rows], n_songs, sounds, K + 1)
     felt_hits = [
@@ -186,7 +186,7 @@ def _alike_recall(index: SongIndex, song_ids: list[int]) -> float:
 
 
 def _alike_exact(index: SongIndex, song_id: int) -> NDArray[np.int64]:
-    cosines = index.columns.embeddings @ index.columns.embeddings[song_id - 1]
+    cosines = index.table.embeddings @ index.table.embeddings[song_id - 1]
     cosines[song_id - 1] = -2
     return np.argpartition(-cosines, K)[:K]
 

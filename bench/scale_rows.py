@@ -168,26 +168,26 @@ def _refresh() -> None:
 def _in_process() -> Iterator[tuple[str, Ask]]:
     import numpy as np
 
-    from recommender.generate import compose
-    from recommender.requests import Wish
+    from recommender.generate import generate
+    from recommender.requests import PlaylistRequest
     from recommender.services.playlists import playlist_create
     from recommender.values import Filters, Listener, Target
 
     nobody, alice = Listener(user=None, session_key="a session"), Listener(user=_rated())
     targets = [Target.of_point(*point) for point in np.random.default_rng(3).uniform(-0.8, 0.8, (REQUESTS + 1, 2))]
 
-    def wish(n: int, **others: Any) -> Wish:
-        return Wish(target=targets[n], length=12, seed=n, **others)
+    def request(n: int, **others: Any) -> PlaylistRequest:
+        return PlaylistRequest(target=targets[n], length=12, seed=n, **others)
 
-    yield "compose, nobody known", lambda n: compose(listener=nobody, wish=wish(n))
-    yield f"compose, {N_RATINGS} ratings", lambda n: compose(listener=alice, wish=wish(n))
+    yield "generate, nobody known", lambda n: generate(listener=nobody, request=request(n))
+    yield f"generate, {N_RATINGS} ratings", lambda n: generate(listener=alice, request=request(n))
     genre = Filters(genre="genre 3")
-    yield "compose, one genre", lambda n: compose(listener=alice, wish=wish(n, filters=genre))
+    yield "generate, one genre", lambda n: generate(listener=alice, request=request(n, filters=genre))
     both = Filters(genre="genre 3", decade=1990)
-    yield "compose, genre and decade", lambda n: compose(listener=alice, wish=wish(n, filters=both))
-    yield "compose, around a song", lambda n: compose(listener=alice, wish=wish(n, around=1000 + 37 * n))
+    yield "generate, genre and decade", lambda n: generate(listener=alice, request=request(n, filters=both))
+    yield "generate, around a song", lambda n: generate(listener=alice, request=request(n, around=1000 + 37 * n))
     path = ((-0.5, 0.5), (0.5, -0.4))
-    yield "compose, a journey", lambda n: compose(listener=alice, wish=wish(n, path=path))
+    yield "generate, a journey", lambda n: generate(listener=alice, request=request(n, path=path))
     yield "playlist_create, with its rows", lambda n: playlist_create(listener=alice, target=targets[n])
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.felt_model.model import LinearFelt
 from recommender.index.songs import FeltQuery, SongIndex
-from recommender.index.table import Columns
+from recommender.index.table import SongTable
 
 N_DIMENSIONS = 64
 N_CLUSTERS = 300
@@ -24,7 +25,7 @@ _SYLLABLES = tuple("kalomirunesativobadefagahojumanopiraso"[n : n + 2] for n in 
 _N_WORDS = 4000
 
 
-def made_songs(n_songs: int) -> Iterator[Columns]:
+def made_songs(n_songs: int) -> Iterator[SongTable]:
     """Yield songs 1 to `n_songs`, a part at a time; genres follow the clusters."""
     rng = np.random.default_rng(0)
     centres = rng.normal(size=(N_CLUSTERS, N_DIMENSIONS)) * (np.arange(N_DIMENSIONS) + 1.0) ** -0.5
@@ -34,9 +35,9 @@ def made_songs(n_songs: int) -> Iterator[Columns]:
         yield _part(np.arange(start, min(start + PART, n_songs)), n_songs, (centres, onto_plane, genre_of))
 
 
-def all_songs(n_songs: int) -> Columns:
+def all_songs(n_songs: int) -> SongTable:
     """Return songs 1 to `n_songs` in memory."""
-    return Columns.join(list(made_songs(n_songs)))
+    return SongTable.join(list(made_songs(n_songs)))
 
 
 def made_word(rank: int) -> str:
@@ -63,11 +64,13 @@ def made_query(index: SongIndex, rng: np.random.Generator, differs: float) -> Fe
     """
     n_directions = len(index.basis)
     return FeltQuery(
-        target=rng.uniform(-0.8, 0.8, 2),
-        offset=differs * rng.normal(size=2) * 0.1,
-        on_perceived=np.eye(2) + differs * rng.normal(size=(2, 2)) * 0.1,
-        on_embedding=differs * (rng.normal(size=(2, n_directions)) * 0.1) @ index.basis,
-        liking=differs * (rng.normal(size=n_directions) * 0.39) @ index.basis,
+        rng.uniform(-0.8, 0.8, 2),
+        LinearFelt(
+            offset=differs * rng.normal(size=2) * 0.1,
+            on_perceived=np.eye(2) + differs * rng.normal(size=(2, 2)) * 0.1,
+            on_embedding=differs * (rng.normal(size=(2, n_directions)) * 0.1) @ index.basis,
+            liking=differs * (rng.normal(size=n_directions) * 0.39) @ index.basis,
+        ),
     )
 
 
@@ -75,7 +78,7 @@ def _part(
     numbers: NDArray[np.int64],
     n_songs: int,
     world: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]],
-) -> Columns:
+) -> SongTable:
     centres, onto_plane, genre_of = world
     rng = np.random.default_rng(1 + int(numbers[0]))
     artists = numbers // SONGS_PER_ARTIST
@@ -85,7 +88,7 @@ def _part(
     embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     perceived = np.tanh(embeddings @ onto_plane + rng.normal(size=(len(numbers), 2)) * 0.15)
     quadrants = np.array([[3, 2], [4, 1]])[(perceived[:, 0] > 0).astype(int), (perceived[:, 1] > 0).astype(int)]
-    return Columns.of_arrays(
+    return SongTable.of_arrays(
         song_ids=numbers + 1,
         perceived=perceived,
         embeddings=embeddings.astype(np.float32),

@@ -15,7 +15,7 @@ _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
 
 class Playlist(models.Model):
-    """Songs for one wish. Owned by a listener, or by the browser session of somebody not signed in."""
+    """Songs for one request. Owned by a listener, or by the browser session of somebody not signed in."""
 
     class Kind(models.TextChoices):
         MOOD = "mood", gettext_lazy("Mood")
@@ -50,8 +50,8 @@ class Playlist(models.Model):
         null=True, blank=True, help_text="Ordered by hand; from then on nothing re-ranks it unasked."
     )
     share_token = models.CharField(max_length=43, null=True, blank=True, unique=True, help_text="Opens it to anybody.")
-    discarded_at = models.DateTimeField(
-        null=True, blank=True, db_index=True, help_text="Thrown away by its listener, who may want it back."
+    trashed_at = models.DateTimeField(
+        null=True, blank=True, db_index=True, help_text="In the trash, from which its listener may restore it."
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -1,4 +1,4 @@
-"""What a stored playlist asks for, and what it is called."""
+"""What a playlist is asked to be: built from a form, or read from a stored playlist; checked and named."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ MAX_PATH_POINTS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class PlaylistRequest:
     """What a listener asks a playlist to be.
 
     `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
-    journey; `around` is the id of a song to stay around; `mood` is how the listener said they are before listening;
-    `variety` in [0, 1] says how far it may roam from what is known best.
+    journey; `around` is the id of a song to stay around; `mood` is the listener's stated mood before listening;
+    `variety` in [0, 1] is how far it may roam from what is known best.
     """
 
     target: Target
@@ -42,24 +42,38 @@ class Wish:
     around: int | None = None
     path: tuple[Point, ...] = ()
     mood: Point | None = None
-    variety: float = 0.3
+    variety: float = DEFAULT_VARIETY
+
+    @property
+    def mood_before(self) -> Point | None:
+        """The stated mood; a journey starts where the listener is."""
+        return self.mood or (self.path[0] if self.path else None)
 
 
-def journey_wish(
+def journey_request(
     *,
     path: Sequence[Point],
     length: int = DEFAULT_LENGTH,
     filters: Filters = NO_FILTERS,
     seed: int | None = None,
     variety: float = DEFAULT_VARIETY,
-) -> Wish:
-    """Return the wish for a journey; its start is also how the listener is before listening.
+) -> PlaylistRequest:
+    """Return the request for a journey; its start is also the listener's mood before listening.
 
     Raises:
-        PlaylistInvalid: the path has no end, or leaves the plane.
+        PlaylistInvalid: the path has no end, too many way-points, or leaves the plane.
     """
-    points = path_checked(path)
-    return Wish(
+    if not 2 <= len(path) <= MAX_PATH_POINTS:
+        raise PlaylistInvalid(
+            ngettext(
+                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d point.",
+                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d points.",
+                len(path),
+            )
+            % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
+        )
+    points = tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
+    return PlaylistRequest(
         target=Target.of_point(*points[-1]),
         length=length,
         seed=seed_or_new(seed),
@@ -75,23 +89,18 @@ def seed_or_new(seed: int | None) -> int:
     return secrets.randbits(53) if seed is None else seed
 
 
-def target_of(playlist: Playlist) -> Target:
-    """Return the target of a stored playlist."""
-    quadrant = None if playlist.target_quadrant is None else Quadrant(playlist.target_quadrant)
-    return Target(valence=playlist.target_valence, arousal=playlist.target_arousal, quadrant=quadrant)
-
-
 def mood_of(playlist: Playlist) -> Point | None:
-    """Return how the listener said they were before the playlist, if they did."""
+    """Return the mood that the listener stated before the playlist, if they did."""
     if playlist.mood_valence is None or playlist.mood_arousal is None:
         return None
     return playlist.mood_valence, playlist.mood_arousal
 
 
-def wish_of(playlist: Playlist) -> Wish:
-    """Return what a stored playlist was asked to be."""
-    return Wish(
-        target=target_of(playlist),
+def request_of(playlist: Playlist) -> PlaylistRequest:
+    """Return the request that a stored playlist was made for."""
+    quadrant = None if playlist.target_quadrant is None else Quadrant(playlist.target_quadrant)
+    return PlaylistRequest(
+        target=Target(playlist.target_valence, playlist.target_arousal, quadrant),
         length=playlist.requested_length,
         seed=playlist.seed,
         filters=Filters.from_json(playlist.filters),
@@ -102,45 +111,36 @@ def wish_of(playlist: Playlist) -> Wish:
     )
 
 
-def wish_check(listener: Listener, wish: Wish) -> None:
-    """Refuse a wish that cannot be stored.
+def request_check(listener: Listener, request: PlaylistRequest) -> None:
+    """Refuse a request that cannot be stored.
 
     Raises:
-        PlaylistInvalid: a number is out of range, or the listener is nobody.
+        PlaylistInvalid: a number is out of range, or the listener has neither account nor session.
     """
-    if not 1 <= wish.length <= MAX_LENGTH:
+    if not 1 <= request.length <= MAX_LENGTH:
         raise PlaylistInvalid(
-            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": wish.length}
+            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
         )
-    if not (math.isfinite(wish.variety) and 0.0 <= wish.variety <= 1.0):
-        raise PlaylistInvalid(_("The variety is %(value)s; it must lie between 0 and 1.") % {"value": wish.variety})
+    if not (math.isfinite(request.variety) and 0.0 <= request.variety <= 1.0):
+        raise PlaylistInvalid(_("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety})
+    owner_check(listener)
+
+
+def owner_check(listener: Listener) -> None:
+    """Refuse a playlist that would belong to nobody.
+
+    Raises:
+        PlaylistInvalid: the listener has neither account nor session.
+    """
     if listener.user is None and not listener.session_key:
         raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
-
-
-def path_checked(path: Sequence[Point]) -> tuple[Point, ...]:
-    """Return a journey's path.
-
-    Raises:
-        PlaylistInvalid: it has no end, too many way-points, or leaves the plane.
-    """
-    if not 2 <= len(path) <= MAX_PATH_POINTS:
-        raise PlaylistInvalid(
-            ngettext(
-                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d point.",
-                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d points.",
-                len(path),
-            )
-            % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
-        )
-    return tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
 
 
 def target_around(song: Song) -> Target:
     """Return where a song is on the plane, as the target of a list around it.
 
     Raises:
-        PlaylistInvalid: the model has not heard it yet.
+        PlaylistInvalid: it has no estimate yet.
     """
     current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
     point = current.values_list("effective_valence", "effective_arousal").first()
@@ -165,21 +165,21 @@ def title_checked(title: str) -> str:
     return words
 
 
-def title_of(wish: Wish, *, around: Song | None = None) -> str:
-    """Name a list after its wish. A journey is named after its end alone: where it begins is how somebody felt."""
+def title_of(request: PlaylistRequest, *, around: Song | None = None) -> str:
+    """Name a list after its request. A journey is named after its end alone: its start is how the listener felt."""
     if around is not None:
         return (_("Around “%(title)s”") % {"title": around.title})[:MAX_TITLE]
-    where = wish.target.quadrant or Quadrant.from_valence_arousal(wish.target.valence, wish.target.arousal)
-    if wish.path:
+    target = request.target
+    where = target.quadrant or Quadrant.from_valence_arousal(target.valence, target.arousal)
+    if request.path:
         mood = _("Journey to %(mood)s") % {"mood": where.label}
-    elif wish.target.quadrant:
+    elif target.quadrant:
         mood = where.label
     else:
-        numbers = {"valence": _signed(wish.target.valence), "arousal": _signed(wish.target.arousal)}
+        numbers = {"valence": _signed(target.valence), "arousal": _signed(target.arousal)}
         mood = _("Around %(valence)s, %(arousal)s (%(mood)s)") % {**numbers, "mood": where.label}
-    decade = _("%(year)ds") % {"year": wish.filters.decade} if wish.filters.decade else ""
-    limits = [wish.filters.genre, decade]
-    return " · ".join([mood, *filter(None, limits)])
+    decade = _("%(year)ds") % {"year": request.filters.decade} if request.filters.decade else ""
+    return " · ".join(filter(None, [mood, request.filters.genre, decade]))
 
 
 def _signed(value: float) -> str:

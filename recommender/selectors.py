@@ -10,9 +10,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from typing import NamedTuple, overload
+from typing import Any, NamedTuple, overload
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Avg, Count, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -34,13 +35,18 @@ from recommender.values import Listener
 # What somebody said of their mood holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)
 # A playlist that was thrown away can be had back for so long; then it is deleted.
-DISCARDED_FOR = timedelta(days=1)
+TRASH_HOLDS = timedelta(days=1)
 # A page does not ask anew which songs are newer than the index if this process did so lately.
 ALIKE_LATE_S = 60.0
 # So many matches of a search are ordered by how well they match; of more, the newest come first.
 RANKED_AT_MOST = 5_000
 # What others felt is told from so many of them on, so that nobody's own answer can be read from it.
 OTHERS_LEAST = 5
+# The answers of a rating can be undone; what the player reports of listening cannot.
+RATING_ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
+RATING_LISTENING = ("skipped", "listened_s")
+_RATING_CONTEXT = ("playlist_id", "position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+PENDING_ANSWERS_KEY = "felt_kept"
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
@@ -70,13 +76,13 @@ class SharedSong(NamedTuple):
 
 def playlists_of(listener: Listener) -> QuerySet[Playlist]:
     """Return the playlists that belong to somebody, newest first, without those thrown away; nothing for nobody."""
-    return _belonging_to(listener).filter(discarded_at=None)
+    return _belonging_to(listener).filter(trashed_at=None)
 
 
-def playlists_discarded(listener: Listener) -> QuerySet[Playlist]:
+def playlists_trashed(listener: Listener) -> QuerySet[Playlist]:
     """Return the playlists that somebody threw away and can still have back, the latest first."""
-    since = timezone.now() - DISCARDED_FOR
-    return _belonging_to(listener).filter(discarded_at__gte=since).order_by("-discarded_at")
+    since = timezone.now() - TRASH_HOLDS
+    return _belonging_to(listener).filter(trashed_at__gte=since).order_by("-trashed_at")
 
 
 def _belonging_to(listener: Listener) -> QuerySet[Playlist]:
@@ -107,7 +113,7 @@ def playlist_shared(token: str) -> Playlist:
     """
     playlist = None
     if _TOKEN.fullmatch(token):
-        shared = Playlist.objects.filter(share_token=token, discarded_at=None)
+        shared = Playlist.objects.filter(share_token=token, trashed_at=None)
         playlist = shared.prefetch_related(_items()).first()
     if playlist is None:
         raise ShareNotFound(_("This link opens nothing any more: whoever shared the playlist took it back."))
@@ -133,6 +139,15 @@ def _estimate_of(song: Song) -> EmotionEstimate | None:
     if found is None:
         return current_estimate(song)
     return found[0] if found else None
+
+
+def listens_of(listener: Listener) -> QuerySet[Listen]:
+    """Return a listener's listens, newest first; none without account and session."""
+    if listener.user is not None:
+        return Listen.objects.filter(listener=listener.user)
+    if not listener.session_key:
+        return Listen.objects.none()
+    return Listen.objects.filter(listener=None, session_key=listener.session_key)
 
 
 def moods_of(listener: Listener) -> QuerySet[MoodReport]:
@@ -184,6 +199,13 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
     return item
 
 
+def item_values(item: PlaylistItem) -> dict[str, Any]:
+    """Return all that is needed to restore an item of a playlist."""
+    names = ("song_id", "position", "reason", "felt_valence", "felt_arousal", "target_valence", "target_arousal")
+    played_at = item.played_at.isoformat() if item.played_at else None
+    return {**{name: getattr(item, name) for name in names}, "terms": item.terms, "played_at": played_at}
+
+
 def ratings_of(user: User) -> QuerySet[FeltRating]:
     """Return what a listener said, newest first."""
     return FeltRating.objects.filter(listener=user).select_related("song__artist")
@@ -192,6 +214,27 @@ def ratings_of(user: User) -> QuerySet[FeltRating]:
 def rating_of(user: User, song: Song) -> FeltRating | None:
     """Return what a listener said of a song, if anything."""
     return FeltRating.objects.filter(listener=user, song=song).first()
+
+
+def rating_answers(rating: FeltRating | None) -> dict[str, Any] | None:
+    """Return the answers of a rating, None where there is no rating."""
+    return None if rating is None else {name: getattr(rating, name) for name in RATING_ANSWERS}
+
+
+def rating_values(rating: FeltRating | None) -> dict[str, Any] | None:
+    """Return all that is needed to restore a rating, None where there is no rating."""
+    if rating is None:
+        return None
+    names = (*RATING_ANSWERS, *_RATING_CONTEXT, *RATING_LISTENING, "model_version")
+    return {**{name: getattr(rating, name) for name in names}, "created_at": rating.created_at.isoformat()}
+
+
+def pending_answer(session: SessionBase, song: Song) -> FeltRating | None:
+    """Return the answers in a visitor's session about a song, as an unsaved rating; None without any."""
+    answers = session.get(PENDING_ANSWERS_KEY, {}).get(str(song.pk))
+    if answers is None:
+        return None
+    return FeltRating(song=song, **{name: answers[name] for name in RATING_ANSWERS if name in answers})
 
 
 def rating_visible(user: User, pk: int) -> FeltRating:

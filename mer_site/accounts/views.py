@@ -20,7 +20,7 @@ from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView
 
 from recommender.services.listeners import session_adopt
-from recommender.services.pending_answers import kept_answers_record
+from recommender.services.pending_answers import pending_answers_record
 
 
 class SignupForm(UserCreationForm[User]):
@@ -38,7 +38,7 @@ def _login_keeping_session(request: HttpRequest, user: User) -> None:
     if session_key:
         session_adopt(user=user, session_key=session_key)
     # Signing in keeps what a visitor's session holds, and empties the session of another account.
-    titles = kept_answers_record(user=user, session=request.session)
+    titles = pending_answers_record(user=user, session=request.session)
     if titles:
         messages.success(request, _kept_words(titles))
 

@@ -98,7 +98,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         playlists.playlist_delete(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(summary="Another list for the same wish", request=None, responses={201: PlaylistDetailSerializer})
+    @extend_schema(summary="Another list for the same request", request=None, responses={201: PlaylistDetailSerializer})
     @action(detail=True, methods=["post"])
     def regenerate(self, request: Request, pk: str) -> Response:
         """Make a new list with another seed; this one stays. Answer 409 for a list from a file."""

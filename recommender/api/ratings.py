@@ -15,7 +15,6 @@ from rest_framework.viewsets import GenericViewSet
 
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
-from recommender.listener.history import listens_of
 from recommender.models import FeltRating, Listen, MoodReport, Playlist
 from recommender.serializers.plane import PointSerializer
 from recommender.serializers.ratings import (
@@ -92,7 +91,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[Listen]:
-        return listens_of(listeners.listener_from_request(self.request))
+        return selectors.listens_of(listeners.listener_from_request(self.request))
 
     @extend_schema(
         summary="A song began to play, or ended", request=ListenCreateSerializer, responses=ListenResultSerializer

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import EXTENSION, Entry, ExchangeError, Sheet, Track, clean
+from recommender.formats.values import EXTENSION, ExchangeError, FileEntry, Sheet, Track, clean
 
 
 def write(title: str, tracks: Iterable[Track]) -> str:
@@ -51,10 +51,10 @@ def _track(track: Track) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value}
 
 
-def _entry(track: dict[str, Any]) -> Entry:
+def _entry(track: dict[str, Any]) -> FileEntry:
     duration_ms = track.get("duration")
     known = isinstance(duration_ms, int | float) and math.isfinite(duration_ms) and duration_ms > 0
-    return Entry(
+    return FileEntry(
         location=_first(track.get("location")),
         page=_first(track.get("identifier")) or _text(track.get("info")),
         title=_text(track.get("title")),

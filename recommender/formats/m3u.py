@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import Entry, ExchangeError, Sheet, Track, clean
+from recommender.formats.values import ExchangeError, FileEntry, Sheet, Track, clean
 
 _OURS = "#MOODPLANE:"
 # Seconds, then attributes such as tvg-name="a, b", then the label behind the first comma outside quotes.
@@ -40,7 +40,7 @@ def read(text: str) -> Sheet:
     """
     if "#EXT-X-" in text:
         raise ExchangeError(_("This is the manifest of a stream, not a list of songs."))
-    title, entries, said = "", [], Entry()
+    title, entries, said = "", [], FileEntry()
     for line in map(clean, text.splitlines()):
         if line.upper().startswith("#PLAYLIST:"):
             title = line[10:].strip()
@@ -48,11 +48,11 @@ def read(text: str) -> Sheet:
             said = _told(line, said)
         elif line:
             entries.append(replace(said, location=line))
-            said = Entry()
+            said = FileEntry()
     return Sheet(title=title, entries=tuple(entries))
 
 
-def _told(line: str, said: Entry) -> Entry:
+def _told(line: str, said: FileEntry) -> FileEntry:
     if line.startswith(_OURS):
         return replace(said, page=_page(line.removeprefix(_OURS)))
     found = _EXTINF.fullmatch(line)

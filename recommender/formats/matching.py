@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from recommender.formats.values import Entry
+from recommender.formats.values import FileEntry
 
 # Rips and radio edits of one recording differ by little more.
 SAME_LENGTH_S = 3.0
@@ -72,7 +72,7 @@ class Wanted:
     names: tuple[tuple[str, str], ...]
 
 
-def wanted(entry: Entry, site: str) -> Wanted:
+def wanted(entry: FileEntry, site: str) -> Wanted:
     """Read an entry.
 
     Args:
@@ -94,7 +94,7 @@ def candidate_query(artist: str, title: str) -> str:
     return f"{_loose(title)} {_loose(artist)}".strip()
 
 
-def choose(entry: Entry, sought: Wanted, candidates: Sequence[Candidate]) -> Match:
+def choose(entry: FileEntry, sought: Wanted, candidates: Sequence[Candidate]) -> Match:
     """Return which candidate an entry means.
 
     Args:
@@ -132,7 +132,7 @@ def _split(address: str) -> SplitResult:
         return SplitResult("", "", address, "", "")
 
 
-def _names(entry: Entry, stem: str) -> tuple[tuple[str, str], ...]:
+def _names(entry: FileEntry, stem: str) -> tuple[tuple[str, str], ...]:
     """Return pairs of artist and title that an entry may mean, the likeliest first; an empty artist is any."""
     if entry.title:
         return ((entry.artist, entry.title),)
@@ -171,7 +171,7 @@ def _same_name(candidate: Candidate, sought: Wanted, fold: Callable[[str], str])
     )
 
 
-def _by_name(entry: Entry, found: list[Candidate], sought: Wanted) -> Match:
+def _by_name(entry: FileEntry, found: list[Candidate], sought: Wanted) -> Match:
     artists = {_loose(each.artist) for each in found}
     if len(artists) > 1 and not any(artist for artist, _ in sought.names):
         # A title alone that several artists have: to take any of them would be a guess.
@@ -182,14 +182,14 @@ def _by_name(entry: Entry, found: list[Candidate], sought: Wanted) -> Match:
     return _closest(entry, found, How.NAME)
 
 
-def _closest(entry: Entry, found: list[Candidate], how: How) -> Match:
+def _closest(entry: FileEntry, found: list[Candidate], how: How) -> Match:
     """Return the song of the same length; when that does not decide, the oldest, and the others as well."""
     near = [each for each in found if _same_length(entry, each)] or found
     first, *others = sorted(near, key=lambda each: each.song_id)
     return Match(first.song_id, how, tuple(each.song_id for each in others))
 
 
-def _same_length(entry: Entry, candidate: Candidate) -> bool:
+def _same_length(entry: FileEntry, candidate: Candidate) -> bool:
     return entry.duration_s is not None and abs(candidate.duration_s - entry.duration_s) <= SAME_LENGTH_S
 
 

@@ -43,7 +43,7 @@ class Track:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FileEntry:
     """A song as a file names it; what the file does not say is empty or None."""
 
     location: str = ""
@@ -67,7 +67,7 @@ class Sheet:
     """A playlist as a file holds it."""
 
     title: str
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
 
 
 def clean(text: str) -> str:

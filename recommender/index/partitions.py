@@ -1,8 +1,8 @@
-"""Cells of vectors that are searched by inner product, the likeliest cells only. Pure.
+"""Vectors in partitions, searched by inner product in the likeliest partitions only (an inverted file).
 
-A vector's id is its row in the columns. It lies in the cell whose centre is nearest in coordinates of its own (`Plan`),
-and a query looks into the cells whose centres score best by the query's own inner product. Cells made by inner product
-itself would be of the longest vectors, not of alike ones.
+A vector's id is its row in the table. It lies in the partition with the nearest centre, by coordinates of its own
+(`Plan`); a query searches the partitions whose centres score best by its inner product. Partitions made by the inner
+product itself would hold the longest vectors, not similar ones.
 
 Source: Sivic and Zisserman (2003), Video Google (inverted files); Douze et al. (2024), The Faiss library.
 """
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import faiss
 
-TRAINING_PER_CELL = 64
+TRAINING_PER_PARTITION = 64
 TRAINING_ROUNDS = 8
 
 Part = tuple[NDArray[np.int64], NDArray[np.float32]]
@@ -28,30 +28,30 @@ Part = tuple[NDArray[np.int64], NDArray[np.float32]]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How vectors are laid out in cells.
+    """How vectors are laid out in partitions.
 
-    Cells are made by `n_coordinates` values times `scale`; `lift` turns such values, or a cell's centre, into the
-    `n_values` that are searched, stored as 16-bit floats if `is_half`. There are `cells_per_root` times as many cells
-    as the root of the number of vectors.
+    Clustering uses `n_coordinates` values times `scale`; `lift` turns such values, or a centre, into the `n_values` to
+    search, stored as 16-bit floats if `is_half`. The number of partitions is `partitions_per_root` times the root
+    of the number of vectors.
     """
 
     n_coordinates: int
     n_values: int
     scale: NDArray[np.float32]
     lift: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    cells_per_root: float
+    partitions_per_root: float
     is_half: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
-    """A searchable set of vectors; it may be searched in several threads at once."""
+class Partitions:
+    """A searchable set of vectors; several threads may search it at once."""
 
     vectors: faiss.IndexIVF
 
     @property
-    def n_cells(self) -> int:
-        """How many cells there are."""
+    def n_partitions(self) -> int:
+        """The number of partitions."""
         return int(self.vectors.nlist)
 
     def search(
@@ -59,23 +59,23 @@ class Cells:
     ) -> NDArray[np.int64]:
         """Return the rows found, best first, at most `k`.
 
-        One query at a time: several at once FAISS gives to several threads, which wait for each other when others work.
+        One query at a time: FAISS gives several to as many threads, which wait for each other on a busy machine.
 
         Args:
             query: `(d,)`.
-            k: how many.
-            n_probes: how many cells to look into.
-            allowed: by row, whether it may be found; None for all.
+            k: how many rows to find.
+            n_probes: how many partitions to search.
+            allowed: `(n,)`, whether each row may be found; None for all.
         """
         import faiss
 
         k = min(k, int(self.vectors.ntotal))
         if k <= 0:
             return np.zeros(0, np.int64)
-        options: dict[str, Any] = {"nprobe": min(max(n_probes, 1), self.n_cells)}
+        options: dict[str, Any] = {"nprobe": min(max(n_probes, 1), self.n_partitions)}
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
-            # FAISS only points to the bits, so they have to live until it is done.
+            # FAISS only points to the bits, so they must outlive the search.
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[arg-type, call-arg]
         asked = np.ascontiguousarray(query[None], np.float32)
         rows = self.vectors.search(asked, k, params=faiss.SearchParametersIVF(**options))[1][0]
@@ -88,60 +88,60 @@ class Cells:
         faiss.write_index(self.vectors, str(path))
 
     @classmethod
-    def mapped(cls, path: Path) -> Cells:
-        """Map a file that `write` wrote; its pages are shared by all processes that map it.
+    def mapped(cls, path: Path) -> Partitions:
+        """Map a file that `write` wrote; all processes that map it share its pages.
 
         Raises:
-            RuntimeError: it is not what was written.
+            RuntimeError: it is not such a file.
         """
         import faiss
 
         return cls(cast("faiss.IndexIVF", faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)))
 
 
-def build(parts: Callable[[], Iterator[Part]], n_vectors: int, plan: Plan) -> Cells:
-    """Put vectors into cells.
+def build(parts: Callable[[], Iterator[Part]], n_vectors: int, plan: Plan) -> Partitions:
+    """Put vectors into partitions.
 
     Args:
-        parts: yields `(rows, coordinates)`, `(m,)` and `(m, n_coordinates)`, from the start each time it is called.
-        n_vectors: how many there are in all, at least 1.
+        parts: yields `(rows, coordinates)`, `(m,)` and `(m, n_coordinates)`, from the start at each call.
+        n_vectors: how many vectors there are in all, at least 1.
         plan: how they are laid out.
     """
     import faiss
 
-    n_cells = max(int(plan.cells_per_root * n_vectors**0.5), 1)
-    centres = _centres(parts, n_vectors, n_cells, plan)
+    n_partitions = max(int(plan.partitions_per_root * n_vectors**0.5), 1)
+    centres = _centres(parts, n_vectors, n_partitions, plan)
     nearest = faiss.IndexFlatL2(plan.n_coordinates)
     nearest.add(centres)
     probed = faiss.IndexFlatIP(plan.n_values)
     probed.add(plan.lift(centres / plan.scale))
-    cells = _empty(probed, n_cells, plan)
+    partitions = _empty(probed, n_partitions, plan)
     for rows, coordinates in parts():
-        cell = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * plan.scale), 1)[1][:, 0])
+        partition = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * plan.scale), 1)[1][:, 0])
         values, ids = plan.lift(coordinates), np.ascontiguousarray(rows, np.int64)
-        cells.add_core(len(ids), faiss.swig_ptr(values), faiss.swig_ptr(ids), faiss.swig_ptr(cell))
-    return Cells(cells)
+        partitions.add_core(len(ids), faiss.swig_ptr(values), faiss.swig_ptr(ids), faiss.swig_ptr(partition))
+    return Partitions(partitions)
 
 
-def _empty(probed: faiss.Index, n_cells: int, plan: Plan) -> faiss.IndexIVF:
+def _empty(probed: faiss.Index, n_partitions: int, plan: Plan) -> faiss.IndexIVF:
     import faiss
 
-    cells: faiss.IndexIVF
+    partitions: faiss.IndexIVF
     if plan.is_half:
         half, by_residual = faiss.ScalarQuantizer.QT_fp16, False
-        cells = faiss.IndexIVFScalarQuantizer(
-            probed, plan.n_values, n_cells, half, faiss.METRIC_INNER_PRODUCT, by_residual
+        partitions = faiss.IndexIVFScalarQuantizer(
+            probed, plan.n_values, n_partitions, half, faiss.METRIC_INNER_PRODUCT, by_residual
         )
     else:
-        cells = faiss.IndexIVFFlat(probed, plan.n_values, n_cells, faiss.METRIC_INNER_PRODUCT)
-    cells.is_trained = True
-    return cells
+        partitions = faiss.IndexIVFFlat(probed, plan.n_values, n_partitions, faiss.METRIC_INNER_PRODUCT)
+    partitions.is_trained = True
+    return partitions
 
 
-def _centres(parts: Callable[[], Iterator[Part]], n_vectors: int, n_cells: int, plan: Plan) -> NDArray[np.float32]:
+def _centres(parts: Callable[[], Iterator[Part]], n_vectors: int, n_partitions: int, plan: Plan) -> NDArray[np.float32]:
     import faiss
 
-    n_sample = min(n_vectors, TRAINING_PER_CELL * n_cells)
+    n_sample = min(n_vectors, TRAINING_PER_PARTITION * n_partitions)
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.choice(n_vectors, n_sample, replace=False))
     sample, before = [], 0
@@ -150,7 +150,7 @@ def _centres(parts: Callable[[], Iterator[Part]], n_vectors: int, n_cells: int, 
         sample.append(coordinates[here] * plan.scale)
         before += len(rows)
     training = faiss.Kmeans(
-        plan.n_coordinates, n_cells, niter=TRAINING_ROUNDS, max_points_per_centroid=TRAINING_PER_CELL, seed=1
+        plan.n_coordinates, n_partitions, niter=TRAINING_ROUNDS, max_points_per_centroid=TRAINING_PER_PARTITION, seed=1
     )
     training.train(np.concatenate(sample))
     return np.asarray(training.centroids, np.float32)

@@ -1,19 +1,24 @@
-"""The index of songs: what somebody will feel nearest to a target, and what sounds like what. Pure.
+"""The index of songs: which a listener will feel nearest to a target, and which sound alike, as inner products.
 
-Both are inner products. While songs are few, every one is scored; from `FLAT_BELOW` on, they lie in cells.
+A listener's felt point is linear in y = [v, a, z]: the perceived point, and the embedding projected onto the few
+directions z in which the catalog's embeddings differ most. Its squared distance to a target is then a quadratic in y,
+and every quadratic in y is an inner product with [y, upper triangle of y y']. Songs are stored so lifted; the query is
+made from the listener's own linear map, so a rating changes what the listener feels and no song is stored again.
+
+While songs are few, each is scored; from `FLAT_BELOW` on, they lie in partitions.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.index.partitions import Cells, Part, Plan, build
-from recommender.index.table import STEP, Columns
+from recommender.felt_model.model import LinearFelt
+from recommender.index.partitions import Part, Partitions, Plan, build
+from recommender.index.table import STEP, SongTable
 from recommender.ranking.lists import HALF_DISTANCE, Weights
 
 # Directions of the embeddings that felt points may depend on; more make the lifted vectors longer by their square.
@@ -26,43 +31,18 @@ USUAL_MOVED = 0.1 * (2 * N_DIRECTIONS) ** 0.5
 USUAL_LIKED = LIKING_WEIGHT * 0.39 * N_DIRECTIONS**0.5
 
 
-class LinearMap(Protocol):
-    """What a listener feels and likes, as `adaptation.LinearFelt` has it."""
-
-    @property
-    def offset(self) -> NDArray[np.float64]: ...
-    @property
-    def on_perceived(self) -> NDArray[np.float64]: ...
-    @property
-    def on_embedding(self) -> NDArray[np.float64]: ...
-    @property
-    def liking(self) -> NDArray[np.float64]: ...
-
-
 @dataclass(frozen=True, slots=True)
 class FeltQuery:
-    """A point to be felt, and by whom: felt = offset + on_perceived @ perceived + on_embedding @ embedding.
-
-    `target` and `offset` `(2,)`; `on_perceived` `(2, 2)`; `on_embedding` `(2, d)`; `liking` `(d,)`, on the embedding.
-    """
+    """A `target` `(2,)` to be felt, and the linear map of the listener who is to feel it."""
 
     target: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    on_perceived: NDArray[np.float64]
-    on_embedding: NDArray[np.float64]
-    liking: NDArray[np.float64]
-
-    @classmethod
-    def of(cls, target: Sequence[float] | NDArray[np.float64], felt: LinearMap) -> FeltQuery:
-        """Return the query of a listener's own map."""
-        point = np.asarray(target, np.float64)
-        return cls(point, felt.offset, felt.on_perceived, felt.on_embedding, felt.liking)
+    felt: LinearFelt
 
     @classmethod
     def of_point(cls, valence: float, arousal: float, n_dimensions: int) -> FeltQuery:
-        """Return the query of somebody who feels what is perceived and likes nothing more than anything else."""
-        point = np.array([valence, arousal])
-        return cls(point, np.zeros(2), np.eye(2), np.zeros((2, n_dimensions)), np.zeros(n_dimensions))
+        """Return the query of a listener who feels what is perceived and likes all songs alike."""
+        felt = LinearFelt(np.zeros(2), np.eye(2), np.zeros((2, n_dimensions)), np.zeros(n_dimensions))
+        return cls(np.array([valence, arousal]), felt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +60,9 @@ class Form:
     def of(cls, query: FeltQuery, basis: NDArray[np.float64]) -> Form:
         """Return a query on the directions of a basis `(r, d)`; what it says of others is left out."""
         return cls(
-            felt=np.hstack([query.on_perceived, query.on_embedding @ basis.T]),
-            off=query.offset - query.target,
-            liking=np.concatenate([np.zeros(2), LIKING_WEIGHT * (basis @ query.liking)]),
+            felt=np.hstack([query.felt.on_perceived, query.felt.on_embedding @ basis.T]),
+            off=query.felt.offset - query.target,
+            liking=np.concatenate([np.zeros(2), LIKING_WEIGHT * (basis @ query.felt.liking)]),
         )
 
     @property
@@ -136,19 +116,19 @@ def principal_directions(
 
 
 FORMAT_VERSION = 2
-# Scoring so many songs costs as much as looking into the cells of as many; docs/scale.md has both times.
+# Scoring so many songs costs as much as searching them in partitions; docs/scale.md has both times.
 FLAT_BELOW = 50_000
-# So many allowed songs are scored one by one: that costs 3 ms, as much as looking for them in the cells does.
+# Up to so many allowed songs are scored one by one: that takes 3 ms, as long as searching the partitions.
 FEW_ALLOWED = 100_000
-# Cells for each root of the number of songs; embeddings have many values, and finding their cells is most of a build.
-FELT_CELLS = 4.0
-ALIKE_CELLS = 1.0
-# The shares of all cells that hold a query's best songs; of a listener's the larger, the more their felt points depend
-# on embeddings. docs/scale.md has the recall.
+# Partitions per root of the number of songs; embeddings have many values, and assigning them is most of a build.
+FELT_PARTITIONS = 4.0
+ALIKE_PARTITIONS = 1.0
+# The share of all partitions to search; the more a listener's felt points depend on embeddings, the more are searched.
+# docs/scale.md has the recall.
 FELT_PROBES = 1 / 48
 ALIKE_PROBES = 1 / 12
 LEAST_PROBES = 64
-# How the number of cells grows as the share of allowed songs falls.
+# How the number of partitions grows as the share of allowed songs falls.
 FILTER_POWER = 0.75
 # A step along a direction of the embedding moves a felt point about a quarter as far as one on the plane.
 DIRECTION_SCALE = 0.25
@@ -156,9 +136,9 @@ DIRECTION_SCALE = 0.25
 
 @dataclass(frozen=True, slots=True)
 class IndexInfo:
-    """What a generation is: `fingerprint` says which rows it was built from.
+    """What a version of the index is: `fingerprint` identifies the rows that it was built from.
 
-    `watermark` is the moment up to which it has seen every change, `built_at` when it was read from the rows.
+    `watermark` is the moment up to which it has seen every change.
     """
 
     model_version: str = ""
@@ -166,14 +146,14 @@ class IndexInfo:
     watermark: str = ""
     n_songs: int = 0
     n_skipped: int = 0
-    generation: str = ""
+    index_version: str = ""
     sha256: str = ""
     format_version: int = FORMAT_VERSION
 
 
 @dataclass(frozen=True, slots=True)
 class Hits:
-    """Songs found, best first: `song_ids`, `scores` and `rows` of the columns, `(k,)` each."""
+    """Songs found, best first: `song_ids`, `scores` and `rows` of the table, `(k,)` each."""
 
     song_ids: NDArray[np.int64]
     scores: NDArray[np.float64]
@@ -191,40 +171,40 @@ class SongIndex:
     projected onto it.
     """
 
-    columns: Columns
+    table: SongTable
     basis: NDArray[np.float64]
     places: NDArray[np.float32]
-    felt: Cells | None
-    alike: Cells | None
+    felt: Partitions | None
+    alike: Partitions | None
     info: IndexInfo
 
     @classmethod
-    def build(cls, columns: Columns, info: IndexInfo, places: NDArray[np.float32] | None = None) -> SongIndex:
+    def build(cls, table: SongTable, info: IndexInfo, places: NDArray[np.float32] | None = None) -> SongIndex:
         """Build an index.
 
         Args:
-            columns: the songs, in memory or mapped.
+            table: the songs, in memory or mapped.
             info: where they come from.
-            places: `(n, r + 2)` to fill in, r as in `basis_of(columns)`; None for memory of its own.
+            places: `(n, r + 2)` to fill in, r as in `basis_of(table)`; None for memory of its own.
         """
-        basis = basis_of(columns)
-        places = np.zeros((len(columns), len(basis) + 2), np.float32) if places is None else places
-        for start, part in columns.parts():
+        basis = basis_of(table)
+        places = np.zeros((len(table), len(basis) + 2), np.float32) if places is None else places
+        for start, part in table.parts():
             places[start : start + len(part)] = places_of(part, basis)
-        counted = replace(info, n_songs=len(columns))
-        return cls(columns, basis, places, _felt_cells(places), _alike_cells(columns), counted)
+        counted = replace(info, n_songs=len(table))
+        return cls(table, basis, places, _felt_partitions(places), _alike_partitions(table), counted)
 
-    def beside(self, columns: Columns) -> SongIndex:
+    def beside(self, table: SongTable) -> SongIndex:
         """Return an index of other songs with this one's basis, each of them scored; for the few that are newer."""
-        return SongIndex(columns, self.basis, places_of(columns, self.basis), None, None, self.info)
+        return SongIndex(table, self.basis, places_of(table, self.basis), None, None, self.info)
 
     def __len__(self) -> int:
-        return len(self.columns)
+        return len(self.table)
 
     @property
     def n_dimensions(self) -> int:
         """Length of an embedding."""
-        return self.columns.n_dimensions
+        return self.table.n_dimensions
 
     def best(
         self,
@@ -245,7 +225,7 @@ class SongIndex:
             Hits whose score is `felt.Form.scores`, exactly.
         """
         if within is not None:
-            rows = self.columns.rows_of(np.asarray(within, np.int64))
+            rows = self.table.rows_of(np.asarray(within, np.int64))
             given = np.zeros(len(self), bool)
             given[rows[rows >= 0]] = True
             allowed = given if allowed is None else allowed & given
@@ -260,7 +240,7 @@ class SongIndex:
         if self.felt is None or rows is not None:
             places = self.places if rows is None else self.places[rows]
             return [self._hits(rows, form.scores(places), k) for form in forms]
-        return [self._in_cells(self.felt, form, k, allowed) for form in forms]
+        return [self._in_partitions(self.felt, form, k, allowed) for form in forms]
 
     def near_point(self, valence: float, arousal: float, k: int, within: NDArray[np.int64] | None = None) -> Hits:
         """Find the songs perceived nearest to a point; see `best`."""
@@ -272,8 +252,8 @@ class SongIndex:
         Returns:
             Hits whose score is the cosine; none when the song is not in the index.
         """
-        row = int(self.columns.rows_of(np.asarray([song_id]))[0])
-        return NO_HITS if row < 0 else self.like_embedding(self.columns.embeddings[row], k, without=song_id)
+        row = int(self.table.rows_of(np.asarray([song_id]))[0])
+        return NO_HITS if row < 0 else self.like_embedding(self.table.embeddings[row], k, without=song_id)
 
     def like_embedding(
         self,
@@ -289,29 +269,29 @@ class SongIndex:
         rows = self._few(self.alike, allowed)
         if self.alike is not None and rows is None:
             probes = self._probes(self.alike, ALIKE_PROBES, allowed)
-            # Cells hold 16-bit floats, which order near ties wrongly; the exact cosines put them right.
+            # Partitions hold 16-bit floats, which order near ties wrongly; the exact cosines put them right.
             rows = self.alike.search(asked, 2 * k + 1, probes, allowed)
-        embeddings = self.columns.embeddings if rows is None else self.columns.embeddings[rows]
+        embeddings = self.table.embeddings if rows is None else self.table.embeddings[rows]
         cosines = np.asarray(embeddings @ asked, np.float64)
         rows = np.arange(len(self)) if rows is None else rows
-        kept = (cosines > 0) & (self.columns.song_ids[rows] != (-1 if without is None else without))
+        kept = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
         return self._hits(rows[kept], cosines[kept], k)
 
-    def _in_cells(self, cells: Cells, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
-        probes = self._probes(cells, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
-        rows = cells.search(form.lifted(), k, probes, allowed)
+    def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
+        probes = self._probes(partitions, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
+        rows = partitions.search(form.lifted(), k, probes, allowed)
         return self._hits(rows, form.scores(self.places[rows]), k)
 
-    def _few(self, cells: Cells | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+    def _few(self, partitions: Partitions | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
         """Return the allowed rows if they are few enough to be scored one by one; None otherwise, or for all."""
         if allowed is None:
             return None
         rows = np.flatnonzero(allowed)
-        return rows if cells is None or len(rows) < FEW_ALLOWED else None
+        return rows if partitions is None or len(rows) < FEW_ALLOWED else None
 
-    def _probes(self, cells: Cells, share: float, allowed: NDArray[np.bool_] | None) -> int:
-        """Return how many cells to look into: the more, the fewer of the songs in them are allowed."""
-        probes = max(LEAST_PROBES, share * cells.n_cells)
+    def _probes(self, partitions: Partitions, share: float, allowed: NDArray[np.bool_] | None) -> int:
+        """Return how many partitions to look into: the more, the fewer of the songs in them are allowed."""
+        probes = max(LEAST_PROBES, share * partitions.n_partitions)
         if allowed is not None:
             probes *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** FILTER_POWER
         return round(probes)
@@ -321,14 +301,14 @@ class SongIndex:
         order = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
         order = order[np.lexsort((order, -scores[order]))]
         found = order if rows is None else rows[order]
-        return Hits(np.asarray(self.columns.song_ids[found]), scores[order], found)
+        return Hits(np.asarray(self.table.song_ids[found]), scores[order], found)
 
 
-def basis_of(columns: Columns) -> NDArray[np.float64]:
+def basis_of(table: SongTable) -> NDArray[np.float64]:
     """Return the directions `(r, d)` in which the comparable embeddings differ most, as orthonormal rows."""
-    n_dimensions = columns.n_dimensions
+    n_dimensions = table.n_dimensions
     total, products, n_songs = np.zeros(n_dimensions), np.zeros((n_dimensions, n_dimensions)), 0
-    for _, part in columns.parts():
+    for _, part in table.parts():
         embeddings = part.embeddings[part.comparable].astype(np.float64)
         total += embeddings.sum(axis=0)
         products += embeddings.T @ embeddings
@@ -336,12 +316,12 @@ def basis_of(columns: Columns) -> NDArray[np.float64]:
     return principal_directions(total, products, n_songs)
 
 
-def places_of(columns: Columns, basis: NDArray[np.float64]) -> NDArray[np.float32]:
+def places_of(table: SongTable, basis: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return perceived points and projected embeddings, `(n, r + 2)`."""
-    return np.hstack([columns.perceived, columns.embeddings @ basis.T]).astype(np.float32)
+    return np.hstack([table.perceived, table.embeddings @ basis.T]).astype(np.float32)
 
 
-def _felt_cells(places: NDArray[np.float32]) -> Cells | None:
+def _felt_partitions(places: NDArray[np.float32]) -> Partitions | None:
     n_songs, n_values = places.shape
     if n_songs < FLAT_BELOW:
         return None
@@ -353,19 +333,21 @@ def _felt_cells(places: NDArray[np.float32]) -> Cells | None:
             stop = min(start + STEP, n_songs)
             yield np.arange(start, stop), np.asarray(places[start:stop])
 
-    return build(parts, n_songs, Plan(n_values, lifted_length(n_values), scale, lift, FELT_CELLS))
+    return build(parts, n_songs, Plan(n_values, lifted_length(n_values), scale, lift, FELT_PARTITIONS))
 
 
-def _alike_cells(columns: Columns) -> Cells | None:
-    n_songs, n_dimensions = int(columns.comparable.sum()), columns.n_dimensions
+def _alike_partitions(table: SongTable) -> Partitions | None:
+    n_songs, n_dimensions = int(table.comparable.sum()), table.n_dimensions
     if n_songs < FLAT_BELOW:
         return None
 
     def parts() -> Iterator[Part]:
-        for start, part in columns.parts():
+        for start, part in table.parts():
             yield start + np.flatnonzero(part.comparable), part.embeddings[part.comparable]
 
-    plan = Plan(n_dimensions, n_dimensions, np.ones(n_dimensions, np.float32), _as_it_is, ALIKE_CELLS, is_half=True)
+    plan = Plan(
+        n_dimensions, n_dimensions, np.ones(n_dimensions, np.float32), _as_it_is, ALIKE_PARTITIONS, is_half=True
+    )
     return build(parts, n_songs, plan)
 
 

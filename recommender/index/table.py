@@ -1,4 +1,4 @@
-"""What is known of songs, as columns: in memory, or mapped from files that every process shares. Pure."""
+"""What is known of songs, as table: in memory, or mapped from files that every process shares. Pure."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class SongRow(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class SongTable:
     """Songs in the order of their ids, one row each.
 
     `song_ids`, `artist_ids`, `album_ids` (0 for none) and `updated_us` (microseconds since 1970) `(n,)`; `genre_codes`
@@ -68,7 +68,7 @@ class Columns:
         return int(self.embeddings.shape[1])
 
     @classmethod
-    def none(cls, n_dimensions: int = 0) -> Columns:
+    def none(cls, n_dimensions: int = 0) -> SongTable:
         """Return no songs."""
         return cls(
             **{name: np.zeros((0, *_tail(name, n_dimensions)), dtype) for name, dtype in DTYPES.items()}, genres=()
@@ -81,14 +81,14 @@ class Columns:
         perceived: NDArray[np.float64],
         embeddings: NDArray[np.float32],
         **others: Any,
-    ) -> Columns:
+    ) -> SongTable:
         """Return songs, in ascending order of their ids, of which little else is known.
 
         Args:
             song_ids: `(n,)`, ascending.
             perceived: `(n, 2)`, in [-1, 1].
             embeddings: `(n, d)`, L2-normalised; a zero row counts as not comparable.
-            others: columns by name; what is not given is 0.
+            others: table by name; what is not given is 0.
         """
         n_songs, n_dimensions = embeddings.shape
         given: dict[str, Any] = {"song_ids": song_ids, "perceived": perceived, "embeddings": embeddings}
@@ -98,7 +98,7 @@ class Columns:
         return cls(**{name: np.asarray(filled[name], DTYPES[name]) for name in DTYPES}, genres=genres)
 
     @classmethod
-    def of_rows(cls, rows: Sequence[SongRow], model_version: str, n_dimensions: int) -> tuple[Columns, int]:
+    def of_rows(cls, rows: Sequence[SongRow], model_version: str, n_dimensions: int) -> tuple[SongTable, int]:
         """Return the rows that can be used, in order, and how many cannot.
 
         What another model embedded has directions that mean something else: such a song keeps its point only. A row is
@@ -113,7 +113,7 @@ class Columns:
         own = [row.model_version == model_version for row in right]
         foreign = bytes(size)
         payload = b"".join(row.embedding if is_own else foreign for row, is_own in zip(right, own, strict=True))
-        columns = cls(
+        table = cls(
             song_ids=np.asarray([row.song_id for row in right], np.int64),
             artist_ids=np.asarray([row.artist_id for row in right], np.int64),
             album_ids=np.asarray([row.album_id or 0 for row in right], np.int64),
@@ -128,10 +128,10 @@ class Columns:
             embeddings=np.frombuffer(payload, "<f4").reshape(len(right), n_dimensions),
             genres=genres,
         ).finite()
-        return columns, len(rows) - len(columns)
+        return table, len(rows) - len(table)
 
     @classmethod
-    def join(cls, parts: Sequence[Columns], n_dimensions: int = 0) -> Columns:
+    def join(cls, parts: Sequence[SongTable], n_dimensions: int = 0) -> SongTable:
         """Return several parts as one, in the order of their ids."""
         if not parts:
             return cls.none(n_dimensions)
@@ -142,16 +142,16 @@ class Columns:
         )
         return joined.take(np.argsort(joined.song_ids, kind="stable"))
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> Columns:
+    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> SongTable:
         """Return some rows; of a slice, a view."""
-        return Columns(**{name: np.asarray(getattr(self, name)[rows]) for name in DTYPES}, genres=self.genres)
+        return SongTable(**{name: np.asarray(getattr(self, name)[rows]) for name in DTYPES}, genres=self.genres)
 
-    def finite(self) -> Columns:
+    def finite(self) -> SongTable:
         """Return the rows whose point and embedding are finite."""
         usable = np.asarray(np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.embeddings).all(axis=1))
         return self if usable.all() else self.take(np.flatnonzero(usable))
 
-    def recoded(self, genres: tuple[str, ...]) -> Columns:
+    def recoded(self, genres: tuple[str, ...]) -> SongTable:
         """Return the same songs with codes that are places in another, larger list of genres."""
         place = {genre: code for code, genre in enumerate(genres)}
         codes = np.asarray([place[genre] for genre in self.genres], np.int32)
@@ -176,7 +176,7 @@ class Columns:
             allowed &= (self.years >= decade) & (self.years < decade + 10)
         return np.asarray(allowed)
 
-    def parts(self) -> Iterator[tuple[int, Columns]]:
+    def parts(self) -> Iterator[tuple[int, SongTable]]:
         """Yield the songs a part at a time, each with its first row, so that a mapped catalog need not fit."""
         for start in range(0, len(self), STEP):
             yield start, self.take(slice(start, start + STEP))
@@ -204,7 +204,7 @@ def microseconds(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-class ColumnsWriter:
+class TableWriter:
     """Appends songs to files, a part at a time; afterwards they are mapped."""
 
     def __init__(self, folder: Path, n_dimensions: int) -> None:
@@ -223,7 +223,7 @@ class ColumnsWriter:
     ) -> None:
         self._stack.close()
 
-    def add(self, part: Columns) -> None:
+    def add(self, part: SongTable) -> None:
         """Append songs whose ids are all above those before."""
         self._genres |= dict.fromkeys(part.genres)
         part = part.recoded(tuple(self._genres))
@@ -231,21 +231,21 @@ class ColumnsWriter:
             file.write(np.ascontiguousarray(getattr(part, name), DTYPES[name]).data)
         self._n_songs += len(part)
 
-    def mapped(self) -> Columns:
+    def mapped(self) -> SongTable:
         """Return what was appended, mapped from the files."""
         self._stack.close()
-        return map_columns(self._folder, self._n_songs, self._n_dimensions, tuple(self._genres))
+        return map_table(self._folder, self._n_songs, self._n_dimensions, tuple(self._genres))
 
 
-def map_columns(folder: Path, n_songs: int, n_dimensions: int, genres: tuple[str, ...]) -> Columns:
-    """Map columns that a `ColumnsWriter` wrote.
+def map_table(folder: Path, n_songs: int, n_dimensions: int, genres: tuple[str, ...]) -> SongTable:
+    """Map table that a `TableWriter` wrote.
 
     Raises:
         OSError: a file is missing.
         ValueError: a file is too short.
     """
     shapes = {name: (n_songs, *_tail(name, n_dimensions)) for name in DTYPES}
-    return Columns(
+    return SongTable(
         **{name: map_array(folder / f"{name}.bin", DTYPES[name], shapes[name]) for name in DTYPES}, genres=genres
     )
 

@@ -1,8 +1,8 @@
-"""Generations of the index on disk: a folder of files each, and a pointer to the one that is published. Pure.
+"""Versions of the index on disk: a folder of files each, and a pointer to the published one.
 
-A generation is written into a folder beside, read back, renamed into place, and only then does the pointer
-`current.json` move. Readers look at the pointer, so a running web worker sees a new generation without a restart; they
-map the files, so that all of them share one copy in memory.
+A version is written into a staging folder, read back and renamed into place; only then does the pointer `current.json`
+move. Readers look at the pointer, so a running web worker sees a new version without a restart; they map the files, so
+that all of them share one copy in memory.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from numpy.typing import NDArray
 
 from catalog.core.files import digest, sync, write_atomic
 from recommender.exceptions import IndexCorrupt, IndexMissing
-from recommender.index.partitions import Cells
+from recommender.index.partitions import Partitions
 from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
-from recommender.index.table import ColumnsWriter, map_array, map_columns
+from recommender.index.table import TableWriter, map_array, map_table
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -50,7 +50,7 @@ def publishing(directory: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def staging(directory: Path) -> Iterator[Path]:
-    """Yield a folder to write a generation into; what is left of it afterwards is removed."""
+    """Yield a folder to write a version into; what remains of it afterwards is removed."""
     directory.mkdir(parents=True, exist_ok=True)
     folder = directory / f"{time.time_ns():020d}-{secrets.token_hex(4)}{_BUILDING}"
     folder.mkdir()
@@ -63,37 +63,37 @@ def staging(directory: Path) -> Iterator[Path]:
 def publish(index: SongIndex, directory: Path) -> IndexInfo:
     """Write an index that is in memory and make it the published one; see `publish_staged`."""
     with staging(directory) as folder:
-        with ColumnsWriter(folder, index.n_dimensions) as writer:
-            for _, part in index.columns.parts():
+        with TableWriter(folder, index.n_dimensions) as writer:
+            for _, part in index.table.parts():
                 writer.add(part)
         _write_array(folder, "places", index.places)
         return publish_staged(index, folder, directory)
 
 
 def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo:
-    """Make an index the published one, atomically; older generations go once nobody can be opening them.
+    """Make an index the published one, atomically; older versions go once no reader can be opening them.
 
     Args:
         index: what to publish.
-        folder: from `staging`; holds the index's columns and places already.
-        directory: where generations lie.
+        folder: from `staging`; holds the index's table and places already.
+        directory: where the versions lie.
 
     Raises:
-        IndexCorrupt: what was written does not read back; the published generation stays what it was.
+        IndexCorrupt: what was written does not read back; the published version stays.
     """
     _write_array(folder, "basis", index.basis)
-    for name, cells in (("felt", index.felt), ("alike", index.alike)):
-        if cells is not None:
-            cells.write(folder / f"{name}.faiss")
-    generation = folder.name.removesuffix(_BUILDING)
+    for name, partitions in (("felt", index.felt), ("alike", index.alike)):
+        if partitions is not None:
+            partitions.write(folder / f"{name}.faiss")
+    index_version = folder.name.removesuffix(_BUILDING)
     manifest = _manifest_write(index, folder)
-    info = replace(index.info, generation=generation, sha256=digest(manifest))
+    info = replace(index.info, index_version=index_version, sha256=digest(manifest))
     _open(folder, info)
-    folder.rename(directory / FOLDER.format(generation))
+    folder.rename(directory / FOLDER.format(index_version))
     sync(directory)
     _grace_begin(directory)
     write_atomic(directory / POINTER, json.dumps(asdict(info), indent=1).encode())
-    _remove_old_generations(directory, current=generation)
+    _remove_old_versions(directory, current=index_version)
     return info
 
 
@@ -105,7 +105,7 @@ def load(directory: Path) -> SongIndex:
         IndexCorrupt: the pointer or a file is damaged, gone, or of another format.
     """
     info = read_info(directory)
-    return _open(directory / FOLDER.format(info.generation), info)
+    return _open(directory / FOLDER.format(info.index_version), info)
 
 
 def read_info(directory: Path) -> IndexInfo:
@@ -120,6 +120,8 @@ def read_info(directory: Path) -> IndexInfo:
         if stored["format_version"] != FORMAT_VERSION:
             found = stored["format_version"]
             raise IndexCorrupt(f"The index has format {found}, this program reads {FORMAT_VERSION}; rebuild it.")
+        if "generation" in stored:  # The name of this field in pointers written before 0.2.
+            stored["index_version"] = stored.pop("generation")
         return IndexInfo(**stored)
     except FileNotFoundError as error:
         raise IndexMissing(f"No index was published in {directory}; run index_rebuild.") from error
@@ -168,7 +170,7 @@ def _manifest_write(index: SongIndex, folder: Path) -> bytes:
         "n_songs": len(index),
         "n_dimensions": index.n_dimensions,
         "n_directions": len(index.basis),
-        "genres": index.columns.genres,
+        "genres": index.table.genres,
         "files": files,
     }
     manifest = json.dumps(about, indent=1).encode()
@@ -183,7 +185,7 @@ def _manifest_read(folder: Path, info: IndexInfo) -> dict[str, Any]:
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError as error:
-        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
+        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error.strerror}.") from error
     if digest(manifest) != info.sha256:
         raise _not_as_written(info, MANIFEST)
     return dict(json.loads(manifest))
@@ -198,26 +200,26 @@ def _open(folder: Path, info: IndexInfo) -> SongIndex:
     n_songs, n_dimensions, n_directions = about["n_songs"], about["n_dimensions"], about["n_directions"]
     try:
         return SongIndex(
-            columns=map_columns(folder, n_songs, n_dimensions, tuple(about["genres"])),
+            table=map_table(folder, n_songs, n_dimensions, tuple(about["genres"])),
             basis=np.array(map_array(folder / "basis.bin", "<f8", (n_directions, n_dimensions))),
             places=map_array(folder / "places.bin", "<f4", (n_songs, n_directions + 2)),
-            felt=Cells.mapped(folder / "felt.faiss") if "felt.faiss" in about["files"] else None,
-            alike=Cells.mapped(folder / "alike.faiss") if "alike.faiss" in about["files"] else None,
+            felt=Partitions.mapped(folder / "felt.faiss") if "felt.faiss" in about["files"] else None,
+            alike=Partitions.mapped(folder / "alike.faiss") if "alike.faiss" in about["files"] else None,
             info=info,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error}") from error
+        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error}") from error
 
 
 def _size(path: Path, info: IndexInfo) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise IndexCorrupt(f"The published index {info.generation} cannot be read: {error.strerror}.") from error
+        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error.strerror}.") from error
 
 
 def _not_as_written(info: IndexInfo, name: str) -> IndexCorrupt:
-    return IndexCorrupt(f"{name} of the published index {info.generation} is not what was written; rebuild it.")
+    return IndexCorrupt(f"{name} of the published index {info.index_version} is not what was written; rebuild it.")
 
 
 def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
@@ -225,13 +227,13 @@ def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
 
 
 def _grace_begin(directory: Path) -> None:
-    """Date the generation that is about to be replaced: from now on nobody begins to open it."""
+    """Date the version that is about to be replaced: from now on no reader begins to open it."""
     with contextlib.suppress(IndexMissing, IndexCorrupt, FileNotFoundError):
-        os.utime(directory / FOLDER.format(read_info(directory).generation))
+        os.utime(directory / FOLDER.format(read_info(directory).index_version))
 
 
-def _remove_old_generations(directory: Path, *, current: str) -> None:
-    """Remove generations, and what a killed publisher left behind, once they are older than the grace.
+def _remove_old_versions(directory: Path, *, current: str) -> None:
+    """Remove versions, and what a killed publisher left behind, once they are older than the grace.
 
     A process that has mapped one keeps it until it lets go.
     """

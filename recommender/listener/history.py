@@ -1,4 +1,4 @@
-"""What a listener said and did, as the listener's model and the ranking take it."""
+"""A listener's ratings and plays, as the listener's model and the ranking take them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from django.contrib.auth.models import User
-from django.db.models import QuerySet
 from django.utils import timezone
 from numpy.typing import NDArray
 
@@ -17,34 +16,36 @@ from catalog.core.points import Point
 from recommender.felt_model.ratings import Ratings
 from recommender.index.songs import SongIndex
 from recommender.models import FeltRating, Listen
-from recommender.reasons.reasons import Told
-from recommender.retrieval.pool import pool_for
+from recommender.reasons.reasons import LikeSignal
+from recommender.retrieval.pool import retrieve
+from recommender.selectors import listens_of
 from recommender.values import Listener
 
 RECENT_LISTENS = 50
 RECENT_HOURS = 24.0
-# A listener's newest ratings and plays: from more, the few coefficients of a model learn next to nothing, and what they
-# cost grows with every list.
+# A listener's newest ratings and plays: the few coefficients of a model learn next to nothing from more, and the cost
+# grows with every list.
 RATINGS_LIMIT = 500
 LISTENS_LIMIT = 500
 LATELY = timedelta(minutes=30)
-# What was said of liking a song, and what was only done; the latter counts a quarter.
+# How much a signal says of liking a song; an implicit one counts a quarter.
 LIKE_OF = {
-    Told.LIKED: 1.0,
-    Told.DISLIKED: -1.0,
-    Told.REPLAYED: 0.6,
-    Told.COMPLETED: 0.3,
-    Told.SKIPPED: -0.5,
+    LikeSignal.LIKED: 1.0,
+    LikeSignal.DISLIKED: -1.0,
+    LikeSignal.REPLAYED: 0.6,
+    LikeSignal.COMPLETED: 0.3,
+    LikeSignal.SKIPPED: -0.5,
 }
 IMPLICIT_WEIGHT = 0.25
+_IMPLICIT = (LikeSignal.REPLAYED, LikeSignal.COMPLETED, LikeSignal.SKIPPED)
 NOTHING_FELT_LIKE = -0.25
-# Who skips later than this part of a song heard enough of it to have no quarrel with it.
+# A skip after this share of a song does not mean dislike.
 EARLY_SHARE = 0.5
 NAN = float("nan")
 
 
-class _Said(NamedTuple):
-    """What is read of a rating; a thousand rows of the whole model would take three times as long."""
+class _Rating(NamedTuple):
+    """The fields read of a rating; a thousand rows of the whole model take three times as long."""
 
     song_id: int
     felt_valence: float | None
@@ -59,7 +60,7 @@ class _Said(NamedTuple):
 
 
 class _Play(NamedTuple):
-    """That a song was played, and how it ended."""
+    """A play and how it ended."""
 
     song_id: int
     started_at: datetime
@@ -70,70 +71,59 @@ class _Play(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """`ratings` for the listener's model, and by song what was `told` of liking it.
+    """`ratings` for the listener's model, `like_signals` by song, and `plays`, newest first.
 
-    `felt_lately` is by song what it was said to have done within the last half hour: where the listener is now;
-    `plays` is what was played, newest first.
+    `felt_lately` holds, by song, the ratings of the last half hour: where the listener is now.
     """
 
     ratings: Ratings
-    told: dict[int, Told]
+    like_signals: dict[int, LikeSignal]
     felt_lately: dict[int, Point]
     plays: tuple[_Play, ...]
 
 
 def history_of(listener: Listener, index: SongIndex) -> History:
-    """Return what somebody said and did of songs that have an estimate; the others say nothing yet.
+    """Return what a listener said and did about songs that have an estimate; other songs are left out.
 
-    A rating of a song outweighs what was only done with it. At most the newest `RATINGS_LIMIT` ratings and
-    `LISTENS_LIMIT` plays are read.
+    A rating of a song outweighs implicit signals. At most the newest `RATINGS_LIMIT` ratings and `LISTENS_LIMIT` plays
+    are read.
     """
-    said = _newest_ratings(listener.user)
+    rated = _newest_ratings(listener.user)
     plays = _newest_plays(listener)
-    done = _done(plays)
-    told = {song_id: what for song_id in {*said, *done} if (what := _told(said.get(song_id), done.get(song_id)))}
-    ratings = _ratings(said, told, index) if said or told else Ratings.none(index.n_dimensions)
+    implied = _implied(plays)
+    signals = {
+        song_id: signal
+        for song_id in {*rated, *implied}
+        if (signal := _signal(rated.get(song_id), implied.get(song_id)))
+    }
+    ratings = _ratings(rated, signals, index) if rated or signals else Ratings.none(index.n_dimensions)
     since = timezone.now() - LATELY
-    lately = {song_id: _felt(rating) for song_id, rating in said.items() if rating.updated_at >= since}
+    lately = {song_id: _felt(rating) for song_id, rating in rated.items() if rating.updated_at >= since}
     felt_lately = {song_id: felt for song_id, felt in lately.items() if np.isfinite(felt).all()}
-    return History(ratings, told, felt_lately, plays)
+    return History(ratings, signals, felt_lately, plays)
 
 
-def _ratings(said: Mapping[int, _Said], told: Mapping[int, Told], index: SongIndex) -> Ratings:
-    pool = pool_for(index, (), always=sorted({*said, *told}))
-    rows = [(said.get(song_id), told.get(song_id)) for song_id in pool.song_ids.tolist()]
+def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], index: SongIndex) -> Ratings:
+    pool = retrieve(index, (), always=sorted({*rated, *signals}))
+    rows = [(rated.get(song_id), signals.get(song_id)) for song_id in pool.song_ids.tolist()]
     return Ratings(
         song_ids=pool.song_ids,
         perceived=pool.perceived,
         felt=_points(_felt(rating) for rating, _ in rows),
         embeddings=pool.embeddings,
         weights=np.ones(len(rows)),
-        likes=np.asarray([_like(rating, what) for rating, what in rows], np.float64),
-        like_weights=np.asarray([_like_weight(what) for _, what in rows], np.float64),
+        likes=np.asarray([_like(rating, signal) for rating, signal in rows], np.float64),
+        like_weights=np.asarray([IMPLICIT_WEIGHT if signal in _IMPLICIT else 1.0 for _, signal in rows], np.float64),
         moods=_points(_mood(rating) for rating, _ in rows),
         familiar=np.asarray([_familiar(rating) for rating, _ in rows], np.float64),
     )
-
-
-def ratings_for_model(user: User | None, index: SongIndex) -> Ratings:
-    """Return a user's ratings and implicit likes as the listener's model takes them; nobody has none."""
-    return history_of(Listener(user=user), index).ratings
-
-
-def listens_of(listener: Listener) -> QuerySet[Listen]:
-    """Return what somebody played, newest first; nothing for nobody."""
-    if listener.user is not None:
-        return Listen.objects.filter(listener=listener.user)
-    if not listener.session_key:
-        return Listen.objects.none()
-    return Listen.objects.filter(listener=None, session_key=listener.session_key)
 
 
 def recency_of(plays: Sequence[_Play], song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return 1 for a song played within a day, halving with each day after, over the last `RECENT_LISTENS` only.
 
     Args:
-        plays: what was played, newest first.
+        plays: newest first.
         song_ids: `(n,)`, ascending.
     """
     recency = np.zeros(len(song_ids))
@@ -141,84 +131,75 @@ def recency_of(plays: Sequence[_Play], song_ids: NDArray[np.int64]) -> NDArray[n
     for play in plays[:RECENT_LISTENS]:
         row = int(np.searchsorted(song_ids, play.song_id))
         if row < len(song_ids) and song_ids[row] == play.song_id:
-            recency[row] = max(recency[row], _still_fresh(now, play.started_at))
+            recency[row] = max(recency[row], _recency(now, play.started_at))
     return recency
 
 
-def _still_fresh(now: datetime, started_at: datetime) -> float:
-    # Whole hours, so that a list ranked again a minute later is not another one for that.
+def _recency(now: datetime, started_at: datetime) -> float:
+    # Whole hours, so that re-ranking a minute later does not change a list.
     days_beyond = (now - started_at) // timedelta(hours=1) / RECENT_HOURS - 1.0
     return float(0.5 ** max(days_beyond, 0.0))
 
 
-def _newest_ratings(user: User | None) -> dict[int, _Said]:
+def _newest_ratings(user: User | None) -> dict[int, _Rating]:
     if user is None:
         return {}
     newest = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-id")
-    return {row[0]: _Said(*row) for row in newest.values_list(*_Said._fields)[:RATINGS_LIMIT]}
+    return {row[0]: _Rating(*row) for row in newest.values_list(*_Rating._fields)[:RATINGS_LIMIT]}
 
 
 def _newest_plays(listener: Listener) -> tuple[_Play, ...]:
-    # Ordered as the table's index is, and not by the key, of which a listener's rows are a few among millions.
+    # Ordered as the table's index is; by the key, a listener's rows are a few among millions.
     newest = listens_of(listener).order_by("-started_at", "-id")
     columns = "song_id", "started_at", "outcome", "listened_s", "song__duration_s"
     return tuple(_Play(*row) for row in newest.values_list(*columns)[:LISTENS_LIMIT])
 
 
-def _done(plays: Sequence[_Play]) -> dict[int, Told]:
-    """Return what the ended plays of each song amount to; the last one decides between end and skip."""
-    done: dict[int, Told] = {}
+def _implied(plays: Sequence[_Play]) -> dict[int, LikeSignal]:
+    """Return what the ended plays of each song imply, given newest first; the last one decides between end and skip."""
+    implied: dict[int, LikeSignal] = {}
     for play in plays:
         if play.outcome == Listen.Outcome.COMPLETED:
-            done[play.song_id] = _again(done.get(play.song_id))
+            later = implied.get(play.song_id)
+            again = later in (LikeSignal.COMPLETED, LikeSignal.REPLAYED)
+            implied[play.song_id] = LikeSignal.REPLAYED if again else later or LikeSignal.COMPLETED
         elif play.outcome == Listen.Outcome.SKIPPED and (play.listened_s or 0.0) < EARLY_SHARE * play.duration_s:
-            done.setdefault(play.song_id, Told.SKIPPED)
-    return done
+            implied.setdefault(play.song_id, LikeSignal.SKIPPED)
+    return implied
 
 
-def _again(later: Told | None) -> Told:
-    """Return what a completion amounts to, given what the song's later listens amount to."""
-    if later is None:
-        return Told.COMPLETED
-    return Told.REPLAYED if later is Told.COMPLETED else later
-
-
-def _told(rating: _Said | None, done: Told | None) -> Told | None:
+def _signal(rating: _Rating | None, implied: LikeSignal | None) -> LikeSignal | None:
     if rating is not None and rating.liked is not None:
-        return Told.LIKED if rating.liked else Told.DISLIKED
+        return LikeSignal.LIKED if rating.liked else LikeSignal.DISLIKED
     if rating is not None and rating.felt_nothing:
         return None
-    return Told.SKIPPED if rating is not None and rating.skipped else done
+    return LikeSignal.SKIPPED if rating is not None and rating.skipped else implied
 
 
-def _felt(rating: _Said | None) -> tuple[float, float]:
+def _felt(rating: _Rating | None) -> tuple[float, float]:
     if rating is not None and rating.felt_nothing:
-        return _mood(rating)  # Whom a song leaves cold feels as before.
+        return _mood(rating)  # A song that leaves the listener cold leaves their mood.
     if rating is None or rating.felt_valence is None or rating.felt_arousal is None:
         return NAN, NAN
     return rating.felt_valence, rating.felt_arousal
 
 
-def _mood(rating: _Said | None) -> tuple[float, float]:
+def _mood(rating: _Rating | None) -> tuple[float, float]:
     if rating is None or rating.mood_valence is None or rating.mood_arousal is None:
         return NAN, NAN
     return rating.mood_valence, rating.mood_arousal
 
 
-def _familiar(rating: _Said | None) -> float:
+def _familiar(rating: _Rating | None) -> float:
     if rating is None or rating.familiar is None:
         return 0.0
     return 1.0 if rating.familiar else -1.0
 
 
-def _like(rating: _Said | None, told: Told | None) -> float:
-    if told is not None:
-        return LIKE_OF[told]
+def _like(rating: _Rating | None, signal: LikeSignal | None) -> float:
+    if signal is not None:
+        return LIKE_OF[signal]
     return NOTHING_FELT_LIKE if rating is not None and rating.felt_nothing else NAN
-
-
-def _like_weight(told: Told | None) -> float:
-    return IMPLICIT_WEIGHT if told in (Told.REPLAYED, Told.COMPLETED, Told.SKIPPED) else 1.0
 
 
 def _points(points: Iterable[tuple[float, float]]) -> NDArray[np.float64]:

@@ -49,10 +49,10 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
         fresh: those that it has not seen.
         failed: ids of songs that are in `fresh` and cannot be played.
     """
-    known = index.columns
+    known = index.table
     song_ids, perceived, quadrants = known.song_ids, known.perceived, known.quadrants
     if fresh is not None and len(fresh):
-        newer = fresh.columns
+        newer = fresh.table
         if failed is not None:
             newer = newer.take(~np.isin(newer.song_ids, failed))
         kept = ~np.isin(song_ids, newer.song_ids)
@@ -67,7 +67,7 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
 
 def _failed(fresh: SongIndex | None) -> NDArray[np.int64]:
     """Return the ids of songs that cannot be played; what lies beside the index has them, the index has not."""
-    song_ids = [] if fresh is None else fresh.columns.song_ids.tolist()
+    song_ids = [] if fresh is None else fresh.table.song_ids.tolist()
     failed = Song.objects.filter(pk__in=song_ids, state=Song.State.FAILED).values_list("pk", flat=True)
     return np.asarray(list(failed) if song_ids else [], np.int64)
 

@@ -174,7 +174,7 @@ _PLAYLISTS = Kind(
         Field("saved_at", _("When you saved it, in UTC.")),
         Field("arranged_at", _("When you first ordered it by hand, in UTC.")),
         Field("share_token", _("The end of its link, if you shared it.")),
-        Field("discarded_at", _("When you threw it away, in UTC; a day later it is deleted.")),
+        Field("discarded_at", _("When you threw it away, in UTC; a day later it is deleted."), "trashed_at"),
         _CREATED,
         _UPDATED,
     ),

@@ -66,7 +66,7 @@ class Factor(StrEnum):
     RECENT = "recent"
 
 
-class Told(StrEnum):
+class LikeSignal(StrEnum):
     """What a listener told of liking one song, in words or by what they did."""
 
     LIKED = "liked"
@@ -76,7 +76,7 @@ class Told(StrEnum):
     SKIPPED = "skipped"
 
 
-class Cause(StrEnum):
+class RerankTrigger(StrEnum):
     """What made the rest of a list be ranked again."""
 
     RATING = "rating"
@@ -96,9 +96,9 @@ _PLAIN_FACTORS = {
     "progress": Factor.FORWARD,
 }
 _LIKE_FACTORS = {
-    Told.LIKED: Factor.OWN_LIKE,
-    Told.REPLAYED: Factor.REPLAYED,
-    Told.COMPLETED: Factor.HEARD_OUT,
+    LikeSignal.LIKED: Factor.OWN_LIKE,
+    LikeSignal.REPLAYED: Factor.REPLAYED,
+    LikeSignal.COMPLETED: Factor.HEARD_OUT,
 }
 
 
@@ -119,8 +119,8 @@ class Evidence:
     `distance` is that of the predicted felt point to the place's target; `decided` the terms without which another song
     would have had the place, with their advantage over it, and `helped` those that are above 0 for this song;
     `by_ratings` and `by_mood` are what the listener's ratings and their mood before changed in the shared prediction;
-    `told` what they told of liking this song; `likes_known` whether its liking comes from their own likes; `alike` the
-    cosine with the song `around`, by its title, that the list is made around.
+    `like_signal` is theirs for this song; `likes_known` whether its liking comes from their own likes; `alike` the
+    cosine with the song, of title `around`, that the list is made around.
     """
 
     quadrant: Quadrant
@@ -133,7 +133,7 @@ class Evidence:
     mood: Point | None = None
     n_similar: int = 0
     by_own_rating: bool = False
-    told: Told | None = None
+    like_signal: LikeSignal | None = None
     likes_known: bool = False
     recency: float = 0.0
     kept_apart: bool = False
@@ -187,16 +187,18 @@ def mood_name(point: Point) -> str:
     return Quadrant.from_valence_arousal(valence, arousal).label.lower()
 
 
-def rerank_sentence(*, n_moved: int, lean: Point, title: str = "", cause: Cause = Cause.RATING) -> str:
+def rerank_sentence(
+    *, n_moved: int, lean: Point, title: str = "", trigger: RerankTrigger = RerankTrigger.RATING
+) -> str:
     """Say what a re-ranking did to the songs not played yet, and what it came from.
 
     Args:
         n_moved: songs that are new there or at another place.
         lean: how far the mean perceived (valence, arousal) of the rest went.
         title: the song it came from; empty when it came from none.
-        cause: what the listener did with that song.
+        trigger: what the listener did with that song.
     """
-    what = {"cause": _(_CAUSES[cause]) % {"title": title}} if title else {}
+    what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
     if n_moved == 0 and what:
         return _("%(cause)s is kept; the rest of this list stays as it is.") % what
     if n_moved == 0:
@@ -209,12 +211,12 @@ def rerank_sentence(*, n_moved: int, lean: Point, title: str = "", cause: Cause 
     return _("%(what_moved)s: the rest now leans %(direction)s.") % {"what_moved": begin, "direction": direction(lean)}
 
 
-_CAUSES = {
-    Cause.RATING: gettext_noop("Your rating of “%(title)s”"),
-    Cause.LIKE: gettext_noop("Your like of “%(title)s”"),
-    Cause.DISLIKE: gettext_noop("Your dislike of “%(title)s”"),
-    Cause.SKIP: gettext_noop("Your skip of “%(title)s”"),
-    Cause.WITHDRAWN: gettext_noop("Your change of mind about “%(title)s”"),
+_TRIGGERS = {
+    RerankTrigger.RATING: gettext_noop("Your rating of “%(title)s”"),
+    RerankTrigger.LIKE: gettext_noop("Your like of “%(title)s”"),
+    RerankTrigger.DISLIKE: gettext_noop("Your dislike of “%(title)s”"),
+    RerankTrigger.SKIP: gettext_noop("Your skip of “%(title)s”"),
+    RerankTrigger.WITHDRAWN: gettext_noop("Your change of mind about “%(title)s”"),
 }
 
 
@@ -228,7 +230,7 @@ def _factor_of(term: str, evidence: Evidence) -> Factor | None:
         case "liking":
             return _liking_factor(evidence) if term in evidence.helped else None
         case "exploration":
-            unknown = evidence.told is None and not evidence.by_own_rating and not evidence.recency
+            unknown = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
             return Factor.EXPLORATION if unknown and term in evidence.helped else None
     return _PLAIN_FACTORS.get(term)
 
@@ -242,14 +244,14 @@ def _rating_factor(evidence: Evidence) -> Factor | None:
 
 
 def _liking_factor(evidence: Evidence) -> Factor | None:
-    if evidence.told is not None:
-        return _LIKE_FACTORS.get(evidence.told)
+    if evidence.like_signal is not None:
+        return _LIKE_FACTORS.get(evidence.like_signal)
     return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
 
 
 def _objections(evidence: Evidence) -> list[Factor]:
-    objections = {Told.DISLIKED: Factor.OWN_DISLIKE, Told.SKIPPED: Factor.SKIPPED}
-    named = [objections[evidence.told]] if evidence.told in objections else []
+    objections = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
+    named = [objections[evidence.like_signal]] if evidence.like_signal in objections else []
     return [*named, Factor.RECENT] if evidence.recency >= NOTICEABLE_RECENCY else named
 
 

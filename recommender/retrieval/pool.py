@@ -24,18 +24,18 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.exceptions import IndexUnavailable
 from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex
-from recommender.index.table import Columns
+from recommender.index.table import SongTable
 from recommender.index.versions import IndexReader
 from recommender.retrieval.source import (
     BYTES_PER_VALUE,
     LATE_COMMIT,
     NewerState,
-    columns_of,
     edited_at,
     estimates_newer,
     estimates_playable,
     newer_state,
     song_rows,
+    table_of,
     written_at,
 )
 from recommender.values import NO_FILTERS, Filters
@@ -44,7 +44,7 @@ __all__ = [
     "Pool",
     "embedding_matrix",
     "estimates_playable",
-    "pool_for",
+    "retrieve",
     "songs_index",
     "songs_known",
     "songs_ranked_alike",
@@ -87,17 +87,17 @@ class Pool:
     model_version: str
 
     @classmethod
-    def of(cls, columns: Columns, model_version: str) -> Pool:
+    def of(cls, table: SongTable, model_version: str) -> Pool:
         """Return songs that are in the order of their ids."""
         return cls(
-            song_ids=columns.song_ids,
-            artist_ids=np.where(columns.unnamed, -columns.song_ids, columns.artist_ids),
-            album_ids=columns.album_ids,
-            years=columns.years,
-            quadrants=tuple(Quadrant(quadrant) for quadrant in columns.quadrants.tolist()),
-            confidence=columns.confidence,
-            perceived=columns.perceived,
-            embeddings=columns.embeddings.astype(np.float64),
+            song_ids=table.song_ids,
+            artist_ids=np.where(table.unnamed, -table.song_ids, table.artist_ids),
+            album_ids=table.album_ids,
+            years=table.years,
+            quadrants=tuple(Quadrant(quadrant) for quadrant in table.quadrants.tolist()),
+            confidence=table.confidence,
+            perceived=table.perceived,
+            embeddings=table.embeddings.astype(np.float64),
             model_version=model_version,
         )
 
@@ -125,7 +125,7 @@ def songs_index() -> SongIndex:
 def songs_known() -> tuple[SongIndex, SongIndex | None]:
     """Return the index and the songs that are newer: the same two objects for as long as nothing changes."""
     index = songs_index()
-    return index, _BESIDE.of(index) if index.info.generation else None
+    return index, _BESIDE.of(index) if index.info.index_version else None
 
 
 def _index_of_newest(limit: int) -> SongIndex:
@@ -133,8 +133,8 @@ def _index_of_newest(limit: int) -> SongIndex:
     rows = list(song_rows(estimates_playable().order_by("-updated_at", "-pk")[:limit]))
     usual = Counter((row.model_version, len(row.embedding)) for row in rows).most_common(1)
     model_version, size = usual[0][0] if usual else ("", 0)
-    columns, _ = Columns.of_rows(rows, model_version, size // BYTES_PER_VALUE)
-    return SongIndex.build(Columns.join([columns], columns.n_dimensions), IndexInfo(model_version=model_version))
+    table, _ = SongTable.of_rows(rows, model_version, size // BYTES_PER_VALUE)
+    return SongIndex.build(SongTable.join([table], table.n_dimensions), IndexInfo(model_version=model_version))
 
 
 class _StandIn:
@@ -167,7 +167,7 @@ def _stand_in(directory: Path) -> _StandIn:
 # --- The pool -------------------------------------------------------------------------------------------------------
 
 
-def pool_for(
+def retrieve(
     index: SongIndex,
     queries: Sequence[FeltQuery],
     filters: Filters = NO_FILTERS,
@@ -190,12 +190,12 @@ def pool_for(
     per_query = _per_query(len(queries))
     stale = [*without, *always]
     rows = [hits.rows for hits in _hits(index, queries, filters, alike, per_query + len(without))]
-    found = _taken(index, rows, [*stale, *fresh.columns.song_ids.tolist()])
+    found = _taken(index, rows, [*stale, *fresh.table.song_ids.tolist()])
     rows = [hits.rows for hits in _hits(fresh, queries, filters, alike, per_query + len(without))]
     newer = _taken(fresh, rows, stale)
-    given = index.columns.rows_of(np.asarray(always, np.int64))
-    asked = index.columns.take(given[given >= 0])
-    songs = Columns.join([found, newer, asked], index.n_dimensions)
+    given = index.table.rows_of(np.asarray(always, np.int64))
+    asked = index.table.take(given[given >= 0])
+    songs = SongTable.join([found, newer, asked], index.n_dimensions)
     return Pool.of(_as_the_rows_have_it(songs, index, filters, always), index.info.model_version)
 
 
@@ -211,7 +211,7 @@ def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
     fresh = _beside(index, late_s=late_s)
     embedding = _embedding_of(song_id, index, fresh)
     hits = [each.like_embedding(embedding, k + SPARE, without=song_id) for each in (index, fresh)]
-    replaced = np.isin(hits[0].song_ids, fresh.columns.song_ids)
+    replaced = np.isin(hits[0].song_ids, fresh.table.song_ids)
     scores = dict(zip(hits[0].song_ids[~replaced].tolist(), hits[0].scores[~replaced].tolist(), strict=True))
     scores |= dict(zip(hits[1].song_ids.tolist(), hits[1].scores.tolist(), strict=True))
     return sorted(scores, key=lambda each: (-scores[each], each))
@@ -220,9 +220,9 @@ def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
 def _embedding_of(song_id: int, index: SongIndex, fresh: SongIndex) -> NDArray[np.floating]:
     """Return a song's embedding `(d,)`, zero when there is nothing to compare; the rows are asked only at last."""
     for each in (fresh, index):
-        row = int(each.columns.rows_of(np.asarray([song_id]))[0])
+        row = int(each.table.rows_of(np.asarray([song_id]))[0])
         if row >= 0:
-            return np.asarray(each.columns.embeddings[row])
+            return np.asarray(each.table.embeddings[row])
     estimates = list(EmotionEstimate.objects.filter(is_current=True, song_id=song_id))
     return embedding_matrix(estimates, index)[0] if estimates else np.zeros(index.n_dimensions)
 
@@ -240,9 +240,9 @@ def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> 
 
 def _beside(index: SongIndex, *, searched: bool = True, late_s: float = 0.0) -> SongIndex:
     """Return the songs that are newer than a published index; one made of the rows just now has seen them all."""
-    if searched and index.info.generation:
+    if searched and index.info.index_version:
         return _BESIDE.of(index, late_s)
-    return index.beside(Columns.none(index.n_dimensions))
+    return index.beside(SongTable.none(index.n_dimensions))
 
 
 def _per_query(n_queries: int) -> int:
@@ -254,17 +254,17 @@ def _hits(
 ) -> list[Hits]:
     allowed = None
     if filters != NO_FILTERS:
-        allowed = index.columns.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
+        allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
     hits = index.best_each(queries, k, allowed)
     return hits if alike is None else [*hits, index.like_embedding(alike, ALIKE_SIZE, allowed=allowed)]
 
 
-def _taken(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> Columns:
+def _taken(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> SongTable:
     found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
-    return index.columns.take(found[~np.isin(index.columns.song_ids[found], without)])
+    return index.table.take(found[~np.isin(index.table.song_ids[found], without)])
 
 
-def _as_the_rows_have_it(songs: Columns, index: SongIndex, filters: Filters, always: Sequence[int]) -> Columns:
+def _as_the_rows_have_it(songs: SongTable, index: SongIndex, filters: Filters, always: Sequence[int]) -> SongTable:
     """Return what is still there, each song as its row has it now.
 
     A song can be deleted or analysed anew at any moment; this asks last.
@@ -276,8 +276,8 @@ def _as_the_rows_have_it(songs: Columns, index: SongIndex, filters: Filters, alw
     if same.all() and not changed:
         return songs
     current = EmotionEstimate.objects.filter(is_current=True, song_id__in=changed)
-    anew = columns_of(current, index.info.model_version, index.n_dimensions) if changed else Columns.none()
-    return Columns.join([songs.take(same), anew] if len(anew) else [songs.take(same)], index.n_dimensions)
+    anew = table_of(current, index.info.model_version, index.n_dimensions) if changed else SongTable.none()
+    return SongTable.join([songs.take(same), anew] if len(anew) else [songs.take(same)], index.n_dimensions)
 
 
 # --- What is newer than the index -----------------------------------------------------------------------------------
@@ -311,18 +311,18 @@ class _Beside:
             elif seen != self._seen:
                 newest = self._seen.newest
                 since = index.info.watermark if newest is None else (newest - LATE_COMMIT).isoformat()
-                self._fresh, self._seen = self._read(index, self._fresh.columns, since), seen
+                self._fresh, self._seen = self._read(index, self._fresh.table, since), seen
             self._index = index
             return self._fresh
 
-    def _read(self, index: SongIndex, known: Columns | None, since: str) -> SongIndex:
-        columns = columns_of(estimates_newer(since)[:FRESH_LIMIT], index.info.model_version, index.n_dimensions)
-        rows = index.columns.rows_of(columns.song_ids)
-        columns = columns.take((rows < 0) | (index.columns.updated_us[rows] != columns.updated_us))
+    def _read(self, index: SongIndex, known: SongTable | None, since: str) -> SongIndex:
+        table = table_of(estimates_newer(since)[:FRESH_LIMIT], index.info.model_version, index.n_dimensions)
+        rows = index.table.rows_of(table.song_ids)
+        table = table.take((rows < 0) | (index.table.updated_us[rows] != table.updated_us))
         if known is not None:
-            kept = known.take(~np.isin(known.song_ids, columns.song_ids))
-            columns = Columns.join([kept, columns], index.n_dimensions)
-        return index.beside(columns)
+            kept = known.take(~np.isin(known.song_ids, table.song_ids))
+            table = SongTable.join([kept, table], index.n_dimensions)
+        return index.beside(table)
 
 
 _BESIDE = _Beside()

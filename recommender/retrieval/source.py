@@ -15,7 +15,7 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
 from recommender.index.songs import IndexInfo
-from recommender.index.table import Columns, SongRow
+from recommender.index.table import SongRow, SongTable
 from recommender.values import NO_FILTERS, Filters
 
 CHUNK = 10_000
@@ -230,7 +230,7 @@ def song_rows(estimates: EstimateQuerySet) -> Iterator[SongRow]:
         )
 
 
-def columns_of(estimates: EstimateQuerySet, model_version: str, n_dimensions: int) -> Columns:
+def table_of(estimates: EstimateQuerySet, model_version: str, n_dimensions: int) -> SongTable:
     """Return estimates in memory; what cannot be used is left out."""
-    columns, _ = Columns.of_rows(list(song_rows(estimates)), model_version, n_dimensions)
-    return Columns.join([columns], n_dimensions)
+    table, _ = SongTable.of_rows(list(song_rows(estimates)), model_version, n_dimensions)
+    return SongTable.join([table], n_dimensions)

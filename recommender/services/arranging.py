@@ -86,13 +86,6 @@ def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, An
     return item
 
 
-def item_values(item: PlaylistItem) -> dict[str, Any]:
-    """Return all that must be known of an item to put it back."""
-    names = ("song_id", "position", "reason", "felt_valence", "felt_arousal", "target_valence", "target_arousal")
-    played_at = item.played_at.isoformat() if item.played_at else None
-    return {**{name: getattr(item, name) for name in names}, "terms": item.terms, "played_at": played_at}
-
-
 def _locked(playlist: Playlist, listener: Listener) -> tuple[Playlist, list[PlaylistItem]]:
     locked = playlist_lock(listener, playlist.pk)
     return locked, list(PlaylistItem.objects.filter(playlist=locked).order_by("position"))

@@ -1,4 +1,4 @@
-"""What listeners felt, in their own words."""
+"""Ratings: what songs did to listeners, by their own answers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from catalog.models import Song
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalid, UndoTooLate
 from recommender.models import FeltRating, Playlist, PlaylistItem
-from recommender.reasons.reasons import Cause
+from recommender.reasons.reasons import RerankTrigger
 from recommender.requests import mood_of
-from recommender.selectors import MOOD_HOLDS, mood_now
+from recommender.selectors import MOOD_HOLDS, RATING_LISTENING, mood_now, rating_answers
 from recommender.services.playlists import playlist_lock, rest_rerank
 from recommender.values import FeedbackResult, Listener, RerankResult
 
@@ -37,75 +37,77 @@ def feedback_record(
     mood: Point | None = None,
     rerank: bool = True,
 ) -> FeedbackResult:
-    """Keep what a listener said of a song; what is not said now keeps its earlier answer.
+    """Record a listener's answers about a song; a question without an answer keeps its earlier one.
 
     A feeling and "felt nothing" answer the same question, so the later one replaces the earlier one.
 
     Args:
         user: the listener.
-        song: what was heard.
+        song: the rated song.
         felt_valence: in [-1, 1], together with `felt_arousal` or not at all.
         felt_arousal: in [-1, 1].
         liked: whether they liked it.
         familiar: whether they knew it already.
         felt_nothing: it left them cold.
-        skipped: they did not hear it out.
-        listened_s: seconds heard.
-        playlist: the playlist in which it was heard; its unplayed rest is re-ranked.
-        mood: how they were before listening; None takes what they said within the last half hour, if they did.
-        rerank: False leaves the playlist as it is, for whoever records several answers and ranks after the last.
+        skipped: they did not listen to its end.
+        listened_s: seconds of listening.
+        playlist: the playlist in which it played; its unplayed rest is re-ranked.
+        mood: the mood before listening; None takes the check-in of the last half hour, if there is one.
+        rerank: False leaves the playlist as it is, for a caller that records several answers and ranks after the last.
 
     Raises:
-        RatingInvalid: it says nothing, half a feeling, or a number outside its range.
+        RatingInvalid: there is no answer, half a feeling, or a number outside its range.
         PlaylistNotFound: the playlist is not this listener's.
     """
-    said = _said(felt_valence, felt_arousal, liked, familiar, felt_nothing, skipped, listened_s)
+    answers = _answers(felt_valence, felt_arousal, liked, familiar, felt_nothing, skipped, listened_s)
     listener = Listener(user=user)
     before = _mood_before(listener, playlist, mood)
     if playlist is None:
-        return FeedbackResult(rating=_upsert(user, song, said, before))
-    # Two transactions: should the re-ranking fail, what the listener said is kept all the same.
-    rating = _upsert(user, song, said | _placed(listener, playlist, song), before)
+        return FeedbackResult(rating=_upsert(user, song, answers, before))
+    # Two transactions: should the re-ranking fail, the answers are stored all the same.
+    rating = _upsert(user, song, answers | _placed(listener, playlist, song), before)
     if not rerank:
         return FeedbackResult(rating=rating)
-    ranked = rest_rerank(playlist=playlist, listener=listener, because_of=song, cause=_cause(said))
+    ranked = rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=_trigger(answers))
     return FeedbackResult(rating=rating, rerank=ranked)
 
 
 def feedback_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
-    """Forget what a listener said of a song; nothing happens when they said nothing.
+    """Delete a listener's rating of a song, if there is one.
 
     Args:
         user: the listener.
-        song: what was rated.
+        song: the rated song.
         playlist: the playlist that is playing; its unplayed rest is re-ranked if there was a rating.
 
     Raises:
         PlaylistNotFound: the playlist is not this listener's.
     """
-    n_forgotten, _ = FeltRating.objects.filter(listener=user, song=song).delete()
-    if playlist is None or not n_forgotten:
-        return None
-    return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
+    n_deleted, _ = FeltRating.objects.filter(listener=user, song=song).delete()
+    return _rerank_withdrawn(user, song, playlist) if n_deleted else None
 
 
-# What a listener says; what they only did (heard, skipped) is noted by itself and never undone.
-ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
-_CONTEXT = ("playlist_id", "position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
-_DONE = ("skipped", "listened_s")
+def like_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
+    """Withdraw only the like or dislike of a song; a rating without any other answer is deleted.
 
+    Args:
+        user: the listener.
+        song: the liked or disliked song.
+        playlist: the playlist that is playing; its unplayed rest is re-ranked if anything was withdrawn.
 
-def answers_of(rating: FeltRating | None) -> dict[str, Any] | None:
-    """Return what a rating says, None where there is none."""
-    return None if rating is None else {name: getattr(rating, name) for name in ANSWERS}
-
-
-def rating_values(rating: FeltRating | None) -> dict[str, Any] | None:
-    """Return all that must be known of a rating to bring it back, None where there is none."""
-    if rating is None:
-        return None
-    names = (*ANSWERS, *_CONTEXT, *_DONE, "model_version")
-    return {**{name: getattr(rating, name) for name in names}, "created_at": rating.created_at.isoformat()}
+    Raises:
+        PlaylistNotFound: the playlist is not this listener's.
+    """
+    with transaction.atomic():
+        rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
+        if rating is None or rating.liked is None:
+            return None
+        if rating.felt_valence is None and rating.familiar is None and not rating.felt_nothing and not rating.skipped:
+            rating.delete()
+        else:
+            rating.liked = None
+            rating.save(update_fields=["liked", "updated_at"])
+    return _rerank_withdrawn(user, song, playlist)
 
 
 def feedback_restore(
@@ -116,29 +118,34 @@ def feedback_restore(
     after: dict[str, Any] | None,
     playlist: Playlist | None = None,
 ) -> RerankResult | None:
-    """Undo a rating or its withdrawal: bring back what was said before, if nothing was said since.
+    """Undo a rating or its withdrawal: restore the earlier answers if none were given since.
 
     Args:
         user: the listener.
-        song: what was rated.
+        song: the rated song.
         before: what `rating_values` was before, None where there was no rating.
-        after: what `answers_of` was after, None where the rating was withdrawn.
+        after: what `rating_answers` was after, None where the rating was withdrawn.
         playlist: the playlist that is playing; its unplayed rest is re-ranked.
 
     Raises:
-        UndoTooLate: something else was said since.
+        UndoTooLate: another answer was given since.
         PlaylistNotFound: the playlist is not this listener's.
     """
-    _bring_back(user, song, before, after)
+    _restore(user, song, before, after)
+    return _rerank_withdrawn(user, song, playlist)
+
+
+def _rerank_withdrawn(user: User, song: Song, playlist: Playlist | None) -> RerankResult | None:
     if playlist is None:
         return None
-    return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
+    listener = Listener(user=user)
+    return rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.WITHDRAWN)
 
 
 @transaction.atomic
-def _bring_back(user: User, song: Song, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
+def _restore(user: User, song: Song, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
     rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
-    if answers_of(rating) != after:
+    if rating_answers(rating) != after:
         raise UndoTooLate(_("You have said something else of this song since, so that was left as it is."))
     if before is None:
         if rating is not None:
@@ -148,31 +155,31 @@ def _bring_back(user: User, song: Song, before: dict[str, Any] | None, after: di
     if not Playlist.objects.filter(pk=values["playlist_id"]).exists():
         values["playlist_id"] = None
     if rating is not None:
-        # What was heard meanwhile stays noted.
-        values = {name: value for name, value in values.items() if name not in _DONE}
+        # Listening meanwhile stays on record.
+        values = {name: value for name, value in values.items() if name not in RATING_LISTENING}
     created_at = values.pop("created_at")
     restored, _created = FeltRating.objects.update_or_create(listener=user, song=song, defaults=values)
     # The drift of a mood map goes by when a song was first rated.
     FeltRating.objects.filter(pk=restored.pk).update(created_at=created_at)
 
 
-def _cause(said: dict[str, object]) -> Cause:
-    """Name what a listener did after the strongest thing that they said."""
-    if said.get("felt_valence") is not None or "felt_nothing" in said:
-        return Cause.RATING
-    if "liked" in said:
-        return Cause.LIKE if said["liked"] else Cause.DISLIKE
-    return Cause.SKIP if "skipped" in said else Cause.RATING
+def _trigger(answers: dict[str, object]) -> RerankTrigger:
+    """Name the re-ranking after the strongest answer."""
+    if answers.get("felt_valence") is not None or "felt_nothing" in answers:
+        return RerankTrigger.RATING
+    if "liked" in answers:
+        return RerankTrigger.LIKE if answers["liked"] else RerankTrigger.DISLIKE
+    return RerankTrigger.SKIP if "skipped" in answers else RerankTrigger.RATING
 
 
 def _mood_before(listener: Listener, playlist: Playlist | None, mood: Point | None) -> Point | None:
-    """Return how a listener said they were: now, within half an hour, or when they made the list as lately."""
+    """Return the mood given now, that of a recent check-in, or that of a list made as recently."""
     if mood is not None:
         return _mood_checked(mood)
-    said = mood_now(listener)
-    if said is None and playlist is not None and playlist.created_at >= timezone.now() - MOOD_HOLDS:
+    stated = mood_now(listener)
+    if stated is None and playlist is not None and playlist.created_at >= timezone.now() - MOOD_HOLDS:
         return mood_of(playlist)
-    return said
+    return stated
 
 
 def _mood_checked(mood: Point) -> Point:
@@ -184,7 +191,7 @@ def _mood_checked(mood: Point) -> Point:
     return mood
 
 
-def _said(
+def _answers(
     felt_valence: float | None,
     felt_arousal: float | None,
     liked: bool | None,
@@ -193,23 +200,23 @@ def _said(
     skipped: bool,
     listened_s: float | None,
 ) -> dict[str, object]:
-    """Return only what was said, checked."""
-    said: dict[str, object] = _feeling(felt_valence, felt_arousal, felt_nothing)
+    """Return the answers given, checked."""
+    answers: dict[str, object] = _feeling(felt_valence, felt_arousal, felt_nothing)
     if liked is not None:
-        said["liked"] = liked
+        answers["liked"] = liked
     if familiar is not None:
-        said["familiar"] = familiar
+        answers["familiar"] = familiar
     if skipped:
-        said["skipped"] = True
+        answers["skipped"] = True
     if listened_s is not None:
         if not (math.isfinite(listened_s) and listened_s >= 0):
             raise RatingInvalid(
                 _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
             )
-        said["listened_s"] = listened_s
-    if not said:
+        answers["listened_s"] = listened_s
+    if not answers:
         raise RatingInvalid(_("The rating says nothing: give a feeling, a like, or what else you noticed."))
-    return said
+    return answers
 
 
 def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothing: bool) -> dict[str, object]:
@@ -227,21 +234,24 @@ def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothin
     return {"felt_valence": felt_valence, "felt_arousal": felt_arousal, "felt_nothing": False}
 
 
-def _upsert(user: User, song: Song, said: dict[str, object], mood: Point | None) -> FeltRating:
-    """Change only what was said, so that two devices which answer at once both keep their answer."""
-    said = {**said, "model_version": prevailing_model_version()}
+def _upsert(user: User, song: Song, answers: dict[str, object], mood: Point | None) -> FeltRating:
+    """Change only the answers given, so that two devices which answer at once both keep theirs."""
+    answers = {**answers, "model_version": prevailing_model_version()}
     before = {} if mood is None else {"mood_valence": mood[0], "mood_arousal": mood[1]}
     # A like that comes later must not move the mood in which the song was felt.
-    felt_now = "felt_nothing" in said
+    felt_now = "felt_nothing" in answers
     rating, _ = FeltRating.objects.update_or_create(
-        listener=user, song=song, defaults={**said, **(before if felt_now else {})}, create_defaults={**said, **before}
+        listener=user,
+        song=song,
+        defaults={**answers, **(before if felt_now else {})},
+        create_defaults={**answers, **before},
     )
     return rating
 
 
 @transaction.atomic
 def _placed(listener: Listener, playlist: Playlist, song: Song) -> dict[str, object]:
-    """Note where in the playlist the song was; a song that is rated was heard, so it keeps its place."""
+    """Return the song's place in the playlist; a rated song was played, so it keeps that place."""
     locked = playlist_lock(listener, playlist.pk)
     item = PlaylistItem.objects.filter(playlist=playlist, song=song).first()
     place: dict[str, object] = {"playlist": playlist, "position": None}
@@ -254,32 +264,3 @@ def _placed(listener: Listener, playlist: Playlist, song: Song) -> dict[str, obj
     if None in target and locked.kind != Playlist.Kind.IMPORTED:
         target = (locked.target_valence, locked.target_arousal)
     return {**place, "position": item.position, "target_valence": target[0], "target_arousal": target[1]}
-
-
-def like_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
-    """Forget whether a listener liked a song; a rating that says nothing else goes with it.
-
-    Args:
-        user: the listener.
-        song: what was liked, or disliked.
-        playlist: the playlist that is playing; its unplayed rest is re-ranked if there was something to forget.
-
-    Raises:
-        PlaylistNotFound: the playlist is not this listener's.
-    """
-    if not _forget(user, song) or playlist is None:
-        return None
-    return rest_rerank(playlist=playlist, listener=Listener(user=user), because_of=song, cause=Cause.WITHDRAWN)
-
-
-@transaction.atomic
-def _forget(user: User, song: Song) -> bool:
-    rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
-    if rating is None or rating.liked is None:
-        return False
-    if rating.felt_valence is None and rating.familiar is None and not rating.felt_nothing and not rating.skipped:
-        rating.delete()
-    else:
-        rating.liked = None
-        rating.save(update_fields=["liked", "updated_at"])
-    return True

@@ -21,7 +21,7 @@ from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
 from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
 from recommender.formats.registry import sheet_read
-from recommender.formats.values import Entry, ExchangeError
+from recommender.formats.values import ExchangeError, FileEntry
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
@@ -64,14 +64,14 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
     return _store(listener, title, song_ids, report)
 
 
-def _matches(entries: Sequence[Entry], site: str) -> list[Match]:
+def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
     sought = [wanted(entry, site) for entry in entries]
     # File names have no index: all of them are looked up in one pass.
     arrived = _arrived_as({each.file_name for each in sought if each.file_name and not each.content_hash})
     return [_match(entry, each, arrived) for entry, each in zip(entries, sought, strict=True)]
 
 
-def _match(entry: Entry, sought: Wanted, arrived: dict[str, list[Candidate]]) -> Match:
+def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, list[Candidate]]) -> Match:
     found = {each.song_id: each for each in arrived.get(sought.file_name, ())}
     match = Match(None)
     for songs in _looks(sought):
@@ -119,7 +119,7 @@ def _arrived_as(file_names: set[str]) -> dict[str, list[Candidate]]:
     return arrived
 
 
-def _report(entries: Sequence[Entry], matches: Sequence[Match]) -> dict[str, object]:
+def _report(entries: Sequence[FileEntry], matches: Sequence[Match]) -> dict[str, object]:
     seen: set[int] = set()
     report: dict[str, list[dict[str, object]]] = {"not_found": [], "ambiguous": [], "repeated": []}
     for number, (entry, match) in enumerate(zip(entries, matches, strict=True), start=1):
@@ -136,7 +136,7 @@ def _report(entries: Sequence[Entry], matches: Sequence[Match]) -> dict[str, obj
     return {"n_entries": len(entries), "n_found": len(seen), **report}
 
 
-def _nothing_found(entries: Sequence[Entry]) -> str:
+def _nothing_found(entries: Sequence[FileEntry]) -> str:
     names = ", ".join(f"“{entry.words[:80]}”" for entry in entries[:_NAMED_IN_ERROR])
     more = ", …" if len(entries) > _NAMED_IN_ERROR else ""
     sentence = ngettext(

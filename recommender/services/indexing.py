@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from catalog.models import Song
 from recommender.exceptions import IndexUnavailable
 from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex
-from recommender.index.table import Columns, ColumnsWriter, SongRow
+from recommender.index.table import SongRow, SongTable, TableWriter
 from recommender.index.versions import load, publish_staged, publishing, staging
 from recommender.retrieval.source import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows
 
@@ -60,26 +60,26 @@ def index_refresh() -> IndexInfo | None:
 
 def _rebuild(directory: Path, progress: Callable[[int], None] | None = None) -> IndexInfo:
     with staging(directory) as folder:
-        info, columns = _staged(folder, progress)
-        n_directions = min(N_DIRECTIONS, columns.n_dimensions)
-        places = _mapped_for_writing(folder / "places.bin", (len(columns), n_directions + 2))
-        info = publish_staged(SongIndex.build(columns, info, places), folder, directory)
-    logger.info("Published index %s with %d songs.", info.generation, info.n_songs)
+        info, table = _staged(folder, progress)
+        n_directions = min(N_DIRECTIONS, table.n_dimensions)
+        places = _mapped_for_writing(folder / "places.bin", (len(table), n_directions + 2))
+        info = publish_staged(SongIndex.build(table, info, places), folder, directory)
+    logger.info("Published index %s with %d songs.", info.index_version, info.n_songs)
     if info.n_skipped:
         logger.warning("%d songs are not in the index, because their embedding is not usable.", info.n_skipped)
     return info
 
 
-def _staged(folder: Path, progress: Callable[[int], None] | None) -> tuple[IndexInfo, Columns]:
-    """Write the songs' columns into a folder; their state is read first, so that it is never newer than they are."""
+def _staged(folder: Path, progress: Callable[[int], None] | None) -> tuple[IndexInfo, SongTable]:
+    """Write the songs' table into a folder; their state is read first, so that it is never newer than they are."""
     n_read = n_skipped = 0
     with transaction.atomic():
         state = rows_state()
         n_dimensions = n_dimensions_of(state.model_version)
-        with ColumnsWriter(folder, n_dimensions) as writer:
+        with TableWriter(folder, n_dimensions) as writer:
             for part in _parts():
-                columns, n_unusable = Columns.of_rows(part, state.model_version, n_dimensions)
-                writer.add(columns)
+                table, n_unusable = SongTable.of_rows(part, state.model_version, n_dimensions)
+                writer.add(table)
                 n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
                 if progress is not None:
                     progress(n_read)

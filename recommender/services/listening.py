@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender.exceptions import RatingInvalid
-from recommender.listener.history import EARLY_SHARE, listens_of
+from recommender.listener.history import EARLY_SHARE
 from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
-from recommender.reasons.reasons import Cause
+from recommender.reasons.reasons import RerankTrigger
+from recommender.selectors import listens_of
 from recommender.services.playlists import playlist_lock, rest_rerank
 from recommender.values import Listener, ListenResult
 
@@ -67,7 +68,7 @@ def listen_finish(
     if playlist is None or not early or not is_new:
         return ListenResult(listen=listen)
     # Two transactions: should the re-ranking fail, the skip is kept all the same.
-    rerank = rest_rerank(playlist=playlist, listener=listener, because_of=song, cause=Cause.SKIP)
+    rerank = rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.SKIP)
     return ListenResult(listen=listen, rerank=rerank)
 
 

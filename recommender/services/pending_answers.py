@@ -1,4 +1,4 @@
-"""What somebody without an account said of songs: kept in their session, and recorded once they signed in."""
+"""Ratings of a visitor without an account: stored in the session, recorded once they sign in."""
 
 from __future__ import annotations
 
@@ -8,80 +8,75 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import SessionBase
 
 from catalog.models import Song
-from recommender.models import FeltRating, Playlist
-from recommender.selectors import playlists_of
-from recommender.services.feedback import ANSWERS, feedback_record
+from recommender.models import Playlist
+from recommender.selectors import PENDING_ANSWERS_KEY, RATING_ANSWERS, playlists_of
+from recommender.services.feedback import feedback_record
 from recommender.values import Listener
 
-KEY = "felt_kept"
 # A session is one row, read with every request; the oldest answer makes room.
-KEPT_LIMIT = 50
+PENDING_LIMIT = 50
 
 
-def answer_keep(*, session: SessionBase, song: Song, answers: dict[str, Any], playlist: Playlist | None) -> None:
-    """Keep what was said of a song; what is not said now keeps its earlier answer, as it does in an account."""
-    kept = _kept(session)
-    earlier = kept.pop(str(song.pk), {})
-    said = {name: value for name, value in answers.items() if value is not None}
-    # A box that was not ticked says nothing; a dislike does.
-    said = {name: value for name, value in said.items() if value is not False or name == "liked"}
-    if {"felt_valence", "felt_nothing"} & said.keys():
+def answer_store(*, session: SessionBase, song: Song, answers: dict[str, Any], playlist: Playlist | None) -> None:
+    """Store answers about a song; a question without an answer keeps its earlier one, as it does in an account."""
+    pending = _pending(session)
+    earlier = pending.pop(str(song.pk), {})
+    # A box that was not ticked is no answer; a dislike is one.
+    given = {
+        name: value for name, value in answers.items() if value is not None and (value is not False or name == "liked")
+    }
+    if {"felt_valence", "felt_nothing"} & given.keys():
         earlier = {name: value for name, value in earlier.items() if not name.startswith("felt_")}
-    kept[str(song.pk)] = earlier | said | {"playlist": playlist.pk if playlist else None}
-    session[KEY] = dict(list(kept.items())[-KEPT_LIMIT:])
+    pending[str(song.pk)] = earlier | given | {"playlist": playlist.pk if playlist else None}
+    session[PENDING_ANSWERS_KEY] = dict(list(pending.items())[-PENDING_LIMIT:])
 
 
 def answer_forget(*, session: SessionBase, song: Song) -> None:
-    """Forget what was said of a song."""
-    kept = _kept(session)
-    if kept.pop(str(song.pk), None) is not None:
-        session[KEY] = kept
+    """Forget all answers about a song."""
+    pending = _pending(session)
+    if pending.pop(str(song.pk), None) is not None:
+        session[PENDING_ANSWERS_KEY] = pending
 
 
 def like_forget(*, session: SessionBase, song: Song) -> None:
-    """Forget whether somebody liked a song; what else they said of it stays."""
-    kept = _kept(session)
-    said = kept.get(str(song.pk), {})
-    if said.pop("liked", None) is None:
+    """Forget the like of a song; the other answers stay."""
+    pending = _pending(session)
+    answers = pending.get(str(song.pk), {})
+    if answers.pop("liked", None) is None:
         return
-    if not said.keys() & set(ANSWERS):
-        del kept[str(song.pk)]
-    session[KEY] = kept
+    if not answers.keys() & set(RATING_ANSWERS):
+        del pending[str(song.pk)]
+    session[PENDING_ANSWERS_KEY] = pending
 
 
-def answer_kept(session: SessionBase, song: Song) -> FeltRating | None:
-    """Return what was said of a song as a rating that is nobody's yet, if anything was."""
-    said = _kept(session).get(str(song.pk))
-    return None if said is None else FeltRating(song=song, **{name: said[name] for name in ANSWERS if name in said})
+def pending_answers_record(*, user: User, session: SessionBase) -> list[str]:
+    """Record the stored answers as ratings of the user who signed in, and return the titles; a second call finds none.
 
-
-def kept_answers_record(*, user: User, session: SessionBase) -> list[str]:
-    """Record what was kept as ratings of whoever just signed in, and return the titles; a second call finds nothing.
-
-    Each playlist in which something was said is ranked again once, after the last answer of it.
+    Each playlist in which a song was rated is re-ranked once, after its last answer.
     """
-    kept: dict[str, dict[str, Any]] = session.pop(KEY, {})
-    songs = Song.objects.in_bulk([int(song_id) for song_id in kept])
-    playlists = playlists_of(Listener(user=user)).in_bulk([one["playlist"] for one in kept.values() if one["playlist"]])
-    last = {said["playlist"]: song_id for song_id, said in kept.items()}
+    pending: dict[str, dict[str, Any]] = session.pop(PENDING_ANSWERS_KEY, {})
+    songs = Song.objects.in_bulk([int(song_id) for song_id in pending])
+    named = [answers["playlist"] for answers in pending.values() if answers["playlist"]]
+    playlists = playlists_of(Listener(user=user)).in_bulk(named)
+    last = {answers["playlist"]: song_id for song_id, answers in pending.items()}
     titles = []
-    for song_id, said in kept.items():
+    for song_id, answers in pending.items():
         song = songs.get(int(song_id))
         if song is None:
             continue
-        number = said.pop("playlist")
-        mood = said.pop("mood", None)
+        number = answers.pop("playlist")
+        mood = answers.pop("mood", None)
         feedback_record(
             user=user,
             song=song,
             playlist=playlists.get(number),
             mood=tuple(mood) if mood else None,
             rerank=last[number] == song_id,
-            **said,
+            **answers,
         )
         titles.append(song.title)
     return titles
 
 
-def _kept(session: SessionBase) -> dict[str, dict[str, Any]]:
-    return dict(session.get(KEY, {}))
+def _pending(session: SessionBase) -> dict[str, dict[str, Any]]:
+    return dict(session.get(PENDING_ANSWERS_KEY, {}))

@@ -11,9 +11,10 @@ from django.db.models import Count
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import Prior
 from recommender.index.songs import SongIndex
-from recommender.listener.history import ratings_for_model
+from recommender.listener.history import history_of
 from recommender.models import FeltPrior, FeltRating
 from recommender.retrieval.pool import songs_index
+from recommender.values import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
         return None
     if not (anyway or _is_due(n_ratings, index)):
         return None
-    said = [ratings_for_model(user, index) for user in User.objects.filter(pk__in=listeners).order_by("pk")]
+    users = User.objects.filter(pk__in=listeners).order_by("pk")
+    said = [history_of(Listener(user), index).ratings for user in users]
     learned = learn(said, index.basis, Prior.default())
     row = _store(learned, index.info.model_version, len(said), n_ratings)
     logger.info("Learned what %d listeners have in common from %d ratings.", len(said), n_ratings)

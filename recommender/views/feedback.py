@@ -44,15 +44,15 @@ def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
     user = user_of(request)
-    before = feedback.rating_values(selectors.rating_of(user, song))
+    before = selectors.rating_values(selectors.rating_of(user, song))
     result = feedback.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
-    undo = rating_undo(request, song, _("Saved."), before, feedback.answers_of(result.rating))
+    undo = rating_undo(request, song, _("Saved."), before, selectors.rating_answers(result.rating))
     return _felt_answer(request, song, playlist, undo=undo, rerank=result.rerank)
 
 
 def _felt_keep(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
     """Somebody without an account loses nothing by signing in only now."""
-    pending_answers.answer_keep(session=request.session, song=song, answers=form.answers, playlist=playlist)
+    pending_answers.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
     return _sign_in(request, song, playlist)
 
 
@@ -65,7 +65,7 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
         pending_answers.answer_forget(session=request.session, song=song)
         return _felt_answer(request, song, playlist, said=_("What you said was forgotten."))
     user = user_of(request)
-    before = feedback.rating_values(selectors.rating_of(user, song))
+    before = selectors.rating_values(selectors.rating_of(user, song))
     rerank = feedback.feedback_withdraw(user=user, song=song, playlist=playlist)
     undo = rating_undo(request, song, _("Your rating was withdrawn."), before)
     return _felt_answer(request, song, playlist, undo=undo, rerank=rerank)
@@ -130,7 +130,7 @@ def felt_context(
     if request.user.is_authenticated:
         rating = selectors.rating_of(user_of(request), song)
     else:
-        rating = pending_answers.answer_kept(request.session, song)
+        rating = selectors.pending_answer(request.session, song)
     return {
         "song": song,
         "playlist": playlist,
@@ -246,7 +246,7 @@ def _liked(request: HttpRequest, song: Song) -> bool | None:
     if request.user.is_authenticated:
         rating = selectors.rating_of(user_of(request), song)
     else:
-        rating = pending_answers.answer_kept(request.session, song)
+        rating = selectors.pending_answer(request.session, song)
     return rating.liked if rating else None
 
 
@@ -254,7 +254,7 @@ def _keep(request: HttpRequest, song: Song, playlist: Playlist | None, *, likes:
     if not likes:
         pending_answers.like_forget(session=request.session, song=song)
         return _answer(False)
-    pending_answers.answer_keep(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
+    pending_answers.answer_store(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
     return _answer(True, sentence=_("Sign in or sign up, and it is kept."))
 
 

@@ -15,9 +15,9 @@ from catalog.core.htmx import wants_fragment
 from catalog.core.points import Point
 from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
-from recommender.generate import Placement, compose
+from recommender.generate import Entry, generate
 from recommender.ranking.journey_path import PRESETS
-from recommender.requests import Wish, journey_wish, seed_or_new
+from recommender.requests import PlaylistRequest, journey_request, seed_or_new
 from recommender.services import playlists
 from recommender.views.common import listener_of, to_playlist
 from recommender.views.home import corners, limits_context
@@ -69,27 +69,27 @@ def _journey_aim(request: HttpRequest) -> HttpResponse:
 
 def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
     limits = form.limits | {"seed": seed_or_new(form.limits["seed"])}
-    wish = journey_wish(path=form.path, **limits)
-    composition = compose(listener=listener_of(request), wish=wish)
-    songs = {song.pk: song for song in selectors.songs_in_order([each.song_id for each in composition.placements])}
-    placements = [each for each in composition.placements if each.song_id in songs]
+    wanted = journey_request(path=form.path, **limits)
+    generated = generate(listener=listener_of(request), request=wanted)
+    songs = {song.pk: song for song in selectors.songs_in_order([each.song_id for each in generated.entries])}
+    entries = [each for each in generated.entries if each.song_id in songs]
     return {
-        "path": wish.path,
-        "note": composition.note,
-        "steps": [{"song": songs[each.song_id], "reason": each.reason} for each in placements],
-        "way": [_stop(each, songs[each.song_id].title) for each in placements],
-        **_queries(request, wish),
+        "path": wanted.path,
+        "note": generated.note,
+        "steps": [{"song": songs[each.song_id], "reason": each.reason} for each in entries],
+        "way": [_stop(each, songs[each.song_id].title) for each in entries],
+        **_queries(request, wanted),
     }
 
 
-def _stop(placement: Placement, title: str) -> dict[str, Any]:
-    return {"valence": placement.felt[0], "arousal": placement.felt[1], "title": title}
+def _stop(entry: Entry, title: str) -> dict[str, Any]:
+    return {"valence": entry.felt[0], "arousal": entry.felt[1], "title": title}
 
 
-def _queries(request: HttpRequest, wish: Wish) -> dict[str, Any]:
+def _queries(request: HttpRequest, wanted: PlaylistRequest) -> dict[str, Any]:
     """The same journey to play, and another one to look at."""
     asked = request.GET.copy()
-    asked["seed"] = str(wish.seed)
+    asked["seed"] = str(wanted.seed)
     another: QueryDict = request.GET.copy()
     another["seed"] = str(seed_or_new(None))
     return {"asked": list(asked.items()), "another": another.urlencode()}

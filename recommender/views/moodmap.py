@@ -82,7 +82,7 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take one rating back, with the offer to undo that."""
     user = user_of(request)
     rating = selectors.rating_visible(user, pk)
-    before = feedback.rating_values(rating)
+    before = selectors.rating_values(rating)
     feedback.feedback_withdraw(user=user, song=rating.song)
     said = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
     where = reverse("recommender:me_rating_restore", args=[rating.song_id])

@@ -34,7 +34,7 @@ from recommender.views.feedback import felt_context
 PLAYLISTS_PER_PAGE = 24
 # With fewer, looking is faster than typing.
 SEARCH_FROM = 9
-DISCARDED_SHOWN = 10
+TRASH_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def playlist_list(request: HttpRequest) -> HttpResponse:
         return render(request, "recommender/partials/playlist_results.html", context)
     context |= {
         "undo": undo_offered(request),
-        "discarded": selectors.playlists_discarded(listener_of(request))[:DISCARDED_SHOWN],
+        "trashed": selectors.playlists_trashed(listener_of(request))[:TRASH_SHOWN],
     }
     return render(request, "recommender/playlist_list.html", context)
 
@@ -124,7 +124,7 @@ def playlist_items(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_regenerate(request: HttpRequest, pk: int) -> HttpResponse:
-    """Make another list for the same wish."""
+    """Make another list for the same request."""
     old = own_playlist(request, pk)
     return to_playlist(playlist_services.playlist_regenerate(playlist=old, listener=listener_of(request)))
 
@@ -166,7 +166,7 @@ def playlist_unsave(request: HttpRequest, pk: int) -> HttpResponse:
 def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
     """Delete a list, which can be had back for a day; what was felt and heard stays."""
     playlist = own_playlist(request, pk)
-    playlist_services.playlist_discard(playlist=playlist)
+    playlist_services.playlist_trash(playlist=playlist)
     said = _("“%(title)s” was deleted.") % {"title": playlist.title}
     undo_offer(request, Undo(said, reverse("recommender:playlist_restore", args=[pk])))
     return redirect("recommender:playlist_list")
@@ -217,7 +217,7 @@ def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
 def _undo_remove(request: HttpRequest, item: PlaylistItem) -> Undo:
     said = _("“%(title)s” was taken out of the list.") % {"title": item.song.title}
     where = reverse("recommender:playlist_item_restore", args=[item.playlist_id])
-    return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **arranging.item_values(item)))
+    return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **selectors.item_values(item)))
 
 
 def _arranged(request: HttpRequest, pk: int, *, undo: Undo | None = None, moved: int | None = None) -> HttpResponse:

@@ -93,4 +93,4 @@ def test_a_listener_rates_arranges_and_takes_it_back(open_page: Opener, alice: U
         expect(page.get_by_text("was deleted.")).to_be_visible()
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_text("is back.")).to_be_visible()
-        assert Playlist.objects.get().discarded_at is None
+        assert Playlist.objects.get().trashed_at is None

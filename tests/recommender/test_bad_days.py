@@ -14,10 +14,10 @@ from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.felt_model.model import MAX_SHIFT, Felt, ListenerModel
 from recommender.felt_model.ratings import Ratings
-from recommender.generate import Composition, compose
-from recommender.listener.history import RATINGS_LIMIT, history_of, ratings_for_model
+from recommender.generate import GeneratedPlaylist, generate
+from recommender.listener.history import RATINGS_LIMIT, history_of
 from recommender.models import FeltRating
-from recommender.requests import Wish
+from recommender.requests import PlaylistRequest
 from recommender.retrieval.pool import songs_index
 from recommender.services.feedback import feedback_record
 from recommender.services.playlists import playlist_create
@@ -27,8 +27,8 @@ from tests.recommender.conftest import HAPPY, SongMaker, order
 
 N_DIMENSIONS = 64
 BASIS = np.linalg.qr(np.random.default_rng(2).normal(size=(N_DIMENSIONS, 8)))[0].T
-LIST = Wish(target=HAPPY, length=10, seed=1)
-JOURNEY = Wish(target=Target(0.6, -0.6), length=8, seed=1, path=((-0.6, 0.6), (0.6, -0.6)))
+LIST = PlaylistRequest(target=HAPPY, length=10, seed=1)
+JOURNEY = PlaylistRequest(target=Target(0.6, -0.6), length=8, seed=1, path=((-0.6, 0.6), (0.6, -0.6)))
 A_CROWD = 100_000
 
 
@@ -126,10 +126,10 @@ def test_a_list_for_somebody_at_the_corner_is_still_a_list(alice: User, make_son
     for song in songs:
         RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=-1.0, liked=False)
 
-    for wish in (LIST, JOURNEY):
-        made = compose(listener=Listener(alice), wish=wish)
+    for request in (LIST, JOURNEY):
+        made = generate(listener=Listener(alice), request=request)
 
-        assert len({placement.song_id for placement in made.placements}) == wish.length
+        assert len({entry.song_id for entry in made.entries}) == request.length
         _all_finite(made)
 
 
@@ -145,11 +145,11 @@ def test_a_hundred_thousand_ratings_are_kept_and_the_newest_thousand_read(alice:
     assert FeltRating.objects.filter(listener=alice).count() == A_CROWD
 
     said = history_of(Listener(alice), songs_index()).ratings
-    made = compose(listener=Listener(alice), wish=LIST)
+    made = generate(listener=Listener(alice), request=LIST)
 
     assert len(said.song_ids) == RATINGS_LIMIT
     assert set(said.song_ids.tolist()) <= {song.pk for song in newest}
-    assert len(made.placements) == LIST.length
+    assert len(made.entries) == LIST.length
     assert FeltRating.objects.filter(listener=alice).count() == A_CROWD
 
 
@@ -179,12 +179,12 @@ def test_ratings_of_deleted_songs_go_with_them_and_the_others_stay(alice: User, 
 
     Song.objects.filter(pk__in=[song.pk for song in songs[:10]]).delete()
 
-    said = ratings_for_model(alice, songs_index())
+    said = history_of(Listener(alice), songs_index()).ratings
     assert sorted(said.song_ids.tolist()) == [song.pk for song in songs[10:20]]
     assert FeltRating.objects.filter(listener=alice).count() == 10
-    made = compose(listener=Listener(alice), wish=LIST)
-    assert len(made.placements) == LIST.length
-    assert not {placement.song_id for placement in made.placements} & {song.pk for song in songs[:10]}
+    made = generate(listener=Listener(alice), request=LIST)
+    assert len(made.entries) == LIST.length
+    assert not {entry.song_id for entry in made.entries} & {song.pk for song in songs[:10]}
     left = order(playlist)
     feedback_record(user=alice, song=Song.objects.get(pk=left[0]), liked=True, playlist=playlist)
     assert FeltRating.objects.filter(listener=alice, song_id=left[0], liked=True).exists()
@@ -195,9 +195,9 @@ def test_ratings_of_songs_without_an_estimate_wait_until_there_is_one(alice: Use
     song = SongFactory()
     RatingFactory(listener=alice, song=song)
 
-    assert not len(ratings_for_model(alice, songs_index()).song_ids)
+    assert not len(history_of(Listener(alice), songs_index()).ratings.song_ids)
     EstimateFactory(song=song)
-    assert ratings_for_model(alice, songs_index()).song_ids.tolist() == [song.pk]
+    assert history_of(Listener(alice), songs_index()).ratings.song_ids.tolist() == [song.pk]
 
 
 # --- Numbers that are none ------------------------------------------------------------------------------------------
@@ -213,11 +213,11 @@ def test_an_embedding_that_is_no_number_costs_its_own_song_its_place_and_no_othe
     for song in songs[:10]:
         RatingFactory(listener=alice, song=song, felt_valence=0.1, felt_arousal=0.9)
 
-    made = compose(listener=Listener(alice), wish=Wish(target=HAPPY, length=30, seed=1))
-    journey = compose(listener=Listener(alice), wish=JOURNEY)
+    made = generate(listener=Listener(alice), request=PlaylistRequest(target=HAPPY, length=30, seed=1))
+    journey = generate(listener=Listener(alice), request=JOURNEY)
 
-    assert {song.pk for song in songs[1:]} <= {placement.song_id for placement in made.placements}
-    assert len(journey.placements) == JOURNEY.length
+    assert {song.pk for song in songs[1:]} <= {entry.song_id for entry in made.entries}
+    assert len(journey.entries) == JOURNEY.length
     _all_finite(made)
     _all_finite(journey)
     # The rating waits for a new analysis of its song.
@@ -230,9 +230,9 @@ def test_a_perceived_point_that_is_no_number_spoils_no_list(alice: User, make_so
     for song in songs[:10]:
         RatingFactory(listener=alice, song=song, felt_valence=0.1, felt_arousal=0.9)
 
-    made = compose(listener=Listener(alice), wish=Wish(target=HAPPY, length=20, seed=1))
+    made = generate(listener=Listener(alice), request=PlaylistRequest(target=HAPPY, length=20, seed=1))
 
-    assert len(made.placements) == 20
+    assert len(made.entries) == 20
     _all_finite(made)
 
 
@@ -244,8 +244,8 @@ def test_a_feeling_that_is_no_place_on_the_plane_is_never_stored(alice: User, ba
     assert not FeltRating.objects.exists()
 
 
-def _all_finite(made: Composition) -> None:
-    for placement in made.placements:
-        assert np.isfinite(placement.felt).all()
-        assert np.isfinite(list(placement.terms.values())).all()
-        assert np.abs(placement.felt).max() <= 1.0
+def _all_finite(made: GeneratedPlaylist) -> None:
+    for entry in made.entries:
+        assert np.isfinite(entry.felt).all()
+        assert np.isfinite(list(entry.terms.values())).all()
+        assert np.abs(entry.felt).max() <= 1.0

@@ -1,4 +1,4 @@
-"""From a wish to songs in order: lists, lists around a song, journeys, and what a listener's history does to them."""
+"""From a request to songs in order: lists, lists around a song, journeys, and the listener's history."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender.generate import Composition, compose, predict_items
+from recommender.generate import GeneratedPlaylist, generate, predict_items
 from recommender.listener import history
-from recommender.listener.history import history_of, ratings_for_model
-from recommender.listener.state import person_of, predict
+from recommender.listener.history import history_of
+from recommender.listener.state import listener_state
 from recommender.models import FeltRating, Listen
 from recommender.ranking.journey_path import path_quality
-from recommender.reasons.reasons import Told
-from recommender.requests import Wish
-from recommender.retrieval.pool import pool_for, songs_index
+from recommender.reasons.reasons import LikeSignal
+from recommender.requests import PlaylistRequest
+from recommender.retrieval.pool import retrieve, songs_index
 from recommender.values import Filters, Listener, Target
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
 
 DOWN = ((-0.6, 0.6), (0.6, -0.6))
-LIST = Wish(target=HAPPY, length=10, seed=1)
-JOURNEY = Wish(target=Target(0.6, -0.6), length=10, seed=1, path=DOWN)
+LIST = PlaylistRequest(target=HAPPY, length=10, seed=1)
+JOURNEY = PlaylistRequest(target=Target(0.6, -0.6), length=10, seed=1, path=DOWN)
 
 
-def songs_in(made: Composition) -> list[int]:
-    return [placement.song_id for placement in made.placements]
+def songs_in(made: GeneratedPlaylist) -> list[int]:
+    return [entry.song_id for entry in made.entries]
 
 
-def felt_in(made: Composition) -> np.ndarray:
-    return np.array([placement.felt for placement in made.placements])
+def felt_in(made: GeneratedPlaylist) -> np.ndarray:
+    return np.array([entry.felt for entry in made.entries])
 
 
 @pytest.fixture
@@ -50,62 +50,64 @@ def catalog(make_songs: SongMaker) -> list[Song]:
 
 
 def test_a_placement_tells_target_terms_and_reason(nobody: Listener, catalog: list[Song]) -> None:
-    made = compose(listener=nobody, wish=LIST)
-    for position, placement in enumerate(made.placements, 1):
-        assert placement.position == position
-        assert placement.target == HAPPY.point
-        assert placement.terms["closeness"] > 0
-        assert {"closeness", "ratings", "mood", "exploration", "liking", "diversity"} <= set(placement.terms)
-        assert placement.reason.endswith(".")
+    made = generate(listener=nobody, request=LIST)
+    for position, entry in enumerate(made.entries, 1):
+        assert entry.position == position
+        assert entry.target == HAPPY.point
+        assert entry.terms["closeness"] > 0
+        assert {"closeness", "ratings", "mood", "exploration", "liking", "diversity"} <= set(entry.terms)
+        assert entry.reason.endswith(".")
     assert (made.note, made.model_version) == ("", "test-model-1")
 
 
 def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_nothing(
     nobody: Listener, catalog: list[Song]
 ) -> None:
-    made = [compose(listener=nobody, wish=replace(LIST, variety=0.0, seed=seed)) for seed in (1, 2)]
+    made = [generate(listener=nobody, request=replace(LIST, variety=0.0, seed=seed)) for seed in (1, 2)]
     assert songs_in(made[0]) == songs_in(made[1])
-    for placement in made[0].placements:
-        assert placement.felt == pytest.approx(placement.perceived)
-        assert placement.terms["exploration"] == placement.terms["ratings"] == placement.terms["mood"] == 0.0
-    wild = {tuple(songs_in(compose(listener=nobody, wish=replace(LIST, variety=1.0, seed=seed)))) for seed in range(4)}
+    for entry in made[0].entries:
+        assert entry.felt == pytest.approx(entry.perceived)
+        assert entry.terms["exploration"] == entry.terms["ratings"] == entry.terms["mood"] == 0.0
+    wild = {
+        tuple(songs_in(generate(listener=nobody, request=replace(LIST, variety=1.0, seed=seed)))) for seed in range(4)
+    }
     assert len(wild) > 1
 
 
 def test_exploration_that_decided_is_told(nobody: Listener, catalog: list[Song]) -> None:
     reasons = [
-        placement.reason
+        entry.reason
         for seed in range(6)
-        for placement in compose(listener=nobody, wish=replace(LIST, variety=1.0, seed=seed)).placements
+        for entry in generate(listener=nobody, request=replace(LIST, variety=1.0, seed=seed)).entries
     ]
     assert any("something new for you" in said for said in reasons)
-    sober = compose(listener=nobody, wish=replace(LIST, variety=0.0))
-    assert not any("something new" in placement.reason for placement in sober.placements)
+    sober = generate(listener=nobody, request=replace(LIST, variety=0.0))
+    assert not any("something new" in entry.reason for entry in sober.entries)
 
 
 def test_songs_of_an_album_are_spaced(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(24, spread=0.02)
     album = AlbumFactory()
     Song.objects.filter(pk__in=[song.pk for song in songs[:12]]).update(album=album)
-    chosen = songs_in(compose(listener=nobody, wish=replace(LIST, length=12)))
+    chosen = songs_in(generate(listener=nobody, request=replace(LIST, length=12)))
     assert sum(song.pk in chosen for song in songs[:12]) <= 8
 
 
 def test_a_song_deleted_from_its_fixed_place_leaves_the_place_free(nobody: Listener, catalog: list[Song]) -> None:
-    usual = songs_in(compose(listener=nobody, wish=LIST))
+    usual = songs_in(generate(listener=nobody, request=LIST))
     Song.objects.filter(pk=usual[0]).delete()
-    made = compose(listener=nobody, wish=LIST, fixed={1: usual[0], 2: usual[1]})
-    assert [placement.position for placement in made.placements] == [1, *range(3, 11)]
+    made = generate(listener=nobody, request=LIST, fixed={1: usual[0], 2: usual[1]})
+    assert [entry.position for entry in made.entries] == [1, *range(3, 11)]
     assert usual[0] not in songs_in(made)
 
 
 def test_playing_a_list_changes_nothing_in_its_rest(alice: User, catalog: list[Song]) -> None:
-    listener, wish = Listener(alice), replace(LIST, length=20)
-    usual = songs_in(compose(listener=listener, wish=wish))
+    listener, request = Listener(alice), replace(LIST, length=20)
+    usual = songs_in(generate(listener=listener, request=request))
     for n_played in (1, 7, 19):
         for song_id in usual[:n_played]:
             ListenFactory(listener=alice, song_id=song_id)
-        made = compose(listener=listener, wish=wish, fixed=dict(enumerate(usual[:n_played], 1)))
+        made = generate(listener=listener, request=request, fixed=dict(enumerate(usual[:n_played], 1)))
         assert songs_in(made) == usual[n_played:]
 
 
@@ -125,11 +127,11 @@ def sounding_like(song: Song, others: list[Song], share: float) -> None:
 def test_a_list_around_a_song_sounds_like_it_and_leaves_it_out(nobody: Listener, catalog: list[Song]) -> None:
     song, alike = catalog[0], catalog[40:52]
     sounding_like(song, alike, share=0.8)
-    made = compose(listener=nobody, wish=replace(LIST, around=song.pk))
+    made = generate(listener=nobody, request=replace(LIST, around=song.pk))
     chosen = songs_in(made)
     assert song.pk not in chosen
     assert len(set(chosen) & {other.pk for other in alike}) >= 8
-    first = made.placements[0]
+    first = made.entries[0]
     assert first.terms["likeness"] > 0.5
     assert f"sounds very like “{song.title}”" in first.reason
     estimate = song.estimates.get()
@@ -138,9 +140,9 @@ def test_a_list_around_a_song_sounds_like_it_and_leaves_it_out(nobody: Listener,
 
 def test_sounds_that_cannot_be_compared_are_not(nobody: Listener, catalog: list[Song]) -> None:
     EmotionEstimate.objects.filter(song=catalog[0]).update(embedding_bytes=np.full(64, np.nan, "<f4").tobytes())
-    made = compose(listener=nobody, wish=replace(LIST, around=catalog[0].pk))
-    assert len(made.placements) == 10
-    assert not any("sounds" in placement.reason for placement in made.placements)
+    made = generate(listener=nobody, request=replace(LIST, around=catalog[0].pk))
+    assert len(made.entries) == 10
+    assert not any("sounds" in entry.reason for entry in made.entries)
     estimate = catalog[0].estimates.get()
     assert np.linalg.norm(felt_in(made) - (estimate.valence, estimate.arousal), axis=1).mean() < 0.5
 
@@ -148,29 +150,31 @@ def test_sounds_that_cannot_be_compared_are_not(nobody: Listener, catalog: list[
 def test_a_filter_holds_around_a_song_too(nobody: Listener, catalog: list[Song]) -> None:
     sounding_like(catalog[0], catalog[40:52], share=0.9)
     Song.objects.filter(pk__in=[song.pk for song in catalog[60:70]]).update(genre="Jazz")
-    made = compose(listener=nobody, wish=replace(LIST, around=catalog[0].pk, filters=Filters(genre="Jazz"), length=5))
+    made = generate(
+        listener=nobody, request=replace(LIST, around=catalog[0].pk, filters=Filters(genre="Jazz"), length=5)
+    )
     assert set(songs_in(made)) <= {song.pk for song in catalog[60:70]}
 
 
 def test_a_list_around_a_song_that_is_gone_keeps_its_mood_and_says_so(nobody: Listener, catalog: list[Song]) -> None:
-    made = compose(listener=nobody, wish=replace(LIST, around=10_000_000))
+    made = generate(listener=nobody, request=replace(LIST, around=10_000_000))
     assert made.note == "The song this list was made around is gone; only its mood is left."
-    assert songs_in(made) == songs_in(compose(listener=nobody, wish=LIST))
+    assert songs_in(made) == songs_in(generate(listener=nobody, request=LIST))
 
 
 # --- Journeys -----------------------------------------------------------------------------------------------------
 
 
 def test_a_journey_leads_from_start_to_end_in_small_steps(nobody: Listener, catalog: list[Song]) -> None:
-    made = compose(listener=nobody, wish=JOURNEY)
+    made = generate(listener=nobody, request=JOURNEY)
     quality = path_quality(felt_in(made), DOWN)
     assert quality.monotone_share == 1.0
     assert quality.largest_step < 0.5
     assert max(quality.departure, quality.arrival) < 0.4
     assert made.note == ""
-    assert made.placements[0].target == DOWN[0]
-    assert made.placements[-1].target == DOWN[1]
-    said = [placement.reason for placement in made.placements]
+    assert made.entries[0].target == DOWN[0]
+    assert made.entries[-1].target == DOWN[1]
+    said = [entry.reason for entry in made.entries]
     assert all(f"step {place} of 10, on the way to calm" in words for place, words in enumerate(said[:-1], 1))
     assert "step 10 of 10, arriving at calm" in said[-1]
     artists = [Song.objects.get(pk=pk).artist_id for pk in songs_in(made)]
@@ -178,32 +182,32 @@ def test_a_journey_leads_from_start_to_end_in_small_steps(nobody: Listener, cata
 
 
 def test_another_seed_is_another_way(nobody: Listener, catalog: list[Song]) -> None:
-    ways = {tuple(songs_in(compose(listener=nobody, wish=replace(JOURNEY, seed=seed)))) for seed in range(4)}
+    ways = {tuple(songs_in(generate(listener=nobody, request=replace(JOURNEY, seed=seed)))) for seed in range(4)}
     assert len(ways) > 1
-    assert songs_in(compose(listener=nobody, wish=JOURNEY)) == songs_in(compose(listener=nobody, wish=JOURNEY))
+    assert songs_in(generate(listener=nobody, request=JOURNEY)) == songs_in(generate(listener=nobody, request=JOURNEY))
 
 
 def test_playing_a_journey_changes_nothing_in_its_rest(alice: User, catalog: list[Song]) -> None:
     listener = Listener(alice)
-    usual = songs_in(compose(listener=listener, wish=JOURNEY))
+    usual = songs_in(generate(listener=listener, request=JOURNEY))
     for n_played in (1, 4, 9, 10):
         for song_id in usual[:n_played]:
             ListenFactory(listener=alice, song_id=song_id)
-        made = compose(listener=listener, wish=JOURNEY, fixed=dict(enumerate(usual[:n_played], 1)))
+        made = generate(listener=listener, request=JOURNEY, fixed=dict(enumerate(usual[:n_played], 1)))
         assert songs_in(made) == usual[n_played:]
 
 
 def test_a_rating_on_the_way_plans_the_rest_from_where_the_listener_is(alice: User, catalog: list[Song]) -> None:
     listener = Listener(alice)
-    usual = songs_in(compose(listener=listener, wish=JOURNEY))
+    usual = songs_in(generate(listener=listener, request=JOURNEY))
     for song_id in usual[:3]:
         RatingFactory(listener=alice, song_id=song_id, felt_valence=-0.9, felt_arousal=-0.2)
-    made = compose(listener=listener, wish=JOURNEY, fixed=dict(enumerate(usual[:3], 1)))
-    assert [placement.position for placement in made.placements] == list(range(4, 11))
+    made = generate(listener=listener, request=JOURNEY, fixed=dict(enumerate(usual[:3], 1)))
+    assert [entry.position for entry in made.entries] == list(range(4, 11))
     assert not set(songs_in(made)) & set(usual[:3])
     assert songs_in(made) != usual[3:]
-    assert made.placements[-1].target == DOWN[1]
-    targets = np.array([(-0.9, -0.2), *(placement.target for placement in made.placements)])
+    assert made.entries[-1].target == DOWN[1]
+    targets = np.array([(-0.9, -0.2), *(entry.target for entry in made.entries)])
     steps = np.linalg.norm(np.diff(targets, axis=0), axis=1)
     assert steps == pytest.approx(np.full(7, steps[0]))
 
@@ -213,46 +217,46 @@ def test_what_was_felt_long_ago_is_not_where_the_listener_is(alice: User, catalo
     for song in catalog:
         RatingFactory(listener=alice, song=song, felt_valence=-0.5, felt_arousal=0.5)
     FeltRating.objects.update(updated_at=timezone.now() - timedelta(hours=1))
-    usual = songs_in(compose(listener=listener, wish=JOURNEY))
-    assert songs_in(compose(listener=listener, wish=JOURNEY, fixed={1: usual[0]})) == usual[1:]
+    usual = songs_in(generate(listener=listener, request=JOURNEY))
+    assert songs_in(generate(listener=listener, request=JOURNEY, fixed={1: usual[0]})) == usual[1:]
 
 
 def test_a_journey_that_stays_stays(nobody: Listener, catalog: list[Song]) -> None:
     here = (0.3, 0.2)
-    made = compose(listener=nobody, wish=replace(JOURNEY, path=(here, here), length=6))
+    made = generate(listener=nobody, request=replace(JOURNEY, path=(here, here), length=6))
     assert np.linalg.norm(felt_in(made) - here, axis=1).max() < 0.6
-    assert all("staying happy" in placement.reason for placement in made.placements)
+    assert all("staying happy" in entry.reason for entry in made.entries)
 
 
 def test_a_journey_too_long_for_the_catalog_is_shorter_and_says_so(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(5, around=(0.0, 0.0), spread=0.5)
-    made = compose(listener=nobody, wish=JOURNEY)
-    assert len(made.placements) == 5
+    made = generate(listener=nobody, request=JOURNEY)
+    assert len(made.entries) == 5
     assert made.note.startswith("Only 5 songs are tagged so far, so this journey has 5 instead of 10.")
 
 
 def test_a_journey_without_songs_is_empty_and_says_so(db: None, nobody: Listener) -> None:
-    made = compose(listener=nobody, wish=JOURNEY)
-    assert (made.placements, made.note) == ((), "No songs are tagged yet, so this journey is empty.")
+    made = generate(listener=nobody, request=JOURNEY)
+    assert (made.entries, made.note) == ((), "No songs are tagged yet, so this journey is empty.")
 
 
 def test_a_journey_to_where_no_song_is_ends_at_the_nearest_and_says_so(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(60, around=(-0.4, 0.4), spread=0.4)
-    made = compose(listener=nobody, wish=JOURNEY)
+    made = generate(listener=nobody, request=JOURNEY)
     assert made.note.startswith("No song is nearer to where you want to be (calm) than ")
     assert made.note.endswith("% of the pad; this journey ends at the nearest.")
-    assert made.placements[-1].felt == pytest.approx(made.placements[-1].target, abs=0.3)
+    assert made.entries[-1].felt == pytest.approx(made.entries[-1].target, abs=0.3)
 
 
 def test_a_gap_is_gone_round_or_stopped_at(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(20, around=(-0.6, 0.6), spread=0.15)
     make_songs(21, around=(0.6, -0.6), spread=0.15)
-    stopped = compose(listener=nobody, wish=JOURNEY)
+    stopped = generate(listener=nobody, request=JOURNEY)
     assert "this journey stops where small steps lead" in stopped.note
     assert path_quality(felt_in(stopped), DOWN).largest_step < 0.5
     for n, corner in enumerate([(-0.6, 0.2), (-0.6, -0.2), (-0.6, -0.6), (-0.2, -0.6), (0.2, -0.6)]):
         make_songs(6 + n, around=corner, spread=0.15)
-    round_about = compose(listener=nobody, wish=replace(JOURNEY, length=16))
+    round_about = generate(listener=nobody, request=replace(JOURNEY, length=16))
     assert "this journey goes round" in round_about.note
     assert path_quality(felt_in(round_about), DOWN).largest_step < 0.6
     assert path_quality(felt_in(round_about), DOWN).arrival < 0.4
@@ -270,51 +274,51 @@ COMPLETED, SKIPPED, STARTED = Listen.Outcome.COMPLETED, Listen.Outcome.SKIPPED, 
 
 
 @pytest.mark.parametrize(
-    ("outcomes", "listened_s", "told"),
+    ("outcomes", "listened_s", "signal"),
     [
         ([STARTED], 5.0, None),
-        ([SKIPPED], 5.0, Told.SKIPPED),
+        ([SKIPPED], 5.0, LikeSignal.SKIPPED),
         ([SKIPPED], 50.0, None),
-        ([COMPLETED], 60.0, Told.COMPLETED),
-        ([COMPLETED, COMPLETED], 60.0, Told.REPLAYED),
-        ([COMPLETED] * 3, 60.0, Told.REPLAYED),
-        ([SKIPPED, COMPLETED], 5.0, Told.COMPLETED),
-        ([COMPLETED, COMPLETED, SKIPPED], 5.0, Told.SKIPPED),
+        ([COMPLETED], 60.0, LikeSignal.COMPLETED),
+        ([COMPLETED, COMPLETED], 60.0, LikeSignal.REPLAYED),
+        ([COMPLETED] * 3, 60.0, LikeSignal.REPLAYED),
+        ([SKIPPED, COMPLETED], 5.0, LikeSignal.COMPLETED),
+        ([COMPLETED, COMPLETED, SKIPPED], 5.0, LikeSignal.SKIPPED),
     ],
 )
 def test_what_was_done_with_a_song_is_a_weak_like(
-    alice: User, make_songs: SongMaker, outcomes: list[str], listened_s: float, told: Told | None
+    alice: User, make_songs: SongMaker, outcomes: list[str], listened_s: float, signal: LikeSignal | None
 ) -> None:
     song = make_songs(1)[0]
     played(alice, song, *outcomes, listened_s=listened_s)
     found = history_of(Listener(alice), songs_index())
-    assert found.told.get(song.pk) is told
-    if told is None:
+    assert found.like_signals.get(song.pk) is signal
+    if signal is None:
         assert len(found.ratings.song_ids) == 0
     else:
-        assert found.ratings.likes.tolist() == [history.LIKE_OF[told]]
+        assert found.ratings.likes.tolist() == [history.LIKE_OF[signal]]
         assert found.ratings.like_weights.tolist() == [history.IMPLICIT_WEIGHT]
         assert np.isnan(found.ratings.felt).all()
 
 
 @pytest.mark.parametrize(
-    ("said", "told", "like", "weight"),
+    ("said", "signal", "like", "weight"),
     [
-        ({"liked": True}, Told.LIKED, 1.0, 1.0),
-        ({"liked": False}, Told.DISLIKED, -1.0, 1.0),
+        ({"liked": True}, LikeSignal.LIKED, 1.0, 1.0),
+        ({"liked": False}, LikeSignal.DISLIKED, -1.0, 1.0),
         ({"felt_nothing": True, "felt_valence": None, "felt_arousal": None}, None, history.NOTHING_FELT_LIKE, 1.0),
-        ({"skipped": True}, Told.SKIPPED, -0.5, 0.25),
-        ({}, Told.COMPLETED, 0.3, 0.25),
+        ({"skipped": True}, LikeSignal.SKIPPED, -0.5, 0.25),
+        ({}, LikeSignal.COMPLETED, 0.3, 0.25),
     ],
 )
 def test_what_was_said_of_a_song_outweighs_what_was_done(
-    alice: User, make_songs: SongMaker, said: dict[str, object], told: Told | None, like: float, weight: float
+    alice: User, make_songs: SongMaker, said: dict[str, object], signal: LikeSignal | None, like: float, weight: float
 ) -> None:
     song = make_songs(1)[0]
     played(alice, song, COMPLETED)
     RatingFactory(listener=alice, song=song, **said)
     found = history_of(Listener(alice), songs_index())
-    assert found.told.get(song.pk) is told
+    assert found.like_signals.get(song.pk) is signal
     assert (found.ratings.likes.tolist(), found.ratings.like_weights.tolist()) == ([like], [weight])
 
 
@@ -328,14 +332,14 @@ def test_moods_and_feelings_reach_the_model_and_others_do_not(alice: User, bob: 
     nothing = {"felt_nothing": True, "felt_valence": None, "felt_arousal": None}
     RatingFactory(listener=alice, song=songs[3], mood_valence=-0.5, mood_arousal=0.6, **nothing)
     RatingFactory(listener=alice, song=songs[4], **nothing)
-    ratings = ratings_for_model(alice, songs_index())
+    ratings = history_of(Listener(alice), songs_index()).ratings
     assert ratings.song_ids.tolist() == [songs[n].pk for n in (0, 1, 3, 4)]
     assert ratings.felt[2].tolist() == [-0.5, 0.6]
     assert np.isnan(ratings.felt[3]).all()
     assert ratings.felt[0].tolist() == [0.1, 0.2]
     assert ratings.moods[0].tolist() == [-0.3, 0.4]
     assert np.isnan(ratings.moods[1]).all()
-    assert len(ratings_for_model(None, songs_index()).song_ids) == 0
+    assert len(history_of(Listener(None), songs_index()).ratings.song_ids) == 0
 
 
 def test_songs_without_an_estimate_or_deleted_say_nothing(alice: User, make_songs: SongMaker) -> None:
@@ -344,14 +348,14 @@ def test_songs_without_an_estimate_or_deleted_say_nothing(alice: User, make_song
     RatingFactory(listener=alice, song=songs[0])
     RatingFactory(listener=alice, song=songs[1])
     songs[1].delete()
-    assert ratings_for_model(alice, songs_index()).song_ids.tolist() == [songs[0].pk]
+    assert history_of(Listener(alice), songs_index()).ratings.song_ids.tolist() == [songs[0].pk]
 
 
 def test_a_session_that_skips_is_heard_too(nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     ListenFactory(listener=None, session_key=nobody.session_key, song=song, outcome=SKIPPED, listened_s=1.0)
-    assert history_of(nobody, songs_index()).told == {song.pk: Told.SKIPPED}
-    assert history_of(Listener(None, "another"), songs_index()).told == {}
+    assert history_of(nobody, songs_index()).like_signals == {song.pk: LikeSignal.SKIPPED}
+    assert history_of(Listener(None, "another"), songs_index()).like_signals == {}
 
 
 def test_only_the_newest_ratings_and_listens_are_read(
@@ -364,7 +368,7 @@ def test_only_the_newest_ratings_and_listens_are_read(
         played(alice, song, SKIPPED)
     monkeypatch.setattr(history, "RATINGS_LIMIT", 2)
     monkeypatch.setattr(history, "LISTENS_LIMIT", 1)
-    assert ratings_for_model(alice, songs_index()).song_ids.tolist() == [songs[n].pk for n in (2, 3, 5)]
+    assert history_of(Listener(alice), songs_index()).ratings.song_ids.tolist() == [songs[n].pk for n in (2, 3, 5)]
 
 
 def test_embeddings_that_are_no_numbers_do_no_harm(alice: User, catalog: list[Song]) -> None:
@@ -372,11 +376,11 @@ def test_embeddings_that_are_no_numbers_do_no_harm(alice: User, catalog: list[So
     EmotionEstimate.objects.filter(song__in=[song.pk for song in catalog[:45]]).update(embedding_bytes=broken)
     for song in catalog[:10]:
         RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=1.0, liked=True)
-    for wish in (LIST, JOURNEY, replace(LIST, around=catalog[0].pk), replace(LIST, variety=1.0)):
-        made = compose(listener=Listener(alice), wish=wish)
-        assert len(made.placements) == 10
+    for request in (LIST, JOURNEY, replace(LIST, around=catalog[0].pk), replace(LIST, variety=1.0)):
+        made = generate(listener=Listener(alice), request=request)
+        assert len(made.entries) == 10
         assert np.isfinite(felt_in(made)).all()
-        assert all(np.isfinite(list(placement.terms.values())).all() for placement in made.placements)
+        assert all(np.isfinite(list(entry.terms.values())).all() for entry in made.entries)
 
 
 @pytest.mark.parametrize("felt", [[(1.0, 1.0)], [(-1.0, -1.0), (1.0, 1.0)], [(0.0, 0.0)], [(-1.0, 1.0)]])
@@ -386,9 +390,9 @@ def test_odd_raters_are_heard_within_bounds(alice: User, catalog: list[Song], fe
         valence, arousal = felt[n % len(felt)]
         RatingFactory(listener=alice, song=song, felt_valence=valence, felt_arousal=arousal, liked=n % 2 == 0)
     perceived = {row.song_id: (row.valence, row.arousal) for row in EmotionEstimate.objects.all()}
-    for wish in (LIST, replace(LIST, mood=(-1.0, 1.0)), JOURNEY):
-        made = compose(listener=Listener(alice), wish=wish)
-        assert len(made.placements) == 10
+    for request in (LIST, replace(LIST, mood=(-1.0, 1.0)), JOURNEY):
+        made = generate(listener=Listener(alice), request=request)
+        assert len(made.entries) == 10
         assert np.abs(felt_in(made)).max() <= 1.0
     new = [song.pk for song in catalog[40:]]
     points = predict_items(listener=Listener(alice), song_ids=new)
@@ -403,9 +407,9 @@ def test_a_draw_is_predicted_as_the_drawn_model_would(
     for song in catalog[:12]:
         RatingFactory(listener=alice, song=song, felt_valence=0.4, felt_arousal=-0.3, liked=True)
     index = songs_index()
-    asked = person_of(Listener(alice), index, seed=3, variety=0.4)
-    pool = pool_for(index, (), always=[song.pk for song in catalog[12:]])
-    made = predict(asked, pool, mood=mood, recency=np.zeros(len(pool.song_ids))).candidates
+    asked = listener_state(Listener(alice), index, seed=3, variety=0.4)
+    pool = retrieve(index, (), always=[song.pk for song in catalog[12:]])
+    made = asked.predict(pool, mood=mood, recency=np.zeros(len(pool.song_ids))).candidates
     usual, drawn = (
         model.predict(pool.song_ids, pool.perceived, pool.embeddings, mood) for model in (asked.model, asked.drawn)
     )
@@ -415,16 +419,16 @@ def test_a_draw_is_predicted_as_the_drawn_model_would(
     assert made.felt == pytest.approx(usual.point)
     # What a draw changes in liking all songs alike has no say in which comes first.
     assert np.ptp(made.drawn_liking - drawn.liking) < 1e-9
-    rated = pool_for(index, (), always=[song.pk for song in catalog[:12]])
-    known = predict(asked, rated, mood=mood, recency=np.zeros(12)).candidates
+    rated = retrieve(index, (), always=[song.pk for song in catalog[:12]])
+    known = asked.predict(rated, mood=mood, recency=np.zeros(12)).candidates
     assert np.abs(known.drawn - known.felt).mean() < np.abs(made.drawn - made.felt).mean()
 
 
 def test_a_day_s_listening_fades_by_whole_hours() -> None:
     now = timezone.now()
-    fresh = [history._still_fresh(now, now - timedelta(hours=hours)) for hours in (1, 24, 48, 72)]
+    fresh = [history._recency(now, now - timedelta(hours=hours)) for hours in (1, 24, 48, 72)]
     assert fresh == [1.0, 1.0, 0.5, 0.25]
-    same = [history._still_fresh(now, now - timedelta(hours=30, minutes=minutes)) for minutes in (1, 50)]
+    same = [history._recency(now, now - timedelta(hours=30, minutes=minutes)) for minutes in (1, 50)]
     assert same[0] == same[1]
 
 
@@ -441,38 +445,40 @@ def test_a_mood_moves_what_is_expected_and_the_reason_says_so(alice: User, catal
     calm, tense = (predict_items(listener=listener, song_ids=ids, mood=mood) for mood in ((0.0, -0.8), (0.0, 0.8)))
     assert np.mean([tense[pk][1] - calm[pk][1] for pk in ids]) > 0.2
     reasons = [
-        placement.reason
+        entry.reason
         for seed in range(4)
-        for placement in compose(listener=listener, wish=replace(LIST, seed=seed, mood=(-0.2, 0.8))).placements
+        for entry in generate(listener=listener, request=replace(LIST, seed=seed, mood=(-0.2, 0.8))).entries
     ]
     assert any("you said you were tense: expected to feel" in said for said in reasons)
-    unasked = compose(listener=listener, wish=LIST)
-    assert not any("you said" in placement.reason for placement in unasked.placements)
-    assert all(placement.terms["mood"] == 0.0 for placement in unasked.placements)
+    unasked = generate(listener=listener, request=LIST)
+    assert not any("you said" in entry.reason for entry in unasked.entries)
+    assert all(entry.terms["mood"] == 0.0 for entry in unasked.entries)
 
 
 def test_likes_reach_songs_that_sound_alike_and_the_reason_says_so(alice: User, make_songs: SongMaker) -> None:
     songs = make_songs(60, spread=0.25)
     sounding_like(songs[0], songs[1:24], share=0.8)
-    before = compose(listener=Listener(alice), wish=LIST)
-    assert not any("likes" in placement.reason or "you liked" in placement.reason for placement in before.placements)
+    before = generate(listener=Listener(alice), request=LIST)
+    assert not any("likes" in entry.reason or "you liked" in entry.reason for entry in before.entries)
     for song in songs[:12]:
         RatingFactory(listener=alice, song=song, felt_valence=None, felt_arousal=None, liked=True)
-    made = compose(listener=Listener(alice), wish=LIST)
+    made = generate(listener=Listener(alice), request=LIST)
     liked, alike = {song.pk for song in songs[:12]}, {song.pk for song in songs[12:24]}
-    said = {placement.song_id: placement.reason for placement in made.placements}
+    said = {entry.song_id: entry.reason for entry in made.entries}
     assert len(set(said) & (liked | alike)) > len(set(songs_in(before)) & (liked | alike))
     assert any("you liked it" in said[pk] for pk in set(said) & liked)
     assert not any("you liked it" in words for pk, words in said.items() if pk not in liked)
-    only_new = compose(listener=Listener(alice), wish=LIST, fixed={n + 1: pk for n, pk in enumerate(sorted(liked)[:3])})
-    assert any("going by your likes" in placement.reason for placement in (*made.placements, *only_new.placements))
+    only_new = generate(
+        listener=Listener(alice), request=LIST, fixed={n + 1: pk for n, pk in enumerate(sorted(liked)[:3])}
+    )
+    assert any("going by your likes" in entry.reason for entry in (*made.entries, *only_new.entries))
 
 
 def test_a_song_that_was_skipped_owns_up_to_it(alice: User, make_songs: SongMaker) -> None:
     songs = make_songs(4)
     played(alice, songs[0], SKIPPED)
-    made = compose(listener=Listener(alice), wish=replace(LIST, length=4))
-    said = {placement.song_id: placement.reason for placement in made.placements}
+    made = generate(listener=Listener(alice), request=replace(LIST, length=4))
+    said = {entry.song_id: entry.reason for entry in made.entries}
     assert "here although you skipped it before" in said[songs[0].pk]
     assert sum("skipped" in words for words in said.values()) == 1
 
@@ -494,14 +500,14 @@ def test_the_queries_do_not_grow_with_the_list(
 ) -> None:
     for song in catalog[:5]:
         RatingFactory(listener=alice, song=song)
-    for wish in (replace(LIST, length=40), replace(JOURNEY, length=40)):
+    for request in (replace(LIST, length=40), replace(JOURNEY, length=40)):
         with django_assert_max_num_queries(14):
-            compose(listener=Listener(alice), wish=wish)
+            generate(listener=Listener(alice), request=request)
 
 
 def test_one_artist_only_still_makes_a_list(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(8, n_artists=1)
     ArtistFactory()
     tag(SongFactory(), 0.6, 0.6)
-    wish = replace(LIST, length=8, filters=Filters(artist_id=songs[0].artist_id))
-    assert set(songs_in(compose(listener=nobody, wish=wish))) == {song.pk for song in songs}
+    request = replace(LIST, length=8, filters=Filters(artist_id=songs[0].artist_id))
+    assert set(songs_in(generate(listener=nobody, request=request))) == {song.pk for song in songs}

@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from catalog.models import Song
 from recommender.models import FeltRating, Playlist
+from recommender.selectors import PENDING_ANSWERS_KEY
 from recommender.services import pending_answers
-from recommender.services.pending_answers import KEY
 from tests.factories import PASSWORD, EstimateFactory, RatingFactory
 
 pytestmark = pytest.mark.django_db
@@ -83,7 +83,7 @@ def test_what_one_account_left_behind_is_not_given_to_another(client: Client, al
     key = client.session.session_key
     client.post(reverse("accounts:login"), {"username": "alice", "password": PASSWORD})
     assert client.session.session_key != key
-    assert KEY not in client.session
+    assert PENDING_ANSWERS_KEY not in client.session
     assert FeltRating.objects.get().listener == alice
 
 
@@ -101,10 +101,10 @@ def test_the_later_answer_to_the_same_question_wins_and_forgetting_forgets(clien
 def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
     client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending_answers, "KEPT_LIMIT", 3)
+    monkeypatch.setattr(pending_answers, "PENDING_LIMIT", 3)
     for song in songs[:5]:
         client.post(felt_url(song), {"liked": "yes"}, headers=HTMX)
-    assert list(client.session[KEY]) == [str(song.pk) for song in songs[2:5]]
+    assert list(client.session[PENDING_ANSWERS_KEY]) == [str(song.pk) for song in songs[2:5]]
     songs[3].delete()
     sign_up(client)
     assert sorted(FeltRating.objects.values_list("song_id", flat=True)) == [songs[2].pk, songs[4].pk]
@@ -113,7 +113,7 @@ def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
 def test_an_answer_that_says_nothing_is_not_kept(client: Client, songs: list[Song]) -> None:
     page = client.post(felt_url(songs[0]), {"felt_valence": "0"}, headers=HTMX).content.decode()
     assert "Nothing was answered yet" in page
-    assert KEY not in client.session
+    assert PENDING_ANSWERS_KEY not in client.session
 
 
 def test_a_script_is_answered_in_json(client: Client, client_alice: Client, songs: list[Song]) -> None:

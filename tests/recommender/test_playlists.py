@@ -240,20 +240,20 @@ def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
     nobody: Listener, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = make_songs(5)
-    compose = playlists.compose
+    generate = playlists.generate
 
     def lose_the_first_song() -> None:
         Song.objects.filter(pk=songs[0].pk).delete()
         connection.close()
 
     def compose_and_lose_a_song(**asked: object) -> object:
-        composition = compose(**asked)  # type: ignore[arg-type]
+        generated = generate(**asked)  # type: ignore[arg-type]
         thread = threading.Thread(target=lose_the_first_song)
         thread.start()
         thread.join()
-        return composition
+        return generated
 
-    monkeypatch.setattr(playlists, "compose", compose_and_lose_a_song)
+    monkeypatch.setattr(playlists, "generate", compose_and_lose_a_song)
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     assert set(order(playlist)) == {song.pk for song in songs[1:]}
 

@@ -68,7 +68,7 @@ def test_any_change_of_the_rows_is_noticed(make_songs: SongMaker, directory: Pat
     else:
         Song.objects.filter(pk=songs[2].pk).update(state=Song.State.FAILED)
     index_refresh()
-    assert load(directory).info.generation != before.generation
+    assert load(directory).info.index_version != before.index_version
 
 
 @pytest.mark.parametrize("damage", ["pointer", "file"])
@@ -77,7 +77,7 @@ def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
 ) -> None:
     make_songs(5)
     info = indexing.index_rebuild()
-    path = directory / (POINTER if damage == "pointer" else f"songs-{info.generation}/places.bin")
+    path = directory / (POINTER if damage == "pointer" else f"songs-{info.index_version}/places.bin")
     path.write_bytes(b"garbage")
     playlist = playlists.playlist_create(listener=nobody, target=Target.of_quadrant(Quadrant.Q1))
     assert playlist.items.count() == 5

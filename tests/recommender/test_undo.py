@@ -205,7 +205,7 @@ def test_a_deleted_list_is_gone_for_everybody_and_comes_back(
 def test_after_a_day_a_deleted_list_is_deleted_for_good(client_alice: Client, alice: User) -> None:
     old, new = (PlaylistFactory(owner=alice) for _ in range(2))
     for playlist, days in ((old, 2), (new, 0)):
-        Playlist.objects.filter(pk=playlist.pk).update(discarded_at=timezone.now() - timedelta(days=days))
+        Playlist.objects.filter(pk=playlist.pk).update(trashed_at=timezone.now() - timedelta(days=days))
     assert client_alice.post(reverse("recommender:playlist_restore", args=[old.pk])).status_code == 404
     for _ in range(2):
         playlists_purge()

@@ -25,7 +25,7 @@ from emotion.selectors import prevailing_model_version, reanalysis_failures, rea
 from emotion.services import serving
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
-from recommender.retrieval.source import columns_of, estimates_playable, n_dimensions_of, rows_state
+from recommender.retrieval.source import estimates_playable, n_dimensions_of, rows_state, table_of
 from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
@@ -251,8 +251,8 @@ def test_playlists_and_the_index_work_half_way_through(
     reanalysis.reanalysis_step()
     assert prevailing_model_version() == "shipped-1"
     state = rows_state()
-    columns = columns_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
-    index = SongIndex.build(columns, state)
+    table = table_of(estimates_playable(), state.model_version, n_dimensions_of(state.model_version))
+    index = SongIndex.build(table, state)
     assert (index.info.model_version, len(index)) == ("shipped-1", 12)
     heard = [song.pk for song in songs[:8]]
     # Embeddings of two models are never compared: only what the index's own model heard can be alike.

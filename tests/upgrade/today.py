@@ -251,7 +251,7 @@ def playlist(pk: int) -> tuple[Any, ...]:
         "saved": row.saved_at,
         "arranged": row.arranged_at,
         "shared": row.share_token,
-        "discarded": row.discarded_at,
+        "discarded": row.trashed_at,
     }
     songs = list(row.items.order_by("position").values_list("song_id", flat=True))
     return name_of(row.owner), row.title, row.kind, {name for name, mark in marks.items() if mark}, songs

@@ -19,7 +19,7 @@ from catalog.models import Song, Upload
 from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
 from recommender.formats.matching import Candidate, choose, wanted
 from recommender.formats.registry import FORMATS, MAX_BYTES, MAX_ENTRIES, sheet_read
-from recommender.formats.values import EXTENSION, Entry, ExchangeError, Track
+from recommender.formats.values import EXTENSION, ExchangeError, FileEntry, Track
 from recommender.formats.xspf import NAMESPACE
 from recommender.models import Playlist
 from recommender.services import importing, playlists
@@ -118,7 +118,7 @@ def test_a_jspf_with_fields_of_another_kind_is_read_as_far_as_it_makes_sense() -
     ]
     sheet = sheet_read(json.dumps({"playlist": {"title": ["x"], "track": tracks}}).encode())
     assert sheet.title == ""
-    assert sheet.entries == (Entry(location="http://a/b.mp3"), Entry(location="x.mp3", title="T?"))
+    assert sheet.entries == (FileEntry(location="http://a/b.mp3"), FileEntry(location="x.mp3", title="T?"))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_whatever_a_file_holds_it_is_read_or_refused_with_a_sentence() -> None:
         for _ in range(rng.randint(1, 10)):
             place = rng.randrange(len(content))
             content[place : place + rng.randint(0, 8)] = rng.choice(pieces)
-        entries: tuple[Entry, ...] = ()
+        entries: tuple[FileEntry, ...] = ()
         # Any other error fails the test.
         with suppress(ExchangeError):
             entries = sheet_read(bytes(content)).entries
@@ -180,34 +180,34 @@ SONGS = (
 @pytest.mark.parametrize(
     ("entry", "song_id", "others"),
     [
-        (Entry(location="http://testserver/songs/4/audio"), 4, ()),
-        (Entry(page="http://testserver/songs/4/", title="Hello", artist="Artist A"), 4, ()),
-        (Entry(location="/songs/4/audio"), 4, ()),
-        (Entry(location="http://elsewhere/songs/4/audio"), None, ()),
+        (FileEntry(location="http://testserver/songs/4/audio"), 4, ()),
+        (FileEntry(page="http://testserver/songs/4/", title="Hello", artist="Artist A"), 4, ()),
+        (FileEntry(location="/songs/4/audio"), 4, ()),
+        (FileEntry(location="http://elsewhere/songs/4/audio"), None, ()),
         # Our own number, but of another day: the name says what is meant.
-        (Entry(location="http://testserver/songs/4/audio", title="Jóga", artist="Björk"), 1, ()),
-        (Entry(location="http://testserver/songs/4/audio", title="Renamed", artist="Since"), 4, ()),
-        (Entry(location=f"/media/audio/aa/{HASH}.ogg"), 1, ()),
-        (Entry(location="C:\\Music\\Joga.MP3"), 1, ()),
-        (Entry(location="http://[", label="bjork - JOGA"), 1, ()),
-        (Entry(label="Björk - Jóga (Live)"), 2, ()),
-        (Entry(label="Jóga - Björk"), 1, ()),
-        (Entry(location="/music/03 - Bjork - Joga.flac"), 1, ()),
-        (Entry(location="/music/03%20Bj%C3%B6rk%20-%20J%C3%B3ga.flac"), 1, ()),
-        (Entry(title="Dont Stop", artist="Band"), 3, ()),
-        (Entry(title="Don't Stop (feat. Somebody)", artist="The Band"), 3, ()),
-        (Entry(title="Don't Stop [Remastered]", artist="The Band ft. Somebody"), 3, ()),
-        (Entry(title="Hello", artist="Artist B"), 5, ()),
-        (Entry(title="Hello"), None, (4, 5)),
-        (Entry(title="Hello", duration_s=199.0), 5, ()),
-        (Entry(title="Twice", artist="Same"), 6, (7,)),
-        (Entry(label="X - A-ha - Take"), 8, ()),
-        (Entry(title="Hello", artist="Nobody"), None, ()),
-        (Entry(title="???", artist="!!!"), None, ()),
-        (Entry(), None, ()),
+        (FileEntry(location="http://testserver/songs/4/audio", title="Jóga", artist="Björk"), 1, ()),
+        (FileEntry(location="http://testserver/songs/4/audio", title="Renamed", artist="Since"), 4, ()),
+        (FileEntry(location=f"/media/audio/aa/{HASH}.ogg"), 1, ()),
+        (FileEntry(location="C:\\Music\\Joga.MP3"), 1, ()),
+        (FileEntry(location="http://[", label="bjork - JOGA"), 1, ()),
+        (FileEntry(label="Björk - Jóga (Live)"), 2, ()),
+        (FileEntry(label="Jóga - Björk"), 1, ()),
+        (FileEntry(location="/music/03 - Bjork - Joga.flac"), 1, ()),
+        (FileEntry(location="/music/03%20Bj%C3%B6rk%20-%20J%C3%B3ga.flac"), 1, ()),
+        (FileEntry(title="Dont Stop", artist="Band"), 3, ()),
+        (FileEntry(title="Don't Stop (feat. Somebody)", artist="The Band"), 3, ()),
+        (FileEntry(title="Don't Stop [Remastered]", artist="The Band ft. Somebody"), 3, ()),
+        (FileEntry(title="Hello", artist="Artist B"), 5, ()),
+        (FileEntry(title="Hello"), None, (4, 5)),
+        (FileEntry(title="Hello", duration_s=199.0), 5, ()),
+        (FileEntry(title="Twice", artist="Same"), 6, (7,)),
+        (FileEntry(label="X - A-ha - Take"), 8, ()),
+        (FileEntry(title="Hello", artist="Nobody"), None, ()),
+        (FileEntry(title="???", artist="!!!"), None, ()),
+        (FileEntry(), None, ()),
     ],
 )
-def test_an_entry_means_a_song(entry: Entry, song_id: int | None, others: tuple[int, ...]) -> None:
+def test_an_entry_means_a_song(entry: FileEntry, song_id: int | None, others: tuple[int, ...]) -> None:
     match = choose(entry, wanted(entry, SITE), SONGS)
     assert (match.song_id, match.others) == (song_id, others)
 

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from recommender.felt_model.model import LinearFelt
 from recommender.index import songs
 from recommender.index.songs import DISTANCE_WEIGHT, LIKING_WEIGHT, FeltQuery, Form, IndexInfo, SongIndex, lift
-from recommender.index.table import Columns, ColumnsWriter, SongRow
+from recommender.index.table import SongRow, SongTable, TableWriter
 from recommender.index.versions import load, publish
 from recommender.ranking.lists import closeness
 
@@ -20,14 +21,14 @@ INFO = IndexInfo(model_version="m1", fingerprint="f1", watermark="2026-01-01T00:
 N_DIMENSIONS = 16
 
 
-def made(n_songs: int, *, first_id: int = 10, clusters: int = 40, seed: int = 0) -> Columns:
+def made(n_songs: int, *, first_id: int = 10, clusters: int = 40, seed: int = 0) -> SongTable:
     """Return songs in clusters, their ids `first_id` apart."""
     rng = np.random.default_rng(seed)
     raw = rng.normal(size=(clusters, N_DIMENSIONS))[rng.integers(clusters, size=n_songs)]
     raw = raw + 0.4 * rng.normal(size=(n_songs, N_DIMENSIONS))
     embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     perceived = np.tanh(embeddings @ rng.normal(size=(N_DIMENSIONS, 2)) + 0.2 * rng.normal(size=(n_songs, 2)))
-    return Columns.of_arrays(
+    return SongTable.of_arrays(
         first_id * np.arange(n_songs),
         perceived,
         embeddings.astype(np.float32),
@@ -44,7 +45,7 @@ def build(n_songs: int = 50) -> SongIndex:
 
 @pytest.fixture(scope="module")
 def large() -> SongIndex:
-    """An index that keeps its songs in cells."""
+    """An index that keeps its songs in partitions."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(songs, "FLAT_BELOW", 5_000)
         index = SongIndex.build(made(12_000), INFO)
@@ -59,11 +60,13 @@ def listeners(index: SongIndex, n_listeners: int) -> list[FeltQuery]:
     r = len(index.basis)
     return [
         FeltQuery(
-            target=rng.uniform(-0.8, 0.8, 2),
-            offset=differs * rng.normal(size=2) * 0.1,
-            on_perceived=np.eye(2) + differs * rng.normal(size=(2, 2)) * 0.1,
-            on_embedding=differs * (rng.normal(size=(2, r)) * 0.1) @ index.basis,
-            liking=differs * (rng.normal(size=r) * 0.35) @ index.basis,
+            rng.uniform(-0.8, 0.8, 2),
+            LinearFelt(
+                offset=differs * rng.normal(size=2) * 0.1,
+                on_perceived=np.eye(2) + differs * rng.normal(size=(2, 2)) * 0.1,
+                on_embedding=differs * (rng.normal(size=(2, r)) * 0.1) @ index.basis,
+                liking=differs * (rng.normal(size=r) * 0.35) @ index.basis,
+            ),
         )
         for differs in np.linspace(0, 1.5, n_listeners)
     ]
@@ -71,10 +74,12 @@ def listeners(index: SongIndex, n_listeners: int) -> list[FeltQuery]:
 
 def scores_of(index: SongIndex, query: FeltQuery) -> NDArray[np.float64]:
     """Return the score of every song, as the definition has it."""
-    columns = index.columns
-    felt = query.offset + columns.perceived @ query.on_perceived.T + columns.embeddings @ query.on_embedding.T
+    table = index.table
+    felt = (
+        query.felt.offset + table.perceived @ query.felt.on_perceived.T + table.embeddings @ query.felt.on_embedding.T
+    )
     away = np.square(felt - query.target).sum(axis=1)
-    return np.asarray(-DISTANCE_WEIGHT * away + LIKING_WEIGHT * (columns.embeddings @ query.liking))
+    return np.asarray(-DISTANCE_WEIGHT * away + LIKING_WEIGHT * (table.embeddings @ query.felt.liking))
 
 
 def recall(index: SongIndex, query: FeltQuery, allowed: NDArray[np.bool_] | None = None, k: int = 50) -> float:
@@ -127,7 +132,7 @@ def test_many_songs_are_found_for_every_listener(large: SongIndex) -> None:
 
 @pytest.mark.parametrize("filters", [{"genre": "Jazz"}, {"decade": 1970}, {"genre": "dub", "decade": 1980}])
 def test_filters_lose_nothing(large: SongIndex, filters: dict[str, str | int], monkeypatch: pytest.MonkeyPatch) -> None:
-    allowed = large.columns.matching(**filters)  # type: ignore[arg-type]
+    allowed = large.table.matching(**filters)  # type: ignore[arg-type]
     queries = listeners(large, 25)
     for few in (5_000, 100):
         monkeypatch.setattr(songs, "FEW_ALLOWED", few)
@@ -137,14 +142,14 @@ def test_filters_lose_nothing(large: SongIndex, filters: dict[str, str | int], m
 
 
 def test_an_artist_s_few_songs_are_all_found(large: SongIndex) -> None:
-    allowed = large.columns.matching(artist_id=5)
+    allowed = large.table.matching(artist_id=5)
     assert sorted(large.best(listeners(large, 1)[0], 100, allowed=allowed).rows.tolist()) == list(range(35, 42))
-    assert not large.columns.matching(genre="polka").any()
+    assert not large.table.matching(genre="polka").any()
 
 
 def test_near_point_agrees_with_brute_force() -> None:
     index = build(50)
-    squared = np.square(index.columns.perceived - [0.3, -0.4]).sum(axis=1)
+    squared = np.square(index.table.perceived - [0.3, -0.4]).sum(axis=1)
     hits = index.near_point(0.3, -0.4, 7)
     assert hits.song_ids.tolist() == (10 * np.argsort(squared)[:7]).tolist()
     assert hits.scores == pytest.approx(-DISTANCE_WEIGHT * np.sort(squared)[:7], abs=1e-5)
@@ -154,7 +159,7 @@ def test_near_point_agrees_with_brute_force() -> None:
 def test_like_song_agrees_with_brute_force_and_leaves_the_song_out(large: SongIndex) -> None:
     for index in (build(400), large):
         for row in (4, 77, 310):
-            cosines = index.columns.embeddings @ index.columns.embeddings[row]
+            cosines = index.table.embeddings @ index.table.embeddings[row]
             cosines[row] = -2
             hits = index.like_song(10 * row, 25)
             assert np.isin(np.argsort(-cosines)[:25], hits.rows).mean() >= 0.96
@@ -175,14 +180,14 @@ def test_asking_for_more_than_there_is_gives_what_there_is() -> None:
 def test_songs_that_point_elsewhere_or_nowhere_are_not_alike() -> None:
     song, other = made(2).embeddings
     rows = np.stack([song, song, -song, np.zeros(N_DIMENSIONS, np.float32), other])
-    index = SongIndex.build(Columns.of_arrays(np.arange(5), np.zeros((5, 2)), rows), INFO)
+    index = SongIndex.build(SongTable.of_arrays(np.arange(5), np.zeros((5, 2)), rows), INFO)
     assert not {2, 3} & set(index.like_song(0, 5).song_ids.tolist())
     assert index.like_song(0, 5).song_ids[0] == 1
     assert len(index.like_song(3, 5).song_ids) == 0
 
 
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
-    publish(SongIndex.build(Columns.none(), INFO), tmp_path)
+    publish(SongIndex.build(SongTable.none(), INFO), tmp_path)
     empty = load(tmp_path)
     assert len(empty) == 0
     assert len(empty.near_point(0, 0, 5).song_ids) == 0
@@ -226,33 +231,33 @@ def test_rows_that_cannot_be_used_are_skipped_and_counted() -> None:
         row(4, valence=float("inf")),
         row(5, album_id=9, genre="ROCK", year=1999),
     ]
-    columns, n_skipped = Columns.of_rows(rows, "m1", 4)
-    assert (columns.song_ids.tolist(), n_skipped) == ([1, 5], 3)
-    assert (columns.album_ids.tolist(), columns.years.tolist()) == ([0, 9], [0, 1999])
-    assert columns.matching(genre="rock").all()
-    assert Columns.of_rows([row(3, embedding=b"")], "m1", 4)[1] == 1
+    table, n_skipped = SongTable.of_rows(rows, "m1", 4)
+    assert (table.song_ids.tolist(), n_skipped) == ([1, 5], 3)
+    assert (table.album_ids.tolist(), table.years.tolist()) == ([0, 9], [0, 1999])
+    assert table.matching(genre="rock").all()
+    assert SongTable.of_rows([row(3, embedding=b"")], "m1", 4)[1] == 1
 
 
 def test_a_row_of_another_model_takes_part_by_its_point_only() -> None:
     rows = [row(1), row(2, model_version="m0", embedding=b"anything"), row(3)]
-    columns, n_skipped = Columns.of_rows(rows, "m1", 4)
-    index = SongIndex.build(columns, INFO)
+    table, n_skipped = SongTable.of_rows(rows, "m1", 4)
+    index = SongIndex.build(table, INFO)
     assert n_skipped == 0
-    assert columns.comparable.tolist() == [True, False, True]
-    assert not columns.embeddings[1].any()
+    assert table.comparable.tolist() == [True, False, True]
+    assert not table.embeddings[1].any()
     assert set(index.near_point(0.1, 0.2, 5).song_ids.tolist()) == {1, 2, 3}
     assert index.like_song(1, 5).song_ids.tolist() == [3]
 
 
 def test_parts_written_one_by_one_are_mapped_as_if_they_were_one(tmp_path: Path) -> None:
     whole, other = made(90), made(30, first_id=1000)
-    other = Columns.join(
-        [Columns.of_arrays(10_000 + other.song_ids, other.perceived, other.embeddings, genres=("ska",))]
+    other = SongTable.join(
+        [SongTable.of_arrays(10_000 + other.song_ids, other.perceived, other.embeddings, genres=("ska",))]
     )
-    with ColumnsWriter(tmp_path, N_DIMENSIONS) as writer:
+    with TableWriter(tmp_path, N_DIMENSIONS) as writer:
         writer.add(whole)
         writer.add(other)
-    mapped, joined = writer.mapped(), Columns.join([other, whole])
+    mapped, joined = writer.mapped(), SongTable.join([other, whole])
     assert len(mapped) == 120
     assert (mapped.song_ids == joined.song_ids).all()
     assert (mapped.embeddings == joined.embeddings).all()

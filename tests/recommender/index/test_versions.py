@@ -1,4 +1,4 @@
-"""Generations of the index on disk: publishing, reading back, damage."""
+"""Versions of the index on disk: publishing, reading back, damage."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(IndexMissing, match="run index_rebuild"):
         load(tmp_path)
     info = publish(build(), tmp_path)
-    file = tmp_path / f"songs-{info.generation}" / "embeddings.bin"
+    file = tmp_path / f"songs-{info.index_version}" / "embeddings.bin"
     intact = file.read_bytes()
     for damage in (intact[:100], b"", intact[:-1] + bytes([intact[-1] ^ 1])):
         file.write_bytes(damage)
@@ -60,7 +60,7 @@ def test_a_large_file_is_checked_by_its_length_when_opened(
 ) -> None:
     monkeypatch.setattr(versions, "CHECKED_WHOLE_BYTES", 1000)
     info = publish(large, tmp_path)
-    file = tmp_path / f"songs-{info.generation}" / "perceived.bin"
+    file = tmp_path / f"songs-{info.index_version}" / "perceived.bin"
     intact = file.read_bytes()
     file.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
     assert len(load(tmp_path)) == len(large)
@@ -74,7 +74,7 @@ def test_cells_that_faiss_cannot_read_are_a_damaged_index(
 ) -> None:
     monkeypatch.setattr(versions, "CHECKED_WHOLE_BYTES", 0)
     info = publish(large, tmp_path)
-    file = tmp_path / f"songs-{info.generation}" / "felt.faiss"
+    file = tmp_path / f"songs-{info.index_version}" / "felt.faiss"
     file.write_bytes(b"\0" * file.stat().st_size)
     with pytest.raises(IndexCorrupt, match="cannot be read"):
         load(tmp_path)
@@ -141,11 +141,11 @@ def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None
     age()
     second = publish(build(6), tmp_path)
     # However old it is, the first one may have been pointed to until now.
-    assert (tmp_path / f"songs-{first.generation}").exists()
+    assert (tmp_path / f"songs-{first.index_version}").exists()
     assert not (tmp_path / "1.building").exists()
     age()
     third = publish(build(7), tmp_path)
-    kept = {f"songs-{second.generation}", f"songs-{third.generation}", POINTER}
+    kept = {f"songs-{second.index_version}", f"songs-{third.index_version}", POINTER}
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 

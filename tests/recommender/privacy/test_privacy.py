@@ -30,7 +30,7 @@ from catalog.uploads.services import upload_create
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
-from recommender.listener.history import ratings_for_model
+from recommender.listener.history import history_of
 from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from recommender.privacy import deletion
 from recommender.privacy.export import takeout
@@ -231,7 +231,7 @@ def test_forgetting_leaves_nothing_to_learn_from_and_the_playlists_as_lists(dora
     songs = list(items.values_list("playlist", "position", "song"))
     assert deletion.learning_forget(user=dora) > 0
     assert not any(kind.queryset(dora).exists() for kind in LEARNED_FROM)
-    assert len(ratings_for_model(dora, songs_index()).song_ids) == 0
+    assert len(history_of(Listener(dora), songs_index()).ratings.song_ids) == 0
     assert list(items.values_list("playlist", "position", "song")) == songs
     assert set(items.values_list("felt_valence", "felt_arousal")) == {(None, None)}
     assert all(item.terms == {} and item.reason.endswith("sure.") for item in items)

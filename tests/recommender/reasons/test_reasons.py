@@ -15,11 +15,11 @@ from recommender.reasons.reasons import (
     MAX_DECIDING,
     NOTICEABLE_ADVANTAGE,
     NOTICEABLE_SHIFT,
-    Cause,
     Evidence,
     Factor,
+    LikeSignal,
+    RerankTrigger,
     Stage,
-    Told,
     deciding_factors,
     direction,
     factors,
@@ -107,14 +107,14 @@ def evidence(*decided: str, **known: Any) -> Evidence:
         (evidence("liking", likes_known=True), [Factor.SIMILAR_LIKES], None),
         (evidence("liking"), [Factor.SHARED_LIKING], None),
         (evidence("liking", helped=frozenset(), likes_known=True), [], None),
-        (evidence("liking", told=Told.LIKED), [Factor.OWN_LIKE], None),
-        (evidence("liking", told=Told.REPLAYED), [Factor.REPLAYED], None),
-        (evidence("liking", told=Told.COMPLETED), [Factor.HEARD_OUT], None),
-        (evidence(told=Told.LIKED), [], None),
-        (evidence(told=Told.DISLIKED), [Factor.OWN_DISLIKE], None),
-        (evidence(told=Told.SKIPPED), [Factor.SKIPPED], None),
+        (evidence("liking", like_signal=LikeSignal.LIKED), [Factor.OWN_LIKE], None),
+        (evidence("liking", like_signal=LikeSignal.REPLAYED), [Factor.REPLAYED], None),
+        (evidence("liking", like_signal=LikeSignal.COMPLETED), [Factor.HEARD_OUT], None),
+        (evidence(like_signal=LikeSignal.LIKED), [], None),
+        (evidence(like_signal=LikeSignal.DISLIKED), [Factor.OWN_DISLIKE], None),
+        (evidence(like_signal=LikeSignal.SKIPPED), [Factor.SKIPPED], None),
         (evidence("exploration"), [Factor.EXPLORATION], f"{BASE}; something new for you: we are not sure yet."),
-        (evidence("exploration", told=Told.LIKED), [], None),
+        (evidence("exploration", like_signal=LikeSignal.LIKED), [], None),
         (evidence("exploration", by_own_rating=True), [], None),
         (evidence("exploration", recency=0.2), [], None),
         (evidence("exploration", helped=frozenset()), [], None),
@@ -180,7 +180,7 @@ def test_whatever_is_named_decided_and_was_there() -> None:
                 assert given.mood is not None
                 assert np.abs(given.by_mood).max() >= NOTICEABLE_SHIFT
             if factor is Factor.EXPLORATION:
-                assert given.told is None
+                assert given.like_signal is None
         advantages = [given.decided[TERM_OF[factor]] for factor in named if TERM_OF[factor] in given.decided]
         assert advantages == sorted(advantages, reverse=True)
         said = reason(given)
@@ -199,7 +199,7 @@ def _any_evidence(rng: np.random.Generator) -> Evidence:
         mood=(0.5, -0.5) if rng.uniform() < 0.5 else None,
         n_similar=int(rng.integers(0, 3)),
         by_own_rating=bool(rng.uniform() < 0.2),
-        told=[None, *Told][rng.integers(0, len(Told) + 1)],
+        like_signal=[None, *LikeSignal][rng.integers(0, len(LikeSignal) + 1)],
         likes_known=bool(rng.uniform() < 0.5),
         kept_apart=bool(rng.uniform() < 0.3),
         recency=float(rng.choice([0.0, 0.7])),
@@ -260,29 +260,29 @@ def test_a_direction_is_named_by_its_larger_part(shift: tuple[float, float], wor
 
 
 @pytest.mark.parametrize(
-    ("n_moved", "lean", "title", "cause", "sentence"),
+    ("n_moved", "lean", "title", "trigger", "sentence"),
     [
-        (4, (0.0, -0.2), "X", Cause.RATING, "Your rating of “X” moved 4 songs: the rest now leans calmer."),
-        (1, (0.2, 0.0), "X", Cause.LIKE, "Your like of “X” moved 1 song: the rest now leans happier."),
-        (4, (0.0, 0.0), "X", Cause.SKIP, "Your skip of “X” moved 4 songs: another order, the same mood."),
-        (2, (-0.2, 0.0), "X", Cause.DISLIKE, "Your dislike of “X” moved 2 songs: the rest now leans sadder."),
+        (4, (0.0, -0.2), "X", RerankTrigger.RATING, "Your rating of “X” moved 4 songs: the rest now leans calmer."),
+        (1, (0.2, 0.0), "X", RerankTrigger.LIKE, "Your like of “X” moved 1 song: the rest now leans happier."),
+        (4, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” moved 4 songs: another order, the same mood."),
+        (2, (-0.2, 0.0), "X", RerankTrigger.DISLIKE, "Your dislike of “X” moved 2 songs: the rest now leans sadder."),
         (
             1,
             (0.0, 0.0),
             "X",
-            Cause.WITHDRAWN,
+            RerankTrigger.WITHDRAWN,
             "Your change of mind about “X” moved 1 song: another order, the same mood.",
         ),
-        (0, (0.0, 0.0), "X", Cause.RATING, "Your rating of “X” is kept; the rest of this list stays as it is."),
-        (0, (0.0, 0.0), "X", Cause.SKIP, "Your skip of “X” is kept; the rest of this list stays as it is."),
-        (4, (0.0, 0.2), "", Cause.RATING, "4 songs moved: the rest now leans more energetic."),
-        (0, (0.0, 0.0), "", Cause.RATING, "The rest stays as it is."),
+        (0, (0.0, 0.0), "X", RerankTrigger.RATING, "Your rating of “X” is kept; the rest of this list stays as it is."),
+        (0, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” is kept; the rest of this list stays as it is."),
+        (4, (0.0, 0.2), "", RerankTrigger.RATING, "4 songs moved: the rest now leans more energetic."),
+        (0, (0.0, 0.0), "", RerankTrigger.RATING, "The rest stays as it is."),
     ],
 )
 def test_a_reranking_says_what_it_did_and_why(
-    n_moved: int, lean: tuple[float, float], title: str, cause: Cause, sentence: str
+    n_moved: int, lean: tuple[float, float], title: str, trigger: RerankTrigger, sentence: str
 ) -> None:
-    assert rerank_sentence(n_moved=n_moved, lean=lean, title=title, cause=cause) == sentence
+    assert rerank_sentence(n_moved=n_moved, lean=lean, title=title, trigger=trigger) == sentence
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.services.overrides import Word
 from recommender.index.songs import FeltQuery
 from recommender.retrieval import pool as candidates
-from recommender.retrieval.pool import Pool, pool_for, songs_index, songs_ranked_alike
+from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike
 from recommender.services import indexing
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
@@ -33,7 +33,7 @@ def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[
 
 
 def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> Pool:
-    return pool_for(songs_index(), [query], filters, **more)
+    return retrieve(songs_index(), [query], filters, **more)
 
 
 def settle() -> None:
@@ -187,7 +187,7 @@ def test_songs_that_sound_alike_join_wherever_they_are(make_songs: SongMaker) ->
     settle()
     assert twin.pk not in found()
     alike = EmotionEstimate.objects.get(song=asked).embedding
-    assert twin.pk in pool_for(songs_index(), [HAPPY], alike=alike).song_ids.tolist()
+    assert twin.pk in retrieve(songs_index(), [HAPPY], alike=alike).song_ids.tolist()
     assert alike_to(asked.pk, 5)[0] == twin.pk
     late = SongFactory()
     tag(late, 0.0, 0.0, embedding_bytes=unit_embedding(77))
@@ -248,7 +248,7 @@ def test_many_queries_share_the_pool(make_songs: SongMaker, monkeypatch: pytest.
     make_songs(80, around=(0.0, 0.0), spread=0.9)
     settle()
     queries = [FeltQuery.of_point(*point, EMBEDDING_SIZE) for point in np.linspace((-0.8, -0.8), (0.8, 0.8), 5)]
-    made = pool_for(songs_index(), queries)
+    made = retrieve(songs_index(), queries)
     assert len(made.song_ids) <= 15
     for query in queries:
         nearest = songs_index().best(query, 3).song_ids.tolist()
