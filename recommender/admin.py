@@ -7,6 +7,13 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist
+from recommender.models import (
+    FeltPrior,
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -41,8 +48,8 @@ class ListenAdmin(ReadOnlyAdmin):
     list_select_related = ("song__artist",)
 
 
-@admin.register(MoodReport)
-class MoodReportAdmin(ReadOnlyAdmin):
+@admin.register(MoodCheckIn)
+class MoodCheckInAdmin(ReadOnlyAdmin):
     list_display = ("valence", "arousal", "created_at")
 
 

@@ -137,11 +137,11 @@ class FeltRating(models.Model):
         return f"{self.listener_id} felt {self.song_id}"
 
 
-class MoodReport(models.Model):
-    """How somebody said they were before listening. Always offered, never required."""
+class MoodCheckIn(models.Model):
+    """A listener's stated mood before listening. Always offered, never required."""
 
     listener = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="mood_reports"
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="mood_check_ins"
     )
     session_key = models.CharField(max_length=40, blank=True, db_index=True)
     valence = models.FloatField(validators=_UNIT)
@@ -152,7 +152,7 @@ class MoodReport(models.Model):
         ordering = ["-id"]
         constraints = [
             models.CheckConstraint(
-                condition=models.Q(valence__range=(-1, 1), arousal__range=(-1, 1)), name="mood_report_in_range"
+                condition=models.Q(valence__range=(-1, 1), arousal__range=(-1, 1)), name="mood_check_in_in_range"
             ),
         ]
 

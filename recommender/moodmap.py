@@ -27,7 +27,7 @@ from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.felt_model.model import ListenerModel
 from recommender.listener.history import history_of
 from recommender.listener.state import current_prior
-from recommender.models import FeltRating, MoodReport
+from recommender.models import FeltRating
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
 from recommender.retrieval.pool import songs_index
@@ -180,11 +180,6 @@ def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
     history = history_of(Listener(user=user), index)
     model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
     return topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
-
-
-def moods_said(user: User, limit: int) -> list[MoodReport]:
-    """Return the moods that a listener said last, newest first."""
-    return list(MoodReport.objects.filter(listener=user)[:limit])
 
 
 # --- Drift ----------------------------------------------------------------------------------------------------------

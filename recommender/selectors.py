@@ -28,6 +28,20 @@ from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import current_estimate, current_estimates, songs_in_quadrant, songs_in_quadrant_count
 from recommender.exceptions import MoodNotFound, PlaylistItemNotFound, PlaylistNotFound, RatingNotFound, ShareNotFound
 from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.exceptions import (
+    MoodNotFound,
+    PlaylistItemNotFound,
+    PlaylistNotFound,
+    RatingNotFound,
+    ShareNotFound,
+)
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.reasons.reasons import public_reason
 from recommender.retrieval.pool import songs_ranked_alike
 from recommender.values import Listener
@@ -150,38 +164,38 @@ def listens_of(listener: Listener) -> QuerySet[Listen]:
     return Listen.objects.filter(listener=None, session_key=listener.session_key)
 
 
-def moods_of(listener: Listener) -> QuerySet[MoodReport]:
+def check_ins_of(listener: Listener) -> QuerySet[MoodCheckIn]:
     """Return what somebody said of their mood, newest first; nothing for nobody."""
     if listener.user is not None:
-        return MoodReport.objects.filter(listener=listener.user)
+        return MoodCheckIn.objects.filter(listener=listener.user)
     if not listener.session_key:
-        return MoodReport.objects.none()
-    return MoodReport.objects.filter(listener=None, session_key=listener.session_key)
+        return MoodCheckIn.objects.none()
+    return MoodCheckIn.objects.filter(listener=None, session_key=listener.session_key)
 
 
-def moods_recent(listener: Listener) -> QuerySet[MoodReport]:
+def check_ins_recent(listener: Listener) -> QuerySet[MoodCheckIn]:
     """Return what somebody said of their mood so lately that it holds."""
-    return moods_of(listener).filter(created_at__gte=timezone.now() - MOOD_HOLDS)
+    return check_ins_of(listener).filter(created_at__gte=timezone.now() - MOOD_HOLDS)
 
 
-def mood_latest(listener: Listener) -> MoodReport | None:
+def check_in_latest(listener: Listener) -> MoodCheckIn | None:
     """Return the mood that holds now, if one was said."""
-    return moods_recent(listener).first()
+    return check_ins_recent(listener).first()
 
 
 def mood_now(listener: Listener) -> Point | None:
     """Return the (valence, arousal) of the mood that holds now, if one was said."""
-    latest = mood_latest(listener)
+    latest = check_in_latest(listener)
     return None if latest is None else (latest.valence, latest.arousal)
 
 
-def mood_visible(listener: Listener, pk: int) -> MoodReport:
+def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
     """Return a mood to the listener who said it, and to nobody else.
 
     Raises:
         MoodNotFound: there is none, or it is somebody else's.
     """
-    mood = moods_of(listener).filter(pk=pk).first()
+    mood = check_ins_of(listener).filter(pk=pk).first()
     if mood is None:
         raise MoodNotFound(_("There is no such mood, or it is not yours."))
     return mood

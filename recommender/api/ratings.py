@@ -16,6 +16,12 @@ from rest_framework.viewsets import GenericViewSet
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
 from recommender.models import FeltRating, Listen, MoodReport, Playlist
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+)
 from recommender.serializers.plane import PointSerializer
 from recommender.serializers.ratings import (
     FeedbackSerializer,
@@ -27,6 +33,12 @@ from recommender.serializers.ratings import (
     RatingSerializer,
 )
 from recommender.services import feedback, listeners, listening, moods
+from recommender.services import (
+    check_ins,
+    feedback,
+    listeners,
+    listening,
+)
 from recommender.values import ListenResult
 
 
@@ -115,29 +127,29 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
 
 
 @extend_schema_view(list=extend_schema(summary="What you said of your mood, newest first"))
-class MoodViewSet(ListModelMixin, GenericViewSet[MoodReport]):
+class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
     """How whoever asks said they were; nobody sees another's. It is never needed."""
 
-    queryset = MoodReport.objects.none()
+    queryset = MoodCheckIn.objects.none()
     serializer_class = MoodSerializer
     permission_classes = (CanListen,)
     lookup_value_regex = r"\d+"
     throttle_scope = "ratings"
 
-    def get_queryset(self) -> QuerySet[MoodReport]:
-        return selectors.moods_of(listeners.listener_from_request(self.request))
+    def get_queryset(self) -> QuerySet[MoodCheckIn]:
+        return selectors.check_ins_of(listeners.listener_from_request(self.request))
 
     @extend_schema(summary="Say how you are", request=PointSerializer, responses={201: MoodSerializer})
     def create(self, request: Request) -> Response:
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
         asked = PointSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        mood = moods.mood_report(listener=listeners.listener_from_request(request), **asked.validated_data)
+        mood = check_ins.check_in_create(listener=listeners.listener_from_request(request), **asked.validated_data)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
     @extend_schema(summary="Take a mood back", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget it; ratings that were given meanwhile keep what they were given with."""
         listener = listeners.listener_from_request(request)
-        moods.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, int(pk)))
+        check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, int(pk)))
         return Response(status=status.HTTP_204_NO_CONTENT)

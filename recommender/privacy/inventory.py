@@ -126,7 +126,7 @@ _RATINGS = Kind(
 _MOODS = Kind(
     "moods",
     _("How you said you were."),
-    "recommender.MoodReport",
+    "recommender.MoodCheckIn",
     "listener",
     (
         _ID,

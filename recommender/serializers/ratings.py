@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from catalog.models import Song
-from recommender.models import FeltRating, Listen, MoodReport
+from recommender.models import FeltRating, Listen, MoodCheckIn
 from recommender.serializers.plane import AxisField, PointSerializer
 from recommender.serializers.playlists import RerankSerializer
 
@@ -98,10 +98,10 @@ class ListenResultSerializer(serializers.Serializer[Any]):
     rerank = RerankSerializer(allow_null=True)
 
 
-class MoodSerializer(serializers.ModelSerializer[MoodReport]):
+class MoodSerializer(serializers.ModelSerializer[MoodCheckIn]):
     """How somebody said they were."""
 
     class Meta:
-        model = MoodReport
+        model = MoodCheckIn
         fields = ["id", "valence", "arousal", "created_at"]
         read_only_fields = fields

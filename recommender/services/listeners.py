@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.http import HttpRequest
 
-from recommender.models import Listen, MoodReport, Playlist
+from recommender.models import Listen, MoodCheckIn, Playlist
 from recommender.values import Listener
 
 
@@ -29,4 +29,4 @@ def session_adopt(*, user: User, session_key: str) -> None:
         return
     Playlist.objects.filter(owner=None, session_key=session_key).update(owner=user, session_key="")
     Listen.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")
-    MoodReport.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")
+    MoodCheckIn.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")

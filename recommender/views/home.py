@@ -19,6 +19,8 @@ from recommender.models import DEFAULT_VARIETY
 from recommender.reasons.reasons import mood_name
 from recommender.services import moods
 from recommender.views.common import listener_of, own_playlists
+from recommender.services import check_ins
+from recommender.views.common import listener_of, own_playlists, wants_fragment
 
 RECENT_PLAYLISTS = 4
 
@@ -65,20 +67,20 @@ def tagging_progress(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def mood_report(request: HttpRequest) -> HttpResponse:
+def mood_check_in(request: HttpRequest) -> HttpResponse:
     """Keep how somebody is now."""
     form = MoodForm(request.POST)
     if not form.is_valid():
         messages.error(request, form.sentence)
         return redirect("recommender:home")
-    moods.mood_report(listener=listener_of(request), **form.cleaned_data)
+    check_ins.check_in_create(listener=listener_of(request), **form.cleaned_data)
     return _mood_answer(request)
 
 
 @require_POST
 def mood_withdraw(request: HttpRequest) -> HttpResponse:
     """Forget how somebody said they are."""
-    moods.mood_withdraw(listener=listener_of(request))
+    check_ins.check_in_withdraw(listener=listener_of(request))
     return _mood_answer(request)
 
 
@@ -89,7 +91,7 @@ def _mood_answer(request: HttpRequest) -> HttpResponse:
 
 
 def _mood_context(request: HttpRequest) -> dict[str, Any]:
-    mood = selectors.mood_latest(listener_of(request))
+    mood = selectors.check_in_latest(listener_of(request))
     return {"mood": mood, "mood_word": mood_name((mood.valence, mood.arousal)) if mood else ""}
 
 

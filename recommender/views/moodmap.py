@@ -21,11 +21,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLate
-from recommender.moodmap import drift_chart, mood_map, moods_said
+from recommender.moodmap import drift_chart, mood_map
 from recommender.privacy import deletion
 from recommender.privacy.export import takeout
 from recommender.privacy.inventory import counts_of
-from recommender.services import feedback, moods
+from recommender.services import check_ins, feedback
 from recommender.undo import undo_offer, undo_offered, undo_values
 from recommender.values import Listener
 from recommender.views.common import song_or_404
@@ -69,7 +69,7 @@ def me(request: HttpRequest) -> HttpResponse:
         "map": shown,
         "page": page,
         "chart": drift_chart(shown.drift),
-        "moods": moods_said(user, MOODS_SHOWN),
+        "moods": selectors.check_ins_of(Listener(user))[:MOODS_SHOWN],
         "moods_shown": MOODS_SHOWN,
         "undo": undo_offered(request),
     }
@@ -109,7 +109,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
     listener = Listener(user=user_of(request))
-    moods.mood_withdraw(listener=listener, mood=selectors.mood_visible(listener, pk))
+    check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
     messages.success(request, _("That mood was withdrawn."))
     return _to("recommender:me", "#moods")
 

@@ -13,6 +13,12 @@ from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.models import FeltRating, Playlist
 from recommender.services import feedback, moods, playlists, sharing
+from recommender.services import (
+    check_ins,
+    feedback,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener, Target
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import PASSWORD
@@ -23,7 +29,7 @@ SCREENS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
 @pytest.fixture
 def rated(alice: User, songs: list[Song]) -> list[Song]:
     """Twenty-four songs that Alice rated, each sadder than it sounds, and a mood and a shared list of hers."""
-    moods.mood_report(listener=Listener(alice), valence=-0.2, arousal=0.3)
+    check_ins.check_in_create(listener=Listener(alice), valence=-0.2, arousal=0.3)
     for number, song in enumerate(songs[:24]):
         at = EmotionEstimate.objects.get(song=song)
         feedback.feedback_record(

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from catalog.models import Song
-from recommender.models import MoodReport, Playlist
+from recommender.models import MoodCheckIn, Playlist
 from tests.e2e.conftest import Opener
 from tests.e2e.test_listening import set_slider, wait_until_heard
 
@@ -123,7 +123,7 @@ def test_a_mood_is_one_press_and_the_start_of_what_is_drawn(page: Page, songs: l
     page.mouse.click(*pixel(page, -0.5, -0.5))
     expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
     expect(mark).to_be_visible()
-    assert MoodReport.objects.get().valence == pytest.approx(-0.5, abs=0.02)
+    assert MoodCheckIn.objects.get().valence == pytest.approx(-0.5, abs=0.02)
     expect(page.get_by_label("Play around a point")).to_be_checked()
     page.get_by_label("Draw a journey").check()
     expect(page.locator("[data-press-told]")).to_contain_text("the journey begins where you are")
@@ -135,7 +135,7 @@ def test_a_mood_is_one_press_and_the_start_of_what_is_drawn(page: Page, songs: l
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#mood-now")).to_contain_text("How are you now?")
     expect(mark).to_be_hidden()
-    assert not MoodReport.objects.exists()
+    assert not MoodCheckIn.objects.exists()
 
 
 def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -> None:

@@ -9,6 +9,12 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Song
 from recommender.models import FeltRating, Listen, MoodReport, Playlist
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+)
 from tests.e2e.conftest import Opener
 from tests.e2e.test_listening import order, set_slider, sign_up, wait_until_heard
 
@@ -179,14 +185,14 @@ def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs:
     page.get_by_role("button", name="I feel like this now").click()
     expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
     assert page.url.endswith("/")
-    report = MoodReport.objects.get()
+    report = MoodCheckIn.objects.get()
     assert (report.valence, report.arousal) == (-0.5, -0.5)
     page.get_by_role("link", name="Start a journey from here").click()
     expect(page.locator("#start-valence")).to_have_value("-0.5")
     page.go_back()
     page.get_by_role("button", name="Take it back").click()
     expect(page.locator("#mood-now")).to_contain_text("How are you now?")
-    assert not MoodReport.objects.exists()
+    assert not MoodCheckIn.objects.exists()
 
 
 def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[Song], tmp_path: Path) -> None:

@@ -25,6 +25,20 @@ import recommender.urls
 from catalog.models import Song
 from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from recommender.services import feedback, listening, moods, playlists, sharing
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+)
+from recommender.services import (
+    check_ins,
+    feedback,
+    listening,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener, Target
 from tests.factories import PASSWORD
 from tests.recommender.conftest import SongMaker
@@ -40,7 +54,7 @@ class Alices:
     playlist: Playlist
     song: Song
     rating: FeltRating
-    mood: MoodReport
+    mood: MoodCheckIn
     token: str
 
     def arguments(self, *names: str) -> list[Any]:
@@ -83,7 +97,7 @@ RULES: dict[str, Rule] = {
     "pad_points": Rule(("get",)),
     "pad_song": Rule(("get",), ("song",)),
     "artist_options": Rule(("get",), values={"artist_name": "a"}),
-    "mood_report": Rule(("post",), values=SAID),
+    "mood_check_in": Rule(("post",), values=SAID),
     "mood_withdraw": Rule(("post",)),
     "journey": Rule(("get", "post"), values={"start_valence": 0, "start_arousal": 0, "preset": "lift", "length": 3}),
     "song_list": Rule(("get",)),
@@ -174,7 +188,7 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
     rating = feedback.feedback_record(
         user=alice, song=song, felt_valence=-0.6213, felt_arousal=0.4457, playlist=playlist
     ).rating
-    mood = moods.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    mood = check_ins.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
     listening.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
     return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist))
 
@@ -182,7 +196,7 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
 def rows() -> list[dict[str, Any]]:
     """Everything that is Alice's, as it is stored."""
     stored: list[Any] = []
-    for model in (Playlist, FeltRating, MoodReport, Listen):
+    for model in (Playlist, FeltRating, MoodCheckIn, Listen):
         owner = "owner" if model is Playlist else "listener"
         stored += model._default_manager.filter(**{f"{owner}__username": "alice"}).order_by("pk")
     stored += PlaylistItem.objects.filter(playlist__owner__username="alice").order_by("position")
@@ -302,12 +316,12 @@ def test_a_browser_session_is_not_another(make_songs: SongMaker, post_mood: Call
     assert mine.get(where).status_code == 200
     post_mood(other)
     assert other.get(where).status_code == 404
-    assert MoodReport.objects.count() == 2
+    assert MoodCheckIn.objects.count() == 2
 
 
 @pytest.fixture
 def post_mood() -> Callable[[Client], None]:
     def post(client: Client) -> None:
-        assert client.post(reverse("recommender:mood_report"), SAID).status_code == 302
+        assert client.post(reverse("recommender:mood_check_in"), SAID).status_code == 302
 
     return post

@@ -23,6 +23,22 @@ from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, 
 from recommender.reasons.insights import Finding, Sure, sure_of_direction, sure_of_share, topics_of
 from recommender.services import feedback, indexing
 from recommender.services import moods as mood_services
+from recommender.models import FeltRating, MoodCheckIn
+from recommender.moodmap import (
+    ARROWS_LIMIT,
+    RatedSong,
+    drift_chart,
+    drift_of,
+    mood_map,
+)
+from recommender.reasons.insights import (
+    Finding,
+    Sure,
+    sure_of_direction,
+    sure_of_share,
+    topics_of,
+)
+from recommender.services import check_ins, feedback, indexing
 from recommender.values import Listener
 from tests.factories import RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
@@ -372,7 +388,7 @@ def test_the_page_asks_the_database_few_questions(
     client_alice: Client, alice: User, make_songs: SongMaker, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rate(alice, make_songs(30))
-    mood_services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     indexing.index_rebuild()
     content(client_alice)
     with django_assert_max_num_queries(10):
@@ -385,7 +401,7 @@ def test_nothing_of_the_page_stays_in_a_cache(client_alice: Client) -> None:
 
 def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs: SongMaker) -> None:
     rate(alice, make_songs(3))
-    mood_services.mood_report(listener=Listener(alice), valence=0.7791, arousal=0.2)
+    check_ins.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
     told = content(client_bob)
     assert "Nothing rated yet" in told
     assert "+0.78" not in told
@@ -404,16 +420,16 @@ def test_a_rating_is_withdrawn_from_the_map(client_alice: Client, alice: User, m
 
 
 def test_a_mood_is_withdrawn_from_the_map(client_alice: Client, alice: User) -> None:
-    mood = mood_services.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    mood = check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert "+0.10, +0.20" in content(client_alice)
     where = reverse("recommender:me_mood_withdraw", args=[mood.pk])
     assert client_alice.post(where)["Location"] == "/me/#moods"
-    assert not MoodReport.objects.exists()
+    assert not MoodCheckIn.objects.exists()
 
 
 @pytest.mark.parametrize("what", ["rating", "mood"])
 def test_nobody_else_withdraws_them(client: Client, client_bob: Client, alice: User, what: str) -> None:
-    row: Any = RatingFactory(listener=alice) if what == "rating" else MoodReport(listener=alice, valence=0, arousal=0)
+    row: Any = RatingFactory(listener=alice) if what == "rating" else MoodCheckIn(listener=alice, valence=0, arousal=0)
     row.save()
     where = reverse(f"recommender:me_{what}_withdraw", args=[row.pk])
     assert client_bob.post(where).status_code == 404

@@ -13,8 +13,8 @@ from catalog.models import Song, Upload
 from emotion.jobs.saliency import attention_request
 from emotion.models import AttentionMap, ModelVersion
 from emotion.selectors import current_estimate
-from recommender.models import FeltRating, MoodReport
-from recommender.services.moods import mood_report
+from recommender.models import FeltRating, MoodCheckIn
+from recommender.services.check_ins import check_in_create
 from recommender.services.playlists import journey_create, playlist_create, playlist_save
 from recommender.services.sharing import playlist_share
 from recommender.values import Listener, Target
@@ -96,10 +96,10 @@ def _ratings(edith: User, songs: list[Song]) -> None:
         then = timezone.now() - timedelta(days=days_ago, hours=2)
         FeltRating.objects.filter(pk=rating.pk).update(created_at=then)
         if days_ago % 3 == 0:
-            mood = mood_report(
+            mood = check_in_create(
                 listener=Listener(edith), valence=chance.uniform(-0.6, 0.6), arousal=chance.uniform(-0.6, 0.6)
             )
-            MoodReport.objects.filter(pk=mood.pk).update(created_at=then)
+            MoodCheckIn.objects.filter(pk=mood.pk).update(created_at=then)
 
 
 def _within(value: float) -> float:

@@ -26,6 +26,14 @@ from emotion.models import (
 )
 from emotion.selectors import attention_of, current_estimate, curve_of
 from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.models import (
+    FeltPrior,
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+)
 from training.models import ModelEvent, Retraining
 
 Q = ("", "Q1", "Q2", "Q3", "Q4")
@@ -54,7 +62,7 @@ KINDS: Mapping[str, type[Model]] = {
     "perceived labels": PerceivedLabel,
     "ratings": FeltRating,
     "listens": Listen,
-    "moods": MoodReport,
+    "moods": MoodCheckIn,
     "playlists": Playlist,
     "playlist items": PlaylistItem,
     "priors": FeltPrior,
@@ -241,7 +249,7 @@ def listens() -> list[tuple[Any, ...]]:
 
 def moods() -> list[tuple[str, float, float]]:
     """Listener (empty: a browser), valence, arousal; the oldest first."""
-    return [(name_of(row.listener), row.valence, row.arousal) for row in MoodReport.objects.order_by("pk")]
+    return [(name_of(row.listener), row.valence, row.arousal) for row in MoodCheckIn.objects.order_by("pk")]
 
 
 def playlist(pk: int) -> tuple[Any, ...]:

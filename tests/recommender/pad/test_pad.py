@@ -15,7 +15,7 @@ from pytest_django import Settings
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender import requests
-from recommender.models import MoodReport, Playlist
+from recommender.models import MoodCheckIn, Playlist
 from recommender.pad import encoding
 from recommender.pad.encoding import CELLS, encode, varints
 from recommender.services import playlists
@@ -195,8 +195,8 @@ def test_the_mood_said_is_marked_for_its_owner_alone(
     client: Client, client_alice: Client, make_songs: SongMaker
 ) -> None:
     make_songs(1)
-    client_alice.post(reverse("recommender:mood_report"), {"valence": "-0.4", "arousal": "0.2"})
-    assert MoodReport.objects.count() == 1
+    client_alice.post(reverse("recommender:mood_check_in"), {"valence": "-0.4", "arousal": "0.2"})
+    assert MoodCheckIn.objects.count() == 1
     assert 'data-valence="-0.400" data-arousal="0.200"' in client_alice.get("/").content.decode()
     assert 'id="mood-now" role="status">' in client.get("/").content.decode()
 
@@ -218,7 +218,7 @@ def test_the_point_of_the_pad_becomes_the_end_of_a_journey(client: Client, make_
     page = client.get(response["Location"]).content.decode()
     assert page.count('class="way__song"') == 6
     assert 'name="end_valence" min="-1" max="1" step="0.01" value="0.44"' in page
-    client.post(reverse("recommender:mood_report"), {"valence": "-0.7", "arousal": "-0.5"})
+    client.post(reverse("recommender:mood_check_in"), {"valence": "-0.7", "arousal": "-0.5"})
     assert "start_valence=-0.70" in client.post(reverse("recommender:journey"), aim)["Location"]
     nowhere = client.post(reverse("recommender:journey"), {"aim": "1"}, follow=True)
     assert "message--error" in nowhere.content.decode()

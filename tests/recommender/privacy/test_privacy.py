@@ -32,11 +32,26 @@ from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
 from recommender.listener.history import history_of
 from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
+from recommender.models import (
+    FeltRating,
+    Listen,
+    MoodCheckIn,
+    Playlist,
+    PlaylistItem,
+)
 from recommender.privacy import deletion
 from recommender.privacy.export import takeout
 from recommender.privacy.inventory import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
 from recommender.retrieval.pool import songs_index
 from recommender.services import feedback, importing, listening, moods, playlists, sharing
+from recommender.services import (
+    check_ins,
+    feedback,
+    importing,
+    listening,
+    playlists,
+    sharing,
+)
 from recommender.values import Listener
 from tests.audio_fixtures import make_audio
 from tests.factories import PASSWORD, UserFactory
@@ -68,7 +83,7 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
 
 def _listen_and_rate(user: User, songs: list[Song]) -> None:
     listener = Listener(user)
-    moods.mood_report(listener=listener, valence=-0.7791, arousal=0.3387)
+    check_ins.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
     playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=5, seed=4, mood=(-0.7791, 0.3387))
     playlists.playlist_rename(playlist=playlist, title="An unmistakable evening")
     sharing.playlist_share(playlist=playlist)
@@ -203,7 +218,7 @@ def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
 
 
 def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
-    moods.mood_report(listener=Listener(alice), valence=0.1234, arousal=0.4321)
+    check_ins.check_in_create(listener=Listener(alice), valence=0.1234, arousal=0.4321)
     archive = exported(dora, "csv")
     told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
     assert dora.password not in told
@@ -403,14 +418,14 @@ def test_the_api_exports_forgets_and_deletes(alice: User, make_songs: SongMaker)
 def test_bob_gets_and_deletes_only_what_is_bobs(alice: User, client_bob: Client, api_bob: APIClient) -> None:
     song = Song.objects.first()
     assert song is None
-    MoodReport.objects.create(listener=alice, valence=0.7791, arousal=0.1)
+    MoodCheckIn.objects.create(listener=alice, valence=0.7791, arousal=0.1)
     for answer in (client_bob.get(reverse("recommender:me_export", args=["json"])), api_bob.get(f"{API}export/")):
         told = json.loads(answer.getvalue())
         assert told["account"]["username"] == "bob"
         assert told["moods"] == []
     assert client_bob.post(reverse("recommender:me_forget")).status_code == 302
     assert api_bob.post(f"{API}forget/").status_code == 204
-    assert MoodReport.objects.filter(listener=alice).count() == 1
+    assert MoodCheckIn.objects.filter(listener=alice).count() == 1
     assert client_bob.post(reverse("recommender:me_delete"), {"password": PASSWORD}).status_code == 302
     assert list(User.objects.values_list("username", flat=True)) == ["alice"]
 

@@ -14,6 +14,13 @@ from recommender import selectors
 from recommender.exceptions import MoodInvalid, RatingInvalid
 from recommender.models import MoodReport, Playlist
 from recommender.services import feedback, listeners, moods, playlists
+from recommender.models import MoodCheckIn, Playlist
+from recommender.services import (
+    check_ins,
+    feedback,
+    listeners,
+    playlists,
+)
 from recommender.values import Listener
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import HAPPY, SongMaker
@@ -24,18 +31,18 @@ HTMX = {"HX-Request": "true"}
 
 def an_hour_passes() -> None:
     hour_ago = timezone.now() - timedelta(hours=1)
-    MoodReport.objects.update(created_at=hour_ago)
+    MoodCheckIn.objects.update(created_at=hour_ago)
     Playlist.objects.update(created_at=hour_ago)
 
 
-def say(listener: Listener) -> MoodReport:
-    return moods.mood_report(listener=listener, valence=LOW[0], arousal=LOW[1])
+def say(listener: Listener) -> MoodCheckIn:
+    return check_ins.check_in_create(listener=listener, valence=LOW[0], arousal=LOW[1])
 
 
 @pytest.mark.parametrize("mood", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("inf"))])
 def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, float]) -> None:
     with pytest.raises(MoodInvalid, match="between -1 and 1"):
-        moods.mood_report(listener=Listener(alice), valence=mood[0], arousal=mood[1])
+        check_ins.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
 def test_a_mood_belongs_to_somebody(db: None) -> None:
@@ -49,8 +56,8 @@ def test_a_mood_holds_for_half_an_hour_and_can_be_taken_back(alice: User, bob: U
         say(listener)
         assert selectors.mood_now(listener) == LOW
     assert selectors.mood_now(Listener(bob)) is None
-    moods.mood_withdraw(listener=nobody)
-    moods.mood_withdraw(listener=nobody)
+    check_ins.check_in_withdraw(listener=nobody)
+    check_ins.check_in_withdraw(listener=nobody)
     assert selectors.mood_now(nobody) is None
     assert selectors.mood_now(Listener(alice)) == LOW
     an_hour_passes()
@@ -65,7 +72,7 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
     say(listener)
     made = playlists.playlist_create(listener=listener, target=HAPPY)
     journey = playlists.journey_create(listener=listener, path=[LOW, (0.5, 0.5)], length=2)
-    moods.mood_withdraw(listener=listener)
+    check_ins.check_in_withdraw(listener=listener)
     made.refresh_from_db()
     journey.refresh_from_db()
     assert (made.mood_valence, journey.mood_valence) == (None, LOW[0])
@@ -73,7 +80,7 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
 
 def test_the_latest_mood_counts(alice: User) -> None:
     say(Listener(alice))
-    moods.mood_report(listener=Listener(alice), valence=0.1, arousal=0.2)
+    check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert selectors.mood_now(Listener(alice)) == (0.1, 0.2)
 
 
@@ -135,7 +142,7 @@ def test_a_like_that_comes_later_does_not_move_the_mood(alice: User, make_songs:
     song = make_songs(1)[0]
     say(Listener(alice))
     feedback.feedback_record(user=alice, song=song, felt_valence=0.5, felt_arousal=0.5)
-    moods.mood_report(listener=Listener(alice), valence=0.9, arousal=0.9)
+    check_ins.check_in_create(listener=Listener(alice), valence=0.9, arousal=0.9)
     feedback.feedback_record(user=alice, song=song, liked=True)
     rating = selectors.rating_of(alice, song)
     assert rating is not None
@@ -149,17 +156,17 @@ def test_the_home_page_asks_lightly_shows_and_forgets(client: Client, db: None) 
     EstimateFactory()
     assert "How are you now?" in client.get("/").content.decode()
     said = {"valence": "-0.5", "arousal": "-0.5", "length": "12"}
-    assert client.post(reverse("recommender:mood_report"), said)["Location"] == "/"
+    assert client.post(reverse("recommender:mood_check_in"), said)["Location"] == "/"
     assert "You said you feel <strong>sad</strong>" in client.get("/").content.decode()
     journey = client.get(reverse("recommender:journey")).content.decode()
     assert 'name="start_valence" min="-1" max="1" step="0.01" value="-0.50"' in journey
     fragment = client.post(reverse("recommender:mood_withdraw"), headers=HTMX).content.decode()
     assert "How are you now?" in fragment
     assert "<html" not in fragment
-    assert not MoodReport.objects.exists()
+    assert not MoodCheckIn.objects.exists()
 
 
 def test_a_mood_that_makes_no_sense_is_said(client: Client, db: None) -> None:
-    response = client.post(reverse("recommender:mood_report"), {"valence": "9"}, follow=True)
+    response = client.post(reverse("recommender:mood_check_in"), {"valence": "9"}, follow=True)
     assert b"message--error" in response.content
-    assert not MoodReport.objects.exists()
+    assert not MoodCheckIn.objects.exists()
