@@ -6,14 +6,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist
-from recommender.models import (
-    FeltPrior,
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-)
+from recommender.models import FeltPrior, FeltRating, Listen, MoodCheckIn, Playlist
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):

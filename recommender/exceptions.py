@@ -1,4 +1,4 @@
-"""What can go wrong in the recommender; `mer_site.errors` turns each into a response."""
+"""The recommender's errors; `mer_site.errors` maps each to a response."""
 
 from __future__ import annotations
 
@@ -10,104 +10,100 @@ class RecommenderError(Exception):
     status: int = 400
 
 
-class PlaylistNotFound(RecommenderError):
-    """There is no such playlist, or it belongs to somebody else: the two are told apart to nobody."""
+class PlaylistNotFoundError(RecommenderError):
+    """There is no such playlist, or it belongs to another listener: the answer does not say which."""
 
     code = "playlist_not_found"
     status = 404
 
 
-class PlaylistItemNotFound(RecommenderError):
-    """A playlist has no song at this place."""
+class PlaylistItemNotFoundError(RecommenderError):
+    """The playlist has no song at this place."""
 
     code = "playlist_item_not_found"
     status = 404
 
 
-class PlaylistInvalid(RecommenderError):
-    """A playlist was asked for that cannot be."""
+class PlaylistInvalidError(RecommenderError):
+    """The request describes no possible playlist."""
 
     code = "playlist_invalid"
-    status = 400
 
 
-class PlaylistChanged(RecommenderError):
-    """The song is no longer where the client believes it to be."""
+class PlaylistChangedError(RecommenderError):
+    """The song is no longer at the place that the client names."""
 
     code = "playlist_changed"
     status = 409
 
 
-class PlaylistFixed(RecommenderError):
-    """The songs of this list are not ours to choose: they came from elsewhere."""
+class PlaylistFixedError(RecommenderError):
+    """The list was imported, so its songs are not ours to choose."""
 
     code = "playlist_fixed"
     status = 409
 
 
-class ShareNotFound(RecommenderError):
-    """The link opens nothing: it was taken back, or never was."""
+class ShareNotFoundError(RecommenderError):
+    """No playlist is shared by this link, or no longer."""
 
     code = "share_not_found"
     status = 404
 
 
-class ExchangeInvalid(RecommenderError):
-    """A playlist file that cannot be read, or none of whose songs is here."""
+class ExchangeError(RecommenderError):
+    """The playlist file cannot be read, or none of its songs is in the catalog."""
 
     code = "exchange_invalid"
-    status = 400
 
 
-class MoodInvalid(RecommenderError):
-    """A mood outside the plane, or nobody's."""
+class CheckInInvalidError(RecommenderError):
+    """A mood lies outside the plane, or would belong to nobody."""
 
     code = "mood_invalid"
-    status = 400
 
 
-class MoodNotFound(RecommenderError):
-    """This listener has not said this mood."""
+class CheckInNotFoundError(RecommenderError):
+    """The listener has no such mood check-in."""
 
     code = "mood_not_found"
     status = 404
 
 
-class RatingInvalid(RecommenderError):
-    """A rating that says nothing, half a feeling, or a number outside the plane."""
+class RatingInvalidError(RecommenderError):
+    """A rating has no answer, half a feeling, or a number outside the plane."""
 
     code = "rating_invalid"
-    status = 400
 
 
-class UndoTooLate(RecommenderError):
-    """What is to be undone was changed again meanwhile, or too long ago."""
+class UndoTooLateError(RecommenderError):
+    """The row changed again meanwhile, or the offer to undo has expired."""
 
     code = "undo_too_late"
     status = 409
 
 
-class RatingNotFound(RecommenderError):
-    """This listener has not rated this song."""
+class RatingNotFoundError(RecommenderError):
+    """The listener has not rated this song."""
 
     code = "rating_not_found"
     status = 404
 
 
-class IndexUnavailable(RecommenderError):
+class IndexUnavailableError(RecommenderError):
     """The published index cannot be used; it can always be rebuilt from rows."""
 
     code = "index_unavailable"
     status = 503
 
 
-class IndexMissing(IndexUnavailable):
+class IndexMissingError(IndexUnavailableError):
     """No index was published yet."""
 
     code = "index_missing"
 
 
-class IndexCorrupt(IndexUnavailable):
-    """An index was published, but what lies on the disk is not it."""
+class IndexCorruptError(IndexUnavailableError):
+    """The files of the published index are damaged."""
 
     code = "index_corrupt"

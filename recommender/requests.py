@@ -15,7 +15,7 @@ from catalog.core.points import Point
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender.exceptions import PlaylistInvalid
+from recommender.exceptions import PlaylistInvalidError
 from recommender.models import DEFAULT_VARIETY, Playlist
 from recommender.values import NO_FILTERS, Filters, Listener, Target
 
@@ -61,10 +61,10 @@ def journey_request(
     """Return the request for a journey; its start is also the listener's mood before listening.
 
     Raises:
-        PlaylistInvalid: the path has no end, too many way-points, or leaves the plane.
+        PlaylistInvalidError: the path has no end, too many way-points, or leaves the plane.
     """
     if not 2 <= len(path) <= MAX_PATH_POINTS:
-        raise PlaylistInvalid(
+        raise PlaylistInvalidError(
             ngettext(
                 "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d point.",
                 "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d points.",
@@ -115,14 +115,16 @@ def request_check(listener: Listener, request: PlaylistRequest) -> None:
     """Refuse a request that cannot be stored.
 
     Raises:
-        PlaylistInvalid: a number is out of range, or the listener has neither account nor session.
+        PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
     """
     if not 1 <= request.length <= MAX_LENGTH:
-        raise PlaylistInvalid(
+        raise PlaylistInvalidError(
             _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
         )
     if not (math.isfinite(request.variety) and 0.0 <= request.variety <= 1.0):
-        raise PlaylistInvalid(_("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety})
+        raise PlaylistInvalidError(
+            _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
+        )
     owner_check(listener)
 
 
@@ -130,22 +132,22 @@ def owner_check(listener: Listener) -> None:
     """Refuse a playlist that would belong to nobody.
 
     Raises:
-        PlaylistInvalid: the listener has neither account nor session.
+        PlaylistInvalidError: the listener has neither account nor session.
     """
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
+        raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
 
 
 def target_around(song: Song) -> Target:
     """Return where a song is on the plane, as the target of a list around it.
 
     Raises:
-        PlaylistInvalid: it has no estimate yet.
+        PlaylistInvalidError: it has no estimate yet.
     """
     current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
     point = current.values_list("effective_valence", "effective_arousal").first()
     if point is None:
-        raise PlaylistInvalid(
+        raise PlaylistInvalidError(
             _("The model has not heard “%(title)s” yet, so there is nothing to be around.") % {"title": song.title}
         )
     return Target(*point)
@@ -155,11 +157,11 @@ def title_checked(title: str) -> str:
     """Return a title on one line.
 
     Raises:
-        PlaylistInvalid: it is empty or too long.
+        PlaylistInvalidError: it is empty or too long.
     """
     words = " ".join("".join(char if char.isprintable() else " " for char in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
-        raise PlaylistInvalid(
+        raise PlaylistInvalidError(
             _("A title has 1 to %(most)d letters; this one has %(n)d.") % {"most": MAX_TITLE, "n": len(words)}
         )
     return words

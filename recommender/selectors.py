@@ -26,22 +26,14 @@ from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import current_estimate, current_estimates, songs_in_quadrant, songs_in_quadrant_count
-from recommender.exceptions import MoodNotFound, PlaylistItemNotFound, PlaylistNotFound, RatingNotFound, ShareNotFound
-from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
 from recommender.exceptions import (
-    MoodNotFound,
-    PlaylistItemNotFound,
-    PlaylistNotFound,
-    RatingNotFound,
-    ShareNotFound,
+    CheckInNotFoundError,
+    PlaylistItemNotFoundError,
+    PlaylistNotFoundError,
+    RatingNotFoundError,
+    ShareNotFoundError,
 )
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-    PlaylistItem,
-)
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
 from recommender.retrieval.pool import songs_ranked_alike
 from recommender.values import Listener
@@ -111,11 +103,11 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     """Return a playlist to whom it belongs, and to nobody else, the staff included.
 
     Raises:
-        PlaylistNotFound: there is none, or it is somebody else's.
+        PlaylistNotFoundError: there is none, or it is somebody else's.
     """
     playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
     if playlist is None:
-        raise PlaylistNotFound(_("There is no such playlist, or it is not yours."))
+        raise PlaylistNotFoundError(_("There is no such playlist, or it is not yours."))
     return playlist
 
 
@@ -123,14 +115,14 @@ def playlist_shared(token: str) -> Playlist:
     """Return the playlist that a link opens.
 
     Raises:
-        ShareNotFound: the link was taken back, or never was.
+        ShareNotFoundError: the link was taken back, or never was.
     """
     playlist = None
     if _TOKEN.fullmatch(token):
         shared = Playlist.objects.filter(share_token=token, trashed_at=None)
         playlist = shared.prefetch_related(_items()).first()
     if playlist is None:
-        raise ShareNotFound(_("This link opens nothing any more: whoever shared the playlist took it back."))
+        raise ShareNotFoundError(_("This link opens nothing any more: whoever shared the playlist took it back."))
     return playlist
 
 
@@ -193,11 +185,11 @@ def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
     """Return a mood to the listener who said it, and to nobody else.
 
     Raises:
-        MoodNotFound: there is none, or it is somebody else's.
+        CheckInNotFoundError: there is none, or it is somebody else's.
     """
     mood = check_ins_of(listener).filter(pk=pk).first()
     if mood is None:
-        raise MoodNotFound(_("There is no such mood, or it is not yours."))
+        raise CheckInNotFoundError(_("There is no such mood, or it is not yours."))
     return mood
 
 
@@ -205,11 +197,11 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
     """Return the item at a place of a playlist.
 
     Raises:
-        PlaylistItemNotFound: the place is empty.
+        PlaylistItemNotFoundError: the place is empty.
     """
     item = playlist.items.select_related("song__artist").filter(position=position).first()
     if item is None:
-        raise PlaylistItemNotFound(_("This playlist has no song at place %(place)s.") % {"place": position})
+        raise PlaylistItemNotFoundError(_("This playlist has no song at place %(place)s.") % {"place": position})
     return item
 
 
@@ -255,11 +247,11 @@ def rating_visible(user: User, pk: int) -> FeltRating:
     """Return a rating to the listener who gave it, and to nobody else.
 
     Raises:
-        RatingNotFound: there is none, or it is somebody else's.
+        RatingNotFoundError: there is none, or it is somebody else's.
     """
     rating = ratings_of(user).filter(pk=pk).first()
     if rating is None:
-        raise RatingNotFound(_("There is no such rating, or it is not yours."))
+        raise RatingNotFoundError(_("There is no such rating, or it is not yours."))
     return rating
 
 

@@ -12,7 +12,7 @@ from django.core import signing
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from recommender.exceptions import UndoTooLate
+from recommender.exceptions import UndoTooLateError
 
 HOLDS_S = 3600
 _SALT = "recommender.undo"
@@ -37,14 +37,14 @@ def undo_values(request: HttpRequest, what: str) -> dict[str, Any]:
     """Return what was signed.
 
     Raises:
-        UndoTooLate: it was signed too long ago, for something else or somebody else, or not by this server.
+        UndoTooLateError: it was signed too long ago, for something else or somebody else, or not by this server.
     """
     try:
         values: dict[str, Any] = signing.loads(request.POST.get("undo", ""), salt=_SALT, max_age=HOLDS_S)
     except signing.BadSignature:
-        raise UndoTooLate(_("This can no longer be undone.")) from None
+        raise UndoTooLateError(_("This can no longer be undone.")) from None
     if (values.pop("who"), values.pop("what")) != (request.user.pk, what):
-        raise UndoTooLate(_("This can no longer be undone."))
+        raise UndoTooLateError(_("This can no longer be undone."))
     return values
 
 

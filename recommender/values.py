@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from django.utils.translation import gettext as _
 
 from emotion.inference.quadrants import Quadrant
-from recommender.exceptions import PlaylistInvalid
+from recommender.exceptions import PlaylistInvalidError
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -44,11 +44,11 @@ class Target:
         """Return a free point.
 
         Raises:
-            PlaylistInvalid: an axis is outside [-1, 1] or not a number.
+            PlaylistInvalidError: an axis is outside [-1, 1] or not a number.
         """
         for name, value in ((_("valence"), valence), (_("arousal"), arousal)):
             if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-                raise PlaylistInvalid(
+                raise PlaylistInvalidError(
                     _("The target's %(axis)s is %(value)s; it must lie between -1 and 1.")
                     % {"axis": name, "value": value}
                 )

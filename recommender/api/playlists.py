@@ -20,7 +20,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from catalog.permissions import CanListen
 from recommender import selectors
-from recommender.exceptions import PlaylistChanged
+from recommender.exceptions import PlaylistChangedError
 from recommender.exporting import export_response
 from recommender.formats.registry import FORMATS
 from recommender.models import Playlist
@@ -122,7 +122,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         playlist = self._playlist(pk)
         item = selectors.item_at(playlist, int(position))
         if believed.validated_data.get("song", item.song_id) != item.song_id:
-            raise PlaylistChanged(
+            raise PlaylistChangedError(
                 _("Another song is at place %(place)s by now: load the playlist again.") % {"place": position}
             )
         listening.listen_record(listener=self._listener(), song=item.song, playlist=playlist)

@@ -15,13 +15,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
-from recommender.models import FeltRating, Listen, MoodReport, Playlist
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-)
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist
 from recommender.serializers.plane import PointSerializer
 from recommender.serializers.ratings import (
     FeedbackSerializer,
@@ -32,13 +26,7 @@ from recommender.serializers.ratings import (
     RatingCreateSerializer,
     RatingSerializer,
 )
-from recommender.services import feedback, listeners, listening, moods
-from recommender.services import (
-    check_ins,
-    feedback,
-    listeners,
-    listening,
-)
+from recommender.services import check_ins, feedback, listeners, listening
 from recommender.values import ListenResult
 
 
@@ -46,7 +34,7 @@ def playlist_named(request: Request, pk: int | None) -> Playlist | None:
     """Return the caller's playlist that a request names, None when it names none.
 
     Raises:
-        PlaylistNotFound: it is not the caller's.
+        PlaylistNotFoundError: it is not the caller's.
     """
     if pk is None:
         return None

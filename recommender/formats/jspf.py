@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import EXTENSION, ExchangeError, FileEntry, Sheet, Track, clean
+from recommender.exceptions import ExchangeError
+from recommender.formats.values import EXTENSION, FileEntry, Sheet, Track, clean
 
 
 def write(title: str, tracks: Iterable[Track]) -> str:

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from catalog.core.wording import gettext as _
-from recommender.formats.values import ExchangeError, FileEntry, Sheet, Track, clean
+from recommender.exceptions import ExchangeError
+from recommender.formats.values import FileEntry, Sheet, Track, clean
 
 _OURS = "#MOODPLANE:"
 # Seconds, then attributes such as tvg-name="a, b", then the label behind the first comma outside quotes.

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from catalog.core.wording import gettext as _
+from recommender.exceptions import ExchangeError
 from recommender.formats import jspf, m3u, xspf
-from recommender.formats.values import ExchangeError, Sheet, Track
+from recommender.formats.values import Sheet, Track
 
 MAX_BYTES = 2_000_000
 MAX_ENTRIES = 500

@@ -12,10 +12,6 @@ EXTENSION = "urn:moodplane:playlist:1"
 MAX_TEXT = 1000
 
 
-class ExchangeError(ValueError):
-    """A playlist file that cannot be read; the message is a sentence for the person who brought it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Track:
     """A song as it is written: absolute addresses of its audio and its page, and what is heard in it.

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.files import digest, sync, write_atomic
-from recommender.exceptions import IndexCorrupt, IndexMissing
+from recommender.exceptions import IndexCorruptError, IndexMissingError
 from recommender.index.partitions import Partitions
 from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
 from recommender.index.table import TableWriter, map_array, map_table
@@ -79,7 +79,7 @@ def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo
         directory: where the versions lie.
 
     Raises:
-        IndexCorrupt: what was written does not read back; the published version stays.
+        IndexCorruptError: what was written does not read back; the published version stays.
     """
     _write_array(folder, "basis", index.basis)
     for name, partitions in (("felt", index.felt), ("alike", index.alike)):
@@ -101,8 +101,8 @@ def load(directory: Path) -> SongIndex:
     """Map the published index.
 
     Raises:
-        IndexMissing: none was published.
-        IndexCorrupt: the pointer or a file is damaged, gone, or of another format.
+        IndexMissingError: none was published.
+        IndexCorruptError: the pointer or a file is damaged, gone, or of another format.
     """
     info = read_info(directory)
     return _open(directory / FOLDER.format(info.index_version), info)
@@ -112,21 +112,21 @@ def read_info(directory: Path) -> IndexInfo:
     """Read the pointer only.
 
     Raises:
-        IndexMissing: none was published.
-        IndexCorrupt: the pointer is damaged or of another format.
+        IndexMissingError: none was published.
+        IndexCorruptError: the pointer is damaged or of another format.
     """
     try:
         stored = json.loads((directory / POINTER).read_bytes())
         if stored["format_version"] != FORMAT_VERSION:
             found = stored["format_version"]
-            raise IndexCorrupt(f"The index has format {found}, this program reads {FORMAT_VERSION}; rebuild it.")
+            raise IndexCorruptError(f"The index has format {found}, this program reads {FORMAT_VERSION}; rebuild it.")
         if "generation" in stored:  # The name of this field in pointers written before 0.2.
             stored["index_version"] = stored.pop("generation")
         return IndexInfo(**stored)
     except FileNotFoundError as error:
-        raise IndexMissing(f"No index was published in {directory}; run index_rebuild.") from error
+        raise IndexMissingError(f"No index was published in {directory}; run index_rebuild.") from error
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise IndexCorrupt(f"The pointer {directory / POINTER} cannot be read: {error}") from error
+        raise IndexCorruptError(f"The pointer {directory / POINTER} cannot be read: {error}") from error
 
 
 class IndexReader:
@@ -142,8 +142,8 @@ class IndexReader:
         """Return the published index.
 
         Raises:
-            IndexMissing: none was published.
-            IndexCorrupt: it is damaged.
+            IndexMissingError: none was published.
+            IndexCorruptError: it is damaged.
         """
         seen = self._pointer_identity()
         with self._lock:
@@ -157,7 +157,7 @@ class IndexReader:
         try:
             status = (self._directory / POINTER).stat()
         except FileNotFoundError as error:
-            raise IndexMissing(f"No index was published in {self._directory}; run index_rebuild.") from error
+            raise IndexMissingError(f"No index was published in {self._directory}; run index_rebuild.") from error
         return status.st_ino, status.st_mtime_ns
 
 
@@ -185,7 +185,9 @@ def _manifest_read(folder: Path, info: IndexInfo) -> dict[str, Any]:
     try:
         manifest = (folder / MANIFEST).read_bytes()
     except OSError as error:
-        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error.strerror}.") from error
+        raise IndexCorruptError(
+            f"The published index {info.index_version} cannot be read: {error.strerror}."
+        ) from error
     if digest(manifest) != info.sha256:
         raise _not_as_written(info, MANIFEST)
     return dict(json.loads(manifest))
@@ -208,18 +210,20 @@ def _open(folder: Path, info: IndexInfo) -> SongIndex:
             info=info,
         )
     except (OSError, ValueError, RuntimeError) as error:
-        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error}") from error
+        raise IndexCorruptError(f"The published index {info.index_version} cannot be read: {error}") from error
 
 
 def _size(path: Path, info: IndexInfo) -> int:
     try:
         return path.stat().st_size
     except OSError as error:
-        raise IndexCorrupt(f"The published index {info.index_version} cannot be read: {error.strerror}.") from error
+        raise IndexCorruptError(
+            f"The published index {info.index_version} cannot be read: {error.strerror}."
+        ) from error
 
 
-def _not_as_written(info: IndexInfo, name: str) -> IndexCorrupt:
-    return IndexCorrupt(f"{name} of the published index {info.index_version} is not what was written; rebuild it.")
+def _not_as_written(info: IndexInfo, name: str) -> IndexCorruptError:
+    return IndexCorruptError(f"{name} of the published index {info.index_version} is not what was written; rebuild it.")
 
 
 def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
@@ -228,7 +232,7 @@ def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
 
 def _grace_begin(directory: Path) -> None:
     """Date the version that is about to be replaced: from now on no reader begins to open it."""
-    with contextlib.suppress(IndexMissing, IndexCorrupt, FileNotFoundError):
+    with contextlib.suppress(IndexMissingError, IndexCorruptError, FileNotFoundError):
         os.utime(directory / FOLDER.format(read_info(directory).index_version))
 
 

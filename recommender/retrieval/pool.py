@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender.exceptions import IndexUnavailable
+from recommender.exceptions import IndexUnavailableError
 from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex
 from recommender.index.table import SongTable
 from recommender.index.versions import IndexReader
@@ -115,7 +115,7 @@ def songs_index() -> SongIndex:
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     try:
         published = _reader(directory).current()
-    except IndexUnavailable as error:
+    except IndexUnavailableError as error:
         logger.warning("Lists are made of the newest %d songs only: %s", WITHOUT_INDEX_LIMIT, error)
         return _stand_in(directory).current()
     # One that was published before the first song was tagged knows no model to compare with.

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.models import Song
-from recommender.exceptions import PlaylistItemNotFound, UndoTooLate
+from recommender.exceptions import PlaylistItemNotFoundError, UndoTooLateError
 from recommender.models import Playlist, PlaylistItem
 from recommender.services.playlists import playlist_lock
 from recommender.values import Listener
@@ -27,8 +27,8 @@ def item_move(*, playlist: Playlist, listener: Listener, song_id: int, position:
         position: its new place from 1; beyond either end means that end.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
-        PlaylistItemNotFound: the song is not in it.
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistItemNotFoundError: the song is not in it.
     """
     locked, items = _locked(playlist, listener)
     item = _item_of(items, song_id)
@@ -42,8 +42,8 @@ def item_shift(*, playlist: Playlist, listener: Listener, song_id: int, by: int)
     """Move a song by so many places, down if above 0; the place it is at is read under the lock.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
-        PlaylistItemNotFound: the song is not in it.
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistItemNotFoundError: the song is not in it.
     """
     items = _locked(playlist, listener)[1]
     place = items.index(_item_of(items, song_id)) + 1
@@ -55,8 +55,8 @@ def item_remove(*, playlist: Playlist, listener: Listener, song_id: int) -> None
     """Take a song out; what follows moves up, and the list is from now on meant to be shorter.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
-        PlaylistItemNotFound: the song is not in it.
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistItemNotFoundError: the song is not in it.
     """
     locked, items = _locked(playlist, listener)
     item = _item_of(items, song_id)
@@ -71,13 +71,13 @@ def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, An
     """Put a song back that was taken out, at the place where it was, as `item_values` noted it.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
-        UndoTooLate: the song is in the list again, or is no longer in the catalog.
+        PlaylistNotFoundError: the playlist is not this listener's.
+        UndoTooLateError: the song is in the list again, or is no longer in the catalog.
     """
     locked, items = _locked(playlist, listener)
     song_id = was["song_id"]
     if any(item.song_id == song_id for item in items) or not Song.objects.filter(pk=song_id).exists():
-        raise UndoTooLate(_("The list changed meanwhile, so it was left as it is."))
+        raise UndoTooLateError(_("The list changed meanwhile, so it was left as it is."))
     # Behind the last until the places are given out anew.
     item = PlaylistItem.objects.create(playlist=locked, **{**was, "position": len(items) + 1})
     items.insert(min(max(was["position"], 1), len(items) + 1) - 1, item)
@@ -95,7 +95,7 @@ def _item_of(items: list[PlaylistItem], song_id: int) -> PlaylistItem:
     for item in items:
         if item.song_id == song_id:
             return item
-    raise PlaylistItemNotFound(_("That song is not in this playlist any more: load the playlist again."))
+    raise PlaylistItemNotFoundError(_("That song is not in this playlist any more: load the playlist again."))
 
 
 def _number(playlist: Playlist, items: list[PlaylistItem]) -> None:

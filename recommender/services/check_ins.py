@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from recommender.exceptions import MoodInvalid, PlaylistInvalid
+from recommender.exceptions import CheckInInvalidError, PlaylistInvalidError
 from recommender.models import MoodCheckIn, Playlist
 from recommender.selectors import check_ins_of, check_ins_recent, playlists_of
 from recommender.values import Listener, Target
@@ -15,17 +15,17 @@ def check_in_create(*, listener: Listener, valence: float, arousal: float) -> Mo
     """Record how a listener is now.
 
     Raises:
-        MoodInvalid: an axis is outside [-1, 1] or not a number, or the listener has neither account nor session.
+        CheckInInvalidError: an axis is not in [-1, 1], or the listener has neither account nor session.
     """
     try:
         Target.of_point(valence, arousal)
-    except PlaylistInvalid:
-        raise MoodInvalid(
+    except PlaylistInvalidError:
+        raise CheckInInvalidError(
             _("A mood lies between -1 and 1 on both axes; this one is %(valence)s, %(arousal)s.")
             % {"valence": valence, "arousal": arousal}
         ) from None
     if listener.user is None and not listener.session_key:
-        raise MoodInvalid(_("A mood must belong to a user or to a browser session."))
+        raise CheckInInvalidError(_("A mood must belong to a user or to a browser session."))
     session_key = "" if listener.user else listener.session_key
     return MoodCheckIn.objects.create(listener=listener.user, session_key=session_key, valence=valence, arousal=arousal)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.core.points import Point
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
-from recommender.exceptions import RatingInvalid, UndoTooLate
+from recommender.exceptions import RatingInvalidError, UndoTooLateError
 from recommender.models import FeltRating, Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger
 from recommender.requests import mood_of
@@ -56,8 +56,8 @@ def feedback_record(
         rerank: False leaves the playlist as it is, for a caller that records several answers and ranks after the last.
 
     Raises:
-        RatingInvalid: there is no answer, half a feeling, or a number outside its range.
-        PlaylistNotFound: the playlist is not this listener's.
+        RatingInvalidError: there is no answer, half a feeling, or a number outside its range.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     answers = _answers(felt_valence, felt_arousal, liked, familiar, felt_nothing, skipped, listened_s)
     listener = Listener(user=user)
@@ -81,7 +81,7 @@ def feedback_withdraw(*, user: User, song: Song, playlist: Playlist | None = Non
         playlist: the playlist that is playing; its unplayed rest is re-ranked if there was a rating.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     n_deleted, _ = FeltRating.objects.filter(listener=user, song=song).delete()
     return _rerank_withdrawn(user, song, playlist) if n_deleted else None
@@ -96,7 +96,7 @@ def like_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -
         playlist: the playlist that is playing; its unplayed rest is re-ranked if anything was withdrawn.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     with transaction.atomic():
         rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
@@ -128,8 +128,8 @@ def feedback_restore(
         playlist: the playlist that is playing; its unplayed rest is re-ranked.
 
     Raises:
-        UndoTooLate: another answer was given since.
-        PlaylistNotFound: the playlist is not this listener's.
+        UndoTooLateError: another answer was given since.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     _restore(user, song, before, after)
     return _rerank_withdrawn(user, song, playlist)
@@ -146,7 +146,7 @@ def _rerank_withdrawn(user: User, song: Song, playlist: Playlist | None) -> Rera
 def _restore(user: User, song: Song, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
     rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
     if rating_answers(rating) != after:
-        raise UndoTooLate(_("You have said something else of this song since, so that was left as it is."))
+        raise UndoTooLateError(_("You have said something else of this song since, so that was left as it is."))
     if before is None:
         if rating is not None:
             rating.delete()
@@ -184,7 +184,7 @@ def _mood_before(listener: Listener, playlist: Playlist | None, mood: Point | No
 
 def _mood_checked(mood: Point) -> Point:
     if not all(math.isfinite(value) and -1.0 <= value <= 1.0 for value in mood):
-        raise RatingInvalid(
+        raise RatingInvalidError(
             _("The mood before is %(valence)s, %(arousal)s; both must lie between -1 and 1.")
             % {"valence": mood[0], "arousal": mood[1]}
         )
@@ -210,12 +210,12 @@ def _answers(
         answers["skipped"] = True
     if listened_s is not None:
         if not (math.isfinite(listened_s) and listened_s >= 0):
-            raise RatingInvalid(
+            raise RatingInvalidError(
                 _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
             )
         answers["listened_s"] = listened_s
     if not answers:
-        raise RatingInvalid(_("The rating says nothing: give a feeling, a like, or what else you noticed."))
+        raise RatingInvalidError(_("The rating says nothing: give a feeling, a like, or what else you noticed."))
     return answers
 
 
@@ -223,12 +223,12 @@ def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothin
     if felt_valence is None and felt_arousal is None:
         return {"felt_nothing": True, "felt_valence": None, "felt_arousal": None} if felt_nothing else {}
     if felt_valence is None or felt_arousal is None:
-        raise RatingInvalid(_("A feeling is a valence and an arousal; one of them is missing."))
+        raise RatingInvalidError(_("A feeling is a valence and an arousal; one of them is missing."))
     if felt_nothing:
-        raise RatingInvalid(_("A rating says either what was felt, or that nothing was; not both."))
+        raise RatingInvalidError(_("A rating says either what was felt, or that nothing was; not both."))
     for name, value in ((_("valence"), felt_valence), (_("arousal"), felt_arousal)):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise RatingInvalid(
+            raise RatingInvalidError(
                 _("The felt %(axis)s is %(value)s; it must lie between -1 and 1.") % {"axis": name, "value": value}
             )
     return {"felt_valence": felt_valence, "felt_arousal": felt_arousal, "felt_nothing": False}

@@ -18,10 +18,10 @@ from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
-from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
+from recommender.exceptions import ExchangeError, PlaylistInvalidError
 from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
 from recommender.formats.registry import sheet_read
-from recommender.formats.values import ExchangeError, FileEntry
+from recommender.formats.values import FileEntry
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
@@ -46,19 +46,16 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
         The playlist; its `import_report` says what was not found, what could mean several songs, and what came twice.
 
     Raises:
-        ExchangeInvalid: the file cannot be read, or none of its songs is here.
-        PlaylistInvalid: the listener is nobody.
+        ExchangeError: the file cannot be read, or none of its songs is here.
+        PlaylistInvalidError: the listener is nobody.
     """
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
-    try:
-        sheet = sheet_read(content)
-    except ExchangeError as error:
-        raise ExchangeInvalid(str(error)) from None
+        raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
+    sheet = sheet_read(content)
     matches = _matches(sheet.entries, site)
     song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
     if not song_ids:
-        raise ExchangeInvalid(_nothing_found(sheet.entries))
+        raise ExchangeError(_nothing_found(sheet.entries))
     title = _title(sheet.title or PurePath(file_name.replace("\\", "/")).stem)
     report = {"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)}
     return _store(listener, title, song_ids, report)
@@ -150,7 +147,7 @@ def _nothing_found(entries: Sequence[FileEntry]) -> str:
 def _title(text: str) -> str:
     try:
         return title_checked(text[:MAX_TITLE])
-    except PlaylistInvalid:
+    except PlaylistInvalidError:
         return _("Imported playlist")
 
 

@@ -16,7 +16,7 @@ from django.utils import timezone
 from numpy.typing import NDArray
 
 from catalog.models import Song
-from recommender.exceptions import IndexUnavailable
+from recommender.exceptions import IndexUnavailableError
 from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex
 from recommender.index.table import SongRow, SongTable, TableWriter
 from recommender.index.versions import load, publish_staged, publishing, staging
@@ -103,7 +103,7 @@ def _published(directory: Path) -> IndexInfo | None:
     """Return what is published, None when it has to be built anew."""
     try:
         return load(directory).info
-    except IndexUnavailable as error:
+    except IndexUnavailableError as error:
         logger.info("The index is rebuilt: %s", error)
         return None
 

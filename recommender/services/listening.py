@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.models import Song
-from recommender.exceptions import RatingInvalid
+from recommender.exceptions import RatingInvalidError
 from recommender.listener.history import EARLY_SHARE
 from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger
@@ -29,7 +29,7 @@ def listen_record(*, listener: Listener, song: Song, playlist: Playlist | None =
     """Record that a song began to play; in a playlist, its item keeps its place from now on.
 
     Raises:
-        PlaylistNotFound: the playlist is not this listener's.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     _mark_played(listener, song, playlist)
     since = timezone.now() - timedelta(seconds=SAME_LISTEN_S)
@@ -58,11 +58,13 @@ def listen_finish(
         completed: it was heard to its end; else it was left.
 
     Raises:
-        RatingInvalid: the seconds are not a number, or below 0.
-        PlaylistNotFound: the playlist is not this listener's.
+        RatingInvalidError: the seconds are not a number, or below 0.
+        PlaylistNotFoundError: the playlist is not this listener's.
     """
     if not (math.isfinite(listened_s) and listened_s >= 0):
-        raise RatingInvalid(_("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s})
+        raise RatingInvalidError(
+            _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
+        )
     listen, is_new = _end(listener, song, playlist, listened_s, completed)
     early = not completed and listened_s < EARLY_SHARE * song.duration_s
     if playlist is None or not early or not is_new:

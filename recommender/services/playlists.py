@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from catalog.core.points import Point
 from catalog.models import Song
-from recommender.exceptions import PlaylistFixed, PlaylistNotFound
+from recommender.exceptions import PlaylistFixedError, PlaylistNotFoundError
 from recommender.generate import Entry, GeneratedPlaylist, generate
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger, rerank_sentence
@@ -61,7 +61,7 @@ def playlist_create(
         variety: how far it may roam from what is known best, in [0, 1].
 
     Raises:
-        PlaylistInvalid: a number is out of range, or the listener has neither account nor session.
+        PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
     """
     request = PlaylistRequest(target, length, seed_or_new(seed), filters, mood=mood, variety=variety)
     return _create(listener, request, Playlist.Kind.MOOD)
@@ -79,8 +79,7 @@ def playlist_create_around(
     """Create a playlist of songs like one, without that song.
 
     Raises:
-        PlaylistInvalid: a number is out of range, the song has no estimate, or the listener has neither account nor
-            session.
+        PlaylistInvalidError: a number is out of range, the song has no estimate, or the listener is nobody.
     """
     target = target_around(song)
     request = PlaylistRequest(target, length, seed_or_new(seed), filters, around=song.pk, variety=variety)
@@ -99,8 +98,8 @@ def journey_create(
     """Create a journey from where the listener is, the first point of the path, to where they want to be, the last.
 
     Raises:
-        PlaylistInvalid: the path has no end or leaves the plane, a number is out of range, or the listener has neither
-            account nor session.
+        PlaylistInvalidError: the path has no end or leaves the plane, a number is out of range, or the listener is
+            nobody.
     """
     request = journey_request(path=path, length=length, filters=filters, seed=seed, variety=variety)
     return _create(listener, request, Playlist.Kind.JOURNEY)
@@ -110,10 +109,10 @@ def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | N
     """Create another list for the same request; the old one stays.
 
     Raises:
-        PlaylistFixed: it was imported, so there is no request.
+        PlaylistFixedError: it was imported, so there is no request.
     """
     if playlist.kind == Playlist.Kind.IMPORTED:
-        raise PlaylistFixed(_("This list came from elsewhere; there are no other songs for it."))
+        raise PlaylistFixedError(_("This list came from elsewhere; there are no other songs for it."))
     request = replace(request_of(playlist), seed=seed_or_new(seed))
     if not request.path:
         # The mood before the old list no longer holds.
@@ -125,7 +124,7 @@ def playlist_rename(*, playlist: Playlist, title: str) -> Playlist:
     """Give a playlist another title.
 
     Raises:
-        PlaylistInvalid: the title is empty or too long.
+        PlaylistInvalidError: the title is empty or too long.
     """
     playlist.title = title_checked(title)
     playlist.save(update_fields=["title", "updated_at"])
@@ -154,11 +153,11 @@ def playlist_restore(*, listener: Listener, pk: int) -> Playlist:
     """Restore a playlist from its listener's trash.
 
     Raises:
-        PlaylistNotFound: it is not in the trash, is deleted by now, or belongs to another listener.
+        PlaylistNotFoundError: it is not in the trash, is deleted by now, or belongs to another listener.
     """
     playlist = playlists_trashed(listener).filter(pk=pk).first()
     if playlist is None:
-        raise PlaylistNotFound(_("This playlist is deleted for good, or it is not yours."))
+        raise PlaylistNotFoundError(_("This playlist is deleted for good, or it is not yours."))
     playlist.trashed_at = None
     playlist.save(update_fields=["trashed_at"])
     return playlist
@@ -176,14 +175,14 @@ def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
     """Choose the unplayed songs again because the listener asked; an order made by hand ends with it.
 
     Raises:
-        PlaylistFixed: it was imported.
-        PlaylistNotFound: it is not this listener's, or was deleted meanwhile.
+        PlaylistFixedError: it was imported.
+        PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
 
     def rerank() -> RerankResult:
         locked = playlist_lock(listener, playlist.pk)
         if locked.kind == Playlist.Kind.IMPORTED:
-            raise PlaylistFixed(_(FROM_ELSEWHERE))
+            raise PlaylistFixedError(_(FROM_ELSEWHERE))
         locked.arranged_at = None
         return _rerank(locked, listener, None, RerankTrigger.RATING)
 
@@ -198,7 +197,7 @@ def rest_rerank(
     The playlist is locked, so two devices that rate at once re-rank one after the other.
 
     Raises:
-        PlaylistNotFound: it is not this listener's, or was deleted meanwhile.
+        PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
 
     def rerank() -> RerankResult:
@@ -216,7 +215,7 @@ def playlist_lock(listener: Listener, pk: int) -> Playlist:
     """Lock a listener's playlist until the transaction ends.
 
     Raises:
-        PlaylistNotFound: it is not this listener's, or was deleted meanwhile.
+        PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
     locked = playlists_of(listener).select_for_update(of=("self",)).filter(pk=pk).first()
     return locked or playlist_visible(listener, pk)

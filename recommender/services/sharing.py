@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.core.points import Point
-from recommender.exceptions import PlaylistInvalid
+from recommender.exceptions import PlaylistInvalidError
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.selectors import SharedSong, shared_songs
@@ -40,10 +40,10 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
     mood and the path of a journey, which begins with it, stay behind; so the copy is a list like one from a file.
 
     Raises:
-        PlaylistInvalid: the visitor is nobody.
+        PlaylistInvalidError: the visitor is nobody.
     """
     if listener.user is None and not listener.session_key:
-        raise PlaylistInvalid(_("A playlist must belong to a user or to a browser session."))
+        raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
     songs = shared_songs(shared)
     copy = Playlist.objects.create(
         owner=listener.user,

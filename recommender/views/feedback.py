@@ -17,7 +17,7 @@ from catalog.core.htmx import wants_fragment
 from catalog.models import Song
 from catalog.permissions import user_of
 from recommender import selectors
-from recommender.exceptions import UndoTooLate
+from recommender.exceptions import UndoTooLateError
 from recommender.forms import EndedForm, FeltForm, LikeForm
 from recommender.models import FeltRating, Playlist
 from recommender.services import feedback, listening, pending_answers
@@ -81,7 +81,7 @@ def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         values = undo_values(request, rating_key(song))
         rerank = feedback.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
-    except UndoTooLate as error:
+    except UndoTooLateError as error:
         return _felt_answer(request, song, playlist, said=str(error), failed=True)
     return _felt_answer(request, song, playlist, said=_("Undone: what you had said before is back."), rerank=rerank)
 

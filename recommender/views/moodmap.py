@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.permissions import user_of
 from recommender import selectors
-from recommender.exceptions import UndoTooLate
+from recommender.exceptions import UndoTooLateError
 from recommender.moodmap import drift_chart, mood_map
 from recommender.privacy import deletion
 from recommender.privacy.export import takeout
@@ -97,7 +97,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
     song = song_or_404(song_pk)
     try:
         feedback.feedback_restore(user=user_of(request), song=song, **undo_values(request, rating_key(song)))
-    except UndoTooLate as error:
+    except UndoTooLateError as error:
         messages.error(request, str(error))
     else:
         messages.success(request, _("Your rating of “%(title)s” is back.") % {"title": song.title})

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from catalog.core.htmx import wants_fragment
 from recommender import selectors
-from recommender.exceptions import ExchangeInvalid, PlaylistItemNotFound
+from recommender.exceptions import ExchangeError, PlaylistItemNotFoundError
 from recommender.exporting import export_response
 from recommender.formats.registry import FORMATS
 from recommender.forms import ImportForm, MoveForm, PlaylistForm, TitleForm
@@ -186,7 +186,7 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
     playlist = own_playlist(request, pk)
     form = MoveForm(request.POST)
     if not form.is_valid():
-        raise PlaylistItemNotFound(_("A song is moved up or down by one place, or to a place."))
+        raise PlaylistItemNotFoundError(_("A song is moved up or down by one place, or to a place."))
     listener, to = listener_of(request), form.cleaned_data["to"]
     if to is not None:
         arranging.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
@@ -268,7 +268,7 @@ def playlist_import(request: HttpRequest) -> HttpResponse:
             file_name=file.name,
             site=request.build_absolute_uri("/"),
         )
-    except ExchangeInvalid as error:
+    except ExchangeError as error:
         messages.error(request, str(error))
         return redirect("recommender:playlist_list")
     return to_playlist(playlist)

@@ -12,13 +12,7 @@ from playwright.sync_api import Page, expect
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.models import FeltRating, Playlist
-from recommender.services import feedback, moods, playlists, sharing
-from recommender.services import (
-    check_ins,
-    feedback,
-    playlists,
-    sharing,
-)
+from recommender.services import check_ins, feedback, playlists, sharing
 from recommender.values import Listener, Target
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import PASSWORD

@@ -8,13 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from catalog.models import Song
-from recommender.models import FeltRating, Listen, MoodReport, Playlist
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-)
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist
 from tests.e2e.conftest import Opener
 from tests.e2e.test_listening import order, set_slider, sign_up, wait_until_heard
 

@@ -23,22 +23,8 @@ from rest_framework.test import APIClient
 import recommender.api_urls
 import recommender.urls
 from catalog.models import Song
-from recommender.models import FeltRating, Listen, MoodReport, Playlist, PlaylistItem
-from recommender.services import feedback, listening, moods, playlists, sharing
-from recommender.models import (
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-    PlaylistItem,
-)
-from recommender.services import (
-    check_ins,
-    feedback,
-    listening,
-    playlists,
-    sharing,
-)
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
+from recommender.services import check_ins, feedback, listening, playlists, sharing
 from recommender.values import Listener, Target
 from tests.factories import PASSWORD
 from tests.recommender.conftest import SongMaker

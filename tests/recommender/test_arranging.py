@@ -8,7 +8,12 @@ from django.test import Client
 from django.urls import reverse
 
 from emotion.inference.quadrants import Quadrant
-from recommender.exceptions import PlaylistFixed, PlaylistInvalid, PlaylistItemNotFound, PlaylistNotFound
+from recommender.exceptions import (
+    PlaylistFixedError,
+    PlaylistInvalidError,
+    PlaylistItemNotFoundError,
+    PlaylistNotFoundError,
+)
 from recommender.models import Playlist
 from recommender.services import arranging, feedback, playlists
 from recommender.values import Filters, Listener, Target
@@ -71,11 +76,11 @@ def test_a_song_is_taken_out_and_does_not_come_back_by_itself(alice: User, playl
 
 def test_what_is_not_in_the_list_or_not_yours_is_not_moved(alice: User, bob: User, playlist: Playlist) -> None:
     before = order(playlist)
-    with pytest.raises(PlaylistItemNotFound):
+    with pytest.raises(PlaylistItemNotFoundError):
         arranging.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
-    with pytest.raises(PlaylistNotFound):
+    with pytest.raises(PlaylistNotFoundError):
         arranging.item_move(playlist=playlist, listener=Listener(bob), song_id=before[0], position=2)
-    with pytest.raises(PlaylistNotFound):
+    with pytest.raises(PlaylistNotFoundError):
         arranging.item_remove(playlist=playlist, listener=Listener(bob), song_id=before[0])
     assert order(playlist) == before
 
@@ -112,7 +117,7 @@ def test_a_title_is_kept_on_one_line(playlist: Playlist, title: str, kept: str) 
 
 @pytest.mark.parametrize("title", ["", "  \n ", "\x00\x07", "x" * 201])
 def test_a_title_that_says_nothing_is_refused(playlist: Playlist, title: str) -> None:
-    with pytest.raises(PlaylistInvalid, match="A title has 1 to 200 letters"):
+    with pytest.raises(PlaylistInvalidError, match="A title has 1 to 200 letters"):
         playlists.playlist_rename(playlist=playlist, title=title)
 
 
@@ -180,7 +185,7 @@ def test_a_journey_made_anew_goes_the_same_way(alice: User, make_songs: SongMake
 
 @pytest.mark.parametrize("path", [[], [(0.0, 0.0)], [(0.0, 0.0)] * 7, [(0.0, 0.0), (0.0, 1.1)]])
 def test_a_way_that_cannot_be_is_refused(nobody: Listener, path: list[tuple[float, float]]) -> None:
-    with pytest.raises(PlaylistInvalid):
+    with pytest.raises(PlaylistInvalidError):
         playlists.journey_create(listener=nobody, path=path)
 
 
@@ -189,7 +194,7 @@ def test_songs_from_elsewhere_are_not_chosen_anew(alice: User, playlist: Playlis
     playlist.refresh_from_db()
     before = order(playlist)
     for change in (playlists.playlist_rerank, playlists.playlist_regenerate):
-        with pytest.raises(PlaylistFixed):
+        with pytest.raises(PlaylistFixedError):
             change(playlist=playlist, listener=Listener(alice))
     song = playlist.items.get(position=1).song
     rerank = feedback.feedback_record(user=alice, song=song, liked=False, playlist=playlist).rerank

@@ -11,16 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from recommender import selectors
-from recommender.exceptions import MoodInvalid, RatingInvalid
-from recommender.models import MoodReport, Playlist
-from recommender.services import feedback, listeners, moods, playlists
+from recommender.exceptions import CheckInInvalidError, RatingInvalidError
 from recommender.models import MoodCheckIn, Playlist
-from recommender.services import (
-    check_ins,
-    feedback,
-    listeners,
-    playlists,
-)
+from recommender.services import check_ins, feedback, listeners, playlists
 from recommender.values import Listener
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import HAPPY, SongMaker
@@ -41,12 +34,12 @@ def say(listener: Listener) -> MoodCheckIn:
 
 @pytest.mark.parametrize("mood", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("inf"))])
 def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, float]) -> None:
-    with pytest.raises(MoodInvalid, match="between -1 and 1"):
+    with pytest.raises(CheckInInvalidError, match="between -1 and 1"):
         check_ins.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
 def test_a_mood_belongs_to_somebody(db: None) -> None:
-    with pytest.raises(MoodInvalid, match="must belong"):
+    with pytest.raises(CheckInInvalidError, match="must belong"):
         say(Listener(None))
     assert selectors.mood_now(Listener(None)) is None
 
@@ -117,7 +110,7 @@ def test_a_rating_is_given_the_mood_that_was_said_and_no_other(alice: User, make
     assert (rating.mood_valence, rating.mood_arousal) == LOW
     rating = feedback.feedback_record(song=third, mood=(1.0, -1.0), **felt).rating  # type: ignore[arg-type]
     assert (rating.mood_valence, rating.mood_arousal) == (1.0, -1.0)
-    with pytest.raises(RatingInvalid, match="mood before"):
+    with pytest.raises(RatingInvalidError, match="mood before"):
         feedback.feedback_record(song=third, mood=(1.0, 2.0), **felt)  # type: ignore[arg-type]
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from catalog.models import Song
 from recommender import selectors
-from recommender.exceptions import PlaylistNotFound, RatingInvalid
+from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
 from recommender.models import FeltRating, Listen, Playlist
 from recommender.retrieval.source import estimates_playable
 from recommender.services import feedback, listening, playlists
@@ -61,7 +61,7 @@ def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_song
 def test_a_rating_that_cannot_be_is_refused_with_a_sentence(
     alice: User, make_songs: SongMaker, answers: dict[str, float], sentence: str
 ) -> None:
-    with pytest.raises(RatingInvalid, match=sentence):
+    with pytest.raises(RatingInvalidError, match=sentence):
         feedback.feedback_record(user=alice, song=make_songs(1)[0], **answers)  # type: ignore[arg-type]
     assert not FeltRating.objects.exists()
 
@@ -164,13 +164,13 @@ def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
     song = make_songs(4)[0]
     playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY)
     for listener in (Listener(bob), Listener(staff), nobody, Listener(None)):
-        with pytest.raises(PlaylistNotFound):
+        with pytest.raises(PlaylistNotFoundError):
             selectors.playlist_visible(listener, playlist.pk)
-        with pytest.raises(PlaylistNotFound):
+        with pytest.raises(PlaylistNotFoundError):
             playlists.playlist_rerank(playlist=playlist, listener=listener)
-        with pytest.raises(PlaylistNotFound):
+        with pytest.raises(PlaylistNotFoundError):
             listening.listen_record(listener=listener, song=song, playlist=playlist)
-    with pytest.raises(PlaylistNotFound):
+    with pytest.raises(PlaylistNotFoundError):
         feedback.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
     assert not Listen.objects.exists()
     assert not FeltRating.objects.exists()

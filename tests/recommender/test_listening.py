@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from recommender.exceptions import PlaylistNotFound, RatingInvalid
+from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
 from recommender.models import FeltRating, Listen
 from recommender.services import feedback, listening, playlists
 from recommender.values import Listener
@@ -89,7 +89,7 @@ def test_a_rating_learns_of_the_end_and_none_is_made(alice: User, make_songs: So
 
 @pytest.mark.parametrize("listened_s", [-1.0, float("nan"), float("inf")])
 def test_seconds_that_cannot_be_are_refused(nobody: Listener, make_songs: SongMaker, listened_s: float) -> None:
-    with pytest.raises(RatingInvalid, match="must be 0 or more"):
+    with pytest.raises(RatingInvalidError, match="must be 0 or more"):
         listening.listen_finish(listener=nobody, song=make_songs(1)[0], listened_s=listened_s, completed=False)
     assert not Listen.objects.exists()
 
@@ -97,6 +97,6 @@ def test_seconds_that_cannot_be_are_refused(nobody: Listener, make_songs: SongMa
 def test_nobody_skips_in_anothers_playlist(alice: User, bob: User, make_songs: SongMaker) -> None:
     song = make_songs(4)[0]
     playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY)
-    with pytest.raises(PlaylistNotFound):
+    with pytest.raises(PlaylistNotFoundError):
         listening.listen_finish(listener=Listener(bob), song=song, playlist=playlist, listened_s=1, completed=False)
     assert not Listen.objects.exists()

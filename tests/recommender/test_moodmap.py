@@ -18,26 +18,9 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.felt_model.model import ListenerModel, Prior
 from recommender.felt_model.ratings import Ratings
-from recommender.models import FeltRating, MoodReport
+from recommender.models import FeltRating, MoodCheckIn
 from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map
 from recommender.reasons.insights import Finding, Sure, sure_of_direction, sure_of_share, topics_of
-from recommender.services import feedback, indexing
-from recommender.services import moods as mood_services
-from recommender.models import FeltRating, MoodCheckIn
-from recommender.moodmap import (
-    ARROWS_LIMIT,
-    RatedSong,
-    drift_chart,
-    drift_of,
-    mood_map,
-)
-from recommender.reasons.insights import (
-    Finding,
-    Sure,
-    sure_of_direction,
-    sure_of_share,
-    topics_of,
-)
 from recommender.services import check_ins, feedback, indexing
 from recommender.values import Listener
 from tests.factories import RatingFactory, SongFactory

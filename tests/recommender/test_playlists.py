@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
-from recommender.exceptions import PlaylistInvalid
+from recommender.exceptions import PlaylistInvalidError
 from recommender.models import FeltRating, Listen
 from recommender.retrieval.source import estimates_playable
 from recommender.services import feedback, indexing, listeners, listening, playlists
@@ -124,18 +124,18 @@ def test_songs_far_from_the_target_are_owned_up_to(nobody: Listener, make_songs:
 
 @pytest.mark.parametrize("length", [0, -1, 101])
 def test_a_length_out_of_range_is_refused(nobody: Listener, length: int) -> None:
-    with pytest.raises(PlaylistInvalid, match=f"1 to 100 songs, not {length}"):
+    with pytest.raises(PlaylistInvalidError, match=f"1 to 100 songs, not {length}"):
         playlist_services.playlist_create(listener=nobody, target=HAPPY, length=length)
 
 
 def test_a_playlist_belongs_to_somebody(db: None) -> None:
-    with pytest.raises(PlaylistInvalid, match="must belong"):
+    with pytest.raises(PlaylistInvalidError, match="must belong"):
         playlist_services.playlist_create(listener=Listener(user=None), target=HAPPY)
 
 
 @pytest.mark.parametrize("point", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("-inf"))])
 def test_a_point_outside_the_plane_is_refused(point: tuple[float, float]) -> None:
-    with pytest.raises(PlaylistInvalid, match="between -1 and 1"):
+    with pytest.raises(PlaylistInvalidError, match="between -1 and 1"):
         Target.of_point(*point)
 
 

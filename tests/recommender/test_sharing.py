@@ -9,7 +9,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from recommender import selectors
-from recommender.exceptions import ShareNotFound
+from recommender.exceptions import ShareNotFoundError
 from recommender.models import Listen, Playlist
 from recommender.services import feedback, playlists, sharing
 from recommender.values import Listener
@@ -90,7 +90,7 @@ def test_a_token_that_never_was_opens_nothing(db: None, token: str) -> None:
     Playlist.objects.create(
         title="Not shared", target_valence=0, target_arousal=0, requested_length=1, seed=1, session_key="somebody"
     )
-    with pytest.raises(ShareNotFound):
+    with pytest.raises(ShareNotFoundError):
         selectors.playlist_shared(token)
 
 

@@ -17,13 +17,7 @@ from catalog.models import Song, Upload
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate
 from recommender.models import Playlist
-from recommender.services import feedback, moods, playlists, sharing
-from recommender.services import (
-    check_ins,
-    feedback,
-    playlists,
-    sharing,
-)
+from recommender.services import check_ins, feedback, playlists, sharing
 from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory, UserFactory, WorkerFactory
 from tests.site.page_reader import differing, english_in

@@ -25,15 +25,7 @@ from emotion.models import (
     Waveform,
 )
 from emotion.selectors import attention_of, current_estimate, curve_of
-from recommender.models import FeltPrior, FeltRating, Listen, MoodReport, Playlist, PlaylistItem
-from recommender.models import (
-    FeltPrior,
-    FeltRating,
-    Listen,
-    MoodCheckIn,
-    Playlist,
-    PlaylistItem,
-)
+from recommender.models import FeltPrior, FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from training.models import ModelEvent, Retraining
 
 Q = ("", "Q1", "Q2", "Q3", "Q4")

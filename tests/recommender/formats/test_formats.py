@@ -16,10 +16,10 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from catalog.models import Song, Upload
-from recommender.exceptions import ExchangeInvalid, PlaylistInvalid
+from recommender.exceptions import ExchangeError, PlaylistInvalidError
 from recommender.formats.matching import Candidate, choose, wanted
 from recommender.formats.registry import FORMATS, MAX_BYTES, MAX_ENTRIES, sheet_read
-from recommender.formats.values import EXTENSION, ExchangeError, FileEntry, Track
+from recommender.formats.values import EXTENSION, FileEntry, Track
 from recommender.formats.xspf import NAMESPACE
 from recommender.models import Playlist
 from recommender.services import importing, playlists
@@ -254,19 +254,19 @@ def test_a_file_becomes_a_list_with_a_report(alice: User, make_songs: SongMaker)
 @pytest.mark.parametrize("content", ["", "nothing here.mp3", "{", "#EXTM3U\n#EXTINF:1,A - B\n\x07.mp3"])
 def test_a_file_without_one_of_our_songs_makes_no_list(alice: User, make_songs: SongMaker, content: str) -> None:
     make_songs(3)
-    with pytest.raises(ExchangeInvalid):
+    with pytest.raises(ExchangeError):
         bring(alice, content)
     assert not Playlist.objects.exists()
 
 
 def test_a_list_from_a_file_belongs_to_somebody(db: None) -> None:
-    with pytest.raises(PlaylistInvalid):
+    with pytest.raises(PlaylistInvalidError):
         importing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
 
 
 def test_text_that_searches_for_everything_finds_nothing(alice: User, make_songs: SongMaker) -> None:
     make_songs(3)
-    with pytest.raises(ExchangeInvalid, match="None of the 4 songs"):
+    with pytest.raises(ExchangeError, match="None of the 4 songs"):
         bring(alice, "#EXTINF:1,' | *:* & - !\na\n%.mp3\n_.mp3\n' OR 1=1 --.mp3\n")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from recommender.exceptions import IndexCorrupt, IndexMissing
+from recommender.exceptions import IndexCorruptError, IndexMissingError
 from recommender.index import versions
 from recommender.index.songs import SongIndex
 from recommender.index.versions import (
@@ -41,17 +41,17 @@ def test_what_is_published_reads_back(tmp_path: Path, large: SongIndex) -> None:
 
 
 def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(IndexMissing, match="run index_rebuild"):
+    with pytest.raises(IndexMissingError, match="run index_rebuild"):
         load(tmp_path)
     info = publish(build(), tmp_path)
     file = tmp_path / f"songs-{info.index_version}" / "embeddings.bin"
     intact = file.read_bytes()
     for damage in (intact[:100], b"", intact[:-1] + bytes([intact[-1] ^ 1])):
         file.write_bytes(damage)
-        with pytest.raises(IndexCorrupt, match=r"embeddings\.bin .* is not what was written"):
+        with pytest.raises(IndexCorruptError, match=r"embeddings\.bin .* is not what was written"):
             load(tmp_path)
     file.unlink()
-    with pytest.raises(IndexCorrupt, match="cannot be read"):
+    with pytest.raises(IndexCorruptError, match="cannot be read"):
         load(tmp_path)
 
 
@@ -65,7 +65,7 @@ def test_a_large_file_is_checked_by_its_length_when_opened(
     file.write_bytes(intact[:-1] + bytes([intact[-1] ^ 1]))
     assert len(load(tmp_path)) == len(large)
     file.write_bytes(intact[:-1])
-    with pytest.raises(IndexCorrupt, match="is not what was written"):
+    with pytest.raises(IndexCorruptError, match="is not what was written"):
         load(tmp_path)
 
 
@@ -76,21 +76,21 @@ def test_cells_that_faiss_cannot_read_are_a_damaged_index(
     info = publish(large, tmp_path)
     file = tmp_path / f"songs-{info.index_version}" / "felt.faiss"
     file.write_bytes(b"\0" * file.stat().st_size)
-    with pytest.raises(IndexCorrupt, match="cannot be read"):
+    with pytest.raises(IndexCorruptError, match="cannot be read"):
         load(tmp_path)
 
 
 @pytest.mark.parametrize("pointer", ["", "{", "[]", '{"surprise": 1}', json.dumps({"format_version": 1})])
 def test_a_damaged_pointer_is_an_error_of_its_own(tmp_path: Path, pointer: str) -> None:
     (tmp_path / POINTER).write_text(pointer)
-    with pytest.raises(IndexCorrupt):
+    with pytest.raises(IndexCorruptError):
         IndexReader(tmp_path).current()
 
 
 def test_what_does_not_read_back_is_not_published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = publish(build(5), tmp_path)
     index = build(6)
-    with staging(tmp_path) as folder, pytest.raises(IndexCorrupt):
+    with staging(tmp_path) as folder, pytest.raises(IndexCorruptError):
         # Nothing but the basis and the manifest is there.
         publish_staged(index, folder, tmp_path)
     assert read_info(tmp_path) == first

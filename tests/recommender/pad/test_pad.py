@@ -276,5 +276,5 @@ def test_a_journey_of_the_service_passes_four_way_points_and_refuses_five(alice:
     path = [(-0.5, -0.5), (-0.3, 0.0), (0.0, 0.2), (0.2, 0.3), (0.4, 0.5), (0.6, 0.6)]
     journey = playlists.journey_create(listener=Listener(alice), path=path, length=8)
     assert [tuple(point) for point in journey.path] == path
-    with pytest.raises(requests.PlaylistInvalid):
+    with pytest.raises(requests.PlaylistInvalidError):
         playlists.journey_create(listener=Listener(alice), path=[(-0.9, -0.9), *path])
