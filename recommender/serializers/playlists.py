@@ -16,7 +16,7 @@ from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.selectors import SharedSong
 from recommender.serializers.plane import BIGINT, AxisField, PointSerializer, QuadrantField
-from recommender.values import Filters, Target
+from recommender.values import Filters, Point, Target
 
 
 class FiltersSerializer(serializers.Serializer[Filters]):

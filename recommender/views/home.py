@@ -14,7 +14,7 @@ from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
 from emotion.inference.quadrants import Quadrant
 from recommender import selectors
-from recommender.forms import DECADES, LENGTHS, MoodForm
+from recommender.forms import DECADES, DEFAULT_LENGTH, LENGTHS, MoodForm
 from recommender.models import DEFAULT_VARIETY
 from recommender.reasons.reasons import mood_name
 from recommender.services import check_ins

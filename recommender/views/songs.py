@@ -31,7 +31,7 @@ from recommender import selectors
 from recommender.forms import DECADES, SongFilterForm, SongFilters
 from recommender.services import playlists
 from recommender.undo import undo_offered
-from recommender.views.common import listener_of, song_or_404, to_playlist
+from recommender.views.common import listener_of, song_or_404, to_playlist, wants_fragment
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
