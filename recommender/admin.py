@@ -23,7 +23,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 class PlaylistAdmin(ReadOnlyAdmin):
     list_display = ("title", "kind", "requested_length", "model_version", "created_at")
     list_filter = ("kind", "target_quadrant", "model_version")
-    # Whoever reads the link can open the list; it is the listener's to give.
+    # The link opens the list; only its listener may give it away.
     exclude = ("share_token",)
 
 

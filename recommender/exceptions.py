@@ -58,7 +58,7 @@ class ExchangeError(RecommenderError):
 
 
 class CheckInInvalidError(RecommenderError):
-    """A mood lies outside the plane, or would belong to nobody."""
+    """A mood lies outside the plane, or has no owner."""
 
     code = "mood_invalid"
 

@@ -15,7 +15,7 @@ from recommender.formats.registry import FORMATS
 from recommender.formats.values import Track
 from recommender.models import Playlist, PlaylistItem
 
-# What file systems refuse, or what a shell would make something of.
+# Characters that file systems refuse or shells interpret.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _MAX_NAME = 120
 
@@ -30,12 +30,12 @@ class PlaylistFile:
 
 
 def playlist_file(playlist: Playlist, *, suffix: str, site: str) -> PlaylistFile:
-    """Write a playlist that came with its items, as `playlist_visible` gives it.
+    """Write a playlist that has its items, as `playlist_visible` returns it.
 
     Args:
         playlist: what to write.
         suffix: one of `FORMATS`.
-        site: our own address, such as "https://music.example/", for the addresses of songs.
+        site: this site's address, such as "https://music.example/", for the addresses of songs.
 
     Raises:
         KeyError: there is no such format.
@@ -47,7 +47,7 @@ def playlist_file(playlist: Playlist, *, suffix: str, site: str) -> PlaylistFile
 
 
 def export_response(playlist: Playlist, suffix: str, site: str) -> HttpResponse:
-    """Answer with a playlist as a file to be saved; a format that there is not is not found."""
+    """Answer with a playlist as a file to be saved; 404 for an unknown format."""
     try:
         file = playlist_file(playlist, suffix=suffix, site=site)
     except KeyError:

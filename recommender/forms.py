@@ -1,4 +1,4 @@
-"""What pages may ask of the recommender, checked at the door."""
+"""Forms of the recommender's pages."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MAX_SEED = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class SongFilters:
-    """What the search page is limited to."""
+    """The limits of the search page."""
 
     q: str = ""
     quadrant: Quadrant | None = None
@@ -44,7 +44,7 @@ class SongFilters:
         return bool(self.q or self.quadrant or self.genre or self.decade or self.artist_id)
 
 
-# What fields are called where an error names them; the pages have words of their own beside them.
+# Names of fields in error sentences; the pages label them differently.
 _FIELD_NAMES = {
     "length": gettext_lazy("Length"),
     "genre": gettext_lazy("Genre"),
@@ -68,20 +68,17 @@ _FIELD_NAMES = {
 }
 
 
-def _field_name(name: str) -> str:
-    return str(_FIELD_NAMES.get(name) or pretty_name(name))
-
-
 class SentenceForm(forms.Form):
-    """A form whose errors are told in one breath, because the page has no place beside the fields."""
+    """A form whose errors make one sentence, for pages without room next to the fields."""
 
     @property
     def sentence(self) -> str:
-        """Everything that is wrong, each field named."""
-        told = []
+        """All errors, each with its field's name."""
+        sentences = []
         for name, errors in self.errors.items():
-            told += [str(error) if name == NON_FIELD_ERRORS else f"{_field_name(name)}: {error}" for error in errors]
-        return " ".join(told)
+            prefix = "" if name == NON_FIELD_ERRORS else f"{_FIELD_NAMES.get(name) or pretty_name(name)}: "
+            sentences += [f"{prefix}{error}" for error in errors]
+        return " ".join(sentences)
 
 
 class AxisField(forms.FloatField):
@@ -92,7 +89,7 @@ class AxisField(forms.FloatField):
 
 
 class LimitsForm(SentenceForm):
-    """How long a list is to be, what it is limited to, and how far it may roam."""
+    """Length, filters, variety and seed of a list."""
 
     length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH)
     genre = forms.CharField(required=False, max_length=100)
@@ -103,7 +100,7 @@ class LimitsForm(SentenceForm):
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
 
     def clean_artist_name(self) -> Artist | None:
-        """Find whoever is named; people type names, and only programs know numbers."""
+        """Find the artist by name; people type names, only programs know numbers."""
         name = self.cleaned_data["artist_name"]
         artist = artist_named(name) if name else None
         if name and artist is None:
@@ -112,7 +109,7 @@ class LimitsForm(SentenceForm):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """What was asked, as the services take it."""
+        """The cleaned values as the services take them."""
         asked = self.cleaned_data
         artist_id = asked["artist_name"].pk if asked["artist_name"] else asked["artist"]
         return {
@@ -194,7 +191,7 @@ class JourneyForm(LimitsForm):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """What was asked; a preset may say how far its list roams."""
+        """The cleaned values; a preset may set the variety."""
         limits = super().limits
         preset = PRESETS.get(self.cleaned_data["preset"])
         if preset is not None and preset.variety is not None:
@@ -207,14 +204,14 @@ class JourneyForm(LimitsForm):
 
 
 class MoodForm(SentenceForm):
-    """How somebody is now."""
+    """A mood check-in."""
 
     valence = forms.FloatField(min_value=-1.0, max_value=1.0)
     arousal = forms.FloatField(min_value=-1.0, max_value=1.0)
 
 
 class TitleForm(SentenceForm):
-    """What a list is to be called."""
+    """A list's title."""
 
     title = forms.CharField(max_length=MAX_TITLE)
 
@@ -246,7 +243,7 @@ class ImportForm(SentenceForm):
     )
 
     def clean_file(self) -> Any:
-        """Refuse what is too large before it is read."""
+        """Refuse a file that is too large before it is read."""
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
             raise forms.ValidationError(
@@ -256,7 +253,7 @@ class ImportForm(SentenceForm):
 
 
 class SongFilterForm(forms.Form):
-    """The search page's query string. What cannot be understood is left out, so that an old link still shows songs."""
+    """The search page's query string; invalid fields are ignored, so that an old link still shows songs."""
 
     q = forms.CharField(required=False, max_length=200)
     quadrant = forms.TypedChoiceField(choices=quadrant_choices(), coerce=int, required=False, empty_value=None)
@@ -267,7 +264,7 @@ class SongFilterForm(forms.Form):
 
     @property
     def filters(self) -> SongFilters:
-        """What is valid of what was asked."""
+        """The valid part of the query."""
         self.is_valid()
         asked = self.cleaned_data
         quadrant = asked.get("quadrant")
@@ -282,25 +279,25 @@ class SongFilterForm(forms.Form):
 
 
 class PlayedForm(SentenceForm):
-    """In which playlist a song was played, if in any."""
+    """The playlist in which a song played, if any."""
 
     playlist = forms.IntegerField(required=False, min_value=1)
 
 
 class EndedForm(PlayedForm):
-    """How much of a song was heard before it ended or was left."""
+    """How long a song played before it ended or was skipped."""
 
     listened_s = forms.FloatField(min_value=0.0, max_value=86_400.0)
 
 
 class LikeForm(PlayedForm):
-    """Whether somebody likes a song: "yes", or nothing to take it back."""
+    """A like: "yes", or empty to withdraw it."""
 
     liked = forms.ChoiceField(choices=[("yes", "yes")], required=False)
 
 
 class FeltForm(PlayedForm):
-    """What a song did to the listener. The sliders count only when `felt` says that they were touched."""
+    """A rating. The sliders count only when `felt` says that they were touched."""
 
     felt = forms.BooleanField(required=False)
     felt_valence = AxisField()

@@ -336,7 +336,7 @@ def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64], pl
         helped=frozenset(name for name, value in song.terms.as_dict().items() if value > 0),
         by_ratings=_pair(candidates.rated[row] - candidates.shared[row]),
         by_mood=_pair(felt - candidates.rated[row]),
-        # Nobody said what the mood before a later song of a journey is.
+        # The mood before a later song of a journey is predicted, not stated.
         mood=context.request.mood_before if plan is None or song.position == 1 else None,
         n_similar=int(predicted.felt.n_similar[row]),
         by_own_rating=bool(predicted.felt.by_own_rating[row]),

@@ -1,4 +1,4 @@
-"""Playlists, what was played, what listeners felt and in what mood. Felt never mixes with perceived estimates."""
+"""Playlists, listens, ratings and moods. Felt points never mix with perceived estimates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
 
 class Playlist(models.Model):
-    """Songs for one request. Owned by a listener, or by the browser session of somebody not signed in."""
+    """Songs for one request. Owned by a listener, or by a visitor's browser session."""
 
     class Kind(models.TextChoices):
         MOOD = "mood", gettext_lazy("Mood")
@@ -93,7 +93,7 @@ class PlaylistItem(models.Model):
 
 
 class FeltRating(models.Model):
-    """What a song did to a listener, in their own words: one per listener and song, changeable and withdrawable."""
+    """A listener's answers about what a song did to them: one rating per listener and song, which they may change."""
 
     listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="felt_ratings")
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="felt_ratings")
@@ -161,7 +161,7 @@ class MoodCheckIn(models.Model):
 
 
 class Listen(models.Model):
-    """That a song was played, by whom and how it ended: an implicit signal, kept apart from ratings."""
+    """A play of a song and how it ended: an implicit signal, separate from ratings."""
 
     class Outcome(models.TextChoices):
         STARTED = "started", gettext_lazy("Started")
@@ -187,7 +187,7 @@ class Listen(models.Model):
 
 
 class FeltPrior(models.Model):
-    """What all listeners have in common, learned from their ratings: where a new listener's own model starts."""
+    """The prior of all listeners' models, learned from their ratings."""
 
     parameters = models.JSONField(help_text="What `Prior.as_json` returns.")
     model_version = models.CharField(

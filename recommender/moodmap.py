@@ -1,6 +1,6 @@
-"""A listener's mood map: each rated song from where it sounds to what it did, how that changed, and what was learned.
+"""A listener's mood map: each rated song from its perceived to its felt point, their drift, and the insights.
 
-Reads rows, writes nothing. How sure what was learned is, `recommender.reasons.insights` says.
+It reads rows and writes nothing; `recommender.reasons.insights` words the insights.
 """
 
 from __future__ import annotations
@@ -88,17 +88,17 @@ class RatedSong:
 
     @property
     def perceived_word(self) -> str:
-        """Where it sounds, in a word."""
+        """The perceived mood in a word."""
         return mood_name(self.perceived) if self.perceived else ""
 
     @property
     def felt_word(self) -> str:
-        """Where it was felt, in a word."""
+        """The felt mood in a word."""
         return mood_name(self.felt) if self.felt else ""
 
     @property
     def sentence(self) -> str:
-        """What the map says of it, for those who hover, focus or listen."""
+        """The map's sentence for pointer, focus and screen reader."""
         return _(self._pattern) % {
             "title": self.title,
             "artist": self.artist,
@@ -135,7 +135,7 @@ class DriftPoint:
 
 @dataclass(frozen=True)
 class MoodMap:
-    """Everything that the page shows but the moods."""
+    """Everything that the page shows except the moods."""
 
     ratings: list[RatedSong]
     drift: list[DriftPoint]
@@ -154,7 +154,7 @@ class MoodMap:
 
 
 def mood_map(user: User) -> MoodMap:
-    """Read a listener's map; without ratings there is nothing on it, and nothing was learned."""
+    """Read a listener's map; without ratings it is empty."""
     ratings = rated_songs(user)
     drift, by_month = drift_of(ratings)
     return MoodMap(ratings, drift, by_month, learned_of(user, ratings) if ratings else [])
@@ -175,7 +175,7 @@ def rated_songs(user: User) -> list[RatedSong]:
 
 
 def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
-    """Return what the listener's own model says, fitted as it is for a playlist (`recommender.listener.state`)."""
+    """Return the insights of the listener's model, fitted as for a playlist (`recommender.listener.state`)."""
     index = songs_index()
     history = history_of(Listener(user=user), index)
     model = ListenerModel.fit(history.ratings, current_prior(), index.basis)

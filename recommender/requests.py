@@ -32,7 +32,7 @@ class PlaylistRequest:
 
     `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
     journey; `around` is the id of a song to stay around; `mood` is the listener's stated mood before listening;
-    `variety` in [0, 1] is how far it may roam from what is known best.
+    `variety` in [0, 1] is how far it may explore.
     """
 
     target: Target
@@ -129,7 +129,7 @@ def request_check(listener: Listener, request: PlaylistRequest) -> None:
 
 
 def owner_check(listener: Listener) -> None:
-    """Refuse a playlist that would belong to nobody.
+    """Refuse a playlist without an owner.
 
     Raises:
         PlaylistInvalidError: the listener has neither account nor session.

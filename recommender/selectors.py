@@ -1,4 +1,4 @@
-"""Everything that reads in the recommender.
+"""Reading functions of the recommender.
 
 Songs come with `current_estimates`, a list with the current estimate or nothing, so that a page asks the database once.
 """
@@ -38,15 +38,15 @@ from recommender.reasons.reasons import public_reason
 from recommender.retrieval.pool import songs_ranked_alike
 from recommender.values import Listener
 
-# What somebody said of their mood holds for so long.
+# A mood check-in holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)
-# A playlist that was thrown away can be had back for so long; then it is deleted.
+# A playlist stays in the trash for so long; then it is deleted.
 TRASH_HOLDS = timedelta(days=1)
-# A page does not ask anew which songs are newer than the index if this process did so lately.
+# A page accepts an answer of this age on which songs are newer than the index.
 ALIKE_LATE_S = 60.0
 # So many matches of a search are ordered by how well they match; of more, the newest come first.
 RANKED_AT_MOST = 5_000
-# What others felt is told from so many of them on, so that nobody's own answer can be read from it.
+# What others felt is shown only from so many of them on, so that no single answer can be read from it.
 OTHERS_LEAST = 5
 # The answers of a rating can be undone; what the player reports of listening cannot.
 RATING_ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
@@ -57,7 +57,7 @@ _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 class FeltByOthers(NamedTuple):
-    """What listeners other than the one who asks felt on average, and how many they are."""
+    """The mean felt point of the other listeners, and their number."""
 
     n_listeners: int
     valence: float
@@ -65,14 +65,14 @@ class FeltByOthers(NamedTuple):
 
 
 class SongHeard(NamedTuple):
-    """What each model said of a song, the current estimate first, then the newest; and songs that sound like it."""
+    """All estimates of a song, the current one first, then the newest; and songs that sound like it."""
 
     hearings: list[EmotionEstimate]
     similar: list[Song]
 
 
 class SharedSong(NamedTuple):
-    """A song of a shared playlist, with only what is true of the song whoever hears it."""
+    """A song of a shared playlist, with only what is true for every listener."""
 
     position: int
     song: Song
@@ -81,12 +81,12 @@ class SharedSong(NamedTuple):
 
 
 def playlists_of(listener: Listener) -> QuerySet[Playlist]:
-    """Return the playlists that belong to somebody, newest first, without those thrown away; nothing for nobody."""
+    """Return a listener's playlists, newest first, without the trash; none without account and session."""
     return _belonging_to(listener).filter(trashed_at=None)
 
 
 def playlists_trashed(listener: Listener) -> QuerySet[Playlist]:
-    """Return the playlists that somebody threw away and can still have back, the latest first."""
+    """Return the playlists in a listener's trash, the latest first."""
     since = timezone.now() - TRASH_HOLDS
     return _belonging_to(listener).filter(trashed_at__gte=since).order_by("-trashed_at")
 
@@ -100,10 +100,10 @@ def _belonging_to(listener: Listener) -> QuerySet[Playlist]:
 
 
 def playlist_visible(listener: Listener, pk: int) -> Playlist:
-    """Return a playlist to whom it belongs, and to nobody else, the staff included.
+    """Return a playlist to its owner only, not even to the staff.
 
     Raises:
-        PlaylistNotFoundError: there is none, or it is somebody else's.
+        PlaylistNotFoundError: there is none, or it belongs to another listener.
     """
     playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
     if playlist is None:
@@ -157,7 +157,7 @@ def listens_of(listener: Listener) -> QuerySet[Listen]:
 
 
 def check_ins_of(listener: Listener) -> QuerySet[MoodCheckIn]:
-    """Return what somebody said of their mood, newest first; nothing for nobody."""
+    """Return a listener's mood check-ins, newest first; none without account and session."""
     if listener.user is not None:
         return MoodCheckIn.objects.filter(listener=listener.user)
     if not listener.session_key:
@@ -166,26 +166,26 @@ def check_ins_of(listener: Listener) -> QuerySet[MoodCheckIn]:
 
 
 def check_ins_recent(listener: Listener) -> QuerySet[MoodCheckIn]:
-    """Return what somebody said of their mood so lately that it holds."""
+    """Return the check-ins that still hold."""
     return check_ins_of(listener).filter(created_at__gte=timezone.now() - MOOD_HOLDS)
 
 
 def check_in_latest(listener: Listener) -> MoodCheckIn | None:
-    """Return the mood that holds now, if one was said."""
+    """Return the latest check-in that still holds, if any."""
     return check_ins_recent(listener).first()
 
 
 def mood_now(listener: Listener) -> Point | None:
-    """Return the (valence, arousal) of the mood that holds now, if one was said."""
+    """Return the (valence, arousal) of the check-in that still holds, if any."""
     latest = check_in_latest(listener)
     return None if latest is None else (latest.valence, latest.arousal)
 
 
 def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
-    """Return a mood to the listener who said it, and to nobody else.
+    """Return a check-in to its listener only.
 
     Raises:
-        CheckInNotFoundError: there is none, or it is somebody else's.
+        CheckInNotFoundError: there is none, or it belongs to another listener.
     """
     mood = check_ins_of(listener).filter(pk=pk).first()
     if mood is None:
@@ -213,12 +213,12 @@ def item_values(item: PlaylistItem) -> dict[str, Any]:
 
 
 def ratings_of(user: User) -> QuerySet[FeltRating]:
-    """Return what a listener said, newest first."""
+    """Return a listener's ratings, newest first."""
     return FeltRating.objects.filter(listener=user).select_related("song__artist")
 
 
 def rating_of(user: User, song: Song) -> FeltRating | None:
-    """Return what a listener said of a song, if anything."""
+    """Return a listener's rating of a song, if any."""
     return FeltRating.objects.filter(listener=user, song=song).first()
 
 
@@ -244,10 +244,10 @@ def pending_answer(session: SessionBase, song: Song) -> FeltRating | None:
 
 
 def rating_visible(user: User, pk: int) -> FeltRating:
-    """Return a rating to the listener who gave it, and to nobody else.
+    """Return a rating to its listener only.
 
     Raises:
-        RatingNotFoundError: there is none, or it is somebody else's.
+        RatingNotFoundError: there is none, or it belongs to another listener.
     """
     rating = ratings_of(user).filter(pk=pk).first()
     if rating is None:
@@ -256,7 +256,7 @@ def rating_visible(user: User, pk: int) -> FeltRating:
 
 
 def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltByOthers | None:
-    """Return what other listeners felt on average; None while fewer than `OTHERS_LEAST` of them said it.
+    """Return what other listeners felt on average; None while fewer than `OTHERS_LEAST` rated it.
 
     The mean is rounded to a tenth, so that the next answer cannot be read off its change.
     """
@@ -343,7 +343,7 @@ class SongsFound:
 
     @cached_property
     def _in_order(self) -> QuerySet[Song, int]:
-        # Words that so many songs have say little about which of them is meant: those come as if nothing was typed.
+        # Words that so many songs share do not rank them: they come as if nothing was typed.
         return self._ids.order_by("-pk") if self._is_ranked and len(self) > RANKED_AT_MOST else self._ids
 
 
@@ -354,7 +354,7 @@ def song_heard(pk: int, k: int = 6) -> SongHeard:
     """
     ranked = songs_ranked_alike(pk, k, late_s=ALIKE_LATE_S)
     own = Q(song_id=pk)
-    # A song that is analysed anew goes on being played, one that failed does not.
+    # A song in re-analysis stays playable, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
     estimates = EmotionEstimate.objects.filter(own | alike).with_effective()
     estimates = estimates.select_related("song__artist", "song__album")
@@ -383,7 +383,7 @@ def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
 
 
 class Hanging(NamedTuple):
-    """What is said of songs, and goes with them."""
+    """Rows that depend on songs and are deleted with them."""
 
     places: int
     playlists: int

@@ -1,6 +1,6 @@
-"""The offer to undo what a listener just did: a signed token in a form, and no state of its own.
+"""The offer to undo a listener's last action: a signed token in a form, without server state.
 
-A fragment shows its offer at once. A page that is led to elsewhere finds it in the session, once.
+A fragment shows its offer at once. A page after a redirect finds it in the session, once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _KEY = "undo_offer"
 
 @dataclass(frozen=True, slots=True)
 class Undo:
-    """What was done, in a sentence, and where to undo it; `token` says how."""
+    """A sentence on what was done, the address that undoes it, and the signed `token` for it."""
 
     sentence: str
     url: str
@@ -29,7 +29,7 @@ class Undo:
 
 
 def undo_token(request: HttpRequest, what: str, **values: Any) -> str:
-    """Sign what must be known to undo something; only this listener can use it, and only for `what`."""
+    """Sign the values that undo an action; only this listener can use them, and only for `what`."""
     return signing.dumps({**values, "who": request.user.pk, "what": what}, salt=_SALT, compress=True)
 
 
@@ -37,7 +37,7 @@ def undo_values(request: HttpRequest, what: str) -> dict[str, Any]:
     """Return what was signed.
 
     Raises:
-        UndoTooLateError: it was signed too long ago, for something else or somebody else, or not by this server.
+        UndoTooLateError: it was signed too long ago, for another action or user, or not by this server.
     """
     try:
         values: dict[str, Any] = signing.loads(request.POST.get("undo", ""), salt=_SALT, max_age=HOLDS_S)

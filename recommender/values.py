@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Whom a playlist belongs to: a signed-in user, or the browser session of somebody who is not."""
+    """The owner of a playlist: a signed-in user, or a visitor's browser session."""
 
     user: User | None
     session_key: str = ""
@@ -62,7 +62,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a playlist is limited to; empty means everything."""
+    """The limits of a playlist; empty means everything."""
 
     genre: str = ""
     artist_id: int | None = None
@@ -80,7 +80,7 @@ class Filters:
         )
 
     def as_json(self) -> dict[str, object]:
-        """Return only what is set, such as `{"genre": "Rock", "artist": 3, "decade": 1990}`."""
+        """Return the filters that are set, such as `{"genre": "Rock", "artist": 3, "decade": 1990}`."""
         stored: dict[str, object] = {}
         if self.genre:
             stored["genre"] = self.genre
@@ -113,7 +113,7 @@ class FeedbackResult:
 
 @dataclass(frozen=True, slots=True)
 class ListenResult:
-    """How a song's playing ended, as it was kept, and what that did to the playlist that was playing."""
+    """A stored listen, and what it did to the playlist that was playing."""
 
     listen: Listen
     rerank: RerankResult | None = None

@@ -1,4 +1,4 @@
-"""The caller's own data over HTTP: all of it as a file, and the ways to take it back."""
+"""The caller's data over HTTP: all of it as a file, and the ways to delete it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PasswordSerializer(serializers.Serializer[Any]):
 
 
 class MeView(APIView):
-    """What all of these have in common: they are about the caller, and nobody else."""
+    """Base of the views about the caller."""
 
     permission_classes = (CanListen, IsAuthenticated)
 
@@ -81,7 +81,7 @@ class ForgetView(MeView):
 class DeleteView(MeView):
     """The caller's account."""
 
-    # Somebody with a stolen token could try passwords without end.
+    # A stolen token must not allow guessing the password.
     throttle_scope = "auth"
 
     @extend_schema(summary="Delete your account and everything", request=PasswordSerializer, responses={204: None})

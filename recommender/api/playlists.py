@@ -42,12 +42,12 @@ from recommender.values import Listener
 _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMATS))
 _SONG = OpenApiParameter("song", int, OpenApiParameter.PATH)
 # What ranks songs or searches for many of them.
-_COSTLY = {"create", "rerank", "regenerate", "bring"}
+_COSTLY = {"create", "rerank", "regenerate", "import_file"}
 
 
 @extend_schema_view(list=extend_schema(summary="Your playlists, newest first"))
 class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
-    """The playlists of whoever asks; nobody sees another's, the staff included."""
+    """The caller's playlists; no other account sees them, the staff included."""
 
     queryset = Playlist.objects.none()
     serializer_class = PlaylistSerializer
@@ -94,7 +94,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
 
     @extend_schema(summary="Delete a playlist", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Delete the list; what was heard and rated in it stays."""
+        """Delete the list; its listens and ratings stay."""
         playlists.playlist_delete(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -104,10 +104,10 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         """Make a new list with another seed; this one stays. Answer 409 for a list from a file."""
         return self._created(playlists.playlist_regenerate(playlist=self._playlist(pk), listener=self._listener()))
 
-    @extend_schema(summary="Rank the unplayed rest anew", request=None, responses=RerankSerializer)
+    @extend_schema(summary="Re-rank the unplayed rest", request=None, responses=RerankSerializer)
     @action(detail=True, methods=["post"])
     def rerank(self, request: Request, pk: str) -> Response:
-        """Choose the songs not played yet again, with all that is known of the listener by now."""
+        """Choose the unplayed songs again, with everything known about the listener by now."""
         result = playlists.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
         return Response(RerankSerializer(result).data)
 
@@ -154,7 +154,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @extend_schema(summary="Share by link", request=None, responses=ShareSerializer)
     @action(detail=True, methods=["post"])
     def share(self, request: Request, pk: str) -> Response:
-        """Make a link that opens the list to anybody, or give the one there is."""
+        """Return the link that opens the list to everyone, a new one if there is none."""
         token = sharing.playlist_share(playlist=self._playlist(pk))
         url = request.build_absolute_uri(reverse("recommender:shared_playlist", args=[token]))
         return Response(ShareSerializer({"token": token, "url": url}).data)
@@ -162,7 +162,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @extend_schema(summary="Stop sharing", request=None, responses={204: None})
     @share.mapping.delete
     def unshare(self, request: Request, pk: str) -> Response:
-        """Take the link back; sharing again makes another one."""
+        """Withdraw the link; sharing again makes another one."""
         sharing.playlist_unshare(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -182,7 +182,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         responses={201: PlaylistDetailSerializer},
     )
     @action(detail=False, methods=["post"], url_path="import", url_name="import", parser_classes=[MultiPartParser])
-    def bring(self, request: Request) -> Response:
+    def import_file(self, request: Request) -> Response:
         """Look for the songs of an M3U or JSPF file in the catalog; `import_report` says what was not found."""
         asked = ImportSerializer(data=request.data)
         asked.is_valid(raise_exception=True)

@@ -1,4 +1,4 @@
-"""Ratings, listens and moods over HTTP: what listeners say, and what they do."""
+"""Ratings, listens and mood check-ins over HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def playlist_named(request: Request, pk: int | None) -> Playlist | None:
 
 @extend_schema_view(list=extend_schema(summary="Your ratings, newest first"))
 class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
-    """What songs did to the listener who asks; nobody sees another's."""
+    """The caller's ratings; no other account sees them."""
 
     queryset = FeltRating.objects.none()
     serializer_class = RatingSerializer
@@ -75,7 +75,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
 
     @extend_schema(summary="Withdraw a rating", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Forget what was said of the song."""
+        """Delete the rating."""
         rating = selectors.rating_visible(user_of(self.request), int(pk))
         feedback.feedback_withdraw(user=user_of(self.request), song=rating.song)
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -83,7 +83,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
 
 @extend_schema_view(list=extend_schema(summary="What you played, newest first"))
 class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
-    """What whoever asks played; nobody sees another's. Without an account it belongs to the browser session."""
+    """The caller's listens; no other account sees them. Without an account they belong to the browser session."""
 
     queryset = Listen.objects.none()
     serializer_class = ListenSerializer
@@ -116,7 +116,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
 
 @extend_schema_view(list=extend_schema(summary="What you said of your mood, newest first"))
 class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
-    """How whoever asks said they were; nobody sees another's. It is never needed."""
+    """The caller's mood check-ins; no other account sees them, and none is ever required."""
 
     queryset = MoodCheckIn.objects.none()
     serializer_class = MoodSerializer
@@ -137,7 +137,7 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
 
     @extend_schema(summary="Take a mood back", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
-        """Forget it; ratings that were given meanwhile keep what they were given with."""
+        """Delete the check-in; ratings given meanwhile keep their mood."""
         listener = listeners.listener_from_request(request)
         check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, int(pk)))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,4 +1,4 @@
-"""Shared playlists over HTTP, for whoever has the link."""
+"""Shared playlists over HTTP, for every holder of the link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="From
 
 
 class SharedViewSet(ViewSet):
-    """What a link opens: the songs, and of the listener who shared them nothing."""
+    """A playlist opened by a link: its songs, and nothing about its listener."""
 
     permission_classes = (CanListen,)
     lookup_field = "token"
@@ -40,7 +40,7 @@ class SharedViewSet(ViewSet):
     @extend_schema(summary="Keep a copy", parameters=[_TOKEN], request=None, responses={201: PlaylistDetailSerializer})
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, token: str) -> Response:
-        """Make the caller's own playlist of it."""
+        """Copy it to a playlist of the caller's."""
         listener = listeners.listener_from_request(request)
         made = sharing.playlist_copy(shared=selectors.playlist_shared(token), listener=listener)
         playlist = selectors.playlist_visible(listener, made.pk)

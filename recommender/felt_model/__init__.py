@@ -1,1 +1,1 @@
-"""What a listener feels, learned from what they said: the ladder from everybody's mean to one person. Pure."""
+"""The listener's model: what songs make them feel, learned from ratings, between everybody's mean and their own."""

@@ -1,4 +1,4 @@
-"""The prior learned from everybody's ratings: empirical Bayes by expectation maximisation. Pure.
+"""The prior learned from all listeners' ratings: empirical Bayes by expectation maximisation.
 
 Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete data; Laird and Ware (1982), section 4.
 """
@@ -33,7 +33,7 @@ class _Said:
 
 @dataclass(slots=True)
 class _State:
-    """What is being learned: `mean` and `spread` `(2, p)`, `uncertainty` of the mean `(2, p, p)`, and the rest."""
+    """The estimates of one round: `mean` and `spread` `(2, p)`, `uncertainty` of the mean `(2, p, p)`, and the rest."""
 
     mean: NDArray[np.float64]
     uncertainty: NDArray[np.float64]
@@ -47,9 +47,9 @@ def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior
     """Learn what listeners have in common.
 
     Args:
-        listeners: what each said.
+        listeners: the ratings of each.
         basis: `(r, d)`, onto which embeddings are projected.
-        start: what is believed before; returned as it is when nobody said anything usable.
+        start: the belief before; returned unchanged when there is no usable rating.
     """
     said = [_usable(ratings, basis) for ratings in listeners]
     said = [each for each in said if len(each.x)]
@@ -99,7 +99,7 @@ def _spread(found: Sequence[Posterior], start: NDArray[np.float64]) -> NDArray[n
     squares = np.sum([np.einsum("app->ap", each.covariance) + each.mean**2 for each in found], axis=0)
     learned = (squares + PSEUDO_LISTENERS * start) / (len(found) + PSEUDO_LISTENERS)
     if learned.shape[1] > N_NAMED:
-        # One variance for all dimensions of timbre: which of them matters to whom is not known beforehand.
+        # One variance for all dimensions of timbre: which of them matters differs from listener to listener.
         learned[:, N_NAMED:] = learned[:, N_NAMED:].mean(axis=1, keepdims=True)
     return np.asarray(learned)
 
@@ -127,9 +127,11 @@ def _stay(
     stayed = np.concatenate([(1 - each.moved) * by.usable.weights for each, by in zip(found, said, strict=True)])
     apart = np.concatenate([by.usable.felt - by.usable.moods for by in said])
     known = np.isfinite(apart).all(axis=1)
-    heard = [each.stay[0] / each.stay.sum() for each, by in zip(found, said, strict=True) if by.usable.mood_known.any()]
+    shares = [
+        each.stay[0] / each.stay.sum() for each, by in zip(found, said, strict=True) if by.usable.mood_known.any()
+    ]
     strength = start.stay.sum()
-    share = (start.stay[0] / strength * PSEUDO_LISTENERS + sum(heard)) / (PSEUDO_LISTENERS + len(heard))
+    share = (start.stay[0] / strength * PSEUDO_LISTENERS + sum(shares)) / (PSEUDO_LISTENERS + len(shares))
     squares = (stayed[known, None] * apart[known] ** 2).sum(axis=0)
     variance = (squares + _PSEUDO_ANSWERS / 2 * start.stay_sd**2) / (stayed[known].sum() + _PSEUDO_ANSWERS / 2)
     return strength * np.array([share, 1 - share]), np.sqrt(variance)
@@ -146,11 +148,11 @@ def _mean(
     within = np.apply_along_axis(np.diag, 1, 1.0 / spread)
     for each, posterior in zip(said, found, strict=True):
         weighted = posterior.precision[:, :, None] * each.x
-        told = weighted.transpose(0, 2, 1) @ each.x
-        said_of_it = (weighted * each.usable.felt.T[:, :, None]).sum(axis=1)
-        # Woodbury: answers of one listener share that listener's deviation, so they say less than their number.
-        shared = told @ np.linalg.inv(within + told)
-        left = left + told - shared @ told
-        right = right + said_of_it - (shared @ said_of_it[:, :, None])[:, :, 0]
+        information = weighted.transpose(0, 2, 1) @ each.x
+        weighted_felt = (weighted * each.usable.felt.T[:, :, None]).sum(axis=1)
+        # Woodbury: one listener's answers share that listener's deviation, so they count less than their number.
+        shared = information @ np.linalg.inv(within + information)
+        left = left + information - shared @ information
+        right = right + weighted_felt - (shared @ weighted_felt[:, :, None])[:, :, 0]
     covariance = np.linalg.inv(left)
     return (covariance @ right[:, :, None])[:, :, 0], covariance

@@ -1,7 +1,7 @@
-"""Liking, a model of its own: people like songs that move them little, and the other way round. Pure.
+"""Liking, a separate model: people like songs that move them little, and dislike some that move them.
 
 A like in [-1, 1] is a linear function of the projected embedding plus how much the listener likes songs at large, with
-Gaussian noise. What is only implied, by skipping a song or hearing it out, has more noise than what is said.
+Gaussian noise. A like implied by skipping or finishing a song has more noise than a stated one.
 
 Source: Bishop (2006), Pattern Recognition and Machine Learning, sections 3.3 and 3.5.
 """
@@ -27,7 +27,7 @@ OWN_SHARE = 0.5
 class LikingModel:
     """Coefficients on 1 and the projected embedding: `mean` `(1 + r,)`, `covariance` `(1 + r, 1 + r)`.
 
-    `own` maps a song to what is left over of its own like; `said` maps it to the like itself.
+    `own` maps a song to the residual of its own like; `said` maps it to the like itself.
     """
 
     mean: NDArray[np.float64]
@@ -55,18 +55,18 @@ class LikingModel:
         return np.clip(x @ self.mean + own, -1.0, 1.0)
 
     def said_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return what was said or implied of each song itself, `(n,)`, NaN when nothing was."""
+        """Return the stated or implied like of each song itself, `(n,)`, NaN without one."""
         return _looked_up(self.said, song_ids)
 
     def on_embedding(self) -> NDArray[np.float64]:
-        """Return the coefficients `(d,)` on an embedding; what is the same for all songs is left out."""
+        """Return the coefficients `(d,)` on an embedding, without the intercept."""
         return np.asarray(self.mean[1:] @ self.basis)
 
 
 def learn_liking(
     listeners: Sequence[Ratings], basis: NDArray[np.float64], start: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Learn `Prior.liking` from everybody's likes, beginning at `start`, which counts as a few listeners."""
+    """Learn `Prior.liking` from all listeners' likes; `start` counts as a few listeners."""
     liked = [each for each in (ratings.with_liking() for ratings in listeners) if len(each.likes)]
     rows = [(_features(each.embeddings, basis), np.clip(each.likes, -1, 1), each.like_weights) for each in liked]
     prior = start

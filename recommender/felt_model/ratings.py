@@ -1,4 +1,4 @@
-"""What one listener said, as arrays, and the features that felt emotion is explained by. Pure."""
+"""One listener's ratings as arrays, and the features that explain felt emotion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-# Whoever does not say how they are is taken to be as the listeners of SiTunes were before listening, on average.
+# An unknown mood counts as the mean mood before listening of the listeners of SiTunes.
 TYPICAL_MOOD = (0.28, 0.07)
 # 1, mood before (valence, arousal), familiar, perceived (valence, arousal); the projected embedding follows.
 N_NAMED = 6
@@ -16,7 +16,7 @@ MOOD, FAMILIAR, PERCEIVED = slice(1, 3), 3, slice(4, 6)
 
 @dataclass(frozen=True, slots=True)
 class Ratings:
-    """What one listener said, one row per rated song.
+    """One listener's ratings, one row per song.
 
     `song_ids` `(m,)`; `perceived` and `felt` `(m, 2)` as (valence, arousal) in [-1, 1], a row of `felt` NaN when no
     feeling was given; `embeddings` `(m, d)`; `weights` `(m,)`, 1 for an ordinary rating; `likes` `(m,)` in [-1, 1],
@@ -37,14 +37,14 @@ class Ratings:
 
     @classmethod
     def none(cls, n_dimensions: int) -> Ratings:
-        """Return the ratings of somebody who has not rated anything."""
+        """Return no ratings."""
         plane, line = np.zeros((0, 2)), np.zeros(0)
         embeddings = np.zeros((0, n_dimensions))
         return cls(np.zeros(0, np.int64), plane, plane, embeddings, line, line, line, plane, line)
 
-    def rows(self, kept: NDArray[np.bool_] | NDArray[np.int64]) -> Ratings:
+    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Ratings:
         """Return some rows, by a mask or by their numbers."""
-        return Ratings(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
+        return Ratings(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     @property
     def mood_known(self) -> NDArray[np.int64]:
@@ -52,13 +52,13 @@ class Ratings:
         return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
 
     def with_feeling(self) -> Ratings:
-        """Return the rows that say what was felt and can be set against a song; what is not finite says nothing."""
+        """Return the rows with a feeling and a usable song; a row with a value that is not finite is left out."""
         finite = np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.felt).all(axis=1)
         finite &= np.isfinite(self.embeddings).all(axis=1) & np.isfinite(self.weights) & np.isfinite(self.familiar)
         return self.rows(finite & (np.nan_to_num(self.weights) > 0))
 
     def with_liking(self) -> Ratings:
-        """Return the rows that say or imply whether the song was liked."""
+        """Return the rows that state or imply a like or dislike."""
         finite = np.isfinite(self.likes) & np.isfinite(self.embeddings).all(axis=1) & np.isfinite(self.like_weights)
         return self.rows(finite & (np.nan_to_num(self.like_weights) > 0))
 
@@ -70,7 +70,7 @@ def features(
     familiar: NDArray[np.float64],
     basis: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return what felt emotion is linear in.
+    """Return the features that felt emotion is linear in.
 
     Args:
         perceived: `(n, 2)`, (valence, arousal) in [-1, 1].
@@ -88,5 +88,5 @@ def features(
 
 
 def features_of(ratings: Ratings, basis: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the features `(m, 6 + r)` of what was rated."""
+    """Return the features `(m, 6 + r)` of rated songs."""
     return features(ratings.perceived, ratings.embeddings, ratings.moods, ratings.familiar, basis)

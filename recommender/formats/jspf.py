@@ -1,4 +1,4 @@
-"""JSPF, the JSON form of XSPF. Pure.
+"""JSPF, the JSON form of XSPF.
 
 Source: https://www.xspf.org/jspf
 """

@@ -1,7 +1,7 @@
-"""Extended M3U in UTF-8. Pure.
+"""Extended M3U in UTF-8.
 
-There is no standard; `#EXTM3U`, `#EXTINF` and `#PLAYLIST` are read by every player. What only we know of a song stands
-in a comment, which the others pass over.
+There is no standard; `#EXTM3U`, `#EXTINF` and `#PLAYLIST` are read by every player. What only
+this project knows of a song stands in a comment, which other players skip.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write(title: str, tracks: Iterable[Track]) -> str:
 
 
 def read(text: str) -> Sheet:
-    """Read a playlist; lines that mean nothing to us are passed over.
+    """Read a playlist; unknown lines are skipped.
 
     Raises:
         ExchangeError: it is the manifest of a stream, not a list of songs.

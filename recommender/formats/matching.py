@@ -1,8 +1,8 @@
-"""Which song of a catalog an entry of a file means. Pure.
+"""Match an entry of a playlist file with a song of the catalog.
 
-In this order: our own address of the song, while the titles agree; the name of the file; artist and title, in which
-case, accents, punctuation and guests do not count, then also without what stands in brackets; at last our own address
-alone. Where several songs fit, the one of the same length is meant.
+In this order: our address of the song, while the titles agree; the name of the file; artist and title, in which
+case, accents, punctuation and guests do not count, then also without brackets; at last our address alone. Where
+several songs fit, the one of the same length is meant.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ class How(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What was found for an entry: a song or None, how, and the other songs that fit as well."""
+    """The song of an entry or None, how it was recognised, and the other songs that fit as well."""
 
     song_id: int | None
     how: How | None = None
     others: tuple[int, ...] = ()
-    # Nothing else that could be looked up would be meant instead.
+    # No further look-up can change the answer.
     certain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an entry says of the song it means, ready to be looked up; empty where it says nothing."""
+    """The information of an entry, ready to be looked up; empty where the entry has none."""
 
     own_id: int | None
     content_hash: str
@@ -77,7 +77,7 @@ def wanted(entry: FileEntry, site: str) -> Wanted:
 
     Args:
         entry: from a file.
-        site: our own address, such as "https://music.example/"; an address elsewhere is no address of ours.
+        site: this site's address, such as "https://music.example/"; other addresses are not ours.
     """
     path = PurePosixPath(unquote(_split(entry.location.replace("\\", "/")).path))
     stem = path.stem.lower()

@@ -1,4 +1,4 @@
-"""The formats there are, and reading a file whatever its name says. Pure."""
+"""The playlist formats, and reading a file by its content."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FORMATS: dict[str, FileFormat] = {
 
 
 def sheet_read(content: bytes) -> Sheet:
-    """Read a playlist file by what it holds, not by its name: M3U in UTF-8, UTF-16 or Latin-1, or JSPF.
+    """Read a playlist file by its content, not by its name: M3U in UTF-8, UTF-16 or Latin-1, or JSPF.
 
     Raises:
         ExchangeError: it is too large, of another kind, or lists nothing.
@@ -60,7 +60,7 @@ def sheet_read(content: bytes) -> Sheet:
 
 
 def _text(content: bytes) -> str:
-    """Decode a file; Latin-1 is what is left, since every byte means something in it."""
+    """Decode a file; Latin-1 comes last, because every byte is valid in it."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")
     elif b"\x00" in content:

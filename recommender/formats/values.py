@@ -1,4 +1,4 @@
-"""What goes into a playlist file, and what comes out of one. Pure."""
+"""The contents of playlist files."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from catalog.core.wording import gettext as _
 
-# Names what only we put into a file; other players pass over it.
+# Names the fields that only this project writes; other players skip them.
 EXTENSION = "urn:moodplane:playlist:1"
-# No name and no address is longer; what reads them need not be quick on more.
+# No name and no address is longer; reading need not be fast on more.
 MAX_TEXT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A song as it is written: absolute addresses of its audio and its page, and what is heard in it.
+    """A song to be written: absolute addresses of its audio and its page, and its estimate.
 
-    `valence` and `arousal` in [-1, 1] and `quadrant` such as "Q4" are what the model hears; None before it heard it.
+    `valence` and `arousal` in [-1, 1] and `quadrant` such as "Q4" are the model's; None before the analysis.
     """
 
     location: str
@@ -31,7 +31,7 @@ class Track:
     quadrant: str = ""
 
     def extension(self) -> dict[str, object]:
-        """Return what only we write, without what is not known."""
+        """Return the known fields that only this project writes."""
         known: dict[str, object] = {"reason": self.reason} if self.reason else {}
         if self.valence is not None and self.arousal is not None:
             known |= {"valence": round(self.valence, 4), "arousal": round(self.arousal, 4), "quadrant": self.quadrant}
@@ -40,7 +40,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class FileEntry:
-    """A song as a file names it; what the file does not say is empty or None."""
+    """A song as a file names it; a missing field is empty or None."""
 
     location: str = ""
     page: str = ""
@@ -52,7 +52,7 @@ class FileEntry:
 
     @property
     def words(self) -> str:
-        """The entry as a person would name it."""
+        """The entry's name for people."""
         if self.artist and self.title:
             return f"{self.artist} – {self.title}"
         return self.title or self.label or self.location or self.page or _("an entry without a name")
@@ -67,5 +67,5 @@ class Sheet:
 
 
 def clean(text: str) -> str:
-    """Return text on one line, not too long, without what a database cannot hold: NUL, and halves of characters."""
+    """Return text on one line, cut to `MAX_TEXT`, without what a database cannot store: NUL and lone surrogates."""
     return " ".join(text[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").split())

@@ -1,4 +1,4 @@
-"""XSPF, written only: reading XML from strangers safely would need another library. Pure.
+"""XSPF, written only: reading XML from strangers safely would need another library.
 
 Source: https://www.xspf.org/spec
 """
@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 from recommender.formats.values import EXTENSION, Track
 
 NAMESPACE = "http://xspf.org/ns/0/"
-# What XML 1.0 cannot hold, not even escaped.
+# Characters that XML 1.0 cannot hold, not even escaped.
 _IMPOSSIBLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

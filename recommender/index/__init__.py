@@ -1,1 +1,1 @@
-"""The index of songs: found by what somebody will feel, or by what they sound like; published atomically. Pure."""
+"""The index of songs, searched by predicted feeling or by similar sound; published atomically."""

@@ -58,7 +58,7 @@ class Form:
 
     @classmethod
     def of(cls, query: FeltQuery, basis: NDArray[np.float64]) -> Form:
-        """Return a query on the directions of a basis `(r, d)`; what it says of others is left out."""
+        """Project a query onto the directions of a basis `(r, d)`."""
         return cls(
             felt=np.hstack([query.felt.on_perceived, query.felt.on_embedding @ basis.T]),
             off=query.felt.offset - query.target,
@@ -67,7 +67,7 @@ class Form:
 
     @property
     def reach(self) -> float:
-        """How far the directions of embeddings decide: 0 not at all, 1 as for a usual listener well known."""
+        """How much the directions of embeddings decide: 0 not at all, 1 as for a typical, well known listener."""
         moved = np.linalg.norm(self.felt[:, 2:]) / USUAL_MOVED
         return float(moved + np.linalg.norm(self.liking) / USUAL_LIKED) / 2
 
@@ -78,7 +78,7 @@ class Form:
         return np.asarray(liked - DISTANCE_WEIGHT * (away[:, 0] ** 2 + away[:, 1] ** 2), np.float64)
 
     def lifted(self) -> NDArray[np.float32]:
-        """Return the vector whose inner product with a lifted song is its score, less what is the same for all."""
+        """Return the vector whose inner product with a lifted song is its score, up to a constant."""
         first, second = np.triu_indices(self.felt.shape[1])
         squares = self.felt.T @ self.felt
         twice = np.where(first == second, 1.0, 2.0)
@@ -185,7 +185,7 @@ class SongIndex:
         Args:
             table: the songs, in memory or mapped.
             info: where they come from.
-            places: `(n, r + 2)` to fill in, r as in `basis_of(table)`; None for memory of its own.
+            places: `(n, r + 2)` to fill in, r as in `basis_of(table)`; None allocates it.
         """
         basis = basis_of(table)
         places = np.zeros((len(table), len(basis) + 2), np.float32) if places is None else places
@@ -194,8 +194,8 @@ class SongIndex:
         counted = replace(info, n_songs=len(table))
         return cls(table, basis, places, _felt_partitions(places), _alike_partitions(table), counted)
 
-    def beside(self, table: SongTable) -> SongIndex:
-        """Return an index of other songs with this one's basis, each of them scored; for the few that are newer."""
+    def of_newer(self, table: SongTable) -> SongIndex:
+        """Return an unpartitioned index of other songs with this one's basis, for the few that are newer."""
         return SongIndex(table, self.basis, places_of(table, self.basis), None, None, self.info)
 
     def __len__(self) -> int:
@@ -213,10 +213,10 @@ class SongIndex:
         within: NDArray[np.int64] | None = None,
         allowed: NDArray[np.bool_] | None = None,
     ) -> Hits:
-        """Find the songs that a listener will feel nearest to a point, those they will like before the others.
+        """Find the songs that a listener will feel nearest to a point and like.
 
         Args:
-            query: what they feel and where they want to be.
+            query: the listener's map and target.
             k: at most this many.
             within: `(m,)` ids to choose from; None for all.
             allowed: `(n,)`, the rows to choose from; None for all.
@@ -274,8 +274,8 @@ class SongIndex:
         embeddings = self.table.embeddings if rows is None else self.table.embeddings[rows]
         cosines = np.asarray(embeddings @ asked, np.float64)
         rows = np.arange(len(self)) if rows is None else rows
-        kept = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
-        return self._hits(rows[kept], cosines[kept], k)
+        alike = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
+        return self._hits(rows[alike], cosines[alike], k)
 
     def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
         probes = self._probes(partitions, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
@@ -290,7 +290,7 @@ class SongIndex:
         return rows if partitions is None or len(rows) < FEW_ALLOWED else None
 
     def _probes(self, partitions: Partitions, share: float, allowed: NDArray[np.bool_] | None) -> int:
-        """Return how many partitions to look into: the more, the fewer of the songs in them are allowed."""
+        """Return how many partitions to search: the more, the fewer of their songs are allowed."""
         probes = max(LEAST_PROBES, share * partitions.n_partitions)
         if allowed is not None:
             probes *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** FILTER_POWER

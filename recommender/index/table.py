@@ -1,4 +1,4 @@
-"""What is known of songs, as table: in memory, or mapped from files that every process shares. Pure."""
+"""Songs as a table of columns, in memory or mapped from files that all processes share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEP = 65_536
 
 
 class SongRow(NamedTuple):
-    """One song as the rows have it; `embedding` is float32, little-endian."""
+    """One song as the database has it; `embedding` is float32, little-endian."""
 
     song_id: int
     artist_id: int
@@ -41,7 +41,7 @@ class SongTable:
 
     `song_ids`, `artist_ids`, `album_ids` (0 for none) and `updated_us` (microseconds since 1970) `(n,)`; `genre_codes`
     `(n,)`, places in `genres`, which are casefolded; `years` (0 for none) and `quadrants` `(n,)`; `unnamed`, whether
-    the artist stands for all that nobody named; `comparable`, whether the index's model made the embedding;
+    the artist is the placeholder for unknown ones; `comparable`, whether the index's model made the embedding;
     `confidence` `(n,)`; `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero where not comparable.
     """
 
@@ -82,13 +82,13 @@ class SongTable:
         embeddings: NDArray[np.float32],
         **others: Any,
     ) -> SongTable:
-        """Return songs, in ascending order of their ids, of which little else is known.
+        """Return songs of which little else is known.
 
         Args:
             song_ids: `(n,)`, ascending.
             perceived: `(n, 2)`, in [-1, 1].
             embeddings: `(n, d)`, L2-normalised; a zero row counts as not comparable.
-            others: table by name; what is not given is 0.
+            others: columns by name; a missing one is 0.
         """
         n_songs, n_dimensions = embeddings.shape
         given: dict[str, Any] = {"song_ids": song_ids, "perceived": perceived, "embeddings": embeddings}
@@ -101,7 +101,7 @@ class SongTable:
     def of_rows(cls, rows: Sequence[SongRow], model_version: str, n_dimensions: int) -> tuple[SongTable, int]:
         """Return the rows that can be used, in order, and how many cannot.
 
-        What another model embedded has directions that mean something else: such a song keeps its point only. A row is
+        Another model's embedding has other directions: such a song keeps only its point. A row is
         left out when its point is not finite, or when it is by the index's model and its embedding is not finite or
         not of `n_dimensions`.
         """
@@ -165,7 +165,7 @@ class SongTable:
         return np.where(self.song_ids[rows] == song_ids, rows, -1)
 
     def matching(self, genre: str = "", artist_id: int | None = None, decade: int | None = None) -> NDArray[np.bool_]:
-        """Return which songs `(n,)` are of a genre, by an artist, from ten years; what is not given limits nothing."""
+        """Return which songs `(n,)` match a genre, an artist and a decade; a missing filter matches all."""
         allowed = np.ones(len(self), bool)
         if genre:
             key = genre.casefold()
@@ -177,7 +177,7 @@ class SongTable:
         return np.asarray(allowed)
 
     def parts(self) -> Iterator[tuple[int, SongTable]]:
-        """Yield the songs a part at a time, each with its first row, so that a mapped catalog need not fit."""
+        """Yield the songs a part at a time, each with its first row, so that a mapped catalog may exceed memory."""
         for start in range(0, len(self), STEP):
             yield start, self.take(slice(start, start + STEP))
 
@@ -238,7 +238,7 @@ class TableWriter:
 
 
 def map_table(folder: Path, n_songs: int, n_dimensions: int, genres: tuple[str, ...]) -> SongTable:
-    """Map table that a `TableWriter` wrote.
+    """Map a table that a `TableWriter` wrote.
 
     Raises:
         OSError: a file is missing.

@@ -35,13 +35,13 @@ FOLDER = "songs-{}"
 _BUILDING = ".building"
 # A reader may have read the pointer just before it moved; the files it is about to open must still be there.
 GRACE_S = 600.0
-# Opening checks the length of every file; what is smaller than this is read and compared as well.
+# Opening checks the length of every file, and the content of files smaller than this.
 CHECKED_WHOLE_BYTES = 4 * 2**20
 
 
 @contextlib.contextmanager
 def publishing(directory: Path) -> Iterator[None]:
-    """Hold the directory's lock: of two publishers the later one also reads its rows later, so no older rows win."""
+    """Hold the directory's lock: the later of two publishers also reads its rows later, so older rows never win."""
     directory.mkdir(parents=True, exist_ok=True)
     with (directory / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -130,7 +130,7 @@ def read_info(directory: Path) -> IndexInfo:
 
 
 class IndexReader:
-    """The published index of a directory, mapped anew when its pointer has moved. One per process, for all threads."""
+    """The published index of a directory, mapped again when its pointer moves. One per process, for all threads."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

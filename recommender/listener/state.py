@@ -1,4 +1,4 @@
-"""A listener as the ranking needs them: the shared model, their own, a draw of it, and their history."""
+"""The state of a listener that the ranking needs: the shared model, the listener's, a draw of it, the history."""
 
 from __future__ import annotations
 

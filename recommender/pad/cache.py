@@ -1,4 +1,4 @@
-"""The songs on the mood pad, encoded once for each state of the index and not for each request."""
+"""The songs on the mood pad, encoded once per state of the index rather than per request."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from recommender.retrieval.pool import songs_known
 
 @dataclass(frozen=True, slots=True)
 class PadPicture:
-    """What a browser draws, and an entity tag that is the same in every process that has the same songs."""
+    """The payload that a browser draws, and an entity tag that all processes with the same songs share."""
 
     payload: bytes
     etag: str
 
 
 class _Pad:
-    """Keeps the last picture for as long as the index and what lies beside it stay what they are."""
+    """The last picture, valid while the index and its newer songs are the same objects."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -42,11 +42,11 @@ class _Pad:
 
 
 def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray[np.int64] | None = None) -> PadPicture:
-    """Encode an index and the songs beside it, which are newer; of a song in both, the newer.
+    """Encode an index and newer songs, which replace those of the index.
 
     Args:
         index: the published songs.
-        fresh: those that it has not seen.
+        fresh: the newer songs.
         failed: ids of songs that are in `fresh` and cannot be played.
     """
     known = index.table
@@ -55,10 +55,10 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
         newer = fresh.table
         if failed is not None:
             newer = newer.take(~np.isin(newer.song_ids, failed))
-        kept = ~np.isin(song_ids, newer.song_ids)
-        song_ids = np.concatenate([song_ids[kept], newer.song_ids])
-        perceived = np.concatenate([perceived[kept], newer.perceived])
-        quadrants = np.concatenate([quadrants[kept], newer.quadrants])
+        same = ~np.isin(song_ids, newer.song_ids)
+        song_ids = np.concatenate([song_ids[same], newer.song_ids])
+        perceived = np.concatenate([perceived[same], newer.perceived])
+        quadrants = np.concatenate([quadrants[same], newer.quadrants])
         order = np.argsort(song_ids, kind="stable")
         song_ids, perceived, quadrants = song_ids[order], perceived[order], quadrants[order]
     payload = encode(song_ids, perceived, quadrants)
@@ -66,7 +66,7 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
 
 
 def _failed(fresh: SongIndex | None) -> NDArray[np.int64]:
-    """Return the ids of songs that cannot be played; what lies beside the index has them, the index has not."""
+    """Return the ids of the newer songs that cannot be played; the index has none."""
     song_ids = [] if fresh is None else fresh.table.song_ids.tolist()
     failed = Song.objects.filter(pk__in=song_ids, state=Song.State.FAILED).values_list("pk", flat=True)
     return np.asarray(list(failed) if song_ids else [], np.int64)

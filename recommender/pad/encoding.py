@@ -1,4 +1,4 @@
-"""All songs on the plane in one compact answer: a dot for each while they are few, else a density and some dots. Pure.
+"""All songs on the plane in one compact answer: a dot each while they are few, else a density and some dots.
 
 Browsers draw it (static/js/pad/points.js); docs/pad.md has the layout and what was measured.
 """
@@ -14,7 +14,7 @@ MAGIC = b"MPL1"
 HEADER = struct.Struct("<4sIII")
 # Up to so many songs each is a dot; 20,000 dots are drawn in a few milliseconds and weigh 80 kB.
 DOTS_LIMIT = 20_000
-# Beside a density, so many dots of songs show what is there; each can be pointed at.
+# With a density, so many dots are shown as well; each can be pointed at.
 DENSITY_DOTS = 4_000
 # Cells of the density along each axis.
 CELLS = 64

@@ -1,4 +1,4 @@
-"""A listener takes back what they said, or all that they are here."""
+"""Deletion of what was learned about a listener, or of the whole account."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _BATCH = 500
 
 @transaction.atomic
 def learning_forget(*, user: User) -> int:
-    """Forget what a listener said, did and was predicted to feel; their playlists stay as lists of songs.
+    """Delete a listener's ratings, moods, listens and predictions; their playlists stay as lists of songs.
 
-    The listener's model is made of ratings, moods and listens each time it is needed, so nothing of it is left. What
-    playlists show of it (reasons, predictions, moods) goes as well. A second call finds nothing left.
+    The listener's model is fitted to these rows whenever it is needed, so nothing of it remains. What playlists show of
+    it (reasons, predictions, moods) goes as well. A second call finds nothing.
 
     Returns:
         How many ratings, moods and listens there were.
@@ -42,10 +42,10 @@ def learning_forget(*, user: User) -> int:
 
 @transaction.atomic
 def account_delete(*, user: User) -> None:
-    """Delete an account and everything that belongs to it; songs stay. A second call finds nothing left.
+    """Delete an account and everything that belongs to it; songs stay. A second call finds nothing.
 
-    Sessions end on all devices, tokens and shared links open nothing any more. What staff did with models stays on
-    record without a name.
+    Sessions end on all devices; tokens and shared links stop working. What staff did with models stays on record,
+    without a name.
     """
     if not _locked(user):
         return
@@ -57,12 +57,12 @@ def account_delete(*, user: User) -> None:
 
 
 def _locked(user: User) -> bool:
-    # Whoever writes a row that points to the user waits for this lock, and then finds that there is no such user.
+    # A writer of a row that points to the user waits for this lock, and then finds no such user.
     return User.objects.select_for_update().filter(pk=user.pk).first() is not None
 
 
 def _predictions_forget(user: User) -> None:
-    """Leave of each song in a playlist only what is true whoever hears it."""
+    """Reduce each song in a playlist to what is true for every listener."""
     items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk").select_related("song")
     changed = []
     for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_BATCH):
@@ -77,7 +77,7 @@ def _predictions_forget(user: User) -> None:
 
 
 def _log_forget(kind: Kind, user: User) -> None:
-    """Delete what the staff's log says of a user's rows: it repeats their names."""
+    """Delete the staff's log entries about a user's rows, which repeat their names."""
     if kind.model._meta.auto_created:
         return
     rows = kind.queryset(user).order_by().annotate(as_text=Cast("pk", CharField()))
@@ -86,7 +86,7 @@ def _log_forget(kind: Kind, user: User) -> None:
 
 
 def _sessions_end(user: User) -> None:
-    """End a user's sessions everywhere. Sessions do not say whose they are until they are read, so all are."""
+    """End a user's sessions everywhere. A session reveals its user only when decoded, so all are read."""
     sessions = Session.objects.iterator(chunk_size=_BATCH)
     theirs = [each.pk for each in sessions if each.get_decoded().get(SESSION_KEY) == str(user.pk)]
     Session.objects.filter(pk__in=theirs).delete()

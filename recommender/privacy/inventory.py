@@ -1,8 +1,8 @@
-"""What belongs to a user, kind by kind: what an export holds, and what becomes of it when the account is deleted.
+"""The inventory of personal data: what an export holds, and what is deleted with the account.
 
-Every row that points to a user is named here, whichever app it is of; a test walks all models and fails when one is
-missing. Rows of apps above this one are named by label, as they may not be imported. The words are messages, which are
-translated when they are shown.
+Every kind of row that points to a user is listed here, whichever app it belongs to; a test walks all models and fails
+when one is missing. Models of higher apps are named by label, because they must not be imported. The texts are
+messages, translated when they are shown.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ class Field:
 class Kind:
     """One kind of row that belongs to a user.
 
-    `owner` is the lookup that leads from a row to the user; `about` says what it is; `kept` says, of a row that
-    outlives the account without its owner, what is left; empty when the row is deleted.
+    `owner` is the lookup from a row to the user; `about` describes the kind; `kept` describes what remains of a row
+    after the account, and is empty when the row is deleted.
     """
 
     name: str
@@ -337,7 +337,7 @@ _RETRAININGS = Kind(
     kept=_("that it happened, and what came of it"),
 )
 
-# What the listener's own model is made of; forgetting it leaves nothing to learn from.
+# The rows that the listener's model is fitted to.
 LEARNED_FROM = (_RATINGS, _MOODS, _LISTENS)
 KINDS: tuple[Kind, ...] = (
     ACCOUNT,

@@ -1,4 +1,4 @@
-"""Journeys on the plane: presets, a target for each place, how good a path is, and what a catalog can do. Pure.
+"""Journeys on the plane: presets, the target of each place, the quality of a path, the paths a catalog allows.
 
 The iso principle: begin where the listener is, and go to where they want to be in small steps that do not turn back.
 
@@ -34,10 +34,7 @@ MAX_PLACES = 100
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A journey with a name. `end` None stays where it starts; `variety` None leaves it to the listener.
-
-    The messages are English; `name` and `description` say them in the reader's language.
-    """
+    """A journey with a name. `end` None stays where it starts; `variety` None leaves it to the listener."""
 
     key: str
     name_message: str
@@ -47,12 +44,12 @@ class Preset:
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """The name in the reader's language."""
         return pgettext("journey", self.name_message)
 
     @property
     def description(self) -> str:
-        """What it does, in a sentence."""
+        """A sentence on what it does."""
         return _(self.description_message)
 
     def path(self, start: Point) -> tuple[Point, ...]:
@@ -89,7 +86,7 @@ PRESETS: dict[str, Preset] = {
 
 @dataclass(frozen=True, slots=True)
 class PathQuality:
-    """How a list of songs follows a path; distances on a plane 2 wide and 2 high.
+    """How well a list of songs follows a path; distances on a plane 2 wide and 2 high.
 
     `largest_step` and `mean_step` from song to song; `monotone_share` of the steps that do not go back along the path,
     1 when there are none; `departure` is the distance of the first song to the start, `arrival` of the last to the end.
@@ -134,7 +131,7 @@ def path_quality(points: NDArray[np.float64], path: Sequence[Point] | NDArray[np
 
     Args:
         points: `(n, 2)`, the (valence, arousal) of each song in order.
-        path: `(m, 2)`, the path they were to follow.
+        path: `(m, 2)`, the path to follow.
 
     Raises:
         ValueError: there are no songs.
@@ -166,7 +163,7 @@ def places_needed(path: NDArray[np.float64]) -> int:
 
 
 def path_from(point: Point, path: NDArray[np.float64], walked: float) -> NDArray[np.float64]:
-    """Return what is left of a path for a listener who is at a point: there, the corners still ahead, the end.
+    """Return the rest of a path for a listener at a point: that point, the corners ahead, the end.
 
     Args:
         point: where the last song left them.
@@ -180,7 +177,7 @@ def path_from(point: Point, path: NDArray[np.float64], walked: float) -> NDArray
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """A path that a catalog can follow, and what had to give.
+    """A path that a catalog can follow, and how it differs from the requested one.
 
     `path` `(m, 2)`; `from_start` and `from_end` are how far it begins and ends from what was asked, 0 where it does not
     differ; `gap` is the step on the straight way that was too long, and `hole` how far the emptiest part of that way is
@@ -203,9 +200,9 @@ def reach(
     """Move an end of a path to the nearest song where there is no song near it.
 
     Args:
-        at_start: `(n, 2)`, n >= 1, what songs are felt like by somebody who is at the start.
-        at_end: `(n, 2)`, the same for somebody who is about to arrive.
-        settled: `(n, 2)`, the same for somebody who was brought where the very song leads.
+        at_start: `(n, 2)`, n >= 1, the felt points of songs for a listener at the start.
+        at_end: `(n, 2)`, the same for a listener about to arrive.
+        settled: `(n, 2)`, the same for a listener whose mood is already where the song leads.
         path: `(m, 2)`, m >= 2.
     """
     start, away = _nearest(at_start, path[0])

@@ -1,7 +1,13 @@
-"""A journey through a catalog: from start to end, round what cannot be crossed, and anew from where it went. Pure.
+"""A journey through a catalog: from start to end, round gaps without songs, and replanned from where it went.
 
-The mood before a song is where the song before it led, so the same song does something else early on a journey than
-late. Only how a listener feels before the first song is told; from then on the targets of the places stand for it.
+The mood before a song is where the previous song led, so the same song has another effect early on a journey than
+late. Only the mood before the first song is stated; from then on the targets of the places stand for it.
+
+The score of a path is the sum of its songs' terms and of the costs between neighbours: a step longer than necessary, a
+step back, an artist or album again, the same sound again. The search keeps, for every song at a place, the best path
+that ends in it (Viterbi with a memory of the songs used), so a good beginning that leads nowhere is given up.
+Afterwards a place changes its song as long as that improves the whole; in the end every song is the best for its place
+given the others, so that a term that decided is a fact.
 """
 
 from __future__ import annotations
@@ -144,8 +150,8 @@ class _Planner:
             reached = np.where(used[:, choices], -np.inf, reached)
             best = reached.argmax(axis=0)
             scores = reached[best, np.arange(len(choices))] + self._nodes[place, choices]
-            kept = np.flatnonzero(np.isfinite(scores))
-            best, rows, scores = best[kept], choices[kept], scores[kept]
+            alive = np.flatnonzero(np.isfinite(scores))
+            best, rows, scores = best[alive], choices[alive], scores[alive]
             used = used[best]
             used[np.arange(len(rows)), rows] = True
             heat = SPACING_DECAY * heat[best] + self._beside[rows]
@@ -246,7 +252,7 @@ _PARTS = 25
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How the mood before moves what is felt: by `felt` `(2, 2)` times the mood less the `typical` one.
+    """How the mood before moves the felt point: by `felt` `(2, 2)` times the mood less the `typical` one.
 
     `drawn` is the same of a draw from the listener's model.
     """
@@ -257,7 +263,7 @@ class Drift:
 
     @classmethod
     def none(cls) -> Drift:
-        """Return that of somebody whose mood moves nothing."""
+        """Return the drift of a listener whose mood moves nothing."""
         return cls(np.zeros((2, 2)), np.zeros((2, 2)), (0.0, 0.0))
 
     def in_mood(self, candidates: Candidates, mood: NDArray[np.float64] | Point) -> Candidates:
@@ -270,7 +276,7 @@ class Drift:
         )
 
     def settled(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return what songs are felt like by somebody whom such songs have brought where they lead, `(n, 2)`."""
+        """Return the felt points `(n, 2)` for a listener whose mood is already where each song leads."""
         pull = np.eye(2) - self.felt
         if np.linalg.eigvals(self.felt).real.max() >= 1.0:
             return points  # A mood that only ever grows leads nowhere in particular.
@@ -328,10 +334,9 @@ def walk(
         n_places: songs in the journey.
         weights: what counts how much.
         mood: how the listener feels before the first song; None for where the path starts.
-        drift: how moods move what is felt; None for not at all.
+        drift: how moods move felt points; None for not at all.
         fixed: places that are taken, each by the row of a candidate.
-        here: what the listener said the last fixed song did to them; None when they said nothing, and it is taken to
-            have done what is predicted.
+        here: the listener's rating of the last fixed song; None when there is none and the prediction counts.
     """
     path = np.asarray(path, np.float64)
     start = mood or (float(path[0, 0]), float(path[0, 1]))
@@ -355,7 +360,7 @@ def nearest_to_path(candidates: Candidates, path: NDArray[np.float64], drift: Dr
 
 
 def _fresh(asked: _Asked) -> Walk:
-    """Plan a journey as if nothing had been played; round what cannot be crossed, if anything leads round it."""
+    """Plan a journey as if nothing had been played, round a gap if songs lead round it."""
     settled = asked.drift.settled(asked.candidates.rated)
     arriving = place_targets(asked.path, asked.n_places + 1)[-2]
     at_start, at_end = (asked.drift.in_mood(asked.candidates, mood).felt for mood in (asked.mood, arriving))
@@ -395,7 +400,7 @@ def _planned(asked: _Asked, found: Reach, targets: NDArray[np.float64], fixed: M
 
 
 def _moods(asked: _Asked, targets: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the mood before each place: as told before the first, then where the place before was to lead."""
+    """Return the mood before each place: the stated one, then the target of the place before."""
     return np.vstack([np.asarray(asked.mood)[None], targets[:-1]])
 
 

@@ -1,12 +1,11 @@
-"""Which candidate goes where: a greedy choice whose every term can be looked at afterwards. Pure.
+"""Rank candidates for the places of a list: a greedy choice whose every term can be inspected afterwards.
 
 Each place takes the song with the largest sum of terms, given the songs before it. A place depends on nothing after it,
 so ranking again with the same ratings, whatever was played since, gives the same rest: what moves, moves for a reason.
 
-Closeness to the target is told apart by where it comes from: what the shared model says of the song, what the
-listener's ratings changed in that, what the mood before changed, and what a draw from the posterior changed (Thompson
-sampling). The four add up to the closeness of the drawn prediction. A term decided a place if another song would have
-had the place without it.
+Closeness to the target is split by where it comes from: the shared model, the change by the listener's ratings, the
+change by the mood before, and the change by a draw from the posterior (Thompson sampling). The four add up to
+the closeness of the drawn prediction. A term decided a place if another song would have had the place without it.
 
 Source: Carbonell and Goldstein (1998), The use of MMR, section 2 (the diversity term); Chapelle and Li (2011), An
 empirical evaluation of Thompson sampling, section 3 (a draw narrower than the posterior regrets less).
@@ -33,9 +32,9 @@ class Candidates:
     """Songs to choose from, one row each; points are (valence, arousal) in [-1, 1].
 
     `song_ids`, `artist_ids` and `album_ids` `(n,)`, an album id not above 0 meaning none; `embeddings` `(n, d)`,
-    L2-normalised or zero; `shared` `(n, 2)`, what anybody is predicted to feel; `rated` `(n, 2)`, the same after this
-    listener's ratings; `felt` `(n, 2)`, after the mood before as well; `drawn` `(n, 2)`, a draw of `felt`;
-    `confidence` `(n,)` in [0, 1]; `liking` and `drawn_liking` `(n,)` in [-1, 1]; `recency` `(n,)`, 1 for a song heard
+    L2-normalised or zero; `shared` `(n, 2)`, the shared prediction of the felt point; `rated` `(n, 2)`, the same after
+    this listener's ratings; `felt` `(n, 2)`, after the mood before as well; `drawn` `(n, 2)`, a draw of `felt`;
+    `confidence` `(n,)` in [0, 1]; `liking` and `drawn_liking` `(n,)` in [-1, 1]; `recency` `(n,)`, 1 for a song played
     within a day, falling to 0; `likeness` `(n,)`, the cosine with the song that the list is around, else 0.
     """
 
@@ -61,7 +60,7 @@ class Candidates:
         return Candidates(*(getattr(self, each.name)[rows] for each in fields(self)))
 
 
-# A song heard within a day loses to any other within about 0.8 of the target, and to none beyond.
+# A song played within a day loses to any other within about 0.8 of the target, and to none beyond.
 _NOVELTY = 0.7
 
 
@@ -83,7 +82,7 @@ class Weights:
         """Return the weights for a variety in [0, 1]; `around` a song, sounding like it counts more than its mood.
 
         Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a
-        change of sound, or a song not heard lately, is worth half as much of it.
+        change of sound, or a song not played lately, is worth half as much.
         """
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
         way = 0.5 if journey else 1.0
@@ -241,7 +240,7 @@ def terms_of(terms: NDArray[np.float64], row: int) -> Terms:
 
 
 class _Greedy:
-    """The state of one ranking: what is left, and what the songs placed so far cost the others."""
+    """The state of one ranking: the songs left, and what the songs placed so far cost them."""
 
     def __init__(
         self,

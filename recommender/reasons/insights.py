@@ -1,4 +1,4 @@
-"""What a listener's own model says of them, in sentences, each with how sure it is. Pure.
+"""What the listener's model has learned about them, in sentences, each with how sure it is.
 
 Every sentence is about one contrast of the model's coefficients, with the estimate and the standard deviation that the
 posterior gives it. How sure that is follows from three rules, and from nothing else:
@@ -34,7 +34,7 @@ LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
 SURE_SD, FAIRLY_SD, HINT_SD = 0.05, 0.1, 0.15
 PRECISE = 0.06
-# A difference on the plane that is smaller than this is none that a person would notice.
+# A person does not notice a smaller difference on the plane.
 NOTICEABLE = 0.04
 # A kind of song is named when it moves the listener this much more or less than songs at large.
 STANDS_OUT = 0.1
@@ -77,7 +77,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What was learned of one thing."""
+    """The findings about one subject."""
 
     title: str
     findings: tuple[Finding, ...]
@@ -95,7 +95,7 @@ class _Estimate:
 
     @property
     def at_least(self) -> float:
-        """How large it is in all likelihood, at the least."""
+        """A likely lower bound of its size."""
         return abs(self.value) - FAIRLY_Z * self.sd
 
     @property
@@ -132,14 +132,14 @@ class _Estimates:
 
 
 def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str]) -> list[Topic]:
-    """Return what a listener's model says, topic by topic.
+    """Return the findings of a listener's model, topic by topic.
 
     Args:
         model: fitted to `ratings`.
-        ratings: what the listener said.
+        ratings: the listener's.
         titles: of the rated songs, by id; a song without one is never named.
     """
-    # What songs sound like is projected once: for some hundred ratings this is most of the work.
+    # Embeddings are projected once: for some hundred ratings this is most of the work.
     ratings = replace(ratings, embeddings=ratings.embeddings @ model.basis.T)
     felt, liked = ratings.with_feeling(), ratings.with_liking()
     at_large = _at_large(model, felt)
@@ -185,7 +185,7 @@ def sure_of_share(sd: float, prior_sd: float) -> Sure:
     return Sure.FAIRLY if sd <= FAIRLY_SD else Sure.HINT
 
 
-# --- What is felt ---------------------------------------------------------------------------------------------------
+# --- Feelings -------------------------------------------------------------------------------------------------------
 
 
 def _contrast(model: ListenerModel, axis: int, contrast: NDArray[np.float64], less: float = 0.0) -> _Estimate:
@@ -210,7 +210,7 @@ def _strongest(
 
 
 def _song_at(point: tuple[float, float], sound: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the features of a song at a point of the plane, heard in a typical mood."""
+    """Return the features of a song at a point of the plane, in a typical mood."""
     return np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
 
 
@@ -219,7 +219,7 @@ def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
 
 
 def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
-    """Say for both axes how far songs at a point move this listener away from it."""
+    """Describe for both axes how far songs at a point move this listener away from it."""
     found = [_contrast(model, axis, _song_at(point, sound), less=point[axis]) for axis in (0, 1)]
     return [_moved(kind, axis, estimate) for axis, estimate in enumerate(found)]
 
@@ -243,7 +243,7 @@ def _at_large(model: ListenerModel, felt: Ratings) -> tuple[Finding, ...]:
 
 
 def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Speak only of quadrants in which something was rated; elsewhere the model would only draw a line further."""
+    """Describe only quadrants with rated songs; elsewhere the model would extrapolate."""
     sound = _mean_sound(model, felt)
     rated = {Quadrant.from_valence_arousal(*point) for point in felt.perceived.tolist()}
     found = [
@@ -265,7 +265,7 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
 
 
 def _stands_out(finding: Finding, whole: Finding) -> bool:
-    """Return whether a kind of song does something, and that is not just what songs at large do."""
+    """Return whether a kind of song has an effect beyond that of songs at large."""
     if abs(finding.value) < NOTICEABLE:
         return False
     same = whole.measured and whole.value * finding.value > 0
@@ -344,7 +344,7 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
-# --- What is liked --------------------------------------------------------------------------------------------------
+# --- Likes ----------------------------------------------------------------------------------------------------------
 
 
 def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:

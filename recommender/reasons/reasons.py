@@ -1,9 +1,8 @@
-"""The reason for a song in words, made only of what decided that it is there. Pure.
+"""Reasons: why a song is in a list, what a re-ranking did, and what of a request is missing.
 
-What a song is and how close it comes is said of every song. Anything else is said only if it decided: without that
-term of the ranking, another song would have had the place (`recommender.ranking.lists.what_decided`), and by a margin
-that is worth a word. Two facts that speak against a song are owned up to as well: that it was played recently, and
-that the listener did not take to it before.
+Every reason names the song's mood and how close it comes. Anything else is named only if it decided by a noticeable
+margin: without that term of the ranking another song would have had the place (`ranking.lists.what_decided`). Two facts
+against a song are named as well: that it was played recently, and that the listener disliked or skipped it.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ CLOSE_DISTANCE = 0.6
 VERY_CLOSE_DISTANCE = 0.25
 FAR_DISTANCE = 1.0
 SURE = 0.5
-# Below these a factor was there, but is nothing that a person would notice.
+# A person does not notice a factor below these.
 NOTICEABLE_SHIFT = 0.08
 NOTICEABLE_RECENCY = 0.5
 NOTICEABLE_LEAN = 0.02
@@ -67,7 +66,7 @@ class Factor(StrEnum):
 
 
 class LikeSignal(StrEnum):
-    """What a listener told of liking one song, in words or by what they did."""
+    """A listener's stated or implied like or dislike of a song."""
 
     LIKED = "liked"
     DISLIKED = "disliked"
@@ -77,7 +76,7 @@ class LikeSignal(StrEnum):
 
 
 class RerankTrigger(StrEnum):
-    """What made the rest of a list be ranked again."""
+    """The listener's action after which the rest of a list is re-ranked."""
 
     RATING = "rating"
     LIKE = "like"
@@ -114,7 +113,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was at work for one song: what decided its place, and where that came from.
+    """The facts behind one song's place.
 
     `distance` is that of the predicted felt point to the place's target; `decided` the terms without which another song
     would have had the place, with their advantage over it, and `helped` those that are above 0 for this song;
@@ -152,7 +151,7 @@ def factors(evidence: Evidence) -> tuple[Factor, ...]:
 
 
 def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
-    """Return what decided the place beside what the song is, the strongest `MAX_DECIDING` of it, strongest first."""
+    """Return the factors that decided the place, at most `MAX_DECIDING`, the strongest first."""
     noticeable = [term for term, advantage in evidence.decided.items() if advantage >= NOTICEABLE_ADVANTAGE]
     noticeable.sort(key=lambda term: -evidence.decided[term])
     named = [factor for term in noticeable if (factor := _factor_of(term, evidence))]
@@ -162,12 +161,12 @@ def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
 
 
 def reason(evidence: Evidence) -> str:
-    """Say why a song is in the list, such as "Calm and positive, 82 % sure; close to your target."."""
+    """Return why a song is in the list, such as "Calm and positive, 82 % sure; close to your target."."""
     return _sentence("; ".join(_words(factor, evidence) for factor in factors(evidence)))
 
 
 def public_reason(quadrant: Quadrant, confidence: float) -> str:
-    """Say only what a song is, for readers who may not know what its listener felt."""
+    """Return only the song's mood, for readers who may not know what its listener felt."""
     return _sentence(_tag_words(quadrant, confidence))
 
 
@@ -190,12 +189,12 @@ def mood_name(point: Point) -> str:
 def rerank_sentence(
     *, n_moved: int, lean: Point, title: str = "", trigger: RerankTrigger = RerankTrigger.RATING
 ) -> str:
-    """Say what a re-ranking did to the songs not played yet, and what it came from.
+    """Return a sentence on what a re-ranking did to the unplayed songs, and after which action.
 
     Args:
-        n_moved: songs that are new there or at another place.
-        lean: how far the mean perceived (valence, arousal) of the rest went.
-        title: the song it came from; empty when it came from none.
+        n_moved: songs that are new or at another place.
+        lean: how far the mean perceived (valence, arousal) of the rest moved.
+        title: the song of the action; empty without one.
         trigger: what the listener did with that song.
     """
     what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
@@ -221,7 +220,7 @@ _TRIGGERS = {
 
 
 def _factor_of(term: str, evidence: Evidence) -> Factor | None:
-    """Return what a deciding term is called, None when it cannot truly be said in words of its own."""
+    """Return the factor of a deciding term, None when no true sentence names it alone."""
     match term:
         case "ratings":
             return _rating_factor(evidence)
@@ -383,7 +382,7 @@ def list_note(
     n_recent: int,
     what: str = "list",
 ) -> str:
-    """Say what a listener should know of a list that is not all that was asked for; empty when it is.
+    """Return what of the request a list does not meet; empty when it meets all of it.
 
     Args:
         length: songs asked for.
@@ -391,7 +390,7 @@ def list_note(
         n_reachable: how many of them are within `FAR_DISTANCE` of the target.
         filtered: whether a filter limited them.
         distances: of the songs in the list to the target.
-        n_recent: songs in the list that were heard recently.
+        n_recent: songs in the list that were played recently.
         what: "list" or "journey".
     """
     return _LIST_WORDS[what].note(length, n_tagged, n_reachable, distances, n_recent, filtered=filtered)
@@ -399,7 +398,7 @@ def list_note(
 
 @dataclass(frozen=True, slots=True)
 class _ListWords:
-    """The messages that name the list: every language must be free to say "this list" in its own way."""
+    """Messages in full, because languages say "this list" and "this journey" differently."""
 
     no_match: str
     none_tagged: str
@@ -504,12 +503,12 @@ def _recent_words(n_recent: int, n_songs: int) -> str:
 
 
 def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[float, float]], n_places: int) -> str:
-    """Say what of a journey the catalog could not do, and what was done instead; empty when it could do all of it.
+    """Return how a journey differs from the request, and why; empty when it does not.
 
     Args:
-        found: the path that was followed in the end.
+        found: the path that the songs follow.
         quality: how the songs follow it.
-        asked: the path that was asked for, `m >= 2` points.
+        asked: the requested path, `m >= 2` points.
         n_places: songs in the journey.
     """
     sentences = [
@@ -521,7 +520,7 @@ def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[fl
 
 
 def share_of_pad(distance: float) -> str:
-    """Say a distance on the plane as a part of the pad's width, such as "30 % of the pad"."""
+    """Return a distance on the plane as a share of the pad's width, such as "30 % of the pad"."""
     return _("%(percent)d %% of the pad") % {"percent": round(50 * distance)}
 
 
@@ -575,7 +574,7 @@ def _consequence_values(found: Reach, quality: PathQuality, why: str) -> dict[st
 
 
 def _length_words(quality: PathQuality, found: Reach, n_places: int) -> list[str]:
-    """Say that more songs would make smaller steps, when it is the length and not the catalog that makes them large."""
+    """Suggest more songs when the length, not the catalog, makes the steps large."""
     even = path_length(found.path) / max(n_places - 1, 1)
     if n_places < 2 or even <= SMALL_STEP or quality.largest_step <= SMALL_STEP:
         return []

@@ -1,7 +1,7 @@
-"""What a playlist may choose from, as arrays: found in the index, and checked against the rows.
+"""Retrieval: the songs that a playlist may choose from, found in the index and checked against the database.
 
-The index answers from what it was built from. What changed since lies beside it: songs whose estimates are newer are
-scored one by one, and of all that was found, the rows say what is still there and still the same.
+The index answers from the rows that it was built from. Songs with newer estimates are scored one by one, and every song
+found is compared with its row, in case it was deleted or changed since.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ LEAST_PER_QUERY = 100
 ALIKE_SIZE = 200
 # Songs that are found beyond those asked for, in place of some that cannot be played any more.
 SPARE = 10
-# Songs newer than the index that are looked at beside it, the newest first; a rebuild begins long before.
+# Songs newer than the index that are searched as well, the newest first; a rebuild begins long before.
 FRESH_LIMIT = 20_000
 # Songs that lists are made of while there is no index, the newest first.
 WITHOUT_INDEX_LIMIT = 2_000
@@ -73,7 +73,7 @@ class Pool:
 
     `song_ids`, `artist_ids`, `album_ids` (0 for none), `years` (0 for none), `quadrants` and `confidence` `(n,)`;
     `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero where an estimate is not by `model_version`, the index's, and
-    therefore not comparable. Songs of which nobody named the artist are each by an artist of their own.
+    therefore not comparable. Songs without a named artist count as by different artists.
     """
 
     song_ids: NDArray[np.int64]
@@ -125,7 +125,7 @@ def songs_index() -> SongIndex:
 def songs_known() -> tuple[SongIndex, SongIndex | None]:
     """Return the index and the songs that are newer: the same two objects for as long as nothing changes."""
     index = songs_index()
-    return index, _BESIDE.of(index) if index.info.index_version else None
+    return index, _NEWER_SONGS.of(index) if index.info.index_version else None
 
 
 def _index_of_newest(limit: int) -> SongIndex:
@@ -138,7 +138,7 @@ def _index_of_newest(limit: int) -> SongIndex:
 
 
 class _StandIn:
-    """An index of the newest songs for as long as none is published, built anew when they have changed."""
+    """An index of the newest songs while none is published, rebuilt when they change."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -181,22 +181,22 @@ def retrieve(
     Args:
         index: where to look.
         queries: who wants to feel what.
-        filters: limit what is found, but not `always`.
+        filters: limit the result, but not `always`.
         always: ids of songs that must be in the pool if they still exist.
         without: ids of songs that must not be, unless they are in `always`.
         alike: `(d,)`, an embedding; songs that sound like it are found as well.
     """
-    fresh = _beside(index, searched=bool(queries) or alike is not None)
+    fresh = _newer_than(index, searched=bool(queries) or alike is not None)
     per_query = _per_query(len(queries))
     stale = [*without, *always]
     rows = [hits.rows for hits in _hits(index, queries, filters, alike, per_query + len(without))]
-    found = _taken(index, rows, [*stale, *fresh.table.song_ids.tolist()])
+    found = _take(index, rows, [*stale, *fresh.table.song_ids.tolist()])
     rows = [hits.rows for hits in _hits(fresh, queries, filters, alike, per_query + len(without))]
-    newer = _taken(fresh, rows, stale)
+    newer = _take(fresh, rows, stale)
     given = index.table.rows_of(np.asarray(always, np.int64))
     asked = index.table.take(given[given >= 0])
     songs = SongTable.join([found, newer, asked], index.n_dimensions)
-    return Pool.of(_as_the_rows_have_it(songs, index, filters, always), index.info.model_version)
+    return Pool.of(_checked_with_rows(songs, index, filters, always), index.info.model_version)
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
@@ -208,7 +208,7 @@ def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
         late_s: so many seconds late newer songs may be seen.
     """
     index = songs_index()
-    fresh = _beside(index, late_s=late_s)
+    fresh = _newer_than(index, late_s=late_s)
     embedding = _embedding_of(song_id, index, fresh)
     hits = [each.like_embedding(embedding, k + SPARE, without=song_id) for each in (index, fresh)]
     replaced = np.isin(hits[0].song_ids, fresh.table.song_ids)
@@ -238,11 +238,11 @@ def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> 
     return matrix
 
 
-def _beside(index: SongIndex, *, searched: bool = True, late_s: float = 0.0) -> SongIndex:
+def _newer_than(index: SongIndex, *, searched: bool = True, late_s: float = 0.0) -> SongIndex:
     """Return the songs that are newer than a published index; one made of the rows just now has seen them all."""
     if searched and index.info.index_version:
-        return _BESIDE.of(index, late_s)
-    return index.beside(SongTable.none(index.n_dimensions))
+        return _NEWER_SONGS.of(index, late_s)
+    return index.of_newer(SongTable.none(index.n_dimensions))
 
 
 def _per_query(n_queries: int) -> int:
@@ -259,15 +259,15 @@ def _hits(
     return hits if alike is None else [*hits, index.like_embedding(alike, ALIKE_SIZE, allowed=allowed)]
 
 
-def _taken(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> SongTable:
+def _take(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> SongTable:
     found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
     return index.table.take(found[~np.isin(index.table.song_ids[found], without)])
 
 
-def _as_the_rows_have_it(songs: SongTable, index: SongIndex, filters: Filters, always: Sequence[int]) -> SongTable:
-    """Return what is still there, each song as its row has it now.
+def _checked_with_rows(songs: SongTable, index: SongIndex, filters: Filters, always: Sequence[int]) -> SongTable:
+    """Return the songs that still exist, each as its row has it now.
 
-    A song can be deleted or analysed anew at any moment; this asks last.
+    A song can be deleted or re-analysed at any moment, so this query comes last.
     """
     asked = sorted({*songs.song_ids.tolist(), *always})
     there = written_at(asked, filters, always)
@@ -276,15 +276,15 @@ def _as_the_rows_have_it(songs: SongTable, index: SongIndex, filters: Filters, a
     if same.all() and not changed:
         return songs
     current = EmotionEstimate.objects.filter(is_current=True, song_id__in=changed)
-    anew = table_of(current, index.info.model_version, index.n_dimensions) if changed else SongTable.none()
-    return SongTable.join([songs.take(same), anew] if len(anew) else [songs.take(same)], index.n_dimensions)
+    reread = table_of(current, index.info.model_version, index.n_dimensions) if changed else SongTable.none()
+    return SongTable.join([songs.take(same), reread] if len(reread) else [songs.take(same)], index.n_dimensions)
 
 
-# --- What is newer than the index -----------------------------------------------------------------------------------
+# --- Songs newer than the index -------------------------------------------------------------------------------------
 
 
-class _Beside:
-    """The songs that are newer than an index, read again only as far as they have changed."""
+class _NewerSongs:
+    """The songs newer than an index; only changed ones are read again."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -298,7 +298,7 @@ class _Beside:
 
         Args:
             index: the published one.
-            late_s: what was found so many seconds ago is good enough.
+                late_s: an answer of so many seconds ago is good enough.
         """
         with self._lock:
             now = time.monotonic()
@@ -320,9 +320,9 @@ class _Beside:
         rows = index.table.rows_of(table.song_ids)
         table = table.take((rows < 0) | (index.table.updated_us[rows] != table.updated_us))
         if known is not None:
-            kept = known.take(~np.isin(known.song_ids, table.song_ids))
-            table = SongTable.join([kept, table], index.n_dimensions)
-        return index.beside(table)
+            unchanged = known.take(~np.isin(known.song_ids, table.song_ids))
+            table = SongTable.join([unchanged, table], index.n_dimensions)
+        return index.of_newer(table)
 
 
-_BESIDE = _Beside()
+_NEWER_SONGS = _NewerSongs()

@@ -40,7 +40,7 @@ _FIELDS = (
 
 
 def estimates_playable(filters: Filters = NO_FILTERS) -> EstimateQuerySet:
-    """Return the current estimates of songs that can be played; a song that is analysed anew stays playable."""
+    """Return the current estimates of songs that can be played; a song in re-analysis stays playable."""
     estimates = EmotionEstimate.objects.filter(is_current=True).exclude(song__state=Song.State.FAILED)
     if filters.genre:
         estimates = estimates.filter(song__genre__iexact=filters.genre.replace("\x00", ""))
@@ -52,7 +52,7 @@ def estimates_playable(filters: Filters = NO_FILTERS) -> EstimateQuerySet:
 
 
 def rows_state() -> IndexInfo:
-    """Return what an index built now would be built from: songs deleted, added, analysed or tagged anew change it."""
+    """Return the state of the rows that an index is built from; adding, deleting, analysing or tagging changes it."""
     now = timezone.now()
     model_version = prevailing_model_version()
     tags = Func(

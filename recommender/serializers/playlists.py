@@ -1,4 +1,4 @@
-"""How playlists look in the API."""
+"""Playlists in the API."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
 from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE
 from recommender.selectors import SharedSong
 from recommender.serializers.plane import BIGINT, AxisField, PointSerializer, QuadrantField
-from recommender.values import Filters, Point, Target
+from recommender.values import Filters, Target
 
 
 class FiltersSerializer(serializers.Serializer[Filters]):
@@ -110,7 +110,7 @@ class PlaylistChangeSerializer(serializers.Serializer[Playlist]):
 
 
 class PlaylistSongSerializer(serializers.ModelSerializer[Song]):
-    """A song as a playlist shows it: what is perceived in it, beside who made it."""
+    """A song in a playlist, with its perceived quadrant."""
 
     artist = serializers.CharField(source="artist.name", read_only=True)
     quadrant = serializers.SerializerMethodField()
@@ -233,7 +233,7 @@ class ItemMoveSerializer(serializers.Serializer[Any]):
 
 
 class ShareSerializer(serializers.Serializer[Any]):
-    """The link that opens a playlist to anybody."""
+    """The link that opens a playlist to everyone."""
 
     token = serializers.CharField()
     url = serializers.URLField()
@@ -245,7 +245,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     file = serializers.FileField()
 
     def validate_file(self, file: Any) -> Any:
-        """Refuse what is too large before it is read."""
+        """Refuse a file that is too large before it is read."""
         if file.size > MAX_BYTES:
             raise serializers.ValidationError(
                 _("A playlist file has at most %(most)d MB.") % {"most": MAX_BYTES // 1_000_000}
@@ -262,13 +262,13 @@ class SharedItemSerializer(serializers.Serializer[SharedSong]):
 
 
 class SharedPlaylistSerializer(serializers.Serializer[Any]):
-    """A shared playlist, as anybody with the link sees it."""
+    """A shared playlist, as every holder of the link sees it."""
 
     title = serializers.CharField()
     items = SharedItemSerializer(many=True)
 
 
 def _current(song: Song) -> EmotionEstimate | None:
-    """Return the current estimate that the selector brought along."""
+    """Return the current estimate that the selector prefetched."""
     found: list[EmotionEstimate] = getattr(song, "current_estimates", [])
     return found[0] if found else None

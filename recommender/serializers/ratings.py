@@ -1,4 +1,4 @@
-"""How ratings, listens and moods look in the API."""
+"""Ratings, listens and mood check-ins in the API."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RatingSerializer(serializers.ModelSerializer[FeltRating]):
 
 
 class RatingCreateSerializer(serializers.Serializer[FeltRating]):
-    """Answers about one song; what is left out keeps its earlier answer."""
+    """Answers about one song; an omitted field keeps its earlier answer."""
 
     song: serializers.PrimaryKeyRelatedField[Song] = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
     felt_valence = AxisField(required=False, allow_null=True)
@@ -68,7 +68,7 @@ class FeedbackSerializer(serializers.Serializer[Any]):
 
 
 class ListenSerializer(serializers.ModelSerializer[Listen]):
-    """That a song was played, and how it ended."""
+    """A play of a song, and how it ended."""
 
     class Meta:
         model = Listen
@@ -77,7 +77,7 @@ class ListenSerializer(serializers.ModelSerializer[Listen]):
 
 
 class ListenCreateSerializer(serializers.Serializer[Listen]):
-    """That a song began to play, was heard to its end, or was left."""
+    """A song began to play, ended, or was skipped."""
 
     song: serializers.PrimaryKeyRelatedField[Song] = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
     outcome = serializers.ChoiceField(choices=Listen.Outcome.choices, default=Listen.Outcome.STARTED)
@@ -85,7 +85,7 @@ class ListenCreateSerializer(serializers.Serializer[Listen]):
     playlist = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Ask how long it was heard once it ended."""
+        """Require the seconds of listening once it ended."""
         if attrs["outcome"] != Listen.Outcome.STARTED and "listened_s" not in attrs:
             raise serializers.ValidationError({"listened_s": _("Say how many seconds were heard.")})
         return attrs
@@ -99,7 +99,7 @@ class ListenResultSerializer(serializers.Serializer[Any]):
 
 
 class MoodSerializer(serializers.ModelSerializer[MoodCheckIn]):
-    """How somebody said they were."""
+    """A mood check-in."""
 
     class Meta:
         model = MoodCheckIn

@@ -1,4 +1,4 @@
-"""The order of a playlist, changed by hand. From then on nothing re-ranks it unasked."""
+"""Changes to a playlist by hand; from then on only the listener's request re-ranks it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, An
     song_id = was["song_id"]
     if any(item.song_id == song_id for item in items) or not Song.objects.filter(pk=song_id).exists():
         raise UndoTooLateError(_("The list changed meanwhile, so it was left as it is."))
-    # Behind the last until the places are given out anew.
+    # Last until all places are renumbered.
     item = PlaylistItem.objects.create(playlist=locked, **{**was, "position": len(items) + 1})
     items.insert(min(max(was["position"], 1), len(items) + 1) - 1, item)
     locked.requested_length = len(items)

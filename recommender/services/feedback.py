@@ -19,7 +19,7 @@ from recommender.reasons.reasons import RerankTrigger
 from recommender.requests import mood_of
 from recommender.selectors import MOOD_HOLDS, RATING_LISTENING, mood_now, rating_answers
 from recommender.services.playlists import playlist_lock, rest_rerank
-from recommender.values import FeedbackResult, Listener, Point, RerankResult
+from recommender.values import FeedbackResult, Listener, RerankResult
 
 
 def feedback_record(

@@ -1,4 +1,4 @@
-"""Playlists from files: which of their songs are here, and which are not."""
+"""Playlists imported from files."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ _NAMED_IN_ERROR = 3
 
 
 def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
-    """Make a playlist of the songs of a file that are in the catalog, in the file's order.
+    """Create a playlist of the songs of a file that are in the catalog, in the file's order.
 
     Args:
-        listener: to whom it belongs.
+        listener: the owner of the playlist.
         content: an M3U or JSPF file.
         file_name: names the list if the file does not.
-        site: our own address, by which our own links are known.
+        site: this site's address, by which our own links are recognised.
 
     Returns:
-        The playlist; its `import_report` says what was not found, what could mean several songs, and what came twice.
+        The playlist; its `import_report` lists the entries that were not found, are ambiguous, or came twice.
 
     Raises:
         ExchangeError: the file cannot be read, or none of its songs is here.
-        PlaylistInvalidError: the listener is nobody.
+        PlaylistInvalidError: the listener has neither account nor session.
     """
     if listener.user is None and not listener.session_key:
         raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
@@ -72,7 +72,7 @@ def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, list[Candidate]]
     found = {each.song_id: each for each in arrived.get(sought.file_name, ())}
     match = Match(None)
     for songs in _looks(sought):
-        # What is known already knows under which names it arrived.
+        # Songs found earlier know the names of their files.
         found = {each.song_id: each for each in _candidates(songs)} | found
         match = choose(entry, sought, list(found.values()))
         if match.certain:
@@ -81,12 +81,12 @@ def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, list[Candidate]]
 
 
 def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
-    """Yield the songs that each thing an entry says may mean, the quickest first; an index answers each."""
+    """Yield the songs that may match by each field of an entry, the fastest query first; each uses an index."""
     songs = Song.objects.select_related("artist")
     yield songs.filter(pk=sought.own_id) if sought.own_id is not None else songs.none()
     if sought.content_hash:
         yield songs.filter(content_hash=sought.content_hash)
-    # The words of a common title are many songs to search through; an artist's own are few.
+    # A common title matches many songs; an artist has few.
     for artist, title in sought.names:
         key = " ".join(artist.casefold().split())
         if key:
@@ -98,7 +98,7 @@ def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
 
 
 def _candidates(songs: Iterable[Song], file_name: str = "") -> list[Candidate]:
-    """Describe songs for matching; what could not be analysed cannot be trusted to play."""
+    """Describe songs for matching; a song that failed may not play."""
     file_names = (file_name,) if file_name else ()
     return [
         Candidate(song.pk, song.title, song.artist.name, song.duration_s, song.content_hash, file_names)
@@ -183,14 +183,14 @@ def _item(
     playlist: Playlist, place: int, song_id: int, estimate: EmotionEstimate | None, felt: Point | None
 ) -> PlaylistItem:
     if estimate:
-        heard = public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
+        sentence = public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
     else:
-        heard = _("Not heard by the model yet.")
+        sentence = _("Not heard by the model yet.")
     return PlaylistItem(
         playlist=playlist,
         position=place,
         song_id=song_id,
-        reason=_("From your file. %(sentence)s") % {"sentence": heard},
+        reason=_("From your file. %(sentence)s") % {"sentence": sentence},
         felt_valence=felt[0] if felt else None,
         felt_arousal=felt[1] if felt else None,
     )

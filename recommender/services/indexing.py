@@ -1,4 +1,4 @@
-"""The index is built from rows, a part at a time, beside the one that serves."""
+"""Builds the index from rows, a part at a time, while the published one serves."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from recommender.retrieval.source import estimates_newer, estimates_playable, n_
 
 logger = logging.getLogger(__name__)
 
-# So few songs are indexed anew at any change: it takes less than two seconds.
+# Up to so many songs, every change rebuilds the index: it takes less than two seconds.
 ALWAYS_BELOW = 20_000
-# Of more songs, so many may have changed before they are: until then lists look at those beside the index.
+# With more songs, this share may change before a rebuild: until then lists search the newer songs as well.
 CHANGED_SHARE = 0.01
-# However few have changed: songs that were deleted leave the files, and new tags count.
+# However few have changed: deleted songs leave the files, and new tags count.
 AT_LATEST = timedelta(hours=1)
 _PART = 10_000
 
@@ -37,7 +37,7 @@ def index_rebuild(*, progress: Callable[[int], None] | None = None) -> IndexInfo
     """Build the index from the rows and publish it.
 
     Args:
-        progress: is told how many songs were read so far.
+        progress: called with the number of songs read so far.
     """
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     with publishing(directory):
@@ -45,10 +45,10 @@ def index_rebuild(*, progress: Callable[[int], None] | None = None) -> IndexInfo
 
 
 def index_refresh() -> IndexInfo | None:
-    """Rebuild the index if it is due, or cannot be read; else do nothing.
+    """Rebuild the index if it is due or cannot be read.
 
-    A burst of announcements costs one build: the second of two finds the rows as the first one left them. Of a large
-    catalog a few changes cost none: lists look at the changed songs beside the index.
+    A burst of announcements costs one build: the second call finds the rows unchanged. A few changes of a large catalog
+    cost none: lists search the changed songs as well.
     """
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     with publishing(directory):
@@ -100,7 +100,7 @@ def _mapped_for_writing(path: Path, shape: tuple[int, int]) -> NDArray[np.float3
 
 
 def _published(directory: Path) -> IndexInfo | None:
-    """Return what is published, None when it has to be built anew."""
+    """Return the published index's info, None when it must be rebuilt."""
     try:
         return load(directory).info
     except IndexUnavailableError as error:

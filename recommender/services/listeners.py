@@ -1,4 +1,4 @@
-"""Who is listening."""
+"""The listener of a request."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from recommender.values import Listener
 
 
 def listener_from_request(request: HttpRequest) -> Listener:
-    """Return who is asking; somebody not signed in gets a session, so that what they make belongs to somebody.
+    """Return the listener of a request; a visitor gets a session, which owns what they create.
 
-    Only requests that may write make one: without a session there is nothing of theirs to read.
+    Only requests that may write create one: without a session there is nothing to read.
     """
     if request.user.is_authenticated:
         return Listener(user=request.user)
@@ -24,7 +24,7 @@ def listener_from_request(request: HttpRequest) -> Listener:
 
 @transaction.atomic
 def session_adopt(*, user: User, session_key: str) -> None:
-    """Give a user what they made before they signed in; a second call finds nothing left to give."""
+    """Give a user what they created before they signed in; a second call finds nothing."""
     if not session_key:
         return
     Playlist.objects.filter(owner=None, session_key=session_key).update(owner=user, session_key="")

@@ -1,4 +1,4 @@
-"""What was played, and how it ended: implicit signals, kept apart from what listeners say."""
+"""Listens: what was played and how it ended, implicit signals separate from ratings."""
 
 from __future__ import annotations
 
@@ -47,15 +47,14 @@ def listen_finish(
 ) -> ListenResult:
     """Record how the playing of a song ended; an early skip re-ranks what of the playlist was not played.
 
-    A second report of the same end changes nothing. A rating of the song, where there is one, learns of it too, but
-    none is made: nobody said anything.
+    A second report of the same end changes nothing. An existing rating of the song is updated too, but none is created.
 
     Args:
         listener: who listened.
         song: what was played.
         playlist: in which playlist, if in any.
-        listened_s: seconds heard.
-        completed: it was heard to its end; else it was left.
+        listened_s: seconds of listening.
+        completed: it played to its end; else it was skipped.
 
     Raises:
         RatingInvalidError: the seconds are not a number, or below 0.
@@ -69,7 +68,7 @@ def listen_finish(
     early = not completed and listened_s < EARLY_SHARE * song.duration_s
     if playlist is None or not early or not is_new:
         return ListenResult(listen=listen)
-    # Two transactions: should the re-ranking fail, the skip is kept all the same.
+    # Two transactions: should the re-ranking fail, the skip is stored all the same.
     rerank = rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.SKIP)
     return ListenResult(listen=listen, rerank=rerank)
 
@@ -78,7 +77,7 @@ def listen_finish(
 def _end(
     listener: Listener, song: Song, playlist: Playlist | None, listened_s: float, completed: bool
 ) -> tuple[Listen, bool]:
-    """Return the listen with its end, and whether that is news."""
+    """Return the listen with its end, and whether the end is new."""
     _mark_played(listener, song, playlist)
     outcome = Listen.Outcome.COMPLETED if completed else Listen.Outcome.SKIPPED
     since = timezone.now() - STILL_PLAYING

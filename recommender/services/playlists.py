@@ -58,7 +58,7 @@ def playlist_create(
         filters: what it is limited to.
         seed: the same seed, catalog and listener give the same list; None takes a new one.
         mood: how the listener is before listening; None takes their check-in of the last half hour, if there is one.
-        variety: how far it may roam from what is known best, in [0, 1].
+        variety: how far it may explore, in [0, 1].
 
     Raises:
         PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.

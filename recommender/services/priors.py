@@ -1,4 +1,4 @@
-"""What all listeners have in common, learned again from everybody's ratings."""
+"""The prior of all listeners' models, learned from their ratings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 # Fewer listeners than this would be recognisable in what they have in common.
 MIN_LISTENERS = 5
-# Somebody who rated less than this says nothing of how listeners differ.
+# A listener with fewer ratings carries no information on how listeners differ.
 MIN_RATINGS = 3
 # The most active listeners decide; learning from them takes a minute or two.
 MAX_LISTENERS = 2000
@@ -35,13 +35,13 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
         anyway: learn even when little was rated since the last time.
 
     Returns:
-        The new prior; None when there are too few listeners, or too few new ratings and none taken back.
+        The new prior; None when there are too few listeners, or too few new ratings and none withdrawn.
     """
     listeners = _listeners()
     n_ratings = sum(listeners.values())
     index = songs_index()
     if len(listeners) < MIN_LISTENERS:
-        # What was learned from people who have gone since, or from what they took back, goes too.
+        # What was learned from deleted accounts or withdrawn ratings goes too.
         FeltPrior.objects.all().delete()
         return None
     if not (anyway or _is_due(n_ratings, index)):
@@ -62,7 +62,7 @@ def _listeners() -> dict[int, int]:
 
 
 def _is_due(n_ratings: int, index: SongIndex) -> bool:
-    """Return whether enough was added or anything taken back; another model's estimates make every rating new."""
+    """Return whether enough was added or anything withdrawn; another model's estimates make every rating new."""
     current = FeltPrior.objects.filter(is_current=True).first()
     if current is None or current.model_version != index.info.model_version:
         return True

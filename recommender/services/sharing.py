@@ -1,4 +1,4 @@
-"""Playlists shared by a link that nobody can guess."""
+"""Playlists shared by an unguessable link."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TOKEN_BYTES = 32
 
 
 def playlist_share(*, playlist: Playlist) -> str:
-    """Return the token that opens a playlist to anybody; one that is shared already keeps its own."""
+    """Return the token that opens a playlist to everyone; a shared playlist keeps its token."""
     # The condition keeps two clicks from making two links of which one is dead.
     Playlist.objects.filter(pk=playlist.pk, share_token=None).update(share_token=secrets.token_urlsafe(_TOKEN_BYTES))
     playlist.refresh_from_db(fields=["share_token"])
@@ -27,20 +27,20 @@ def playlist_share(*, playlist: Playlist) -> str:
 
 
 def playlist_unshare(*, playlist: Playlist) -> None:
-    """Take the link back: from now on it opens nothing, and sharing again makes another one."""
+    """Withdraw the link; sharing again makes another one."""
     playlist.share_token = None
     playlist.save(update_fields=["share_token", "updated_at"])
 
 
 @transaction.atomic
 def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
-    """Make a visitor's own playlist of one that was shared with them.
+    """Copy a shared playlist to one of the visitor's.
 
     It holds the songs and their public reasons, and what the visitor, not the owner, is predicted to feel. The owner's
     mood and the path of a journey, which begins with it, stay behind; so the copy is a list like one from a file.
 
     Raises:
-        PlaylistInvalidError: the visitor is nobody.
+        PlaylistInvalidError: the visitor has neither account nor session.
     """
     if listener.user is None and not listener.session_key:
         raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))

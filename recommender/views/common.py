@@ -1,4 +1,4 @@
-"""What several pages need: whose playlist it is, and how a list is shown."""
+"""Helpers of several pages: the listener, their playlists, the context of a list."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def song_or_404(pk: int) -> Song:
 
 
 def own_playlist(request: HttpRequest, pk: int) -> Playlist:
-    """Return a playlist of whoever asks; anybody else's is not found."""
+    """Return a playlist of the listener who asks; another listener's is not found."""
     return selectors.playlist_visible(listener_of(request), pk)
 
 
 def own_playlists(request: HttpRequest) -> QuerySet[Playlist]:
-    """Return the playlists of whoever asks, newest first, each with its `item_count`."""
+    """Return the playlists of the listener who asks, newest first, each with its `item_count`."""
     return selectors.playlists_of(listener_of(request)).annotate(item_count=Count("items")).order_by("-id")
 
 
@@ -49,9 +49,9 @@ def playlist_named(request: HttpRequest, values: Any) -> Playlist | None:
 
 
 def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, Any]:
-    """Return what the partial of a list's songs shows."""
+    """Return the context of the partial with a list's songs."""
     items = list(playlist.items.all())
-    heard = [item for item in items if item.played_at is not None]
+    played = [item for item in items if item.played_at is not None]
     total_s = sum(item.song.duration_s for item in items)
     way = [
         {"valence": item.felt_valence, "arousal": item.felt_arousal, "title": item.song.title}
@@ -61,9 +61,9 @@ def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, A
     return {
         "playlist": playlist,
         "items": items,
-        "n_heard": len(heard),
+        "n_heard": len(played),
         "total_s": total_s,
-        "left_s": total_s - sum(item.song.duration_s for item in heard),
+        "left_s": total_s - sum(item.song.duration_s for item in played),
         "moved": (),
         "arranging": arranging,
         "way": way,
@@ -71,7 +71,7 @@ def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, A
 
 
 def to_playlist(playlist: Playlist, query: str = "") -> HttpResponse:
-    """Lead to the page of a list."""
+    """Redirect to the page of a list."""
     response = redirect("recommender:playlist_detail", playlist.pk)
     response["Location"] += query
     return response

@@ -1,4 +1,4 @@
-"""What a song did to the listener: said in the panel under the player, or done by playing and skipping."""
+"""Ratings in the panel under the player, likes, and reports of playing and skipping."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from recommender.views.common import items_context, listener_of, own_playlist, p
 
 @require_http_methods(["GET", "POST"])
 def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
-    """The panel for rating what a song did to the listener; POST keeps the answer, for anybody."""
+    """The panel for rating a song; POST stores the answers, a visitor's in their session."""
     song = song_or_404(pk)
     if request.method == "GET":
         context = felt_context(request, song, playlist_named(request, request.GET))
@@ -51,14 +51,14 @@ def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form
 
 
 def _felt_keep(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
-    """Somebody without an account loses nothing by signing in only now."""
+    """Store a visitor's answers until they sign in."""
     pending_answers.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
     return _sign_in(request, song, playlist)
 
 
 @require_POST
 def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take a rating back, as if it had never been given."""
+    """Withdraw a rating."""
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
@@ -73,7 +73,7 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
-    """Bring back what was said of a song before it was last saved or withdrawn."""
+    """Restore the answers from before they were last saved or withdrawn."""
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
@@ -88,7 +88,7 @@ def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def song_played(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note that a song began to play."""
+    """Record that a song began to play."""
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     listening.listen_record(listener=listener_of(request), song=song, playlist=playlist)
@@ -97,13 +97,13 @@ def song_played(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def song_skipped(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note that somebody left a song, and say whether that changed the rest of the list."""
+    """Record a skip, and answer whether it changed the rest of the list."""
     return _ended(request, pk, completed=False)
 
 
 @require_POST
 def song_completed(request: HttpRequest, pk: int) -> HttpResponse:
-    """Note that somebody heard a song to its end."""
+    """Record that a song played to its end."""
     return _ended(request, pk, completed=True)
 
 
@@ -126,7 +126,7 @@ def _ended(request: HttpRequest, pk: int, *, completed: bool) -> HttpResponse:
 def felt_context(
     request: HttpRequest, song: Song, playlist: Playlist | None = None, form: FeltForm | None = None
 ) -> dict[str, Any]:
-    """Return what the panel for rating a song shows."""
+    """Return the context of the panel for rating a song."""
     if request.user.is_authenticated:
         rating = selectors.rating_of(user_of(request), song)
     else:
@@ -143,7 +143,7 @@ def felt_context(
 
 
 def rating_key(song: Song) -> str:
-    """Return what an offer to undo a rating of a song is signed for."""
+    """Return the name of the action that an offer to undo a rating is signed for."""
     return f"rating {song.pk}"
 
 
@@ -156,7 +156,7 @@ def rating_undo(
     *,
     where: str = "",
 ) -> Undo:
-    """Return the offer to bring back what was said before; `after` is what is said now, None where it was withdrawn."""
+    """Return the offer to restore the answers `before`; `after` is the present ones, None where they were withdrawn."""
     token = undo_token(request, rating_key(song), before=before, after=after)
     return Undo(sentence, where or reverse("recommender:song_felt_undo", args=[song.pk]), token)
 
@@ -169,7 +169,7 @@ def _page_of(song: Song, playlist: Playlist | None) -> str:
 
 
 def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
-    """Ask somebody in, with the way back to the page that has the panel."""
+    """Ask a visitor to sign in, with the way back to the page of the panel."""
     sentence = _("Kept in this browser. Sign in or sign up, and it counts.")
     where = _page_of(song, playlist)
     if wants_json(request):
@@ -209,11 +209,11 @@ def _felt_answer(
         changed = bool(rerank and rerank.changed)
         return JsonResponse({"saved": True, "sign_in": "", "sentence": sentence or said, "changed": changed})
     if not wants_fragment(request):
-        told = " ".join(filter(None, [said, sentence]))
+        message = " ".join(filter(None, [said, sentence]))
         if undo is not None:
-            undo_offer(request, replace(undo, sentence=told))
+            undo_offer(request, replace(undo, sentence=message))
         else:
-            (messages.error if failed else messages.success)(request, told)
+            (messages.error if failed else messages.success)(request, message)
         return redirect(_page_of(song, playlist))
     context = felt_context(request, song, playlist) | {"saved": said, "undo": undo, "rerank": rerank}
     if playlist is not None and rerank is not None:
@@ -224,7 +224,7 @@ def _felt_answer(
 
 @require_http_methods(["GET", "POST"])
 def song_liked(request: HttpRequest, pk: int) -> HttpResponse:
-    """Whether the listener likes a song, as JSON; POST says so, or with an empty `liked` takes it back."""
+    """Whether the listener likes a song, as JSON; POST sets it, or withdraws it with an empty `liked`."""
     song = song_or_404(pk)
     if request.method == "GET":
         return JsonResponse({"liked": _liked(request, song)}, headers={"Cache-Control": "private, no-store"})

@@ -1,4 +1,4 @@
-"""The mood pad, and how somebody is now."""
+"""The mood pad and mood check-ins."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
 from emotion.inference.quadrants import Quadrant
 from recommender import selectors
-from recommender.forms import DECADES, DEFAULT_LENGTH, LENGTHS, MoodForm
+from recommender.forms import DECADES, LENGTHS, MoodForm
 from recommender.models import DEFAULT_VARIETY
 from recommender.reasons.reasons import mood_name
+from recommender.requests import DEFAULT_LENGTH
 from recommender.services import check_ins
 from recommender.views.common import listener_of, own_playlists
 
@@ -25,7 +26,7 @@ RECENT_PLAYLISTS = 4
 
 @dataclass(frozen=True, slots=True)
 class TaggingProgress:
-    """How far the model got through the catalog; `polled` when a page asks again, not for the first time."""
+    """How far the model got through the catalog; `polled` when a page asks again."""
 
     tagged: int
     waiting: int
@@ -66,7 +67,7 @@ def tagging_progress(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def mood_check_in(request: HttpRequest) -> HttpResponse:
-    """Keep how somebody is now."""
+    """Record a mood check-in."""
     form = MoodForm(request.POST)
     if not form.is_valid():
         messages.error(request, form.sentence)
@@ -77,7 +78,7 @@ def mood_check_in(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def mood_withdraw(request: HttpRequest) -> HttpResponse:
-    """Forget how somebody said they are."""
+    """Withdraw the present mood check-in."""
     check_ins.check_in_withdraw(listener=listener_of(request))
     return _mood_answer(request)
 

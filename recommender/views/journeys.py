@@ -22,9 +22,9 @@ from recommender.services import playlists
 from recommender.views.common import listener_of, to_playlist
 from recommender.views.home import corners, limits_context
 
-# Where the points stand before anybody moved them: in the middle, and where most want to be.
+# Where the points stand at first: in the middle, and where most want to be.
 _START, _END = (0.0, 0.0), (0.6, -0.4)
-# What the home page's form says that is no part of a journey's address.
+# Fields of the home page's form that are no part of a journey's address.
 _NOT_ASKED = ("csrfmiddlewaretoken", "aim", "valence", "arousal", "quadrant", "press")
 
 
@@ -52,7 +52,7 @@ def _journey_create(request: HttpRequest) -> HttpResponse:
 
 
 def _journey_aim(request: HttpRequest) -> HttpResponse:
-    """Show the way from where somebody is to the point of the home page's pad."""
+    """Show the journey from the listener's mood to the point of the home page's pad."""
     form = MoodForm(request.POST)
     if not form.is_valid():
         messages.error(request, form.sentence)
@@ -99,7 +99,7 @@ def _queries(request: HttpRequest, wanted: PlaylistRequest) -> dict[str, Any]:
 
 
 def _form_context(request: HttpRequest) -> dict[str, Any]:
-    """What the form shows: what was asked, else how the listener said they are."""
+    """The form's values: the query's, else the listener's mood check-in."""
     mood = None if "start_valence" in request.GET else selectors.mood_now(listener_of(request))
     start = mood or _START
     values: dict[str, Any] = {**_written("start", start), **_written("end", _END), **request.GET.dict()}
@@ -119,7 +119,7 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """The points of the form in the order in which they are passed, with what their sliders say."""
+    """The points of the form in the order of the journey, with the values of their sliders."""
     labels = {
         "start": _("Where you are"),
         "via": _("First way-point"),
@@ -145,5 +145,5 @@ def _end_at_start(values: dict[str, Any]) -> dict[str, str]:
 
 
 def _written(name: str, point: Point) -> dict[str, str]:
-    """A point as the form's fields say it, with a point for the decimals in every language."""
+    """A point as the form's fields hold it, with a decimal point in every language."""
     return {f"{name}_valence": f"{point[0]:.2f}", f"{name}_arousal": f"{point[1]:.2f}"}

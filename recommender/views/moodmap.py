@@ -1,4 +1,4 @@
-"""What is the listener's own: their mood map, all their data as a file, and the ways to take it back."""
+"""The listener's mood map, the export of their data, and the ways to delete it."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class PasswordForm(forms.Form):
 @require_safe
 @never_cache
 def me(request: HttpRequest) -> HttpResponse:
-    """The mood map; somebody without an account is told what it is, and how to get one."""
+    """The mood map; a visitor without an account reads what it is and how to get one."""
     if not request.user.is_authenticated:
         return render(request, "recommender/moodmap.html", {"signed_out": True})
     user = user_of(request)
@@ -79,7 +79,7 @@ def me(request: HttpRequest) -> HttpResponse:
 @require_POST
 @login_required
 def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take one rating back, with the offer to undo that."""
+    """Withdraw one rating, with an offer to undo that."""
     user = user_of(request)
     rating = selectors.rating_visible(user, pk)
     before = selectors.rating_values(rating)
@@ -93,7 +93,7 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
-    """Bring a rating back that was withdrawn in the list."""
+    """Restore a rating that was withdrawn in the list."""
     song = song_or_404(song_pk)
     try:
         feedback.feedback_restore(user=user_of(request), song=song, **undo_values(request, rating_key(song)))
@@ -107,7 +107,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
 @require_POST
 @login_required
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take back how one was once; ratings that were given meanwhile keep what they were given with."""
+    """Withdraw a past check-in; ratings given meanwhile keep their mood."""
     listener = Listener(user=user_of(request))
     check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
     messages.success(request, _("That mood was withdrawn."))
@@ -123,7 +123,7 @@ def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
 
 
 def export_response(user: User, suffix: str) -> HttpResponseBase:
-    """Answer with all of a user's data, sent as it is read."""
+    """Answer with all of a user's data, streamed as it is read."""
     try:
         file = takeout(user, suffix)
     except KeyError:
@@ -137,7 +137,7 @@ def export_response(user: User, suffix: str) -> HttpResponseBase:
 @never_cache
 @login_required
 def me_forget(request: HttpRequest) -> HttpResponse:
-    """Say what is forgotten; POST forgets it."""
+    """List what would be deleted; POST deletes it."""
     user = user_of(request)
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
@@ -151,7 +151,7 @@ def me_forget(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def me_delete(request: HttpRequest) -> HttpResponse:
-    """Say what goes and what stays; POST with the password deletes the account."""
+    """List what goes and what stays; POST with the password deletes the account."""
     user = user_of(request)
     form = PasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():

@@ -1,4 +1,4 @@
-"""What the mood pad asks for while it is used: every song as a dot, the song pointed at, and names of artists."""
+"""Requests of the mood pad: every song as a dot, the song under the pointer, and names of artists."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from recommender.pad.cache import pad_picture
 from recommender.selectors import songs_in_order
 from recommender.views.common import song_or_404
 
-# Names of songs change seldom, and whoever sweeps over the plane points at many.
+# Names of songs change seldom, and a sweep over the plane points at many.
 SONG_KEPT_S = 300
 
 
 @require_safe
 @cache_control(private=True, no_cache=True)
 def pad_points(request: HttpRequest) -> HttpResponse:
-    """Where every song lies on the plane, as `recommender.pad.encoding` writes it; 304 for who has it already."""
+    """Where every song lies on the plane, as `recommender.pad.encoding` writes it; 304 if unchanged."""
     picture = pad_picture()
     response = HttpResponse(picture.payload, content_type="application/octet-stream", headers={"ETag": picture.etag})
     return get_conditional_response(request, etag=picture.etag, response=response) or response
@@ -29,7 +29,7 @@ def pad_points(request: HttpRequest) -> HttpResponse:
 @require_safe
 @cache_control(private=True, max_age=SONG_KEPT_S)
 def pad_song(request: HttpRequest, pk: int) -> HttpResponse:
-    """The song that somebody points at: title, artist and quadrant."""
+    """The song under the pointer: title, artist and quadrant."""
     song = song_or_404(pk)
     context = {"song": (songs_in_order([pk]) or [song])[0]}
     return render(request, "recommender/partials/pad_song.html", context)

@@ -1,4 +1,4 @@
-"""Playlists: made, shown, named, put in order, kept, deleted."""
+"""Playlists: created, shown, renamed, ordered, saved, deleted, exported and imported."""
 
 from __future__ import annotations
 
@@ -34,7 +34,6 @@ from recommender.views.common import (
     own_playlist,
     own_playlists,
     to_playlist,
-    wants_fragment,
 )
 from recommender.views.feedback import felt_context
 
@@ -46,7 +45,7 @@ TRASH_SHOWN = 10
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of somebody's playlists."""
+    """A section of the listener's playlists."""
 
     name: str | Promise
     limits: Q
@@ -62,7 +61,7 @@ SECTIONS = {
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def playlist_list(request: HttpRequest) -> HttpResponse:
-    """The listener's own playlists; POST makes a new one."""
+    """The listener's playlists; POST creates one."""
     if request.method == "POST":
         return _playlist_create(request)
     show = "saved" if "saved" in request.GET else request.GET.get("show", "")
@@ -118,7 +117,7 @@ def playlist_detail(request: HttpRequest, pk: int) -> HttpResponse:
     current = _current_item(context["items"])
     if current is not None:
         context |= felt_context(request, current.song, playlist)
-    # What the page undoes last is not what the rating panel in it would undo.
+    # The page's offer to undo is not that of the rating panel in it.
     context["undo"] = undo_offered(request)
     return render(request, "recommender/playlist_detail.html", context)
 
@@ -138,7 +137,7 @@ def playlist_regenerate(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_rerank(request: HttpRequest, pk: int) -> HttpResponse:
-    """Rank what was not played yet again, because the listener asked for it."""
+    """Re-rank the unplayed songs because the listener asked for it."""
     playlist = own_playlist(request, pk)
     result = playlist_services.playlist_rerank(playlist=playlist, listener=listener_of(request))
     messages.success(request, result.sentence)
@@ -159,19 +158,19 @@ def playlist_rename(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_save(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep a list."""
+    """Save a list."""
     return to_playlist(playlist_services.playlist_save(playlist=own_playlist(request, pk)))
 
 
 @require_POST
 def playlist_unsave(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep a list no longer; it is not deleted by that."""
+    """Unsave a list, without deleting it."""
     return to_playlist(playlist_services.playlist_save(playlist=own_playlist(request, pk), saved=False))
 
 
 @require_POST
 def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
-    """Delete a list, which can be had back for a day; what was felt and heard stays."""
+    """Move a list to the trash, where it can be restored for a day; its ratings and listens stay."""
     playlist = own_playlist(request, pk)
     playlist_services.playlist_trash(playlist=playlist)
     said = _("“%(title)s” was deleted.") % {"title": playlist.title}
@@ -181,7 +180,7 @@ def playlist_delete(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give a deleted list back."""
+    """Restore a list from the trash."""
     playlist = playlist_services.playlist_restore(listener=listener_of(request), pk=pk)
     messages.success(request, _("“%(title)s” is back.") % {"title": playlist.title})
     return to_playlist(playlist)
@@ -204,7 +203,7 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
 
 @require_POST
 def playlist_item_remove(request: HttpRequest, pk: int, song_pk: int) -> HttpResponse:
-    """Take a song out of a list."""
+    """Remove a song from a list."""
     playlist = own_playlist(request, pk)
     item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
     arranging.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
@@ -214,7 +213,7 @@ def playlist_item_remove(request: HttpRequest, pk: int, song_pk: int) -> HttpRes
 
 @require_POST
 def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
-    """Put a song back that was taken out."""
+    """Restore a removed song."""
     playlist = own_playlist(request, pk)
     was = undo_values(request, f"item of {pk}")
     arranging.item_restore(playlist=playlist, listener=listener_of(request), was=was)

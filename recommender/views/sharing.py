@@ -1,4 +1,4 @@
-"""A playlist behind a link that nobody can guess: given out, opened by anybody, copied, taken back."""
+"""Shared playlists: the link created, opened, copied from and withdrawn."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def playlist_share(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
-    """Take the link back."""
+    """Withdraw the link."""
     playlist = own_playlist(request, pk)
     sharing.playlist_unshare(playlist=playlist)
     messages.success(request, _("The link opens nothing any more."))
@@ -34,20 +34,20 @@ def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 @never_cache
 def shared_playlist(request: HttpRequest, token: str) -> HttpResponse:
-    """The songs of a shared list, and of its listener nothing."""
+    """The songs of a shared list, and nothing about its listener."""
     playlist = selectors.playlist_shared(token)
     songs = selectors.shared_songs(playlist)
     total_s = sum(each.song.duration_s for each in songs)
     context = {"title": playlist.title, "token": token, "songs": songs, "total_s": total_s}
     response = render(request, "recommender/shared_playlist.html", context)
-    # Whoever has the link may open it; a search engine must not spread it.
+    # Every holder of the link may open it; a search engine must not spread it.
     response["X-Robots-Tag"] = "noindex"
     return response
 
 
 @require_POST
 def shared_copy(request: HttpRequest, token: str) -> HttpResponse:
-    """Make the visitor's own list of it."""
+    """Copy it to a list of the visitor's."""
     shared = selectors.playlist_shared(token)
     playlist = sharing.playlist_copy(shared=shared, listener=listener_of(request))
     messages.success(request, _("This copy is yours."))

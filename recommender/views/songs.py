@@ -1,4 +1,4 @@
-"""Songs: found, looked at, and taken as the middle of a list."""
+"""Songs: searched, shown, used as the centre of a list, deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from recommender import selectors
 from recommender.forms import DECADES, SongFilterForm, SongFilters
 from recommender.services import playlists
 from recommender.undo import undo_offered
-from recommender.views.common import listener_of, song_or_404, to_playlist, wants_fragment
+from recommender.views.common import listener_of, song_or_404, to_playlist
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
@@ -84,7 +84,7 @@ def song_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One song: what the model hears in it, what it did to the listener and to others, and what sounds alike."""
+    """One song: its estimates, the ratings of the listener and of others, and similar songs."""
     hearings, similar = selectors.song_heard(pk, k=SIMILAR_SONGS)
     song = hearings[0].song if hearings else song_or_404(pk)
     estimate = next((one for one in hearings if one.is_current), None)
@@ -114,7 +114,7 @@ def _bars(estimate: EmotionEstimate) -> list[dict[str, Any]]:
 
 
 def _limits(request: HttpRequest, filters: SongFilters) -> list[Limit]:
-    """Say what the songs are limited to, each with the way to drop it."""
+    """Return the limits of the songs, each with the query without it."""
     words = {
         "q": _("“%(words)s”") % {"words": filters.q} if filters.q else "",
         "quadrant": filters.quadrant.label if filters.quadrant else "",
@@ -146,7 +146,7 @@ _NAMED = 8
 @require_http_methods(["GET", "HEAD", "POST"])
 @allowed(can_upload)
 def songs_delete(request: HttpRequest) -> HttpResponseBase:
-    """Say what goes with the songs that the address names; a POST deletes them."""
+    """List what would be deleted with the songs that the query names; POST deletes them."""
     selection = Selection.of(request.GET)
     ids = selection.song_ids()
     after = f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
@@ -155,11 +155,11 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         return redirect(after)
     if len(ids) > MAX_SONGS:
         raise TooManySongs(_("At most %(limit)d songs can be deleted at once. Choose fewer.") % {"limit": MAX_SONGS})
-    # Songs that came to match since the page was shown are not what somebody said yes to.
+    # The confirmation does not cover songs that came to match since the page was shown.
     if request.method == "POST" and request.POST.get("count") == str(len(ids)):
         n_songs = song_services.songs_delete(song_ids=ids)
-        told = ngettext("%(n)d song was deleted.", "%(n)d songs were deleted.", n_songs)
-        messages.success(request, told % {"n": n_songs})
+        message = ngettext("%(n)d song was deleted.", "%(n)d songs were deleted.", n_songs)
+        messages.success(request, message % {"n": n_songs})
         return redirect(after)
     if request.method == "POST":
         messages.error(request, _("The songs that match have changed meanwhile. Look at them once more."))
