@@ -1,0 +1,1 @@
+"""Playlists for a mood, for each listener."""

@@ -192,7 +192,12 @@ def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
     out), else by `DRIFT_GROUP` ratings, of which a last group that is not full is left out.
     """
     moved = sorted((each for each in ratings if each.shift is not None), key=lambda each: each.rated_at)
-    months = [(date_format(month, "M Y"), list(songs)) for month, songs in groupby(moved, key=_month)]
+    months = [
+        (date_format(month, "M Y"), list(songs))
+        for month, songs in groupby(
+            moved, key=lambda each: each.rated_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        )
+    ]
     months = [(label, songs) for label, songs in months if len(songs) >= DRIFT_MONTH_LEAST]
     if len(months) >= DRIFT_MONTHS_LEAST:
         return [_drift_point(*each) for each in months[-DRIFT_POINTS_LIMIT:]], True
@@ -201,10 +206,6 @@ def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
         (_("%(first)d to %(last)d") % {"first": start + 1, "last": start + DRIFT_GROUP}, start) for start in starts
     ]
     return [_drift_point(label, moved[at : at + DRIFT_GROUP]) for label, at in groups[-DRIFT_POINTS_LIMIT:]], False
-
-
-def _month(rated: RatedSong) -> datetime:
-    return rated.rated_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
 def _drift_point(label: str, songs: Sequence[RatedSong]) -> DriftPoint:

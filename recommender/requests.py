@@ -134,7 +134,7 @@ def owner_check(listener: Listener) -> None:
     Raises:
         PlaylistInvalidError: the listener has neither account nor session.
     """
-    if listener.user is None and not listener.session_key:
+    if listener.is_nobody:
         raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
 
 

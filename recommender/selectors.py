@@ -82,21 +82,13 @@ class SharedSong(NamedTuple):
 
 def playlists_of(listener: Listener) -> QuerySet[Playlist]:
     """Return a listener's playlists, newest first, without the trash; none without account and session."""
-    return _belonging_to(listener).filter(trashed_at=None)
+    return Playlist.objects.filter(listener.owns("owner")).filter(trashed_at=None)
 
 
 def playlists_trashed(listener: Listener) -> QuerySet[Playlist]:
     """Return the playlists in a listener's trash, the latest first."""
     since = timezone.now() - TRASH_HOLDS
-    return _belonging_to(listener).filter(trashed_at__gte=since).order_by("-trashed_at")
-
-
-def _belonging_to(listener: Listener) -> QuerySet[Playlist]:
-    if listener.user is not None:
-        return Playlist.objects.filter(owner=listener.user)
-    if not listener.session_key:
-        return Playlist.objects.none()
-    return Playlist.objects.filter(owner=None, session_key=listener.session_key)
+    return Playlist.objects.filter(listener.owns("owner")).filter(trashed_at__gte=since).order_by("-trashed_at")
 
 
 def playlist_visible(listener: Listener, pk: int) -> Playlist:
@@ -129,14 +121,17 @@ def playlist_shared(token: str) -> Playlist:
 def shared_songs(playlist: Playlist) -> list[SharedSong]:
     """Return the songs of a shared playlist, without anything that came from its listener."""
     return [
-        SharedSong(item.position, item.song, estimate, _public_reason(estimate))
+        SharedSong(
+            position=item.position,
+            song=item.song,
+            estimate=estimate,
+            reason=public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
+            if estimate
+            else "",
+        )
         for item in playlist.items.all()
         for estimate in [_estimate_of(item.song)]
     ]
-
-
-def _public_reason(estimate: EmotionEstimate | None) -> str:
-    return public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence) if estimate else ""
 
 
 def _estimate_of(song: Song) -> EmotionEstimate | None:
@@ -149,20 +144,12 @@ def _estimate_of(song: Song) -> EmotionEstimate | None:
 
 def listens_of(listener: Listener) -> QuerySet[Listen]:
     """Return a listener's listens, newest first; none without account and session."""
-    if listener.user is not None:
-        return Listen.objects.filter(listener=listener.user)
-    if not listener.session_key:
-        return Listen.objects.none()
-    return Listen.objects.filter(listener=None, session_key=listener.session_key)
+    return Listen.objects.filter(listener.owns("listener"))
 
 
 def check_ins_of(listener: Listener) -> QuerySet[MoodCheckIn]:
     """Return a listener's mood check-ins, newest first; none without account and session."""
-    if listener.user is not None:
-        return MoodCheckIn.objects.filter(listener=listener.user)
-    if not listener.session_key:
-        return MoodCheckIn.objects.none()
-    return MoodCheckIn.objects.filter(listener=None, session_key=listener.session_key)
+    return MoodCheckIn.objects.filter(listener.owns("listener"))
 
 
 def check_ins_recent(listener: Listener) -> QuerySet[MoodCheckIn]:

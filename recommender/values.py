@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from emotion.inference.quadrants import Quadrant
@@ -23,6 +24,21 @@ class Listener:
 
     user: User | None
     session_key: str = ""
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether there is neither account nor session, so that nothing can belong to them."""
+        return self.user is None and not self.session_key
+
+    def owner_fields(self, field: str) -> dict[str, Any]:
+        """Return the values that make a row theirs, with the user under the name `field`."""
+        return {field: self.user, "session_key": "" if self.user else self.session_key}
+
+    def owns(self, field: str) -> Q:
+        """Return the condition on rows that are theirs; no row is nobody's."""
+        if self.user is not None:
+            return Q(**{field: self.user})
+        return Q(pk__in=[]) if self.is_nobody else Q(**self.owner_fields(field))
 
 
 @dataclass(frozen=True, slots=True)

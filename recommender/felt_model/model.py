@@ -200,7 +200,7 @@ def infer(
 
 
 def _counts(stay: NDArray[np.float64], moved: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return stay + np.array([weights @ (1 - moved), weights @ moved])
+    return np.asarray(stay + np.array([weights @ (1 - moved), weights @ moved]))
 
 
 def _regress(

@@ -345,11 +345,6 @@ def _alike_partitions(table: SongTable) -> Partitions | None:
         for start, part in table.parts():
             yield start + np.flatnonzero(part.comparable), part.embeddings[part.comparable]
 
-    plan = Plan(
-        n_dimensions, n_dimensions, np.ones(n_dimensions, np.float32), _as_it_is, ALIKE_PARTITIONS, is_half=True
-    )
+    scale = np.ones(n_dimensions, np.float32)
+    plan = Plan(n_dimensions, n_dimensions, scale, np.ascontiguousarray, ALIKE_PARTITIONS, is_half=True)
     return build(parts, n_songs, plan)
-
-
-def _as_it_is(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.ascontiguousarray(values, np.float32)

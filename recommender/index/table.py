@@ -109,7 +109,8 @@ class SongTable:
         right = [row for row in rows if row.model_version != model_version or len(row.embedding) == size]
         if not right:
             return cls.none(n_dimensions), len(rows)
-        genres, codes = _coded([row.genre.casefold() for row in right])
+        code_of: dict[str, int] = {}
+        codes = [code_of.setdefault(row.genre.casefold(), len(code_of)) for row in right]
         own = [row.model_version == model_version for row in right]
         foreign = bytes(size)
         payload = b"".join(row.embedding if is_own else foreign for row, is_own in zip(right, own, strict=True))
@@ -118,7 +119,7 @@ class SongTable:
             artist_ids=np.asarray([row.artist_id for row in right], np.int64),
             album_ids=np.asarray([row.album_id or 0 for row in right], np.int64),
             updated_us=np.asarray([microseconds(row.written_at) for row in right], np.int64),
-            genre_codes=codes,
+            genre_codes=np.asarray(codes, np.int32),
             years=np.asarray([min(row.year or 0, 9999) for row in right], np.int16),
             quadrants=np.asarray([row.quadrant for row in right], np.uint8),
             unnamed=np.asarray([row.is_unnamed for row in right], np.bool_),
@@ -126,7 +127,7 @@ class SongTable:
             confidence=np.asarray([row.confidence for row in right], np.float64),
             perceived=np.asarray([(row.valence, row.arousal) for row in right], np.float64),
             embeddings=np.frombuffer(payload, "<f4").reshape(len(right), n_dimensions),
-            genres=genres,
+            genres=tuple(code_of),
         ).finite()
         return table, len(rows) - len(table)
 
@@ -261,9 +262,3 @@ def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
 def _tail(name: str, n_dimensions: int) -> tuple[int, ...]:
     tails: Mapping[str, tuple[int, ...]] = {"perceived": (2,), "embeddings": (n_dimensions,)}
     return tails.get(name, ())
-
-
-def _coded(values: Sequence[str]) -> tuple[tuple[str, ...], NDArray[np.int32]]:
-    place: dict[str, int] = {}
-    codes = [place.setdefault(value, len(place)) for value in values]
-    return tuple(place), np.asarray(codes, np.int32)

@@ -91,7 +91,9 @@ def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo
     _open(folder, info)
     folder.rename(directory / FOLDER.format(index_version))
     sync(directory)
-    _grace_begin(directory)
+    # From now on no reader begins to open the version that is about to be replaced.
+    with contextlib.suppress(IndexMissingError, IndexCorruptError, FileNotFoundError):
+        os.utime(directory / FOLDER.format(read_info(directory).index_version))
     write_atomic(directory / POINTER, json.dumps(asdict(info), indent=1).encode())
     _remove_old_versions(directory, current=index_version)
     return info
@@ -228,12 +230,6 @@ def _not_as_written(info: IndexInfo, name: str) -> IndexCorruptError:
 
 def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
     (folder / f"{name}.bin").write_bytes(np.ascontiguousarray(values).data)
-
-
-def _grace_begin(directory: Path) -> None:
-    """Date the version that is about to be replaced: from now on no reader begins to open it."""
-    with contextlib.suppress(IndexMissingError, IndexCorruptError, FileNotFoundError):
-        os.utime(directory / FOLDER.format(read_info(directory).index_version))
 
 
 def _remove_old_versions(directory: Path, *, current: str) -> None:

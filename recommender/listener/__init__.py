@@ -1,0 +1,1 @@
+"""The listener: history of ratings and listens, fitted model, predictions."""

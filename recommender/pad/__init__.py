@@ -1,0 +1,1 @@
+"""Songs as the mood pad draws them."""

@@ -91,7 +91,7 @@ def _encode(
 def _dots(perceived: NDArray[np.float64], quadrants: NDArray[np.uint8]) -> bytes:
     levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
     packed = levels[:, 0] | levels[:, 1] << 11 | (quadrants.astype("<u4") - 1) << 22
-    return packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    return bytes(packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
 def _sample(cells: NDArray[np.int64], counts: NDArray[np.int64], n_dots: int) -> NDArray[np.int64]:

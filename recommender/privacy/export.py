@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from recommender.privacy.inventory import ACCOUNT, KINDS, Kind
+from recommender.privacy.inventory import ACCOUNT, KINDS
 
 FORMAT, VERSION = "moodplane-export", 1
 # What a spreadsheet would take for the beginning of a formula.
@@ -33,7 +33,7 @@ before it; the export as JSON has every text as it is.
 
 
 @dataclass(frozen=True, slots=True)
-class Takeout:
+class DataExport:
     """A file to be saved, made while it is sent."""
 
     name: str
@@ -41,7 +41,7 @@ class Takeout:
     chunks: Iterator[bytes]
 
 
-def takeout(user: User, suffix: str) -> Takeout:
+def data_export(user: User, suffix: str) -> DataExport:
     """Return all that belongs to a user.
 
     Args:
@@ -53,11 +53,15 @@ def takeout(user: User, suffix: str) -> Takeout:
     """
     content_type, extension, write = _FORMATS[suffix]
     name = f"moodplane-{user.get_username()}-{timezone.now():%Y-%m-%d}.{extension}"
-    return Takeout(name, content_type, write(user))
+    return DataExport(name, content_type, write(user))
 
 
 def _json_chunks(user: User) -> Iterator[bytes]:
-    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "made_at": timezone.now(), "fields": _meanings()}
+    # By kind, what each field means; "" is about the kind.
+    meanings = {
+        kind.name: {"": _(kind.about), **{each.name: _(each.meaning) for each in kind.fields}} for kind in KINDS
+    }
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "made_at": timezone.now(), "fields": meanings}
     yield f"{_json(head)[:-1]}".encode()
     for kind in KINDS:
         if kind is ACCOUNT:
@@ -70,28 +74,18 @@ def _json_chunks(user: User) -> Iterator[bytes]:
     yield b"}\n"
 
 
-def _meanings() -> dict[str, dict[str, str]]:
-    """Return what every field means, by kind; "" says what the kind is."""
-    return {kind.name: {"": _(kind.about), **{each.name: _(each.meaning) for each in kind.fields}} for kind in KINDS}
-
-
 def _csv_chunks(user: User) -> Iterator[bytes]:
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("README.txt", _readme())
         for kind in KINDS:
             with archive.open(f"{kind.name}.csv", "w") as table:
-                for line in _lines(kind, user):
-                    table.write(line)
+                table.write(_line([field.name for field in kind.fields]))
+                for row in kind.rows(user):
+                    table.write(_line([_cell(value) for value in row.values()]))
                     yield from sink.taken()
             yield from sink.taken()
     yield from sink.taken()
-
-
-def _lines(kind: Kind, user: User) -> Iterator[bytes]:
-    yield _line([field.name for field in kind.fields])
-    for row in kind.rows(user):
-        yield _line([_cell(value) for value in row.values()])
 
 
 def _line(cells: list[str]) -> bytes:
@@ -109,13 +103,12 @@ def _cell(value: Any) -> str:
 
 
 def _readme() -> str:
-    tables = "\n".join(_described(kind) for kind in KINDS)
+    tables = "\n".join(
+        f"{kind.name}.csv: {_(kind.about)}\n"
+        + "".join(f"    {field.name}: {_(field.meaning)}\n" for field in kind.fields)
+        for kind in KINDS
+    )
     return _(_README) % {"made_at": f"{timezone.now():%Y-%m-%d %H:%M} UTC", "tables": tables}
-
-
-def _described(kind: Kind) -> str:
-    fields = "".join(f"    {field.name}: {_(field.meaning)}\n" for field in kind.fields)
-    return f"{kind.name}.csv: {_(kind.about)}\n{fields}"
 
 
 def _json(value: Any) -> str:

@@ -1,0 +1,1 @@
+"""Ranking: which song goes where in a list or on a journey."""

@@ -1,0 +1,1 @@
+"""Sentences: reasons, notes and insights."""

@@ -142,11 +142,12 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
     # Embeddings are projected once: for some hundred ratings this is most of the work.
     ratings = replace(ratings, embeddings=ratings.embeddings @ model.basis.T)
     felt, liked = ratings.with_feeling(), ratings.with_liking()
-    at_large = _at_large(model, felt)
+    mean_point = tuple(felt.perceived.mean(axis=0).tolist()) if len(felt.song_ids) else (0.0, 0.0)
+    at_large = tuple(_shift(model, "", mean_point, _mean_sound(model, felt)))
     return [
         Topic(_("Songs at large, your mood aside"), at_large),
         Topic(_("Kinds of songs that stand out"), _by_quadrant(model, felt, at_large)),
-        Topic(_("Your mood before"), _carry_over(model)),
+        Topic(_("Your mood before"), tuple(_carried(model, axis) for axis in (0, 1))),
         Topic(_("Songs that change nothing"), (_staying(model),)),
         Topic(_("Songs you know"), (_familiar(model, felt),)),
         Topic(_("The sound that moves you most"), (_moving_sound(model, felt, titles),)),
@@ -209,19 +210,15 @@ def _strongest(
     return int(song_ids[row]), estimates.at(row)
 
 
-def _song_at(point: tuple[float, float], sound: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the features of a song at a point of the plane, in a typical mood."""
-    return np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
-
-
 def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
     return np.mean(felt.embeddings, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
 
 
 def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
     """Describe for both axes how far songs at a point move this listener away from it."""
-    found = [_contrast(model, axis, _song_at(point, sound), less=point[axis]) for axis in (0, 1)]
-    return [_moved(kind, axis, estimate) for axis, estimate in enumerate(found)]
+    # The features of a song there, in a typical mood.
+    song = np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
+    return [_moved(kind, axis, _contrast(model, axis, song, less=point[axis])) for axis in (0, 1)]
 
 
 def _moved(kind: str, axis: int, estimate: _Estimate) -> Finding:
@@ -237,11 +234,6 @@ def _moved(kind: str, axis: int, estimate: _Estimate) -> Finding:
     return Finding((of_kind if kind else at_large) % words, sure, estimate.value, estimate.sd)
 
 
-def _at_large(model: ListenerModel, felt: Ratings) -> tuple[Finding, ...]:
-    valence, arousal = felt.perceived.mean(axis=0).tolist() if len(felt.song_ids) else (0.0, 0.0)
-    return tuple(_shift(model, "", (valence, arousal), _mean_sound(model, felt)))
-
-
 def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, ...]) -> tuple[Finding, ...]:
     """Describe only quadrants with rated songs; elsewhere the model would extrapolate."""
     sound = _mean_sound(model, felt)
@@ -250,11 +242,7 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
         (finding, whole)
         for quadrant in Quadrant
         if quadrant in rated
-        for finding, whole in zip(
-            _shift(model, quadrant.label.lower(), quadrant.target, sound),
-            at_large,
-            strict=True,
-        )
+        for finding, whole in zip(_shift(model, quadrant.label.lower(), quadrant.target, sound), at_large, strict=True)
         if finding.known
     ]
     if not found:
@@ -266,14 +254,9 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
 
 def _stands_out(finding: Finding, whole: Finding) -> bool:
     """Return whether a kind of song has an effect beyond that of songs at large."""
-    if abs(finding.value) < NOTICEABLE:
-        return False
     same = whole.measured and whole.value * finding.value > 0
-    return not same or abs(finding.value - whole.value) >= STANDS_OUT
-
-
-def _carry_over(model: ListenerModel) -> tuple[Finding, ...]:
-    return tuple(_carried(model, axis) for axis in (0, 1))
+    beyond = not same or abs(finding.value - whole.value) >= STANDS_OUT
+    return abs(finding.value) >= NOTICEABLE and beyond
 
 
 def _carried(model: ListenerModel, axis: int) -> Finding:
@@ -348,8 +331,9 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
 
 
 def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
-    sounds = _liking_features(model, liked)
-    estimate = _liking(model, sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))])
+    sounds = _liking_features(liked)
+    mean = sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))]
+    estimate = _liking(model, mean[None]).at(0)
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW:
         return Finding(_("Whether you like most of what you hear."), sure)
@@ -362,10 +346,10 @@ def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
 
 
 def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]) -> Finding:
-    features = _liking_features(model, liked)
+    features = _liking_features(liked)
     sounds = features - features.mean(axis=0) if len(features) else features
-    estimates = _Estimates.of(sounds, model.liking.mean, model.liking.covariance, _liking_spread(model))
-    song_id, estimate = _strongest(liked.song_ids, estimates, titles, above_zero=True) or (0, _NOTHING)
+    strongest = _strongest(liked.song_ids, _liking(model, sounds), titles, above_zero=True)
+    song_id, estimate = strongest or (0, _NOTHING)
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None or sure is Sure.TOO_FEW:
         return Finding(_("Which sound you like best."), Sure.TOO_FEW)
@@ -373,17 +357,14 @@ def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
-def _liking_features(model: ListenerModel, liked: Ratings) -> NDArray[np.float64]:
+def _liking_features(liked: Ratings) -> NDArray[np.float64]:
     return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings])
 
 
-def _liking(model: ListenerModel, contrast: NDArray[np.float64]) -> _Estimate:
-    return _Estimates.of(contrast[None], model.liking.mean, model.liking.covariance, _liking_spread(model)).at(0)
-
-
-def _liking_spread(model: ListenerModel) -> NDArray[np.float64]:
+def _liking(model: ListenerModel, contrasts: NDArray[np.float64]) -> _Estimates:
     _, spread, timbre, _ = model.prior.liking
-    return np.r_[spread, np.full(len(model.basis), timbre)]
+    spreads = np.r_[spread, np.full(len(model.basis), timbre)]
+    return _Estimates.of(contrasts, model.liking.mean, model.liking.covariance, spreads)
 
 
 # --- Words ----------------------------------------------------------------------------------------------------------

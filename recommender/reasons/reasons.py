@@ -258,7 +258,11 @@ def _noticeable(shift: Point) -> bool:
     return max(abs(shift[0]), abs(shift[1])) >= NOTICEABLE_SHIFT
 
 
-_FIXED_WORDS = {
+_MESSAGES = {
+    Factor.OWN_RATING: gettext_noop("your own rating moved it %(direction)s"),
+    Factor.ALL_RATINGS: gettext_noop("going by all your ratings, you feel it %(direction)s than it sounds"),
+    Factor.MOOD: gettext_noop("you said you were %(mood)s: expected to feel %(direction)s for it"),
+    Factor.CONTRAST: gettext_noop("a change from the sound of the songs before it"),
     Factor.OWN_LIKE: gettext_noop("you liked it"),
     Factor.REPLAYED: gettext_noop("you played it more than once"),
     Factor.HEARD_OUT: gettext_noop("you heard it to the end before"),
@@ -277,38 +281,37 @@ _FIXED_WORDS = {
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
-    moved = {"direction": direction(evidence.by_ratings)}
+    if factor is Factor.TAG:
+        return _tag_words(evidence.quadrant, evidence.confidence)
+    if factor is Factor.STAGE:
+        return _stage_words(evidence)
+    shift = evidence.by_mood if factor is Factor.MOOD else evidence.by_ratings
+    values = {
+        "title": evidence.around,
+        "direction": direction(shift),
+        "mood": mood_name(evidence.mood or (0.0, 0.0)),
+        "n": evidence.n_similar,
+    }
+    if factor is Factor.SIMILAR_RATINGS:
+        similar = ngettext(
+            "your rating of a similar song moved it %(direction)s",
+            "your ratings of %(n)d similar songs moved it %(direction)s",
+            evidence.n_similar,
+        )
+        return similar % values
+    return _(_message(factor, evidence)) % values
+
+
+def _message(factor: Factor, evidence: Evidence) -> str:
     match factor:
-        case Factor.TAG:
-            return _tag_words(evidence.quadrant, evidence.confidence)
         case Factor.LIKENESS:
-            return _(_likeness_words(evidence.alike)) % {"title": evidence.around}
+            return _likeness_words(evidence.alike)
         case Factor.CLOSENESS:
-            return _(_closeness_words(evidence.distance, _TO_MOOD if evidence.around else _TO_TARGET))
-        case Factor.STAGE:
-            return _stage_words(evidence)
-        case Factor.OWN_RATING:
-            return _("your own rating moved it %(direction)s") % moved
-        case Factor.SIMILAR_RATINGS:
-            return _similar_words(evidence.n_similar) % {**moved, "n": evidence.n_similar}
-        case Factor.ALL_RATINGS:
-            return _("going by all your ratings, you feel it %(direction)s than it sounds") % moved
-        case Factor.MOOD:
-            said = {"mood": mood_name(evidence.mood or (0.0, 0.0)), "direction": direction(evidence.by_mood)}
-            return _("you said you were %(mood)s: expected to feel %(direction)s for it") % said
+            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
+            return (_TO_MOOD if evidence.around else _TO_TARGET)[step]
         case Factor.CONTRAST if evidence.stage:
-            return _("a change from the sound of the songs around it")
-        case Factor.CONTRAST:
-            return _("a change from the sound of the songs before it")
-    return _(_FIXED_WORDS[factor])
-
-
-def _similar_words(n_songs: int) -> str:
-    return ngettext(
-        "your rating of a similar song moved it %(direction)s",
-        "your ratings of %(n)d similar songs moved it %(direction)s",
-        n_songs,
-    )
+            return gettext_noop("a change from the sound of the songs around it")
+    return _MESSAGES[factor]
 
 
 def _stage_words(evidence: Evidence) -> str:
@@ -364,10 +367,6 @@ _TO_MOOD = (
 )
 
 
-def _closeness_words(distance: float, words: tuple[str, str, str, str]) -> str:
-    return words[sum(distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))]
-
-
 def _sentence(words: str) -> str:
     return f"{words[0].upper()}{words[1:]}."
 
@@ -393,7 +392,21 @@ def list_note(
         n_recent: songs in the list that were played recently.
         what: "list" or "journey".
     """
-    return _LIST_WORDS[what].note(length, n_tagged, n_reachable, distances, n_recent, filtered=filtered)
+    words, n_songs = _LIST_WORDS[what], len(distances)
+    if n_tagged == 0:
+        return _(words.no_match if filtered else words.none_tagged)
+    sentences = []
+    if n_songs < length <= n_tagged:
+        sentences.append(_(words.short) % {"n_songs": n_songs, "length": length})
+    elif n_songs < length:
+        few = ngettext(*(words.few_match if filtered else words.few_tagged), n_tagged)
+        sentences.append(few % {"n": n_tagged, "n_songs": n_songs, "length": length})
+    n_far = sum(1 for distance in distances if distance > FAR_DISTANCE)
+    if n_far:
+        sentences.append(_far_words(n_far, n_songs, all_there_is=n_songs - n_far >= n_reachable))
+    if n_recent:
+        sentences.append(_recent_words(n_recent, n_songs))
+    return " ".join(sentences)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,33 +418,6 @@ class _ListWords:
     short: str
     few_match: tuple[str, str]
     few_tagged: tuple[str, str]
-
-    def note(
-        self,
-        length: int,
-        n_tagged: int,
-        n_reachable: int,
-        distances: Sequence[float],
-        n_recent: int,
-        *,
-        filtered: bool,
-    ) -> str:
-        if n_tagged == 0:
-            return _(self.no_match if filtered else self.none_tagged)
-        n_songs = len(distances)
-        sentences = [self._shorter(length, n_tagged, n_songs, filtered=filtered)] if n_songs < length else []
-        n_far = sum(1 for distance in distances if distance > FAR_DISTANCE)
-        if n_far:
-            sentences.append(_far_words(n_far, n_songs, all_there_is=n_songs - n_far >= n_reachable))
-        if n_recent:
-            sentences.append(_recent_words(n_recent, n_songs))
-        return " ".join(sentences)
-
-    def _shorter(self, length: int, n_tagged: int, n_songs: int, *, filtered: bool) -> str:
-        if n_tagged >= length:
-            return _(self.short) % {"n_songs": n_songs, "length": length}
-        words = self.few_match if filtered else self.few_tagged
-        return ngettext(*words, n_tagged) % {"n": n_tagged, "n_songs": n_songs, "length": length}
 
 
 _LIST_WORDS = {

@@ -298,7 +298,7 @@ class _NewerSongs:
 
         Args:
             index: the published one.
-                late_s: an answer of so many seconds ago is good enough.
+            late_s: an answer of so many seconds ago is good enough.
         """
         with self._lock:
             now = time.monotonic()

@@ -24,10 +24,9 @@ def check_in_create(*, listener: Listener, valence: float, arousal: float) -> Mo
             _("A mood lies between -1 and 1 on both axes; this one is %(valence)s, %(arousal)s.")
             % {"valence": valence, "arousal": arousal}
         ) from None
-    if listener.user is None and not listener.session_key:
+    if listener.is_nobody:
         raise CheckInInvalidError(_("A mood must belong to a user or to a browser session."))
-    session_key = "" if listener.user else listener.session_key
-    return MoodCheckIn.objects.create(listener=listener.user, session_key=session_key, valence=valence, arousal=arousal)
+    return MoodCheckIn.objects.create(**listener.owner_fields("listener"), valence=valence, arousal=arousal)
 
 
 @transaction.atomic

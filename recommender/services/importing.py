@@ -25,7 +25,7 @@ from recommender.formats.values import FileEntry
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
-from recommender.requests import MAX_TITLE, title_checked
+from recommender.requests import MAX_TITLE, owner_check, title_checked
 from recommender.values import Listener
 
 # Songs looked at for one entry.
@@ -49,8 +49,7 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
         ExchangeError: the file cannot be read, or none of its songs is here.
         PlaylistInvalidError: the listener has neither account nor session.
     """
-    if listener.user is None and not listener.session_key:
-        raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
+    owner_check(listener)
     sheet = sheet_read(content)
     matches = _matches(sheet.entries, site)
     song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
@@ -158,8 +157,7 @@ def _store(listener: Listener, title: str, song_ids: list[int], report: dict[str
     points = [(each.effective_valence, each.effective_arousal) for each in estimates.values()]
     valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
     playlist = Playlist.objects.create(
-        owner=listener.user,
-        session_key="" if listener.user else listener.session_key,
+        **listener.owner_fields("owner"),
         title=title,
         kind=Playlist.Kind.IMPORTED,
         target_valence=valence,

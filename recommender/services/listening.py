@@ -103,5 +103,4 @@ def _mark_played(listener: Listener, song: Song, playlist: Playlist | None) -> N
 
 
 def _begun(listener: Listener, song: Song, playlist: Playlist | None) -> Listen:
-    session_key = "" if listener.user else listener.session_key
-    return Listen.objects.create(listener=listener.user, session_key=session_key, song=song, playlist=playlist)
+    return Listen.objects.create(**listener.owner_fields("listener"), song=song, playlist=playlist)

@@ -248,8 +248,7 @@ def _create(
         generated = generate(listener=listener, request=request)
         mood_valence, mood_arousal = request.mood or (None, None)
         playlist = Playlist.objects.create(
-            owner=listener.user,
-            session_key="" if listener.user else listener.session_key,
+            **listener.owner_fields("owner"),
             title=title_of(request, around=around),
             kind=kind,
             target_quadrant=request.target.quadrant,

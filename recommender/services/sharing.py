@@ -6,12 +6,11 @@ import secrets
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from catalog.core.points import Point
-from recommender.exceptions import PlaylistInvalidError
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
+from recommender.requests import owner_check
 from recommender.selectors import SharedSong, shared_songs
 from recommender.values import Listener
 
@@ -42,12 +41,10 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
     Raises:
         PlaylistInvalidError: the visitor has neither account nor session.
     """
-    if listener.user is None and not listener.session_key:
-        raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
+    owner_check(listener)
     songs = shared_songs(shared)
     copy = Playlist.objects.create(
-        owner=listener.user,
-        session_key="" if listener.user else listener.session_key,
+        **listener.owner_fields("owner"),
         title=shared.title,
         kind=Playlist.Kind.IMPORTED,
         target_quadrant=shared.target_quadrant,

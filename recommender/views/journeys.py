@@ -15,7 +15,7 @@ from catalog.core.htmx import wants_fragment
 from catalog.core.points import Point
 from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
-from recommender.generate import Entry, generate
+from recommender.generate import generate
 from recommender.ranking.journey_path import PRESETS
 from recommender.requests import PlaylistRequest, journey_request, seed_or_new
 from recommender.services import playlists
@@ -23,6 +23,7 @@ from recommender.views.common import listener_of, to_playlist
 from recommender.views.home import corners, limits_context
 
 # Where the points stand at first: in the middle, and where most want to be.
+_AXES = ("valence", "arousal")
 _START, _END = (0.0, 0.0), (0.6, -0.4)
 # Fields of the home page's form that are no part of a journey's address.
 _NOT_ASKED = ("csrfmiddlewaretoken", "aim", "valence", "arousal", "quadrant", "press")
@@ -77,13 +78,11 @@ def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
         "path": wanted.path,
         "note": generated.note,
         "steps": [{"song": songs[each.song_id], "reason": each.reason} for each in entries],
-        "way": [_stop(each, songs[each.song_id].title) for each in entries],
+        "way": [
+            {"valence": each.felt[0], "arousal": each.felt[1], "title": songs[each.song_id].title} for each in entries
+        ],
         **_queries(request, wanted),
     }
-
-
-def _stop(entry: Entry, title: str) -> dict[str, Any]:
-    return {"valence": entry.felt[0], "arousal": entry.felt[1], "title": title}
 
 
 def _queries(request: HttpRequest, wanted: PlaylistRequest) -> dict[str, Any]:
@@ -105,7 +104,9 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
     values: dict[str, Any] = {**_written("start", start), **_written("end", _END), **request.GET.dict()}
     preset = PRESETS.get(values.get("preset", ""))
     if preset is not None:
-        values |= _written("end", preset.end) if preset.end else _end_at_start(values)
+        values |= (
+            _written("end", preset.end) if preset.end else {f"end_{axis}": values[f"start_{axis}"] for axis in _AXES}
+        )
         values |= {} if preset.variety is None else {"variety": f"{preset.variety:.1f}"}
     return {
         "values": values,
@@ -138,10 +139,6 @@ def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for name, label in labels.items()
     ]
-
-
-def _end_at_start(values: dict[str, Any]) -> dict[str, str]:
-    return {f"end_{axis}": values[f"start_{axis}"] for axis in ("valence", "arousal")}
 
 
 def _written(name: str, point: Point) -> dict[str, str]:

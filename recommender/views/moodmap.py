@@ -21,9 +21,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLateError
-from recommender.moodmap import drift_chart, mood_map
+from recommender.moodmap import RatedSong, drift_chart, mood_map
 from recommender.privacy import deletion
-from recommender.privacy.export import takeout
+from recommender.privacy.export import data_export
 from recommender.privacy.inventory import counts_of
 from recommender.services import check_ins, feedback
 from recommender.undo import undo_offer, undo_offered, undo_values
@@ -64,7 +64,7 @@ def me(request: HttpRequest) -> HttpResponse:
         return render(request, "recommender/moodmap.html", {"signed_out": True})
     user = user_of(request)
     shown = mood_map(user)
-    page: Page = Paginator(shown.ratings, RATINGS_PER_PAGE).get_page(request.GET.get("page"))
+    page: Page[RatedSong] = Paginator(shown.ratings, RATINGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "map": shown,
         "page": page,
@@ -125,7 +125,7 @@ def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
 def export_response(user: User, suffix: str) -> HttpResponseBase:
     """Answer with all of a user's data, streamed as it is read."""
     try:
-        file = takeout(user, suffix)
+        file = data_export(user, suffix)
     except KeyError:
         raise Http404(suffix) from None
     response = StreamingHttpResponse(file.chunks, content_type=file.content_type)

@@ -71,7 +71,7 @@ def playlist_list(request: HttpRequest) -> HttpResponse:
     playlists = own_playlists(request).filter(SECTIONS[show].limits)
     if words:
         playlists = playlists.filter(title__icontains=words)
-    page: Page = Paginator(playlists, PLAYLISTS_PER_PAGE).get_page(request.GET.get("page"))
+    page: Page[Playlist] = Paginator(playlists, PLAYLISTS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "show": show,
@@ -113,7 +113,9 @@ def playlist_detail(request: HttpRequest, pk: int) -> HttpResponse:
     context = items_context(playlist, arranging="arrange" in request.GET)
     context |= {"autoplay": "play" in request.GET, "formats": FORMATS.values()}
     if playlist.share_token:
-        context["share_url"] = request.build_absolute_uri(_shared_path(playlist))
+        context["share_url"] = request.build_absolute_uri(
+            reverse("recommender:shared_playlist", args=[playlist.share_token])
+        )
     current = _current_item(context["items"])
     if current is not None:
         context |= felt_context(request, current.song, playlist)
@@ -247,10 +249,6 @@ def _current_item(items: list[PlaylistItem]) -> PlaylistItem | None:
     """The song that was begun last, or the first one."""
     begun = [(item.played_at, item) for item in items if item.played_at]
     return max(begun, key=itemgetter(0))[1] if begun else next(iter(items), None)
-
-
-def _shared_path(playlist: Playlist) -> str:
-    return reverse("recommender:shared_playlist", args=[playlist.share_token])
 
 
 @require_safe

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
@@ -25,7 +24,6 @@ from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
 from emotion.library.selection import Selection
 from emotion.library.services import MAX_SONGS
-from emotion.models import EmotionEstimate
 from emotion.selectors import label_of
 from recommender import selectors
 from recommender.forms import DECADES, SongFilterForm, SongFilters
@@ -90,7 +88,7 @@ def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
     estimate = next((one for one in hearings if one.is_current), None)
     context = {
         "estimate": estimate,
-        "bars": _bars(estimate) if estimate else [],
+        "bars": [(quadrant, estimate.probabilities[quadrant.index]) for quadrant in Quadrant] if estimate else [],
         "window_end_s": estimate.window_start_s + estimate.window_s if estimate else None,
         "earlier": [one for one in hearings if not one.is_current],
         "others": selectors.felt_by_others(request.user, song),
@@ -107,10 +105,6 @@ def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a list of songs like one."""
     playlist = playlists.playlist_create_around(listener=listener_of(request), song=song_or_404(pk))
     return to_playlist(playlist, "?play=1")
-
-
-def _bars(estimate: EmotionEstimate) -> list[dict[str, Any]]:
-    return [{"quadrant": quadrant, "probability": estimate.probabilities[quadrant.index]} for quadrant in Quadrant]
 
 
 def _limits(request: HttpRequest, filters: SongFilters) -> list[Limit]:

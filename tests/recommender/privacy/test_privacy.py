@@ -33,7 +33,7 @@ from emotion.services.labels import perceived_label_set
 from recommender.listener.history import history_of
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.privacy import deletion
-from recommender.privacy.export import takeout
+from recommender.privacy.export import data_export
 from recommender.privacy.inventory import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
 from recommender.retrieval.pool import songs_index
 from recommender.services import check_ins, feedback, importing, listening, playlists, sharing
@@ -103,7 +103,7 @@ def _log(by: User, row: models.Model) -> None:
 
 
 def exported(user: User, suffix: str = "json") -> Any:
-    content = b"".join(takeout(user, suffix).chunks)
+    content = b"".join(data_export(user, suffix).chunks)
     return json.loads(content) if suffix == "json" else zipfile.ZipFile(io.BytesIO(content))
 
 
@@ -215,7 +215,7 @@ def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: Use
 def test_an_export_is_read_as_it_is_sent(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     Listen.objects.bulk_create(Listen(listener=alice, song=song) for _ in range(2500))
-    chunks = takeout(alice, "json").chunks
+    chunks = data_export(alice, "json").chunks
     with_first = next(chunks)
     assert b"listens" in with_first  # The meanings come first; no listen was read for them.
     assert sum(len(chunk) > 200_000 for chunk in chunks) == 0
