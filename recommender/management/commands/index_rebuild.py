@@ -18,9 +18,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         info = index_rebuild(progress=self._progress)
-        self.stdout.write(
-            f"Published {info.index_version}: {info.n_songs} songs, model {info.model_version or 'none'}."
-        )
+        model = info.model_version or "none"
+        self.stdout.write(f"Published {info.index_version}: {info.n_songs} songs of model {model}.")
         if info.n_skipped:
             self.stdout.write(f"{info.n_skipped} songs were skipped, because their embedding is not usable.")
 
