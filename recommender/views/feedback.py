@@ -39,7 +39,9 @@ def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
         return _felt_refused(request, song, playlist, form)
     if request.user.is_authenticated:
         return _felt_save(request, song, playlist, form)
-    return _felt_keep(request, song, playlist, form)
+    # A visitor loses nothing by signing in only now.
+    pending_answers.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
+    return _sign_in(request, song, playlist)
 
 
 def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
@@ -48,12 +50,6 @@ def _felt_save(request: HttpRequest, song: Song, playlist: Playlist | None, form
     result = feedback.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
     undo = rating_undo(request, song, _("Saved."), before, selectors.rating_answers(result.rating))
     return _felt_answer(request, song, playlist, undo=undo, rerank=result.rerank)
-
-
-def _felt_keep(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
-    """Store a visitor's answers until they sign in."""
-    pending_answers.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
-    return _sign_in(request, song, playlist)
 
 
 @require_POST
