@@ -1,8 +1,8 @@
-"""What can go wrong at the catalog's door. Every message is a sentence for the person who offered the file."""
+"""Errors of the catalog. Every message is a sentence for the person who offered the file."""
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
+from catalog.core.wording import gettext as _
 
 
 class CatalogError(Exception):
@@ -12,10 +12,9 @@ class CatalogError(Exception):
     status: int = 400
 
 
-class FileRejected(CatalogError):
-    """The bytes are not a song that we can take; the probe gave the code and the sentence."""
+class FileRejectedError(CatalogError):
+    """The bytes are not a song that the catalog takes."""
 
-    code = "file_rejected"
     status = 422
 
     def __init__(self, code: str, sentence: str) -> None:
@@ -23,125 +22,114 @@ class FileRejected(CatalogError):
         self.code = code
 
 
-class FileTooLarge(CatalogError):
+class FileTooLargeError(CatalogError):
     """The file is over the size limit."""
 
-    code = "too_large"
-    status = 413
+    code, status = "too_large", 413
 
 
-class StorageFull(CatalogError):
+class StorageFullError(CatalogError):
     """The media disk has no room left; nothing half-written stays behind."""
 
-    code = "storage_full"
-    status = 507
+    code, status = "storage_full", 507
 
 
-class FileMissing(CatalogError):
+class FileMissingError(CatalogError):
     """An upload without a file."""
 
     code = "file_missing"
-    status = 400
 
 
-class SongNotRetryable(CatalogError):
+class SongNotRetryableError(CatalogError):
     """Only a failed song can be tried again."""
 
-    code = "not_retryable"
-    status = 409
+    code, status = "not_retryable", 409
 
 
-class SongFileLost(CatalogError):
+class SongFileLostError(CatalogError):
     """The row exists, but its file is no longer on the disk."""
 
-    code = "file_lost"
-    status = 404
+    code, status = "file_lost", 404
 
 
-class EditConflict(CatalogError):
-    """Somebody else changed what an editor was about to change; `fields` names it, and nothing was saved."""
+class EditConflictError(CatalogError):
+    """Another editor has changed a field meanwhile; `fields` names it, and nothing was saved."""
 
-    code = "edit_conflict"
-    status = 409
+    code, status = "edit_conflict", 409
 
     def __init__(self, fields: list[str]) -> None:
         super().__init__(_("Somebody else has changed this meanwhile. Look at it again, then save."))
         self.fields = fields
 
 
-class TooManySongs(CatalogError):
-    """More songs than are changed in one go."""
+class TooManySongsError(CatalogError):
+    """More songs than one change may have."""
 
-    code = "too_many_songs"
-    status = 422
-
-
-class UploadSessionNotFound(CatalogError):
-    """There is no such unfinished upload, or it is somebody else's."""
-
-    code = "upload_not_found"
-    status = 404
+    code, status = "too_many_songs", 422
 
 
-class UploadSessionExpired(CatalogError):
-    """An unfinished upload that was left alone for too long."""
+class RangeNotSatisfiableError(CatalogError):
+    """A range that begins after the end of the file, or a suffix of nothing."""
 
-    code = "upload_expired"
-    status = 410
+    code, status = "range_not_satisfiable", 416
 
 
-class UploadOffsetWrong(CatalogError):
+class PartialUploadNotFoundError(CatalogError):
+    """There is no such unfinished upload, or it belongs to another account."""
+
+    code, status = "upload_not_found", 404
+
+
+class PartialUploadExpiredError(CatalogError):
+    """An unfinished upload whose time ran out."""
+
+    code, status = "upload_expired", 410
+
+
+class UploadOffsetWrongError(CatalogError):
     """A piece that does not begin where the last one ended."""
 
-    code = "offset_wrong"
-    status = 409
+    code, status = "offset_wrong", 409
 
 
-class UploadTooLong(CatalogError):
+class UploadTooLongError(CatalogError):
     """More bytes than were announced."""
 
-    code = "more_than_announced"
-    status = 413
+    code, status = "more_than_announced", 413
 
 
-class TooManyUnfinished(CatalogError):
-    """Somebody has begun more uploads than one person may leave open."""
+class TooManyUnfinishedError(CatalogError):
+    """One account has more unfinished uploads than it may leave open."""
 
-    code = "too_many_unfinished"
-    status = 409
+    code, status = "too_many_unfinished", 409
 
 
-class PieceDamaged(CatalogError):
-    """The bytes are not those that the sender's checksum was made of."""
+class PieceDamagedError(CatalogError):
+    """The bytes do not fit the sender's checksum."""
 
-    code = "checksum_wrong"
     # A status of the tus protocol, unknown to HTTP at large.
-    status = 460
+    code, status = "checksum_wrong", 460
 
 
-class UploadRequestInvalid(CatalogError):
-    """A request that does not keep to the protocol of resumable uploads."""
+class UploadRequestInvalidError(CatalogError):
+    """A request that breaks the protocol of resumable uploads."""
 
     code = "upload_request_invalid"
-    status = 400
 
 
-class UploadVersionWrong(UploadRequestInvalid):
+class UploadVersionWrongError(UploadRequestInvalidError):
     """Another version of the protocol, or none."""
 
-    code = "tus_version_wrong"
-    status = 412
+    code, status = "tus_version_wrong", 412
 
 
-class UploadTypeWrong(UploadRequestInvalid):
-    """A piece that does not say what it is."""
+class UploadTypeWrongError(UploadRequestInvalidError):
+    """A piece without the protocol's content type."""
 
-    code = "piece_type_wrong"
-    status = 415
+    code, status = "piece_type_wrong", 415
 
 
-class UploadRequestUnsized(UploadRequestInvalid):
+class UploadRequestUnsizedError(UploadRequestInvalidError):
     """A piece without a length."""
 
-    code = "length_required"
-    status = 411
+    code, status = "length_required", 411

@@ -18,6 +18,7 @@ from av.stream import Disposition
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, number
+from catalog.exceptions import FileRejectedError
 from catalog.files.audio_tags import AudioTags, Cover, tags_read
 
 MIN_DURATION_S = 5.0
@@ -79,15 +80,6 @@ _GUESSES = (
 )
 
 
-class ProbeError(Exception):
-    """The file is not a song that we can take: `code` for programs, `sentence` for the person who offered it."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code
-        self.sentence = sentence
-
-
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
     """What a file really is."""
@@ -117,11 +109,11 @@ def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
         The facts, with cleaned tags.
 
     Raises:
-        ProbeError: if it is no song that we take.
+        FileRejectedError: if it is no song that we take.
     """
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
-            raise ProbeError("empty_file", _("The file is empty (0 bytes). Copy it from its source again."))
+            raise FileRejectedError("empty_file", _("The file is empty (0 bytes). Copy it from its source again."))
         with _open(stream) as container:
             facts = _facts_of_sound(container, max_duration_s)
             metadata = _metadata(container)
@@ -159,12 +151,12 @@ def _format_after_id3(stream: BinaryIO, head: bytes) -> str | None:
     return "aac" if is_adts else "mp3"
 
 
-def _refusal(head: bytes) -> ProbeError:
+def _refusal(head: bytes) -> FileRejectedError:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return ProbeError("video", _video_words() % {"kind": "AVI"})
+        return FileRejectedError("video", _video_words() % {"kind": "AVI"})
     for offset, magic, name in _BEGINNINGS:
         if head[offset : offset + len(magic)] == magic:
-            return ProbeError(
+            return FileRejectedError(
                 "damaged",
                 _(
                     "It begins like %(format)s but cannot be read: it is damaged or was cut off. "
@@ -172,7 +164,7 @@ def _refusal(head: bytes) -> ProbeError:
                 )
                 % {"format": name},
             )
-    return ProbeError(
+    return FileRejectedError(
         "not_audio",
         _("This is not a song, whatever its name says: its content looks like %(guess)s. Moodplane takes %(formats)s.")
         % {"guess": _(_guess(head)), "formats": formats_taken()},
@@ -196,7 +188,7 @@ def _facts_of_sound(container: InputContainer, max_duration_s: float) -> tuple[s
     name, codecs = _DEMUXERS[container.format.name]
     _refuse_video(container)
     if not container.streams.audio:
-        raise ProbeError("no_audio", _("There is no sound in this file. Choose a file that has an audio track."))
+        raise FileRejectedError("no_audio", _("There is no sound in this file. Choose a file that has an audio track."))
     codec = _codec(container, codecs)
     duration_s = _duration_checked(container, max_duration_s)
     context = container.streams.audio[0].codec_context
@@ -213,7 +205,7 @@ def _refuse_video(container: InputContainer) -> None:
         context = video.codec_context
         size = f", {context.width}x{context.height}" if context and context.width else ""
         kind = context.codec.canonical_name if context else _("unknown codec")
-        raise ProbeError("video", _video_words() % {"kind": f"{kind}{size}"})
+        raise FileRejectedError("video", _video_words() % {"kind": f"{kind}{size}"})
 
 
 def _codec(container: InputContainer, codecs: tuple[str, ...]) -> str:
@@ -223,7 +215,7 @@ def _codec(container: InputContainer, codecs: tuple[str, ...]) -> str:
         known = _("The sound in this file is coded as %(codec)s. Moodplane takes %(formats)s.")
         unknown = _("The sound in this file is copy-protected or coded in an unknown way. Moodplane takes %(formats)s.")
         sentence = (known if codec else unknown) % {"codec": codec, "formats": formats_taken()}
-        raise ProbeError("unsupported_codec", sentence)
+        raise FileRejectedError("unsupported_codec", sentence)
     return codec
 
 
@@ -232,7 +224,7 @@ def _duration_checked(container: InputContainer, max_duration_s: float) -> float
     present_s, decoded_s = _audio_present(container, max_duration_s)
     if present_s > max_duration_s:
         length_s = max(present_s, promised_s)
-        raise ProbeError(
+        raise FileRejectedError(
             "too_long",
             _("It is %(length)s long; a song may last at most %(most)s. Split it into its pieces and upload those.")
             % {"length": duration_words(length_s), "most": duration_words(max_duration_s)},
@@ -243,9 +235,9 @@ def _duration_checked(container: InputContainer, max_duration_s: float) -> float
     return promised_s if abs(promised_s - present_s) < 0.2 else present_s
 
 
-def _too_little(decoded_s: float, promised_s: float) -> ProbeError:
+def _too_little(decoded_s: float, promised_s: float) -> FileRejectedError:
     if decoded_s == 0.0:
-        return ProbeError(
+        return FileRejectedError(
             "undecodable",
             _(
                 "No sound could be decoded from this file: it is damaged, or only looks like audio. "
@@ -253,7 +245,7 @@ def _too_little(decoded_s: float, promised_s: float) -> ProbeError:
             ),
         )
     if promised_s >= MIN_DURATION_S:
-        return ProbeError(
+        return FileRejectedError(
             "damaged",
             _(
                 "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or was cut off. "
@@ -261,7 +253,7 @@ def _too_little(decoded_s: float, promised_s: float) -> ProbeError:
             )
             % {"decoded": number(decoded_s, 1), "promised": number(promised_s, 1)},
         )
-    return ProbeError(
+    return FileRejectedError(
         "too_short",
         _("It is %(decoded)s s long; a song must last at least %(least)d s for its mood to be heard.")
         % {"decoded": number(decoded_s, 1), "least": MIN_DURATION_S},

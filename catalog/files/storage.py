@@ -23,7 +23,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from catalog.core.formats import file_size
-from catalog.exceptions import FileTooLarge, StorageFull
+from catalog.exceptions import FileTooLargeError, StorageFullError
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -44,8 +44,8 @@ def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
     """Write chunks to a temporary file on the media disk, hashing them; the file is gone when the block ends.
 
     Raises:
-        FileTooLarge: as soon as more than the limit has arrived.
-        StorageFull: if the disk has no room.
+        FileTooLargeError: as soon as more than the limit has arrived.
+        StorageFullError: if the disk has no room.
     """
     path = incoming_path(f"{uuid.uuid4().hex}.part")
     try:
@@ -65,7 +65,7 @@ def storage_full_told() -> Iterator[None]:
     except OSError as error:
         if error.errno not in _FULL_ERRNOS:
             raise
-        raise StorageFull(
+        raise StorageFullError(
             _(
                 "The server's disk is full, so this file was not kept; everything stored before is unharmed. "
                 "Free some space, then upload it again."
@@ -92,7 +92,7 @@ def size_check(size_bytes: int) -> None:
     """Refuse a file that is larger than `MOODPLANE_MAX_UPLOAD_BYTES`."""
     limit_bytes = int(settings.MOODPLANE_MAX_UPLOAD_BYTES)
     if size_bytes > limit_bytes:
-        raise FileTooLarge(
+        raise FileTooLargeError(
             _(
                 "The file is larger than %(most)s, the most that one song may have. "
                 "Convert it to FLAC or MP3, or split it."
@@ -127,7 +127,7 @@ def local_copy(file: FieldFile) -> Iterator[Path]:
         file: such as `song.audio`.
 
     Raises:
-        StorageFull: this machine has no room for the copy.
+        StorageFullError: this machine has no room for the copy.
     """
     name = str(file.name)
     path = _path_of(file.storage, name)
@@ -188,11 +188,11 @@ def room_check(size_bytes: int) -> None:
     """Refuse a file for which the media disk has no room, before it is sent.
 
     Raises:
-        StorageFull: there is less free space than the file needs.
+        StorageFullError: there is less free space than the file needs.
     """
     free_bytes = media_disk_usage()[1]
     if size_bytes > free_bytes:
-        raise StorageFull(
+        raise StorageFullError(
             _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")
             % {"free": file_size(free_bytes), "size": file_size(size_bytes)}
         )

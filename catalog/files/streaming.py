@@ -18,7 +18,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import SongFileLost
+from catalog.exceptions import RangeNotSatisfiableError, SongFileLostError
 
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
@@ -37,10 +37,6 @@ class ByteRange:
         return self.last - self.first + 1
 
 
-class RangeNotSatisfiable(Exception):
-    """The range begins after the end of the file, or is a suffix of nothing."""
-
-
 def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
     """Read a Range header.
 
@@ -53,7 +49,7 @@ def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
         ranges at once, or nonsense; the answer is then the whole file.
 
     Raises:
-        RangeNotSatisfiable: if no byte of the file is in the range.
+        RangeNotSatisfiableError: if no byte of the file is in the range.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.group(1, 2) == ("", ""):
@@ -62,13 +58,13 @@ def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
     if not first_text:
         suffix = min(int(last_text), size_bytes)
         if suffix == 0:
-            raise RangeNotSatisfiable
+            raise RangeNotSatisfiableError
         return ByteRange(size_bytes - suffix, size_bytes - 1)
     first = int(first_text)
     if last_text and int(last_text) < first:
         return None
     if first >= size_bytes:
-        raise RangeNotSatisfiable
+        raise RangeNotSatisfiableError
     return ByteRange(first, min(int(last_text), size_bytes - 1) if last_text else size_bytes - 1)
 
 
@@ -89,7 +85,7 @@ def file_response(
         `MOODPLANE_MEDIA_ORIGIN` set, GET gets a redirect to the address that the storage signs.
 
     Raises:
-        SongFileLost: if the file is not there.
+        SongFileLostError: if the file is not there.
     """
     # A HEAD request asks for our headers; signed addresses answer GET alone.
     if settings.MOODPLANE_MEDIA_ORIGIN and request.method == "GET":
@@ -112,7 +108,7 @@ def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpR
     try:
         size_bytes, mtime = default_storage.size(name), default_storage.get_modified_time(name).timestamp()
     except FileNotFoundError as error:
-        raise SongFileLost(
+        raise SongFileLostError(
             _("The file of this song is no longer on the server. Uploading the same file again brings it back.")
         ) from error
     response = _choose(request, name, size_bytes, mtime, etag)
@@ -129,7 +125,7 @@ def _choose(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag
         return HttpResponse(status=304)
     try:
         part = _wanted_part(request, size_bytes, mtime, etag)
-    except RangeNotSatisfiable:
+    except RangeNotSatisfiableError:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
     whole = ByteRange(0, size_bytes - 1)
     if request.method == "HEAD":

@@ -17,7 +17,7 @@ from django.utils import timezone
 from catalog.core.bulk import rows_update
 from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
-from catalog.exceptions import EditConflict
+from catalog.exceptions import EditConflictError
 from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit, name_key
 from catalog.songs.naming import albums_get, artists_get, unused_remove
 
@@ -84,7 +84,7 @@ def songs_edit(
         The change, or None when every song was like that already.
 
     Raises:
-        EditConflict: a field that is to change is not any more what the editor saw.
+        EditConflictError: a field that is to change is not any more what the editor saw.
     """
     songs = songs_locked(song_ids)
     _check_seen(songs, values, seen)
@@ -126,7 +126,7 @@ def _check_seen(songs: Sequence[Song], values: SongValues, seen: Mapping[str, st
         return
     now = values_seen(songs)
     if other := [field for field in values if field in seen and seen[field] != now[field]]:
-        raise EditConflict(other)
+        raise EditConflictError(other)
 
 
 def _songs_write(

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from catalog.core.locks import advisory_lock, content_lock
-from catalog.exceptions import FileRejected
+from catalog.exceptions import FileRejectedError
 from catalog.files.audio_tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
@@ -33,7 +33,7 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
         The song, and whether it is new.
 
     Raises:
-        StorageFull: if the disk has no room for the cover.
+        StorageFullError: if the disk has no room for the cover.
     """
     # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
     with advisory_lock(content_lock(staged.content_hash)):
@@ -87,13 +87,15 @@ def cover_check(*, stream: IO[bytes]) -> bytes:
     """Read a picture that somebody offers as a cover.
 
     Raises:
-        FileRejected: it is no picture that browsers show, or too large.
+        FileRejectedError: it is no picture that browsers show, or too large.
     """
     data = stream.read(MAX_COVER_BYTES + 1)
     if len(data) > MAX_COVER_BYTES:
-        raise FileRejected("cover_too_large", _("The picture is larger than 10 MiB. Make it smaller first."))
+        raise FileRejectedError("cover_too_large", _("The picture is larger than 10 MiB. Make it smaller first."))
     if picture_type(data) is None:
-        raise FileRejected("cover_unknown", _("This is not a JPEG, PNG, GIF or WebP picture, whatever its name says."))
+        raise FileRejectedError(
+            "cover_unknown", _("This is not a JPEG, PNG, GIF or WebP picture, whatever its name says.")
+        )
     return data
 
 

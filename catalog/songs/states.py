@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.core import claims
-from catalog.exceptions import SongNotRetryable
+from catalog.exceptions import SongNotRetryableError
 from catalog.models import Song
 from catalog.signals import song_uploaded
 
@@ -44,12 +44,12 @@ def song_retry(*, song: Song) -> None:
     """Let a failed song be analysed once more.
 
     Raises:
-        SongNotRetryable: if it has not failed.
+        SongNotRetryableError: if it has not failed.
     """
     if not songs_retry(song_ids=[song.pk]):
         song.refresh_from_db(fields=["state"])
         state = song.get_state_display().lower()
-        raise SongNotRetryable(_("This song is %(state)s; only a failed one can be retried.") % {"state": state})
+        raise SongNotRetryableError(_("This song is %(state)s; only a failed one can be retried.") % {"state": state})
     song.refresh_from_db()
 
 

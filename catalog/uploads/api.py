@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 
 from catalog import selectors
-from catalog.exceptions import FileMissing
+from catalog.exceptions import FileMissingError
 from catalog.models import Upload
 from catalog.permissions import CanUpload, can_manage_upload
 from catalog.uploads import services as upload_services
@@ -73,7 +73,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """
         files = request.FILES.getlist("file")
         if not files:
-            raise FileMissing(
+            raise FileMissingError(
                 _('There is no file in this request. Send audio as multipart/form-data in the part "file".')
             )
         owner = cast(User, request.user)

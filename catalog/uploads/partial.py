@@ -25,12 +25,12 @@ from django.utils.translation import ngettext
 from catalog.core.files import digest
 from catalog.exceptions import (
     CatalogError,
-    StorageFull,
-    TooManyUnfinished,
-    UploadOffsetWrong,
-    UploadSessionExpired,
-    UploadSessionNotFound,
-    UploadTooLong,
+    PartialUploadExpiredError,
+    PartialUploadNotFoundError,
+    StorageFullError,
+    TooManyUnfinishedError,
+    UploadOffsetWrongError,
+    UploadTooLongError,
 )
 from catalog.files.audio_tags import file_name_clean, text_clean
 from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
@@ -61,15 +61,15 @@ def session_open(
         metadata: what the sender said of it, to be told back unchanged.
 
     Raises:
-        FileTooLarge: it is over the size limit.
-        StorageFull: the disk has no room for it.
-        TooManyUnfinished: this person has left too many open.
+        FileTooLargeError: it is over the size limit.
+        StorageFullError: the disk has no room for it.
+        TooManyUnfinishedError: this person has left too many open.
     """
     size_check(size_bytes)
     room_check(size_bytes)
     open_count = UploadSession.objects.filter(owner=owner, finished_at=None, expires_at__gt=timezone.now()).count()
     if open_count >= OPEN_LIMIT:
-        raise TooManyUnfinished(
+        raise TooManyUnfinishedError(
             ngettext(
                 "You have %(count)d unfinished upload. Finish it or throw it away, then try again.",
                 "You have %(count)d unfinished uploads. Finish some or throw them away, then try again.",
@@ -103,10 +103,10 @@ def session_append(*, session: UploadSession, offset_bytes: int, pieces: Iterabl
         The upload as it is now; `upload` says what became of the file once it is complete.
 
     Raises:
-        UploadOffsetWrong: it goes on somewhere else.
-        UploadTooLong: there is more than was announced.
-        StorageFull: the disk has no room; what arrived before stays.
-        UploadSessionNotFound, UploadSessionExpired: it is no longer open.
+        UploadOffsetWrongError: it goes on somewhere else.
+        UploadTooLongError: there is more than was announced.
+        StorageFullError: the disk has no room; what arrived before stays.
+        PartialUploadNotFoundError, PartialUploadExpiredError: it is no longer open.
     """
     offset_check(session=session, offset_bytes=offset_bytes)
     for piece in pieces:
@@ -122,7 +122,7 @@ def offset_check(*, session: UploadSession, offset_bytes: int) -> None:
     """Refuse a piece that does not begin where the upload stands."""
     here = session_offset(session)
     if offset_bytes != here:
-        raise UploadOffsetWrong(
+        raise UploadOffsetWrongError(
             _("This upload stands at byte %(here)d, not at %(offered)d; ask for its offset and go on from there.")
             % {"here": here, "offered": offset_bytes}
         )
@@ -141,7 +141,7 @@ def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
         session = _locked(pk)
         offset_check(session=session, offset_bytes=offset_bytes)
         if offset_bytes + len(piece) > session.size_bytes:
-            raise UploadTooLong(
+            raise UploadTooLongError(
                 _("There are more bytes than the %(size)d that were announced.") % {"size": session.size_bytes}
             )
         _write(_path(session), offset_bytes, piece)
@@ -161,8 +161,8 @@ def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
                 _write_whole(out.fileno(), piece)
                 # A row must never count bytes that a power cut can still take away.
                 os.fsync(out.fileno())
-    except StorageFull as error:
-        raise StorageFull(
+    except StorageFullError as error:
+        raise StorageFullError(
             _("The server's disk is full. What arrived of this file is kept: free some space, then go on.")
         ) from error
 
@@ -178,7 +178,7 @@ def session_finish(*, session: UploadSession) -> None:
     """Make of a complete upload what a file of a form becomes; repeating it changes nothing.
 
     Raises:
-        StorageFull: the disk has no room for what comes with a song; the upload stays complete and is tried again.
+        StorageFullError: the disk has no room for what comes with a song; the upload stays complete and is tried again.
     """
     with transaction.atomic():
         # Held while the file is looked at: a repeated last piece waits here, and then finds the work done.
@@ -261,7 +261,7 @@ def _orphans_remove() -> None:
 def _locked(pk: int, *, expired_too: bool = False) -> UploadSession:
     session = UploadSession.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=pk).first()
     if session is None:
-        raise UploadSessionNotFound(_("There is no such unfinished upload, or it is not yours."))
+        raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
     if not expired_too:
         session_open_check(session=session)
     return session
@@ -271,10 +271,12 @@ def session_open_check(*, session: UploadSession) -> None:
     """Refuse an upload that was left alone for too long.
 
     Raises:
-        UploadSessionExpired: it was.
+        PartialUploadExpiredError: it was.
     """
     if session.finished_at is None and session.expires_at < timezone.now():
-        raise UploadSessionExpired(_("This upload was left alone for too long, and is thrown away. Begin it anew."))
+        raise PartialUploadExpiredError(
+            _("This upload was left alone for too long, and is thrown away. Begin it anew.")
+        )
 
 
 def _path(session: UploadSession) -> Path:

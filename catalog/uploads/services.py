@@ -15,9 +15,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import CatalogError, FileRejected, SongNotRetryable, StorageFull
+from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
 from catalog.files.audio_tags import file_name_clean
-from catalog.files.probe import AudioFacts, ProbeError, probe
+from catalog.files.probe import probe
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.models import Song, Upload
 from catalog.selectors import PENDING_STATES
@@ -62,11 +62,11 @@ def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> 
     """Take a file that is already on the media disk, and announce the song that it became.
 
     Raises:
-        StorageFull: the disk has no room for what comes with a song; the staged file is unharmed, so it can be tried
+        StorageFullError: the disk has no room for what comes with a song; the staged file is unharmed, so it can be tried
             again.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
-    with _refusal_noted(upload, but=StorageFull):
+    with _refusal_noted(upload, but=StorageFullError):
         _upload_settle(upload, staged)
     upload_announce(upload)
     return upload
@@ -82,10 +82,10 @@ def upload_retry(*, upload: Upload) -> None:
     """Let the song of an upload be analysed once more.
 
     Raises:
-        SongNotRetryable: there is no song of it, or it has not failed.
+        SongNotRetryableError: there is no song of it, or it has not failed.
     """
     if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
-        raise SongNotRetryable(_("This file was not kept, so there is nothing to retry. Upload it again."))
+        raise SongNotRetryableError(_("This file was not kept, so there is nothing to retry. Upload it again."))
     song_retry(song=upload.song)
 
 
@@ -118,7 +118,7 @@ def _refusal_noted(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> 
 
 def _upload_settle(upload: Upload, staged: StagedFile) -> None:
     """Probe outside the transaction, then make song and upload row together."""
-    facts = _probe(staged)
+    facts = probe(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     with transaction.atomic():
         song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name)
         upload.song = song
@@ -128,13 +128,6 @@ def _upload_settle(upload: Upload, staged: StagedFile) -> None:
         else:
             upload.failure_code, upload.failure_reason = "duplicate", duplicate_sentence(song)
         upload.save()
-
-
-def _probe(staged: StagedFile) -> AudioFacts:
-    try:
-        return probe(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
-    except ProbeError as error:
-        raise FileRejected(error.code, error.sentence) from error
 
 
 def duplicate_sentence(song: Song) -> str:

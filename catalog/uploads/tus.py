@@ -29,12 +29,12 @@ from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
 from catalog.exceptions import (
-    PieceDamaged,
-    UploadRequestInvalid,
-    UploadRequestUnsized,
-    UploadSessionNotFound,
-    UploadTypeWrong,
-    UploadVersionWrong,
+    PartialUploadNotFoundError,
+    PieceDamagedError,
+    UploadRequestInvalidError,
+    UploadRequestUnsizedError,
+    UploadTypeWrongError,
+    UploadVersionWrongError,
 )
 from catalog.models import UploadSession
 from catalog.permissions import CanUpload
@@ -79,7 +79,7 @@ class _TusView(APIView):
         if self.needs_version and request.method not in ("GET", "OPTIONS"):
             spoken = request.headers.get("Tus-Resumable", "")
             if spoken != VERSION:
-                raise UploadVersionWrong(
+                raise UploadVersionWrongError(
                     _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
                     % {"version": VERSION}
                 )
@@ -129,7 +129,7 @@ class ResumableUploadsView(_TusView):
         """Begin an upload; `Location` is where its pieces go (tus 1.0.0, creation)."""
         raw = request.headers.get("Upload-Metadata", "")
         if len(raw) > _METADATA_CHARS:
-            raise UploadRequestInvalid(_("Upload-Metadata is too long."))
+            raise UploadRequestInvalidError(_("Upload-Metadata is too long."))
         metadata = metadata_read(raw)
         session = partial.session_open(
             owner=cast(User, request.user),
@@ -170,10 +170,10 @@ class ResumableUploadView(_TusView):
         session = self._session()
         session_open_check(session=session)
         if request.content_type != PIECE_TYPE:
-            raise UploadTypeWrong(_("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE})
+            raise UploadTypeWrongError(_("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE})
         # Django reads no body whose length it is not told, and would take this one for empty.
         if "Transfer-Encoding" in request.headers:
-            raise UploadRequestUnsized(_("Send a piece with its Content-Length."))
+            raise UploadRequestUnsizedError(_("Send a piece with its Content-Length."))
         offset_bytes = _number(request, "Upload-Offset")
         # Before the body is read: a piece for another place needs not arrive first.
         offset_check(session=session, offset_bytes=offset_bytes)
@@ -201,7 +201,7 @@ class ResumableUploadView(_TusView):
     def _session(self) -> UploadSession:
         mine = UploadSession.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
         if mine is None:
-            raise UploadSessionNotFound(_("There is no such unfinished upload, or it is not yours."))
+            raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
         return mine
 
 
@@ -209,7 +209,7 @@ def metadata_read(header: str) -> dict[str, str]:
     """Read the header Upload-Metadata: pairs of a name and a value in base64, separated by commas.
 
     Raises:
-        UploadRequestInvalid: it is something else.
+        UploadRequestInvalidError: it is something else.
     """
     pairs = [pair.strip().split(" ") for pair in header.split(",") if pair.strip()]
     try:
@@ -218,14 +218,14 @@ def metadata_read(header: str) -> dict[str, str]:
             for pair in pairs
         }
     except ValueError as error:
-        raise UploadRequestInvalid(_("A value of Upload-Metadata is not base64.")) from error
+        raise UploadRequestInvalidError(_("A value of Upload-Metadata is not base64.")) from error
 
 
 def _number(request: Request, header: str) -> int:
     """Read a header that is a number of bytes."""
     value = request.headers.get(header, "")
     if not _NUMBER.fullmatch(value):
-        raise UploadRequestInvalid(_("The header %(header)s must be a number of bytes.") % {"header": header})
+        raise UploadRequestInvalidError(_("The header %(header)s must be a number of bytes.") % {"header": header})
     return int(value)
 
 
@@ -238,7 +238,7 @@ def _checksum(request: Request) -> tuple[str, bytes] | None:
     try:
         return CHECKSUMS[algorithm], base64.b64decode(digest, validate=True)
     except (KeyError, ValueError) as error:
-        raise UploadRequestInvalid(
+        raise UploadRequestInvalidError(
             _("Upload-Checksum must be one of %(known)s, a space, and the digest in base64.")
             % {"known": ", ".join(CHECKSUMS)}
         ) from error
@@ -275,7 +275,7 @@ def _pieces_verified(body: BinaryIO, algorithm: str, digest: bytes) -> Iterator[
     """Yield a body as `_pieces` does once all of it arrived and is what the sender made the checksum of.
 
     Raises:
-        PieceDamaged: it is something else.
+        PieceDamagedError: it is something else.
     """
     found = hashlib.new(algorithm, usedforsecurity=False)
     with tempfile.SpooledTemporaryFile(max_size=PIECE_BYTES) as spool:
@@ -283,7 +283,7 @@ def _pieces_verified(body: BinaryIO, algorithm: str, digest: bytes) -> Iterator[
             found.update(piece)
             spool.write(piece)
         if not hmac.compare_digest(found.digest(), digest):
-            raise PieceDamaged(_("This piece was damaged on its way: its checksum does not fit. Send it again."))
+            raise PieceDamagedError(_("This piece was damaged on its way: its checksum does not fit. Send it again."))
         spool.seek(0)
         while piece := spool.read(PIECE_BYTES):
             yield piece

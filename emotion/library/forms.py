@@ -12,7 +12,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from catalog.exceptions import FileRejected
+from catalog.exceptions import FileRejectedError
 from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Song
 from catalog.songs import services as song_services
@@ -152,7 +152,7 @@ class SongsForm(forms.Form):
             return b""
         try:
             return song_services.cover_check(stream=cast(IO[bytes], file))
-        except FileRejected as error:
+        except FileRejectedError as error:
             raise forms.ValidationError(str(error), code=error.code) from error
 
     def clean(self) -> dict[str, Any]:

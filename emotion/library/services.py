@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from catalog.exceptions import EditConflict, TooManySongs
+from catalog.exceptions import EditConflictError, TooManySongsError
 from catalog.models import Song, SongChange
 from catalog.songs import editing
 from catalog.songs.editing import Kept, SongValues, print_of, songs_locked, values_seen
@@ -24,10 +24,12 @@ def check_number(n_songs: int) -> None:
     """Refuse more songs than are changed in one go.
 
     Raises:
-        TooManySongs: more than `MAX_SONGS`.
+        TooManySongsError: more than `MAX_SONGS`.
     """
     if n_songs > MAX_SONGS:
-        raise TooManySongs(_("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS})
+        raise TooManySongsError(
+            _("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS}
+        )
 
 
 def library_seen(songs: Sequence[Song]) -> dict[str, str]:
@@ -58,8 +60,8 @@ def library_edit(
         The change, or None when every song was like that already.
 
     Raises:
-        EditConflict: a field that is to change is not any more what the editor saw.
-        TooManySongs: more than are changed in one go.
+        EditConflictError: a field that is to change is not any more what the editor saw.
+        TooManySongsError: more than are changed in one go.
     """
     check_number(len(song_ids))
     songs = songs_locked(song_ids)
@@ -101,7 +103,7 @@ def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], word: Word | Non
     now = library_seen(songs)
     looked_at = ["songs"] if word is None else ["songs", "quadrant"]
     if other := [name for name in looked_at if name in seen and seen[name] != now[name]]:
-        raise EditConflict(other)
+        raise EditConflictError(other)
 
 
 def _songs_announce(song_ids: Iterable[int]) -> None:

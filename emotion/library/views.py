@@ -21,7 +21,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import selectors as catalog_selectors
 from catalog.access import allowed
 from catalog.core.htmx import wants_fragment
-from catalog.exceptions import EditConflict
+from catalog.exceptions import EditConflictError
 from catalog.models import Song, SongChange
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES
@@ -128,7 +128,7 @@ def _change(request: HttpRequest, song_ids: list[int], selection: Selection | No
             return _form_page(request, form, after, is_previewed=True)
         try:
             return _saved(request, form, after)
-        except EditConflict as error:
+        except EditConflictError as error:
             form = SongsForm(_songs(song_ids), request.POST, request.FILES)
             form.full_clean()
             form.conflict(error.fields)

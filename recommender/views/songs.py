@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import selectors as catalog_selectors
 from catalog.access import allowed
 from catalog.core.htmx import wants_fragment
-from catalog.exceptions import TooManySongs
+from catalog.exceptions import TooManySongsError
 from catalog.models import Artist, Song
 from catalog.permissions import can_upload
 from catalog.songs import services as song_services
@@ -148,7 +148,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         messages.info(request, _("These songs are not there any more."))
         return redirect(after)
     if len(ids) > MAX_SONGS:
-        raise TooManySongs(_("At most %(limit)d songs can be deleted at once. Choose fewer.") % {"limit": MAX_SONGS})
+        raise TooManySongsError(_("At most %(limit)d songs can be deleted at once. Choose fewer.") % {"limit": MAX_SONGS})
     # The confirmation does not cover songs that came to match since the page was shown.
     if request.method == "POST" and request.POST.get("count") == str(len(ids)):
         n_songs = song_services.songs_delete(song_ids=ids)

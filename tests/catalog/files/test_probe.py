@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import soundfile as sf
 
-from catalog.files.probe import ProbeError, duration_words, probe
+from catalog.exceptions import FileRejectedError
+from catalog.files.probe import duration_words, probe
 from tests.audio_fixtures import CODECS, make_audio, make_video
 
 _TAKEN = "Moodplane takes MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC."
@@ -27,9 +28,9 @@ _EXPECTED = {
 
 
 def refused(path: Path, **limits: float) -> tuple[str, str]:
-    with pytest.raises(ProbeError) as caught:
+    with pytest.raises(FileRejectedError) as caught:
         probe(path, **limits)
-    return caught.value.code, caught.value.sentence
+    return caught.value.code, str(caught.value)
 
 
 @pytest.mark.parametrize("codec", CODECS)

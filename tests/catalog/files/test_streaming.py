@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from catalog.files.streaming import ByteRange, RangeNotSatisfiable, byte_range_parse
+from catalog.exceptions import RangeNotSatisfiableError
+from catalog.files.streaming import ByteRange, byte_range_parse
 from catalog.models import Song
 
 
@@ -37,12 +38,12 @@ def test_range_headers(header: str, expected: ByteRange | None) -> None:
 
 @pytest.mark.parametrize("header", ["bytes=1000-", "bytes=5000-6000", "bytes=-0"])
 def test_ranges_without_a_byte(header: str) -> None:
-    with pytest.raises(RangeNotSatisfiable):
+    with pytest.raises(RangeNotSatisfiableError):
         byte_range_parse(header, 1000)
 
 
 def test_of_an_empty_file_no_range_is_satisfiable() -> None:
-    with pytest.raises(RangeNotSatisfiable):
+    with pytest.raises(RangeNotSatisfiableError):
         byte_range_parse("bytes=-5", 0)
 
 

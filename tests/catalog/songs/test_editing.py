@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.exceptions import EditConflict, FileRejected
+from catalog.exceptions import EditConflictError, FileRejectedError
 from catalog.models import Album, Artist, Song, SongChange, SongEdit
 from catalog.selectors import song_search
 from catalog.songs import editing, states
@@ -116,7 +116,7 @@ def test_nobody_overwrites_what_they_have_not_seen(cleo: User, staff: User) -> N
     seen = editing.values_seen([again(song)])
     edit(staff, [song], title="Ebb")
 
-    with pytest.raises(EditConflict) as caught:
+    with pytest.raises(EditConflictError) as caught:
         editing.songs_edit(song_ids=[song.pk], values={"title": "Flow"}, editor=cleo, seen=seen)
     assert caught.value.fields == ["title"]
     assert again(song).title == "Ebb"
@@ -135,7 +135,7 @@ def test_of_two_who_save_at_once_one_wins_and_the_other_is_told(cleo: User, staf
 
     results = together(save(cleo, "Jazz"), save(staff, "Folk"))
 
-    assert {type(each) for each in results} == {SongChange, EditConflict}
+    assert {type(each) for each in results} == {SongChange, EditConflictError}
     assert len(set(Song.objects.values_list("genre", flat=True))) == 1
     assert SongEdit.objects.count() == 3
 
@@ -194,9 +194,9 @@ def test_a_picture_is_taken_for_what_it_is(db: None, tmp_path: Path) -> None:
     name = song_services.cover_store(data=PNG)
     assert name.endswith(".png")
     assert (Path(settings.MEDIA_ROOT) / name).read_bytes() == PNG
-    with pytest.raises(FileRejected, match="not a JPEG"):
+    with pytest.raises(FileRejectedError, match="not a JPEG"):
         song_services.cover_check(stream=io.BytesIO(b"<svg onload=alert(1)>"))
-    with pytest.raises(FileRejected, match="10 MiB"):
+    with pytest.raises(FileRejectedError, match="10 MiB"):
         song_services.cover_check(stream=io.BytesIO(PNG + bytes(10 * 1024 * 1024)))
 
 

@@ -11,7 +11,7 @@ from django.db import connections, transaction
 from django.utils import timezone
 
 from catalog.core import claims
-from catalog.exceptions import SongNotRetryable
+from catalog.exceptions import SongNotRetryableError
 from catalog.models import Song
 from catalog.songs.states import song_retry, songs_queue
 from tests.factories import SongFactory, UploadFactory
@@ -108,7 +108,7 @@ def test_retry_announces_the_song_anew(
 
 
 def test_only_a_failed_song_is_retried() -> None:
-    with pytest.raises(SongNotRetryable, match=r"^This song is tagged; only a failed one can be retried\.$"):
+    with pytest.raises(SongNotRetryableError, match=r"^This song is tagged; only a failed one can be retried\.$"):
         song_retry(song=make_song(State.TAGGED))
 
 

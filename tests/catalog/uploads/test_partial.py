@@ -19,7 +19,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from catalog.exceptions import StorageFull
+from catalog.exceptions import StorageFullError
 from catalog.models import Song, Upload, UploadSession
 from catalog.tasks import upload_sessions_tick
 from catalog.uploads import partial as sessions_module
@@ -339,14 +339,14 @@ def test_left_alone_it_is_thrown_away(
 
 def test_a_full_disk_keeps_what_arrived(cleo: User, audio: bytes, tiny_disk: Path, settings: Settings) -> None:
     settings.MEDIA_ROOT = tiny_disk
-    with pytest.raises(StorageFull, match=r"256 KiB left, and this file needs 51\d"):
+    with pytest.raises(StorageFullError, match=r"256 KiB left, and this file needs 51\d"):
         session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
     session = session_open(owner=cleo, file_name="a.wav", size_bytes=200_000)
     session_append(session=session, offset_bytes=0, pieces=[audio[:50_000]])
     ballast = tiny_disk / "ballast"
     ballast.write_bytes(bytes(150_000))
 
-    with pytest.raises(StorageFull, match="What arrived of this file is kept"):
+    with pytest.raises(StorageFullError, match="What arrived of this file is kept"):
         session_append(session=session, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
     session.refresh_from_db()
     assert session.offset_bytes == 50_000

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
 
-from catalog.exceptions import EditConflict, TooManySongs
+from catalog.exceptions import EditConflictError, TooManySongsError
 from catalog.models import Song, SongChange
 from emotion.inference.predict import Prediction
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant
@@ -151,20 +151,20 @@ def test_nobody_overrides_a_word_that_they_have_not_seen(cleo: User, staff: User
     songs = list(Song.objects.select_related("artist", "album"))
     seen = library_seen(songs)
     say(staff, [song], Word(Quadrant.Q2))
-    with pytest.raises(EditConflict) as caught:
+    with pytest.raises(EditConflictError) as caught:
         library_edit(song_ids=[song.pk], values={"genre": "Folk"}, word=CALM, editor=cleo, seen=seen)
     assert caught.value.fields == ["quadrant"]
     assert not Song.objects.filter(genre="Folk").exists()
     # Another selection than the one that was looked at is noticed too.
     EstimateFactory()
     ids = Song.objects.values_list("pk", flat=True)
-    with pytest.raises(EditConflict):
+    with pytest.raises(EditConflictError):
         library_edit(song_ids=list(ids), values={"genre": "Folk"}, editor=cleo, seen=seen)
 
 
 def test_there_is_a_limit(cleo: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(library_services, "MAX_SONGS", 2)
-    with pytest.raises(TooManySongs, match="At most 2 songs"):
+    with pytest.raises(TooManySongsError, match="At most 2 songs"):
         library_edit(song_ids=[1, 2, 3], values={"genre": "Folk"}, editor=cleo)
 
 
