@@ -212,19 +212,19 @@ class SongEdit(models.Model):
         return f"{self.song_id}: {', '.join(self.after)}"
 
 
-def _session_id() -> str:
+def _public_id() -> str:
     return secrets.token_hex(16)
 
 
-class UploadSession(models.Model):
+class PartialUpload(models.Model):
     """A large file on its way, piece by piece; the pieces lie in one file under `incoming/`.
 
     `offset_bytes` is the truth about what arrived: whatever the file holds beyond it is cut off before the next piece.
     Once complete it stays a while with the `Upload` that it became, so that a sender who missed the answer can ask.
     """
 
-    public_id = models.CharField(max_length=32, unique=True, default=_session_id, editable=False)
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="upload_sessions")
+    public_id = models.CharField(max_length=32, unique=True, default=_public_id, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="partial_uploads")
     file_name = models.CharField(max_length=300, help_text="As the person knows it; never used as a path.")
     fingerprint = models.CharField(
         max_length=500, blank=True, help_text="By this the sender's program recognises the same file later."
@@ -232,7 +232,9 @@ class UploadSession(models.Model):
     metadata = models.TextField(blank=True, help_text="What the sender said of it, as it was sent.")
     size_bytes = models.PositiveBigIntegerField()
     offset_bytes = models.PositiveBigIntegerField(default=0)
-    upload = models.OneToOneField(Upload, on_delete=models.SET_NULL, null=True, blank=True, related_name="session")
+    upload = models.OneToOneField(
+        Upload, on_delete=models.SET_NULL, null=True, blank=True, related_name="partial_upload"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(db_index=True)
     finished_at = models.DateTimeField(null=True, blank=True)

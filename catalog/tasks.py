@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from catalog.core import claims
-from catalog.uploads.partial import sessions_tick
+from catalog.uploads.partial import partials_tick
 
 
 @shared_task(name="catalog.tick")
@@ -26,6 +26,6 @@ for _name in (
 
 
 @shared_task(name="catalog.tasks.upload_sessions_tick")
-def upload_sessions_tick() -> None:
+def partial_uploads_tick() -> None:
     """Finish large uploads whose last request died, and clear away what was abandoned."""
-    sessions_tick()
+    partials_tick()

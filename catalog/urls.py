@@ -20,5 +20,5 @@ urlpatterns = [
     path("uploads/<int:pk>/compare/", views.upload_compare, name="upload_compare"),
     path("uploads/<int:pk>/keep/", views.duplicates_keep, name="duplicates_keep"),
     path("uploads/<int:pk>/remove/", views.duplicate_remove, name="duplicate_remove"),
-    path("uploads/unfinished/<str:public_id>/discard/", views.session_discard, name="session_discard"),
+    path("uploads/unfinished/<str:public_id>/discard/", views.partial_discard, name="session_discard"),
 ]

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
                     "public_id",
-                    models.CharField(default=catalog.models._session_id, editable=False, max_length=32, unique=True),
+                    models.CharField(default=catalog.models._public_id, editable=False, max_length=32, unique=True),
                 ),
                 (
                     "file_name",

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import PossibleDuplicate, Song, Upload, UploadSession
+from catalog.models import PartialUpload, PossibleDuplicate, Song, Upload
 from catalog.permissions import User
 from catalog.selectors import PENDING_STATES, uploads_visible
 
@@ -107,9 +107,9 @@ def upload_list(user: User, *, group: str = "", query: str = "", page: str | int
     return UploadList(paginator.get_page(page), counts, group, query, _eta_s() if counts.way else None)
 
 
-def sessions_open(user: User) -> QuerySet[UploadSession]:
+def partials_unfinished(user: User) -> QuerySet[PartialUpload]:
     """Return the large uploads that somebody began and did not finish, the newest first."""
-    return UploadSession.objects.filter(owner_id=user.pk, finished_at=None, expires_at__gt=timezone.now())
+    return PartialUpload.objects.filter(owner_id=user.pk, finished_at=None, expires_at__gt=timezone.now())
 
 
 def questions_of(upload: Upload) -> list[Song]:

@@ -34,7 +34,7 @@ from catalog.exceptions import (
 )
 from catalog.files.audio_tags import file_name_clean, text_clean
 from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
-from catalog.models import UploadSession
+from catalog.models import PartialUpload
 from catalog.uploads.services import upload_create_staged
 
 logger = logging.getLogger(__name__)
@@ -48,9 +48,9 @@ _ORPHAN_AFTER_S = 24 * 3600.0
 _SUFFIX = ".tus"
 
 
-def session_open(
+def partial_open(
     *, owner: User, file_name: str, size_bytes: int, fingerprint: str = "", metadata: str = ""
-) -> UploadSession:
+) -> PartialUpload:
     """Begin an upload that will arrive in pieces.
 
     Args:
@@ -67,7 +67,7 @@ def session_open(
     """
     size_check(size_bytes)
     room_check(size_bytes)
-    open_count = UploadSession.objects.filter(owner=owner, finished_at=None, expires_at__gt=timezone.now()).count()
+    open_count = PartialUpload.objects.filter(owner=owner, finished_at=None, expires_at__gt=timezone.now()).count()
     if open_count >= OPEN_LIMIT:
         raise TooManyUnfinishedError(
             ngettext(
@@ -77,7 +77,7 @@ def session_open(
             )
             % {"count": open_count}
         )
-    session = UploadSession.objects.create(
+    partial_upload = PartialUpload.objects.create(
         owner=owner,
         file_name=file_name_clean(file_name),
         fingerprint=text_clean(fingerprint)[:500],
@@ -86,16 +86,16 @@ def session_open(
         expires_at=timezone.now() + KEEP,
     )
     if size_bytes == 0:
-        session_finish(session=session)
-        session.refresh_from_db()
-    return session
+        partial_finish(partial_upload=partial_upload)
+        partial_upload.refresh_from_db()
+    return partial_upload
 
 
-def session_append(*, session: UploadSession, offset_bytes: int, pieces: Iterable[bytes]) -> UploadSession:
+def partial_append(*, partial_upload: PartialUpload, offset_bytes: int, pieces: Iterable[bytes]) -> PartialUpload:
     """Add what arrives to an upload, and finish it with the last byte.
 
     Args:
-        session: the upload.
+        partial_upload: the upload.
         offset_bytes: where the sender believes that it goes on.
         pieces: the bytes; those stored before the iterator fails stay.
 
@@ -108,19 +108,19 @@ def session_append(*, session: UploadSession, offset_bytes: int, pieces: Iterabl
         StorageFullError: the disk has no room; what arrived before stays.
         PartialUploadNotFoundError, PartialUploadExpiredError: it is no longer open.
     """
-    offset_check(session=session, offset_bytes=offset_bytes)
+    offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
     for piece in pieces:
-        _piece_store(session.pk, offset_bytes, piece)
+        _piece_store(partial_upload.pk, offset_bytes, piece)
         offset_bytes += len(piece)
-    if offset_bytes == session.size_bytes:
-        session_finish(session=session)
-    session.refresh_from_db()
-    return session
+    if offset_bytes == partial_upload.size_bytes:
+        partial_finish(partial_upload=partial_upload)
+    partial_upload.refresh_from_db()
+    return partial_upload
 
 
-def offset_check(*, session: UploadSession, offset_bytes: int) -> None:
+def offset_check(*, partial_upload: PartialUpload, offset_bytes: int) -> None:
     """Refuse a piece that does not begin where the upload stands."""
-    here = session_offset(session)
+    here = partial_offset(partial_upload)
     if offset_bytes != here:
         raise UploadOffsetWrongError(
             _("This upload stands at byte %(here)d, not at %(offered)d; ask for its offset and go on from there.")
@@ -128,26 +128,26 @@ def offset_check(*, session: UploadSession, offset_bytes: int) -> None:
         )
 
 
-def session_offset(session: UploadSession) -> int:
+def partial_offset(partial_upload: PartialUpload) -> int:
     """Return where an upload goes on: what its row says, or less where the media folder lost bytes."""
-    if session.finished_at is not None:
-        return session.size_bytes
-    path = _path(session)
-    return min(session.offset_bytes, path.stat().st_size if path.exists() else 0)
+    if partial_upload.finished_at is not None:
+        return partial_upload.size_bytes
+    path = _path(partial_upload)
+    return min(partial_upload.offset_bytes, path.stat().st_size if path.exists() else 0)
 
 
 def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
     with transaction.atomic():
-        session = _locked(pk)
-        offset_check(session=session, offset_bytes=offset_bytes)
-        if offset_bytes + len(piece) > session.size_bytes:
+        partial_upload = _locked(pk)
+        offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
+        if offset_bytes + len(piece) > partial_upload.size_bytes:
             raise UploadTooLongError(
-                _("There are more bytes than the %(size)d that were announced.") % {"size": session.size_bytes}
+                _("There are more bytes than the %(size)d that were announced.") % {"size": partial_upload.size_bytes}
             )
-        _write(_path(session), offset_bytes, piece)
-        session.offset_bytes = offset_bytes + len(piece)
-        session.expires_at = timezone.now() + KEEP
-        session.save(update_fields=["offset_bytes", "expires_at"])
+        _write(_path(partial_upload), offset_bytes, piece)
+        partial_upload.offset_bytes = offset_bytes + len(piece)
+        partial_upload.expires_at = timezone.now() + KEEP
+        partial_upload.save(update_fields=["offset_bytes", "expires_at"])
 
 
 def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
@@ -174,7 +174,7 @@ def _write_whole(descriptor: int, piece: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def session_finish(*, session: UploadSession) -> None:
+def partial_finish(*, partial_upload: PartialUpload) -> None:
     """Make of a complete upload what a file of a form becomes; repeating it changes nothing.
 
     Raises:
@@ -182,8 +182,8 @@ def session_finish(*, session: UploadSession) -> None:
     """
     with transaction.atomic():
         # Held while the file is looked at: a repeated last piece waits here, and then finds the work done.
-        locked = _locked(session.pk)
-        if locked.finished_at is not None or session_offset(locked) != locked.size_bytes:
+        locked = _locked(partial_upload.pk)
+        if locked.finished_at is not None or partial_offset(locked) != locked.size_bytes:
             return
         path = _path(locked)
         with _staged(path) as staged:
@@ -207,43 +207,43 @@ def _staged(path: Path) -> Iterator[StagedFile]:
         link.unlink(missing_ok=True)
 
 
-def session_discard(*, session: UploadSession) -> None:
+def partial_discard(*, partial_upload: PartialUpload) -> None:
     """Throw away what arrived of an upload."""
     with transaction.atomic():
-        locked = _locked(session.pk, expired_too=True)
+        locked = _locked(partial_upload.pk, expired_too=True)
         path = _path(locked)
         locked.delete()
         transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
-def sessions_tick() -> tuple[int, int]:
+def partials_tick() -> tuple[int, int]:
     """Finish complete uploads whose last request died, and clear away what was abandoned.
 
     Returns:
         How many were finished, and how many were thrown away.
     """
-    finished = sum(_finish_late(session) for session in _complete_and_left())
-    expired = list(UploadSession.objects.filter(expires_at__lt=timezone.now()))
-    for session in expired:
-        session_discard(session=session)
+    finished = sum(_finish_late(partial_upload) for partial_upload in _complete_and_left())
+    expired = list(PartialUpload.objects.filter(expires_at__lt=timezone.now()))
+    for partial_upload in expired:
+        partial_discard(partial_upload=partial_upload)
     _orphans_remove()
     if finished or expired:
         logger.info("Unfinished uploads: %d finished late, %d thrown away.", finished, len(expired))
     return finished, len(expired)
 
 
-def _complete_and_left() -> Iterable[UploadSession]:
+def _complete_and_left() -> Iterable[PartialUpload]:
     """Uploads that are whole and were not touched since: the last piece renewed the time that they are kept."""
     touched_before = timezone.now() + KEEP - _FINISH_AFTER
-    left = UploadSession.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
-    return [session for session in left if session.offset_bytes == session.size_bytes]
+    left = PartialUpload.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
+    return [partial_upload for partial_upload in left if partial_upload.offset_bytes == partial_upload.size_bytes]
 
 
-def _finish_late(session: UploadSession) -> bool:
+def _finish_late(partial_upload: PartialUpload) -> bool:
     try:
-        session_finish(session=session)
+        partial_finish(partial_upload=partial_upload)
     except CatalogError as error:
-        logger.warning("Upload %s is complete and still cannot be taken: %s", session.public_id, error)
+        logger.warning("Upload %s is complete and still cannot be taken: %s", partial_upload.public_id, error)
         return False
     return True
 
@@ -252,32 +252,32 @@ def _orphans_remove() -> None:
     """Remove files that no row knows: of a staging that was killed, or of an account that was deleted."""
     old = [path for path in incoming_path().glob("*") if time.time() - path.stat().st_mtime > _ORPHAN_AFTER_S]
     ids = {path.stem for path in old if path.suffix == _SUFFIX}
-    known = set(UploadSession.objects.filter(public_id__in=ids).values_list("public_id", flat=True))
+    known = set(PartialUpload.objects.filter(public_id__in=ids).values_list("public_id", flat=True))
     for path in old:
         if path.suffix == ".part" or (path.suffix == _SUFFIX and path.stem not in known):
             path.unlink(missing_ok=True)
 
 
-def _locked(pk: int, *, expired_too: bool = False) -> UploadSession:
-    session = UploadSession.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=pk).first()
-    if session is None:
+def _locked(pk: int, *, expired_too: bool = False) -> PartialUpload:
+    partial_upload = PartialUpload.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=pk).first()
+    if partial_upload is None:
         raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
     if not expired_too:
-        session_open_check(session=session)
-    return session
+        partial_check_open(partial_upload=partial_upload)
+    return partial_upload
 
 
-def session_open_check(*, session: UploadSession) -> None:
+def partial_check_open(*, partial_upload: PartialUpload) -> None:
     """Refuse an upload that was left alone for too long.
 
     Raises:
         PartialUploadExpiredError: it was.
     """
-    if session.finished_at is None and session.expires_at < timezone.now():
+    if partial_upload.finished_at is None and partial_upload.expires_at < timezone.now():
         raise PartialUploadExpiredError(
             _("This upload was left alone for too long, and is thrown away. Begin it anew.")
         )
 
 
-def _path(session: UploadSession) -> Path:
-    return incoming_path(session.public_id + _SUFFIX)
+def _path(partial_upload: PartialUpload) -> Path:
+    return incoming_path(partial_upload.public_id + _SUFFIX)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from rest_framework import serializers
 
-from catalog.models import Song, Upload, UploadSession
+from catalog.models import PartialUpload, Song, Upload
 
 
 class UploadSerializer(serializers.ModelSerializer[Upload]):
@@ -68,16 +68,16 @@ class UploadsRetriedSerializer(serializers.Serializer[None]):
     count = serializers.IntegerField()
 
 
-class UploadSessionSerializer(serializers.ModelSerializer[UploadSession]):
+class PartialUploadSerializer(serializers.ModelSerializer[PartialUpload]):
     """A large upload that is not finished; its pieces go to `url`."""
 
     url = serializers.SerializerMethodField(help_text="Where to go on, with the tus protocol.")
 
     class Meta:
-        model = UploadSession
+        model = PartialUpload
         fields = ["url", "file_name", "fingerprint", "size_bytes", "offset_bytes", "expires_at"]
         read_only_fields = fields
 
-    def get_url(self, session: UploadSession) -> str:
+    def get_url(self, partial_upload: PartialUpload) -> str:
         """Address of this upload in the API."""
-        return reverse("api-upload-session", args=[session.public_id])
+        return reverse("api-upload-session", args=[partial_upload.public_id])

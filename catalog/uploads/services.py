@@ -62,8 +62,7 @@ def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> 
     """Take a file that is already on the media disk, and announce the song that it became.
 
     Raises:
-        StorageFullError: the disk has no room for what comes with a song; the staged file is unharmed, so it can be tried
-            again.
+        StorageFullError: the disk has no room for the cover; the staged file is unharmed, so it can be tried again.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
     with _refusal_noted(upload, but=StorageFullError):

@@ -36,12 +36,12 @@ from catalog.exceptions import (
     UploadTypeWrongError,
     UploadVersionWrongError,
 )
-from catalog.models import UploadSession
+from catalog.models import PartialUpload
 from catalog.permissions import CanUpload
 from catalog.uploads import partial
-from catalog.uploads.page import sessions_open
-from catalog.uploads.partial import PIECE_BYTES, offset_check, session_open_check
-from catalog.uploads.serializers import UploadSessionSerializer
+from catalog.uploads.page import partials_unfinished
+from catalog.uploads.partial import PIECE_BYTES, offset_check, partial_check_open
+from catalog.uploads.serializers import PartialUploadSerializer
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,checksum,expiration,termination"
@@ -115,10 +115,10 @@ class _TusView(APIView):
 class ResumableUploadsView(_TusView):
     """Begin large uploads, and find those that are not finished."""
 
-    @extend_schema(responses=UploadSessionSerializer(many=True))
+    @extend_schema(responses=PartialUploadSerializer(many=True))
     def get(self, request: Request) -> Response:
         """List the caller's unfinished uploads."""
-        return Response(UploadSessionSerializer(sessions_open(request.user), many=True).data)
+        return Response(PartialUploadSerializer(partials_unfinished(request.user), many=True).data)
 
     @extend_schema(
         request=None,
@@ -131,15 +131,15 @@ class ResumableUploadsView(_TusView):
         if len(raw) > _METADATA_CHARS:
             raise UploadRequestInvalidError(_("Upload-Metadata is too long."))
         metadata = metadata_read(raw)
-        session = partial.session_open(
+        partial_upload = partial.partial_open(
             owner=cast(User, request.user),
             file_name=metadata.get("filename", ""),
             fingerprint=metadata.get("fingerprint", ""),
             size_bytes=_number(request, "Upload-Length"),
             metadata=raw,
         )
-        location = request.build_absolute_uri(reverse("api-upload-session", args=[session.public_id]))
-        return Response(status=status.HTTP_201_CREATED, headers={"Location": location, **_where(session)})
+        location = request.build_absolute_uri(reverse("api-upload-session", args=[partial_upload.public_id]))
+        return Response(status=status.HTTP_201_CREATED, headers={"Location": location, **_where(partial_upload)})
 
 
 class ResumableUploadView(_TusView):
@@ -148,11 +148,11 @@ class ResumableUploadView(_TusView):
     @extend_schema(exclude=True)
     def head(self, request: Request, public_id: str) -> Response:
         """Say where the upload goes on."""
-        session = self._session()
-        session_open_check(session=session)
-        headers = {"Upload-Length": str(session.size_bytes), **_where(session)}
-        if session.metadata:
-            headers["Upload-Metadata"] = session.metadata
+        partial_upload = self._session()
+        partial_check_open(partial_upload=partial_upload)
+        headers = {"Upload-Length": str(partial_upload.size_bytes), **_where(partial_upload)}
+        if partial_upload.metadata:
+            headers["Upload-Metadata"] = partial_upload.metadata
         return Response(status=status.HTTP_200_OK, headers=headers)
 
     @extend_schema(
@@ -167,8 +167,8 @@ class ResumableUploadView(_TusView):
     )
     def patch(self, request: Request, public_id: str) -> Response:
         """Add a piece; with the last one the file becomes a song, and `Upload-Status-Url` says where it is told of."""
-        session = self._session()
-        session_open_check(session=session)
+        partial_upload = self._session()
+        partial_check_open(partial_upload=partial_upload)
         if request.content_type != PIECE_TYPE:
             raise UploadTypeWrongError(_("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE})
         # Django reads no body whose length it is not told, and would take this one for empty.
@@ -176,17 +176,17 @@ class ResumableUploadView(_TusView):
             raise UploadRequestUnsizedError(_("Send a piece with its Content-Length."))
         offset_bytes = _number(request, "Upload-Offset")
         # Before the body is read: a piece for another place needs not arrive first.
-        offset_check(session=session, offset_bytes=offset_bytes)
+        offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
         checksum = _checksum(request)
         body = cast(BinaryIO, request._request)
         pieces = _pieces(body) if checksum is None else _pieces_verified(body, *checksum)
-        session = partial.session_append(session=session, offset_bytes=offset_bytes, pieces=pieces)
-        return Response(status=status.HTTP_204_NO_CONTENT, headers=_where(session))
+        partial_upload = partial.partial_append(partial_upload=partial_upload, offset_bytes=offset_bytes, pieces=pieces)
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=_where(partial_upload))
 
     @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Thrown away.")})
     def delete(self, request: Request, public_id: str) -> Response:
         """Throw an unfinished upload away (tus 1.0.0, termination)."""
-        partial.session_discard(session=self._session())
+        partial.partial_discard(partial_upload=self._session())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(exclude=True)
@@ -198,8 +198,8 @@ class ResumableUploadView(_TusView):
             self.http_method_not_allowed(request)
         return instead[method](request, public_id)
 
-    def _session(self) -> UploadSession:
-        mine = UploadSession.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
+    def _session(self) -> PartialUpload:
+        mine = PartialUpload.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
         if mine is None:
             raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
         return mine
@@ -244,14 +244,14 @@ def _checksum(request: Request) -> tuple[str, bytes] | None:
         ) from error
 
 
-def _where(session: UploadSession) -> dict[str, str]:
+def _where(partial_upload: PartialUpload) -> dict[str, str]:
     """Headers that say where an upload stands, and once it is complete what it became."""
     headers = {
-        "Upload-Offset": str(partial.session_offset(session)),
-        "Upload-Expires": http_date(session.expires_at.timestamp()),
+        "Upload-Offset": str(partial.partial_offset(partial_upload)),
+        "Upload-Expires": http_date(partial_upload.expires_at.timestamp()),
     }
-    if session.upload_id is not None:
-        headers["Upload-Status-Url"] = reverse("api-upload-detail", args=[session.upload_id])
+    if partial_upload.upload_id is not None:
+        headers["Upload-Status-Url"] = reverse("api-upload-detail", args=[partial_upload.upload_id])
     return headers
 
 

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from catalog import selectors
 from catalog.access import allowed
-from catalog.models import Upload, UploadSession
+from catalog.models import PartialUpload, Upload
 from catalog.permissions import can_manage_upload, can_upload
 from catalog.uploads import duplicates, partial
 from catalog.uploads import services as upload_services
@@ -27,7 +27,7 @@ from catalog.uploads.comparison import Comparison, compare
 from catalog.uploads.folders import AUDIO_SUFFIXES
 from catalog.uploads.forms import UploadForm
 from catalog.uploads.handlers import uploads_capped
-from catalog.uploads.page import GROUPS, sessions_open, upload_list
+from catalog.uploads.page import GROUPS, partials_unfinished, upload_list
 
 _HISTORY = "catalog/partials/upload_history.html"
 
@@ -54,7 +54,7 @@ def _uploads(request: HttpRequest) -> HttpResponseBase:
     context = {
         "form": form,
         "suffixes": " ".join(sorted(AUDIO_SUFFIXES)),
-        "sessions": sessions_open(request.user),
+        "sessions": partials_unfinished(request.user),
         **_history(request),
     }
     return render(request, "catalog/uploads.html", context)
@@ -168,13 +168,13 @@ def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 @require_POST
 @allowed(can_upload)
-def session_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
+def partial_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """Throw an unfinished upload away."""
-    session = get_object_or_404(UploadSession, owner_id=request.user.pk, public_id=public_id, finished_at=None)
-    partial.session_discard(session=session)
+    partial_upload = get_object_or_404(PartialUpload, owner_id=request.user.pk, public_id=public_id, finished_at=None)
+    partial.partial_discard(partial_upload=partial_upload)
     if _is_fragment(request):
-        return render(request, "catalog/partials/upload_sessions.html", {"sessions": sessions_open(request.user)})
-    messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": session.file_name})
+        return render(request, "catalog/partials/upload_sessions.html", {"sessions": partials_unfinished(request.user)})
+    messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": partial_upload.file_name})
     return redirect("catalog:uploads")
 
 

@@ -230,10 +230,10 @@ _UPLOADS = Kind(
         _CREATED,
     ),
 )
-_UPLOAD_SESSIONS = Kind(
+_PARTIAL_UPLOADS = Kind(
     "uploads_in_pieces",
     _("Large files that you sent in pieces, finished or not; what you do not finish is thrown away after some days."),
-    "catalog.UploadSession",
+    "catalog.PartialUpload",
     "owner",
     (
         _ID,
@@ -346,7 +346,7 @@ KINDS: tuple[Kind, ...] = (
     _ITEMS,
     _LABELS,
     _UPLOADS,
-    _UPLOAD_SESSIONS,
+    _PARTIAL_UPLOADS,
     _TOKENS,
     _GROUPS,
     _PERMISSIONS,

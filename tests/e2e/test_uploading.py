@@ -14,7 +14,7 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Dialog, Page, Request, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
-from catalog.models import Song, Upload, UploadSession
+from catalog.models import PartialUpload, Song, Upload
 from tests.audio_fixtures import make_audio
 from tests.e2e.conftest import PATIENCE_MS, Opener, sign_in
 
@@ -187,7 +187,7 @@ def test_a_large_file_goes_on_where_it_stopped(
     assert 0 not in offsets
     song = Song.objects.get()
     assert Path(song.audio.path).read_bytes() == large.read_bytes()
-    assert UploadSession.objects.filter(finished_at=None).count() == 0
+    assert PartialUpload.objects.filter(finished_at=None).count() == 0
 
 
 def test_by_keyboard_alone_with_a_server_that_asks_for_patience(

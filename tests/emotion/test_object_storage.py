@@ -16,7 +16,7 @@ from catalog.files.storage import incoming_path
 from catalog.models import Song
 from catalog.songs.services import song_delete
 from catalog.songs.states import songs_queue
-from catalog.uploads.partial import session_append, session_open
+from catalog.uploads.partial import partial_append, partial_open
 from emotion.jobs import curves, saliency
 from emotion.models import AttentionMap, EmotionCurve, Waveform
 from emotion.services.analysis import predictor_get, songs_analyse
@@ -31,10 +31,10 @@ def song(object_storage: None, small_model: Path, cleo: User, tmp_path: Path, se
     settings.MOODPLANE_VAR = tmp_path / "var"
     path = make_audio(tmp_path / "tide.mp3", 40)
     data = path.read_bytes()
-    session = session_open(owner=cleo, file_name="Ann - Tide.mp3", size_bytes=len(data))
-    session = session_append(session=session, offset_bytes=0, pieces=[data[:5000], data[5000:]])
-    assert session.upload is not None
-    made = session.upload.song
+    partial_upload = partial_open(owner=cleo, file_name="Ann - Tide.mp3", size_bytes=len(data))
+    partial_upload = partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[data[:5000], data[5000:]])
+    assert partial_upload.upload is not None
+    made = partial_upload.upload.song
     assert made is not None
     return made, path
 

@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
-from catalog.models import Upload, UploadSession
+from catalog.models import PartialUpload, Upload
 from emotion.inference.quadrants import Quadrant
 from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, ModelVersion
 from recommender.models import Playlist
@@ -65,7 +65,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
     playlists = [_playlist(alice, n) for n in range(N_PLAYLISTS)]
     mood = check_ins.check_in_create(listener=Listener(alice), valence=0.2, arousal=0.1)
     duplicate = UploadFactory(owner=cleo, song=songs[0], outcome=Upload.Outcome.DUPLICATE)
-    unfinished = UploadSession.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
+    unfinished = PartialUpload.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
     model = services.model_import_run(folder=made_run_folder(tmp_path, "mine-1")).model
     ModelVersion.objects.filter(pk=model.pk).update(state=ModelVersion.State.LIVE, live_since=timezone.now())
     return {

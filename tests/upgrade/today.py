@@ -11,7 +11,7 @@ from django.db.models import Model
 from rest_framework.authtoken.models import Token
 
 from catalog.core import claims
-from catalog.models import Album, Artist, PossibleDuplicate, Song, SongChange, SongEdit, Upload, UploadSession
+from catalog.models import Album, Artist, PartialUpload, PossibleDuplicate, Song, SongChange, SongEdit, Upload
 from emotion.models import (
     AnalysisWorker,
     AttentionMap,
@@ -36,7 +36,7 @@ KINDS: Mapping[str, type[Model]] = {
     "albums": Album,
     "songs": Song,
     "uploads": Upload,
-    "unfinished uploads": UploadSession,
+    "unfinished uploads": PartialUpload,
     "possible duplicates": PossibleDuplicate,
     "changes": SongChange,
     "edits": SongEdit,
@@ -129,7 +129,7 @@ def upload(pk: int) -> tuple[Any, ...]:
 
 def unfinished() -> list[tuple[Any, ...]]:
     """Id, owner, file name, bytes in all, bytes that are here; of those that are not finished."""
-    rows = UploadSession.objects.filter(finished_at=None)
+    rows = PartialUpload.objects.filter(finished_at=None)
     return [(row.public_id, name_of(row.owner), row.file_name, row.size_bytes, row.offset_bytes) for row in rows]
 
 

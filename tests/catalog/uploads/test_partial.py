@@ -20,10 +20,10 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from catalog.exceptions import StorageFullError
-from catalog.models import Song, Upload, UploadSession
-from catalog.tasks import upload_sessions_tick
+from catalog.models import PartialUpload, Song, Upload
+from catalog.tasks import partial_uploads_tick
 from catalog.uploads import partial as sessions_module
-from catalog.uploads.partial import session_append, session_discard, session_finish, session_open, sessions_tick
+from catalog.uploads.partial import partial_append, partial_discard, partial_finish, partial_open, partials_tick
 from mer_site import settings as product_settings
 from tests.audio_fixtures import make_audio
 from tests.factories import UserFactory
@@ -114,7 +114,7 @@ def test_the_last_piece_repeated_does_nothing_twice(
         # By the protocol the sender now asks, hears that all is there, and is done.
         asked = api_cleo.head(address, headers=TUS)
         empty = add(api_cleo, address, len(audio), b"")
-        session_finish(session=UploadSession.objects.get())
+        partial_finish(partial_upload=PartialUpload.objects.get())
 
     assert [answer.status_code for answer in answers] == [204, 409]
     assert asked["Upload-Offset"] == empty["Upload-Offset"] == str(len(audio))
@@ -241,7 +241,7 @@ def test_one_person_leaves_only_so_many_open(api_cleo: APIClient, monkeypatch: p
 
 
 def test_a_sender_that_is_lost_in_the_middle_keeps_what_arrived(cleo: User, audio: bytes) -> None:
-    session = session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
+    partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
 
     def pieces() -> Iterator[bytes]:
         yield audio[:100_000]
@@ -249,20 +249,20 @@ def test_a_sender_that_is_lost_in_the_middle_keeps_what_arrived(cleo: User, audi
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        session_append(session=session, offset_bytes=0, pieces=pieces())
-    session.refresh_from_db()
-    assert session.offset_bytes == 150_000
-    session_append(session=session, offset_bytes=150_000, pieces=[audio[150_000:]])
+        partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=pieces())
+    partial_upload.refresh_from_db()
+    assert partial_upload.offset_bytes == 150_000
+    partial_append(partial_upload=partial_upload, offset_bytes=150_000, pieces=[audio[150_000:]])
     assert Path(Song.objects.get().audio.path).read_bytes() == audio
 
 
 def test_a_crash_between_file_and_row_costs_only_that_piece(cleo: User, audio: bytes) -> None:
-    session = session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
-    session_append(session=session, offset_bytes=0, pieces=[audio[:1000]])
+    partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
+    partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[audio[:1000]])
     with incoming()[0].open("ab") as file:
         file.write(b"these bytes were never committed, as when the power goes")
 
-    session_append(session=session, offset_bytes=1000, pieces=[audio[1000:]])
+    partial_append(partial_upload=partial_upload, offset_bytes=1000, pieces=[audio[1000:]])
 
     assert Path(Song.objects.get().audio.path).read_bytes() == audio
 
@@ -290,19 +290,19 @@ def test_a_crash_while_it_becomes_a_song_is_made_good(
     def power_cut(_upload: Upload) -> None:
         raise SystemExit
 
-    session = session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
+    partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
     with monkeypatch.context() as patch:
         patch.setattr("catalog.uploads.services.upload_announce", power_cut)
         with pytest.raises(SystemExit):
-            session_append(session=session, offset_bytes=0, pieces=[audio])
+            partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[audio])
     assert not Upload.objects.exists()
     assert [path.suffix for path in incoming()] == [".tus"]
 
-    assert sessions_tick() == (0, 0), "whoever sent the last piece may still be at it"
-    UploadSession.objects.update(expires_at=timezone.now() + dt.timedelta(days=2))
+    assert partials_tick() == (0, 0), "whoever sent the last piece may still be at it"
+    PartialUpload.objects.update(expires_at=timezone.now() + dt.timedelta(days=2))
     with django_capture_on_commit_callbacks(execute=True):
-        assert sessions_tick() == (1, 0)
-        upload_sessions_tick()
+        assert partials_tick() == (1, 0)
+        partial_uploads_tick()
     assert Path(Song.objects.get().audio.path).read_bytes() == audio
     assert announced == [Song.objects.get().pk]
     assert incoming() == []
@@ -321,18 +321,18 @@ def test_left_alone_it_is_thrown_away(
     for path in incoming():
         if path != fresh:
             os.utime(path, (days_ago, days_ago))
-    assert sessions_tick() == (0, 0)
-    assert [path.name for path in incoming()] == [f"{UploadSession.objects.get().public_id}.tus", "busy.part"] or [
+    assert partials_tick() == (0, 0)
+    assert [path.name for path in incoming()] == [f"{PartialUpload.objects.get().public_id}.tus", "busy.part"] or [
         path.name for path in incoming()
-    ] == ["busy.part", f"{UploadSession.objects.get().public_id}.tus"]
+    ] == ["busy.part", f"{PartialUpload.objects.get().public_id}.tus"]
 
-    UploadSession.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+    PartialUpload.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
     gone = add(api_cleo, address, 1000, audio[1000:])
     assert (gone.status_code, gone.json()["code"]) == (410, "upload_expired")
     assert api_cleo.head(address, headers=TUS).status_code == 410
     assert api_cleo.get(URL).json() == []
     with django_capture_on_commit_callbacks(execute=True):
-        assert sessions_tick() == (0, 1)
+        assert partials_tick() == (0, 1)
     assert api_cleo.head(address, headers=TUS).status_code == 404
     assert incoming() == [fresh]
 
@@ -340,18 +340,18 @@ def test_left_alone_it_is_thrown_away(
 def test_a_full_disk_keeps_what_arrived(cleo: User, audio: bytes, tiny_disk: Path, settings: Settings) -> None:
     settings.MEDIA_ROOT = tiny_disk
     with pytest.raises(StorageFullError, match=r"256 KiB left, and this file needs 51\d"):
-        session_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
-    session = session_open(owner=cleo, file_name="a.wav", size_bytes=200_000)
-    session_append(session=session, offset_bytes=0, pieces=[audio[:50_000]])
+        partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
+    partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=200_000)
+    partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[audio[:50_000]])
     ballast = tiny_disk / "ballast"
     ballast.write_bytes(bytes(150_000))
 
     with pytest.raises(StorageFullError, match="What arrived of this file is kept"):
-        session_append(session=session, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
-    session.refresh_from_db()
-    assert session.offset_bytes == 50_000
+        partial_append(partial_upload=partial_upload, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
+    partial_upload.refresh_from_db()
+    assert partial_upload.offset_bytes == 50_000
     ballast.unlink()
-    session_append(session=session, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
+    partial_append(partial_upload=partial_upload, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
     assert incoming()[0].read_bytes() == audio[:150_000]
 
 
@@ -367,11 +367,11 @@ def test_the_pieces_of_the_browser_end_where_the_server_stores_them() -> None:
 def test_two_tabs_cannot_interleave(audio: bytes) -> None:
     """Both send the whole file at the same time; each piece is taken from one of them, and one song comes of it."""
     owner = UserFactory()
-    session = session_open(owner=owner, file_name="a.wav", size_bytes=len(audio))
+    partial_upload = partial_open(owner=owner, file_name="a.wav", size_bytes=len(audio))
     pieces = [audio[at : at + 50_000] for at in range(0, len(audio), 50_000)]
 
     def send() -> None:
-        session_append(session=UploadSession.objects.get(pk=session.pk), offset_bytes=0, pieces=pieces)
+        partial_append(partial_upload=PartialUpload.objects.get(pk=partial_upload.pk), offset_bytes=0, pieces=pieces)
 
     outcomes = [getattr(error, "code", repr(error)) if error else "whole" for error in together(send, send)]
     assert "whole" in outcomes
@@ -382,19 +382,19 @@ def test_two_tabs_cannot_interleave(audio: bytes) -> None:
 
 @pytest.mark.django_db
 def test_discarding_from_the_page(client_cleo: Client, client_bob: Client, client: Client, cleo: User) -> None:
-    session = session_open(owner=cleo, file_name="tide.flac", size_bytes=10_000_000)
-    session_append(session=session, offset_bytes=0, pieces=[bytes(6_000_000)])
+    partial_upload = partial_open(owner=cleo, file_name="tide.flac", size_bytes=10_000_000)
+    partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[bytes(6_000_000)])
     page = client_cleo.get("/uploads/").content.decode()
     assert "tide.flac" in page
     assert "60 % is here" in page.replace("\xa0", " ")
 
-    address = f"/uploads/unfinished/{session.public_id}/discard/"
+    address = f"/uploads/unfinished/{partial_upload.public_id}/discard/"
     assert client.post(address).status_code == 302
     assert client_bob.post(address).status_code == 403
     bob_as_curator = client_bob
     User.objects.get(username="bob").groups.add(*cleo.groups.all())
     assert bob_as_curator.post(address).status_code == 404
     assert client_cleo.post(address, follow=True).status_code == 200
-    assert not UploadSession.objects.exists()
+    assert not PartialUpload.objects.exists()
     with pytest.raises(Exception, match="no such unfinished upload"):
-        session_discard(session=session)
+        partial_discard(partial_upload=partial_upload)

@@ -25,7 +25,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from catalog.models import Song, SongChange, Upload
-from catalog.uploads.partial import session_open
+from catalog.uploads.partial import partial_open
 from catalog.uploads.services import upload_create
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
@@ -58,7 +58,7 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
     perceived_label_set(user=user, song=songs[0], quadrant=Quadrant.Q1, valence=0.4, arousal=0.3)
     with make_audio(tmp_path / "tape.ogg", seconds=6.0).open("rb") as tape:
         upload_create(owner=user, file=tape, file_name=FILE_NAME)
-    session_open(
+    partial_open(
         owner=user, file_name=FILE_NAME, size_bytes=90_000_000, fingerprint=FILE_NAME, metadata="filename dA=="
     )
     Token.objects.create(user=user)
