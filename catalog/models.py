@@ -68,12 +68,13 @@ class Song(Job):
         UPLOADED = "uploaded", gettext_lazy("Uploaded")
         QUEUED = "queued", gettext_lazy("Queued")
         ANALYSING = "analysing", gettext_lazy("Analysing")
-        TAGGED = "tagged", gettext_lazy("Tagged")
+        # Clients of the API filter by this word.
+        ANALYSED = "tagged", gettext_lazy("Tagged")
         FAILED = "failed", gettext_lazy("Failed")
 
     get_absolute_url: Callable[[], str]  # Made by ABSOLUTE_URL_OVERRIDES: the page belongs to a higher app.
 
-    WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.ANALYSING, State.TAGGED, State.FAILED
+    WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.ANALYSING, State.ANALYSED, State.FAILED
     LOST = gettext_noop(
         "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
         "memory, or the worker was stopped; see the status page, then retry."

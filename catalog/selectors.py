@@ -80,7 +80,7 @@ def uploads_visible(user: User) -> QuerySet[Upload]:
 def uploads_settled(user: User) -> QuerySet[Upload]:
     """Return somebody's own uploads that need nobody's attention: tagged and not in question, or here before."""
     in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)
-    tagged = Q(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.TAGGED) & ~in_question
+    tagged = Q(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.ANALYSED) & ~in_question
     return Upload.objects.filter(tagged | Q(outcome=Upload.Outcome.DUPLICATE), owner_id=user.pk)
 
 

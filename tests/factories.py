@@ -74,7 +74,7 @@ class SongFactory(DjangoModelFactory[Song]):
     duration_s = 60.0
     sample_rate_hz = 44_100
     channels = 2
-    state = Song.State.TAGGED
+    state = Song.State.ANALYSED
 
 
 class UploadFactory(DjangoModelFactory[Upload]):

@@ -133,7 +133,7 @@ def test_a_killed_worker_leaves_nothing_behind_and_nothing_twice(
     assert manage("ingest", str(music), environment=process_env()).returncode == 0
     wait_until(lambda: Song.objects.filter(state=Song.State.ANALYSING).exists(), "the analysis")
     worker.kill()
-    lost = Song.objects.exclude(state=Song.State.TAGGED).count()
+    lost = Song.objects.exclude(state=Song.State.ANALYSED).count()
     assert lost > 0, "the worker was done before it could be killed"
 
     worker.start()
@@ -142,7 +142,7 @@ def test_a_killed_worker_leaves_nothing_behind_and_nothing_twice(
         due_at=timezone.now() - timedelta(seconds=1)
     )
     claims.tick()
-    wait_until(lambda: state_counts()[Song.State.TAGGED] == 12, "the rest of the analysis")
+    wait_until(lambda: state_counts()[Song.State.ANALYSED] == 12, "the rest of the analysis")
     assert EmotionEstimate.objects.count() == 12
     twice = EmotionEstimate.objects.values("song").annotate(n=Count("id")).filter(n__gt=1)
     assert not twice.exists()

@@ -59,7 +59,7 @@ def songs_retry(*, song_ids: Iterable[int]) -> list[int]:
 
 
 def songs_reanalyse(
-    *, song_ids: Iterable[int], states: Collection[Song.State] = (_State.TAGGED, _State.FAILED)
+    *, song_ids: Iterable[int], states: Collection[Song.State] = (_State.ANALYSED, _State.FAILED)
 ) -> list[int]:
     """Let tagged and failed songs be heard anew; what is known of them serves until then.
 

@@ -139,7 +139,7 @@ def _in_group(group: str) -> Q:
         case "way":
             return accepted & Q(song__state__in=PENDING_STATES)
         case "done":
-            return accepted & Q(song__state=Song.State.TAGGED)
+            return accepted & Q(song__state=Song.State.ANALYSED)
         case "question":
             return accepted & Q(_has_question())
         case "duplicate":
@@ -165,7 +165,7 @@ def _eta_s() -> float | None:
 def _eta_now_s() -> float | None:
     since = timezone.now() - _RATE_OVER
     finished = Song.objects.filter(
-        state__in=(Song.State.TAGGED, Song.State.FAILED), state_changed_at__gte=since
+        state__in=(Song.State.ANALYSED, Song.State.FAILED), state_changed_at__gte=since
     ).count()
     if not finished:
         return None

@@ -108,7 +108,7 @@ def _packed(points: NDArray[np.float32]) -> bytes:
 def _missing() -> QuerySet[EmotionEstimate]:
     """Return current estimates of tagged songs that have no curve by the same version."""
     have = EmotionCurve.objects.filter(song=OuterRef("song"), model_version=OuterRef("model_version"))
-    tagged = EmotionEstimate.objects.filter(~Exists(have), is_current=True, song__state=Song.State.TAGGED)
+    tagged = EmotionEstimate.objects.filter(~Exists(have), is_current=True, song__state=Song.State.ANALYSED)
     return tagged.order_by("song_id")
 
 

@@ -190,7 +190,7 @@ def _estimates_adopt(model_version: str) -> list[int]:
 
 def _songs_of_other_versions(model_version: str) -> QuerySet[Song]:
     heard = EmotionEstimate.objects.filter(song=OuterRef("pk"), is_current=True, model_version=model_version)
-    return Song.objects.filter(~Exists(heard), state=Song.State.TAGGED)
+    return Song.objects.filter(~Exists(heard), state=Song.State.ANALYSED)
 
 
 def _items_fill(job: Reanalysis) -> int:

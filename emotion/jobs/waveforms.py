@@ -33,7 +33,7 @@ def waveforms_prepare() -> None:
     """Make rows for tagged songs that have none; those that still wait for a curve get their waveform with that."""
     have = Waveform.objects.filter(song=OuterRef("pk"))
     curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
-    songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.TAGGED).order_by("pk")
+    songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.ANALYSED).order_by("pk")
     rows = [Waveform(song_id=pk) for pk in songs.values_list("pk", flat=True)[:FILL_AT_ONCE]]
     Waveform.objects.bulk_create(rows, ignore_conflicts=True)
 

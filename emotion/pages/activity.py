@@ -76,7 +76,7 @@ def activity(span: str) -> Activity:
 def _read(step_s: int, n_steps: int) -> Activity:
     since = timezone.now() - timedelta(seconds=step_s * n_steps)
     tagged = EmotionEstimate.objects.filter(is_current=True)
-    ended = Song.objects.filter(state__in=[Song.State.TAGGED, Song.State.FAILED])
+    ended = Song.objects.filter(state__in=[Song.State.ANALYSED, Song.State.FAILED])
     return Activity(
         since=since,
         step_s=step_s,

@@ -31,7 +31,7 @@ _STATE_WORDS = {
     Song.State.UPLOADED: gettext_lazy("just arrived"),
     Song.State.QUEUED: gettext_lazy("waiting for their turn"),
     Song.State.ANALYSING: gettext_lazy("being listened to now"),
-    Song.State.TAGGED: gettext_lazy("on the plane"),
+    Song.State.ANALYSED: gettext_lazy("on the plane"),
     Song.State.FAILED: gettext_lazy("could not be analysed"),
 }
 
@@ -95,9 +95,9 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
     return {
         "states": [StateCount(state, str(words), counts[state]) for state, words in _STATE_WORDS.items()],
         "waiting": waiting,
-        "total": waiting + counts[Song.State.TAGGED],
+        "total": waiting + counts[Song.State.ANALYSED],
         "is_empty": not any(counts.values()),
-        "tagged": counts[Song.State.TAGGED],
+        "tagged": counts[Song.State.ANALYSED],
         "per_minute": per_minute,
         "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
         "span": span,

@@ -99,7 +99,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     expect(tools.get_by_text("Queued")).to_be_visible()
     with page.expect_response(lambda answer: answer.request.method == "POST"):
         page.keyboard.press("Enter")
-    Song.objects.update(state=Song.State.TAGGED)
+    Song.objects.update(state=Song.State.ANALYSED)
     expect(tools.get_by_role("link", name="Show what it heard")).to_be_visible()
 
     # Deleted only after a yes.

@@ -131,7 +131,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     assert Upload.objects.count() == sent + IN_A_FOLDER
 
     expect(page.locator("[data-pending='0']")).to_be_visible(timeout=TAGGED_WITHIN_MS)
-    assert Song.objects.filter(state=Song.State.TAGGED).count() == Song.objects.count() == 2
+    assert Song.objects.filter(state=Song.State.ANALYSED).count() == Song.objects.count() == 2
     page.get_by_role("link", name=re.compile("^Done 2")).click()
     expect(page.locator("[data-upload-id][data-state=tagged] .badge__sure")).to_have_count(2)
     page.get_by_role("link", name=re.compile("^Failed")).click()

@@ -86,7 +86,7 @@ def _is_heard() -> bool:
     from tools.demo_songs.pieces import PIECES
 
     states = list(Song.objects.values_list("state", flat=True))
-    if len(states) < len(PIECES) or set(states) != {Song.State.TAGGED}:
+    if len(states) < len(PIECES) or set(states) != {Song.State.ANALYSED}:
         return False
     curves = EmotionCurve.objects.filter(state=EmotionCurve.State.DONE).count()
     return curves >= len(states) and Waveform.objects.exclude(peaks_bytes=b"").count() >= len(states)

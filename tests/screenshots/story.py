@@ -50,7 +50,7 @@ def told() -> Story:
     """Let a member of the staff listen, rate, report moods, keep playlists and upload."""
     forgotten()
     edith = UserFactory(username=NAME, is_staff=True)
-    songs = list(Song.objects.filter(state=Song.State.TAGGED).order_by("pk"))
+    songs = list(Song.objects.filter(state=Song.State.ANALYSED).order_by("pk"))
     _ratings(edith, songs)
     listener = Listener(edith)
     calm = playlist_create(listener=listener, target=Target.of_point(0.5, -0.4))

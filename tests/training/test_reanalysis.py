@@ -118,7 +118,7 @@ def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
     reasons = {item.song_id: item.failure_code for item in reanalysis_failures(job)}
     assert reasons.keys() == {silent.pk, gone.pk}
     assert reasons[silent.pk] == "silent"
-    assert set(Song.objects.values_list("state", flat=True)) == {Song.State.TAGGED}
+    assert set(Song.objects.values_list("state", flat=True)) == {Song.State.ANALYSED}
     # A file may be away for a moment: it was tried three times; silence is for good.
     assert ReanalysisItem.objects.get(song=gone).attempts == 3
     assert ReanalysisItem.objects.get(song=silent).attempts == 1

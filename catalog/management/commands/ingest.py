@@ -83,7 +83,7 @@ class Command(BaseCommand):
     def _done(song_ids: list[int]) -> int:
         counts = selectors.state_counts(song_ids)
         gone = len(song_ids) - sum(counts.values())
-        return counts[Song.State.TAGGED] + counts[Song.State.FAILED] + gone
+        return counts[Song.State.ANALYSED] + counts[Song.State.FAILED] + gone
 
     def _report(self, summary: folders.IngestSummary, *, waited: bool) -> None:
         for path, sentence in summary.failed:

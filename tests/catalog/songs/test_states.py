@@ -55,7 +55,7 @@ def test_the_straight_way() -> None:
 
 def test_only_a_queued_song_can_be_claimed() -> None:
     later = timezone.now() + dt.timedelta(minutes=1)
-    for state in (State.UPLOADED, State.ANALYSING, State.TAGGED, State.FAILED):
+    for state in (State.UPLOADED, State.ANALYSING, State.ANALYSED, State.FAILED):
         make_song(state, due_at=later if state == State.ANALYSING else timezone.now())
 
     assert songs_claim() == []
@@ -109,14 +109,14 @@ def test_retry_announces_the_song_anew(
 
 def test_only_a_failed_song_is_retried() -> None:
     with pytest.raises(SongNotRetryableError, match=r"^This song is tagged; only a failed one can be retried\.$"):
-        song_retry(song=make_song(State.TAGGED))
+        song_retry(song=make_song(State.ANALYSED))
 
 
 def test_the_tick_finds_what_was_lost() -> None:
     unannounced = make_song(State.UPLOADED, ago_s=100)
     lost_worker = make_song(State.ANALYSING, attempts=1, ago_s=1)
     lost_message = make_song(State.QUEUED, ago_s=300)
-    others = [make_song(State.UPLOADED), make_song(State.TAGGED, ago_s=1000), make_song(State.FAILED, ago_s=1000)]
+    others = [make_song(State.UPLOADED), make_song(State.ANALYSED, ago_s=1000), make_song(State.FAILED, ago_s=1000)]
     at_work = make_song(State.ANALYSING, attempts=1, due_at=timezone.now() + dt.timedelta(minutes=1))
     before = [state_of(each) for each in [*others, at_work]]
 

@@ -65,7 +65,7 @@ def test_the_summary_adds_up_and_a_second_run_adds_nothing(
     assert sorted(announced) == first.song_ids
     assert Upload.objects.filter(owner=cleo).count() == 5
 
-    Song.objects.update(state=Song.State.TAGGED)
+    Song.objects.update(state=Song.State.ANALYSED)
     announced.clear()
     rows = set(Upload.objects.filter(outcome__in=["accepted", "duplicate"]).values_list("pk", flat=True))
     with django_capture_on_commit_callbacks(execute=True):

@@ -98,7 +98,7 @@ def test_only_what_changed_is_sent_and_polling_ends(client_cleo: Client, history
     assert 'data-state="analysing" hx-swap-oob="true"' in answer
     assert "every 2s" in answer
 
-    Song.objects.filter(state=Song.State.ANALYSING).update(state=Song.State.TAGGED)
+    Song.objects.filter(state=Song.State.ANALYSING).update(state=Song.State.ANALYSED)
     answer = client_cleo.get(CHANGES, {"seen": before}).content.decode()
     assert shown(client_cleo, CHANGES, seen=before) == ["analysing", "queued"]
     assert "every 2s" not in answer
@@ -115,7 +115,7 @@ def test_how_long_it_still_takes(client_cleo: Client, cleo: User) -> None:
         UploadFactory(owner=cleo)
     assert "the first ones are being analysed" in client_cleo.get(ROWS).content.decode()
     SongFactory(state_changed_at=timezone.now())
-    Song.objects.filter(state=Song.State.TAGGED).update(state_changed_at=timezone.now() - timedelta(minutes=1))
+    Song.objects.filter(state=Song.State.ANALYSED).update(state_changed_at=timezone.now() - timedelta(minutes=1))
     cache.clear()
     assert "about 20 minutes left" in client_cleo.get(ROWS).content.decode()
 

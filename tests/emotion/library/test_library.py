@@ -164,7 +164,7 @@ def test_the_table_asks_until_nothing_is_on_its_way(client_cleo: Client) -> None
     states = f"{LIBRARY}states/?song={song.pk}"
     assert 'hx-trigger="every 2s"' in client_cleo.get(states).content.decode()
     EstimateFactory(song=song)
-    Song.objects.update(state=Song.State.TAGGED)
+    Song.objects.update(state=Song.State.ANALYSED)
     told = client_cleo.get(states).content.decode()
     assert "every 2s" not in told
     assert f'id="song-mark-{song.pk}" hx-swap-oob="true"' in told
@@ -367,7 +367,7 @@ def test_one_song_is_heard_again_once(client_cleo: Client) -> None:
     assert all('hx-trigger="every 2s"' in each for each in told)
     assert "On its way" not in told[0]
     assert client_cleo.post(where).status_code == 302
-    Song.objects.update(state=Song.State.TAGGED)
+    Song.objects.update(state=Song.State.ANALYSED)
     told_last = client_cleo.get(f"/songs/{song.pk}/reanalysis/").content.decode()
     assert "Show what it heard" in told_last
     assert "every 2s" not in told_last

@@ -31,7 +31,7 @@ def test_queued_songs_become_tagged_with_one_current_estimate(settings: Settings
     assert analysis.songs_analyse() == []
     for song in songs:
         song.refresh_from_db()
-        assert song.state == Song.State.TAGGED
+        assert song.state == Song.State.ANALYSED
         estimate = song.estimates.get()
         assert estimate.is_current
         assert estimate.model_version == "small-1"
