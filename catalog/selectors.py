@@ -9,7 +9,7 @@ from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from catalog.core.cached_count import kept_while_large
+from catalog.core.cached_count import cached_while_large
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
@@ -91,7 +91,7 @@ def state_counts(song_ids: list[int] | None = None) -> dict[str, int]:
     return _by_state(Song.objects.filter(pk__in=song_ids))
 
 
-@kept_while_large(size=lambda counts: sum(counts.values()))
+@cached_while_large(size=lambda counts: sum(counts.values()))
 def _all_states() -> dict[str, int]:
     return _by_state(Song.objects.all())
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from catalog.core import claims
-from catalog.core.cached_count import kept_while_large
+from catalog.core.cached_count import cached_while_large
 from catalog.models import Song
 from emotion.curves.curve import spread
 from emotion.curves.curve import times_s as curve_times_s
@@ -81,7 +81,7 @@ def prevailing_model_version() -> str:
     return _most_made()[0]
 
 
-@kept_while_large(size=lambda made: made[1])
+@cached_while_large(size=lambda made: made[1])
 def _most_made() -> tuple[str, int]:
     """Return that version, and how many current estimates it made."""
     made = EmotionEstimate.objects.filter(is_current=True).order_by().values_list("model_version")

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from catalog.core.cached_count import kept_while_large
+from catalog.core.cached_count import cached_while_large
 from catalog.core.points import Point
 from catalog.models import Song
 from catalog.selectors import song_search
@@ -256,7 +256,7 @@ def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltBy
     return FeltByOthers(felt["n"], round(felt["valence"], 1), round(felt["arousal"], 1))
 
 
-@kept_while_large(size=lambda counts: sum(counts.values()))
+@cached_while_large(size=lambda counts: sum(counts.values()))
 def quadrant_counts() -> dict[Quadrant, int]:
     """Count the songs that can be played by quadrant, empty quadrants included."""
     # Few songs failed. Left out by their ids, the others are counted from an index, where a join reads every song.

@@ -14,16 +14,16 @@ LARGE = 5_000
 KEPT_S = 10.0
 
 
-def kept_while_large(size: Callable[[Any], int]) -> Callable[[Callable[[], T]], Kept[T]]:
+def cached_while_large(size: Callable[[Any], int]) -> Callable[[Callable[[], T]], CachedCount[T]]:
     """Keep what a function counts for `KEPT_S` seconds, in this process, as long as its size is `LARGE` or more."""
 
-    def decorate(count: Callable[[], T]) -> Kept[T]:
-        return Kept(count, size)
+    def decorate(count: Callable[[], T]) -> CachedCount[T]:
+        return CachedCount(count, size)
 
     return decorate
 
 
-class Kept(Generic[T]):
+class CachedCount(Generic[T]):
     """A function without arguments whose last answer is given again for a while; whoever asks must not change it."""
 
     def __init__(self, count: Callable[[], T], size: Callable[[T], int]) -> None:

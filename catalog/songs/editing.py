@@ -28,7 +28,7 @@ _BATCH = 500
 SongValues: TypeAlias = dict[str, Any]
 FIELDS = ("title", "artist", "album", "genre", "year", "track_number", "cover")
 _PLAIN = set(FIELDS) - {"artist", "album"}
-Kept: TypeAlias = dict[int, list[str]]
+FieldsLeft: TypeAlias = dict[int, list[str]]
 
 
 def values_of(song: Song) -> SongValues:
@@ -93,7 +93,7 @@ def songs_edit(
 
 
 @transaction.atomic
-def change_undo(*, change: SongChange, editor: User | None) -> Kept:
+def change_undo(*, change: SongChange, editor: User | None) -> FieldsLeft:
     """Put back what a change did to the tags of songs; a second call does nothing.
 
     Returns:
@@ -103,7 +103,7 @@ def change_undo(*, change: SongChange, editor: User | None) -> Kept:
     songs = songs_locked(edits)
     if not change_close(change=change, editor=editor):
         return {}
-    kept: Kept = {}
+    kept: FieldsLeft = {}
     wanted: dict[int, SongValues] = {}
     for song in songs:
         now, edit = values_of(song), edits[song.pk]

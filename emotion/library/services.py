@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from catalog.exceptions import EditConflictError, TooManySongsError
 from catalog.models import Song, SongChange
 from catalog.songs import editing
-from catalog.songs.editing import Kept, SongValues, print_of, songs_locked, values_seen
+from catalog.songs.editing import FieldsLeft, SongValues, print_of, songs_locked, values_seen
 from emotion.models import EmotionEstimate
 from emotion.services.overrides import Word, overrides_undo, quadrants_override, words_on
 from emotion.signals import song_analysed
@@ -81,7 +81,7 @@ def library_edit(
 
 
 @transaction.atomic
-def library_undo(*, change: SongChange, editor: User) -> Kept:
+def library_undo(*, change: SongChange, editor: User) -> FieldsLeft:
     """Undo a change; a second call does nothing.
 
     Returns:

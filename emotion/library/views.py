@@ -26,7 +26,7 @@ from catalog.models import Song, SongChange
 from catalog.permissions import can_upload
 from catalog.selectors import PENDING_STATES
 from catalog.songs import states
-from catalog.songs.editing import Kept
+from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
 from emotion.library.changes import changes_told, history_of, preview
 from emotion.library.forms import NAMES, SongsForm, WordForm
@@ -239,7 +239,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
     return redirect(after if is_ours else "emotion:changes")
 
 
-def _kept_words(kept: Kept) -> str:
+def _kept_words(kept: FieldsLeft) -> str:
     titles = dict(Song.objects.filter(pk__in=list(kept)[:_NAMED]).values_list("pk", "title"))
     named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in kept[pk])})" for pk in titles]
     told = _("Undone, but for what somebody has changed since: %(songs)s.") % {"songs": "; ".join(named)}

@@ -8,7 +8,7 @@ import pytest
 
 from catalog import selectors
 from catalog.core import cached_count
-from catalog.core.cached_count import KEPT_S, LARGE, Kept
+from catalog.core.cached_count import KEPT_S, LARGE, CachedCount
 from tests.factories import SongFactory
 
 
@@ -30,13 +30,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 @pytest.mark.parametrize("size", [0, 1, LARGE - 1])
 def test_of_a_small_catalog_everybody_is_told_what_is_there_now(size: int) -> None:
     counts = iter([size, 2, 3])
-    asked = Kept(lambda: next(counts), size=lambda n: n)
+    asked = CachedCount(lambda: next(counts), size=lambda n: n)
     assert [asked(), asked(), asked()] == [size, 2, 3]
 
 
 def test_of_a_large_one_an_answer_is_given_again_for_some_seconds(clock: Clock) -> None:
     counts = iter([LARGE, LARGE + 1, 1, 2])
-    asked = Kept(lambda: next(counts), size=lambda n: n)
+    asked = CachedCount(lambda: next(counts), size=lambda n: n)
     assert asked() == LARGE
     clock.now += KEPT_S - 0.1
     assert asked() == LARGE
@@ -57,7 +57,7 @@ def test_while_one_counts_others_take_the_old_answer(clock: Clock) -> None:
             assert go_on.wait(10)
         return answer
 
-    asked, told = Kept(count, size=lambda n: n), []
+    asked, told = CachedCount(count, size=lambda n: n), []
     assert asked() == LARGE
     clock.now += KEPT_S + 1
     slow = threading.Thread(target=lambda: told.append(asked()))
@@ -77,7 +77,7 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
         return answer
 
     answers = iter([LARGE, None, LARGE + 2])
-    asked = Kept(count, size=lambda n: n)
+    asked = CachedCount(count, size=lambda n: n)
     assert asked() == LARGE
     clock.now += KEPT_S + 1
     with pytest.raises(OSError):
