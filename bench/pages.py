@@ -261,11 +261,11 @@ def _server(port: int) -> Iterator[None]:
     """Start the web server as `manage.py up` does: the same words, the same environment."""
     from django.conf import settings
 
-    from mer_site.management.commands.up import _programs, _static_collect
+    from mer_site.management.commands.up import _page_programs, _static_collect
 
     (settings.MOODPLANE_VAR / "run").mkdir(parents=True, exist_ok=True)
     _static_collect()
-    program = next(each for each in _programs("127.0.0.1", port) if each.name == "web server")
+    program = next(each for each in _page_programs("127.0.0.1", port) if each.name == "web server")
     with (settings.MOODPLANE_VAR / "gunicorn.log").open("wb") as log:
         environment = {**os.environ, **program.environment}
         server = subprocess.Popen(program.argv, cwd=ROOT, env=environment, stdout=log, stderr=log)

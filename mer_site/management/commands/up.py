@@ -13,6 +13,7 @@ import sys
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,21 +35,23 @@ _HOPELESS_AFTER = 3
 _PORT_PATIENCE_S = 8.0
 _GUNICORN = (
     "gunicorn mer_site.wsgi --worker-class gthread --workers 2 --threads 8 --timeout 120 --graceful-timeout 3 "
-    "--access-logfile - --no-control-socket"
+    "--preload --access-logfile - --no-control-socket"
 )
 # Celery's warning about root is about pickled messages, which ours are not, and it buries the line that matters.
 _AS_ROOT = "ignore:You're running the worker with superuser"
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to.
 
 
+# The API answers in JSON alone, and Swagger documents it.
+_NEVER_SERVED = ["rest_framework", "redoc", "*.map"]
+# Matrices here are small: with a BLAS thread per core, fitting a listener's model takes 60 ms instead of 1.3 ms.
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+
+
 def _port(text: str) -> int:
     if not text.isdigit() or not 0 < int(text) < 65536:
         raise ArgumentTypeError(f"{text!r} is not a port; give a number from 1 to 65535.")
     return int(text)
-
-
-# Matrices here are small: with a BLAS thread per core, fitting a listener's model takes 60 ms instead of 1.3 ms.
-_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 
 
 class Command(BaseCommand):
@@ -70,11 +73,7 @@ class Command(BaseCommand):
         with self._only_one() as was_killed:
             self._port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
             try:
-                self._prepare()
-                supervisor.start(_programs(host, port))
-                self._first_answer_wait(supervisor, host, port)
-                if not supervisor.stopping:
-                    supervisor.start(_filling(music, demo=not options["no_demo"]))
+                self._start(supervisor, host, port, music, demo=not options["no_demo"])
                 supervisor.run()
                 self._say("Stopping.")
             finally:
@@ -115,14 +114,24 @@ class Command(BaseCommand):
                 raise CommandError(_port_sentence(problem, host, port))
             time.sleep(0.5)
 
-    def _prepare(self) -> None:
+    def _start(self, supervisor: Supervisor, host: str, port: int, music: Path | None, *, demo: bool) -> None:
+        """Start everything in the order in which a first song needs it: the song, its analysis, its page."""
+        with ThreadPoolExecutor(1) as pool:
+            # Only the web server needs the static files, and hashing them takes as long as making a database.
+            static = pool.submit(_static_collect)
+            self._database_prepare()
+            supervisor.start([*_analysis_programs(), *_filling(music, demo=demo)])
+            static.result()
+        supervisor.start(_page_programs(host, port))
+        self._first_answer_wait(supervisor, host, port)
+
+    def _database_prepare(self) -> None:
         try:
             connection.ensure_connection()
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
         call_command("migrate", interactive=False, verbosity=0)
         self._model_register()
-        _static_collect()
         self._curator_create()
         connection.close()
 
@@ -171,58 +180,60 @@ def _static_collect() -> None:
             digest.update(f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n".encode())
     if stamp.exists() and stamp.read_text() == digest.hexdigest() and settings.STATIC_ROOT.is_dir():
         return
-    call_command("collectstatic", interactive=False, verbosity=0)
+    call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=_NEVER_SERVED)
     stamp.write_text(digest.hexdigest())
 
 
-def _programs(host: str, port: int) -> list[Program]:
-    log_dir = settings.MOODPLANE_VAR / "log"
+def _python(words: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", *words.split())
 
-    def python(words: str) -> tuple[str, ...]:
-        return (sys.executable, "-m", *words.split())
 
-    def worker(name: str, log: str, words: str) -> Program:
-        celery = f"celery -A mer_site worker --without-gossip --without-mingle -n {words}"
-        return Program(name, python(celery), log_dir / log, environment={"PYTHONWARNINGS": _AS_ROOT, **_ONE_THREAD})
+def _log(name: str) -> Path:
+    path: Path = settings.MOODPLANE_VAR / "log" / f"{name}.log"
+    return path
 
+
+def _worker(name: str, log: str, words: str) -> Program:
+    argv = _python(f"celery -A mer_site worker --without-gossip --without-mingle -n {words}")
+    return Program(name, argv, _log(log), environment={"PYTHONWARNINGS": _AS_ROOT, **_ONE_THREAD})
+
+
+def _analysis_programs() -> list[Program]:
     return [
         # Stage 0: the servers outlive those who need them, and come back if they die.
-        Program("database and broker", python("mer_site.local.embedded"), log_dir / "servers.log", stage=0),
-        worker("analysis worker", "worker-gpu.log", "gpu@%h -Q gpu --pool solo"),
-        worker("worker", "worker-default.log", "default@%h -Q default --pool threads -c 2"),
-        Program("scheduler", python("celery -A mer_site beat --pidfile="), log_dir / "beat.log"),
-        Program(
-            "web server",
-            python(f"{_GUNICORN} --bind {_bracketed(host)}:{port}"),
-            log_dir / "web.log",
-            stage=2,
-            environment=_web_environment(host),
-        ),
+        Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0),
+        _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo"),
+    ]
+
+
+def _page_programs(host: str, port: int) -> list[Program]:
+    gunicorn = _python(f"{_GUNICORN} --bind {_bracketed(host)}:{port}")
+    return [
+        Program("web server", gunicorn, _log("web"), stage=2, environment=_web_environment(host)),
+        _worker("worker", "worker-default", "default@%h -Q default --pool threads -c 2"),
+        Program("scheduler", _python("celery -A mer_site beat --pidfile="), _log("beat")),
     ]
 
 
 def _web_environment(host: str) -> dict[str, str]:
     if os.environ.get("ALLOWED_HOSTS"):
-        return dict(_ONE_THREAD)
-    # Whoever opens the server to a network without naming it reaches it under names that we cannot know.
-    return {
-        **_ONE_THREAD,
-        "ALLOWED_HOSTS": "*" if host in _ANY_HOST else f"{_bracketed(host)},localhost,127.0.0.1,[::1]",
-    }
+        return _ONE_THREAD
+    # A server that listens on every address is reached under names that only its owner knows.
+    names = "*" if host in _ANY_HOST else f"{_bracketed(host)},localhost,127.0.0.1,[::1]"
+    return {**_ONE_THREAD, "ALLOWED_HOSTS": names}
 
 
 def _filling(music: Path | None, *, demo: bool) -> list[Program]:
     """What fills the catalog: the person's music, else the demo, if it was never finished here."""
-    log = settings.MOODPLANE_VAR / "log" / "ingest.log"
     manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
     if music is not None:
-        return [Program(f"music in {music}", (*manage, "ingest", str(music.absolute())), log, once=True)]
-    if not demo or (Song.objects.exists() and not _pending_demo().exists()):
-        connection.close()
-        return []
+        return [Program(f"music in {music}", (*manage, "ingest", str(music.absolute())), _log("ingest"), once=True)]
+    is_filled = Song.objects.exists() and not _pending_demo().exists()
     connection.close()
+    if not demo or is_filled:
+        return []
     _pending_demo().touch()
-    return [Program("demo music", (*manage, "demo"), log, once=True)]
+    return [Program("demo music", (*manage, "demo"), _log("ingest"), once=True)]
 
 
 def _pending_demo() -> Path:
