@@ -15,12 +15,7 @@ View = Callable[..., HttpResponseBase]
 
 
 def allowed(check: Callable[..., bool], *, words: str = "") -> Callable[[View], View]:
-    """Let only people through for whom the check is true: others sign in, or hear that they may not.
-
-    Args:
-        check: asked with the user.
-        words: a template that says what somebody lacks who is signed in; without one, the general page does.
-    """
+    """Admit users for whom the check is true; the others sign in, or read the template `words` if they have."""
 
     def decorate(view: View) -> View:
         @wraps(view)

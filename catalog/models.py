@@ -218,10 +218,9 @@ def _public_id() -> str:
 
 
 class PartialUpload(models.Model):
-    """A large file on its way, piece by piece; the pieces lie in one file under `incoming/`.
+    """A large file that arrives in pieces, collected in one file under `incoming/`.
 
-    `offset_bytes` is the truth about what arrived: whatever the file holds beyond it is cut off before the next piece.
-    Once complete it stays a while with the `Upload` that it became, so that a sender who missed the answer can ask.
+    Once complete it stays a while with its `Upload`, for a sender who missed the answer.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=_public_id, editable=False)

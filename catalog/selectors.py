@@ -37,15 +37,15 @@ def song_search(
     decade: int | None = None,
     sort: str = "",
 ) -> QuerySet[Song]:
-    """Return songs that match all that is asked; the best match first, or the newest when nothing was typed.
+    """Return songs that match every argument; the best match first, or the newest without a query.
 
     Args:
-        query: words, each of which must begin a word of title, artist, album or genre.
-        artist_id: only this artist.
-        genre: only this genre, in any case.
-        state: only this state, such as "tagged".
-        decade: only songs of these ten years, such as 1990.
-        sort: a key of `SORTS`, in place of the best match.
+        query: Words, each of which must begin a word of title, artist, album or genre.
+        artist_id: Of the artist.
+        genre: In any case.
+        state: Such as "tagged".
+        decade: Its first year, such as 1990.
+        sort: A key of `SORTS`, in place of the best match.
     """
     songs = Song.objects.select_related("artist", "album")
     if artist_id is not None:

@@ -19,7 +19,7 @@ app.autodiscover_tasks()
 @beat_init.connect
 @before_task_publish.connect
 def _servers_ensure(**_: Any) -> None:
-    """Start the embedded servers for whoever first speaks to the broker without having asked the database before."""
+    # A process may speak to the broker first without having asked the database before.
     from mer_site.local import embedded
 
     embedded.ensure_running()

@@ -1,4 +1,4 @@
-"""From an error to a response, in one place: RFC 9457 problem documents in the API, pages for people.
+"""Maps errors to responses in one place: problem documents in the API, pages for people.
 
 Source: RFC 9457, Problem Details for HTTP APIs.
 """
@@ -100,7 +100,6 @@ def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse
 
 
 def _headline(status: int) -> str:
-    """Return a status in words that people use."""
     words = {
         HTTPStatus.FORBIDDEN: _("You may not do this"),
         HTTPStatus.NOT_FOUND: _("That is not here"),

@@ -28,10 +28,9 @@ class ClosedSiteMiddleware(LoginRequiredMiddleware):
 
 
 class TextGzipMiddleware(GZipMiddleware):
-    """Compresses pages, fragments and JSON; never audio or pictures, of which a part may have been asked for.
+    """Compresses pages, fragments and JSON; never audio or pictures, of which a request may want a part.
 
-    What an attacker could learn from lengths (BREACH) is masked: Django pads with random bytes, and the CSRF token in a
-    page is another one each time.
+    Django masks the lengths (BREACH): it pads with random bytes, and the CSRF token differs in each page.
     """
 
     _TEXT = ("text/", "application/json", "application/problem+json", "image/svg+xml")

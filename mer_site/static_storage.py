@@ -14,8 +14,7 @@ _OWN = ("css/", "js/")
 class StaticStorage(CompressedManifestStaticFilesStorage):
     """Serves a fresh checkout, a test run and a deployment alike.
 
-    Django's manifest storage fails on the first page of a checkout where nothing was collected yet. Here a name that
-    the manifest does not know is served as it is, by whitenoise's finders.
+    Names that the manifest does not know are served as they are, by whitenoise's finders; Django's storage would fail.
     """
 
     manifest_strict = False
@@ -25,10 +24,7 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
     def url_converter(
         self, name: str, hashed_files: dict[str, Any], template: str | None = None
     ) -> Callable[[re.Match[str]], str]:
-        """Rewrite references in our own files strictly, and in third parties' where they lead anywhere.
-
-        A package may ship a module that imports from something that only a bundler would find.
-        """
+        """Rewrite references in our own files strictly; a third party's may lead to files that only a bundler finds."""
         convert = super().url_converter(name, hashed_files, template)
         if name.startswith(_OWN):
             return convert

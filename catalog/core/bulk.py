@@ -8,9 +8,9 @@ from django.db import connection, models
 
 
 def rows_update(rows: Sequence[models.Model], field_names: Sequence[str]) -> None:
-    """Write some fields of rows of one model to the database.
+    """Update fields of rows of one model in one statement.
 
-    `bulk_update` spells a CASE with a branch per row and field: a thousand songs take it seconds, and this one moment.
+    `bulk_update` writes a CASE with a branch per row and field, which takes seconds for a thousand songs.
     """
     if not rows or not field_names:
         return

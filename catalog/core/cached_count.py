@@ -33,7 +33,6 @@ class CachedCount(Generic[T]):
         self._until = 0.0
 
     def __call__(self) -> T:
-        """Return the answer, at most a few seconds old."""
         with self._lock:
             answer, now = self._answer, time.monotonic()
             if answer is not None and now < self._until:

@@ -29,16 +29,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The rectangle of a plot in SVG units, and the values at its edges; coordinates are rounded to tenths.
-
-    Attributes:
-        left: Where x is `x_range[0]`.
-        right: Where x is `x_range[1]`.
-        top: Where y is `y_range[1]`.
-        bottom: Where y is `y_range[0]`.
-        x_range: Of the values from left to right.
-        y_range: Of the values from bottom to top.
-    """
+    """The rectangle of a plot in SVG units, and the ranges of x (left to right) and y (bottom to top)."""
 
     left: float
     right: float

@@ -1,8 +1,7 @@
 """Claims background work: each job is a row, at most one worker holds it, and only that worker may finish it.
 
-The rows are the truth, and messages only wake workers up: a message names a kind of job and no row, and at most one for
-each kind waits in its queue. A worker that is killed leaves a claim that runs out; a broker that loses its messages
-leaves rows that wait. `tick` finds both.
+Messages only wake workers: a message names a kind of job and no row, and at most one per kind waits in its queue. A
+killed worker leaves a claim that expires, a broker that loses messages leaves rows that wait; `tick` finds both.
 """
 
 from __future__ import annotations
@@ -39,10 +38,7 @@ class JobState(models.TextChoices):
 
 
 class Job(models.Model):
-    """A row that one worker at a time works on.
-
-    A model whose clients know other names for the four states overrides `state` and the constants below.
-    """
+    """A row that one worker at a time works on; a model with other names for the states overrides these constants."""
 
     WAITING: ClassVar[str] = JobState.WAITING
     CLAIMED: ClassVar[str] = JobState.CLAIMED
@@ -95,14 +91,14 @@ def pending(rows: QuerySet[J]) -> QuerySet[J]:
 
 
 def claim(rows: QuerySet[J], limit: int = 1) -> list[J]:
-    """Claim rows that are due, the oldest first, those of lost workers included; rows that others lock are left out.
+    """Claim due rows, the oldest first, including those of lost workers; skip rows that others lock.
 
     Args:
         rows: Not filtered by state, because it is read again after the claim.
         limit: At most this many.
 
     Returns:
-        The rows claimed, in the order of their ids; `attempts` counts this one.
+        The claimed rows by id; `attempts` counts this claim.
     """
     reap(rows)
     with transaction.atomic():
@@ -127,16 +123,9 @@ def finish(job: Job, *, state: str = "", **found: object) -> bool:
 
 
 def fail(job: Job, *, code: str = WORKER_LOST, reason: str = "", is_transient: bool = False) -> bool:
-    """Give a job up for good, or after a transient error leave it for later while it has attempts left.
+    """Fail a job, or retry it later after a transient error; return whether the claim was still held.
 
-    Args:
-        job: The claimed job.
-        code: Stable, for programs and counts.
-        reason: A sentence that a curator understands; by default that it never came to an end.
-        is_transient: Whether the error may go away by itself.
-
-    Returns:
-        Whether the claim was still held.
+    `code` is stable, for programs; `reason` is a sentence that a curator understands, by default `LOST`.
     """
     if is_transient and job.attempts < job.MAX_ATTEMPTS:
         return release(job, wait_s=job.RETRY_S)
@@ -163,7 +152,7 @@ def reap(rows: QuerySet[J]) -> int:
 
 
 def reset(rows: QuerySet[J], state: str = "") -> list[int]:
-    """Let rows be worked on from the beginning, as waiting or in another state; return their ids.
+    """Restart rows as waiting or in another state; return their ids.
 
     Of two callers at once the second waits, and finds only what the first has left.
     """
@@ -236,11 +225,11 @@ class Kind(Generic[J]):
 
     Attributes:
         name: Unique.
-        model: Whose rows are the jobs.
+        model: The model of the jobs.
         task: Name of the Celery task that takes one step; its route decides the queue.
-        rows: Returns the jobs that may be claimed, in whatever state; none while more urgent work waits.
-        step: Claims jobs that are due and works on them.
-        prepare: Called by each tick: makes rows for new work and ends what is obsolete.
+        rows: Returns the jobs that may be claimed, in any state; none while more urgent work waits.
+        step: Claims due jobs and works on them.
+        prepare: Called by each tick: adds rows for new work and ends obsolete ones.
     """
 
     name: str

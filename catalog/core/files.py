@@ -15,16 +15,12 @@ _SUFFIX = ".part"
 def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object], *, durable: bool = True) -> None:
     """Write a file under a temporary name in its folder, then rename it into place.
 
-    Readers see the old file or the new one. Several processes may write the same path: the last rename wins.
+    Of several writers of one path the last rename wins. After an error the old file stays, and no other is left.
 
     Args:
         path: The file; its folder exists.
         content: Bytes, text (stored as UTF-8), or a function that writes to the open file.
-        durable: Wait for the disk, so that a power cut leaves the old file or the new one. False for what is cheap to
-            make again, such as caches and pictures.
-
-    Raises:
-        OSError: The disk is full or not writable; the old file stays and no temporary file is left.
+        durable: Wait for the disk. False for caches and pictures, which are cheap to make again.
     """
     beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     try:
@@ -59,11 +55,7 @@ def sync(path: Path) -> None:
 
 
 def digest(content: Path | bytes) -> str:
-    """Return the SHA-256 of bytes or of a file, in hexadecimal.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
+    """Return the SHA-256 of bytes or of a file, in hexadecimal."""
     if isinstance(content, bytes):
         return hashlib.sha256(content).hexdigest()
     with content.open("rb") as file:

@@ -1,8 +1,6 @@
-"""Words for people from modules that import no Django: English, until a translator is installed. Pure.
+"""Translates messages of modules that import no Django: `catalog.apps` installs Django's functions.
 
-`catalog.apps` installs Django's functions, so that a pure module speaks the language of the request that called it.
-Names are those that `makemessages` looks for. A sentence is one message with named places:
-`gettext("Starts %(mood)s.") % {"mood": ...}`.
+The names are those that `makemessages` looks for.
 """
 
 from __future__ import annotations
@@ -33,8 +31,6 @@ class NumberFormat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _English:
-    """The source language: messages as they stand in the code."""
-
     def gettext(self, message: str) -> str:
         return message
 

@@ -1,7 +1,4 @@
-"""Reads title, artist, album and cover from an audio file, and makes any text from outside safe to keep. Pure.
-
-Tags are the least trustworthy part of a file: nothing that is wrong with them ever refuses the audio.
-"""
+"""Reads title, artist, album and cover from an audio file, and cleans text; a faulty tag never refuses the audio."""
 
 from __future__ import annotations
 
@@ -65,10 +62,9 @@ class Cover:
 
 
 def text_clean(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
-    """Make text from outside safe to store and show.
+    """Make text safe to store and show: composed (NFC), with single spaces, cut to `max_chars`.
 
-    Control characters (NUL among them, which PostgreSQL refuses), lone surrogates and bidirectional overrides
-    become spaces, white space is collapsed, and the result is composed (NFC) and cut to `max_chars`.
+    Control characters (NUL, which PostgreSQL refuses), lone surrogates and bidirectional overrides become spaces.
     """
     kept = "".join(" " if _is_unwanted(char) else char for char in text)
     return unicodedata.normalize("NFC", " ".join(kept.split()))[:max_chars].strip()
@@ -90,14 +86,11 @@ def file_name_clean(name: str, max_chars: int = MAX_TEXT_CHARS) -> str:
 
 
 def tags_read(stream: BinaryIO, fallback: Mapping[str, str]) -> tuple[AudioTags, Cover | None]:
-    """Read tags and cover.
+    """Return cleaned tags, and the first usable embedded picture.
 
     Args:
-        stream: the file, open for reading; its position is changed.
-        fallback: the demuxer's metadata with lower-case keys, for what mutagen does not read (RIFF INFO).
-
-    Returns:
-        Cleaned tags, and the first usable embedded picture.
+        stream: The open file; its position changes.
+        fallback: The demuxer's metadata, with lower-case keys, for formats that mutagen does not read (RIFF INFO).
     """
     stream.seek(0)
     try:
@@ -128,7 +121,6 @@ def _number(pattern: str, text: str) -> int | None:
 
 
 def _raw_fields(found: Any) -> dict[str, str]:
-    """The six fields as uncleaned text, whatever the kind of tag."""
     tags = getattr(found, "tags", None)
     if tags is None:
         return {}
@@ -144,7 +136,6 @@ def _id3_text(frame: Any) -> str:
 
 
 def _first_text(values: Any) -> str:
-    """The first value with something in it; MP4 gives the track as (number, total)."""
     for value in values or ():
         text = str(value[0]) if isinstance(value, tuple) else str(value)
         if text.strip("\x00 \t\r\n"):

@@ -7,11 +7,8 @@ _RINGS = 5
 
 
 def cover_placeholder(content_hash: str) -> str:
-    """Return an SVG picture, 300 by 300, whose rings follow from the hash.
-
-    It is grey on purpose: in Moodplane colour means a quadrant. Only attributes, no style, so that it also shows
-    under a strict Content-Security-Policy.
-    """
+    """Return an SVG picture, 300 by 300, whose rings follow from the hash."""
+    # Grey, because in Moodplane colour means a quadrant; attributes alone show under a strict security policy.
     numbers = bytes.fromhex(content_hash[: 2 + 4 * _RINGS])
     centre_x, centre_y = 90 + numbers[0] % 120, 90 + numbers[-1] % 120
     rings = "".join(

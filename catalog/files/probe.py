@@ -1,7 +1,7 @@
-"""Finds out what a file's bytes are, whatever its name says: container, codec, length, tags and cover. Pure.
+"""Recognises audio by its content: container, codec, length, tags and cover.
 
-The demuxer is given an open file and never a name, and only the formats listed here: a playlist or a concatenation
-script dressed up as a song could otherwise make FFmpeg open other files or addresses.
+The demuxer gets an open file, no name, and only the formats listed here: a playlist or a concatenation script in
+disguise could otherwise make FFmpeg open other files or addresses.
 """
 
 from __future__ import annotations
@@ -98,18 +98,10 @@ class AudioFacts:
 def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
     """Recognise an audio file by its content.
 
-    Every packet is visited, so the length is that of the audio that is there and not what a header promises, but
-    only the first seconds are decoded.
-
-    Args:
-        path: the file; its name is not looked at.
-        max_duration_s: the longest song taken, seconds.
-
-    Returns:
-        The facts, with cleaned tags.
+    The length is that of the packets that are there, whatever the header promises; only the first seconds are decoded.
 
     Raises:
-        FileRejectedError: if it is no song that we take.
+        FileRejectedError: The catalog does not take such a file.
     """
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
@@ -134,11 +126,7 @@ def _open(stream: BinaryIO) -> InputContainer:
 
 
 def _format_after_id3(stream: BinaryIO, head: bytes) -> str | None:
-    """Name the format of a file that begins with an ID3 tag; None leaves the question to FFmpeg.
-
-    FFmpeg gives up when the tag (with its cover) is larger than its probe window of 1 MiB and there is no name to
-    go by.
-    """
+    # FFmpeg gives up when the tag (with its cover) is larger than its probe window of 1 MiB and there is no name.
     if head[:3] != b"ID3" or len(head) < 10:
         return None
     size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
@@ -261,7 +249,6 @@ def _too_little(decoded_s: float, promised_s: float) -> FileRejectedError:
 
 
 def _audio_present(container: InputContainer, max_duration_s: float) -> tuple[float, float]:
-    """Visit the packets; return seconds of audio present, and decoded until `MIN_DURATION_S` was reached."""
     stream = container.streams.audio[0]
     present_s = decoded_s = 0.0
     try:
@@ -288,7 +275,6 @@ def _decoded_s(packet: av.Packet) -> float:
 
 
 def _metadata(container: InputContainer) -> Mapping[str, str]:
-    """FFmpeg's view of the tags, with lower-case keys."""
     return {key.lower(): value for key, value in container.metadata.items()}
 
 

@@ -1,7 +1,6 @@
-"""The only door to stored audio and covers: everything goes through Django's default storage.
+"""Stores audio and covers through Django's default storage, the only door to them.
 
-On a file system, new bytes are staged beside their destination and renamed into place. Other storages keep no paths:
-they take staged bytes through `save`, and `local_copy` lends a path to whoever decodes.
+On a file system, new bytes are staged and renamed into place; other storages take them through `save`.
 """
 
 from __future__ import annotations
@@ -41,11 +40,11 @@ class StagedFile:
 
 @contextmanager
 def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
-    """Write chunks to a temporary file on the media disk, hashing them; the file is gone when the block ends.
+    """Write chunks to a temporary file on the media disk and hash them; the file is gone when the block ends.
 
     Raises:
-        FileTooLargeError: as soon as more than the limit has arrived.
-        StorageFullError: if the disk has no room.
+        FileTooLargeError: More than the limit has arrived.
+        StorageFullError: The disk has no room.
     """
     path = incoming_path(f"{uuid.uuid4().hex}.part")
     try:
@@ -118,16 +117,10 @@ def file_place(staged: StagedFile, name: str) -> None:
 
 @contextmanager
 def local_copy(file: FieldFile) -> Iterator[Path]:
-    """Lend a path on this machine to the bytes of a stored file.
+    """Lend a path on this machine to a stored file, such as `song.audio`.
 
-    A file system lends the file itself. Any other storage is copied, a megabyte at a time, to a temporary file that is
-    gone when the block ends. Where the file is lost the path leads nowhere, and readers fail as for any missing file.
-
-    Args:
-        file: such as `song.audio`.
-
-    Raises:
-        StorageFullError: this machine has no room for the copy.
+    A storage that is no file system is copied to a temporary file, gone when the block ends. The path of a lost file
+    leads nowhere, and readers fail as for any missing file.
     """
     name = str(file.name)
     path = _path_of(file.storage, name)
@@ -177,19 +170,12 @@ def media_disk_usage() -> tuple[int, int]:
 
 
 def incoming_path(name: str = "") -> Path:
-    """Path of a file that is still arriving, or of the folder of all of them; on the disk where songs will lie.
-
-    Files arrive on this machine whatever the storage: pieces are appended, cut off and synced, which only disks can.
-    """
+    """Return the path of a file that is still arriving, or of their folder, on the media disk whatever the storage."""
     return (_path_of(default_storage, "incoming") or Path(settings.MEDIA_ROOT) / "incoming") / name
 
 
 def room_check(size_bytes: int) -> None:
-    """Refuse a file for which the media disk has no room, before it is sent.
-
-    Raises:
-        StorageFullError: there is less free space than the file needs.
-    """
+    """Raise StorageFullError if the media disk has no room for a file that is about to be sent."""
     free_bytes = media_disk_usage()[1]
     if size_bytes > free_bytes:
         raise StorageFullError(
@@ -199,6 +185,5 @@ def room_check(size_bytes: int) -> None:
 
 
 def _path_of(storage: Storage, name: str) -> Path | None:
-    """The path of a stored file; None in a storage that is no file system."""
     # Others may have a `path` as well, to nothing on this machine: Django's InMemoryStorage does.
     return Path(storage.path(name)) if isinstance(storage, FileSystemStorage) else None

@@ -38,18 +38,13 @@ class ByteRange:
 
 
 def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
-    """Read a Range header.
-
-    Args:
-        header: its value, such as `bytes=0-99`, `bytes=100-` or `bytes=-500`.
-        size_bytes: the file's size.
+    """Parse a Range header, such as `bytes=0-99`, `bytes=100-` or `bytes=-500`, and cut it at the end of the file.
 
     Returns:
-        The part asked for, cut at the end of the file. None for what a server may ignore: another unit, several
-        ranges at once, or nonsense; the answer is then the whole file.
+        None for what a server may ignore: another unit, several ranges, or nonsense; the answer is then the whole file.
 
     Raises:
-        RangeNotSatisfiableError: if no byte of the file is in the range.
+        RangeNotSatisfiableError: No byte of the file is in the range.
     """
     match = _RANGE.fullmatch(header.strip())
     if match is None or match.group(1, 2) == ("", ""):
@@ -71,21 +66,16 @@ def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
 def file_response(
     request: HttpRequest, *, name: str, content_hash: str, mime_type: str, file_name: str
 ) -> HttpResponseBase:
-    """Answer GET or HEAD for a stored file. The caller has already asked for permission.
+    """Answer GET or HEAD for a stored file, to a caller who has checked the permission.
 
-    Args:
-        request: Range, If-Range, If-None-Match and If-Modified-Since are honoured.
-        name: its name in the storage.
-        content_hash: hash of the bytes, the entity tag.
-        mime_type: what it is.
-        file_name: what to call it when it is saved.
+    Range, If-Range, If-None-Match and If-Modified-Since are honoured; the content hash is the entity tag.
 
     Returns:
-        200, 206, 304 or 416; with `MOODPLANE_X_ACCEL` set, an order to nginx to do the same; with
-        `MOODPLANE_MEDIA_ORIGIN` set, GET gets a redirect to the address that the storage signs.
+        200, 206, 304 or 416; with `MOODPLANE_X_ACCEL` an order to nginx to do the same; with `MOODPLANE_MEDIA_ORIGIN`
+        GET gets a redirect to the address that the storage signs.
 
     Raises:
-        SongFileLostError: if the file is not there.
+        SongFileLostError: The file is missing.
     """
     # A HEAD request asks for our headers; signed addresses answer GET alone.
     if settings.MOODPLANE_MEDIA_ORIGIN and request.method == "GET":
@@ -147,7 +137,6 @@ def _is_fresh(request: HttpRequest, etag: str, mtime: float) -> bool:
 
 
 def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str) -> ByteRange | None:
-    """The part to send; None for the whole file."""
     header = request.headers.get("Range")
     # Only GET defines ranges; for HEAD the header is ignored.
     if header is None or request.method != "GET":
@@ -161,7 +150,6 @@ def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str)
 
 
 def _read(name: str, part: ByteRange) -> Iterator[bytes]:
-    """Yield a part of a file in chunks. It is opened at the first, so that an answer nobody reads holds nothing."""
     left_bytes = part.length
     with default_storage.open(name, "rb") as stream:
         stream.seek(part.first)

@@ -1,7 +1,6 @@
-"""Changes what is known of songs: one song or thousands in one transaction, kept so that it can be undone.
+"""Edits the metadata of one song or thousands in one transaction, so that the change can be undone.
 
-A change names only the fields that it is about. Whoever saves says what they had seen of those fields; when a song has
-another value by now, nothing is saved, so that of two curators none overwrites the other unknowingly.
+An editor sends prints of the fields as they saw them; if one has changed since, nothing is saved.
 """
 
 from __future__ import annotations
@@ -71,20 +70,20 @@ def songs_edit(
     seen: Mapping[str, str] | None = None,
     change: SongChange | None = None,
 ) -> SongChange | None:
-    """Give songs new values.
+    """Give songs new values; deleted songs are skipped.
 
     Args:
-        song_ids: the songs; those that were deleted meanwhile are left out.
-        values: the fields to change and what they become, cleaned.
-        editor: who changes them.
-        seen: prints of what the editor saw, by field; those of fields that do not change are not looked at.
-        change: what it is a part of; without one it is a change of its own.
+        song_ids: The songs.
+        values: The fields to change and their new values, cleaned.
+        editor: Who changes them.
+        seen: Prints of the fields as the editor saw them.
+        change: The change that this belongs to, if any.
 
     Returns:
-        The change, or None when every song was like that already.
+        The change, or None when every song has these values already.
 
     Raises:
-        EditConflictError: a field that is to change is not any more what the editor saw.
+        EditConflictError: A field has changed since the editor saw it.
     """
     songs = songs_locked(song_ids)
     _check_seen(songs, values, seen)
@@ -94,11 +93,7 @@ def songs_edit(
 
 @transaction.atomic
 def change_undo(*, change: SongChange, editor: User | None) -> FieldsLeft:
-    """Put back what a change did to the tags of songs; a second call does nothing.
-
-    Returns:
-        By song, the fields that are left as they are, because somebody has changed them since.
-    """
+    """Undo a change once; return by song the fields that stay, because they have been edited since."""
     edits = {edit.song_id: edit for edit in change.edits.all()}
     songs = songs_locked(edits)
     if not change_close(change=change, editor=editor):
@@ -172,13 +167,11 @@ def _edit_of(change: SongChange, song: Song, before: SongValues, after: dict[str
 
 
 def _places_of(songs: Iterable[Song]) -> tuple[set[int], set[int]]:
-    """Return the artists and albums that may be left without songs."""
     songs = list(songs)
     return {song.artist_id for song in songs}, {song.album_id for song in songs if song.album_id}
 
 
 def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[Song]:
-    """Give songs their artists and albums, shared by name as when a song is made; return those that were named."""
     moved = [song for song in songs if "artist" in wanted[song.pk] or "album" in wanted[song.pk]]
     names = {song.pk: wanted[song.pk].get("artist", song.artist.name) or UNKNOWN_ARTIST for song in moved}
     titles = {song.pk: wanted[song.pk].get("album", song.album.title if song.album else "") for song in moved}
@@ -194,8 +187,8 @@ def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[
     return moved
 
 
+# An artist whose own song gets the name in another spelling is respelled; songs of others take the known spelling.
 def _spelled(artist: Artist, name: str, earlier_id: int) -> Artist:
-    """Respell an artist whose own song is given the name in another spelling; others' songs take the known one."""
     if artist.pk == earlier_id and artist.name != name:
         artist.name = name
         artist.save(update_fields=["name"])

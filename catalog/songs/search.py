@@ -1,8 +1,7 @@
-"""Folds text for the full-text search, in the same way as the SQL function `catalog_search_fold`. Pure.
+"""Folds text for the full-text search in the same way as the SQL function `catalog_search_fold`.
 
-The database may run in the C locale and without ICU or `unaccent`, where its own lower() knows only ASCII; so both
-sides decompose, drop accents and lower letters by the same tables. `tests/catalog/test_search.py` holds the two to
-each other.
+The database may run in the C locale, without ICU or `unaccent`; so both sides decompose, drop accents and lower
+letters by the same tables. `tests/catalog/songs/test_search.py` compares them.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ SEPARATORS = '"#$%&()*+,-./:;<=>?@[\\]^_{|}~!–—…·•“”„«»¿¡‐�
 
 
 def _case_pairs() -> tuple[str, str]:
-    """Upper-case letters outside ASCII that no decomposition changes, and their lower-case letters."""
     uppers = [
         char
         for char in map(chr, range(0x80, 0x2000))

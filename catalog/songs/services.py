@@ -22,18 +22,13 @@ _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif"
 
 
 def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tuple[Song, bool]:
-    """Make a song of a staged file, or find the song that these bytes already are.
-
-    Args:
-        staged: the bytes, on the media disk.
-        facts: what the probe found in them.
-        file_name: the cleaned name; the title comes from it when the tags have none.
+    """Create a song from a staged file, or find the song that has these bytes.
 
     Returns:
         The song, and whether it is new.
 
     Raises:
-        StorageFullError: if the disk has no room for the cover.
+        StorageFullError: The disk has no room for the cover.
     """
     # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
     with advisory_lock(content_lock(staged.content_hash)):
@@ -71,7 +66,6 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
 
 
 def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
-    """Take the tags' word; without a title, read the name of the file as "Artist - Title" or as a title."""
     if tags.title:
         return tags.artist or UNKNOWN_ARTIST, tags.title
     stem = text_clean(PurePath(file_name).stem.replace("_", " ")) or "Untitled"
@@ -84,11 +78,7 @@ def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
 
 
 def cover_check(*, stream: IO[bytes]) -> bytes:
-    """Read a picture that somebody offers as a cover.
-
-    Raises:
-        FileRejectedError: it is no picture that browsers show, or too large.
-    """
+    """Read a picture; raise FileRejectedError for one that browsers do not show or that is too large."""
     data = stream.read(MAX_COVER_BYTES + 1)
     if len(data) > MAX_COVER_BYTES:
         raise FileRejectedError("cover_too_large", _("The picture is larger than 10 MiB. Make it smaller first."))
@@ -110,11 +100,7 @@ def song_delete(*, song: Song) -> None:
 
 
 def songs_delete(*, song_ids: Collection[int]) -> int:
-    """Delete songs and, once that is committed, their files, artists and albums that no other song has.
-
-    Returns:
-        How many there still were.
-    """
+    """Delete songs, and after the commit their files; return how many there were."""
     with transaction.atomic():
         songs = Song.objects.filter(pk__in=song_ids).order_by("pk")
         rows = list(songs.select_for_update().values_list("pk", "content_hash", "audio", "cover", "artist", "album"))
@@ -127,7 +113,6 @@ def songs_delete(*, song_ids: Collection[int]) -> int:
 
 
 def _covers_replaced(song_ids: Collection[int]) -> set[str]:
-    """Return the covers that songs had before somebody changed them, kept as long as that can be undone."""
     edits = SongEdit.objects.filter(song__in=song_ids, after__has_key="cover").values_list("before", flat=True)
     return {str(before["cover"]) for before in edits}
 

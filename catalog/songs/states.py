@@ -20,9 +20,9 @@ _State = Song.State
 
 
 def songs_announce(*, song_ids: Sequence[int]) -> None:
-    """Tell the other apps, after the commit, that songs are ready to be analysed.
+    """Announce after the commit that songs are ready to be analysed.
 
-    A receiver that fails (a broker that is down) is logged and does not undo the upload: the tick finds the songs.
+    A receiver that fails (no broker) is logged and does not undo the upload: the tick finds the songs.
     """
     ids = list(song_ids)
     if ids:
@@ -41,11 +41,7 @@ def songs_queue_unannounced() -> None:
 
 
 def song_retry(*, song: Song) -> None:
-    """Let a failed song be analysed once more.
-
-    Raises:
-        SongNotRetryableError: if it has not failed.
-    """
+    """Analyse a failed song again; raise SongNotRetryableError for any other."""
     if not songs_retry(song_ids=[song.pk]):
         song.refresh_from_db(fields=["state"])
         state = song.get_state_display().lower()
@@ -61,11 +57,7 @@ def songs_retry(*, song_ids: Iterable[int]) -> list[int]:
 def songs_reanalyse(
     *, song_ids: Iterable[int], states: Collection[Song.State] = (_State.ANALYSED, _State.FAILED)
 ) -> list[int]:
-    """Let tagged and failed songs be heard anew; what is known of them serves until then.
-
-    Returns:
-        Those that are on their way now and were not before: a second click finds none.
-    """
+    """Analyse analysed and failed songs again; return those that were not already waiting."""
     with transaction.atomic():
         rows = Song.objects.filter(pk__in=list(song_ids), state__in=states)
         moved = claims.reset(rows, state=_State.UPLOADED)

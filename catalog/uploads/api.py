@@ -69,7 +69,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
     def create(self, request: Request) -> Response:
         """Offer one or several audio files.
 
-        Every file is answered with a row, also one that was refused; `Location` leads to the only row or to the list.
+        Every file gets a row, even a refused one; `Location` leads to the only row or to the list.
         """
         files = request.FILES.getlist("file")
         if not files:

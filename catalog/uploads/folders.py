@@ -38,11 +38,7 @@ class IngestSummary:
 
 
 def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files to offer: each named file, and inside each folder those whose name says audio.
-
-    A music folder also holds covers, logs and cue sheets, which nobody means to upload. Names only choose what is
-    offered; the content decides what is taken.
-    """
+    """Yield each named file, and from each folder the files with an audio suffix; the content decides later."""
     for path in paths:
         if not path.is_dir():
             yield path
@@ -57,15 +53,12 @@ def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
 def paths_ingest(
     *, paths: Iterable[Path], owner: User | None = None, progress: Progress | None = None
 ) -> IngestSummary:
-    """Offer files and folders; running it again adds only what is new, so a broken run is simply repeated.
+    """Offer files and whole folders; a second run adds only new files, so an interrupted run is simply repeated.
 
     Args:
-        paths: files and folders; folders are walked to the bottom.
-        owner: who will see the upload rows as their own.
-        progress: called after each file.
-
-    Returns:
-        Counts, failures with a sentence each, and the songs.
+        paths: Files and folders.
+        owner: Of the upload rows.
+        progress: Called after each file.
     """
     files = list(dict.fromkeys(audio_files_find(paths)))
     summary = IngestSummary()
@@ -85,7 +78,6 @@ def paths_ingest(
 
 
 def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> list[int]:
-    """Offer one file, note the outcome in the summary, and return the songs to be announced."""
     try:
         known = _known_song(path)
         upload = None if known else _offer(path, owner)
@@ -107,12 +99,11 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> list
 
 
 def _known_song(path: Path) -> Song | None:
-    """The song that has these bytes; asked first, so that a second run copies nothing."""
+    # Asked first, so that a second run copies nothing.
     return Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
 
 
 def _offer(path: Path, owner: User | None) -> Upload:
-    """Take the file; a file that failed the same way before keeps its one row."""
     with path.open("rb") as stream:
         upload = upload_record(owner=owner, file=stream, file_name=path.name)
     if upload.outcome == Upload.Outcome.FAILED:
@@ -124,7 +115,6 @@ def _offer(path: Path, owner: User | None) -> Upload:
 
 
 def _duplicate_note(path: Path, owner: User | None, song: Song) -> None:
-    """Keep one row for a file that is here already, however often the folder is offered."""
     name = file_name_clean(path.name)
     if not Upload.objects.filter(owner=owner, song=song, file_name=name).exists():
         Upload.objects.create(

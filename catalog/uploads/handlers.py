@@ -17,21 +17,17 @@ class ArrivedFile(TemporaryUploadedFile):
     fault: OSError | None = None
 
     def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """Yield the bytes that arrived.
-
-        Raises:
-            OSError: what went wrong while they arrived, such as a full disk.
-        """
+        """Yield the bytes that arrived; raise the OSError that interrupted them, such as a full disk."""
         if self.fault is not None:
             raise self.fault
         return super().chunks(chunk_size)
 
 
 class CappedUploadHandler(FileUploadHandler):
-    """Spools each file to the temporary folder, and stops keeping one that is over the limit or finds no room.
+    """Spools each file to the temporary folder, up to the size limit or until the disk is full.
 
-    The rest of such a file is read and thrown away, so that the browser hears the reason and not a broken
-    connection, and the other files of the request still arrive.
+    It reads and drops the rest of such a file, so that the browser gets the reason instead of a broken connection, and
+    the other files of the request still arrive.
     """
 
     file: ArrivedFile

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import cast
 
 from django.core.cache import cache
@@ -87,13 +87,13 @@ class UploadList:
 
 
 def upload_list(user: User, *, group: str = "", query: str = "", page: str | int | None = 1) -> UploadList:
-    """Return a page of what somebody uploaded, the newest first; rows that were taken off the page are left out.
+    """Return a page of the uploads that a user may see, the newest first, without hidden rows.
 
     Args:
-        user: who asks: the staff see everybody's.
-        group: one of `GROUPS`; any other means all.
-        query: part of a file name.
-        page: its number; a wrong one gives the nearest page.
+        user: The staff see everyone's.
+        group: One of `GROUPS`; any other means all.
+        query: Part of a file name.
+        page: Its number; a wrong one gives the nearest page.
     """
     group = group if group in GROUPS else ""
     query = query.replace("\x00", "").strip()
@@ -157,7 +157,6 @@ def _has_question() -> Exists:
 
 
 def _eta_s() -> float | None:
-    """Guess from the last minutes how long the queue takes; everybody's songs wait in the same one."""
     # Every open upload page asks every two seconds.
     return cache.get_or_set("catalog.uploads.page.eta_s", _eta_now_s, timeout=_ETA_HOLDS_S)
 
@@ -174,6 +173,48 @@ def _eta_now_s() -> float | None:
 
 
 def _code(upload: Upload) -> str:
-    """A state in one or two letters."""
     is_asked = getattr(upload, "has_question", False) and upload.outcome == _ACCEPTED
     return upload.state[0] + ("z" if is_asked else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One column of a comparison; `song` is None for a file that did not become one."""
+
+    is_new: bool
+    song: Song | None
+    file_name: str
+    size_bytes: int
+    offered_at: datetime | None
+    offered_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """An upload and the songs that it is compared with; `is_question` while they may be the same recording."""
+
+    upload: Upload
+    sides: list[Side]
+    is_question: bool
+
+
+def compare(upload: Upload) -> Comparison | None:
+    """Compare an upload with the song that its bytes already are, or with those that its song may be."""
+    if upload.outcome == Upload.Outcome.DUPLICATE and upload.song is not None:
+        return Comparison(upload, [_side(upload, song=None), _side_of(upload.song)], is_question=False)
+    others = questions_of(upload)
+    if not others:
+        return None
+    return Comparison(upload, [_side(upload, song=upload.song), *map(_side_of, others)], is_question=True)
+
+
+def _side(upload: Upload, song: Song | None) -> Side:
+    who = upload.owner.get_username() if upload.owner else ""
+    return Side(True, song, upload.file_name, upload.size_bytes, upload.created_at, who)
+
+
+def _side_of(song: Song) -> Side:
+    first = first_upload_of(song)
+    if first is None:
+        return Side(False, song, "", song.size_bytes, song.created_at, "")
+    return replace(_side(first, song), is_new=False, size_bytes=song.size_bytes)

@@ -1,8 +1,7 @@
 """Large files that arrive in pieces: a lost connection, a closed tab or a killed server costs at most one piece.
 
-A piece is written and flushed first, then the row's offset moves: the row is the truth, and whatever a crash left in
-the file beyond it is cut off before the next piece. Every piece is stored under the row's lock, so two senders of the
-same upload cannot interleave: the second one's offset is wrong by then.
+A piece is flushed before the row's offset moves; whatever a crash left in the file beyond it is cut off later. Pieces
+are stored under the row's lock, so the second of two senders of the same upload finds its offset wrong.
 """
 
 from __future__ import annotations
@@ -12,12 +11,12 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -35,6 +34,7 @@ from catalog.exceptions import (
 from catalog.files.audio_tags import file_name_clean, text_clean
 from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
 from catalog.models import PartialUpload
+from catalog.uploads.page import partials_unfinished
 from catalog.uploads.services import upload_create_staged
 
 logger = logging.getLogger(__name__)
@@ -51,23 +51,21 @@ _SUFFIX = ".tus"
 def partial_open(
     *, owner: User, file_name: str, size_bytes: int, fingerprint: str = "", metadata: str = ""
 ) -> PartialUpload:
-    """Begin an upload that will arrive in pieces.
+    """Begin an upload that only its owner may continue.
 
     Args:
-        owner: who sends it; nobody else can go on with it.
-        file_name: the name as the person knows it.
-        size_bytes: of the whole file.
-        fingerprint: by this the sender's program recognises the same file later.
-        metadata: what the sender said of it, to be told back unchanged.
+        owner: The sender.
+        file_name: For people; never used as a path.
+        size_bytes: Of the whole file.
+        fingerprint: The sender's program recognises the same file by it.
+        metadata: Returned to the sender unchanged.
 
     Raises:
-        FileTooLargeError: it is over the size limit.
-        StorageFullError: the disk has no room for it.
-        TooManyUnfinishedError: this person has left too many open.
+        FileTooLargeError, StorageFullError, TooManyUnfinishedError: The upload cannot begin.
     """
     size_check(size_bytes)
     room_check(size_bytes)
-    open_count = PartialUpload.objects.filter(owner=owner, finished_at=None, expires_at__gt=timezone.now()).count()
+    open_count = partials_unfinished(owner).count()
     if open_count >= OPEN_LIMIT:
         raise TooManyUnfinishedError(
             ngettext(
@@ -92,21 +90,13 @@ def partial_open(
 
 
 def partial_append(*, partial_upload: PartialUpload, offset_bytes: int, pieces: Iterable[bytes]) -> PartialUpload:
-    """Add what arrives to an upload, and finish it with the last byte.
-
-    Args:
-        partial_upload: the upload.
-        offset_bytes: where the sender believes that it goes on.
-        pieces: the bytes; those stored before the iterator fails stay.
-
-    Returns:
-        The upload as it is now; `upload` says what became of the file once it is complete.
+    """Append pieces to an upload, and finish it with the last byte; pieces stay that came before an error.
 
     Raises:
-        UploadOffsetWrongError: it goes on somewhere else.
-        UploadTooLongError: there is more than was announced.
-        StorageFullError: the disk has no room; what arrived before stays.
-        PartialUploadNotFoundError, PartialUploadExpiredError: it is no longer open.
+        UploadOffsetWrongError: The upload does not continue at `offset_bytes`.
+        UploadTooLongError: There are more bytes than announced.
+        StorageFullError: The disk has no room.
+        PartialUploadNotFoundError, PartialUploadExpiredError: It is no longer open.
     """
     offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
     for piece in pieces:
@@ -129,7 +119,7 @@ def offset_check(*, partial_upload: PartialUpload, offset_bytes: int) -> None:
 
 
 def partial_offset(partial_upload: PartialUpload) -> int:
-    """Return where an upload goes on: what its row says, or less where the media folder lost bytes."""
+    """Return where an upload continues: the offset of its row, or less where the media folder lost bytes."""
     if partial_upload.finished_at is not None:
         return partial_upload.size_bytes
     path = _path(partial_upload)
@@ -158,7 +148,10 @@ def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
             with path.open("r+b" if path.exists() else "w+b", buffering=0) as out:
                 out.truncate(offset_bytes)
                 out.seek(offset_bytes)
-                _write_whole(out.fileno(), piece)
+                rest = memoryview(piece)
+                while rest:
+                    # A nearly full disk takes a part first, and refuses the rest.
+                    rest = rest[os.write(out.fileno(), rest) :]
                 # A row must never count bytes that a power cut can still take away.
                 os.fsync(out.fileno())
     except StorageFullError as error:
@@ -167,48 +160,32 @@ def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
         ) from error
 
 
-def _write_whole(descriptor: int, piece: bytes) -> None:
-    rest = memoryview(piece)
-    while rest:
-        # A nearly full disk takes a part first, and refuses the rest.
-        rest = rest[os.write(descriptor, rest) :]
-
-
 def partial_finish(*, partial_upload: PartialUpload) -> None:
-    """Make of a complete upload what a file of a form becomes; repeating it changes nothing.
-
-    Raises:
-        StorageFullError: the disk has no room for what comes with a song; the upload stays complete and is tried again.
-    """
+    """Turn a complete upload into an `Upload`; repeating it changes nothing."""
     with transaction.atomic():
         # Held while the file is looked at: a repeated last piece waits here, and then finds the work done.
         locked = _locked(partial_upload.pk)
         if locked.finished_at is not None or partial_offset(locked) != locked.size_bytes:
             return
         path = _path(locked)
-        with _staged(path) as staged:
+        # Becoming a song renames the second name, and a crash leaves the first.
+        link = incoming_path(f"{uuid.uuid4().hex}.part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        os.link(path, link)
+        try:
+            staged = StagedFile(link, digest(link), link.stat().st_size)
             locked.upload = upload_create_staged(owner=locked.owner, staged=staged, file_name=locked.file_name)
+        finally:
+            link.unlink(missing_ok=True)
         locked.offset_bytes, locked.finished_at = locked.size_bytes, timezone.now()
         locked.expires_at = timezone.now() + KEEP
         locked.save()
         transaction.on_commit(lambda: path.unlink(missing_ok=True))
 
 
-@contextmanager
-def _staged(path: Path) -> Iterator[StagedFile]:
-    """Offer the arrived file under a second name: becoming a song renames that one, and a crash leaves the first."""
-    link = incoming_path(f"{uuid.uuid4().hex}.part")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
-    os.link(path, link)
-    try:
-        yield StagedFile(link, digest(link), link.stat().st_size)
-    finally:
-        link.unlink(missing_ok=True)
-
-
 def partial_discard(*, partial_upload: PartialUpload) -> None:
-    """Throw away what arrived of an upload."""
+    """Delete what arrived of an upload."""
     with transaction.atomic():
         locked = _locked(partial_upload.pk, expired_too=True)
         path = _path(locked)
@@ -217,26 +194,18 @@ def partial_discard(*, partial_upload: PartialUpload) -> None:
 
 
 def partials_tick() -> tuple[int, int]:
-    """Finish complete uploads whose last request died, and clear away what was abandoned.
-
-    Returns:
-        How many were finished, and how many were thrown away.
-    """
-    finished = sum(_finish_late(partial_upload) for partial_upload in _complete_and_left())
+    """Finish complete uploads whose last request died, and delete abandoned ones; return how many of each."""
+    # The last piece renewed the expiry.
+    touched_before = timezone.now() + KEEP - _FINISH_AFTER
+    idle = PartialUpload.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
+    finished = sum(_finish_late(each) for each in idle.filter(offset_bytes=F("size_bytes")))
     expired = list(PartialUpload.objects.filter(expires_at__lt=timezone.now()))
     for partial_upload in expired:
         partial_discard(partial_upload=partial_upload)
     _orphans_remove()
     if finished or expired:
-        logger.info("Unfinished uploads: %d finished late, %d thrown away.", finished, len(expired))
+        logger.info("Unfinished uploads: %d finished late, %d deleted.", finished, len(expired))
     return finished, len(expired)
-
-
-def _complete_and_left() -> Iterable[PartialUpload]:
-    """Uploads that are whole and were not touched since: the last piece renewed the time that they are kept."""
-    touched_before = timezone.now() + KEEP - _FINISH_AFTER
-    left = PartialUpload.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
-    return [partial_upload for partial_upload in left if partial_upload.offset_bytes == partial_upload.size_bytes]
 
 
 def _finish_late(partial_upload: PartialUpload) -> bool:
@@ -249,7 +218,7 @@ def _finish_late(partial_upload: PartialUpload) -> bool:
 
 
 def _orphans_remove() -> None:
-    """Remove files that no row knows: of a staging that was killed, or of an account that was deleted."""
+    # Left by a staging that was killed, or by an account that was deleted.
     old = [path for path in incoming_path().glob("*") if time.time() - path.stat().st_mtime > _ORPHAN_AFTER_S]
     ids = {path.stem for path in old if path.suffix == _SUFFIX}
     known = set(PartialUpload.objects.filter(public_id__in=ids).values_list("public_id", flat=True))
@@ -268,11 +237,7 @@ def _locked(pk: int, *, expired_too: bool = False) -> PartialUpload:
 
 
 def partial_check_open(*, partial_upload: PartialUpload) -> None:
-    """Refuse an upload that was left alone for too long.
-
-    Raises:
-        PartialUploadExpiredError: it was.
-    """
+    """Raise PartialUploadExpiredError for an upload whose time ran out."""
     if partial_upload.finished_at is None and partial_upload.expires_at < timezone.now():
         raise PartialUploadExpiredError(
             _("This upload was left alone for too long, and is thrown away. Begin it anew.")

@@ -20,18 +20,8 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
 
     class Meta:
         model = Upload
-        fields = [
-            "id",
-            "file_name",
-            "size_bytes",
-            "state",
-            "code",
-            "reason",
-            "song",
-            "song_url",
-            "status_url",
-            "created_at",
-        ]
+        fields = ["id", "file_name", "size_bytes", "state", "code", "reason", "song", "song_url", "status_url"]
+        fields += ["created_at"]
         read_only_fields = fields
 
     def get_code(self, upload: Upload) -> str:

@@ -19,30 +19,28 @@ from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullE
 from catalog.files.audio_tags import file_name_clean
 from catalog.files.probe import probe
 from catalog.files.storage import StagedFile, file_staged, size_check
-from catalog.models import Song, Upload
+from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.selectors import PENDING_STATES
-from catalog.songs.services import song_create
+from catalog.songs.services import song_create, song_delete
 from catalog.songs.states import song_retry, songs_announce, songs_retry
-from catalog.uploads.duplicates import duplicates_note
 
 logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 1024 * 1024
+# Another encoder pads the end, another edition fades a little longer.
+DURATION_TOLERANCE_S = 2.0
 
 
 def upload_create(*, owner: User | None, file: File | BinaryIO, file_name: str) -> Upload:
-    """Take one offered file and announce the song that it became.
+    """Take a file and announce its song; a rejected file is a result, not an error.
 
     Args:
-        owner: who offered it; nobody for the command line.
-        file: an uploaded file, or anything open for reading in binary.
-        file_name: the name as the person knows it; it is shown, never used as a path.
-
-    Returns:
-        The row that says what became of it. A file that we cannot take is a result, not an error.
+        owner: None for the command line.
+        file: An uploaded file, or any binary stream.
+        file_name: For people; never used as a path.
     """
     upload = upload_record(owner=owner, file=file, file_name=file_name)
-    upload_announce(upload)
+    _announce(upload)
     return upload
 
 
@@ -59,30 +57,25 @@ def upload_record(*, owner: User | None, file: File | BinaryIO, file_name: str) 
 
 
 def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> Upload:
-    """Take a file that is already on the media disk, and announce the song that it became.
+    """Take a file that is already on the media disk, and announce its song.
 
     Raises:
-        StorageFullError: the disk has no room for the cover; the staged file is unharmed, so it can be tried again.
+        StorageFullError: The disk has no room for the cover; the staged file is unharmed, so it can be tried again.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
     with _refusal_noted(upload, but=StorageFullError):
         _upload_settle(upload, staged)
-    upload_announce(upload)
+    _announce(upload)
     return upload
 
 
-def upload_announce(upload: Upload) -> None:
-    """Announce the song of an upload, if it brought a new one."""
+def _announce(upload: Upload) -> None:
     if upload.outcome == Upload.Outcome.ACCEPTED and upload.song_id is not None:
         songs_announce(song_ids=[upload.song_id])
 
 
 def upload_retry(*, upload: Upload) -> None:
-    """Let the song of an upload be analysed once more.
-
-    Raises:
-        SongNotRetryableError: there is no song of it, or it has not failed.
-    """
+    """Analyse the song of an upload again; raise SongNotRetryableError unless it has failed."""
     if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
         raise SongNotRetryableError(_("This file was not kept, so there is nothing to retry. Upload it again."))
     song_retry(song=upload.song)
@@ -103,7 +96,6 @@ def uploads_hide(*, uploads: QuerySet[Upload]) -> int:
 
 @contextmanager
 def _refusal_noted(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> Iterator[None]:
-    """Make the reason why a file is not taken the upload's outcome."""
     try:
         yield
     except but:
@@ -116,7 +108,6 @@ def _refusal_noted(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> 
 
 
 def _upload_settle(upload: Upload, staged: StagedFile) -> None:
-    """Probe outside the transaction, then make song and upload row together."""
     facts = probe(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     with transaction.atomic():
         song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name)
@@ -141,3 +132,36 @@ def _chunks(file: File | BinaryIO) -> Iterator[bytes]:
         return
     while chunk := file.read(_CHUNK_BYTES):
         yield chunk
+
+
+def duplicates_note(*, song: Song) -> None:
+    """Note which older songs a new one may be: the same artist and title, about as long."""
+    with transaction.atomic():
+        # Two copies that arrive at once would otherwise each not see the other.
+        Artist.objects.select_for_update(no_key=True).get(pk=song.artist_id)
+        near = (song.duration_s - DURATION_TOLERANCE_S, song.duration_s + DURATION_TOLERANCE_S)
+        others = Song.objects.filter(artist_id=song.artist_id, duration_s__range=near).exclude(pk=song.pk)
+        key = name_key(song.title)
+        alike = [pk for pk, title in others.values_list("pk", "title") if name_key(title) == key]
+        PossibleDuplicate.objects.bulk_create(
+            [PossibleDuplicate(song=song, other_id=pk) for pk in alike], ignore_conflicts=True
+        )
+
+
+def duplicates_keep(*, song: Song) -> None:
+    """Settle that a song is another recording than those it looks like."""
+    PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN).update(
+        verdict=PossibleDuplicate.Verdict.BOTH, decided_at=timezone.now()
+    )
+
+
+def duplicate_remove(*, song: Song) -> bool:
+    """Delete a song that turned out to be here already; return whether it was still there and still a question."""
+    with transaction.atomic():
+        is_open = PossibleDuplicate.objects.select_for_update().filter(
+            song=song, verdict=PossibleDuplicate.Verdict.OPEN
+        )
+        if not is_open.exists():
+            return False
+        song_delete(song=song)
+    return True

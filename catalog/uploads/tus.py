@@ -1,4 +1,4 @@
-"""Large uploads over the API, in pieces and resumable: the tus protocol, so that any of its clients works.
+"""Resumable uploads over the API: the tus protocol, for any of its clients.
 
 Source: tus resumable upload protocol 1.0.0, core with the extensions creation, checksum, expiration and termination.
 """
@@ -11,6 +11,7 @@ import hmac
 import re
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO, cast
 
 from django.conf import settings
@@ -67,22 +68,19 @@ _CHECKSUM = OpenApiParameter(
 
 
 class _TusView(APIView):
-    """What every request of the protocol has in common."""
-
     permission_classes = (IsAuthenticated, CanUpload)
     throttle_scope = "uploads"
     needs_version = True
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
-        """Ask who it is first, then for the protocol's version."""
+        """Authenticate first, then check the protocol's version."""
         super().initial(request, *args, **kwargs)
-        if self.needs_version and request.method not in ("GET", "OPTIONS"):
-            spoken = request.headers.get("Tus-Resumable", "")
-            if spoken != VERSION:
-                raise UploadVersionWrongError(
-                    _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
-                    % {"version": VERSION}
-                )
+        is_bound = self.needs_version and request.method not in ("GET", "OPTIONS")
+        if is_bound and request.headers.get("Tus-Resumable", "") != VERSION:
+            raise UploadVersionWrongError(
+                _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
+                % {"version": VERSION}
+            )
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Count beginnings of uploads against their scope: a piece is no new upload."""
@@ -102,14 +100,14 @@ class _TusView(APIView):
 
     @extend_schema(exclude=True)
     def options(self, request: HttpRequest, *args: object, **kwargs: object) -> Response:
-        """Say what this server can do."""
-        told = {
+        """Answer with the server's capabilities."""
+        headers = {
             "Tus-Version": VERSION,
             "Tus-Extension": EXTENSIONS,
             "Tus-Max-Size": str(settings.MOODPLANE_MAX_UPLOAD_BYTES),
             "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
         }
-        return Response(status=status.HTTP_204_NO_CONTENT, headers=told)
+        return Response(status=status.HTTP_204_NO_CONTENT, headers=headers)
 
 
 class ResumableUploadsView(_TusView):
@@ -206,11 +204,7 @@ class ResumableUploadView(_TusView):
 
 
 def metadata_read(header: str) -> dict[str, str]:
-    """Read the header Upload-Metadata: pairs of a name and a value in base64, separated by commas.
-
-    Raises:
-        UploadRequestInvalidError: it is something else.
-    """
+    """Parse the header Upload-Metadata: pairs of a name and a base64 value, separated by commas."""
     pairs = [pair.strip().split(" ") for pair in header.split(",") if pair.strip()]
     try:
         return {
@@ -222,7 +216,6 @@ def metadata_read(header: str) -> dict[str, str]:
 
 
 def _number(request: Request, header: str) -> int:
-    """Read a header that is a number of bytes."""
     value = request.headers.get(header, "")
     if not _NUMBER.fullmatch(value):
         raise UploadRequestInvalidError(_("The header %(header)s must be a number of bytes.") % {"header": header})
@@ -230,7 +223,6 @@ def _number(request: Request, header: str) -> int:
 
 
 def _checksum(request: Request) -> tuple[str, bytes] | None:
-    """Read the header Upload-Checksum: the algorithm and the digest."""
     header = request.headers.get("Upload-Checksum")
     if header is None:
         return None
@@ -245,7 +237,6 @@ def _checksum(request: Request) -> tuple[str, bytes] | None:
 
 
 def _where(partial_upload: PartialUpload) -> dict[str, str]:
-    """Headers that say where an upload stands, and once it is complete what it became."""
     headers = {
         "Upload-Offset": str(partial.partial_offset(partial_upload)),
         "Upload-Expires": http_date(partial_upload.expires_at.timestamp()),
@@ -256,33 +247,25 @@ def _where(partial_upload: PartialUpload) -> dict[str, str]:
 
 
 def _pieces(body: BinaryIO | HttpRequest) -> Iterator[bytes]:
-    """Yield a body in pieces that are stored one by one, also what arrived of the last one before a sender was lost."""
     piece = bytearray()
-    try:
+    # Of a sender that is lost, what arrived is worth keeping.
+    with suppress(UnreadablePostError):
         while data := body.read(_READ_BYTES):
             piece += data
             if len(piece) >= PIECE_BYTES:
                 yield bytes(piece)
                 piece.clear()
-    except UnreadablePostError:
-        # Nobody is there any more to be told; what arrived is worth keeping.
-        pass
     if piece:
         yield bytes(piece)
 
 
 def _pieces_verified(body: BinaryIO, algorithm: str, digest: bytes) -> Iterator[bytes]:
-    """Yield a body as `_pieces` does once all of it arrived and is what the sender made the checksum of.
-
-    Raises:
-        PieceDamagedError: it is something else.
-    """
-    found = hashlib.new(algorithm, usedforsecurity=False)
+    computed = hashlib.new(algorithm, usedforsecurity=False)
     with tempfile.SpooledTemporaryFile(max_size=PIECE_BYTES) as spool:
         for piece in _pieces(body):
-            found.update(piece)
+            computed.update(piece)
             spool.write(piece)
-        if not hmac.compare_digest(found.digest(), digest):
+        if not hmac.compare_digest(computed.digest(), digest):
             raise PieceDamagedError(_("This piece was damaged on its way: its checksum does not fit. Send it again."))
         spool.seek(0)
         while piece := spool.read(PIECE_BYTES):

@@ -5,31 +5,55 @@ from __future__ import annotations
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import UploadedFile
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from catalog import selectors
 from catalog.access import allowed
-from catalog.models import PartialUpload, Upload
+from catalog.core.htmx import wants_fragment
+from catalog.models import PartialUpload, Song, Upload
 from catalog.permissions import can_manage_upload, can_upload
-from catalog.uploads import duplicates, partial
+from catalog.uploads import partial
 from catalog.uploads import services as upload_services
-from catalog.uploads.comparison import Comparison, compare
 from catalog.uploads.folders import AUDIO_SUFFIXES
-from catalog.uploads.forms import UploadForm
 from catalog.uploads.handlers import uploads_capped
-from catalog.uploads.page import GROUPS, partials_unfinished, upload_list
+from catalog.uploads.page import GROUPS, compare, partials_unfinished, questions_of, upload_list
 
 _HISTORY = "catalog/partials/upload_history.html"
+
+
+class _FilesInput(forms.ClearableFileInput):
+    allow_multiple_selected = True
+
+
+class _FilesField(forms.FileField):
+    # Empty files pass, because the probe says more about them.
+    widget = _FilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+        files = [each for each in data or [] if each]
+        if not files and self.required:
+            raise forms.ValidationError(self.error_messages["required"], code="required")
+        return files
+
+
+class UploadForm(forms.Form):
+    """Several audio files, as a page without JavaScript sends them."""
+
+    file = _FilesField(
+        label=gettext_lazy("Audio files"), error_messages={"required": gettext_lazy("Choose at least one audio file.")}
+    )
 
 
 @csrf_exempt
@@ -51,13 +75,8 @@ def _uploads(request: HttpRequest) -> HttpResponseBase:
         if form.is_valid():
             _files_take(request, form)
             return redirect("catalog:uploads")
-    context = {
-        "form": form,
-        "suffixes": " ".join(sorted(AUDIO_SUFFIXES)),
-        "sessions": partials_unfinished(request.user),
-        **_history(request),
-    }
-    return render(request, "catalog/uploads.html", context)
+    context = {"form": form, "suffixes": " ".join(sorted(AUDIO_SUFFIXES)), **_history(request)}
+    return render(request, "catalog/uploads.html", context | {"sessions": partials_unfinished(request.user)})
 
 
 def _files_take(request: HttpRequest, form: UploadForm) -> None:
@@ -66,7 +85,6 @@ def _files_take(request: HttpRequest, form: UploadForm) -> None:
         upload_services.upload_create(owner=owner, file=file, file_name=file.name or "")
         for file in form.cleaned_data["file"]
     ]
-    failed = [upload for upload in taken if upload.outcome == Upload.Outcome.FAILED]
     accepted = sum(upload.outcome == Upload.Outcome.ACCEPTED for upload in taken)
     sentence = ngettext(
         "%(accepted)d of %(count)d file will be analysed.",
@@ -74,8 +92,9 @@ def _files_take(request: HttpRequest, form: UploadForm) -> None:
         len(taken),
     )
     messages.success(request, sentence % {"accepted": accepted, "count": len(taken)})
-    for upload in failed:
-        messages.error(request, f"{upload.file_name}: {upload.reason}")
+    for upload in taken:
+        if upload.outcome == Upload.Outcome.FAILED:
+            messages.error(request, f"{upload.file_name}: {upload.reason}")
 
 
 @require_GET
@@ -138,9 +157,11 @@ def uploads_hide(request: HttpRequest) -> HttpResponseBase:
 @allowed(can_upload)
 def upload_compare(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Show a file beside the song that it is or may be."""
-    comparison = _comparison(request, pk)
+    comparison = compare(get_object_or_404(selectors.uploads_visible(request.user), pk=pk))
+    if comparison is None:
+        raise Http404
     context = {"comparison": comparison, "query_string": _query_string(request)}
-    if _is_fragment(request):
+    if wants_fragment(request):
         return render(request, "catalog/partials/comparison.html", context)
     return render(request, "catalog/upload_compare.html", context)
 
@@ -149,9 +170,8 @@ def upload_compare(request: HttpRequest, pk: int) -> HttpResponseBase:
 @allowed(can_upload)
 def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Settle that a song is another recording than those it looks like."""
-    song = _upload_asked(request, pk).song
-    assert song is not None
-    duplicates.duplicates_keep(song=song)
+    song = _song_in_question(request, pk)
+    upload_services.duplicates_keep(song=song)
     return _answer(request, _("Both stay: “%(title)s” will not be asked about again.") % {"title": song.title})
 
 
@@ -159,10 +179,9 @@ def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
 @allowed(can_upload)
 def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Delete a song that was here already in another form."""
-    song = _upload_asked(request, pk).song
-    assert song is not None
+    song = _song_in_question(request, pk)
     title = song.title
-    duplicates.duplicate_remove(song=song)
+    upload_services.duplicate_remove(song=song)
     return _answer(request, _("The new “%(title)s” is deleted; the one that was here stays.") % {"title": title})
 
 
@@ -172,7 +191,7 @@ def partial_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
     """Throw an unfinished upload away."""
     partial_upload = get_object_or_404(PartialUpload, owner_id=request.user.pk, public_id=public_id, finished_at=None)
     partial.partial_discard(partial_upload=partial_upload)
-    if _is_fragment(request):
+    if wants_fragment(request):
         return render(request, "catalog/partials/upload_sessions.html", {"sessions": partials_unfinished(request.user)})
     messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": partial_upload.file_name})
     return redirect("catalog:uploads")
@@ -185,36 +204,23 @@ def _upload_managed(request: HttpRequest, pk: int) -> Upload:
     return upload
 
 
-def _comparison(request: HttpRequest, pk: int) -> Comparison:
-    comparison = compare(get_object_or_404(selectors.uploads_visible(request.user), pk=pk))
-    if comparison is None:
-        raise Http404
-    return comparison
-
-
-def _upload_asked(request: HttpRequest, pk: int) -> Upload:
-    """An upload whose song is a question that this person may decide."""
+def _song_in_question(request: HttpRequest, pk: int) -> Song:
     upload = _upload_managed(request, pk)
-    if not _comparison(request, pk).is_question:
+    if upload.song is None or not questions_of(upload):
         raise Http404
-    return upload
+    return upload.song
 
 
 def _answer(request: HttpRequest, notice: str) -> HttpResponseBase:
-    """Say what was done: over the list for htmx, else on the page that follows."""
-    if _is_fragment(request):
+    if wants_fragment(request):
         return render(request, _HISTORY, {"notice": notice, **_history(request)})
     messages.success(request, notice)
     return redirect(f"{reverse('catalog:uploads')}{_query_string(request)}")
 
 
 def _history(request: HttpRequest) -> dict[str, Any]:
-    listing = upload_list(
-        request.user,
-        group=request.GET.get("state", ""),
-        query=request.GET.get("q", ""),
-        page=request.GET.get("page"),
-    )
+    group, query = request.GET.get("state", ""), request.GET.get("q", "")
+    listing = upload_list(request.user, group=group, query=query, page=request.GET.get("page"))
     tabs = [(group, label, listing.counts.of(group)) for group, label in GROUPS.items()]
     # A group without rows is no choice, unless one stands in it.
     shown = [tab for tab in tabs if tab[2] or tab[0] in ("", listing.group)]
@@ -222,11 +228,6 @@ def _history(request: HttpRequest) -> dict[str, Any]:
 
 
 def _query_string(request: HttpRequest) -> str:
-    """The part of the address that says what is listed, so that a form comes back to the same rows."""
-    told = {name: request.GET[name] for name in ("state", "q", "page") if request.GET.get(name)}
-    return f"?{urlencode(told)}" if told else ""
-
-
-def _is_fragment(request: HttpRequest) -> bool:
-    htmx = getattr(request, "htmx", None)
-    return htmx is not None and bool(htmx) and not htmx.boosted
+    # A form comes back to the same rows.
+    choices = {name: request.GET[name] for name in ("state", "q", "page") if request.GET.get(name)}
+    return f"?{urlencode(choices)}" if choices else ""

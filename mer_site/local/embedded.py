@@ -1,12 +1,10 @@
 """PostgreSQL and Redis from wheels, under MOODPLANE_VAR, shared by every process of an installation.
 
-Used when DATABASE_URL or CELERY_BROKER_URL is unset. Whoever needs the servers calls `ensure_running`: the first
-process starts them, others join, and the last one to leave stops them. Who is still there is told by a shared file
-lock, which the kernel drops when a process dies in whatever way, so that a SIGKILL leaves no stale count behind; a
-janitor (`mer_site.local.janitor`) stops the servers then.
+The first process to call `ensure_running` starts them, others join, and the last one to leave stops them. Each holds a
+shared file lock, which the kernel drops however a process dies; a janitor then stops the servers.
 
-The wheel's own launcher is not used, since its socket option breaks on a path with a space, and since as root it
-creates a system user and opens the parent directories to everybody.
+The wheel's own launcher is not used: its socket option breaks on a path with a space, and as root it creates a system
+user and opens the parent directories to everyone.
 """
 
 from __future__ import annotations
@@ -25,8 +23,8 @@ from typing import IO
 
 from mer_site.local.janitor import janitor_ensure
 from mer_site.local.paths import EmbeddedPaths
+from mer_site.local.run_as import EmbeddedError, LastingProcess, RunAs
 from mer_site.local.servers import Postgres, Redis
-from mer_site.local.unprivileged import EmbeddedError, LastingProcess, Unprivileged
 
 __all__ = ["EmbeddedError", "Servers", "ensure_running", "keep_running"]
 
@@ -52,11 +50,7 @@ class Servers:
         self._users: IO[bytes] | None = None
 
     def acquire(self) -> None:
-        """Join the servers, starting those that do not run.
-
-        Raises:
-            EmbeddedError: They cannot be started; the message says why.
-        """
+        """Join the servers, starting those that do not run; EmbeddedError says why they cannot start."""
         try:
             for directory in (self.paths.run_dir, self.paths.log_dir):
                 directory.mkdir(parents=True, exist_ok=True)
@@ -103,7 +97,7 @@ class Servers:
             self._users = None
 
     def _start(self) -> None:
-        user = Unprivileged.current(self.paths.postgres_data)
+        user = RunAs.current(self.paths.postgres_data)
         user.own(self.paths.socket_dir)
         _children.extend(child for server in self._servers if (child := server.start(user)) is not None)
 
@@ -118,7 +112,6 @@ class Servers:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        """One process at a time starts or stops."""
         with (self.paths.run_dir / "servers.lock").open("ab") as handle:
             _lock(handle, fcntl.LOCK_EX)
             yield
@@ -130,11 +123,7 @@ _joining = threading.Lock()
 
 
 def ensure_running() -> Servers | None:
-    """Join the embedded servers that the settings ask for, once per process; leave them when the process ends.
-
-    Returns:
-        The servers, or None when DATABASE_URL and CELERY_BROKER_URL name others.
-    """
+    """Join the embedded servers once per process; return None when the settings name other servers."""
     global _joined, _joined_by_pid
     from django.conf import settings
 

@@ -1,8 +1,4 @@
-"""A small process that stops the embedded servers when the last process that used them is gone, however it went.
-
-Processes that end in order stop the servers themselves (`mer_site.local.embedded`). One that is killed cannot, and a
-server without anybody who uses it would run until the machine is switched off.
-"""
+"""Stops the embedded servers when the last process that used them was killed and could not stop them itself."""
 
 from __future__ import annotations
 
@@ -15,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from mer_site.local.paths import EmbeddedPaths
+from mer_site.local.run_as import LastingProcess
 from mer_site.local.servers import Postgres, Redis, stop_process
-from mer_site.local.unprivileged import LastingProcess
 
 _RETRY_S = 0.2
 

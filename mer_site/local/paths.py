@@ -39,9 +39,9 @@ class EmbeddedPaths:
 
     @property
     def socket_dir(self) -> Path:
-        """A short private directory: a Unix socket's path is limited to about 100 characters, a checkout's is not.
+        """Return a short private directory, because the path of a Unix socket is limited to about 100 characters.
 
-        The place does not follow TMPDIR, because two shells that disagree on it must still find the same servers.
+        It ignores TMPDIR: two shells that disagree on it must find the same servers.
         """
         digest = hashlib.sha256(os.fsencode(self.var.resolve())).hexdigest()[:12]
         return Path("/tmp") / f"moodplane-{os.geteuid()}-{digest}"  # noqa: S108 - its owner and mode are checked.

@@ -8,10 +8,9 @@ from pathlib import Path
 
 
 def secret_key(var: Path) -> str:
-    """Return the key kept in `var/secret_key`, making it on first use.
+    """Return the key stored in `var/secret_key`, creating it on first use.
 
-    Where `var` cannot be written (a read-only image that only runs `predict`) the key lives as long as the process;
-    `mer_site.checks` says so, since people would be signed out at each restart.
+    Where `var` is read-only, the key lives as long as the process, and `mer_site.checks` warns.
     """
     path = var / "secret_key"
     try:

@@ -17,7 +17,7 @@ import psycopg2
 from psycopg2 import sql
 
 from mer_site.local.paths import DATABASE_NAME, DATABASE_USER, EmbeddedPaths
-from mer_site.local.unprivileged import EmbeddedError, LastingProcess, Unprivileged
+from mer_site.local.run_as import EmbeddedError, LastingProcess, RunAs
 
 _POSTGRES_BINARIES = {16: "pginstall/bin", 18: "pginstall18/bin"}  # By major version, inside the wheel.
 _START_TIMEOUT_S = 90.0  # Recovery after a power cut can take a while.
@@ -43,12 +43,8 @@ class Postgres:
             return False
         return True
 
-    def start(self, user: Unprivileged) -> LastingProcess | None:
-        """Start it, unless it runs; return the child process if this started it.
-
-        Raises:
-            EmbeddedError: It does not come up; the message carries its last words.
-        """
+    def start(self, user: RunAs) -> LastingProcess | None:
+        """Start the server unless it runs; return the child process if this call started it."""
         if self.answers():
             return None
         if (running := self.process()) is not None:
@@ -64,7 +60,7 @@ class Postgres:
             # SIGINT is the fast shutdown. SIGTERM would wait until every client has left.
             stop_process(running, signal.SIGINT)
 
-    def _start(self, user: Unprivileged) -> LastingProcess:
+    def _start(self, user: RunAs) -> LastingProcess:
         data, log = self._paths.postgres_data, self._paths.log_dir / "postgres.log"
         user.own(data)
         binaries = _postgres_binaries(data)
@@ -84,7 +80,7 @@ class Postgres:
         self._database_create()
         return child
 
-    def _initdb(self, user: Unprivileged, binaries: Path) -> None:
+    def _initdb(self, user: RunAs, binaries: Path) -> None:
         password = secrets.token_urlsafe(32)
         # initdb reads the password from a file, and as root it is not we who read it; the socket directory is theirs.
         handover = self._paths.socket_dir / "password"
@@ -146,12 +142,8 @@ class Redis:
             except redis.RedisError:
                 return False
 
-    def start(self, user: Unprivileged) -> LastingProcess | None:
-        """Start it, unless it runs; return the child process if this started it.
-
-        Raises:
-            EmbeddedError: It does not come up; the message carries its last words.
-        """
+    def start(self, user: RunAs) -> LastingProcess | None:
+        """Start the server unless it runs; return the child process if this call started it."""
         if self.answers():
             return None
         self.stop()
@@ -208,7 +200,6 @@ def _package(name: str, alternative: str) -> Path:
 
 
 def _process_in(directory: Path, pidfile: str) -> psutil.Process | None:
-    """The process of a pid file, if it really is a server at work in `directory` and not a later namesake."""
     try:
         process = psutil.Process(int((directory / pidfile).read_text().split()[0]))
         alive = process.status() != psutil.STATUS_ZOMBIE and directory.samefile(process.cwd())
@@ -217,7 +208,7 @@ def _process_in(directory: Path, pidfile: str) -> psutil.Process | None:
     return process if alive else None
 
 
-def _spawn(user: Unprivileged, argv: list[str], cwd: Path, log: Path) -> LastingProcess:
+def _spawn(user: RunAs, argv: list[str], cwd: Path, log: Path) -> LastingProcess:
     with log.open("ab") as output:
         # A session of its own: the terminal's Ctrl-C is for the supervisor, which stops the servers last.
         return user.popen(argv, cwd=cwd, stdout=output, stderr=output, start_new_session=True)

@@ -26,10 +26,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Something to keep running, or with `once` to run a single time.
-
-    `stage` orders the end: programs of a higher stage are stopped before those of a lower one.
-    """
+    """A program to keep running, or with `once` to run a single time; higher stages stop first."""
 
     name: str
     argv: tuple[str, ...]

@@ -23,8 +23,6 @@ set_language = login_not_required(django_set_language)
 
 
 class _OwnWords(JavaScriptCatalog):
-    """Only our own words: Django's admin ships many more."""
-
     packages = ["mer_site"]
 
     def get_paths(self, packages: list[str]) -> list[str]:

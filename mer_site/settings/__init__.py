@@ -1,7 +1,6 @@
-"""Settings by topic, read from the environment; `mer_site.checks` refuses values that cannot work, with a sentence.
+"""Settings by topic, read from the environment and checked by `mer_site.checks`.
 
-Importing this package is cheap and starts nothing: the embedded servers start at the first database connection.
-`mer_site.settings.environment` documents every variable.
+Importing this package starts nothing: the embedded servers start at the first database connection.
 """
 
 import django_stubs_ext

@@ -13,8 +13,8 @@ import psutil
 import pytest
 
 from mer_site.local.embedded import EmbeddedError, Servers
+from mer_site.local.run_as import RunAs
 from mer_site.local.servers import Postgres, Redis
-from mer_site.local.unprivileged import Unprivileged
 
 pytestmark = pytest.mark.integration
 
@@ -104,7 +104,7 @@ def test_a_stale_pid_of_another_process_does_not_block(servers: Servers) -> None
 def test_a_data_directory_of_another_version_is_refused_with_a_sentence(tmp_path: Path) -> None:
     servers = Servers(tmp_path)
     data = servers.paths.postgres_data
-    Unprivileged.current(data).own(data)
+    RunAs.current(data).own(data)
     (data / "PG_VERSION").write_text("9\n")
     with pytest.raises(EmbeddedError, match="was written by PostgreSQL 9, and the installed wheel has only 16, 18"):
         servers.acquire()

@@ -62,7 +62,6 @@ class Command(BaseCommand):
             return folders.paths_ingest(paths=paths, owner=owner, progress=show)
 
     def _wait(self, song_ids: list[int], timeout_s: float) -> None:
-        """Poll the states until none can change by itself any more."""
         started = moved_at = time.monotonic()
         with tqdm(desc="Analysing", total=len(song_ids), unit="song", file=self.stderr, disable=None) as bar:
             while (done := self._done(song_ids)) < len(song_ids):

@@ -1,7 +1,6 @@
-"""Django's PostgreSQL backend, which sees to it that the embedded server runs before it connects.
+"""Django's PostgreSQL backend; it starts or joins the embedded server before it connects.
 
-This is the one place that needs the server, so that `collectstatic`, `help` and `predict` never start it, while
-`ingest`, `shell` and the tests find it running without having asked.
+Nothing else needs the server, so `collectstatic`, `help` and `predict` never start it.
 """
 
 from __future__ import annotations

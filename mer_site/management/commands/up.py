@@ -85,7 +85,6 @@ class Command(BaseCommand):
 
     @contextmanager
     def _only_one(self) -> Iterator[bool]:
-        """Keep a second `up` off this directory; yields whether the run before this one was killed."""
         run_dir = settings.MOODPLANE_VAR / "run"
         run_dir.mkdir(parents=True, exist_ok=True)
         with (run_dir / "up.lock").open("a+") as lock:
@@ -115,7 +114,7 @@ class Command(BaseCommand):
             time.sleep(0.5)
 
     def _start(self, supervisor: Supervisor, host: str, port: int, music: Path | None, *, demo: bool) -> None:
-        """Start everything in the order in which a first song needs it: the song, its analysis, its page."""
+        # In the order in which a first song needs it: the song, its analysis, its page.
         with ThreadPoolExecutor(1) as pool:
             # Only the web server needs the static files, and hashing them takes as long as making a database.
             static = pool.submit(_static_collect)
@@ -136,7 +135,6 @@ class Command(BaseCommand):
         connection.close()
 
     def _model_register(self) -> None:
-        """Make the model that came with the program live, unless somebody promoted another one."""
         try:
             call_command("models", "register", stdout=self.stdout)
         except CommandError as error:
@@ -144,7 +142,6 @@ class Command(BaseCommand):
             self._say(f"The model that came with the program is not usable: {error}")
 
     def _curator_create(self) -> None:
-        """Give a new installation somebody who may upload; the password is never shown again."""
         if User.objects.exists():
             return
         password = secrets.token_urlsafe(12)
@@ -172,7 +169,7 @@ class Command(BaseCommand):
 
 
 def _static_collect() -> None:
-    """Collect static files, unless nothing changed since the last time: hashing and compressing takes seconds."""
+    # Hashing and compressing takes seconds, so nothing is done unless a file has changed.
     stamp = settings.MOODPLANE_VAR / "run" / "static.stamp"
     digest = hashlib.sha256(str(settings.STATIC_ROOT).encode())
     for finder in get_finders():
@@ -224,7 +221,6 @@ def _web_environment(host: str) -> dict[str, str]:
 
 
 def _filling(music: Path | None, *, demo: bool) -> list[Program]:
-    """What fills the catalog: the person's music, else the demo, if it was never finished here."""
     manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
     if music is not None:
         return [Program(f"music in {music}", (*manage, "ingest", str(music.absolute())), _log("ingest"), once=True)]
@@ -237,7 +233,7 @@ def _filling(music: Path | None, *, demo: bool) -> list[Program]:
 
 
 def _pending_demo() -> Path:
-    """A mark that the demo was begun: a first start that is interrupted is completed by the second."""
+    # A first start that is interrupted is completed by the second.
     pending: Path = settings.MOODPLANE_VAR / "run" / "demo.pending"
     return pending
 

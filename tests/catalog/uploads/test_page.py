@@ -17,8 +17,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from catalog.models import PossibleDuplicate, Song, Upload
-from catalog.uploads.duplicates import duplicate_remove
-from catalog.uploads.services import upload_create
+from catalog.uploads.services import duplicate_remove, upload_create
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory
 

@@ -29,7 +29,7 @@ class LastingProcess(subprocess.Popen[bytes]):
 
 
 @dataclass(frozen=True, slots=True)
-class Unprivileged:
+class RunAs:
     """Whom the servers run as: a uid and gid to change to, or nobody in particular when we are not root."""
 
     uid: int | None = None
@@ -37,7 +37,7 @@ class Unprivileged:
     capability: str = ""
 
     @classmethod
-    def current(cls, data: Path) -> Unprivileged:
+    def current(cls, data: Path) -> RunAs:
         """Return the user for servers whose data lie in `data`: the owner of existing data, else an own account."""
         if os.geteuid() != 0:
             return cls()
@@ -55,10 +55,10 @@ class Unprivileged:
         )
 
     def own(self, directory: Path) -> None:
-        """Make a private directory of this user, or accept the one that exists if it is theirs.
+        """Create a private directory of this user, or accept an existing one that is theirs.
 
         Raises:
-            EmbeddedError: It belongs to somebody else, which in /tmp may be an attack.
+            EmbeddedError: It belongs to another user, which in /tmp may be an attack.
         """
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -70,18 +70,13 @@ class Unprivileged:
         if found.st_uid != owner:
             os.chown(directory, owner, -1 if self.gid is None else self.gid)
 
-    def reaching(self, probe: list[str], directory: Path) -> Unprivileged:
+    def reaching(self, probe: list[str], directory: Path) -> RunAs:
         """Return this user, with a capability if closed directories lie on the way to a binary or to `directory`.
 
-        Args:
-            probe: A harmless command with the binary, such as asking for its version.
-            directory: Where the server will work.
-
-        Raises:
-            EmbeddedError: There is no way; the message says what to do.
+        `probe` is a harmless command of that binary, such as asking for its version.
         """
         for capability in ("", *_TRAVERSAL) if self.uid is not None and shutil.which("setpriv") else ("",):
-            user = Unprivileged(self.uid, self.gid, capability)
+            user = RunAs(self.uid, self.gid, capability)
             try:
                 user.run(["/bin/sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(directory), *probe])
             except (EmbeddedError, OSError):
@@ -94,11 +89,7 @@ class Unprivileged:
         )
 
     def run(self, argv: list[str]) -> str:
-        """Run a command to its end and return what it printed.
-
-        Raises:
-            EmbeddedError: It failed; the message carries what it said.
-        """
+        """Run a command to its end and return its output; EmbeddedError carries the output of a failure."""
         child = self.popen(argv, cwd=Path("/"), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         output = child.communicate()[0].decode(errors="replace")
         if child.returncode != 0:
