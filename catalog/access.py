@@ -1,4 +1,4 @@
-"""Who gets to a page of the catalog, and where the others are sent."""
+"""Guards pages of the catalog."""
 
 from __future__ import annotations
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from catalog import models
-from catalog.models import Album, Artist, Song, Upload
+from catalog.models import Album, Artist, Song, Upload, name_key
 from catalog.songs import services as song_services
 from catalog.songs import states
+
+_SONG_FACTS = ["mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"]
+_SONG_STATE = ["state", "failure_code", "failure_reason", "attempts", "due_at", "state_changed_at"]
 
 
 @admin.register(Artist)
@@ -23,8 +25,8 @@ class ArtistAdmin(admin.ModelAdmin):
     readonly_fields = ["name_key"]
 
     def save_model(self, request: HttpRequest, obj: Artist, form: Any, change: bool) -> None:
-        """Keep the key in step with the name."""
-        obj.name_key = models.name_key(obj.name)
+        """Derive the key from the name."""
+        obj.name_key = name_key(obj.name)
         super().save_model(request, obj, form, change)
 
 
@@ -38,14 +40,19 @@ class AlbumAdmin(admin.ModelAdmin):
     readonly_fields = ["title_key"]
 
     def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
-        """Keep the key in step with the title."""
-        obj.title_key = models.name_key(obj.title)
+        """Derive the key from the title."""
+        obj.title_key = name_key(obj.title)
         super().save_model(request, obj, form, change)
 
 
+class _FromFiles(admin.ModelAdmin):
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+
 @admin.register(Song)
-class SongAdmin(admin.ModelAdmin):
-    """Songs: the staff edits what people read; the bytes and the state are not theirs to type."""
+class SongAdmin(_FromFiles):
+    """Songs: the staff edits the metadata, not the bytes or the state."""
 
     search_fields = ["title", "artist__name", "genre"]
     list_display = ["title", "artist", "genre", "state", "failure_code", "attempts", "created_at"]
@@ -55,30 +62,13 @@ class SongAdmin(admin.ModelAdmin):
     fields = [
         ("title", "artist", "album"),
         ("genre", "year", "track_number"),
-        ("state", "failure_code", "failure_reason"),
-        ("attempts", "due_at", "state_changed_at"),
-        ("mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"),
+        tuple(_SONG_STATE[:3]),
+        tuple(_SONG_STATE[3:]),
+        tuple(_SONG_FACTS),
         "content_hash",
     ]
-    readonly_fields = [
-        "state",
-        "failure_code",
-        "failure_reason",
-        "attempts",
-        "due_at",
-        "state_changed_at",
-        "mime_type",
-        "duration_s",
-        "sample_rate_hz",
-        "channels",
-        "size_bytes",
-        "content_hash",
-    ]
+    readonly_fields = [*_SONG_STATE, *_SONG_FACTS, "content_hash"]
     actions = ["retry_failed"]
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Songs come from files, never from a form."""
-        return False
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
         """Delete the song and its files."""
@@ -86,31 +76,24 @@ class SongAdmin(admin.ModelAdmin):
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         """Delete songs and their files."""
-        for song in queryset:
-            song_services.song_delete(song=song)
+        song_services.songs_delete(song_ids=list(queryset.values_list("pk", flat=True)))
 
     @admin.action(description="Analyse the failed ones again")
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         """Retry the failed songs among those chosen."""
-        failed = list(queryset.filter(state=Song.State.FAILED))
-        for song in failed:
-            states.song_retry(song=song)
+        failed = states.songs_retry(song_ids=queryset.values_list("pk", flat=True))
         messages.info(request, f"{len(failed)} songs will be analysed again.")
 
 
 @admin.register(Upload)
-class UploadAdmin(admin.ModelAdmin):
-    """What was offered: a record, not to be edited."""
+class UploadAdmin(_FromFiles):
+    """Offered files: a record that nobody edits."""
 
     search_fields = ["file_name", "owner__username"]
     list_display = ["file_name", "owner", "outcome", "failure_code", "song", "created_at"]
     list_filter = ["outcome", "failure_code"]
     list_select_related = ["owner", "song__artist"]
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows are made by offered files."""
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Upload | None = None) -> bool:
-        """A record is not edited."""
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Forbid changes."""
         return False

@@ -1,4 +1,4 @@
-"""Counts that every page shows: from a size of the catalog on they are kept for a few seconds, below it never."""
+"""Counts that every page shows: cached for a few seconds while the catalog is large, never while it is small."""
 
 from __future__ import annotations
 
@@ -9,22 +9,18 @@ from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
-# Counting so many rows takes a few milliseconds, and one song more or less is seen by nobody.
+# Counting so many rows takes a few milliseconds, and nobody notices one song more or less.
 LARGE = 5_000
 KEPT_S = 10.0
 
 
 def cached_while_large(size: Callable[[Any], int]) -> Callable[[Callable[[], T]], CachedCount[T]]:
-    """Keep what a function counts for `KEPT_S` seconds, in this process, as long as its size is `LARGE` or more."""
-
-    def decorate(count: Callable[[], T]) -> CachedCount[T]:
-        return CachedCount(count, size)
-
-    return decorate
+    """Cache the result of a function for `KEPT_S` seconds, in this process, while its size is `LARGE` or more."""
+    return lambda count: CachedCount(count, size)
 
 
 class CachedCount(Generic[T]):
-    """A function without arguments whose last answer is given again for a while; whoever asks must not change it."""
+    """A function without arguments whose last result is returned for a while; callers must not change it."""
 
     def __init__(self, count: Callable[[], T], size: Callable[[T], int]) -> None:
         self._count, self._size = count, size
@@ -37,7 +33,7 @@ class CachedCount(Generic[T]):
             answer, now = self._answer, time.monotonic()
             if answer is not None and now < self._until:
                 return answer
-            # One asks the database; whoever comes meanwhile takes the old answer in place of asking the same.
+            # One caller asks the database; the others take the old result meanwhile.
             self._until = now + KEPT_S
         try:
             fresh = self._count()
@@ -49,6 +45,6 @@ class CachedCount(Generic[T]):
         return fresh
 
     def forget(self) -> None:
-        """Count anew at the next question."""
+        """Count again at the next call."""
         with self._lock:
             self._answer = None

@@ -1,9 +1,10 @@
-"""Places ticks, bars, lines and areas in SVG coordinates; templates draw them. Pure."""
+"""Places ticks, bars, lines and areas in SVG coordinates; templates draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 _BAR_GAP = 0.22
 _ROUND = (1, 2, 5)
@@ -11,7 +12,7 @@ _ROUND = (1, 2, 5)
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A number on an axis and its place."""
+    """A label on an axis and its place."""
 
     at: float
     text: str
@@ -39,17 +40,17 @@ class Axes:
     y_range: tuple[float, float] = (0.0, 1.0)
 
     def x(self, value: float) -> float:
-        """Return the horizontal place of a value; that of the left edge where the range is empty."""
+        """Return the x coordinate of a value; the left edge where the range is empty."""
         low, high = self.x_range
         return round(self.left + (self.right - self.left) * (float(value) - low) / ((high - low) or 1.0), 1)
 
     def y(self, value: float) -> float:
-        """Return the vertical place of a value; that of the bottom where the range is empty."""
+        """Return the y coordinate of a value; the bottom where the range is empty."""
         low, high = self.y_range
         return round(self.bottom - (self.bottom - self.top) * (float(value) - low) / ((high - low) or 1.0), 1)
 
     def points(self, xs: Iterable[float], ys: Iterable[float]) -> list[tuple[float, float]]:
-        """Return the places of points."""
+        """Return coordinates of points."""
         return [(self.x(x), self.y(y)) for x, y in zip(xs, ys, strict=True)]
 
     def x_ticks(self, values: Iterable[float], texts: Iterable[str]) -> tuple[Tick, ...]:
@@ -68,26 +69,23 @@ class Axes:
 
     def bars(self, values: Sequence[float]) -> tuple[Bar, ...]:
         """Return a bar for each value above zero; every value takes the same share of the width."""
+        step = self._step(values)
+        width = round((1 - _BAR_GAP) * step, 1)
+        starts = [round(self.left + i * step + _BAR_GAP / 2 * step, 1) for i in range(len(values))]
         return tuple(
-            Bar(
-                x=round(start + _BAR_GAP / 2 * (end - start), 1),
-                y=self.y(value),
-                width=round((1 - _BAR_GAP) * (end - start), 1),
-                height=round(self.bottom - self.y(value), 1),
-            )
-            for value, (start, end) in zip(values, self._shares(len(values)), strict=True)
+            Bar(start, self.y(value), width, round(self.bottom - self.y(value), 1))
+            for start, value in zip(starts, values, strict=True)
             if value > 0
         )
 
     def step_area(self, values: Sequence[float]) -> str:
         """Return the path of a stepped area under values that each last the same share of the width."""
-        shares = self._shares(len(values))
-        steps = (f"V{self.y(value)}H{round(end, 1)}" for value, (_, end) in zip(values, shares, strict=True))
+        step = self._step(values)
+        steps = (f"V{self.y(value)}H{round(self.left + i * step, 1)}" for i, value in enumerate(values, start=1))
         return f"M{self.left} {self.bottom}{''.join(steps)}V{self.bottom}Z"
 
-    def _shares(self, n: int) -> Iterator[tuple[float, float]]:
-        step = (self.right - self.left) / max(n, 1)
-        return ((self.left + i * step, self.left + (i + 1) * step) for i in range(n))
+    def _step(self, values: Sequence[float]) -> float:
+        return (self.right - self.left) / max(len(values), 1)
 
 
 def polyline(points: Iterable[tuple[float, float]]) -> str:
@@ -98,9 +96,4 @@ def polyline(points: Iterable[tuple[float, float]]) -> str:
 def round_top(values: Iterable[float]) -> int:
     """Return the smallest of 1, 2 or 5 times a power of ten that no value exceeds, at least 1."""
     highest = max(values, default=0)
-    power = 1
-    while True:
-        for step in _ROUND:
-            if step * power >= highest:
-                return step * power
-        power *= 10
+    return next(step * 10**power for power in count() for step in _ROUND if step * 10**power >= highest)

@@ -77,16 +77,13 @@ class Job(models.Model):
 J = TypeVar("J", bound=Job)
 
 
-# --- The rows -----------------------------------------------------------------------------------------------------
-
-
 def due(rows: QuerySet[J]) -> QuerySet[J]:
     """Return the rows that may be claimed now."""
     return rows.filter(state=rows.model.WAITING, due_at__lte=Now())
 
 
 def pending(rows: QuerySet[J]) -> QuerySet[J]:
-    """Return the rows that are still to be finished."""
+    """Return the rows that are not finished."""
     return rows.filter(state__in=(rows.model.WAITING, rows.model.CLAIMED))
 
 
@@ -109,7 +106,7 @@ def claim(rows: QuerySet[J], limit: int = 1) -> list[J]:
 
 
 def renew(*jobs: J) -> int:
-    """Hold the claims of one batch for longer, from a worker that gets on; return how many are still held."""
+    """Extend the claims of one batch; return how many are still held."""
     if not jobs:
         return 0
     first = jobs[0]
@@ -117,9 +114,9 @@ def renew(*jobs: J) -> int:
     return held.filter(pk__in=[job.pk for job in jobs]).update(due_at=_in(first.LEASE_S))
 
 
-def finish(job: Job, *, state: str = "", **found: object) -> bool:
-    """Store what was found and end the job, as done or in another final state; return whether it was still held."""
-    return _move(_held(job), state or job.DONE, **found)
+def finish(job: Job, *, state: str = "", **results: object) -> bool:
+    """Store results and end the job, as done or in another final state; return whether the claim was still held."""
+    return _move(_held(job), state or job.DONE, **results)
 
 
 def fail(job: Job, *, code: str = WORKER_LOST, reason: str = "", is_transient: bool = False) -> bool:
@@ -138,14 +135,14 @@ def release(job: Job, *, wait_s: float = 0.0, **changes: object) -> bool:
 
 
 def reap(rows: QuerySet[J]) -> int:
-    """Let jobs wait again whose claim ran out, and give up those without attempts left; return how many."""
+    """Requeue jobs whose claim expired, and fail those without attempts left; return how many."""
     model = rows.model
     with transaction.atomic():
         ids = _locked(rows.filter(state=model.CLAIMED, due_at__lte=Now()).order_by("pk"))
         if ids:
             lost = model._default_manager.filter(pk__in=ids)
-            over = lost.filter(attempts__gte=model.MAX_ATTEMPTS)
-            _move(over, model.FAILED, failure_code=WORKER_LOST, failure_reason=model.LOST)
+            exhausted = lost.filter(attempts__gte=model.MAX_ATTEMPTS)
+            _move(exhausted, model.FAILED, failure_code=WORKER_LOST, failure_reason=model.LOST)
             _move(lost.filter(state=model.CLAIMED), model.WAITING, due_at=Now())
             logger.warning("%d claims on %s ran out.", len(ids), model._meta.verbose_name_plural)
     return len(ids)
@@ -165,7 +162,7 @@ def reset(rows: QuerySet[J], state: str = "") -> list[int]:
 
 @contextmanager
 def released_on_error(jobs: Sequence[Job]) -> Iterator[None]:
-    """Leave the unfinished ones of claimed jobs for later if the block raises: it was not their fault alone."""
+    """Release the unfinished ones of claimed jobs if the block raises: it was not their fault alone."""
     try:
         yield
     except Exception:
@@ -176,7 +173,7 @@ def released_on_error(jobs: Sequence[Job]) -> Iterator[None]:
 
 @contextmanager
 def renewed(job: Job, every_s: float = 5.0) -> Iterator[None]:
-    """Renew a claim from a thread while the block runs, for work that cannot do it between two steps."""
+    """Renew a claim from a thread while the block runs."""
     over = threading.Event()
 
     def beat() -> None:
@@ -216,9 +213,6 @@ def _in(seconds: float) -> Any:
     return Now() + timedelta(seconds=seconds)
 
 
-# --- The kinds of job ---------------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Kind(Generic[J]):
     """A kind of background work.
@@ -240,14 +234,14 @@ class Kind(Generic[J]):
     prepare: Callable[[], object] = lambda: None
 
     def claim(self, limit: int = 1, **which: object) -> list[J]:
-        """Claim jobs that are due; where there may be more, wake another worker before this one begins."""
+        """Claim due jobs; if there may be more, wake another worker before this one begins."""
         jobs = claim(self.rows().filter(**which), limit)
         if len(jobs) == limit:
             self.wake()
         return jobs
 
     def wake(self) -> None:
-        """Send the message that makes a worker take a step, unless one waits already."""
+        """Send the message that wakes a worker, unless one waits already."""
         queue = current_app.amqp.router.route({}, self.task)["queue"].name
         with current_app.connection_for_write() as broker:
             waiting = broker.default_channel.client.lrange(queue, 0, _MESSAGES_READ - 1)
@@ -255,7 +249,7 @@ class Kind(Generic[J]):
             current_app.send_task(self.task)
 
     def wake_on_commit(self) -> None:
-        """Wake a worker after the commit; a broker that is away is logged, and the tick comes later."""
+        """Wake a worker after the commit; without a broker that is logged, and the tick comes later."""
         transaction.on_commit(self.wake, robust=True)
 
 
@@ -274,13 +268,13 @@ def kinds() -> list[Kind[Any]]:
 
 
 def run(name: str) -> None:
-    """Take one step of a kind, then wake whatever is due: that kind again, or one that made way for it."""
+    """Take one step of a kind, then wake every kind that is due: this one again, or one that made way for it."""
     _kinds[name].step()
     _wake_due()
 
 
 def tick() -> None:
-    """Find what was lost: claims that ran out, and rows that wait while no message does."""
+    """Find lost work: expired claims, and rows that wait while no message does."""
     for kind in kinds():
         try:
             kind.prepare()

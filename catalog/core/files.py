@@ -1,4 +1,4 @@
-"""Writes files that appear whole or not at all, and hashes files. Pure."""
+"""Writes files that appear whole or not at all, and hashes files."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
         content: Bytes, text (stored as UTF-8), or a function that writes to the open file.
         durable: Wait for the disk. False for caches and pictures, which are cheap to make again.
     """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     try:
-        with beside.open("xb") as file:
+        with temporary.open("xb") as file:
             if callable(content):
                 content(file)
             else:
@@ -32,15 +32,15 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        beside.replace(path)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     if durable:
         sync(path.parent)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of writers of `path` that were killed; only for a file with a single writer."""
+    """Remove the temporary files of killed writers of `path`; only for a file with a single writer."""
     for left in path.parent.glob(f".{path.name}.*{_SUFFIX}"):
         left.unlink(missing_ok=True)
 

@@ -1,4 +1,4 @@
-"""Writes sizes, times and shares for people, in the active language. Pure."""
+"""Writes sizes, times and shares for people, in the active language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What htmx asks for."""
+"""Requests from htmx."""
 
 from __future__ import annotations
 

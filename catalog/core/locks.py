@@ -1,4 +1,4 @@
-"""Names every advisory lock of the database, so that no two of them share a number."""
+"""Names every advisory lock of the database, so that no two share a number."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 
 class Lock(enum.IntEnum):
-    """Locks of which there is one each. The numbers mean nothing, but processes of two releases must agree on them."""
+    """Single locks. The numbers mean nothing, but processes of two releases must agree on them."""
 
     REANALYSIS_START = 7_351_201
     LIVE_MODEL = 7_351_200
@@ -25,7 +25,7 @@ def content_lock(content_hash: str) -> int:
 
 @contextmanager
 def advisory_lock(number: int) -> Iterator[None]:
-    """Hold a lock until the transaction ends: the block's own, or the one that the block is part of."""
+    """Hold a lock until the transaction around the block, or else its own, ends."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])

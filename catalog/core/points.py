@@ -1,4 +1,4 @@
-"""Points on the plane. Pure."""
+"""Points on the plane."""
 
 from __future__ import annotations
 

@@ -5,86 +5,51 @@ The names are those that `makemessages` looks for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable
+from gettext import NullTranslations
+from typing import Any
+
+# The source language, until `install`.
+_translator: Any = NullTranslations()
+_number_format: Callable[[float, int], str] = "{0:.{1}f}".format
 
 
-class Translator(Protocol):
-    """What speaks a language; `django.utils.translation` is one."""
-
-    def gettext(self, message: str) -> str:
-        """Return the message in the language that is active now."""
-
-    def ngettext(self, singular: str, plural: str, number: int) -> str:
-        """Return the form of the message that goes with the number."""
-
-    def pgettext(self, context: str, message: str) -> str:
-        """Return the message in the sense that the context names."""
-
-
-class NumberFormat(Protocol):
-    """What writes a number; `django.utils.formats.number_format` is one."""
-
-    def __call__(self, value: float, decimal_pos: int) -> str:
-        """Return the number with so many decimals, in the way of the language that is active now."""
-
-
-@dataclass(frozen=True, slots=True)
-class _English:
-    def gettext(self, message: str) -> str:
-        return message
-
-    def ngettext(self, singular: str, plural: str, number: int) -> str:
-        return singular if number == 1 else plural
-
-    def pgettext(self, context: str, message: str) -> str:
-        return message
-
-
-def _english_number(value: float, decimal_pos: int) -> str:
-    return f"{value:.{decimal_pos}f}"
-
-
-_translator: Translator = _English()
-_number_format: NumberFormat = _english_number
-
-
-def install(translator: Translator, number_format: NumberFormat) -> None:
-    """Let this process speak through a translator, and write numbers in its way, from now on."""
+def install(translator: Any, number_format: Callable[[float, int], str]) -> None:
+    """Translate with `gettext`, `ngettext` and `pgettext` of a translator, and format numbers its way, from now on."""
     global _translator, _number_format
     _translator, _number_format = translator, number_format
 
 
 def number(value: float, decimals: int = 0) -> str:
-    """Write a number for people, such as "3.5" or "3,5"; never for a program, which wants a dot."""
+    """Format a number for people, such as "3.5" or "3,5"; never for a program, which wants a dot."""
     return _number_format(round(value, decimals), decimals)
 
 
 def gettext(message: str) -> str:
-    """Return the message in the language that is active now."""
-    return _translator.gettext(message)
+    """Translate a message."""
+    return str(_translator.gettext(message))
+
+
+def ngettext(singular: str, plural: str, number: int) -> str:
+    """Translate the form of a message that goes with a number."""
+    return str(_translator.ngettext(singular, plural, number))
+
+
+def pgettext(context: str, message: str) -> str:
+    """Translate a message in the sense that the context names."""
+    return str(_translator.pgettext(context, message))
 
 
 def gettext_noop(message: str) -> str:
-    """Mark a message that is kept in a table, and is translated only when it is said."""
+    """Mark a message in a table, translated when it is shown."""
     return message
 
 
 def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
-    """Mark both forms of a message that is kept in a table, and is translated only when it is said."""
+    """Mark both forms of a message in a table, translated when it is shown."""
     return singular, plural
 
 
-def ngettext(singular: str, plural: str, number: int) -> str:
-    """Return the form of the message that goes with the number."""
-    return _translator.ngettext(singular, plural, number)
-
-
 def pgettext_noop(context: str, message: str) -> str:
-    """Mark a message, in the sense that the context names, that is translated only when it is said."""
+    """Mark a message with its context in a table, translated when it is shown."""
     return message
-
-
-def pgettext(context: str, message: str) -> str:
-    """Return the message in the sense that the context names."""
-    return _translator.pgettext(context, message)

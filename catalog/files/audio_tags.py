@@ -24,16 +24,9 @@ MAX_GENRE_CHARS = 100
 MAX_COVER_BYTES = 10 * 1024 * 1024
 
 _FIELDS = ("title", "artist", "album", "genre", "date", "track")
-_ID3_KEYS = {"title": "TIT2", "artist": "TPE1", "album": "TALB", "genre": "TCON", "date": "TDRC", "track": "TRCK"}
-_MP4_KEYS = {
-    "title": "\xa9nam",
-    "artist": "\xa9ART",
-    "album": "\xa9alb",
-    "genre": "\xa9gen",
-    "date": "\xa9day",
-    "track": "trkn",
-}
-_VORBIS_KEYS = {**{name: name for name in _FIELDS}, "track": "tracknumber"}
+_ID3_KEYS = dict(zip(_FIELDS, ("TIT2", "TPE1", "TALB", "TCON", "TDRC", "TRCK"), strict=True))
+_MP4_KEYS = dict(zip(_FIELDS, ("\xa9nam", "\xa9ART", "\xa9alb", "\xa9gen", "\xa9day", "trkn"), strict=True))
+_VORBIS_KEYS = {**dict(zip(_FIELDS, _FIELDS, strict=True)), "track": "tracknumber"}
 _BIDI_OVERRIDES = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _COVER_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 
@@ -66,16 +59,13 @@ def text_clean(text: str, max_chars: int = MAX_TEXT_CHARS) -> str:
 
     Control characters (NUL, which PostgreSQL refuses), lone surrogates and bidirectional overrides become spaces.
     """
-    kept = "".join(" " if _is_unwanted(char) else char for char in text)
-    return unicodedata.normalize("NFC", " ".join(kept.split()))[:max_chars].strip()
-
-
-def _is_unwanted(char: str) -> bool:
-    return unicodedata.category(char) in ("Cc", "Cs") or char in _BIDI_OVERRIDES
+    is_unsafe = (unicodedata.category(char) in ("Cc", "Cs") or char in _BIDI_OVERRIDES for char in text)
+    safe = "".join(" " if unsafe else char for char, unsafe in zip(text, is_unsafe, strict=True))
+    return unicodedata.normalize("NFC", " ".join(safe.split()))[:max_chars].strip()
 
 
 def file_name_clean(name: str, max_chars: int = MAX_TEXT_CHARS) -> str:
-    """Return the name to show for an offered file: no folders, no control characters, extension kept when cut."""
+    """Return a file name to show: no folders, no control characters, extension preserved when cut."""
     base = text_clean(re.split(r"[\\/]", name)[-1], max_chars=10_000).strip(". ") or "unnamed file"
     if len(base) <= max_chars:
         return base
@@ -94,25 +84,23 @@ def tags_read(stream: BinaryIO, fallback: Mapping[str, str]) -> tuple[AudioTags,
     """
     stream.seek(0)
     try:
-        found = mutagen.File(stream)
-        raw = _raw_fields(found)
-        cover = next(_covers(found), None)
+        file = mutagen.File(stream)
+        raw = _raw_fields(getattr(file, "tags", None))
+        covers = ((data, picture_type(data)) for data in _pictures(file))
+        cover = next((Cover(data, kind) for data, kind in covers if kind and len(data) <= MAX_COVER_BYTES), None)
     except _TAG_FAULTS as error:
         logger.info("The tags are unreadable and were left out: %s", error)
         raw, cover = {}, None
-    merged = {name: raw.get(name) or fallback.get(name, "") for name in _FIELDS}
-    return _tags_clean(merged), cover
-
-
-def _tags_clean(raw: Mapping[str, str]) -> AudioTags:
-    return AudioTags(
-        title=text_clean(raw["title"]),
-        artist=text_clean(raw["artist"]),
-        album=text_clean(raw["album"]),
-        genre=text_clean(raw["genre"], MAX_GENRE_CHARS),
-        year=_number(r"(?<!\d)([12]\d{3})(?!\d)", raw["date"]),
-        track_number=_number(r"^\D{0,3}(\d{1,4})(?!\d)", raw["track"]),
+    fields = {name: raw.get(name) or fallback.get(name, "") for name in _FIELDS}
+    tags = AudioTags(
+        title=text_clean(fields["title"]),
+        artist=text_clean(fields["artist"]),
+        album=text_clean(fields["album"]),
+        genre=text_clean(fields["genre"], MAX_GENRE_CHARS),
+        year=_number(r"(?<!\d)([12]\d{3})(?!\d)", fields["date"]),
+        track_number=_number(r"^\D{0,3}(\d{1,4})(?!\d)", fields["track"]),
     )
+    return tags, cover
 
 
 def _number(pattern: str, text: str) -> int | None:
@@ -120,59 +108,45 @@ def _number(pattern: str, text: str) -> int | None:
     return int(match.group(1)) if match else None
 
 
-def _raw_fields(found: Any) -> dict[str, str]:
-    tags = getattr(found, "tags", None)
+def _raw_fields(tags: Any) -> dict[str, str]:
     if tags is None:
         return {}
     if isinstance(tags, ID3):
-        return {name: _id3_text(tags.get(key)) for name, key in _ID3_KEYS.items()}
+        frames = {name: tags.get(key) for name, key in _ID3_KEYS.items()}
+        # TCON's `genres` turns ID3v1 numbers such as "(17)" into names.
+        return {
+            name: _first_text(getattr(frame, "genres", None) or getattr(frame, "text", None))
+            for name, frame in frames.items()
+        }
     keys = _MP4_KEYS if isinstance(tags, MP4Tags) else _VORBIS_KEYS
     return {name: _first_text(tags.get(key)) for name, key in keys.items()}
 
 
-def _id3_text(frame: Any) -> str:
-    # TCON's `genres` turns ID3v1 numbers such as "(17)" into names.
-    return _first_text(getattr(frame, "genres", None) or getattr(frame, "text", None))
-
-
 def _first_text(values: Any) -> str:
-    for value in values or ():
-        text = str(value[0]) if isinstance(value, tuple) else str(value)
-        if text.strip("\x00 \t\r\n"):
-            return text
-    return ""
+    # MP4 gives the track as (number, total).
+    texts = (str(value[0]) if isinstance(value, tuple) else str(value) for value in values or ())
+    return next((text for text in texts if text.strip("\x00 \t\r\n")), "")
 
 
-def _covers(found: Any) -> Iterator[Cover]:
-    for data in _pictures(found):
-        mime_type = picture_type(data)
-        if mime_type and len(data) <= MAX_COVER_BYTES:
-            yield Cover(data, mime_type)
-
-
-def _pictures(found: Any) -> Iterator[bytes]:
-    tags = getattr(found, "tags", None)
-    if isinstance(found, FLAC):
-        yield from (picture.data for picture in found.pictures)
+def _pictures(file: Any) -> Iterator[bytes]:
+    tags = getattr(file, "tags", None)
+    if isinstance(file, FLAC):
+        yield from (picture.data for picture in file.pictures)
     if isinstance(tags, ID3):
         yield from (frame.data for frame in tags.getall("APIC"))
     elif isinstance(tags, MP4Tags):
         yield from (bytes(data) for data in tags.get("covr", ()))
     elif tags is not None:
         for block in tags.get("metadata_block_picture") or ():
-            yield from _picture_block(block)
-
-
-def _picture_block(block: str) -> Iterator[bytes]:
-    try:
-        yield Picture(base64.b64decode(block)).data
-    except (binascii.Error, *_TAG_FAULTS) as error:
-        logger.info("An embedded picture is unreadable and was left out: %s", error)
+            try:
+                yield Picture(base64.b64decode(block)).data
+            except (binascii.Error, *_TAG_FAULTS) as error:
+                logger.info("An embedded picture is unreadable and was left out: %s", error)
 
 
 def picture_type(data: bytes) -> str | None:
-    """Return the media type of a picture by its content; None for what we do not serve."""
-    # The declared type is ignored: these bytes are served to browsers later, so only real raster pictures pass.
+    """Return the media type of a picture by its content; None for what the catalog does not serve."""
+    # The declared type is ignored: browsers get these bytes later, so only real raster pictures pass.
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return "image/webp"
     return next((mime for magic, mime in _COVER_MAGIC.items() if data.startswith(magic)), None)

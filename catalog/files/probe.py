@@ -7,7 +7,7 @@ disguise could otherwise make FFmpeg open other files or addresses.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,7 +26,7 @@ MAX_DURATION_S = 2 * 3600.0
 
 
 def formats_taken() -> str:
-    """Name the formats that are taken."""
+    """Name the accepted formats."""
     return _("MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC")
 
 
@@ -55,7 +55,6 @@ _MIME_TYPES = {
     "mp4": ("audio/mp4", "m4a"),
     "aac": ("audio/aac", "aac"),
 }
-_FORMAT_WHITELIST = ",".join(_DEMUXERS)
 _PICTURE = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 # Formats that we take, when only their beginning is there: (offset, magic, name).
 _BEGINNINGS = (
@@ -82,7 +81,7 @@ _GUESSES = (
 
 @dataclass(frozen=True, slots=True)
 class AudioFacts:
-    """What a file really is."""
+    """The content of an audio file."""
 
     container: str
     codec: str
@@ -107,20 +106,29 @@ def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
         if os.fstat(stream.fileno()).st_size == 0:
             raise FileRejectedError("empty_file", _("The file is empty (0 bytes). Copy it from its source again."))
         with _open(stream) as container:
-            facts = _facts_of_sound(container, max_duration_s)
-            metadata = _metadata(container)
+            name, codecs = _DEMUXERS[container.format.name]
+            _refuse_video(container)
+            if not container.streams.audio:
+                sentence = _("There is no sound in this file. Choose a file that has an audio track.")
+                raise FileRejectedError("no_audio", sentence)
+            codec = _codec(container, codecs)
+            duration_s = _duration_checked(container, max_duration_s)
+            context = container.streams.audio[0].codec_context
+            sample_rate_hz, channels = int(context.sample_rate), int(context.channels)
+            metadata = {key.lower(): value for key, value in container.metadata.items()}
         tags, cover = tags_read(stream, metadata)
-    return AudioFacts(*facts, tags=tags, cover=cover)
+    mime_type, extension = _MIME_TYPES[name]
+    extension = "opus" if (name, codec) == ("ogg", "opus") else extension
+    return AudioFacts(name, codec, mime_type, extension, duration_s, sample_rate_hz, channels, tags, cover)
 
 
 def _open(stream: BinaryIO) -> InputContainer:
     head = stream.read(4096)
     stream.seek(0)
-    options = {"format_whitelist": _FORMAT_WHITELIST, "protocol_whitelist": ""}
+    form = _format_after_id3(stream, head)
+    options = {"format_whitelist": ",".join(_DEMUXERS), "protocol_whitelist": ""}
     try:
-        return av.open(
-            stream, mode="r", format=_format_after_id3(stream, head), options=options, metadata_errors="replace"
-        )
+        return av.open(stream, mode="r", format=form, options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         raise _refusal(head) from error
 
@@ -142,16 +150,12 @@ def _format_after_id3(stream: BinaryIO, head: bytes) -> str | None:
 def _refusal(head: bytes) -> FileRejectedError:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return FileRejectedError("video", _video_words() % {"kind": "AVI"})
+    cut_off = _(
+        "It begins like %(format)s but cannot be read: it is damaged or was cut off. Copy it from its source again."
+    )
     for offset, magic, name in _BEGINNINGS:
         if head[offset : offset + len(magic)] == magic:
-            return FileRejectedError(
-                "damaged",
-                _(
-                    "It begins like %(format)s but cannot be read: it is damaged or was cut off. "
-                    "Copy it from its source again."
-                )
-                % {"format": name},
-            )
+            return FileRejectedError("damaged", cut_off % {"format": name})
     return FileRejectedError(
         "not_audio",
         _("This is not a song, whatever its name says: its content looks like %(guess)s. Moodplane takes %(formats)s.")
@@ -170,19 +174,6 @@ def _guess(head: bytes) -> str:
         return _UNKNOWN_DATA
     readable = sum(char.isprintable() or char.isspace() for char in text)
     return gettext_noop("text") if readable > 0.95 * len(text) else _UNKNOWN_DATA
-
-
-def _facts_of_sound(container: InputContainer, max_duration_s: float) -> tuple[str, str, str, str, float, int, int]:
-    name, codecs = _DEMUXERS[container.format.name]
-    _refuse_video(container)
-    if not container.streams.audio:
-        raise FileRejectedError("no_audio", _("There is no sound in this file. Choose a file that has an audio track."))
-    codec = _codec(container, codecs)
-    duration_s = _duration_checked(container, max_duration_s)
-    context = container.streams.audio[0].codec_context
-    mime_type, extension = _MIME_TYPES[name]
-    extension = "opus" if (name, codec) == ("ogg", "opus") else extension
-    return name, codec, mime_type, extension, duration_s, int(context.sample_rate), int(context.channels)
 
 
 def _refuse_video(container: InputContainer) -> None:
@@ -211,12 +202,11 @@ def _duration_checked(container: InputContainer, max_duration_s: float) -> float
     promised_s = container.duration / 1_000_000 if container.duration else 0.0
     present_s, decoded_s = _audio_present(container, max_duration_s)
     if present_s > max_duration_s:
-        length_s = max(present_s, promised_s)
-        raise FileRejectedError(
-            "too_long",
-            _("It is %(length)s long; a song may last at most %(most)s. Split it into its pieces and upload those.")
-            % {"length": duration_words(length_s), "most": duration_words(max_duration_s)},
+        length = {"length": duration_words(max(present_s, promised_s)), "most": duration_words(max_duration_s)}
+        sentence = _(
+            "It is %(length)s long; a song may last at most %(most)s. Split it into its pieces and upload those."
         )
+        raise FileRejectedError("too_long", sentence % length)
     if decoded_s < MIN_DURATION_S:
         raise _too_little(decoded_s, max(promised_s, present_s))
     # Codecs pad the first and last packet; the header knows by how much, so it wins when the two nearly agree.
@@ -232,54 +222,36 @@ def _too_little(decoded_s: float, promised_s: float) -> FileRejectedError:
                 "Copy it from its source again."
             ),
         )
+    decoded = number(decoded_s, 1)
     if promised_s >= MIN_DURATION_S:
-        return FileRejectedError(
-            "damaged",
-            _(
-                "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or was cut off. "
-                "Copy it from its source again."
-            )
-            % {"decoded": number(decoded_s, 1), "promised": number(promised_s, 1)},
+        sentence = _(
+            "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or was cut off. "
+            "Copy it from its source again."
         )
-    return FileRejectedError(
-        "too_short",
-        _("It is %(decoded)s s long; a song must last at least %(least)d s for its mood to be heard.")
-        % {"decoded": number(decoded_s, 1), "least": MIN_DURATION_S},
-    )
+        return FileRejectedError("damaged", sentence % {"decoded": decoded, "promised": number(promised_s, 1)})
+    sentence = _("It is %(decoded)s s long; a song must last at least %(least)d s for its mood to be heard.")
+    return FileRejectedError("too_short", sentence % {"decoded": decoded, "least": MIN_DURATION_S})
 
 
 def _audio_present(container: InputContainer, max_duration_s: float) -> tuple[float, float]:
-    stream = container.streams.audio[0]
     present_s = decoded_s = 0.0
-    try:
-        for packet in container.demux(stream):
+    # The file may end or break anywhere; what came before still counts.
+    with suppress(av.FFmpegError, EOFError):
+        for packet in container.demux(container.streams.audio[0]):
             if packet.duration and packet.time_base:
                 present_s += float(packet.duration * packet.time_base)
             if decoded_s < MIN_DURATION_S:
-                decoded_s += _decoded_s(packet)
+                # MP3 and AAC begin mid-stream after a cut, so one bad packet says nothing about the next.
+                with suppress(av.FFmpegError, EOFError):
+                    frames: list[Any] = packet.decode()
+                    decoded_s += sum(frame.samples / frame.sample_rate for frame in frames)
             if present_s > max_duration_s:
                 break
-    except (av.FFmpegError, EOFError):
-        # The file ends or breaks here; what came before still counts.
-        return present_s, decoded_s
     return present_s, decoded_s
 
 
-def _decoded_s(packet: av.Packet) -> float:
-    try:
-        # MP3 and AAC begin mid-stream after a cut, so one bad packet says nothing about the next.
-        frames: list[Any] = packet.decode()
-        return sum(frame.samples / frame.sample_rate for frame in frames)
-    except (av.FFmpegError, EOFError):
-        return 0.0
-
-
-def _metadata(container: InputContainer) -> Mapping[str, str]:
-    return {key.lower(): value for key, value in container.metadata.items()}
-
-
 def duration_words(seconds: float) -> str:
-    """Say a length as people do, such as "3 h 0 min" or "4 min 5 s"."""
+    """Write a duration such as "3 h 0 min" or "4 min 5 s"."""
     whole = round(seconds)
     if whole >= 3600:
         return _("%(hours)d h %(minutes)d min") % {"hours": whole // 3600, "minutes": whole % 3600 // 60}

@@ -47,18 +47,27 @@ def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
         StorageFullError: The disk has no room.
     """
     path = incoming_path(f"{uuid.uuid4().hex}.part")
+    hashed, size_bytes = hashlib.sha256(), 0
     try:
-        with storage_full_told():
+        with storage_full_explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            staged = _write(path, chunks)
-        yield staged
+            with path.open("wb") as out:
+                for chunk in chunks:
+                    size_bytes += len(chunk)
+                    size_check(size_bytes)
+                    hashed.update(chunk)
+                    out.write(chunk)
+                out.flush()
+                # A row must never point at bytes that a power cut can still take away.
+                os.fsync(out.fileno())
+        yield StagedFile(path, hashed.hexdigest(), size_bytes)
     finally:
         path.unlink(missing_ok=True)
 
 
 @contextmanager
-def storage_full_told() -> Iterator[None]:
-    """Turn "no space left on device" into a sentence."""
+def storage_full_explained() -> Iterator[None]:
+    """Turn "no space left on device" into a StorageFullError."""
     try:
         yield
     except OSError as error:
@@ -72,38 +81,20 @@ def storage_full_told() -> Iterator[None]:
         ) from error
 
 
-def _write(path: Path, chunks: Iterable[bytes]) -> StagedFile:
-    digest = hashlib.sha256()
-    size_bytes = 0
-    with path.open("wb") as out:
-        for chunk in chunks:
-            size_bytes += len(chunk)
-            size_check(size_bytes)
-            digest.update(chunk)
-            out.write(chunk)
-        out.flush()
-        # A row must never point at bytes that a power cut can still take away.
-        os.fsync(out.fileno())
-    return StagedFile(path, digest.hexdigest(), size_bytes)
-
-
 def size_check(size_bytes: int) -> None:
     """Refuse a file that is larger than `MOODPLANE_MAX_UPLOAD_BYTES`."""
     limit_bytes = int(settings.MOODPLANE_MAX_UPLOAD_BYTES)
     if size_bytes > limit_bytes:
-        raise FileTooLargeError(
-            _(
-                "The file is larger than %(most)s, the most that one song may have. "
-                "Convert it to FLAC or MP3, or split it."
-            )
-            % {"most": file_size(limit_bytes)}
+        sentence = _(
+            "The file is larger than %(most)s, the most that one song may have. Convert it to FLAC or MP3, or split it."
         )
+        raise FileTooLargeError(sentence % {"most": file_size(limit_bytes)})
 
 
 def file_place(staged: StagedFile, name: str) -> None:
-    """Put a staged file under its name in the storage; a file that is already there has the same bytes."""
+    """Move a staged file into the storage; a file of that name has the same bytes."""
     destination = _path_of(default_storage, name)
-    with storage_full_told():
+    with storage_full_explained():
         if destination is not None:
             destination.parent.mkdir(parents=True, exist_ok=True)
             staged.path.replace(destination)
@@ -129,7 +120,7 @@ def local_copy(file: FieldFile) -> Iterator[Path]:
         return
     copy = incoming_path(f"{uuid.uuid4().hex}.part")
     try:
-        with storage_full_told(), suppress(FileNotFoundError):
+        with storage_full_explained(), suppress(FileNotFoundError):
             copy.parent.mkdir(parents=True, exist_ok=True)
             with file.storage.open(name, "rb") as source, copy.open("wb") as target:
                 shutil.copyfileobj(source, target, _COPY_BYTES)
@@ -139,7 +130,7 @@ def local_copy(file: FieldFile) -> Iterator[Path]:
 
 
 def bytes_place(data: bytes, folder: str, extension: str) -> str:
-    """Keep a small file under the name of its content, and return that name in the storage."""
+    """Store a small file under the name of its content, and return that name."""
     with file_staged([data]) as staged:
         name = content_name(folder, staged.content_hash, extension)
         file_place(staged, name)
@@ -147,7 +138,7 @@ def bytes_place(data: bytes, folder: str, extension: str) -> str:
 
 
 def content_name(folder: str, content_hash: str, extension: str) -> str:
-    """Name of a content in the storage, such as `audio/ab/ab12….mp3`; fanned out so no folder grows huge."""
+    """Return the name of a content in the storage, such as `audio/ab/ab12….mp3`; no folder grows huge."""
     return f"{folder}/{content_hash[:2]}/{content_hash}.{extension}"
 
 
@@ -157,7 +148,7 @@ def media_exists(file: FieldFile) -> bool:
 
 
 def media_remove(name: str) -> None:
-    """Remove a file from the storage; one that is not there is fine."""
+    """Remove a file from the storage, if it is there."""
     default_storage.delete(name)
 
 

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from django.conf import settings
 from django.core.files.storage import default_storage
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.cache import patch_vary_headers
-from django.utils.http import content_disposition_header, http_date, parse_etags, parse_http_date_safe
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import RangeNotSatisfiableError, SongFileLostError
@@ -24,20 +23,7 @@ _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class ByteRange:
-    """A part of a file; both ends belong to it."""
-
-    first: int
-    last: int
-
-    @property
-    def length(self) -> int:
-        """How many bytes it has."""
-        return self.last - self.first + 1
-
-
-def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
+def byte_range_parse(header: str, size_bytes: int) -> range | None:
     """Parse a Range header, such as `bytes=0-99`, `bytes=100-` or `bytes=-500`, and cut it at the end of the file.
 
     Returns:
@@ -54,13 +40,13 @@ def byte_range_parse(header: str, size_bytes: int) -> ByteRange | None:
         suffix = min(int(last_text), size_bytes)
         if suffix == 0:
             raise RangeNotSatisfiableError
-        return ByteRange(size_bytes - suffix, size_bytes - 1)
+        return range(size_bytes - suffix, size_bytes)
     first = int(first_text)
     if last_text and int(last_text) < first:
         return None
     if first >= size_bytes:
         raise RangeNotSatisfiableError
-    return ByteRange(first, min(int(last_text), size_bytes - 1) if last_text else size_bytes - 1)
+    return range(first, min(int(last_text) + 1, size_bytes) if last_text else size_bytes)
 
 
 def file_response(
@@ -101,7 +87,7 @@ def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpR
         raise SongFileLostError(
             _("The file of this song is no longer on the server. Uploading the same file again brings it back.")
         ) from error
-    response = _choose(request, name, size_bytes, mtime, etag)
+    response = get_conditional_response(request, etag, int(mtime)) or _part(request, name, size_bytes, mtime, etag)
     response["ETag"] = etag
     response["Last-Modified"] = http_date(mtime)
     response["Accept-Ranges"] = "bytes"
@@ -110,49 +96,30 @@ def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpR
     return response
 
 
-def _choose(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
-    if _is_fresh(request, etag, mtime):
-        return HttpResponse(status=304)
-    try:
-        part = _wanted_part(request, size_bytes, mtime, etag)
-    except RangeNotSatisfiableError:
-        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
-    whole = ByteRange(0, size_bytes - 1)
+def _part(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
     if request.method == "HEAD":
-        response: HttpResponseBase = HttpResponse()
-    else:
-        response = StreamingHttpResponse(_read(name, part or whole), status=206 if part else 200)
-    response["Content-Length"] = str((part or whole).length)
-    if part:
-        response["Content-Range"] = f"bytes {part.first}-{part.last}/{size_bytes}"
-    return response
-
-
-def _is_fresh(request: HttpRequest, etag: str, mtime: float) -> bool:
-    wanted = request.headers.get("If-None-Match")
-    if wanted is not None:
-        return any(tag == "*" or tag.removeprefix("W/") == etag for tag in parse_etags(wanted))
-    since = parse_http_date_safe(request.headers.get("If-Modified-Since", ""))
-    return since is not None and int(mtime) <= since
-
-
-def _wanted_part(request: HttpRequest, size_bytes: int, mtime: float, etag: str) -> ByteRange | None:
-    header = request.headers.get("Range")
-    # Only GET defines ranges; for HEAD the header is ignored.
-    if header is None or request.method != "GET":
-        return None
+        # Only GET defines ranges.
+        return HttpResponse(headers={"Content-Length": str(size_bytes)})
+    whole = range(size_bytes)
     condition = request.headers.get("If-Range")
     # A date counts only when it is exactly the file's; a weak or foreign entity tag never does.
     is_same = condition is None or condition.strip() == etag or parse_http_date_safe(condition) == int(mtime)
-    if not is_same:
-        return None
-    return byte_range_parse(header, size_bytes)
+    try:
+        part = byte_range_parse(request.headers.get("Range", ""), size_bytes) if is_same else None
+    except RangeNotSatisfiableError:
+        return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
+    response = StreamingHttpResponse(_read(name, part or whole), status=206 if part else 200)
+    response["Content-Length"] = str(len(part or whole))
+    if part:
+        response["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size_bytes}"
+    return response
 
 
-def _read(name: str, part: ByteRange) -> Iterator[bytes]:
-    left_bytes = part.length
+def _read(name: str, part: range) -> Iterator[bytes]:
+    left_bytes = len(part)
+    # Opened at the first chunk, so that an answer which nobody reads holds nothing.
     with default_storage.open(name, "rb") as stream:
-        stream.seek(part.first)
+        stream.seek(part.start)
         while left_bytes and (chunk := stream.read(min(_CHUNK_BYTES, left_bytes))):
             left_bytes -= len(chunk)
             yield chunk

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timedelta
 from typing import cast
 
@@ -38,7 +38,7 @@ _COUNTED = (*(group for group in GROUPS if group), "retryable")
 
 @dataclass(frozen=True, slots=True)
 class UploadCounts:
-    """How many uploads there are, and how many of each group."""
+    """Numbers of uploads, in all and by group."""
 
     total: int
     way: int
@@ -50,17 +50,12 @@ class UploadCounts:
 
     @property
     def through(self) -> int:
-        """How many will not change by themselves any more."""
+        """How many have a final state."""
         return self.total - self.way
 
     def of(self, group: str) -> int:
         """How many a group has."""
         return int(getattr(self, group or "total"))
-
-    @property
-    def mark(self) -> str:
-        """All numbers in short, to tell whether any changed."""
-        return f"{self.total}-{self.way}-{self.done}-{self.question}-{self.duplicate}-{self.failed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +70,12 @@ class UploadList:
 
     @property
     def seen(self) -> str:
-        """What is shown, in short: the page sends it along when it asks what changed."""
-        return "".join(f"{upload.pk}{_code(upload)}" for upload in self.page) + "." + self.counts.mark
+        """What is shown, in short: the page sends it when it asks for changes."""
+        numbers = "-".join(map(str, astuple(self.counts)[:-1]))
+        return "".join(f"{upload.pk}{_code(upload)}" for upload in self.page) + "." + numbers
 
     def changed_since(self, seen: str) -> list[Upload] | None:
-        """Return the rows that changed; None where other rows are shown now, so that the list must be drawn anew."""
+        """Return the rows that changed; None where other rows are shown now, so that the list must be drawn again."""
         before = _SEEN_ROW.findall(seen.partition(".")[0])
         if [int(pk) for pk, _code_then in before] != [upload.pk for upload in self.page]:
             return None
@@ -127,33 +123,25 @@ def first_upload_of(song: Song) -> Upload | None:
 
 
 def _counts(uploads: QuerySet[Upload]) -> UploadCounts:
-    found = uploads.order_by().aggregate(
-        total=Count("pk"), **{group: Count("pk", filter=_in_group(group)) for group in _COUNTED}
-    )
-    return UploadCounts(**found)
+    by_group = {group: Count("pk", filter=_in_group(group)) for group in _COUNTED}
+    return UploadCounts(**uploads.order_by().aggregate(total=Count("pk"), **by_group))
 
 
 def _in_group(group: str) -> Q:
-    accepted = Q(outcome=_ACCEPTED)
-    match group:
-        case "way":
-            return accepted & Q(song__state__in=PENDING_STATES)
-        case "done":
-            return accepted & Q(song__state=Song.State.ANALYSED)
-        case "question":
-            return accepted & Q(_has_question())
-        case "duplicate":
-            return Q(outcome=_DUPLICATE)
-        case "retryable":
-            return accepted & Q(song__state=Song.State.FAILED)
-        case "failed":
-            return Q(outcome=Upload.Outcome.FAILED) | accepted & (Q(song=None) | Q(song__state=Song.State.FAILED))
-    return Q()
+    accepted, failed = Q(outcome=_ACCEPTED), Q(song__state=Song.State.FAILED)
+    groups = {
+        "way": accepted & Q(song__state__in=PENDING_STATES),
+        "done": accepted & Q(song__state=Song.State.ANALYSED),
+        "question": accepted & Q(_has_question()),
+        "duplicate": Q(outcome=_DUPLICATE),
+        "retryable": accepted & failed,
+        "failed": Q(outcome=Upload.Outcome.FAILED) | accepted & (Q(song=None) | failed),
+    }
+    return groups.get(group, Q())
 
 
 def _has_question() -> Exists:
-    asked = PossibleDuplicate.objects.filter(song=OuterRef("song_id"), verdict=PossibleDuplicate.Verdict.OPEN)
-    return Exists(asked)
+    return Exists(PossibleDuplicate.objects.filter(song=OuterRef("song_id"), verdict=PossibleDuplicate.Verdict.OPEN))
 
 
 def _eta_s() -> float | None:
@@ -163,13 +151,10 @@ def _eta_s() -> float | None:
 
 def _eta_now_s() -> float | None:
     since = timezone.now() - _RATE_OVER
-    finished = Song.objects.filter(
-        state__in=(Song.State.ANALYSED, Song.State.FAILED), state_changed_at__gte=since
-    ).count()
-    if not finished:
-        return None
+    final = (Song.State.ANALYSED, Song.State.FAILED)
+    finished = Song.objects.filter(state__in=final, state_changed_at__gte=since).count()
     waiting = Song.objects.filter(state__in=PENDING_STATES).count()
-    return waiting * _RATE_OVER.total_seconds() / finished
+    return waiting * _RATE_OVER.total_seconds() / finished if finished else None
 
 
 def _code(upload: Upload) -> str:

@@ -32,7 +32,7 @@ from catalog.exceptions import (
     UploadTooLongError,
 )
 from catalog.files.audio_tags import file_name_clean, text_clean
-from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_told
+from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_explained
 from catalog.models import PartialUpload
 from catalog.uploads.page import partials_unfinished
 from catalog.uploads.services import upload_create_staged
@@ -142,7 +142,7 @@ def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
 
 def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
     try:
-        with storage_full_told():
+        with storage_full_explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             # Unbuffered: a full disk is met here, and not again while the file is being closed.
             with path.open("r+b" if path.exists() else "w+b", buffering=0) as out:

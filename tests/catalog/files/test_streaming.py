@@ -11,19 +11,19 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from catalog.exceptions import RangeNotSatisfiableError
-from catalog.files.streaming import ByteRange, byte_range_parse
+from catalog.files.streaming import byte_range_parse
 from catalog.models import Song
 
 
 @pytest.mark.parametrize(
     ("header", "expected"),
     [
-        ("bytes=0-99", ByteRange(0, 99)),
-        ("bytes=100-", ByteRange(100, 999)),
-        ("bytes=-10", ByteRange(990, 999)),
-        ("bytes=-5000", ByteRange(0, 999)),
-        ("bytes=990-5000", ByteRange(990, 999)),
-        ("BYTES=0-0", ByteRange(0, 0)),
+        ("bytes=0-99", range(100)),
+        ("bytes=100-", range(100, 1000)),
+        ("bytes=-10", range(990, 1000)),
+        ("bytes=-5000", range(1000)),
+        ("bytes=990-5000", range(990, 1000)),
+        ("BYTES=0-0", range(1)),
         ("bytes=0-1,5-6", None),
         ("bytes=9-3", None),
         ("bytes=-", None),
@@ -32,7 +32,7 @@ from catalog.models import Song
         ("bytes=٣-٤", None),
     ],
 )
-def test_range_headers(header: str, expected: ByteRange | None) -> None:
+def test_range_headers(header: str, expected: range | None) -> None:
     assert byte_range_parse(header, 1000) == expected
 
 
