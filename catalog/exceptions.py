@@ -114,22 +114,6 @@ class PieceDamagedError(CatalogError):
 class UploadRequestInvalidError(CatalogError):
     """A request that breaks the protocol of resumable uploads."""
 
-    code = "upload_request_invalid"
-
-
-class UploadVersionWrongError(UploadRequestInvalidError):
-    """Another version of the protocol, or none."""
-
-    code, status = "tus_version_wrong", 412
-
-
-class UploadTypeWrongError(UploadRequestInvalidError):
-    """A piece without the protocol's content type."""
-
-    code, status = "piece_type_wrong", 415
-
-
-class UploadRequestUnsizedError(UploadRequestInvalidError):
-    """A piece without a length."""
-
-    code, status = "length_required", 411
+    def __init__(self, sentence: str, code: str = "upload_request_invalid", status: int = 400) -> None:
+        super().__init__(sentence)
+        self.code, self.status = code, status

@@ -1,4 +1,4 @@
-"""Who may do what in the catalog; every view and API of the catalog asks here and nowhere else."""
+"""Permissions of the catalog."""
 
 from __future__ import annotations
 
@@ -26,36 +26,32 @@ CURATOR_GROUP = "curator"
 
 
 def user_of(request: HttpRequest | Request) -> DjangoUser:
-    """Return the account that asks, where a permission lets nobody else in."""
+    """Return the account of a request that only accounts may make."""
     assert isinstance(request.user, DjangoUser)
     return request.user
 
 
 def is_staff(user: User) -> bool:
-    """Whether this is an active member of the staff; a superuser counts as staff."""
+    """Whether the user is an active member of the staff; a superuser counts as staff."""
     return isinstance(user, DjangoUser) and user.is_active and (user.is_staff or user.is_superuser)
 
 
 def can_listen(user: User) -> bool:
-    """Whether this person may read the catalog and hear its songs."""
+    """Whether the user may read the catalog and play its songs."""
     return bool(settings.MOODPLANE_PUBLIC) or (user.is_authenticated and user.is_active)
 
 
 def can_upload(user: User) -> bool:
-    """Whether this person may add songs: a curator or a member of the staff."""
-    if is_staff(user):
-        return True
-    return isinstance(user, DjangoUser) and user.is_active and _is_curator(user)
-
-
-def _is_curator(user: DjangoUser) -> bool:
-    # Who is signed in was loaded together with this; see CuratorBackend.
+    """Whether the user may add songs: a curator or a member of the staff."""
+    if is_staff(user) or not isinstance(user, DjangoUser) or not user.is_active:
+        return is_staff(user)
+    # CuratorBackend loads this with the account of a session.
     known: bool | None = getattr(user, "is_curator", None)
     return user.groups.filter(name=CURATOR_GROUP).exists() if known is None else known
 
 
 class CuratorBackend(ModelBackend):
-    """Loads who is signed in together with whether they are a curator, which every page asks."""
+    """Loads the account of a session together with whether it is a curator, which every page asks."""
 
     def get_user(self, user_id: int) -> DjangoUser | None:
         """Return the account of a session, unless it was closed."""
@@ -65,7 +61,7 @@ class CuratorBackend(ModelBackend):
 
 
 def can_manage_upload(user: User, upload: Upload) -> bool:
-    """Whether this person may retry this upload: its owner while still a curator, or a member of the staff."""
+    """Whether the user may retry an upload: its owner while a curator, or a member of the staff."""
     return is_staff(user) or (upload.owner_id is not None and upload.owner_id == user.pk and can_upload(user))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
@@ -17,7 +16,7 @@ from catalog.songs.search import prefix_query
 PENDING_STATES = (Song.State.UPLOADED, Song.State.QUEUED, Song.State.ANALYSING)
 
 
-# Songs of which nobody said the year come last.
+# Songs without a year come last.
 YEAR_DOWN = F("year").desc(nulls_last=True)
 # How a list of songs can be ordered; ties are broken by the newest.
 SORTS: dict[str, tuple[Any, ...]] = {
@@ -58,15 +57,12 @@ def song_search(
         songs = songs.filter(year__range=(decade, decade + 9))
     if not query.strip():
         return songs.order_by(*SORTS.get(sort, SORTS["newest"]))
-    return _matching(songs, query, SORTS.get(sort, ("-rank", "-id")))
-
-
-def _matching(songs: QuerySet[Song], query: str, order: Sequence[Any]) -> QuerySet[Song]:
-    wanted = prefix_query(query)
-    if not wanted:
+    prefixes = prefix_query(query)
+    if not prefixes:
         return songs.none()
-    tsquery = SearchQuery(wanted, search_type="raw", config="simple")
-    return songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery)).order_by(*order)
+    tsquery = SearchQuery(prefixes, search_type="raw", config="simple")
+    ranked = songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery))
+    return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
 
 
 def uploads_visible(user: User) -> QuerySet[Upload]:
@@ -78,14 +74,14 @@ def uploads_visible(user: User) -> QuerySet[Upload]:
 
 
 def uploads_settled(user: User) -> QuerySet[Upload]:
-    """Return somebody's own uploads that need nobody's attention: tagged and not in question, or here before."""
+    """Return a user's uploads that need no attention: analysed and not in question, or duplicates."""
     in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)
     tagged = Q(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.ANALYSED) & ~in_question
     return Upload.objects.filter(tagged | Q(outcome=Upload.Outcome.DUPLICATE), owner_id=user.pk)
 
 
 def state_counts(song_ids: list[int] | None = None) -> dict[str, int]:
-    """Count songs by state, states without songs included; of all songs, or of those given."""
+    """Count songs by state, of all songs or of those given; states without songs count zero."""
     if song_ids is None:
         return dict(_all_states())
     return _by_state(Song.objects.filter(pk__in=song_ids))
@@ -97,19 +93,14 @@ def _all_states() -> dict[str, int]:
 
 
 def _by_state(songs: QuerySet[Song]) -> dict[str, int]:
-    found = dict(songs.order_by().values_list("state").annotate(count=Count("pk")))
-    return {state: found.get(state, 0) for state in Song.State.values}
+    counts = dict(songs.order_by().values_list("state").annotate(count=Count("pk")))
+    return {state: counts.get(state, 0) for state in Song.State.values}
 
 
 def failure_counts() -> dict[str, int]:
     """Count failed songs by failure code, the most frequent first."""
     failed = Song.objects.filter(state=Song.State.FAILED).values_list("failure_code").annotate(count=Count("pk"))
     return dict(failed.order_by("-count", "failure_code"))
-
-
-def songs_failed(song_ids: list[int]) -> QuerySet[Song]:
-    """Return the failed ones of these songs."""
-    return Song.objects.select_related("artist").filter(pk__in=song_ids, state=Song.State.FAILED).order_by("pk")
 
 
 # One step of the index per genre, where DISTINCT would read an entry per song.
@@ -137,8 +128,8 @@ def artists_named_like(words: str, limit: int = 10) -> list[str]:
     if not key:
         return []
     begins = Q(name_key__startswith=key) | Q(name_key__contains=f" {key}")
-    heard = Artist.objects.filter(begins, Exists(Song.objects.filter(artist=OuterRef("pk"))))
-    return list(heard.order_by("name_key").values_list("name", flat=True)[:limit])
+    artists = Artist.objects.filter(begins, Exists(Song.objects.filter(artist=OuterRef("pk"))))
+    return list(artists.order_by("name_key").values_list("name", flat=True)[:limit])
 
 
 def artist_named(name: str) -> Artist | None:

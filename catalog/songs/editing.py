@@ -17,13 +17,11 @@ from catalog.core.bulk import rows_update
 from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
 from catalog.exceptions import EditConflictError
-from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit, name_key
-from catalog.songs.naming import albums_get, artists_get, unused_remove
+from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit, name_key
+from catalog.songs.services import albums_get, artists_get, unused_remove
 
 _BATCH = 500
-
-
-# What can be changed, by field: artist and album by their names, empty text and None for nothing, covers by path.
+# What an edit can change, by field: artist and album by name, empty text and None for nothing, covers by path.
 SongValues: TypeAlias = dict[str, Any]
 FIELDS = ("title", "artist", "album", "genre", "year", "track_number", "cover")
 _PLAIN = set(FIELDS) - {"artist", "album"}
@@ -44,7 +42,7 @@ def values_of(song: Song) -> SongValues:
 
 
 def values_seen(songs: Iterable[Song]) -> dict[str, str]:
-    """Return a short print of each field over songs, in the order of their ids; it tells whether any has changed."""
+    """Return a print of each field over songs by id, which shows whether any has changed."""
     values = [(song.pk, values_of(song)) for song in sorted(songs, key=lambda song: song.pk)]
     return {field: print_of([(pk, each[field]) for pk, each in values]) for field in FIELDS}
 
@@ -86,9 +84,18 @@ def songs_edit(
         EditConflictError: A field has changed since the editor saw it.
     """
     songs = songs_locked(song_ids)
-    _check_seen(songs, values, seen)
-    wanted = {song.pk: values for song in songs}
-    return _songs_write(songs, wanted, editor, change)
+    if seen is not None:
+        now = values_seen(songs)
+        if changed := [field for field in values if field in seen and seen[field] != now[field]]:
+            raise EditConflictError(changed)
+    edits = _songs_write(songs, {song.pk: values for song in songs})
+    if not edits:
+        return None
+    change = change or SongChange.objects.create(made_by=editor, n_songs=len(edits))
+    for edit in edits:
+        edit.change = change
+    SongEdit.objects.bulk_create(edits, batch_size=_BATCH)
+    return change
 
 
 @transaction.atomic
@@ -98,105 +105,62 @@ def change_undo(*, change: SongChange, editor: User | None) -> FieldsLeft:
     songs = songs_locked(edits)
     if not change_close(change=change, editor=editor):
         return {}
-    kept: FieldsLeft = {}
+    left: FieldsLeft = {}
     wanted: dict[int, SongValues] = {}
     for song in songs:
         now, edit = values_of(song), edits[song.pk]
-        ours = [field for field in edit.after if now[field] == edit.after[field]]
-        if left := [field for field in edit.after if field not in ours]:
-            kept[song.pk] = left
-        wanted[song.pk] = {field: edit.before[field] for field in ours}
-    _songs_write(songs, wanted, editor, change, is_undo=True)
-    return kept
+        wanted[song.pk] = {field: edit.before[field] for field in edit.after if now[field] == edit.after[field]}
+        if edited_since := [field for field in edit.after if field not in wanted[song.pk]]:
+            left[song.pk] = edited_since
+    _songs_write(songs, wanted)
+    return left
 
 
 def change_close(*, change: SongChange, editor: User | None) -> bool:
-    """Note that a change was undone; return whether it had not been."""
+    """Mark a change as undone; return whether it was not yet."""
     undone = SongChange.objects.filter(pk=change.pk, undone_at=None)
     return bool(undone.update(undone_at=timezone.now(), undone_by=editor))
 
 
-def _check_seen(songs: Sequence[Song], values: SongValues, seen: Mapping[str, str] | None) -> None:
-    if seen is None:
-        return
-    now = values_seen(songs)
-    if other := [field for field in values if field in seen and seen[field] != now[field]]:
-        raise EditConflictError(other)
-
-
-def _songs_write(
-    songs: Sequence[Song],
-    wanted: Mapping[int, SongValues],
-    editor: User | None,
-    change: SongChange | None,
-    *,
-    is_undo: bool = False,
-) -> SongChange | None:
+def _songs_write(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[SongEdit]:
     before = {song.pk: values_of(song) for song in songs}
-    left = _places_of(songs)
-    moved = _names_set(songs, wanted)
+    artists, albums = {song.artist_id for song in songs}, {song.album_id for song in songs if song.album_id}
+    has_moved = _names_set(songs, wanted)
+    edits, changed, now = [], [], timezone.now()
     for song in songs:
         for field in _PLAIN & set(wanted[song.pk]):
             setattr(song, field, wanted[song.pk][field])
-    differing = {song.pk: _difference(before[song.pk], values_of(song)) for song in songs}
-    changed = [song for song in songs if differing[song.pk]]
-    if not changed:
-        return None
-    # A new artist takes the album along: albums of the same title by two artists are two rows.
-    fields = {field for each in differing.values() for field in each} | ({"album"} if moved else set())
-    now = timezone.now()
-    for song in changed:
-        song.tags_changed_at = now
-    rows_update(changed, [*sorted(fields), "tags_changed_at"])
-    unused_remove(*left)
-    if is_undo:
-        return change
-    change = change or SongChange.objects.create(made_by=editor, n_songs=len(changed))
-    edits = [_edit_of(change, song, before[song.pk], differing[song.pk]) for song in changed]
-    SongEdit.objects.bulk_create(edits, batch_size=_BATCH)
-    return change
+        earlier = before[song.pk]
+        if after := {field: value for field, value in values_of(song).items() if value != earlier[field]}:
+            edits.append(SongEdit(song=song, before={field: earlier[field] for field in after}, after=after))
+            song.tags_changed_at = now
+            changed.append(song)
+    if changed:
+        # A new artist takes the album along: albums of the same title by two artists are two rows.
+        fields = {field for edit in edits for field in edit.after} | ({"album"} if has_moved else set())
+        rows_update(changed, [*sorted(fields), "tags_changed_at"])
+        unused_remove(artists, albums)
+    return edits
 
 
-def _difference(before: SongValues, after: SongValues) -> dict[str, Any]:
-    return {field: value for field, value in after.items() if value != before[field]}
-
-
-def _edit_of(change: SongChange, song: Song, before: SongValues, after: dict[str, Any]) -> SongEdit:
-    earlier = {field: before[field] for field in after}
-    return SongEdit(change=change, song=song, before=earlier, after=after)
-
-
-def _places_of(songs: Iterable[Song]) -> tuple[set[int], set[int]]:
-    songs = list(songs)
-    return {song.artist_id for song in songs}, {song.album_id for song in songs if song.album_id}
-
-
-def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[Song]:
+def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> bool:
     moved = [song for song in songs if "artist" in wanted[song.pk] or "album" in wanted[song.pk]]
     names = {song.pk: wanted[song.pk].get("artist", song.artist.name) or UNKNOWN_ARTIST for song in moved}
     titles = {song.pk: wanted[song.pk].get("album", song.album.title if song.album else "") for song in moved}
     artists = artists_get(names.values())
+    # A row whose own song gets the name in another spelling is respelled; songs of others take the known spelling.
     for song in moved:
-        song.artist = _spelled(artists[name_key(names[song.pk])], names[song.pk], song.artist_id)
-    asked = [(song.artist, titles[song.pk]) for song in moved if titles[song.pk]]
-    albums = albums_get(asked)
+        artist, name = artists[name_key(names[song.pk])], names[song.pk]
+        if artist.pk == song.artist_id and artist.name != name:
+            artist.name = name
+            artist.save(update_fields=["name"])
+        song.artist = artist
+    albums = albums_get((song.artist, titles[song.pk]) for song in moved if titles[song.pk])
     for song in moved:
         title = titles[song.pk]
         album = albums[song.artist_id, name_key(title)] if title else None
-        song.album = _album_spelled(album, title, song.album_id) if album else None
-    return moved
-
-
-# An artist whose own song gets the name in another spelling is respelled; songs of others take the known spelling.
-def _spelled(artist: Artist, name: str, earlier_id: int) -> Artist:
-    if artist.pk == earlier_id and artist.name != name:
-        artist.name = name
-        artist.save(update_fields=["name"])
-    return artist
-
-
-def _album_spelled(album: Album, title: str, earlier_id: int | None) -> Album:
-    if album.pk == earlier_id and album.title != title:
-        album.title = title
-        album.save(update_fields=["title"])
-    return album
+        if album and album.pk == song.album_id and album.title != title:
+            album.title = title
+            album.save(update_fields=["title"])
+        song.album = album
+    return bool(moved)

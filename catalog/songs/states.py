@@ -1,4 +1,4 @@
-"""Moves songs on their way to the analysis and back; the analysis itself is claimed work (`catalog.core.claims`)."""
+"""Moves songs to the analysis and back; the analysis itself is claimed work (`catalog.core.claims`)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def songs_announce(*, song_ids: Sequence[int]) -> None:
 
 
 def songs_queue(*, song_ids: Iterable[int]) -> list[int]:
-    """Queue uploaded or failed songs anew; return those that were not queued already."""
+    """Queue uploaded or failed songs; return those that were not queued already."""
     return claims.reset(Song.objects.filter(pk__in=list(song_ids), state__in=[_State.UPLOADED, _State.FAILED]))
 
 
@@ -50,7 +50,7 @@ def song_retry(*, song: Song) -> None:
 
 
 def songs_retry(*, song_ids: Iterable[int]) -> list[int]:
-    """Let the failed ones of these songs be analysed once more; return those."""
+    """Analyse the failed ones of these songs again; return those."""
     return songs_reanalyse(song_ids=song_ids, states=[_State.FAILED])
 
 

@@ -1,4 +1,4 @@
-"""Takes whole folders from the server's own disk."""
+"""Ingests whole folders from the server's disk."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from catalog.models import Song, Upload
 from catalog.songs.states import songs_announce
 from catalog.uploads.services import duplicate_sentence, upload_record
 
-# Announced together, so that the network sees full batches; a run that is killed leaves at most this many songs
+# Announced together, so that the network gets full batches; a run that is killed leaves at most this many songs
 # unannounced, and the tick finds those.
 _ANNOUNCE_BATCH = 16
 AUDIO_SUFFIXES = frozenset(
@@ -29,7 +29,7 @@ Progress = Callable[[int, int, Path], None]
 
 @dataclass(slots=True)
 class IngestSummary:
-    """What became of the offered files; `song_ids` holds the songs added and those that were here already."""
+    """The outcome of a run; `song_ids` holds the new songs and those that were there."""
 
     added: int = 0
     duplicates: int = 0
@@ -53,7 +53,7 @@ def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
 def paths_ingest(
     *, paths: Iterable[Path], owner: User | None = None, progress: Progress | None = None
 ) -> IngestSummary:
-    """Offer files and whole folders; a second run adds only new files, so an interrupted run is simply repeated.
+    """Ingest files and whole folders; a second run adds only new files, so an interrupted run is simply repeated.
 
     Args:
         paths: Files and folders.
@@ -65,9 +65,12 @@ def paths_ingest(
     unannounced: list[int] = []
     announced: set[int] = set()
     for number, path in enumerate(files, start=1):
-        # The same recording may lie in the folder twice.
-        unannounced += [pk for pk in _path_ingest(path, owner, summary) if pk not in announced]
-        announced.update(unannounced)
+        song = _path_ingest(path, owner, summary)
+        # A song that an earlier, interrupted run stored but did not announce is announced now; the same recording may
+        # lie in the folder twice.
+        if song and song.state == Song.State.UPLOADED and song.pk not in announced:
+            unannounced.append(song.pk)
+            announced.add(song.pk)
         if len(unannounced) >= _ANNOUNCE_BATCH or number == len(files):
             songs_announce(song_ids=unannounced)
             unannounced = []
@@ -77,45 +80,41 @@ def paths_ingest(
     return summary
 
 
-def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> list[int]:
+def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song | None:
     try:
-        known = _known_song(path)
-        upload = None if known else _offer(path, owner)
+        # Asked first, so that a second run copies nothing.
+        song = Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
+        if song:
+            _duplicate_record(path, owner, song)
+        upload = None if song else _offer(path, owner)
     except OSError as error:
         summary.failed.append((path, f"It cannot be read: {error.strerror or error}."))
-        return []
-    song = known or (upload.song if upload else None)
-    if song is None:
-        summary.failed.append((path, upload.reason if upload else ""))
-        return []
+        return None
+    if upload is not None and upload.song is None:
+        summary.failed.append((path, upload.reason))
+        return None
     is_new = upload is not None and upload.outcome == Upload.Outcome.ACCEPTED
     summary.added += is_new
     summary.duplicates += not is_new
-    summary.song_ids.append(song.pk)
-    if known:
-        _duplicate_note(path, owner, song)
-    # A song that an earlier, broken run stored but did not announce is announced now.
-    return [song.pk] if song.state == Song.State.UPLOADED else []
-
-
-def _known_song(path: Path) -> Song | None:
-    # Asked first, so that a second run copies nothing.
-    return Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
+    song = song or (upload.song if upload else None)
+    if song:
+        summary.song_ids.append(song.pk)
+    return song
 
 
 def _offer(path: Path, owner: User | None) -> Upload:
     with path.open("rb") as stream:
         upload = upload_record(owner=owner, file=stream, file_name=path.name)
     if upload.outcome == Upload.Outcome.FAILED:
-        same = Upload.objects.filter(
-            owner=owner, file_name=upload.file_name, outcome=upload.outcome, failure_reason=upload.failure_reason
-        )
-        same.exclude(pk=upload.pk).delete()
+        # A file that failed in the same way before has one row.
+        same = {"file_name": upload.file_name, "outcome": upload.outcome, "failure_reason": upload.failure_reason}
+        Upload.objects.filter(owner=owner, **same).exclude(pk=upload.pk).delete()
     return upload
 
 
-def _duplicate_note(path: Path, owner: User | None, song: Song) -> None:
+def _duplicate_record(path: Path, owner: User | None, song: Song) -> None:
     name = file_name_clean(path.name)
+    # One row for each file, however often the folder is offered.
     if not Upload.objects.filter(owner=owner, song=song, file_name=name).exists():
         Upload.objects.create(
             owner=owner,

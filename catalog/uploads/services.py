@@ -1,10 +1,11 @@
-"""The door: one file arrives, and becomes a song, a duplicate, or a clear reason why not."""
+"""Takes one file, which becomes a song, a duplicate, or a clear reason why not; and settles possible duplicates."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import BinaryIO
 
 from django.conf import settings
@@ -40,17 +41,18 @@ def upload_create(*, owner: User | None, file: File | BinaryIO, file_name: str) 
         file_name: For people; never used as a path.
     """
     upload = upload_record(owner=owner, file=file, file_name=file_name)
-    _announce(upload)
+    upload_announce(upload=upload)
     return upload
 
 
 def upload_record(*, owner: User | None, file: File | BinaryIO, file_name: str) -> Upload:
-    """Take one offered file as `upload_create` does, leaving the announcement to the caller."""
+    """Take a file as `upload_create` does, leaving the announcement to the caller."""
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=getattr(file, "size", None) or 0)
-    with _refusal_noted(upload):
+    chunks = file.chunks(_CHUNK_BYTES) if isinstance(file, File) else iter(partial(file.read, _CHUNK_BYTES), b"")
+    with _refusal_recorded(upload):
         # A declared size saves reading half a gigabyte only to refuse it.
         size_check(upload.size_bytes)
-        with file_staged(_chunks(file)) as staged:
+        with file_staged(chunks) as staged:
             upload.size_bytes = staged.size_bytes
             _upload_settle(upload, staged)
     return upload
@@ -63,39 +65,20 @@ def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> 
         StorageFullError: The disk has no room for the cover; the staged file is unharmed, so it can be tried again.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
-    with _refusal_noted(upload, but=StorageFullError):
+    with _refusal_recorded(upload, but=StorageFullError):
         _upload_settle(upload, staged)
-    _announce(upload)
+    upload_announce(upload=upload)
     return upload
 
 
-def _announce(upload: Upload) -> None:
+def upload_announce(*, upload: Upload) -> None:
+    """Announce the song of an upload, if it is new."""
     if upload.outcome == Upload.Outcome.ACCEPTED and upload.song_id is not None:
         songs_announce(song_ids=[upload.song_id])
 
 
-def upload_retry(*, upload: Upload) -> None:
-    """Analyse the song of an upload again; raise SongNotRetryableError unless it has failed."""
-    if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
-        raise SongNotRetryableError(_("This file was not kept, so there is nothing to retry. Upload it again."))
-    song_retry(song=upload.song)
-
-
-def uploads_retry(*, uploads: QuerySet[Upload]) -> int:
-    """Let all failed songs of these uploads be analysed once more; return how many there were."""
-    failed = uploads.filter(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.FAILED)
-    return len(songs_retry(song_ids=failed.values_list("song_id", flat=True)))
-
-
-def uploads_hide(*, uploads: QuerySet[Upload]) -> int:
-    """Take uploads whose state is final off the page; the rows stay as the record of who brought what."""
-    on_the_way = Q(outcome=Upload.Outcome.ACCEPTED, song__state__in=PENDING_STATES)
-    shown = uploads.filter(hidden_at=None).exclude(on_the_way)
-    return Upload.objects.filter(pk__in=list(shown.values_list("pk", flat=True))).update(hidden_at=timezone.now())
-
-
 @contextmanager
-def _refusal_noted(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> Iterator[None]:
+def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> Iterator[None]:
     try:
         yield
     except but:
@@ -121,47 +104,55 @@ def _upload_settle(upload: Upload, staged: StagedFile) -> None:
 
 
 def duplicate_sentence(song: Song) -> str:
-    """Say which song a duplicate already is."""
-    said = {"title": song.title, "artist": song.artist}
-    return _("The same recording is already here as “%(title)s” by %(artist)s.") % said
+    """Return the sentence that names the song which a duplicate is."""
+    names = {"title": song.title, "artist": song.artist}
+    return _("The same recording is already here as “%(title)s” by %(artist)s.") % names
 
 
-def _chunks(file: File | BinaryIO) -> Iterator[bytes]:
-    if isinstance(file, File):
-        yield from file.chunks(_CHUNK_BYTES)
-        return
-    while chunk := file.read(_CHUNK_BYTES):
-        yield chunk
+def upload_retry(*, upload: Upload) -> None:
+    """Analyse the song of an upload again; raise SongNotRetryableError unless it has failed."""
+    if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
+        raise SongNotRetryableError(_("This file was not kept, so there is nothing to retry. Upload it again."))
+    song_retry(song=upload.song)
+
+
+def uploads_retry(*, uploads: QuerySet[Upload]) -> int:
+    """Analyse all failed songs of these uploads again; return their number."""
+    failed = uploads.filter(outcome=Upload.Outcome.ACCEPTED, song__state=Song.State.FAILED)
+    return len(songs_retry(song_ids=failed.values_list("song_id", flat=True)))
+
+
+def uploads_hide(*, uploads: QuerySet[Upload]) -> int:
+    """Hide uploads with a final state from the page; the rows stay as a record."""
+    on_the_way = Q(outcome=Upload.Outcome.ACCEPTED, song__state__in=PENDING_STATES)
+    shown = uploads.filter(hidden_at=None).exclude(on_the_way)
+    return Upload.objects.filter(pk__in=list(shown.values_list("pk", flat=True))).update(hidden_at=timezone.now())
 
 
 def duplicates_note(*, song: Song) -> None:
-    """Note which older songs a new one may be: the same artist and title, about as long."""
+    """Record older songs that may be the same recording: the same artist and title, about as long."""
     with transaction.atomic():
-        # Two copies that arrive at once would otherwise each not see the other.
+        # Two copies that arrive at once would otherwise not see each other.
         Artist.objects.select_for_update(no_key=True).get(pk=song.artist_id)
         near = (song.duration_s - DURATION_TOLERANCE_S, song.duration_s + DURATION_TOLERANCE_S)
         others = Song.objects.filter(artist_id=song.artist_id, duration_s__range=near).exclude(pk=song.pk)
         key = name_key(song.title)
         alike = [pk for pk, title in others.values_list("pk", "title") if name_key(title) == key]
-        PossibleDuplicate.objects.bulk_create(
-            [PossibleDuplicate(song=song, other_id=pk) for pk in alike], ignore_conflicts=True
-        )
+        pairs = [PossibleDuplicate(song=song, other_id=pk) for pk in alike]
+        PossibleDuplicate.objects.bulk_create(pairs, ignore_conflicts=True)
 
 
 def duplicates_keep(*, song: Song) -> None:
     """Settle that a song is another recording than those it looks like."""
-    PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN).update(
-        verdict=PossibleDuplicate.Verdict.BOTH, decided_at=timezone.now()
-    )
+    open_pairs = PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN)
+    open_pairs.update(verdict=PossibleDuplicate.Verdict.BOTH, decided_at=timezone.now())
 
 
+@transaction.atomic
 def duplicate_remove(*, song: Song) -> bool:
-    """Delete a song that turned out to be here already; return whether it was still there and still a question."""
-    with transaction.atomic():
-        is_open = PossibleDuplicate.objects.select_for_update().filter(
-            song=song, verdict=PossibleDuplicate.Verdict.OPEN
-        )
-        if not is_open.exists():
-            return False
-        song_delete(song=song)
+    """Delete a song that is a duplicate; return whether it was still there and undecided."""
+    open_pairs = PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN)
+    if not open_pairs.select_for_update().exists():
+        return False
+    song_delete(song=song)
     return True

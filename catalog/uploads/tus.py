@@ -29,14 +29,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle, ScopedRateThrottle
 from rest_framework.views import APIView
 
-from catalog.exceptions import (
-    PartialUploadNotFoundError,
-    PieceDamagedError,
-    UploadRequestInvalidError,
-    UploadRequestUnsizedError,
-    UploadTypeWrongError,
-    UploadVersionWrongError,
-)
+from catalog.exceptions import PartialUploadNotFoundError, PieceDamagedError, UploadRequestInvalidError
 from catalog.models import PartialUpload
 from catalog.permissions import CanUpload
 from catalog.uploads import partial
@@ -77,10 +70,8 @@ class _TusView(APIView):
         super().initial(request, *args, **kwargs)
         is_bound = self.needs_version and request.method not in ("GET", "OPTIONS")
         if is_bound and request.headers.get("Tus-Resumable", "") != VERSION:
-            raise UploadVersionWrongError(
-                _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
-                % {"version": VERSION}
-            )
+            sentence = _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
+            raise UploadRequestInvalidError(sentence % {"version": VERSION}, "tus_version_wrong", 412)
 
     def get_throttles(self) -> list[BaseThrottle]:
         """Count beginnings of uploads against their scope: a piece is no new upload."""
@@ -168,10 +159,12 @@ class ResumableUploadView(_TusView):
         partial_upload = self._session()
         partial_check_open(partial_upload=partial_upload)
         if request.content_type != PIECE_TYPE:
-            raise UploadTypeWrongError(_("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE})
+            raise UploadRequestInvalidError(
+                _("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE}, "piece_type_wrong", 415
+            )
         # Django reads no body whose length it is not told, and would take this one for empty.
         if "Transfer-Encoding" in request.headers:
-            raise UploadRequestUnsizedError(_("Send a piece with its Content-Length."))
+            raise UploadRequestInvalidError(_("Send a piece with its Content-Length."), "length_required", 411)
         offset_bytes = _number(request, "Upload-Offset")
         # Before the body is read: a piece for another place needs not arrive first.
         offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)

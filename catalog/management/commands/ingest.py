@@ -32,63 +32,51 @@ class Command(BaseCommand):
         parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop waiting after S seconds")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ingest, wait if asked, and say what became of the files."""
+        """Ingest, wait if asked, and report the outcome."""
         paths: list[Path] = options["paths"]
         missing = [str(path) for path in paths if not path.exists()]
         if missing:
             raise CommandError(f"There is no such file or folder: {', '.join(missing)}.")
-        summary = self._ingest(paths, self._owner(options["owner"]))
-        if options["wait"]:
-            self._wait(summary.song_ids, options["timeout"])
-        self._report(summary, waited=options["wait"])
-        if not summary.song_ids:
-            raise CommandError("Nothing could be taken: give audio files, or a folder that holds some.")
-
-    def _owner(self, name: str) -> User | None:
-        if not name:
-            return None
-        owner = User.objects.filter(username=name).first()
-        if owner is None:
-            raise CommandError(f'There is no user named "{name}".')
-        return owner
-
-    def _ingest(self, paths: list[Path], owner: User | None) -> folders.IngestSummary:
+        owner = User.objects.filter(username=options["owner"]).first()
+        if options["owner"] and owner is None:
+            raise CommandError(f'There is no user named "{options["owner"]}".')
         with tqdm(desc="Ingesting", unit="file", file=self.stderr, disable=None) as bar:
 
             def show(done: int, total: int, path: Path) -> None:
                 bar.total = total
                 bar.update(done - bar.n)
 
-            return folders.paths_ingest(paths=paths, owner=owner, progress=show)
+            summary = folders.paths_ingest(paths=paths, owner=owner, progress=show)
+        if options["wait"]:
+            self._wait(summary.song_ids, options["timeout"])
+        self._report(summary, waited=options["wait"])
+        if not summary.song_ids:
+            raise CommandError("Nothing could be taken: give audio files, or a folder that holds some.")
 
     def _wait(self, song_ids: list[int], timeout_s: float) -> None:
         started = moved_at = time.monotonic()
         with tqdm(desc="Analysing", total=len(song_ids), unit="song", file=self.stderr, disable=None) as bar:
-            while (done := self._done(song_ids)) < len(song_ids):
-                now = time.monotonic()
+            # Deleted songs count as done.
+            while left := sum(selectors.state_counts(song_ids)[state] for state in selectors.PENDING_STATES):
+                now, done = time.monotonic(), len(song_ids) - left
                 if done > bar.n:
                     moved_at = now
                 bar.update(done - bar.n)
                 if timeout_s and now - started > timeout_s:
-                    left = len(song_ids) - done
                     raise CommandError(f"{left} songs were still not analysed after {timeout_s:g} s.")
                 if now - moved_at > _STALL_S:
                     moved_at = now
                     self.stderr.write(f"No song was analysed for {_STALL_S:.0f} s. Is a worker running (manage.py up)?")
                 time.sleep(_POLL_S)
-            bar.update(done - bar.n)
-
-    @staticmethod
-    def _done(song_ids: list[int]) -> int:
-        counts = selectors.state_counts(song_ids)
-        gone = len(song_ids) - sum(counts.values())
-        return counts[Song.State.ANALYSED] + counts[Song.State.FAILED] + gone
+            bar.update(len(song_ids) - bar.n)
 
     def _report(self, summary: folders.IngestSummary, *, waited: bool) -> None:
         for path, sentence in summary.failed:
             self.stderr.write(f"{path}: {sentence}")
-        for song in selectors.songs_failed(summary.song_ids) if waited else ():
-            self.stderr.write(f"{song}: {song.failure_reason}")
+        if waited:
+            failed = Song.objects.filter(pk__in=summary.song_ids, state=Song.State.FAILED)
+            for song in failed.select_related("artist").order_by("pk"):
+                self.stderr.write(f"{song}: {song.failure_reason}")
         self.stdout.write(
             f"{summary.added} added, {summary.duplicates} already here, {len(summary.failed)} could not be taken."
         )

@@ -17,7 +17,7 @@ from catalog.models import Album, Artist, Song, SongChange, SongEdit
 from catalog.selectors import song_search
 from catalog.songs import editing, states
 from catalog.songs import services as song_services
-from catalog.songs.naming import artist_get
+from catalog.songs.services import artist_get
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
 from tests.together import together
 

@@ -292,7 +292,7 @@ def test_a_crash_while_it_becomes_a_song_is_made_good(
 
     partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
     with monkeypatch.context() as patch:
-        patch.setattr("catalog.uploads.services._announce", power_cut)
+        patch.setattr("catalog.uploads.services.upload_announce", power_cut)
         with pytest.raises(SystemExit):
             partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[audio])
     assert not Upload.objects.exists()
