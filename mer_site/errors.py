@@ -29,18 +29,14 @@ from training.exceptions import TrainingError
 PROBLEM_JSON = "application/problem+json"
 AppError = CatalogError | EmotionError | RecommenderError | TrainingError
 _INVALID = gettext_noop("One or more fields are not valid; see errors.")
+_NOTHING = gettext_noop("There is nothing at this address.")
+_FORBIDDEN = gettext_noop("You may not do this.")
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
     """Return the members of a problem document; `code` is stable, `detail` is a sentence for people."""
-    return {
-        "type": "about:blank",
-        "title": responses.get(status, "Refused"),
-        "status": status,
-        "code": code,
-        "detail": detail,
-        **extra,
-    }
+    title = responses.get(status, "Refused")
+    return {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail, **extra}
 
 
 def problem_response(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -61,9 +57,9 @@ def _problem_of(error: Exception, status: int) -> dict[str, Any]:
         fields = error.detail if isinstance(error.detail, dict) else {"non_field_errors": error.detail}
         return problem(status, "invalid", _(_INVALID), errors=fields)
     if isinstance(error, Http404):
-        return problem(status, "not_found", _("There is nothing at this address."))
+        return problem(status, "not_found", _(_NOTHING))
     if isinstance(error, PermissionDenied):
-        return problem(status, "permission_denied", _("You may not do this."))
+        return problem(status, "permission_denied", _(_FORBIDDEN))
     assert isinstance(error, exceptions.APIException)
     code = error.get_codes()
     return problem(status, code if isinstance(code, str) else error.default_code, _sentence(error.detail))
@@ -95,51 +91,29 @@ class AppErrorMiddleware:
 def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
     """Render an error for a person: a whole page, or for htmx the fragment that the page includes."""
     template = "site/partials/error.html" if wants_fragment(request) else "site/error.html"
-    context = {"status": status, "title": _headline(status), "sentence": sentence}
-    return render(request, template, context, status=status)
-
-
-def _headline(status: int) -> str:
-    words = {
+    titles = {
         HTTPStatus.FORBIDDEN: _("You may not do this"),
         HTTPStatus.NOT_FOUND: _("That is not here"),
         HTTPStatus.CONFLICT: _("That cannot be done as things are"),
         HTTPStatus.SERVICE_UNAVAILABLE: _("That has to wait"),
     }
-    return words.get(HTTPStatus(status), _("That did not work"))
+    title = titles.get(HTTPStatus(status), _("That did not work"))
+    return render(request, template, {"status": status, "title": title, "sentence": sentence}, status=status)
 
 
-def _in_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
+def _handler(status: int, code: str, sentence: str, page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    def handle(request: HttpRequest, *args: Exception, **kwargs: Exception) -> HttpResponse:
+        if request.path.startswith("/api/"):
+            body = problem(status, code, _(sentence))
+            return JsonResponse(body, status=status, content_type=PROBLEM_JSON)
+        return page(request, *args, **kwargs)
+
+    return handle
 
 
-def _problem_json(status: int, code: str, detail: str) -> JsonResponse:
-    return JsonResponse(problem(status, code, detail), status=status, content_type=PROBLEM_JSON)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler400`."""
-    if _in_api(request):
-        return _problem_json(400, "bad_request", _("The request could not be understood."))
-    return defaults.bad_request(request, exception)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler403`."""
-    if _in_api(request):
-        return _problem_json(403, "permission_denied", _("You may not do this."))
-    return defaults.permission_denied(request, exception)
-
-
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Django's `handler404`."""
-    if _in_api(request):
-        return _problem_json(404, "not_found", _("There is nothing at this address."))
-    return defaults.page_not_found(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Django's `handler500`."""
-    if _in_api(request):
-        return _problem_json(500, "server_error", _("The server failed; the error was logged."))
-    return defaults.server_error(request)
+bad_request = _handler(400, "bad_request", gettext_noop("The request could not be understood."), defaults.bad_request)
+permission_denied = _handler(403, "permission_denied", _FORBIDDEN, defaults.permission_denied)
+page_not_found = _handler(404, "not_found", _NOTHING, defaults.page_not_found)
+server_error = _handler(
+    500, "server_error", gettext_noop("The server failed; the error was logged."), defaults.server_error
+)

@@ -1,4 +1,4 @@
-"""GET /healthz: is every part there that a song needs on its way through?"""
+"""GET /healthz: whether every part runs that the analysis of a song needs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database, broker and an analysis worker are there, else 503; the body says which is not."""
+    """Answer 200 when database, broker and an analysis worker run, else 503; the body says which does not."""
     parts = {"database": _state(_database), "broker": _state(_broker), "worker": _state(_worker)}
     healthy = all(state == "ok" for state in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}
@@ -31,10 +31,9 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 def _state(check: Callable[[], str]) -> str:
     # A driver's refusal is the answer to the question; a probe must not become a page of traceback.
-    refusals: tuple[type[Exception], ...] = (DatabaseError, OSError, OperationalError)
     try:
         return check()
-    except refusals as error:
+    except (DatabaseError, OSError, OperationalError) as error:
         logger.warning("healthz: %s: %s", check.__name__.lstrip("_"), error)
         return "unreachable"
 

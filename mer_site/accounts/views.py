@@ -1,4 +1,4 @@
-"""Signing up and signing in; what a visitor gathered before belongs to the account afterwards."""
+"""Sign-up and sign-in; the account takes over what the visitor gathered before."""
 
 from __future__ import annotations
 
@@ -39,16 +39,11 @@ def _login_keeping_session(request: HttpRequest, user: User) -> None:
         session_adopt(user=user, session_key=session_key)
     # Signing in keeps what a visitor's session holds, and empties the session of another account.
     titles = pending_answers_record(user=user, session=request.session)
-    if titles:
-        messages.success(request, _kept_words(titles))
-
-
-def _kept_words(titles: list[str]) -> str:
     if len(titles) == 1:
-        return _("Your rating of “%(title)s” was kept.") % {"title": titles[0]}
-    return ngettext("Your %(count)d rating was kept.", "Your %(count)d ratings were kept.", len(titles)) % {
-        "count": len(titles)
-    }
+        messages.success(request, _("Your rating of “%(title)s” was kept.") % {"title": titles[0]})
+    elif titles:
+        sentence = ngettext("Your %(count)d rating was kept.", "Your %(count)d ratings were kept.", len(titles))
+        messages.success(request, sentence % {"count": len(titles)})
 
 
 @method_decorator(login_not_required, name="dispatch")
@@ -86,13 +81,13 @@ class LoginView(auth_views.LoginView):
 
 
 class AccountView(LoginRequiredMixin, TemplateView):
-    """What belongs to the person who is signed in: name, password, how pages look, and where their data is."""
+    """The account: name, password, theme, and where its data is."""
 
     template_name = "accounts/account.html"
 
 
 class PasswordView(auth_views.PasswordChangeView):
-    """Change one's own password; other browsers are signed out by that."""
+    """Change the password, which signs other browsers out."""
 
     template_name = "accounts/password.html"
     success_url = reverse_lazy("accounts:account")

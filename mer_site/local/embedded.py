@@ -26,14 +26,11 @@ from mer_site.local.paths import EmbeddedPaths
 from mer_site.local.run_as import EmbeddedError, LastingProcess, RunAs
 from mer_site.local.servers import Postgres, Redis
 
-__all__ = ["EmbeddedError", "Servers", "ensure_running", "keep_running"]
-
 logger = logging.getLogger(__name__)
 _WATCH_S = 3.0
 
 
-# The servers that this process started may outlive its interest in them, so nobody waits for them; they are kept here
-# to be reaped when they end.
+# Nobody waits for the servers that this process started, since they may outlive it; they are reaped when they end.
 _children: list[LastingProcess] = []
 
 
@@ -42,11 +39,8 @@ class Servers:
 
     def __init__(self, var: Path, *, postgres: bool = True, redis: bool = True) -> None:
         self.paths = EmbeddedPaths(var)
-        self._servers: list[Postgres | Redis] = []
-        if postgres:
-            self._servers.append(Postgres(self.paths))
-        if redis:
-            self._servers.append(Redis(self.paths))
+        wanted: list[type[Postgres] | type[Redis]] = [Postgres] * postgres + [Redis] * redis
+        self._servers = [server(self.paths) for server in wanted]
         self._users: IO[bytes] | None = None
 
     def acquire(self) -> None:
@@ -55,7 +49,10 @@ class Servers:
             for directory in (self.paths.run_dir, self.paths.log_dir):
                 directory.mkdir(parents=True, exist_ok=True)
             with self._change():
-                self._join()
+                if self._users is None:
+                    self._users = (self.paths.run_dir / "servers.users").open("ab")
+                # Only a process that leaves ever holds this lock exclusively, and it holds the other lock meanwhile.
+                fcntl.flock(self._users, fcntl.LOCK_SH)
                 self._start()
                 janitor_ensure(self.paths)
         except OSError as error:
@@ -73,7 +70,9 @@ class Servers:
         if self._users is None:
             return
         with self._change():
-            if _lock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            # Locked by others: they still use the servers.
+            with suppress(BlockingIOError):
+                fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._stop()
             self._forget()
 
@@ -84,12 +83,6 @@ class Servers:
             with self._change():
                 self._start()
         return dead
-
-    def _join(self) -> None:
-        if self._users is None:
-            self._users = (self.paths.run_dir / "servers.users").open("ab")
-        # Only a process that leaves ever holds this lock exclusively, and it holds the other lock meanwhile.
-        _lock(self._users, fcntl.LOCK_SH)
 
     def _forget(self) -> None:
         if self._users is not None:
@@ -113,7 +106,7 @@ class Servers:
     @contextmanager
     def _change(self) -> Iterator[None]:
         with (self.paths.run_dir / "servers.lock").open("ab") as handle:
-            _lock(handle, fcntl.LOCK_EX)
+            fcntl.flock(handle, fcntl.LOCK_EX)
             yield
 
 
@@ -153,21 +146,13 @@ def _leave() -> None:
         _joined.release()
 
 
-def _lock(handle: IO[bytes], operation: int) -> bool:
-    try:
-        fcntl.flock(handle, operation)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def keep_running() -> None:
-    """Hold the servers until SIGTERM, starting again what dies; `manage.py up` runs this beside the others."""
+    """Hold the servers until SIGTERM, and restart what dies, as a process of `manage.py up`."""
     servers = ensure_running()
-    told_to_stop = threading.Event()
+    stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told_to_stop.set())
-    while not told_to_stop.wait(_WATCH_S):
+        signal.signal(number, lambda *_: stopping.set())
+    while not stopping.wait(_WATCH_S):
         try:
             for name in servers.revive() if servers else []:
                 logger.warning("%s had ended and was started again.", name)

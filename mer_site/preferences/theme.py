@@ -1,4 +1,4 @@
-"""Light, dark, or like the system: a choice of this browser, kept in a cookie that every page reads."""
+"""Light, dark, or like the system: a cookie of the browser."""
 
 from __future__ import annotations
 
@@ -17,20 +17,16 @@ _FOR_A_YEAR = 365 * 24 * 3600
 @login_not_required
 @require_POST
 def theme_choose(request: HttpRequest) -> HttpResponse:
-    """Keep the theme and lead back; anything that is no theme means like the system."""
-    response = redirect(_back(request))
-    chosen = request.POST.get("theme", "")
-    if chosen in THEMES:
+    """Set the theme and redirect back; any other value means like the system."""
+    address = request.POST.get("next", "")
+    is_safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
+    response = redirect(address if is_safe else "/")
+    theme = request.POST.get("theme", "")
+    if theme in THEMES:
         # The script that changes the theme in place writes the same cookie, so it cannot be HttpOnly.
         response.set_cookie(
-            THEME_COOKIE, chosen, max_age=_FOR_A_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+            THEME_COOKIE, theme, max_age=_FOR_A_YEAR, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
         )
     else:
         response.delete_cookie(THEME_COOKIE)
     return response
-
-
-def _back(request: HttpRequest) -> str:
-    address = request.POST.get("next", "")
-    safe = url_has_allowed_host_and_scheme(address, {request.get_host()}, request.is_secure())
-    return address if safe else "/"

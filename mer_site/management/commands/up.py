@@ -71,7 +71,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(self._say, self._once_ended)
         supervisor.listen()
         with self._only_one() as was_killed:
-            self._port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
+            _port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
             try:
                 self._start(supervisor, host, port, music, demo=not options["no_demo"])
                 supervisor.run()
@@ -106,13 +106,6 @@ class Command(BaseCommand):
             finally:
                 lock.truncate(0)
 
-    def _port_wait(self, host: str, port: int, patience_s: float) -> None:
-        deadline = time.monotonic() + patience_s
-        while (problem := _port_problem(host, port)) is not None:
-            if problem.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                raise CommandError(_port_sentence(problem, host, port))
-            time.sleep(0.5)
-
     def _start(self, supervisor: Supervisor, host: str, port: int, music: Path | None, *, demo: bool) -> None:
         # In the order in which a first song needs it: the song, its analysis, its page.
         with ThreadPoolExecutor(1) as pool:
@@ -130,16 +123,13 @@ class Command(BaseCommand):
         except OperationalError as error:
             raise CommandError(f"The database does not answer: {error}") from error
         call_command("migrate", interactive=False, verbosity=0)
-        self._model_register()
-        self._curator_create()
-        connection.close()
-
-    def _model_register(self) -> None:
         try:
             call_command("models", "register", stdout=self.stdout)
         except CommandError as error:
-            # Whoever comes for the music still gets it; the analysis worker says the same in its log.
+            # The music still plays; the analysis worker says the same in its log.
             self._say(f"The model that came with the program is not usable: {error}")
+        self._curator_create()
+        connection.close()
 
     def _curator_create(self) -> None:
         if User.objects.exists():
@@ -155,17 +145,18 @@ class Command(BaseCommand):
             if _answers(host, port):
                 self._say(f"Moodplane is at http://{_shown(host)}:{port}  (Ctrl-C stops everything)")
                 return
-            if supervisor.failures("web server") >= _HOPELESS_AFTER or time.monotonic() > deadline:
-                raise CommandError(f"The web server does not come up:\n{supervisor.last_words('web server')}")
+            web = supervisor.child("web server")
+            if web.failures >= _HOPELESS_AFTER or time.monotonic() > deadline:
+                raise CommandError(f"The web server does not come up:\n{web.last_words()}")
             supervisor.tick()
 
     def _once_ended(self, child: Child, code: int) -> None:
+        name = child.program.name
         if code == 0:
             _pending_demo().unlink(missing_ok=True)
-            self._say(f"The {child.program.name} is in:\n{child.last_words()}")
+            self._say(f"The {name} is in:\n{child.last_words()}")
         else:
-            self._say(f"The {child.program.name} could not be added. The end of {child.program.log}:")
-            self._say(child.last_words(20))
+            self._say(f"The {name} could not be added. The end of {child.program.log}:\n{child.last_words(20)}")
 
 
 def _static_collect() -> None:
@@ -246,32 +237,35 @@ def _shown(host: str) -> str:
     return "127.0.0.1" if host in _ANY_HOST else _bracketed(host)
 
 
-def _port_problem(host: str, port: int) -> OSError | None:
+def _port_wait(host: str, port: int, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with closing(socket.socket(family)) as probe:
-        # The same option as the web server's, so that connections of an earlier run, still closing, do not matter.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            return error
-    return None
+    while True:
+        with closing(socket.socket(family)) as probe:
+            # The same option as the web server's, so that connections of an earlier run, still closing, do not matter.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                return probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
+                    raise CommandError(_port_sentence(error, host, port)) from error
+        time.sleep(0.5)
 
 
 def _port_sentence(problem: OSError, host: str, port: int) -> str:
-    if problem.errno == errno.EADDRINUSE:
-        return f"Port {port} is in use by another program. Choose another, such as PORT={port + 1} make run."
-    if problem.errno == errno.EACCES:
-        return f"Port {port} is not open to this user. Choose one above 1023, such as PORT=8000 make run."
-    return f"Moodplane cannot listen on {host}, port {port}: {problem.strerror or problem}."
+    sentences = {
+        errno.EADDRINUSE: f"Port {port} is in use by another program. Choose another, such as "
+        f"PORT={port + 1} make run.",
+        errno.EACCES: f"Port {port} is not open to this user. Choose one above 1023, such as PORT=8000 make run.",
+    }
+    other = f"Moodplane cannot listen on {host}, port {port}: {problem.strerror or problem}."
+    return sentences.get(problem.errno or 0, other)
 
 
 def _answers(host: str, port: int) -> bool:
-    client = http.client.HTTPConnection(_shown(host).strip("[]"), port, timeout=10)
-    try:
-        client.request("GET", "/healthz", headers={"Host": "localhost"})
-        return client.getresponse().status in (200, 503)
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        client.close()
+    with closing(http.client.HTTPConnection(_shown(host).strip("[]"), port, timeout=10)) as client:
+        try:
+            client.request("GET", "/healthz", headers={"Host": "localhost"})
+            return client.getresponse().status in (200, 503)
+        except (OSError, http.client.HTTPException):
+            return False
