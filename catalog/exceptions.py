@@ -8,107 +8,79 @@ from catalog.core.wording import gettext as _
 class CatalogError(Exception):
     """Root of the catalog's errors: `code` is stable for programs, `str(error)` is for people."""
 
-    code: str = "catalog_error"
-    status: int = 400
+    code = "catalog_error"
+    status = 400
+
+    def __init_subclass__(cls, *, code: str = "catalog_error", status: int = 400) -> None:
+        cls.code, cls.status = code, status
 
 
-class FileRejectedError(CatalogError):
+class FileRejectedError(CatalogError, status=422):
     """The bytes are not a song that the catalog takes."""
-
-    status = 422
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
         self.code = code
 
 
-class FileTooLargeError(CatalogError):
+class FileTooLargeError(CatalogError, code="too_large", status=413):
     """The file is over the size limit."""
 
-    code, status = "too_large", 413
 
-
-class StorageFullError(CatalogError):
+class StorageFullError(CatalogError, code="storage_full", status=507):
     """The media disk has no room left; nothing half-written stays behind."""
 
-    code, status = "storage_full", 507
 
-
-class FileMissingError(CatalogError):
+class FileMissingError(CatalogError, code="file_missing"):
     """An upload without a file."""
 
-    code = "file_missing"
 
-
-class SongNotRetryableError(CatalogError):
+class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
     """Only a failed song can be tried again."""
 
-    code, status = "not_retryable", 409
 
-
-class SongFileLostError(CatalogError):
+class SongFileLostError(CatalogError, code="file_lost", status=404):
     """The row exists, but its file is no longer on the disk."""
 
-    code, status = "file_lost", 404
 
-
-class EditConflictError(CatalogError):
+class EditConflictError(CatalogError, code="edit_conflict", status=409):
     """Another editor has changed a field meanwhile; `fields` names it, and nothing was saved."""
-
-    code, status = "edit_conflict", 409
 
     def __init__(self, fields: list[str]) -> None:
         super().__init__(_("Somebody else has changed this meanwhile. Look at it again, then save."))
         self.fields = fields
 
 
-class TooManySongsError(CatalogError):
+class TooManySongsError(CatalogError, code="too_many_songs", status=422):
     """More songs than one change may have."""
 
-    code, status = "too_many_songs", 422
 
-
-class RangeNotSatisfiableError(CatalogError):
+class RangeNotSatisfiableError(CatalogError, code="range_not_satisfiable", status=416):
     """A range that begins after the end of the file, or a suffix of nothing."""
 
-    code, status = "range_not_satisfiable", 416
 
-
-class PartialUploadNotFoundError(CatalogError):
+class PartialUploadNotFoundError(CatalogError, code="upload_not_found", status=404):
     """There is no such unfinished upload, or it belongs to another account."""
 
-    code, status = "upload_not_found", 404
 
-
-class PartialUploadExpiredError(CatalogError):
+class PartialUploadExpiredError(CatalogError, code="upload_expired", status=410):
     """An unfinished upload whose time ran out."""
 
-    code, status = "upload_expired", 410
 
-
-class UploadOffsetWrongError(CatalogError):
+class UploadOffsetWrongError(CatalogError, code="offset_wrong", status=409):
     """A piece that does not begin where the last one ended."""
 
-    code, status = "offset_wrong", 409
 
-
-class UploadTooLongError(CatalogError):
+class UploadTooLongError(CatalogError, code="more_than_announced", status=413):
     """More bytes than were announced."""
 
-    code, status = "more_than_announced", 413
 
-
-class TooManyUnfinishedError(CatalogError):
+class TooManyUnfinishedError(CatalogError, code="too_many_unfinished", status=409):
     """One account has more unfinished uploads than it may leave open."""
 
-    code, status = "too_many_unfinished", 409
 
-
-class PieceDamagedError(CatalogError):
-    """The bytes do not fit the sender's checksum."""
-
-    # A status of the tus protocol, unknown to HTTP at large.
-    code, status = "checksum_wrong", 460
+class PieceDamagedError(CatalogError, code="checksum_wrong", status=460):
+    """The bytes do not fit the sender's checksum; the status is the tus protocol's."""
 
 
 class UploadRequestInvalidError(CatalogError):

@@ -50,6 +50,6 @@ def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
     return singular, plural
 
 
-def pgettext_noop(context: str, message: str) -> str:
+def pgettext_noop(_context: str, message: str) -> str:
     """Mark a message with its context in a table, translated when it is shown."""
     return message

@@ -33,9 +33,9 @@ from catalog.exceptions import PartialUploadNotFoundError, PieceDamagedError, Up
 from catalog.models import PartialUpload
 from catalog.permissions import CanUpload
 from catalog.uploads import partial
+from catalog.uploads.api import PartialUploadSerializer
 from catalog.uploads.page import partials_unfinished
 from catalog.uploads.partial import PIECE_BYTES, offset_check, partial_check_open
-from catalog.uploads.serializers import PartialUploadSerializer
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,checksum,expiration,termination"

@@ -26,31 +26,15 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(MOODPLANE_VAR / "run" / "beat-schedule")
+_EVERY_S = {
+    "find lost work": ("catalog.tick", 30.0),
+    "finish and clear unfinished uploads": ("catalog.tasks.upload_sessions_tick", 120.0),
+    "refresh the index": ("recommender.tasks.index_refresh", 60.0),
+    "learn what listeners have in common": ("recommender.tasks.prior_learn", 3600.0),
+    "delete playlists that were thrown away": ("recommender.tasks.playlists_purge", 3600.0),
+}
 # A tick that could not run before the next one is stale, so it expires instead of piling up behind a busy worker.
 CELERY_BEAT_SCHEDULE = {
-    "find lost work": {
-        "task": "catalog.tick",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
-    },
-    "finish and clear unfinished uploads": {
-        "task": "catalog.tasks.upload_sessions_tick",
-        "schedule": 120.0,
-        "options": {"expires": 120.0},
-    },
-    "refresh the index": {
-        "task": "recommender.tasks.index_refresh",
-        "schedule": 60.0,
-        "options": {"expires": 60.0},
-    },
-    "learn what listeners have in common": {
-        "task": "recommender.tasks.prior_learn",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
-    "delete playlists that were thrown away": {
-        "task": "recommender.tasks.playlists_purge",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
+    name: {"task": task, "schedule": every_s, "options": {"expires": every_s}}
+    for name, (task, every_s) in _EVERY_S.items()
 }

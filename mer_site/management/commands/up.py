@@ -107,14 +107,13 @@ class Command(BaseCommand):
                 lock.truncate(0)
 
     def _start(self, supervisor: Supervisor, host: str, port: int, music: Path | None, *, demo: bool) -> None:
-        # In the order in which a first song needs it: the song, its analysis, its page.
+        # Hashing static files takes as long as making a database. The thread ends before a program is forked.
         with ThreadPoolExecutor(1) as pool:
-            # Only the web server needs the static files, and hashing them takes as long as making a database.
             static = pool.submit(_static_collect)
             self._database_prepare()
-            supervisor.start([*_analysis_programs(), *_filling(music, demo=demo)])
-            static.result()
-        supervisor.start(_page_programs(host, port))
+        static.result()
+        # In the order in which a first song needs them: the song, its analysis, its page.
+        supervisor.start([*_analysis_programs(), *_filling(music, demo=demo), *_page_programs(host, port)])
         self._first_answer_wait(supervisor, host, port)
 
     def _database_prepare(self) -> None:
