@@ -1,4 +1,4 @@
-"""What the catalog knows: artists, albums, songs, and one upload row per file that ever arrived."""
+"""Models of the catalog: artists, albums, songs and their edits, uploads and possible duplicates."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ UNKNOWN_ARTIST = gettext_noop("Unknown artist")
 
 
 def artist_shown(name: str) -> str:
-    """Return an artist's name as people see it; who is unknown is so in the reader's language."""
+    """Return an artist's name to show; the unknown artist is translated."""
     return _(UNKNOWN_ARTIST) if name == UNKNOWN_ARTIST else name
 
 
 def name_key(name: str) -> str:
-    """Key under which spellings that differ only in case or spaces are one name."""
+    """Return the key that spellings share which differ only in case or spaces."""
     return " ".join(name.casefold().split())[:300]
 
 
 class Artist(models.Model):
-    """A performer; `name_key` (casefolded, spaces collapsed) makes spellings that differ only in case one artist."""
+    """A performer; `name_key` makes spellings that differ only in case or spaces one artist."""
 
     name = models.CharField(max_length=300)
     name_key = models.CharField(max_length=300, unique=True)
@@ -42,7 +42,7 @@ class Artist(models.Model):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether this stands for all performers that nobody named."""
+        """Whether this row stands for all unnamed performers."""
         return self.name_key == UNKNOWN_ARTIST.casefold()
 
 
@@ -128,7 +128,7 @@ class Song(Job):
 
 
 class Upload(models.Model):
-    """One file that somebody offered, whatever became of it."""
+    """One offered file, whatever its outcome."""
 
     class Outcome(models.TextChoices):
         ACCEPTED = "accepted", gettext_lazy("Accepted")
@@ -247,12 +247,12 @@ class PartialUpload(models.Model):
 
     @property
     def percent(self) -> int:
-        """How much is here, rounded down, so that 100 is said only of a whole file."""
+        """The share that arrived, rounded down: only a whole file has 100."""
         return 100 * self.offset_bytes // self.size_bytes if self.size_bytes else 100
 
 
 class PossibleDuplicate(models.Model):
-    """Two songs that are not the same bytes and yet may be the same recording: a question to whoever brought one."""
+    """Two songs of different bytes that may be the same recording: a question to the uploader."""
 
     class Verdict(models.TextChoices):
         OPEN = "open", gettext_lazy("Not decided")

@@ -66,7 +66,7 @@ def song_search(
 
 
 def uploads_visible(user: User) -> QuerySet[Upload]:
-    """Return the uploads that this person may see: the staff all, a curator their own."""
+    """Return the uploads that a user may see: the staff all, a curator theirs."""
     uploads = Upload.objects.select_related("song__artist", "owner")
     if is_staff(user):
         return uploads

@@ -27,5 +27,5 @@ for _name in (
 
 @shared_task(name="catalog.tasks.upload_sessions_tick")
 def partial_uploads_tick() -> None:
-    """Finish large uploads whose last request died, and clear away what was abandoned."""
+    """Finish large uploads whose last request died, and delete abandoned ones."""
     partials_tick()

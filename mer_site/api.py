@@ -10,7 +10,7 @@ from rest_framework.throttling import ScopedRateThrottle
 class TokenView(ObtainAuthToken):
     """Exchange a user name and a password for the API token of that account."""
 
-    # The framework's view opts out of throttling; here somebody could try passwords without end.
+    # The framework's view opts out of throttling; which would allow endless tries of passwords.
     throttle_classes = (ScopedRateThrottle,)
     throttle_scope = "auth"
 

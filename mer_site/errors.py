@@ -74,7 +74,7 @@ def _sentence(detail: Any) -> str:
 
 
 class AppErrorMiddleware:
-    """Answers an app's own error, raised by a page, with that error's status and sentence."""
+    """Answers an app's error, raised by a page, with its status and sentence."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

@@ -13,7 +13,7 @@ from catalog.permissions import can_listen
 
 
 class ClosedSiteMiddleware(LoginRequiredMiddleware):
-    """Django's own middleware, asked only when `can_listen` says no. The API answers for itself."""
+    """Django's middleware, for users who fail `can_listen`; the API answers for itself."""
 
     def process_view(
         self,

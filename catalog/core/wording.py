@@ -21,7 +21,7 @@ def install(translator: Any, number_format: Callable[[float, int], str]) -> None
 
 
 def number(value: float, decimals: int = 0) -> str:
-    """Format a number for people, such as "3.5" or "3,5"; never for a program, which wants a dot."""
+    """Format a number for people, such as "3.5" or "3,5"; never for a program, which expects a dot."""
     return _number_format(round(value, decimals), decimals)
 
 

@@ -1,4 +1,4 @@
-"""Draws a cover for songs that have none: neutral rings, the same for the same song. Pure."""
+"""Draws a cover for songs without one: neutral rings, the same for the same song."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _part(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: 
 
 def _read(name: str, part: range) -> Iterator[bytes]:
     left_bytes = len(part)
-    # Opened at the first chunk, so that an answer which nobody reads holds nothing.
+    # Opened at the first chunk, so that an answer without a reader holds nothing.
     with default_storage.open(name, "rb") as stream:
         stream.seek(part.start)
         while left_bytes and (chunk := stream.read(min(_CHUNK_BYTES, left_bytes))):

@@ -35,7 +35,7 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @allowed(can_listen)
 def song_cover(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Send a song's cover, or a drawing of its own when it has none."""
+    """Send a song's cover, or a drawing when it has none."""
     song = get_object_or_404(Song, pk=pk)
     if not song.cover:
         response = HttpResponse(cover_placeholder(song.content_hash), content_type="image/svg+xml")

@@ -36,5 +36,5 @@ def search_terms(query: str) -> list[str]:
 
 
 def prefix_query(query: str) -> str:
-    """Return a raw tsquery that wants every word, each as the beginning of one; empty when there is no word."""
+    """Return a raw tsquery that matches every word as a prefix; empty without a word."""
     return " & ".join(f"'{term}':*" for term in search_terms(query)[:12])

@@ -1,4 +1,4 @@
-"""The API of uploads: offer files, ask what became of them, try a failed song again."""
+"""The API of uploads: offer files, read their states, retry failed songs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class PartialUploadSerializer(serializers.ModelSerializer[PartialUpload]):
 
 
 class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Upload]):
-    """Uploads of the caller; members of the staff see everybody's."""
+    """Uploads of the caller; the staff see all."""
 
     serializer_class = UploadSerializer
     permission_classes = (IsAuthenticated, CanUpload)

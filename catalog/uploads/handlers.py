@@ -1,4 +1,4 @@
-"""Receives the body of an upload without letting one bad file spoil its neighbours."""
+"""Receives the body of an upload so that one bad file does not spoil the others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 
 class ArrivedFile(TemporaryUploadedFile):
-    """A file of a request; when its bytes could not be kept, reading it says so."""
+    """A file of a request; reading it raises the error that interrupted it."""
 
     fault: OSError | None = None
 
@@ -20,7 +20,7 @@ class ArrivedFile(TemporaryUploadedFile):
         """Yield the bytes that arrived; raise the OSError that interrupted them, such as a full disk."""
         if self.fault is not None:
             raise self.fault
-        return super().chunks(chunk_size)
+        yield from super().chunks(chunk_size)
 
 
 class CappedUploadHandler(FileUploadHandler):
@@ -38,7 +38,7 @@ class CappedUploadHandler(FileUploadHandler):
         self.file = ArrivedFile(self.file_name or "", self.content_type, 0, self.charset, self.content_type_extra)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        """Keep a piece, unless the file is lost already."""
+        """Write a piece, unless the file is lost already."""
         if self.file.fault is None and start + len(raw_data) <= settings.MOODPLANE_MAX_UPLOAD_BYTES:
             try:
                 self.file.write(raw_data)
@@ -46,7 +46,7 @@ class CappedUploadHandler(FileUploadHandler):
                 self.file.fault = error
 
     def file_complete(self, file_size: int) -> ArrivedFile:
-        """End a file; its size is what was sent, whatever was kept of it."""
+        """End a file; its size is that of the bytes sent, even if some were dropped."""
         try:
             self.file.seek(0)
         except OSError as error:
@@ -56,7 +56,7 @@ class CappedUploadHandler(FileUploadHandler):
         return self.file
 
     def upload_interrupted(self) -> None:
-        """Throw away what arrived of a file whose sender went away."""
+        """Drop the file of a sender that disconnected."""
         if hasattr(self, "file"):
             self.file.close()
 

@@ -1,4 +1,4 @@
-"""What the upload page lists: rows by group, counts, how long it still takes, and what changed since it was seen."""
+"""Selects the rows of the upload page: by group, with counts, the time left, changes, and comparisons."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GROUPS = {
     "duplicate": _("Duplicates"),
     "failed": _("Failed"),
 }
-# A file that was refused at the door cannot be retried from here: it was not kept.
+# A rejected file was not stored, so it cannot be retried.
 _COUNTED = (*(group for group in GROUPS if group), "retryable")
 
 
@@ -60,7 +60,7 @@ class UploadCounts:
 
 @dataclass(frozen=True, slots=True)
 class UploadList:
-    """A page of rows with what stands around it."""
+    """A page of rows with its counts and choices."""
 
     page: Page[Upload]
     counts: UploadCounts
@@ -104,7 +104,7 @@ def upload_list(user: User, *, group: str = "", query: str = "", page: str | int
 
 
 def partials_unfinished(user: User) -> QuerySet[PartialUpload]:
-    """Return the large uploads that somebody began and did not finish, the newest first."""
+    """Return a user's unfinished partial uploads, the newest first."""
     return PartialUpload.objects.filter(owner_id=user.pk, finished_at=None, expires_at__gt=timezone.now())
 
 
@@ -117,7 +117,7 @@ def questions_of(upload: Upload) -> list[Song]:
 
 
 def first_upload_of(song: Song) -> Upload | None:
-    """Return the upload that brought a song, if it did not come with the program."""
+    """Return the first upload of a song, unless it came with the program."""
     brought = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner")
     return brought.order_by("id").first()
 

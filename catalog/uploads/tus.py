@@ -132,12 +132,12 @@ class ResumableUploadsView(_TusView):
 
 
 class ResumableUploadView(_TusView):
-    """One unfinished upload; its owner's alone, the staff excluded."""
+    """One unfinished upload, for its owner alone."""
 
     @extend_schema(exclude=True)
     def head(self, request: Request, public_id: str) -> Response:
-        """Say where the upload goes on."""
-        partial_upload = self._session()
+        """Answer with the offset of the upload."""
+        partial_upload = self._partial_upload()
         partial_check_open(partial_upload=partial_upload)
         headers = {"Upload-Length": str(partial_upload.size_bytes), **_where(partial_upload)}
         if partial_upload.metadata:
@@ -155,14 +155,14 @@ class ResumableUploadView(_TusView):
         },
     )
     def patch(self, request: Request, public_id: str) -> Response:
-        """Add a piece; with the last one the file becomes a song, and `Upload-Status-Url` says where it is told of."""
-        partial_upload = self._session()
+        """Append a piece; after the last one, `Upload-Status-Url` leads to the upload."""
+        partial_upload = self._partial_upload()
         partial_check_open(partial_upload=partial_upload)
         if request.content_type != PIECE_TYPE:
             raise UploadRequestInvalidError(
                 _("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE}, "piece_type_wrong", 415
             )
-        # Django reads no body whose length it is not told, and would take this one for empty.
+        # Django reads no body without a length, and would take this one for empty.
         if "Transfer-Encoding" in request.headers:
             raise UploadRequestInvalidError(_("Send a piece with its Content-Length."), "length_required", 411)
         offset_bytes = _number(request, "Upload-Offset")
@@ -176,20 +176,20 @@ class ResumableUploadView(_TusView):
 
     @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Thrown away.")})
     def delete(self, request: Request, public_id: str) -> Response:
-        """Throw an unfinished upload away (tus 1.0.0, termination)."""
-        partial.partial_discard(partial_upload=self._session())
+        """Discard an unfinished upload (tus 1.0.0, termination)."""
+        partial.partial_discard(partial_upload=self._partial_upload())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     @extend_schema(exclude=True)
     def post(self, request: Request, public_id: str) -> Response:
-        """Do what X-HTTP-Method-Override says, for senders whose network knows no PATCH."""
+        """Obey X-HTTP-Method-Override, for senders behind networks that block PATCH."""
         instead = {"PATCH": self.patch, "DELETE": self.delete}
         method = request.headers.get("X-HTTP-Method-Override", "").upper()
         if method not in instead:
             self.http_method_not_allowed(request)
         return instead[method](request, public_id)
 
-    def _session(self) -> PartialUpload:
+    def _partial_upload(self) -> PartialUpload:
         mine = PartialUpload.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
         if mine is None:
             raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))

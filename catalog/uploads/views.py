@@ -100,14 +100,14 @@ def _files_take(request: HttpRequest, form: UploadForm) -> None:
 @require_GET
 @allowed(can_upload)
 def upload_rows(request: HttpRequest) -> HttpResponseBase:
-    """Show what became of the files, without the page around it."""
+    """Show the rows without the page around them."""
     return render(request, _HISTORY, _history(request))
 
 
 @require_GET
 @allowed(can_upload)
 def upload_changes(request: HttpRequest) -> HttpResponseBase:
-    """Show what changed since it was seen; asked every two seconds while a state can still change by itself."""
+    """Show the rows that changed; polled every two seconds while a state can still change by itself."""
     context = _history(request)
     listing, seen = context["listing"], request.GET.get("seen", "")
     if seen == listing.seen:
@@ -136,7 +136,7 @@ def uploads_retry(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Take one of one's own rows off the page; its song stays."""
+    """Hide a row of the caller; its song stays."""
     mine = Upload.objects.filter(owner_id=request.user.pk, pk=pk)
     upload = get_object_or_404(mine)
     if not upload_services.uploads_hide(uploads=mine):
@@ -147,7 +147,7 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def uploads_hide(request: HttpRequest) -> HttpResponseBase:
-    """Take one's own rows that are done, or were here already, off the page."""
+    """Hide the caller's rows that are done or duplicates."""
     count = upload_services.uploads_hide(uploads=selectors.uploads_settled(request.user))
     sentence = ngettext("%(count)d row is off the list.", "%(count)d rows are off the list.", count)
     return _answer(request, sentence % {"count": count})
@@ -156,7 +156,7 @@ def uploads_hide(request: HttpRequest) -> HttpResponseBase:
 @require_safe
 @allowed(can_upload)
 def upload_compare(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Show a file beside the song that it is or may be."""
+    """Compare a file with the song that it is or may be."""
     comparison = compare(get_object_or_404(selectors.uploads_visible(request.user), pk=pk))
     if comparison is None:
         raise Http404

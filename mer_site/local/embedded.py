@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 _WATCH_S = 3.0
 
 
-# Nobody waits for the servers that this process started, since they may outlive it; they are reaped when they end.
+# The servers that this process started may outlive it; they are reaped when they end.
 _children: list[LastingProcess] = []
 
 
@@ -66,7 +66,7 @@ class Servers:
             raise
 
     def release(self) -> None:
-        """Leave the servers, and stop them if nobody else is there."""
+        """Leave the servers, and stop them if no other process uses them."""
         if self._users is None:
             return
         with self._change():
@@ -124,7 +124,7 @@ def ensure_running() -> Servers | None:
     if not (postgres or redis):
         return None
     with _joining:
-        # A forked child inherits the variable but must hold a lock of its own.
+        # A forked child inherits the variable but needs another lock.
         if _joined is None or _joined_by_pid != os.getpid():
             servers = Servers(settings.MOODPLANE_VAR, postgres=postgres, redis=redis)
             servers.acquire()

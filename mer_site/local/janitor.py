@@ -34,7 +34,7 @@ def janitor_ensure(paths: EmbeddedPaths) -> None:
 
 
 def watch(paths: EmbeddedPaths) -> None:
-    """Wait until nobody uses the servers, and stop what still runs."""
+    """Wait until no process uses the servers, and stop those that still run."""
     servers = (Redis(paths), Postgres(paths))
     with (
         (paths.run_dir / "servers.janitor").open("ab") as post,
@@ -54,7 +54,7 @@ def watch(paths: EmbeddedPaths) -> None:
             # psutil compares start times too, so that a later process with the same number is left alone.
             if process.is_running():
                 stop_process(process)
-        # Before the lock is given up: the next process that starts servers must see that nobody watches.
+        # Before the lock is given up: the next process that starts servers must see that no janitor watches.
         post.close()
 
 

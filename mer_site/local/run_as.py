@@ -14,12 +14,12 @@ from typing import IO
 
 _ACCOUNTS = ("moodplane", "nobody")
 # Directories above a checkout in /root or in a mktemp directory are closed to everybody but root. Opening them would
-# change what is not ours, so the server is instead allowed to walk through them; the weaker capability comes first.
+# change what is not ours, so the server gets a capability to pass them; the weaker capability comes first.
 _TRAVERSAL = ("dac_read_search", "dac_override")
 
 
 class EmbeddedError(Exception):
-    """The embedded servers cannot run; the message is a sentence for whoever started them."""
+    """The embedded servers cannot run; the message is a sentence for the user."""
 
 
 class LastingProcess(subprocess.Popen[bytes]):
@@ -39,7 +39,7 @@ class RunAs:
 
     @classmethod
     def current(cls, data: Path) -> RunAs:
-        """Return the user for servers whose data lie in `data`: the owner of existing data, else an own account."""
+        """Return the user for servers whose data lie in `data`: the owner of existing data, else a service account."""
         if os.geteuid() != 0:
             return cls()
         if data.exists() and (owner := data.stat()).st_uid != 0:

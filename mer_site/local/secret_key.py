@@ -1,4 +1,4 @@
-"""The secret key of an installation that was given none: random, made once, kept in a private file."""
+"""The default secret key of an installation: random, made once, stored in a private file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def secret_key(var: Path) -> str:
 
 def _create(path: Path) -> str:
     key = secrets.token_urlsafe(50)
-    beside = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".secret_key.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.touch(mode=0o600)
-        beside.write_text(key)
+        temporary.touch(mode=0o600)
+        temporary.write_text(key)
         # Linking fails when another process was first, and then its key is the one that counts. An empty file is what
         # a crash left behind, so it is replaced.
         if path.exists() and path.stat().st_size == 0:
-            beside.replace(path)
+            temporary.replace(path)
         else:
-            os.link(beside, path)
+            os.link(temporary, path)
     except FileExistsError:
         key = path.read_text().strip()
     except OSError:
         return key
     finally:
-        beside.unlink(missing_ok=True) if beside.parent.is_dir() else None
+        temporary.unlink(missing_ok=True) if temporary.parent.is_dir() else None
     return key

@@ -173,7 +173,7 @@ def _postgres_binaries(data: Path) -> Path:
 
 
 def _package(name: str, alternative: str) -> Path:
-    # Only the binaries inside are wanted; importing the package would run its own launcher's preparations.
+    # Only the binaries inside are wanted; importing the package would run its launcher's preparations.
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise EmbeddedError(f"The package {name} is not installed. Install requirements.txt, or set {alternative}.")
@@ -193,7 +193,7 @@ def _spawn(
     name: str, user: RunAs, argv: list[str], data: Path, log: Path, answers: Callable[[], bool]
 ) -> LastingProcess:
     with log.open("ab") as output:
-        # A session of its own: the terminal's Ctrl-C is for the supervisor, which stops the servers last.
+        # A new session: the terminal's Ctrl-C is for the supervisor, which stops the servers last.
         child = user.popen(argv, cwd=data, stdout=output, stderr=output, start_new_session=True)
     if not _wait(answers, lambda: child.poll() is None, _START_TIMEOUT_S):
         tail = "\n  ".join(log.read_text(errors="replace").strip().splitlines()[-5:])

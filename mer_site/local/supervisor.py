@@ -49,7 +49,7 @@ class Child:
         self._restart_at = 0.0
 
     def start(self) -> None:
-        """Start the process in a group of its own, bound to die with this one."""
+        """Start the process in a new group, bound to die with this process."""
         log = self.program.log
         log.parent.mkdir(parents=True, exist_ok=True)
         if log.exists() and log.stat().st_size > _LOG_LIMIT_BYTES:
@@ -115,7 +115,7 @@ class Child:
 
 
 class Supervisor:
-    """Runs programs until it is told to stop."""
+    """Runs programs until a signal to stop."""
 
     def __init__(self, say: Callable[[str], None], on_once_ended: Callable[[Child, int], None]) -> None:
         self._say, self._on_once_ended = say, on_once_ended

@@ -22,7 +22,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# A message whose worker was killed comes back after this time. Songs do not wait for it: their own lease is shorter.
+# A message whose worker was killed comes back after this time. Songs do not wait for it: their lease is shorter.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(MOODPLANE_VAR / "run" / "beat-schedule")

@@ -6,7 +6,7 @@ from mer_site.settings.paths import BASE_DIR
 from mer_site.settings.security import MOODPLANE_HTTPS
 
 LANGUAGE_CODE = "en"
-# Each in its own words: a reader looks for the name that they know.
+# Each by its native name, which its readers look for.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 LANGUAGE_COOKIE_NAME = "language"

@@ -1,4 +1,4 @@
-"""Django's `makemessages`, told of our own markers and of the folders that hold nothing of ours."""
+"""Django's `makemessages` with our markers, without folders of others."""
 
 from __future__ import annotations
 

@@ -287,7 +287,7 @@ def test_a_crash_while_it_becomes_a_song_is_made_good(
     monkeypatch: pytest.MonkeyPatch,
     django_capture_on_commit_callbacks: OnCommit,
 ) -> None:
-    def power_cut(_upload: Upload) -> None:
+    def power_cut(**_upload: Upload) -> None:
         raise SystemExit
 
     partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
