@@ -106,11 +106,15 @@ def compile_openvino(
         options: Other properties of OpenVINO's compilation, by their names there.
     """
     import openvino
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 
     with torch.inference_mode(), warnings.catch_warnings():
         # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
         warnings.simplefilter("ignore", DeprecationWarning)
-        model = openvino.convert_model(network.eval(), example_input=torch.zeros(1, *shape))
+        # Without torch's check, which traces and runs the network twice more: half of the time to load a model.
+        example, trace_kwargs = torch.zeros(1, *shape), {"check_trace": False}
+        decoder = TorchScriptPythonDecoder(network.eval(), example_input=example, trace_kwargs=trace_kwargs)
+        model = openvino.convert_model(decoder)
     model.reshape([-1, *shape])
     return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision, **options})
 
