@@ -17,7 +17,7 @@ _SONG_STATE = ["state", "failure_code", "failure_reason", "attempts", "due_at", 
 
 
 @admin.register(Artist)
-class ArtistAdmin(admin.ModelAdmin):
+class ArtistAdmin(admin.ModelAdmin[Artist]):
     """Artists by name."""
 
     search_fields = ["name"]
@@ -31,7 +31,7 @@ class ArtistAdmin(admin.ModelAdmin):
 
 
 @admin.register(Album)
-class AlbumAdmin(admin.ModelAdmin):
+class AlbumAdmin(admin.ModelAdmin[Album]):
     """Albums by title."""
 
     search_fields = ["title", "artist__name"]
@@ -45,7 +45,7 @@ class AlbumAdmin(admin.ModelAdmin):
         super().save_model(request, obj, form, change)
 
 
-class _FromFiles(admin.ModelAdmin):
+class _FromFiles(admin.ModelAdmin[Any]):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 

@@ -96,4 +96,4 @@ def polyline(points: Iterable[tuple[float, float]]) -> str:
 def round_top(values: Iterable[float]) -> int:
     """Return the smallest of 1, 2 or 5 times a power of ten that no value exceeds, at least 1."""
     highest = max(values, default=0)
-    return next(step * 10**power for power in count() for step in _ROUND if step * 10**power >= highest)
+    return next(int(step * 10**power) for power in count() for step in _ROUND if step * 10**power >= highest)

@@ -32,7 +32,7 @@ _CHUNK_BYTES = 1024 * 1024
 DURATION_TOLERANCE_S = 2.0
 
 
-def upload_create(*, owner: User | None, file: File | BinaryIO, file_name: str) -> Upload:
+def upload_create(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
     """Take a file and announce its song; a rejected file is a result, not an error.
 
     Args:
@@ -45,7 +45,7 @@ def upload_create(*, owner: User | None, file: File | BinaryIO, file_name: str) 
     return upload
 
 
-def upload_record(*, owner: User | None, file: File | BinaryIO, file_name: str) -> Upload:
+def upload_record(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
     """Take a file as `upload_create` does, leaving the announcement to the caller."""
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=getattr(file, "size", None) or 0)
     chunks = file.chunks(_CHUNK_BYTES) if isinstance(file, File) else iter(partial(file.read, _CHUNK_BYTES), b"")

@@ -148,7 +148,8 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         messages.info(request, _("These songs are not there any more."))
         return redirect(after)
     if len(ids) > MAX_SONGS:
-        raise TooManySongsError(_("At most %(limit)d songs can be deleted at once. Choose fewer.") % {"limit": MAX_SONGS})
+        sentence = _("At most %(limit)d songs can be deleted at once. Choose fewer.")
+        raise TooManySongsError(sentence % {"limit": MAX_SONGS})
     # The confirmation does not cover songs that came to match since the page was shown.
     if request.method == "POST" and request.POST.get("count") == str(len(ids)):
         n_songs = song_services.songs_delete(song_ids=ids)

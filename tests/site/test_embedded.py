@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mer_site.local.embedded import EmbeddedError, Servers
-from mer_site.local.run_as import RunAs
+from mer_site.local.embedded import Servers
+from mer_site.local.run_as import EmbeddedError, RunAs
 from mer_site.local.servers import Postgres, Redis
 
 pytestmark = pytest.mark.integration

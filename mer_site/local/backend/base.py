@@ -11,6 +11,7 @@ from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 from mer_site.local import embedded
+from mer_site.local.run_as import EmbeddedError
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -19,7 +20,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, conn_params: dict[str, Any]) -> Any:
         try:
             embedded.ensure_running()
-        except embedded.EmbeddedError as error:
+        except EmbeddedError as error:
             # Callers know what to do when a database cannot be reached.
             raise OperationalError(str(error)) from error
         return super().get_new_connection(conn_params)
