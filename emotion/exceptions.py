@@ -42,42 +42,42 @@ class DeviceUnavailableError(EmotionError):
     code = "device_unavailable"
 
 
-class LabelInvalid(EmotionError):
+class LabelInvalidError(EmotionError):
     """A perceived label that says half of something, or two things that contradict each other."""
 
     code = "label_invalid"
     status = 400
 
 
-class LabelNotFound(EmotionError):
+class LabelNotFoundError(EmotionError):
     """There is no such label, or it is somebody else's: the two are told apart to nobody."""
 
     code = "label_not_found"
     status = 404
 
 
-class ReanalysisNotPossible(EmotionError):
+class ReanalysisError(EmotionError):
     """A re-analysis cannot be started, paused, resumed or cancelled as things are."""
 
     code = "reanalysis_not_possible"
     status = 409
 
 
-class TagNotExplainable(EmotionError):
+class NotExplainableError(EmotionError):
     """There is no tag to explain, or it is by a model that no longer serves."""
 
     code = "tag_not_explainable"
     status = 409
 
 
-class CurveNotFound(EmotionError):
+class CurveNotFoundError(EmotionError):
     """A song has no emotion curve, and none is on its way."""
 
     code = "curve_not_found"
     status = 404
 
 
-class CurveFailed(EmotionError):
+class CurveError(EmotionError):
     """A song's emotion curve could not be made; the code and the sentence say why."""
 
     status = 422

@@ -21,7 +21,7 @@ from catalog.models import Song
 from emotion.curves.curve import spread
 from emotion.curves.curve import times_s as curve_times_s
 from emotion.curves.sections import Section, sections, sentence
-from emotion.exceptions import CurveFailed, CurveNotFound, LabelNotFound
+from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundError
 from emotion.inference.quadrants import Quadrant
 from emotion.models import (
     AnalysisWorker,
@@ -226,11 +226,11 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
     """Return a label to the person who gave it, and to nobody else.
 
     Raises:
-        LabelNotFound: there is none, or it is somebody else's.
+        LabelNotFoundError: there is none, or it is somebody else's.
     """
     label = labels_of(user).select_related("song").filter(pk=pk).first()
     if label is None:
-        raise LabelNotFound(_("There is no such label, or it is not yours."))
+        raise LabelNotFoundError(_("There is no such label, or it is not yours."))
     return label
 
 
@@ -247,19 +247,19 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
         estimate: its current tag, where the caller has it already.
 
     Raises:
-        CurveNotFound: the song has no tag, or one by a model that no longer serves and never made its curve.
-        CurveFailed: it could not be made; the code and the sentence say why.
+        CurveNotFoundError: the song has no tag, or one by a model that no longer serves and never made its curve.
+        CurveError: it could not be made; the code and the sentence say why.
     """
     estimate = estimate or current_estimate(song)
     if estimate is None:
         state = song.get_state_display().lower()
-        raise CurveNotFound(
+        raise CurveNotFoundError(
             _("Song %(song)d has no tag (%(state)s); its curve is made after the tag.")
             % {"song": song.pk, "state": state}
         )
     curve = curve_of(estimate)
     if curve is None and estimate.model_version != served_version():
-        raise CurveNotFound(
+        raise CurveNotFoundError(
             _(
                 "Song %(song)d was tagged by model %(version)s, which no longer serves, before there were curves: "
                 "hear it again to have one."
@@ -267,7 +267,7 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
             % {"song": song.pk, "version": estimate.model_version}
         )
     if curve is not None and curve.state == EmotionCurve.State.FAILED:
-        raise CurveFailed(curve.failure_code, _(curve.failure_reason))
+        raise CurveError(curve.failure_code, _(curve.failure_reason))
     return curve if curve is not None and curve.state == EmotionCurve.State.DONE else None
 
 
@@ -316,7 +316,7 @@ def waveform_read(song: Song) -> WaveformReading:
     waveform = Waveform.objects.filter(song=song).first()
     try:
         curve = curve_visible(song)
-    except (CurveFailed, CurveNotFound):
+    except (CurveError, CurveNotFoundError):
         curve = None
     parts = curve_read(curve, duration_s=song.duration_s).sections if curve else ()
     return WaveformReading(waveform.peaks if waveform else np.zeros(0, np.uint8), parts)

@@ -23,7 +23,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog.core.formats import clock, percent
 from catalog.core.htmx import wants_fragment
 from catalog.permissions import is_staff
-from emotion.exceptions import ReanalysisNotPossible
+from emotion.exceptions import ReanalysisError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import reanalysis as reanalysis_module
 from emotion.models import ModelVersion, Reanalysis
@@ -206,7 +206,7 @@ def reanalysis(request: HttpRequest) -> HttpResponse:
                 "cancel": reanalysis_module.reanalysis_cancel,
             }[action]
             move(pk=progress.job.pk)
-    except ReanalysisNotPossible as error:
+    except ReanalysisError as error:
         messages.error(request, str(error))
     return redirect("training:models")
 

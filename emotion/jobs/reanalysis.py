@@ -20,7 +20,7 @@ from catalog.core import claims
 from catalog.core.locks import Lock, advisory_lock
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisNotPossible
+from emotion.exceptions import AudioUnreadableError, EmotionError, ReanalysisError
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
 from emotion.services.analysis import BATCH_SIZE, estimate_upsert, fail_unreadable, songs_hold
@@ -42,12 +42,12 @@ def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanaly
     Songs that this version heard before (it was live once) get that estimate back at once.
 
     Raises:
-        ReanalysisNotPossible: the version is not the live one.
+        ReanalysisError: the version is not the live one.
     """
     with advisory_lock(Lock.REANALYSIS_START):
         live = served_version()
         if model_version != live:
-            raise ReanalysisNotPossible(
+            raise ReanalysisError(
                 _("Model %(version)s is not live (%(live)s is): promote it first.")
                 % {"version": model_version, "live": live or _("none")}
             )
@@ -67,7 +67,7 @@ def reanalysis_pause(*, pk: int) -> Reanalysis:
     """Stop after the batch at hand, and keep what is left for later.
 
     Raises:
-        ReanalysisNotPossible: it is not running.
+        ReanalysisError: it is not running.
     """
     return _move(pk, (_State.RUNNING,), "paused", state=_State.PAUSED)
 
@@ -76,7 +76,7 @@ def reanalysis_resume(*, pk: int) -> Reanalysis:
     """Go on with a paused one.
 
     Raises:
-        ReanalysisNotPossible: it is not paused.
+        ReanalysisError: it is not paused.
     """
     job = _move(pk, (_State.PAUSED,), "resumed", state=_State.RUNNING, problem="")
     REANALYSIS.wake_on_commit()
@@ -87,7 +87,7 @@ def reanalysis_cancel(*, pk: int) -> Reanalysis:
     """End it for good; what is done stays, and the other songs keep their older estimates.
 
     Raises:
-        ReanalysisNotPossible: it is over already.
+        ReanalysisError: it is over already.
     """
     with transaction.atomic():
         job = _move(pk, Reanalysis.ACTIVE, "cancelled", state=_State.CANCELLED)
@@ -158,9 +158,9 @@ def _move(pk: int, allowed: tuple[Reanalysis.State, ...], verb: str, **changes: 
     moved = Reanalysis.objects.filter(pk=pk, state__in=allowed).update(**changes)
     job = Reanalysis.objects.filter(pk=pk).first()
     if job is None:
-        raise ReanalysisNotPossible(_("There is no such re-analysis."))
+        raise ReanalysisError(_("There is no such re-analysis."))
     if not moved:
-        raise ReanalysisNotPossible(_(_REFUSED[verb]) % {"state": job.get_state_display().lower()})
+        raise ReanalysisError(_(_REFUSED[verb]) % {"state": job.get_state_display().lower()})
     return job
 
 

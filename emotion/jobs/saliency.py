@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.exceptions import AudioUnreadableError, CheckpointError, SaliencyUnavailableError, TagNotExplainable
+from emotion.exceptions import AudioUnreadableError, CheckpointError, SaliencyUnavailableError, NotExplainableError
 from emotion.models import AttentionMap, EmotionEstimate
 from emotion.selectors import ServedModel, current_estimate, served_model, served_version
 from emotion.services.analysis import fail_unreadable
@@ -28,13 +28,13 @@ def attention_request(*, song: Song) -> AttentionMap:
     """Ask for the explanation of a song's tag; asking again changes nothing, unless it failed, which is tried anew.
 
     Raises:
-        TagNotExplainable: the song has no tag, or one by a model that no longer serves.
+        NotExplainableError: the song has no tag, or one by a model that no longer serves.
     """
     estimate, version = current_estimate(song), served_version()
     if estimate is None:
-        raise TagNotExplainable(_("The model has not tagged this song yet; there is nothing to explain."))
+        raise NotExplainableError(_("The model has not tagged this song yet; there is nothing to explain."))
     if estimate.model_version != version:
-        raise TagNotExplainable(
+        raise NotExplainableError(
             _(
                 "This tag is by model %(version)s, and %(live)s is live: it can be explained after the song was "
                 "heard again."

@@ -14,7 +14,7 @@ from catalog.models import Song
 from emotion import selectors
 from emotion.curves.chart import CurveChart, curve_chart
 from emotion.curves.sections import Section
-from emotion.exceptions import CurveFailed, CurveNotFound
+from emotion.exceptions import CurveError, CurveNotFoundError
 from emotion.models import AttentionMap, EmotionEstimate
 
 # A table of every point of a long song is of use to nobody; the API has them all.
@@ -49,9 +49,9 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
     """Return the context of `emotion/partials/curve.html`; `curve_state` is done, waiting, failed or absent."""
     try:
         curve = selectors.curve_visible(song, estimate)
-    except CurveFailed as error:
+    except CurveError as error:
         return {"song": song, "curve_state": "failed", "curve_problem": str(error)}
-    except CurveNotFound as error:
+    except CurveNotFoundError as error:
         return {"song": song, "curve_state": "absent", "curve_problem": str(error)}
     if curve is None:
         return {"song": song, "curve_state": "waiting"}

@@ -21,7 +21,7 @@ from catalog.files.storage import media_exists
 from catalog.models import Song
 from emotion import selectors
 from emotion.choices import quadrant_choices
-from emotion.exceptions import TagNotExplainable
+from emotion.exceptions import NotExplainableError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import saliency
 from emotion.models import AttentionMap
@@ -104,7 +104,7 @@ def song_attention(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             saliency.attention_request(song=song)
-        except TagNotExplainable as error:
+        except NotExplainableError as error:
             problem = str(error)
     if not wants_fragment(request):
         if problem:

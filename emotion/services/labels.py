@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from catalog.models import Song
-from emotion.exceptions import LabelInvalid
+from emotion.exceptions import LabelInvalidError
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 
@@ -26,7 +26,7 @@ def perceived_label_set(
         arousal: in [-1, 1], likewise.
 
     Raises:
-        LabelInvalid: half a point, a point off the plane, or one that lies in another quadrant.
+        LabelInvalidError: half a point, a point off the plane, or one that lies in another quadrant.
     """
     _check_point(quadrant, valence, arousal)
     label, _ = PerceivedLabel.objects.update_or_create(
@@ -44,14 +44,14 @@ def _check_point(quadrant: Quadrant, valence: float | None, arousal: float | Non
     if valence is None and arousal is None:
         return
     if valence is None or arousal is None:
-        raise LabelInvalid(_("A point is a valence and an arousal; one of them is missing."))
+        raise LabelInvalidError(_("A point is a valence and an arousal; one of them is missing."))
     for name, value, side in zip((_("valence"), _("arousal")), (valence, arousal), quadrant.corner, strict=True):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
-            raise LabelInvalid(
+            raise LabelInvalidError(
                 _("The %(axis)s is %(value)s; it must lie between -1 and 1.") % {"axis": name, "value": value}
             )
         if value * side < 0:
-            raise LabelInvalid(
+            raise LabelInvalidError(
                 _(
                     "%(code)s (%(name)s) is %(sign)s, but the %(axis)s given is %(value)s: "
                     "correct one of the two, or leave the point out."

@@ -17,7 +17,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from catalog.core import claims
 from catalog.core.locks import Lock, advisory_lock
 from catalog.models import Song
-from emotion.exceptions import ReanalysisNotPossible
+from emotion.exceptions import ReanalysisError
 from emotion.jobs import reanalysis
 from emotion.jobs.reanalysis import REANALYSIS, _result_store
 from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, ReanalysisItem
@@ -170,7 +170,7 @@ def test_pause_resume_and_cancel(
     reanalysis.reanalysis_pause(pk=job.pk)
     assert reanalysis.reanalysis_step() is False
     assert versions() == {"shipped-1": 8, OLD: 1}
-    with pytest.raises(ReanalysisNotPossible, match="is paused; it cannot be paused"):
+    with pytest.raises(ReanalysisError, match="is paused; it cannot be paused"):
         reanalysis.reanalysis_pause(pk=job.pk)
     with django_capture_on_commit_callbacks() as sent:
         reanalysis.reanalysis_resume(pk=job.pk)
@@ -180,7 +180,7 @@ def test_pause_resume_and_cancel(
     assert (job.state, job.n_done, job.n_total) == ("cancelled", 8, 9)
     run_to_the_end(reanalysis.reanalysis_start(model_version="shipped-1"))
     assert versions() == {"shipped-1": 9}
-    with pytest.raises(ReanalysisNotPossible, match="is cancelled; it cannot be resumed"):
+    with pytest.raises(ReanalysisError, match="is cancelled; it cannot be resumed"):
         reanalysis.reanalysis_resume(pk=job.pk)
 
 
@@ -205,7 +205,7 @@ def test_one_whose_last_worker_died_before_it_was_closed_is_closed(live: ModelVe
 def test_another_live_model_ends_it(live: ModelVersion, make_songs: Callable[[int], list[Song]]) -> None:
     make_songs(1)
     reanalysis.reanalysis_start(model_version="shipped-1")
-    with pytest.raises(ReanalysisNotPossible, match="Model other-1 is not live \\(shipped-1 is\\)"):
+    with pytest.raises(ReanalysisError, match="Model other-1 is not live \\(shipped-1 is\\)"):
         reanalysis.reanalysis_start(model_version="other-1")
     Reanalysis.objects.update(model_version="other-1")
     assert reanalysis.reanalysis_step() is False

@@ -19,7 +19,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from catalog.core import claims
 from catalog.models import Song
 from emotion import tasks
-from emotion.exceptions import TagNotExplainable
+from emotion.exceptions import NotExplainableError
 from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import ATTENTION
@@ -160,9 +160,9 @@ def test_asking_twice_makes_one_row_and_sends_one_message(
 
 @pytest.mark.django_db
 def test_only_the_live_models_tag_can_be_explained(small_model: Path) -> None:
-    with pytest.raises(TagNotExplainable, match="by model old, and small-1 is live"):
+    with pytest.raises(NotExplainableError, match="by model old, and small-1 is live"):
         saliency.attention_request(song=EstimateFactory(model_version="old").song)
-    with pytest.raises(TagNotExplainable, match="not tagged this song yet"):
+    with pytest.raises(NotExplainableError, match="not tagged this song yet"):
         saliency.attention_request(song=SongFactory())
 
 

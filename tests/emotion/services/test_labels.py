@@ -11,7 +11,7 @@ from django.urls import reverse
 from rest_framework.test import APIClient
 
 from catalog.models import Song
-from emotion.exceptions import LabelInvalid
+from emotion.exceptions import LabelInvalidError
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 from emotion.services import labels
@@ -59,7 +59,7 @@ def test_a_second_answer_replaces_the_first_point_included(alice: User, song: So
 def test_a_point_that_says_half_or_contradicts_is_refused(
     alice: User, song: Song, point: dict[str, float], sentence: str
 ) -> None:
-    with pytest.raises(LabelInvalid, match=sentence):
+    with pytest.raises(LabelInvalidError, match=sentence):
         labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4, **point)
     assert not PerceivedLabel.objects.exists()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from emotion.exceptions import ReanalysisNotPossible
+from emotion.exceptions import ReanalysisError
 from emotion.jobs import reanalysis
 from emotion.selectors import ReanalysisProgress, reanalysis_failures, reanalysis_latest, served_version
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             self._act(options["action"])
-        except ReanalysisNotPossible as error:
+        except ReanalysisError as error:
             raise CommandError(str(error)) from error
         while options["wait"] and (progress := reanalysis_latest()) and progress.job.state == "running":
             time.sleep(_POLL_S)
