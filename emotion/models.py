@@ -387,7 +387,7 @@ class Waveform(Job):
         return np.frombuffer(bytes(self.peaks_bytes), np.uint8)
 
 
-class AttentionMap(SongJob):
+class SaliencyMap(SongJob):
     """Where the network looked when one model version tagged a song; made when somebody asks."""
 
     quadrant = models.PositiveSmallIntegerField(

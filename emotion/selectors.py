@@ -25,13 +25,13 @@ from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundErro
 from emotion.inference.quadrants import Quadrant
 from emotion.models import (
     AnalysisWorker,
-    AttentionMap,
     EmotionCurve,
     EmotionEstimate,
     ModelVersion,
     PerceivedLabel,
     Reanalysis,
     ReanalysisItem,
+    SaliencyMap,
     Waveform,
     effective_quadrant,
 )
@@ -105,7 +105,7 @@ def tagging_waits() -> bool:
     return (
         claims.due(Song.objects.all()).exists()
         or Reanalysis.objects.filter(state=Reanalysis.State.RUNNING).exists()
-        or claims.due(AttentionMap.objects.all()).exists()
+        or claims.due(SaliencyMap.objects.all()).exists()
     )
 
 
@@ -322,7 +322,7 @@ def waveform_read(song: Song) -> WaveformReading:
     return WaveformReading(waveform.peaks if waveform else np.zeros(0, np.uint8), parts)
 
 
-def attention_of(estimate: EmotionEstimate) -> AttentionMap | None:
+def saliency_of(estimate: EmotionEstimate) -> SaliencyMap | None:
     """Return where the network looked when it made a tag, if somebody asked for it."""
-    maps = AttentionMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
+    maps = SaliencyMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
     return maps.select_related("song").first()

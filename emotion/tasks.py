@@ -16,10 +16,16 @@ def analyse_songs(*_: object) -> None:
     claims.run("songs")
 
 
+@shared_task(name="emotion.tasks.explain_estimate")
+def explain_estimate(*_: object) -> None:
+    """Find out where the network looked, for one song."""
+    claims.run("saliency")
+
+
 @shared_task(name="emotion.tasks.explain_tag")
 def explain_tag(*_: object) -> None:
-    """Find out where the network looked, for one song."""
-    claims.run("attention")
+    """Do `explain_estimate`, by the name of before 0.2.0, in messages that an earlier release sent."""
+    claims.run("saliency")
 
 
 @shared_task(name="emotion.tasks.reanalysis_go_on")

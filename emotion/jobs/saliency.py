@@ -13,18 +13,18 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.exceptions import AudioUnreadableError, CheckpointError, SaliencyUnavailableError, NotExplainableError
-from emotion.models import AttentionMap, EmotionEstimate
+from emotion.exceptions import AudioUnreadableError, CheckpointError, NotExplainableError, SaliencyUnavailableError
+from emotion.models import EmotionEstimate, SaliencyMap
 from emotion.selectors import ServedModel, current_estimate, served_model, served_version
 from emotion.services.analysis import fail_unreadable
-from emotion.services.pictures import attention_picture
+from emotion.services.pictures import saliency_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card
     from emotion.zoo.networks import Network
 
 
-def attention_request(*, song: Song) -> AttentionMap:
+def saliency_request(*, song: Song) -> SaliencyMap:
     """Ask for the explanation of a song's tag; asking again changes nothing, unless it failed, which is tried anew.
 
     Raises:
@@ -42,17 +42,17 @@ def attention_request(*, song: Song) -> AttentionMap:
             % {"version": estimate.model_version, "live": version or _("none")}
         )
     with transaction.atomic():
-        found, is_new = AttentionMap.objects.get_or_create(song=song, model_version=version)
-        if claims.reset(AttentionMap.objects.filter(pk=found.pk, state=AttentionMap.State.FAILED)) or is_new:
-            ATTENTION.wake_on_commit()
+        found, is_new = SaliencyMap.objects.get_or_create(song=song, model_version=version)
+        if claims.reset(SaliencyMap.objects.filter(pk=found.pk, state=SaliencyMap.State.FAILED)) or is_new:
+            SALIENCY.wake_on_commit()
     found.refresh_from_db()
     return found
 
 
-def attention_make() -> bool:
+def saliency_step() -> bool:
     """Run the network once more for one song and keep where it looked; return whether this call made it."""
     served = served_model()
-    for row in ATTENTION.claim():
+    for row in SALIENCY.claim():
         with claims.released_on_error([row]):
             try:
                 return claims.finish(row, **_look(row, served))
@@ -63,25 +63,25 @@ def attention_make() -> bool:
     return False
 
 
-def attention_prepare() -> None:
+def saliency_prepare() -> None:
     """Forget explanations of replaced tags, pictures included, and drop what earlier models left undone."""
     tag = EmotionEstimate.objects.filter(
         song=OuterRef("song"), model_version=OuterRef("model_version"), is_current=True
     )
-    for row in AttentionMap.objects.filter(~Exists(tag)).select_related("song"):
-        attention_picture(row).unlink(missing_ok=True)
+    for row in SaliencyMap.objects.filter(~Exists(tag)).select_related("song"):
+        saliency_picture(row).unlink(missing_ok=True)
         row.delete()
-    claims.pending(AttentionMap.objects.exclude(model_version=served_version())).delete()
+    claims.pending(SaliencyMap.objects.exclude(model_version=served_version())).delete()
 
 
-ATTENTION = claims.register(
+SALIENCY = claims.register(
     claims.Kind(
-        name="attention",
-        model=AttentionMap,
-        task="emotion.tasks.explain_tag",
-        rows=lambda: AttentionMap.objects.filter(model_version=served_version()).select_related("song"),
-        step=attention_make,
-        prepare=attention_prepare,
+        name="saliency",
+        model=SaliencyMap,
+        task="emotion.tasks.explain_estimate",
+        rows=lambda: SaliencyMap.objects.filter(model_version=served_version()).select_related("song"),
+        step=saliency_step,
+        prepare=saliency_prepare,
     )
 )
 
@@ -110,15 +110,15 @@ def _network_get(served: ServedModel) -> tuple[Network, Card]:
         return _memory.loaded
 
 
-def _look(row: AttentionMap, served: ServedModel) -> dict[str, Any]:
-    from emotion.saliency.saliency import attention, bands_that_weighed, seconds_that_weighed
+def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
+    from emotion.saliency.saliency import bands_that_weighed, saliency, seconds_that_weighed
     from emotion.signal.audio import read_window
     from emotion.signal.mel import MelConfig
 
     network, card = _network_get(served)
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
-    found = attention(network, card, window)
+    found = saliency(network, card, window)
     assert isinstance(card.frontend, MelConfig)
     return {
         "quadrant": found.quadrant.value,

@@ -15,7 +15,7 @@ from emotion import selectors
 from emotion.curves.chart import CurveChart, curve_chart
 from emotion.curves.sections import Section
 from emotion.exceptions import CurveError, CurveNotFoundError
-from emotion.models import AttentionMap, EmotionEstimate
+from emotion.models import EmotionEstimate, SaliencyMap
 
 # A table of every point of a long song is of use to nobody; the API has them all.
 _TABLE_ROWS = 40
@@ -79,7 +79,7 @@ def _rows(read: selectors.CurveReading) -> tuple[CurveRow, ...]:
     )
 
 
-def attention_panel(song: Song, estimate: EmotionEstimate | None = None, problem: str = "") -> dict[str, Any]:
+def saliency_panel(song: Song, estimate: EmotionEstimate | None = None, problem: str = "") -> dict[str, Any]:
     """Return the context of `emotion/partials/attention.html`.
 
     Args:
@@ -88,17 +88,17 @@ def attention_panel(song: Song, estimate: EmotionEstimate | None = None, problem
         problem: why the explanation that was asked for cannot be made.
     """
     estimate = estimate or selectors.current_estimate(song)
-    found = selectors.attention_of(estimate) if estimate else None
+    found = selectors.saliency_of(estimate) if estimate else None
     return {
         "song": song,
         "estimate": estimate,
         "attention": found,
-        "attention_words": attention_words(found) if found and found.state == AttentionMap.State.DONE else "",
+        "attention_words": attention_words(found) if found and found.state == SaliencyMap.State.DONE else "",
         "attention_problem": problem or (_(found.failure_reason) if found else ""),
     }
 
 
-def attention_words(found: AttentionMap) -> str:
+def attention_words(found: SaliencyMap) -> str:
     """Say which seconds and which frequencies weighed most, such as `Most weight lies at 1:02 to 1:09 ...`."""
     seconds = _spans(found.weighed.get("seconds", []), clock)
     bands = _spans(found.weighed.get("bands_hz", []), _hz)

@@ -24,7 +24,7 @@ from emotion.choices import quadrant_choices
 from emotion.exceptions import NotExplainableError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import saliency
-from emotion.models import AttentionMap
+from emotion.models import SaliencyMap
 from emotion.pages import panels
 from emotion.pages.status import status_context
 from emotion.serializers import waveform_json
@@ -45,15 +45,15 @@ def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_safe
-def attention_picture(request: HttpRequest, pk: int) -> HttpResponse:
+def saliency_picture(request: HttpRequest, pk: int) -> HttpResponse:
     """The same picture with what weighed for the tag left bright; 404 until it was asked for and made."""
     song = _song_with_file(pk)
     estimate = selectors.current_estimate(song)
-    found = selectors.attention_of(estimate) if estimate else None
-    if found is None or found.state != AttentionMap.State.DONE:
+    found = selectors.saliency_of(estimate) if estimate else None
+    if found is None or found.state != SaliencyMap.State.DONE:
         raise Http404(_("Nobody has looked yet at how song %(song)d got its tag.") % {"song": pk})
     return _picture(
-        request, f"{song.content_hash}-attention-{found.model_version}", lambda: pictures.song_attention_png(found)
+        request, f"{song.content_hash}-saliency-{found.model_version}", lambda: pictures.song_saliency_png(found)
     )
 
 
@@ -97,20 +97,20 @@ def song_waveform(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def song_attention(request: HttpRequest, pk: int) -> HttpResponse:
+def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
     """The panel that explains the tag; a POST asks for the explanation, which a worker then makes."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     problem = ""
     if request.method == "POST":
         try:
-            saliency.attention_request(song=song)
+            saliency.saliency_request(song=song)
         except NotExplainableError as error:
             problem = str(error)
     if not wants_fragment(request):
         if problem:
             messages.error(request, problem)
         return _to_song(pk, "#attention")
-    return render(request, "emotion/partials/attention.html", panels.attention_panel(song, problem=problem))
+    return render(request, "emotion/partials/attention.html", panels.saliency_panel(song, problem=problem))
 
 
 def _to_song(pk: int, place: str) -> HttpResponse:

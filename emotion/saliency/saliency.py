@@ -5,7 +5,7 @@ networks. Like Grad-CAM, but each place of a layer counts with its own gradient 
 
 Layer and rule were measured: of the ends of B3's stages, and of Grad-CAM, LayerCAM and HiResCAM, this pair took most
 from the tag's probability when the fifth of the image that it marks was blanked, against the fifth that it marks least
-(bench/attention.py). The last layer, Grad-CAM's usual place, has 4 by 6 places here and did little better than chance.
+(bench/saliency.py). The last layer, Grad-CAM's usual place, has 4 by 6 places here and did little better than chance.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _MAX_NAMED = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Attention:
+class Saliency:
     """What weighed for the tag.
 
     Attributes:
@@ -58,7 +58,7 @@ class Span:
     share: float
 
 
-def attention(network: Network, card: Card, window: Window) -> Attention:
+def saliency(network: Network, card: Card, window: Window) -> Saliency:
     """Weigh the places of an image by what they did for the likeliest quadrant's logit.
 
     Args:
@@ -78,7 +78,7 @@ def attention(network: Network, card: Card, window: Window) -> Attention:
         layer = _layer(outputs, rows=inputs.shape[2])
         [gradient] = torch.autograd.grad(logits[quadrant.index], [layer])
     weight = torch.relu((gradient * layer.detach()).sum(dim=1))[0].numpy()
-    return Attention(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
+    return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
 
 
 @contextmanager

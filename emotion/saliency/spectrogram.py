@@ -17,7 +17,7 @@ _LEFT, _BOTTOM, _TOP = 48, 24, 8
 _MARKED_HZ = (100, 500, 1000, 2000, 5000, 10_000)
 # How bright the rest stays beside what is lit.
 _UNLIT = 0.5
-# The share of the picture that is outlined: what bench/attention.py blanks.
+# The share of the picture that is outlined: what bench/saliency.py blanks.
 _OUTLINED = 0.2
 # From deep blue to pale yellow by way of purple and orange: even steps of lightness, so it reads without colour too.
 _STOPS = np.array([[10, 12, 36], [62, 24, 110], [150, 44, 120], [226, 92, 78], [252, 176, 82], [253, 246, 196]])

@@ -12,7 +12,7 @@ from django.conf import settings
 from catalog.core.files import write_atomic
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.models import AttentionMap, ModelVersion
+from emotion.models import ModelVersion, SaliencyMap
 from emotion.selectors import served_model
 
 if TYPE_CHECKING:
@@ -38,29 +38,29 @@ def song_spectrogram_png(song: Song) -> bytes:
     return bytes(target.read_bytes())
 
 
-def song_attention_png(attention: AttentionMap) -> bytes:
+def song_saliency_png(saliency_map: SaliencyMap) -> bytes:
     """Draw the same picture with what weighed for the tag left bright and outlined. Cached on disk.
 
     Args:
-        attention: One that is done.
+        saliency_map: One that is done.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     from emotion.saliency.spectrogram import draw
 
-    target = attention_picture(attention)
+    target = saliency_picture(saliency_map)
     if not target.exists():
-        config = _config_of(attention.model_version)
-        with local_copy(attention.song.audio) as path:
-            _keep(draw(path, config, heat=attention.heat), target)
+        config = _config_of(saliency_map.model_version)
+        with local_copy(saliency_map.song.audio) as path:
+            _keep(draw(path, config, heat=saliency_map.heat), target)
     return bytes(target.read_bytes())
 
 
-def attention_picture(attention: AttentionMap) -> Path:
+def saliency_picture(saliency_map: SaliencyMap) -> Path:
     """Return where the picture of an explanation is kept."""
-    name = f"{attention.song.content_hash}-{attention.model_version}.png"
-    return Path(settings.MOODPLANE_VAR) / "attention" / name
+    name = f"{saliency_map.song.content_hash}-{saliency_map.model_version}.png"
+    return Path(settings.MOODPLANE_VAR) / "saliency" / name
 
 
 def _config_of(model_version: str) -> MelConfig:

@@ -16,7 +16,7 @@ from catalog.core.formats import clock, file_size, percent
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.pages.panels import attention_panel, curve_panel
+from emotion.pages.panels import curve_panel, saliency_panel
 
 register = template.Library()
 for write in (clock, file_size, percent):
@@ -96,7 +96,7 @@ def emotion_curve(song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
 @register.inclusion_tag("emotion/partials/attention.html", takes_context=True)
 def why_this_tag(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
     """Show what the model looks at in a song, and where it looked when it tagged it."""
-    return {"csrf_token": context.get("csrf_token"), **attention_panel(song, estimate)}
+    return {"csrf_token": context.get("csrf_token"), **saliency_panel(song, estimate)}
 
 
 def _place(value: float) -> str:

@@ -28,13 +28,7 @@ from recommender.requests import MAX_TITLE
 from recommender.services import arranging, importing
 from recommender.services import playlists as playlist_services
 from recommender.undo import Undo, undo_offer, undo_offered, undo_token, undo_values
-from recommender.views.common import (
-    items_context,
-    listener_of,
-    own_playlist,
-    own_playlists,
-    to_playlist,
-)
+from recommender.views.common import items_context, listener_of, own_playlist, own_playlists, to_playlist
 from recommender.views.feedback import felt_context
 
 PLAYLISTS_PER_PAGE = 24

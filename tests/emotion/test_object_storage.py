@@ -18,7 +18,7 @@ from catalog.songs.services import song_delete
 from catalog.songs.states import songs_queue
 from catalog.uploads.partial import partial_append, partial_open
 from emotion.jobs import curves, saliency
-from emotion.models import AttentionMap, EmotionCurve, Waveform
+from emotion.models import EmotionCurve, SaliencyMap, Waveform
 from emotion.services.analysis import predictor_get, songs_analyse
 from tests.audio_fixtures import make_audio
 
@@ -69,8 +69,8 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     assert np.asarray(Waveform.objects.get().peaks).max() == 255
 
     assert client.get(reverse("emotion:spectrogram", args=[made.pk])).content.startswith(PNG_MAGIC)
-    saliency.attention_make(pk=saliency.attention_request(song=made).pk)
-    assert AttentionMap.objects.get().state == AttentionMap.State.DONE
+    saliency.saliency_step(pk=saliency.saliency_request(song=made).pk)
+    assert SaliencyMap.objects.get().state == SaliencyMap.State.DONE
     assert client.get(reverse("emotion:attention_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
 
     name = str(made.audio.name)

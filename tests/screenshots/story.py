@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from catalog.models import Song, Upload
-from emotion.jobs.saliency import attention_request
-from emotion.models import AttentionMap, ModelVersion
+from emotion.jobs.saliency import saliency_request
+from emotion.models import ModelVersion, SaliencyMap
 from emotion.selectors import current_estimate
 from recommender.models import FeltRating, MoodCheckIn
 from recommender.services.check_ins import check_in_create
@@ -59,7 +59,7 @@ def told() -> Story:
     for playlist in (calm, journey):
         playlist_save(playlist=playlist)
     duplicate = _uploads(edith, songs)
-    attention_request(song=songs[2])
+    saliency_request(song=songs[2])
     return Story(
         song=f"/songs/{songs[2].pk}/",
         playlist=f"/playlists/{calm.pk}/",
@@ -77,7 +77,7 @@ def forgotten() -> None:
 
 def explained() -> bool:
     """Whether the explanation that was asked for is there."""
-    return not AttentionMap.objects.filter(state__in=AttentionMap.PENDING).exists()
+    return not SaliencyMap.objects.filter(state__in=SaliencyMap.PENDING).exists()
 
 
 def _ratings(edith: User, songs: list[Song]) -> None:

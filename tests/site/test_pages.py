@@ -26,7 +26,7 @@ from pytest_django import Settings
 
 from catalog.models import PartialUpload, Upload
 from emotion.inference.quadrants import Quadrant
-from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, ModelVersion
+from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
 from recommender.models import Playlist
 from recommender.services import check_ins, indexing, sharing
 from recommender.services import playlists as playlist_services
@@ -94,7 +94,7 @@ def _hearings(estimates: list[EmotionEstimate]) -> None:
     EmotionCurve.objects.bulk_create(
         EmotionCurve(song=each.song, points_bytes=points, hop_s=4.0, **done) for each in estimates
     )
-    AttentionMap.objects.create(song=estimates[0].song, heat_bytes=bytes(4 * 8 * 11), n_rows=8, quadrant=1, **done)
+    SaliencyMap.objects.create(song=estimates[0].song, heat_bytes=bytes(4 * 8 * 11), n_rows=8, quadrant=1, **done)
 
 
 def _playlist(owner: User, seed: int) -> Playlist:

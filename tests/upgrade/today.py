@@ -14,7 +14,6 @@ from catalog.core import claims
 from catalog.models import Album, Artist, PartialUpload, PossibleDuplicate, Song, SongChange, SongEdit, Upload
 from emotion.models import (
     AnalysisWorker,
-    AttentionMap,
     EmotionCurve,
     EmotionEstimate,
     ModelVersion,
@@ -22,9 +21,10 @@ from emotion.models import (
     QuadrantOverride,
     Reanalysis,
     ReanalysisItem,
+    SaliencyMap,
     Waveform,
 )
-from emotion.selectors import attention_of, current_estimate, curve_of
+from emotion.selectors import current_estimate, curve_of, saliency_of
 from recommender.models import FeltPrior, FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from training.models import ModelEvent, Retraining
 
@@ -50,7 +50,7 @@ KINDS: Mapping[str, type[Model]] = {
     "estimates": EmotionEstimate,
     "curves": EmotionCurve,
     "waveforms": Waveform,
-    "attention maps": AttentionMap,
+    "attention maps": SaliencyMap,
     "perceived labels": PerceivedLabel,
     "ratings": FeltRating,
     "listens": Listen,
@@ -199,7 +199,7 @@ def waveform(pk: int) -> tuple[int, int]:
 
 def attention(pk: int) -> tuple[Any, ...]:
     """State, quadrant, window, rows and columns, and how much weighs in the first stretch of the map of a song."""
-    found = attention_of(_estimate(pk))
+    found = saliency_of(_estimate(pk))
     assert found is not None
     seconds = found.weighed.get("seconds") or [{"share": 0.0}]
     return found.state, Q[found.quadrant or 0], found.window_s, found.heat.shape, round(seconds[0]["share"], 4)
@@ -207,7 +207,7 @@ def attention(pk: int) -> tuple[Any, ...]:
 
 def attention_claim(pk: int) -> bool:
     """Return whether the work on a map that waits can be taken."""
-    return bool(claims.claim(AttentionMap.objects.filter(song=pk)))
+    return bool(claims.claim(SaliencyMap.objects.filter(song=pk)))
 
 
 def labels() -> set[tuple[Any, ...]]:

@@ -18,7 +18,7 @@ from catalog.models import Song
 from emotion import selectors, tasks
 from emotion.jobs import curves
 from emotion.jobs.curves import CURVES
-from emotion.models import AttentionMap, EmotionCurve, EmotionEstimate, Reanalysis, Waveform
+from emotion.models import EmotionCurve, EmotionEstimate, Reanalysis, SaliencyMap, Waveform
 from emotion.services import analysis, serving
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
@@ -150,7 +150,7 @@ def test_a_curve_waits_for_a_reanalysis_and_for_a_person_at_a_page(settings: Set
     job = Reanalysis.objects.create(model_version=VERSION)
     assert curves.curve_step() is False
     job.delete()
-    asked = AttentionMap.objects.create(song=song, model_version=VERSION)
+    asked = SaliencyMap.objects.create(song=song, model_version=VERSION)
     assert curves.curve_step() is False
     asked.delete()
     assert curves.curve_step() is True

@@ -22,10 +22,10 @@ from emotion import tasks
 from emotion.exceptions import NotExplainableError
 from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
-from emotion.jobs.saliency import ATTENTION
-from emotion.models import AttentionMap, EmotionCurve
-from emotion.saliency.saliency import Span, attention, bands_that_weighed, seconds_that_weighed
-from emotion.services.pictures import attention_picture
+from emotion.jobs.saliency import SALIENCY
+from emotion.models import EmotionCurve, SaliencyMap
+from emotion.saliency.saliency import Span, bands_that_weighed, seconds_that_weighed
+from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
 from emotion.signal.mel import MelConfig, log_mel_image
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
@@ -38,7 +38,7 @@ pytestmark = pytest.mark.slow
 
 HTMX = {"HX-Request": "true"}
 VERSION = "small-1"
-State = AttentionMap.State
+State = SaliencyMap.State
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def picture_url(song: Song) -> str:
     return reverse("emotion:attention_picture", args=[song.pk])
 
 
-def explained(song: Song) -> AttentionMap:
-    found = saliency.attention_request(song=song)
-    tasks.explain_tag()
+def explained(song: Song) -> SaliencyMap:
+    found = saliency.saliency_request(song=song)
+    tasks.explain_estimate()
     found.refresh_from_db()
     assert found.state == State.DONE
     return found
@@ -75,7 +75,7 @@ def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: E
     inputs = SMALL_MEL.tensor(torch.from_numpy(log_mel_image(window.waveform, SMALL_MEL)[None]))
     with torch.inference_mode():
         before = small_network(inputs)[0]
-    found = attention(small_network, card, window)
+    found = saliency(small_network, card, window)
     with torch.inference_mode():
         assert torch.equal(before, small_network(inputs)[0])
     assert found.quadrant.index == int(before.argmax())
@@ -91,7 +91,7 @@ def test_what_is_lit_matters_more_to_the_shipped_model_than_what_is_not(tmp_path
     drops = {"lit": 0.0, "dark": 0.0}
     for seed in range(1, 7):
         window = read_window(make_audio(tmp_path / f"{seed}.wav", 24, seed=seed, sample_rate_hz=22_050))
-        found = attention(network, card, window)
+        found = saliency(network, card, window)
         image = log_mel_image(window.waveform, card.frontend)
         rows, columns = image.shape
         heat = np.asarray(Image.fromarray(found.heat).resize((columns, rows), Image.Resampling.BILINEAR))
@@ -143,27 +143,27 @@ def test_asking_twice_makes_one_row_and_sends_one_message(
     song: Song, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     with django_capture_on_commit_callbacks() as sent:
-        first, again = saliency.attention_request(song=song), saliency.attention_request(song=song)
+        first, again = saliency.saliency_request(song=song), saliency.saliency_request(song=song)
     assert first.pk == again.pk
     assert len(sent) == 1
-    tasks.explain_tag()
-    assert saliency.attention_make() is False
-    found = AttentionMap.objects.get()
+    tasks.explain_estimate()
+    assert saliency.saliency_step() is False
+    found = SaliencyMap.objects.get()
     assert found.state == State.DONE
     assert found.heat.shape == (4, 4)
     assert found.window_start_s == pytest.approx(3)
     assert found.weighed.keys() == {"seconds", "bands_hz"}
     with django_capture_on_commit_callbacks() as sent:
-        saliency.attention_request(song=song)
+        saliency.saliency_request(song=song)
     assert sent == []
 
 
 @pytest.mark.django_db
 def test_only_the_live_models_tag_can_be_explained(small_model: Path) -> None:
     with pytest.raises(NotExplainableError, match="by model old, and small-1 is live"):
-        saliency.attention_request(song=EstimateFactory(model_version="old").song)
+        saliency.saliency_request(song=EstimateFactory(model_version="old").song)
     with pytest.raises(NotExplainableError, match="not tagged this song yet"):
-        saliency.attention_request(song=SongFactory())
+        saliency.saliency_request(song=SongFactory())
 
 
 @pytest.mark.django_db
@@ -171,52 +171,52 @@ def test_a_broken_file_fails_with_its_sentence_and_can_be_asked_for_again(song: 
     path = Path(song.audio.path)
     whole = path.read_bytes()
     path.write_bytes(b"nonsense")
-    found = saliency.attention_request(song=song)
-    assert saliency.attention_make() is False
+    found = saliency.saliency_request(song=song)
+    assert saliency.saliency_step() is False
     found.refresh_from_db()
     assert (found.state, found.failure_code) == (State.FAILED, "not_decodable")
     path.write_bytes(whole)
-    assert saliency.attention_request(song=song).state == State.WAITING
-    assert saliency.attention_make() is True
+    assert saliency.saliency_request(song=song).state == State.WAITING
+    assert saliency.saliency_step() is True
 
 
 @pytest.mark.django_db
 def test_a_lost_message_is_sent_again_and_a_lost_worker_is_replaced(song: Song) -> None:
-    saliency.attention_request(song=song)
+    saliency.saliency_request(song=song)
     claims.tick()
     # Said once, not at every tick.
     claims.tick()
-    assert waiting_tasks() == ["emotion.tasks.explain_tag"]
-    assert len(ATTENTION.claim()) == 1
+    assert waiting_tasks() == ["emotion.tasks.explain_estimate"]
+    assert len(SALIENCY.claim()) == 1
     lose_messages()
-    AttentionMap.objects.update(due_at=timezone.now() - timedelta(seconds=1))
+    SaliencyMap.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     claims.tick()
-    assert waiting_tasks() == ["emotion.tasks.explain_tag"]
-    assert saliency.attention_make() is True
+    assert waiting_tasks() == ["emotion.tasks.explain_estimate"]
+    assert saliency.saliency_step() is True
 
 
 @pytest.mark.django_db
 def test_a_reanalysis_evicts_the_explanation_and_its_picture(song: Song, client: Client) -> None:
     found = explained(song)
     assert client.get(picture_url(song)).status_code == 200
-    picture = attention_picture(found)
+    picture = saliency_picture(found)
     assert picture.exists()
-    saliency.attention_prepare()
+    saliency.saliency_prepare()
     assert picture.exists()
     song.estimates.update(is_current=False)
     EstimateFactory(song=song, model_version="newer")
     assert client.get(picture_url(song)).status_code == 404
-    saliency.attention_prepare()
+    saliency.saliency_prepare()
     assert not picture.exists()
-    assert not AttentionMap.objects.exists()
+    assert not SaliencyMap.objects.exists()
 
 
 @pytest.mark.django_db
 def test_after_an_explanation_the_curves_go_on(song: Song) -> None:
     curves.curves_queue(song_ids=[song.pk])
-    saliency.attention_request(song=song)
+    saliency.saliency_request(song=song)
     assert curves.curve_step() is False
-    tasks.explain_tag()
+    tasks.explain_estimate()
     assert "emotion.tasks.curves_go_on" in waiting_tasks()
     tasks.curves_go_on()
     assert EmotionCurve.objects.get().state == State.DONE
@@ -235,9 +235,9 @@ def test_the_picture_is_drawn_once_and_differs_from_the_plain_one(song: Song, cl
     assert lit.size == plain.size == (720, 300)
     assert np.any(np.asarray(lit) != np.asarray(plain))
     assert client.get(picture_url(song), headers={"If-None-Match": first["ETag"]}).status_code == 304
-    before = attention_picture(found).stat().st_mtime_ns
+    before = saliency_picture(found).stat().st_mtime_ns
     client.get(picture_url(song))
-    assert attention_picture(found).stat().st_mtime_ns == before
+    assert saliency_picture(found).stat().st_mtime_ns == before
 
 
 @pytest.mark.django_db
@@ -258,14 +258,14 @@ def test_the_panel_offers_then_waits_then_explains(song: Song, client: Client) -
 def test_it_works_without_javascript_and_without_an_account(song: Song, client: Client) -> None:
     answer = client.post(url(song))
     assert answer["Location"] == reverse("recommender:song_detail", args=[song.pk]) + "#attention"
-    assert AttentionMap.objects.get().song == song
+    assert SaliencyMap.objects.get().song == song
 
 
 @pytest.mark.django_db
 def test_looking_asks_for_nothing(song: Song, client: Client) -> None:
     client.get(url(song), headers=HTMX)
     client.get(reverse("recommender:song_detail", args=[song.pk]))
-    assert not AttentionMap.objects.exists()
+    assert not SaliencyMap.objects.exists()
 
 
 @pytest.mark.django_db
@@ -273,7 +273,7 @@ def test_a_closed_site_explains_nothing_to_strangers(song: Song, client: Client,
     settings.MOODPLANE_PUBLIC = False
     assert client.post(url(song)).status_code in (302, 401, 403)
     assert client.get(picture_url(song)).status_code in (302, 401, 403)
-    assert not AttentionMap.objects.exists()
+    assert not SaliencyMap.objects.exists()
 
 
 @pytest.mark.django_db

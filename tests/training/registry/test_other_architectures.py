@@ -14,7 +14,7 @@ from pytest_django import Settings
 from catalog.models import Song
 from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
-from emotion.models import AttentionMap, EmotionCurve, ModelVersion
+from emotion.models import EmotionCurve, ModelVersion, SaliencyMap
 from emotion.selectors import live_model
 from emotion.services import serving
 from emotion.services.analysis import songs_analyse
@@ -68,10 +68,10 @@ def test_it_is_imported_promoted_and_serves(
     curve = EmotionCurve.objects.get()
     assert (curve.state, curve.window_s, len(curve.points)) == (EmotionCurve.State.DONE, 6.0, 2)
 
-    asked = saliency.attention_request(song=song)
-    assert saliency.attention_make(pk=asked.pk) is False
+    asked = saliency.saliency_request(song=song)
+    assert saliency.saliency_step(pk=asked.pk) is False
     asked.refresh_from_db()
-    assert (asked.state, asked.failure_code) == (AttentionMap.State.FAILED, "no_saliency")
+    assert (asked.state, asked.failure_code) == (SaliencyMap.State.FAILED, "no_saliency")
     page = client.get(
         reverse("emotion:song_attention", args=[song.pk]), headers={"HX-Request": "true"}
     ).content.decode()

@@ -1,6 +1,6 @@
 """Which explanation of a tag is the most faithful: what happens to the tag's probability without what was marked.
 
-Run: python bench/attention.py FOLDER [number of songs]. Each rule marks places of the images of songs drawn from the
+Run: python bench/saliency.py FOLDER [number of songs]. Each rule marks places of the images of songs drawn from the
 folder. The fifth of an image that it marks most is blanked (each band by its mean), then the fifth that it marks least:
 a faithful rule loses much by the first and little by the second. Prints the mean losses of probability, and how often
 the first is the larger.
