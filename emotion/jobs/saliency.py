@@ -111,14 +111,14 @@ def _network_get(served: ServedModel) -> tuple[Network, Card]:
 
 
 def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
-    from emotion.saliency.saliency import bands_that_weighed, saliency, seconds_that_weighed
+    from emotion.saliency.saliency import bands_that_weighed, hirescam, seconds_that_weighed
     from emotion.signal.audio import read_window
     from emotion.signal.mel import MelConfig
 
     network, card = _network_get(served)
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
-    found = saliency(network, card, window)
+    found = hirescam(network, card, window)
     assert isinstance(card.frontend, MelConfig)
     return {
         "quadrant": found.quadrant.value,

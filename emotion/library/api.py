@@ -20,7 +20,7 @@ from emotion.choices import quadrant_name_choices
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_edit
 from emotion.serializers import SongSerializer
-from emotion.services.overrides import Word
+from emotion.services.overrides import Override
 
 _WORD = ("quadrant", "note")
 
@@ -80,12 +80,12 @@ class SongEditSerializer(serializers.Serializer[Song]):
         return {name: value for name, value in self.validated_data.items() if name not in _WORD}
 
     @property
-    def word(self) -> Word | None:
+    def override(self) -> Override | None:
         """What is said of the quadrant, if anything."""
         if "quadrant" not in self.validated_data:
             return None
         name = self.validated_data["quadrant"]
-        return Word(Quadrant[name] if name else None, self.validated_data.get("note", ""))
+        return Override(Quadrant[name] if name else None, self.validated_data.get("note", ""))
 
 
 class SongEditMixin(GenericViewSet[Song]):
@@ -111,5 +111,5 @@ class SongEditMixin(GenericViewSet[Song]):
         song = self.get_object()
         asked = SongEditSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        library_edit(song_ids=[song.pk], values=asked.values, word=asked.word, editor=cast(User, request.user))
+        library_edit(song_ids=[song.pk], values=asked.values, override=asked.override, editor=cast(User, request.user))
         return Response(SongSerializer(self.get_object()).data)

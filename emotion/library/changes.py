@@ -16,7 +16,7 @@ from catalog.songs.editing import values_of
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import NAMES
 from emotion.models import QuadrantOverride
-from emotion.services.overrides import Word, words_on
+from emotion.services.overrides import Override, overrides_on
 
 _SHOWN_PER_CHANGE = 3
 _OF_ONE_SONG = 20
@@ -46,16 +46,16 @@ class Told:
         return max(0, self.change.n_songs - len(self.songs))
 
 
-def preview(songs: Sequence[Song], values: Mapping[str, Any], word: Word | None) -> list[Line]:
+def preview(songs: Sequence[Song], values: Mapping[str, Any], override: Override | None) -> list[Line]:
     """Say what a change would do, field by field, of how many songs."""
     current = [values_of(song) for song in songs]
     lines = []
     for name, value in values.items():
         differing = [now[name] for now in current if not _same(name, now[name], value)]
         lines.append(Line(str(NAMES[name]), _common(name, differing), shown(name, value), len(differing)))
-    if word is not None:
-        n_songs = sum(held != word.value for held in words_on([song.pk for song in songs]).values())
-        lines.append(Line(str(NAMES["quadrant"]), "…", _set_words(word.value), n_songs))
+    if override is not None:
+        n_songs = sum(held != override.value for held in overrides_on([song.pk for song in songs]).values())
+        lines.append(Line(str(NAMES["quadrant"]), "…", _set_words(override.value), n_songs))
     return lines
 
 
@@ -78,11 +78,11 @@ def _set_words(value: int | None) -> str:
     return Quadrant(value).label if value else _("what the model hears")
 
 
-def _before_words(word: QuadrantOverride) -> str:
-    if word.before is None:
+def _before_words(override: QuadrantOverride) -> str:
+    if override.before is None:
         return "–"
-    label = Quadrant(word.before).label
-    return label if word.was_set else _("%(quadrant)s, as the model heard") % {"quadrant": label}
+    label = Quadrant(override.before).label
+    return label if override.was_set else _("%(quadrant)s, as the model heard") % {"quadrant": label}
 
 
 def changes_told(changes: Iterable[SongChange]) -> list[Told]:
@@ -116,11 +116,11 @@ def _fill(told: dict[int, Told], edits: Iterable[SongEdit], words: Iterable[Quad
         for name in (name for name in NAMES if name in edit.after):
             line = Line(str(NAMES[name]), shown(name, edit.before[name]), shown(name, edit.after[name]))
             lines[edit.change_id, edit.song].append(line)
-    for word in words:
-        line = Line(str(NAMES["quadrant"]), _before_words(word), _set_words(word.quadrant))
-        lines[word.change_id, word.song].append(line)
-        if word.change_id in told and word.note and word.note not in told[word.change_id].notes:
-            told[word.change_id].notes.append(word.note)
+    for override in words:
+        line = Line(str(NAMES["quadrant"]), _before_words(override), _set_words(override.quadrant))
+        lines[override.change_id, override.song].append(line)
+        if override.change_id in told and override.note and override.note not in told[override.change_id].notes:
+            told[override.change_id].notes.append(override.note)
     for (change_id, song), of_song in lines.items():
         if change_id in told:
             told[change_id].songs[song] = of_song

@@ -20,7 +20,7 @@ from catalog.songs.editing import values_of
 from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_seen
-from emotion.services.overrides import Word
+from emotion.services.overrides import Override
 
 TEXTS = ("title", "artist", "album", "genre")
 NUMBERS = ("year", "track_number")
@@ -179,12 +179,12 @@ class SongsForm(forms.Form):
             values["cover"] = "new" if is_preview else song_services.cover_store(data=picture)
         return values
 
-    def word(self) -> Word | None:
+    def override(self) -> Override | None:
         """Return what is said of the quadrant, if anything."""
         if not self._says_quadrant():
             return None
         said = self.cleaned_data["quadrant"]
-        return Word(None if said == OWN else Quadrant(int(said)), self.cleaned_data["note"])
+        return Override(None if said == OWN else Quadrant(int(said)), self.cleaned_data["note"])
 
     def seen_values(self) -> Mapping[str, str]:
         """Return the prints of what the page showed."""
@@ -219,7 +219,7 @@ class SongsForm(forms.Form):
         }
 
 
-class WordForm(forms.Form):
+class OverrideForm(forms.Form):
     """What a curator says that one song expresses; nothing lets the model's own serve again."""
 
     quadrant = forms.TypedChoiceField(
@@ -229,6 +229,6 @@ class WordForm(forms.Form):
     )
     note = CleanText(required=False, max_length=MAX_TEXT_CHARS)
 
-    def word(self) -> Word:
+    def override(self) -> Override:
         """Return it."""
-        return Word(self.cleaned_data["quadrant"], self.cleaned_data["note"])
+        return Override(self.cleaned_data["quadrant"], self.cleaned_data["note"])

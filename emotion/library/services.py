@@ -13,7 +13,7 @@ from catalog.models import Song, SongChange
 from catalog.songs import editing
 from catalog.songs.editing import FieldsLeft, SongValues, print_of, songs_locked, values_seen
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Word, overrides_undo, quadrants_override, words_on
+from emotion.services.overrides import Override, overrides_on, overrides_undo, quadrants_override
 from emotion.signals import song_analysed
 
 # One transaction holds their rows: more would keep uploads and tags waiting for too long.
@@ -35,7 +35,7 @@ def check_number(n_songs: int) -> None:
 def library_seen(songs: Sequence[Song]) -> dict[str, str]:
     """Return prints of all that an editor sees of songs: which they are, their tags, and the words that hold."""
     ids = sorted(song.pk for song in songs)
-    return values_seen(songs) | {"songs": print_of(ids), "quadrant": print_of(sorted(words_on(ids).items()))}
+    return values_seen(songs) | {"songs": print_of(ids), "quadrant": print_of(sorted(overrides_on(ids).items()))}
 
 
 @transaction.atomic
@@ -44,7 +44,7 @@ def library_edit(
     song_ids: Collection[int],
     values: SongValues,
     editor: User,
-    word: Word | None = None,
+    override: Override | None = None,
     seen: Mapping[str, str] | None = None,
 ) -> SongChange | None:
     """Change tags, quadrant or both, of one song or of many.
@@ -53,7 +53,7 @@ def library_edit(
         song_ids: the songs, at most `MAX_SONGS`.
         values: the fields to change and what they become.
         editor: who changes them.
-        word: what the editor says that the songs express, if anything.
+        override: what the editor says that the songs express, if anything.
         seen: prints by `library_seen` of what the editor saw.
 
     Returns:
@@ -66,13 +66,13 @@ def library_edit(
     check_number(len(song_ids))
     songs = songs_locked(song_ids)
     if seen is not None:
-        _check_seen(songs, seen, word)
+        _check_seen(songs, seen, override)
     ids = [song.pk for song in songs]
     change = editing.songs_edit(song_ids=ids, values=values, editor=editor, seen=seen) if values else None
     changed = set(change.edits.values_list("song_id", flat=True)) if change else set()
-    if word is not None and any(held != word.value for held in words_on(ids).values()):
+    if override is not None and any(held != override.value for held in overrides_on(ids).values()):
         change = change or SongChange.objects.create(made_by=editor)
-        changed |= set(quadrants_override(song_ids=ids, word=word, change=change))
+        changed |= set(quadrants_override(song_ids=ids, override=override, change=change))
     if change is not None:
         SongChange.objects.filter(pk=change.pk).update(n_songs=len(changed))
         change.n_songs = len(changed)
@@ -99,9 +99,9 @@ def library_undo(*, change: SongChange, editor: User) -> FieldsLeft:
     return kept
 
 
-def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], word: Word | None) -> None:
+def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], override: Override | None) -> None:
     now = library_seen(songs)
-    looked_at = ["songs"] if word is None else ["songs", "quadrant"]
+    looked_at = ["songs"] if override is None else ["songs", "quadrant"]
     if other := [name for name in looked_at if name in seen and seen[name] != now[name]]:
         raise EditConflictError(other)
 

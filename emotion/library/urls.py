@@ -12,7 +12,7 @@ urlpatterns = [
     path("songs/edit/history/", views.changes, name="changes"),
     path("songs/edit/history/<int:pk>/undo/", views.change_undo, name="change_undo"),
     path("songs/<int:pk>/edit/", views.song_edit, name="song_edit"),
-    path("songs/<int:pk>/quadrant/", views.song_word, name="song_word"),
+    path("songs/<int:pk>/quadrant/", views.song_override, name="song_word"),
     path("songs/<int:pk>/reanalyse/", views.song_reanalyse, name="song_reanalyse"),
     path("songs/<int:pk>/reanalysis/", views.song_reanalysis, name="song_reanalysis"),
 ]

@@ -29,7 +29,7 @@ from catalog.songs import states
 from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
 from emotion.library.changes import changes_told, history_of, preview
-from emotion.library.forms import NAMES, SongsForm, WordForm
+from emotion.library.forms import NAMES, OverrideForm, SongsForm
 from emotion.library.selection import LibraryForm, Selection
 from emotion.selectors import songs_with_estimates
 
@@ -149,7 +149,7 @@ def _saved(request: HttpRequest, form: SongsForm, after: str) -> HttpResponseBas
     change = library_services.library_edit(
         song_ids=[song.pk for song in form.songs],
         values=form.values(),
-        word=form.word(),
+        override=form.override(),
         editor=_editor(request),
         seen=form.seen_values(),
     )
@@ -167,7 +167,7 @@ def _change_tell(request: HttpRequest, change: SongChange | None, after: str) ->
 
 
 def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewed: bool = False) -> HttpResponseBase:
-    lines = preview(form.songs, form.values(is_preview=True), form.word()) if is_previewed else []
+    lines = preview(form.songs, form.values(is_preview=True), form.override()) if is_previewed else []
     context = {"form": form, "after": after, "is_previewed": is_previewed, "lines": lines}
     if wants_fragment(request) and "preview" in request.POST:
         return render(request, "emotion/partials/change_preview.html", context)
@@ -176,15 +176,15 @@ def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewe
 
 @require_POST
 @allowed(can_upload)
-def song_word(request: HttpRequest, pk: int) -> HttpResponseBase:
+def song_override(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Set the quadrant of one song, or let the model's own serve again."""
     song = get_object_or_404(Song, pk=pk)
     after = song.get_absolute_url() + "#curator"
-    form = WordForm(request.POST)
+    form = OverrideForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
         return redirect(after)
-    change = library_services.library_edit(song_ids=[pk], values={}, word=form.word(), editor=_editor(request))
+    change = library_services.library_edit(song_ids=[pk], values={}, override=form.override(), editor=_editor(request))
     _change_tell(request, change, after)
     return redirect(after)
 

@@ -58,7 +58,7 @@ class Span:
     share: float
 
 
-def saliency(network: Network, card: Card, window: Window) -> Saliency:
+def hirescam(network: Network, card: Card, window: Window) -> Saliency:
     """Weigh the places of an image by what they did for the likeliest quadrant's logit.
 
     Args:

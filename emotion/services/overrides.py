@@ -18,7 +18,7 @@ _BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Override:
     """What a curator says of songs; without a quadrant, that the model's answer counts again."""
 
     quadrant: Quadrant | None
@@ -30,16 +30,16 @@ class Word:
         return None if self.quadrant is None else self.quadrant.value
 
 
-def words_on(song_ids: Collection[int]) -> dict[int, int | None]:
+def overrides_on(song_ids: Collection[int]) -> dict[int, int | None]:
     """Return by song what a curator's word says that holds now, None where the model's answer counts."""
     held = QuadrantOverride.objects.filter(song__in=song_ids, is_current=True).values_list("song_id", "quadrant")
     return dict.fromkeys(song_ids) | dict(held)
 
 
-def quadrants_override(*, song_ids: Collection[int], word: Word, change: SongChange) -> list[int]:
+def quadrants_override(*, song_ids: Collection[int], override: Override, change: SongChange) -> list[int]:
     """Set or take back the quadrant of songs whose rows the caller holds; return those for which it was another."""
-    held = words_on(song_ids)
-    ids = [song_id for song_id in song_ids if held[song_id] != word.value]
+    held = overrides_on(song_ids)
+    ids = [song_id for song_id in song_ids if held[song_id] != override.value]
     current = EmotionEstimate.objects.filter(song__in=ids, is_current=True).with_effective()
     before = dict(current.values_list("song_id", "effective_quadrant"))
     standing = QuadrantOverride.objects.filter(song__in=ids, is_current=True)
@@ -48,10 +48,10 @@ def quadrants_override(*, song_ids: Collection[int], word: Word, change: SongCha
         QuadrantOverride(
             song_id=song_id,
             change=change,
-            quadrant=word.value,
+            quadrant=override.value,
             before=before.get(song_id),
             was_set=held[song_id] is not None,
-            note=word.note,
+            note=override.note,
         )
         for song_id in ids
     ]

@@ -11,7 +11,7 @@ from catalog.models import Song, SongChange
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_edit
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Word
+from emotion.services.overrides import Override
 from tests.e2e.conftest import Opener
 from tests.e2e.test_accessibility import faults
 
@@ -111,7 +111,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
 
 
 def test_the_library_has_no_obstacles(open_page: Opener, songs: list[Song], cleo: User, password: str) -> None:
-    library_edit(song_ids=[songs[0].pk], values={"genre": "Folk"}, word=Word(Quadrant.Q3, "Slow"), editor=cleo)
+    library_edit(song_ids=[songs[0].pk], values={"genre": "Folk"}, override=Override(Quadrant.Q3, "Slow"), editor=cleo)
     both = f"song={songs[0].pk}&song={songs[1].pk}"
     found: list[str] = []
     # The policy forbids what axe adds to a page.

@@ -14,7 +14,7 @@ from emotion.exceptions import CheckpointError, SaliencyUnavailableError
 from emotion.inference import checkpoint
 from emotion.inference.engines import TOLERANCE, OpenVinoEngine, TorchEngine, for_songs
 from emotion.inference.predict import softmax
-from emotion.saliency.saliency import saliency
+from emotion.saliency.saliency import hirescam
 from emotion.signal.audio import Window
 from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.networks import EMBEDDING_SIZE, HeadedNetwork, Network
@@ -146,12 +146,12 @@ def test_it_says_where_it_looked_or_that_it_cannot(member: Architecture) -> None
     card = checkpoint.Card("made", frontend, network.config, architecture=member.name)
     window = Window(make_waveform(24, channels=1)[:, 0], 0.0, 24.0, False)
     if member.has_saliency:
-        heat = saliency(network.eval(), card, window).heat
+        heat = hirescam(network.eval(), card, window).heat
         assert heat.min() >= 0
         assert heat.max() == pytest.approx(1)
     else:
         with pytest.raises(SaliencyUnavailableError, match="This architecture has no saliency"):
-            saliency(network.eval(), card, window)
+            hirescam(network.eval(), card, window)
 
 
 def test_an_unknown_architecture_is_named() -> None:

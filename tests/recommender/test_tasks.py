@@ -20,7 +20,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
-from emotion.services.overrides import Word
+from emotion.services.overrides import Override
 from emotion.signals import song_analysed
 from recommender.index.versions import POINTER, IndexReader, load
 from recommender.receivers import DEBOUNCE_S
@@ -145,10 +145,10 @@ def test_an_index_is_due_after_an_override_and_after_its_undo(
         indexing.index_rebuild()
 
     settle()
-    few = library_edit(song_ids=ids[:2], values={}, word=Word(Quadrant.Q3), editor=cleo)
+    few = library_edit(song_ids=ids[:2], values={}, override=Override(Quadrant.Q3), editor=cleo)
     assert few is not None
     assert indexing.index_refresh() is None
-    many = library_edit(song_ids=ids, values={}, word=Word(Quadrant.Q2), editor=cleo)
+    many = library_edit(song_ids=ids, values={}, override=Override(Quadrant.Q2), editor=cleo)
     assert many is not None
     assert indexing.index_refresh() is not None
     assert set(IndexReader(directory).current().columns.quadrants[:6].tolist()) == {2}

@@ -25,7 +25,7 @@ from emotion.library.forms import SongsForm
 from emotion.library.selection import Selection
 from emotion.library.services import library_edit
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Word
+from emotion.services.overrides import Override
 from recommender.models import FeltRating, PlaylistItem
 from tests.factories import EstimateFactory, PlaylistItemFactory, RatingFactory, SongFactory, probabilities_for
 
@@ -122,7 +122,7 @@ def test_what_is_looked_for_is_found(client_cleo: Client) -> None:
 
 def test_a_set_quadrant_is_found_as_set(client_cleo: Client, cleo: User) -> None:
     song = EstimateFactory(song__title="Mine", quadrant=Quadrant.Q1, confidence=0.4).song
-    library_edit(song_ids=[song.pk], values={}, word=Word(Quadrant.Q4), editor=cleo)
+    library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q4), editor=cleo)
     assert titles(client_cleo, "sure=set") == titles(client_cleo, "quadrant=4") == ["Mine"]
     assert titles(client_cleo, "sure=unsure") == titles(client_cleo, "quadrant=1") == []
     # How sure the model is stays the model's.
@@ -202,7 +202,7 @@ def test_one_song_is_edited_and_the_message_undoes_it(client_cleo: Client) -> No
 
 def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Client, cleo: User) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1).song
-    library_edit(song_ids=[song.pk], values={}, word=Word(Quadrant.Q4, "Slow"), editor=cleo)
+    library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q4, "Slow"), editor=cleo)
     page = client.get(f"/songs/{song.pk}/").content.decode()
     assert "Calm, set by a curator; the model heard Happy, 70\u00a0% sure." in page
     assert "cleo" not in page
@@ -330,7 +330,7 @@ def test_undo_says_what_stays(client_cleo: Client, cleo: User, staff: User) -> N
 
 def test_a_preview_counts_what_really_changes(cleo: User) -> None:
     songs = [SongFactory(artist__name="Ann", genre="Rock"), SongFactory(artist__name="Ben", genre="Rock")]
-    lines = preview(songs, {"artist": "Ann", "genre": "", "cover": "new", "year": None}, Word(None))
+    lines = preview(songs, {"artist": "Ann", "genre": "", "cover": "new", "year": None}, Override(None))
     told = [(line.name, line.before, line.after, line.n_songs) for line in lines]
     assert told == [
         ("Artist", "Ben", "Ann", 1),

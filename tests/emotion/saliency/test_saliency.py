@@ -25,6 +25,7 @@ from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import SALIENCY
 from emotion.models import EmotionCurve, SaliencyMap
 from emotion.saliency.saliency import Span, bands_that_weighed, seconds_that_weighed
+from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, seconds_that_weighed
 from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
 from emotion.signal.mel import MelConfig, log_mel_image
@@ -91,7 +92,7 @@ def test_what_is_lit_matters_more_to_the_shipped_model_than_what_is_not(tmp_path
     drops = {"lit": 0.0, "dark": 0.0}
     for seed in range(1, 7):
         window = read_window(make_audio(tmp_path / f"{seed}.wav", 24, seed=seed, sample_rate_hz=22_050))
-        found = saliency(network, card, window)
+        found = hirescam(network, card, window)
         image = log_mel_image(window.waveform, card.frontend)
         rows, columns = image.shape
         heat = np.asarray(Image.fromarray(found.heat).resize((columns, rows), Image.Resampling.BILINEAR))

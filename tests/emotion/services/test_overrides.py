@@ -1,4 +1,4 @@
-"""A curator's word on a song: it serves, it outlives models, and what the model heard is never lost."""
+"""An override counts, outlives models, and never loses the model's answer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from emotion.library import services as library_services
 from emotion.library.services import library_edit, library_seen, library_undo
 from emotion.models import EFFECTIVE, EmotionEstimate
 from emotion.services import analysis, labels
-from emotion.services.overrides import Word, words_on
+from emotion.services.overrides import Override, overrides_on
 from emotion.signals import song_analysed
 from recommender.index.table import microseconds
 from recommender.reasons.reasons import public_reason
@@ -32,12 +32,12 @@ from training.selectors import listeners_agreement
 
 pytestmark = pytest.mark.django_db
 
-CALM = Word(Quadrant.Q4, "Slow and warm")
-MODELS_OWN = Word(None)
+CALM = Override(Quadrant.Q4, "Slow and warm")
+MODELS_OWN = Override(None)
 
 
-def say(user: User, songs: list[Song], word: Word, **values: Any) -> SongChange:
-    change = library_edit(song_ids=[song.pk for song in songs], values=values, word=word, editor=user)
+def say(user: User, songs: list[Song], override: Override, **values: Any) -> SongChange:
+    change = library_edit(song_ids=[song.pk for song in songs], values=values, override=override, editor=user)
     assert change is not None
     return change
 
@@ -72,7 +72,7 @@ def test_the_word_serves_and_the_point_moves_just_inside(cleo: User) -> None:
 def test_taking_the_word_back_brings_the_models_own_back(cleo: User) -> None:
     estimate = EstimateFactory(quadrant=Quadrant.Q2)
     say(cleo, [estimate.song], CALM)
-    say(cleo, [estimate.song], Word(Quadrant.Q3))
+    say(cleo, [estimate.song], Override(Quadrant.Q3))
 
     say(cleo, [estimate.song], MODELS_OWN)
 
@@ -81,7 +81,7 @@ def test_taking_the_word_back_brings_the_models_own_back(cleo: User) -> None:
     assert models_own(now) == models_own(estimate)
     told = [(row.before, row.was_set, row.quadrant) for row in estimate.song.overrides.order_by("pk")]
     assert told == [(2, False, 4), (4, True, 3), (3, True, None)]
-    assert library_edit(song_ids=[estimate.song_id], values={}, word=MODELS_OWN, editor=cleo) is None
+    assert library_edit(song_ids=[estimate.song_id], values={}, override=MODELS_OWN, editor=cleo) is None
 
 
 def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, small_model: Path, cleo: User) -> None:
@@ -91,7 +91,7 @@ def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, 
     (heard,) = analysis.predictor_get().predict([Path(song.audio.path)])
     assert isinstance(heard, Prediction)
     said = next(quadrant for quadrant in Quadrant if quadrant is not heard.quadrant)
-    say(cleo, [song], Word(said))
+    say(cleo, [song], Override(said))
 
     assert analysis.songs_analyse() == [song.pk]
     first = served(song)
@@ -107,7 +107,7 @@ def test_a_word_outlives_the_next_analysis_and_other_models(settings: Settings, 
     # The older model is live again.
     _estimates_adopt("older")
     assert (served(song).pk, served(song).quadrant, served(song).effective_quadrant) == (older.pk, 1, said)
-    # The word was taken back while another model served: its estimate comes back without it.
+    # The override was taken back while another model served: its estimate comes back without it.
     say(cleo, [song], MODELS_OWN)
     _estimates_adopt("small-1")
     assert (served(song).is_overridden, served(song).effective_quadrant) == (False, heard.quadrant)
@@ -125,14 +125,14 @@ def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_m
 
 def test_undo_leaves_alone_what_somebody_said_since(cleo: User, staff: User) -> None:
     one, two = EstimateFactory(quadrant=Quadrant.Q1), EstimateFactory(quadrant=Quadrant.Q1)
-    say(cleo, [one.song], Word(Quadrant.Q2))
+    say(cleo, [one.song], Override(Quadrant.Q2))
     change = say(cleo, [one.song, two.song], CALM, genre="Folk")
-    say(staff, [two.song], Word(Quadrant.Q3))
+    say(staff, [two.song], Override(Quadrant.Q3))
 
     kept = library_undo(change=change, editor=staff)
 
     assert kept == {two.song_id: ["quadrant"]}
-    assert words_on([one.song_id, two.song_id]) == {one.song_id: 2, two.song_id: 3}
+    assert overrides_on([one.song_id, two.song_id]) == {one.song_id: 2, two.song_id: 3}
     assert [served(each.song).effective_quadrant for each in (one, two)] == [2, 3]
     assert set(Song.objects.values_list("genre", flat=True)) == {"Rock"}
     assert library_undo(change=change, editor=staff) == {}
@@ -150,9 +150,9 @@ def test_nobody_overrides_a_word_that_they_have_not_seen(cleo: User, staff: User
     song = EstimateFactory().song
     songs = list(Song.objects.select_related("artist", "album"))
     seen = library_seen(songs)
-    say(staff, [song], Word(Quadrant.Q2))
+    say(staff, [song], Override(Quadrant.Q2))
     with pytest.raises(EditConflictError) as caught:
-        library_edit(song_ids=[song.pk], values={"genre": "Folk"}, word=CALM, editor=cleo, seen=seen)
+        library_edit(song_ids=[song.pk], values={"genre": "Folk"}, override=CALM, editor=cleo, seen=seen)
     assert caught.value.fields == ["quadrant"]
     assert not Song.objects.filter(genre="Folk").exists()
     # Another selection than the one that was looked at is noticed too.
@@ -198,10 +198,10 @@ def test_the_index_sees_the_change_and_so_do_reasons(cleo: User) -> None:
 
 def test_what_counts_can_be_filtered_ordered_and_counted(cleo: User) -> None:
     happy, tense, calm = (EstimateFactory(quadrant=q).song for q in (Quadrant.Q1, Quadrant.Q2, Quadrant.Q4))
-    # A word without a tag counts nothing, and older estimates of another model count once.
+    # An override without an estimate counts nothing, and older estimates of another model count once.
     untagged = SongFactory()
     EstimateFactory(song=happy, is_current=False, model_version="older", quadrant=Quadrant.Q1)
-    say(cleo, [happy, untagged], Word(Quadrant.Q3))
+    say(cleo, [happy, untagged], Override(Quadrant.Q3))
     say(cleo, [calm], CALM)
 
     current = EmotionEstimate.objects.filter(is_current=True).with_effective()
@@ -224,7 +224,7 @@ def test_what_counts_can_be_filtered_ordered_and_counted(cleo: User) -> None:
 @pytest.mark.parametrize("modelled", Quadrant)
 def test_the_point_that_counts_is_the_nearest_in_the_quadrant(cleo: User, modelled: Quadrant, said: Quadrant) -> None:
     estimate = EstimateFactory(quadrant=modelled)
-    say(cleo, [estimate.song], Word(said))
+    say(cleo, [estimate.song], Override(said))
     nearest = nearest_in_quadrant(np.array(estimate.valence), np.array(estimate.arousal), np.array(said.index))
     now = served(estimate.song)
     assert (now.effective_valence, now.effective_arousal) == nearest
@@ -236,5 +236,5 @@ def test_how_often_the_model_agrees_with_people_is_about_what_it_heard(cleo: Use
     labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4)
     say(cleo, [song], CALM)
     assert listeners_agreement().agreeing == 0
-    # A word is no label: the next model learns from labels alone.
+    # An override is no label: the next model learns from labels alone.
     assert song.perceived_labels.count() == 1

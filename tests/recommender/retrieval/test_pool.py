@@ -17,6 +17,8 @@ from emotion.library.services import library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.services.overrides import Word
 from recommender.index.songs import FeltQuery
+from emotion.services.overrides import Override
+from recommender.index.felt_query import FeltQuery
 from recommender.retrieval import pool as candidates
 from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike
 from recommender.services import indexing
@@ -112,7 +114,7 @@ def test_an_override_and_its_undo_count_at_once(make_songs: SongMaker, cleo: Use
 
     row = as_modelled.row_of(song.pk)
     assert row is not None
-    change = library_edit(song_ids=[song.pk], values={}, word=Word(Quadrant.Q1), editor=cleo)
+    change = library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q1), editor=cleo)
     assert change is not None
     assert seen() == (Quadrant.Q1, 1.0, [0.01, 0.01])
     assert song.pk in found()
