@@ -98,7 +98,7 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
         return estimates.alias(
             override=models.FilteredRelation("song__overrides", condition=models.Q(song__overrides__is_current=True))
         ).annotate(
-            effective_quadrant=effective_quadrant(),
+            effective_quadrant=Coalesce("override__quadrant", "quadrant"),
             effective_valence=_just_inside("valence", axis=0),
             effective_arousal=_just_inside("arousal", axis=1),
             effective_confidence=models.Case(
@@ -107,15 +107,6 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
             ),
             is_overridden=models.ExpressionWrapper(overridden, output_field=models.BooleanField()),
         )
-
-
-def effective_quadrant(estimate: str = "") -> Coalesce:
-    """Return the quadrant that counts, where `override` is joined.
-
-    Args:
-        estimate: the way to the estimate, such as `estimates__`.
-    """
-    return Coalesce("override__quadrant", f"{estimate}quadrant")
 
 
 def _just_inside(name: str, *, axis: int) -> models.Case:
@@ -183,10 +174,10 @@ class EmotionEstimate(models.Model):
             models.Index(
                 fields=["-analysed_at"], condition=models.Q(is_current=True), name="estimate_current_analysed"
             ),
-            # Whether the songs of a list are still there and still the same is read from this alone.
+            # Read alone, in the order of the songs: which are in a quadrant, and which of a list have changed.
             models.Index(
                 fields=["song"],
-                include=["updated_at"],
+                include=["updated_at", "quadrant"],
                 condition=models.Q(is_current=True),
                 name="estimate_current_written",
             ),

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django import forms
+from django.core.paginator import Page, Paginator
 from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.http import QueryDict
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import UNKNOWN_ARTIST, Song
@@ -16,7 +18,7 @@ from catalog.selectors import PENDING_STATES, song_search
 from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
 from emotion.models import QuadrantOverride
-from emotion.selectors import songs_in_quadrant, songs_with_estimates
+from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_with_estimates
 
 # Below this the model itself would bet against its answer.
 UNSURE_BELOW = 0.5
@@ -96,6 +98,13 @@ class Selection:
         """Return the songs that match, each with its current estimate."""
         return _matching(songs_with_estimates(), self.asked)
 
+    def count(self) -> int:
+        """Count the songs that match."""
+        if "quadrant" in self.asked and "sure" not in self.asked:
+            others = {name: value for name, value in self.limits.items() if name != "quadrant"}
+            return songs_in_quadrant_count(_matching(Song.objects.all(), others), Quadrant(self.asked["quadrant"]))
+        return self.songs().order_by().count()
+
     def song_ids(self) -> list[int]:
         """Return the songs that were chosen and still exist, in the order of their ids."""
         songs = _matching(Song.objects.all(), self.limits) if self.is_all else Song.objects.filter(pk__in=self.chosen)
@@ -142,3 +151,19 @@ def _by_estimate(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]
     if sure == "unsure":
         songs = songs.filter(Q(surest__lt=UNSURE_BELOW))
     return songs.order_by(*SORTS.get(asked.get("sort", ""), ("-pk",)))
+
+
+class SongPaginator(Paginator[Song]):
+    """Cuts the ids of a selection into pages and reads the songs of one page: wide rows before it cost most of all."""
+
+    def __init__(self, selection: Selection, per_page: int) -> None:
+        super().__init__(selection.songs().values_list("pk", flat=True), per_page)  # type: ignore[arg-type]
+        self._selection = selection
+
+    @cached_property
+    def count(self) -> int:
+        return self._selection.count()
+
+    def _get_page(self, object_list: Any, number: int, paginator: Paginator[Song]) -> Page[Song]:
+        songs = songs_with_estimates().in_bulk(ids := list(object_list))
+        return Page([songs[pk] for pk in ids if pk in songs], number, paginator)

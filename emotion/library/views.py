@@ -30,7 +30,7 @@ from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
 from emotion.library.changes import changes_told, history_of, preview
 from emotion.library.forms import NAMES, OverrideForm, SongsForm
-from emotion.library.selection import LibraryForm, Selection
+from emotion.library.selection import LibraryForm, Selection, SongPaginator
 from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50
@@ -48,7 +48,7 @@ def _editor(request: HttpRequest) -> User:
 def library(request: HttpRequest) -> HttpResponseBase:
     """The songs in a table, to be searched, chosen and changed."""
     selection = Selection.of(request.GET)
-    page = Paginator(selection.songs(), SONGS_PER_PAGE).get_page(request.GET.get("page"))
+    page = SongPaginator(selection, SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "selection": selection,

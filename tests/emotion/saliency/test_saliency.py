@@ -76,7 +76,7 @@ def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: E
     inputs = SMALL_MEL.tensor(torch.from_numpy(log_mel_image(window.waveform, SMALL_MEL)[None]))
     with torch.inference_mode():
         before = small_network(inputs)[0]
-    found = saliency(small_network, card, window)
+    found = hirescam(small_network, card, window)
     with torch.inference_mode():
         assert torch.equal(before, small_network(inputs)[0])
     assert found.quadrant.index == int(before.argmax())
