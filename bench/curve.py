@@ -18,7 +18,7 @@ from emotion.curves.curve import MAX_POINTS, hop_for
 from emotion.curves.tracing import trace
 from emotion.inference import checkpoint
 from emotion.inference.predict import Predictor
-from emotion.signal.audio_stream import stream_windows
+from emotion.signal.audio import stream_windows
 from tests.audio_fixtures import make_audio
 
 REPEATS = 3

@@ -1,9 +1,15 @@
-"""Songs with their estimates, estimates by themselves, and what the caller says that songs express."""
+"""Songs with their estimates, estimates by themselves, and the caller's labels of what songs express."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
+import django_filters
+from django.contrib.auth.models import User
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from django.utils.translation import gettext_lazy
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
@@ -13,17 +19,19 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from catalog.models import Song
-from catalog.permissions import CanListen, user_of
+from catalog.permissions import CanListen, CanUpload, user_of
+from catalog.selectors import song_search
+from catalog.songs.search import prefix_query
 from emotion import selectors
-from emotion.filters import EstimateFilter, SongFilter
-from emotion.library.api import SongEditMixin
-from emotion.models import EmotionEstimate, PerceivedLabel
-from emotion.selectors import songs_with_estimates
+from emotion.inference.quadrants import Quadrant
+from emotion.library.services import library_edit
+from emotion.models import EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.serializers import (
     CurveSerializer,
     EstimateSerializer,
     LabelSerializer,
     LabelSetSerializer,
+    SongEditSerializer,
     SongSerializer,
     WaveformSerializer,
     curve_json,
@@ -31,13 +39,82 @@ from emotion.serializers import (
 )
 from emotion.services import labels
 
+_QUADRANTS = quadrant_name_choices()
 
-class SongViewSet(SongEditMixin, viewsets.ReadOnlyModelViewSet[Song]):
+
+class SongFilter(django_filters.FilterSet):
+    """`state`, `quadrant`, `artist`, `genre` and `q`, alone or together."""
+
+    state = django_filters.ChoiceFilter(choices=Song.State.choices)
+    quadrant = django_filters.ChoiceFilter(choices=_QUADRANTS, method="filter_quadrant", label="Q1 to Q4")
+    artist = django_filters.NumberFilter(field_name="artist_id", label="The artist's id")
+    genre = django_filters.CharFilter(field_name="genre", lookup_expr="iexact")
+    q = django_filters.CharFilter(method="filter_query", label="Words of title, artist, album or genre")
+    ordering = django_filters.OrderingFilter(fields=["id", "title", "created_at", "duration_s"])
+
+    class Meta:
+        model = Song
+        fields: list[str] = []
+
+    def filter_quadrant(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
+        """Keep the songs of which a quadrant counts."""
+        return selectors.songs_in_quadrant(songs, Quadrant[value])
+
+    def filter_query(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
+        """Keep the songs that match words by full text."""
+        if not prefix_query(value):
+            return songs.none()
+        return songs.filter(pk__in=song_search(query=value).order_by().values("pk"))
+
+
+class EstimateFilter(django_filters.FilterSet):
+    """`song`, `model_version`, `is_current` and `quadrant`."""
+
+    song = django_filters.NumberFilter(field_name="song_id", label="The song's id")
+    quadrant = django_filters.ChoiceFilter(choices=_QUADRANTS, method="filter_quadrant", label="Q1 to Q4")
+
+    class Meta:
+        model = EmotionEstimate
+        fields = ["model_version", "is_current"]
+
+    def filter_quadrant(self, estimates: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
+        """Keep the estimates of which a quadrant counts, read `with_effective`."""
+        return estimates.filter(effective_quadrant=Quadrant[value].value)
+
+
+class CanEdit(CanUpload):
+    """Who may add songs may change them."""
+
+    message = gettext_lazy('Only curators may change songs. Ask the staff to add you to the group "curator".')
+
+
+class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     """The songs of the catalog with their current estimate."""
 
-    queryset = songs_with_estimates()
+    queryset = selectors.songs_with_estimates()
     serializer_class = SongSerializer
     filterset_class = SongFilter
+
+    def get_permissions(self) -> Sequence[Any]:
+        """Let listeners read, and curators write."""
+        return [CanListen(), CanEdit()] if self.action == "partial_update" else super().get_permissions()
+
+    @extend_schema(
+        summary="Change what is known of a song, or what it expresses (curators)",
+        request=SongEditSerializer,
+        responses={
+            200: SongSerializer,
+            403: OpenApiResponse(description="Not a curator."),
+            404: OpenApiResponse(description="No such song."),
+        },
+    )
+    def partial_update(self, request: Request, pk: str) -> Response:
+        """Answer with the song as it is now; the change is in the history of the library, and can be undone there."""
+        edit = SongEditSerializer(data=request.data)
+        song = self.get_object()
+        edit.is_valid(raise_exception=True)
+        library_edit(song_ids=[song.pk], values=edit.values, override=edit.override, editor=cast(User, request.user))
+        return Response(SongSerializer(self.get_object()).data)
 
     @extend_schema(
         summary="The emotion curve of a song: the model every few seconds",
@@ -77,6 +154,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[PerceivedLabel]:
+        """Return the caller's labels."""
         return selectors.labels_of(user_of(self.request))
 
     @extend_schema(
@@ -86,9 +164,9 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     )
     def create(self, request: Request) -> Response:
         """There is one label per person and song: a second one replaces the first."""
-        asked = LabelSetSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        label = labels.perceived_label_set(user=user_of(self.request), **asked.validated_data)
+        label_set = LabelSetSerializer(data=request.data)
+        label_set.is_valid(raise_exception=True)
+        label = labels.perceived_label_set(user=user_of(self.request), **label_set.validated_data)
         return Response(LabelSerializer(label).data)
 
     @extend_schema(summary="One of your labels", responses=LabelSerializer)

@@ -1,4 +1,4 @@
-"""What can go wrong while a song is analysed. Pure."""
+"""What can go wrong while a song is analysed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class EmotionError(Exception):
 
 
 class AudioUnreadableError(EmotionError):
-    """The file cannot give the model anything to hear; permanent, the file's own fault."""
+    """The file has nothing that the model can analyse; permanent."""
 
     status = 422
 
@@ -24,8 +24,12 @@ class AudioUnreadableError(EmotionError):
         return type(self), (self.code, str(self))
 
 
+class CurveError(AudioUnreadableError):
+    """A song's emotion curve could not be made."""
+
+
 class CheckpointError(EmotionError):
-    """Weights that this program cannot honour."""
+    """Weights that this program cannot use."""
 
     code = "checkpoint_unusable"
 
@@ -37,34 +41,34 @@ class SaliencyUnavailableError(EmotionError):
 
 
 class DeviceUnavailableError(EmotionError):
-    """A device was asked for that this machine does not have."""
+    """This machine lacks the device."""
 
     code = "device_unavailable"
 
 
 class LabelInvalidError(EmotionError):
-    """A perceived label that says half of something, or two things that contradict each other."""
+    """A perceived label is incomplete or contradicts itself."""
 
     code = "label_invalid"
     status = 400
 
 
 class LabelNotFoundError(EmotionError):
-    """There is no such label, or it is somebody else's: the two are told apart to nobody."""
+    """There is no such label, or it is another person's; the answer does not say which."""
 
     code = "label_not_found"
     status = 404
 
 
 class ReanalysisError(EmotionError):
-    """A re-analysis cannot be started, paused, resumed or cancelled as things are."""
+    """A re-analysis cannot be started, paused, resumed or cancelled in its state."""
 
     code = "reanalysis_not_possible"
     status = 409
 
 
 class NotExplainableError(EmotionError):
-    """There is no tag to explain, or it is by a model that no longer serves."""
+    """There is no estimate to explain, or it is by a model that no longer serves."""
 
     code = "tag_not_explainable"
     status = 409
@@ -75,13 +79,3 @@ class CurveNotFoundError(EmotionError):
 
     code = "curve_not_found"
     status = 404
-
-
-class CurveError(EmotionError):
-    """A song's emotion curve could not be made; the code and the sentence say why."""
-
-    status = 422
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.code = code

@@ -1,4 +1,4 @@
-"""The models that can serve, what they said of each song, what people say of it, and which workers are at it."""
+"""Models that can serve, their estimates of songs, what people say of songs, and the jobs and workers behind it."""
 
 from __future__ import annotations
 
@@ -11,19 +11,34 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Coalesce, Greatest, Least, Now
+from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from catalog.core.claims import Job, JobState
 from catalog.models import Song, SongChange
-from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, INSIDE, MODEL_CONFIDENCE_MAX, Quadrant
 
+_CURRENT = models.Q(is_current=True)
+_PENDING = models.Q(state__in=["waiting", "claimed"])
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
 
+_lazy_label = lazy(lambda quadrant: quadrant.label, str)
+
+
+def quadrant_choices() -> list[tuple[int, str]]:
+    """Return the quadrants' numbers and names, such as (1, "Happy"); a name is looked up when it is shown."""
+    return [(quadrant.value, _lazy_label(quadrant)) for quadrant in Quadrant]
+
+
+def quadrant_name_choices() -> list[tuple[str, str]]:
+    """Return the quadrants' codes and names, such as ("Q1", "Happy")."""
+    return [(quadrant.name, _lazy_label(quadrant)) for quadrant in Quadrant]
+
+
 class ModelVersion(models.Model):
-    """A trained model whose files lie in the models' directory; at most one of them is live. Written by `training`."""
+    """A trained model whose files are in the models' directory; at most one is live. `training` writes it."""
 
     class State(models.TextChoices):
         IMPORTED = "imported", gettext_lazy("Imported")
@@ -56,7 +71,7 @@ class ModelVersion(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["state"], condition=models.Q(state="live"), name="model_one_live"),
+            models.UniqueConstraint(fields=["state"], condition=models.Q(state="live"), name="model_one_live")
         ]
 
     def __str__(self) -> str:
@@ -83,17 +98,16 @@ EFFECTIVE = ("effective_quadrant", "effective_valence", "effective_arousal", "ef
 
 
 class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
-    """Estimates with what counts beside what the model said."""
+    """Estimates, with what counts of each on request."""
 
     def with_effective(self) -> models.QuerySet[Any]:
-        """Annotate `effective_quadrant`, `_valence`, `_arousal`, `_confidence` and `is_overridden`.
+        """Annotate the names of `EFFECTIVE`.
 
         This alone decides which value counts. An overridden point is the model's, moved just inside the curator's
         quadrant where it lies outside; an override has no probability and counts as 1.
         """
         overridden = models.Q(override__quadrant__isnull=False)
         probabilities = (models.F(f"p_q{quadrant.value}") for quadrant in Quadrant)
-        # The type checker knows nothing of the names that this adds to the model's.
         estimates: models.QuerySet[Any] = self
         return estimates.alias(
             override=models.FilteredRelation("song__overrides", condition=models.Q(song__overrides__is_current=True))
@@ -123,10 +137,10 @@ def _number(value: float) -> models.Value:
 
 
 class EmotionEstimate(models.Model):
-    """What one model version says of the perceived emotion of one song; at most one estimate of a song is current.
+    """What one model version says of one song; at most one estimate of a song is current.
 
-    The columns are the model's and nobody overwrites them. Readers of what counts use the `effective_*` values, which
-    `with_effective()` brings along; without it the first of them costs a query.
+    Overrides never change these columns. What counts are the `effective_*` values, which `with_effective()` brings
+    along; without it the first of them costs a query.
     """
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="estimates")
@@ -161,24 +175,18 @@ class EmotionEstimate(models.Model):
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["song", "model_version"], name="estimate_unique_per_song_and_version"),
-            models.UniqueConstraint(
-                fields=["song"], condition=models.Q(is_current=True), name="estimate_one_current_per_song"
-            ),
+            models.UniqueConstraint(fields=["song"], condition=_CURRENT, name="estimate_one_current_per_song"),
         ]
         indexes = [
-            models.Index(
-                fields=["quadrant", "song"], condition=models.Q(is_current=True), name="estimate_current_quadrant"
-            ),
-            # Whoever searches songs asks for those that are newer than the index.
-            models.Index(fields=["-updated_at"], condition=models.Q(is_current=True), name="estimate_current_newest"),
-            models.Index(
-                fields=["-analysed_at"], condition=models.Q(is_current=True), name="estimate_current_analysed"
-            ),
+            models.Index(fields=["quadrant", "song"], condition=_CURRENT, name="estimate_current_quadrant"),
+            # A search reads the estimates that are newer than the index.
+            models.Index(fields=["-updated_at"], condition=_CURRENT, name="estimate_current_newest"),
+            models.Index(fields=["-analysed_at"], condition=_CURRENT, name="estimate_current_analysed"),
             # Read alone, in the order of the songs: which are in a quadrant, and which of a list have changed.
             models.Index(
                 fields=["song"],
                 include=["updated_at", "quadrant"],
-                condition=models.Q(is_current=True),
+                condition=_CURRENT,
                 name="estimate_current_written",
             ),
         ]
@@ -196,31 +204,13 @@ class EmotionEstimate(models.Model):
         """Probability of the model's quadrant, below 1."""
         return min(max(self.probabilities), MODEL_CONFIDENCE_MAX)
 
-    # An annotation of the same name takes the place of each of these.
-    @cached_property
-    def effective_quadrant(self) -> int:
-        """The quadrant that counts, 1 to 4."""
-        return int(self._effective["effective_quadrant"])
-
-    @cached_property
-    def effective_valence(self) -> float:
-        """The valence that counts, in [-1, 1]."""
-        return float(self._effective["effective_valence"])
-
-    @cached_property
-    def effective_arousal(self) -> float:
-        """The arousal that counts, in [-1, 1]."""
-        return float(self._effective["effective_arousal"])
-
-    @cached_property
-    def effective_confidence(self) -> float:
-        """Probability of the quadrant that counts; 1.0, which no model reaches, when a curator set it."""
-        return float(self._effective["effective_confidence"])
-
-    @cached_property
-    def is_overridden(self) -> bool:
-        """Whether a curator's override counts in place of the model's answer."""
-        return bool(self._effective["is_overridden"])
+    # The quadrant, valence, arousal and confidence that count, and whether a curator set them. An annotation of the
+    # same name takes the place of each; a confidence of 1.0, which no model reaches, is a curator's.
+    effective_quadrant = cached_property[int](lambda self: self._effective["effective_quadrant"])
+    effective_valence = cached_property[float](lambda self: self._effective["effective_valence"])
+    effective_arousal = cached_property[float](lambda self: self._effective["effective_arousal"])
+    effective_confidence = cached_property[float](lambda self: self._effective["effective_confidence"])
+    is_overridden = cached_property[bool](lambda self: self._effective["is_overridden"])
 
     @cached_property
     def _effective(self) -> dict[str, Any]:
@@ -233,7 +223,7 @@ class EmotionEstimate(models.Model):
 
 
 class AnalysisWorker(models.Model):
-    """A worker process that analyses songs, as it reported itself; stale when `seen_at` is old."""
+    """A worker process that analyses songs, as it last reported itself."""
 
     name = models.CharField(max_length=200, unique=True)
     device = models.CharField(max_length=100, help_text="The device really used, such as cpu or cuda:0 NVIDIA H200.")
@@ -251,7 +241,7 @@ class AnalysisWorker(models.Model):
 
 
 class Reanalysis(models.Model):
-    """The catalog heard again by a new live model, song by song, while the old estimates go on serving."""
+    """The re-analysis of the catalog by a new live model; a song's old estimate serves until its new one is there."""
 
     class State(models.TextChoices):
         RUNNING = "running", gettext_lazy("Running")
@@ -297,9 +287,7 @@ class ReanalysisItem(Job):
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+")
 
     class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["reanalysis", "song"], name="reanalysis_item_unique_per_song"),
-        ]
+        constraints = [models.UniqueConstraint(fields=["reanalysis", "song"], name="reanalysis_item_unique_per_song")]
         indexes = [models.Index(fields=["reanalysis", "state", "due_at"], name="reanalysis_item_next")]
 
     def __str__(self) -> str:
@@ -307,7 +295,7 @@ class ReanalysisItem(Job):
 
 
 class SongJob(Job):
-    """Work of the model on one song beyond its tag: one row per song and version."""
+    """Work of the model on one song beyond its estimate: one row per song and version."""
 
     State = JobState
     PENDING = (JobState.WAITING, JobState.CLAIMED)
@@ -321,11 +309,7 @@ class SongJob(Job):
             models.UniqueConstraint(fields=["song", "model_version"], name="%(class)s_unique_per_song_and_version"),
         ]
         indexes = [
-            models.Index(
-                fields=["model_version", "due_at"],
-                condition=models.Q(state__in=["waiting", "claimed"]),
-                name="%(class)s_next",
-            ),
+            models.Index(fields=["model_version", "due_at"], condition=_PENDING, name="%(class)s_next"),
         ]
 
     def __str__(self) -> str:
@@ -333,7 +317,7 @@ class SongJob(Job):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it will still change by itself."""
+        """Whether it is still to be finished."""
         return self.state in self.PENDING
 
 
@@ -348,12 +332,12 @@ class EmotionCurve(SongJob):
 
     @property
     def points(self) -> NDArray[np.float32]:
-        """`(n, 6)`: valence, arousal and the probabilities of Q1 to Q4; while it is being made, what is there yet."""
+        """`(n, 6)`: valence, arousal and the probabilities of Q1 to Q4; the beginning while it is being made."""
         return np.frombuffer(bytes(self.points_bytes), dtype="<f4").reshape(-1, 6)
 
 
 class Waveform(Job):
-    """How loud a song is over its length, for whoever draws it: of the song alone, whatever model serves."""
+    """How loud a song is over its length; no model has a part in it."""
 
     State = JobState
     # A disk that is away for a minute is often away for longer, and nothing waits for this.
@@ -365,9 +349,7 @@ class Waveform(Job):
     )
 
     class Meta:
-        indexes = [
-            models.Index(fields=["due_at"], condition=models.Q(state__in=["waiting", "claimed"]), name="waveform_next"),
-        ]
+        indexes = [models.Index(fields=["due_at"], condition=_PENDING, name="waveform_next")]
 
     def __str__(self) -> str:
         return f"{self.song_id}: {len(self.peaks_bytes)} parts"
@@ -379,7 +361,7 @@ class Waveform(Job):
 
 
 class SaliencyMap(SongJob):
-    """Where the network looked when one model version tagged a song; made when somebody asks."""
+    """Where the network looked when one model version analysed a song; made on request."""
 
     quadrant = models.PositiveSmallIntegerField(
         choices=quadrant_choices(), null=True, blank=True, help_text="Whose weight is shown."
@@ -397,10 +379,7 @@ class SaliencyMap(SongJob):
 
 
 class PerceivedLabel(models.Model):
-    """What a person says that a song expresses, whatever it did to them: one per person and song, can be taken back.
-
-    Retraining learns from these. What a song did to somebody is a felt rating, and is never read as a label.
-    """
+    """What a person says that a song expresses; retraining learns from these, and never from felt ratings."""
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="perceived_labels")
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="perceived_labels")
@@ -426,9 +405,9 @@ class PerceivedLabel(models.Model):
 
 
 class QuadrantOverride(models.Model):
-    """A curator's word on one song, or that the model's answer counts again; at most one row of a song is current.
+    """A curator's quadrant of one song, or that the model's counts again; at most one row of a song is current.
 
-    It outlives estimates: whatever model analyses the song next, the curator's quadrant counts.
+    It counts whatever model analyses the song next.
     """
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="overrides", db_index=False)
@@ -452,9 +431,7 @@ class QuadrantOverride(models.Model):
     class Meta:
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(
-                fields=["song"], condition=models.Q(is_current=True), name="override_one_current_per_song"
-            ),
+            models.UniqueConstraint(fields=["song"], condition=_CURRENT, name="override_one_current_per_song")
         ]
         indexes = [
             models.Index(fields=["song", "-changed_at"], name="override_by_song"),

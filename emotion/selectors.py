@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Count, Max, Prefetch, Q, QuerySet
+from django.db.models import Count, Max, Min, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
@@ -18,9 +19,8 @@ from numpy.typing import NDArray
 from catalog.core import claims
 from catalog.core.cached_count import cached_while_large
 from catalog.models import Song
-from emotion.curves.curve import spread
+from emotion.curves.curve import Section, sections, sentence, spread
 from emotion.curves.curve import times_s as curve_times_s
-from emotion.curves.sections import Section, sections, sentence
 from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundError
 from emotion.inference.quadrants import Quadrant
 from emotion.models import (
@@ -75,15 +75,14 @@ def live_model() -> ModelVersion | None:
 def prevailing_model_version() -> str:
     """Return the version that made most of the current estimates, of two equal ones the newer; empty without any.
 
-    While a new live model is still hearing the catalog again, this is the old one until half of the songs are done: an
-    index has one version's embeddings, and should have those of most songs.
+    During a re-analysis this is the old one until half of the songs are done: an index has one version's embeddings,
+    and should have those of most songs.
     """
     return _most_made()[0]
 
 
 @cached_while_large(size=lambda made: made[1])
 def _most_made() -> tuple[str, int]:
-    """Return that version, and how many current estimates it made."""
     made = EmotionEstimate.objects.filter(is_current=True).order_by().values_list("model_version")
     row = made.annotate(n=Count("pk"), newest=Max("updated_at")).order_by("-n", "-newest").first()
     return (str(row[0]), int(row[1])) if row else ("", 0)
@@ -110,17 +109,11 @@ def tagging_waits() -> bool:
 
 
 def throughput(minutes: int = 10) -> float:
-    """Return songs tagged per minute over the last `minutes`, counted from the first of them."""
+    """Return songs analysed per minute over the last `minutes`, counted from the first of them."""
     now = timezone.now()
-    times = list(
-        EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
-        .order_by("analysed_at")
-        .values_list("analysed_at", flat=True)
-    )
-    if not times:
-        return 0.0
-    elapsed_s = max((now - times[0]).total_seconds(), 1.0)
-    return len(times) * 60.0 / elapsed_s
+    recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
+    found = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
+    return found["n"] * 60.0 / max((now - (found["first"] or now)).total_seconds(), 1.0)
 
 
 def songs_with_estimates() -> QuerySet[Song]:
@@ -129,11 +122,7 @@ def songs_with_estimates() -> QuerySet[Song]:
 
 
 def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:
-    """Return what brings along the current estimate of songs in the list `current_estimates`, and what counts of it.
-
-    Args:
-        lookup: the way from the rows that are read to the estimates, such as `song__estimates`.
-    """
+    """Return the prefetch of songs' current estimates, and what counts of them, into the list `current_estimates`."""
     current = EmotionEstimate.objects.filter(is_current=True).with_effective()
     return Prefetch(lookup, current, to_attr="current_estimates")
 
@@ -149,10 +138,9 @@ def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Son
 
 
 def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
-    """Count the songs of which a quadrant counts: those of the model, corrected by the few that are overridden.
-
-    An index has the model's quadrants; to count `songs_in_quadrant`, every estimate is read.
-    """
+    """Count the songs of which a quadrant counts."""
+    # The model's are counted from an index, and corrected by the few that are overridden: half the time of counting
+    # `songs_in_quadrant`.
     songs = songs.order_by()
     n_by_model = songs.filter(estimates__is_current=True, estimates__quadrant=quadrant.value).count()
     overridden = songs.filter(estimates__is_current=True, overrides__is_current=True, overrides__quadrant__isnull=False)
@@ -180,12 +168,12 @@ class ReanalysisProgress:
 
     @property
     def left(self) -> int:
-        """Songs still to be heard."""
+        """Songs still to be analysed."""
         return self.total - self.handled
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds to go; None while there is no speed to tell it from."""
+        """Seconds to go; None while the speed is unknown."""
         return self.left / self.per_minute * 60 if self.left and self.per_minute else None
 
 
@@ -197,39 +185,35 @@ def reanalysis_latest() -> ReanalysisProgress | None:
     if not job.is_active:
         return ReanalysisProgress(job, job.n_done, job.n_failed, job.n_total, 0.0)
     states = dict(job.items.order_by().values_list("state").annotate(n=Count("pk")))
-    done, failed = (states.get(state, 0) for state in (ReanalysisItem.State.DONE, ReanalysisItem.State.FAILED))
-    return ReanalysisProgress(job, done, failed, sum(states.values()), _reanalysis_per_minute(job))
-
-
-def _reanalysis_per_minute(job: Reanalysis, minutes: int = 10) -> float:
+    done, failed = (states.get(state, 0) for state in (ReanalysisItem.DONE, ReanalysisItem.FAILED))
     now = timezone.now()
-    since = max(now - timedelta(minutes=minutes), job.started_at)
-    recent = job.items.filter(state=ReanalysisItem.State.DONE, state_changed_at__gte=since)
-    found = recent.aggregate(n=Count("pk"))
-    return float(found["n"] * 60.0 / max((now - since).total_seconds(), 1.0))
+    since = max(now - timedelta(minutes=10), job.started_at)
+    recent = job.items.filter(state=ReanalysisItem.DONE, state_changed_at__gte=since).count()
+    per_minute = recent * 60.0 / max((now - since).total_seconds(), 1.0)
+    return ReanalysisProgress(job, done, failed, sum(states.values()), per_minute)
 
 
 def reanalysis_failures(job: Reanalysis, limit: int = 20) -> list[ReanalysisItem]:
-    """Return the songs that a re-analysis could not hear, with the reason; they keep their older estimates."""
+    """Return the songs that failed in a re-analysis, with the reason; they keep their older estimates."""
     failed = job.items.filter(state=ReanalysisItem.State.FAILED).select_related("song__artist")
     return list(failed.order_by("song_id")[:limit])
 
 
 def labels_of(user: User) -> QuerySet[PerceivedLabel]:
-    """Return what a person says that songs express, newest first."""
+    """Return a person's labels, newest first."""
     return PerceivedLabel.objects.filter(rater=user)
 
 
 def label_of(user: AbstractBaseUser | AnonymousUser, song: Song) -> PerceivedLabel | None:
-    """Return what a person says that a song expresses, if anything; nothing for nobody."""
+    """Return a person's label of a song, if any; an anonymous visitor has none."""
     return PerceivedLabel.objects.filter(rater_id=user.pk, song=song).first() if user.is_authenticated else None
 
 
 def label_visible(user: User, pk: int) -> PerceivedLabel:
-    """Return a label to the person who gave it, and to nobody else.
+    """Return a label to the person who gave it.
 
     Raises:
-        LabelNotFoundError: there is none, or it is somebody else's.
+        LabelNotFoundError: There is none, or it is another person's.
     """
     label = labels_of(user).select_related("song").filter(pk=pk).first()
     if label is None:
@@ -238,7 +222,7 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
 
 
 def curve_of(estimate: EmotionEstimate) -> EmotionCurve | None:
-    """Return the row of a song's curve by the model that made its tag; never that of another model."""
+    """Return the row of a song's curve by the model that made an estimate; never that of another model."""
     return EmotionCurve.objects.filter(song=estimate.song_id, model_version=estimate.model_version).first()
 
 
@@ -246,12 +230,12 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
     """Return a song's curve once it is done, or None while it is on its way.
 
     Args:
-        song: the song.
-        estimate: its current tag, where the caller has it already.
+        song: The song.
+        estimate: Its current estimate, where the caller has it already.
 
     Raises:
-        CurveNotFoundError: the song has no tag, or one by a model that no longer serves and never made its curve.
-        CurveError: it could not be made; the code and the sentence say why.
+        CurveNotFoundError: The song has no estimate, or one by a model that no longer serves and never made its curve.
+        CurveError: The curve could not be made; the code and the sentence say why.
     """
     estimate = estimate or current_estimate(song)
     if estimate is None:
@@ -269,17 +253,16 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
             )
             % {"song": song.pk, "version": estimate.model_version}
         )
-    if curve is not None and curve.state == EmotionCurve.State.FAILED:
+    if curve is not None and curve.state == EmotionCurve.FAILED:
         raise CurveError(curve.failure_code, _(curve.failure_reason))
-    return curve if curve is not None and curve.state == EmotionCurve.State.DONE else None
+    return curve if curve is not None and curve.state == EmotionCurve.DONE else None
 
 
-@dataclass(frozen=True, slots=True)
-class CurveReading:
+class CurveReading(NamedTuple):
     """A finished curve as pages and the API read it.
 
     Attributes:
-        times_s: `(n,)`, the middle of what each point heard.
+        times_s: `(n,)`, the middle of each point's window.
         points: `(n, 6)`: valence, arousal, probabilities; rows of NaN where the song is silent.
         spreads: Standard deviations of valence and of arousal, each `(n,)`.
         sections: The stretches of the song that carry one emotion.
@@ -301,31 +284,18 @@ def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
     return CurveReading(times_s, points, spread(points[:, 2:]), parts, sentence(parts))
 
 
-@dataclass(frozen=True, slots=True)
-class WaveformReading:
-    """What a player draws of a song; either part may be missing, for a while or for good.
-
-    Attributes:
-        peaks: `(n,)` uint8, the loudness of equal parts of the song; empty while it is unknown.
-        sections: The stretches that carry one emotion, by the model that made the tag; empty without a curve.
-    """
-
-    peaks: NDArray[np.uint8]
-    sections: tuple[Section, ...]
-
-
-def waveform_read(song: Song) -> WaveformReading:
-    """Read what is known of a song's loudness and emotion over its length."""
+def waveform_read(song: Song) -> tuple[NDArray[np.uint8], tuple[Section, ...]]:
+    """Return a song's loudness, as `Waveform.peaks`, and its sections; either is empty while it is unknown."""
     waveform = Waveform.objects.filter(song=song).first()
     try:
         curve = curve_visible(song)
     except (CurveError, CurveNotFoundError):
         curve = None
     parts = curve_read(curve, duration_s=song.duration_s).sections if curve else ()
-    return WaveformReading(waveform.peaks if waveform else np.zeros(0, np.uint8), parts)
+    return waveform.peaks if waveform else np.zeros(0, np.uint8), parts
 
 
 def saliency_of(estimate: EmotionEstimate) -> SaliencyMap | None:
-    """Return where the network looked when it made a tag, if somebody asked for it."""
+    """Return where the network looked when it made an estimate, if that was asked for."""
     maps = SaliencyMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
     return maps.select_related("song").first()

@@ -1,4 +1,4 @@
-"""How the API shows songs and what the network said of them."""
+"""How the API shows songs and what the network said of them, and what it takes from curators."""
 
 from __future__ import annotations
 
@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 from django.urls import reverse
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from numpy.typing import NDArray
 from rest_framework import serializers
 
+from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Album, Artist, Song
-from emotion.choices import quadrant_name_choices
-from emotion.curves.sections import Section
+from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel
+from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
+from emotion.services.overrides import Override
 
 
 class ArtistSerializer(serializers.ModelSerializer[Artist]):
@@ -31,11 +33,22 @@ class AlbumSerializer(serializers.ModelSerializer[Album]):
         fields = ["id", "title"]
 
 
+class QuadrantName(serializers.CharField):
+    """A stored quadrant by its name, Q1 to Q4; read only."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+
+    def to_representation(self, value: int) -> str:
+        """Return the name."""
+        return Quadrant(value).name
+
+
 @extend_schema_serializer(deprecate_fields=["heard"])
 class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
     """What one model version says of one song, and what counts: that, or a curator's override."""
 
-    quadrant = serializers.SerializerMethodField(help_text="The quadrant that counts, Q1 to Q4.")
+    quadrant = QuadrantName(source="effective_quadrant", help_text="The quadrant that counts, Q1 to Q4.")
     set_by_curator = serializers.BooleanField(
         source="is_overridden", read_only=True, help_text="Whether a curator's word counts in place of the model's."
     )
@@ -45,49 +58,20 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
     arousal = serializers.FloatField(
         source="effective_arousal", read_only=True, help_text="The arousal that counts, -1 to 1."
     )
-    model_quadrant = serializers.SerializerMethodField(help_text="What the model says, Q1 to Q4.")
+    model_quadrant = QuadrantName(source="quadrant", help_text="What the model says, Q1 to Q4.")
     model_valence = serializers.FloatField(source="valence", read_only=True)
     model_arousal = serializers.FloatField(source="arousal", read_only=True)
-    heard = serializers.SerializerMethodField(
-        method_name="get_model_quadrant", help_text="Use `model_quadrant`; goes with the release after 0.2.0."
-    )
+    heard = QuadrantName(source="quadrant", help_text="Use `model_quadrant`; goes with the release after 0.2.0.")
     probabilities = serializers.SerializerMethodField(help_text="The model's, calibrated, by quadrant.")
 
     class Meta:
         model = EmotionEstimate
         fields = [
-            "id",
-            "song",
-            "model_version",
-            "is_current",
-            "quadrant",
-            "set_by_curator",
-            "valence",
-            "arousal",
-            "model_quadrant",
-            "model_valence",
-            "model_arousal",
-            "heard",
-            "probabilities",
-            "window_start_s",
-            "window_s",
-            "is_partial",
-            "engine",
-            "device",
-            "decode_ms",
-            "mel_ms",
-            "network_ms",
-            "updated_at",
-        ]
+            "id", "song", "model_version", "is_current", "quadrant", "set_by_curator", "valence", "arousal",
+            "model_quadrant", "model_valence", "model_arousal", "heard", "probabilities", "window_start_s", "window_s",
+            "is_partial", "engine", "device", "decode_ms", "mel_ms", "network_ms", "updated_at",
+        ]  # fmt: skip
         read_only_fields = fields
-
-    def get_quadrant(self, estimate: EmotionEstimate) -> str:
-        """The name of the quadrant that counts."""
-        return Quadrant(estimate.effective_quadrant).name
-
-    def get_model_quadrant(self, estimate: EmotionEstimate) -> str:
-        """The name of the model's quadrant."""
-        return Quadrant(estimate.quadrant).name
 
     def get_probabilities(self, estimate: EmotionEstimate) -> dict[str, float]:
         """Probability by quadrant name."""
@@ -106,23 +90,9 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     class Meta:
         model = Song
         fields = [
-            "id",
-            "title",
-            "artist",
-            "album",
-            "genre",
-            "year",
-            "track_number",
-            "duration_s",
-            "mime_type",
-            "state",
-            "failure_code",
-            "failure_reason",
-            "estimate",
-            "audio_url",
-            "cover_url",
-            "created_at",
-        ]
+            "id", "title", "artist", "album", "genre", "year", "track_number", "duration_s", "mime_type", "state",
+            "failure_code", "failure_reason", "estimate", "audio_url", "cover_url", "created_at",
+        ]  # fmt: skip
         read_only_fields = fields
 
     @extend_schema_field(EstimateSerializer(allow_null=True))
@@ -140,19 +110,72 @@ class SongSerializer(serializers.ModelSerializer[Song]):
         return reverse("catalog:song_cover", args=[song.pk])
 
 
+class CleanTextField(serializers.CharField):
+    """Text as clean as that of a file's tags."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Remove control characters and doubled spaces."""
+        return text_clean(super().to_internal_value(data), self.max_length or MAX_TEXT_CHARS)
+
+
+class SongEditSerializer(serializers.Serializer[Song]):
+    """What is to change of a song; fields that are left out stay as they are."""
+
+    title = CleanTextField(required=False, max_length=MAX_TEXT_CHARS)
+    artist = CleanTextField(
+        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Empty: nobody named the artist."
+    )
+    album = CleanTextField(
+        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Its title; empty: of no album."
+    )
+    genre = CleanTextField(required=False, max_length=MAX_GENRE_CHARS, allow_blank=True)
+    year = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
+    track_number = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
+    quadrant = serializers.ChoiceField(
+        choices=quadrant_name_choices(),
+        required=False,
+        allow_null=True,
+        help_text="What the song expresses, whatever the model heard; null lets the model's own serve again.",
+    )
+    note = CleanTextField(
+        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Why, together with a quadrant."
+    )
+
+    def validate_title(self, title: str) -> str:
+        """Refuse a title that is empty once it is clean."""
+        if not title:
+            raise serializers.ValidationError(gettext_lazy("A song needs a title."))
+        return title
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a note without a quadrant."""
+        if "note" in attrs and "quadrant" not in attrs:
+            raise serializers.ValidationError({"note": gettext_lazy("A note belongs to a quadrant: choose one.")})
+        return attrs
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The song's fields that change."""
+        return {name: value for name, value in self.validated_data.items() if name not in ("quadrant", "note")}
+
+    @property
+    def override(self) -> Override | None:
+        """The override to set, if any."""
+        if "quadrant" not in self.validated_data:
+            return None
+        name = self.validated_data["quadrant"]
+        return Override(Quadrant[name] if name else None, self.validated_data.get("note", ""))
+
+
 class LabelSerializer(serializers.ModelSerializer[PerceivedLabel]):
     """What the caller says that a song expresses."""
 
-    quadrant = serializers.SerializerMethodField(help_text="Q1 to Q4.")
+    quadrant = QuadrantName(help_text="Q1 to Q4.")
 
     class Meta:
         model = PerceivedLabel
         fields = ["id", "song", "quadrant", "valence", "arousal", "created_at", "updated_at"]
         read_only_fields = fields
-
-    def get_quadrant(self, label: PerceivedLabel) -> str:
-        """The quadrant's name."""
-        return Quadrant(label.quadrant).name
 
 
 class LabelSetSerializer(serializers.Serializer[PerceivedLabel]):
@@ -177,6 +200,10 @@ class SectionSerializer(serializers.Serializer[Section]):
     confidence = serializers.FloatField(help_text="Mean probability of the quadrant in it.")
 
 
+def _numbers_field(**options: Any) -> serializers.ListField:
+    return serializers.ListField(child=serializers.FloatField(allow_null=True), required=False, **options)
+
+
 class CurveSerializer(serializers.Serializer[Any]):
     """The emotion curve of a song: lists of the same length, a number for each point, null where the song is silent.
 
@@ -189,14 +216,12 @@ class CurveSerializer(serializers.Serializer[Any]):
     hop_s = serializers.FloatField(required=False, help_text="Seconds from one point to the next.")
     window_s = serializers.FloatField(required=False)
     times_s = serializers.ListField(child=serializers.FloatField(), required=False)
-    valence = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
-    arousal = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
-    valence_sd = serializers.ListField(
-        child=serializers.FloatField(allow_null=True),
-        required=False,
-        help_text="Standard deviation of the quadrants' points (0.6 from the axis) under the calibrated probabilities.",
+    valence = _numbers_field()
+    arousal = _numbers_field()
+    valence_sd = _numbers_field(
+        help_text="Standard deviation of the quadrants' points (0.6 from the axis) under the calibrated probabilities."
     )
-    arousal_sd = serializers.ListField(child=serializers.FloatField(allow_null=True), required=False)
+    arousal_sd = _numbers_field()
     probabilities = serializers.DictField(
         child=serializers.ListField(child=serializers.FloatField(allow_null=True)),
         required=False,
@@ -223,13 +248,13 @@ def curve_json(song: Song, curve: EmotionCurve | None) -> dict[str, Any]:
         "valence_sd": _numbers(read.spreads[0]),
         "arousal_sd": _numbers(read.spreads[1]),
         "probabilities": {q.name: _numbers(read.points[:, 2 + q.index]) for q in Quadrant},
-        "sections": [SectionSerializer(part).data for part in read.sections],
+        "sections": [SectionSerializer(section).data for section in read.sections],
         "summary": read.sentence,
     }
 
 
 class WaveformSectionSerializer(SectionSerializer):
-    """The same, with the quadrant's name in the language of whoever asks."""
+    """The same, with the quadrant's name in the reader's language."""
 
     label = serializers.CharField(source="quadrant.label", help_text="Such as Calm.")  # type: ignore[assignment]
 
@@ -248,12 +273,12 @@ class WaveformSerializer(serializers.Serializer[Any]):
 
 def waveform_json(song: Song) -> dict[str, Any]:
     """Return the waveform of a song in the shape of `WaveformSerializer`."""
-    read = waveform_read(song)
+    peaks, sections = waveform_read(song)
     return {
         "song": song.pk,
         "duration_s": song.duration_s,
-        "peaks": read.peaks.tolist(),
-        "sections": [dict(WaveformSectionSerializer(part).data) for part in read.sections],
+        "peaks": peaks.tolist(),
+        "sections": [dict(WaveformSectionSerializer(section).data) for section in sections],
     }
 
 

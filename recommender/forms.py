@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy
 from catalog.core.points import Point
 from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
-from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
+from emotion.models import quadrant_choices
 from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
 from recommender.ranking.journey_path import PRESETS

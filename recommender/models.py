@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Song
-from emotion.choices import quadrant_choices
+from emotion.models import quadrant_choices
 
 DEFAULT_VARIETY = 0.3
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]

@@ -1,4 +1,4 @@
-"""How loud a song is over its length: a few hundred numbers that a page draws. Pure, and light."""
+"""How loud a song is over its length: a few hundred numbers that a page draws."""
 
 from __future__ import annotations
 
@@ -20,12 +20,7 @@ class Envelope:
         self._left = np.zeros(0, np.float32)
 
     def add(self, mono: NDArray[np.float32], sample_rate_hz: int) -> None:
-        """Take in what follows.
-
-        Args:
-            mono: `(n_samples,)` float32, full scale at 1.0; what is not finite counts as silence.
-            sample_rate_hz: The rate of the whole file.
-        """
+        """Take in the next samples, mono, full scale at 1.0; samples that are not finite count as silence."""
         n_block = max(1, sample_rate_hz // _BLOCKS_PER_S)
         samples = np.concatenate([self._left, np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)])
         whole = len(samples) - len(samples) % n_block
@@ -34,13 +29,9 @@ class Envelope:
         self._left = samples[whole:]
 
     def peaks(self, n_parts: int = N_PARTS) -> NDArray[np.uint8]:
-        """Return the root mean square of each part against that of the loudest.
+        """Return the root mean square of each part against the loudest: at most `n_parts` uint8, 255 for the loudest.
 
-        Args:
-            n_parts: How many parts; a song of fewer twentieths of a second has as many as it has of those.
-
-        Returns:
-            `(n,)` uint8, 255 for the loudest part; all 0 for silence, empty when nothing was taken in.
+        They are all 0 for silence, and empty when nothing was taken in.
         """
         powers = np.concatenate([*self._powers, np.zeros(0, np.float32)])
         if not len(powers):
@@ -56,8 +47,8 @@ def read_peaks(path: Path) -> NDArray[np.uint8]:
     Raises:
         emotion.exceptions.AudioUnreadableError: `not_decodable`.
     """
-    # Imported here: whoever only reads the numbers needs no decoder.
-    from emotion.signal.audio_stream import stream_blocks
+    # Imported here: pages, which read the numbers only, need no decoder.
+    from emotion.signal.audio import stream_blocks
 
     envelope = Envelope()
     for sample_rate_hz, mono in stream_blocks(path):

@@ -1,7 +1,7 @@
-"""Hears whole songs in the background, after they were tagged and while nothing more urgent waits.
+"""Analyses whole songs in the background for their emotion curves and waveforms, while nothing more urgent waits.
 
-A step takes one curve. Between two batches of windows it looks whether songs wait; then it keeps the points that it has
-and leaves, and a later step goes on from there.
+A step takes one song. Between two batches of windows a curve gives way to songs that wait: it stores the points that it
+has, and a later step goes on from there.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.curves.curve import hop_for
-from emotion.curves.waveform import Envelope
+from emotion.curves.waveform import Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
-from emotion.jobs.waveforms import waveform_store
-from emotion.models import EmotionCurve, EmotionEstimate
+from emotion.models import EmotionCurve, EmotionEstimate, Waveform
 from emotion.selectors import served_version, tagging_waits
 from emotion.services.analysis import fail_unreadable
 from emotion.services.serving import predictor_get
@@ -32,12 +31,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Songs without a curve that one tick finds: a catalog from before there were curves is taken in piece by piece.
+# Songs without a curve or a waveform that one tick takes in: an old catalog comes piece by piece.
 FILL_AT_ONCE = 2000
 
 
 def curves_queue(*, song_ids: Sequence[int]) -> int:
-    """Make a row for the curve of each song by the model that tagged it, where there is none; return how many."""
+    """Make a row for the curve of each song by the model that analysed it, where there is none; return how many."""
     return _rows_make(_missing().filter(song_id__in=list(song_ids)))
 
 
@@ -61,25 +60,13 @@ def curve_step() -> bool:
     return False
 
 
-def _rows() -> QuerySet[EmotionCurve]:
+def _curves() -> QuerySet[EmotionCurve]:
     curves = EmotionCurve.objects.filter(model_version=served_version()).select_related("song")
     return curves.none() if tagging_waits() else curves
 
 
-CURVES = claims.register(
-    claims.Kind(
-        name="curves",
-        model=EmotionCurve,
-        task="emotion.tasks.curves_go_on",
-        rows=_rows,
-        step=curve_step,
-        prepare=curves_prepare,
-    )
-)
-
-
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
-    """Hear what is missing of one curve; return whether it was finished, and not left for something more urgent."""
+    """Return whether the curve was finished, and not left for something more urgent."""
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
     from emotion.curves.tracing import trace
 
@@ -88,28 +75,23 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
         for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
             points, window_s = np.concatenate([points, batch.points]), batch.window_s
             if tagging_waits():
-                # It got on, so the attempts begin anew: only work that never comes to an end is given up.
-                claims.release(curve, attempts=0, window_s=window_s, points_bytes=_packed(points))
+                # It got on, so its attempts count from zero: only work that never comes to an end is given up.
+                claims.release(curve, attempts=0, window_s=window_s, points_bytes=points.astype("<f4").tobytes())
                 return False
             if not claims.renew(curve):
                 return True
     waveform_store(song=curve.song, peaks=envelope.peaks())
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("There is no sound in it that the model could hear."))
-    if claims.finish(curve, window_s=window_s, points_bytes=_packed(points)):
+    if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):
         logger.info("Made the curve of song %d: %d points.", curve.song_id, len(points))
     return True
 
 
-def _packed(points: NDArray[np.float32]) -> bytes:
-    return points.astype("<f4").tobytes()
-
-
 def _missing() -> QuerySet[EmotionEstimate]:
-    """Return current estimates of tagged songs that have no curve by the same version."""
-    have = EmotionCurve.objects.filter(song=OuterRef("song"), model_version=OuterRef("model_version"))
-    tagged = EmotionEstimate.objects.filter(~Exists(have), is_current=True, song__state=Song.State.ANALYSED)
-    return tagged.order_by("song_id")
+    curves = EmotionCurve.objects.filter(song=OuterRef("song"), model_version=OuterRef("model_version"))
+    analysed = EmotionEstimate.objects.filter(~Exists(curves), is_current=True, song__state=Song.State.ANALYSED)
+    return analysed.order_by("song_id")
 
 
 def _rows_make(estimates: QuerySet[EmotionEstimate]) -> int:
@@ -117,3 +99,47 @@ def _rows_make(estimates: QuerySet[EmotionEstimate]) -> int:
     rows = [EmotionCurve(song_id=pk, model_version=version, hop_s=hop_for(long_s)) for pk, version, long_s in wanted]
     EmotionCurve.objects.bulk_create(rows, batch_size=500, ignore_conflicts=True)
     return len(rows)
+
+
+def waveform_store(*, song: Song, peaks: NDArray[np.uint8]) -> None:
+    """Store the waveform of a song, whether or not a worker has a claim on it."""
+    done = {"peaks_bytes": peaks.tobytes(), "state": Waveform.State.DONE, "claim": ""}
+    Waveform.objects.update_or_create(song=song, defaults=done)
+
+
+def waveforms_prepare() -> None:
+    """Make rows for analysed songs that have none; a song that waits for its curve gets its waveform with that."""
+    have = Waveform.objects.filter(song=OuterRef("pk"))
+    curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
+    songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.ANALYSED).order_by("pk")
+    rows = [Waveform(song_id=pk) for pk in songs.values_list("pk", flat=True)[:FILL_AT_ONCE]]
+    Waveform.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def waveform_step() -> bool:
+    """Read one song for its waveform; return whether there was one."""
+    for waveform in WAVEFORMS.claim():
+        audio = waveform.song.audio
+        with claims.released_on_error([waveform]), claims.renewed(waveform):
+            try:
+                with local_copy(audio) as path:
+                    peaks = read_peaks(path)
+                claims.finish(waveform, peaks_bytes=peaks.tobytes())
+            except AudioUnreadableError as error:
+                logger.info("Song %d has no waveform: %s", waveform.song_id, error)
+                fail_unreadable(waveform, audio, error)
+        return True
+    return False
+
+
+def _waveforms() -> QuerySet[Waveform]:
+    rows = Waveform.objects.select_related("song")
+    return rows.none() if tagging_waits() or claims.due(EmotionCurve.objects.all()).exists() else rows
+
+
+CURVES = claims.register(
+    claims.Kind("curves", EmotionCurve, "emotion.tasks.curves_go_on", _curves, curve_step, curves_prepare)
+)
+WAVEFORMS = claims.register(
+    claims.Kind("waveforms", Waveform, "emotion.tasks.waveforms_go_on", _waveforms, waveform_step, waveforms_prepare)
+)

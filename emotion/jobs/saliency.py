@@ -1,9 +1,10 @@
-"""Finds out, when somebody asks, where the network looked when it tagged a song."""
+"""Finds out, on request, where the network looked when it analysed a song."""
 
 from __future__ import annotations
 
 import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 def saliency_request(*, song: Song) -> SaliencyMap:
-    """Ask for the explanation of a song's tag; asking again changes nothing, unless it failed, which is tried anew.
+    """Ask for the explanation of a song's estimate; asking again changes nothing, but tries again what failed.
 
     Raises:
-        NotExplainableError: the song has no tag, or one by a model that no longer serves.
+        NotExplainableError: The song has no estimate, or one by a model that no longer serves.
     """
     estimate, version = current_estimate(song), served_version()
     if estimate is None:
@@ -50,7 +51,7 @@ def saliency_request(*, song: Song) -> SaliencyMap:
 
 
 def saliency_step() -> bool:
-    """Run the network once more for one song and keep where it looked; return whether this call made it."""
+    """Run the network once more for one song and store where it looked; return whether this call did it."""
     served = served_model()
     for row in SALIENCY.claim():
         with claims.released_on_error([row]):
@@ -64,11 +65,10 @@ def saliency_step() -> bool:
 
 
 def saliency_prepare() -> None:
-    """Forget explanations of replaced tags, pictures included, and drop what earlier models left undone."""
-    tag = EmotionEstimate.objects.filter(
-        song=OuterRef("song"), model_version=OuterRef("model_version"), is_current=True
-    )
-    for row in SaliencyMap.objects.filter(~Exists(tag)).select_related("song"):
+    """Delete explanations of replaced estimates with their pictures, and what earlier models left undone."""
+    current = EmotionEstimate.objects.filter(song=OuterRef("song"), is_current=True)
+    current = current.filter(model_version=OuterRef("model_version"))
+    for row in SaliencyMap.objects.filter(~Exists(current)).select_related("song"):
         saliency_picture(row).unlink(missing_ok=True)
         row.delete()
     claims.pending(SaliencyMap.objects.exclude(model_version=served_version())).delete()
@@ -86,28 +86,17 @@ SALIENCY = claims.register(
 )
 
 
-@dataclass(slots=True)
-class _Memory:
-    """The network with its gradients, on the CPU: the engine that tags cannot look back."""
-
-    served: ServedModel | None = None
-    loaded: tuple[Network, Card] | None = None
-
-
-_memory = _Memory()
 _loading = threading.Lock()
 
 
-def _network_get(served: ServedModel) -> tuple[Network, Card]:
+# The engine that analyses songs has no gradients: this network has, on the CPU. One is kept per process.
+@lru_cache(maxsize=1)
+def _network_load(served: ServedModel) -> tuple[Network, Card]:
     from emotion.inference import checkpoint
 
-    with _loading:
-        if served.weights is None:
-            raise CheckpointError("There are no model weights; set MOODPLANE_WEIGHTS, or train with manage.py train.")
-        if _memory.loaded is None or _memory.served != served:
-            _memory.loaded = None
-            _memory.loaded, _memory.served = checkpoint.load(served.weights), served
-        return _memory.loaded
+    if served.weights is None:
+        raise CheckpointError("There are no model weights; set MOODPLANE_WEIGHTS, or train with manage.py train.")
+    return checkpoint.load(served.weights)
 
 
 def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
@@ -115,19 +104,20 @@ def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
     from emotion.signal.audio import read_window
     from emotion.signal.mel import MelConfig
 
-    network, card = _network_get(served)
+    with _loading:
+        network, card = _network_load(served)
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
-    found = hirescam(network, card, window)
+    saliency = hirescam(network, card, window)
     assert isinstance(card.frontend, MelConfig)
     return {
-        "quadrant": found.quadrant.value,
+        "quadrant": saliency.quadrant.value,
         "window_start_s": window.start_s,
         "window_s": window.heard_s,
-        "n_rows": found.heat.shape[0],
-        "heat_bytes": found.heat.astype("<f4").tobytes(),
+        "n_rows": saliency.heat.shape[0],
+        "heat_bytes": saliency.heat.astype("<f4").tobytes(),
         "weighed": {
-            "seconds": [asdict(span) for span in seconds_that_weighed(found.heat, window, card.frontend)],
-            "bands_hz": [asdict(span) for span in bands_that_weighed(found.heat, card.frontend)],
+            "seconds": [asdict(span) for span in seconds_that_weighed(saliency.heat, window, card.frontend)],
+            "bands_hz": [asdict(span) for span in bands_that_weighed(saliency.heat, card.frontend)],
         },
     }

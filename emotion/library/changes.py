@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
@@ -22,9 +22,8 @@ _SHOWN_PER_CHANGE = 3
 _OF_ONE_SONG = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What becomes of one field: from what, to what, of how many songs."""
+class FieldChange(NamedTuple):
+    """One field's value before and after, and of how many songs."""
 
     name: str
     before: str
@@ -33,38 +32,33 @@ class Line:
 
 
 @dataclass(slots=True)
-class Told:
-    """A change as its history shows it: some of its songs with what became of each."""
+class HistoryEntry:
+    """A change as its history shows it: some of its songs, with what changed of each."""
 
     change: SongChange
-    songs: dict[Song, list[Line]] = field(default_factory=dict)
+    songs: dict[Song, list[FieldChange]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     @property
     def n_more(self) -> int:
-        """Songs that it changed and that are not shown."""
+        """Songs that changed and are not shown."""
         return max(0, self.change.n_songs - len(self.songs))
 
 
-def preview(songs: Sequence[Song], values: Mapping[str, Any], override: Override | None) -> list[Line]:
-    """Say what a change would do, field by field, of how many songs."""
+def preview(songs: Sequence[Song], values: Mapping[str, Any], override: Override | None) -> list[FieldChange]:
+    """Return what a change would do, field by field, of how many songs."""
     current = [values_of(song) for song in songs]
     lines = []
     for name, value in values.items():
-        differing = [now[name] for now in current if not _same(name, now[name], value)]
-        lines.append(Line(str(NAMES[name]), _common(name, differing), shown(name, value), len(differing)))
+        new = value or UNKNOWN_ARTIST if name == "artist" else value
+        differing = [now[name] for now in current if now[name] != new]
+        is_common = differing and all(each == differing[0] for each in differing)
+        before = shown(name, differing[0]) if is_common else "…"
+        lines.append(FieldChange(str(NAMES[name]), before, shown(name, value), len(differing)))
     if override is not None:
-        n_songs = sum(held != override.value for held in overrides_on([song.pk for song in songs]).values())
-        lines.append(Line(str(NAMES["quadrant"]), "…", _set_words(override.value), n_songs))
+        n_songs = sum(each != override.value for each in overrides_on([song.pk for song in songs]).values())
+        lines.append(FieldChange(str(NAMES["quadrant"]), "…", _label(override.value), n_songs))
     return lines
-
-
-def _same(name: str, now: Any, value: Any) -> bool:
-    return bool(now == (value or UNKNOWN_ARTIST if name == "artist" else value))
-
-
-def _common(name: str, values: Sequence[Any]) -> str:
-    return shown(name, values[0]) if values and all(value == values[0] for value in values) else "…"
 
 
 def shown(name: str, value: Any) -> str:
@@ -74,35 +68,34 @@ def shown(name: str, value: Any) -> str:
     return "–" if value in ("", None) else str(value)
 
 
-def _set_words(value: int | None) -> str:
+def _label(value: int | None) -> str:
     return Quadrant(value).label if value else _("what the model hears")
 
 
-def _before_words(override: QuadrantOverride) -> str:
+def _label_before(override: QuadrantOverride) -> str:
     if override.before is None:
         return "–"
     label = Quadrant(override.before).label
     return label if override.was_set else _("%(quadrant)s, as the model heard") % {"quadrant": label}
 
 
-def changes_told(changes: Iterable[SongChange]) -> list[Told]:
+def changes_history(changes: Iterable[SongChange]) -> list[HistoryEntry]:
     """Return changes with some of the songs of each, in three queries however many they are."""
-    told = {change.pk: Told(change) for change in changes}
-    edits = _first_of_each(SongEdit.objects.filter(change__in=list(told)))
-    words = _first_of_each(QuadrantOverride.objects.filter(change__in=list(told)))
-    return _fill(told, edits, words)
+    entries = {change.pk: HistoryEntry(change) for change in changes}
+    edits = _first_of_each(SongEdit.objects.filter(change__in=list(entries)))
+    return _fill(entries, edits, _first_of_each(QuadrantOverride.objects.filter(change__in=list(entries))))
 
 
-def history_of(song: Song) -> list[Told]:
-    """Return what was changed of one song, the newest first."""
+def song_history(song: Song) -> list[HistoryEntry]:
+    """Return the changes of one song, the newest first."""
     edits = list(SongEdit.objects.filter(song=song).select_related("change__made_by", "change__undone_by"))
-    words = list(QuadrantOverride.objects.filter(song=song).select_related("change__made_by", "change__undone_by"))
-    rows: list[SongEdit | QuadrantOverride] = [*edits, *words]
-    changes = {row.change_id: row.change for row in rows}
-    told = {pk: Told(changes[pk]) for pk in sorted(changes, reverse=True)[:_OF_ONE_SONG]}
+    overrides = list(QuadrantOverride.objects.filter(song=song).select_related("change__made_by", "change__undone_by"))
+    rows: list[SongEdit | QuadrantOverride] = [*edits, *overrides]
     for row in rows:
         row.song = song
-    return _fill(told, edits, words)
+    changes = {row.change_id: row.change for row in rows}
+    entries = {pk: HistoryEntry(changes[pk]) for pk in sorted(changes, reverse=True)[:_OF_ONE_SONG]}
+    return _fill(entries, edits, overrides)
 
 
 def _first_of_each(rows: QuerySet[Any]) -> list[Any]:
@@ -110,18 +103,23 @@ def _first_of_each(rows: QuerySet[Any]) -> list[Any]:
     return list(numbered.filter(n__lte=_SHOWN_PER_CHANGE).select_related("song__artist").order_by("change", "song"))
 
 
-def _fill(told: dict[int, Told], edits: Iterable[SongEdit], words: Iterable[QuadrantOverride]) -> list[Told]:
-    lines: dict[tuple[int, Song], list[Line]] = defaultdict(list)
+def _fill(
+    entries: dict[int, HistoryEntry], edits: Iterable[SongEdit], overrides: Iterable[QuadrantOverride]
+) -> list[HistoryEntry]:
+    lines: dict[tuple[int, Song], list[FieldChange]] = defaultdict(list)
     for edit in edits:
-        for name in (name for name in NAMES if name in edit.after):
-            line = Line(str(NAMES[name]), shown(name, edit.before[name]), shown(name, edit.after[name]))
-            lines[edit.change_id, edit.song].append(line)
-    for override in words:
-        line = Line(str(NAMES["quadrant"]), _before_words(override), _set_words(override.quadrant))
+        lines[edit.change_id, edit.song] += [
+            FieldChange(str(name_shown), shown(name, edit.before[name]), shown(name, edit.after[name]))
+            for name, name_shown in NAMES.items()
+            if name in edit.after
+        ]
+    for override in overrides:
+        line = FieldChange(str(NAMES["quadrant"]), _label_before(override), _label(override.quadrant))
         lines[override.change_id, override.song].append(line)
-        if override.change_id in told and override.note and override.note not in told[override.change_id].notes:
-            told[override.change_id].notes.append(override.note)
+        entry = entries.get(override.change_id)
+        if entry and override.note and override.note not in entry.notes:
+            entry.notes.append(override.note)
     for (change_id, song), of_song in lines.items():
-        if change_id in told:
-            told[change_id].songs[song] = of_song
-    return list(told.values())
+        if change_id in entries:
+            entries[change_id].songs[song] = of_song
+    return list(entries.values())

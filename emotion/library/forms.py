@@ -1,4 +1,4 @@
-"""The form that changes songs: of one song all its tags, of several only what is filled in or ticked to be cleared."""
+"""The form that changes songs: all tags of one song; of several, only what is filled in or ticked to be cleared."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Song
 from catalog.songs import services as song_services
 from catalog.songs.editing import values_of
-from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_seen
+from emotion.models import quadrant_choices
 from emotion.services.overrides import Override
 
 TEXTS = ("title", "artist", "album", "genre")
 NUMBERS = ("year", "track_number")
-# Those that a song can do without. A song without an artist has the unknown one.
+# A song without an artist has the unknown one.
 CLEARABLE = ("artist", "album", "genre", "year", "track_number", "cover")
 NAMES = {
     "title": gettext_lazy("Title"),
@@ -42,44 +42,33 @@ KEEP, OWN = "keep", "own"
 
 
 class CleanText(forms.CharField):
-    """Text that is safe to keep, as that of a file's tags."""
+    """Text as clean as that of a file's tags."""
 
     def clean(self, value: Any) -> str:
-        """Return it without control characters and doubled spaces."""
+        """Remove control characters and doubled spaces."""
         return text_clean(super().clean(value), self.max_length or MAX_TEXT_CHARS)
 
 
 def _text(name: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
-    attributes = {"autocomplete": "off", "dir": "auto"}
-    return CleanText(
-        label=NAMES[name],
-        required=False,
-        max_length=max_chars,
-        show_hidden_initial=True,
-        widget=forms.TextInput(attributes),
-    )
+    widget = forms.TextInput({"autocomplete": "off", "dir": "auto"})
+    return CleanText(label=NAMES[name], required=False, max_length=max_chars, show_hidden_initial=True, widget=widget)
 
 
-def _number(name: str, max_value: int) -> forms.IntegerField:
-    return forms.IntegerField(
-        label=NAMES[name],
-        required=False,
-        min_value=1,
-        max_value=max_value,
-        show_hidden_initial=True,
-        widget=forms.NumberInput({"autocomplete": "off", "inputmode": "numeric"}),
-    )
+def _number(name: str) -> forms.IntegerField:
+    widget = forms.NumberInput({"autocomplete": "off", "inputmode": "numeric"})
+    limits = {"min_value": 1, "max_value": 9999}
+    return forms.IntegerField(label=NAMES[name], required=False, show_hidden_initial=True, widget=widget, **limits)
 
 
 class SongsForm(forms.Form):
-    """New values for songs. What is as it was when the page was made is not changed."""
+    """New values for songs; a field that stays as the page showed it is not changed."""
 
     title = _text("title")
     artist = _text("artist")
     album = _text("album")
     genre = _text("genre", MAX_GENRE_CHARS)
-    year = _number("year", 9999)
-    track_number = _number("track_number", 9999)
+    year = _number("year")
+    track_number = _number("track_number")
     cover = forms.FileField(label=NAMES["cover"], required=False, allow_empty_file=True)
     clear = forms.MultipleChoiceField(
         choices=[(name, NAMES[name]) for name in CLEARABLE],
@@ -113,7 +102,7 @@ class SongsForm(forms.Form):
 
     @property
     def is_single(self) -> bool:
-        """Whether it is about one song."""
+        """Whether it changes one song."""
         return len(self.songs) == 1
 
     @property
@@ -146,7 +135,7 @@ class SongsForm(forms.Form):
         return "cover" in (self["clear"].value() or [])
 
     def clean_cover(self) -> bytes:
-        """Return the picture; it is put on the disk only when it is saved."""
+        """Return the picture's bytes; `values` stores it."""
         file: UploadedFile | None = self.cleaned_data["cover"]
         if file is None:
             return b""
@@ -156,22 +145,19 @@ class SongsForm(forms.Form):
             raise forms.ValidationError(str(error), code=error.code) from error
 
     def clean(self) -> dict[str, Any]:
-        """A title stays; a field is not filled in and cleared at once."""
+        """Refuse an empty title, a field that is filled in and cleared, and a note without a quadrant."""
         cleaned: dict[str, Any] = super().clean() or {}
         if "title" in self.fields and "title" in cleaned and not cleaned["title"]:
             self.add_error("title", _("A song needs a title."))
         for name in cleaned.get("clear", []):
             if cleaned.get(name) and (name == "cover" or name in self.changed_data):
                 self.add_error(name, _("Either fill it in or clear it."))
-        if len(cleaned.get("note", "")) and not self._says_quadrant():
+        if cleaned.get("note") and cleaned.get("quadrant", KEEP) in (KEEP, ""):
             self.add_error("note", _("A note belongs to a quadrant: choose one."))
         return cleaned
 
-    def _says_quadrant(self) -> bool:
-        return self.cleaned_data.get("quadrant", KEEP) not in (KEEP, "")
-
     def values(self, *, is_preview: bool = False) -> dict[str, Any]:
-        """Return the fields to change, cleaned; a picture is put on the disk by that, but not to look at it first."""
+        """Return the new values of the fields to change; except for a preview, this stores the picture."""
         cleared: dict[str, Any] = {name: None if name in NUMBERS else "" for name in self.cleaned_data["clear"]}
         typed = {name: self.cleaned_data[name] for name in (*TEXTS, *NUMBERS) if name in self.changed_data}
         values = typed | cleared
@@ -180,19 +166,19 @@ class SongsForm(forms.Form):
         return values
 
     def override(self) -> Override | None:
-        """Return what is said of the quadrant, if anything."""
-        if not self._says_quadrant():
+        """Return the override to set, if any."""
+        choice = self.cleaned_data["quadrant"]
+        if choice in (KEEP, ""):
             return None
-        said = self.cleaned_data["quadrant"]
-        return Override(None if said == OWN else Quadrant(int(said)), self.cleaned_data["note"])
+        return Override(None if choice == OWN else Quadrant(int(choice)), self.cleaned_data["note"])
 
     def seen_values(self) -> Mapping[str, str]:
-        """Return the prints of what the page showed."""
+        """Return the digests of what the page showed."""
         seen = self.cleaned_data["seen"]
         return seen if isinstance(seen, dict) else {}
 
     def conflict(self, fields: Sequence[str]) -> None:
-        """Say which fields somebody else has changed, and what they are now; saving again puts these in their place."""
+        """Say which fields have changed meanwhile, and to what; saving again overwrites them."""
         for name in fields:
             place = name if name in self.fields and name in (*TEXTS, *NUMBERS, "cover") else None
             self.add_error(place, self._changed_words(name))
@@ -212,23 +198,24 @@ class SongsForm(forms.Form):
             ) % {"n": len(self.songs)}
         if name in (*TEXTS, *NUMBERS) and name not in self.mixed:
             now = self.current[0][name]
-            said = _("Somebody else has changed this meanwhile. It is now “%(now)s”. Save again to put yours there.")
-            return said % {"now": now if now not in ("", None) else "–"}
+            return _(
+                "Somebody else has changed this meanwhile. It is now “%(now)s”. Save again to put yours there."
+            ) % {"now": now if now not in ("", None) else "–"}
         return _("%(field)s: somebody else has changed it meanwhile. Look at it, then save again.") % {
             "field": NAMES[name]
         }
 
 
 class OverrideForm(forms.Form):
-    """What a curator says that one song expresses; nothing lets the model's own serve again."""
+    """A curator's quadrant of one song, or that the model's counts again."""
 
     quadrant = forms.TypedChoiceField(
         choices=lambda: [*quadrant_choices(), (OWN, _("What the model hears"))],
-        coerce=lambda said: None if said == OWN else Quadrant(int(said)),
+        coerce=lambda choice: None if choice == OWN else Quadrant(int(choice)),
         empty_value="",
     )
     note = CleanText(required=False, max_length=MAX_TEXT_CHARS)
 
     def override(self) -> Override:
-        """Return it."""
+        """Return the override."""
         return Override(self.cleaned_data["quadrant"], self.cleaned_data["note"])

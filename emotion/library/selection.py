@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from catalog.selectors import PENDING_STATES, song_search
-from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
-from emotion.models import QuadrantOverride
+from emotion.models import QuadrantOverride, quadrant_choices
 from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_with_estimates
 
 # Below this the model itself would bet against its answer.

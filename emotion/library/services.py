@@ -1,4 +1,4 @@
-"""What curators change of songs, tags and quadrant together: kept as one change, undone as one, told to the index."""
+"""Changes of tags and quadrants by curators: made as one, undone as one, and announced to the index."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from emotion.models import EmotionEstimate
 from emotion.services.overrides import Override, overrides_on, overrides_undo, quadrants_override
 from emotion.signals import song_analysed
 
-# One transaction holds their rows: more would keep uploads and tags waiting for too long.
+# One transaction locks their rows: more would keep uploads and analysis waiting for too long.
 MAX_SONGS = 10_000
 
 
 def check_number(n_songs: int) -> None:
-    """Refuse more songs than are changed in one go.
+    """Refuse more songs than are changed at once.
 
     Raises:
-        TooManySongsError: more than `MAX_SONGS`.
+        TooManySongsError: More than `MAX_SONGS`.
     """
     if n_songs > MAX_SONGS:
         raise TooManySongsError(
@@ -33,7 +33,7 @@ def check_number(n_songs: int) -> None:
 
 
 def library_seen(songs: Sequence[Song]) -> dict[str, str]:
-    """Return prints of all that an editor sees of songs: which they are, their tags, and the words that hold."""
+    """Return digests of all that an editor sees of songs: which they are, their tags, and their overrides."""
     ids = sorted(song.pk for song in songs)
     return values_seen(songs) | {"songs": print_of(ids), "quadrant": print_of(sorted(overrides_on(ids).items()))}
 
@@ -50,32 +50,35 @@ def library_edit(
     """Change tags, quadrant or both, of one song or of many.
 
     Args:
-        song_ids: the songs, at most `MAX_SONGS`.
-        values: the fields to change and what they become.
-        editor: who changes them.
-        override: what the editor says that the songs express, if anything.
-        seen: prints by `library_seen` of what the editor saw.
+        song_ids: At most `MAX_SONGS`.
+        values: The new values of the fields that change.
+        editor: The curator.
+        override: What the editor says that the songs express, if anything.
+        seen: Digests by `library_seen` of what the editor saw.
 
     Returns:
         The change, or None when every song was like that already.
 
     Raises:
-        EditConflictError: a field that is to change is not any more what the editor saw.
-        TooManySongsError: more than are changed in one go.
+        EditConflictError: A field that is to change is no longer what the editor saw.
+        TooManySongsError: More than are changed at once.
     """
     check_number(len(song_ids))
     songs = songs_locked(song_ids)
     if seen is not None:
-        _check_seen(songs, seen, override)
+        now = library_seen(songs)
+        names = ["songs"] if override is None else ["songs", "quadrant"]
+        if changed_since := [name for name in names if name in seen and seen[name] != now[name]]:
+            raise EditConflictError(changed_since)
     ids = [song.pk for song in songs]
     change = editing.songs_edit(song_ids=ids, values=values, editor=editor, seen=seen) if values else None
     changed = set(change.edits.values_list("song_id", flat=True)) if change else set()
-    if override is not None and any(held != override.value for held in overrides_on(ids).values()):
+    if override is not None and any(current != override.value for current in overrides_on(ids).values()):
         change = change or SongChange.objects.create(made_by=editor)
         changed |= set(quadrants_override(song_ids=ids, override=override, change=change))
     if change is not None:
-        SongChange.objects.filter(pk=change.pk).update(n_songs=len(changed))
         change.n_songs = len(changed)
+        change.save(update_fields=["n_songs"])
         _songs_announce(changed)
     return change
 
@@ -85,28 +88,20 @@ def library_undo(*, change: SongChange, editor: User) -> FieldsLeft:
     """Undo a change; a second call does nothing.
 
     Returns:
-        By song, the fields that are left as they are, because somebody has changed them since.
+        By song, the fields that stay as they are, because they have changed since.
     """
     ids = {*change.edits.values_list("song_id", flat=True), *change.overrides.values_list("song_id", flat=True)}
     songs_locked(ids)
-    if SongChange.objects.filter(pk=change.pk, undone_at=None).first() is None:
+    if not SongChange.objects.filter(pk=change.pk, undone_at=None).exists():
         return {}
-    kept = editing.change_undo(change=change, editor=editor)
-    _undone, left = overrides_undo(change=change)
-    for song_id in left:
-        kept.setdefault(song_id, []).append("quadrant")
+    unchanged = editing.change_undo(change=change, editor=editor)
+    for song_id in overrides_undo(change=change):
+        unchanged.setdefault(song_id, []).append("quadrant")
     _songs_announce(ids)
-    return kept
-
-
-def _check_seen(songs: Sequence[Song], seen: Mapping[str, str], override: Override | None) -> None:
-    now = library_seen(songs)
-    looked_at = ["songs"] if override is None else ["songs", "quadrant"]
-    if other := [name for name in looked_at if name in seen and seen[name] != now[name]]:
-        raise EditConflictError(other)
+    return unchanged
 
 
 def _songs_announce(song_ids: Iterable[int]) -> None:
-    """Make the index look whether it is due: it holds tags and quadrants."""
+    # The index holds tags and quadrants, and looks whether it is due.
     ids = sorted(song_ids)
     transaction.on_commit(lambda: song_analysed.send_robust(sender=EmotionEstimate, song_ids=ids))

@@ -28,7 +28,7 @@ from catalog.selectors import PENDING_STATES
 from catalog.songs import states
 from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
-from emotion.library.changes import changes_told, history_of, preview
+from emotion.library.changes import changes_history, preview, song_history
 from emotion.library.forms import NAMES, OverrideForm, SongsForm
 from emotion.library.selection import LibraryForm, Selection, SongPaginator
 from emotion.selectors import songs_with_estimates
@@ -220,7 +220,7 @@ def changes(request: HttpRequest) -> HttpResponseBase:
     """What curators changed, the newest first."""
     made = SongChange.objects.select_related("made_by", "undone_by")
     page = Paginator(made, CHANGES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "emotion/changes.html", {"page": page, "told": changes_told(page.object_list)})
+    return render(request, "emotion/changes.html", {"page": page, "told": changes_history(page.object_list)})
 
 
 @require_POST
@@ -254,7 +254,7 @@ def song_panel(song: Song) -> dict[str, object]:
     """Return what the curators' part of a song's page shows."""
     return {
         "song": song,
-        "told": history_of(song),
+        "told": song_history(song),
         "is_pending": song.state in PENDING_STATES,
         "after": song.get_absolute_url() + "#curator",
         "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",

@@ -1,14 +1,18 @@
-"""What the status page shows: how many songs are where, how fast it goes, who works, what failed, what holds it up."""
+"""The status page: how many songs are where, how fast it goes, who works, what failed and why it stands still."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, cast
 
 from celery import current_app
 from django.core.cache import cache
 from django.db import DatabaseError, connection
+from django.db.models import Count, FloatField, IntegerField, QuerySet
+from django.db.models.functions import Cast, Extract, Floor
+from django.utils import timezone
 from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
@@ -20,11 +24,14 @@ from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors
-from emotion.pages.activity import SPANS, Activity, activity, curve_progress
+from emotion.models import EmotionCurve, EmotionEstimate
 
+# Every visitor asks the same, every few seconds.
+_ACTIVITY_CACHED_S, _PARTS_CACHED_S = 5, 15
+# Of each span the seconds of a step, and how many steps.
+SPANS = {"hour": (60, 60), "day": (1800, 48)}
 # The template draws 640 x 200 units; the margins hold the numbers of the axes.
 _AXES = Axes(44, 632, 14, 168)
-_PARTS_KEPT_S = 15
 _BROKER_TIMEOUT_S = 1
 _LOW_ON_DISK = 0.05
 _STATE_WORDS = {
@@ -37,33 +44,46 @@ _STATE_WORDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class StateCount:
-    """How many songs are in a state, and what that means in plain words."""
+class Activity:
+    """Songs analysed in, and waiting at the end of, equal steps of time: the oldest first, ending now."""
 
-    state: str
-    words: str
-    count: int
+    since: datetime
+    step_s: int
+    tagged: tuple[int, ...]
+    waiting: tuple[int, ...]
+
+    @property
+    def n_tagged(self) -> int:
+        """Songs analysed in the whole span."""
+        return sum(self.tagged)
+
+    @property
+    def most_waiting(self) -> int:
+        """The longest the queue was at the end of a step."""
+        return max(self.waiting, default=0)
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """How many songs failed for one reason; `width` is its share of the most frequent reason in per cent."""
+class CurveProgress(NamedTuple):
+    """How many songs have their emotion curve by one model."""
 
-    code: str
-    count: int
-    width: int
+    done: int
+    waiting: int
+    failed: int
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return sum(self)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class StepCount(NamedTuple):
     """One line of a chart's table."""
 
     at: datetime
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plot:
+class ActivityChart(NamedTuple):
     """A chart over time with its words and its table."""
 
     name: str
@@ -72,11 +92,10 @@ class Plot:
     ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
     area: str
-    rows: tuple[Row, ...]
+    rows: tuple[StepCount, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """Something that the analysis needs, and how it is."""
 
     name: str
@@ -93,7 +112,7 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
     version = selectors.prevailing_model_version()
     curator = can_upload(user)
     return {
-        "states": [StateCount(state, str(words), counts[state]) for state, words in _STATE_WORDS.items()],
+        "states": [{"state": state, "words": words, "count": counts[state]} for state, words in _STATE_WORDS.items()],
         "waiting": waiting,
         "total": waiting + counts[Song.State.ANALYSED],
         "is_empty": not any(counts.values()),
@@ -111,11 +130,65 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
     }
 
 
-def plots(seen: Activity, span: str) -> list[Plot]:
-    """Draw what was tagged as bars, and what waited as an area."""
+def activity(span: str) -> Activity:
+    """Return the activity of a span, `hour` or `day`; at most a few seconds old."""
+
+    def read() -> Activity:
+        step_s, n_steps = SPANS[span]
+        since = timezone.now() - timedelta(seconds=step_s * n_steps)
+        ended = Song.objects.filter(state__in=[Song.State.ANALYSED, Song.State.FAILED])
+        return Activity(
+            since=since,
+            step_s=step_s,
+            tagged=_by_step(EmotionEstimate.objects.filter(is_current=True), "analysed_at", since, step_s, n_steps),
+            waiting=queue_lengths(
+                Song.objects.filter(state__in=PENDING_STATES).count(),
+                came=_by_step(Song.objects.all(), "created_at", since, step_s, n_steps),
+                ended=_by_step(ended, "state_changed_at", since, step_s, n_steps),
+            ),
+        )
+
+    return cast(Activity, cache.get_or_set(f"activity-{span}", read, _ACTIVITY_CACHED_S))
+
+
+def queue_lengths(now: int, *, came: Sequence[int], ended: Sequence[int]) -> tuple[int, ...]:
+    """Return how many songs waited at the end of each step, reckoned backwards from how many wait now.
+
+    A song that was tried again counts from the beginning, because when it was queued again is not stored.
+    """
+    lengths = [now]
+    for arrived, left in zip(reversed(came[1:]), reversed(ended[1:]), strict=True):
+        lengths.append(max(0, lengths[-1] - arrived + left))
+    return tuple(reversed(lengths))
+
+
+def _by_step(rows: QuerySet[Any], field: str, since: datetime, step_s: int, n_steps: int) -> tuple[int, ...]:
+    seconds = Cast(Extract(field, "epoch"), FloatField()) - since.timestamp()
+    step = Cast(Floor(seconds / float(step_s)), IntegerField())
+    by_step = rows.filter(**{f"{field}__gte": since}).order_by().annotate(step=step).values_list("step")
+    counts = dict(by_step.annotate(n=Count("pk")))
+    # What came in the very moment of the query belongs to the last step.
+    counts[n_steps - 1] = sum(n for place, n in counts.items() if place >= n_steps - 1)
+    return tuple(counts.get(place, 0) for place in range(n_steps))
+
+
+def curve_progress(model_version: str) -> CurveProgress:
+    """Return how far the emotion curves of a model got; at most a few seconds old."""
+
+    def read() -> CurveProgress:
+        rows = EmotionCurve.objects.filter(model_version=model_version).order_by().values_list("state")
+        states = dict(rows.annotate(n=Count("pk")))
+        pending = sum(states.get(state, 0) for state in EmotionCurve.PENDING)
+        return CurveProgress(states.get(EmotionCurve.State.DONE, 0), pending, states.get(EmotionCurve.State.FAILED, 0))
+
+    return cast(CurveProgress, cache.get_or_set(f"curve-progress-{model_version}", read, _ACTIVITY_CACHED_S))
+
+
+def plots(seen: Activity, span: str) -> list[ActivityChart]:
+    """Draw songs analysed as bars, and songs waiting as an area."""
     tagged, waiting = (replace(_AXES, y_range=(0, round_top(values))) for values in (seen.tagged, seen.waiting))
     return [
-        Plot(
+        ActivityChart(
             name="tagged",
             title=_("Songs tagged per minute") if span == "hour" else _("Songs tagged per half hour"),
             sentence=_tagged_sentence(seen, span),
@@ -124,10 +197,12 @@ def plots(seen: Activity, span: str) -> list[Plot]:
             area="",
             rows=_rows(seen, seen.tagged),
         ),
-        Plot(
+        ActivityChart(
             name="waiting",
             title=_("Songs waiting"),
-            sentence=_waiting_sentence(seen),
+            sentence=_("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": seen.most_waiting}
+            if seen.most_waiting
+            else _("Nothing waited."),
             ticks=waiting.count_ticks(),
             bars=(),
             area=waiting.step_area(seen.waiting) if seen.most_waiting else "",
@@ -150,42 +225,31 @@ def _tagged_sentence(seen: Activity, span: str) -> str:
     return words % {"n": n, "most": max(seen.tagged)}
 
 
-def _waiting_sentence(seen: Activity) -> str:
-    if not seen.most_waiting:
-        return _("Nothing waited.")
-    return _("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": seen.most_waiting}
+def _rows(seen: Activity, values: tuple[int, ...]) -> tuple[StepCount, ...]:
+    # Long stretches of nothing need no lines.
+    began = (seen.since + timedelta(seconds=step * seen.step_s) for step in range(len(values)))
+    return tuple(StepCount(at, value) for at, value in zip(began, values, strict=True) if value)
 
 
-def _rows(seen: Activity, values: tuple[int, ...]) -> tuple[Row, ...]:
-    """Return the steps at which something was there; long stretches of nothing need no lines."""
-    return tuple(Row(seen.time_of(step), value) for step, value in enumerate(values) if value)
-
-
-def failures() -> list[Failure]:
-    """Return how many songs failed by reason, the most frequent first."""
+def failures() -> list[dict[str, Any]]:
+    """Return how many songs failed by reason, the most frequent first; `width` is the share of that one in per cent."""
     counts = sorted(failure_counts().items(), key=lambda item: (-item[1], item[0]))
-    most = max((count for _code, count in counts), default=1)
-    return [Failure(code, count, max(1, round(100 * count / most))) for code, count in counts]
+    return [{"code": code, "count": n, "width": max(1, round(100 * n / counts[0][1]))} for code, n in counts]
 
 
 def parts() -> list[Part]:
-    """Return how the database, the queue and the disk are; asked at most every few seconds."""
+    """Return how the database, the queue and the disk are; at most a few seconds old."""
+
+    def read() -> list[Part]:
+        return [_part(_("Database"), _database), _part(_("Queue"), _broker), _part(_("Disk"), _disk)]
+
     # The words are in the reader's language.
-    key = f"status-parts-{get_language()}"
-    known = cache.get(key)
-    if known is None:
-        known = [
-            _asked(_("Database"), _database),
-            _asked(_("Queue"), _broker),
-            _asked(_("Disk"), _disk),
-        ]
-        cache.set(key, known, _PARTS_KEPT_S)
-    return known
+    return cast(list[Part], cache.get_or_set(f"status-parts-{get_language()}", read, _PARTS_CACHED_S))
 
 
-def _asked(name: str, ask: Callable[[], tuple[str, bool]]) -> Part:
+def _part(name: str, check: Callable[[], tuple[str, bool]]) -> Part:
     try:
-        return Part(name, *ask())
+        return Part(name, *check())
     except (DatabaseError, OSError, OperationalError):
         return Part(name, _("does not answer"), is_well=False)
 

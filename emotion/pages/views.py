@@ -20,11 +20,10 @@ from catalog.core.htmx import wants_fragment
 from catalog.files.storage import media_exists
 from catalog.models import Song
 from emotion import selectors
-from emotion.choices import quadrant_choices
 from emotion.exceptions import NotExplainableError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import saliency
-from emotion.models import SaliencyMap
+from emotion.models import SaliencyMap, quadrant_choices
 from emotion.pages import panels
 from emotion.pages.status import status_context
 from emotion.serializers import waveform_json
@@ -37,11 +36,9 @@ _SPECTROGRAM_MAX_AGE_S = 3600
 def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
     """The song's log-mel image as a PNG."""
     song = _song_with_file(pk)
-    # The picture depends on the bytes of the song and on how the live model makes its images, so a match needs no
-    # drawing.
-    return _picture(
-        request, f"{song.content_hash}-mel-{selectors.served_version()}", lambda: pictures.song_spectrogram_png(song)
-    )
+    # The picture depends on the song's bytes and on the live model's images, so a match needs no drawing.
+    name = f"{song.content_hash}-mel-{selectors.served_version()}"
+    return _picture(request, name, lambda: pictures.song_spectrogram_png(song))
 
 
 @require_safe
@@ -89,7 +86,7 @@ def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
 def song_waveform(request: HttpRequest, pk: int) -> HttpResponse:
     """What the player draws of a song: its loudness and its emotion over its length, as JSON."""
     answer = JsonResponse(waveform_json(get_object_or_404(Song, pk=pk)))
-    # Names are in the reader's language, and another model may hear the song anew: the browser asks whether it changed.
+    # Names are in the reader's language, and another model may analyse the song: the browser asks whether it changed.
     patch_vary_headers(answer, ["Accept-Language", "Cookie"])
     patch_cache_control(answer, private=True, no_cache=True)
     answer["ETag"] = quote_etag(digest(answer.content)[:32])
@@ -121,10 +118,7 @@ class PerceivedForm(forms.Form):
     """A quadrant, or nothing, which takes the label back."""
 
     quadrant = forms.TypedChoiceField(
-        choices=quadrant_choices(),
-        coerce=lambda value: Quadrant(int(value)),
-        required=False,
-        empty_value=None,
+        choices=quadrant_choices(), coerce=lambda value: Quadrant(int(value)), required=False, empty_value=None
     )
 
 

@@ -1,9 +1,9 @@
-"""Analyses songs and stores what the network said of them."""
+"""Analyses songs and stores what the network says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.db.models.fields.files import FieldFile
@@ -15,7 +15,7 @@ from catalog.files.storage import local_copy, media_exists
 from catalog.models import Song
 from catalog.songs.states import songs_queue_unannounced
 from emotion.exceptions import AudioUnreadableError
-from emotion.models import EmotionEstimate
+from emotion.models import EmotionEstimate, ReanalysisItem
 from emotion.services.serving import predictor_get
 from emotion.signals import song_analysed
 
@@ -26,25 +26,9 @@ BATCH_SIZE = 8
 
 
 def songs_analyse() -> list[int]:
-    """Analyse the next queued songs, and return those that are tagged now.
-
-    A file that cannot be heard fails for good with a sentence; after any other error, which is raised, the unfinished
-    songs wait for another attempt.
-    """
+    """Analyse the next queued songs, and return those that have an estimate now."""
     predictor = predictor_get()
-    songs = SONGS.claim(BATCH_SIZE)
-    tagged: list[int] = []
-    try:
-        with claims.released_on_error(songs):
-            results = predictor.predict([song.audio for song in songs], local=local_copy)
-            for song, result in zip(songs, results, strict=True):
-                if _result_store(song, result, predictor):
-                    tagged.append(song.pk)
-                claims.renew(*songs)
-    finally:
-        if tagged:
-            song_analysed.send_robust(sender=EmotionEstimate, song_ids=tagged)
-    return tagged
+    return batch_analyse(SONGS.claim(BATCH_SIZE), predictor)
 
 
 SONGS = claims.register(
@@ -59,58 +43,69 @@ SONGS = claims.register(
 )
 
 
-def _result_store(song: Song, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
-    """Finish one claimed song; return whether it is tagged."""
+def batch_analyse(jobs: Sequence[Song] | Sequence[ReanalysisItem], predictor: Predictor) -> list[int]:
+    """Analyse claimed jobs, and return the songs that have a new estimate.
+
+    A file that cannot be analysed fails for good with a sentence; after any other error, which is raised, the
+    unfinished jobs wait for another attempt.
+    """
+    analysed: list[int] = []
+    try:
+        with claims.released_on_error(jobs):
+            results = predictor.predict([_song_of(job).audio for job in jobs], local=local_copy)
+            for job, result in zip(jobs, results, strict=True):
+                if _result_store(job, result, predictor):
+                    analysed.append(_song_of(job).pk)
+                claims.renew(*jobs)
+    finally:
+        if analysed:
+            song_analysed.send_robust(sender=EmotionEstimate, song_ids=analysed)
+    return analysed
+
+
+def _song_of(job: Song | ReanalysisItem) -> Song:
+    return job if isinstance(job, Song) else job.song
+
+
+def _result_store(job: Song | ReanalysisItem, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
+    song = _song_of(job)
     if isinstance(result, AudioUnreadableError):
-        fail_unreadable(song, song.audio, result)
+        fail_unreadable(job, song.audio, result)
         return False
     with transaction.atomic():
         # The claim is given back first: a worker that lost it to another must not overwrite the other's estimate.
-        if not claims.finish(song):
+        if not claims.finish(job):
             return False
         estimate_upsert(song=song, prediction=result, predictor=predictor)
     return True
 
 
 def fail_unreadable(job: Job, audio: FieldFile, error: AudioUnreadableError) -> bool:
-    """Give a job up whose file cannot be heard; one that is away may be on a disk that comes back."""
+    """Give a job up whose file cannot be analysed; one that is away may be on a disk that comes back."""
     return claims.fail(job, code=error.code, reason=str(error), is_transient=not media_exists(audio))
 
 
 def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:
     """Store what one model version says of a song, and make it the current estimate."""
-    songs_hold([song.pk])
+    songs_lock(song_ids=[song.pk])
     version = predictor.card.version
     song.estimates.filter(is_current=True).exclude(model_version=version).update(is_current=False)
-    p1, p2, p3, p4 = (float(p) for p in prediction.probabilities)
-    estimate, _ = EmotionEstimate.objects.update_or_create(
-        song=song,
-        model_version=version,
-        defaults={
-            "is_current": True,
-            "quadrant": prediction.quadrant.value,
-            "p_q1": p1,
-            "p_q2": p2,
-            "p_q3": p3,
-            "p_q4": p4,
-            "valence": prediction.valence,
-            "arousal": prediction.arousal,
-            "embedding_bytes": prediction.embedding.astype("<f4").tobytes(),
-            "window_start_s": prediction.window_start_s,
-            "window_s": prediction.window_s,
-            "is_partial": prediction.is_partial,
-            "engine": predictor.engine.name,
-            "device": predictor.engine.device,
-            "decode_ms": prediction.decode_ms,
-            "mel_ms": prediction.mel_ms,
-            "network_ms": prediction.network_ms,
-            "analysed_at": timezone.now(),
-        },
-    )
+    same = ("valence", "arousal", "window_start_s", "window_s", "is_partial", "decode_ms", "mel_ms", "network_ms")
+    values: dict[str, Any] = {name: getattr(prediction, name) for name in same}
+    values |= {f"p_q{i}": float(p) for i, p in enumerate(prediction.probabilities, start=1)}
+    values |= {
+        "is_current": True,
+        "quadrant": prediction.quadrant.value,
+        "embedding_bytes": prediction.embedding.astype("<f4").tobytes(),
+        "engine": predictor.engine.name,
+        "device": predictor.engine.device,
+        "analysed_at": timezone.now(),
+    }
+    estimate, _ = EmotionEstimate.objects.update_or_create(song=song, model_version=version, defaults=values)
     return estimate
 
 
-def songs_hold(song_ids: Collection[int]) -> None:
+def songs_lock(*, song_ids: Collection[int]) -> None:
     """Lock songs until the transaction ends, so that one worker at a time makes an estimate of theirs current."""
     rows = Song.objects.filter(pk__in=song_ids).order_by("pk").select_for_update(of=("self",), no_key=True)
     list(rows.values_list("pk", flat=True))

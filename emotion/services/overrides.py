@@ -1,4 +1,4 @@
-"""A curator's word on what songs express: it counts in place of the model's, whatever model analyses the song next.
+"""Curators' quadrants: they count in place of the model's, whatever model analyses the song next.
 
 Estimates stay as the model made them; `EstimateQuerySet.with_effective` says which of the two counts.
 """
@@ -14,8 +14,6 @@ from catalog.models import SongChange
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, QuadrantOverride
 
-_BATCH = 500
-
 
 @dataclass(frozen=True, slots=True)
 class Override:
@@ -26,44 +24,43 @@ class Override:
 
     @property
     def value(self) -> int | None:
-        """As a row stores it."""
+        """The quadrant as a row stores it."""
         return None if self.quadrant is None else self.quadrant.value
 
 
 def overrides_on(song_ids: Collection[int]) -> dict[int, int | None]:
-    """Return by song what a curator's word says that holds now, None where the model's answer counts."""
-    held = QuadrantOverride.objects.filter(song__in=song_ids, is_current=True).values_list("song_id", "quadrant")
-    return dict.fromkeys(song_ids) | dict(held)
+    """Return the current override of each song, None where the model's answer counts."""
+    current = QuadrantOverride.objects.filter(song__in=song_ids, is_current=True).values_list("song_id", "quadrant")
+    return dict.fromkeys(song_ids) | dict(current)
 
 
 def quadrants_override(*, song_ids: Collection[int], override: Override, change: SongChange) -> list[int]:
-    """Set or take back the quadrant of songs whose rows the caller holds; return those for which it was another."""
-    held = overrides_on(song_ids)
-    ids = [song_id for song_id in song_ids if held[song_id] != override.value]
-    current = EmotionEstimate.objects.filter(song__in=ids, is_current=True).with_effective()
-    before = dict(current.values_list("song_id", "effective_quadrant"))
-    standing = QuadrantOverride.objects.filter(song__in=ids, is_current=True)
-    standing.update(is_current=False, changed_at=timezone.now())
+    """Set or take back the quadrant of songs that the caller has locked; return those for which it was another."""
+    current = overrides_on(song_ids)
+    ids = [song_id for song_id in song_ids if current[song_id] != override.value]
+    estimates = EmotionEstimate.objects.filter(song__in=ids, is_current=True).with_effective()
+    before = dict(estimates.values_list("song_id", "effective_quadrant"))
+    QuadrantOverride.objects.filter(song__in=ids, is_current=True).update(is_current=False, changed_at=timezone.now())
     rows = [
         QuadrantOverride(
             song_id=song_id,
             change=change,
             quadrant=override.value,
             before=before.get(song_id),
-            was_set=held[song_id] is not None,
+            was_set=current[song_id] is not None,
             note=override.note,
         )
         for song_id in ids
     ]
-    QuadrantOverride.objects.bulk_create(rows, batch_size=_BATCH)
+    QuadrantOverride.objects.bulk_create(rows, batch_size=500)
     return ids
 
 
-def overrides_undo(*, change: SongChange) -> tuple[list[int], list[int]]:
-    """Let the words before a change hold again, of songs whose rows the caller holds.
+def overrides_undo(*, change: SongChange) -> list[int]:
+    """Make the overrides before a change current again, of songs that the caller has locked.
 
     Returns:
-        The songs that it was done for, and those left alone because somebody has said something else since.
+        The songs left alone because they have another override since.
     """
     rows = list(change.overrides.all())
     undone = [row.song_id for row in rows if row.is_current]
@@ -72,4 +69,4 @@ def overrides_undo(*, change: SongChange) -> tuple[list[int], list[int]]:
     earlier = QuadrantOverride.objects.filter(song__in=undone, change__undone_at=None, change__lt=change.pk)
     newest = earlier.order_by("song_id", "-pk").distinct("song_id").values_list("pk", flat=True)
     QuadrantOverride.objects.filter(pk__in=list(newest)).update(is_current=True, changed_at=now)
-    return undone, [row.song_id for row in rows if not row.is_current]
+    return [row.song_id for row in rows if not row.is_current]

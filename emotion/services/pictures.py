@@ -1,4 +1,4 @@
-"""Draws what the model hears of a song, and where in it the network looked."""
+"""Draws what the model reads of a song, and where in it the network looked."""
 
 from __future__ import annotations
 
@@ -16,61 +16,56 @@ from emotion.models import ModelVersion, SaliencyMap
 from emotion.selectors import served_model
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    import numpy as np
+    from numpy.typing import NDArray
 
     from emotion.signal.mel import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
-    """Draw what the model heard of a song: the live model's log-mel image with axes in seconds and Hz. Cached on disk.
+    """Draw the live model's log-mel image of a song with axes in seconds and Hz; cached on disk.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
         FileNotFoundError: The song's file is gone.
     """
-    from emotion.saliency.spectrogram import draw
-
     config = _served_config()
-    target = settings.MOODPLANE_VAR / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png"
-    if not target.exists():
-        with local_copy(song.audio) as path:
-            _keep(draw(path, config), target)
-    return bytes(target.read_bytes())
+    return _drawn(
+        Path(settings.MOODPLANE_VAR) / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png", song, config
+    )
 
 
-def song_saliency_png(saliency_map: SaliencyMap) -> bytes:
-    """Draw the same picture with what weighed for the tag left bright and outlined. Cached on disk.
-
-    Args:
-        saliency_map: One that is done.
+def song_saliency_png(saliency: SaliencyMap) -> bytes:
+    """Draw the same picture with what weighed for the estimate left bright and outlined; cached on disk.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
-    from emotion.saliency.spectrogram import draw
-
-    target = saliency_picture(saliency_map)
-    if not target.exists():
-        config = _config_of(saliency_map.model_version)
-        with local_copy(saliency_map.song.audio) as path:
-            _keep(draw(path, config, heat=saliency_map.heat), target)
-    return bytes(target.read_bytes())
+    # A model that was never registered is the served one.
+    known = ModelVersion.objects.filter(version=saliency.model_version).first()
+    config = _config_in(known.card) if known else _served_config()
+    return _drawn(saliency_picture(saliency), saliency.song, config, saliency.heat)
 
 
-def saliency_picture(saliency_map: SaliencyMap) -> Path:
-    """Return where the picture of an explanation is kept."""
-    name = f"{saliency_map.song.content_hash}-{saliency_map.model_version}.png"
+def saliency_picture(saliency: SaliencyMap) -> Path:
+    """Return where the picture of an explanation is cached."""
+    name = f"{saliency.song.content_hash}-{saliency.model_version}.png"
     return Path(settings.MOODPLANE_VAR) / "saliency" / name
 
 
-def _config_of(model_version: str) -> MelConfig:
-    """Return how a model makes its images; one that was never registered is the served one."""
-    known = ModelVersion.objects.filter(version=model_version).first()
-    return _config_in(known.card) if known else _served_config()
+def _drawn(target: Path, song: Song, config: MelConfig, heat: NDArray[np.float32] | None = None) -> bytes:
+    if not target.exists():
+        from emotion.saliency.spectrogram import draw
+
+        png = io.BytesIO()
+        with local_copy(song.audio) as path:
+            draw(path, config, heat=heat).save(png, format="PNG", optimize=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_atomic(target, png.getvalue(), durable=False)
+    return target.read_bytes()
 
 
 def _served_config() -> MelConfig:
-    """Return how the served model makes its images, as the card beside its weights says."""
     weights = served_model().weights
     try:
         card = json.loads(weights.with_suffix(".json").read_text()) if weights else {}
@@ -89,11 +84,3 @@ def _config_in(card: dict[str, Any]) -> MelConfig:
         return MelConfig()
     # People see pitch and time whatever the network reads.
     return frontend if isinstance(frontend, MelConfig) else MelConfig(window_s=frontend.window_s)
-
-
-def _keep(picture: Image, target: Path) -> None:
-    """Write a picture whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    png = io.BytesIO()
-    picture.save(png, format="PNG", optimize=True)
-    write_atomic(target, png.getvalue(), durable=False)

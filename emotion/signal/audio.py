@@ -1,8 +1,10 @@
-"""Read the seconds of a file that the model hears: mono, 22,050 Hz, from the centre. Pure."""
+"""Read what the model analyses of a file: mono at 22,050 Hz, the centre window or overlapping windows of the whole."""
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,21 +21,23 @@ from emotion.exceptions import AudioUnreadableError
 SAMPLE_RATE_HZ = 22_050
 WINDOW_S = 24.0
 MIN_AUDIBLE_S = 5.0
-# Below this level after resampling there is nothing that a listener, or the model, would hear: -60 dBFS.
+# Below this level after resampling neither a listener nor the model has anything to hear: -60 dBFS.
 SILENCE_RMS = 1e-3
-# Where the window is looked for, as fractions of the room left by it: the centre first, as in the paper.
+# Where the window lies, as fractions of the room left by it: the centre first, as in the paper.
 _PLACES = (0.5, 0.25, 0.75)
+# Seconds decoded at a time.
+_BLOCK_S = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A stretch of audio as the model hears it.
+    """A stretch of audio as the model reads it.
 
     Attributes:
         waveform: `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0; `heard_s` seconds long.
         start_s: Where it begins in the file.
         heard_s: How long it is.
-        is_partial: Whether the file was shorter than the window asked for.
+        is_partial: Whether the file was shorter than the window.
     """
 
     waveform: NDArray[np.float32]
@@ -45,23 +49,14 @@ class Window:
 def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AUDIBLE_S) -> Window:
     """Read the centre window of a file without decoding the rest where the format allows it.
 
-    A centre that is silent (a long pause, a hidden track) is replaced by the window a quarter, then three
-    quarters, into the file.
-
-    Args:
-        path: Any format that libsndfile or FFmpeg decodes.
-        window_s: Seconds wanted.
-        min_s: Fewer decodable seconds than this are an error.
-
-    Returns:
-        The window; shorter than `window_s` where the file is.
+    A silent centre (a long pause, a hidden track) is replaced by the window a quarter, then three quarters, into the
+    file. The window is shorter than `window_s` where the file is.
 
     Raises:
-        AudioUnreadableError: `not_decodable`, `too_short` or `silent`.
+        AudioUnreadableError: `not_decodable`, `too_short` (fewer than `min_s` decodable seconds) or `silent`.
 
     Source: Cazzaniga et al., section 4.1 (24 s from the centre, 22,050 Hz with anti-alias, no loudness normalisation).
     """
-    window = None
     for place in _PLACES:
         window = read_window_at(path, place, window_s=window_s)
         if window.heard_s < min_s:
@@ -81,17 +76,12 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
 
 
 def is_silent(waveform: NDArray[np.float32]) -> bool:
-    """Whether there is nothing that a listener, or the model, would hear."""
+    """Return whether a waveform is quieter than `SILENCE_RMS`."""
     return not waveform.size or float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) < SILENCE_RMS
 
 
 def read_window_at(path: Path, place: float, *, window_s: float = WINDOW_S) -> Window:
-    """Read one window, silent or not.
-
-    Args:
-        path: Any format that libsndfile or FFmpeg decodes.
-        place: Where the window lies in the room that it leaves: 0 first, 0.5 centre, 1 last.
-        window_s: Seconds wanted.
+    """Read one window, silent or not; `place` is 0 for the first possible, 0.5 for the centre, 1 for the last.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
@@ -102,13 +92,18 @@ def read_window_at(path: Path, place: float, *, window_s: float = WINDOW_S) -> W
         try:
             samples, rate_hz, start_s, is_partial = _read_av(path, place, window_s)
         except (av.FFmpegError, ValueError, IndexError) as error:
-            raise AudioUnreadableError(
-                "not_decodable", _("The audio could not be decoded: %(problem)s.") % {"problem": error}
-            ) from error
-    mono = samples.mean(axis=1) if samples.ndim == 2 else samples
-    mono = np.nan_to_num(mono, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+            raise _not_decodable(error) from error
+    mono = _finite(samples.mean(axis=1) if samples.ndim == 2 else samples)
     waveform = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32, copy=False)
     return Window(waveform, start_s, len(waveform) / SAMPLE_RATE_HZ, is_partial)
+
+
+def _not_decodable(error: Exception) -> AudioUnreadableError:
+    return AudioUnreadableError("not_decodable", _("The audio could not be decoded: %(problem)s.") % {"problem": error})
+
+
+def _finite(mono: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _read_soundfile(path: Path, place: float, window_s: float) -> tuple[NDArray[np.float32], int, float, bool]:
@@ -119,7 +114,7 @@ def _read_soundfile(path: Path, place: float, window_s: float) -> tuple[NDArray[
             file.seek(start)
         samples = file.read(wanted, dtype="float32", always_2d=True)
     if len(samples) == 0:
-        # A truncated file can promise frames that it does not have; FFmpeg counts what is really there.
+        # A truncated file can promise frames that it does not have; FFmpeg counts those that are there.
         raise RuntimeError("no frames at the window")
     return samples, rate_hz, start / rate_hz, len(samples) < wanted
 
@@ -136,18 +131,102 @@ def _read_av(path: Path, place: float, window_s: float) -> tuple[NDArray[np.floa
         resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
         pieces: list[NDArray[np.float32]] = []
         first_s: float | None = None
-        held = 0
+        n_samples = lead = 0
         for frame in container.decode(stream):
             if frame.time is not None and first_s is None:
                 first_s = frame.time
             for out in resampler.resample(frame):
-                piece = out.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-                pieces.append(piece)
-                held += len(piece)
+                pieces.append(out.to_ndarray().reshape(-1).astype(np.float32, copy=False))
+                n_samples += len(pieces[-1])
             # A seek lands on the packet before the wanted place; what precedes it is cut below.
-            if held >= wanted + int(max(0.0, start_s - (first_s or 0.0)) * rate_hz):
+            lead = int(max(0.0, start_s - (first_s or 0.0)) * rate_hz)
+            if n_samples >= wanted + lead:
                 break
-    samples = np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
-    lead = int(max(0.0, start_s - (first_s or 0.0)) * rate_hz)
-    samples = samples[lead : lead + wanted]
+    samples = np.concatenate([*pieces, np.zeros(0, np.float32)])[lead : lead + wanted]
     return samples, rate_hz, start_s, len(samples) < wanted
+
+
+def stream_windows(
+    path: Path,
+    *,
+    hop_s: float,
+    window_s: float = WINDOW_S,
+    hear: Callable[[NDArray[np.float32], int], object] = lambda mono, rate_hz: None,
+) -> Iterator[Window]:
+    """Read a file from its beginning, one window every `hop_s` seconds, with one window and a few seconds in memory.
+
+    What is left after the last whole window, less than a hop, is not read. A file shorter than a window gives one
+    partial window. A file that breaks off in the middle is read as far as it goes.
+
+    Args:
+        path: Any format that libsndfile or FFmpeg decodes.
+        hop_s: Seconds from the start of a window to the start of the next.
+        window_s: Seconds of a window.
+        hear: Receives everything that is decoded, mono, with its rate.
+
+    Yields:
+        Windows in order, silent ones included.
+
+    Raises:
+        AudioUnreadableError: `not_decodable`.
+    """
+    n_window, n_hop = round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ)
+    buffer = np.zeros(0, np.float32)
+    n_windows = 0
+    for piece in _resampled(path, hear):
+        buffer = np.concatenate([buffer, piece])
+        while len(buffer) >= n_window:
+            yield Window(buffer[:n_window].copy(), n_windows * hop_s, window_s, False)
+            n_windows += 1
+            buffer = buffer[n_hop:]
+    if n_windows == 0 and len(buffer):
+        yield Window(buffer, 0.0, len(buffer) / SAMPLE_RATE_HZ, True)
+
+
+def _resampled(path: Path, hear: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
+    blocks = stream_blocks(path)
+    rate_hz, block = next(blocks, (SAMPLE_RATE_HZ, np.zeros(0, np.float32)))
+    resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+    hear(block, rate_hz)
+    for _rate_hz, following in blocks:
+        yield resampler.resample_chunk(_finite(block))
+        block = following
+        hear(block, rate_hz)
+    yield resampler.resample_chunk(_finite(block), last=True)
+
+
+def stream_blocks(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield the file's rate with each mono block, a few seconds long; FFmpeg decodes what libsndfile does not know.
+
+    Raises:
+        AudioUnreadableError: `not_decodable`.
+    """
+    try:
+        file = soundfile.SoundFile(path)
+        block = file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, RuntimeError):
+        yield from _decoded_by_ffmpeg(path)
+        return
+    with file:
+        while len(block):
+            yield file.samplerate, block.mean(axis=1)
+            try:
+                block = file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
+            except (soundfile.LibsndfileError, RuntimeError):
+                return
+
+
+def _decoded_by_ffmpeg(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    n_blocks = 0
+    try:
+        with av.open(str(path)) as container:
+            stream = container.streams.audio[0]
+            rate_hz = stream.codec_context.sample_rate
+            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz, frame_size=_BLOCK_S * rate_hz)
+            for frame in itertools.chain(container.decode(stream), [None]):
+                for out in resampler.resample(frame):
+                    yield rate_hz, out.to_ndarray().reshape(-1).astype(np.float32, copy=False)
+                    n_blocks += 1
+    except (av.FFmpegError, ValueError, IndexError) as error:
+        if n_blocks == 0:
+            raise _not_decodable(error) from error

@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from emotion.choices import quadrant_choices
 from emotion.inference.quadrants import Quadrant
+from emotion.models import quadrant_choices
 
 BIGINT = 2**63 - 1
 

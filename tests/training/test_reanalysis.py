@@ -19,10 +19,11 @@ from catalog.core.locks import Lock, advisory_lock
 from catalog.models import Song
 from emotion.exceptions import ReanalysisError
 from emotion.jobs import reanalysis
-from emotion.jobs.reanalysis import REANALYSIS, _result_store
+from emotion.jobs.reanalysis import REANALYSIS
 from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, ReanalysisItem
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
 from emotion.services import serving
+from emotion.services.analysis import _result_store
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
 from recommender.retrieval.source import estimates_playable, n_dimensions_of, rows_state, table_of

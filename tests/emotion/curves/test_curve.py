@@ -10,15 +10,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emotion.curves.chart import BOTTOM, LEFT, RIGHT, TOP, curve_chart
-from emotion.curves.curve import HOP_S, MAX_POINTS, hop_for, spread, times_s
-from emotion.curves.sections import sections, sentence
+from emotion.curves.curve import (
+    BOTTOM,
+    HOP_S,
+    LEFT,
+    MAX_POINTS,
+    RIGHT,
+    TOP,
+    curve_chart,
+    hop_for,
+    sections,
+    sentence,
+    spread,
+    times_s,
+)
 from emotion.curves.tracing import trace
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.audio import read_window
-from emotion.signal.audio_stream import stream_windows
+from emotion.signal.audio import read_window, stream_windows
 from tests.audio_fixtures import CODECS, make_audio
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from catalog.core import claims
 from catalog.models import Song
 from emotion.curves.waveform import N_PARTS, Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
-from emotion.jobs import curves, waveforms
+from emotion.jobs import curves
 from emotion.models import EmotionCurve, Waveform
 from tests.audio_fixtures import make_audio
 from tests.emotion.jobs.test_curves import queued_curve, tagged_song
@@ -110,9 +110,9 @@ def old_song(settings: Settings, seed: int = 1) -> Song:
 
 def fill() -> int:
     """Take steps as messages would, and return how many songs were read."""
-    waveforms.waveforms_prepare()
+    curves.waveforms_prepare()
     n_read = 0
-    while waveforms.waveform_step():
+    while curves.waveform_step():
         n_read += 1
     return n_read
 

@@ -12,8 +12,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
 from emotion.models import EmotionCurve, EmotionEstimate
-from emotion.pages.activity import SPANS, activity, curve_progress, queue_lengths
-from emotion.pages.status import plots
+from emotion.pages.status import SPANS, activity, curve_progress, plots, queue_lengths
 from tests.factories import MODEL_VERSION, EstimateFactory, SongFactory
 
 pytestmark = pytest.mark.django_db

@@ -24,7 +24,6 @@ from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import SALIENCY
 from emotion.models import EmotionCurve, SaliencyMap
-from emotion.saliency.saliency import Span, bands_that_weighed, seconds_that_weighed
 from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, seconds_that_weighed
 from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
