@@ -1,4 +1,4 @@
-"""Models, re-analyses and labels in the admin: looked at; what changes them has rules of its own."""
+"""Models, re-analyses and labels in the admin, to read only: services change them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 
 
-class LookedAtAdmin(admin.ModelAdmin):
-    """Rows can be looked at only."""
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Shows rows without changing them."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -23,23 +23,23 @@ class LookedAtAdmin(admin.ModelAdmin):
 
 
 @admin.register(ModelVersion)
-class ModelVersionAdmin(LookedAtAdmin):
+class ModelVersionAdmin(ReadOnlyAdmin):
     list_display = ("version", "state", "origin", "imported_at", "live_since")
     list_filter = ("state", "origin")
 
 
 @admin.register(Reanalysis)
-class ReanalysisAdmin(LookedAtAdmin):
+class ReanalysisAdmin(ReadOnlyAdmin):
     list_display = ("model_version", "state", "n_done", "n_failed", "started_at", "finished_at")
     list_filter = ("state",)
 
 
 @admin.register(PerceivedLabel)
-class PerceivedLabelAdmin(LookedAtAdmin):
+class PerceivedLabelAdmin(ReadOnlyAdmin):
     list_display = ("song", "quadrant", "updated_at")
     list_filter = ("quadrant",)
     list_select_related = ("song__artist",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # Nonsense can be thrown out before it is learned from, and people deleted with what they said.
-        return super(LookedAtAdmin, self).has_delete_permission(request, obj)
+        # Nonsense can be deleted before a model learns from it, and people with their labels.
+        return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)

@@ -184,10 +184,7 @@ class EmotionEstimate(models.Model):
             models.Index(fields=["-analysed_at"], condition=_CURRENT, name="estimate_current_analysed"),
             # Read alone, in the order of the songs: which are in a quadrant, and which of a list have changed.
             models.Index(
-                fields=["song"],
-                include=["updated_at", "quadrant"],
-                condition=_CURRENT,
-                name="estimate_current_written",
+                fields=["song"], include=["updated_at", "quadrant"], condition=_CURRENT, name="estimate_current_written"
             ),
         ]
 
@@ -306,11 +303,9 @@ class SongJob(Job):
     class Meta:
         abstract = True
         constraints = [
-            models.UniqueConstraint(fields=["song", "model_version"], name="%(class)s_unique_per_song_and_version"),
+            models.UniqueConstraint(fields=["song", "model_version"], name="%(class)s_unique_per_song_and_version")
         ]
-        indexes = [
-            models.Index(fields=["model_version", "due_at"], condition=_PENDING, name="%(class)s_next"),
-        ]
+        indexes = [models.Index(fields=["model_version", "due_at"], condition=_PENDING, name="%(class)s_next")]
 
     def __str__(self) -> str:
         return f"{self.song_id}: {self.state} by {self.model_version}"

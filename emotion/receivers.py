@@ -1,4 +1,4 @@
-"""Receives the catalog's signal and the life of a worker process; only enqueues, and only reports."""
+"""Enqueues work after signals, and reports the workers of the analysis queue."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None
 
 @receiver(song_analysed, dispatch_uid="emotion.curves_announced")
 def enqueue_curves(sender: object, song_ids: list[int], **kwargs: Any) -> None:
-    """Queue the curves of songs that were tagged."""
+    """Queue the curves of songs that were analysed."""
     if curves_queue(song_ids=song_ids):
         CURVES.wake()
 
@@ -49,12 +49,9 @@ def load_model(sender: str, instance: Any, **kwargs: Any) -> None:
         predictor = predictor_get()
     except EmotionError as error:
         raise SystemExit(f"This worker does not start: {error}") from error
+    engine = predictor.engine
     logger.warning(
-        "Analysis worker %s: model %s on %s with %s.",
-        sender,
-        predictor.card.version,
-        predictor.engine.device,
-        predictor.engine.name,
+        "Analysis worker %s: model %s on %s with %s.", sender, predictor.card.version, engine.device, engine.name
     )
 
 
@@ -65,7 +62,15 @@ def start_reporting(sender: Any, **kwargs: Any) -> None:
         return
     name = str(sender.hostname)
     stopping = threading.Event()
-    thread = threading.Thread(target=_report, args=(name, stopping), name="worker-report", daemon=True)
+
+    def report() -> None:
+        while not stopping.is_set():
+            close_old_connections()
+            worker_report(name=name)
+            stopping.wait(REPORT_EVERY_S)
+        connection.close()
+
+    thread = threading.Thread(target=report, name="worker-report", daemon=True)
     thread.start()
 
     def stop_reporting(**_: Any) -> None:
@@ -75,11 +80,3 @@ def start_reporting(sender: Any, **kwargs: Any) -> None:
         worker_forget(name=name)
 
     signals.worker_shutdown.connect(stop_reporting, weak=False, dispatch_uid="emotion.stop_reporting")
-
-
-def _report(name: str, stopping: threading.Event) -> None:
-    while not stopping.is_set():
-        close_old_connections()
-        worker_report(name=name)
-        stopping.wait(REPORT_EVERY_S)
-    connection.close()

@@ -207,11 +207,7 @@ def curve_chart(
 
 
 def _trace(
-    name: str,
-    axes: Axes,
-    times_s: NDArray[np.floating],
-    values: NDArray[np.floating],
-    spreads: NDArray[np.floating],
+    name: str, axes: Axes, times_s: NDArray[np.floating], values: NDArray[np.floating], spreads: NDArray[np.floating]
 ) -> Trace:
     lines, bands, dots = [], [], []
     between_silences = np.diff(np.concatenate([[False], ~np.isnan(values), [False]]).astype(np.int8))

@@ -1,4 +1,4 @@
-"""A checkpoint: weights in safetensors and, beside them, a JSON card that says what they are. Pure."""
+"""A checkpoint: weights in safetensors and, next to them, a JSON card that describes them."""
 
 from __future__ import annotations
 
@@ -68,10 +68,7 @@ def card_path(weights: Path) -> Path:
 def save(network: Network, card: Card, weights: Path) -> Card:
     """Write weights, in half precision where the architecture allows, and their card; each whole or not at all.
 
-    Args:
-        network: From `create_model`; its architecture and options are what the card will name.
-        card: Everything else.
-        weights: Where to.
+    The card takes its architecture and options from the network, which `create_model` made.
 
     Returns:
         The card with the hash of what was written.
@@ -93,7 +90,7 @@ def save(network: Network, card: Card, weights: Path) -> Card:
 
 
 def write_card(card: Card, weights: Path) -> None:
-    """Write the card of a weights file; it appears whole or not at all."""
+    """Write the card of a weights file, whole or not at all."""
     write_atomic(card_path(weights), json.dumps(card.to_json(), indent=2, ensure_ascii=False) + "\n")
 
 
@@ -101,7 +98,7 @@ def read_card(weights: Path) -> Card:
     """Read and check the card of a weights file without touching the weights.
 
     Raises:
-        CheckpointError: The card is missing, of another format, or of an architecture or a front end not known here.
+        CheckpointError: The card is missing, of another format, or of an unknown architecture or front end.
     """
     path = card_path(weights)
     try:
@@ -134,14 +131,11 @@ def read_card(weights: Path) -> Card:
 
 
 def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple[Network, Card]:
-    """Load a checkpoint.
+    """Load the network of a weights file, in evaluation mode and float32, and its card.
 
     Args:
-        weights: The safetensors file; its card lies beside it.
-        classes: What its logits have to stand for; only quadrants serve. None is anything.
-
-    Returns:
-        The network in evaluation mode, in float32, and its card.
+        weights: The safetensors file; its card lies next to it.
+        classes: What its logits have to stand for; None is anything.
 
     Raises:
         CheckpointError: A file is missing or damaged, or the weights do not fit the architecture of the card.
@@ -150,10 +144,10 @@ def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple
     if classes is not None and card.classes != classes:
         raise CheckpointError(f"{weights} has the classes {card.classes}; this program serves {classes}.")
     try:
-        found = digest(weights)
+        sha256 = digest(weights)
     except FileNotFoundError:
         raise CheckpointError(f"The weights {weights} are missing.") from None
-    if found != card.weights_sha256:
+    if sha256 != card.weights_sha256:
         raise CheckpointError(f"{weights} is not the file that its card describes (its hash differs).")
     network = create_model(card.architecture, card.network)
     state = {
@@ -172,7 +166,6 @@ def shipped_weights() -> Path:
     Raises:
         CheckpointError: There is none.
     """
-    found = sorted(SHIPPED_DIR.glob("*.safetensors"))
-    if not found:
-        raise CheckpointError(f"No weights in {SHIPPED_DIR}; train some with manage.py train.")
-    return found[-1]
+    if weights := sorted(SHIPPED_DIR.glob("*.safetensors")):
+        return weights[-1]
+    raise CheckpointError(f"No weights in {SHIPPED_DIR}; train some with manage.py train.")

@@ -1,4 +1,4 @@
-"""What runs the network: torch on CPU or CUDA, or OpenVINO on the CPU, behind one interface. Pure.
+"""What runs the network: torch on CPU or CUDA, or OpenVINO on the CPU, behind one interface.
 
 The engines agree on every probability to within `TOLERANCE` for the same images; a test holds them to it.
 """
@@ -8,9 +8,8 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,9 +30,8 @@ _Module = TypeVar("_Module", bound=nn.Module)
 TOLERANCE = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class Outputs:
-    """What the network says of a batch.
+class Outputs(NamedTuple):
+    """The network's answer to a batch.
 
     Attributes:
         logits: `(n, n_classes)` float32; quadrants in their order.
@@ -43,18 +41,17 @@ class Outputs:
 
     logits: NDArray[np.float32]
     embeddings: NDArray[np.float32]
-    points: NDArray[np.float32] | None
+    points: NDArray[np.float32] | None = None
 
 
 class Engine(Protocol):
-    """Runs the network on what its front end prepared."""
+    """Runs the network on songs that its front end prepared, `(n, *frontend.prepared_shape)`."""
 
     name: str
     device: str
 
     def run(self, prepared: NDArray[np.float32]) -> Outputs:
-        """Judge songs `(n, *frontend.prepared_shape)`."""
-        ...
+        """Judge a batch."""
 
 
 def channels_last(network: _Module) -> _Module:
@@ -68,16 +65,15 @@ def for_songs(network: nn.Module, frontend: FrontEnd) -> nn.Module:
 
 
 class TorchEngine:
-    """torch: float32 on the CPU, bf16 with channels_last on CUDA."""
+    """torch: float32 on the CPU, bf16 with channels_last on CUDA.
+
+    Raises:
+        DeviceUnavailableError: CUDA is not there. It does not fall back to the CPU silently.
+    """
 
     name = "torch"
 
     def __init__(self, network: nn.Module, frontend: FrontEnd, device: str = "cpu") -> None:
-        """Move the network to a device.
-
-        Raises:
-            DeviceUnavailableError: CUDA was asked for and is not there. There is no silent fall back to the CPU.
-        """
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
         self._frontend = frontend
@@ -88,10 +84,10 @@ class TorchEngine:
 
     @torch.inference_mode()
     def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        """Judge a batch."""
         inputs = self._frontend.tensor(torch.from_numpy(prepared).to(self._device))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            found = self._network(inputs)
-        return _outputs([tensor.float().cpu().numpy() for tensor in found])
+            return Outputs(*(tensor.float().cpu().numpy() for tensor in self._network(inputs)))
 
 
 def compile_openvino(
@@ -102,8 +98,8 @@ def compile_openvino(
     Args:
         network: Put in evaluation mode.
         shape: Of one input, without the batch.
-        precision: What it computes in: "f32" or "bf16".
-        options: Other properties of OpenVINO's compilation, by their names there.
+        precision: "f32" or "bf16".
+        options: Other properties of OpenVINO's compilation.
     """
     import openvino
     from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
@@ -127,30 +123,20 @@ class OpenVinoEngine:
 
     def __init__(self, network: nn.Module, frontend: FrontEnd, cache_dir: Path | None = None) -> None:
         self._frontend = frontend
-        options = {"PERFORMANCE_HINT": "THROUGHPUT"}
-        if cache_dir is not None:
-            options["CACHE_DIR"] = str(cache_dir)
+        options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"CACHE_DIR": str(cache_dir)} if cache_dir else {})
         chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
         self._compiled = compile_openvino(for_songs(network, frontend), (*chunks, *frontend.input_shape), **options)
 
     def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        """Judge a batch."""
         inputs = self._frontend.tensor(torch.from_numpy(prepared)).numpy()
         # OpenVINO reads memory in the order of the axes, whatever the strides say is fastest for torch.
         result = self._compiled(np.ascontiguousarray(inputs))
-        return _outputs([np.array(result[i], np.float32) for i in range(len(result))])
-
-
-def _outputs(found: Sequence[NDArray[np.float32]]) -> Outputs:
-    return Outputs(found[0], found[1], found[2] if len(found) > 2 else None)
+        return Outputs(*(np.array(result[i], np.float32) for i in range(len(result))))
 
 
 def make_engine(
-    network: nn.Module,
-    frontend: FrontEnd,
-    *,
-    engine: str = "auto",
-    device: str = "auto",
-    cache_dir: Path | None = None,
+    network: nn.Module, frontend: FrontEnd, *, engine: str = "auto", device: str = "auto", cache_dir: Path | None = None
 ) -> Engine:
     """Choose and build an engine.
 
@@ -159,7 +145,7 @@ def make_engine(
         frontend: What makes its inputs.
         engine: "torch", "openvino", or "auto": torch on CUDA, OpenVINO on a CPU.
         device: "cuda", "cpu", or "auto": CUDA where there is one.
-        cache_dir: Where OpenVINO may keep compiled models.
+        cache_dir: Where OpenVINO may cache compiled models.
 
     Raises:
         DeviceUnavailableError: The device is not there, or the engine cannot use it.

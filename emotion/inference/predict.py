@@ -1,4 +1,4 @@
-"""From files to quadrant probabilities, in batches. Pure."""
+"""From files to quadrant probabilities, in batches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +34,8 @@ class Prediction:
         valence: Perceived, [-1, 1].
         arousal: Perceived, [-1, 1].
         embedding: `(64,)` float32 of unit length.
-        window_start_s: Where the heard window begins.
-        window_s: How much was heard.
+        window_start_s: Where the window begins.
+        window_s: How long it is.
         is_partial: Whether the file was shorter than the model's window.
         decode_ms: Reading and resampling.
         mel_ms: The front end.
@@ -55,8 +55,7 @@ class Prediction:
     network_ms: float
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class BatchPrediction(NamedTuple):
     """What the network says of a batch of songs, calibrated and without contradictions.
 
     Attributes:
@@ -72,8 +71,7 @@ class Judgement:
     embeddings: NDArray[np.float32]
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
+class _Prepared(NamedTuple):
     frontend_output: NDArray[np.float32]
     window: Window
     decode_ms: float
@@ -95,7 +93,7 @@ class Predictor:
 
         Raises:
             emotion.exceptions.CheckpointError: The weights or their card cannot be used.
-            emotion.exceptions.DeviceUnavailableError: The device asked for is not there.
+            emotion.exceptions.DeviceUnavailableError: The device is not there.
         """
         network, card = checkpoint.load(weights)
         return cls(card, make_engine(network, card.frontend, engine=engine, device=device, cache_dir=cache_dir))
@@ -109,8 +107,7 @@ class Predictor:
     ) -> Iterator[Prediction | AudioUnreadableError]:
         """Predict files in batches, in order.
 
-        Decoding runs ahead of the network in threads, at most a few batches deep, so memory stays bounded however
-        many files are given.
+        Threads decode at most a few batches ahead of the network, so memory stays bounded.
 
         Args:
             sources: Audio files: their paths, or what `local` makes one of.
@@ -123,18 +120,20 @@ class Predictor:
         # Without the limit each decoding thread's matrix product wakes a BLAS thread per core: five times slower here.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
             for start in range(0, len(sources), BATCH_SIZE * 4):
-                lent = map(local, sources[start : start + BATCH_SIZE * 4])
-                ahead = list(pool.map(self._prepare, lent))
+                ahead = list(pool.map(self._prepare, map(local, sources[start : start + BATCH_SIZE * 4])))
                 for batch_start in range(0, len(ahead), BATCH_SIZE):
-                    yield from self._run_batch(ahead[batch_start : batch_start + BATCH_SIZE])
+                    batch = ahead[batch_start : batch_start + BATCH_SIZE]
+                    predictions = iter(self._predict([item for item in batch if isinstance(item, _Prepared)]))
+                    for item in batch:
+                        yield item if isinstance(item, AudioUnreadableError) else next(predictions)
 
-    def judge(self, prepared: NDArray[np.float32]) -> Judgement:
-        """Judge what the front end prepared, `(n, *frontend.prepared_shape)`."""
+    def judge(self, prepared: NDArray[np.float32]) -> BatchPrediction:
+        """Judge songs that the front end prepared, `(n, *frontend.prepared_shape)`."""
         outputs = self.engine.run(prepared)
         probabilities = softmax(outputs.logits, self.card.temperature)
         valence, arousal = points_of(probabilities, outputs.points)
         lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
-        return Judgement(probabilities, valence, arousal, (outputs.embeddings / lengths).astype(np.float32))
+        return BatchPrediction(probabilities, valence, arousal, (outputs.embeddings / lengths).astype(np.float32))
 
     def _prepare(self, lent: AbstractContextManager[Path]) -> _Prepared | AudioUnreadableError:
         started = time.perf_counter()
@@ -147,15 +146,7 @@ class Predictor:
         prepared = self.card.frontend.prepare(window.waveform)
         return _Prepared(prepared, window, 1e3 * (decoded - started), 1e3 * (time.perf_counter() - decoded))
 
-    def _run_batch(
-        self, batch: Sequence[_Prepared | AudioUnreadableError]
-    ) -> Iterator[Prediction | AudioUnreadableError]:
-        good = [item for item in batch if isinstance(item, _Prepared)]
-        predictions = iter(self._predict_images(good))
-        for item in batch:
-            yield item if isinstance(item, AudioUnreadableError) else next(predictions)
-
-    def _predict_images(self, prepared: Sequence[_Prepared]) -> list[Prediction]:
+    def _predict(self, prepared: Sequence[_Prepared]) -> list[Prediction]:
         if not prepared:
             return []
         started = time.perf_counter()
@@ -163,11 +154,11 @@ class Predictor:
         network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
         return [
             Prediction(
-                quadrant=Quadrant(int(judged.probabilities[i].argmax()) + 1),
-                probabilities=judged.probabilities[i],
-                valence=float(judged.valence[i]),
-                arousal=float(judged.arousal[i]),
-                embedding=judged.embeddings[i],
+                quadrant=Quadrant(int(probabilities.argmax()) + 1),
+                probabilities=probabilities,
+                valence=float(valence),
+                arousal=float(arousal),
+                embedding=embedding,
                 window_start_s=item.window.start_s,
                 window_s=item.window.heard_s,
                 is_partial=item.window.is_partial,
@@ -175,7 +166,7 @@ class Predictor:
                 mel_ms=item.mel_ms,
                 network_ms=network_ms,
             )
-            for i, item in enumerate(prepared)
+            for item, probabilities, valence, arousal, embedding in zip(prepared, *judged, strict=True)
         ]
 
 
@@ -188,10 +179,7 @@ def points_of(
         probabilities: `(n, 4)`.
         points: `(n, 2)` from a network that regresses; without them the probabilities are projected.
     """
-    if points is None:
-        valence, arousal = valence_arousal_from_probabilities(probabilities)
-    else:
-        valence, arousal = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)
+    valence, arousal = valence_arousal_from_probabilities(probabilities) if points is None else points.T.astype(float)
     return nearest_in_quadrant(valence, arousal, probabilities.argmax(axis=-1))
 
 

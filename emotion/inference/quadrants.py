@@ -1,4 +1,4 @@
-"""The four quadrants of Russell's valence/arousal plane: their order, names and geometry. Pure.
+"""The four quadrants of Russell's valence/arousal plane: their order, names and geometry.
 
 Everything that orders, names or projects quadrants reads it from here.
 Source: Russell (1980), A circumplex model of affect; label order of the project: Q1, Q2, Q3, Q4.
@@ -29,7 +29,7 @@ class Quadrant(IntEnum):
 
     @property
     def label(self) -> str:
-        """Name shown to people, such as "Happy"."""
+        """Name for people, such as "Happy"."""
         return gettext(_LABELS[self])
 
     @property
@@ -77,45 +77,28 @@ _DESCRIPTIONS = {
     Quadrant.Q3: gettext_noop("quiet and sad"),
     Quadrant.Q4: gettext_noop("calm and positive"),
 }
-_CORNERS = {
-    Quadrant.Q1: (1.0, 1.0),
-    Quadrant.Q2: (-1.0, 1.0),
-    Quadrant.Q3: (-1.0, -1.0),
-    Quadrant.Q4: (1.0, -1.0),
-}
+_CORNERS = {Quadrant.Q1: (1.0, 1.0), Quadrant.Q2: (-1.0, 1.0), Quadrant.Q3: (-1.0, -1.0), Quadrant.Q4: (1.0, -1.0)}
 
 
 def valence_arousal_from_probabilities(
     probabilities: NDArray[np.floating],
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Project quadrant probabilities onto the plane.
-
-    Args:
-        probabilities: `(..., 4)`, in quadrant order, each row summing to 1.
-
-    Returns:
-        Valence and arousal, each `(...)`, in [-1, 1]: v = p1 + p4 - p2 - p3, a = p1 + p2 - p3 - p4.
-    """
+    """Project quadrant probabilities `(..., 4)` onto the plane: valence and arousal, each `(...)`, in [-1, 1]."""
     p1, p2, p3, p4 = np.moveaxis(np.asarray(probabilities), -1, 0)
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
 
 
-# How far inside its quadrant a point is moved that had been outside: a page's two decimals still show it.
+# How far inside its quadrant such a point is moved: a page's two decimals still show it.
 INSIDE = 0.01
 
 
 def nearest_in_quadrant(
     valence: NDArray[np.floating], arousal: NDArray[np.floating], index: NDArray[np.integer]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Move points that lie outside a quadrant just inside it; the others stay.
+    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay.
 
-    A quadrant and a point from two outputs of a network can differ near an axis, where either is uncertain; people are
+    Quadrant and point, from two outputs of a network, can differ near an axis, where either is uncertain; people are
     shown one opinion.
-
-    Args:
-        valence: `(...)`, in [-1, 1].
-        arousal: `(...)`, in [-1, 1].
-        index: `(...)`, column of each point's quadrant, 0 to 3.
     """
     signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
     return (
@@ -124,6 +107,6 @@ def nearest_in_quadrant(
     )
 
 
-# A curator's word is no probability. Where a number is wanted it is 1, and a model is never so sure.
+# An override has no probability. Where a number is needed it is 1, which no model reaches.
 CURATOR_CONFIDENCE = 1.0
 MODEL_CONFIDENCE_MAX = 0.9999

@@ -71,9 +71,7 @@ class SongsForm(forms.Form):
     track_number = _number("track_number")
     cover = forms.FileField(label=NAMES["cover"], required=False, allow_empty_file=True)
     clear = forms.MultipleChoiceField(
-        choices=[(name, NAMES[name]) for name in CLEARABLE],
-        required=False,
-        widget=forms.CheckboxSelectMultiple,
+        choices=[(name, NAMES[name]) for name in CLEARABLE], required=False, widget=forms.CheckboxSelectMultiple
     )
     quadrant = forms.ChoiceField(
         label=NAMES["quadrant"],

@@ -22,11 +22,7 @@ from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_
 # Below this the model itself would bet against its answer.
 UNSURE_BELOW = 0.5
 ON_THE_WAY = "pending"
-STATES = [
-    ("tagged", _("Tagged")),
-    (ON_THE_WAY, _("On the way")),
-    ("failed", _("Failed")),
-]
+STATES = [("tagged", _("Tagged")), (ON_THE_WAY, _("On the way")), ("failed", _("Failed"))]
 MISSING = {
     "artist": Q(artist__name_key=UNKNOWN_ARTIST.casefold()),
     "album": Q(album=None),

@@ -35,12 +35,8 @@ from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50
 CHANGES_PER_PAGE = 20
-# Names of songs that a message lists before it says only how many more there are.
+# Songs that a message names before it says only how many more there are.
 _NAMED = 3
-
-
-def _editor(request: HttpRequest) -> User:
-    return cast(User, request.user)
 
 
 @require_safe
@@ -65,9 +61,9 @@ def library(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def library_act(request: HttpRequest) -> HttpResponseBase:
-    """Do with the chosen songs what a button of the table says."""
+    """Do to the chosen songs what a button of the table says."""
     selection = Selection.of(request.POST)
-    back = f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
+    back = _library_url(selection)
     if not selection.is_all and not selection.chosen:
         messages.error(request, _("Choose some songs first."))
         return redirect(back)
@@ -82,19 +78,22 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
     raise Http404(_("There is no such button."))
 
 
+def _library_url(selection: Selection) -> str:
+    return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
+
+
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
-    moved = states.songs_reanalyse(song_ids=song_ids)
-    if not moved:
+    if moved := len(states.songs_reanalyse(song_ids=song_ids)):
+        text = ngettext("%(n)d song will be heard again.", "%(n)d songs will be heard again.", moved)
+        messages.success(request, text % {"n": moved})
+    else:
         messages.info(request, _("They are on their way already: there is nothing to be done twice."))
-        return
-    told = ngettext("%(n)d song will be heard again.", "%(n)d songs will be heard again.", len(moved))
-    messages.success(request, told % {"n": len(moved)})
 
 
 @require_safe
 @allowed(can_upload)
 def song_states(request: HttpRequest) -> HttpResponseBase:
-    """What became of songs that were on their way: the table asks until none is."""
+    """The states of songs that were on their way; the table asks again until none is."""
     songs = list(songs_with_estimates().filter(pk__in=Selection.of(request.GET).chosen[:SONGS_PER_PAGE]))
     pending = [song.pk for song in songs if song.state in PENDING_STATES]
     return render(request, "emotion/partials/library_states.html", {"songs": songs, "pending": pending})
@@ -103,21 +102,19 @@ def song_states(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @allowed(can_upload)
 def songs_change(request: HttpRequest) -> HttpResponseBase:
-    """The form for the songs that the address names."""
+    """The form for the songs that the address selects."""
     selection = Selection.of(request.GET)
-    return _change(request, selection.song_ids(), selection)
+    return _change(request, selection.song_ids(), _library_url(selection))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @allowed(can_upload)
 def song_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
     """The form for one song."""
-    get_object_or_404(Song, pk=pk)
-    return _change(request, [pk], None)
+    return _change(request, [pk], get_object_or_404(Song, pk=pk).get_absolute_url())
 
 
-def _change(request: HttpRequest, song_ids: list[int], selection: Selection | None) -> HttpResponseBase:
-    after = _after(song_ids, selection)
+def _change(request: HttpRequest, song_ids: list[int], after: str) -> HttpResponseBase:
     if not song_ids:
         messages.error(request, _("These songs are not there any more."))
         return redirect(after)
@@ -127,7 +124,14 @@ def _change(request: HttpRequest, song_ids: list[int], selection: Selection | No
         if "preview" in request.POST:
             return _form_page(request, form, after, is_previewed=True)
         try:
-            return _saved(request, form, after)
+            change = library_services.library_edit(
+                song_ids=[song.pk for song in form.songs],
+                values=form.values(),
+                override=form.override(),
+                editor=cast(User, request.user),
+                seen=form.seen_values(),
+            )
+            return _changed(request, change, after)
         except EditConflictError as error:
             form = SongsForm(_songs(song_ids), request.POST, request.FILES)
             form.full_clean()
@@ -139,54 +143,36 @@ def _songs(song_ids: list[int]) -> list[Song]:
     return list(Song.objects.filter(pk__in=song_ids).select_related("artist", "album").defer("search").order_by("pk"))
 
 
-def _after(song_ids: list[int], selection: Selection | None) -> str:
-    if selection is not None:
-        return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
-    return Song(pk=song_ids[0]).get_absolute_url()
-
-
-def _saved(request: HttpRequest, form: SongsForm, after: str) -> HttpResponseBase:
-    change = library_services.library_edit(
-        song_ids=[song.pk for song in form.songs],
-        values=form.values(),
-        override=form.override(),
-        editor=_editor(request),
-        seen=form.seen_values(),
-    )
-    _change_tell(request, change, after)
-    return redirect(after)
-
-
-def _change_tell(request: HttpRequest, change: SongChange | None, after: str) -> None:
+def _changed(request: HttpRequest, change: SongChange | None, after: str) -> HttpResponseBase:
     """Say what was changed, with a button that undoes it."""
     if change is None:
         messages.info(request, _("Nothing was changed: everything was like that already."))
-        return
-    context = {"change": change, "next": after}
-    messages.success(request, render_to_string("emotion/partials/change_message.html", context, request))
+    else:
+        context = {"change": change, "next": after}
+        messages.success(request, render_to_string("emotion/partials/change_message.html", context, request))
+    return redirect(after)
 
 
 def _form_page(request: HttpRequest, form: SongsForm, after: str, *, is_previewed: bool = False) -> HttpResponseBase:
     lines = preview(form.songs, form.values(is_preview=True), form.override()) if is_previewed else []
     context = {"form": form, "after": after, "is_previewed": is_previewed, "lines": lines}
-    if wants_fragment(request) and "preview" in request.POST:
-        return render(request, "emotion/partials/change_preview.html", context)
-    return render(request, "emotion/songs_change.html", context)
+    is_part = wants_fragment(request) and "preview" in request.POST
+    return render(request, f"emotion/{'partials/change_preview' if is_part else 'songs_change'}.html", context)
 
 
 @require_POST
 @allowed(can_upload)
 def song_override(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Set the quadrant of one song, or let the model's own serve again."""
-    song = get_object_or_404(Song, pk=pk)
-    after = song.get_absolute_url() + "#curator"
+    """Set the quadrant of one song, or let the model's count again."""
+    after = get_object_or_404(Song, pk=pk).get_absolute_url() + "#curator"
     form = OverrideForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
         return redirect(after)
-    change = library_services.library_edit(song_ids=[pk], values={}, override=form.override(), editor=_editor(request))
-    _change_tell(request, change, after)
-    return redirect(after)
+    change = library_services.library_edit(
+        song_ids=[pk], values={}, override=form.override(), editor=cast(User, request.user)
+    )
+    return _changed(request, change, after)
 
 
 @require_POST
@@ -230,8 +216,8 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
     change = get_object_or_404(SongChange, pk=pk)
     if change.undone_at is not None:
         messages.info(request, _("This change is undone already."))
-    elif kept := library_services.library_undo(change=change, editor=_editor(request)):
-        messages.warning(request, _kept_words(kept))
+    elif unchanged := library_services.library_undo(change=change, editor=cast(User, request.user)):
+        messages.warning(request, _undone_except(unchanged))
     else:
         messages.success(request, _("Undone: everything is as it was before."))
     after = request.POST.get("next", "")
@@ -239,15 +225,14 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
     return redirect(after if is_ours else "emotion:changes")
 
 
-def _kept_words(kept: FieldsLeft) -> str:
-    titles = dict(Song.objects.filter(pk__in=list(kept)[:_NAMED]).values_list("pk", "title"))
-    named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in kept[pk])})" for pk in titles]
-    told = _("Undone, but for what somebody has changed since: %(songs)s.") % {"songs": "; ".join(named)}
-    n_more = len(kept) - len(named)
+def _undone_except(unchanged: FieldsLeft) -> str:
+    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:_NAMED]).values_list("pk", "title"))
+    named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in unchanged[pk])})" for pk in titles]
+    text = _("Undone, but for what somebody has changed since: %(songs)s.") % {"songs": "; ".join(named)}
+    n_more = len(unchanged) - len(named)
     if not n_more:
-        return told
-    more = ngettext("And of %(n)d more song.", "And of %(n)d more songs.", n_more) % {"n": n_more}
-    return f"{told} {more}"
+        return text
+    return f"{text} {ngettext('And of %(n)d more song.', 'And of %(n)d more songs.', n_more) % {'n': n_more}}"
 
 
 def song_panel(song: Song) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Find out where on its image the network looked when it tagged a song. Pure.
+"""Find out where on its image the network looked when it tagged a song.
 
 Source: Draelos and Carin (2020), Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
 networks. Like Grad-CAM, but each place of a layer counts with its own gradient instead of the map's mean.
@@ -29,7 +29,7 @@ from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture
 
-# How much smaller than the image the layer is that is read.
+# How much smaller than the image the layer is.
 _STRIDE = 16
 # A second, or a band, is named when it weighs this many times the average.
 _STANDS_OUT = 1.25
@@ -38,10 +38,10 @@ _MAX_NAMED = 2
 
 @dataclass(frozen=True, slots=True)
 class Saliency:
-    """What weighed for the tag.
+    """What weighed for an estimate.
 
     Attributes:
-        quadrant: The tag: what the weight is for.
+        quadrant: What the weight is for.
         heat: `(n_rows, n_columns)` float32 in [0, 1]: rows from low to high pitch, columns over the window.
     """
 
@@ -59,12 +59,7 @@ class Span:
 
 
 def hirescam(network: Network, card: Card, window: Window) -> Saliency:
-    """Weigh the places of an image by what they did for the likeliest quadrant's logit.
-
-    Args:
-        network: In evaluation mode, on the CPU.
-        card: Says how the image is made.
-        window: What the model heard.
+    """Weigh the places of a window's image by what they did for the likeliest quadrant's logit, on the CPU.
 
     Raises:
         SaliencyUnavailableError: The architecture cannot say where it looked, or it looked at no log-mel image.
@@ -83,7 +78,6 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
 
 @contextmanager
 def _recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    """Collect what each block returns while the network runs."""
     outputs: list[Tensor] = []
     hooks = [block.register_forward_hook(lambda _, __, output: outputs.append(output)) for block in blocks]
     try:
@@ -94,7 +88,7 @@ def _recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
 
 
 def _layer(outputs: list[Tensor], rows: int) -> Tensor:
-    """Return the end of the first stage at the stride wanted."""
+    # The end of the first stage at the stride.
     at_stride = [output for output in outputs if output.shape[2] == -(-rows // _STRIDE)]
     return [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
 

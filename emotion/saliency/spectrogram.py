@@ -1,4 +1,4 @@
-"""Draw what the model heard of a song, and where in it the network looked, for people. Pure."""
+"""Draw what the model heard of a song, and where in it the network looked, for people."""
 
 from __future__ import annotations
 
@@ -24,13 +24,9 @@ _STOPS = np.array([[10, 12, 36], [62, 24, 110], [150, 44, 120], [226, 92, 78], [
 
 
 def draw(path: Path, config: MelConfig, heat: NDArray[np.float32] | None = None) -> Image.Image:
-    """Draw the window that the model hears, `(WIDTH, HEIGHT)` pixels, with seconds along and Hz up.
+    """Draw the window that the model reads, `(WIDTH, HEIGHT)` pixels, with seconds along and Hz up.
 
-    Args:
-        path: The song's file.
-        config: How the model makes its images.
-        heat: `(n_rows, n_columns)` in [0, 1], rows from low to high pitch: what weighed keeps its colours and gets an
-            outline, the rest goes grey and dark.
+    With `heat`, as in `Saliency`, what weighed keeps its colours and gets an outline; the rest goes grey and dark.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
@@ -52,7 +48,6 @@ def _coloured(image: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _lit(picture: Image.Image, heat: NDArray[np.float32]) -> Image.Image:
-    """Leave the colours where the heat is, darken the rest, and outline the fifth of the picture that weighed most."""
     places = np.asarray(Image.fromarray(np.flipud(heat)).resize(picture.size, Image.Resampling.BICUBIC))
     fifth = max(float(np.quantile(places, 1 - _OUTLINED)), 1e-6)
     share = np.clip(places / fifth, 0.0, 1.0)

@@ -16,17 +16,10 @@ from emotion.models import PerceivedLabel
 def perceived_label_set(
     *, user: User, song: Song, quadrant: Quadrant, valence: float | None = None, arousal: float | None = None
 ) -> PerceivedLabel:
-    """Keep what a person says that a song expresses; a second answer replaces the first, point included.
-
-    Args:
-        user: who says it.
-        song: of which song.
-        quadrant: what it expresses.
-        valence: in [-1, 1], together with `arousal` or not at all, and on the quadrant's side of zero.
-        arousal: in [-1, 1], likewise.
+    """Store a person's label of a song, with a point if given; a second label replaces the first, point included.
 
     Raises:
-        LabelInvalidError: half a point, a point off the plane, or one that lies in another quadrant.
+        LabelInvalidError: Half a point, a point off the plane, or one that lies in another quadrant.
     """
     _check_point(quadrant, valence, arousal)
     label, _ = PerceivedLabel.objects.update_or_create(
@@ -36,7 +29,7 @@ def perceived_label_set(
 
 
 def perceived_label_remove(*, user: User, song: Song) -> None:
-    """Take back what a person said of a song; nothing happens when they said nothing."""
+    """Delete a person's label of a song, if there is one."""
     PerceivedLabel.objects.filter(rater=user, song=song).delete()
 
 
@@ -56,11 +49,5 @@ def _check_point(quadrant: Quadrant, valence: float | None, arousal: float | Non
                     "%(code)s (%(name)s) is %(sign)s, but the %(axis)s given is %(value)s: "
                     "correct one of the two, or leave the point out."
                 )
-                % {
-                    "code": quadrant.name,
-                    "name": quadrant.label,
-                    "sign": quadrant.sign,
-                    "axis": name,
-                    "value": value,
-                }
+                % {"code": quadrant.name, "name": quadrant.label, "sign": quadrant.sign, "axis": name, "value": value}
             )

@@ -1,4 +1,4 @@
-"""The model in this process's memory: the live one, loaded when first asked for and again when it has changed."""
+"""The live model in this process's memory, loaded when first needed and again when another is live."""
 
 from __future__ import annotations
 
@@ -25,11 +25,8 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Memory:
-    """What this process has loaded, or why it could not."""
-
     served: ServedModel | None = None
     predictor: Predictor | None = None
-    problem: str = ""
 
 
 _memory = _Memory()
@@ -37,9 +34,9 @@ _loading = threading.Lock()
 
 
 def predictor_get() -> Predictor:
-    """Return the live model, ready to predict; asks the database which one that is, and loads it if it is another.
+    """Return the live model, ready to predict; loads it if the database names another than the one in memory.
 
-    Whoever works on a batch keeps the predictor that it got, so that an estimate is by one version from end to end.
+    A caller uses one predictor for a whole batch, so that an estimate is by one version from end to end.
 
     Raises:
         emotion.exceptions.CheckpointError: The live weights are missing or unusable.
@@ -60,20 +57,15 @@ def predictor_forget() -> None:
 
 
 def _replace(wanted: ServedModel) -> None:
-    # The old one goes first: two models at once do not fit beside each other on every machine.
+    # The old one goes first: two models at once do not fit on every machine.
     _release()
-    try:
-        _memory.predictor = _load(wanted)
-    except EmotionError as error:
-        _memory.problem = str(error)
-        raise
-    _memory.served = wanted
+    _memory.predictor, _memory.served = _load(wanted), wanted
     logger.info("This process serves model %s.", _memory.predictor.card.version)
 
 
 def _release() -> None:
     had_one = _memory.predictor is not None
-    _memory.served, _memory.predictor, _memory.problem = None, None, ""
+    _memory.served, _memory.predictor = None, None
     if had_one:
         gc.collect()
         torch = sys.modules.get("torch")
@@ -109,29 +101,22 @@ def _load(wanted: ServedModel) -> Predictor:
 
 
 def worker_report(*, name: str) -> None:
-    """Write down that a worker is alive and what it really runs on; a database that is away is only logged."""
+    """Record that a worker is alive and what it runs on; a database that is away is only logged."""
     now = timezone.now()
+    seen = {"device": "", "engine": "", "model_version": "", "problem": "", "seen_at": now}
     try:
-        # What is loaded is reported, not what ought to be: the change is the business of the thread that works.
-        predictor = _memory.predictor or predictor_get()
-        seen = {
-            "device": predictor.engine.device,
-            "engine": predictor.engine.name,
-            "model_version": predictor.card.version,
-            "problem": "",
-            "seen_at": now,
-        }
-    except EmotionError as error:
-        seen = {"device": "", "engine": "", "model_version": "", "problem": str(error), "seen_at": now}
-    except OperationalError as error:
-        logger.warning("Could not report this worker: %s", error)
-        return
-    try:
+        try:
+            # The model in memory is reported, not the live one: the thread that works changes it.
+            predictor = _memory.predictor or predictor_get()
+            seen |= {"device": predictor.engine.device, "engine": predictor.engine.name}
+            seen["model_version"] = predictor.card.version
+        except EmotionError as error:
+            seen["problem"] = str(error)
         AnalysisWorker.objects.update_or_create(name=name, defaults=seen, create_defaults={**seen, "started_at": now})
     except OperationalError as error:
         logger.warning("Could not report this worker: %s", error)
 
 
 def worker_forget(*, name: str) -> None:
-    """Remove a worker that stops in good order from the list."""
+    """Delete the row of a worker that stops in good order."""
     AnalysisWorker.objects.filter(name=name).delete()

@@ -1,4 +1,4 @@
-"""The image that the network sees: one frozen configuration, used by serving and by training. Pure."""
+"""The image that the network sees: one frozen configuration, used by serving and by training."""
 
 from __future__ import annotations
 
@@ -23,15 +23,29 @@ IMAGE_SPREAD = 0.25
 CHANNELS = 3
 
 
+class OneInput:
+    """A front end, a frozen dataclass, that makes one network input of a window."""
+
+    __slots__ = ()
+
+    @property
+    def chunks(self) -> int:
+        """One."""
+        return 1
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as a plain dictionary."""
+        return asdict(self)  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True, slots=True)
-class MelConfig:
-    """The front end `log_mel_image`: every number between a waveform and an image.
+class MelConfig(OneInput):
+    """The front end `log_mel_image`: every number between a waveform and an image, saved with the weights.
 
-    It travels with the weights; a mismatch refuses to load.
-
-    Two ways to fill the three channels that EfficientNet reads. The paper's: the spectrogram is resized to a square of
-    `image_size` pixels and repeated. Or `frames_as_channels`: nothing is resized, and each column of the image holds
-    three successive frames, one a channel, so that no pixel says what another says and the image is a third as wide.
+    It fills the three channels that EfficientNet reads in one of two ways. The paper's: the spectrogram is resized to a
+    square of `image_size` pixels and repeated. Or `frames_as_channels`: nothing is resized, and each column of the
+    image holds three successive frames, one a channel, so that no pixel repeats another and the image is a third as
+    wide.
 
     Source: Cazzaniga et al., section 4.1; choices of this project where the paper is silent.
     """
@@ -50,10 +64,6 @@ class MelConfig:
     image_size: int = 300
     frames_as_channels: bool = False
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers as a plain dictionary."""
-        return asdict(self)
-
     @property
     def image_shape(self) -> tuple[int, int]:
         """Rows and columns of what `log_mel_image` returns."""
@@ -67,11 +77,6 @@ class MelConfig:
         """Rows and columns of what `tensor` returns."""
         rows, columns = self.image_shape
         return rows, columns // CHANNELS if self.frames_as_channels else columns
-
-    @property
-    def chunks(self) -> int:
-        """The whole window is one input."""
-        return 1
 
     @property
     def prepared_shape(self) -> tuple[int, ...]:
@@ -88,14 +93,11 @@ class MelConfig:
         return log_mel_image(waveform, self)
 
     def tensor(self, prepared: Tensor) -> Tensor:
-        """Centre images and spread them over three channels.
+        """Centre images and spread them over three channels: `(n, 3, *network_shape)`, channels last in memory.
 
         Args:
-            prepared: Images `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1], on any device; a crop in time
-                may have fewer columns than `image_shape`.
-
-        Returns:
-            `(n, 3, *network_shape)` about zero mean and unit spread, channels last in memory.
+            prepared: `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1], on any device; a crop in time may have
+                fewer columns than `image_shape`.
         """
         # A tensor came in, so torch is loaded; the web server uses this class without it.
         import torch
@@ -120,30 +122,13 @@ class MelConfig:
 
 
 def fill_window(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Repeat a waveform shorter than the window until it fills it, and cut one that is longer.
-
-    Repetition keeps tempo and level as they are, where padding with silence would add an event of its own.
-
-    Args:
-        waveform: `(n_samples,)`, at least one sample.
-        config: Gives the length.
-
-    Returns:
-        `(window_s * sample_rate_hz,)`.
-    """
+    """Repeat a waveform until it fills the window, `(window_s * sample_rate_hz,)`, or cut it."""
+    # Repetition keeps tempo and level, where padding with silence would add an event.
     return np.resize(waveform, round(config.window_s * config.sample_rate_hz))
 
 
 def log_mel(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Compute the log-mel spectrogram of a waveform of any length.
-
-    Args:
-        waveform: `(n_samples,)` float32 at `config.sample_rate_hz`.
-        config: The numbers.
-
-    Returns:
-        `(n_mels, n_frames)` float32 dB of power, at least -100.
-    """
+    """Return the log-mel spectrogram, `(n_mels, n_frames)` float32 dB of power of at least -100, of any waveform."""
     power = librosa.feature.melspectrogram(
         y=waveform,
         sr=config.sample_rate_hz,
@@ -157,11 +142,7 @@ def log_mel(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.floa
 
 
 def log_mel_image(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Compute the log-mel image of a window.
-
-    Args:
-        waveform: `(n_samples,)` float32 at `config.sample_rate_hz`; filled to the window by repetition.
-        config: The numbers.
+    """Compute the log-mel image of a window, filled by repetition.
 
     Returns:
         `config.image_shape` float32 in [0, 1]: rows are mel bands from low to high, columns are time.

@@ -1,7 +1,7 @@
-"""EfficientNetB3 with the paper's dense head, from scratch, pre-trained, or from ImageNet weights. Pure.
+"""EfficientNetB3 with the paper's dense head, from scratch, pre-trained, or from ImageNet weights.
 
 Source: Cazzaniga et al., section 4.2; Tan and Le (2019), EfficientNet. The code is efficientnet_pytorch's (Apache-2.0).
-Different from the paper by default: global average pooling in place of its literal Flatten.
+Unlike the paper by default: global average pooling in place of its literal Flatten.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""From a decoded window of a song to what a network reads: small frozen configurations behind one interface. Pure.
+"""From a decoded window of a song to what a network reads: small frozen configurations behind one interface.
 
 A front end works in two steps. `prepare` turns one window into a compact array, on the CPU, once per song: caches may
 store it. `tensor` makes network inputs of a batch of those, on any device. Serving and training call the same two.
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import librosa
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S
-from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig
+from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig, OneInput
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,72 +26,50 @@ Waveform = NDArray[np.float32]
 
 
 class FrontEnd(Protocol):
-    """What every front end offers; a waveform is `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0."""
+    """Makes network inputs of a waveform, `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0."""
 
     @property
     def name(self) -> str:
         """Which kind it is: a key of `FRONT_ENDS`."""
-        ...
 
     @property
     def window_s(self) -> float:
         """Seconds of a song that it reads; a shorter song is repeated until it fills them."""
-        ...
 
     @property
     def chunks(self) -> int:
         """Inputs that it makes of one window; the network's answers to them are averaged."""
-        ...
 
     @property
     def prepared_shape(self) -> tuple[int, ...]:
         """Shape of what `prepare` returns."""
-        ...
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input of the network."""
-        ...
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         """Turn one window into its compact form."""
-        ...
 
     def tensor(self, prepared: Tensor) -> Tensor:
         """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
-        ...
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
-        ...
 
     def describe(self) -> str:
         """Say in a few words what the network reads."""
-        ...
-
-
-class _Single:
-    """A front end that makes one input of a window."""
-
-    __slots__ = ()
-
-    @property
-    def chunks(self) -> int:
-        return 1
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
-class PowerSpectrogram(_Single):
+class PowerSpectrogram(OneInput):
     """A square image of the power spectrum: as many frames as there are frequencies.
 
     The window of the FFT is as long as the FFT, so an image of `size` rows has `2 * (size - 1)` samples a frame. Frames
     are spread evenly over the song's window, which gives the paper's overlap ((M + 1) N - L) / M; where that is
     negative, samples between frames are skipped.
 
-    Choices where the paper is silent: a Hann window, and decibels scaled to [0, 1] as in `MelConfig`.
+    Where the paper is silent: a Hann window, and decibels scaled to [0, 1] as in `MelConfig`.
 
     Source: Liu et al., equations 1 and 2.
     """
@@ -128,7 +106,7 @@ class PowerSpectrogram(_Single):
 
 
 @dataclass(frozen=True, slots=True)
-class RawWaveform(_Single):
+class RawWaveform(OneInput):
     """The samples themselves, one channel.
 
     Source: Bathigama et al. (chunks of 5 s), Louro et al. (Sample CNN: 59,049 samples).
@@ -157,8 +135,8 @@ class RawWaveform(_Single):
 
 
 @dataclass(frozen=True, slots=True)
-class Features(_Single):
-    """A vector of numbers that a named extractor measures; networks scale it by what they fitted in training."""
+class Features(OneInput):
+    """A vector that a named extractor measures; networks scale it by what they fitted in training."""
 
     name: ClassVar[str] = "features"
 

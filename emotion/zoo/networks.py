@@ -1,8 +1,9 @@
-"""What every network of the zoo offers, and the head that several share. Pure."""
+"""What every network of the zoo offers, and the head that several share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,8 +41,7 @@ class Network(nn.Module):
 class HeadedNetwork(Network):
     """A backbone under the head of Cazzaniga et al.: 512 - dropout .5 - 128 - dropout .3 - 64 - dropout .1 - 4.
 
-    The 64 activations before the last layer are the song's embedding; a second output may read valence and arousal from
-    them.
+    The 64 activations before the last layer are the song's embedding; a second output may regress the point from them.
 
     Attributes:
         backbone: Begins with ImageNet weights, or is pre-trained.
@@ -57,17 +57,10 @@ class HeadedNetwork(Network):
         self.config = config
         self.backbone = backbone
         self.feature_size = feature_size
-        self.head = nn.Sequential(
-            nn.Linear(feature_size, 512),
-            nn.ReLU(),
-            nn.Dropout(self.DROPOUTS[0]),
-            nn.Linear(512, 128),
-            nn.ReLU(),
-            nn.Dropout(self.DROPOUTS[1]),
-            nn.Linear(128, EMBEDDING_SIZE),
-            nn.ReLU(),
-            nn.Dropout(self.DROPOUTS[2]),
-        )
+        sizes = (feature_size, 512, 128, EMBEDDING_SIZE)
+        layers = zip(pairwise(sizes), self.DROPOUTS, strict=True)
+        blocks = ((nn.Linear(*of), nn.ReLU(), nn.Dropout(share)) for of, share in layers)
+        self.head = nn.Sequential(*chain.from_iterable(blocks))
         self.classifier = nn.Linear(EMBEDDING_SIZE, 4)
         self.regressor = nn.Sequential(nn.Linear(EMBEDDING_SIZE, 2), nn.Tanh()) if regresses else None
 
@@ -85,15 +78,11 @@ class HeadedNetwork(Network):
         return self.judge(self.features(inputs))
 
     def load_imagenet(self, file: Path | None = None) -> None:
-        """Start the backbone from ImageNet weights.
-
-        Args:
-            file: A state dict of the backbone's library on disk; without it the library downloads its own.
-        """
+        """Start the backbone from ImageNet weights: a state dict on disk, or what its library downloads."""
         raise NotImplementedError
 
     def skip_no_block(self) -> None:
-        """Switch stochastic depth off: a backbone that learns from endless lessons has nothing to overfit."""
+        """Switch stochastic depth off: a backbone that learns from endless batches has nothing to overfit."""
 
 
 class OverChunks(nn.Module):
@@ -106,8 +95,7 @@ class OverChunks(nn.Module):
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Judge `(n, chunks, *input_shape)` as `Network.forward` does; its logits are those of the mean probability."""
-        logits, *others = (
-            found.reshape(-1, self.chunks, found.shape[-1]) for found in self.network(inputs.flatten(0, 1))
-        )
-        mean = torch.log_softmax(logits, dim=-1).exp().mean(dim=1).clamp(min=1e-12).log()
-        return mean, *(found.mean(dim=1) for found in others)
+        outputs = self.network(inputs.flatten(0, 1))
+        logits, *others = (output.reshape(-1, self.chunks, output.shape[-1]) for output in outputs)
+        mean = torch.softmax(logits, dim=-1).mean(dim=1).clamp(min=1e-12).log()
+        return mean, *(output.mean(dim=1) for output in others)

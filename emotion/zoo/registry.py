@@ -1,4 +1,4 @@
-"""Which architectures there are: one file of this package each, registered by the function that builds it. Pure."""
+"""The architectures: one file of this package each, registered by the function that builds it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emotion.zoo.frontends import FrontEnd
 if TYPE_CHECKING:
     from emotion.zoo.networks import Network
 
-# What checkpoints of before the zoo are.
+# The architecture of checkpoints that name none.
 FIRST = "efficientnet_b3"
 
 
@@ -26,16 +26,16 @@ class Architecture:
 
     Attributes:
         name: Of the function that builds it.
-        title: What it is, in a few words for people.
+        title: In a few words for people.
         paper: Where it is described.
-        licence: Of the code that it is made of, and of weights that it starts from.
+        licence: Of its code, and of weights that it starts from.
         front_end: What it reads by default.
         parameters: Of the default configuration.
         config: The class of its options; its defaults go with `front_end`.
         build: Makes a network with new weights.
         has_saliency: Whether it can say where on a log-mel image it looked.
         is_fitted: Whether it is fitted, by its `fit(inputs, targets)`, instead of trained by gradients.
-        saves_halves: Whether its weights keep their worth in half precision.
+        saves_halves: Whether its weights survive half precision.
         small: A front end and options that a test trains in seconds; None is the defaults.
     """
 
@@ -59,12 +59,7 @@ _ARCHITECTURES: dict[str, Architecture] = {}
 def register_model(
     config: Callable[..., Any], **metadata: Any
 ) -> Callable[[Callable[[Any], Network]], Callable[[Any], Network]]:
-    """Register the decorated function, which takes a `config` and returns a `Network`, under its own name.
-
-    Args:
-        config: The class of its options.
-        metadata: The other attributes of `Architecture`.
-    """
+    """Register the decorated function, which builds a `Network` of a `config`; `metadata` are its other attributes."""
 
     def register(build: Callable[[Any], Network]) -> Callable[[Any], Network]:
         name = build.__name__
@@ -89,24 +84,19 @@ def architecture(name: str) -> Architecture:
         CheckpointError: There is none of this name.
     """
     _import_all()
-    try:
-        return _ARCHITECTURES[name]
-    except KeyError:
-        raise CheckpointError(f"There is no architecture {name!r}; known are {', '.join(list_models())}.") from None
+    if name not in _ARCHITECTURES:
+        raise CheckpointError(f"There is no architecture {name!r}; known are {', '.join(list_models())}.")
+    return _ARCHITECTURES[name]
 
 
 def create_model(name: str, config: Any = None) -> Network:
-    """Build a network with new weights.
-
-    Args:
-        name: Of an architecture.
-        config: Its options; None is the defaults.
+    """Build a network with new weights, by default with its default options.
 
     Raises:
-        CheckpointError: There is none of this name.
+        CheckpointError: There is no architecture of this name.
     """
-    found = architecture(name)
-    network = found.build(found.config() if config is None else config)
+    member = architecture(name)
+    network = member.build(member.config() if config is None else config)
     network.architecture = name
     return network
 

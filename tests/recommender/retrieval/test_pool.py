@@ -16,7 +16,6 @@ from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.services.overrides import Override
-from recommender.index.felt_query import FeltQuery
 from recommender.index.songs import FeltQuery
 from recommender.retrieval import pool as candidates
 from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike
