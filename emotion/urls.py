@@ -1,7 +1,8 @@
 """Pages of the emotion app."""
 
-from django.urls import include, path
+from django.urls import path
 
+from emotion.library import views as library
 from emotion.pages import views
 
 app_name = "emotion"
@@ -14,5 +15,14 @@ urlpatterns = [
     path("songs/<int:pk>/attention.png", views.saliency_picture, name="attention_picture"),
     path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
-    path("", include("emotion.library.urls")),
+    path("songs/edit/", library.library, name="library"),
+    path("songs/edit/act/", library.library_act, name="library_act"),
+    path("songs/edit/states/", library.song_states, name="song_states"),
+    path("songs/edit/change/", library.songs_change, name="songs_change"),
+    path("songs/edit/history/", library.changes, name="changes"),
+    path("songs/edit/history/<int:pk>/undo/", library.change_undo, name="change_undo"),
+    path("songs/<int:pk>/edit/", library.song_edit, name="song_edit"),
+    path("songs/<int:pk>/quadrant/", library.song_override, name="song_word"),
+    path("songs/<int:pk>/reanalyse/", library.song_reanalyse, name="song_reanalyse"),
+    path("songs/<int:pk>/reanalysis/", library.song_reanalysis, name="song_reanalysis"),
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -86,9 +85,6 @@ SALIENCY = claims.register(
 )
 
 
-_loading = threading.Lock()
-
-
 # The engine that analyses songs has no gradients: this network has, on the CPU. One is kept per process.
 @lru_cache(maxsize=1)
 def _network_load(served: ServedModel) -> tuple[Network, Card]:
@@ -104,8 +100,7 @@ def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
     from emotion.signal.audio import read_window
     from emotion.signal.mel import MelConfig
 
-    with _loading:
-        network, card = _network_load(served)
+    network, card = _network_load(served)
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
     saliency = hirescam(network, card, window)

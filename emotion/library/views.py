@@ -29,8 +29,7 @@ from catalog.songs import states
 from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
 from emotion.library.changes import changes_history, preview, song_history
-from emotion.library.forms import NAMES, OverrideForm, SongsForm
-from emotion.library.selection import LibraryForm, Selection, SongPaginator
+from emotion.library.forms import NAMES, LibraryForm, OverrideForm, Selection, SongPaginator, SongsForm
 from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50

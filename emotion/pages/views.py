@@ -1,9 +1,11 @@
-"""Pages of the emotion app: pictures and curve of a song, what people say it expresses, and how the analysis goes."""
+"""Pages of the emotion app: pictures, curve and labels of a song, and how the analysis goes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.models import User
@@ -11,20 +13,22 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.formats import number_format
 from django.utils.http import parse_etags, quote_etag
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.core.files import digest
+from catalog.core.formats import clock
 from catalog.core.htmx import wants_fragment
 from catalog.files.storage import media_exists
 from catalog.models import Song
 from emotion import selectors
-from emotion.exceptions import NotExplainableError
+from emotion.curves.curve import curve_chart
+from emotion.exceptions import CurveError, CurveNotFoundError, NotExplainableError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import saliency
-from emotion.models import SaliencyMap, quadrant_choices
-from emotion.pages import panels
+from emotion.models import EmotionEstimate, SaliencyMap, quadrant_choices
 from emotion.pages.status import status_context
 from emotion.serializers import waveform_json
 from emotion.services import labels, pictures
@@ -79,7 +83,7 @@ def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     if not wants_fragment(request):
         return _to_song(pk, "#emotion-curve")
-    return render(request, "emotion/partials/curve.html", panels.curve_panel(song))
+    return render(request, "emotion/partials/curve.html", curve_panel(song))
 
 
 @require_safe
@@ -107,7 +111,7 @@ def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
         if problem:
             messages.error(request, problem)
         return _to_song(pk, "#attention")
-    return render(request, "emotion/partials/attention.html", panels.saliency_panel(song, problem=problem))
+    return render(request, "emotion/partials/attention.html", saliency_panel(song, problem=problem))
 
 
 def _to_song(pk: int, place: str) -> HttpResponse:
@@ -150,3 +154,80 @@ def status(request: HttpRequest) -> HttpResponse:
     """Queue, speed, workers and failures; the same address answers its own refresh with the fragment."""
     template = "emotion/partials/status_body.html" if wants_fragment(request) else "emotion/status.html"
     return render(request, template, status_context(user=request.user, span=request.GET.get("span", "")))
+
+
+# A table of every point of a long song helps nobody; the API has them all.
+_TABLE_ROWS = 40
+
+
+def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str, Any]:
+    """Return the context of `emotion/partials/curve.html`; `curve_state` is done, waiting, failed or absent."""
+    try:
+        curve = selectors.curve_visible(song, estimate)
+    except CurveError as error:
+        return {"song": song, "curve_state": "failed", "curve_problem": str(error)}
+    except CurveNotFoundError as error:
+        return {"song": song, "curve_state": "absent", "curve_problem": str(error)}
+    if curve is None:
+        return {"song": song, "curve_state": "waiting"}
+    read = selectors.curve_read(curve, duration_s=song.duration_s)
+    step = -(-len(read.points) // _TABLE_ROWS)
+    table = np.column_stack([read.times_s, read.points[:, :2], *read.spreads])[::step].tolist()
+    names = ("time_s", "valence", "arousal", "valence_sd", "arousal_sd")
+    drawing = {
+        "chart": curve_chart(read.points, read.times_s, song.duration_s, read.sections),
+        "sentence": read.sentence,
+        "sections": read.sections,
+        # A silent point is NaN, which is not equal to itself.
+        "rows": [dict(zip(names, (v if v == v else None for v in row), strict=True)) for row in table],
+        "hop_s": curve.hop_s,
+        "window_s": curve.window_s,
+        "model_version": curve.model_version,
+    }
+    return {"song": song, "curve_state": "done", "curve": drawing}
+
+
+def saliency_panel(song: Song, estimate: EmotionEstimate | None = None, problem: str = "") -> dict[str, Any]:
+    """Return the context of `emotion/partials/attention.html`.
+
+    Args:
+        song: The song.
+        estimate: Its current estimate, where the caller has it already.
+        problem: Why the explanation that was asked for cannot be made.
+    """
+    estimate = estimate or selectors.current_estimate(song)
+    saliency = selectors.saliency_of(estimate) if estimate else None
+    is_done = saliency is not None and saliency.state == SaliencyMap.State.DONE
+    return {
+        "song": song,
+        "estimate": estimate,
+        "attention": saliency,
+        "attention_words": saliency_sentence(saliency) if saliency and is_done else "",
+        "attention_problem": problem or (_(saliency.failure_reason) if saliency else ""),
+    }
+
+
+def saliency_sentence(saliency: SaliencyMap) -> str:
+    """Say which seconds and which frequencies weighed most, such as `Most weight lies at 1:02 to 1:09 ...`."""
+    seconds = _spans(saliency.weighed.get("seconds", []), clock)
+    bands = _spans(saliency.weighed.get("bands_hz", []), _hz)
+    if not seconds and not bands:
+        return _("No second and no band of frequency stands out: the whole picture weighed about the same.")
+    if not bands:
+        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and all frequencies alike.")
+    elif not seconds:
+        sentence = _("What weighed most for “%(mood)s”: all seconds alike, and the frequencies %(bands)s.")
+    else:
+        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and the frequencies %(bands)s.")
+    return sentence % {"mood": saliency.get_quadrant_display(), "seconds": seconds, "bands": bands}
+
+
+def _spans(spans: Sequence[dict[str, float]], write: Callable[[float], str]) -> str:
+    written = [_("%(start)s to %(end)s") % {"start": write(s["start"]), "end": write(s["end"])} for s in spans]
+    return _(" and ").join(written)
+
+
+def _hz(frequency_hz: float) -> str:
+    if frequency_hz >= 1000:
+        return f"{number_format(frequency_hz / 1000, 1)} kHz"
+    return f"{round(frequency_hz, -1):.0f} Hz"

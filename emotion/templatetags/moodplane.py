@@ -16,7 +16,7 @@ from catalog.core.formats import clock, file_size, percent
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from emotion.pages.panels import curve_panel, saliency_panel
+from emotion.pages.views import curve_panel, saliency_panel
 
 register = template.Library()
 for write in (clock, file_size, percent):

@@ -22,7 +22,7 @@ from catalog.models import Artist, Song
 from catalog.permissions import can_upload
 from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
-from emotion.library.selection import Selection
+from emotion.library.forms import Selection
 from emotion.library.services import MAX_SONGS
 from emotion.selectors import label_of
 from recommender import selectors

@@ -21,8 +21,7 @@ from catalog.models import UNKNOWN_ARTIST, Song, SongChange
 from emotion.inference.quadrants import Quadrant
 from emotion.library import services as library_services
 from emotion.library.changes import preview
-from emotion.library.forms import SongsForm
-from emotion.library.selection import Selection
+from emotion.library.forms import Selection, SongsForm
 from emotion.library.services import library_edit
 from emotion.models import EmotionEstimate
 from emotion.services.overrides import Override
