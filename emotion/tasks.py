@@ -1,46 +1,27 @@
-"""Celery tasks of the analysis queue: each wakes a worker for one step of a kind of job, and may come twice.
-
-Messages that an earlier release sent name rows; they wake a worker like any other.
-"""
+"""Celery tasks of the analysis queue: each wakes a worker for one step of a kind of job, and may come twice."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from celery import shared_task
 
 from catalog.core import claims
 
 
-@shared_task(name="emotion.tasks.analyse_songs")
-def analyse_songs(*_: object) -> None:
-    """Analyse a batch of queued songs."""
-    claims.run("songs")
+def _step(kind: str, name: str) -> Any:
+    # Messages of an earlier release name rows; they wake a worker like any other.
+    @shared_task(name=f"emotion.tasks.{name}")
+    def step(*_: object) -> None:
+        claims.run(kind)
+
+    return step
 
 
-@shared_task(name="emotion.tasks.explain_estimate")
-def explain_estimate(*_: object) -> None:
-    """Find out where the network looked, for one song."""
-    claims.run("saliency")
-
-
-@shared_task(name="emotion.tasks.explain_tag")
-def explain_tag(*_: object) -> None:
-    """Do `explain_estimate`, by the name of before 0.2.0, in messages that an earlier release sent."""
-    claims.run("saliency")
-
-
-@shared_task(name="emotion.tasks.reanalysis_go_on")
-def reanalysis_go_on(*_: object) -> None:
-    """Analyse a batch of a re-analysis."""
-    claims.run("reanalysis")
-
-
-@shared_task(name="emotion.tasks.curves_go_on")
-def curves_go_on() -> None:
-    """Make one curve."""
-    claims.run("curves")
-
-
-@shared_task(name="emotion.tasks.waveforms_go_on")
-def waveforms_go_on() -> None:
-    """Read one song for its waveform."""
-    claims.run("waveforms")
+analyse_songs = _step("songs", "analyse_songs")
+explain_estimate = _step("saliency", "explain_estimate")
+# The name before 0.2.0, in messages of an earlier release.
+explain_tag = _step("saliency", "explain_tag")
+reanalysis_go_on = _step("reanalysis", "reanalysis_go_on")
+curves_go_on = _step("curves", "curves_go_on")
+waveforms_go_on = _step("waveforms", "waveforms_go_on")

@@ -115,7 +115,7 @@ def _without_moments(columns: NDArray[np.integer]) -> list[tuple[int, int, int]]
 
 
 def sentence(parts: Sequence[Section]) -> str:
-    """Describe a curve in a sentence or two, such as `Starts calm, becomes tense after 1:20.`"""
+    """Describe a curve in a sentence or two, such as `Starts calm, becomes tense after 1:20`."""
     if not parts:
         return gettext("There is nothing to hear in it.")
     duration_s = parts[-1].end_s - parts[0].start_s

@@ -42,11 +42,11 @@ def saliency_request(*, song: Song) -> SaliencyMap:
             % {"version": estimate.model_version, "live": version or _("none")}
         )
     with transaction.atomic():
-        found, is_new = SaliencyMap.objects.get_or_create(song=song, model_version=version)
-        if claims.reset(SaliencyMap.objects.filter(pk=found.pk, state=SaliencyMap.State.FAILED)) or is_new:
+        row, is_new = SaliencyMap.objects.get_or_create(song=song, model_version=version)
+        if claims.reset(SaliencyMap.objects.filter(pk=row.pk, state=SaliencyMap.FAILED)) or is_new:
             SALIENCY.wake_on_commit()
-    found.refresh_from_db()
-    return found
+    row.refresh_from_db()
+    return row
 
 
 def saliency_step() -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -178,8 +179,7 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
         "chart": curve_chart(read.points, read.times_s, song.duration_s, read.sections),
         "sentence": read.sentence,
         "sections": read.sections,
-        # A silent point is NaN, which is not equal to itself.
-        "rows": [dict(zip(names, (v if v == v else None for v in row), strict=True)) for row in table],
+        "rows": [dict(zip(names, (None if math.isnan(v) else v for v in row), strict=True)) for row in table],
         "hop_s": curve.hop_s,
         "window_s": curve.window_s,
         "model_version": curve.model_version,

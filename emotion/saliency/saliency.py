@@ -70,7 +70,9 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
     with torch.enable_grad(), _recorded(network.saliency_blocks()) as outputs:
         logits = network(inputs.requires_grad_())[0][0]
         quadrant = Quadrant(int(logits.argmax()) + 1)
-        layer = _layer(outputs, rows=inputs.shape[2])
+        # The end of the first stage at the stride.
+        at_stride = [output for output in outputs if output.shape[2] == -(-inputs.shape[2] // _STRIDE)]
+        layer = [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
         [gradient] = torch.autograd.grad(logits[quadrant.index], [layer])
     weight = torch.relu((gradient * layer.detach()).sum(dim=1))[0].numpy()
     return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
@@ -85,12 +87,6 @@ def _recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
     finally:
         for hook in hooks:
             hook.remove()
-
-
-def _layer(outputs: list[Tensor], rows: int) -> Tensor:
-    # The end of the first stage at the stride.
-    at_stride = [output for output in outputs if output.shape[2] == -(-rows // _STRIDE)]
-    return [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
 
 
 def seconds_that_weighed(heat: NDArray[np.float32], window: Window, config: MelConfig) -> list[Span]:

@@ -45,8 +45,10 @@ def predictor_get() -> Predictor:
     with _loading:
         wanted = served_model()
         if _memory.predictor is None or _memory.served != wanted:
-            _replace(wanted)
-        assert _memory.predictor is not None
+            # The old one goes first: two models at once do not fit on every machine.
+            _release()
+            _memory.predictor, _memory.served = _load(wanted), wanted
+            logger.info("This process serves model %s.", _memory.predictor.card.version)
         return _memory.predictor
 
 
@@ -54,13 +56,6 @@ def predictor_forget() -> None:
     """Free the model; the next call loads one again."""
     with _loading:
         _release()
-
-
-def _replace(wanted: ServedModel) -> None:
-    # The old one goes first: two models at once do not fit on every machine.
-    _release()
-    _memory.predictor, _memory.served = _load(wanted), wanted
-    logger.info("This process serves model %s.", _memory.predictor.card.version)
 
 
 def _release() -> None:

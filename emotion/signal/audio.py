@@ -151,7 +151,7 @@ def stream_windows(
     *,
     hop_s: float,
     window_s: float = WINDOW_S,
-    hear: Callable[[NDArray[np.float32], int], object] = lambda mono, rate_hz: None,
+    hear: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
 ) -> Iterator[Window]:
     """Read a file from its beginning, one window every `hop_s` seconds, with one window and a few seconds in memory.
 
