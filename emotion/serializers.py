@@ -39,7 +39,7 @@ class QuadrantName(serializers.CharField):
     def __init__(self, **options: Any) -> None:
         super().__init__(read_only=True, **options)
 
-    def to_representation(self, value: int) -> str:
+    def to_representation(self, value: Any) -> str:
         """Return the name."""
         return Quadrant(value).name
 

@@ -64,10 +64,10 @@ class FeltByOthers(NamedTuple):
     arousal: float
 
 
-class SongHeard(NamedTuple):
-    """All estimates of a song, the current one first, then the newest; and songs that sound like it."""
+class SongEstimates(NamedTuple):
+    """What each model said of a song, the current estimate first, then the newest; and songs that sound like it."""
 
-    hearings: list[EmotionEstimate]
+    estimates: list[EmotionEstimate]
     similar: list[Song]
 
 
@@ -334,7 +334,7 @@ class SongsFound:
         return self._ids.order_by("-pk") if self._is_ranked and len(self) > RANKED_AT_MOST else self._ids
 
 
-def song_heard(pk: int, k: int = 6) -> SongHeard:
+def song_estimates(pk: int, k: int = 6) -> SongEstimates:
     """Return what the models said of a song, and the `k` songs that sound most like it, in one query.
 
     A song that is newer than the index may be missing among those for a minute.
@@ -343,18 +343,18 @@ def song_heard(pk: int, k: int = 6) -> SongHeard:
     own = Q(song_id=pk)
     # A song in re-analysis stays playable, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
-    estimates = EmotionEstimate.objects.filter(own | alike).with_effective()
-    estimates = estimates.select_related("song__artist", "song__album")
-    hearings, by_id = [], {}
-    for estimate in estimates.defer("embedding_bytes").order_by("-is_current", "-id"):
+    found = EmotionEstimate.objects.filter(own | alike).with_effective()
+    found = found.select_related("song__artist", "song__album")
+    of_song, by_id = [], {}
+    for estimate in found.defer("embedding_bytes").order_by("-is_current", "-id"):
         if estimate.song_id == pk:
-            hearings.append(estimate)
+            of_song.append(estimate)
         else:
             by_id[estimate.song_id] = estimate
             estimate.song.current_estimates = [estimate]
-    current = bool(hearings) and hearings[0].is_current
+    current = bool(of_song) and of_song[0].is_current
     similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k] if current else []
-    return SongHeard(hearings, similar)
+    return SongEstimates(of_song, similar)
 
 
 def songs_in_order(song_ids: list[int]) -> list[Song]:

@@ -48,7 +48,7 @@ def trace(
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):
         while batch := list(islice(windows, BATCH_SIZE)):
-            yield Batch(_points_of(batch, predictor), batch[0].heard_s)
+            yield Batch(_points_of(batch, predictor), batch[0].duration_s)
 
 
 def _points_of(windows: list[Window], predictor: Predictor) -> NDArray[np.float32]:

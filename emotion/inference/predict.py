@@ -160,7 +160,7 @@ class Predictor:
                 arousal=float(arousal),
                 embedding=embedding,
                 window_start_s=item.window.start_s,
-                window_s=item.window.heard_s,
+                window_s=item.window.duration_s,
                 is_partial=item.window.is_partial,
                 decode_ms=item.decode_ms,
                 mel_ms=item.mel_ms,

@@ -108,7 +108,7 @@ def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
     return {
         "quadrant": saliency.quadrant.value,
         "window_start_s": window.start_s,
-        "window_s": window.heard_s,
+        "window_s": window.duration_s,
         "n_rows": saliency.heat.shape[0],
         "heat_bytes": saliency.heat.astype("<f4").tobytes(),
         "weighed": {

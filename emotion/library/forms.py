@@ -63,8 +63,9 @@ def _text(name: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
 
 def _number(name: str) -> forms.IntegerField:
     widget = forms.NumberInput({"autocomplete": "off", "inputmode": "numeric"})
-    limits = {"min_value": 1, "max_value": 9999}
-    return forms.IntegerField(label=NAMES[name], required=False, show_hidden_initial=True, widget=widget, **limits)
+    return forms.IntegerField(
+        label=NAMES[name], required=False, min_value=1, max_value=9999, show_hidden_initial=True, widget=widget
+    )
 
 
 class SongsForm(forms.Form):

@@ -93,8 +93,8 @@ def seconds_that_weighed(heat: NDArray[np.float32], window: Window, config: MelC
     """Return the stretches of the song that stand out, heaviest first."""
     edges = np.linspace(0.0, config.window_s, heat.shape[1] + 1)
     # A song shorter than the window was repeated to fill it; the repetitions have no seconds of their own.
-    heard = edges[:-1] < window.heard_s
-    spans = _spans(heat.sum(axis=0)[heard], np.minimum(edges[: heard.sum() + 1], window.heard_s))
+    heard = edges[:-1] < window.duration_s
+    spans = _spans(heat.sum(axis=0)[heard], np.minimum(edges[: heard.sum() + 1], window.duration_s))
     return [Span(window.start_s + span.start, window.start_s + span.end, span.share) for span in spans]
 
 

@@ -43,7 +43,7 @@ SONGS = claims.register(
 )
 
 
-def batch_analyse(jobs: Sequence[Song] | Sequence[ReanalysisItem], predictor: Predictor) -> list[int]:
+def batch_analyse(jobs: Sequence[Song | ReanalysisItem], predictor: Predictor) -> list[int]:
     """Analyse claimed jobs, and return the songs that have a new estimate.
 
     A file that cannot be analysed fails for good with a sentence; after any other error, which is raised, the

@@ -34,15 +34,15 @@ class Window:
     """A stretch of audio as the model reads it.
 
     Attributes:
-        waveform: `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0; `heard_s` seconds long.
+        waveform: `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0; `duration_s` seconds long.
         start_s: Where it begins in the file.
-        heard_s: How long it is.
+        duration_s: How long it is.
         is_partial: Whether the file was shorter than the window.
     """
 
     waveform: NDArray[np.float32]
     start_s: float
-    heard_s: float
+    duration_s: float
     is_partial: bool
 
 
@@ -59,11 +59,11 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
     """
     for place in _PLACES:
         window = read_window_at(path, place, window_s=window_s)
-        if window.heard_s < min_s:
+        if window.duration_s < min_s:
             raise AudioUnreadableError(
                 "too_short",
                 _("Only %(heard)s s of audio could be decoded; at least %(least)d s are needed.")
-                % {"heard": number(window.heard_s, 1), "least": min_s},
+                % {"heard": number(window.duration_s, 1), "least": min_s},
             )
         if not is_silent(window.waveform):
             return window

@@ -82,15 +82,15 @@ def song_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
-    """One song: its estimates, the ratings of the listener and of others, and similar songs."""
-    hearings, similar = selectors.song_heard(pk, k=SIMILAR_SONGS)
-    song = hearings[0].song if hearings else song_or_404(pk)
-    estimate = next((one for one in hearings if one.is_current), None)
+    """One song: what the model hears in it, what it did to the listener and to others, and what sounds alike."""
+    estimates, similar = selectors.song_estimates(pk, k=SIMILAR_SONGS)
+    song = estimates[0].song if estimates else song_or_404(pk)
+    estimate = next((one for one in estimates if one.is_current), None)
     context = {
         "estimate": estimate,
         "bars": [(quadrant, estimate.probabilities[quadrant.index]) for quadrant in Quadrant] if estimate else [],
         "window_end_s": estimate.window_start_s + estimate.window_s if estimate else None,
-        "earlier": [one for one in hearings if not one.is_current],
+        "earlier": [one for one in estimates if not one.is_current],
         "others": selectors.felt_by_others(request.user, song),
         "others_least": selectors.OTHERS_LEAST,
         "similar": similar,

@@ -231,8 +231,8 @@ def test_embeddings_of_another_model_are_not_compared(alice: User, make_songs: S
     playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=7)
     assert set(order(playlist)) == {song.pk for song in [*songs, old]}
     indexing.index_rebuild()
-    assert selectors.song_heard(old.pk).similar == []
-    assert old not in selectors.song_heard(songs[0].pk).similar
+    assert selectors.song_estimates(old.pk).similar == []
+    assert old not in selectors.song_estimates(songs[0].pk).similar
 
 
 @pytest.mark.django_db(transaction=True)

@@ -71,12 +71,12 @@ def test_a_word_of_very_many_songs_finds_the_newest_first(monkeypatch: pytest.Mo
 def test_a_song_that_failed_is_not_among_the_similar_ones(make_songs: SongMaker) -> None:
     song, *_ = make_songs(5)
     indexing.index_rebuild()
-    first = selectors.song_heard(song.pk).similar[0]
+    first = selectors.song_estimates(song.pk).similar[0]
     Song.objects.filter(pk=first.pk).update(state=Song.State.FAILED)
-    heard = selectors.song_heard(song.pk)
+    heard = selectors.song_estimates(song.pk)
     assert first not in heard.similar
-    assert [estimate.song_id for estimate in heard.hearings] == [song.pk]
-    assert selectors.song_heard(SongFactory().pk) == ([], [])
+    assert [estimate.song_id for estimate in heard.estimates] == [song.pk]
+    assert selectors.song_estimates(SongFactory().pk) == ([], [])
 
 
 def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMaker) -> None:
@@ -85,7 +85,7 @@ def test_similar_songs_come_best_first_and_without_the_song(make_songs: SongMake
     estimate.embedding_bytes = song.estimates.get().embedding_bytes
     estimate.save()
     for _ in ("from rows", "from the index"):
-        found = selectors.song_heard(song.pk, k=3).similar
+        found = selectors.song_estimates(song.pk, k=3).similar
         assert found[0] == twin
         assert song not in found
         assert len(found) <= 3

@@ -67,7 +67,7 @@ def test_a_streamed_window_is_the_window_that_is_tagged(codec: str, rate_hz: int
 def test_a_short_file_is_one_partial_window(tmp_path: Path) -> None:
     [window] = stream_windows(make_audio(tmp_path / "a.ogg", 7), hop_s=4)
     assert window.is_partial
-    assert window.heard_s == pytest.approx(7, abs=0.01)
+    assert window.duration_s == pytest.approx(7, abs=0.01)
 
 
 def test_what_is_no_audio_is_said(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_places_cover_the_file_from_first_to_last(tmp_path: Path) -> None:
 def test_a_short_file_is_read_whole_and_marked(tmp_path: Path) -> None:
     window = read_window(make_audio(tmp_path / "short.wav", 6))
     assert window.is_partial
-    assert window.heard_s == pytest.approx(6, abs=0.01)
+    assert window.duration_s == pytest.approx(6, abs=0.01)
 
 
 def test_stereo_becomes_the_mean_of_its_channels(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_stereo_becomes_the_mean_of_its_channels(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("channels", "rate"), [(8, 48_000), (2, 192_000)])
 def test_many_channels_and_high_rates_are_mixed_and_resampled(tmp_path: Path, channels: int, rate: int) -> None:
     path = make_audio(tmp_path / "odd.flac", 6, channels=channels, sample_rate_hz=rate)
-    assert read_window(path).heard_s == pytest.approx(6, abs=0.01)
+    assert read_window(path).duration_s == pytest.approx(6, abs=0.01)
 
 
 def test_silence_is_refused_with_a_sentence(tmp_path: Path) -> None:
