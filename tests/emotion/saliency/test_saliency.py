@@ -159,6 +159,14 @@ def test_asking_twice_makes_one_row_and_sends_one_message(
 
 
 @pytest.mark.django_db
+def test_a_message_of_an_earlier_release_is_understood(song: Song) -> None:
+    found = saliency.saliency_request(song=song)
+    tasks.explain_tag(found.pk)
+    found.refresh_from_db()
+    assert found.state == State.DONE
+
+
+@pytest.mark.django_db
 def test_only_the_live_models_tag_can_be_explained(small_model: Path) -> None:
     with pytest.raises(NotExplainableError, match="by model old, and small-1 is live"):
         saliency.saliency_request(song=EstimateFactory(model_version="old").song)
