@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ _PENDING = models.Q(state__in=["waiting", "claimed"])
 _UNIT = [MinValueValidator(-1.0), MaxValueValidator(1.0)]
 
 
-_lazy_label = lazy(lambda quadrant: quadrant.label, str)
+_lazy_label: Callable[[Quadrant], Any] = lazy(lambda quadrant: quadrant.label, str)
 
 
 def quadrant_choices() -> list[tuple[int, str]]:
@@ -108,10 +109,10 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
         """
         overridden = models.Q(override__quadrant__isnull=False)
         probabilities = (models.F(f"p_q{quadrant.value}") for quadrant in Quadrant)
-        estimates: models.QuerySet[Any] = self
-        return estimates.alias(
-            override=models.FilteredRelation("song__overrides", condition=models.Q(song__overrides__is_current=True))
-        ).annotate(
+        current = models.Q(song__overrides__is_current=True)
+        # The type checker does not know the names that this adds to the model's.
+        estimates: Any = self.alias(override=models.FilteredRelation("song__overrides", condition=current))
+        annotated: models.QuerySet[Any] = estimates.annotate(
             effective_quadrant=Coalesce("override__quadrant", "quadrant"),
             effective_valence=_just_inside("valence", axis=0),
             effective_arousal=_just_inside("arousal", axis=1),
@@ -121,6 +122,7 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
             ),
             is_overridden=models.ExpressionWrapper(overridden, output_field=models.BooleanField()),
         )
+        return annotated
 
 
 def _just_inside(name: str, *, axis: int) -> models.Case:

@@ -113,7 +113,7 @@ def throughput(minutes: int = 10) -> float:
     now = timezone.now()
     recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
     found = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
-    return found["n"] * 60.0 / max((now - (found["first"] or now)).total_seconds(), 1.0)
+    return float(found["n"]) * 60.0 / max((now - (found["first"] or now)).total_seconds(), 1.0)
 
 
 def songs_with_estimates() -> QuerySet[Song]:

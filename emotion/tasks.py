@@ -11,11 +11,10 @@ from catalog.core import claims
 
 def _step(kind: str, name: str) -> Any:
     # Messages of an earlier release name rows; they wake a worker like any other.
-    @shared_task(name=f"emotion.tasks.{name}")
     def step(*_: object) -> None:
         claims.run(kind)
 
-    return step
+    return shared_task(name=f"emotion.tasks.{name}")(step)
 
 
 analyse_songs = _step("songs", "analyse_songs")
