@@ -145,7 +145,7 @@ class SongsForm(forms.Form):
 
     def clean_cover(self) -> bytes:
         """Return the picture's bytes; `values` stores it."""
-        file: UploadedFile | None = self.cleaned_data["cover"]
+        file: UploadedFile[Any] | None = self.cleaned_data["cover"]
         if file is None:
             return b""
         try:

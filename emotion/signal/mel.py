@@ -35,7 +35,7 @@ class OneInput:
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a plain dictionary."""
-        return asdict(self)  # type: ignore[call-overload]
+        return dict(asdict(self))  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ def log_mel(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.floa
         fmin=config.f_min_hz,
         fmax=config.f_max_hz,
     )
-    return (10.0 * np.log10(np.maximum(power, 1e-10))).astype(np.float32)
+    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-10)), np.float32)
 
 
 def log_mel_image(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:

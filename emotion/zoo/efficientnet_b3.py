@@ -63,7 +63,7 @@ class EfficientNetB3(HeadedNetwork):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Return the backbone's features, `(n, channels)` pooled or `(n, channels * rows * columns)` flattened."""
-        maps = self.backbone.extract_features(inputs)  # type: ignore[operator]
+        maps: Tensor = self.backbone.extract_features(inputs)  # type: ignore[operator]
         return maps.flatten(1) if self.config.flatten else maps.mean(dim=(2, 3))
 
     def load_imagenet(self, file: Path | None = None) -> None:
