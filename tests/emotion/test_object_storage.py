@@ -46,7 +46,7 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     assert not (Path(settings.MEDIA_ROOT) / "audio").exists()
 
     songs_queue(song_ids=[made.pk])
-    assert songs_analyse(song_ids=[made.pk]) == [made.pk]
+    assert songs_analyse() == [made.pk]
     estimate = made.estimates.get()
     [same] = predictor_get().predict([path])
     assert not isinstance(same, Exception)
@@ -65,11 +65,13 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     assert EmotionCurve.objects.get().state == EmotionCurve.State.DONE
     assert Waveform.objects.get().peaks.max() == 255
     Waveform.objects.all().delete()
-    assert curves.waveforms_fill() == 1
+    curves.waveforms_prepare()
+    assert curves.waveform_step()
     assert np.asarray(Waveform.objects.get().peaks).max() == 255
 
     assert client.get(reverse("emotion:spectrogram", args=[made.pk])).content.startswith(PNG_MAGIC)
-    saliency.saliency_step(pk=saliency.saliency_request(song=made).pk)
+    saliency.saliency_request(song=made)
+    assert saliency.saliency_step()
     assert SaliencyMap.objects.get().state == SaliencyMap.State.DONE
     assert client.get(reverse("emotion:attention_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
 
@@ -85,7 +87,7 @@ def test_bytes_that_are_away_put_the_song_back(song: tuple[Song, Path], client: 
     songs_queue(song_ids=[made.pk])
     default_storage.delete(str(made.audio.name))
     with pytest.raises(FileNotFoundError):
-        songs_analyse(song_ids=[made.pk])
+        songs_analyse()
     made.refresh_from_db()
     assert made.state == Song.State.QUEUED
     assert client.get(reverse("catalog:song_audio", args=[made.pk])).status_code == 404
