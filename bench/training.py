@@ -30,11 +30,8 @@ from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
-from training.fit.config import Job, SupervisedConfig
-from training.fit.images import ImageSet
-from training.fit.loop import train
-from training.fit.processes import Processes, alone
-from training.fit.stability import keep_wide_depthwise_in_float32
+from training.fit.loop import ImageSet, Job, SupervisedConfig, train
+from training.fit.runtime import Processes, alone, keep_wide_depthwise_in_float32
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
 REPEATS = 3

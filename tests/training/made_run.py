@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.predict import softmax
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import Fold, Folds, Protocol
+from training.data.splits import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 
 # Clips, artists, and whether valence and arousal are rated.

@@ -9,10 +9,8 @@ from torch import Tensor, nn
 
 from emotion.signal.mel import MelConfig
 from training.data.augment import AugmentConfig
-from training.fit.config import Job, SupervisedConfig
-from training.fit.images import ImageSet
-from training.fit.loop import Outcome, train
-from training.fit.processes import alone
+from training.fit.loop import ImageSet, Job, Outcome, SupervisedConfig, train
+from training.fit.runtime import alone
 
 MEL = MelConfig(image_size=16)
 SHORT = SupervisedConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)

@@ -10,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import PARTS, Folds, Protocol
 from training.data.splits import (
+    PARTS,
+    Folds,
+    Protocol,
     artist_grouped_folds,
     artist_grouped_split,
     leave_one_source_out,

@@ -13,8 +13,7 @@ from itertools import groupby
 
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import WINDOW_S
-from training.datasets.audio import duration_s
-from training.datasets.base import Clip
+from training.datasets.base import Clip, duration_s
 from training.exceptions import TrainingError
 
 # Taken whole in the paper: one is balanced as published, the other is too small to lose clips.

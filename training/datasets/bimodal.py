@@ -15,9 +15,19 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, DatasetError, Reading, artist_key
-from training.datasets.table import UNKNOWN, Row, Scale, collect, table
+from training.datasets.base import (
+    UNKNOWN,
+    Clip,
+    Dataset,
+    DatasetError,
+    Reading,
+    Row,
+    Scale,
+    artist_key,
+    audio_file,
+    collect,
+    table,
+)
 
 CITATION = "Malheiro, Panda, Gomes, Paiva (2016). Bi-Modal Music Emotion Recognition. MML."
 LICENSE = "research only"

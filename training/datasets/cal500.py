@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, DatasetError, Reading, artist_key, required
+from training.datasets.base import Clip, Dataset, DatasetError, Reading, artist_key, audio_file, required
 
 CITATION = "Turnbull, Barrington, Torres, Lanckriet (2007). Towards Musical Query-by-Semantic Description. SIGIR."
 LICENSE = "UCSD; non-commercial research"

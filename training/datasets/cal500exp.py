@@ -11,9 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.base import Clip, Dataset, DatasetError, Reading, required
+from training.datasets.base import Clip, Dataset, DatasetError, LabelError, Reading, Row, Scale, required, table
 from training.datasets.cal500 import AUDIO_FOLDER, song_clip
-from training.datasets.table import LabelError, Row, Scale, table
 
 CITATION = "Wang, Wang, Yang, Wang (2014). Towards time-varying music auto-tagging based on CAL500 expansion. ICME."
 LICENSE = "UCSD (CAL500); non-commercial research"

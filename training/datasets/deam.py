@@ -25,9 +25,22 @@ from pathlib import Path
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Curve, Dataset, Reading, artist_key, one_of, required
-from training.datasets.table import UNKNOWN, LabelError, Row, Scale, collect, table
+from training.datasets.base import (
+    UNKNOWN,
+    Clip,
+    Curve,
+    Dataset,
+    LabelError,
+    Reading,
+    Row,
+    Scale,
+    artist_key,
+    audio_file,
+    collect,
+    one_of,
+    required,
+    table,
+)
 
 CITATION = "Soleymani et al. (2013), CrowdMM; Aljanaki, Yang, Soleymani (2017), PLOS ONE 12(3)."
 LICENSE = "audio Creative Commons per track; treated as non-commercial"

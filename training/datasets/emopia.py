@@ -11,10 +11,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, Reading, one_of, required
+from training.datasets.base import Clip, Dataset, Reading, Row, audio_file, collect, one_of, required, table
 from training.datasets.midi import render_midis
-from training.datasets.table import Row, collect, table
 
 CITATION = "Hung, Ching, Doh, Kim, Nam, Yang (2021). EMOPIA. ISMIR."
 LICENSE = "CC BY-NC-SA 4.0"

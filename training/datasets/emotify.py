@@ -18,9 +18,7 @@ import mutagen
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, Reading, artist_key
-from training.datasets.table import LabelError, table
+from training.datasets.base import Clip, Dataset, LabelError, Reading, artist_key, audio_file, table
 
 CITATION = (
     "Aljanaki, Wiering, Veltkamp (2016). Studying emotion induced by music through a crowdsourcing game. IP&M 52."

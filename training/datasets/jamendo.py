@@ -13,8 +13,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.base import Clip, Dataset, Reading, one_of
-from training.datasets.table import Row, collect, table
+from training.datasets.base import Clip, Dataset, Reading, Row, collect, one_of, table
 
 CITATION = "Bogdanov, Won, Tovstogan, Porter, Serra (2019). The MTG-Jamendo Dataset for Automatic Music Tagging. ICML."
 LICENSE = "CC BY-NC-SA 4.0; audio Creative Commons per track"

@@ -14,8 +14,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from training.datasets.base import Clip, Dataset, Reading, artist_key, required
-from training.datasets.table import UNKNOWN, Row, collect, table
+from training.datasets.base import UNKNOWN, Clip, Dataset, Reading, Row, artist_key, collect, required, table
 
 CITATION = "Law, West, Mandel, Bay, Downie (2009). Evaluation of Algorithms Using Games. ISMIR."
 LICENSE = "CC BY-NC-SA 3.0"

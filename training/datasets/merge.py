@@ -15,9 +15,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, Reading, artist_key, one_of, required
-from training.datasets.table import Row, Scale, collect, table
+from training.datasets.base import (
+    Clip,
+    Dataset,
+    Reading,
+    Row,
+    Scale,
+    artist_key,
+    audio_file,
+    collect,
+    one_of,
+    required,
+    table,
+)
 
 CITATION = "Louro, Redinho, Santos, Malheiro, Panda, Paiva (2024). MERGE. arXiv:2407.06060."
 LICENSE = "CC BY-NC-SA 4.0; commercial previews, never redistributed"

@@ -18,9 +18,22 @@ from pathlib import Path
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Curve, Dataset, Reading, artist_key, one_of, required
-from training.datasets.table import UNKNOWN, LabelError, Row, Scale, collect, table
+from training.datasets.base import (
+    UNKNOWN,
+    Clip,
+    Curve,
+    Dataset,
+    LabelError,
+    Reading,
+    Row,
+    Scale,
+    artist_key,
+    audio_file,
+    collect,
+    one_of,
+    required,
+    table,
+)
 
 CITATION = "Zhang, Zhang, Yang, Sun (2018). The PMEmo Dataset for Music Emotion Recognition. ICMR."
 LICENSE = "MIT repository; commercial songs, never redistributed"

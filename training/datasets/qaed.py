@@ -11,9 +11,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.datasets.audio import audio_file
-from training.datasets.base import Clip, Dataset, Reading, artist_key, required
-from training.datasets.table import UNKNOWN, Row, collect, table
+from training.datasets.base import (
+    UNKNOWN,
+    Clip,
+    Dataset,
+    Reading,
+    Row,
+    artist_key,
+    audio_file,
+    collect,
+    required,
+    table,
+)
 
 CITATION = "Panda, Malheiro, Paiva (2020). Novel Audio Features for Music Emotion Recognition. IEEE TAFFC 11(4)."
 LICENSE = "research only; commercial previews, never redistributed"

@@ -20,9 +20,21 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.base import Clip, Curve, Dataset, DatasetError, Reading, artist_key, one_of, required
+from training.datasets.base import (
+    Clip,
+    Curve,
+    Dataset,
+    DatasetError,
+    Reading,
+    Row,
+    Scale,
+    artist_key,
+    collect,
+    one_of,
+    required,
+    table,
+)
 from training.datasets.midi import render_midis
-from training.datasets.table import Row, Scale, collect, table
 
 CITATION = "Ferreira, Whitehead (2019). Learning to Generate Music with Sentiment. ISMIR."
 LICENSE = "none stated; internal use only"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.evaluation.metrics import (
     Interval,
     accuracy_of,

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.exceptions import ModelFileError
 
 _CURVES = ("loss", "validation_loss", "validation_accuracy")

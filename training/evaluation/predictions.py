@@ -21,7 +21,7 @@ class Predictions:
     """One row per clip, protocol and fold; all arrays have the same length `n`.
 
     Attributes:
-        protocol: `(n,)` str: a `training.data.folds.Protocol`.
+        protocol: `(n,)` str: a `training.data.splits.Protocol`.
         fold: `(n,)` int: number of the fold, 0 where there is only one.
         clip: `(n,)` str: `Clip.id`.
         dataset: `(n,)` str.

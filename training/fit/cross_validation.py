@@ -15,7 +15,7 @@ from emotion.inference.checkpoint import Card, read_card, save
 from emotion.inference.predict import points_of, softmax
 from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import Network
-from training.data.folds import Folds, Rows
+from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation.metrics import (
     accuracy_of,
@@ -28,11 +28,9 @@ from training.evaluation.metrics import (
     rounded,
 )
 from training.evaluation.predictions import Predictions
-from training.fit.config import Job, SupervisedConfig
-from training.fit.images import ImageSet, predict
-from training.fit.loop import Outcome, train
-from training.fit.processes import Processes
+from training.fit.loop import ImageSet, Job, Outcome, SupervisedConfig, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
+from training.fit.runtime import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def cross_validate(
     Raises:
         TrainingDivergedError: A loss is not finite; finished folds stay.
         emotion.exceptions.CheckpointError: The run's checkpoint is damaged or of another run.
-        training.data.folds.SplitError: The folds are not of these clips.
+        training.data.splits.SplitError: The folds are not of these clips.
     """
     results = []
     for number, rows in enumerate(folds.rows(study.clips)):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from catalog.core.files import write_atomic
-from training.data.folds import Folds
+from training.data.splits import Folds
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 
@@ -116,7 +116,7 @@ class RunFolder:
 
         Raises:
             RunError: The run was begun with other folds.
-            training.data.folds.SplitError: A file of folds was changed.
+            training.data.splits.SplitError: A file of folds was changed.
         """
         for number, each in enumerate(folds):
             path = self.path / (SPLITS if number == 0 else f"splits-{each.protocol}.json")

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.base import DatasetError
-from training.datasets.table import LabelError, Row, Scale, table
+from training.datasets.base import DatasetError, LabelError, Row, Scale, table
 
 # What was answered: its column in stage 1 and in stage 2, and the scale.
 QUESTIONS: Mapping[str, tuple[str, str, Scale]] = {

@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from recommender.felt_model.ratings import Ratings
 from training.datasets import emotify
-from training.datasets.base import Clip
-from training.datasets.table import LabelError, Row, table
+from training.datasets.base import Clip, LabelError, Row, table
 from training.listener_study.cohort import Cohort, principal_directions
 from training.listener_study.heard import Heard, hear
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from catalog.core.wording import gettext, gettext_noop, number
 from emotion.exceptions import AudioUnreadableError, EmotionError
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:

@@ -25,8 +25,7 @@ from emotion.models import ModelVersion
 from emotion.selectors import served_model
 from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
 from training.models import Retraining
-from training.recipes.jobs import RetrainJob
-from training.recipes.registry import DEFAULT_RECIPE, RECIPES, Recipe
+from training.recipes.registry import DEFAULT_RECIPE, RECIPES, Recipe, RetrainJob
 from training.registry.local_labels import OwnLabels, own_labels
 from training.registry.promotion import gate_check
 from training.registry.services import model_import_run, shipped_register

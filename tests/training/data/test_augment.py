@@ -18,7 +18,7 @@ from tests.audio_fixtures import make_audio
 from training.data import augment as changes
 from training.data.augment import AugmentConfig, augment, mixup, soft_quadrants
 from training.data.cache import images_of
-from training.fit.images import ImageSet
+from training.fit.loop import ImageSet
 
 OFF = AugmentConfig.off()
 MEL = MelConfig(window_s=6.0, image_size=128)

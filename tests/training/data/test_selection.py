@@ -14,7 +14,7 @@ from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
 from training.datasets import DATASETS, Clip
-from training.datasets.audio import duration_s
+from training.datasets.base import duration_s
 
 
 def rated(*points: tuple[float, float], dataset: str = "pmemo") -> list[Clip]:

@@ -16,8 +16,12 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from training.data import splits
 from training.data.duplicates import Match, group_labels
-from training.data.folds import PARTS, Fold, Folds, Protocol, SplitError
 from training.data.splits import (
+    PARTS,
+    Fold,
+    Folds,
+    Protocol,
+    SplitError,
     artist_grouped_folds,
     artist_grouped_split,
     leave_one_source_out,

@@ -10,8 +10,7 @@ import pytest
 from emotion.inference.quadrants import Quadrant
 from tests.training.miniatures import MINIATURES, POINTS, SPOILED, Spoiled, silence, vgmidi
 from training.datasets import DATASETS, DatasetError
-from training.datasets.base import Clip
-from training.datasets.table import Scale
+from training.datasets.base import Clip, Scale
 
 BY_TAGS = ("cal500", "cal500exp", "jamendo", "magnatagatune")
 RATED = ("pmemo", "emomusic", "deam", "bimodal", "vgmidi", "merge")

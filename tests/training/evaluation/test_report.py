@@ -13,7 +13,7 @@ from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
-from training.data.folds import Fold, Folds, Protocol, SplitError
+from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import DATASETS
 from training.evaluation.comparison import compare_systems
 from training.evaluation.metrics import score

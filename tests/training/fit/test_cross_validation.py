@@ -14,14 +14,13 @@ from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
-from training.data.folds import Fold, Folds, Protocol, SplitError
+from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
-from training.fit.config import SupervisedConfig
 from training.fit.cross_validation import Study, cross_validate, gap, reference_lift
-from training.fit.images import ImageSet
-from training.fit.processes import alone
+from training.fit.loop import ImageSet, SupervisedConfig
 from training.fit.run_folder import CHECKPOINT, RunFolder
+from training.fit.runtime import alone
 
 pytestmark = pytest.mark.slow
 

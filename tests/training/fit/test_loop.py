@@ -17,10 +17,8 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
-from training.fit.config import Job, SupervisedConfig
-from training.fit.images import predict, renew_statistics
-from training.fit.loop import train
-from training.fit.processes import Processes, together
+from training.fit.loop import Job, SupervisedConfig, predict, renew_statistics, train
+from training.fit.runtime import Processes, together
 
 pytestmark = pytest.mark.slow
 

@@ -15,14 +15,14 @@ from emotion.inference.checkpoint import load
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training.data.augment import AugmentConfig
-from training.data.folds import Folds, SplitError
+from training.data.splits import Folds, SplitError
 from training.evaluation.report.run import read_run
-from training.fit.config import SupervisedConfig
-from training.fit.processes import alone
+from training.fit.loop import SupervisedConfig
 from training.fit.run_folder import CHECKPOINT, RunFolder
+from training.fit.runtime import alone
 from training.recipes.paper import config as config_module
 from training.recipes.paper import plan as plan_module
-from training.recipes.paper import protocol
+from training.recipes.paper import recipe as protocol
 from training.recipes.paper.config import PaperConfig, PaperError
 
 pytestmark = pytest.mark.slow

@@ -32,8 +32,7 @@ from tests.training.made_qaed import made_qaed
 from training.exceptions import RetrainBusy, RetrainRefused
 from training.models import Retraining
 from training.recipes import registry
-from training.recipes.jobs import RetrainJob, Say
-from training.recipes.registry import Recipe
+from training.recipes.registry import Recipe, RetrainJob, Say
 from training.registry import local_labels, retraining
 from training.registry.retraining import RETRAININGS
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 from emotion.models import ModelVersion
 from emotion.selectors import live_model, served_model, served_version
 from tests.training.made_models import held_out, made_run_folder, made_weights
-from training.data.folds import Fold, Folds, Protocol
+from training.data.splits import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError
 from training.models import ModelEvent

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.evaluation.comparison import SystemComparison, folds_of, of_protocol
 from training.evaluation.dataset_probe import Probe, probe_run
 from training.evaluation.metrics import confusion_of

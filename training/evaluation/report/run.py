@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training.data.folds import PARTS, Folds, Protocol, SplitError
+from training.data.splits import PARTS, Folds, Protocol, SplitError
 from training.evaluation.predictions import Predictions
 
 
@@ -83,7 +83,7 @@ def read_run(folder: Path) -> Run:
 
     Raises:
         ValueError: It is not one, or one of its files is damaged; the message names the file.
-        training.data.folds.SplitError: A list of folds was changed, or does not name the clips that were tested.
+        training.data.splits.SplitError: A list of folds was changed, or does not name the clips that were tested.
     """
     if not (folder / "run.json").is_file() and not (folder / "predictions.npz").is_file():
         raise ValueError(f"{folder} is not a run folder: it holds neither run.json nor predictions.npz.")

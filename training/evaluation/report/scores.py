@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import valence_arousal_from_probabilities
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.evaluation.comparison import folds_of, of_protocol
 from training.evaluation.metrics import (
     AxisScores,

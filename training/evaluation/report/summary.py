@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import Protocol
+from training.data.splits import Protocol
 from training.evaluation.comparison import of_protocol, protocol_gap
 from training.evaluation.dataset_probe import Probe
 from training.evaluation.metrics import class_scores, confusion_of

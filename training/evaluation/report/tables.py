@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.data.folds import PARTS, Protocol
+from training.data.splits import PARTS, Protocol
 from training.evaluation.comparison import Comparison, SystemComparison, folds_of, of_protocol, protocol_gap
 from training.evaluation.dataset_probe import Probe
 from training.evaluation.metrics import Scores, class_scores, confusion_of

@@ -15,7 +15,7 @@ from emotion.inference.quadrants import Quadrant
 
 if TYPE_CHECKING:
     from training.datasets import Dataset
-    from training.datasets.inventory import Inventory
+    from training.datasets.base import Inventory
 
 _SHOWN_PROBLEMS = 5
 
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             raise CommandError(f"Not whole: {', '.join(broken)}.")
 
     def _inventory(self, dataset: Dataset, options: dict[str, Any]) -> Inventory:
-        from training.datasets.inventory import take_inventory
+        from training.datasets.base import take_inventory
 
         def check(dataset: Dataset, n_files: int) -> list[str]:
             # Where nobody watches, as in a log, there is no bar.

@@ -59,11 +59,11 @@ class Command(BaseCommand):
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
         from emotion.inference.checkpoint import read_card, write_card
         from training.evaluation.report.card import card_page, scores_table
-        from training.recipes.distilled_b3 import evaluation
+        from training.recipes.distilled_b3 import cards
 
         if options["html"] or options["against"]:
             raise ValueError(f"{weights} is a weights file; --html and --against need the folder of a run.")
-        scores = evaluation.evaluate(
+        scores = cards.evaluate(
             weights,
             data_root=options["data"],
             work_dir=options["work"],
@@ -132,7 +132,7 @@ class Command(BaseCommand):
 
     def _write_card(self, run: Run) -> None:
         from emotion.inference.checkpoint import read_card, write_card
-        from training.data.folds import Protocol
+        from training.data.splits import Protocol
         from training.evaluation.metrics import score_by_dataset
         from training.evaluation.report.card import card_page
         from training.evaluation.report.tables import run_tables

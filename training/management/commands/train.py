@@ -12,8 +12,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from training.exceptions import TrainingDivergedError, TrainingError
-from training.recipes.jobs import TrainJob
-from training.recipes.registry import DEFAULT_SYSTEM, RENAMED, config_path, systems, train
+from training.recipes.registry import DEFAULT_SYSTEM, RENAMED, TrainJob, config_path, systems, train
 
 
 class Command(BaseCommand):

@@ -1,7 +1,7 @@
-"""Pre-training without labels: the student learns to hear what public tagging networks hear. Pure.
+"""Pre-train a backbone without labels on the features of public tagging networks, and compute its own features.
 
-Student and teachers hear the same made scenes, and the teachers answer for the very scene, so there is no limit to the
-lessons; what holds on remixes holds on unseen music.
+Student and teachers get the same mixtures, and the teachers answer for the very mixture, so the training data never
+runs out; what holds on mixtures holds on unseen music.
 
 Source: Beyer et al. (2022), Knowledge distillation: a good teacher is patient and consistent (same view for both,
 mixing far from the data, long schedules).
@@ -9,6 +9,7 @@ mixing far from the data, long schedules).
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -17,17 +18,111 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 
-from emotion.inference.engines import channels_last
+from emotion.inference.engines import channels_last, compile_openvino
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import HeadedNetwork
 from training.exceptions import TrainingDivergedError
-from training.fit.resume import read_checkpoint, write_checkpoint
-from training.fit.stability import keep_wide_depthwise_in_float32, renewing_statistics
-from training.recipes.distilled_b3.mixtures import Composer, SceneConfig
-from training.recipes.distilled_b3.muon import Muon
+from training.fit.runtime import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
+from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, Spectra, stretch_at, student_images
 from training.recipes.distilled_b3.teacher import Ears
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised, for weights that are matrices (1x1 convolutions included).
+
+    torch's own takes only two-dimensional parameters, and EfficientNet's matrices are 1x1 convolutions.
+
+    Source: Jordan et al. (2024), Muon; Liu et al. (2025), Muon is scalable for LLM training (the scale of an update).
+    """
+
+    def __init__(self, params: Sequence[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every weight that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if not state:
+                    state["momentum"] = torch.zeros_like(weight)
+                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
+                ahead = weight.grad.lerp(state["momentum"], group["momentum"])
+                update = _orthogonal(ahead.flatten(1))
+                scale = 0.2 * math.sqrt(max(update.shape))
+                weight.mul_(1 - group["lr"] * group["weight_decay"])
+                weight.add_(update.view_as(weight), alpha=-group["lr"] * scale)
+
+
+def _orthogonal(matrix: Tensor) -> Tensor:
+    """Return about the nearest matrix with orthogonal rows or columns, by five Newton-Schulz steps."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16() / (matrix.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    x = x.T if tall else x
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).float()
+
+
+BATCH = 32
+
+
+class Backbone:
+    """A backbone's pooled features, compiled by OpenVINO for a CPU."""
+
+    def __init__(self, network: HeadedNetwork, mel: MelConfig, precision: str = "f32") -> None:
+        """Compile the network's features.
+
+        Args:
+            network: Put in evaluation mode.
+            mel: Gives the size of an image.
+            precision: "f32", as served, or "bf16", twice as fast.
+        """
+        self._compiled = compile_openvino(_Features(network), mel.input_shape, precision=precision)
+
+    def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
+        """Return `(n, feature_size)` of batches of network inputs; `total` and `name` are for the progress bar."""
+        bar = tqdm(batches, total=-(-total // BATCH), desc=name, mininterval=10)
+        return np.concatenate([np.array(self._compiled(batch.contiguous().numpy())[0], np.float32) for batch in bar])
+
+
+class _Features(nn.Module):
+    def __init__(self, network: HeadedNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.network.features(images)
+
+
+def windows(spectra: Sequence[Spectra], mel: MelConfig, place: float = 0.5) -> Iterator[Tensor]:
+    """Yield batches of the network inputs of one window of each clip, unchanged.
+
+    Args:
+        spectra: Of each clip.
+        mel: Frames as channels.
+        place: Where the window lies in the room that it leaves: 0 first, 0.5 centre (the one served), 1 last.
+    """
+    frames = mel.image_shape[1]
+    for start in range(0, len(spectra), BATCH):
+        batch = np.stack([stretch_at(each.student, frames, place) for each in spectra[start : start + BATCH]])
+        yield student_images(torch.from_numpy(batch), mel)
+
+
+def changed(composer: Composer, clips: NDArray[np.int64], mel: MelConfig, seed: int) -> Iterator[Tensor]:
+    """Yield batches of network inputs of a random, changed stretch of each named clip of a composer."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, len(clips), BATCH):
+        yield composer.views(clips[start : start + BATCH], mel.network_shape[1], rng)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,11 +19,10 @@ from training.data.augment import soft_quadrants
 from training.data.duplicates import duplicate_groups
 from training.data.splits import linked_groups
 from training.datasets import DATASETS, Clip
-from training.recipes.distilled_b3.backbone import Backbone, changed, windows
 from training.recipes.distilled_b3.config import FlagshipConfig
+from training.recipes.distilled_b3.distil import Backbone, changed, windows
 from training.recipes.distilled_b3.head import HeadData
-from training.recipes.distilled_b3.mixtures import Composer
-from training.recipes.distilled_b3.spectra import Spectra, spectra_of
+from training.recipes.distilled_b3.mixtures import Composer, Spectra, spectra_of
 from training.recipes.distilled_b3.teacher import TAGGERS, Ears, teacher_features
 
 

@@ -12,16 +12,15 @@ from numpy.typing import NDArray
 
 from emotion.inference import checkpoint
 from emotion.zoo.networks import HeadedNetwork
-from training.data.folds import PARTS, Fold, Folds, Protocol
-from training.data.splits import artist_grouped_split
+from training.data.splits import PARTS, Fold, Folds, Protocol, artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefused
 from training.fit.run_folder import RunFolder
+from training.recipes.distilled_b3.cards import saved_folds
 from training.recipes.distilled_b3.config import FlagshipConfig, config_of
-from training.recipes.distilled_b3.evaluation import saved_folds
 from training.recipes.distilled_b3.features import gather, load_clips
 from training.recipes.distilled_b3.recipe import fit_and_judge, learn, timbres_of
-from training.recipes.jobs import RetrainJob, Say
+from training.recipes.registry import RetrainJob, Say
 
 
 def refit(job: RetrainJob, say: Say) -> None:

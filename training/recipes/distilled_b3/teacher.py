@@ -30,7 +30,7 @@ from emotion.inference.engines import compile_openvino
 from emotion.inference.predict import softmax
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from training.evaluation.metrics import fit_temperature
-from training.recipes.distilled_b3.spectra import (
+from training.recipes.distilled_b3.mixtures import (
     TEACHER_HOP,
     TEACHER_MELS,
     TEACHER_RATE_HZ,

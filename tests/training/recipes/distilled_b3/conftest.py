@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from emotion.signal.mel import MelConfig
-from training.recipes.distilled_b3.spectra import Spectra
+from training.recipes.distilled_b3.mixtures import Spectra
 from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 
 # 6.5 s of 32 bands, six times as coarse as what is served.

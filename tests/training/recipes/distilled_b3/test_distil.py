@@ -13,14 +13,13 @@ from training.recipes.distilled_b3 import distil
 from training.recipes.distilled_b3.distil import (
     DistilConfig,
     DistilStage,
+    Muon,
     Student,
     Teachers,
     prepare_from_scratch,
     pretrain,
 )
-from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, add_db, student_images
-from training.recipes.distilled_b3.muon import Muon
-from training.recipes.distilled_b3.spectra import Spectra
+from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, Spectra, add_db, student_images
 
 pytestmark = pytest.mark.slow
 

@@ -8,16 +8,15 @@ import torch
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
-from training.data.folds import Fold, Protocol
-from training.data.splits import artist_grouped_folds, linked_groups
+from training.data.splits import Fold, Protocol, artist_grouped_folds, linked_groups
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import read_config
 from training.recipes.distilled_b3.features import Material, sampling_weights, soft_targets
 from training.recipes.distilled_b3.head import HeadConfig
-from training.recipes.distilled_b3.protocols import deal, judge_protocols
+from training.recipes.distilled_b3.mixtures import Spectra
+from training.recipes.distilled_b3.recipe import deal, judge_protocols
 from training.recipes.distilled_b3.retraining import with_own
-from training.recipes.distilled_b3.spectra import Spectra
 
 pytestmark = pytest.mark.slow
 

@@ -14,15 +14,15 @@ from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
 from tests.training.made_qaed import made_qaed
-from training.data.folds import Folds, SplitError
+from training.data.splits import Folds, SplitError
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import read_run
 from training.fit.run_folder import RunError
-from training.recipes.distilled_b3.evaluation import evaluate
+from training.recipes.distilled_b3.cards import evaluate
 from training.recipes.distilled_b3.recipe import run
 from training.recipes.distilled_b3.retraining import refit
-from training.recipes.jobs import RetrainJob
+from training.recipes.registry import RetrainJob
 
 pytestmark = pytest.mark.slow
 

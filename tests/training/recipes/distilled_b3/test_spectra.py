@@ -8,8 +8,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import read_window
 from emotion.signal.mel import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
-from training.recipes.distilled_b3.backbone import windows
-from training.recipes.distilled_b3.spectra import Spectra, spectra_of, stretch_at
+from training.recipes.distilled_b3.distil import windows
+from training.recipes.distilled_b3.mixtures import Spectra, spectra_of, stretch_at
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.audio_fixtures import make_audio
-from training.recipes.distilled_b3.spectra import Spectra
+from training.recipes.distilled_b3.mixtures import Spectra
 from training.recipes.distilled_b3.teacher import Ears, Judge, load_tagger, teacher_features
 
 pytestmark = pytest.mark.slow

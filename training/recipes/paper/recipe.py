@@ -1,7 +1,8 @@
-"""The paper's protocol from dataset folders to a whole run folder. Pure."""
+"""The paper's protocol from dataset folders to a whole run folder."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,21 +20,49 @@ from emotion.signal.audio import read_window_at
 from emotion.zoo.networks import HeadedNetwork
 from emotion.zoo.registry import create_model
 from training.data.cache import PLACES, images_of, to_device
-from training.data.folds import Fold, Protocol
 from training.data.selection import ShortClips
+from training.data.splits import Fold, Protocol
 from training.datasets import Clip
 from training.evaluation.metrics import score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.scores import fold_scores, scores_by_protocol
 from training.evaluation.report.table import Table, figure
-from training.fit.config import Job
+from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
-from training.fit.images import ImageSet
-from training.fit.loop import train
-from training.fit.processes import Processes
-from training.fit.run_folder import PREDICTIONS, RunFolder
-from training.recipes.paper.config import PaperConfig, PaperError
-from training.recipes.paper.plan import Plan, plan
+from training.fit.loop import ImageSet, Job
+from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
+from training.fit.runtime import Processes, together
+from training.recipes.paper.config import PaperConfig, PaperError, Plan, config_from, plan
+from training.recipes.registry import TrainJob
+
+
+def train(job: TrainJob) -> Path | None:
+    """Train, or go on; return the run folder, None after a dry run and in every process but the first."""
+    config = config_from(tomllib.loads(job.text))
+    with together(job.device) as processes:
+        say = job.say if processes.is_first else _nothing
+        if job.dry_run:
+            ours = plan(config, data_root=job.data_root, work_dir=job.work_dir, say=say)
+            for line in estimate(config, ours, processes):
+                say(line)
+            return None
+        path: Path = processes.share(job.run_dir or new_run_path(config.version))
+        if processes.is_first and not job.resumes:
+            RunFolder.create(path, job.text, {"version": config.version, "seed": config.seed, "recipe": "paper"})
+        processes.wait()
+        folder = RunFolder.open(path)
+        if folder.is_finished:
+            say(f"{path} is finished: there is nothing to go on with.")
+            return None
+        if processes.is_first and job.resumes:
+            folder.resumed()
+        run(config, data_root=job.data_root, work_dir=job.work_dir, folder=folder, processes=processes, say=say)
+        return path if processes.is_first else None
+
+
+def _nothing(line: str) -> None:
+    """Say nothing: only the first of several processes speaks."""
+
 
 Say = Callable[[str], None]
 # Where windows lie when random crops are asked for: the centre first, which is the one evaluated.
@@ -58,7 +87,7 @@ def run(
 
     Raises:
         PaperError: No source is left, or the first weights cannot be had.
-        training.data.folds.SplitError: A class would be missing in a fold.
+        training.data.splits.SplitError: A class would be missing in a fold.
         training.exceptions.TrainingDivergedError: A loss is not finite.
     """
     if not processes.is_first:
@@ -292,7 +321,7 @@ def measured_images_per_s(network: HeadedNetwork, config: PaperConfig, processes
     short = {**asdict(config.training), "augment": config.training.augment, "epochs": 2, "batch_size": batch}
     short |= {"patience": 0, "checkpoint_steps": 0}
     rows = np.arange(n)
-    outcome = train(
+    outcome = loop.train(
         network, Job(data, rows, rows[:1], type(config.training)(**short), config.mel, config.seed, processes)
     )
     # The first epoch also warms the device up.
