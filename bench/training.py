@@ -30,7 +30,7 @@ from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
-from training.fit.loop import ImageSet, Job, SupervisedConfig, train
+from training.fit.loop import FitConfig, FitTask, ImageSet, train
 from training.fit.runtime import Processes, alone, keep_wide_depthwise_in_float32
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
@@ -43,18 +43,18 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def new_network(job: Job, backbone: str) -> Network:
+def new_network(job: FitTask, backbone: str) -> Network:
     """Return the network that is timed."""
     b3 = architecture("efficientnet_b3")
     return create_model(b3.name, b3.config(backbone, image_size=job.mel.image_size))
 
 
-def loop_images_per_s(job: Job, backbone: str) -> float:
+def loop_images_per_s(job: FitTask, backbone: str) -> float:
     """Return the speed of the real loop in its second epoch, the first being a warm-up."""
     return float(train(new_network(job, backbone), job).epochs[1]["images_per_s"])
 
 
-def limit_images_per_s(job: Job, backbone: str) -> float:
+def limit_images_per_s(job: FitTask, backbone: str) -> float:
     """Return the speed of forward, backward and optimiser alone on one batch."""
     device, config = job.processes.device, job.config
     network = channels_last(new_network(job, backbone)).to(device).train()
@@ -116,15 +116,13 @@ def denormal_ratio() -> float:
     return as_they_are / flushed
 
 
-def job_of(arguments: argparse.Namespace, images: np.ndarray, processes: Processes) -> Job:
+def job_of(arguments: argparse.Namespace, images: np.ndarray, processes: Processes) -> FitTask:
     """Return two epochs of the paper's training, with changes and with images of noise."""
     n = len(images)
     targets = np.eye(4, dtype=np.float32)[np.arange(n) % 4]
-    config = SupervisedConfig(
-        epochs=2, batch_size=arguments.batch, patience=0, augment=CHANGES, bf16=not arguments.float32
-    )
+    config = FitConfig(epochs=2, batch_size=arguments.batch, patience=0, augment=CHANGES, bf16=not arguments.float32)
     mel = MelConfig(image_size=arguments.image_size)
-    return Job(ImageSet(images, targets), np.arange(n), np.arange(2), config, mel, 0, processes)
+    return FitTask(ImageSet(images, targets), np.arange(n), np.arange(2), config, mel, 0, processes)
 
 
 def compare(arguments: argparse.Namespace) -> None:

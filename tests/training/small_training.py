@@ -9,11 +9,11 @@ from torch import Tensor, nn
 
 from emotion.signal.mel import MelConfig
 from training.data.augment import AugmentConfig
-from training.fit.loop import ImageSet, Job, Outcome, SupervisedConfig, train
+from training.fit.loop import FitConfig, FitTask, ImageSet, Outcome, train
 from training.fit.runtime import alone
 
 MEL = MelConfig(image_size=16)
-SHORT = SupervisedConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)
+SHORT = FitConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)
 # Everything that draws random numbers, so that a forgotten one shows.
 RANDOM = replace(SHORT, augment=replace(AugmentConfig(), crop=True, noise_chance=0.5, stretch=0.1), ema_decay=0.9)
 CPU = alone("cpu")
@@ -44,8 +44,8 @@ def four_kinds(n: int = 40, size: int = 16) -> ImageSet:
     return ImageSet(images.astype(np.float16), np.eye(4, dtype=np.float32)[quadrants])
 
 
-def job(config: SupervisedConfig = SHORT, *, data: ImageSet | None = None, **changes: Any) -> Job:
-    return Job(
+def job(config: FitConfig = SHORT, *, data: ImageSet | None = None, **changes: Any) -> FitTask:
+    return FitTask(
         **{
             "data": data or four_kinds(),
             "rows": np.arange(32),
@@ -69,6 +69,6 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in pairs)
 
 
-def run(given: Job, network: nn.Module | None = None) -> tuple[nn.Module, Outcome]:
+def run(given: FitTask, network: nn.Module | None = None) -> tuple[nn.Module, Outcome]:
     network = network or small()
     return network, train(network, given)

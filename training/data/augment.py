@@ -1,4 +1,4 @@
-"""Random changes of log-mel images that leave the emotion alone. Pure.
+"""Random changes of log-mel images that leave the emotion alone.
 
 Images are `(n, 1, n_mels, n_frames)` in [0, 1], where one unit is `MelConfig.range_db`; every function returns a new
 batch, on the device of the one it was given, each image with its own draw from that device's generator.
@@ -39,39 +39,22 @@ _NOISE_RANGE_DB = 20.0
 
 @dataclass(frozen=True, slots=True)
 class AugmentConfig:
-    """How far each change goes; zero switches it off, so that each can be tried alone.
+    """How far each change goes; zero switches it off, so that each can be tried alone."""
 
-    Attributes:
-        gain_db: Random gain: largest change of level, either way.
-        tilt_db: Largest boost or cut of one of three broad equaliser bells.
-        lowpass_chance: How often the top of the spectrum is cut, as codecs do.
-        mask_chance: Time-frequency masking: how often a band and a stretch of time are blanked.
-        shift: Time shift: whether time is rotated by a random amount.
-        mixup_alpha: Of the Beta distribution of mixing weights.
-        power_db: Power shift: the level goes up or down by exactly this much.
-        equaliser_db: Seven-band parametric equaliser: largest boost or cut of a band.
-        stretch: Time stretch: largest change of tempo, as a fraction; pitch stays.
-        pitch_semitones: Pitch shift: largest, either way; tempo stays.
-        noise_chance: How often there is noise.
-        noise_snr_db: Signal-to-noise ratio of the loudest noise; the softest is 20 dB below it.
-        reverb_chance: How often a room of 0.3 to 1.5 s reverberation is added.
-        crop: Random crops: whether any cached window of the file is drawn, in place of the centre one.
-    """
-
-    gain_db: float = 10.0
-    tilt_db: float = 8.0
-    lowpass_chance: float = 0.3
-    mask_chance: float = 0.7
-    shift: bool = True
-    mixup_alpha: float = 0.2
-    power_db: float = 0.0
-    equaliser_db: float = 0.0
-    stretch: float = 0.0
-    pitch_semitones: float = 0.0
-    noise_chance: float = 0.0
-    noise_snr_db: float = 10.0
-    reverb_chance: float = 0.0
-    crop: bool = False
+    gain_db: float = 10.0  # Random gain: largest change of level, either way.
+    tilt_db: float = 8.0  # Largest boost or cut of one of three broad equaliser bells.
+    lowpass_chance: float = 0.3  # How often the top of the spectrum is cut, as codecs do.
+    mask_chance: float = 0.7  # Time-frequency masking: how often a band and a stretch of time are blanked.
+    shift: bool = True  # Time shift: whether time is rotated by a random amount.
+    mixup_alpha: float = 0.2  # Of the Beta distribution of mixing weights.
+    power_db: float = 0.0  # Power shift: the level goes up or down by exactly this much.
+    equaliser_db: float = 0.0  # Seven-band parametric equaliser: largest boost or cut of a band.
+    stretch: float = 0.0  # Time stretch: largest change of tempo, as a fraction; pitch stays.
+    pitch_semitones: float = 0.0  # Pitch shift: largest, either way; tempo stays.
+    noise_chance: float = 0.0  # How often there is noise.
+    noise_snr_db: float = 10.0  # Signal-to-noise ratio of the loudest noise; the softest is 20 dB below it.
+    reverb_chance: float = 0.0  # How often a room of 0.3 to 1.5 s reverberation is added.
+    crop: bool = False  # Random crops: whether any cached window of the file is drawn, in place of the centre one.
 
     @classmethod
     def off(cls) -> AugmentConfig:
@@ -85,11 +68,7 @@ _DEFAULT_MEL = MelConfig()
 def augment(images: Tensor, config: AugmentConfig, *, range_db: float, mel: MelConfig = _DEFAULT_MEL) -> Tensor:
     """Apply every enabled change of one clip at a time; `crop` and `mixup_alpha` are the loop's.
 
-    Args:
-        images: `(n, 1, rows, columns)` in [0, 1].
-        config: How far each change goes.
-        range_db: Decibels of one image unit.
-        mel: What rows and columns are in hertz and seconds.
+    Images are `(n, 1, rows, columns)` in [0, 1], `range_db` decibels to the unit; `mel` gives hertz and seconds.
     """
     n, rows = images.shape[0], images.shape[2]
     out = images
@@ -100,26 +79,26 @@ def augment(images: Tensor, config: AugmentConfig, *, range_db: float, mel: MelC
     if config.shift:
         out = time_shift(out, torch.rand(n, device=out.device))
     if config.reverb_chance:
-        out = _somewhat_reverberant(out, config.reverb_chance, range_db, mel)
+        decay_s, direct_db = _between(out, (n,), _REVERB_S), _between(out, (n,), _REVERB_DIRECT_DB)
+        wet = reverberate(out, decay_s, direct_db, range_db, mel)
+        out = torch.where(_chosen(out, n, config.reverb_chance).view(n, 1, 1, 1), wet, out)
     if config.noise_chance:
-        out = _somewhat_noisy(out, config, range_db, mel)
+        snr_db = _between(out, (n,), (config.noise_snr_db, config.noise_snr_db + _NOISE_RANGE_DB))
+        noisy = add_noise(out, snr_db, range_db, mel)
+        out = torch.where(_chosen(out, n, config.noise_chance).view(n, 1, 1, 1), noisy, out)
     if config.gain_db or config.power_db or config.tilt_db or config.equaliser_db:
         out = change_level(out, _level_db(out, n, rows, config, mel), range_db)
     if config.lowpass_chance:
         cut = 0.6 + 0.4 * torch.rand(n, device=out.device)
         out = lowpass(out, torch.where(_chosen(out, n, config.lowpass_chance), cut, 1.0))
     if config.mask_chance:
-        out = _masked(out, config.mask_chance)
+        bands, times = _mask(out, rows, config.mask_chance), _mask(out, images.shape[3], config.mask_chance)
+        out = out * bands.view(n, 1, rows, 1) * times.view(n, 1, 1, -1)
     return out.clamp(0.0, 1.0)
 
 
 def time_shift(images: Tensor, share: Tensor) -> Tensor:
-    """Rotate time: what leaves the end comes back at the start.
-
-    Args:
-        images: `(n, 1, rows, columns)`.
-        share: `(n,)` of the window's length.
-    """
+    """Rotate time by a `share` `(n,)` of the window: what leaves the end comes back at the start."""
     columns = images.shape[3]
     steps = (share * columns).long().view(-1, 1, 1, 1)
     source = (torch.arange(columns, device=images.device) - steps) % columns
@@ -127,12 +106,7 @@ def time_shift(images: Tensor, share: Tensor) -> Tensor:
 
 
 def time_stretch(images: Tensor, speed: Tensor) -> Tensor:
-    """Play faster or slower around the middle, at the same pitch; what ends begins again.
-
-    Args:
-        images: `(n, 1, rows, columns)`.
-        speed: `(n,)`, 2.0 is twice as fast.
-    """
+    """Play at `speed` `(n,)`, 2.0 being twice as fast, around the middle, at the same pitch; what ends begins again."""
     columns = images.shape[3]
     middle = (columns - 1) / 2
     offset = torch.arange(columns, device=images.device) - middle
@@ -145,13 +119,7 @@ def time_stretch(images: Tensor, speed: Tensor) -> Tensor:
 
 
 def pitch_shift(images: Tensor, semitones: Tensor, mel: MelConfig) -> Tensor:
-    """Move the spectrum up or down; what comes from outside the image is silence.
-
-    Args:
-        images: `(n, 1, rows, columns)`.
-        semitones: `(n,)`, positive is up.
-        mel: The frequencies of the rows.
-    """
+    """Move the spectrum up by `semitones` `(n,)`, or down; what comes from outside the image is silence."""
     rows = images.shape[2]
     hz = row_frequencies_hz(mel, rows).to(images.device)
     wanted_hz = hz / 2 ** (semitones.view(-1, 1) / 12)
@@ -168,13 +136,7 @@ def pitch_shift(images: Tensor, semitones: Tensor, mel: MelConfig) -> Tensor:
 
 
 def change_level(images: Tensor, level_db: Tensor, range_db: float) -> Tensor:
-    """Raise or lower bands by decibels; digital silence stays silence.
-
-    Args:
-        images: `(n, 1, rows, columns)`.
-        level_db: `(n, rows)`, or `(n, 1)` for all bands alike.
-        range_db: Decibels of one image unit.
-    """
+    """Raise or lower bands by `level_db`, `(n, rows)` or `(n, 1)` for all; digital silence stays silence."""
     return torch.where(images > 0, images + level_db[:, None, :, None] / range_db, images)
 
 
@@ -188,12 +150,7 @@ def lowpass(images: Tensor, cut: Tensor) -> Tensor:
 def reverberate(images: Tensor, decay_s: Tensor, direct_db: Tensor, range_db: float, mel: MelConfig) -> Tensor:
     """Let sound die away exponentially, as the late part of a room does.
 
-    Args:
-        images: `(n, 1, rows, columns)`.
-        decay_s: `(n,)`, seconds to fall by 60 dB.
-        direct_db: `(n,)`, level of the direct sound above that of the whole decay.
-        range_db: Decibels of one image unit.
-        mel: The length of the image in seconds.
+    It falls by 60 dB in `decay_s` `(n,)`; the direct sound is `direct_db` `(n,)` above the whole decay.
 
     Source: Polack (1993), Playing billiards in the concert hall: reverberation as exponentially decaying noise.
     """
@@ -211,14 +168,7 @@ def reverberate(images: Tensor, decay_s: Tensor, direct_db: Tensor, range_db: fl
 
 
 def add_noise(images: Tensor, snr_db: Tensor, range_db: float, mel: MelConfig) -> Tensor:
-    """Add white noise, which is as loud in every band, in power.
-
-    Args:
-        images: `(n, 1, rows, columns)`.
-        snr_db: `(n,)`, power of the sound above that of the noise.
-        range_db: Decibels of one image unit.
-        mel: The frequencies of the rows.
-    """
+    """Add white noise, which is as loud in every band, in power, `snr_db` `(n,)` below the sound."""
     power = 10 ** ((images.float() - 1) * range_db / 10)
     # A band's reading is its power per hertz, so a wide band holds more of the sound than a narrow one.
     width = torch.gradient(row_frequencies_hz(mel, images.shape[2]).to(images.device))[0].view(1, 1, -1, 1)
@@ -285,26 +235,6 @@ def _bells(images: Tensor, n: int, rows: int, limit_db: float) -> Tensor:
     return (bells * _uniform(images, 3 * n, limit_db).view(n, 3, 1)).sum(dim=1)
 
 
-def _somewhat_reverberant(images: Tensor, chance: float, range_db: float, mel: MelConfig) -> Tensor:
-    n = len(images)
-    decay_s, direct_db = _between(images, (n,), _REVERB_S), _between(images, (n,), _REVERB_DIRECT_DB)
-    wet = reverberate(images, decay_s, direct_db, range_db, mel)
-    return torch.where(_chosen(images, n, chance).view(n, 1, 1, 1), wet, images)
-
-
-def _somewhat_noisy(images: Tensor, config: AugmentConfig, range_db: float, mel: MelConfig) -> Tensor:
-    n = len(images)
-    snr_db = _between(images, (n,), (config.noise_snr_db, config.noise_snr_db + _NOISE_RANGE_DB))
-    noisy = add_noise(images, snr_db, range_db, mel)
-    return torch.where(_chosen(images, n, config.noise_chance).view(n, 1, 1, 1), noisy, images)
-
-
-def _masked(images: Tensor, chance: float) -> Tensor:
-    n, _, rows, columns = images.shape
-    bands, times = _mask(images, rows, chance), _mask(images, columns, chance)
-    return images * bands.view(n, 1, rows, 1) * times.view(n, 1, 1, columns)
-
-
 def _mask(images: Tensor, length: int, chance: float) -> Tensor:
     """Return `(n, length)` of ones with one random stretch of zeros in most rows.
 
@@ -357,11 +287,6 @@ def soft_quadrants(valence: float, arousal: float, spread: float) -> tuple[float
     """Return quadrant probabilities of a rated point whose ratings scatter by `spread` on each axis.
 
     A clip rated just above the midpoint says little about which side it is on; a hard label would say all.
-
-    Args:
-        valence: In [-1, 1].
-        arousal: In [-1, 1].
-        spread: Standard deviation of the rating.
     """
     high_v = 0.5 * (1 + math.erf(valence / (spread * math.sqrt(2))))
     high_a = 0.5 * (1 + math.erf(arousal / (spread * math.sqrt(2))))

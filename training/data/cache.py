@@ -1,4 +1,4 @@
-"""Images of clips on disk, keyed by the audio's content and the whole MelConfig. Pure.
+"""Images of clips on disk, keyed by the audio's content and the whole MelConfig.
 
 One folder per configuration holds `images`, rows of float16 one after the other, which are memory-mapped, and `index`,
 the SHA-256 of the audio behind each row. The index names a row only when the row is on the disk, so a build that is
@@ -32,7 +32,7 @@ from tqdm import tqdm
 from catalog.core.files import digest
 from catalog.core.formats import file_size
 from emotion.exceptions import AudioUnreadableError
-from emotion.signal.audio import Window, read_window, read_window_at
+from emotion.signal.audio import read_window, read_window_at
 from emotion.signal.mel import MelConfig, log_mel_image
 from training.exceptions import TrainingError
 
@@ -58,7 +58,7 @@ class ImageCacheError(TrainingError):
 
 
 class Images:
-    """Images in the order that was asked for, read from the memory map when they are indexed.
+    """Images of clips, read from the memory map when they are indexed.
 
     Behaves as a read-only `(n, n_places, height, width)` float16 array in [0, 1]; whatever is indexed is a copy.
     """
@@ -109,23 +109,14 @@ def images_of(
     """Return the images of audio files, computing those that the cache does not hold.
 
     At the centre the window is the one that is served, which moves away from silence, and so is every bit of the image
-    but for its rounding to half precision. A clip shorter than the window has the same image at every place.
-
-    Args:
-        paths: Audio files.
-        config: How an image is made.
-        cache_dir: Where images are kept, below a folder per configuration, places and padding.
-        workers: Threads; decoding and spectra leave Python's lock to one another.
-        places: Where the windows lie in the room that they leave: 0 first, 0.5 centre, 1 last.
-        padded: Fill short clips with silence; otherwise they are repeated, as in serving.
+    but for its rounding to half precision. A clip shorter than the window has the same image at every place; it is
+    padded with silence or, as in serving, repeated. Places are 0 first, 0.5 centre, 1 last.
 
     Returns:
         `(n, n_places, *config.image_shape)` float16 in [0, 1].
 
     Raises:
-        emotion.exceptions.AudioUnreadableError: Files that give nothing to hear, which the message names; the images
-            of all others are kept.
-        ImageCacheError: The disk is full; what was made until then is kept.
+        ImageCacheError: The disk is full; the images made until then stay.
     """
     make = partial(_image_stack, config=config, places=tuple(places), padded=padded)
     kind = digest(repr((tuple(map(float, places)), padded)).encode())[:8]
@@ -134,20 +125,13 @@ def images_of(
     with store.locked():
         known = store.rows()
         missing = {digest: path for digest, path in zip(digests, paths, strict=True) if digest not in known}
-        _build(store, missing, make, workers)
+        store.add(missing, make, workers)
     rows = store.rows()
     return Images(store.view(len(rows)), np.array([rows[digest] for digest in digests], np.int64))
 
 
 def to_device(images: Images | NDArray[np.float16], device: torch.device | str) -> Tensor:
-    """Load every image into a device's memory, in half precision.
-
-    Args:
-        images: `(n, n_places, height, width)` float16; read a few at a time, so that they never all lie in memory too.
-        device: A GPU, or "cpu".
-
-    Returns:
-        The same as a tensor on the device.
+    """Load every image into a device's memory, `(n, n_places, height, width)` float16, a few at a time.
 
     Raises:
         ImageCacheError: They do not fit.
@@ -179,11 +163,7 @@ def in_threads(
 
 
 def content_digest(path: Path) -> bytes:
-    """Return the SHA-256 of a file.
-
-    Raises:
-        emotion.exceptions.AudioUnreadableError: There is no such file; the message names it.
-    """
+    """Return the SHA-256 of a file."""
     try:
         return bytes.fromhex(digest(path))
     except FileNotFoundError as error:
@@ -196,8 +176,13 @@ def _image_stack(
     try:
         stack: list[NDArray[np.float16]] = []
         for place in places:
-            window = _window(path, place, config)
-            stack.append(_image(window, config, padded))
+            if place == CENTRE:
+                window = read_window(path, window_s=config.window_s)
+            else:
+                window = read_window_at(path, place, window_s=config.window_s)
+            missing = round(config.window_s * config.sample_rate_hz) - len(window.waveform)
+            waveform = np.pad(window.waveform, (0, missing)) if padded and missing > 0 else window.waveform
+            stack.append(log_mel_image(waveform, config).astype(np.float16))
             if window.is_partial:
                 return np.stack(stack[-1:] * len(places))
         return np.stack(stack)
@@ -205,22 +190,8 @@ def _image_stack(
         return AudioUnreadableError(error.code, f"{path}: {error}")
 
 
-def _window(path: Path, place: float, config: MelConfig) -> Window:
-    if place == CENTRE:
-        return read_window(path, window_s=config.window_s)
-    return read_window_at(path, place, window_s=config.window_s)
-
-
-def _image(window: Window, config: MelConfig, padded: bool) -> NDArray[np.float16]:
-    missing = round(config.window_s * config.sample_rate_hz) - len(window.waveform)
-    waveform = np.pad(window.waveform, (0, missing)) if padded and missing > 0 else window.waveform
-    return log_mel_image(waveform, config).astype(np.float16)
-
-
 @dataclass(frozen=True, slots=True)
 class _Store:
-    """The files of one configuration; `shape` is that of a row."""
-
     folder: Path
     shape: tuple[int, ...]
 
@@ -254,6 +225,33 @@ class _Store:
             return np.zeros((0, *self.shape), np.float16)
         return np.memmap(self.folder / "images", np.float16, "r", shape=(n_rows, *self.shape))
 
+    def add(
+        self,
+        missing: dict[bytes, Path],
+        make: Callable[[Path], NDArray[np.float16] | AudioUnreadableError],
+        workers: int,
+    ) -> None:
+        needed = len(missing) * self.row_bytes
+        if needed > shutil.disk_usage(self.folder).free:
+            raise self.full(f"{len(missing)} clips' images need {file_size(needed)} and were not begun")
+        silent: list[AudioUnreadableError] = []
+        digests: list[bytes] = []
+        stacks: list[NDArray[np.float16]] = []
+        made = in_threads(make, list(missing.values()), workers=workers, desc="images")
+        for number, (key, stack) in enumerate(zip(missing, made, strict=True), start=1):
+            if isinstance(stack, AudioUnreadableError):
+                silent.append(stack)
+            else:
+                digests.append(key)
+                stacks.append(stack)
+            if len(stacks) == _BATCH or number == len(missing):
+                self.append(digests, stacks)
+                digests, stacks = [], []
+        if silent:
+            more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
+            sentences = " ".join(str(error) for error in silent[:_NAMED])
+            raise AudioUnreadableError(silent[0].code, f"{len(silent)} files give nothing to hear{more}: {sentences}")
+
     def append(self, digests: Sequence[bytes], stacks: Sequence[NDArray[np.float16]]) -> None:
         """Write rows and, once they are on the disk, their names; only while locked.
 
@@ -282,7 +280,6 @@ class _Store:
 
 
 def _write_at(path: Path, offset: int, content: bytes) -> None:
-    """Write at a place of a file, cut off what follows, and wait for the disk."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         os.ftruncate(descriptor, offset)
@@ -293,35 +290,6 @@ def _write_at(path: Path, offset: int, content: bytes) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _build(
-    store: _Store,
-    missing: dict[bytes, Path],
-    make: Callable[[Path], NDArray[np.float16] | AudioUnreadableError],
-    workers: int,
-) -> None:
-    """Make and keep the missing images, then say which files had none to give."""
-    needed = len(missing) * store.row_bytes
-    if needed > shutil.disk_usage(store.folder).free:
-        raise store.full(f"{len(missing)} clips' images need {file_size(needed)} and were not begun")
-    silent: list[AudioUnreadableError] = []
-    digests: list[bytes] = []
-    stacks: list[NDArray[np.float16]] = []
-    made = in_threads(make, list(missing.values()), workers=workers, desc="images")
-    for number, (key, stack) in enumerate(zip(missing, made, strict=True), start=1):
-        if isinstance(stack, AudioUnreadableError):
-            silent.append(stack)
-        else:
-            digests.append(key)
-            stacks.append(stack)
-        if len(stacks) == _BATCH or number == len(missing):
-            store.append(digests, stacks)
-            digests, stacks = [], []
-    if silent:
-        more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
-        sentences = " ".join(str(error) for error in silent[:_NAMED])
-        raise AudioUnreadableError(silent[0].code, f"{len(silent)} files give nothing to hear{more}: {sentences}")
 
 
 def _free_bytes(device: torch.device) -> int:

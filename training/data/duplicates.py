@@ -1,4 +1,4 @@
-"""Find the same recording under two names, in one dataset or in several, before anything is split. Pure.
+"""Find the same recording under two names, in one dataset or in several, before anything is split.
 
 A recording is known by the peaks of its spectrogram, which survive another codec, another level, noise and a cut at
 another place. Pairs of peaks are hashed; two clips that share hashes at one offset in time are candidates, and of these
@@ -28,7 +28,7 @@ from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
 from training.data.cache import content_digest, in_threads
 
 # The middle of a whole track is enough to meet any excerpt of a research set.
-HEARD_S = 120.0
+EXCERPT_S = 120.0
 N_FFT = 2048
 HOP_SAMPLES = 512
 # 54 to 4,300 Hz: above the rumble, below what a codec at 24 kbit/s leaves out.
@@ -62,14 +62,9 @@ Landmarks = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Match:
-    """Two clips that hold the same recording.
+    """Two clips, by position, that hold the same recording.
 
-    Attributes:
-        first: Position of one clip.
-        second: Position of the other, which is larger.
-        offset_s: Where the first clip's beginning lies in the second.
-        overlap_s: How long both sound.
-        share: Of the peaks in the overlap, how many the two have in common, [0, 1].
+    The first begins at `offset_s` in the second; both sound for `overlap_s` and share this part of their peaks.
     """
 
     first: int
@@ -80,22 +75,12 @@ class Match:
 
 
 def landmarks_of(paths: Sequence[Path], *, cache_dir: Path, workers: int = 2) -> list[Landmarks]:
-    """Return the landmarks of audio files, computing those that the cache does not hold.
+    """Return the landmarks of the middle two minutes of audio files, computing those that the cache does not hold.
 
-    Each file's landmarks are one `.npy` named by the audio's content; it appears whole or not at all.
-
-    Args:
-        paths: Audio files; of each, the middle two minutes are used.
-        cache_dir: Where landmarks are kept, below a folder named by the numbers that made them.
-        workers: Threads.
-
-    Returns:
-        Per file `(n_peaks, 2)` int32, frame and bin of each peak, in order of time.
-
-    Raises:
-        emotion.exceptions.AudioUnreadableError: A file cannot be decoded; the message names it.
+    Per file `(n_peaks, 2)` int32, frame and bin of each peak, in order of time; each is one `.npy` in the cache,
+    named by the audio's content.
     """
-    numbers = (SAMPLE_RATE_HZ, HEARD_S, N_FFT, HOP_SAMPLES, BINS, PEAK_AREA, PEAK_RANGE_DB)
+    numbers = (SAMPLE_RATE_HZ, EXCERPT_S, N_FFT, HOP_SAMPLES, BINS, PEAK_AREA, PEAK_RANGE_DB)
     folder = cache_dir / digest(repr(numbers).encode())[:12]
     folder.mkdir(parents=True, exist_ok=True)
     return list(in_threads(partial(_cached_landmarks, folder=folder), paths, workers=workers, desc="landmarks"))
@@ -105,19 +90,15 @@ def _cached_landmarks(path: Path, *, folder: Path) -> Landmarks:
     target = folder / f"{content_digest(path).hex()}.npy"
     if not target.exists():
         try:
-            waveform = read_window_at(path, 0.5, window_s=HEARD_S).waveform
+            waveform = read_window_at(path, 0.5, window_s=EXCERPT_S).waveform
         except AudioUnreadableError as error:
             raise AudioUnreadableError(error.code, f"{path}: {error}") from error
         write_atomic(target, partial(np.save, arr=landmarks(waveform)), durable=False)
-    found: Landmarks = np.load(target)
-    return found
+    return np.asarray(np.load(target))
 
 
 def landmarks(waveform: NDArray[np.float32]) -> Landmarks:
-    """Find the peaks of a waveform's spectrogram.
-
-    Args:
-        waveform: `(n_samples,)` float32 at 22,050 Hz.
+    """Find the peaks of the spectrogram of a waveform `(n_samples,)` float32 at 22,050 Hz.
 
     Returns:
         `(n_peaks, 2)` int32, frame and bin of each peak, in order of time; about 40 a second, none in silence.
@@ -131,14 +112,7 @@ def landmarks(waveform: NDArray[np.float32]) -> Landmarks:
 
 
 def find_matches(clips: Sequence[Landmarks]) -> list[Match]:
-    """Find all pairs of clips that hold the same recording.
-
-    Args:
-        clips: Landmarks of each clip, as `landmarks_of` returns them.
-
-    Returns:
-        One match for each pair, by position.
-    """
+    """Find all pairs of clips that hold the same recording, in order of position."""
     matches = (_compare(clips, *candidate) for candidate in _candidates(clips))
     return sorted(match for match in matches if match is not None)
 
@@ -151,21 +125,11 @@ def group_labels(n_clips: int, matches: Sequence[Match]) -> NDArray[np.int64]:
 
 
 def duplicate_groups(paths: Sequence[Path], *, cache_dir: Path, workers: int = 2) -> NDArray[np.int64]:
-    """Return `(n,)` labels of audio files, equal where two files hold the same recording.
-
-    Args:
-        paths: Audio files.
-        cache_dir: Where landmarks are kept.
-        workers: Threads.
-
-    Raises:
-        emotion.exceptions.AudioUnreadableError: A file cannot be decoded; the message names it.
-    """
+    """Return `(n,)` labels of audio files, equal where two files hold the same recording."""
     return group_labels(len(paths), find_matches(landmarks_of(paths, cache_dir=cache_dir, workers=workers)))
 
 
 def _hashes(peaks: Landmarks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the hash of each pair of peaks and the frame at which it begins."""
     paired = np.zeros(len(peaks), int)
     hashes, frames = [], []
     for step in range(1, min(_STEPS, len(peaks))):
@@ -181,7 +145,6 @@ def _hashes(peaks: Landmarks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 
 def _candidates(clips: Sequence[Landmarks]) -> Iterator[tuple[int, int, int]]:
-    """Give pairs of positions that share hashes, with the offset in frames on which the most hashes agree."""
     hashed = [_hashes(peaks) for peaks in clips]
     keys, frames = _index(hashed)
     n = len(clips)
@@ -197,7 +160,6 @@ def _candidates(clips: Sequence[Landmarks]) -> Iterator[tuple[int, int, int]]:
 def _index(
     hashed: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return hash and clip of every pair of peaks as one sorted key, and the frame of each, without common hashes."""
     n = len(hashed)
     none = np.zeros(0, np.int64)
     keys = np.concatenate([none, *(codes * n + clip for clip, (codes, _) in enumerate(hashed))])
@@ -210,12 +172,11 @@ def _index(
 
 
 def _winners(partners: NDArray[np.int64], offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Give each partner with enough votes for one offset, a frame more or less, and that offset."""
     ballots, count = np.unique(partners * _OFFSETS + offsets + _OFFSETS // 2, return_counts=True)
     votes = count.copy()
-    beside = np.flatnonzero(np.diff(ballots) == 1)
-    votes[beside] += count[beside + 1]
-    votes[beside + 1] += count[beside]
+    adjacent = np.flatnonzero(np.diff(ballots) == 1)
+    votes[adjacent] += count[adjacent + 1]
+    votes[adjacent + 1] += count[adjacent]
     enough = np.flatnonzero(votes >= MIN_VOTES)
     best: dict[int, int] = {}
     for i in enough[np.argsort(count[enough], kind="stable")]:
@@ -225,7 +186,6 @@ def _winners(partners: NDArray[np.int64], offsets: NDArray[np.int64]) -> Iterato
 
 
 def _compare(clips: Sequence[Landmarks], first: int, second: int, offset: int) -> Match | None:
-    """Return the match of two clips whose times differ by `offset` frames, or None where too few peaks agree."""
     moved = clips[first] + np.array([offset, 0], np.int32)
     begin, end = max(moved[0, 0], clips[second][0, 0]), min(moved[-1, 0], clips[second][-1, 0])
     a, b = (

@@ -1,4 +1,4 @@
-"""Which clips of a dataset are trained on: the paper's 24 s rule and its extreme corners. Pure.
+"""Which clips of a dataset are trained on: the paper's 24 s rule and its extreme corners.
 
 Source: Cazzaniga et al., sections 4.1 and 4.2, Figure 2. The paper does not say how many clips it takes from a
 quadrant: the rule is this project's reading, and its totals for PMEmo (232) and Emotion in Music (346) are an option.
@@ -44,14 +44,14 @@ def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, m
 
     Returns:
         The clips that stay, in order.
-
-    Raises:
-        SelectionError: Nothing would be left of a dataset.
-        emotion.exceptions.AudioUnreadableError: A file cannot be read; the message names it.
     """
     if short is not ShortClips.DROP:
         return list(clips)
-    kept = [clip for clip in clips if _length_s(clip) >= min_s]
+    kept = []
+    for clip in clips:
+        whole_s = duration_s(clip.audio)
+        if (whole_s if clip.end_s is None else min(clip.end_s, whole_s)) - clip.start_s >= min_s:
+            kept.append(clip)
     for dataset in dict.fromkeys(clip.dataset for clip in clips):
         if not any(clip.dataset == dataset for clip in kept):
             raise SelectionError(
@@ -59,11 +59,6 @@ def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, m
                 f"{dataset} out."
             )
     return kept
-
-
-def _length_s(clip: Clip) -> float:
-    whole_s = duration_s(clip.audio)
-    return (whole_s if clip.end_s is None else min(clip.end_s, whole_s)) - clip.start_s
 
 
 def extreme_corners(
@@ -78,17 +73,8 @@ def extreme_corners(
     Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2. A dataset without valence and arousal cannot
     be ranked and is kept as it is; in one that has them, a clip without is left out.
 
-    Args:
-        clips: Of any datasets.
-        cap: A quadrant keeps at most this many times the clips of the dataset's smallest one.
-        totals: Datasets that keep so many clips instead, as evenly over the quadrants as they can.
-        whole: Datasets of which every clip stays.
-
     Returns:
         The clips that stay, in order.
-
-    Raises:
-        SelectionError: A dataset has no clip in some quadrant, or fewer clips than its total; or `cap` is below 1.
 
     Source: Cazzaniga et al., section 4.2.
     """
@@ -108,7 +94,6 @@ def extreme_corners(
 
 
 def _corners(clips: Sequence[Clip]) -> dict[Quadrant, list[Clip]]:
-    """Return each quadrant's rated clips, the deepest first; equal ones by id, so that the order is always the same."""
     ranked: dict[Quadrant, list[tuple[float, float, str, Clip]]] = {quadrant: [] for quadrant in Quadrant}
     for clip in clips:
         if clip.quadrant is not None and clip.valence is not None and clip.arousal is not None:
@@ -124,7 +109,14 @@ def _counts(
 ) -> dict[Quadrant, int]:
     sizes = {quadrant: len(found) for quadrant, found in corners.items()}
     if total is not None:
-        return _spread(dataset, sizes, total)
+        if not 0 < total <= sum(sizes.values()):
+            raise SelectionError(
+                f"{dataset} has {sum(sizes.values())} rated clips; a total of {total} cannot be taken."
+            )
+        counts = dict.fromkeys(sizes, 0)
+        for _ in range(total):
+            counts[min((q for q in sizes if counts[q] < sizes[q]), key=lambda q: (counts[q], q))] += 1
+        return counts
     for quadrant, size in sizes.items():
         if size == 0:
             raise SelectionError(
@@ -133,13 +125,3 @@ def _counts(
             )
     most = math.floor(cap * min(sizes.values()))
     return {quadrant: min(size, most) for quadrant, size in sizes.items()}
-
-
-def _spread(dataset: str, sizes: Mapping[Quadrant, int], total: int) -> dict[Quadrant, int]:
-    """Share a total out one clip at a time to the quadrant that has the fewest and is not used up."""
-    if not 0 < total <= sum(sizes.values()):
-        raise SelectionError(f"{dataset} has {sum(sizes.values())} rated clips; a total of {total} cannot be taken.")
-    counts = dict.fromkeys(sizes, 0)
-    for _ in range(total):
-        counts[min((q for q in sizes if counts[q] < sizes[q]), key=lambda q: (counts[q], q))] += 1
-    return counts

@@ -2,6 +2,9 @@
 
 Clips of one artist, one song or one recording (a near-duplicate under another name) are linked, through one another as
 well, and stay on one side. Only the literature's own protocols let artists cross.
+
+Functions raise SplitError where clips cannot be dealt as asked: too few of a class, a class missing in a part, two
+clips of one id, or lists that do not fit the clips.
 """
 
 from __future__ import annotations
@@ -26,6 +29,14 @@ from training.datasets.base import Clip
 from training.exceptions import TrainingError
 
 PARTS = ("train", "validation", "test")
+HELD_OUT_FOLDS = 10
+TEST_FOLDS = (0, 1)
+VALIDATION_FOLDS = (2,)
+# Of what a fold does not test, one in so many parts is validated on.
+VALIDATION_PARTS = 10
+PUBLISHED_TEST = ("val", "test")
+
+Labels = Sequence[int] | NDArray[np.int64]
 
 
 class SplitError(TrainingError):
@@ -35,7 +46,7 @@ class SplitError(TrainingError):
 
 
 class Protocol(StrEnum):
-    """How clips are dealt, as files and tables name it; the first that a run has is what it is judged by."""
+    """How clips are dealt, as files and tables name it; a run is judged by its first one."""
 
     HELD_OUT = "held_out"
     ARTIST_GROUPED = "artist_grouped"
@@ -61,11 +72,7 @@ class Fold:
     test: tuple[str, ...]
 
     def rows(self, places: Mapping[str, int]) -> Rows:
-        """Return the same parts by position.
-
-        Raises:
-            SplitError: A clip of this fold has no place.
-        """
+        """Return the same parts by position."""
         missing = [i for part in astuple(self) for i in part if i not in places]
         if missing:
             raise SplitError(
@@ -96,11 +103,7 @@ class Folds:
         return sha256 == self.sha256 or (len(self.folds) == 1 and sha256 == self.folds[0].fingerprint())
 
     def rows(self, clips: Sequence[Clip]) -> list[Rows]:
-        """Return the folds as positions in `clips`.
-
-        Raises:
-            SplitError: A clip of a fold is not there, or two clips share an id.
-        """
+        """Return the folds as positions in `clips`."""
         places = places_of(clips)
         return [fold.rows(places) for fold in self.folds]
 
@@ -110,31 +113,23 @@ class Folds:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Folds:
-        """Read what `to_json` gave.
-
-        Raises:
-            SplitError: A part is missing, the protocol is unknown, or the hash does not fit the lists.
-        """
+        """Read the output of `to_json`."""
         try:
             folds = tuple(Fold(*(tuple(fold[part]) for part in PARTS)) for fold in content["folds"])
-            found, stated = cls(Protocol(content["protocol"]), folds), content["sha256"]
+            dealt, stated = cls(Protocol(content["protocol"]), folds), content["sha256"]
         except (KeyError, TypeError, ValueError) as error:
             raise SplitError(f"This is not a list of folds: {error}.") from error
-        if not found.is_named(stated):
+        if not dealt.is_named(stated):
             raise SplitError(f"The folds were changed after they were saved: their hash is no longer {stated}.")
-        return found
+        return dealt
 
     def save(self, path: Path) -> None:
-        """Write the folds as JSON; the file appears whole or not at all."""
+        """Write the folds as JSON, atomically."""
         write_atomic(path, json.dumps(self.to_json(), indent=0))
 
     @classmethod
     def load(cls, path: Path) -> Folds:
-        """Read what `save` wrote.
-
-        Raises:
-            SplitError: It is not a list of folds, or was changed; the message names the file.
-        """
+        """Read a file of `save`."""
         try:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
@@ -144,26 +139,12 @@ class Folds:
 
 
 def places_of(clips: Sequence[Clip]) -> dict[str, int]:
-    """Return the position of each clip by its id.
-
-    Raises:
-        SplitError: Two clips share an id.
-    """
+    """Return the position of each clip by its id."""
     places = {clip.id: i for i, clip in enumerate(clips)}
     if len(places) < len(clips):
         twice = next(clip.id for i, clip in enumerate(clips) if places[clip.id] != i)
         raise SplitError(f"Two clips are called {twice}: give every clip an id of its own.")
     return places
-
-
-HELD_OUT_FOLDS = 10
-TEST_FOLDS = (0, 1)
-VALIDATION_FOLDS = (2,)
-# Of what a fold does not test, one in so many parts is validated on.
-VALIDATION_PARTS = 10
-PUBLISHED_TEST = ("val", "test")
-
-Labels = Sequence[int] | NDArray[np.int64]
 
 
 def artist_grouped_split(clips: Sequence[Clip], *, seed: int, duplicates: Labels | None = None) -> Folds:
@@ -172,14 +153,6 @@ def artist_grouped_split(clips: Sequence[Clip], *, seed: int, duplicates: Labels
     Folds are stratified by dataset and quadrant. Where a dataset publishes a split, its `val` part is the test and
     only its `train` part is trained and validated on. Clips without a published part follow those that they are linked
     with; training clips that are linked with a published test are in no part.
-
-    Args:
-        clips: All clips, of every dataset.
-        seed: Of the fold assignment.
-        duplicates: As in `linked_groups`.
-
-    Raises:
-        SplitError: Two clips share an id.
     """
     places_of(clips)
     groups = linked_groups(clips, duplicates)
@@ -199,13 +172,6 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
     """Return `(n,)` labels, equal for clips that must stay on one side: of one artist, one song or one recording.
 
     Labels are numbered by the first artist's name in each group, so that they do not depend on the order of the clips.
-
-    Args:
-        clips: Of any datasets; an artist is the same one in all of them.
-        duplicates: A label per clip, equal for near-duplicates, as `duplicates.duplicate_groups` returns them.
-
-    Raises:
-        SplitError: There is not one label per clip.
     """
     names = [
         (f"artist {clip.artist}", f"song {clip.dataset} {clip.song_id}", f"recording {recording}")
@@ -219,61 +185,33 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
     first: dict[int, str] = {}
     for label, clip in zip(labels.tolist(), clips, strict=True):
         first[label] = min(clip.artist, first.get(label, clip.artist))
-    rank = {label: i for i, label in enumerate(sorted(first, key=lambda label: first[label]))}
+    rank = {label: i for i, label in enumerate(sorted(first, key=first.__getitem__))}
     return np.array([rank[label] for label in labels.tolist()], np.int64)
 
 
-def stratified_folds(
-    clips: Sequence[Clip],
-    *,
-    seed: int,
-    n_folds: int = 5,
-    duplicates: Labels | None = None,
-) -> Folds:
+def stratified_folds(clips: Sequence[Clip], *, seed: int, n_folds: int = 5, duplicates: Labels | None = None) -> Folds:
     """Deal clips into folds by source and quadrant alone: the literature's protocol, in which artists leak.
 
-    Args:
-        clips: All clips, of every dataset.
-        seed: Of the deal.
-        n_folds: Each is the test once.
-        duplicates: As in `linked_groups`; the only clips that are kept together.
-
-    Raises:
-        SplitError: A dataset has fewer clips of a class than there are folds, or two clips share an id.
+    Only near-duplicates stay on one side.
     """
-    groups = _recordings(clips, duplicates)
-    folds = [
-        _with_validation(clips, rest, test, groups, seed)
-        for rest, test in _rounds(clips, range(len(clips)), groups, n_folds, seed)
-    ]
-    return _checked(Protocol.STRATIFIED, folds, clips, cells=("train", "test"))
+    return _tested_once(Protocol.STRATIFIED, clips, _recordings(clips, duplicates), n_folds, seed)
 
 
 def artist_grouped_folds(
-    clips: Sequence[Clip],
-    *,
-    seed: int,
-    n_folds: int = 5,
-    duplicates: Labels | None = None,
+    clips: Sequence[Clip], *, seed: int, n_folds: int = 5, duplicates: Labels | None = None
 ) -> Folds:
-    """Deal clips into folds so that no artist, song or recording is on two sides of one.
+    """Deal clips into folds so that no artist, song or recording is on two sides of one."""
+    return _tested_once(Protocol.ARTIST_GROUPED, clips, linked_groups(clips, duplicates), n_folds, seed)
 
-    Args:
-        clips: All clips, of every dataset.
-        seed: Of the deal.
-        n_folds: Each is the test once.
-        duplicates: As in `linked_groups`.
 
-    Raises:
-        SplitError: A dataset has a class by fewer artists than there are folds, a fold lacks a class, or two clips
-            share an id.
-    """
-    groups = linked_groups(clips, duplicates)
+def _tested_once(
+    protocol: Protocol, clips: Sequence[Clip], groups: NDArray[np.int64], n_folds: int, seed: int
+) -> Folds:
     folds = [
         _with_validation(clips, rest, test, groups, seed)
         for rest, test in _rounds(clips, range(len(clips)), groups, n_folds, seed)
     ]
-    return _checked(Protocol.ARTIST_GROUPED, folds, clips, cells=("train", "test"))
+    return _checked(protocol, folds, clips, cells=("train", "test"))
 
 
 def paper_folds(
@@ -288,18 +226,8 @@ def paper_folds(
 ) -> Folds:
     """Hold a balanced tenth out, then deal the rest into folds: every model is scored on the same test.
 
-    Args:
-        clips: What the selection left.
-        seed: Of both.
-        n_folds: Each of the rest is validated on once.
-        test_share: Held out of every dataset and class.
-        by_genre: Datasets with one genre per song, balanced by it as well.
-        duplicates: As in `linked_groups`.
-        grouped: Keep artists on one side, which the paper does not; genres are then left alone. The protocol is then
-            called "artist_grouped".
-
-    Raises:
-        SplitError: As in `artist_grouped_folds`.
+    The sample is balanced over datasets and classes, and over genres in the datasets `by_genre`, which have one genre
+    per song. `grouped` keeps artists on one side, which the paper does not, and leaves genres alone.
 
     Source: Cazzaniga et al., sections 4.2 and 5.
     """
@@ -313,16 +241,13 @@ def paper_folds(
     rest = [i for i in everyone if i not in test]
     folds = [_fold(clips, train, part, test) for train, part in _rounds(clips, rest, groups, n_folds, seed)]
     name = Protocol.ARTIST_GROUPED if grouped else Protocol.PAPER
-    return _checked(name, folds, clips, cells=("train", "validation", "test"))
+    return _checked(name, folds, clips, cells=PARTS)
 
 
 def leave_one_source_out(clips: Sequence[Clip], *, seed: int, duplicates: Labels | None = None) -> Folds:
     """Return a fold per dataset, in order of appearance, in which all of it is tested and none of it trained on.
 
     Clips of other datasets that share an artist or a recording with the tested one are in no part of that fold.
-
-    Raises:
-        SplitError: There is only one dataset, a fold's training lacks a class, or two clips share an id.
     """
     sources = list(dict.fromkeys(clip.dataset for clip in clips))
     if len(sources) < 2:
@@ -350,22 +275,26 @@ def _recordings(clips: Sequence[Clip], duplicates: Labels | None) -> NDArray[np.
 def _rounds(
     clips: Sequence[Clip], dealt: Sequence[int], groups: NDArray[np.int64], n_folds: int, seed: int
 ) -> list[tuple[list[int], set[int]]]:
-    """Deal positions into folds and return, for each fold in turn, the others and its own."""
-    _refuse_small_cells(clips, dealt, groups, n_folds)
-    numbers = _deal(clips, dealt, groups, n_folds, seed)
-    return [
-        (
-            [i for i, mine in zip(dealt, numbers == fold, strict=True) if not mine],
-            {i for i, mine in zip(dealt, numbers == fold, strict=True) if mine},
-        )
-        for fold in range(n_folds)
-    ]
+    if n_folds < 2:
+        raise SplitError(f"{n_folds} folds leave nothing to train on; ask for at least 2.")
+    cells: dict[tuple[str, Quadrant], set[int]] = {}
+    for i in dealt:
+        quadrant = clips[i].quadrant
+        if quadrant is not None:
+            cells.setdefault((clips[i].dataset, quadrant), set()).add(int(groups[i]))
+    for (dataset, quadrant), members in cells.items():
+        if len(members) < n_folds:
+            raise SplitError(
+                f"{dataset} has {quadrant.name} ({quadrant.label}) by {len(members)} artists or recordings only, so "
+                f"fold {len(members) + 1} of {n_folds} would lack it. Ask for fewer folds, or leave {dataset} out."
+            )
+    positions, numbers = np.array(dealt), _deal(clips, dealt, groups, n_folds, seed)
+    return [(positions[numbers != fold].tolist(), set(positions[numbers == fold].tolist())) for fold in range(n_folds)]
 
 
 def _deal(
     clips: Sequence[Clip], members: Sequence[int], groups: NDArray[np.int64], n_folds: int, seed: int
 ) -> NDArray[np.int64]:
-    """Return the fold of each member, even over sources and quadrants as far as groups allow."""
     # Imported here because scikit-learn takes a second, and pages read protocols and lists of folds.
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -381,22 +310,6 @@ def _deal(
         for fold, (_, taken) in enumerate(splitter):
             folds[taken] = fold
     return folds
-
-
-def _refuse_small_cells(clips: Sequence[Clip], dealt: Sequence[int], groups: NDArray[np.int64], n_folds: int) -> None:
-    if n_folds < 2:
-        raise SplitError(f"{n_folds} folds leave nothing to train on; ask for at least 2.")
-    cells: dict[tuple[str, Quadrant], set[int]] = {}
-    for i in dealt:
-        quadrant = clips[i].quadrant
-        if quadrant is not None:
-            cells.setdefault((clips[i].dataset, quadrant), set()).add(int(groups[i]))
-    for (dataset, quadrant), members in cells.items():
-        if len(members) < n_folds:
-            raise SplitError(
-                f"{dataset} has {quadrant.name} ({quadrant.label}) by {len(members)} artists or recordings only, so "
-                f"fold {len(members) + 1} of {n_folds} would lack it. Ask for fewer folds, or leave {dataset} out."
-            )
 
 
 def _balanced_sample(
@@ -423,7 +336,6 @@ def _balanced_sample(
 def _with_validation(
     clips: Sequence[Clip], rest: Sequence[int], test: set[int], groups: NDArray[np.int64], seed: int
 ) -> Fold:
-    """Take a tenth of the rest for validation and train on what is left."""
     # Of a class by fewer groups than parts, the first part could get none.
     by_class = {(clips[i].quadrant, int(groups[i])) for i in rest}
     n_parts = max(2, min(VALIDATION_PARTS, *Counter(quadrant for quadrant, _ in by_class).values()))
@@ -437,16 +349,15 @@ def _fold(clips: Sequence[Clip], train: Sequence[int], validation: set[int], tes
 
 
 def _checked(protocol: Protocol, folds: Sequence[Fold], clips: Sequence[Clip], cells: Collection[str] = ()) -> Folds:
-    """Return the folds, if training and validation have every class, and `cells` every class of every dataset."""
     places = places_of(clips)
     labels = [(clip.dataset, clip.quadrant) for clip in clips if clip.quadrant is not None]
     for number, fold in enumerate(folds, start=1):
         for name in PARTS:
             members = [clips[places[i]] for i in getattr(fold, name)]
-            found = {(clip.dataset, clip.quadrant) for clip in members}
-            classes = {quadrant for _, quadrant in found}
+            cells_here = {(clip.dataset, clip.quadrant) for clip in members}
+            classes = {quadrant for _, quadrant in cells_here}
             for dataset, quadrant in dict.fromkeys(labels):
-                lacks_cell = name in cells and (dataset, quadrant) not in found
+                lacks_cell = name in cells and (dataset, quadrant) not in cells_here
                 if lacks_cell or (quadrant not in classes and (name == "train" or (name == "validation" and members))):
                     raise SplitError(
                         f"Fold {number} of {len(folds)} ({protocol}): the {name} part has no clip of "

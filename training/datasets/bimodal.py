@@ -55,12 +55,15 @@ def read(folder: Path, work_dir: Path) -> Reading:
         else:
             quadrant = row.quadrant("Quadrant")
         known = songs.get(song, UNKNOWN)
+        # A song may lie in another quadrant's folder than the one that its ratings give.
+        names = (quadrant.name, *(other.name for other in Quadrant), "audio")
+        places = [audio_file(folder / name, song) for name in names]
         return Clip(
             id=f"bimodal/{song}",
             dataset="bimodal",
             song_id=song,
             artist=artist_key(known.get("Artist")) or f"song {song}",
-            audio=_audio(folder, song, quadrant),
+            audio=next((path for path in places if path.exists()), places[0]),
             quadrant=quadrant,
             valence=valence,
             arousal=arousal,
@@ -81,13 +84,6 @@ def _only(folder: Path, kind: str) -> Path:
             "that holds the datasets."
         )
     return found[0]
-
-
-def _audio(folder: Path, song: str, quadrant: Quadrant) -> Path:
-    # A song may lie in another quadrant's folder than the one that its ratings give.
-    names = (quadrant.name, *(other.name for other in Quadrant), "audio")
-    places = [audio_file(folder / name, song) for name in names]
-    return next((path for path in places if path.exists()), places[0])
 
 
 DATASET = Dataset("bimodal", "bimodal", LICENSE, read)

@@ -85,18 +85,11 @@ def read_deam(folder: Path, work_dir: Path) -> Reading:
 
 
 def _is_later(song: int, songs: Mapping[str, Row], is_cut: bool) -> bool:
-    """Return whether a song came after Emotion in Music and, where only cuts are here, is among them."""
     return song > LAST_EMOMUSIC_ID and (not is_cut or str(song) in songs)
 
 
 def _clip(
-    dataset: str,
-    row: Row,
-    songs: Mapping[str, Row],
-    audio: Callable[[int], Path],
-    *,
-    valence: str,
-    arousal: str,
+    dataset: str, row: Row, songs: Mapping[str, Row], audio: Callable[[int], Path], *, valence: str, arousal: str
 ) -> Clip:
     song = row.whole("song_id")
     high, loud = row.point(STATIC, valence=valence, arousal=arousal)
@@ -135,7 +128,6 @@ def _deam_audio(folder: Path) -> tuple[Callable[[int], Path], bool]:
 
 
 def _deam_songs(folder: Path) -> dict[str, Row]:
-    """Return what is known of the songs: from `songs.csv`, else from the official file of each year."""
     if (folder / "songs.csv").exists():
         return {row["song_id"]: row for row in table(folder / "songs.csv", "song_id", "artist")}
     paths = sorted(path for path in folder.rglob("metadata_20??.csv"))
@@ -148,7 +140,7 @@ def emomusic_curves(folder: Path) -> dict[str, list[Curve]]:
     annotations = folder / "annotations"
     _, is_cut = _emomusic_audio(folder)
     paths = [annotations / f"{axis}_cont_average.csv" for axis in ("valence", "arousal")]
-    return _curves("emomusic", paths, is_cut, lambda song: True)
+    return _curves("emomusic", paths, is_cut, lambda _: True)
 
 
 def deam_curves(folder: Path) -> dict[str, list[Curve]]:
@@ -161,7 +153,6 @@ def deam_curves(folder: Path) -> dict[str, list[Curve]]:
 
 
 def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int], bool]) -> dict[str, list[Curve]]:
-    """Join the tables of valence and arousal; their columns are `sample_15000ms` and so on."""
     required(*paths)
     start_s, end_s = (_CUT_START_S, _CUT_END_S) if is_cut else (0.0, math.inf)
     valence, arousal = (
@@ -178,7 +169,6 @@ def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int
 
 
 def _samples(row: Row, start_s: float, end_s: float) -> dict[float, float]:
-    """Return the values of a row by second; clips of other lengths leave columns empty."""
     samples = {}
     for column, text in row.cells.items():
         if not text or not column.startswith("sample_"):

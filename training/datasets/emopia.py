@@ -28,12 +28,13 @@ def read(folder: Path, work_dir: Path) -> Reading:
     def build(row: Row) -> Clip:
         name = row["ID"]
         song = name.partition("_")[2].rpartition("_")[0]
+        recording = audio_file(folder / "audio", name)
         return Clip(
             id=f"emopia/{name}",
             dataset="emopia",
             song_id=song,
             artist=f"song {song}",
-            audio=_audio(folder, work_dir, name),
+            audio=recording if recording.exists() else work_dir / "emopia" / f"{name}.flac",
             quadrant=row.quadrant("4Q"),
             split=splits.get(name, ""),
             raters=(row["annotator"],) if row.get("annotator") else (),
@@ -48,11 +49,6 @@ def render(folder: Path, work_dir: Path) -> None:
     missing = {clip.audio.stem for clip in read(folder, work_dir).clips if clip.audio.is_relative_to(work_dir)}
     if missing:
         render_midis(one_of((folder / "midis.zip", folder / "midis")), work_dir / "emopia", only=missing)
-
-
-def _audio(folder: Path, work_dir: Path, name: str) -> Path:
-    recording = audio_file(folder / "audio", name)
-    return recording if recording.exists() else work_dir / "emopia" / f"{name}.flac"
 
 
 DATASET = Dataset("emopia", "emopia", LICENSE, read, render=render)

@@ -30,7 +30,11 @@ def read(folder: Path, work_dir: Path) -> Reading:
     audio, ending = folder / "audio", ".mp3"
     if not audio.is_dir() and (folder / "audio-low").is_dir():
         audio, ending = folder / "audio-low", ".low.mp3"
-    splits = {row["TRACK_ID"]: split for name, split in _SPLITS.items() for row in _split(folder, name)}
+    splits: dict[str, str] = {}
+    for name, split in _SPLITS.items():
+        file = f"autotagging_moodtheme-{name}.tsv"
+        path = one_of((folder / file, folder / "data" / "splits" / "split-0" / file))
+        splits |= {row["TRACK_ID"]: split for row in table(path, "TRACK_ID", delimiter="\t")}
 
     def build(row: Row) -> Clip:
         track = row["TRACK_ID"]
@@ -55,12 +59,6 @@ def vocabulary(folder: Path) -> list[str]:
     return [
         line.strip().removeprefix(_PREFIX) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()
     ]
-
-
-def _split(folder: Path, name: str) -> list[Row]:
-    file = f"autotagging_moodtheme-{name}.tsv"
-    path = one_of((folder / file, folder / "data" / "splits" / "split-0" / file))
-    return table(path, "TRACK_ID", delimiter="\t")
 
 
 DATASET = Dataset("jamendo", "jamendo", LICENSE, read, vocabulary=vocabulary)

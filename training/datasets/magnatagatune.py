@@ -33,7 +33,8 @@ def read(folder: Path, work_dir: Path) -> Reading:
     def build(row: Row) -> Clip:
         clip, path = row["clip_id"], row["mp3_path"]
         about = known.get(clip, UNKNOWN)
-        song = _song(path)
+        # Without the seconds that the clip was cut from, "...-30-59.mp3".
+        song = re.sub(r"-\d+-\d+$", "", Path(path).stem)
         return Clip(
             id=f"magnatagatune/{clip}",
             dataset="magnatagatune",
@@ -53,11 +54,6 @@ def vocabulary(folder: Path) -> list[str]:
     """Return the tags, in the order of the table."""
     rows = table(folder / "annotations_final.csv", *_NOT_TAGS, delimiter="\t")
     return [column for column in rows[0].cells if column not in _NOT_TAGS] if rows else []
-
-
-def _song(path: str) -> str:
-    """Return the track that a clip was cut from: its file's name without the seconds, "...-30-59.mp3"."""
-    return re.sub(r"-\d+-\d+$", "", Path(path).stem)
 
 
 DATASET = Dataset("magnatagatune", "magnatagatune", LICENSE, read, vocabulary=vocabulary)

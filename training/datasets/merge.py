@@ -25,7 +25,6 @@ from training.datasets.base import (
     audio_file,
     collect,
     one_of,
-    required,
     table,
 )
 
@@ -40,10 +39,18 @@ _SPLITS = {"train": "train", "validate": "val", "test": "test"}
 
 def read(folder: Path, work_dir: Path) -> Reading:
     """Read the complete subset, or the balanced one where only that is here."""
-    metadata = one_of(path for subset in _SUBSETS for path in _places(folder, subset))
+    metadata = one_of(
+        place / f"merge_audio_{subset}_metadata.csv"
+        for subset in _SUBSETS
+        for place in (folder / f"MERGE_Audio_{subset.title()}", folder)
+    )
     root, subset = metadata.parent, metadata.stem.split("_")[2]
-    values = {row["Song"]: row for row in table(_values(root, subset), "Song", "Valence", "Arousal")}
-    splits = _splits(root, subset)
+    values = {
+        row["Song"]: row for row in table(root / f"merge_audio_{subset}_av_values.csv", "Song", "Valence", "Arousal")
+    }
+    published = root / "tvt_dataframes" / "tvt_70_15_15"
+    paths = {split: published / f"tvt_70_15_15_{name}_audio_{subset}.csv" for name, split in _SPLITS.items()}
+    splits = {row["Song"]: split for split, path in paths.items() if path.exists() for row in table(path, "Song")}
 
     def build(row: Row) -> Clip:
         song, quadrant = row["Song"], row.quadrant("Quadrant")
@@ -66,21 +73,6 @@ def read(folder: Path, work_dir: Path) -> Reading:
 
     rows = table(metadata, "Song", "Quadrant", "Artist", "Title")
     return collect(rows, build, order=lambda clip: clip.song_id)
-
-
-def _places(folder: Path, subset: str) -> list[Path]:
-    name = f"merge_audio_{subset}_metadata.csv"
-    return [folder / f"MERGE_Audio_{subset.title()}" / name, folder / name]
-
-
-def _values(root: Path, subset: str) -> Path:
-    return required(root / f"merge_audio_{subset}_av_values.csv")
-
-
-def _splits(root: Path, subset: str) -> dict[str, str]:
-    folder = root / "tvt_dataframes" / "tvt_70_15_15"
-    paths = {split: folder / f"tvt_70_15_15_{name}_audio_{subset}.csv" for name, split in _SPLITS.items()}
-    return {row["Song"]: split for split, path in paths.items() if path.exists() for row in table(path, "Song")}
 
 
 DATASET = Dataset("merge", "merge", LICENSE, read)

@@ -1,6 +1,8 @@
-"""Render MIDI with fluidsynth: once as written, and in variants with other instruments, keys and dynamics. Pure.
+"""Render MIDI with fluidsynth: once as written, and in variants with other instruments, keys and dynamics.
 
-A network that hears one piano learns that piano; a variant keeps the notes, and so the label, and changes the timbre.
+A network trained on one piano learns that piano; a variant keeps the notes, and so the label, and changes the timbre.
+Rendering raises RenderError, after all other files, for those that failed, and DatasetError where fluidsynth or a
+General MIDI sound font is missing, or the archive cannot be read.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from zlib import crc32
 
@@ -32,11 +35,7 @@ _MIDI_SUFFIXES = (".mid", ".midi")
 
 # General MIDI programs, counted from 0. Families that hold a note as long as the key is down get no pedal: the
 # pedal of the piano they replace would smear every chord into the next.
-STRUCK = {
-    "piano": (0, 1, 2, 3, 4, 5),
-    "mallets": (8, 11, 12, 13),
-    "guitars": (24, 25, 26, 27, 28),
-}
+STRUCK = {"piano": (0, 1, 2, 3, 4, 5), "mallets": (8, 11, 12, 13), "guitars": (24, 25, 26, 27, 28)}
 HELD = {
     "organs": (16, 17, 18, 19, 21),
     "loud guitars": (29, 30),
@@ -66,27 +65,15 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Arrangement:
-    """How one variant of a piece is played.
+    """How one variant of a piece is played: programs, or None, and changes of all notes."""
 
-    Attributes:
-        lead: Program that plays the notes.
-        low: Program that plays the notes below middle C in place of the lead, or None.
-        layer: Program that doubles the lead more softly, or None.
-        pad: Program that softly holds each bar's commonest pitch classes, or None.
-        bass: Program that plays each bar's lowest note, or None.
-        key_shift: Semitones, -4 to 4.
-        velocity_scale: Factor on every velocity.
-        font: Sound font.
-        reverb: Whether the synthesiser adds its room.
-    """
-
-    lead: int
-    low: int | None
-    layer: int | None
-    pad: int | None
-    bass: int | None
-    key_shift: int
-    velocity_scale: float
+    lead: int  # Plays the notes.
+    low: int | None  # Plays the notes below middle C in place of the lead.
+    layer: int | None  # Doubles the lead more softly.
+    pad: int | None  # Softly holds each bar's commonest pitch classes.
+    bass: int | None  # Plays each bar's lowest note.
+    key_shift: int  # Semitones, -4 to 4.
+    velocity_scale: float  # Factor on every velocity.
     font: str
     reverb: bool
 
@@ -101,23 +88,11 @@ def render_midis(
 ) -> dict[str, Path]:
     """Render the MIDI files of a zip or a folder to FLAC at 22,050 Hz; what is there already is kept.
 
-    Args:
-        archive: A zip or a folder of MIDI files.
-        out_dir: Where `<stem>.flac` go.
-        only: Stems of the files that are wanted; by default all.
-        workers: Synthesisers at a time.
-
     Returns:
         The audio file of each MIDI file's stem.
-
-    Raises:
-        RenderError: Files could not be rendered; all others were.
-        DatasetError: fluidsynth or a General MIDI sound font is missing, or the archive cannot be read.
     """
     midis = read_midis(archive)
-    if only is not None:
-        midis = {stem: midi for stem, midi in midis.items() if stem in only}
-    targets = {stem: out_dir / f"{stem}.flac" for stem in midis}
+    targets = {stem: out_dir / f"{stem}.flac" for stem in midis if only is None or stem in only}
     missing = {stem: target for stem, target in targets.items() if not target.exists()}
     _run({target: partial(_render_plain, midis[stem], target) for stem, target in missing.items()}, out_dir, workers)
     return targets
@@ -130,19 +105,8 @@ def render_variants(
 
     The arrangement depends on the seed, the file's stem, the variant's number and the installed sound fonts alone.
 
-    Args:
-        archive: A zip or a folder of MIDI files.
-        out_dir: Where `<stem>.s<seed>v<variant>.flac` go.
-        variants: How many of each file.
-        seed: Another seed gives other arrangements, in other files.
-        workers: Synthesisers at a time.
-
     Returns:
         The audio files of each MIDI file's stem, in the order of the variants.
-
-    Raises:
-        RenderError: Files could not be rendered; all others were.
-        DatasetError: fluidsynth or a General MIDI sound font is missing, or the archive cannot be read.
     """
     midis = read_midis(archive)
     targets = {stem: [out_dir / f"{stem}.s{seed}v{n}.flac" for n in range(variants)] for stem in midis}
@@ -157,11 +121,7 @@ def render_variants(
 
 
 def read_midis(archive: Path) -> dict[str, bytes]:
-    """Return the MIDI files of a zip or a folder, by stem.
-
-    Raises:
-        DatasetError: The archive is missing or is no zip.
-    """
+    """Return the MIDI files of a zip or a folder, by stem."""
     if archive.is_dir():
         return {path.stem: path.read_bytes() for path in sorted(archive.rglob("*")) if path.suffix in _MIDI_SUFFIXES}
     try:
@@ -210,18 +170,17 @@ def arrange(midi: mido.MidiFile, how: Arrangement) -> mido.MidiFile:
         (how.pad, _pad(notes, bar_ticks), 0.55),
         (how.bass, _bass(notes, bar_ticks), 0.8),
     ]
+    struck = {program for family in STRUCK.values() for program in family}
+    timed = list(zip(accumulate(event.time for event in events), events, strict=True))
+    pedals = [(now, event) for now, event in timed if event.type == "control_change" and event.control == _PEDAL]
     arranged = mido.MidiFile(type=1, ticks_per_beat=midi.ticks_per_beat)
-    arranged.tracks.append(_tempo_track(events))
+    arranged.tracks.append(_track([(now, event) for now, event in timed if event.type == "set_tempo"]))
     for channel, (program, played, share) in enumerate(voices):
         if program is not None:
-            pedal = _pedal(events) if program in _struck_programs() else []
+            pedal = pedals if program in struck else []
             scale = how.velocity_scale * share
             arranged.tracks.append(_voice(channel, program, played, pedal, how.key_shift, scale))
     return arranged
-
-
-def _struck_programs() -> set[int]:
-    return {program for family in STRUCK.values() for program in family}
 
 
 def _notes(events: mido.MidiTrack) -> list[Note]:
@@ -250,7 +209,6 @@ def _bars(notes: list[Note], bar_ticks: int) -> dict[int, list[Note]]:
 
 
 def _bass(notes: list[Note], bar_ticks: int) -> list[Note]:
-    """Return each bar's lowest note, held through the bar, in the octave from C2."""
     return [
         Note(min(n.start for n in bar), (number + 1) * bar_ticks, _BASS_FLOOR + min(n.pitch for n in bar) % 12, loud)
         for number, bar in _bars(notes, bar_ticks).items()
@@ -259,7 +217,6 @@ def _bass(notes: list[Note], bar_ticks: int) -> list[Note]:
 
 
 def _pad(notes: list[Note], bar_ticks: int) -> list[Note]:
-    """Return each bar's three longest-sounding pitch classes, held through the bar, around middle C."""
     held = []
     for number, bar in _bars(notes, bar_ticks).items():
         weight = np.zeros(12)
@@ -270,24 +227,6 @@ def _pad(notes: list[Note], bar_ticks: int) -> list[Note]:
         longest = [int(pitch_class) for pitch_class in np.argsort(-weight, kind="stable")[:3] if weight[pitch_class]]
         held += [Note(start, end, _PAD_FLOOR + (pitch_class - _PAD_FLOOR) % 12, loud) for pitch_class in longest]
     return held
-
-
-def _pedal(events: mido.MidiTrack) -> list[tuple[int, mido.Message]]:
-    now, pedal = 0, []
-    for event in events:
-        now += event.time
-        if event.type == "control_change" and event.control == _PEDAL:
-            pedal.append((now, event))
-    return pedal
-
-
-def _tempo_track(events: mido.MidiTrack) -> mido.MidiTrack:
-    now, tempos = 0, []
-    for event in events:
-        now += event.time
-        if event.type == "set_tempo":
-            tempos.append((now, event))
-    return _track(tempos)
 
 
 def _voice(
@@ -345,7 +284,6 @@ def _fonts() -> tuple[str, ...]:
 
 
 def _run(jobs: Mapping[Path, Callable[[], None]], out_dir: Path, workers: int) -> None:
-    """Run the jobs, all of them, and name every one that failed at the end."""
     if not jobs:
         return
     if shutil.which("fluidsynth") is None or not _fonts():
@@ -363,17 +301,15 @@ def _run(jobs: Mapping[Path, Callable[[], None]], out_dir: Path, workers: int) -
 
 
 def _render(midi: bytes, target: Path, *, font: str, gain: float, reverb: bool = True) -> None:
-    """Write one FLAC beside its place and move it there when it is whole."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".rendering-") as folder:
-        source, beside = Path(folder) / "piece.mid", Path(folder) / "piece.flac"
+        source, rendered = Path(folder) / "piece.mid", Path(folder) / "piece.flac"
         source.write_bytes(midi)
         options = ["-ni", "-q", "-g", f"{gain:.3f}", "-r", str(_SAMPLE_RATE_HZ), "-R", str(int(reverb)), "-T", "flac"]
         try:
-            done = subprocess.run(
-                ["fluidsynth", *options, "-F", str(beside), font, str(source)], capture_output=True, timeout=_TIMEOUT_S
-            )
+            command = ["fluidsynth", *options, "-F", str(rendered), font, str(source)]
+            run = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, check=False)
         except subprocess.TimeoutExpired as error:
             raise RenderError(f"took fluidsynth more than {_TIMEOUT_S} s") from error
-        if done.returncode or not beside.exists():
-            raise RenderError(f"made fluidsynth fail ({done.stderr.decode(errors='replace').strip()[-200:]})")
-        beside.replace(target)
+        if run.returncode or not rendered.exists():
+            raise RenderError(f"made fluidsynth fail ({run.stderr.decode(errors='replace').strip()[-200:]})")
+        rendered.replace(target)

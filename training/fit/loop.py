@@ -10,8 +10,8 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,169 +30,71 @@ from emotion.zoo.frontends import FrontEnd
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
 from training.exceptions import TrainingDivergedError
-from training.fit.runtime import (
-    Processes,
-    keep_wide_depthwise_in_float32,
-    random_states,
-    read_checkpoint,
-    renewing_statistics,
-    restore_random_states,
-    seed_everything,
-    write_checkpoint,
-)
+from training.fit import runtime
 
-OPTIMISERS = ("adam", "adamw")
-SCHEDULES = ("constant", "cosine")
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_SCHEDULES = ("constant", "cosine")
+_EVALUATION_BATCH = 32
+# Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
+_STEPS_BETWEEN_CHECKS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class SupervisedConfig:
+class FitConfig:
     """How a network is trained; the defaults are the paper's.
 
-    Attributes:
-        epochs: At most.
-        batch_size: Over all processes together.
-        optimiser: "adam" or "adamw".
-        learning_rate: At the start.
-        schedule: "constant", or "cosine" down to zero over `epochs`.
-        weight_decay: Of the optimiser.
-        ema_decay: Of averaged weights, which are then the ones validated and kept; 0 is none.
-        patience: Epochs without a lower validation loss before training stops; 0 is never.
-        renew_norms: Training clips on which batch normalisation is measured anew before each validation; 0 keeps its
-            running statistics.
-        clip_norm: Largest norm of the gradient; 0 is unlimited.
-        label_smoothing: Share of the target spread over all quadrants.
-        regression_weight: Of the squared error of valence and arousal, for a network that regresses them.
-        bf16: Compute in half precision where that is safe.
-        deterministic: Refuse operations whose result depends on the order in which a GPU adds.
-        checkpoint_steps: Steps between checkpoints within an epoch; 0 is one at the end of each.
-        augment: Random changes of the training images.
+    Raises:
+        ValueError: A value makes no sense.
 
     Source: Cazzaniga et al., section 4.2; patience, batch size and renewed statistics are choices of this project.
     """
 
-    epochs: int = 50
-    batch_size: int = 32
-    optimiser: str = "adam"
+    epochs: int = 50  # At most.
+    batch_size: int = 32  # Over all processes together.
+    optimiser: str = "adam"  # "adam" or "adamw".
     learning_rate: float = 1e-5
-    schedule: str = "constant"
+    schedule: str = "constant"  # Of the learning rate: "constant", or "cosine" down to zero over `epochs`.
     weight_decay: float = 0.0
-    ema_decay: float = 0.0
-    patience: int = 5
+    ema_decay: float = 0.0  # Of averaged weights, which are then the ones validated and saved; 0 is none.
+    patience: int = 5  # Epochs without a lower validation loss before training stops; 0 is never.
+    # Training clips on which batch normalisation is measured before each validation; 0 takes its running statistics.
     renew_norms: int = 512
-    clip_norm: float = 0.0
-    label_smoothing: float = 0.0
-    regression_weight: float = 0.0
-    bf16: bool = True
-    deterministic: bool = False
-    checkpoint_steps: int = 0
-    augment: AugmentConfig = field(default_factory=AugmentConfig.off)
+    clip_norm: float = 0.0  # Largest norm of the gradient; 0 is unlimited.
+    label_smoothing: float = 0.0  # Share of the target spread over all quadrants.
+    regression_weight: float = 0.0  # Of the squared error of valence and arousal, for a network that regresses them.
+    bf16: bool = True  # Compute in half precision where that is safe.
+    deterministic: bool = False  # Refuse operations whose result depends on the order in which a GPU adds.
+    checkpoint_steps: int = 0  # Steps between checkpoints within an epoch; 0 is one at the end of each.
+    augment: AugmentConfig = field(default_factory=AugmentConfig.off)  # Random changes of the training images.
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be trained with.
-
-        Raises:
-            ValueError: With the value and what it may be.
-        """
-        if self.optimiser not in OPTIMISERS:
-            raise ValueError(f"optimiser is {self.optimiser!r}; it can be {' or '.join(OPTIMISERS)}.")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}; it can be {' or '.join(SCHEDULES)}.")
+        if self.optimiser not in _OPTIMISERS:
+            raise ValueError(f"optimiser is {self.optimiser!r}; it can be {' or '.join(_OPTIMISERS)}.")
+        if self.schedule not in _SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}; it can be {' or '.join(_SCHEDULES)}.")
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
             raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate above 0.")
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """One training.
-
-    Attributes:
-        data: All images.
-        rows: Positions of the training clips.
-        validation_rows: Positions of the validation clips.
-        config: How.
-        mel: What the images are.
-        seed: Of order, dropout and augmentation.
-        processes: This process among those that train together.
-        identity: What a checkpoint must have in common with this run to be gone on from, beside the configuration;
-            plain JSON values.
-        checkpoint: Written after each epoch; where it exists already, training goes on from it.
-        log_dir: Of TensorBoard.
-        on_epoch: Called by the first process after each epoch with all epochs so far.
-    """
-
-    data: ImageSet
-    rows: NDArray[np.int64]
-    validation_rows: NDArray[np.int64]
-    config: SupervisedConfig
-    mel: MelConfig
-    seed: int
-    processes: Processes
-    identity: dict[str, Any] = field(default_factory=dict)
-    checkpoint: Path | None = None
-    log_dir: Path | None = None
-    on_epoch: Callable[[list[dict[str, Any]]], None] = lambda epochs: None
-
-    def __post_init__(self) -> None:
-        """Refuse what cannot be trained on.
-
-        Raises:
-            ValueError: There are too few clips.
-        """
-        if len(self.rows) < 2 * self.processes.count or not len(self.validation_rows):
-            raise ValueError(
-                f"{len(self.rows)} training and {len(self.validation_rows)} validation clips are too few: two for each "
-                f"of {self.processes.count} processes, and one, are the least."
-            )
-
-    @property
-    def starts(self) -> range:
-        """Where the batches of an epoch begin; a last one too small to share and to normalise is left out."""
-        return range(0, len(self.rows) - 2 * self.processes.count + 1, self.config.batch_size)
-
-    @property
-    def whole_identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be this job's."""
-        return {
-            "configuration": asdict(self.config),
-            "MelConfig": self.mel.to_json(),
-            "seed": self.seed,
-            "number of processes": self.processes.count,
-            **self.identity,
-        }
-
-
-_EVALUATION_BATCH = 32
-
-
-@dataclass(frozen=True, slots=True)
 class ImageSet:
-    """Labelled images, on disk, in memory or on a GPU.
+    """Labelled images, on disk, in memory or on a GPU."""
 
-    Attributes:
-        images: `(n, n_places, rows, columns)` float16 in [0, 1]; the first place is the one evaluated.
-        targets: `(n, 4)` float32 quadrant labels, each row summing to 1.
-        lift: `(n,)` float32 added to each clip's image, for a dB reference of its own; None is zero.
-        points: `(n, 2)` float32 rated valence and arousal in [-1, 1], NaN where unrated; None is nowhere.
-    """
-
+    # `(n, n_places, rows, columns)` float16 in [0, 1]; the first place is the one evaluated.
     images: NDArray[np.float16] | Images | Tensor
-    targets: NDArray[np.float32]
+    targets: NDArray[np.float32]  # `(n, 4)` float32 quadrant labels, each row summing to 1.
+    # `(n,)` float32 added to each clip's image, for a dB reference of its dataset; None is zero.
     lift: NDArray[np.float32] | None = None
+    # `(n, 2)` float32 rated valence and arousal in [-1, 1], NaN where unrated; None is nowhere.
     points: NDArray[np.float32] | None = None
-
-    @property
-    def n_places(self) -> int:
-        """Windows of each file."""
-        return int(self.images.shape[1])
 
     def batch(self, rows: NDArray[np.int64], places: NDArray[np.int64], device: torch.device) -> Tensor:
         """Return images `(n, 1, rows, columns)` float32 in [0, 1] on a device."""
         if isinstance(self.images, Tensor):
-            found = self.images[torch.from_numpy(rows), torch.from_numpy(places)]
+            stored = self.images[torch.from_numpy(rows), torch.from_numpy(places)]
         else:
-            found = torch.from_numpy(np.ascontiguousarray(self.images[rows, places]))
-        batch = found.to(device).float()[:, None]
+            stored = torch.from_numpy(np.ascontiguousarray(self.images[rows, places]))
+        batch = stored.to(device).float()[:, None]
         if self.lift is None:
             return batch
         lift = torch.from_numpy(self.lift[rows]).to(device).view(-1, 1, 1, 1)
@@ -209,18 +111,57 @@ class ImageSet:
         return torch.from_numpy(self.points[rows]).to(device)
 
 
+@dataclass(frozen=True, slots=True)
+class FitTask:
+    """One training.
+
+    Raises:
+        ValueError: There are too few clips.
+    """
+
+    data: ImageSet  # All images; `rows` and `validation_rows` are positions in it.
+    rows: NDArray[np.int64]
+    validation_rows: NDArray[np.int64]
+    config: FitConfig
+    mel: MelConfig  # How the images were made.
+    seed: int  # Of order, dropout and augmentation.
+    processes: runtime.Processes
+    # What a checkpoint must share with this run to be resumed, besides the configuration; plain JSON values.
+    identity: dict[str, Any] = field(default_factory=dict)
+    checkpoint: Path | None = None  # Written after each epoch; training resumes from it where it exists.
+    log_dir: Path | None = None  # Of TensorBoard.
+    # Called by the first process after each epoch with all epochs so far.
+    on_epoch: Callable[[list[dict[str, Any]]], None] = lambda _: None
+
+    def __post_init__(self) -> None:
+        if len(self.rows) < 2 * self.processes.count or not len(self.validation_rows):
+            raise ValueError(
+                f"{len(self.rows)} training and {len(self.validation_rows)} validation clips are too few: two for each "
+                f"of {self.processes.count} processes, and one, are the least."
+            )
+
+    @property
+    def starts(self) -> range:
+        """Where the batches of an epoch begin; a last one too small to share and to normalise is left out."""
+        return range(0, len(self.rows) - 2 * self.processes.count + 1, self.config.batch_size)
+
+    @property
+    def whole_identity(self) -> dict[str, Any]:
+        """What must be the same for a checkpoint to be this task's."""
+        return {
+            "configuration": asdict(self.config),
+            "MelConfig": self.mel.to_json(),
+            "seed": self.seed,
+            "number of processes": self.processes.count,
+            **self.identity,
+        }
+
+
 @torch.inference_mode()
 def predict(
     network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
 ) -> tuple[NDArray[np.float32], ...]:
-    """Return what a network says of the first place of some clips, in float32.
-
-    Args:
-        network: Put into evaluation mode.
-        data: All images.
-        rows: Positions of the clips.
-        frontend: What the images are.
-        device: Where the network is.
+    """Return a network's outputs for the first place of some clips, in float32.
 
     Returns:
         Logits `(n, 4)`, embeddings `(n, 64)` and, from a network that regresses, valence and arousal `(n, 2)`.
@@ -230,47 +171,28 @@ def predict(
     for start in range(0, len(rows), _EVALUATION_BATCH):
         part = rows[start : start + _EVALUATION_BATCH]
         images = data.batch(part, np.zeros_like(part), device)
-        parts.append(tuple(found.float().cpu() for found in network(frontend.tensor(images))))
+        parts.append(tuple(output.float().cpu() for output in network(frontend.tensor(images))))
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
 
 
 def renew_statistics(
     network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
 ) -> None:
-    """Measure the statistics of batch normalisation anew, in place, on the first place of some clips, unchanged.
+    """Measure the statistics of batch normalisation, in place, on the first place of some clips, unchanged.
 
     EfficientNet's own running statistics lag by a hundred steps. From scratch on 4QAED (B0 at 64 pixels, 125 steps) a
     network that was right on .54 of the validation clips was at .25, one quadrant for all, by its running ones.
-
-    Args:
-        network: Left in evaluation mode.
-        data: All images.
-        rows: Positions of the clips, two at least.
-        frontend: What the images are.
-        device: Where the network is.
     """
-    with renewing_statistics(network):
+    with runtime.renewing_statistics(network):
         # A last batch of one image has no spread to measure.
         for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
             part = rows[start : start + _EVALUATION_BATCH]
             network(frontend.tensor(data.batch(part, np.zeros_like(part), device)))
 
 
-_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-# Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
-_STEPS_BETWEEN_CHECKS = 50
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How training ended.
-
-    Attributes:
-        best_epoch: Whose weights were kept, counted from 1.
-        validation_loss: Of that epoch.
-        epochs: One dictionary each: stage, epoch, loss, validation_loss, validation_accuracy, images_per_s,
-            learning_rate, seconds.
-    """
+    """The best epoch, counted from 1, its validation loss, and the figures of every epoch."""
 
     best_epoch: int
     validation_loss: float
@@ -279,8 +201,6 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Progress:
-    """Where training is: what a checkpoint holds beside weights, optimiser and random states."""
-
     epoch: int = 0
     position: int = 0
     step: int = 0
@@ -291,47 +211,59 @@ class _Progress:
     epochs: list[dict[str, Any]] = field(default_factory=list)
 
 
-def train(network: nn.Module, job: Job) -> Outcome:
+def train(network: nn.Module, task: FitTask) -> Outcome:
     """Train a network and leave the weights of the epoch with the lowest validation loss in it.
 
     Args:
         network: From images to logits `(n, 4)` and embeddings; changed in place, and moved to the process's device.
-        job: On what and how.
+        task: On what and how.
 
     Raises:
         TrainingDivergedError: The loss is not finite; the checkpoint is still that of the last good epoch.
         emotion.exceptions.CheckpointError: The checkpoint is damaged or of another run.
     """
-    with _numerics(job.config.deterministic):
-        return _Fit(network, job).run()
+    before = torch.are_deterministic_algorithms_enabled()
+    # Averaged weights and Adam's moments decay into denormal numbers, on which a processor is twenty times slower.
+    torch.set_flush_denormal(True)
+    if task.config.deterministic:
+        # cuBLAS reads this when it is first used, and refuses to be deterministic without it.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+    try:
+        return _Fit(network, task).run()
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.set_flush_denormal(False)
+
+
+def _rate(task: FitTask) -> Callable[[int], float]:
+    if task.config.schedule == "constant":
+        return lambda _: 1.0
+    steps = task.config.epochs * len(task.starts)
+    return lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
 
 
 class _Fit:
-    """One network's training."""
-
-    def __init__(self, network: nn.Module, job: Job) -> None:
-        config, among = job.config, job.processes
-        self.job, self.config, self.among = job, config, among
-        seed_everything(job.seed, among.rank)
+    def __init__(self, network: nn.Module, task: FitTask) -> None:
+        config, among = task.config, task.processes
+        self.task, self.config, self.among = task, config, among
+        runtime.seed_everything(task.seed, among.rank)
         self.network = channels_last(network.to(among.device))
         # Copied before hooks are hung on the network, which would go on pointing at the original.
         self.average = copy.deepcopy(self.network) if config.ema_decay else None
+        # The network that is validated and saved.
+        self.judged = self.network if self.average is None else self.average
         if config.bf16 and among.device.type == "cpu":
-            keep_wide_depthwise_in_float32(self.network)
+            runtime.keep_wide_depthwise_in_float32(self.network)
         self.spread = among.spread(self.network)
         self.optimiser = _OPTIMISERS[config.optimiser](
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _rate(job))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _rate(task))
         self.at = _Progress()
         self.best: dict[str, Tensor] = {}
         self.first_bad = torch.full((), -1, device=among.device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=among.device)
-
-    @property
-    def judged(self) -> nn.Module:
-        """The network that is validated and kept."""
-        return self.network if self.average is None else self.average
 
     @property
     def is_over(self) -> bool:
@@ -341,23 +273,31 @@ class _Fit:
 
     def run(self) -> Outcome:
         self._restore()
-        if self.among.is_first and self.at.epochs:
-            # A run killed between its checkpoint and this call has not told its last epoch.
-            self.job.on_epoch(self.at.epochs)
-        with _writer(self.job.log_dir if self.among.is_first else None, self.at.epoch) as writer:
+        is_first = self.among.is_first
+        if is_first and self.at.epochs:
+            # A run killed between its checkpoint and this call has not reported its last epoch.
+            self.task.on_epoch(self.at.epochs)
+        with ExitStack() as stack:
+            writer = None
+            if is_first and self.task.log_dir is not None:
+                # What a killed run wrote after its last checkpoint is hidden.
+                purge_step = self.at.epoch + 1 if self.at.epoch else None
+                writer = stack.enter_context(SummaryWriter(self.task.log_dir, purge_step=purge_step))
             while not self.is_over:
                 report = self._epoch()
-                if self.among.is_first:
-                    self.job.on_epoch(self.at.epochs)
-                    _log(writer, report)
+                if is_first:
+                    self.task.on_epoch(self.at.epochs)
+                if writer is not None:
+                    for name in report.keys() - {"stage", "epoch"}:
+                        writer.add_scalar(name, report[name], report["epoch"])
         self.network.load_state_dict(self.best)
         self.network.eval()
         return Outcome(self.at.best_epoch, self.at.best_loss, self.at.epochs)
 
     def _epoch(self) -> dict[str, Any]:
         at, size = self.at, self.config.batch_size
-        order = np.random.default_rng((self.job.seed, at.epoch)).permutation(self.job.rows)
-        starts = [start for start in self.job.starts if start >= at.position]
+        order = np.random.default_rng((self.task.seed, at.epoch)).permutation(self.task.rows)
+        starts = [start for start in self.task.starts if start >= at.position]
         self.spread.train()
         begun = time.monotonic()
         for start in tqdm(starts, f"epoch {at.epoch + 1}", leave=False, disable=not self.among.is_first, mininterval=5):
@@ -367,25 +307,42 @@ class _Fit:
                 self._refuse_nonsense()
             if self.config.checkpoint_steps and at.step % self.config.checkpoint_steps == 0:
                 at.seconds, begun = at.seconds + time.monotonic() - begun, time.monotonic()
-                self._keep()
+                self._save()
         self._refuse_nonsense()
         at.seconds += time.monotonic() - begun
-        report = self._report(*self._validate())
+        validation_loss, accuracy = self._validate()
+        self._collect_loss()
+        n = min(len(self.task.rows), self.task.starts[-1] + size)
+        report = {
+            "stage": 0,
+            "epoch": at.epoch + 1,
+            "loss": at.loss_total / n,
+            "validation_loss": validation_loss,
+            "validation_accuracy": accuracy,
+            "images_per_s": n / max(at.seconds, 1e-9),
+            "learning_rate": float(self.schedule.get_last_lr()[0]),
+            "seconds": at.seconds,
+        }
         at.epoch, at.position, at.seconds, at.loss_total = at.epoch + 1, 0, 0.0, 0.0
         at.epochs.append(report)
-        if report["validation_loss"] < at.best_loss:
-            at.best_epoch, at.best_loss = at.epoch, report["validation_loss"]
+        if validation_loss < at.best_loss:
+            at.best_epoch, at.best_loss = at.epoch, validation_loss
             self.best = {name: value.clone() for name, value in self.judged.state_dict().items()}
-        self._keep()
+        self._save()
         return report
 
     def _step(self, rows: NDArray[np.int64]) -> None:
         config, among = self.config, self.among
-        mine = rows[among.rank :: among.count]
-        images, targets, points = self._batch(mine)
+        images, targets, points = self._batch(rows[among.rank :: among.count])
         with torch.autocast(among.device.type, torch.bfloat16, enabled=config.bf16):
-            said = self.spread(images)
-        losses = _losses(said, targets, points, config)
+            outputs = self.spread(images)
+        losses = functional.cross_entropy(
+            outputs[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum"
+        )
+        if config.regression_weight:
+            # Clips without a rating, or mixed with one, have no error.
+            errors = functional.mse_loss(outputs[2].float(), points.nan_to_num(), reduction="none") * ~points.isnan()
+            losses = losses + config.regression_weight * errors.sum()
         # Processes have their gradients averaged; times their number, that is the mean over the whole batch.
         loss = losses * among.count / len(rows)
         self.optimiser.zero_grad(set_to_none=True)
@@ -394,29 +351,27 @@ class _Fit:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimiser.step()
         self.schedule.step()
-        self._follow()
+        self._update_average()
         self.loss_sum += losses.detach()
         is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
 
     def _batch(self, rows: NDArray[np.int64]) -> list[Tensor]:
-        """Return changed images as the network takes them, and their labels and ratings."""
-        data, mel, change, device = self.job.data, self.job.mel, self.config.augment, self.among.device
-        places = torch.randint(data.n_places if change.crop else 1, (len(rows),)).numpy()
+        data, mel, change, device = self.task.data, self.task.mel, self.config.augment, self.among.device
+        places = torch.randint(data.images.shape[1] if change.crop else 1, (len(rows),)).numpy()
         images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
         batch = [images, data.targets_of(rows, device), data.points_of(rows, device)]
         images, *truths = mixup(batch, change.mixup_alpha)
         return [mel.tensor(images), *truths]
 
     @torch.no_grad()
-    def _follow(self) -> None:
-        """Move averaged weights and batch statistics towards those of the network."""
+    def _update_average(self) -> None:
         if self.average is None:
             return
         decay = min(self.config.ema_decay, (self.at.step + 1) / (self.at.step + 10))
         pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        floating = [(kept, new) for kept, new in pairs if kept.is_floating_point()]
-        torch._foreach_lerp_([kept for kept, _ in floating], [new for _, new in floating], 1 - decay)
+        floating = [(old, new) for old, new in pairs if old.is_floating_point()]
+        torch._foreach_lerp_([old for old, _ in floating], [new for _, new in floating], 1 - decay)
 
     def _refuse_nonsense(self) -> None:
         bad = [step for step in self.among.gather(int(self.first_bad)) if step >= 0]
@@ -431,52 +386,34 @@ class _Fit:
         )
 
     def _validate(self) -> tuple[float, float]:
-        """Return cross-entropy and accuracy on the validation clips."""
-        self._renew()
-        rows = self.job.validation_rows[self.among.rank :: self.among.count]
-        sums = [0.0, 0.0]
-        if len(rows):
-            found, *_ = predict(self.judged, self.job.data, rows, self.job.mel, self.among.device)
-            logits, targets = torch.from_numpy(found).double(), torch.from_numpy(self.job.data.targets[rows]).double()
-            n_right = (logits.argmax(1) == targets.argmax(1)).sum()
-            sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]
-        loss, right = (total / len(self.job.validation_rows) for total in self.among.total(sums))
-        if not math.isfinite(loss):
-            raise self._diverged("the validation loss")
-        return loss, right
-
-    def _renew(self) -> None:
+        task, device = self.task, self.among.device
         if self.config.renew_norms:
             # The same clips in every process, so that all have the same statistics.
-            drawn = np.random.default_rng((self.job.seed, self.at.epoch, 1)).permutation(self.job.rows)
-            rows = drawn[: max(2, self.config.renew_norms)]
-            renew_statistics(self.judged, self.job.data, rows, self.job.mel, self.among.device)
-
-    def _report(self, validation_loss: float, accuracy: float) -> dict[str, Any]:
-        n = min(len(self.job.rows), self.job.starts[-1] + self.config.batch_size)
-        self._collect_loss()
-        return {
-            "stage": 0,
-            "epoch": self.at.epoch + 1,
-            "loss": self.at.loss_total / n,
-            "validation_loss": validation_loss,
-            "validation_accuracy": accuracy,
-            "images_per_s": n / max(self.at.seconds, 1e-9),
-            "learning_rate": float(self.schedule.get_last_lr()[0]),
-            "seconds": self.at.seconds,
-        }
+            drawn = np.random.default_rng((task.seed, self.at.epoch, 1)).permutation(task.rows)
+            renew_statistics(self.judged, task.data, drawn[: max(2, self.config.renew_norms)], task.mel, device)
+        rows = task.validation_rows[self.among.rank :: self.among.count]
+        sums = [0.0, 0.0]
+        if len(rows):
+            outputs = predict(self.judged, task.data, rows, task.mel, device)
+            logits, targets = (torch.from_numpy(each).double() for each in (outputs[0], task.data.targets[rows]))
+            n_right = (logits.argmax(1) == targets.argmax(1)).sum()
+            sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]
+        loss, accuracy = (total / len(task.validation_rows) for total in self.among.total(sums))
+        if not math.isfinite(loss):
+            raise self._diverged("the validation loss")
+        return loss, accuracy
 
     def _collect_loss(self) -> None:
         self.at.loss_total += self.among.total([float(self.loss_sum)])[0]
         self.loss_sum.zero_()
 
-    def _keep(self) -> None:
-        if self.job.checkpoint is None:
+    def _save(self) -> None:
+        if self.task.checkpoint is None:
             return
         if self.at.position:
             self._refuse_nonsense()
             self._collect_loss()
-        states = self.among.gather(random_states())
+        states = self.among.gather(runtime.random_states())
         if self.among.is_first:
             content = {
                 "network": self.network.state_dict(),
@@ -487,68 +424,18 @@ class _Fit:
                 "progress": asdict(self.at),
                 "random": states,
             }
-            write_checkpoint(self.job.checkpoint, self.job.whole_identity, content)
+            runtime.write_checkpoint(self.task.checkpoint, self.task.whole_identity, content)
         self.among.wait()
 
     def _restore(self) -> None:
-        if self.job.checkpoint is None or not self.job.checkpoint.exists():
+        if self.task.checkpoint is None or not self.task.checkpoint.exists():
             return
-        found = read_checkpoint(self.job.checkpoint, self.job.whole_identity)
-        self.network.load_state_dict(found["network"])
+        saved = runtime.read_checkpoint(self.task.checkpoint, self.task.whole_identity)
+        self.network.load_state_dict(saved["network"])
         if self.average is not None:
-            self.average.load_state_dict(found["average"])
-        self.best = {name: value.to(self.among.device) for name, value in found["best"].items()}
-        self.optimiser.load_state_dict(found["optimiser"])
-        self.schedule.load_state_dict(found["schedule"])
-        self.at = _Progress(**found["progress"])
-        restore_random_states(found["random"][self.among.rank])
-
-
-def _losses(said: Sequence[Tensor], targets: Tensor, points: Tensor, config: SupervisedConfig) -> Tensor:
-    """Return the sum of the losses of a batch; clips without a rating, or mixed with one, have no error of it."""
-    losses = functional.cross_entropy(said[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum")
-    if not config.regression_weight:
-        return losses
-    errors = functional.mse_loss(said[2].float(), points.nan_to_num(), reduction="none") * ~points.isnan()
-    return losses + config.regression_weight * errors.sum()
-
-
-def _rate(job: Job) -> Callable[[int], float]:
-    """Return the factor of the learning rate at a step."""
-    if job.config.schedule == "constant":
-        return lambda _: 1.0
-    steps = job.config.epochs * len(job.starts)
-    return lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
-@contextmanager
-def _numerics(deterministic: bool) -> Iterator[None]:
-    """Set how this process computes, and put it back."""
-    before = torch.are_deterministic_algorithms_enabled()
-    # Averaged weights and Adam's moments decay into denormal numbers, on which a processor is twenty times slower.
-    torch.set_flush_denormal(True)
-    if deterministic:
-        # cuBLAS reads this when it is first used, and refuses to be deterministic without it.
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        torch.use_deterministic_algorithms(True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        torch.set_flush_denormal(False)
-
-
-@contextmanager
-def _writer(log_dir: Path | None, epochs_done: int) -> Iterator[SummaryWriter | None]:
-    """Open the TensorBoard log, hiding what a killed run wrote after its last checkpoint."""
-    if log_dir is None:
-        yield None
-        return
-    with SummaryWriter(log_dir, purge_step=epochs_done + 1 if epochs_done else None) as writer:
-        yield writer
-
-
-def _log(writer: SummaryWriter | None, report: dict[str, Any]) -> None:
-    if writer is not None:
-        for name in report.keys() - {"stage", "epoch"}:
-            writer.add_scalar(name, report[name], report["epoch"])
+            self.average.load_state_dict(saved["average"])
+        self.best = {name: value.to(self.among.device) for name, value in saved["best"].items()}
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.schedule.load_state_dict(saved["schedule"])
+        self.at = _Progress(**saved["progress"])
+        runtime.restore_random_states(saved["random"][self.among.rank])

@@ -1,6 +1,7 @@
-"""A run's folder: what was trained, on what, by which code, and how it went. Pure.
+"""A run's folder: configuration, data, code state, history and scores.
 
-Every file appears whole or not at all, so that a run killed at any moment can be read and gone on with.
+Every file is written atomically, so that a run killed at any moment can be read and resumed.
+Methods raise RunError where a file is missing, malformed, or of another run.
 """
 
 from __future__ import annotations
@@ -26,48 +27,33 @@ _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "librosa", "soundfile", 
 
 
 class RunError(TrainingError):
-    """A run folder that is not what it should be; the message says which, and what to do."""
+    """A run folder that is incomplete or of another run; the message says which, and what to do."""
 
     code = "run_folder"
 
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """One run's files. Only `create` and the `write_*` methods change anything.
-
-    Attributes:
-        path: The folder.
-    """
+    """One run's files."""
 
     path: Path
 
     @classmethod
     def create(cls, path: Path, config_toml: str, facts: dict[str, Any]) -> RunFolder:
-        """Make the folder of a new run.
-
-        Args:
-            path: Must not hold anything yet.
-            config_toml: The configuration, as read.
-            facts: Version, seed, datasets and whatever else is known at the start; the code's state is added.
-
-        Raises:
-            RunError: The folder holds something already.
-        """
+        """Make the folder of a new run; the code's state is added to the facts."""
         if path.exists() and any(path.iterdir()):
             raise RunError(f"{path} holds something already; go on with it by --resume {path}, or name another folder.")
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
         write_atomic(path / CONFIG, config_toml)
-        run.write_facts({**facts, **_surroundings(), "started": _now(), "ended": None, "wall_s": 0.0, "resumed": []})
+        facts = {**facts, "commit": commit(), "python": platform.python_version()}
+        facts |= {"packages": {name: package_version(name) for name in _PACKAGES}}
+        run.write_facts({**facts, "started": _now(), "ended": None, "wall_s": 0.0, "resumed": []})
         return run
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Return a run that was begun.
-
-        Raises:
-            RunError: There is none at this path.
-        """
+        """Return an existing run."""
         if not (path / FACTS).is_file() or not (path / CONFIG).is_file():
             raise RunError(f"{path} is not a run folder: it lacks {FACTS} or {CONFIG}.")
         return cls(path)
@@ -98,26 +84,17 @@ class RunFolder:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def predictions(self) -> Predictions:
-        """Return what the run said of its test clips.
-
-        Raises:
-            RunError: The run has not come so far.
-        """
+        """Return the predictions of the test clips."""
         if not (self.path / PREDICTIONS).exists():
             raise RunError(f"{self.path} has no {PREDICTIONS} yet; finish it with --resume {self.path}.")
         return Predictions.load(self.path / PREDICTIONS)
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        """Write run.json anew."""
+        """Write run.json."""
         write_json(self.path / FACTS, facts)
 
     def write_folds(self, folds: Sequence[Folds]) -> None:
-        """Write the exact ids of every fold of every protocol; a run that goes on must go on with the same ones.
-
-        Raises:
-            RunError: The run was begun with other folds.
-            training.data.splits.SplitError: A file of folds was changed.
-        """
+        """Write the exact ids of every fold of every protocol; a run that goes on must go on with the same ones."""
         for number, each in enumerate(folds):
             path = self.path / (SPLITS if number == 0 else f"splits-{each.protocol}.json")
             if path.exists() and Folds.load(path) != each:
@@ -132,16 +109,12 @@ class RunFolder:
         write_json(self.path / METRICS, metrics)
 
     def write_history(self, key: dict[str, Any], epochs: Sequence[dict[str, Any]]) -> None:
-        """Put the epochs of one fold in place of those already there.
+        """Put the epochs of one fold, named by `key`, in place of those already there.
 
-        A run killed between its checkpoint and its history would otherwise tell an epoch twice, or not at all.
-
-        Args:
-            key: What names the fold, such as `{"protocol": "paper", "fold": 0}`; becomes part of each line.
-            epochs: All of the fold so far.
+        A run killed between its checkpoint and its history would otherwise list an epoch twice, or not at all.
         """
-        kept = [line for line in self.history() if any(line.get(name) != value for name, value in key.items())]
-        lines = [json.dumps(line) for line in [*kept, *({**key, **epoch} for epoch in epochs)]]
+        others = [line for line in self.history() if any(line.get(name) != value for name, value in key.items())]
+        lines = [json.dumps(line) for line in [*others, *({**key, **epoch} for epoch in epochs)]]
         write_atomic(self.path / HISTORY, "".join(f"{line}\n" for line in lines))
 
     def resumed(self) -> None:
@@ -185,11 +158,6 @@ def commit() -> str:
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
     found = subprocess.run(command, capture_output=True, text=True, check=False)
     return found.stdout.strip() or "unknown"
-
-
-def _surroundings() -> dict[str, Any]:
-    packages = {name: package_version(name) for name in _PACKAGES}
-    return {"commit": commit(), "python": platform.python_version(), "packages": packages}
 
 
 def _now() -> str:

@@ -25,13 +25,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those of one run.
-
-    Attributes:
-        rank: 0 is the one that writes files.
-        count: How many there are.
-        device: What this one computes on.
-    """
+    """This process among those that train together: one per GPU under torchrun, or one alone."""
 
     rank: int
     count: int
@@ -52,16 +46,16 @@ class Processes:
         if self.count == 1:
             return value
         box = [value]
-        distributed.broadcast_object_list(box, src=0, device=self._transport)
+        distributed.broadcast_object_list(box, src=0, device=self.device)
         return box[0]
 
     def gather(self, value: _T) -> list[_T]:
         """Return every process's value, in order of rank, in every process."""
         if self.count == 1:
             return [value]
-        found: list[_T] = [value] * self.count
-        distributed.all_gather_object(found, value)
-        return found
+        values: list[_T] = [value] * self.count
+        distributed.all_gather_object(values, value)
+        return values
 
     def total(self, values: Sequence[float]) -> list[float]:
         """Return sums over the processes; all of them add in the same order, so that all see the same digits."""
@@ -80,17 +74,9 @@ class Processes:
             return DistributedDataParallel(network, device_ids=[self.device.index])
         return DistributedDataParallel(network)
 
-    @property
-    def _transport(self) -> torch.device:
-        return self.device if self.device.type == "cuda" else torch.device("cpu")
-
 
 def alone(device: str = "auto") -> Processes:
-    """Return a single process.
-
-    Args:
-        device: "auto" is the GPU where there is one.
-    """
+    """Return a single process."""
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     return Processes(0, 1, torch.device(chosen))
 
@@ -98,9 +84,6 @@ def alone(device: str = "auto") -> Processes:
 @contextmanager
 def together(device: str = "auto") -> Iterator[Processes]:
     """Join the processes that torchrun started; alone where it did not.
-
-    Args:
-        device: "auto" is a GPU each where there are enough, else the CPU; "cpu" is the CPU.
 
     Raises:
         ValueError: A GPU was asked for, and this machine has fewer than processes.
@@ -126,15 +109,15 @@ FORMAT_VERSION = 1
 
 
 def seed_everything(seed: int, rank: int = 0) -> None:
-    """Begin all random sequences of this process; each process has its own."""
+    """Seed all random generators of this process; each process has its own sequence."""
     mixed = int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
     random.seed(mixed)
-    np.random.seed(mixed)  # noqa: NPY002 -- libraries that draw from the global generator are to repeat as well.
+    np.random.seed(mixed)  # noqa: NPY002 -- libraries that draw from the global generator must repeat as well.
     torch.manual_seed(mixed)
 
 
 def random_states() -> dict[str, Any]:
-    """Return where all random sequences of this process are, as plain values and tensors."""
+    """Return the states of all random generators of this process, as plain values and tensors."""
     legacy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
     state = {**legacy["state"], "key": legacy["state"]["key"].tolist()}
     return {
@@ -146,7 +129,7 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: dict[str, Any]) -> None:
-    """Put all random sequences of this process where they were."""
+    """Restore the states of all random generators of this process."""
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
     state = {**states["numpy"]["state"], "key": np.array(states["numpy"]["state"]["key"], np.uint32)}
@@ -157,12 +140,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 
 def write_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:
-    """Write a checkpoint that takes the last one's place only when it is whole.
-
-    Args:
-        path: The file.
-        identity: What a run must have in common with it to go on from it; plain JSON values.
-        content: Tensors and plain values.
+    """Write a checkpoint that replaces the last one only when it is complete.
 
     Raises:
         OSError: The disk is full or not writable; the last checkpoint stays.
@@ -178,44 +156,36 @@ def write_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, An
 
 
 def read_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
-    """Read a checkpoint of this very run.
-
-    Args:
-        path: The file.
-        identity: As given to `write_checkpoint`.
+    """Read a checkpoint of this run.
 
     Raises:
         CheckpointError: It is damaged, of another format, or of another run; the message says what differs.
     """
     try:
-        found: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise CheckpointError(
             f"{path} is damaged, or no checkpoint: nothing can be resumed from it. Delete it to begin that fold again."
         ) from error
-    if found.get("format") != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format {found.get('format')}; this program reads {FORMAT_VERSION}.")
-    theirs, ours = found["identity"], _plain(identity)
+    if checkpoint.get("format") != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format {checkpoint.get('format')}; this program reads {FORMAT_VERSION}.")
+    theirs, ours = checkpoint["identity"], _plain(identity)
     for name in ours.keys() | theirs.keys():
         if theirs.get(name) != ours.get(name):
-            raise CheckpointError(_difference(path, name, theirs.get(name), ours.get(name)))
-    return found
+            pair = (theirs.get(name), ours.get(name))
+            if isinstance(pair[0], dict) and isinstance(pair[1], dict):
+                keys = sorted(key for key in pair[0].keys() | pair[1].keys() if pair[0].get(key) != pair[1].get(key))
+                pair = ({key: pair[0].get(key) for key in keys}, {key: pair[1].get(key) for key in keys})
+            raise CheckpointError(
+                f"{path} is a checkpoint of another {name}: it has {pair[0]}, this run has {pair[1]}. "
+                "Go on with what it was begun with, or start a new run."
+            )
+    return checkpoint
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return what JSON would make of it, so that tuples and lists compare alike."""
     plain: dict[str, Any] = json.loads(json.dumps(identity))
     return plain
-
-
-def _difference(path: Path, name: str, theirs: Any, ours: Any) -> str:
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        keys = sorted(key for key in theirs.keys() | ours.keys() if theirs.get(key) != ours.get(key))
-        theirs, ours = {key: theirs.get(key) for key in keys}, {key: ours.get(key) for key in keys}
-    return (
-        f"{path} is a checkpoint of another {name}: it has {theirs}, this run has {ours}. "
-        "Go on with what it was begun with, or start a new run."
-    )
 
 
 def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
@@ -232,7 +202,7 @@ def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
 
 @contextmanager
 def renewing_statistics(network: nn.Module) -> Iterator[None]:
-    """Measure the statistics of batch normalisation anew, in place, on what goes through a network meanwhile.
+    """Measure the statistics of batch normalisation, in place, on the batches that pass through the network meanwhile.
 
     All else is in evaluation mode, and so is everything afterwards.
 
@@ -242,7 +212,7 @@ def renewing_statistics(network: nn.Module) -> Iterator[None]:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        # Torch's way to say: the plain mean over all batches.
+        # Torch's way to log: the plain mean over all batches.
         norm.momentum = None
         norm.train()
     try:

@@ -163,8 +163,8 @@ def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]
         data_root=settings.MER_DATA,
         work_dir=settings.MOODPLANE_VAR / "training",
         run_dir=settings.MOODPLANE_VAR / "runs" / version,
-        own_clips=own.clips,
-        own_targets=own.targets,
+        local_clips=own.clips,
+        local_targets=own.targets,
     )
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
     recipe.run(job, lambda line: _say(row, line))

@@ -18,7 +18,7 @@ from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
 from training.fit.cross_validation import Study, cross_validate, gap, reference_lift
-from training.fit.loop import ImageSet, SupervisedConfig
+from training.fit.loop import FitConfig, ImageSet
 from training.fit.run_folder import CHECKPOINT, RunFolder
 from training.fit.runtime import alone
 
@@ -69,7 +69,7 @@ def study() -> Study:
         peaks=images.max(axis=(1, 2, 3)).astype(np.float32),
         loudness_db=np.arange(N, dtype=np.float32) - 30,
         make_network=make_network,
-        config=SupervisedConfig(epochs=1, batch_size=4, learning_rate=1e-3, bf16=False),
+        config=FitConfig(epochs=1, batch_size=4, learning_rate=1e-3, bf16=False),
         mel=MEL,
         seed=9,
         identity={"architecture": "made"},

@@ -17,7 +17,7 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
-from training.fit.loop import Job, SupervisedConfig, predict, renew_statistics, train
+from training.fit.loop import FitConfig, FitTask, predict, renew_statistics, train
 from training.fit.runtime import Processes, together
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def test_a_quadrant_network_trains_in_half_precision_with_the_papers_optimiser()
     torch.manual_seed(0)
     network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
     before = copy.deepcopy(network)
-    config = SupervisedConfig(epochs=1, batch_size=8)
+    config = FitConfig(epochs=1, batch_size=8)
     outcome = train(
         network, job(config, data=four_kinds(24, 32), rows=np.arange(16), validation_rows=np.arange(16, 24))
     )
@@ -53,7 +53,7 @@ def test_a_quadrant_network_trains_in_half_precision_with_the_papers_optimiser()
 
 
 @pytest.mark.parametrize("config", [RANDOM, replace(RANDOM, optimiser="adamw", schedule="cosine", deterministic=True)])
-def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: SupervisedConfig) -> None:
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: FitConfig) -> None:
     (one, _), (other, _), (third, _) = run(job(config)), run(job(config)), run(job(config, seed=6))
     assert same(one, other)
     assert not same(one, third)
@@ -190,7 +190,7 @@ def test_a_loss_that_is_not_a_number_stops_and_leaves_the_last_good_checkpoint(t
     assert checkpoint.read_bytes() == before
 
 
-def _of_two_epochs(good: Job, tmp_path: Path) -> Path:
+def _of_two_epochs(good: FitTask, tmp_path: Path) -> Path:
     """Return a checkpoint after the first of two epochs."""
     path = tmp_path / "two.pt"
 
@@ -231,7 +231,7 @@ def _train_in_a_group(rank: int, port: int, folder: Path) -> None:
     torch.save({"weights": network.state_dict(), "loss": outcome.validation_loss}, folder / f"{rank}.pt")
 
 
-def _shared_job(among: Processes, **changes: Any) -> Job:
+def _shared_job(among: Processes, **changes: Any) -> FitTask:
     # 30 clips leave a last batch that the processes cannot share evenly with 8 in each.
     return job(replace(SHORT, clip_norm=1.0), rows=np.arange(30), processes=among, **changes)
 

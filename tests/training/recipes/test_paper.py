@@ -17,11 +17,10 @@ from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training.data.augment import AugmentConfig
 from training.data.splits import Folds, SplitError
 from training.evaluation.report.run import read_run
-from training.fit.loop import SupervisedConfig
+from training.fit.loop import FitConfig
 from training.fit.run_folder import CHECKPOINT, RunFolder
 from training.fit.runtime import alone
 from training.recipes.paper import config as config_module
-from training.recipes.paper import plan as plan_module
 from training.recipes.paper import recipe as protocol
 from training.recipes.paper.config import PaperConfig, PaperError
 
@@ -39,9 +38,9 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_qaed(tmp_path_factory.mktemp("data"))
 
 
-def plan(given: PaperConfig, data_root: Path) -> tuple[plan_module.Plan, list[str]]:
+def plan(given: PaperConfig, data_root: Path) -> tuple[config_module.Plan, list[str]]:
     said: list[str] = []
-    return plan_module.plan(given, data_root=data_root, work_dir=data_root / "work", say=said.append), said
+    return config_module.plan(given, data_root=data_root, work_dir=data_root / "work", log=said.append), said
 
 
 # --- The configuration --------------------------------------------------------------------------------------------
@@ -50,9 +49,7 @@ def plan(given: PaperConfig, data_root: Path) -> tuple[plan_module.Plan, list[st
 def test_the_shipped_configuration_is_the_papers() -> None:
     found = config_module.config_from(tomllib.loads(SHIPPED.read_text()))
     assert set(found.datasets) == {"4qaed", "pmemo", "emomusic", "bimodal"}
-    assert found.training == SupervisedConfig(
-        epochs=50, batch_size=32, optimiser="adam", learning_rate=1e-5, patience=5
-    )
+    assert found.training == FitConfig(epochs=50, batch_size=32, optimiser="adam", learning_rate=1e-5, patience=5)
     assert found.training.augment == AugmentConfig.off()
     assert (found.test_share, found.folds, found.init, found.short_clips) == (0.1, 5, "imagenet", "drop")
     assert (found.mel.window_s, found.mel.image_shape) == (24.0, (300, 300))
@@ -135,7 +132,7 @@ def test_a_source_with_too_few_of_a_class_is_left_out(data_root: Path) -> None:
         plan(config(test_share=0.1), data_root)
     said: list[str] = []
     with pytest.raises(PaperError):
-        plan_module.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, say=said.append)
+        config_module.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, log=said.append)
     assert "4qaed is left out: its smallest class has 6 clips; 10 are needed" in said[0]
 
 
@@ -196,7 +193,7 @@ def finished(data_root: Path, tmp_path_factory: pytest.TempPathFactory) -> RunFo
     path = tmp_path_factory.mktemp("runs") / "made"
     folder = RunFolder.create(path, tomli_w.dumps(SMALL_RUN), {"version": given.version})
     work = data_root / "work"
-    protocol.run(given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), say=lambda _: None)
+    protocol.run(given, data_root=data_root, work_dir=work, folder=folder, processes=alone("cpu"), log=lambda _: None)
     return folder
 
 

@@ -32,7 +32,7 @@ from tests.training.made_qaed import made_qaed
 from training.exceptions import RetrainBusy, RetrainRefused
 from training.models import Retraining
 from training.recipes import registry
-from training.recipes.registry import Recipe, RetrainJob, Say
+from training.recipes.registry import Log, Recipe, RetrainJob
 from training.registry import local_labels, retraining
 from training.registry.retraining import RETRAININGS
 
@@ -81,11 +81,11 @@ def enough(label: Labeller) -> list[Song]:
     return [song for quadrant in Quadrant for song in label(retraining.MIN_OWN_SONGS_PER_QUADRANT, quadrant)]
 
 
-def tiny_refit(job: RetrainJob, say: Say) -> None:
+def tiny_refit(job: RetrainJob, log: Log) -> None:
     """A real refit of the last layer on the labels given here, small enough for a test."""
     network, card = checkpoint.load(job.live_weights)
     torch.manual_seed(1)
-    targets = torch.tensor([job.own_targets[clip.id] for clip in job.own_clips])
+    targets = torch.tensor([job.local_targets[clip.id] for clip in job.local_clips])
     features = functional.one_hot(targets.argmax(dim=1), network.classifier.in_features).float()
     optimiser = torch.optim.SGD(network.classifier.parameters(), lr=1.0)
     history = []
@@ -95,9 +95,9 @@ def tiny_refit(job: RetrainJob, say: Say) -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         history.append({"fold": 0, "epoch": epoch, "loss": loss.item()})
-        say(f"epoch {epoch}: loss {loss.item():.3f}")
+        log(f"epoch {epoch}: loss {loss.item():.3f}")
     job.run_dir.mkdir(parents=True)
-    made = checkpoint.Card(job.version, card.frontend, card.network, facts={"clips": len(job.own_clips)})
+    made = checkpoint.Card(job.version, card.frontend, card.network, facts={"clips": len(job.local_clips)})
     checkpoint.save(network, made, job.run_dir / f"{job.version}.safetensors")
     held_out().save(job.run_dir / "predictions.npz")
     (job.run_dir / "history.jsonl").write_text("\n".join(map(json.dumps, history)))
@@ -235,8 +235,8 @@ def test_force_does_it_all_the_same(live: ModelVersion, enough: list[Song]) -> N
 
 
 def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song]) -> None:
-    def dies(job: RetrainJob, say: Say) -> None:
-        say("so far so good")
+    def dies(job: RetrainJob, log: Log) -> None:
+        log("so far so good")
         raise RuntimeError("CUDA out of memory")
 
     row = run(Recipe("Dies.", dies))
@@ -256,7 +256,7 @@ def test_a_live_model_of_another_recipe_is_refused(live: ModelVersion, enough: l
 
 
 def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: list[Song]) -> None:
-    def forgets(job: RetrainJob, say: Say) -> None:
+    def forgets(job: RetrainJob, log: Log) -> None:
         job.run_dir.mkdir(parents=True)
 
     row = run(Recipe("Forgets.", forgets))
@@ -308,13 +308,13 @@ def test_its_process_says_that_it_is_alive(
     monkeypatch.setattr(retraining, "BEAT_S", 0.02)
     beats = set()
 
-    def waits(job: RetrainJob, say: Say) -> None:
+    def waits(job: RetrainJob, log: Log) -> None:
         for _ in range(200):
             threading.Event().wait(0.02)
             beats.add(Retraining.objects.values_list("due_at", flat=True).get())
             if len(beats) > 2:
                 break
-        tiny_refit(job, say)
+        tiny_refit(job, log)
 
     assert run(Recipe("Waits.", waits)).state == "done"
     assert len(beats) > 2

@@ -69,7 +69,7 @@ class Command(BaseCommand):
             work_dir=options["work"],
             engine=options["engine"],
             device=options["device"],
-            say=self.stderr.write,
+            log=self.stderr.write,
             keep=weights.with_suffix(".predictions.npz") if options["write_card"] else None,
         )
         by_dataset = {name: each.to_json() for name, each in scores.items()}
@@ -152,6 +152,5 @@ class Command(BaseCommand):
 
 
 def _weights_of(run: Run) -> Path | None:
-    """Return the weights that the run left beside its card."""
     found = [path for path in sorted(run.folder.glob("*.safetensors")) if path.with_suffix(".json").is_file()]
     return found[-1] if found else None

@@ -62,7 +62,7 @@ class Command(BaseCommand):
                 resumes=bool(options["resume"]),
                 dry_run=options["dry_run"],
                 device=options["device"],
-                say=self.stdout.write,
+                log=self.stdout.write,
             )
             run_dir = train(job)
         except (OSError, ValueError, DatasetError, EmotionError, TrainingError, TrainingDivergedError) as error:
@@ -72,7 +72,6 @@ class Command(BaseCommand):
 
 
 def _assignment(text: str) -> tuple[list[str], Any]:
-    """Read `a.b=value`; the value is TOML, or a string where it is not."""
     key, sign, value = text.partition("=")
     if not sign or not all(part.isidentifier() for part in key.split(".")):
         raise ArgumentTypeError(f"{text!r} is not KEY=VALUE, such as training.epochs=10.")
@@ -83,7 +82,6 @@ def _assignment(text: str) -> tuple[list[str], Any]:
 
 
 def _configuration(options: dict[str, Any]) -> str:
-    """Return the TOML text of a run's configuration, changed as the command line asks."""
     from training.fit.run_folder import RunFolder
 
     if options["resume"]:

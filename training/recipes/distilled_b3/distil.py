@@ -28,8 +28,8 @@ from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import HeadedNetwork
 from training.exceptions import TrainingDivergedError
 from training.fit.runtime import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
-from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, Spectra, stretch_at, student_images
-from training.recipes.distilled_b3.teacher import Ears
+from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, stretch_at, student_images
+from training.recipes.distilled_b3.teacher import TaggerFeatures
 
 
 class Muon(torch.optim.Optimizer):
@@ -62,7 +62,6 @@ class Muon(torch.optim.Optimizer):
 
 
 def _orthogonal(matrix: Tensor) -> Tensor:
-    """Return about the nearest matrix with orthogonal rows or columns, by five Newton-Schulz steps."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = matrix.bfloat16() / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
@@ -80,13 +79,6 @@ class Backbone:
     """A backbone's pooled features, compiled by OpenVINO for a CPU."""
 
     def __init__(self, network: HeadedNetwork, mel: MelConfig, precision: str = "f32") -> None:
-        """Compile the network's features.
-
-        Args:
-            network: Put in evaluation mode.
-            mel: Gives the size of an image.
-            precision: "f32", as served, or "bf16", twice as fast.
-        """
         self._compiled = compile_openvino(_Features(network), mel.input_shape, precision=precision)
 
     def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
@@ -105,77 +97,61 @@ class _Features(nn.Module):
 
 
 def windows(spectra: Sequence[Spectra], mel: MelConfig, place: float = 0.5) -> Iterator[Tensor]:
-    """Yield batches of the network inputs of one window of each clip, unchanged.
-
-    Args:
-        spectra: Of each clip.
-        mel: Frames as channels.
-        place: Where the window lies in the room that it leaves: 0 first, 0.5 centre (the one served), 1 last.
-    """
+    """Yield batches of the network inputs of one window of each clip, unchanged."""
     frames = mel.image_shape[1]
     for start in range(0, len(spectra), BATCH):
         batch = np.stack([stretch_at(each.student, frames, place) for each in spectra[start : start + BATCH]])
         yield student_images(torch.from_numpy(batch), mel)
 
 
-def changed(composer: Composer, clips: NDArray[np.int64], mel: MelConfig, seed: int) -> Iterator[Tensor]:
-    """Yield batches of network inputs of a random, changed stretch of each named clip of a composer."""
+def changed(sampler: MixtureSampler, clips: NDArray[np.int64], mel: MelConfig, seed: int) -> Iterator[Tensor]:
+    """Yield batches of network inputs of a random, changed stretch of each named clip of a sampler."""
     rng = np.random.default_rng(seed)
     for start in range(0, len(clips), BATCH):
-        yield composer.views(clips[start : start + BATCH], mel.network_shape[1], rng)
+        yield sampler.views(clips[start : start + BATCH], mel.network_shape[1], rng)
 
 
 @dataclass(frozen=True, slots=True)
 class DistilStage:
-    """A stretch of pre-training on crops of one length; the learning rate goes linearly from first to last.
-
-    Attributes:
-        scene: How far the lessons are from the clips; None takes the configuration's.
-        settled: Whether the statistics of batch normalisation are measured once, before the stage, and then stay. While
-            each batch gives its own, a rare sound is tamed by the batch that it is in, and runs away when it is served
-            alone; the last stages teach the network what is served.
-    """
+    """A stretch of pre-training on crops of one length; the learning rate goes linearly from first to last."""
 
     crop_columns: int
     steps: int
     batch_size: int
     first_rate: float
     last_rate: float
-    scene: SceneConfig | None = None
+    scene: MixtureConfig | None = None  # How far the mixtures are from the clips; None takes the configuration's.
+    # Whether the statistics of batch normalisation are measured once, before the stage, and then stay. While each batch
+    # gives its own, a rare sound is tamed by the batch that it is in, and runs away when it is served alone; the last
+    # stages teach the network what is served.
     settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DistilConfig:
-    """How the backbone is pre-trained.
+    """How the backbone is pre-trained."""
 
-    Attributes:
-        stages: Short crops first: a step costs the seconds it hears, and four short crops teach more than a long one.
-        matrix_rate: Learning rate of Muon, in units of the stage's rate, which is AdamW's.
-        source_power: A source's share of the lessons is its total duration to this power.
-    """
-
+    # Short crops first: a step costs the seconds it hears, and four short crops teach more than a long one.
     stages: tuple[DistilStage, ...]
-    matrix_rate: float = 10.0
+    matrix_rate: float = 10.0  # Learning rate of Muon, in units of the stage's rate, which is AdamW's.
     weight_decay: float = 0.02
     warmup_steps: int = 100
     clip_norm: float = 5.0
-    source_power: float = 0.75
+    source_power: float = 0.75  # A source's share of the mixtures is its total duration to this power.
     bf16: bool = True
-    scene: SceneConfig = field(default_factory=SceneConfig)
+    scene: MixtureConfig = field(default_factory=MixtureConfig)
 
 
 class Teachers:
     """Public taggers, and the scale of their features at one length of crop."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Load the state dicts of public taggers."""
-        self._ears = Ears(files)
+        self._taggers = TaggerFeatures(files)
         self._mean = self._spread = torch.zeros(0)
 
     def raw(self, teacher_db: Tensor) -> Tensor:
         """Return features `(n, n_features)` in the taggers' own units."""
-        return torch.from_numpy(self._ears.features(teacher_db.numpy()))
+        return torch.from_numpy(self._taggers.features(teacher_db.numpy()))
 
     def measure(self, batches: Iterator[Tensor]) -> None:
         """Learn each feature's mean and spread from batches of spectra."""
@@ -201,7 +177,7 @@ class Student(nn.Module):
 
 
 def prepare_from_scratch(network: HeadedNetwork) -> None:
-    """Set, in place, what suits a backbone that learns from endless lessons instead of fine-tuning.
+    """Set, in place, what suits a backbone that learns from endless mixtures instead of fine-tuning.
 
     No block is ever skipped (there is nothing to overfit), and normalisation follows ten steps instead of a hundred.
     """
@@ -235,69 +211,81 @@ def optimisers(student: Student, config: DistilConfig) -> list[torch.optim.Optim
 
 def pretrain(
     network: HeadedNetwork,
-    composer: Composer,
+    sampler: MixtureSampler,
     teachers: Teachers,
     config: DistilConfig,
     *,
     seed: int,
     checkpoint: Path,
-    say: Callable[[str], None],
+    log: Callable[[str], None],
     evaluate: Callable[[Student, int], float],
 ) -> Student:
-    """Pre-train a network's backbone, going on from a checkpoint where there is one.
+    """Pre-train a network's backbone, in place, resuming from a checkpoint where there is one.
+
+    Every step has its own random generator, of seed and step, so that a resumed run gets the same batches.
 
     Args:
         network: Changed in place.
-        composer: Gives lessons.
-        teachers: Answer them.
+        sampler: Draws the batches.
+        teachers: Give the targets.
         config: Stages and rates.
-        seed: Every step has its own random generator, of seed and step, so that a resumed run hears the same lessons.
-        checkpoint: Written beside and renamed every few minutes; the run goes on from it if it is there.
-        say: Receives one line of progress at a time.
-        evaluate: Gives a figure of the student on held-out crops of so many columns, for the log.
+        seed: Of everything random.
+        checkpoint: Written atomically every 50 steps.
+        log: Receives one line of progress at a time.
+        evaluate: Scores the student on held-out crops of so many columns, for the log.
 
     Returns:
         The student, in evaluation mode.
 
     Raises:
         TrainingDivergedError: The loss is not finite.
-        emotion.exceptions.CheckpointError: The checkpoint is damaged or of another run.
     """
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
     keep_wide_depthwise_in_float32(network)
-    first = composer.lesson(2, config.stages[0].crop_columns, np.random.default_rng(seed))
+    first = sampler.batch(2, config.stages[0].crop_columns, np.random.default_rng(seed))
     student = Student(network, teachers.raw(first.teacher_db).shape[1])
     chosen = optimisers(student, config)
     identity = {"configuration": asdict(config), "network": asdict(network.config), "seed": seed}
-    done = _resume(checkpoint, identity, student, chosen)
-    step = 0
+    step, done = 0, _resume(checkpoint, identity, student, chosen)
     for stage in config.stages:
         if done >= step + stage.steps:
             step += stage.steps
             continue
         rng = np.random.default_rng((seed, step))
-        teachers.measure(composer.lesson(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(12))
+        teachers.measure(sampler.batch(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(12))
         if stage.settled and done <= step:
-            settle(student, composer, stage, seed, batches=48)
+            settle(student, sampler, stage, seed, batches=48)
         started, losses = time.monotonic(), []
         for position in range(stage.steps):
             if (number := step + position) < done:
                 continue
             _set_rates(chosen, config, stage, position, number)
-            losses.append(_step(student, chosen, composer, teachers, config, stage, seed, number))
+            losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, number))
             if (number + 1) % 50 == 0:
                 pace = len(losses) * stage.batch_size / (time.monotonic() - started)
-                say(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
+                log(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
             if (number + 1) % 50 == 0 or position == stage.steps - 1:
-                _save(checkpoint, identity, student, chosen, number + 1)
+                states = [optimiser.state_dict() for optimiser in chosen]
+                state = {"student": student.state_dict(), "optimisers": states, "step": number + 1}
+                write_checkpoint(checkpoint, identity, state)
             if (number + 1) % 500 == 0 or position == stage.steps - 1:
                 if not stage.settled:
-                    settle(student, composer, stage, seed)
+                    settle(student, sampler, stage, seed)
                 student.eval()
-                say(f"step {number + 1}: {evaluate(student, stage.crop_columns):.3f} of the variance of held-out clips")
+                log(f"step {number + 1}: {evaluate(student, stage.crop_columns):.3f} of the variance of held-out clips")
         step += stage.steps
     return student.eval()
+
+
+def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
+    if not path.exists():
+        return 0
+    state = read_checkpoint(path, identity)
+    student.load_state_dict(state["student"])
+    for optimiser, saved in zip(chosen, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    return int(state["step"])
 
 
 def _set_rates(
@@ -313,7 +301,7 @@ def _set_rates(
 def _step(
     student: Student,
     chosen: Sequence[torch.optim.Optimizer],
-    composer: Composer,
+    sampler: MixtureSampler,
     teachers: Teachers,
     config: DistilConfig,
     stage: DistilStage,
@@ -321,15 +309,15 @@ def _step(
     number: int,
 ) -> float:
     rng = np.random.default_rng((seed, 1, number))
-    lesson = composer.lesson(stage.batch_size, stage.crop_columns, rng, stage.scene)
-    wanted = teachers.features(lesson.teacher_db)
+    batch = sampler.batch(stage.batch_size, stage.crop_columns, rng, stage.scene)
+    wanted = teachers.features(batch.teacher_db)
     student.train()
     if stage.settled:
         for module in student.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eval()
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-        guessed = student(lesson.images)
+        guessed = student(batch.images)
     # Near the target the mean squared error; far from it linear, so that one runaway does not decide the step.
     loss = (
         2 * functional.huber_loss(guessed, wanted, delta=3.0) if stage.settled else functional.mse_loss(guessed, wanted)
@@ -345,26 +333,9 @@ def _step(
     return float(loss.item())
 
 
-def settle(student: Student, composer: Composer, stage: DistilStage, seed: int, batches: int = 12) -> None:
-    """Measure the statistics of batch normalisation anew, in place, on lessons of a stage."""
+def settle(student: Student, sampler: MixtureSampler, stage: DistilStage, seed: int, batches: int = 12) -> None:
+    """Measure the statistics of batch normalisation, in place, on batches of a stage."""
     rng = np.random.default_rng((seed, 2))
     with renewing_statistics(student), torch.autocast("cpu", torch.bfloat16):
         for _ in range(batches):
-            student.network.features(composer.lesson(stage.batch_size, stage.crop_columns, rng, stage.scene).images)
-
-
-def _save(
-    path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer], step: int
-) -> None:
-    state = {"student": student.state_dict(), "optimisers": [each.state_dict() for each in chosen], "step": step}
-    write_checkpoint(path, identity, state)
-
-
-def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
-    if not path.exists():
-        return 0
-    found = read_checkpoint(path, identity)
-    student.load_state_dict(found["student"])
-    for optimiser, saved in zip(chosen, found["optimisers"], strict=True):
-        optimiser.load_state_dict(saved)
-    return int(found["step"])
+            student.network.features(sampler.batch(stage.batch_size, stage.crop_columns, rng, stage.scene).images)

@@ -1,4 +1,4 @@
-"""The dense head, fitted to labels on a backbone that stays as it is. Pure.
+"""The dense head, fitted to labels on a backbone that stays as it is.
 
 A step through the whole network costs thousands of times one through its head. Once a backbone's features are known,
 a head sees every clip a hundred times in seconds, so folds, seeds and left-out sources cost minutes.
@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -22,59 +20,32 @@ from training.data.augment import mixup
 
 @dataclass(frozen=True, slots=True)
 class HeadConfig:
-    """How a head is fitted.
+    """How a head is fitted."""
 
-    Attributes:
-        epochs: Passes over the clips; the state with the lowest validation loss is kept.
-        teacher_share: Of the quadrant target that is the teacher's opinion; the rest is the label.
-        label_smoothing: Of the label's part.
-        point_weight: Of the squared error of valence and arousal, where they were rated; 0 leaves them out.
-        noise: Standard deviation of what is added to each feature, in units of that feature's own.
-        mixup_alpha: Of the Beta distribution of mixing weights.
-        restyle_chance: How often a clip's features are given the mean and spread of a mixture of sources.
-        view_share: Of the clips drawn, how many are changed copies; the rest are the window that is served.
-    """
-
-    epochs: int = 40
+    epochs: int = 40  # Passes over the clips; the state with the lowest validation loss is kept.
     batch_size: int = 128
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
-    teacher_share: float = 0.5
-    label_smoothing: float = 0.05
-    point_weight: float = 1.0
-    noise: float = 0.2
-    mixup_alpha: float = 0.3
-    restyle_chance: float = 0.5
-    view_share: float = 0.7
+    teacher_share: float = 0.5  # Of the quadrant target that is the teacher's opinion; the rest is the label.
+    label_smoothing: float = 0.05  # Of the label's part.
+    point_weight: float = 1.0  # Of the squared error of valence and arousal, where they were rated; 0 leaves them out.
+    noise: float = 0.2  # Standard deviation of what is added to each feature, in units of that feature's own.
+    mixup_alpha: float = 0.3  # Of the Beta distribution of mixing weights.
+    restyle_chance: float = 0.5  # How often a clip's features are given the mean and spread of a mixture of sources.
+    view_share: float = 0.7  # Of the clips drawn, how many are changed copies; the rest are the window that is served.
 
 
 @dataclass(frozen=True, slots=True)
 class HeadData:
-    """Clips as a backbone hears them.
+    """Clips as a backbone's features."""
 
-    Attributes:
-        served: `(n, feature_size)` features of the window that is served.
-        views: `(n, n_views, feature_size)` features of changed copies.
-        targets: `(n, 4)` soft quadrant labels; a row of zeros where there is none.
-        opinions: `(n, 4)` the teacher's, from folds in which the clip was not.
-        points: `(n, 2)` rated valence and arousal, NaN where unrated.
-        weights: `(n,)` how often each clip is drawn.
-        sources: `(n,)` number of each clip's dataset.
-    """
-
-    served: Tensor
-    views: Tensor
-    targets: Tensor
-    opinions: Tensor
-    points: Tensor
-    weights: Tensor
-    sources: Tensor
-
-    def rows(self, rows: NDArray[np.int64]) -> HeadData:
-        """Return some clips."""
-        index = torch.from_numpy(rows)
-        parts = (self.served, self.views, self.targets, self.opinions, self.points, self.weights, self.sources)
-        return HeadData(*(part[index] for part in parts))
+    served: Tensor  # `(n, feature_size)` features of the window that is served.
+    views: Tensor  # `(n, n_views, feature_size)` features of changed copies.
+    targets: Tensor  # `(n, 4)` soft quadrant labels; a row of zeros where there is none.
+    soft_targets: Tensor  # `(n, 4)` the teacher's, from folds in which the clip was not.
+    points: Tensor  # `(n, 2)` rated valence and arousal, NaN where unrated.
+    weights: Tensor  # `(n,)` how often each clip is drawn.
+    sources: Tensor  # `(n,)` number of each clip's dataset.
 
 
 class _Style:
@@ -114,13 +85,6 @@ def fit_head(
 ) -> tuple[int, float]:
     """Fit head, classifier and, where the network has one, regressor, from new weights and in place.
 
-    Args:
-        network: Its backbone is not touched.
-        train: Clips to learn from.
-        validation: Clips of other artists, which say when to stop.
-        config: How long and how hard.
-        seed: Of the new weights, of sampling, noise and dropout.
-
     Returns:
         The epoch that was kept and its validation loss.
     """
@@ -130,12 +94,15 @@ def fit_head(
         if isinstance(module, nn.Linear):
             module.reset_parameters()
     mean, spread = train.served.mean(dim=0), train.served.std(dim=0).clamp(min=1e-3)
-    train, validation = _standardised(train, mean, spread), _standardised(validation, mean, spread)
+    train, validation = (
+        replace(data, served=(data.served - mean) / spread, views=(data.views - mean) / spread)
+        for data in (train, validation)
+    )
     style = _Style(train)
     optimiser = torch.optim.AdamW(parts.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
     steps = math.ceil(len(train.served) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.learning_rate, total_steps=config.epochs * steps)
-    best, kept, at = math.inf, copy.deepcopy(parts.state_dict()), 0
+    best, weights, best_epoch = math.inf, copy.deepcopy(parts.state_dict()), 0
     for epoch in range(config.epochs):
         parts.train()
         for _ in range(steps):
@@ -146,25 +113,16 @@ def fit_head(
             schedule.step()
         now = _validation_loss(network, validation, config)
         if now < best:
-            best, kept, at = now, copy.deepcopy(parts.state_dict()), epoch + 1
-    parts.load_state_dict(kept)
-    _fold_in(network, mean, spread)
-    network.eval()
-    return at, best
-
-
-def _standardised(data: HeadData, mean: Tensor, spread: Tensor) -> HeadData:
-    served, views = (data.served - mean) / spread, (data.views - mean) / spread
-    return HeadData(served, views, data.targets, data.opinions, data.points, data.weights, data.sources)
-
-
-@torch.no_grad()
-def _fold_in(network: HeadedNetwork, mean: Tensor, spread: Tensor) -> None:
-    """Let the first layer do the standardising, so that what is served has no step of its own for it."""
+            best, weights, best_epoch = now, copy.deepcopy(parts.state_dict()), epoch + 1
+    parts.load_state_dict(weights)
+    # The first layer does the standardising, so that serving needs no step for it.
     first = network.head[0]
     assert isinstance(first, nn.Linear)
-    first.weight.div_(spread)
-    first.bias.sub_(first.weight @ mean)
+    with torch.no_grad():
+        first.weight.div_(spread)
+        first.bias.sub_(first.weight @ mean)
+    network.eval()
+    return best_epoch, best
 
 
 def _batch(data: HeadData, style: _Style, config: HeadConfig) -> list[Tensor]:
@@ -176,7 +134,7 @@ def _batch(data: HeadData, style: _Style, config: HeadConfig) -> list[Tensor]:
     features = style.restyle(features, data.sources[drawn], config.restyle_chance)
     features = features + config.noise * torch.randn_like(features)
     labels = data.targets[drawn] * (1 - config.label_smoothing) + config.label_smoothing / 4
-    targets = (1 - config.teacher_share) * labels + config.teacher_share * data.opinions[drawn]
+    targets = (1 - config.teacher_share) * labels + config.teacher_share * data.soft_targets[drawn]
     rated = ~data.points[drawn, :1].isnan()
     points = data.points[drawn].nan_to_num()
     return mixup([features, targets, points, rated.float()], config.mixup_alpha)

@@ -6,12 +6,12 @@ Student and teachers get the same sound. Spectra are cached, not audio, and powe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import librosa
 import numpy as np
@@ -34,21 +34,18 @@ FLOOR_DB = -100.0
 TEACHER_RATE_HZ = 16_000
 TEACHER_HOP = 256
 TEACHER_MELS = 96
+_NEPERS_PER_DB = math.log(10) / 10
+
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Spectra:
-    """One clip, twice.
+    """One clip, twice."""
 
-    Attributes:
-        student: `(n_frames, n_mels)` float16 dB, by the student's `MelConfig`.
-        teacher: `(n_teacher_frames, 96)` float16 dB, 62.5 frames a second.
-        level_db: Mean level of the waveform, dB full scale.
-    """
-
-    student: NDArray[np.float16]
-    teacher: NDArray[np.float16]
-    level_db: float
+    student: NDArray[np.float16]  # `(n_frames, n_mels)` float16 dB, by the student's `MelConfig`.
+    teacher: NDArray[np.float16]  # `(n_teacher_frames, 96)` float16 dB, 62.5 frames a second.
+    level_db: float  # Mean level of the waveform, dB full scale.
 
 
 def spectra_of(
@@ -56,39 +53,32 @@ def spectra_of(
 ) -> list[Spectra | AudioUnreadableError]:
     """Return the spectra of audio files, computing those that the cache does not hold.
 
-    Each file's spectra are one `.npz` named by the audio's content; it appears whole or not at all, so that a run that
-    was killed goes on where it was.
-
-    Args:
-        paths: Audio files; of each, the middle `LONGEST_S` seconds are used.
-        config: The student's half.
-        cache_dir: Where spectra are kept, below a folder of the configuration's fingerprint.
-        workers: Processes.
-
-    Returns:
-        Spectra per file, or the error that says why there are none.
+    Of each file, the middle `LONGEST_S` seconds are used. Each file's spectra are one `.npz` named by the audio's
+    content, written atomically, so that a killed run resumes; a file that cannot be read gives its error.
     """
     folder = cache_dir / config.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
+    files = in_processes(partial(_cached, config=config, folder=folder), paths, workers=workers, desc="spectra")
+    spectra: list[Spectra | AudioUnreadableError] = []
+    for file in files:
+        if isinstance(file, AudioUnreadableError):
+            spectra.append(file)
+        else:
+            with np.load(file) as arrays:
+                spectra.append(Spectra(arrays["student"], arrays["teacher"], float(arrays["level_db"])))
+    return spectra
+
+
+def in_processes(work: Callable[[Path], _Result], paths: Sequence[Path], *, workers: int, desc: str) -> list[_Result]:
+    """Return the result for each file, in order, with a progress bar."""
     # Left alone, the BLAS of every process starts a thread per core, and they spend most of their time waiting.
     with ProcessPoolExecutor(workers, initializer=threadpool_limits, initargs=(1,)) as pool:
-        found = pool.map(partial(_cached, config=config, folder=folder), paths, chunksize=4)
-        files = list(tqdm(found, total=len(paths), desc="spectra", mininterval=10))
-    return [file if isinstance(file, AudioUnreadableError) else _read(file) for file in files]
+        return list(tqdm(pool.map(work, paths, chunksize=4), total=len(paths), desc=desc, mininterval=10))
 
 
 def content_name(path: Path) -> str:
-    """Return what the caches call an audio file: 24 hexadecimal digits of its content.
-
-    Raises:
-        AudioUnreadableError: There is no such file; the message names it.
-    """
+    """Return the name of an audio file in the caches: 24 hexadecimal digits of its content."""
     return content_digest(path).hex()[:24]
-
-
-def _read(file: Path) -> Spectra:
-    with np.load(file) as arrays:
-        return Spectra(arrays["student"], arrays["teacher"], float(arrays["level_db"]))
 
 
 def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnreadableError:
@@ -96,42 +86,31 @@ def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnrea
     if target.exists():
         return target
     try:
-        spectra = _compute(path, config)
+        waveform = read_window_at(path, 0.5, window_s=LONGEST_S).waveform
+        student, teacher = log_mel(waveform, config), teacher_db(waveform)
     except AudioUnreadableError as error:
         return error
-    arrays: dict[str, Any] = {"student": spectra.student, "teacher": spectra.teacher, "level_db": spectra.level_db}
+    rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if waveform.size else 0.0
+    arrays: dict[str, Any] = {
+        "student": student.T.astype(np.float16),
+        "teacher": teacher.T.astype(np.float16),
+        "level_db": float(20 * np.log10(max(rms, 1e-6))),
+    }
     write_atomic(target, lambda file: np.savez(file, **arrays), durable=False)
     return target
 
 
-def _compute(path: Path, config: MelConfig) -> Spectra:
-    waveform = read_window_at(path, 0.5, window_s=LONGEST_S).waveform
-    rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if waveform.size else 0.0
-    return Spectra(
-        student=log_mel(waveform, config).T.astype(np.float16),
-        teacher=teacher_db(waveform).T.astype(np.float16),
-        level_db=float(20 * np.log10(max(rms, 1e-6))),
-    )
-
-
 def stretch_at(frames: NDArray[np.float16], n: int, place: float = 0.5) -> NDArray[np.float32]:
-    """Return `n` frames `(n, bands)` from a place in a clip; a clip that is shorter repeats, as when it is served.
+    """Return `n` frames `(n, bands)` of a clip `(n_frames, bands)`; a shorter clip repeats, as when it is served.
 
-    Args:
-        frames: `(n_frames, bands)`.
-        n: Frames wanted.
-        place: Where they lie in the room that they leave: 0 first, 0.5 centre, 1 last.
+    They lie at a place in the room that they leave: 0 first, 0.5 centre, 1 last.
     """
     start = int(max(0, len(frames) - n) * place)
     return frames[(start + np.arange(n)) % len(frames)].astype(np.float32)
 
 
 def teacher_db(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return `(96, n_frames)` dB as the public taggers were trained on.
-
-    Args:
-        waveform: `(n_samples,)` at 22,050 Hz.
-    """
+    """Return the input `(96, n_frames)` dB of the public taggers of a waveform `(n_samples,)` at 22,050 Hz."""
     at_16k = librosa.resample(waveform, orig_sr=SAMPLE_RATE_HZ, target_sr=TEACHER_RATE_HZ, res_type="soxr_hq")
     power = librosa.feature.melspectrogram(
         y=at_16k,
@@ -147,78 +126,56 @@ def teacher_db(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     return (10.0 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))).astype(np.float32)
 
 
-_NEPERS_PER_DB = math.log(10) / 10
+@dataclass(frozen=True, slots=True)
+class MixtureConfig:
+    """How far a batch's sound is from the clips it is made of; zero switches a change off."""
+
+    mix_chance: float = 0.5  # How often a second clip sounds as well.
+    mix_db: float = 12.0  # Largest difference of level between the two.
+    gain_db: float = 12.0  # Largest change of level, either way.
+    eq_db: float = 10.0  # Largest boost or cut of one of three equaliser bells.
+    lowpass_chance: float = 0.3  # How often the top of the spectrum is cut, as codecs do.
+    noise_chance: float = 0.15  # How often there is coloured noise.
+    speed: float = 0.15  # Largest change of tempo, as a fraction; pitch stays.
 
 
 @dataclass(frozen=True, slots=True)
-class SceneConfig:
-    """How far a lesson's sound is from the clips it is made of; zero switches a change off.
+class Batch:
+    """One batch."""
 
-    Attributes:
-        mix_chance: How often a second clip sounds as well.
-        mix_db: Largest difference of level between the two.
-        gain_db: Largest change of level, either way.
-        eq_db: Largest boost or cut of one of three equaliser bells.
-        lowpass_chance: How often the top of the spectrum is cut, as codecs do.
-        noise_chance: How often there is coloured noise.
-        speed: Largest change of tempo, as a fraction; pitch stays.
-    """
-
-    mix_chance: float = 0.5
-    mix_db: float = 12.0
-    gain_db: float = 12.0
-    eq_db: float = 10.0
-    lowpass_chance: float = 0.3
-    noise_chance: float = 0.15
-    speed: float = 0.15
+    images: Tensor  # `(n, 3, n_mels, columns)`, what the student sees.
+    teacher_db: Tensor  # `(n, 1, 96, frames)` dB, the input of the teachers.
 
 
-@dataclass(frozen=True, slots=True)
-class Lesson:
-    """One batch.
-
-    Attributes:
-        images: `(n, 3, n_mels, columns)`, what the student sees.
-        teacher_db: `(n, 1, 96, frames)` dB, what the teachers hear.
-    """
-
-    images: Tensor
-    teacher_db: Tensor
-
-
-class Composer:
-    """Draws lessons from the spectra of clips."""
+class MixtureSampler:
+    """Draws batches of mixtures from the spectra of clips."""
 
     def __init__(
-        self, spectra: Sequence[Spectra], weights: NDArray[np.float64], mel: MelConfig, config: SceneConfig
+        self, spectra: Sequence[Spectra], weights: NDArray[np.float64], mel: MelConfig, config: MixtureConfig
     ) -> None:
-        """Take the clips.
-
-        Args:
-            spectra: Of each clip.
-            weights: `(n,)`, how often each is drawn.
-            mel: The student's; frames as channels.
-            config: How far the scenes go.
-        """
+        """Draw from clips by `weights`, `(n,)`."""
         self._spectra = spectra
         self._weights = weights / weights.sum()
         self._mel = mel
         self._config = config
-        self._student_hz = band_centres_hz(mel)
-        self._teacher_hz = torch.from_numpy(_htk_centres_hz()).float()
+        student_hz = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)[1:-1]
+        self._student_hz = torch.from_numpy(student_hz).float()
+        teacher_hz = mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)[1:-1]
+        self._teacher_hz = torch.from_numpy(teacher_hz).float()
 
-    def lesson(self, n: int, columns: int, rng: np.random.Generator, scene: SceneConfig | None = None) -> Lesson:
-        """Compose a batch of `n` scenes of `columns` image columns."""
+    def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
+        """Return a batch of `n` mixtures of `columns` image columns."""
         config = scene or self._config
         student, teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
         other_student, other_teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
         mixed = torch.from_numpy(rng.random(n) < config.mix_chance)
-        quieter = torch.where(mixed, _uniform(rng, n, config.mix_db), torch.full((n,), -200.0)).view(n, 1, 1)
+        relative_db = torch.from_numpy(rng.uniform(-config.mix_db, config.mix_db, n).astype(np.float32))
+        quieter = torch.where(mixed, relative_db, torch.full((n,), -200.0)).view(n, 1, 1)
         student, teacher = add_db(student, other_student + quieter), add_db(teacher, other_teacher + quieter)
         shape = _Filter.draw(n, config, rng)
         student = shape.apply(student, self._student_hz)
         teacher = shape.apply(teacher, self._teacher_hz)
-        return Lesson(student_images(student, self._mel), teacher.transpose(1, 2)[:, None].contiguous())
+        return Batch(student_images(student, self._mel), teacher.transpose(1, 2)[:, None].contiguous())
 
     def views(self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator) -> Tensor:
         """Return network inputs of a random stretch of each named clip, filtered and re-levelled but not mixed."""
@@ -240,19 +197,18 @@ class Composer:
         students = np.empty((n, n_student, self._mel.n_mels), np.float32)
         teachers = np.empty((n, n_teacher, TEACHER_MELS), np.float32)
         for row, clip in enumerate(clips):
-            found = self._spectra[clip]
+            spectra = self._spectra[clip]
             rate = 1 + rng.uniform(-speed, speed)
-            room_s = len(found.student) * student_s - n_student * student_s * rate
+            room_s = len(spectra.student) * student_s - n_student * student_s * rate
             start_s = rng.uniform(0, max(0.0, room_s))
-            students[row] = _stretch(found.student, start_s / student_s, n_student, rate)
-            teachers[row] = _stretch(found.teacher, start_s / teacher_s, n_teacher, rate)
+            students[row] = _stretch(spectra.student, start_s / student_s, n_student, rate)
+            teachers[row] = _stretch(spectra.teacher, start_s / teacher_s, n_teacher, rate)
         return torch.from_numpy(students), torch.from_numpy(teachers)
 
 
 def _stretch(frames: NDArray[np.float16], start: float, n: int, speed: float) -> NDArray[np.float16]:
-    """Return `n` frames from `start` on, at another speed; a clip that ends begins again."""
-    wanted = (start + np.arange(n) * speed).astype(np.int64) % len(frames)
-    return frames[wanted]
+    # A clip that ends begins again.
+    return frames[(start + np.arange(n) * speed).astype(np.int64) % len(frames)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +224,7 @@ class _Filter:
     noise_slope: Tensor
 
     @classmethod
-    def draw(cls, n: int, config: SceneConfig, rng: np.random.Generator) -> _Filter:
+    def draw(cls, n: int, config: MixtureConfig, rng: np.random.Generator) -> _Filter:
         def between(low: float, high: float, *shape: int) -> Tensor:
             return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32))
 
@@ -301,29 +257,7 @@ def add_db(first: Tensor, second: Tensor) -> Tensor:
     return torch.logaddexp(first * _NEPERS_PER_DB, second * _NEPERS_PER_DB) / _NEPERS_PER_DB
 
 
-def band_centres_hz(mel: MelConfig) -> Tensor:
-    """Return the centre frequencies `(n_mels,)` of the student's bands."""
-    centres = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)[1:-1]
-    return torch.from_numpy(centres).float()
-
-
-def _htk_centres_hz() -> NDArray[np.float64]:
-    return np.asarray(mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)[1:-1])
-
-
 def student_images(level_db: Tensor, mel: MelConfig) -> Tensor:
-    """Return network inputs of spectra, as `emotion.signal.mel` makes them.
-
-    Args:
-        level_db: `(n, frames, n_mels)`.
-        mel: Frames as channels.
-
-    Returns:
-        `(n, 3, n_mels, frames / 3)`, channels last in memory.
-    """
+    """Return network inputs `(n, 3, n_mels, frames / 3)`, channels last in memory, of spectra `(n, frames, n_mels)`."""
     image = ((level_db - mel.reference_db) / mel.range_db + 1.0).clamp(0.0, 1.0)
     return mel.tensor(image.transpose(1, 2))
-
-
-def _uniform(rng: np.random.Generator, n: int, limit: float) -> Tensor:
-    return torch.from_numpy(rng.uniform(-limit, limit, n).astype(np.float32))

@@ -1,14 +1,13 @@
-"""A teacher for the flagship: a support vector machine on features of small public tagging networks. Pure.
+"""The teacher: a support vector machine on features of small public tagging networks.
 
 The features are pooled activations of fully convolutional taggers (five 3x3 convolution blocks on a 96-band mel
 spectrogram at 16 kHz; Choi et al. 2016, weights of Won et al. 2020, Apache-2.0). The student learns both the features,
-which need no labels, and the teacher's opinions, which are out-of-fold for the clips it learns from.
+which need no labels, and the teacher's soft targets, which are out-of-fold for the clips it learns from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -36,6 +34,7 @@ from training.recipes.distilled_b3.mixtures import (
     TEACHER_RATE_HZ,
     Spectra,
     content_name,
+    in_processes,
     stretch_at,
 )
 
@@ -83,15 +82,10 @@ class Tagger(nn.Module):
         return torch.cat(pooled, dim=1)
 
 
-class Ears:
+class TaggerFeatures:
     """Several taggers as one function, compiled by OpenVINO: seven times as fast here as torch on a CPU with bf16."""
 
     def __init__(self, files: Sequence[Path]) -> None:
-        """Load the state dicts of public taggers.
-
-        Raises:
-            FileNotFoundError: A file is missing.
-        """
         self._taggers = nn.ModuleList(load_tagger(file) for file in files).eval()
         self._compiled: dict[int, openvino.CompiledModel] = {}
 
@@ -101,8 +95,8 @@ class Ears:
         if n_frames not in self._compiled:
             taggers = _Each(self._taggers)
             self._compiled[n_frames] = compile_openvino(taggers, (1, TEACHER_MELS, n_frames), precision="bf16")
-        found = self._compiled[n_frames](level_db)
-        return np.concatenate([np.asarray(found[i], np.float32) for i in range(len(self._taggers))], axis=1)
+        outputs = self._compiled[n_frames](level_db)
+        return np.concatenate([np.asarray(outputs[i], np.float32) for i in range(len(self._taggers))], axis=1)
 
 
 class _Each(nn.Module):
@@ -127,34 +121,18 @@ def load_tagger(file: Path) -> Tagger:
 
 
 def teacher_features(
-    spectra: Sequence[Spectra], paths: Sequence[Path], ears: Ears, cache_dir: Path, *, workers: int = 2
+    spectra: Sequence[Spectra], paths: Sequence[Path], taggers: TaggerFeatures, cache_dir: Path, *, workers: int = 2
 ) -> NDArray[np.float32]:
-    """Compute the teacher's features of the centre window of each clip.
-
-    Args:
-        spectra: Of each clip.
-        paths: Its audio file.
-        ears: The taggers.
-        cache_dir: Where the measures of each file are kept.
-        workers: Processes that read files.
-
-    Returns:
-        `(n, n_features)` float32.
-    """
+    """Compute the teacher's features `(n, n_features)` float32 of the centre window of each clip."""
     n_frames = 1 + round(WINDOW_S * TEACHER_RATE_HZ) // TEACHER_HOP
-    heard = [
-        ears.features(np.stack([stretch_at(each.teacher, n_frames).T[None] for each in spectra[start : start + 16]]))
+    pooled = [
+        taggers.features(np.stack([stretch_at(each.teacher, n_frames).T[None] for each in spectra[start : start + 16]]))
         for start in tqdm(range(0, len(spectra), 16), desc="teacher", mininterval=10)
     ]
-    return np.concatenate([np.concatenate(heard), _statistics_of(paths, cache_dir, workers)], axis=1)
-
-
-def _statistics_of(paths: Sequence[Path], cache_dir: Path, workers: int) -> NDArray[np.float32]:
     cache_dir.mkdir(parents=True, exist_ok=True)
-    # Left alone, the BLAS of every process starts a thread per core, and they spend most of their time waiting.
-    with ProcessPoolExecutor(workers, initializer=threadpool_limits, initargs=(1,)) as pool:
-        found = pool.map(partial(_cached_statistics, cache_dir=cache_dir), paths, chunksize=8)
-        return np.stack(list(tqdm(found, total=len(paths), desc="measures", mininterval=10)))
+    work = partial(_cached_statistics, cache_dir=cache_dir)
+    statistics = in_processes(work, paths, workers=workers, desc="measures")
+    return np.concatenate([np.concatenate(pooled), np.stack(statistics)], axis=1)
 
 
 def _cached_statistics(path: Path, *, cache_dir: Path) -> NDArray[np.float32]:
@@ -165,7 +143,6 @@ def _cached_statistics(path: Path, *, cache_dir: Path) -> NDArray[np.float32]:
 
 
 def _statistics(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return a dozen and a half measures of level, onsets, brightness and pitch classes."""
     spectrum = np.abs(librosa.stft(waveform, n_fft=2048, hop_length=1024))
     rms = librosa.feature.rms(S=spectrum)[0]
     centroid = librosa.feature.spectral_centroid(S=spectrum, sr=SAMPLE_RATE_HZ)[0]
@@ -173,7 +150,7 @@ def _statistics(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     chroma = librosa.feature.chroma_stft(S=spectrum**2, sr=SAMPLE_RATE_HZ, tuning=0.0).mean(axis=1)
     level = [np.log10(rms.mean() + 1e-6), rms.std() / (rms.mean() + 1e-6)]
     brightness = [centroid.mean() / 1e3, centroid.std() / 1e3]
-    # Pitch classes relative to the strongest say something of mode without naming a key.
+    # Pitch classes relative to the strongest show something of the mode without naming a key.
     relative = np.roll(chroma, -int(chroma.argmax()))
     return np.array([*level, *brightness, onset.mean(), onset.std(), *relative], dtype=np.float32)
 
@@ -192,11 +169,7 @@ class Judge:
     def fit(
         self, features: NDArray[np.float32], quadrants: NDArray[np.int64], groups: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        """Fit to training clips, and return what is said of each from the folds that its group was not in.
-
-        Returns:
-            `(n, 4)` probabilities.
-        """
+        """Fit to training clips; return each one's probabilities `(n, 4)` from the folds that its group was not in."""
         decisions = cross_val_predict(
             self._machine, features, quadrants, groups=groups, cv=GroupKFold(5), method="decision_function", n_jobs=2
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from catalog.core.files import digest
+from emotion.inference.quadrants import Quadrant
 from emotion.signal.mel import MelConfig
 from emotion.zoo.registry import architecture
 from training.data.augment import AugmentConfig
@@ -17,10 +18,10 @@ from training.data.selection import SelectionError, ShortClips, extreme_corners,
 from training.data.splits import Folds, Protocol, paper_folds
 from training.datasets import DATASETS, Clip, DatasetError
 from training.exceptions import TrainingError
-from training.fit.loop import SupervisedConfig
+from training.fit.loop import FitConfig
 
 INITS = ("imagenet", "shipped", "scratch")
-_Config = TypeVar("_Config", "PaperConfig", MelConfig, SupervisedConfig, AugmentConfig)
+_Config = TypeVar("_Config", "PaperConfig", MelConfig, FitConfig, AugmentConfig)
 
 
 class PaperError(TrainingError):
@@ -31,47 +32,30 @@ class PaperError(TrainingError):
 
 @dataclass(frozen=True, slots=True)
 class PaperConfig:
-    """A run of the paper's protocol, as read from a TOML file.
-
-    Attributes:
-        version: Name of the model.
-        datasets: The sources; those that are not here are left out and named.
-        seed: Of split, initial weights, order, dropout and augmentation.
-        mel: How images are made.
-        architecture: Of the zoo; it takes the options below, as the EfficientNets do.
-        backbone: A name that efficientnet_pytorch knows.
-        flatten: The paper's literal Flatten, in place of global average pooling.
-        init: "imagenet" downloads, "shipped" takes the backbone of the model that came with the program, "scratch"
-            starts at random; else the path of a state dict of efficientnet_pytorch.
-        short_clips: The paper drops clips under 24 s; "repeat" and "pad" keep them.
-        corner_cap: A quadrant keeps at most this many times the clips of its dataset's smallest one.
-        totals: Clips that a dataset keeps instead; the paper's are 232 of pmemo and 346 of emomusic.
-        reference: "dataset" measures decibels against the loudest training clip of each dataset, as the paper does;
-            "global" against one stored number.
-        test_share: Held out.
-        folds: Of the rest.
-        protocols: "paper", "artist_grouped" or both.
-        find_duplicates: Keep near-duplicates on one side in the artist-grouped folds.
-        training: How each network is trained.
-    """
+    """A run of the paper's protocol, as read from a TOML file."""
 
     version: str
-    datasets: tuple[str, ...]
-    seed: int
+    datasets: tuple[str, ...]  # The sources; those that are not here are left out and named.
+    seed: int  # Of split, initial weights, order, dropout and augmentation.
     mel: MelConfig = field(default_factory=MelConfig)
-    architecture: str = "efficientnet_b3"
-    backbone: str = "efficientnet-b3"
-    flatten: bool = False
+    architecture: str = "efficientnet_b3"  # Of the zoo; it takes the options below, as the EfficientNets do.
+    backbone: str = "efficientnet-b3"  # A name that efficientnet_pytorch knows.
+    flatten: bool = False  # The paper's literal Flatten, in place of global average pooling.
+    # "imagenet" downloads, "shipped" takes the backbone of the model that came with the program, "scratch" starts at
+    # random; else the path of a state dict of efficientnet_pytorch.
     init: str = "imagenet"
-    short_clips: str = "drop"
-    corner_cap: float = 1.0
+    short_clips: str = "drop"  # The paper drops clips under 24 s; "repeat" and "pad" keep them.
+    corner_cap: float = 1.0  # A quadrant keeps at most this many times the clips of its dataset's smallest one.
+    # Clips that a dataset keeps instead; the paper's are 232 of pmemo and 346 of emomusic.
     totals: dict[str, int] = field(default_factory=dict)
+    # "dataset" measures decibels against the loudest training clip of each dataset, as the paper does; "global" against
+    # one stored number.
     reference: str = "dataset"
-    test_share: float = 0.1
-    folds: int = 5
-    protocols: tuple[str, ...] = (Protocol.PAPER, Protocol.ARTIST_GROUPED)
-    find_duplicates: bool = True
-    training: SupervisedConfig = field(default_factory=SupervisedConfig)
+    test_share: float = 0.1  # Held out.
+    folds: int = 5  # Of the rest.
+    protocols: tuple[str, ...] = (Protocol.PAPER, Protocol.ARTIST_GROUPED)  # "paper", "artist_grouped" or both.
+    find_duplicates: bool = True  # Keep near-duplicates on one side in the artist-grouped folds.
+    training: FitConfig = field(default_factory=FitConfig)
 
     @property
     def network(self) -> Any:
@@ -88,27 +72,32 @@ class PaperConfig:
 
 
 def config_from(raw: dict[str, Any]) -> PaperConfig:
-    """Build a configuration from the values of a TOML file.
-
-    Raises:
-        PaperError: A key is missing, unknown, or has a value that makes no sense; the message names it.
-    """
+    """Build a configuration from the values of a TOML file."""
     values = {key: value for key, value in raw.items() if key not in ("recipe", "method")}
     try:
         training = dict(values.pop("training", {}))
         change = {**asdict(AugmentConfig.off()), **training.pop("augment", {})}
         mel = _built(MelConfig(), "mel", values.pop("mel", {}))
-        how = replace(
-            _built(SupervisedConfig(), "training", training), augment=_built(AugmentConfig(), "augment", change)
-        )
-        missing = [name for name in ("version", "datasets", "seed") if name not in values]
-        if missing:
+        how = replace(_built(FitConfig(), "training", training), augment=_built(AugmentConfig(), "augment", change))
+        if missing := [name for name in ("version", "datasets", "seed") if name not in values]:
             raise ValueError(f"it lacks {', '.join(missing)}.")
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
         config = replace(_built(PaperConfig("", (), 0), "", values), mel=mel, training=how)
     except (TypeError, ValueError) as error:
         raise PaperError(f"This is not a configuration of the paper's protocol: {error}") from error
-    _refuse_nonsense(config)
+    choices = {
+        "datasets": (config.datasets, tuple(DATASETS)),
+        "protocols": (config.protocols, (Protocol.PAPER, Protocol.ARTIST_GROUPED)),
+        "reference": ((config.reference,), ("dataset", "global")),
+        "short_clips": ((config.short_clips,), tuple(ShortClips)),
+    }
+    for name, (chosen, known) in choices.items():
+        if not chosen or not set(chosen) <= set(known):
+            raise PaperError(f"{name} is {list(chosen)}; known are {', '.join(sorted(known))}.")
+    if config.folds < 2 or not 0 < config.test_share <= 0.5:
+        raise PaperError("folds must be 2 or more, and test_share above 0 and at most 0.5.")
+    if config.init not in INITS and not Path(config.init).is_file():
+        raise PaperError(f"init is {config.init!r}: neither imagenet, shipped or scratch, nor a file that is here.")
     return config
 
 
@@ -124,32 +113,9 @@ def _built(defaults: _Config, table: str, values: dict[str, Any]) -> _Config:
     return replace(defaults, **values)
 
 
-def _refuse_nonsense(config: PaperConfig) -> None:
-    choices = {
-        "datasets": (config.datasets, tuple(DATASETS)),
-        "protocols": (config.protocols, (Protocol.PAPER, Protocol.ARTIST_GROUPED)),
-        "reference": ((config.reference,), ("dataset", "global")),
-        "short_clips": ((config.short_clips,), tuple(ShortClips)),
-    }
-    for name, (chosen, known) in choices.items():
-        unknown = [each for each in chosen if each not in known]
-        if unknown or not chosen:
-            raise PaperError(f"{name} is {list(chosen)}; known are {', '.join(sorted(known))}.")
-    if config.folds < 2 or not 0 < config.test_share <= 0.5:
-        raise PaperError("folds must be 2 or more, and test_share above 0 and at most 0.5.")
-    if config.init not in INITS and not Path(config.init).is_file():
-        raise PaperError(f"init is {config.init!r}: neither imagenet, shipped or scratch, nor a file that is here.")
-
-
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be trained on.
-
-    Attributes:
-        clips: Selected clips of all sources.
-        sources: For each dataset that was asked for, what became of it.
-        folds: Of each protocol.
-    """
+    """The selected clips of all sources, the folds of each protocol, and the outcome for each dataset asked for."""
 
     clips: list[Clip]
     sources: dict[str, dict[str, Any]]
@@ -164,66 +130,46 @@ class Plan:
         return digest("".join(lines).encode())
 
 
-def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, say: Callable[[str], None]) -> Plan:
-    """Select clips and deal them into folds.
-
-    Args:
-        config: The run.
-        data_root: Folder of the datasets.
-        work_dir: Rendered audio and caches.
-        say: Receives which source is left out, and why.
-
-    Raises:
-        PaperError: No source is left.
-        training.data.splits.SplitError: A class would be missing in a fold.
-    """
+def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, log: Callable[[str], None]) -> Plan:
+    """Select clips and deal them into folds, logging which source is left out and why."""
     clips: list[Clip] = []
     sources: dict[str, dict[str, Any]] = {}
     for name in config.datasets:
         sources[name], chosen = _select(name, config, data_root, work_dir)
         if "left_out" in sources[name]:
-            say(f"{name} is left out: {sources[name]['left_out']}")
+            log(f"{name} is left out: {sources[name]['left_out']}")
         clips += chosen
     if not clips:
         raise PaperError(f"None of {', '.join(config.datasets)} can be trained on; see above, or `manage.py datasets`.")
     recordings = None
     if config.find_duplicates and Protocol.ARTIST_GROUPED in config.protocols:
         recordings = duplicate_groups([clip.audio for clip in clips], cache_dir=work_dir / "landmarks")
+    options: dict[str, Any] = {"seed": config.seed, "n_folds": config.folds, "test_share": config.test_share}
     folds = [
-        paper_folds(
-            clips,
-            seed=config.seed,
-            n_folds=config.folds,
-            test_share=config.test_share,
-            duplicates=recordings if protocol == Protocol.ARTIST_GROUPED else None,
-            grouped=protocol == Protocol.ARTIST_GROUPED,
-        )
-        for protocol in config.protocols
+        paper_folds(clips, grouped=grouped, duplicates=recordings if grouped else None, **options)
+        for grouped in (protocol == Protocol.ARTIST_GROUPED for protocol in config.protocols)
     ]
     return Plan(clips, sources, folds)
 
 
 def _select(name: str, config: PaperConfig, data_root: Path, work_dir: Path) -> tuple[dict[str, Any], list[Clip]]:
-    """Return what became of a source, and its selected clips."""
     dataset = DATASETS[name]
-    told: dict[str, Any] = {"clips": 0, "licence": dataset.licence}
+    facts: dict[str, Any] = {"clips": 0, "licence": dataset.licence}
     try:
-        everything = [clip for clip in dataset.load(data_root / dataset.folder, work_dir) if clip.quadrant is not None]
-        heard = [clip for clip in everything if clip.audio.is_file() and clip.audio.stat().st_size]
-        told |= {"labelled": len(everything), "with_audio": len(heard)}
-        if not heard:
-            return {**told, "left_out": f"none of its {len(everything)} labelled clips has audio here."}, []
-        chosen = long_enough(heard, short=ShortClips(config.short_clips), min_s=config.mel.window_s)
-        told["long_enough"] = len(chosen)
+        labelled = [clip for clip in dataset.load(data_root / dataset.folder, work_dir) if clip.quadrant is not None]
+        audible = [clip for clip in labelled if clip.audio.is_file() and clip.audio.stat().st_size]
+        facts |= {"labelled": len(labelled), "with_audio": len(audible)}
+        if not audible:
+            return {**facts, "left_out": f"none of its {len(labelled)} labelled clips has audio here."}, []
+        chosen = long_enough(audible, short=ShortClips(config.short_clips), min_s=config.mel.window_s)
+        facts["long_enough"] = len(chosen)
         chosen = extreme_corners(chosen, cap=config.corner_cap, totals=config.totals)
     except (DatasetError, SelectionError) as error:
-        return {**told, "left_out": str(error)}, []
-    counts = Counter(clip.quadrant.name for clip in chosen if clip.quadrant is not None)
-    told["quadrants"] = {quadrant: counts[quadrant] for quadrant in ("Q1", "Q2", "Q3", "Q4")}
-    smallest = min(told["quadrants"].values())
-    if smallest < config.least_per_class:
-        sentence = (
-            f"its smallest class has {smallest} clips; {config.least_per_class} are needed for the test and folds."
-        )
-        return {**told, "left_out": sentence}, []
-    return {**told, "clips": len(chosen)}, chosen
+        return {**facts, "left_out": str(error)}, []
+    counts = Counter(clip.quadrant for clip in chosen)
+    facts["quadrants"] = {quadrant.name: counts[quadrant] for quadrant in Quadrant}
+    smallest, least = min(facts["quadrants"].values()), config.least_per_class
+    if smallest < least:
+        sentence = f"its smallest class has {smallest} clips; {least} are needed for the test and folds."
+        return {**facts, "left_out": sentence}, []
+    return {**facts, "clips": len(chosen)}, chosen

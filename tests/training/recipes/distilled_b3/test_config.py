@@ -25,10 +25,10 @@ def test_a_card_s_dictionaries_give_the_same_configuration() -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("speed = 3", "is not a configuration of the flagship: .*speed"),
+        ("speed = 3", "is not a configuration of the recipe distilled_b3: .*speed"),
         ("datasets = ['nothing']", r"unknown datasets \['nothing'\]"),
         ("[mel]\nframes_as_channels = false", "set frames_as_channels = true"),
-        ("[distil]\nstages = [{steps = 3}]", "is not a configuration of the flagship"),
+        ("[distil]\nstages = [{steps = 3}]", "is not a configuration of the recipe distilled_b3"),
     ],
 )
 def test_a_configuration_that_makes_no_sense_is_refused(tmp_path: Path, line: str, sentence: str) -> None:

@@ -19,16 +19,16 @@ from training.recipes.distilled_b3.distil import (
     prepare_from_scratch,
     pretrain,
 )
-from training.recipes.distilled_b3.mixtures import Composer, SceneConfig, Spectra, add_db, student_images
+from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, add_db, student_images
 
 pytestmark = pytest.mark.slow
 
-STILL = SceneConfig(0, 0, 0, 0, 0, 0, 0)
+STILL = MixtureConfig(0, 0, 0, 0, 0, 0, 0)
 STAGES = (DistilStage(45, 3, 4, 1e-3, 5e-4), DistilStage(46, 2, 2, 5e-4, 0.0, STILL, settled=True))
 
 
-def composer(clips: list[Spectra], scene: SceneConfig | None = None) -> Composer:
-    return Composer(clips, np.ones(len(clips)), MEL, scene or SceneConfig())
+def sampler(clips: list[Spectra], scene: MixtureConfig | None = None) -> MixtureSampler:
+    return MixtureSampler(clips, np.ones(len(clips)), MEL, scene or MixtureConfig())
 
 
 def small_network() -> EfficientNetB3:
@@ -43,34 +43,34 @@ def test_two_equal_levels_are_three_decibels_louder() -> None:
 
 
 def test_a_still_scene_is_a_clip_as_it_is(clips: list[Spectra]) -> None:
-    only = composer(clips[:1], STILL)
-    lesson = only.lesson(2, 57, np.random.default_rng(0))
+    only = sampler(clips[:1], STILL)
+    batch = only.batch(2, 57, np.random.default_rng(0))
     whole = torch.from_numpy(clips[0].student.astype(np.float32))[None]
-    assert torch.allclose(lesson.images[0], student_images(whole[:, :171], MEL)[0], atol=1e-4)
-    assert lesson.teacher_db.shape == (2, 1, 96, round(171 * 1024 / 22_050 * 62.5))
+    assert torch.allclose(batch.images[0], student_images(whole[:, :171], MEL)[0], atol=1e-4)
+    assert batch.teacher_db.shape == (2, 1, 96, round(171 * 1024 / 22_050 * 62.5))
 
 
 def test_student_and_teacher_hear_the_same_change(clips: list[Spectra]) -> None:
-    scene = SceneConfig(mix_chance=0, gain_db=12, eq_db=0, lowpass_chance=0, noise_chance=0, speed=0)
-    lesson = composer(clips[:1], scene).lesson(16, 45, np.random.default_rng(1))
-    student = lesson.images.amax(dim=(1, 2, 3)) * 0.25 * MEL.range_db
-    teacher = lesson.teacher_db.amax(dim=(1, 2, 3))
+    scene = MixtureConfig(mix_chance=0, gain_db=12, eq_db=0, lowpass_chance=0, noise_chance=0, speed=0)
+    batch = sampler(clips[:1], scene).batch(16, 45, np.random.default_rng(1))
+    student = batch.images.amax(dim=(1, 2, 3)) * 0.25 * MEL.range_db
+    teacher = batch.teacher_db.amax(dim=(1, 2, 3))
     # Loud noise bands: the loudest frame's chance differs, the gain does not.
     assert torch.corrcoef(torch.stack([student, teacher]))[0, 1] > 0.97
     assert teacher.std() > 4
 
 
 def test_a_low_pass_takes_the_top_from_both(clips: list[Spectra]) -> None:
-    scene = SceneConfig(0, 0, 0, 0, lowpass_chance=1.0, noise_chance=0, speed=0)
-    cut = composer(clips[7:], scene).lesson(32, 45, np.random.default_rng(1))
-    plain = composer(clips[7:], STILL).lesson(32, 45, np.random.default_rng(1))
+    scene = MixtureConfig(0, 0, 0, 0, lowpass_chance=1.0, noise_chance=0, speed=0)
+    cut = sampler(clips[7:], scene).batch(32, 45, np.random.default_rng(1))
+    plain = sampler(clips[7:], STILL).batch(32, 45, np.random.default_rng(1))
     assert cut.teacher_db[:, :, -6:].mean() < plain.teacher_db[:, :, -6:].mean() - 10
     assert cut.images[:, :, 21:25].mean() < plain.images[:, :, 21:25].mean() - 0.2
     assert torch.allclose(cut.teacher_db[:, :, :40], plain.teacher_db[:, :, :40], atol=1e-3)
 
 
 def test_the_same_step_gives_the_same_lesson_and_another_another(clips: list[Spectra]) -> None:
-    one, same, other = (composer(clips).lesson(3, 45, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    one, same, other = (sampler(clips).batch(3, 45, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(one.images, same.images)
     assert torch.equal(one.teacher_db, same.teacher_db)
     assert not torch.equal(one.images, other.images)
@@ -89,7 +89,7 @@ def test_muon_turns_a_gradient_into_a_rotation() -> None:
 def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: int = -1, seed: int = 1) -> Student:
     steps = []
 
-    def say(line: str) -> None:
+    def log(line: str) -> None:
         steps.append(line)
 
     def evaluate(student: Student, columns: int) -> float:
@@ -100,12 +100,12 @@ def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: 
     config = DistilConfig(stages=STAGES, warmup_steps=2, bf16=False)
     return pretrain(
         small_network(),
-        composer(clips),
+        sampler(clips),
         Teachers(taggers),
         config,
         seed=seed,
         checkpoint=checkpoint,
-        say=say,
+        log=log,
         evaluate=evaluate,
     )
 
@@ -152,12 +152,12 @@ def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path
         patch.setattr(distil, "_step", watched)
         pretrain(
             network,
-            composer(clips),
+            sampler(clips),
             teachers,
             config,
             seed=1,
             checkpoint=tmp_path / "c.pt",
-            say=lambda _: None,
+            log=lambda _: None,
             evaluate=lambda student, columns: 0.0,
         )
     assert np.mean(seen[-5:]) < 0.85 * np.mean(seen[:3])

@@ -61,7 +61,9 @@ def test_a_network_without_regressor_is_fitted_too() -> None:
 def test_restyling_moves_a_source_to_another_s_mean_and_leaves_chance_zero_alone() -> None:
     clips = data(64, seed=1)
     shifted = torch.where(clips.sources[:, None] == 1, clips.served + 10, clips.served)
-    clips = HeadData(shifted, clips.views, clips.targets, clips.opinions, clips.points, clips.weights, clips.sources)
+    clips = HeadData(
+        shifted, clips.views, clips.targets, clips.soft_targets, clips.points, clips.weights, clips.sources
+    )
     style = _Style(clips)
     assert torch.equal(style.restyle(clips.served, clips.sources, 0.0), clips.served)
     torch.manual_seed(0)

@@ -12,11 +12,11 @@ from training.data.splits import Fold, Protocol, artist_grouped_folds, linked_gr
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.config import read_config
-from training.recipes.distilled_b3.features import Material, sampling_weights, soft_targets
+from training.recipes.distilled_b3.features import ClipFeatures, quadrant_targets, sampling_weights
 from training.recipes.distilled_b3.head import HeadConfig
 from training.recipes.distilled_b3.mixtures import Spectra
 from training.recipes.distilled_b3.recipe import deal, judge_protocols
-from training.recipes.distilled_b3.retraining import with_own
+from training.recipes.distilled_b3.retraining import with_local_labels
 
 pytestmark = pytest.mark.slow
 
@@ -29,7 +29,7 @@ def clip(i: int, dataset: str, quadrant: Quadrant, artist: str, point: tuple[flo
 
 
 @pytest.fixture
-def material() -> Material:
+def features() -> ClipFeatures:
     clips = []
     for i in range(160):
         quadrant = Quadrant(i % 4 + 1)
@@ -43,25 +43,25 @@ def material() -> Material:
     teacher = (np.eye(4)[truth] * 2 + rng.normal(size=(160, 4))).astype(np.float32)
     points = np.array([(np.nan, np.nan) if c.valence is None else (c.valence, c.arousal) for c in clips], np.float32)
     silence = Spectra(np.zeros((1, 1), np.float16), np.zeros((1, 1), np.float16), -20.0)
-    return Material(
-        clips, [silence] * 160, [[]] * 160, teacher, soft_targets(clips, 0.3), truth, points, np.arange(160)
+    return ClipFeatures(
+        clips, [silence] * 160, [[]] * 160, teacher, quadrant_targets(clips, 0.3), truth, points, np.arange(160)
     )
 
 
-def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(material: Material) -> None:
+def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(features: ClipFeatures) -> None:
     # A clip of one source is the same recording as one of the other, under another artist.
-    material.duplicates[[5, 90]] = 5
-    dealt = deal(material, replace(read_config(SHIPPED), folds=4, seed=1))
+    features.duplicates[[5, 90]] = 5
+    dealt = deal(features, replace(read_config(SHIPPED), folds=4, seed=1))
     assert {folds.protocol: len(folds.folds) for folds in dealt} == {
         Protocol.HELD_OUT: 1,
         Protocol.ARTIST_GROUPED: 4,
         Protocol.STRATIFIED: 4,
         Protocol.LEAVE_ONE_SOURCE_OUT: 2,
     }
-    assert material.groups[5] == material.groups[90]
+    assert features.groups[5] == features.groups[90]
     for folds in dealt:
-        kept_apart = material.duplicates if folds.protocol is Protocol.STRATIFIED else material.groups
-        rows = folds.rows(material.clips)
+        kept_apart = features.duplicates if folds.protocol is Protocol.STRATIFIED else features.groups
+        rows = folds.rows(features.clips)
         if folds.protocol is not Protocol.HELD_OUT:
             assert sorted(np.concatenate([fold.test for fold in rows])) == list(range(160))
         for fold in rows:
@@ -69,24 +69,24 @@ def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(material:
             assert not train & validation
             assert not (train | validation) & test
             if folds.protocol is Protocol.LEAVE_ONE_SOURCE_OUT:
-                assert len(set(material.sources[fold.test])) == 1
+                assert len(set(features.sources[fold.test])) == 1
 
 
-def test_with_one_source_none_is_left_out(material: Material) -> None:
-    one = replace(material, clips=material.clips[:80], duplicates=material.duplicates[:80])
+def test_with_one_source_none_is_left_out(features: ClipFeatures) -> None:
+    one = replace(features, clips=features.clips[:80], duplicates=features.duplicates[:80])
     dealt = deal(one, replace(read_config(SHIPPED), folds=4, seed=1))
     assert Protocol.LEAVE_ONE_SOURCE_OUT not in {folds.protocol for folds in dealt}
 
 
-def test_student_and_teacher_are_judged_on_the_same_rows(material: Material) -> None:
+def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures) -> None:
     network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
-    features = torch.randn(160, 1280) + torch.randn(4, 1280)[torch.from_numpy(material.truth)]
+    vectors = torch.randn(160, 1280) + torch.randn(4, 1280)[torch.from_numpy(features.truth)]
     head = HeadConfig(epochs=60, batch_size=32, learning_rate=2e-3, mixup_alpha=0.0)
     config = replace(read_config(SHIPPED), folds=2, head=head)
-    heard = features, torch.zeros(160, 0, 1280)
+    pooled = vectors, torch.zeros(160, 0, 1280)
     lines: list[str] = []
-    grouped = artist_grouped_folds(material.clips, seed=config.seed, n_folds=config.folds)
-    students, teachers = judge_protocols(network, material, heard, config, dealt=[grouped], say=lines.append)
+    grouped = artist_grouped_folds(features.clips, seed=config.seed, n_folds=config.folds)
+    students, teachers = judge_protocols(network, features, pooled, config, dealt=[grouped], log=lines.append)
     said, taught = Predictions.concatenate(students), Predictions.concatenate(teachers)
     assert len(lines) == 2
     assert len(said) == len(taught) == 160
@@ -101,7 +101,7 @@ def test_student_and_teacher_are_judged_on_the_same_rows(material: Material) -> 
 
 def test_targets_are_hard_for_quadrants_and_soft_for_ratings() -> None:
     clips = [clip(0, "4qaed", Quadrant.Q3, "a"), clip(1, "deam", Quadrant.Q1, "a", (0.1, 0.6))]
-    targets = soft_targets(clips, 0.3)
+    targets = quadrant_targets(clips, 0.3)
     assert targets[0].tolist() == [0, 0, 1, 0]
     assert targets[1].argmax() == Quadrant.Q1.index
     assert targets[1, Quadrant.Q2.index] > 0.3
@@ -127,7 +127,7 @@ def test_own_clips_join_the_part_of_their_group_and_never_two() -> None:
     duplicates[[0, 8, 212]] = 8
     groups = linked_groups(everything, duplicates)
     ids = {each.id for each in everything if each.dataset == "own"}
-    [joined] = with_own(held_out, everything, groups, own=ids, seed=1).folds
+    [joined] = with_local_labels(held_out, everything, groups, local=ids, seed=1).folds
     parts = (joined.train, joined.validation, joined.test)
     assert sorted([i for part in parts for i in part]) == sorted(each.id for each in everything[1:])
     assert {"own/0", "own/1", "own/202", *names[8:]} <= set(joined.test)

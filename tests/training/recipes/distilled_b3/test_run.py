@@ -70,7 +70,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> Path
         data_root=place / "data",
         work_dir=place / "work",
         run_dir=place / "run",
-        say=lambda line: None,
+        log=lambda line: None,
     )
     return place
 
@@ -105,7 +105,7 @@ def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
     assert isinstance(prediction, Prediction)
     assert Quadrant.from_valence_arousal(prediction.valence, prediction.arousal) is prediction.quadrant
     scores = evaluate(
-        weights, data_root=place / "data", work_dir=place / "work", engine="torch", device="cpu", say=lambda _: None
+        weights, data_root=place / "data", work_dir=place / "work", engine="torch", device="cpu", log=lambda _: None
     )
     card = checkpoint.read_card(weights)
     # Half precision moves a probability a little; an accuracy on ten clips by one of them at most.
@@ -119,7 +119,7 @@ def test_a_folder_of_another_configuration_is_not_gone_on_with(place: Path, tmp_
     other = tmp_path / "other.toml"
     other.write_text(CONFIG.replace("seed = 2", "seed = 3"))
     with pytest.raises((ValueError, RunError), match="another configuration"):
-        run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", say=lambda _: None)
+        run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", log=lambda _: None)
 
 
 def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
@@ -132,10 +132,10 @@ def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path:
     path.write_text(json.dumps(old))
     places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run"}
     with pytest.raises(RunError, match=r"splits\.json holds other folds than those dealt now.*Begin a new run"):
-        run(place / "made.toml", **places, say=lambda _: None)
+        run(place / "made.toml", **places, log=lambda _: None)
     path.write_text(json.dumps({**old, "sha256": "0" * 64}))
     with pytest.raises(SplitError, match=r"splits\.json: The folds were changed after they were saved"):
-        run(place / "made.toml", **places, say=lambda _: None)
+        run(place / "made.toml", **places, log=lambda _: None)
 
 
 def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: Path) -> None:
@@ -144,10 +144,10 @@ def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: P
     weights = tmp_path / "b0-made.safetensors"
     places = {"data_root": place / "data", "work_dir": place / "work", "engine": "torch", "device": "cpu"}
     with pytest.raises(SplitError, match=r"No b0-made\.splits\.json lies beside"):
-        evaluate(weights, **places, say=lambda _: None)
+        evaluate(weights, **places, log=lambda _: None)
     shutil.copyfile(place / "run" / "splits-stratified.json", tmp_path / "b0-made.splits.json")
     with pytest.raises(SplitError, match="is not the split that the card of b0-made"):
-        evaluate(weights, **places, say=lambda _: None)
+        evaluate(weights, **places, log=lambda _: None)
 
 
 def test_refitting_adds_labels_from_here_and_keeps_the_backbone_and_the_held_out_clips(
@@ -164,8 +164,8 @@ def test_refitting_adds_labels_from_here_and_keeps_the_backbone_and_the_held_out
         data_root=place / "data",
         work_dir=place / "work",
         run_dir=tmp_path / "refit",
-        own_clips=own,
-        own_targets={clip.id: (0.1, 0.7, 0.1, 0.1) for clip in own},
+        local_clips=own,
+        local_targets={clip.id: (0.1, 0.7, 0.1, 0.1) for clip in own},
     )
     refit(job, lambda line: None)
     old, _ = checkpoint.load(job.live_weights)

@@ -6,14 +6,14 @@ import torch
 
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.mixtures import Spectra
-from training.recipes.distilled_b3.teacher import Ears, Judge, load_tagger, teacher_features
+from training.recipes.distilled_b3.teacher import Judge, TaggerFeatures, load_tagger, teacher_features
 
 pytestmark = pytest.mark.slow
 
 
 def test_compiled_taggers_say_what_torch_does_to_bf16(taggers: list[Path], clips: list[Spectra]) -> None:
     level_db = np.stack([clip.teacher.T[None, :, :400].astype(np.float32) for clip in clips])
-    compiled = Ears(taggers).features(level_db)
+    compiled = TaggerFeatures(taggers).features(level_db)
     with torch.inference_mode():
         exact = torch.cat([load_tagger(file)(torch.from_numpy(level_db)) for file in taggers], dim=1).numpy()
     assert compiled.shape == (len(clips), 1152)
@@ -31,10 +31,10 @@ def test_features_are_those_of_the_taggers_and_measures_of_the_file(
     taggers: list[Path], clips: list[Spectra], tmp_path: Path
 ) -> None:
     paths = [make_audio(tmp_path / f"{i}.wav", 6, seed=i) for i in range(2)]
-    found = teacher_features(clips[:2], paths, Ears(taggers), tmp_path / "measures", workers=1)
+    found = teacher_features(clips[:2], paths, TaggerFeatures(taggers), tmp_path / "measures", workers=1)
     assert found.shape == (2, 1152 + 18)
     assert np.isfinite(found).all()
-    again = teacher_features(clips[:2], paths, Ears(taggers), tmp_path / "measures", workers=1)
+    again = teacher_features(clips[:2], paths, TaggerFeatures(taggers), tmp_path / "measures", workers=1)
     assert np.array_equal(found, again)
     assert len(list((tmp_path / "measures").glob("*.npy"))) == 2
 
@@ -45,9 +45,9 @@ def test_the_judge_is_right_and_knows_how_sure_to_be() -> None:
     features = (np.eye(4)[truth] * 1.6 + rng.normal(size=(240, 4))).astype(np.float32)
     groups = [f"artist {i // 3}" for i in range(240)]
     judge = Judge()
-    opinions = judge.fit(features[:160], truth[:160], groups[:160])
-    assert opinions.shape == (160, 4)
-    assert np.allclose(opinions.sum(axis=1), 1, atol=1e-5)
+    soft_targets = judge.fit(features[:160], truth[:160], groups[:160])
+    assert soft_targets.shape == (160, 4)
+    assert np.allclose(soft_targets.sum(axis=1), 1, atol=1e-5)
     said = judge.logits(features[160:])
     right = said.argmax(axis=1) == truth[160:]
     confidence = (np.exp(said) / np.exp(said).sum(axis=1, keepdims=True)).max(axis=1)
