@@ -13,7 +13,7 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table
-from training.recipes.distilled_b3 import evaluation
+from training.recipes.distilled_b3 import cards
 
 pytestmark = pytest.mark.slow
 
@@ -104,7 +104,7 @@ def test_weights_are_scored_through_the_serving_code(
         asked.append(SimpleNamespace(weights=weights, **given))
         return {"4qaed": score(truth, np.eye(4)[truth] * 0.6 + 0.1, np.arange(40))}
 
-    monkeypatch.setattr(evaluation, "evaluate", evaluate)
+    monkeypatch.setattr(cards, "evaluate", evaluate)
     weights = write_weights(
         tmp_path,
         {"datasets": {}, "split": {"protocol": "p", "sha256": "s"}, "test": {"model": {}}},

@@ -180,16 +180,9 @@ def add_noise(images: Tensor, snr_db: Tensor, range_db: float, mel: MelConfig) -
 
 
 def seven_band_response_db(hz: Tensor, centre_hz: Tensor, gain_db: Tensor, q: Tensor) -> Tensor:
-    """Return the response of a low shelf, five bells and a high shelf in a row.
+    """Return the response `(n, rows)` dB at `hz` `(rows,)` of a low shelf, five bells and a high shelf in a row.
 
-    Args:
-        hz: `(rows,)`, where it is wanted.
-        centre_hz: `(n, 7)`.
-        gain_db: `(n, 7)`.
-        q: `(n, 7)`, the quality of the bells and shelves.
-
-    Returns:
-        `(n, rows)` dB.
+    Their centres, gains and qualities are `(n, 7)`.
 
     Source: Bristow-Johnson, Cookbook formulae for audio equalizer biquad filter coefficients, in their analogue
     prototypes; the bands are those of the seven-band equaliser that Louro et al. name.

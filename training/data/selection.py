@@ -35,16 +35,7 @@ class ShortClips(StrEnum):
 
 
 def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, min_s: float = WINDOW_S) -> list[Clip]:
-    """Apply the paper's 24 s rule.
-
-    Args:
-        clips: Of any datasets.
-        short: The paper drops; where clips are kept, `images_of` repeats or pads them.
-        min_s: Seconds that a clip needs in order not to be short.
-
-    Returns:
-        The clips that stay, in order.
-    """
+    """Apply the paper's 24 s rule; where short clips are kept, `images_of` repeats or pads them."""
     if short is not ShortClips.DROP:
         return list(clips)
     kept = []
@@ -70,11 +61,10 @@ def extreme_corners(
 ) -> list[Clip]:
     """Balance each dataset over the quadrants by keeping the clips that lie deepest in the corners.
 
-    Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2. A dataset without valence and arousal cannot
-    be ranked and is kept as it is; in one that has them, a clip without is left out.
-
-    Returns:
-        The clips that stay, in order.
+    Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2, and at most `cap` times the clips of the
+    dataset's smallest quadrant are kept, or, as evenly as possible, its number in `totals`. A dataset without valence
+    and arousal cannot be ranked and is kept as it is, like those in `whole`; in one that has them, a clip without is
+    left out.
 
     Source: Cazzaniga et al., section 4.2.
     """

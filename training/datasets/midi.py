@@ -86,10 +86,9 @@ class Arrangement:
 def render_midis(
     archive: Path, out_dir: Path, *, only: Collection[str] | None = None, workers: int = 2
 ) -> dict[str, Path]:
-    """Render the MIDI files of a zip or a folder to FLAC at 22,050 Hz; what is there already is kept.
+    """Render the MIDI files of a zip or a folder to FLAC at 22,050 Hz; existing files stay.
 
-    Returns:
-        The audio file of each MIDI file's stem.
+    Return the audio file of each stem, all or `only` some.
     """
     midis = read_midis(archive)
     targets = {stem: out_dir / f"{stem}.flac" for stem in midis if only is None or stem in only}
@@ -101,12 +100,10 @@ def render_midis(
 def render_variants(
     archive: Path, out_dir: Path, *, variants: int, seed: int, workers: int = 2
 ) -> dict[str, list[Path]]:
-    """Render every MIDI file of a zip or a folder in several arrangements; what is there already is kept.
+    """Render every MIDI file of a zip or a folder in several arrangements; existing files stay.
 
     The arrangement depends on the seed, the file's stem, the variant's number and the installed sound fonts alone.
-
-    Returns:
-        The audio files of each MIDI file's stem, in the order of the variants.
+    Return the audio files of each stem, in the order of the variants.
     """
     midis = read_midis(archive)
     targets = {stem: [out_dir / f"{stem}.s{seed}v{n}.flac" for n in range(variants)] for stem in midis}

@@ -136,15 +136,9 @@ def _train_fold(
 def reference_lift(
     clips: Sequence[Clip], peaks: NDArray[np.float32], train_rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return what to add to each clip's image so that the loudest training pixel of its dataset becomes 1.
+    """Return `(n,)` what to add to each clip's image so that the loudest training pixel of its dataset becomes 1.
 
-    Args:
-        clips: All.
-        peaks: `(n,)` largest value of each clip's image.
-        train_rows: The clips that the references are fitted on.
-
-    Returns:
-        `(n,)` float32; 0 for a dataset without training clips.
+    `peaks` `(n,)` has the largest value of each clip's image; a dataset without training clips gets 0.
 
     Source: Cazzaniga et al., section 4.1 (decibels against the dataset's maximum), here over training clips only.
     """
@@ -160,10 +154,8 @@ def reference_lift(
 def gap(leaky: Predictions, grouped: Predictions) -> dict[str, Any]:
     """Return how much better folds that share artists between training and test look than folds that do not.
 
-    The two have different test clips, so each is resampled by artist on its own.
-
-    Returns:
-        For accuracy and macro-F1 the difference and its 95 % interval, rounded.
+    For accuracy and macro-F1 the difference and its 95 % interval, rounded. The two have different test clips, so each
+    is resampled by artist on its own.
     """
     draws = []
     for seed, part in enumerate((leaky, grouped)):

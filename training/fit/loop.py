@@ -212,11 +212,9 @@ class _Progress:
 
 
 def train(network: nn.Module, task: FitTask) -> Outcome:
-    """Train a network and leave the weights of the epoch with the lowest validation loss in it.
+    """Train a network, in place, on the process's device; leave the weights of the lowest validation loss in it.
 
-    Args:
-        network: From images to logits `(n, 4)` and embeddings; changed in place, and moved to the process's device.
-        task: On what and how.
+    Its outputs are logits `(n, 4)` and embeddings.
 
     Raises:
         TrainingDivergedError: The loss is not finite; the checkpoint is still that of the last good epoch.

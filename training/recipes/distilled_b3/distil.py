@@ -220,22 +220,10 @@ def pretrain(
     log: Callable[[str], None],
     evaluate: Callable[[Student, int], float],
 ) -> Student:
-    """Pre-train a network's backbone, in place, resuming from a checkpoint where there is one.
+    """Pre-train a network's backbone, in place, and return the student in evaluation mode.
 
-    Every step has its own random generator, of seed and step, so that a resumed run gets the same batches.
-
-    Args:
-        network: Changed in place.
-        sampler: Draws the batches.
-        teachers: Give the targets.
-        config: Stages and rates.
-        seed: Of everything random.
-        checkpoint: Written atomically every 50 steps.
-        log: Receives one line of progress at a time.
-        evaluate: Scores the student on held-out crops of so many columns, for the log.
-
-    Returns:
-        The student, in evaluation mode.
+    Every step has its own random generator, of seed and step, so that a run that resumes from the checkpoint, which is
+    written every 50 steps, gets the same batches. `evaluate` scores the student on held-out crops of so many columns.
 
     Raises:
         TrainingDivergedError: The loss is not finite.

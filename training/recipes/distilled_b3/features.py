@@ -78,16 +78,9 @@ def gather(
 ) -> ClipFeatures:
     """Read clips with both their spectra, the teacher's features and soft labels.
 
-    Clips without a quadrant are left out, and so, after logging why, are those whose audio cannot be read.
-
-    Args:
-        clips: Of any datasets.
-        config: The run's.
-        data_root: Holds the public taggers in `pretrained/`.
-        work_dir: Holds the caches.
-        timbres: Other renderings, by clip id.
-        log: Receives one line at a time.
-        local_targets: `(4,)` soft labels that replace those made from the clip, by clip id.
+    Clips without a quadrant are left out, and so, after logging why, are those whose audio cannot be read. The public
+    taggers lie in `pretrained/` of the data root. `timbres` are other renderings, `local_targets` `(4,)` soft labels
+    that replace those made from the clip, both by clip id.
     """
     labelled = [clip for clip in clips if clip.quadrant is not None]
     spectra = readable([clip.audio for clip in labelled], config, work_dir, log)
@@ -138,8 +131,7 @@ def backbone_features(
 ) -> tuple[Tensor, Tensor]:
     """Compute the pooled backbone features of every clip.
 
-    Returns:
-        Of the window that is served, `(n, feature_size)`, and of changed copies, `(n, n_views, feature_size)`.
+    Of the window that is served, `(n, feature_size)`, and of changed copies, `(n, n_views, feature_size)`.
     """
     n = len(features.clips)
     served = Backbone(network, config.mel).features(windows(features.spectra, config.mel), total=n, name="windows")
@@ -167,14 +159,9 @@ def head_data(
     soft_targets: NDArray[np.float32],
     cell_power: float,
 ) -> HeadData:
-    """Return some clips as a head learns from them; sources and quadrants are balanced among these.
+    """Return the clips at `rows` `(m,)` as a head learns from them; sources and quadrants are balanced among these.
 
-    Args:
-        features: All clips.
-        pooled: From `backbone_features`.
-        rows: `(m,)` positions of the clips.
-        soft_targets: `(m, 4)` the teacher's, in the order of `rows`.
-        cell_power: As in `DistilledB3Config`.
+    `soft_targets` `(m, 4)` are the teacher's, in the order of `rows`.
     """
     index = torch.from_numpy(rows)
     names = sorted(set(features.sources))

@@ -83,11 +83,7 @@ class _Style:
 def fit_head(
     network: HeadedNetwork, train: HeadData, validation: HeadData, config: HeadConfig, *, seed: int
 ) -> tuple[int, float]:
-    """Fit head, classifier and, where the network has one, regressor, from new weights and in place.
-
-    Returns:
-        The epoch that was kept and its validation loss.
-    """
+    """Fit head, classifier and any regressor, in place; return the best epoch and its validation loss."""
     torch.manual_seed(seed)
     parts = nn.ModuleList([part for part in (network.head, network.classifier, network.regressor) if part is not None])
     for module in parts.modules():

@@ -68,14 +68,8 @@ def with_local_labels(
     """Add the locally labelled clips: by group, seven tenths to train, one to validate, two to test.
 
     A group that is in a part already joins that part. Where the live model was trained on a clip that is linked with
-    one of its tests, the new one is not.
-
-    Args:
-        held_out: The live model's fold.
-        clips: Public and local ones; of the public ones, only those of the live model are taken.
-        groups: `(n,)` of `training.data.splits.linked_groups`.
-        local: Ids of the local clips.
-        seed: Of the draw.
+    one of its tests, the new one is not. Of the public clips, only those of the live model are taken; `groups` `(n,)`
+    are `training.data.splits.linked_groups`.
     """
     group_of = {clip.id: int(group) for clip, group in zip(clips, groups, strict=True)}
     old = {i: part for part in PARTS for i in getattr(held_out, part) if i in group_of}

@@ -70,8 +70,7 @@ def run(
 ) -> dict[str, Any]:
     """Train and score every fold of every protocol, or resume a killed run; leave a complete run folder.
 
-    Returns:
-        The content of metrics.json; empty in every process but the first.
+    Return the content of metrics.json; nothing in every process but the first.
     """
     if not processes.is_first:
         # The first process renders and fills the caches; the others then find them full.
