@@ -10,7 +10,7 @@ class TrainingError(Exception):
     status = 400
 
 
-class ModelNotFound(TrainingError):
+class ModelNotFoundError(TrainingError):
     """No model of this version was imported."""
 
     code = "model_not_found"
@@ -24,28 +24,28 @@ class ModelFileError(TrainingError):
     status = 409
 
 
-class PromotionRefused(TrainingError):
+class PromotionRefusedError(TrainingError):
     """A model may not go live as things are."""
 
     code = "promotion_refused"
     status = 409
 
 
-class RollbackImpossible(TrainingError):
+class RollbackImpossibleError(TrainingError):
     """There is nothing to go back to."""
 
     code = "rollback_impossible"
     status = 409
 
 
-class RetrainRefused(TrainingError):
+class RetrainRefusedError(TrainingError):
     """A retraining would learn nothing, or cannot be done here."""
 
     code = "retrain_refused"
     status = 409
 
 
-class RetrainBusy(TrainingError):
+class RetrainBusyError(TrainingError):
     """One retraining runs already."""
 
     code = "retrain_busy"

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from emotion.models import EmotionEstimate, ModelVersion, PerceivedLabel
-from training.exceptions import ModelNotFound
+from training.exceptions import ModelNotFoundError
 from training.models import ModelEvent, Retraining
 
 
@@ -25,12 +25,12 @@ def model_named(version: str) -> ModelVersion:
     """Return a model.
 
     Raises:
-        ModelNotFound: none of this version was imported.
+        ModelNotFoundError: none of this version was imported.
     """
     model = ModelVersion.objects.filter(version=version).first()
     if model is None:
         known = ", ".join(ModelVersion.objects.values_list("version", flat=True)) or _("none yet")
-        raise ModelNotFound(
+        raise ModelNotFoundError(
             _("No model %(version)s was imported; known are: %(known)s.") % {"version": version, "known": known}
         )
     return model

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.core.locks import Lock, advisory_lock
 from emotion.models import ModelVersion
 from emotion.selectors import live_model
-from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
+from training.exceptions import ModelFileError, PromotionRefusedError, RollbackImpossibleError
 from training.models import ModelEvent
 from training.registry import gate
 from training.registry.services import model_files_problem, model_go_live
@@ -27,7 +27,7 @@ def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
     """Hold a model against the gate, and keep the verdicts; takes seconds, and belongs in a worker.
 
     Raises:
-        ModelNotFound: no such model was imported.
+        ModelNotFoundError: no such model was imported.
     """
     model, live = model_named(version), live_model()
     against = live if live is not None and live.pk != model.pk else None
@@ -58,7 +58,7 @@ def gate_check_request(*, version: str) -> None:
     """Have a worker hold a model against the gate.
 
     Raises:
-        ModelNotFound: no such model was imported.
+        ModelNotFoundError: no such model was imported.
     """
     model = model_named(version)
     ModelVersion.objects.filter(pk=model.pk).update(gate={"queued_at": timezone.now().isoformat()})
@@ -77,17 +77,17 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
         reason: why; must be given with `force`.
 
     Raises:
-        ModelNotFound: no such model was imported.
-        PromotionRefused: it is live already, the gate has not let it through, or forcing lacks a reason.
+        ModelNotFoundError: no such model was imported.
+        PromotionRefusedError: it is live already, the gate has not let it through, or forcing lacks a reason.
         ModelFileError: its files are missing or damaged.
     """
     if force and not reason.strip():
-        raise PromotionRefused(_("Going past the gate needs a reason; it is kept with the model."))
+        raise PromotionRefusedError(_("Going past the gate needs a reason; it is kept with the model."))
     with advisory_lock(Lock.LIVE_MODEL):
         _check_not_pinned()
         model, live = model_named(version), live_model()
         if live is not None and model.pk == live.pk:
-            raise PromotionRefused(_("Model %(version)s is live already.") % {"version": version})
+            raise PromotionRefusedError(_("Model %(version)s is live already.") % {"version": version})
         _check_gate(model, live.version if live else "", force=force)
         if problem := model_files_problem(model):
             raise ModelFileError(problem)
@@ -101,8 +101,8 @@ def model_rollback(*, user: User | None = None, to: str = "", reason: str = "") 
     """Make the model live again that was live before, or another one that once was; its estimates come back at once.
 
     Raises:
-        ModelNotFound: no such model was imported.
-        RollbackImpossible: there is none to go back to, or it was never live.
+        ModelNotFoundError: no such model was imported.
+        RollbackImpossibleError: there is none to go back to, or it was never live.
         ModelFileError: its files are missing or damaged.
     """
     with advisory_lock(Lock.LIVE_MODEL):
@@ -120,23 +120,23 @@ def _rollback_target(live: ModelVersion | None, to: str) -> ModelVersion:
     if to:
         target = model_named(to)
         if target.live_since is None:
-            raise RollbackImpossible(_("Model %(version)s was never live; promote it.") % {"version": to})
+            raise RollbackImpossibleError(_("Model %(version)s was never live; promote it.") % {"version": to})
         if target.state == _State.LIVE:
-            raise RollbackImpossible(_("Model %(version)s is live already.") % {"version": to})
+            raise RollbackImpossibleError(_("Model %(version)s is live already.") % {"version": to})
         return target
     if live is None or live.live_before is None:
-        raise RollbackImpossible(_("There is no earlier model to go back to."))
+        raise RollbackImpossibleError(_("There is no earlier model to go back to."))
     return live.live_before
 
 
 def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
     verdicts = model.gate.get("verdicts", [])
     if not verdicts:
-        raise PromotionRefused(
+        raise PromotionRefusedError(
             _("Model %(version)s was not checked at the gate yet; check it first.") % {"version": model.version}
         )
     if model.gate["against"] != live_version:
-        raise PromotionRefused(
+        raise PromotionRefusedError(
             _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.")
             % {
                 "version": model.version,
@@ -147,7 +147,7 @@ def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
     failed = [v for v in verdicts if not v["passed"] and not (force and v["code"] not in gate.NEVER_FORCED)]
     if failed:
         reasons = " ".join(verdict["sentence"] for verdict in failed)
-        raise PromotionRefused(
+        raise PromotionRefusedError(
             _("The gate does not let model %(version)s through. %(reasons)s")
             % {"version": model.version, "reasons": reasons}
         )
@@ -155,7 +155,7 @@ def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
 
 def _check_not_pinned() -> None:
     if settings.MOODPLANE_WEIGHTS_PINNED:
-        raise PromotionRefused(
+        raise PromotionRefusedError(
             _(
                 "MOODPLANE_WEIGHTS names %(weights)s, which serves whatever is live; unset it and restart the workers "
                 "first."

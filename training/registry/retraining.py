@@ -23,7 +23,7 @@ from catalog.core import claims
 from catalog.core.files import digest
 from emotion.models import ModelVersion
 from emotion.selectors import served_model
-from training.exceptions import RetrainBusy, RetrainRefused, TrainingError
+from training.exceptions import RetrainBusyError, RetrainRefusedError, TrainingError
 from training.models import Retraining
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES, Recipe, RetrainJob
 from training.registry.local_labels import OwnLabels, own_labels
@@ -45,11 +45,11 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
     """Ask for a retraining; a worker of the analysis queue takes it, or with `queue` off whoever asked runs it.
 
     Raises:
-        RetrainBusy: one is under way.
-        RetrainRefused: there is no such recipe.
+        RetrainBusyError: one is under way.
+        RetrainRefusedError: there is no such recipe.
     """
     if recipe not in RECIPES:
-        raise RetrainRefused(
+        raise RetrainRefusedError(
             _("There is no recipe “%(recipe)s”; choose one of %(recipes)s.")
             % {"recipe": recipe, "recipes": ", ".join(RECIPES)}
         )
@@ -59,7 +59,7 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
         with transaction.atomic():
             row = Retraining.objects.create(recipe=recipe, started_by=user)
     except IntegrityError:
-        raise RetrainBusy(
+        raise RetrainBusyError(
             _("A retraining is under way already; wait for its end, or take it back on the page of models.")
         ) from None
     if queue:
@@ -154,7 +154,7 @@ def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]
     shipped_register()
     served = served_model()
     if served.weights is None:
-        raise RetrainRefused(_("There is no model to start from; import one, or train with manage.py train."))
+        raise RetrainRefusedError(_("There is no model to start from; import one, or train with manage.py train."))
     version = f"own-{row.pk}-{timezone.now():%Y%m%d}"
     job = RetrainJob(
         version=version,
@@ -183,7 +183,7 @@ def data_sets_here() -> list[str]:
 
 def _check_enough(own: OwnLabels, data_sets: list[str]) -> None:
     if data_sets and len(own.clips) < MIN_OWN_SONGS:
-        raise RetrainRefused(
+        raise RetrainRefusedError(
             ngettext(
                 "%(n)d song has a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
                 "what they express.",
@@ -195,7 +195,7 @@ def _check_enough(own: OwnLabels, data_sets: list[str]) -> None:
         )
     scarce = [f"{q.label} {n}" for q, n in own.per_quadrant().items() if n < MIN_OWN_SONGS_PER_QUADRANT]
     if not data_sets and scarce:
-        raise RetrainRefused(
+        raise RetrainRefusedError(
             _(
                 "None of the labelled data sets is at %(folder)s, and without them %(least)d songs are needed of each "
                 "quadrant: there are of %(scarce)s. Label more songs, or set MER_DATA."

@@ -19,7 +19,7 @@ from tests.factories import EstimateFactory
 from tests.together import together
 from tests.training.made_models import held_out, made_run_folder, made_weights, overconfident, worse
 from training.evaluation.predictions import Predictions
-from training.exceptions import ModelFileError, PromotionRefused, RollbackImpossible
+from training.exceptions import ModelFileError, PromotionRefusedError, RollbackImpossibleError
 from training.models import ModelEvent
 from training.registry import promotion, services
 from training.registry.gate import CRITERIA
@@ -66,7 +66,7 @@ def test_a_model_that_is_worse_on_one_source_is_refused(live: ModelVersion, tmp_
     assert model.state == ModelVersion.State.REFUSED
     assert "emopia" in model.gate["verdicts"][2]["sentence"]
     assert model.gate["comparison"]["worse_on"] == ["emopia"]
-    with pytest.raises(PromotionRefused, match=r"does not let model mine-1 through\. Worse beyond chance on 1"):
+    with pytest.raises(PromotionRefusedError, match=r"does not let model mine-1 through\. Worse beyond chance on 1"):
         promotion.model_promote(version="mine-1")
     assert live_model() == live
 
@@ -106,13 +106,13 @@ def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: Mode
     model = promotion.gate_check(version="mine-1")
     assert failed(model) == ["serves"]
     assert model.gate["verdicts"][0]["sentence"].startswith("It cannot serve:")
-    with pytest.raises(PromotionRefused, match="It cannot serve"):
+    with pytest.raises(PromotionRefusedError, match="It cannot serve"):
         promotion.model_promote(version="mine-1", force=True, reason="I want to")
 
 
 def test_force_needs_a_reason_which_is_kept(live: ModelVersion, staff: User, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1", worse(held_out(), "emopia"))
-    with pytest.raises(PromotionRefused, match="needs a reason"):
+    with pytest.raises(PromotionRefusedError, match="needs a reason"):
         promotion.model_promote(version="mine-1", force=True, reason="  ")
     promotion.model_promote(version="mine-1", user=staff, force=True, reason="EMOPIA is piano only.")
     event = ModelEvent.objects.filter(kind="forced").get()
@@ -123,9 +123,9 @@ def test_verdicts_against_another_live_model_no_longer_count(live: ModelVersion,
     candidate(tmp_path, "mine-1")
     candidate(tmp_path, "mine-2", bias=2.0)
     promotion.model_promote(version="mine-1")
-    with pytest.raises(PromotionRefused, match="was checked against shipped-1, and mine-1 is live by now"):
+    with pytest.raises(PromotionRefusedError, match="was checked against shipped-1, and mine-1 is live by now"):
         promotion.model_promote(version="mine-2")
-    with pytest.raises(PromotionRefused, match="is live already"):
+    with pytest.raises(PromotionRefusedError, match="is live already"):
         promotion.model_promote(version="mine-1")
     promotion.gate_check(version="mine-2")
     promotion.model_promote(version="mine-2")
@@ -134,7 +134,7 @@ def test_verdicts_against_another_live_model_no_longer_count(live: ModelVersion,
 
 def test_an_unchecked_or_damaged_model_is_refused(live: ModelVersion, tmp_path: Path) -> None:
     services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
-    with pytest.raises(PromotionRefused, match="was not checked at the gate yet"):
+    with pytest.raises(PromotionRefusedError, match="was not checked at the gate yet"):
         promotion.model_promote(version="mine-1")
     model = promotion.gate_check(version="mine-1")
     model.weights.write_bytes(b"rubbish")
@@ -154,7 +154,7 @@ def test_rollback_goes_back_step_by_step_and_brings_the_estimates_along(live: Mo
     assert str(promotion.model_rollback()) == "shipped-1"
     current = EmotionEstimate.objects.get(is_current=True)
     assert (current.pk, Reanalysis.objects.latest("pk").n_adopted) == (estimate.pk, 1)
-    with pytest.raises(RollbackImpossible, match="no earlier model"):
+    with pytest.raises(RollbackImpossibleError, match="no earlier model"):
         promotion.model_rollback()
     assert str(promotion.model_rollback(to="mine-2")) == "mine-2"
     assert str(promotion.model_rollback()) == "mine-1"
@@ -164,9 +164,9 @@ def test_rollback_goes_back_step_by_step_and_brings_the_estimates_along(live: Mo
 
 def test_rollback_leads_only_where_a_model_was(live: ModelVersion, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1")
-    with pytest.raises(RollbackImpossible, match="was never live"):
+    with pytest.raises(RollbackImpossibleError, match="was never live"):
         promotion.model_rollback(to="mine-1")
-    with pytest.raises(RollbackImpossible, match="live already"):
+    with pytest.raises(RollbackImpossibleError, match="live already"):
         promotion.model_rollback(to="shipped-1")
     promotion.model_promote(version="mine-1")
     live.weights.unlink()
@@ -178,9 +178,9 @@ def test_rollback_leads_only_where_a_model_was(live: ModelVersion, tmp_path: Pat
 def test_pinned_weights_cannot_be_promoted_past(live: ModelVersion, settings: Settings, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1")
     settings.MOODPLANE_WEIGHTS_PINNED = True
-    with pytest.raises(PromotionRefused, match="MOODPLANE_WEIGHTS names"):
+    with pytest.raises(PromotionRefusedError, match="MOODPLANE_WEIGHTS names"):
         promotion.model_promote(version="mine-1")
-    with pytest.raises(PromotionRefused, match="MOODPLANE_WEIGHTS names"):
+    with pytest.raises(PromotionRefusedError, match="MOODPLANE_WEIGHTS names"):
         promotion.model_rollback()
 
 
@@ -235,7 +235,7 @@ def test_of_two_promotions_at_once_one_wins(live: ModelVersion, tmp_path: Path) 
         candidate(tmp_path, f"mine-{number}", bias=number)
     outcomes = together(*(partial(promotion.model_promote, version=f"mine-{number}") for number in (1, 2)))
     (refused,) = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
-    assert isinstance(refused, PromotionRefused)
+    assert isinstance(refused, PromotionRefusedError)
     assert "is live by now; check it again" in str(refused)
     assert ModelVersion.objects.filter(state=ModelVersion.State.LIVE).count() == 1
 

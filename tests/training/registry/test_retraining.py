@@ -29,7 +29,7 @@ from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFacto
 from tests.messages import lose_messages, waiting_tasks
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
-from training.exceptions import RetrainBusy, RetrainRefused
+from training.exceptions import RetrainBusyError, RetrainRefusedError
 from training.models import Retraining
 from training.recipes import registry
 from training.recipes.registry import Log, Recipe, RetrainJob
@@ -266,13 +266,13 @@ def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: 
 
 def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
     waiting = retraining.retraining_request(queue=False)
-    with pytest.raises(RetrainBusy, match="under way already"):
+    with pytest.raises(RetrainBusyError, match="under way already"):
         retraining.retraining_request()
     assert retraining.retraining_cancel(pk=waiting.pk)
     assert not retraining.retraining_cancel(pk=waiting.pk)
     taken = retraining.retraining_run(pk=waiting.pk, recipe=TINY)
     assert taken.state == "skipped"
-    with pytest.raises(RetrainRefused, match="no recipe “magic”; choose one of refit, whole"):
+    with pytest.raises(RetrainRefusedError, match="no recipe “magic”; choose one of refit, whole"):
         retraining.retraining_request(recipe="magic")
 
 

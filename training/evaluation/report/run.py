@@ -12,9 +12,10 @@ import numpy as np
 
 from training.data.splits import PARTS, Folds, Protocol, SplitError
 from training.evaluation.predictions import Predictions
+from training.exceptions import TrainingError
 
 
-class NotInRunError(ValueError):
+class NotInRunError(TrainingError):
     """A part of the report cannot be made from this run; the message says why."""
 
 

@@ -14,7 +14,7 @@ from emotion.inference import checkpoint
 from emotion.zoo.networks import HeadedNetwork
 from training.data.splits import PARTS, Fold, Folds, Protocol, artist_grouped_split
 from training.datasets import Clip
-from training.exceptions import RetrainRefused
+from training.exceptions import RetrainRefusedError
 from training.fit.run_folder import RunFolder
 from training.recipes.distilled_b3.cards import saved_folds
 from training.recipes.distilled_b3.config import config_of
@@ -27,21 +27,23 @@ def refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
     """Refit the live model's head on its backbone, or pre-train that too; leave a complete run folder.
 
     Raises:
-        RetrainRefused: The live model was not made by this recipe, or its datasets are not here.
+        RetrainRefusedError: The live model was not made by this recipe, or its datasets are not here.
     """
     started = time.monotonic()
     network, card = checkpoint.load(job.live_weights)
     try:
         config = replace(config_of(card.facts.get("config", {}), f"The card of {card.version}"), version=job.version)
     except ValueError as error:
-        raise RetrainRefused(f"The live model cannot be retrained by this recipe: {error}") from error
+        raise RetrainRefusedError(f"The live model cannot be retrained by this recipe: {error}") from error
     if missing := sorted(set(config.datasets) - set(job.data_sets)):
-        raise RetrainRefused(
+        raise RetrainRefusedError(
             f"The live model learned from {', '.join(missing)} too, not to be found in {job.data_root}: without the "
             "same held-out clips a new model could not be compared with it."
         )
     if not isinstance(network, HeadedNetwork):
-        raise RetrainRefused(f"The live model is a {card.architecture}, which has no head on a backbone to fit anew.")
+        raise RetrainRefusedError(
+            f"The live model is a {card.architecture}, which has no head on a backbone to fit anew."
+        )
     # TOML has no null: a stage without a scene of its own leaves the key out.
     values = asdict(config, dict_factory=lambda items: {key: value for key, value in items if value is not None})
     config_toml = tomli_w.dumps({"recipe": "distilled_b3", **values})
