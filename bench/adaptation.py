@@ -1,4 +1,4 @@
-"""What a rating costs: fitting the listener's own model again, whole, against a plain ridge regression of as many rows.
+"""What a rating costs: fitting the listener's model again, whole, against a plain ridge regression of as many rows.
 
 Run: OMP_NUM_THREADS=1 python bench/adaptation.py [number of ratings ...]. Prints both times and their ratio, measured
 in this run; what a listener waits for is the first one.
@@ -23,7 +23,7 @@ REPEATS = 15
 
 
 def made(n_ratings: int) -> Ratings:
-    """Make ratings of somebody who feels things a little calmer, half of them with the mood before."""
+    """Make ratings of a listener who feels things a little calmer, half of them with the mood before."""
     rng = np.random.default_rng(0)
     perceived = rng.uniform(-1, 1, (n_ratings, 2))
     embeddings = rng.normal(size=(n_ratings, N_DIMENSIONS))
@@ -57,15 +57,15 @@ def main() -> None:
     prior = Prior.default()
     print("| ratings | own model, ms | plain ridge, ms | ratio |\n|---|---|---|---|")
     for size in sizes:
-        said = made(size)
-        x = features_of(said, basis)
+        ratings = made(size)
+        x = features_of(ratings, basis)
 
-        def ridge(x: np.ndarray = x, said: Ratings = said) -> object:
-            return np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (said.felt - said.perceived))
+        def ridge(x: np.ndarray = x, ratings: Ratings = ratings) -> object:
+            return np.linalg.solve(x.T @ x + np.eye(x.shape[1]), x.T @ (ratings.felt - ratings.perceived))
 
-        own = median_ms(lambda said=said: ListenerModel.fit(said, prior, basis))
+        fit_ms = median_ms(lambda ratings=ratings: ListenerModel.fit(ratings, prior, basis))
         plain = median_ms(ridge)
-        print(f"| {size} | {own:.2f} | {plain:.3f} | {own / plain:.0f} |")
+        print(f"| {size} | {fit_ms:.2f} | {plain:.3f} | {fit_ms / plain:.0f} |")
 
 
 if __name__ == "__main__":

@@ -27,12 +27,12 @@ LONG_S = 7200.0
 
 def cost(work: Callable[[], object]) -> tuple[float, float]:
     """Return CPU seconds and seconds by the clock of the cheapest of several runs."""
-    found = []
+    timings = []
     for _ in range(REPEATS):
         cpu, clock = time.process_time(), time.perf_counter()
         work()
-        found.append((time.process_time() - cpu, time.perf_counter() - clock))
-    return min(found)
+        timings.append((time.process_time() - cpu, time.perf_counter() - clock))
+    return min(timings)
 
 
 def main() -> None:

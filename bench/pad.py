@@ -103,10 +103,10 @@ def measure_browser(sizes: list[int], folder: Path) -> None:
         for n_songs in sizes:
             page = browser.new_page()
             page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
-            told = page.evaluate(DRAW, {"url": f"/{n_songs}.bin", "moves": MOVES})
-            paint, light, frame = (np.asarray(told[name]) for name in ("paints", "lights", "frames"))
+            timings = page.evaluate(DRAW, {"url": f"/{n_songs}.bin", "moves": MOVES})
+            paint, light, frame = (np.asarray(timings[name]) for name in ("paints", "lights", "frames"))
             print(
-                f"{n_songs:>9,} songs, {told['dots']:,} dots: painted in {np.median(paint):.1f} ms, at best "
+                f"{n_songs:>9,} songs, {timings['dots']:,} dots: painted in {np.median(paint):.1f} ms, at best "
                 f"{paint.min():.1f} ms; a move {np.median(light):.2f} ms, at best {light.min():.2f} ms, p95 "
                 f"{np.quantile(light, 0.95):.2f} ms; {1000 / np.median(frame):.0f} frames/s"
             )
@@ -124,11 +124,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sizes", nargs="*", type=int, default=[10_000, 20_000, 100_000, 1_000_000])
     parser.add_argument("--no-browser", action="store_true")
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        measure_server(asked.sizes, Path(name))
-        if not asked.no_browser:
-            measure_browser(asked.sizes, Path(name))
+        measure_server(options.sizes, Path(name))
+        if not options.no_browser:
+            measure_browser(options.sizes, Path(name))
 
 
 if __name__ == "__main__":

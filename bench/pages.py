@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0, help="Requests a second.")
     parser.add_argument("--seconds", type=int, default=120)
     parser.add_argument("--keep", type=Path, help="A folder to use, and to leave, in place of a scratch one.")
-    asked = parser.parse_args()
-    folder = asked.keep or Path(tempfile.mkdtemp(prefix="pages-"))
+    options = parser.parse_args()
+    folder = options.keep or Path(tempfile.mkdtemp(prefix="pages-"))
     os.environ |= {"MOODPLANE_VAR": str(folder), "DJANGO_SETTINGS_MODULE": "mer_site.settings"}
     os.environ |= {"OPENBLAS_NUM_THREADS": "1"}
     os.environ.pop("DATABASE_URL", None)
@@ -73,24 +73,24 @@ def main() -> None:
         import django
 
         django.setup()
-        _measure(asked)
+        _measure(options)
     finally:
         from mer_site.local import embedded
 
         embedded.leave()
-        if asked.keep is None:
+        if options.keep is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure(asked: argparse.Namespace) -> None:
-    _catalog(asked.songs)
-    pages = _pages(asked.songs)
+def _measure(options: argparse.Namespace) -> None:
+    _catalog(options.songs)
+    pages = _pages(options.songs)
     port = _free_port()
     with _server(port):
         load = os.getloadavg()[0]
-        _send(port, _drawn(pages, asked.rate, WARM_UP_S, seed=1))
-        answers = _send(port, _drawn(pages, asked.rate, asked.seconds, seed=2))
-    print(f"{asked.songs:,} songs, {asked.rate:g} requests/s for {asked.seconds} s on {os.cpu_count()} cores")
+        _send(port, _drawn(pages, options.rate, WARM_UP_S, seed=1))
+        answers = _send(port, _drawn(pages, options.rate, options.seconds, seed=2))
+    print(f"{options.songs:,} songs, {options.rate:g} requests/s for {options.seconds} s on {os.cpu_count()} cores")
     print(f"load of the machine before: {load:.1f}")
     _report(answers)
 
@@ -130,7 +130,7 @@ def _curves_write(n_songs: int) -> None:
 
 
 def _cookie_of(user: Any = None) -> str:
-    """Return the cookie of a browser in which somebody is signed in, or which only has a session."""
+    """Return the cookie of a browser of a signed-in user, or which only has a session."""
     from django.conf import settings
     from django.test import Client
 
@@ -238,7 +238,7 @@ def _searches(each: Any, n_songs: int) -> Iterator[list[Ask]]:
 
 
 def _drawn(pages: list[list[Ask]], rate: float, seconds: float, *, seed: int) -> list[tuple[float, Ask]]:
-    """Return moments and what is asked at each: every page as often as any other."""
+    """Return moments and the page requested at each, all pages equally often."""
     rng = random.Random(seed)
     moments, now = [], 0.0
     while (now := now + rng.expovariate(rate)) < seconds:

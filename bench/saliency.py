@@ -34,10 +34,10 @@ LAYERS = {"stride 8": 7, "stride 16, first stage": 12, "stride 16, second stage"
 
 def maps(network: HeadedNetwork, inputs: Tensor) -> dict[str, Tensor]:
     """Return the map of each layer and rule for the likeliest quadrant, `(rows, columns)`."""
-    kept: dict[str, Tensor] = {}
+    outputs_by_name: dict[str, Tensor] = {}
 
     def keep(name: str) -> object:
-        return lambda _module, _inputs, output: kept.__setitem__(name, output)
+        return lambda _module, _inputs, output: outputs_by_name.__setitem__(name, output)
 
     backbone = network.backbone
     hooks = [
@@ -47,14 +47,14 @@ def maps(network: HeadedNetwork, inputs: Tensor) -> dict[str, Tensor]:
     logits = network(inputs.requires_grad_())[0][0]
     for hook in hooks:
         hook.remove()
-    gradients = torch.autograd.grad(logits[logits.argmax()], list(kept.values()))
-    found = {}
-    for (name, output), gradient in zip(kept.items(), gradients, strict=True):
-        found[f"Grad-CAM, {name}"] = (gradient.mean((2, 3), keepdim=True) * output).sum(1)[0]
-        found[f"LayerCAM, {name}"] = (torch.relu(gradient) * output).sum(1)[0]
-        found[f"HiResCAM, {name}"] = (gradient * output).sum(1)[0]
-    found["at random"] = torch.rand(8, 11)
-    return {name: torch.relu(one).detach() for name, one in found.items()}
+    gradients = torch.autograd.grad(logits[logits.argmax()], list(outputs_by_name.values()))
+    maps_by_name = {}
+    for (name, output), gradient in zip(outputs_by_name.items(), gradients, strict=True):
+        maps_by_name[f"Grad-CAM, {name}"] = (gradient.mean((2, 3), keepdim=True) * output).sum(1)[0]
+        maps_by_name[f"LayerCAM, {name}"] = (torch.relu(gradient) * output).sum(1)[0]
+        maps_by_name[f"HiResCAM, {name}"] = (gradient * output).sum(1)[0]
+    maps_by_name["at random"] = torch.rand(8, 11)
+    return {name: torch.relu(one).detach() for name, one in maps_by_name.items()}
 
 
 def blanked(image: NDArray[np.float32], heat: Tensor) -> list[NDArray[np.float32]]:
@@ -83,12 +83,12 @@ def main() -> None:
         except AudioUnreadableError:
             continue
         image = log_mel_image(window.waveform, card.frontend)
-        found = maps(network, card.frontend.tensor(torch.from_numpy(image[None])))
-        images = [image, *(one for heat in found.values() for one in blanked(image, heat))]
+        maps_by_name = maps(network, card.frontend.tensor(torch.from_numpy(image[None])))
+        images = [image, *(one for heat in maps_by_name.values() for one in blanked(image, heat))]
         with torch.inference_mode():
             logits = network(card.frontend.tensor(torch.from_numpy(np.stack(images))))[0].numpy()
         sure = softmax(logits, card.temperature)[:, logits[0].argmax()]
-        for i, name in enumerate(found):
+        for i, name in enumerate(maps_by_name):
             losses.setdefault(name, []).append((sure[0] - sure[1 + 2 * i], sure[0] - sure[2 + 2 * i]))
     for name, pairs in losses.items():
         most, least = np.array(pairs).T
