@@ -1,1 +1,1 @@
-"""How well the recommender knows real listeners: their ratings, the protocols, the baselines, a simulator. Pure."""
+"""How well the recommender knows real listeners: their ratings, the protocols, the baselines, a simulator."""

@@ -1,11 +1,11 @@
-"""Emotify: players of a game who ticked what songs made them feel, and whether they liked them. Pure.
+"""Emotify: players of a game who ticked what songs made them feel, and whether they liked them.
 
-Citation and licence: `training.datasets.emotify`. What is felt is the mean of the points of the emotions ticked
-(`POINTS`); a row with none ticked says nothing of feeling. Perceived points and embeddings are the shipped model's.
+Citation and licence: `training.datasets.emotify`. The felt point is the mean of the points of the emotions ticked
+(`POINTS`); a row with none ticked has none. Perceived points and embeddings are the shipped model's.
 
-The file does not say who answered. A listener here is one age, gender and mother tongue, left out when a song comes
+The file does not name its players. A listener here is one age, gender and mother tongue, left out when a song comes
 twice, which one player's did not; two people with one profile may still pass, which makes a listener look less
-like themselves than they are. A like is liked less disliked; neither is 0. `mood`, 1 to 5 before the game, is not used:
+consistent than they are. A like is liked less disliked; neither is 0. `mood`, 1 to 5 before the game, is not used:
 it is one number for the pleasantness of a whole game and correlates .04 with the valence felt, .03 within a profile.
 """
 
@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from recommender.felt_model.ratings import Ratings
 from training.datasets import emotify
 from training.datasets.base import Clip, LabelError, Row, table
-from training.listener_study.cohort import Cohort, principal_directions
-from training.listener_study.heard import Heard, hear
+from training.listener_study.cohort import Cohort, SongEstimates, estimate_clips, principal_directions
 
 # (valence, arousal) of each emotion. Chosen by hand, in the quadrants as which the training data reads them, before any
 # figure was looked at. Amazement and solemnity, which it reads as none, lie at mild pleasure with and without arousal.
@@ -37,84 +36,67 @@ POINTS = {
     "tension": (-0.6, 0.6),
     "sadness": (-0.6, -0.5),
 }
-# Who answered less often is in nobody's support, and teaches little.
+# A listener with fewer answers cannot be held out, and teaches little.
 MIN_ANSWERS = 15
 N_DIRECTIONS = 8
 _PROFILE = ("age", "gender", "mother tongue")
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
-    """The listeners, the recordings in the order of their song ids, and what the shipped model hears in them."""
+class EmotifyStudy:
+    """The listeners, the recordings in the order of their song ids, and the shipped model's estimates of them."""
 
     cohort: Cohort
     clips: tuple[Clip, ...]
-    heard: Heard
+    estimates: SongEstimates
 
 
-def load(folder: Path, weights: Path, cache: Path | None = None) -> Study:
-    """Read a folder in the layout of Emotify.
-
-    Args:
-        folder: Holds `data.csv` and the recordings.
-        weights: The model that hears the recordings.
-        cache: Folder that keeps what it heard.
+def load(folder: Path, weights: Path, cache: Path | None = None) -> EmotifyStudy:
+    """Read a folder in the layout of Emotify: `data.csv` and the recordings.
 
     Raises:
-        DatasetError: a table or a recording is missing or cannot be read.
+        DatasetError: A table or a recording is missing or cannot be read.
     """
     clips = emotify.read(folder, folder).clips
-    heard = hear(clips, weights, cache)
+    estimates = estimate_clips(clips, weights, cache)
     places = {int(clip.song_id): place for place, clip in enumerate(clips)}
-    cohort = Cohort(
-        name="Emotify",
-        listeners={who: _ratings(rows, places, heard) for who, rows in _listeners(folder).items()},
-        basis=principal_directions(heard.embeddings, N_DIRECTIONS),
-    )
-    return Study(cohort, clips, heard)
+    listeners = {name: _ratings(rows, places, estimates) for name, rows in _listeners(folder).items()}
+    basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
+    return EmotifyStudy(Cohort("Emotify", listeners, basis), clips, estimates)
 
 
 def felt_point(ticked: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return (valence, arousal) `(n, 2)` of emotions ticked `(n, 9)`, columns as `GEMS`; NaN where none is."""
     count = ticked.sum(axis=1, keepdims=True)
     total = ticked @ np.array([POINTS[name] for name in emotify.GEMS])
-    return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
+    return np.asarray(np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0))
 
 
 def _listeners(folder: Path) -> dict[str, list[Row]]:
-    """Return the rows of each profile that may be one person, by who that is."""
-    rows: dict[str, list[Row]] = defaultdict(list)
+    """Return the rows of each profile that may be one person."""
+    by_profile: dict[str, list[Row]] = defaultdict(list)
     for row in table(folder / "data.csv", "track id", *emotify.GEMS, "liked", "disliked", *_PROFILE):
-        if _is_whole(row):
-            rows[", ".join(row[column] for column in _PROFILE)].append(row)
-    return {who: rows[who] for who in sorted(rows) if _may_be_one(rows[who])}
+        if _is_valid(row):
+            by_profile[", ".join(row[column] for column in _PROFILE)].append(row)
+    return {
+        profile: rows
+        for profile, rows in sorted(by_profile.items())
+        if len(rows) >= MIN_ANSWERS and len({row["track id"] for row in rows}) == len(rows)
+    }
 
 
-def _is_whole(row: Row) -> bool:
+def _is_valid(row: Row) -> bool:
     try:
-        flags = [row.applies(column) for column in (*emotify.GEMS, "liked", "disliked")]
-        return bool(flags) and 1 <= row.whole("track id") <= 400
+        for column in (*emotify.GEMS, "liked", "disliked"):
+            row.applies(column)
+        return 1 <= row.whole("track id") <= 400
     except LabelError:
-        # The dataset's own check names such a row; who else answered is known without it.
+        # The dataset's own check names such a row; the other answers are valid without it.
         return False
 
 
-def _may_be_one(rows: list[Row]) -> bool:
-    return len(rows) >= MIN_ANSWERS and len({row["track id"] for row in rows}) == len(rows)
-
-
-def _ratings(rows: list[Row], places: dict[int, int], heard: Heard) -> Ratings:
+def _ratings(rows: list[Row], places: dict[int, int], estimates: SongEstimates) -> Ratings:
     songs = np.array([places[row.whole("track id")] for row in rows], np.int64)
     ticked = np.array([[row.applies(name) for name in emotify.GEMS] for row in rows], np.float64)
-    ones = np.ones(len(rows))
-    return Ratings(
-        song_ids=songs,
-        perceived=heard.perceived[songs],
-        felt=felt_point(ticked),
-        embeddings=heard.embeddings[songs],
-        weights=ones,
-        likes=np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows]),
-        like_weights=ones,
-        moods=np.full((len(rows), 2), np.nan),
-        familiar=np.zeros(len(rows)),
-    )
+    likes = np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows])
+    return estimates.ratings(songs, felt_point(ticked), likes=likes)

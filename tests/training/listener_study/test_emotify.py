@@ -1,4 +1,4 @@
-"""Emotify's players: who counts as one, what they felt, and what the model heard."""
+"""Emotify's players: who counts as one, what they felt, and the model's estimates."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ def test_songs_are_as_the_model_hears_them(tmp_path: Path, heard_by: tuple[Path,
     study = emotify.load(made_emotify(tmp_path), *heard_by)
 
     said = study.cohort.listeners["30, 0, Dutch"]
-    assert study.heard.embeddings.shape == (N_SONGS, 64)
-    assert np.allclose(np.linalg.norm(study.heard.embeddings, axis=1), 1.0, atol=1e-6)
-    assert np.array_equal(said.perceived, study.heard.perceived[said.song_ids])
-    assert np.array_equal(said.embeddings, study.heard.embeddings[said.song_ids])
-    assert np.abs(study.heard.perceived).max() <= 1.0
+    assert study.estimates.embeddings.shape == (N_SONGS, 64)
+    assert np.allclose(np.linalg.norm(study.estimates.embeddings, axis=1), 1.0, atol=1e-6)
+    assert np.array_equal(said.perceived, study.estimates.perceived[said.song_ids])
+    assert np.array_equal(said.embeddings, study.estimates.embeddings[said.song_ids])
+    assert np.abs(study.estimates.perceived).max() <= 1.0
 
 
 def test_a_profile_that_heard_a_song_twice_is_several_people(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
@@ -107,7 +107,7 @@ def test_what_was_heard_is_kept_until_the_model_or_the_clips_change(
     study = emotify.load(folder, weights, cache)
 
     assert [kept.name for kept in cache.iterdir()] == ["emotify.small-1.npz"]
-    assert study.heard.embeddings.shape == (N_SONGS, 64)
+    assert study.estimates.embeddings.shape == (N_SONGS, 64)
     # Another model has to hear them itself, and one recording is gone by now.
     with pytest.raises(DatasetError, match=r"3\.mp3 is missing"):
         emotify.load(folder, made_weights(tmp_path, "small-2"), cache)

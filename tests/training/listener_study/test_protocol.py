@@ -13,9 +13,9 @@ from django.core.management import CommandError, call_command
 
 from recommender.felt_model.ratings import Ratings
 from training.datasets.base import DatasetError
-from training.listener_study import situnes, tables
+from training.listener_study import situnes
 from training.listener_study.cohort import Cohort, principal_directions
-from training.listener_study.protocol import METHODS, Held, evaluate, harmed, interval, ours
+from training.listener_study.protocol import METHODS, HeldOut, detail_table, evaluate, interval, listener_model
 
 pytestmark = pytest.mark.slow
 
@@ -107,18 +107,18 @@ def test_a_cell_that_is_no_number_is_told(miniature: Path) -> None:
 def test_nobody_is_predicted_from_their_own_songs(miniature: Path) -> None:
     """What a method is given of the listener is the support, and nothing asked is in it."""
     cohort = situnes.load(miniature)
-    seen: list[Held] = []
+    seen: list[HeldOut] = []
 
-    def spy(held: Held) -> np.ndarray:
-        seen.append(held)
-        return held.asked.perceived
+    def spy(held_out: HeldOut) -> np.ndarray:
+        seen.append(held_out)
+        return held_out.tested.perceived
 
     outcome = evaluate(cohort, supports=(0, 5), n_draws=3, methods={"spy": spy})
     assert outcome.listeners == ("1", "2", "3")
     assert len(seen) == 3 * 2 * 3
-    for held in seen:
-        assert not set(held.support.song_ids) & set(held.asked.song_ids)
-        assert len(held.support.song_ids) in (0, 5)
+    for held_out in seen:
+        assert not set(held_out.support.song_ids) & set(held_out.tested.song_ids)
+        assert len(held_out.support.song_ids) in (0, 5)
 
 
 def test_with_no_ratings_ours_is_what_everybody_gets_and_learns_from_there() -> None:
@@ -126,12 +126,12 @@ def test_with_no_ratings_ours_is_what_everybody_gets_and_learns_from_there() -> 
     own, shifted = outcome.errors["ours"], outcome.errors["everybody + bias"]
     assert own.absolute[0] == pytest.approx(shifted.absolute[0])
     assert own.absolute[10].mean() < own.absolute[0].mean()
-    assert harmed(own, 0) == (0, 6)
+    assert own.harmed(0) == (0, 6)
     assert set(outcome.errors) == set(METHODS)
 
 
 def test_the_same_seed_gives_the_same_figures() -> None:
-    cohort, methods = made_cohort(4), {"ours": ours}
+    cohort, methods = made_cohort(4), {"ours": listener_model}
     first = evaluate(cohort, supports=(0, 5), n_draws=2, methods=methods, seed=3)
     second = evaluate(cohort, supports=(0, 5), n_draws=2, methods=methods, seed=3)
     other = evaluate(cohort, supports=(0, 5), n_draws=2, methods=methods, seed=4)
@@ -140,10 +140,10 @@ def test_the_same_seed_gives_the_same_figures() -> None:
 
 
 def test_a_listener_with_too_few_songs_left_is_not_counted_at_that_size() -> None:
-    outcome = evaluate(made_cohort(4, n_songs=16), supports=(0, 10, 20), n_draws=2, methods={"ours": ours})
+    outcome = evaluate(made_cohort(4, n_songs=16), supports=(0, 10, 20), n_draws=2, methods={"ours": listener_model})
     assert np.isnan(outcome.errors["ours"].absolute[20]).all()
-    assert harmed(outcome.errors["ours"], 20) == (0, 0)
-    assert "| 20 | 0 | – (– to –)" in tables.detail_table(outcome)
+    assert outcome.errors["ours"].harmed(20) == (0, 0)
+    assert "| 20 | 0 | – (– to –)" in detail_table(outcome)
 
 
 def test_an_interval_is_of_the_mean_over_listeners() -> None:
@@ -176,7 +176,7 @@ def test_on_the_real_listeners_the_mood_and_the_ratings_both_help() -> None:
     if not folder.is_dir():
         pytest.skip(f"SiTunes is not at {folder}.")
     cohort = situnes.load(folder)
-    methods = {"ours": ours}
+    methods = {"ours": listener_model}
     known = evaluate(cohort, supports=(0, 10), n_draws=3, methods=methods).errors["ours"]
     unknown = evaluate(cohort.without_mood(), supports=(0, 10), n_draws=3, methods=methods).errors["ours"]
     assert known.absolute[10].mean() < known.absolute[0].mean() < unknown.absolute[10].mean()

@@ -39,7 +39,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there, too.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        studies = {"simulate": self._simulate, "vgmidi": self._pairs, "again": self._again}
+        studies = {"simulate": self._simulate, "vgmidi": self._pairs, "again": self._retest}
         try:
             figures = studies.get(options["study"], self._protocol)(options)
         except DatasetError as error:
@@ -48,8 +48,7 @@ class Command(BaseCommand):
             options["json"].write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
     def _protocol(self, options: dict[str, Any]) -> list[dict[str, Any]]:
-        from training.listener_study import emotify, situnes, tables
-        from training.listener_study.protocol import evaluate
+        from training.listener_study import emotify, protocol, situnes
 
         folder = options["data"] or Path(settings.MER_DATA) / options["study"]
         if options["study"] == "emotify":
@@ -59,11 +58,11 @@ class Command(BaseCommand):
         self._count(cohort)
         outcomes = []
         for part in (cohort, cohort.without_mood()) if cohort.knows_mood else (cohort,):
-            outcome = evaluate(part, n_draws=options["draws"], seed=options["seed"])
+            outcome = protocol.evaluate(part, n_draws=options["draws"], seed=options["seed"])
             outcomes.append(outcome)
-            self.stdout.write(f"\n### {tables.heading(outcome)}\n\n{tables.error_table(outcome)}\n")
-            self.stdout.write(f"Ours in full:\n\n{tables.detail_table(outcome)}\n")
-        return [tables.as_json(outcome) for outcome in outcomes]
+            self.stdout.write(f"\n### {protocol.heading(outcome)}\n\n{protocol.error_table(outcome)}\n")
+            self.stdout.write(f"Ours in full:\n\n{protocol.detail_table(outcome)}\n")
+        return [protocol.as_json(outcome) for outcome in outcomes]
 
     def _pairs(self, options: dict[str, Any]) -> dict[str, Any]:
         from training.listener_study import vgmidi
@@ -75,31 +74,30 @@ class Command(BaseCommand):
         self.stdout.write(vgmidi.pair_table(outcome))
         return outcome.as_json()
 
-    def _again(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listener_study.again import again, again_table
+    def _retest(self, options: dict[str, Any]) -> dict[str, Any]:
+        from training.listener_study import situnes
 
-        found = again(options["data"] or Path(settings.MER_DATA) / "situnes")
-        self.stdout.write(again_table(found))
-        return dict(found)
+        reliability = situnes.retest_reliability(options["data"] or Path(settings.MER_DATA) / "situnes")
+        self.stdout.write(situnes.retest_table(reliability))
+        return dict(reliability)
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listener_study import simulate_tables, simulate_world
-        from training.listener_study.simulate_journeys import journeys
+        from training.listener_study import policies, simulation
 
         folder = options["data"] or Path(settings.MER_DATA)
-        world = simulate_world.load(folder, _weights(options), options["work"] / "heard")
+        world = simulation.load_world(folder, _weights(options), options["work"] / "heard")
         listeners = world.draw(options["listeners"], options["seed"])
-        self.stdout.write(f"{simulate_tables.NOTE}\n{len(listeners)} listeners, {len(world.songs)} songs.\n")
-        courses = simulate_tables.compare(listeners, world.songs, world.prior, options["seed"], self.stderr.write)
-        went = [journeys(who, world.songs, world.prior, number) for number, who in enumerate(listeners)]
+        self.stdout.write(f"{policies.NOTE}\n{len(listeners)} listeners, {len(world.songs)} songs.\n")
+        runs = policies.compare_policies(listeners, world.songs, world.prior, options["seed"], self.stderr.write)
+        journeys = [policies.journeys(each, world.songs, world.prior, number) for number, each in enumerate(listeners)]
         for table in (
-            simulate_tables.policy_table(courses, len(world.songs)),
-            simulate_tables.regret_table(courses),
-            simulate_tables.difference_table(courses),
-            simulate_tables.journey_table(went),
+            policies.policy_table(runs, len(world.songs)),
+            policies.regret_table(runs),
+            policies.difference_table(runs),
+            policies.journey_table(journeys),
         ):
             self.stdout.write(f"{table}\n")
-        return simulate_tables.as_json(courses, went, len(world.songs))
+        return policies.as_json(runs, journeys, len(world.songs))
 
     def _count(self, cohort: Cohort) -> None:
         self.stdout.write(f"{cohort.name}: {len(cohort.listeners)} listeners, {cohort.n_ratings} answers.")

@@ -11,19 +11,19 @@ import pytest
 
 from recommender.felt_model.model import Prior
 from recommender.felt_model.ratings import Ratings
-from training.listener_study import simulate_journeys, simulate_tables, simulate_world, situnes
-from training.listener_study.cohort import principal_directions
-from training.listener_study.simulate import (
+from training.listener_study import policies, simulation, situnes
+from training.listener_study.cohort import SongEstimates, principal_directions
+from training.listener_study.policies import POLICIES, PolicyContext, PolicyRun, joined, oracle, run_policy
+from training.listener_study.simulation import (
     N_SESSIONS,
     SESSION_SONGS,
     WEIGHTS,
-    Simulated,
-    Songs,
+    SimulatedListener,
+    SongPool,
     draw_listener,
     mood_spread,
     world_prior,
 )
-from training.listener_study.simulate_policies import POLICIES, Course, Situation, all_knowing, joined, run
 
 pytestmark = pytest.mark.slow
 
@@ -31,21 +31,19 @@ MOODS = np.diag([0.13, 0.16])
 N_SONGS = 120
 
 
-def _songs(n: int = N_SONGS) -> Songs:
+def _songs(n: int = N_SONGS) -> SongPool:
     rng = np.random.default_rng(11)
     embeddings = rng.standard_normal((n, 16))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
-    return Songs(
-        perceived=rng.uniform(-0.8, 0.8, (n, 2)),
-        embeddings=embeddings,
-        confidence=rng.uniform(0.4, 0.9, n),
+    return SongPool(
+        estimates=SongEstimates(rng.uniform(-0.8, 0.8, (n, 2)), embeddings, rng.uniform(0.4, 0.9, n)),
         artist_ids=np.arange(n) % (n // 2),
         popularity=rng.uniform(-1.0, 1.0, n),
         basis=principal_directions(embeddings, 4),
     )
 
 
-def _listeners(n: int, songs: Songs, prior: Prior | None = None, seed: int = 5) -> list[Simulated]:
+def _listeners(n: int, songs: SongPool, prior: Prior | None = None, seed: int = 5) -> list[SimulatedListener]:
     return [draw_listener(prior or Prior.default(), songs, MOODS, (seed, number)) for number in range(n)]
 
 
@@ -56,7 +54,7 @@ def test_the_same_seed_draws_the_same_listener_and_another_does_not() -> None:
     other = draw_listener(Prior.default(), songs, MOODS, (5, 4))
 
     assert np.array_equal(one.coefficients, same.coefficients)
-    assert np.array_equal(one.luck.noise, same.luck.noise)
+    assert np.array_equal(one.noise.felt, same.noise.felt)
     assert not np.array_equal(one.coefficients, other.coefficients)
 
 
@@ -72,9 +70,9 @@ def test_listeners_differ_as_much_as_the_prior_says() -> None:
 @pytest.mark.parametrize("name", POLICIES)
 def test_a_policy_plays_whole_sessions_without_a_song_twice_and_repeats_itself(name: str) -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
+    (listener,) = _listeners(1, songs)
 
-    first, again = (run(who, songs, Prior.default(), POLICIES[name], seed=3) for _ in range(2))
+    first, again = (run_policy(listener, songs, Prior.default(), POLICIES[name], seed=3) for _ in range(2))
 
     assert first.rows.shape == (N_SESSIONS, SESSION_SONGS)
     assert all(len(np.unique(session)) == SESSION_SONGS for session in first.rows)
@@ -84,27 +82,27 @@ def test_a_policy_plays_whole_sessions_without_a_song_twice_and_repeats_itself(n
 
 def test_knowing_everything_costs_nothing() -> None:
     songs = _songs()
-    for who in _listeners(5, songs):
-        course = run(who, songs, Prior.default(), all_knowing, seed=0)
+    for listener in _listeners(5, songs):
+        course = run_policy(listener, songs, Prior.default(), oracle, seed=0)
 
         assert course.regret == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_song_is_worth_its_closeness_and_its_liking() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
-    there = replace(who, targets=np.tile(who.felt(songs, who.moods[0])[7], (N_SESSIONS, 1)))
+    (listener,) = _listeners(1, songs)
+    there = replace(listener, targets=np.tile(listener.felt(songs, listener.moods[0])[7], (N_SESSIONS, 1)))
 
-    worth = there.worth(songs, 0)
+    utility = there.utility(songs, 0)
 
-    assert worth[7] == pytest.approx(WEIGHTS.closeness + WEIGHTS.liking * there.likes(songs)[7])
+    assert utility[7] == pytest.approx(WEIGHTS.closeness + WEIGHTS.liking * there.likes(songs)[7])
 
 
-def test_policies_meet_the_same_luck() -> None:
+def test_policies_meet_the_same_noise() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
+    (listener,) = _listeners(1, songs)
 
-    answers = [who.answer(songs, 2, 9) for _ in range(2)]
+    answers = [listener.answer(songs, 2, 9) for _ in range(2)]
 
     assert np.array_equal(answers[0].felt, answers[1].felt)
     assert np.array_equal(answers[0].likes, answers[1].likes)
@@ -113,23 +111,25 @@ def test_policies_meet_the_same_luck() -> None:
 
 def test_an_unmoved_listener_answers_with_their_mood() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs, replace(Prior.default(), stay=np.array([1e6, 1e-3]), stay_sd=np.array([1e-6, 1e-6])))
+    (listener,) = _listeners(
+        1, songs, replace(Prior.default(), stay=np.array([1e6, 1e-3]), stay_sd=np.array([1e-6, 1e-6]))
+    )
 
-    felt = who.answer(songs, 1, 4).felt[0]
+    felt = listener.answer(songs, 1, 4).felt[0]
 
-    assert felt == pytest.approx(who.moods[1], abs=1e-4)
+    assert felt == pytest.approx(listener.moods[1], abs=1e-4)
 
 
 def test_a_policy_sees_every_answer_and_no_more() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
+    (listener,) = _listeners(1, songs)
     seen: list[int] = []
 
-    def watching(at: Situation) -> int:
-        seen.append(len(at.ratings.song_ids))
-        return max(at.played, default=-1) + 1
+    def watching(context: PolicyContext) -> int:
+        seen.append(len(context.ratings.song_ids))
+        return max(context.played, default=-1) + 1
 
-    run(who, songs, Prior.default(), watching, seed=0)
+    run_policy(listener, songs, Prior.default(), watching, seed=0)
 
     assert seen == list(range(N_SESSIONS * SESSION_SONGS))
 
@@ -146,7 +146,9 @@ def test_learning_pays_when_listeners_differ_and_answer_clearly() -> None:
     listeners = _listeners(12, songs, clear)
 
     def later_regret(name: str) -> float:
-        courses = [run(who, songs, clear, POLICIES[name], number) for number, who in enumerate(listeners)]
+        courses = [
+            run_policy(listener, songs, clear, POLICIES[name], number) for number, listener in enumerate(listeners)
+        ]
         return float(np.mean([course.regret[1:].sum() for course in courses]))
 
     greedy, shared, random = (later_regret(name) for name in ("greedy", "no adaptation", "random"))
@@ -167,11 +169,11 @@ def test_a_world_takes_moods_from_one_study_and_sound_from_the_other() -> None:
 
 def test_the_spread_of_moods_leaves_out_what_is_not_known() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
-    said = joined([who.answer(songs, session, 1) for session in range(N_SESSIONS)], songs)
+    (listener,) = _listeners(1, songs)
+    said = joined([listener.answer(songs, session, 1) for session in range(N_SESSIONS)], songs)
     unknown = replace(said, moods=np.full_like(said.moods, np.nan))
 
-    assert mood_spread([said, unknown]) == pytest.approx(np.cov(who.moods.T))
+    assert mood_spread([said, unknown]) == pytest.approx(np.cov(listener.moods.T))
 
 
 def test_tables_and_numbers_call_it_a_simulation_and_agree() -> None:
@@ -179,25 +181,25 @@ def test_tables_and_numbers_call_it_a_simulation_and_agree() -> None:
     listeners = _listeners(3, songs)
     done: list[str] = []
 
-    courses = simulate_tables.compare(listeners, songs, Prior.default(), 0, done.append)
-    went = [simulate_journeys.journeys(who, songs, Prior.default(), number) for number, who in enumerate(listeners)]
-    figures = json.loads(json.dumps(simulate_tables.as_json(courses, went, len(songs))))
+    courses = policies.compare_policies(listeners, songs, Prior.default(), 0, done.append)
+    went = [policies.journeys(listener, songs, Prior.default(), number) for number, listener in enumerate(listeners)]
+    figures = json.loads(json.dumps(policies.as_json(courses, went, len(songs))))
 
     assert figures["note"].startswith("A simulation")
     assert list(figures["policies"]) == done
     assert figures["policies"]["all-knowing"]["regret"][0] == pytest.approx(0.0, abs=1e-9)
     regret = figures["policies"]["ours"]["regret"][0]
-    assert f"| ours | {regret:.3f} (" in simulate_tables.policy_table(courses, len(songs))
-    assert f"{regret:.2f} |" in simulate_tables.regret_table(courses).splitlines()[2]
-    assert len(simulate_tables.difference_table(courses).splitlines()) == len(done) + 1
-    assert "| nearest to each target |" in simulate_tables.journey_table(went)
+    assert f"| ours | {regret:.3f} (" in policies.policy_table(courses, len(songs))
+    assert f"{regret:.2f} |" in policies.regret_table(courses).splitlines()[2]
+    assert len(policies.difference_table(courses).splitlines()) == len(done) + 1
+    assert "| nearest to each target |" in policies.journey_table(went)
 
 
 def test_an_installation_without_ratings_differs_from_a_learned_one_only_in_its_prior() -> None:
     songs = _songs(60)
     listeners = _listeners(2, songs)
 
-    courses = simulate_tables.compare(listeners, songs, Prior.default(), 0)
+    courses = policies.compare_policies(listeners, songs, Prior.default(), 0)
 
     assert _rows(courses["ours"]) == _rows(courses["ours, new installation"])
 
@@ -205,49 +207,47 @@ def test_an_installation_without_ratings_differs_from_a_learned_one_only_in_its_
 def test_coverage_counts_every_song_once() -> None:
     rows = np.arange(N_SESSIONS * SESSION_SONGS).reshape(N_SESSIONS, SESSION_SONGS)
     nothing = np.zeros(rows.shape)
-    course = Course(rows, nothing, nothing, nothing, nothing[:, 0])
+    course = PolicyRun(rows, nothing, nothing, nothing, nothing[:, 0])
 
-    assert simulate_tables.coverage([course, course], 200) == 0.25
+    assert policies.coverage([course, course], 200) == 0.25
 
 
-@pytest.mark.parametrize("name", simulate_journeys.WAYS)
+@pytest.mark.parametrize("name", policies.PLANNERS)
 def test_a_journey_has_its_length_and_no_song_twice(name: str) -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
-    model = simulate_journeys.model_of(who, songs, Prior.default(), 1)
-    candidates = simulate_journeys.candidates_of(songs, model, model, None)
+    (listener,) = _listeners(1, songs)
+    model = policies.rated_model(listener, songs, Prior.default(), 1)
+    candidates = policies.candidates_of(songs, model, model, None)
 
-    rows = simulate_journeys.WAYS[name](
-        candidates, simulate_journeys.journey_of(who, 1), simulate_journeys.Drift.none(), 1
-    )
+    rows = policies.PLANNERS[name](candidates, policies.journey_path(listener, 1), policies.Drift.none(), 1)
 
-    assert len(np.unique(rows)) == simulate_journeys.N_PLACES
+    assert len(np.unique(rows)) == policies.N_PLACES
 
 
 def test_a_journey_leads_away_from_the_mood_before() -> None:
     songs = _songs()
-    for number, who in enumerate(_listeners(10, songs)):
-        path = simulate_journeys.journey_of(who, number)
+    for number, listener in enumerate(_listeners(10, songs)):
+        path = policies.journey_path(listener, number)
 
-        assert np.array_equal(path[0], who.moods[0])
-        assert np.hypot(*(path[1] - path[0])) >= simulate_journeys.MIN_LENGTH
+        assert np.array_equal(path[0], listener.moods[0])
+        assert np.hypot(*(path[1] - path[0])) >= policies.MIN_LENGTH
 
 
 def test_every_song_of_a_journey_is_felt_in_the_mood_that_the_last_one_left() -> None:
     songs = _songs()
-    (who,) = _listeners(1, songs)
+    (listener,) = _listeners(1, songs)
 
-    points = simulate_journeys.truly_felt(who, songs, np.array([4, 9]), who.moods[0])
+    points = policies.felt_along(listener, songs, np.array([4, 9]), listener.moods[0])
 
-    assert np.array_equal(points[0], who.felt(songs, who.moods[0])[4])
-    assert np.array_equal(points[1], who.felt(songs, points[0])[9])
+    assert np.array_equal(points[0], listener.felt(songs, listener.moods[0])[4])
+    assert np.array_equal(points[1], listener.felt(songs, points[0])[9])
 
 
 def test_planned_journeys_lead_further_in_smaller_steps_than_random_ones() -> None:
     songs = _songs()
     went = [
-        simulate_journeys.journeys(who, songs, Prior.default(), number)
-        for number, who in enumerate(_listeners(15, songs))
+        policies.journeys(listener, songs, Prior.default(), number)
+        for number, listener in enumerate(_listeners(15, songs))
     ]
 
     for measure in ("mean_step", "largest_step", "arrival"):
@@ -260,7 +260,7 @@ def test_planned_journeys_lead_further_in_smaller_steps_than_random_ones() -> No
 def test_popularity_is_the_mean_like_and_little_known_songs_are_as_liked_as_the_others() -> None:
     said = replace(Ratings.none(2), song_ids=np.array([0, 1, 1]), likes=np.array([1.0, -1.0, -1.0]))
 
-    popularity = simulate_world._popularity([said], 3)
+    popularity = simulation._popularity([said], 3)
 
     # Five more listeners of each song like it as all songs are liked, -1/3.
     assert popularity == pytest.approx([(1 - 5 / 3) / 6, (-2 - 5 / 3) / 7, -1 / 3])
@@ -273,5 +273,5 @@ def test_real_moods_before_listening_differ(mer_data: Path) -> None:
     assert spread == pytest.approx(np.array([[0.133, 0.005], [0.005, 0.162]]), abs=0.002)
 
 
-def _rows(courses: list[Course]) -> list[list[list[int]]]:
+def _rows(courses: list[PolicyRun]) -> list[list[list[int]]]:
     return [course.rows.tolist() for course in courses]

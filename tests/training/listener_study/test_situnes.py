@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.miniatures import write
 from training.datasets.base import DatasetError
-from training.listener_study.again import again, again_table
+from training.listener_study.situnes import retest_reliability, retest_table
 
 
 def _made(root: Path, *, same: bool = True, n_songs: int = 30) -> Path:
@@ -29,7 +29,7 @@ def _made(root: Path, *, same: bool = True, n_songs: int = 30) -> Path:
 
 
 def test_what_is_said_alike_both_times_correlates_and_what_is_not_does_not(tmp_path: Path) -> None:
-    found = again(_made(tmp_path))
+    found = retest_reliability(_made(tmp_path))
 
     n_pairs, (value, low, high) = found["rating"]
     assert n_pairs == 180
@@ -37,11 +37,11 @@ def test_what_is_said_alike_both_times_correlates_and_what_is_not_does_not(tmp_p
     _, (value, low, high) = found["felt valence"]
     assert low < value < high
     assert abs(value) < 0.2
-    assert "| rating | 180 | 1.00 (1.00 to 1.00) |" in again_table(found)
+    assert "| rating | 180 | 1.00 (1.00 to 1.00) |" in retest_table(found)
 
 
 def test_ratings_given_anew_do_not_correlate(tmp_path: Path) -> None:
-    _, (value, low, high) = again(_made(tmp_path, same=False))["rating"]
+    _, (value, low, high) = retest_reliability(_made(tmp_path, same=False))["rating"]
 
     assert low < 0.0 < high
     assert abs(value) < 0.2
@@ -54,7 +54,7 @@ def test_stages_without_a_song_in_common_are_refused(tmp_path: Path) -> None:
     )
 
     with pytest.raises(DatasetError, match="hardly a song"):
-        again(folder)
+        retest_reliability(folder)
 
 
 def test_a_cell_that_is_no_answer_is_named(tmp_path: Path) -> None:
@@ -63,12 +63,12 @@ def test_a_cell_that_is_no_answer_is_named(tmp_path: Path) -> None:
         file.write("1,9,7,0,0\n")
 
     with pytest.raises(DatasetError, match="rating is '7'"):
-        again(folder)
+        retest_reliability(folder)
 
 
 @pytest.mark.needs_data
 def test_a_real_rating_comes_again_and_a_real_feeling_does_not(mer_data: Path) -> None:
-    found = again(mer_data / "situnes")
+    found = retest_reliability(mer_data / "situnes")
 
     assert found["rating"][0] == 163
     assert found["rating"][1][0] == pytest.approx(0.48, abs=0.01)
