@@ -1,6 +1,6 @@
-"""Pages of models: what is live, what could be, how it was trained and what speaks against it. For the staff.
+"""Pages of models for the staff: the live one and candidates, their training, scores and verdicts of the gate.
 
-Nothing here runs a network: the gate is held, and models are trained, by workers.
+Nothing here runs a network: workers check models at the gate and train them.
 """
 
 from __future__ import annotations
@@ -29,8 +29,7 @@ from emotion.jobs import reanalysis as reanalysis_module
 from emotion.models import ModelVersion, Reanalysis
 from emotion.selectors import live_model, reanalysis_failures, reanalysis_latest, served_version, workers_alive
 from training import selectors
-from training.evaluation.charts import Chart, curve_chart, reliability_chart, share_chart
-from training.evaluation.side_by_side import side_by_side
+from training.evaluation.model_report import curve_chart, reliability_chart, share_chart, side_by_side
 from training.exceptions import TrainingError
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES
 from training.registry import promotion
@@ -46,7 +45,7 @@ _HEAT_STEPS = 5
 
 
 def _staff(view: View) -> View:
-    """Let only the staff through: others sign in, or hear that they may not."""
+    """Let only the staff through: guests sign in, others are refused."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, **kwargs: int) -> HttpResponseBase:
@@ -62,19 +61,20 @@ def _staff(view: View) -> View:
 @require_safe
 @_staff
 def models(request: HttpRequest) -> HttpResponse:
-    """All models and what goes on; the same address answers its own refresh with the fragment."""
+    """All models and running work; the same address answers its refresh with the fragment."""
     template = "training/partials/models_body.html" if wants_fragment(request) else "training/models.html"
     return render(request, template, _models_context())
 
 
 def _models_context() -> dict[str, Any]:
     progress, latest = reanalysis_latest(), selectors.retraining_latest()
-    found = list(selectors.models_all())
-    live = next((model for model in found if model.state == ModelVersion.State.LIVE), None)
-    hearing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
+    versions = list(selectors.models_all())
+    live = next((model for model in versions if model.state == ModelVersion.State.LIVE), None)
+    is_reanalysing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
+    is_checking = any("queued_at" in model.gate for model in versions)
     return {
-        "models": found,
-        "is_busy": hearing or bool(latest and latest.is_active) or any("queued_at" in model.gate for model in found),
+        "models": versions,
+        "is_busy": is_reanalysing or is_checking or bool(latest and latest.is_active),
         "live": live,
         "live_problem": model_files_problem(live) if live else "",
         "served_version": live.version if live and not settings.MOODPLANE_WEIGHTS_PINNED else served_version(),
@@ -95,7 +95,7 @@ def _models_context() -> dict[str, Any]:
 
 
 def _agreement_over_time() -> dict[str, Any]:
-    """Return the weeks in which people said what songs express; a line needs at least two."""
+    # A line needs at least two weeks with labels.
     weeks = selectors.agreement_by_week()
     if len(weeks) < _WEEKS_OF_A_LINE:
         return {"agreement_weeks": weeks}
@@ -110,24 +110,27 @@ def _agreement_over_time() -> dict[str, Any]:
 @require_safe
 @_staff
 def model_compare(request: HttpRequest) -> HttpResponse:
-    """Two models side by side, chosen by `a` and `b`; without both, the page asks which."""
-    found = list(selectors.models_all())
-    known = {str(model.pk): model for model in found}
-    chosen = [known.get(request.GET.get(name, "")) for name in ("a", "b")]
-    sides = [_side(model) if model else None for model in chosen]
-    context: dict[str, Any] = {"models": found, "a": sides[0], "b": sides[1], "quadrants": list(Quadrant)}
-    if all(sides):
-        reports = [model.report for model in chosen if model]
-        context |= {"pair": sides, "sources": side_by_side(reports[0], reports[1])}
+    """Two models side by side, chosen by `a` and `b`; without both, the page asks for them."""
+    known = {str(model.pk): model for model in selectors.models_all()}
+    a, b = (known.get(request.GET.get(name, "")) for name in ("a", "b"))
+    sides = [_side(model) if model else None for model in (a, b)]
+    context: dict[str, Any] = {"models": [*known.values()], "a": sides[0], "b": sides[1], "quadrants": list(Quadrant)}
+    if a and b:
+        context |= {"pair": sides, "sources": side_by_side(a.report, b.report)}
     return render(request, "training/model_compare.html", context)
 
 
 def _side(model: ModelVersion) -> dict[str, Any]:
+    report = model.report
+    bins = report.get("reliability")
     return {
         "model": model,
-        "scores": _scores(model.report),
-        "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in model.report.get("curves", [])],
-        "reliability": _reliability(model.report),
+        "scores": [
+            {"name": name, "figures": scores, "rows": _confusion_rows(scores.get("confusion", []))}
+            for name, scores in report.get("scores", {}).items()
+        ],
+        "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in report.get("curves", [])],
+        "reliability": reliability_chart(bins) if bins else None,
     }
 
 
@@ -148,7 +151,7 @@ def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @_staff
 def model_check(request: HttpRequest, pk: int) -> HttpResponse:
-    """Have a worker hold a model against the gate."""
+    """Have a worker check a model at the gate."""
     promotion.gate_check_request(version=_model(pk).version)
     messages.info(request, _("A worker holds it against the gate; the verdicts appear here in a moment."))
     return redirect("training:model_detail", pk)
@@ -171,8 +174,8 @@ def model_promote(request: HttpRequest, pk: int) -> HttpResponse:
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect("training:model_promote", pk)
-    said = _("Model %(version)s is live. The catalog is heard again in the background.")
-    messages.success(request, said % {"version": model.version})
+    message = _("Model %(version)s is live. The catalog is heard again in the background.")
+    messages.success(request, message % {"version": model.version})
     return redirect("training:models")
 
 
@@ -200,12 +203,7 @@ def reanalysis(request: HttpRequest) -> HttpResponse:
         if action == "start":
             reanalysis_module.reanalysis_start(model_version=served_version(), user=cast(User, request.user))
         elif progress is not None and action in ("pause", "resume", "cancel"):
-            move = {
-                "pause": reanalysis_module.reanalysis_pause,
-                "resume": reanalysis_module.reanalysis_resume,
-                "cancel": reanalysis_module.reanalysis_cancel,
-            }[action]
-            move(pk=progress.job.pk)
+            getattr(reanalysis_module, f"reanalysis_{action}")(pk=progress.job.pk)
     except ReanalysisError as error:
         messages.error(request, str(error))
     return redirect("training:models")
@@ -214,7 +212,7 @@ def reanalysis(request: HttpRequest) -> HttpResponse:
 @require_POST
 @_staff
 def retraining(request: HttpRequest) -> HttpResponse:
-    """Ask for a retraining, or take back one that nobody began yet."""
+    """Ask for a retraining, or cancel one that no worker has claimed yet."""
     latest = selectors.retraining_latest()
     try:
         if request.POST.get("action") != "cancel":
@@ -250,13 +248,6 @@ def _gate_context(model: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _scores(report: dict[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "figures": scores, "rows": _confusion_rows(scores.get("confusion", []))}
-        for name, scores in report.get("scores", {}).items()
-    ]
-
-
 def _confusion_rows(confusion: list[list[int]]) -> list[dict[str, Any]]:
     """Return a row for each quadrant; a cell's heat is its share of the row, in steps that the style sheet knows."""
     rows = []
@@ -265,11 +256,6 @@ def _confusion_rows(confusion: list[list[int]]) -> list[dict[str, Any]]:
         cells = [{"n": n, "share": n / total, "heat": round(_HEAT_STEPS * n / total)} for n in counts]
         rows.append({"quadrant": quadrant, "cells": cells})
     return rows
-
-
-def _reliability(report: dict[str, Any]) -> Chart | None:
-    bins = report.get("reliability")
-    return reliability_chart(bins) if bins else None
 
 
 def _facts(model: ModelVersion) -> dict[str, str]:

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from tools.demo_songs.compose import lay_out
 from tools.demo_songs.drums import DRUMS, FILLS, GROOVES
-from tools.demo_songs.generate import generate, lay_out
 from tools.demo_songs.instruments import INSTRUMENTS, NoteBook
 from tools.demo_songs.measure import EXPECTED, measure, roughness
 from tools.demo_songs.mix import ROOMS
@@ -45,7 +45,7 @@ def number(request: pytest.FixtureRequest) -> int:
 
 @pytest.fixture(scope="module")
 def scores() -> list[Score]:
-    return [generate(recipe) for recipe in PIECES]
+    return [compose(recipe) for recipe in PIECES]
 
 
 # --- What is rendered ---------------------------------------------------------------------------------------------
@@ -100,7 +100,7 @@ def test_loud_and_quiet_pieces_keep_their_distance(folder: Path) -> None:
 
 def test_the_intended_quadrant_changes_nothing() -> None:
     recipe = PIECES[QUIET]
-    assert generate(replace(recipe, quadrant=1)) == generate(recipe)
+    assert compose(replace(recipe, quadrant=1)) == compose(recipe)
 
 
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_styles_name_only_what_exists() -> None:
 
 
 def test_writing_is_deterministic(scores: list[Score]) -> None:
-    assert generate(PIECES[LOUD]) == scores[LOUD]
+    assert compose(PIECES[LOUD]) == scores[LOUD]
 
 
 def test_notes_lie_within_the_piece_and_can_be_played(scores: list[Score]) -> None:
@@ -216,7 +216,7 @@ def test_a_bad_chord_symbol_is_named(symbol: str) -> None:
 
 def test_a_bad_form_is_named() -> None:
     with pytest.raises(ValueError, match="'X9' is not a section"):
-        generate(replace(PIECES[0], form="I2 X9"))
+        compose(replace(PIECES[0], form="I2 X9"))
 
 
 def test_voices_move_little_between_chords() -> None:

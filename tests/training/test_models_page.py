@@ -19,9 +19,8 @@ from emotion.selectors import live_model
 from emotion.services import labels
 from tests.factories import EstimateFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
-from training.evaluation.charts import AXES, curve_chart, reliability_chart
+from training.evaluation.model_report import AXES, curve_chart, reliability_chart, side_by_side
 from training.evaluation.predictions import Predictions
-from training.evaluation.side_by_side import side_by_side
 from training.models import ModelEvent, Retraining
 from training.registry import promotion, services
 from training.selectors import agreement_by_week

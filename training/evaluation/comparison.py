@@ -1,4 +1,4 @@
-"""Which of two models is better on the same clips: paired intervals, and tests that a reviewer accepts. Pure."""
+"""Which of two models is better on the same clips: paired intervals, and tests that a reviewer accepts."""
 
 from __future__ import annotations
 
@@ -32,14 +32,10 @@ _UNKNOWN: Interval = (-1.0, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class SourceComparison:
-    """Two models on the same clips of one dataset; differences are candidate minus live.
+    """Two models on the same `n` clips of one dataset, or of "all"; differences are candidate minus live.
 
-    Attributes:
-        dataset: Its name, or "all".
-        n: Clips.
-        artists: Clusters of the bootstrap; with fewer than `MIN_ARTISTS` the intervals are (-1, 1): nothing is known.
-        accuracy_interval: 95 %, of the difference, from a paired bootstrap over artists.
-        macro_f1_interval: Likewise.
+    Intervals are 95 %, of the difference, from a paired bootstrap over `artists`; with fewer artists than `MIN_ARTISTS`
+    they are (-1, 1): nothing is known.
     """
 
     dataset: str
@@ -63,16 +59,11 @@ class SourceComparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
-    """A candidate against the live model, on the clips that both were tested on.
+class PairedComparison:
+    """A candidate against the live model, on the clips that both were tested on, by dataset and overall.
 
-    Attributes:
-        protocol: Which rows of the two tables were compared.
-        sources: One entry per dataset, in the order of the candidate's rows.
-        overall: All these clips together.
-        only_live: Clips that only the live model was tested on; they are left out.
-        only_candidate: Clips that only the candidate was tested on; they are left out.
-        relabelled: Shared clips whose label has changed in between; both are held to the candidate's.
+    `only_live` and `only_candidate` count clips of one model alone, which are left out; `relabelled` shared clips whose
+    label has changed in between: both are held to the candidate's.
     """
 
     protocol: str
@@ -87,49 +78,24 @@ class Comparison:
         """Datasets on which the candidate is worse beyond the interval."""
         return tuple(source.dataset for source in self.sources if source.is_worse)
 
-    @property
-    def is_not_worse(self) -> bool:
-        """Whether there is no such dataset."""
-        return not self.worse_on
-
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as a plain dictionary, rounded to four digits, with the verdict of each source."""
-        return {
-            "protocol": self.protocol,
-            "sources": {source.dataset: _source_json(source) for source in self.sources},
-            "overall": _source_json(self.overall),
-            "only_live": self.only_live,
-            "only_candidate": self.only_candidate,
-            "relabelled": self.relabelled,
-            "worse_on": list(self.worse_on),
-        }
+        sources = {each.dataset: {**asdict(each), "is_worse": each.is_worse} for each in self.sources}
+        overall = {**asdict(self.overall), "is_worse": self.overall.is_worse}
+        figures = {**asdict(self), "sources": sources, "overall": overall, "worse_on": self.worse_on}
+        return dict(rounded(figures))
 
 
-def _source_json(source: SourceComparison) -> dict[str, Any]:
-    return {**rounded(asdict(source)), "is_worse": source.is_worse}
-
-
-def compare(live: Predictions, candidate: Predictions, *, protocol: str = Protocol.HELD_OUT) -> Comparison:
+def compare(live: Predictions, candidate: Predictions, *, protocol: str = Protocol.HELD_OUT) -> PairedComparison:
     """Compare two models on the labelled clips of one protocol that both were tested on.
-
-    Args:
-        live: What the model in service said.
-        candidate: What the other one said.
-        protocol: Rows of others are ignored.
 
     Raises:
         ValueError: There is no such clip.
     """
-    live, candidate = of_protocol(live, protocol), of_protocol(candidate, protocol)
-    return _compare(live, candidate, protocol)
+    return _compare(live.of_protocol(protocol), candidate.of_protocol(protocol), protocol)
 
 
-def of_protocol(predictions: Predictions, protocol: str) -> Predictions:
-    """Return the rows of one protocol that have a quadrant."""
-    return predictions.where((predictions.protocol == protocol) & (predictions.truth >= 0))
-
-
-def _compare(live: Predictions, candidate: Predictions, name: str) -> Comparison:
+def _compare(live: Predictions, candidate: Predictions, name: str) -> PairedComparison:
     live_rows, candidate_rows = _shared(live, candidate)
     if not len(live_rows):
         raise ValueError(
@@ -138,14 +104,12 @@ def _compare(live: Predictions, candidate: Predictions, name: str) -> Comparison
         )
     only_live, only_candidate = len(live) - len(live_rows), len(candidate) - len(live_rows)
     live, candidate = live.where(live_rows), candidate.where(candidate_rows)
-    sources = [
-        _compare_rows(dataset, live.where(rows), candidate.where(rows))
-        for dataset in dict.fromkeys(candidate.dataset.tolist())
-        for rows in [candidate.dataset == dataset]
-    ]
-    return Comparison(
+    return PairedComparison(
         protocol=name,
-        sources=tuple(sources),
+        sources=tuple(
+            _compare_rows(dataset, live.where(candidate.dataset == dataset), rows)
+            for dataset, rows in candidate.by_dataset().items()
+        ),
         overall=_compare_rows("all", live, candidate),
         only_live=only_live,
         only_candidate=only_candidate,
@@ -157,7 +121,8 @@ def _shared(live: Predictions, candidate: Predictions) -> tuple[NDArray[np.int64
     """Return positions of the same clips in both; the second time a clip is tested meets the second time."""
     where = {key: i for i, key in enumerate(_times_tested(live))}
     pairs = [(where[key], i) for i, key in enumerate(_times_tested(candidate)) if key in where]
-    return np.array([a for a, _ in pairs], np.int64), np.array([b for _, b in pairs], np.int64)
+    first, second = np.array(pairs, np.int64).reshape(-1, 2).T
+    return first, second
 
 
 def _times_tested(predictions: Predictions) -> list[tuple[str, int]]:
@@ -171,7 +136,7 @@ def _times_tested(predictions: Predictions) -> list[tuple[str, int]]:
 
 def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> SourceComparison:
     truth = candidate.truth
-    cells = np.hstack([confusion_cells(truth, each.probabilities.argmax(axis=1)) for each in (live, candidate)])
+    cells = np.hstack([confusion_cells(truth, each.predicted) for each in (live, candidate)])
     totals = cells.sum(axis=0).reshape(2, 4, 4)
     drawn = resampled_sums(cells, candidate.artist).reshape(-1, 2, 4, 4)
     artists = len(np.unique(candidate.artist))
@@ -197,28 +162,25 @@ def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> Sourc
     )
 
 
-def protocol_gap(
-    predictions: Predictions, *, grouped: str = Protocol.ARTIST_GROUPED, stratified: str = Protocol.STRATIFIED
-) -> Comparison:
-    """Compare folds that keep artists together ("live") with folds that do not ("candidate"), on the same clips.
+def protocol_gap(predictions: Predictions) -> PairedComparison:
+    """Compare folds that keep artists together ("live") with stratified ones ("candidate"), on the same clips.
 
-    What is gained by having heard the artist before is the difference.
+    The difference is the gain from other clips of the same artist in training.
 
     Raises:
         ValueError: The run has not both.
     """
-    found = set(predictions.protocol.tolist())
-    missing = [name for name in (grouped, stratified) if name not in found]
+    grouped, stratified = Protocol.ARTIST_GROUPED, Protocol.STRATIFIED
+    missing = [name for name in (grouped, stratified) if name not in predictions.protocol]
     if missing:
         raise ValueError(f"The run has no {' and no '.join(missing)} folds, so that the gap is unknown.")
-    return _compare(
-        of_protocol(predictions, grouped), of_protocol(predictions, stratified), f"{grouped} and {stratified}"
-    )
+    name = f"{grouped} and {stratified}"
+    return _compare(predictions.of_protocol(grouped), predictions.of_protocol(stratified), name)
 
 
 @dataclass(frozen=True, slots=True)
 class McNemar:
-    """Clips that only one of two systems gets right, and how likely a split as uneven is by chance."""
+    """Clips that only one of two systems gets right, and the probability of a split as uneven by chance."""
 
     only_first: int
     only_second: int
@@ -226,11 +188,7 @@ class McNemar:
 
 
 def mcnemar(first_right: NDArray[np.bool_], second_right: NDArray[np.bool_]) -> McNemar:
-    """Test whether two systems err equally often on one test set (exact, two-sided).
-
-    Args:
-        first_right: `(n,)`, per clip.
-        second_right: `(n,)`, of the same clips.
+    """Test whether two systems err equally often on the same clips, `(n,)` (exact, two-sided).
 
     Source: McNemar (1947); Dietterich (1998), Approximate statistical tests for comparing supervised classifiers.
     """
@@ -250,12 +208,9 @@ class FoldTest:
 
 
 def corrected_t_test(first: Sequence[float], second: Sequence[float], *, test_to_train: float) -> FoldTest:
-    """Compare scores of the same folds, allowing for training sets that overlap.
+    """Compare two systems' scores of the same folds, allowing for training sets that overlap.
 
-    Args:
-        first: A score per fold.
-        second: The other system's, in the same order.
-        test_to_train: Clips of a test fold divided by those it was trained without it on: 1 / (k - 1) for k folds.
+    `test_to_train` is the size of a test fold divided by that of its training set: 1 / (k - 1) for k folds.
 
     Raises:
         ValueError: Not the same number of folds, or fewer than two.
@@ -275,7 +230,7 @@ def corrected_t_test(first: Sequence[float], second: Sequence[float], *, test_to
 
 
 def holm(p_values: Mapping[str, float]) -> dict[str, float]:
-    """Return p-values adjusted for having looked at several systems; each is still below .05 or it is not.
+    """Return p-values adjusted for the number of systems tested.
 
     Source: Holm (1979), A simple sequentially rejective multiple test procedure.
     """
@@ -288,18 +243,14 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
 
 @dataclass(frozen=True, slots=True)
 class SystemComparison:
-    """One of several systems beside the reference.
+    """One of several systems against the reference, which comes first in `comparison` and in McNemar's `test`.
 
-    Attributes:
-        name: Of the system.
-        comparison: Paired differences, reference first.
-        test: McNemar's, over all shared clips.
-        adjusted_p: Its p-value after Holm's correction over the systems.
-        folds: The corrected t-test of macro-F1 over folds, where both were tested on two or more of the same.
+    `adjusted_p` is the test's p-value after Holm's correction over the systems; `folds` the corrected t-test of
+    macro-F1, where both were tested on two or more of the same folds.
     """
 
     name: str
-    comparison: Comparison
+    comparison: PairedComparison
     test: McNemar
     adjusted_p: float
     folds: FoldTest | None
@@ -313,25 +264,22 @@ def compare_systems(
     Raises:
         ValueError: A system shares no clip with the reference.
     """
-    first = of_protocol(reference, protocol)
-    tests, found = {}, {}
+    first = reference.of_protocol(protocol)
+    tests, comparisons, folds = {}, {}, {}
     for name, system in others.items():
-        rows, other_rows = _shared(first, of_protocol(system, protocol))
+        second = system.of_protocol(protocol)
+        rows, second_rows = _shared(first, second)
         shared = first.where(rows)
-        second = replace(of_protocol(system, protocol).where(other_rows), truth=shared.truth)
-        found[name] = _compare(first, second, protocol), _fold_test(first, second)
-        tests[name] = mcnemar(_right(shared), _right(second))
+        second = replace(second.where(second_rows), truth=shared.truth)
+        comparisons[name], folds[name] = _compare(first, second, protocol), _fold_test(first, second)
+        tests[name] = mcnemar(shared.is_correct, second.is_correct)
     adjusted = holm({name: test.p_value for name, test in tests.items()})
-    return [SystemComparison(name, found[name][0], tests[name], adjusted[name], found[name][1]) for name in others]
-
-
-def _right(predictions: Predictions) -> NDArray[np.bool_]:
-    return np.asarray(predictions.probabilities.argmax(axis=1) == predictions.truth)
+    return [SystemComparison(name, comparisons[name], tests[name], adjusted[name], folds[name]) for name in others]
 
 
 def _fold_test(first: Predictions, second: Predictions) -> FoldTest | None:
     """Test over folds whose test clips are the same in both; None where there are fewer than two, or one fixed test."""
-    one, two = folds_of(first), folds_of(second)
+    one, two = first.by_fold(), second.by_fold()
     shared = [fold for fold in one if fold in two and set(one[fold].clip) == set(two[fold].clip)]
     clips = len(set(first.clip.tolist()))
     tested = float(np.mean([len(one[fold]) for fold in shared])) if shared else 0.0
@@ -339,8 +287,3 @@ def _fold_test(first: Predictions, second: Predictions) -> FoldTest | None:
         return None
     scores = [[float(macro_f1_of(confusion_of(by[fold]))) for fold in shared] for by in (one, two)]
     return corrected_t_test(scores[0], scores[1], test_to_train=tested / (clips - tested))
-
-
-def folds_of(predictions: Predictions) -> dict[int, Predictions]:
-    """Return the rows of each fold, in order."""
-    return {fold: predictions.where(predictions.fold == fold) for fold in sorted(set(predictions.fold.tolist()))}

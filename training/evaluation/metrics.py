@@ -1,4 +1,4 @@
-"""Scores of quadrants and of valence and arousal, with floors and intervals clustered by artist. Pure."""
+"""Scores of quadrants and of valence and arousal, with floors and intervals clustered by artist."""
 
 from __future__ import annotations
 
@@ -20,13 +20,9 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """One quadrant's row of the paper's Table 4.
+    """Precision, recall and F1 of one quadrant, a row of the paper's Table 4; `n` clips are in it.
 
-    Attributes:
-        precision: Of the clips said to be in it, the share that are; 0 when none was said to be.
-        recall: Of the clips in it, the share that were said to be; 0 when there are none.
-        f1: Their harmonic mean.
-        n: Clips in it.
+    Precision is 0 when no clip was predicted to be in it, recall when none is.
     """
 
     precision: float
@@ -37,21 +33,12 @@ class ClassScores:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What one set of predictions is worth.
+    """Scores of one set of predictions, and the best that a constant can do on these clips ("floor").
 
-    Attributes:
-        n: Clips.
-        accuracy: Top-1, with a 95 % interval from a bootstrap over artists.
-        macro_f1: Mean of the four F1 scores, with its interval.
-        floor_accuracy: Always saying the most frequent class of these very clips: the best that a constant can do.
-        floor_macro_f1: The same constant's macro-F1.
-        ece: Expected calibration error over 15 bins of equal mass.
-        brier: Mean squared distance between probabilities and the truth.
-        confusion: Rows are the truth, columns what was said, Q1 to Q4.
-        top3: How often the truth is among the three likeliest quadrants. It flatters: see its floor.
-        floor_top3: Ranking the quadrants by how frequent they are in these very clips.
-        floor_brier: Always giving the frequencies of these very clips as probabilities.
-        classes: Precision, recall and F1 of each quadrant, Q1 to Q4.
+    Intervals are 95 %, from a bootstrap over artists. `ece` is the expected calibration error over 15 bins of equal
+    mass; `brier` the mean squared distance between probabilities and truth, its floor giving the frequencies of these
+    clips; `top3` how often the truth is among the three likeliest quadrants (it flatters), its floor ranking by
+    frequency. Rows of `confusion` are the truth, columns the prediction, Q1 to Q4, as in `classes`.
     """
 
     n: int
@@ -71,7 +58,7 @@ class Scores:
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as a plain dictionary, rounded to four digits."""
-        return {key: rounded(value) for key, value in asdict(self).items()}
+        return dict(rounded(asdict(self)))
 
 
 def rounded(value: Any) -> Any:
@@ -84,20 +71,18 @@ def rounded(value: Any) -> Any:
 
 
 def score(truth: NDArray[np.int64], probabilities: NDArray[np.floating], artists: ArrayLike) -> Scores:
-    """Score predictions.
-
-    Args:
-        truth: `(n,)`, 0 to 3.
-        probabilities: `(n, 4)`.
-        artists: `(n,)`, the clusters of the bootstrap.
+    """Score probabilities `(n, 4)` against labels `(n,)`, 0 to 3; artists `(n,)` are the clusters of the bootstrap.
 
     Raises:
         ValueError: There is no clip, or a label that is not a quadrant.
     """
-    _check(truth)
-    said = probabilities.argmax(axis=1)
-    confusion = confusion_matrix(truth, said, labels=range(4))
-    drawn = resampled_sums(confusion_cells(truth, said), artists).reshape(-1, 4, 4)
+    if not len(truth):
+        raise ValueError("There is no labelled clip to score.")
+    if len(strange := truth[(truth < 0) | (truth > 3)]):
+        raise ValueError(f"A label is {strange[0]}; quadrants are 0 to 3, and unlabelled clips are left out.")
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(truth, predicted, labels=range(4))
+    drawn = resampled_sums(confusion_cells(truth, predicted), artists).reshape(-1, 4, 4)
     shares = np.bincount(truth, minlength=4) / len(truth)
     constant = np.zeros((4, 4))
     constant[:, shares.argmax()] = shares
@@ -122,30 +107,17 @@ def score(truth: NDArray[np.int64], probabilities: NDArray[np.floating], artists
 def score_by_dataset(predictions: Predictions) -> dict[str, Scores]:
     """Score the clips of each dataset apart, in the order of the rows; clips without a quadrant are left out."""
     labelled = predictions.where(predictions.truth >= 0)
-    scores = {}
-    for dataset in dict.fromkeys(labelled.dataset.tolist()):
-        part = labelled.where(labelled.dataset == dataset)
-        scores[dataset] = score(part.truth, part.probabilities, part.artist)
-    return scores
+    return {name: score(part.truth, part.probabilities, part.artist) for name, part in labelled.by_dataset().items()}
 
 
-def _check(truth: NDArray[np.int64]) -> None:
-    if not len(truth):
-        raise ValueError("There is no labelled clip to score.")
-    strange = truth[(truth < 0) | (truth > 3)]
-    if len(strange):
-        raise ValueError(f"A label is {strange[0]}; quadrants are 0 to 3, and unlabelled clips are left out.")
-
-
-def confusion_cells(truth: NDArray[np.int64], said: NDArray[np.int64]) -> NDArray[np.float64]:
+def confusion_cells(truth: NDArray[np.int64], predicted: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return `(n, 16)`: for each clip a one in its cell of the confusion matrix, which they add up to."""
-    return np.eye(16)[4 * truth + said]
+    return np.asarray(np.eye(16)[4 * truth + predicted])
 
 
 def confusion_of(predictions: Predictions) -> NDArray[np.float64]:
     """Return the confusion matrix `(4, 4)` of labelled rows."""
-    said = predictions.probabilities.argmax(axis=1)
-    return np.asarray(confusion_cells(predictions.truth, said).sum(axis=0).reshape(4, 4))
+    return np.asarray(confusion_cells(predictions.truth, predictions.predicted).sum(axis=0).reshape(4, 4))
 
 
 def accuracy_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
@@ -166,10 +138,9 @@ def _f1_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
 
 def class_scores(confusion: NDArray[Any]) -> list[ClassScores]:
     """Return precision, recall and F1 of each quadrant of a confusion matrix `(4, 4)`."""
-    right, said, there = np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    rows = zip(np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1), _f1_of(confusion), strict=True)
     return [
-        ClassScores(float(right[i] / max(said[i], 1)), float(right[i] / max(there[i], 1)), float(f1), int(there[i]))
-        for i, f1 in enumerate(_f1_of(confusion))
+        ClassScores(float(hit / max(said, 1)), float(hit / max(n, 1)), float(f1), int(n)) for hit, said, n, f1 in rows
     ]
 
 
@@ -179,13 +150,7 @@ def resampled_sums(
     """Return what clips add up to when whole clusters are drawn with replacement.
 
     Every score here is a function of sums over clips (cells of a confusion matrix, moments), so that a bootstrap is one
-    matrix product.
-
-    Args:
-        values: `(n, k)`, per clip.
-        clusters: `(n,)`, such as artists; clips of one are drawn together.
-        draws: Rows of the result.
-        seed: Of the drawing.
+    matrix product of `values` `(n, k)`. Clips of one cluster `(n,)`, such as an artist, are drawn together.
 
     Returns:
         `(draws, k)`.
@@ -195,8 +160,7 @@ def resampled_sums(
     np.add.at(sums, cluster, values)
     rng = np.random.default_rng(seed)
     drawn = rng.integers(0, len(names), (draws, len(names)))
-    counts = np.stack([np.bincount(row, minlength=len(names)) for row in drawn])
-    return counts @ sums
+    return np.stack([np.bincount(row, minlength=len(names)) for row in drawn]) @ sums
 
 
 def interval_95(values: NDArray[np.floating]) -> Interval:
@@ -208,15 +172,11 @@ def interval_95(values: NDArray[np.floating]) -> Interval:
 
 @dataclass(frozen=True, slots=True)
 class AxisScores:
-    """How well valence or arousal was said, each figure with a 95 % interval over artists.
+    """Scores of valence or arousal on `n` rated clips, each with a 95 % interval over artists.
 
-    Attributes:
-        n: Rated clips.
-        r: Pearson's correlation.
-        ccc: Lin's concordance: correlation that also asks for the right level and spread.
-        r2: Share of the variance explained; 0 is always saying the mean of these very clips, and it can be negative.
-        rmse: Root of the mean squared error, on the scale [-1, 1].
-        floor_rmse: Always saying the mean of these very clips.
+    `r` is Pearson's correlation; `ccc` Lin's concordance, which also asks for the right level and spread; `r2` the
+    share of variance explained, negative where the mean would be better; `rmse` on the scale [-1, 1], its floor
+    predicting the mean.
     """
 
     n: int
@@ -232,23 +192,20 @@ class AxisScores:
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as a plain dictionary, rounded to four digits."""
-        return {key: rounded(value) for key, value in asdict(self).items()}
+        return dict(rounded(asdict(self)))
 
 
-def score_axis(rated: ArrayLike, said: ArrayLike, clusters: ArrayLike) -> AxisScores:
-    """Score one axis of the plane, such as a model's valence against VGMIDI's mean ratings of each piece.
+def score_axis(rated: ArrayLike, predicted: ArrayLike, clusters: ArrayLike) -> AxisScores:
+    """Score predictions of one axis of the plane, `(n,)` in [-1, 1], such as valence, against mean ratings.
 
-    Args:
-        rated: `(n,)`, [-1, 1]; clips where it is NaN are left out.
-        said: `(n,)`, [-1, 1].
-        clusters: `(n,)`, of the bootstrap: artists, or the pieces themselves.
+    Clips with a rating of NaN are left out. `clusters` `(n,)` are those of the bootstrap: artists, or the pieces.
 
     Raises:
         ValueError: Fewer than three clips are rated, or a prediction of a rated clip is NaN.
 
     Source: Lin (1989), A concordance correlation coefficient to evaluate reproducibility.
     """
-    x, y, names = np.asarray(rated, float), np.asarray(said, float), np.asarray(clusters)
+    x, y, names = np.asarray(rated, float), np.asarray(predicted, float), np.asarray(clusters)
     known = np.isfinite(x)
     x, y, names = x[known], y[known], names[known]
     if len(x) < 3:
@@ -283,7 +240,7 @@ def _axis_figures(moments: NDArray[np.float64]) -> dict[str, NDArray[np.float64]
 
 
 def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return a quotient, NaN where nothing varies."""
+    # NaN where nothing varies.
     return np.asarray(np.where(under > 1e-12, over / np.maximum(under, 1e-12), np.nan))
 
 

@@ -1,43 +1,60 @@
-"""What pages draw of a model: scores, confusion, calibration and curves, as JSON made once at the import. Pure."""
+"""What pages draw of a model: scores, confusion, calibration and curves, stored as JSON at the import."""
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from catalog.core.charts import Axes, Tick, polyline
+from catalog.core.wording import gettext, gettext_noop, ngettext, number
 from training.data.splits import Protocol
 from training.exceptions import ModelFileError
 
-_CURVES = ("loss", "validation_loss", "validation_accuracy")
+_TITLES = {
+    "loss": gettext_noop("Loss in training"),
+    "validation_loss": gettext_noop("Loss in validation"),
+    "validation_accuracy": gettext_noop("Accuracy in validation"),
+}
 _RUN_FACTS = ("seed", "commit", "started", "ended", "wall_s", "data_fingerprint", "datasets")
+
+# The template draws 320 x 180 units; the margins hold the numbers of the axes.
+AXES = Axes(40, 308, 12, 152)
+_HALVES = (0.0, 0.5, 1.0)
+
+# What is compared of two models, and its interval where there is one.
+_COMPARED = {
+    "accuracy": (gettext_noop("Accuracy (95 %)"), "accuracy_interval"),
+    "macro_f1": (gettext_noop("Macro-F1 (95 %)"), "macro_f1_interval"),
+    "ece": (gettext_noop("Calibration error"), ""),
+}
 
 
 def make_report(card: dict[str, Any], predictions: Path, run: Path | None) -> dict[str, Any]:
-    """Gather what is known of a model.
-
-    Args:
-        card: As it lies beside the weights.
-        predictions: Need not exist; without it the scores are the card's own.
-        run: The run folder, if there is one.
+    """Gather what is known of a model from its card, and from predictions and run folder where they exist.
 
     Returns:
-        `protocol`, `scores` by data set, `n`, `accuracy`, `reliability`, `ece`, `curves` and `run`; what is unknown is
-        left out.
+        `protocol`, `scores` by data set, `n`, `accuracy`, `reliability`, `ece`, `curves` and `run`; unknown ones are
+        left out. Without predictions the scores are the card's.
 
     Raises:
-        ModelFileError: a file that is there cannot be read.
+        ModelFileError: A file that is there cannot be read.
     """
     facts = card.get("facts") or {}
+    history, run_facts = facts.get("history", []), facts
     try:
         report = _scores(predictions) if predictions.is_file() else _scores_of_card(facts)
-        history = _history(run) if run is not None else facts.get("history", [])
-        told = facts
-        if run is not None and (run / "run.json").is_file():
-            told = json.loads((run / "run.json").read_text(encoding="utf-8"))
-        return {**report, "curves": _curves(history), "run": {key: told[key] for key in _RUN_FACTS if key in told}}
+        if run is not None:
+            path = run / "history.jsonl"
+            lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+            history = [json.loads(line) for line in lines if line.strip()]
+            if (run / "run.json").is_file():
+                run_facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+        known = {key: run_facts[key] for key in _RUN_FACTS if key in run_facts}
+        return {**report, "curves": _curves(history), "run": known}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelFileError(f"What {run or predictions} says of its model cannot be read: {error}") from error
 
@@ -47,19 +64,16 @@ def _scores(path: Path) -> dict[str, Any]:
     from training.evaluation.metrics import expected_calibration_error, reliability, rounded, score_by_dataset
     from training.evaluation.predictions import Predictions
 
-    everything = Predictions.load(path)
-    labelled = everything.where(everything.truth >= 0)
-    found = set(labelled.protocol.tolist())
-    protocol = next((name for name in Protocol if name in found), "")
-    if not protocol:
+    predictions = Predictions.load(path)
+    tested = {name: rows for name in Protocol if len(rows := predictions.of_protocol(name))}
+    if not tested:
         return {}
-    kept = labelled.where(labelled.protocol == protocol)
-    curve = reliability(kept.truth, kept.probabilities)
+    protocol, rows = next(iter(tested.items()))
     return {
         "protocol": protocol,
-        **_summed({name: scores.to_json() for name, scores in score_by_dataset(kept).items()}),
-        "reliability": rounded([asdict(one) for one in curve]),
-        "ece": rounded(expected_calibration_error(kept.truth, kept.probabilities)),
+        **_summed({name: scores.to_json() for name, scores in score_by_dataset(rows).items()}),
+        "reliability": rounded([asdict(each) for each in reliability(rows.truth, rows.probabilities)]),
+        "ece": rounded(expected_calibration_error(rows.truth, rows.probabilities)),
     }
 
 
@@ -68,28 +82,20 @@ def _scores_of_card(facts: dict[str, Any]) -> dict[str, Any]:
     if not scores:
         return {}
     summed = _summed(scores)
-    weighed = sum(each["n"] * each["ece"] for each in scores.values())
-    return {"protocol": Protocol.HELD_OUT, **summed, "ece": round(weighed / summed["n"], 4)}
+    weighted = sum(each["n"] * each["ece"] for each in scores.values())
+    return {"protocol": Protocol.HELD_OUT, **summed, "ece": round(weighted / summed["n"], 4)}
 
 
 def _summed(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return the scores of each data set, and how many of all clips were said right."""
     clips = sum(each["n"] for each in scores.values())
-    right = sum(each["confusion"][i][i] for each in scores.values() for i in range(len(each["confusion"])))
-    return {"scores": scores, "n": clips, "accuracy": round(right / clips, 4)}
-
-
-def _history(run: Path) -> list[dict[str, Any]]:
-    path = run / "history.jsonl"
-    if not path.is_file():
-        return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    correct = sum(each["confusion"][i][i] for each in scores.values() for i in range(len(each["confusion"])))
+    return {"scores": scores, "n": clips, "accuracy": round(correct / clips, 4)}
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return a curve for each figure of the history, one line per fold, with every point's number in its line."""
+    # One line per fold; a figure that no epoch has gives no curve.
     curves = []
-    for figure in _CURVES:
+    for figure in _TITLES:
         lines: dict[str, list[float]] = {}
         for row in history:
             value = row.get(figure)
@@ -99,3 +105,107 @@ def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
         if lines:
             curves.append({"figure": figure, "lines": lines})
     return curves
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Lines and ticks in SVG units, which templates draw; `sentence` describes it to those who do not see it."""
+
+    title: str
+    sentence: str
+    lines: tuple[str, ...]
+    dots: tuple[tuple[float, float], ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:
+    """Draw a figure of the training history over the epochs, one line per fold."""
+    values = [value for line in lines.values() for value in line]
+    low, high = (0.0, 1.0) if figure.endswith("accuracy") else (min(0.0, *values), max(values) or 1.0)
+    longest = max(len(line) for line in lines.values())
+    axes = replace(AXES, x_range=(1, longest), y_range=(low, high))
+    drawn = [axes.points(range(1, len(line) + 1), line) for line in lines.values()]
+    first, last = (number(_mean([line[place] for line in lines.values()]), 3) for place in (0, -1))
+    if len(lines) > 1:
+        sentence = gettext("%(first)s in the first epoch, %(last)s in the last of %(epochs)d (%(folds)d folds, means).")
+    else:
+        sentence = gettext("%(first)s in the first epoch, %(last)s in the last of %(epochs)d.")
+    return Chart(
+        title=gettext(_TITLES[figure]) if figure in _TITLES else figure,
+        sentence=sentence % {"first": first, "last": last, "epochs": longest, "folds": len(lines)},
+        lines=tuple(map(polyline, drawn)),
+        dots=tuple(points[0] for points in drawn if len(points) == 1),
+        x_ticks=axes.x_ticks(epochs := sorted({1, longest}), map(str, epochs)),
+        y_ticks=axes.y_ticks(levels := (low, (low + high) / 2, high), (number(level, 2) for level in levels)),
+    )
+
+
+def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
+    """Draw how often the model is right against its confidence; the diagonal would be perfect."""
+    points = AXES.points([each["confidence"] for each in bins], [each["accuracy"] for each in bins])
+    gap = _mean([each["accuracy"] - each["confidence"] for each in bins])
+    too_sure = ngettext(
+        "%(n)d group of clips; on the whole it is too sure, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; on the whole it is too sure, by %(gap)s on average.",
+        len(bins),
+    )
+    too_careful = ngettext(
+        "%(n)d group of clips; on the whole it is not sure enough, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; on the whole it is not sure enough, by %(gap)s on average.",
+        len(bins),
+    )
+    title = gettext("How often it is right, by how sure it is")
+    sentence = (too_sure if gap < 0 else too_careful) % {"n": len(bins), "gap": number(abs(gap), 3)}
+    return _share_chart(title, sentence, points, AXES.x_ticks(_HALVES, (number(value, 1) for value in _HALVES)))
+
+
+def share_chart(title: str, sentence: str, shares: Sequence[float]) -> Chart:
+    """Draw shares in [0, 1] one after the other, the oldest first."""
+    points = replace(AXES, x_range=(0, max(len(shares) - 1, 1))).points(range(len(shares)), shares)
+    return _share_chart(title, sentence, points, ())
+
+
+def _share_chart(title: str, sentence: str, points: Sequence[tuple[float, float]], x_ticks: tuple[Tick, ...]) -> Chart:
+    y_ticks = AXES.y_ticks(_HALVES, (number(value, 1) for value in _HALVES))
+    return Chart(title, sentence, (polyline(points),), tuple(points), x_ticks, y_ticks)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values) if values else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCell:
+    """A figure of one model, with its 95 % interval if it has one."""
+
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """A figure on one source by both models; `difference` is the second less the first."""
+
+    source: str
+    figure: str
+    cells: tuple[ScoreCell | None, ScoreCell | None]
+    difference: float | None
+
+
+def side_by_side(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[ScoreRow]:
+    """Pair the reports of two models, source by source; where one lacks a figure, its cell is None."""
+    scores = first.get("scores", {}), second.get("scores", {})
+    rows = []
+    for source in dict.fromkeys([*scores[0], *scores[1]]):
+        for figure, (name, interval) in _COMPARED.items():
+            a, b = (_score_cell(each.get(source, {}), figure, interval) for each in scores)
+            rows.append(ScoreRow(source, gettext(name), (a, b), b.value - a.value if a and b else None))
+    return rows
+
+
+def _score_cell(scores: Mapping[str, Any], figure: str, interval: str) -> ScoreCell | None:
+    if figure not in scores:
+        return None
+    ends = scores.get(interval)
+    return ScoreCell(float(scores[figure]), (float(ends[0]), float(ends[1])) if ends else None)

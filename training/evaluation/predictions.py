@@ -1,11 +1,11 @@
-"""What a run said of its test clips: the one table that scores, plots and comparisons are made from. Pure."""
+"""A run's predictions for its test clips: the one table that scores, plots and comparisons come from."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,22 +20,11 @@ if TYPE_CHECKING:
 class Predictions:
     """One row per clip, protocol and fold; all arrays have the same length `n`.
 
-    Attributes:
-        protocol: `(n,)` str: a `training.data.splits.Protocol`.
-        fold: `(n,)` int: number of the fold, 0 where there is only one.
-        clip: `(n,)` str: `Clip.id`.
-        dataset: `(n,)` str.
-        artist: `(n,)` str: what intervals are clustered by.
-        truth: `(n,)` int: quadrant 0 to 3, or -1 where only valence and arousal are known.
-        logits: `(n, 4)` float32, before the temperature.
-        probabilities: `(n, 4)` float32, calibrated; the temperature was fitted on clips that are not in these rows.
-        valence: `(n,)` float32, predicted, [-1, 1].
-        arousal: `(n,)` float32, predicted, [-1, 1].
-        valence_true: `(n,)` float32, NaN where unrated.
-        arousal_true: `(n,)` float32, NaN where unrated.
-        embedding: `(n, 64)` float16.
-        loudness_db: `(n,)` float32, mean level of the clip in dB full scale, NaN where unknown.
-        genre: `(n,)` str, empty where unknown.
+    `protocol` is a `training.data.splits.Protocol`; `fold` 0 where there is only one; `clip` `Clip.id`; `artist` the
+    cluster of intervals; `truth` a quadrant 0 to 3, or -1 where only valence and arousal are known; `logits` `(n, 4)`
+    before the temperature; `probabilities` `(n, 4)`, calibrated with a temperature fitted on clips that are not in
+    these rows; predicted and true `valence` and `arousal` in [-1, 1], NaN where unrated; `embedding` `(n, 64)`;
+    `loudness_db` the mean level in dB full scale, NaN where unknown; `genre` empty where unknown.
     """
 
     protocol: NDArray[np.str_]
@@ -67,17 +56,9 @@ class Predictions:
         embeddings: NDArray[np.floating],
         loudness_db: NDArray[np.float32] | None = None,
     ) -> Predictions:
-        """Return a row for each labelled clip.
+        """Return a row for each labelled clip; every array is in the order of the clips and as in the table.
 
-        Args:
-            clips: In the order of every array.
-            protocol: As in the table.
-            fold: As in the table.
-            logits: As in the table.
-            probabilities: As in the table.
-            points: Predicted valence and arousal, each `(n,)`, as `emotion.inference.predict.points_of` gives them.
-            embeddings: `(n, 64)`.
-            loudness_db: As in the table; None where unknown.
+        `points` are predicted valence and arousal, each `(n,)`, as `emotion.inference.predict.points_of` gives them.
         """
         rated = [(clip.valence, clip.arousal) for clip in clips]
         points_true = np.array([[np.nan if value is None else value for value in point] for point in rated], np.float32)
@@ -99,12 +80,43 @@ class Predictions:
             genre=np.array([clip.genre for clip in clips]),
         )
 
+    @classmethod
+    def empty(cls) -> Predictions:
+        """Return a table without rows."""
+        arrays: dict[str, Any] = {field.name: np.zeros(0, np.float32) for field in fields(cls)}
+        arrays |= {name: np.zeros(0, str) for name in ("protocol", "clip", "dataset", "artist", "genre")}
+        arrays |= {name: np.zeros(0, np.int64) for name in ("fold", "truth")}
+        arrays |= {name: np.zeros((0, 4), np.float32) for name in ("logits", "probabilities")}
+        return cls(**{**arrays, "embedding": np.zeros((0, 64), np.float16)})
+
     def __len__(self) -> int:
         return len(self.clip)
+
+    @property
+    def predicted(self) -> NDArray[np.int64]:
+        """The likeliest quadrant of each row, `(n,)`, 0 to 3."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def is_correct(self) -> NDArray[np.bool_]:
+        """Whether that is the label, `(n,)`."""
+        return np.asarray(self.predicted == self.truth)
 
     def where(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Predictions:
         """Return the chosen rows."""
         return Predictions(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+    def of_protocol(self, protocol: str) -> Predictions:
+        """Return the rows of one protocol that have a quadrant."""
+        return self.where((self.protocol == protocol) & (self.truth >= 0))
+
+    def by_dataset(self) -> dict[str, Predictions]:
+        """Return the rows of each dataset, in the order of the rows."""
+        return {name: self.where(self.dataset == name) for name in dict.fromkeys(self.dataset.tolist())}
+
+    def by_fold(self) -> dict[int, Predictions]:
+        """Return the rows of each fold, in order."""
+        return {fold: self.where(self.fold == fold) for fold in sorted(set(self.fold.tolist()))}
 
     def save(self, path: Path) -> None:
         """Write to an `.npz` that appears whole or not at all.

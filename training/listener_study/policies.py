@@ -20,6 +20,7 @@ from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
 from recommender.ranking.journey_path import PathQuality, path_quality, place_targets
 from recommender.ranking.journey_planner import Drift, walk
 from recommender.ranking.lists import Candidates, Weights, draw_temperature, rank
+from training.evaluation.report.tables import Table
 from training.listener_study.protocol import interval, interval_text
 from training.listener_study.simulation import N_SESSIONS, SESSION_SONGS, VARIETY, WEIGHTS, SimulatedListener, SongPool
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.base import DatasetError, LabelError, Scale, table
+from training.evaluation.report.tables import Table
 from training.listener_study.cohort import Cohort, SongEstimates, principal_directions
 
 INTERACTIONS = Path("Stage2") / "interactions.csv"

@@ -1,4 +1,4 @@
-"""The gate: what a model must show before it goes live. Pure.
+"""The gate: the criteria that a model must meet before it goes live.
 
 `CRITERIA` is the text of the gate; pages show it, and docs/model-gate.md quotes it (a test compares the two).
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from training.data.splits import Protocol
 from training.evaluation.predictions import Predictions
 
 if TYPE_CHECKING:
-    from training.evaluation.comparison import Comparison
+    from training.evaluation.comparison import PairedComparison
 
 MAX_ECE = 0.05
 MIN_SHARED_CLIPS = 40
@@ -43,7 +43,7 @@ _CRITERIA = {
     ),
 }
 CRITERIA = {code: text % {"clips": MIN_SHARED_CLIPS, "ece": f"{MAX_ECE:.2f}"} for code, text in _CRITERIA.items()}
-# A reason can overrule a judgement, but no reason makes a file load.
+# A reason can overrule a verdict on quality, but no reason makes a file load.
 NEVER_FORCED = frozenset({"serves"})
 
 
@@ -55,19 +55,15 @@ def criteria() -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What became of one criterion."""
+    """Whether one criterion is met, and why."""
 
     code: str
     passed: bool
     sentence: str
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the verdict as a plain dictionary."""
-        return asdict(self)
-
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class GateResult:
     """All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on (empty without one)."""
 
     verdicts: tuple[Verdict, ...]
@@ -75,35 +71,29 @@ class Judgement:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against it."""
+        """Whether every criterion is met."""
         return all(verdict.passed for verdict in self.verdicts)
 
 
-def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> Judgement:
-    """Hold a model against every criterion.
+def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> GateResult:
+    """Hold a checkpoint, and the predictions of its held-out clips if they exist, against every criterion.
 
-    Args:
-        weights: The candidate's checkpoint.
-        predictions: What it said of its held-out clips; need not exist.
-        live: The same of the live model; None when no model is live, which leaves nothing to be compared with.
-        live_version: Its name, for the sentences.
+    `live` are the predictions of the live model `live_version`; None when there is none to compare with.
     """
     serves = _serves(weights)
     if live is None:
         first = "No model is live, so there is nothing to compare it with."
-        compared = tuple(Verdict(code, True, first) for code in CRITERIA if code != "serves")
-        return Judgement((serves, *compared), {})
+        return GateResult((serves, *(Verdict(code, True, first) for code in CRITERIA if code != "serves")), {})
     mine, theirs = _held_out(predictions), _held_out(live)
     comparable = _comparable(mine, theirs, live_version)
     if mine is None or theirs is None or not comparable.passed:
         unknown = "That cannot be said without clips to compare on."
-        return Judgement(
-            (serves, comparable, *(Verdict(code, False, unknown) for code in ("not_worse", "calibrated"))), {}
-        )
+        rest = (Verdict(code, False, unknown) for code in ("not_worse", "calibrated"))
+        return GateResult((serves, comparable, *rest), {})
     from training.evaluation.comparison import compare
 
     comparison = compare(theirs, mine)
-    return Judgement((serves, comparable, _not_worse(comparison), _calibrated(comparison)), comparison.to_json())
+    return GateResult((serves, comparable, _not_worse(comparison), _calibrated(comparison)), comparison.to_json())
 
 
 def _serves(weights: Path) -> Verdict:
@@ -114,9 +104,12 @@ def _serves(weights: Path) -> Verdict:
 
     try:
         predictor = Predictor.load(weights, engine="torch", device="cpu")
+        time_s = np.arange(round(predictor.card.frontend.window_s * 22_050)) / 22_050
+        chord = sum(np.sin(2 * np.pi * hz * time_s) for hz in (220.0, 277.2, 329.6))
+        waveform = (0.2 * chord * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * time_s))).astype(np.float32)
         with tempfile.TemporaryDirectory() as folder:
             probe = Path(folder) / "probe.wav"
-            soundfile.write(probe, _probe_waveform(predictor.card.frontend.window_s), 22_050)
+            soundfile.write(probe, waveform, 22_050)
             [result] = predictor.predict([probe])
     except (EmotionError, ValueError, RuntimeError, TypeError) as error:
         return Verdict("serves", False, f"It cannot serve: {error}")
@@ -130,53 +123,47 @@ def _serves(weights: Path) -> Verdict:
     return Verdict("serves", True, f"It serves; the probe recording is {result.quadrant.name}, {sure:.0%} sure.")
 
 
-def _probe_waveform(seconds: float) -> np.ndarray[Any, np.dtype[np.float32]]:
-    time_s = np.arange(round(seconds * 22_050)) / 22_050
-    chord = sum(np.sin(2 * np.pi * hz * time_s) for hz in (220.0, 277.2, 329.6))
-    return (0.2 * chord * (0.6 + 0.4 * np.sin(2 * np.pi * 2 * time_s))).astype(np.float32)
-
-
-def _not_worse(comparison: Comparison) -> Verdict:
-    if comparison.is_not_worse:
-        said = ", ".join(f"{one.dataset} {one.accuracy_difference:+.3f}" for one in comparison.sources)
-        return Verdict("not_worse", True, f"Not worse on any source; differences in accuracy: {said}.")
-    worse = [one for one in comparison.sources if one.is_worse]
-    said = "; ".join(
-        f"{one.dataset}: accuracy {one.accuracy_difference:+.3f} ({one.accuracy_interval[0]:+.3f} to "
-        f"{one.accuracy_interval[1]:+.3f}), macro-F1 {one.macro_f1_difference:+.3f} "
-        f"({one.macro_f1_interval[0]:+.3f} to {one.macro_f1_interval[1]:+.3f}), {one.n} clips"
-        for one in worse
-    )
-    return Verdict("not_worse", False, f"Worse beyond chance on {len(worse)} of {len(comparison.sources)}: {said}.")
-
-
-def _calibrated(comparison: Comparison) -> Verdict:
-    mine, theirs = comparison.overall.candidate_ece, comparison.overall.live_ece
-    sentence = f"Its calibration error is {mine:.3f}, the live model's is {theirs:.3f}; the limit is {MAX_ECE:.2f}."
-    return Verdict("calibrated", mine <= max(MAX_ECE, theirs), sentence)
-
-
 def _held_out(path: Path) -> Predictions | None:
     try:
-        everything = Predictions.load(path)
+        rows = Predictions.load(path).of_protocol(Protocol.HELD_OUT)
     except (OSError, ValueError):
         return None
-    kept = everything.where((everything.protocol == Protocol.HELD_OUT) & (everything.truth >= 0))
-    return kept if len(kept) else None
+    return rows if len(rows) else None
 
 
 def _comparable(mine: Predictions | None, theirs: Predictions | None, live_version: str) -> Verdict:
-    def verdict(sentence: str) -> Verdict:
-        return Verdict("comparable", False, sentence)
-
     if mine is None:
-        return verdict("It came without predictions of held-out clips: import the folder of its run.")
-    if theirs is None:
-        return verdict(f"The live model {live_version} came without predictions of held-out clips.")
-    shared = np.intersect1d(mine.clip, theirs.clip)
-    if len(shared) < MIN_SHARED_CLIPS:
-        return verdict(f"Both were held out from {len(shared)} clips only; {MIN_SHARED_CLIPS} are needed.")
-    missing = sorted(set(theirs.dataset.tolist()) - set(theirs.where(np.isin(theirs.clip, shared)).dataset.tolist()))
-    if missing:
-        return verdict(f"It was not tried on {', '.join(missing)}, as the live model {live_version} was.")
-    return Verdict("comparable", True, f"Both were held out from the same {len(shared)} clips.")
+        problem = "It came without predictions of held-out clips: import the folder of its run."
+    elif theirs is None:
+        problem = f"The live model {live_version} came without predictions of held-out clips."
+    else:
+        shared = np.intersect1d(mine.clip, theirs.clip)
+        missing = sorted({*theirs.dataset.tolist()} - {*theirs.dataset[np.isin(theirs.clip, shared)].tolist()})
+        if len(shared) < MIN_SHARED_CLIPS:
+            problem = f"Both were held out from {len(shared)} clips only; {MIN_SHARED_CLIPS} are needed."
+        elif missing:
+            problem = f"It was not tried on {', '.join(missing)}, as the live model {live_version} was."
+        else:
+            return Verdict("comparable", True, f"Both were held out from the same {len(shared)} clips.")
+    return Verdict("comparable", False, problem)
+
+
+def _not_worse(comparison: PairedComparison) -> Verdict:
+    worse = [source for source in comparison.sources if source.is_worse]
+    if not worse:
+        differences = ", ".join(f"{each.dataset} {each.accuracy_difference:+.3f}" for each in comparison.sources)
+        return Verdict("not_worse", True, f"Not worse on any source; differences in accuracy: {differences}.")
+    differences = "; ".join(
+        f"{each.dataset}: accuracy {each.accuracy_difference:+.3f} ({each.accuracy_interval[0]:+.3f} to "
+        f"{each.accuracy_interval[1]:+.3f}), macro-F1 {each.macro_f1_difference:+.3f} "
+        f"({each.macro_f1_interval[0]:+.3f} to {each.macro_f1_interval[1]:+.3f}), {each.n} clips"
+        for each in worse
+    )
+    beyond = f"Worse beyond chance on {len(worse)} of {len(comparison.sources)}: {differences}."
+    return Verdict("not_worse", False, beyond)
+
+
+def _calibrated(comparison: PairedComparison) -> Verdict:
+    mine, theirs = comparison.overall.candidate_ece, comparison.overall.live_ece
+    sentence = f"Its calibration error is {mine:.3f}, the live model's is {theirs:.3f}; the limit is {MAX_ECE:.2f}."
+    return Verdict("calibrated", mine <= max(MAX_ECE, theirs), sentence)

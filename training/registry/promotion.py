@@ -1,7 +1,8 @@
-"""Lets a model go live past the gate, and brings the last one back."""
+"""Makes a model live that passed the gate, and rolls back to an earlier one."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from celery import current_app
@@ -24,14 +25,14 @@ _State = ModelVersion.State
 
 
 def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
-    """Hold a model against the gate, and keep the verdicts; takes seconds, and belongs in a worker.
+    """Hold a model against the gate, and store the verdicts; takes seconds, and belongs in a worker.
 
     Raises:
-        ModelNotFoundError: no such model was imported.
+        ModelNotFoundError: No such model was imported.
     """
     model, live = model_named(version), live_model()
     against = live if live is not None and live.pk != model.pk else None
-    judgement = gate.judge(
+    result = gate.judge(
         model.weights,
         model.predictions,
         live=against.predictions if against else None,
@@ -40,15 +41,15 @@ def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
     verdicts: dict[str, Any] = {
         "against": against.version if against else "",
         "checked_at": timezone.now().isoformat(),
-        "passed": judgement.passed,
-        "verdicts": [verdict.to_json() for verdict in judgement.verdicts],
-        "comparison": judgement.comparison,
+        "passed": result.passed,
+        "verdicts": [asdict(verdict) for verdict in result.verdicts],
+        "comparison": result.comparison,
     }
     with advisory_lock(Lock.LIVE_MODEL):
         model.refresh_from_db()
         model.gate = verdicts
         if model.state in (_State.IMPORTED, _State.REFUSED):
-            model.state = _State.IMPORTED if judgement.passed else _State.REFUSED
+            model.state = _State.IMPORTED if result.passed else _State.REFUSED
         model.save(update_fields=["gate", "state"])
         ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.CHECKED, by=user, gate=verdicts)
     return model
@@ -58,7 +59,7 @@ def gate_check_request(*, version: str) -> None:
     """Have a worker hold a model against the gate.
 
     Raises:
-        ModelNotFoundError: no such model was imported.
+        ModelNotFoundError: No such model was imported.
     """
     model = model_named(version)
     ModelVersion.objects.filter(pk=model.pk).update(gate={"queued_at": timezone.now().isoformat()})
@@ -66,20 +67,15 @@ def gate_check_request(*, version: str) -> None:
 
 
 def model_promote(*, version: str, user: User | None = None, force: bool = False, reason: str = "") -> ModelVersion:
-    """Make a model the live one, if the gate let it through against the model that is live now.
+    """Make a model the live one, if it passed the gate against the model that is live now.
 
-    Of two promotions at once the second one finds another model live than its verdicts speak of, and is refused.
-
-    Args:
-        version: of an imported model.
-        user: who asks.
-        force: go past what the gate says of its quality, never past what keeps it from serving.
-        reason: why; must be given with `force`.
+    Of two promotions at once the second finds another model live than the one in its verdicts, and is refused. `force`
+    overrules verdicts on quality, never those that keep it from serving, and needs a reason.
 
     Raises:
-        ModelNotFoundError: no such model was imported.
-        PromotionRefusedError: it is live already, the gate has not let it through, or forcing lacks a reason.
-        ModelFileError: its files are missing or damaged.
+        ModelNotFoundError: No such model was imported.
+        PromotionRefusedError: It is live already, the gate has not let it through, or forcing lacks a reason.
+        ModelFileError: Its files are missing or damaged.
     """
     if force and not reason.strip():
         raise PromotionRefusedError(_("Going past the gate needs a reason; it is kept with the model."))
@@ -88,7 +84,8 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
         model, live = model_named(version), live_model()
         if live is not None and model.pk == live.pk:
             raise PromotionRefusedError(_("Model %(version)s is live already.") % {"version": version})
-        _check_gate(model, live.version if live else "", force=force)
+        if problem := _gate_problem(model, live.version if live else "", force=force):
+            raise PromotionRefusedError(problem)
         if problem := model_files_problem(model):
             raise ModelFileError(problem)
         forced = force and not model.gate["passed"]
@@ -98,19 +95,19 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
 
 
 def model_rollback(*, user: User | None = None, to: str = "", reason: str = "") -> ModelVersion:
-    """Make the model live again that was live before, or another one that once was; its estimates come back at once.
+    """Make the model live again that was live before, or another one that once was; its estimates return at once.
 
     Raises:
-        ModelNotFoundError: no such model was imported.
-        RollbackImpossibleError: there is none to go back to, or it was never live.
-        ModelFileError: its files are missing or damaged.
+        ModelNotFoundError: No such model was imported.
+        RollbackImpossibleError: There is none to go back to, or it was never live.
+        ModelFileError: Its files are missing or damaged.
     """
     with advisory_lock(Lock.LIVE_MODEL):
         _check_not_pinned()
         target = _rollback_target(live_model(), to)
         if problem := model_files_problem(target):
             raise ModelFileError(problem)
-        # The target keeps its own predecessor, so that a second rollback goes one further back and not forth again.
+        # The target keeps its own predecessor, so that a second rollback goes one further back.
         kind = ModelEvent.Kind.ROLLED_BACK
         model_go_live(target, kind=kind, user=user, reason=reason.strip(), remember=False)
     return target
@@ -129,28 +126,21 @@ def _rollback_target(live: ModelVersion | None, to: str) -> ModelVersion:
     return live.live_before
 
 
-def _check_gate(model: ModelVersion, live_version: str, *, force: bool) -> None:
+def _gate_problem(model: ModelVersion, live_version: str, *, force: bool) -> str:
     verdicts = model.gate.get("verdicts", [])
+    facts = {"version": model.version, "live": live_version or _("none")}
     if not verdicts:
-        raise PromotionRefusedError(
-            _("Model %(version)s was not checked at the gate yet; check it first.") % {"version": model.version}
-        )
+        return _("Model %(version)s was not checked at the gate yet; check it first.") % facts
     if model.gate["against"] != live_version:
-        raise PromotionRefusedError(
-            _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.")
-            % {
-                "version": model.version,
-                "against": model.gate["against"] or _("none"),
-                "live": live_version or _("none"),
-            }
+        facts["against"] = model.gate["against"] or _("none")
+        return (
+            _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.") % facts
         )
     failed = [v for v in verdicts if not v["passed"] and not (force and v["code"] not in gate.NEVER_FORCED)]
-    if failed:
-        reasons = " ".join(verdict["sentence"] for verdict in failed)
-        raise PromotionRefusedError(
-            _("The gate does not let model %(version)s through. %(reasons)s")
-            % {"version": model.version, "reasons": reasons}
-        )
+    if not failed:
+        return ""
+    facts["reasons"] = " ".join(verdict["sentence"] for verdict in failed)
+    return _("The gate does not let model %(version)s through. %(reasons)s") % facts
 
 
 def _check_not_pinned() -> None:

@@ -17,14 +17,24 @@ from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import DATASETS
 from training.evaluation.comparison import compare_systems
 from training.evaluation.metrics import score
+from training.evaluation.predictions import Predictions
 from training.evaluation.report.card import card_page, scores_table
-from training.evaluation.report.errors import by_arousal, by_genre, by_loudness, surest_mistakes
-from training.evaluation.report.examples import all_labels, example_images
 from training.evaluation.report.page import Extras, report_page
-from training.evaluation.report.run import Label, NotInRunError, no_predictions, read_run
-from training.evaluation.report.scores import scores_by_protocol
-from training.evaluation.report.table import Table, figure
-from training.evaluation.report.tables import axis_table, class_table, fold_table, gap_table, leave_one_out_table
+from training.evaluation.report.plots import all_labels, example_images
+from training.evaluation.report.run import ClipLabel, NotInRunError, read_run, scores_by_protocol
+from training.evaluation.report.tables import (
+    Table,
+    axis_table,
+    by_arousal,
+    by_genre,
+    by_loudness,
+    class_table,
+    figure,
+    fold_table,
+    gap_table,
+    leave_one_out_table,
+    surest_mistakes,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -213,12 +223,12 @@ class Outline(HTMLParser):
 def full_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     run = read_run(made_run(tmp_path_factory.mktemp("runs") / "b3-made-1"))
     image = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
-    unused = Label("emomusic/unused", "emomusic", 0, 0.1, 0.1, selected=False)
+    unused = ClipLabel("emomusic/unused", "emomusic", 0, 0.1, 0.1, selected=False)
     others = {"other <model>": made_predictions(("held_out",), seed=5)}
     extras = Extras(
         systems=compare_systems(run.predictions, others),
         examples={quadrant: (f"4qaed/{quadrant.name}", image) for quadrant in Quadrant},
-        labels=[*(Label(f"emomusic/{i}", "emomusic", i % 4, 0.2, -0.2, selected=True) for i in range(8)), unused],
+        labels=[*(ClipLabel(f"emomusic/{i}", "emomusic", i % 4, 0.2, -0.2, selected=True) for i in range(8)), unused],
     )
     return report_page(run, extras)
 
@@ -347,7 +357,7 @@ def test_images_and_unused_clips_come_from_the_data_where_it_is(tmp_path: Path) 
 
 
 def test_a_table_without_rows_has_every_column_of_predictions(tmp_path: Path) -> None:
-    empty = no_predictions()
+    empty = Predictions.empty()
     assert len(empty) == 0
     empty.save(tmp_path / "predictions.npz")
     with_rows = made_predictions(("held_out",))

@@ -1,15 +1,15 @@
-"""What a checkpoint's card says, as a page for people. Pure."""
+"""A checkpoint's model card as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from emotion.inference.checkpoint import Card
 from emotion.zoo.registry import architecture
-from training.evaluation.report.table import Table, figure
+from training.evaluation.report.tables import Table, figure
 
-# What every model of this kind shares; a card with limits of its own says those instead.
+# Limits of every model of this kind; those that a card names take their place.
 _LIMITS = (
     "It hears 24 s of a song, from the middle, and says one thing of them.",
     "Emotify's labels are *felt* emotions read as perceived ones; they are the only such labels in the training data.",
@@ -21,7 +21,7 @@ _LIMITS = (
 
 
 def scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return scores by dataset, as `Scores.to_json` gives them, as a Markdown table: each figure beside its floor."""
+    """Return scores by dataset, as `Scores.to_json` gives them, as a Markdown table: each figure next to its floor."""
     rows = [
         (
             name,
@@ -47,41 +47,36 @@ def card_page(card: Card) -> str:
     """Return the model card as Markdown: data and licences, protocol, scores, what was tried, limits.
 
     Of `card.facts`, `datasets` is needed; `method` (a paragraph), `split` and `test` (scores by dataset of the model,
-    and of a teacher), `tables`, `tried` and `limits` are shown where they are there.
+    and of a teacher), `tables`, `tried` and `limits` are optional.
 
     Raises:
         ValueError: A table of the facts is not one.
     """
     facts = card.facts
-    parts = [_head(card), facts.get("method", ""), _data(facts["datasets"])]
-    if "test" in facts:
-        parts.append(_scores(facts))
-    parts += [_table(Table.from_json(raw)) for raw in facts.get("tables", ())]
-    if "test" in facts:
-        parts.append(_matrices(facts["test"]["model"]))
-    if facts.get("tried"):
-        rows = tuple((row["what"], row["result"]) for row in facts["tried"])
-        parts.append(_table(Table("What was tried", "", ("what", "result"), rows)))
-    limits = "\n".join(f"- {sentence}" for sentence in facts.get("limits") or _LIMITS)
-    return "\n\n".join([*filter(None, parts), f"## What it is not good at\n\n{limits}"]) + "\n"
-
-
-def _head(card: Card) -> str:
-    return f"""\
+    head = f"""\
 # Model card: {card.version}
 
 {architecture(card.architecture).title}: the quadrant of Russell's valence/arousal plane that a song expresses,
 from a {card.frontend.describe()}. Half precision, safetensors, SHA-256
 `{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
-
-
-def _data(datasets: Mapping[str, Mapping[str, Any]]) -> str:
-    rows = tuple((name, d["clips"], d["licence"]) for name, d in datasets.items())
-    table = Table("Data", "", ("dataset", "clips", "licence as stated at the source"), rows)
-    return f"""\
-{_table(table)}
-
-**Not for commercial use**: several licences above forbid it. No audio is in this repository or in the weights."""
+    rows = tuple((name, d["clips"], d["licence"]) for name, d in facts["datasets"].items())
+    data = Table("Data", "", ("dataset", "clips", "licence as stated at the source"), rows)
+    terms = "**Not for commercial use**: several licences above forbid it. "
+    terms += "No audio is in this repository or in the weights."
+    parts = [head, facts.get("method", ""), _table(data), terms]
+    if "test" in facts:
+        parts.append(_scores(facts))
+    parts += [_table(Table.from_json(raw)) for raw in facts.get("tables", ())]
+    if "test" in facts:
+        parts += ["## Confusion matrices", "Rows are the label, columns what the model said."]
+        for name, scores in facts["test"]["model"].items():
+            counts = tuple((f"**Q{i}**", *row) for i, row in enumerate(scores["confusion"], start=1))
+            parts.append(Table("", "", (name, "Q1", "Q2", "Q3", "Q4"), counts).to_markdown())
+    if facts.get("tried"):
+        tried = tuple((row["what"], row["result"]) for row in facts["tried"])
+        parts.append(_table(Table("What was tried", "", ("what", "result"), tried)))
+    limits = "\n".join(f"- {sentence}" for sentence in facts.get("limits") or _LIMITS)
+    return "\n\n".join([*filter(None, parts), f"## What it is not good at\n\n{limits}"]) + "\n"
 
 
 def _scores(facts: Mapping[str, Any]) -> str:
@@ -105,7 +100,6 @@ def _scores(facts: Mapping[str, Any]) -> str:
 
 
 def _folds(facts: Mapping[str, Any]) -> str:
-    """Return where the ids of all folds are, or what is known of folds whose ids were not saved."""
     lines = [split["note"]] if (split := facts["split"]).get("note") else []
     if further := {name: sha256 for name, sha256 in facts.get("folds", {}).items() if sha256 != split["sha256"]}:
         names = ", ".join(f"{name.replace('_', ' ')} `{sha256}`" for name, sha256 in further.items())
@@ -115,13 +109,3 @@ def _folds(facts: Mapping[str, Any]) -> str:
 
 def _table(table: Table) -> str:
     return "\n\n".join(part for part in (f"## {table.title}", table.note, table.to_markdown()) if part)
-
-
-def _matrices(scores: Mapping[str, Mapping[str, Any]]) -> str:
-    matrices = (_confusion(name, s["confusion"]) for name, s in scores.items())
-    return "\n\n".join(["## Confusion matrices", "Rows are the label, columns what the model said.", *matrices])
-
-
-def _confusion(name: str, counts: Sequence[Sequence[int]]) -> str:
-    rows = tuple((f"**Q{i}**", *row) for i, row in enumerate(counts, start=1))
-    return Table("", "", (name, "Q1", "Q2", "Q3", "Q4"), rows).to_markdown()

@@ -1,46 +1,180 @@
-"""The plots of a report: the paper's figures, calibration, folds and errors, each as SVG. Pure."""
+"""The plots of a report: the paper's figures, calibration, folds and errors, each as SVG.
+
+matplotlib draws them in stand-in colours, which the page's light and dark styles set. A
+plot that a run has no figures for raises `NotInRunError`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import html
+import io
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import astuple
+from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike, NDArray
 
+from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
-from training.evaluation.comparison import of_protocol
-from training.evaluation.metrics import Scores, reliability
+from emotion.signal.audio import read_window
+from emotion.signal.mel import MelConfig, log_mel_image
+from training.data.splits import PARTS
+from training.datasets import DATASETS, Clip, DatasetError
+from training.evaluation.metrics import reliability
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.errors import Group
-from training.evaluation.report.run import Label, NotInRunError
-from training.evaluation.report.scores import all_scores, fold_scores, protocol_title, protocols_of
-from training.evaluation.report.svg import ACCENT, INK, LINE, ON_DARK, QUADRANT_COLOURS, SECOND, SOFT, plot_of
+from training.evaluation.report.run import (
+    ClipLabel,
+    NotInRunError,
+    Run,
+    all_scores,
+    fold_scores,
+    labels_of,
+    main_protocol,
+    protocol_title,
+    protocols_of,
+)
+from training.evaluation.report.tables import ClipGroup
 
 _MARKERS = "o^sD"
 _WIDTH = 9.3
 _HALVES = (-1, -0.5, 0, 0.5, 1)
+_MAX_CURVES = 6
+# Loading these renders their MIDI files first, which takes too long for a picture.
+_RENDERED = frozenset({"emopia", "vgmidi"})
+
+Examples = dict[Quadrant, tuple[str, NDArray[np.float32]]]
+Stages = Mapping[str, Sequence[Mapping[str, Any]]]
+
+# Stand-ins for the page's own colours: after drawing, each becomes a CSS variable, so that one plot serves both styles.
+INK, SOFT, LINE, ACCENT, SECOND, ON_DARK = (f"#0a0b{i:02x}" for i in range(1, 7))
+QUADRANT_COLOURS = [f"#0a0b{i:02x}" for i in range(0x11, 0x15)]
+_VARIABLES = {INK: "ink", SOFT: "soft", LINE: "line", ACCENT: "accent", SECOND: "second", ON_DARK: "on"}
+_VARIABLES |= {colour: f"q{i}" for i, colour in enumerate(QUADRANT_COLOURS, start=1)}
+
+# CSS pixels per point of the drawing: text of nine points is as large as the page's small print.
+_SCALE = 1.5
+
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "grid.linewidth": 0.5,
+    "axes.axisbelow": True,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+    **dict.fromkeys(("text.color", "axes.titlecolor"), INK),
+    **dict.fromkeys(("axes.labelcolor", "xtick.color", "ytick.color"), SOFT),
+    **dict.fromkeys(("axes.edgecolor", "grid.color"), LINE),
+    **dict.fromkeys(("figure.facecolor", "axes.facecolor", "savefig.facecolor"), "none"),
+}
 
 
-def _panels(n: int, height_to_width: float) -> tuple[int, tuple[float, float]]:
-    """Return how many small plots stand in a row, and the size of all of them in inches."""
+class SvgPlot:
+    """A figure being drawn; `svg` is there when its block ends."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        self.svg = ""
+
+    def panels(self, n: int, columns: int, **options: Any) -> list[Axes]:
+        """Return `n` axes in rows of `columns`."""
+        grid = self.figure.subplots(-(-n // columns), columns, squeeze=False, **options)
+        for unused in grid.flat[n:]:
+            unused.set_axis_off()
+        return list(grid.flat[:n])
+
+
+@contextmanager
+def plot_of(width: float, height: float, alt: str) -> Iterator[SvgPlot]:
+    """Open a plot of so many inches; `alt` describes it to those who cannot see it."""
+    # Two plots on a page must not share the identifiers of their clip paths, and the same plot twice should not differ.
+    with mpl.rc_context({**_STYLE, "svg.hashsalt": alt}):
+        plot = SvgPlot(Figure(figsize=(width, height), layout="constrained"))
+        yield plot
+        file = io.StringIO()
+        plot.figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+        plot.svg = _inline(file.getvalue(), alt)
+
+
+def _inline(svg: str, alt: str) -> str:
+    """Return the element alone: no XML head, sizes from the page, colours as CSS variables."""
+    svg = svg[svg.index("<svg") :].strip()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
+    # As wide as drawn, and no wider than the page; the height follows.
+    svg = re.sub(r' height="[\d.]+pt"', "", svg, count=1)
+    svg = re.sub(r' width="([\d.]+)pt"', lambda match: f' width="{_SCALE * float(match[1]):.0f}"', svg, count=1)
+    svg = re.sub(r"#0a0b[0-9a-f]{2}", lambda match: f"var(--{_VARIABLES[match[0]]})", svg)
+    return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
+
+
+def example_images(run: Run, config: MelConfig, *, data_root: Path, work_dir: Path) -> Examples:
+    """Return for each quadrant the correctly classified clip of the highest confidence, and its image.
+
+    All four come from one dataset, as in the paper's Figure 3. Where its audio is not here there are none.
+    """
+    if not protocols_of(run.predictions):
+        return {}
+    for dataset, rows in run.predictions.of_protocol(main_protocol(run.predictions)).by_dataset().items():
+        chosen = {}
+        for quadrant in Quadrant:
+            right = rows.where(rows.is_correct & (rows.truth == quadrant.index))
+            if len(right):
+                chosen[quadrant] = str(right.clip[right.probabilities[:, quadrant.index].argmax()])
+        if len(chosen) == len(Quadrant):
+            audio = {clip.id: clip.audio for clip in _clips(dataset, data_root, work_dir)}
+            images = {}
+            for quadrant, clip in chosen.items():
+                with suppress(KeyError, AudioUnreadableError):
+                    window = read_window(audio[clip], window_s=config.window_s)
+                    images[quadrant] = clip, log_mel_image(window.waveform, config)
+            return images
+    return {}
+
+
+def all_labels(run: Run, *, data_root: Path, work_dir: Path) -> list[ClipLabel]:
+    """Return the labels of all clips of the run's datasets that are here, and whether the run used them."""
+    labels = {label.clip: label for label in labels_of(run.predictions)}
+    folds = [fold for split in run.splits.values() for fold in split.folds]
+    used = {clip for fold in folds for part in astuple(fold) for clip in part}
+    for dataset in dict.fromkeys([*run.facts.get("datasets", ()), *(label.dataset for label in labels.values())]):
+        for clip in _clips(dataset, data_root, work_dir):
+            valence, arousal = (np.nan if value is None else value for value in (clip.valence, clip.arousal))
+            quadrant = clip.quadrant.index if clip.quadrant else -1
+            selected = not used or clip.id in used or clip.id in labels
+            labels[clip.id] = ClipLabel(clip.id, dataset, quadrant, valence, arousal, selected)
+    return list(labels.values())
+
+
+def _clips(dataset: str, data_root: Path, work_dir: Path) -> list[Clip]:
+    if dataset not in DATASETS or (dataset in _RENDERED and not (work_dir / dataset).is_dir()):
+        return []
+    try:
+        return DATASETS[dataset].load(data_root / DATASETS[dataset].folder, work_dir)
+    except DatasetError:
+        return []
+
+
+def _grid(n: int, height_to_width: float) -> tuple[int, tuple[float, float]]:
+    # Columns of n small plots, and the size of all of them in inches.
     columns = n if n <= 4 else 3
     width = _WIDTH / max(columns, 3)
     return columns, (width * columns, width * height_to_width * -(-n // columns))
 
 
-def label_plane(labels: Sequence[Label]) -> str:
-    """Draw the songs of each rated dataset on the plane, selected or not: the paper's Figure 2.
-
-    Raises:
-        NotInRunError: No clip is rated.
-    """
+def label_plane(labels: Sequence[ClipLabel]) -> str:
+    """Draw the songs of each rated dataset on the plane, selected or not: the paper's Figure 2."""
     rated = [label for label in labels if np.isfinite(label.valence) and np.isfinite(label.arousal)]
     datasets = list(dict.fromkeys(label.dataset for label in rated))
     if not rated:
         raise NotInRunError("No clip of this run has rated valence and arousal.")
-    columns, size = _panels(len(datasets), 1.06)
+    columns, size = _grid(len(datasets), 1.06)
     with plot_of(*size, "Rated songs on the plane") as plot:
         for axes, dataset in zip(plot.panels(len(datasets), columns), datasets, strict=True):
             members = [label for label in rated if label.dataset == dataset]
@@ -55,7 +189,7 @@ def label_plane(labels: Sequence[Label]) -> str:
     return plot.svg
 
 
-def _points(labels: Sequence[Label]) -> tuple[list[float], list[float]]:
+def _points(labels: Sequence[ClipLabel]) -> tuple[list[float], list[float]]:
     return [label.valence for label in labels], [label.arousal for label in labels]
 
 
@@ -63,29 +197,15 @@ def _plane(axes: Axes) -> None:
     axes.axhline(0, color=LINE, linewidth=1)
     axes.axvline(0, color=LINE, linewidth=1)
     axes.set(xlim=(-1.02, 1.02), ylim=(-1.02, 1.02), xlabel="valence", ylabel="arousal", aspect="equal")
-    axes.set_xticks((-1, 0, 1))
-    axes.set_yticks((-1, 0, 1))
+    axes.set(xticks=(-1, 0, 1), yticks=(-1, 0, 1))
     for quadrant in Quadrant:
         valence, arousal = quadrant.corner
-        axes.text(
-            0.97 * valence,
-            0.97 * arousal,
-            quadrant.name,
-            ha="right" if valence > 0 else "left",
-            va="top" if arousal > 0 else "bottom",
-            color=SOFT,
-        )
+        ha, va = "right" if valence > 0 else "left", "top" if arousal > 0 else "bottom"
+        axes.text(0.97 * valence, 0.97 * arousal, quadrant.name, ha=ha, va=va, color=SOFT)
 
 
-def spectrograms(examples: Mapping[Quadrant, tuple[str, NDArray[np.float32]]]) -> str:
-    """Draw what the network sees of one clip of each quadrant: the paper's Figure 3.
-
-    Args:
-        examples: A name and an image `(rows, columns)` in [0, 1], low bands first.
-
-    Raises:
-        NotInRunError: There is none.
-    """
+def spectrograms(examples: Examples) -> str:
+    """Draw the network's input of one clip of each quadrant, `(rows, columns)` in [0, 1]: the paper's Figure 3."""
     if not examples:
         raise NotInRunError("There is no audio here to make example images of.")
     with plot_of(_WIDTH, 5.2, "Log-mel images of one clip of each quadrant") as plot:
@@ -96,19 +216,13 @@ def spectrograms(examples: Mapping[Quadrant, tuple[str, NDArray[np.float32]]]) -
     return plot.svg
 
 
-def class_distribution(labels: Sequence[Label], parts: Mapping[str, str]) -> str:
+def class_distribution(labels: Sequence[ClipLabel], parts: Mapping[str, str]) -> str:
     """Draw how many clips of each class and dataset were trained on and tested: the paper's Figure 4.
 
-    Args:
-        labels: Clips; those without a quadrant or not used are left out.
-        parts: "train", "validation" or "test" by clip; where it is empty, all clips count as one part.
-
-    Raises:
-        NotInRunError: No clip has a quadrant.
+    `parts` are by clip; where it is empty, all clips count as one part. Clips without a quadrant are left out.
     """
     used = [label for label in labels if label.selected and label.quadrant >= 0]
-    there = set(parts.values())
-    names: list[str] = [part for part in ("train", "validation", "test") if part in there] or ["tested"]
+    names: list[str] = [part for part in PARTS if part in parts.values()] or ["tested"]
     datasets = list(dict.fromkeys(label.dataset for label in used))
     if not used:
         raise NotInRunError("No clip of this run has a quadrant.")
@@ -139,38 +253,26 @@ def _stacked(axes: Axes, counts: NDArray[np.int64], datasets: Sequence[str]) -> 
     axes.set_xlabel("clips")
 
 
-Stages = Mapping[str, Sequence[Mapping[str, Any]]]
+def loss_curves(stages: Stages) -> str:
+    """Draw the training and the validation loss of each fold and stage: the paper's Figure 5."""
+    return _curves(stages, {"loss": ("training", ACCENT), "validation_loss": ("validation", SECOND)}, "loss")
 
 
-def loss_curves(stages: Stages, most: int = 6) -> str:
-    """Draw the training and the validation loss of each fold and stage: the paper's Figure 5.
-
-    Args:
-        stages: Epochs by the name of the fold and stage, as `Run.stages` gives them.
-        most: Of them are drawn.
-
-    Raises:
-        NotInRunError: There is no history.
-    """
-    shown = {"loss": ("training", ACCENT), "validation_loss": ("validation", SECOND)}
-    return _curves(stages, shown, "loss", most)
+def accuracy_curves(stages: Stages) -> str:
+    """Draw the validation accuracy of each fold and stage; errors as in `loss_curves`."""
+    return _curves(stages, {"validation_accuracy": ("validation", SECOND)}, "accuracy")
 
 
-def accuracy_curves(stages: Stages, most: int = 6) -> str:
-    """Draw the validation accuracy of each fold and stage; arguments and errors as in `loss_curves`."""
-    return _curves(stages, {"validation_accuracy": ("validation", SECOND)}, "accuracy", most)
-
-
-def _curves(stages: Stages, shown: Mapping[str, tuple[str, str]], unit: str, most: int) -> str:
-    known = {
-        name: lines
+def _curves(stages: Stages, shown: Mapping[str, tuple[str, str]], unit: str) -> str:
+    known = [
+        (name, lines)
         for name, lines in stages.items()
         if any(line.get(key) is not None for line in lines for key in shown)
-    }
+    ]
     if not known:
         raise NotInRunError(f"This run has no {unit} by epoch (history.jsonl).")
-    chosen = list(known.items())[:most]
-    columns, size = _panels(len(chosen), 0.75)
+    chosen = known[:_MAX_CURVES]
+    columns, size = _grid(len(chosen), 0.75)
     with plot_of(*size, f"{unit.capitalize()} by epoch") as plot:
         panels = plot.panels(len(chosen), columns, sharey=True)
         for axes, (name, lines) in zip(panels, chosen, strict=True):
@@ -180,8 +282,10 @@ def _curves(stages: Stages, shown: Mapping[str, tuple[str, str]], unit: str, mos
                 ]
                 marker = "o" if len(points) == 1 else ""
                 axes.plot(*np.array(points, float).reshape(-1, 2).T, marker=marker, color=colour, label=label)
-            if unit == "loss":
-                _mark_best(axes, lines)
+            losses = [line["validation_loss"] for line in lines if line.get("validation_loss") is not None]
+            if unit == "loss" and len(lines) == len(losses) > 1:
+                best_epoch = lines[int(np.argmin(losses))].get("epoch", 0)
+                axes.axvline(best_epoch, color=SOFT, linewidth=0.8, linestyle=":")
             axes.set(title=name, xlabel="epoch", ylabel=unit)
             axes.grid(axis="y")
         if len(shown) > 1:
@@ -189,26 +293,14 @@ def _curves(stages: Stages, shown: Mapping[str, tuple[str, str]], unit: str, mos
     return plot.svg
 
 
-def _mark_best(axes: Axes, lines: Sequence[Mapping[str, Any]]) -> None:
-    losses = [line.get("validation_loss") for line in lines]
-    if len(lines) > 1 and all(loss is not None for loss in losses):
-        best = lines[int(np.argmin(losses))]  # type: ignore[arg-type]
-        axes.axvline(best.get("epoch", 0), color=SOFT, linewidth=0.8, linestyle=":")
-
-
 def fold_spread(predictions: Predictions) -> str:
-    """Draw the macro-F1 of each fold by protocol and dataset, with their mean.
-
-    Raises:
-        NotInRunError: No protocol has two folds of the same dataset.
-    """
+    """Draw the macro-F1 of each fold by protocol and dataset, with their mean."""
     strips = {}
     for protocol in protocols_of(predictions):
-        rows = of_protocol(predictions, protocol)
-        for dataset in dict.fromkeys(rows.dataset.tolist()):
-            scores = [f1 for _, f1 in fold_scores(rows.where(rows.dataset == dataset)).values()]
+        for dataset, rows in predictions.of_protocol(protocol).by_dataset().items():
+            scores = [f1 for _, f1 in fold_scores(rows).values()]
             if len(scores) > 1:
-                strips[protocol, dataset] = scores
+                strips[f"{dataset}, {protocol_title(protocol).lower()}"] = scores
     if not strips:
         raise NotInRunError("No dataset of this run was tested in two folds or more, so that nothing spreads.")
     with plot_of(_WIDTH, 0.8 + 0.26 * len(strips), "Macro-F1 of each fold") as plot:
@@ -216,8 +308,7 @@ def fold_spread(predictions: Predictions) -> str:
         for y, scores in enumerate(strips.values()):
             axes.plot(scores, [y] * len(scores), "o", color=ACCENT, markersize=5, alpha=0.45)
             axes.plot([np.mean(scores)], [y], "|", color=INK, markersize=14, markeredgewidth=2)
-        names = [f"{dataset}, {protocol_title(protocol).lower()}" for protocol, dataset in strips]
-        axes.set_yticks(range(len(strips)), names)
+        axes.set_yticks(range(len(strips)), list(strips))
         axes.set(xlabel="macro-F1", ylim=(len(strips) - 0.5, -0.5))
         axes.grid(axis="x")
     return plot.svg
@@ -226,7 +317,7 @@ def fold_spread(predictions: Predictions) -> str:
 def score_forest(predictions: Predictions) -> str:
     """Draw accuracy and macro-F1 by dataset and protocol, with intervals and floors."""
     scores = {
-        (protocol, dataset): each
+        f"{dataset}, {protocol_title(protocol).lower()}": each
         for protocol in protocols_of(predictions)
         for dataset, each in all_scores(predictions, protocol).items()
     }
@@ -235,61 +326,57 @@ def score_forest(predictions: Predictions) -> str:
     with plot_of(_WIDTH, 1.2 + 0.24 * len(scores), "Accuracy and macro-F1 with intervals and floors") as plot:
         panels = plot.panels(2, 2, sharey=True)
         for axes, measure, title in zip(panels, ("accuracy", "macro_f1"), ("accuracy", "macro-F1"), strict=True):
-            _forest(axes, list(scores.values()), measure)
+            columns = [
+                [getattr(each, name) for each in scores.values()]
+                for name in (measure, f"{measure}_interval", f"floor_{measure}")
+            ]
+            _forest(axes, *columns)
             axes.set(title=title, xlim=(0, 1))
-        names = [f"{dataset}, {protocol_title(protocol).lower()}" for protocol, dataset in scores]
-        panels[0].set_yticks(range(len(scores)), names)
+        panels[0].set_yticks(range(len(scores)), list(scores))
         panels[0].set_ylim(len(scores) - 0.5, -0.5)
     return plot.svg
 
 
-def _forest(axes: Axes, scores: Sequence[Scores], measure: str) -> None:
-    values = [getattr(s, measure) for s in scores]
-    intervals = np.array([getattr(s, f"{measure}_interval") for s in scores])
-    y = np.arange(len(scores))
-    axes.hlines(y, intervals[:, 0], intervals[:, 1], color=ACCENT, linewidth=2, alpha=0.6)
+def _forest(axes: Axes, values: ArrayLike, intervals: ArrayLike, floors: ArrayLike) -> None:
+    low, high = np.asarray(intervals).T
+    y = np.arange(len(low))
+    axes.hlines(y, low, high, color=ACCENT, linewidth=2, alpha=0.6)
     axes.plot(values, y, "o", color=ACCENT, markersize=6)
-    floors = [getattr(s, f"floor_{measure}") for s in scores]
     axes.plot(floors, y, "|", color=SECOND, markersize=11, markeredgewidth=2)
     axes.grid(axis="x")
 
 
 def reliability_diagram(predictions: Predictions, protocol: str) -> str:
-    """Draw how often the model is right when it is so sure, by dataset and over all."""
-    rows = of_protocol(predictions, protocol)
+    """Draw accuracy against confidence, by dataset and over all."""
+    rows = predictions.of_protocol(protocol)
+    parts = {**rows.by_dataset(), "all": rows}
     scores = all_scores(predictions, protocol)
-    columns, size = _panels(len(scores), 1.0)
+    columns, size = _grid(len(scores), 1.0)
     with plot_of(*size, f"Reliability, {protocol_title(protocol).lower()}") as plot:
         for axes, (dataset, each) in zip(plot.panels(len(scores), columns), scores.items(), strict=True):
-            part = rows if dataset == "all" else rows.where(rows.dataset == dataset)
-            curve = reliability(part.truth, part.probabilities)
+            bins = reliability(parts[dataset].truth, parts[dataset].probabilities)
             axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle="--")
-            sure, right = [found.confidence for found in curve], [found.accuracy for found in curve]
-            axes.vlines(sure, sure, right, color=SECOND, linewidth=1.5, alpha=0.6)
-            axes.plot(sure, right, "o", color=ACCENT, markersize=4)
+            confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
+            axes.vlines(confidence, confidence, accuracy, color=SECOND, linewidth=1.5, alpha=0.6)
+            axes.plot(confidence, accuracy, "o", color=ACCENT, markersize=4)
             axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="how sure", ylabel="how often right", aspect="equal")
             axes.set_title(f"{dataset}: ECE {each.ece:.3f}")
             axes.grid()
     return plot.svg
 
 
-def rated_against_said(predictions: Predictions, protocol: str) -> str:
-    """Draw rated against said valence and arousal.
-
-    Raises:
-        NotInRunError: No tested clip was rated.
-    """
+def rated_against_predicted(predictions: Predictions, protocol: str) -> str:
+    """Draw rated against predicted valence and arousal."""
     rows = predictions.where((predictions.protocol == protocol) & np.isfinite(predictions.valence_true))
     if not len(rows):
         raise NotInRunError("No tested clip of this run has rated valence and arousal.")
     with plot_of(_WIDTH, 4.6, "Rated against said valence and arousal") as plot:
         for axes, axis in zip(plot.panels(2, 2), ("valence", "arousal"), strict=True):
             axes.plot([-1, 1], [-1, 1], color=SOFT, linewidth=1, linestyle="--")
-            for i, dataset in enumerate(dict.fromkeys(rows.dataset.tolist())):
-                part = rows.where(rows.dataset == dataset)
+            for i, (dataset, part) in enumerate(rows.by_dataset().items()):
                 colour = (ACCENT, SECOND, QUADRANT_COLOURS[3], QUADRANT_COLOURS[0], SOFT)[i % 5]
-                said, rated = getattr(part, axis), getattr(part, f"{axis}_true")
-                axes.plot(rated, said, _MARKERS[i % 4], color=colour, markersize=3.5, alpha=0.6, label=dataset)
+                rated, predicted = getattr(part, f"{axis}_true"), getattr(part, axis)
+                axes.plot(rated, predicted, _MARKERS[i % 4], color=colour, markersize=3.5, alpha=0.6, label=dataset)
             axes.set(xlim=(-1, 1), ylim=(-1, 1), xlabel=f"rated {axis}", ylabel=f"said {axis}", aspect="equal")
             axes.set(xticks=_HALVES, yticks=_HALVES)
             axes.grid()
@@ -297,37 +384,28 @@ def rated_against_said(predictions: Predictions, protocol: str) -> str:
     return plot.svg
 
 
-def said_plane(predictions: Predictions, protocol: str) -> str:
-    """Draw where the model puts the clips of each dataset, coloured by their label."""
-    rows = of_protocol(predictions, protocol)
-    datasets = list(dict.fromkeys(rows.dataset.tolist()))
-    columns, size = _panels(len(datasets), 1.06)
+def predicted_plane(predictions: Predictions, protocol: str) -> str:
+    """Draw the predicted points of each dataset's clips, coloured by their label."""
+    by_dataset = predictions.of_protocol(protocol).by_dataset()
+    columns, size = _grid(len(by_dataset), 1.06)
     with plot_of(*size, "Clips where the model puts them") as plot:
-        for axes, dataset in zip(plot.panels(len(datasets), columns), datasets, strict=True):
+        for axes, (dataset, rows) in zip(plot.panels(len(by_dataset), columns), by_dataset.items(), strict=True):
             for quadrant, colour in zip(Quadrant, QUADRANT_COLOURS, strict=True):
-                part = rows.where((rows.dataset == dataset) & (rows.truth == quadrant.index))
+                part = rows.where(rows.truth == quadrant.index)
                 axes.plot(part.valence, part.arousal, "o", color=colour, markersize=3, alpha=0.75)
             _plane(axes)
             axes.set_title(dataset)
     return plot.svg
 
 
-def group_forest(title: str, groups: Sequence[Group]) -> str:
-    """Draw the accuracy of groups of clips, with intervals and floors.
-
-    Raises:
-        NotInRunError: No group is large enough.
-    """
+def group_forest(title: str, groups: Sequence[ClipGroup]) -> str:
+    """Draw the accuracy of groups of clips, with intervals and floors."""
     if not groups:
         raise NotInRunError("No group of clips is large enough to say anything of.")
     with plot_of(_WIDTH, 0.8 + 0.26 * len(groups), f"Accuracy: {title.lower()}") as plot:
         (axes,) = plot.panels(1, 1)
-        y = np.arange(len(groups))
-        low, high = zip(*(group.accuracy_interval for group in groups), strict=True)
-        axes.hlines(y, low, high, color=ACCENT, linewidth=2, alpha=0.6)
-        axes.plot([group.accuracy for group in groups], y, "o", color=ACCENT, markersize=6)
-        axes.plot([group.floor for group in groups], y, "|", color=SECOND, markersize=11, markeredgewidth=2)
-        axes.set_yticks(y, [f"{group.name} ({group.n})" for group in groups])
+        accuracies = [group.accuracy for group in groups]
+        _forest(axes, accuracies, [group.accuracy_interval for group in groups], [group.floor for group in groups])
+        axes.set_yticks(range(len(groups)), [f"{group.name} ({group.n})" for group in groups])
         axes.set(xlim=(0, 1), ylim=(len(groups) - 0.5, -0.5), xlabel="accuracy; the bar is the floor")
-        axes.grid(axis="x")
     return plot.svg

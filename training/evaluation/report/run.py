@@ -1,18 +1,47 @@
-"""A run folder as a report reads it: whatever is there, and a sentence for what is not. Pure."""
+"""A run folder as a report reads it, and its figures by protocol, dataset and fold."""
 
 from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from emotion.inference.quadrants import valence_arousal_from_probabilities
 from training.data.splits import PARTS, Folds, Protocol, SplitError
+from training.evaluation.metrics import (
+    AxisScores,
+    Scores,
+    accuracy_of,
+    confusion_of,
+    macro_f1_of,
+    score,
+    score_axis,
+    score_by_dataset,
+)
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
+
+# The question of each protocol, in the order in which a reader should meet them.
+PROTOCOLS: dict[str, tuple[str, str]] = {
+    Protocol.HELD_OUT: ("Held-out clips", "One network, on clips of artists that it was not trained on."),
+    Protocol.ARTIST_GROUPED: (
+        "Folds that keep artists together",
+        "Each clip by the one model that was fitted without a label of its artist.",
+    ),
+    Protocol.PAPER: ("The paper's protocol", "Each fold's network on the one fixed, balanced test set."),
+    Protocol.STRATIFIED: (
+        "Stratified folds",
+        "Each clip by a model fitted without its label, but maybe with labels of its artist: it flatters.",
+    ),
+    Protocol.LEAVE_ONE_SOURCE_OUT: (
+        "A source left out",
+        "Each source by a model that was fitted without a single label of that source.",
+    ),
+}
 
 
 class NotInRunError(TrainingError):
@@ -20,14 +49,11 @@ class NotInRunError(TrainingError):
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
-    """What is known of one clip of the data, tested or not.
+class ClipLabel:
+    """The label of one clip of the data, tested or not.
 
-    Attributes:
-        quadrant: 0 to 3, or -1.
-        valence: [-1, 1], NaN where unrated.
-        arousal: [-1, 1], NaN where unrated.
-        selected: Whether the run used it at all; the rest fell to the 24 s rule or the selection.
+    `quadrant` is 0 to 3, or -1; `valence` and `arousal` in [-1, 1], NaN where unrated; `selected` whether the run used
+    the clip at all: the rest fell to the 24 s rule or the selection.
     """
 
     clip: str
@@ -40,16 +66,9 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What a run left behind.
+    """The files of a run folder: `facts` of `run.json`, `splits` by protocol, a dictionary per epoch in `history`.
 
-    Attributes:
-        folder: Where.
-        facts: `run.json`, or empty.
-        metrics: `metrics.json`, or empty.
-        splits: Each `splits*.json`, by its protocol.
-        history: One dictionary per epoch.
-        predictions: No rows where the run has none.
-        teacher: What the teacher said of the same clips (`teacher.npz`), where the run had one.
+    What the folder lacks is empty; `teacher` holds the teacher's predictions of the same clips, where there was one.
     """
 
     folder: Path
@@ -67,11 +86,11 @@ class Run:
 
     def stages(self) -> dict[str, list[dict[str, Any]]]:
         """Return the epochs of each fold and stage of training, in order, by a name for people."""
-        found: dict[str, list[dict[str, Any]]] = {}
+        stages: dict[str, list[dict[str, Any]]] = {}
         for line in self.history:
             name = str(line.get("stage") or line.get("protocol") or "training").replace("_", " ")
-            found.setdefault(f"{name}, fold {int(line.get('fold', 0)) + 1}", []).append(line)
-        return found
+            stages.setdefault(f"{name}, fold {int(line.get('fold', 0)) + 1}", []).append(line)
+        return stages
 
     def parts(self) -> dict[str, str]:
         """Return "train", "validation" or "test" of each clip in the first fold of the first split."""
@@ -91,7 +110,14 @@ def read_run(folder: Path) -> Run:
     splits = [Folds.load(path) for path in sorted(folder.glob("splits*.json"), key=lambda path: path.stem)]
     predictions = _predictions(folder / "predictions.npz")
     for split in splits:
-        _refuse_others(split, predictions.where(predictions.protocol == split.protocol))
+        tested = predictions.where(predictions.protocol == split.protocol)
+        listed = {(number, clip) for number, fold in enumerate(split.folds) for clip in fold.test}
+        if others := set(zip(tested.fold.tolist(), tested.clip.tolist(), strict=True)) - listed:
+            number, clip = min(others)
+            raise SplitError(
+                f"{len(others)} clips were tested that the {split.protocol} folds of this run do not test, such as "
+                f"{clip} in fold {number + 1}: predictions and folds are of two runs."
+            )
     return Run(
         folder=folder,
         facts=_json(folder / "run.json"),
@@ -103,47 +129,34 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _refuse_others(folds: Folds, tested: Predictions) -> None:
-    """Refuse predictions of clips that are not the test of their fold."""
-    listed = {(number, clip) for number, fold in enumerate(folds.folds) for clip in fold.test}
-    others = set(zip(tested.fold.tolist(), tested.clip.tolist(), strict=True)) - listed
-    if others:
-        number, clip = min(others)
-        raise SplitError(
-            f"{len(others)} clips were tested that the {folds.protocol} folds of this run do not test, such as {clip} "
-            f"in fold {number + 1}: predictions and folds are of two runs."
-        )
-
-
 def _json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}.") from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise ValueError(f"{path} holds no JSON object.")
-    return found
+    return content
 
 
 def _history(path: Path) -> list[dict[str, Any]]:
-    if not path.is_file():
-        return []
-    lines = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(keepends=True), start=1):
+    epochs = []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
+    for number, line in enumerate(lines, start=1):
         try:
-            lines.append(json.loads(line))
+            epochs.append(json.loads(line))
         except ValueError as error:
             # A run that was killed, or still writes, may leave its last line unfinished.
             if line.endswith("\n"):
                 raise ValueError(f"Line {number} of {path} is not JSON: {error}.") from error
-    return lines
+    return epochs
 
 
 def _predictions(path: Path) -> Predictions:
     if not path.is_file():
-        return no_predictions()
+        return Predictions.empty()
     try:
         # numpy leaves a file open that turns out to be no archive.
         if not zipfile.is_zipfile(path):
@@ -153,25 +166,77 @@ def _predictions(path: Path) -> Predictions:
         raise ValueError(f"{path} is damaged: {error}. Score the run again.") from error
 
 
-def no_predictions() -> Predictions:
-    """Return a table without rows."""
-    arrays: dict[str, Any] = {field.name: np.zeros(0, np.float32) for field in fields(Predictions)}
-    for name in ("protocol", "clip", "dataset", "artist", "genre"):
-        arrays[name] = np.zeros(0, str)
-    for name in ("fold", "truth"):
-        arrays[name] = np.zeros(0, np.int64)
-    arrays["logits"] = arrays["probabilities"] = np.zeros((0, 4), np.float32)
-    arrays["embedding"] = np.zeros((0, 64), np.float16)
-    return Predictions(**arrays)
+def labels_of(predictions: Predictions) -> list[ClipLabel]:
+    """Return the labels of the clips that were tested, each once."""
+    rows = predictions.where(np.unique(predictions.clip, return_index=True)[1])
+    selected = np.ones(len(rows), bool)
+    columns = (rows.clip, rows.dataset, rows.truth, rows.valence_true, rows.arousal_true, selected)
+    return [ClipLabel(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
-def labels_of(predictions: Predictions) -> list[Label]:
-    """Return what is known of the clips that were tested, each once."""
-    _, first = np.unique(predictions.clip, return_index=True)
-    rows = predictions.where(first)
-    return [
-        Label(str(clip), str(dataset), int(truth), float(valence), float(arousal), True)
-        for clip, dataset, truth, valence, arousal in zip(
-            rows.clip, rows.dataset, rows.truth, rows.valence_true, rows.arousal_true, strict=True
-        )
-    ]
+def protocols_of(predictions: Predictions) -> list[str]:
+    """Return the protocols under which labelled clips were tested, in the order of `PROTOCOLS`, then others."""
+    tested = dict.fromkeys(predictions.protocol[predictions.truth >= 0].tolist())
+    return [name for name in PROTOCOLS if name in tested] + [name for name in tested if name not in PROTOCOLS]
+
+
+def protocol_title(protocol: str) -> str:
+    """Return a protocol's name for people."""
+    return PROTOCOLS.get(protocol, (protocol.replace("_", " ").capitalize(), ""))[0]
+
+
+def main_protocol(predictions: Predictions) -> str:
+    """Return the protocol whose figures lead.
+
+    Raises:
+        NotInRunError: No labelled clip was tested.
+    """
+    protocols = protocols_of(predictions)
+    if not protocols:
+        raise NotInRunError("This run has no predictions of labelled clips yet (predictions.npz).")
+    return protocols[0]
+
+
+def all_scores(predictions: Predictions, protocol: str) -> dict[str, Scores]:
+    """Return the scores of each dataset, and of all together where there are several."""
+    rows = predictions.of_protocol(protocol)
+    scores = score_by_dataset(rows)
+    if len(scores) > 1:
+        scores["all"] = score(rows.truth, rows.probabilities, rows.artist)
+    return scores
+
+
+def scores_by_protocol(predictions: Predictions) -> dict[str, dict[str, Any]]:
+    """Return every score as JSON: protocol, then dataset."""
+    return {
+        protocol: {name: each.to_json() for name, each in all_scores(predictions, protocol).items()}
+        for protocol in protocols_of(predictions)
+    }
+
+
+def fold_scores(predictions: Predictions) -> dict[int, tuple[float, float]]:
+    """Return accuracy and macro-F1 of each fold that has rows."""
+    confusions = {fold: confusion_of(rows) for fold, rows in predictions.by_fold().items()}
+    return {fold: (float(accuracy_of(each)), float(macro_f1_of(each))) for fold, each in confusions.items()}
+
+
+def axis_scores(predictions: Predictions, protocol: str) -> dict[tuple[str, str, str], AxisScores]:
+    """Score valence and arousal, as predicted and as projected from the quadrants' probabilities.
+
+    Returns:
+        By dataset, axis and source of the figure ("as said" or "from the quadrants").
+
+    Raises:
+        NotInRunError: No tested clip was rated.
+    """
+    scores = {}
+    for dataset, rows in predictions.where(predictions.protocol == protocol).by_dataset().items():
+        projected = valence_arousal_from_probabilities(rows.probabilities)
+        for axis, from_quadrants in zip(("valence", "arousal"), projected, strict=True):
+            rated = getattr(rows, f"{axis}_true")
+            if np.isfinite(rated).sum() >= 3:
+                for name, predicted in (("as said", getattr(rows, axis)), ("from the quadrants", from_quadrants)):
+                    scores[dataset, axis, name] = score_axis(rated, predicted, rows.artist)
+    if not scores:
+        raise NotInRunError("No tested clip of this run has rated valence and arousal.")
+    return scores

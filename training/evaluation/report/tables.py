@@ -1,79 +1,180 @@
-"""The tables of a report, each from a run's predictions. Pure."""
+"""The tables of a report, each from a run's predictions: Markdown in a card, HTML on a page, JSON in a card's facts.
+
+A table that a run has no figures for raises `NotInRunError`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import html
+import math
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain, pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from training.data.splits import PARTS, Protocol
-from training.evaluation.comparison import Comparison, SystemComparison, folds_of, of_protocol, protocol_gap
+from training.evaluation.comparison import PairedComparison, SystemComparison, protocol_gap
 from training.evaluation.dataset_probe import Probe
-from training.evaluation.metrics import Scores, class_scores, confusion_of
+from training.evaluation.metrics import Interval, Scores, class_scores, confusion_of, interval_95, resampled_sums
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.run import NotInRunError, Run, labels_of
-from training.evaluation.report.scores import (
+from training.evaluation.report.run import (
     PROTOCOLS,
+    NotInRunError,
+    Run,
     all_scores,
     axis_scores,
     fold_scores,
+    labels_of,
     main_protocol,
     protocol_title,
     protocols_of,
 )
-from training.evaluation.report.table import Cell, Table, figure
+
+Cell = str | int | float | None
 
 MAX_FOLD_COLUMNS = 12
+# Below this a group's interval is wider than any difference between groups.
+MIN_CLIPS = 10
+_RATED_EDGES = (-1.0, -0.3, 0.0, 0.3, 1.0)
+_HIGH = np.array([quadrant.corner[1] > 0 for quadrant in Quadrant])
+_POSITIVE = np.array([quadrant.corner[0] > 0 for quadrant in Quadrant])
+_FOLDED = (Protocol.ARTIST_GROUPED, Protocol.PAPER, Protocol.STRATIFIED)
+_NUMBER = re.compile(r"[-+−]?[\d.,]+( ?%)?( .*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under columns, with a heading and a sentence or two on the measurement.
+
+    A cell is text, an integer, a float (shown with three digits) or None (a dash). Text between double asterisks is
+    bold.
+    """
+
+    title: str
+    note: str
+    columns: tuple[str, ...]
+    # Any and not Cell: mixed tuples lose the types of their items, and `cell_text` takes whatever comes.
+    rows: tuple[tuple[Any, ...], ...]
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Table:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: A key is missing, or a row has more or fewer cells than there are columns.
+        """
+        try:
+            rows = tuple(tuple(row) for row in raw["rows"])
+            table = cls(str(raw["title"]), str(raw.get("note", "")), tuple(raw["columns"]), rows)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{raw!r:.80} is not a table: it needs title, columns and rows.") from error
+        for row in table.rows:
+            if len(row) != len(table.columns):
+                raise ValueError(
+                    f"A row of “{table.title}” has {len(row)} cells for {len(table.columns)} columns: {row}."
+                )
+        return table
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the table as a plain dictionary."""
+        return {**asdict(self), "columns": [*self.columns], "rows": [[*row] for row in self.rows]}
+
+    def to_markdown(self) -> str:
+        """Return the rows as a Markdown table, without title and note."""
+        lines = [self.columns, *(map(cell_text, row) for row in self.rows)]
+        escaped = ([text.replace("|", "\\|").replace("\n", " ") for text in line] for line in lines)
+        head, *body = (f"| {' | '.join(line)} |" for line in escaped)
+        return "\n".join([head, "|---" * len(self.columns) + "|", *body])
+
+    def to_html(self) -> str:
+        """Return the rows as an HTML table, without title and note; everything in it is escaped."""
+        texts = [[cell_text(cell) for cell in row] for row in self.rows]
+        head = "".join(
+            f'<th scope="col"{_number_class(*column)}>{_markup(name)}</th>'
+            for name, *column in zip(self.columns, *texts, strict=True)
+        )
+        body = "\n".join(
+            f'<tr><th scope="row">{_markup(first)}</th>'
+            + "".join(f"<td{_number_class(cell)}>{_markup(cell)}</td>" for cell in others)
+            + "</tr>"
+            for first, *others in texts
+        )
+        return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody></table></div>'
+
+
+def cell_text(cell: Cell) -> str:
+    """Return a cell as people read it."""
+    if cell is None or (isinstance(cell, float) and math.isnan(cell)):
+        return "–"
+    return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
+
+
+def figure(value: float, interval: Sequence[float] | None = None, *, bold: bool = False) -> str:
+    """Return a figure with its interval, such as "**0.611** (0.523–0.697)"."""
+    shown = f"**{value:.3f}**" if bold else f"{value:.3f}"
+    if interval is None or any(end is None or math.isnan(end) for end in interval):
+        return shown
+    # Between negative numbers a dash would read as a minus.
+    between = " to " if interval[0] < 0 else "–"
+    return f"{shown} ({interval[0]:.3f}{between}{interval[1]:.3f})"
+
+
+def _number_class(*cells: str) -> str:
+    """Return the class of cells that all are numbers, or unknown: figures stand under figures."""
+    known = [cell.replace("*", "") for cell in cells if cell != "–"]
+    return ' class="number"' if known and all(map(_NUMBER.fullmatch, known)) else ""
+
+
+def _markup(text: str) -> str:
+    return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text))
+
+
+_SCORE_COLUMNS = ("n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor")
+
+
+def _score_cells(scores: Scores) -> tuple[Cell, ...]:
+    return (
+        scores.n,
+        figure(scores.accuracy, scores.accuracy_interval, bold=True),
+        scores.floor_accuracy,
+        figure(scores.macro_f1, scores.macro_f1_interval, bold=True),
+        scores.floor_macro_f1,
+    )
 
 
 def score_rows(scores: Mapping[str, Scores], title: str, note: str) -> Table:
-    """Return scores by dataset, each figure beside its floor."""
-    columns: tuple[str, ...] = ("test clips", "n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor")
-    columns += ("top 3", "floor", "ECE", "Brier", "floor")
+    """Return scores by dataset, each figure next to its floor."""
+    columns = ("test clips", *_SCORE_COLUMNS, "top 3", "floor", "ECE", "Brier", "floor")
     rows = tuple(
-        (
-            name,
-            s.n,
-            figure(s.accuracy, s.accuracy_interval, bold=True),
-            s.floor_accuracy,
-            figure(s.macro_f1, s.macro_f1_interval, bold=True),
-            s.floor_macro_f1,
-            s.top3,
-            s.floor_top3,
-            s.ece,
-            s.brier,
-            s.floor_brier,
-        )
-        for name, s in scores.items()
+        (name, *_score_cells(s), s.top3, s.floor_top3, s.ece, s.brier, s.floor_brier) for name, s in scores.items()
     )
     return Table(title, note, columns, rows)
 
 
 def fold_table(predictions: Predictions, protocol: str) -> Table:
-    """Return accuracy and macro-F1 of each fold, over all clips and by dataset: the paper's Table 3.
-
-    Raises:
-        NotInRunError: There is only one fold.
-    """
-    rows = of_protocol(predictions, protocol)
-    folds = list(folds_of(rows))
+    """Return accuracy and macro-F1 of each fold, over all clips and by dataset: the paper's Table 3."""
+    rows = predictions.of_protocol(protocol)
+    folds = list(rows.by_fold())
     if len(folds) < 2:
         raise NotInRunError(f"{protocol_title(protocol)}: there is one fold only, so that nothing spreads.")
-    datasets = list(dict.fromkeys(rows.dataset.tolist()))
-    parts = {"all": rows, **{name: rows.where(rows.dataset == name) for name in datasets if len(datasets) > 1}}
-    # A hundred folds of ten times ten are told by their mean and spread alone.
+    by_dataset = rows.by_dataset()
+    # For a hundred folds of ten times ten, mean and spread suffice.
     shown = folds if len(folds) <= MAX_FOLD_COLUMNS else []
     body: list[tuple[Cell, ...]] = []
-    for name, part in parts.items():
+    for name, part in {"all": rows, **(by_dataset if len(by_dataset) > 1 else {})}.items():
         scores = fold_scores(part)
         for i, measure in enumerate(("accuracy", "macro-F1")):
             # A small dataset may be missing from a fold.
             each = [scores[fold][i] if fold in scores else None for fold in shown]
-            values = [found[i] for found in scores.values()]
+            values = [figures[i] for figures in scores.values()]
             spread = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
             body.append((f"{name}, {measure}", *each, f"**{np.mean(values):.3f}**{spread}"))
     columns = ("", *(f"fold {i + 1}" for i in range(len(shown))), "all folds")
@@ -83,85 +184,70 @@ def fold_table(predictions: Predictions, protocol: str) -> Table:
 
 def class_table(predictions: Predictions, protocol: str) -> Table:
     """Return precision, recall and F1 of each quadrant, averaged over folds: the paper's Table 4."""
-    folds = folds_of(of_protocol(predictions, protocol))
-    by_fold = [class_scores(confusion_of(rows)) for rows in folds.values()]
+    by_fold = [class_scores(confusion_of(rows)) for rows in predictions.of_protocol(protocol).by_fold().values()]
     rows = tuple(
         (
             f"{quadrant.name} {quadrant.sign} ({quadrant.description})",
-            *(float(np.mean([getattr(fold[quadrant.index], what) for fold in by_fold])) for what in _CLASS_FIGURES),
-            sum(fold[quadrant.index].n for fold in by_fold),
+            *(float(np.mean([getattr(s, measure) for s in folds])) for measure in ("precision", "recall", "f1")),
+            sum(s.n for s in folds),
         )
-        for quadrant in Quadrant
+        for quadrant, folds in zip(Quadrant, zip(*by_fold, strict=True), strict=True)
     )
-    note = f"As the paper's Table 4{f', averaged over {len(folds)} folds' if len(folds) > 1 else ''}."
+    note = f"As the paper's Table 4{f', averaged over {len(by_fold)} folds' if len(by_fold) > 1 else ''}."
     return Table("By quadrant", note, ("quadrant", "precision", "recall", "F1", "n"), rows)
 
 
-_CLASS_FIGURES = ("precision", "recall", "f1")
-
-
 def leave_one_out_table(predictions: Predictions) -> Table:
-    """Return how each source is judged by a model fitted without its labels, beside one fitted with them.
-
-    Raises:
-        NotInRunError: The run left no source out.
-    """
-    if Protocol.LEAVE_ONE_SOURCE_OUT not in protocols_of(predictions):
+    """Return the scores of each source by a model fitted without its labels, and by one fitted with them."""
+    protocols = protocols_of(predictions)
+    if Protocol.LEAVE_ONE_SOURCE_OUT not in protocols:
         raise NotInRunError("This run left no source out.")
-    unseen = all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT)
-    beside = next((name for name in protocols_of(predictions) if name != Protocol.LEAVE_ONE_SOURCE_OUT), None)
-    seen = all_scores(predictions, beside) if beside else {}
+    other = next((name for name in protocols if name != Protocol.LEAVE_ONE_SOURCE_OUT), None)
+    seen = all_scores(predictions, other) if other else {}
     rows = tuple(
         (
             name,
-            s.n,
-            figure(s.accuracy, s.accuracy_interval, bold=True),
-            s.floor_accuracy,
-            figure(s.macro_f1, s.macro_f1_interval, bold=True),
-            s.floor_macro_f1,
+            *_score_cells(s),
             s.ece,
             seen[name].accuracy if name in seen else None,
             seen[name].macro_f1 if name in seen else None,
         )
-        for name, s in unseen.items()
+        for name, s in all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT).items()
     )
-    columns: tuple[str, ...] = ("source left out", "n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor", "ECE")
-    columns += ("accuracy with its labels", "macro-F1 with its labels")
+    columns = ("source left out", *_SCORE_COLUMNS, "ECE", "accuracy with its labels", "macro-F1 with its labels")
     note = "What a listener's own collection is to the model."
-    if beside:
-        note += (
-            f" The last two columns are from “{protocol_title(beside)}”: the distance is what the source itself taught."
-        )
+    if other:
+        title = protocol_title(other)
+        note += f" The last two columns are from “{title}”: the distance is what the source itself taught."
     return Table("Each source, fitted without its labels", note, columns, rows)
 
 
 def gap_table(predictions: Predictions) -> Table:
-    """Return what is gained by having heard other songs of the same artist.
-
-    Raises:
-        NotInRunError: The run has not both kinds of folds.
-    """
+    """Return the gain from other songs of the same artist in training."""
     try:
         gap = protocol_gap(predictions)
     except ValueError as error:
         raise NotInRunError(str(error)) from error
     note = "The same clips, in folds that keep artists together and in folds that do not; intervals over artists."
-    columns: tuple[str, ...] = ("test clips", "n", "accuracy, grouped", "stratified", "gap (95 %)")
-    columns += ("macro-F1, grouped", "stratified", "gap (95 %)")
+    columns = _difference_columns("grouped", "stratified", "gap")
     return Table("What knowing the artist is worth", note, columns, _difference_rows(gap))
 
 
-def comparison_table(comparison: Comparison, first: str, second: str) -> Table:
+def comparison_table(comparison: PairedComparison, first: str, second: str) -> Table:
     """Return a paired comparison of two models, by dataset."""
-    columns: tuple[str, ...] = ("test clips", "n", f"accuracy, {first}", second, "difference (95 %)")
-    columns += (f"macro-F1, {first}", second, "difference (95 %)")
     note = f"{comparison.overall.n} clips that both were tested on; intervals from a paired bootstrap over artists."
     if comparison.worse_on:
         note += f" Worse beyond the interval on {', '.join(comparison.worse_on)}."
+    columns = _difference_columns(first, second, "difference")
     return Table(f"{second} beside {first}", note, columns, _difference_rows(comparison))
 
 
-def _difference_rows(comparison: Comparison) -> tuple[tuple[Cell, ...], ...]:
+def _difference_columns(first: str, second: str, difference: str) -> tuple[str, ...]:
+    measures = ((f"{name}, {first}", second, f"{difference} (95 %)") for name in ("accuracy", "macro-F1"))
+    return ("test clips", "n", *chain.from_iterable(measures))
+
+
+def _difference_rows(comparison: PairedComparison) -> tuple[tuple[Cell, ...], ...]:
     shown = comparison.sources if len(comparison.sources) == 1 else (*comparison.sources, comparison.overall)
     return tuple(
         (
@@ -179,17 +265,9 @@ def _difference_rows(comparison: Comparison) -> tuple[tuple[Cell, ...], ...]:
 
 
 def systems_table(systems: Sequence[SystemComparison], reference: str = "this run") -> Table:
-    """Return several systems beside the reference, with tests corrected for their number."""
-    columns: tuple[str, ...] = (
-        "system",
-        "clips",
-        "accuracy",
-        reference,
-        "only it is right",
-        f"only {reference}",
-        "p (McNemar, Holm)",
-    )
-    columns += ("macro-F1, mean over folds: difference (95 %)", "p (corrected t)")
+    """Compare several systems with the reference, with tests corrected for their number."""
+    columns: tuple[str, ...] = ("system", "clips", "accuracy", reference, "only it is right", f"only {reference}")
+    columns += ("p (McNemar, Holm)", "macro-F1, mean over folds: difference (95 %)", "p (corrected t)")
     rows = tuple(
         (
             system.name,
@@ -212,7 +290,7 @@ def systems_table(systems: Sequence[SystemComparison], reference: str = "this ru
 
 
 def axis_table(predictions: Predictions, protocol: str) -> Table:
-    """Return the scores of valence and arousal, by dataset, each beside its floor."""
+    """Return the scores of valence and arousal, by dataset, each next to its floor."""
     rows = tuple(
         (
             f"{dataset}, {axis}",
@@ -232,7 +310,7 @@ def axis_table(predictions: Predictions, protocol: str) -> Table:
 
 
 def probe_table(probe: Probe) -> Table:
-    """Return whether the embedding names its dataset."""
+    """Return how often the embedding names its dataset."""
     row = (
         ", ".join(probe.datasets),
         probe.n,
@@ -250,81 +328,175 @@ def probe_table(probe: Probe) -> Table:
 
 
 def data_table(run: Run) -> Table:
-    """Return what the run was made of: clips by part and licence of each dataset.
-
-    Raises:
-        NotInRunError: The run does not say.
-    """
-    parts, where = run.parts(), {label.clip: label.dataset for label in labels_of(run.predictions)}
+    """Return clips by part and licence of each dataset."""
     datasets = run.facts.get("datasets", {})
     if not isinstance(datasets, dict) or not datasets:
         raise NotInRunError("run.json does not name the datasets.")
-    rows = []
-    for name, facts in datasets.items():
-        counts = [
-            sum(part == wanted and where.get(clip, clip.split("/")[0]) == name for clip, part in parts.items())
-            for wanted in PARTS
-        ]
-        rows.append((name, facts.get("clips"), *(counts if parts else (None,) * 3), facts.get("licence")))
+    parts, where = run.parts(), {label.clip: label.dataset for label in labels_of(run.predictions)}
+    counts = Counter((where.get(clip, clip.split("/")[0]), part) for clip, part in parts.items())
+    rows = tuple(
+        (name, facts.get("clips"), *(counts[name, part] if parts else None for part in PARTS), facts.get("licence"))
+        for name, facts in datasets.items()
+    )
     columns = ("dataset", "clips", "train", "validation", "test", "licence as stated at the source")
-    return Table("Data", "Clips of each part are those of the first fold.", columns, tuple(rows))
+    return Table("Data", "Clips of each part are those of the first fold.", columns, rows)
 
 
 def history_table(run: Run) -> Table:
-    """Return each fold's best epoch and speed.
+    """Return each fold's best epoch and speed."""
 
-    Raises:
-        NotInRunError: The run has no history.
-    """
+    def known(line: Mapping[str, Any], key: str, otherwise: float = float("nan")) -> float:
+        value = line.get(key)
+        return otherwise if value is None else float(value)
+
     stages = run.stages()
     if not stages:
         raise NotInRunError("This run has no history (history.jsonl).")
     rows = []
     for name, lines in stages.items():
-        best = min(lines, key=lambda line: _known(line, "validation_loss", np.inf))
-        speed = [_known(line, "images_per_s") for line in lines]
-        rows.append(
-            (
-                name,
-                len(lines),
-                best.get("epoch"),
-                _known(best, "validation_loss"),
-                _known(best, "validation_accuracy"),
-                f"{np.nanmean(speed):.1f}" if np.isfinite(speed).any() else None,
-            )
-        )
+        best = min(lines, key=lambda line: known(line, "validation_loss", np.inf))
+        speed = [known(line, "images_per_s") for line in lines]
+        mean_speed = f"{np.nanmean(speed):.1f}" if np.isfinite(speed).any() else None
+        validation = known(best, "validation_loss"), known(best, "validation_accuracy")
+        rows.append((name, len(lines), best.get("epoch"), *validation, mean_speed))
     columns = ("stage", "epochs", "best epoch", "validation loss there", "validation accuracy there", "images/s")
     return Table("Training", "The best epoch is that of the lowest validation loss.", columns, tuple(rows))
 
 
-def _known(line: Mapping[str, Any], key: str, otherwise: float = float("nan")) -> float:
-    value = line.get(key)
-    return otherwise if value is None else float(value)
-
-
 def run_tables(predictions: Predictions, systems: Sequence[SystemComparison] = ()) -> list[Table]:
-    """Return the tables that a card and a terminal show, as far as the run has what they need.
-
-    Raises:
-        NotInRunError: No labelled clip was tested.
-    """
-    found = [
+    """Return the tables that a card and a terminal show, as far as the run has what they need."""
+    protocols, leading = protocols_of(predictions), main_protocol(predictions)
+    tables = [
         score_rows(all_scores(predictions, protocol), protocol_title(protocol), PROTOCOLS.get(protocol, ("", ""))[1])
-        for protocol in protocols_of(predictions)
+        for protocol in protocols
         if protocol != Protocol.LEAVE_ONE_SOURCE_OUT
     ]
-    leading = main_protocol(predictions)
     further: list[Callable[[], Table]] = [
         partial(class_table, predictions, leading),
-        *(partial(fold_table, predictions, protocol) for protocol in protocols_of(predictions) if protocol in _FOLDED),
+        *(partial(fold_table, predictions, protocol) for protocol in protocols if protocol in _FOLDED),
         partial(leave_one_out_table, predictions),
         partial(gap_table, predictions),
         partial(axis_table, predictions, leading),
     ]
     for make in further:
         with suppress(NotInRunError):
-            found.append(make())
-    return [*found, *([systems_table(systems)] if systems else [])]
+            tables.append(make())
+    return [*tables, *([systems_table(systems)] if systems else [])]
 
 
-_FOLDED = (Protocol.ARTIST_GROUPED, Protocol.PAPER, Protocol.STRATIFIED)
+@dataclass(frozen=True, slots=True)
+class ClipGroup:
+    """Clips with something in common, and how often the model is right about them.
+
+    The interval is 95 %, over artists; the floor the best that a constant can do on these clips; `right_about_arousal`
+    the share put into the right half of the plane, high or low; `slip` the most frequent error in words, if there is
+    one.
+    """
+
+    name: str
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    floor: float
+    right_about_arousal: float
+    right_about_valence: float
+    slip: str
+
+
+def by_arousal(predictions: Predictions) -> list[ClipGroup]:
+    """Group by the label's arousal, and where arousal was rated by the rating."""
+    high = _HIGH[predictions.truth]
+    groups = {"high arousal (Q1, Q2)": high, "low arousal (Q3, Q4)": ~high}
+    rated = predictions.arousal_true
+    for low, top in pairwise(_RATED_EDGES):
+        # The lowest ratings belong to the lowest part.
+        above = rated > low if low > _RATED_EDGES[0] else rated >= low
+        groups[f"arousal rated {low:g} to {top:g}"] = above & (rated <= top)
+    return _groups(predictions, groups)
+
+
+def by_genre(predictions: Predictions) -> list[ClipGroup]:
+    """Group by genre, where it is known."""
+    genres = Counter(genre for genre in predictions.genre.tolist() if genre)
+    if not genres:
+        raise NotInRunError("No clip of this run has a genre.")
+    return _groups(predictions, {genre: predictions.genre == genre for genre, _ in genres.most_common()})
+
+
+def by_loudness(predictions: Predictions) -> list[ClipGroup]:
+    """Group into quarters by mean level."""
+    level = predictions.loudness_db
+    if not np.isfinite(level).any():
+        raise NotInRunError("No clip of this run has a level.")
+    edges = np.nanquantile(level, (0.25, 0.5, 0.75))
+    quarter = np.where(np.isfinite(level), np.searchsorted(edges, level, side="right"), -1)
+    names = (
+        f"quietest quarter, below {edges[0]:.1f} dB",
+        f"{edges[0]:.1f} to {edges[1]:.1f} dB",
+        f"{edges[1]:.1f} to {edges[2]:.1f} dB",
+        f"loudest quarter, above {edges[2]:.1f} dB",
+    )
+    return _groups(predictions, {name: quarter == i for i, name in enumerate(names)})
+
+
+def _groups(predictions: Predictions, groups: Mapping[str, NDArray[np.bool_]]) -> list[ClipGroup]:
+    return [_group(name, predictions.where(rows)) for name, rows in groups.items() if rows.sum() >= MIN_CLIPS]
+
+
+def _group(name: str, rows: Predictions) -> ClipGroup:
+    truth, predicted = rows.truth, rows.predicted
+    correct = rows.is_correct.astype(float)
+    drawn = resampled_sums(np.column_stack([correct, np.ones_like(correct)]), rows.artist)
+    slips = Counter((t, p) for t, p in zip(truth.tolist(), predicted.tolist(), strict=True) if t != p)
+    slip = "".join(
+        f"Q{label + 1} called Q{answer + 1}, {100 * times / len(truth):.0f} %"
+        for (label, answer), times in slips.most_common(1)
+    )
+    return ClipGroup(
+        name=name,
+        n=len(truth),
+        accuracy=float(correct.mean()),
+        accuracy_interval=interval_95(drawn[:, 0] / drawn[:, 1]),
+        floor=float(np.bincount(truth).max() / len(truth)),
+        right_about_arousal=float(np.mean(_HIGH[truth] == _HIGH[predicted])),
+        right_about_valence=float(np.mean(_POSITIVE[truth] == _POSITIVE[predicted])),
+        slip=slip,
+    )
+
+
+def group_table(title: str, note: str, groups: Iterable[ClipGroup]) -> Table:
+    """Return groups as a table, each accuracy next to its floor."""
+    columns: tuple[str, ...] = ("clips that are", "n", "accuracy (95 %)", "floor")
+    columns += ("right about arousal", "right about valence", "most frequent slip")
+    rows = tuple(
+        (
+            group.name,
+            group.n,
+            figure(group.accuracy, group.accuracy_interval),
+            group.floor,
+            group.right_about_arousal,
+            group.right_about_valence,
+            group.slip,
+        )
+        for group in groups
+    )
+    return Table(title, note, columns, rows)
+
+
+def surest_mistakes(predictions: Predictions, n: int = 10) -> Table:
+    """Return the errors of the highest confidence: wrong labels and real blind spots come first."""
+    confidence = np.where(predictions.is_correct, -1.0, predictions.probabilities.max(axis=1))
+    order = [i for i in np.argsort(-confidence, kind="stable")[:n] if confidence[i] > 0]
+    rows = tuple(
+        (
+            str(predictions.clip[i]),
+            str(predictions.artist[i]),
+            f"Q{predictions.truth[i] + 1}",
+            f"Q{predictions.predicted[i] + 1}",
+            float(confidence[i]),
+            float(predictions.probabilities[i, predictions.truth[i]]),
+        )
+        for i in order
+    )
+    columns = ("clip", "artist", "label", "said", "how sure", "given to the label")
+    return Table("The surest mistakes", "Worth listening to: some are the label's.", columns, rows)

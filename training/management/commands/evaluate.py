@@ -83,8 +83,7 @@ class Command(BaseCommand):
             write_atomic(weights.parent / "README.md", card_page(card))
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
-        from training.evaluation.report.run import read_run
-        from training.evaluation.report.scores import main_protocol, scores_by_protocol
+        from training.evaluation.report.run import main_protocol, read_run, scores_by_protocol
         from training.evaluation.report.tables import run_tables
 
         run = read_run(folder)
@@ -108,10 +107,9 @@ class Command(BaseCommand):
         from emotion.inference.checkpoint import read_card
         from emotion.signal.mel import MelConfig
         from training.evaluation.comparison import compare_systems
-        from training.evaluation.report.examples import all_labels, example_images
         from training.evaluation.report.page import Extras
-        from training.evaluation.report.run import read_run
-        from training.evaluation.report.scores import main_protocol
+        from training.evaluation.report.plots import all_labels, example_images
+        from training.evaluation.report.run import main_protocol, read_run
 
         others = {path.name: read_run(path).predictions for path in options["against"]}
         if run.teacher is not None:

@@ -18,8 +18,7 @@ from training.datasets import DATASETS, Clip
 from training.evaluation.dataset_probe import probe_run
 from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.table import Table, figure
-from training.evaluation.report.tables import probe_table
+from training.evaluation.report.tables import Table, figure, probe_table
 from training.fit.run_folder import SPLITS
 from training.recipes.distilled_b3.config import DistilledB3Config
 from training.recipes.distilled_b3.features import ClipFeatures, load_clips

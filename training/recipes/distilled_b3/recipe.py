@@ -24,7 +24,7 @@ from training.datasets import DATASETS
 from training.datasets.midi import render_variants
 from training.evaluation.metrics import fit_temperature, score_by_dataset
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.scores import scores_by_protocol
+from training.evaluation.report.run import scores_by_protocol
 from training.exceptions import TrainingError
 from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder, new_run_path
 from training.recipes.distilled_b3 import cards

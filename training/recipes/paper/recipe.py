@@ -23,8 +23,8 @@ from training.data.selection import ShortClips
 from training.data.splits import PARTS, Protocol
 from training.evaluation.metrics import score_by_dataset
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.scores import fold_scores, scores_by_protocol
-from training.evaluation.report.table import Table, figure
+from training.evaluation.report.run import fold_scores, scores_by_protocol
+from training.evaluation.report.tables import Table, figure
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
 from training.fit.loop import FitTask, ImageSet
