@@ -1,4 +1,4 @@
-"""What happened to models, in the admin: looked at, never changed."""
+"""Events and retrainings in the admin, read-only."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from training.models import ModelEvent, Retraining
 
 @admin.register(ModelEvent)
 class ModelEventAdmin(ReadOnlyAdmin):
+    """History of models."""
+
     list_display = ("model", "kind", "before", "by", "reason", "created_at")
     list_filter = ("kind",)
     list_select_related = ("model", "before", "by")
@@ -17,5 +19,7 @@ class ModelEventAdmin(ReadOnlyAdmin):
 
 @admin.register(Retraining)
 class RetrainingAdmin(ReadOnlyAdmin):
+    """Retrainings and their outcomes."""
+
     list_display = ("pk", "state", "recipe", "ending", "created_at", "state_changed_at")
     list_filter = ("state",)

@@ -1,4 +1,4 @@
-"""What can go wrong with models and their training; `mer_site.errors` turns each into a response."""
+"""Exceptions of the app; `mer_site.errors` turns each into a response."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class PromotionRefusedError(TrainingError):
 
 
 class RollbackImpossibleError(TrainingError):
-    """There is nothing to go back to."""
+    """There is no earlier model to go back to."""
 
     code = "rollback_impossible"
     status = 409
@@ -46,13 +46,13 @@ class RetrainRefusedError(TrainingError):
 
 
 class RetrainBusyError(TrainingError):
-    """One retraining runs already."""
+    """One retraining is under way already."""
 
     code = "retrain_busy"
     status = 409
 
 
 class TrainingDivergedError(TrainingError):
-    """The loss became NaN or infinite; what was checkpointed before stays."""
+    """The loss became NaN or infinite; earlier checkpoints stay."""
 
     code = "training_diverged"

@@ -1,4 +1,4 @@
-"""What happened to models, and the retrainings that make new ones. The models themselves are `emotion`'s rows."""
+"""Events of models, and the retrainings that make new ones; the models themselves are rows of `emotion`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emotion.models import ModelVersion
 
 
 class ModelEvent(models.Model):
-    """One thing that was done with a model, by whom and why. Never changed, never deleted."""
+    """One event of a model, with its author and reason; never changed, never deleted."""
 
     class Kind(models.TextChoices):
         IMPORTED = "imported", gettext_lazy("Imported")
@@ -39,7 +39,7 @@ class ModelEvent(models.Model):
 
 
 class Retraining(Job):
-    """One attempt to learn from the labels that people gave here; at most one is under way."""
+    """One training on local labels; at most one is under way."""
 
     class State(models.TextChoices):
         QUEUED = "queued", gettext_lazy("Queued")
@@ -90,5 +90,5 @@ class Retraining(Job):
 
     @property
     def ending(self) -> str:
-        """How it ended, in a sentence; empty while it is active."""
+        """The outcome in a sentence; empty while it is active."""
         return self.outcome or self.failure_reason

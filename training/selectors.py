@@ -25,7 +25,7 @@ def model_named(version: str) -> ModelVersion:
     """Return a model.
 
     Raises:
-        ModelNotFoundError: none of this version was imported.
+        ModelNotFoundError: None of this version was imported.
     """
     model = ModelVersion.objects.filter(version=version).first()
     if model is None:
@@ -37,7 +37,7 @@ def model_named(version: str) -> ModelVersion:
 
 
 def model_shown(pk: int) -> ModelVersion | None:
-    """Return a model with all that happened to it."""
+    """Return a model with its events."""
     events = ModelEvent.objects.select_related("by", "before")
     return (
         ModelVersion.objects.select_related("imported_by", "live_before")
@@ -48,7 +48,7 @@ def model_shown(pk: int) -> ModelVersion | None:
 
 
 def events_latest(limit: int = 10) -> list[ModelEvent]:
-    """Return what was done with models lately, the newest first."""
+    """Return the latest events of models, the newest first."""
     return list(ModelEvent.objects.select_related("model", "before", "by")[:limit])
 
 
@@ -59,12 +59,13 @@ def retraining_latest() -> Retraining | None:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How often the live estimates say what people say."""
+    """How many perceived labels agree with the live estimates, overall or in the week that begins at `begins`."""
 
     labels: int
     agreeing: int
-    raters: int
-    songs: int
+    raters: int = 0
+    songs: int = 0
+    begins: datetime | None = None
 
     @property
     def share(self) -> float:
@@ -72,43 +73,24 @@ class Agreement:
         return self.agreeing / self.labels if self.labels else 0.0
 
 
+_AGREEING = Count("pk", filter=Q(quadrant=F("song__estimates__quadrant")))
+
+
+def _labels_estimated() -> QuerySet[PerceivedLabel]:
+    return PerceivedLabel.objects.order_by().filter(song__estimates__is_current=True)
+
+
 def listeners_agreement() -> Agreement:
-    """Compare perceived labels with what the model says of the same songs, also where a curator overrode it."""
-    labels = PerceivedLabel.objects.order_by().filter(song__estimates__is_current=True)
-    counted = labels.aggregate(
-        labels=Count("pk"),
-        agreeing=Count("pk", filter=Q(quadrant=F("song__estimates__quadrant"))),
-        raters=Count("rater", distinct=True),
-        songs=Count("song", distinct=True),
-    )
-    return Agreement(**counted)
+    """Compare perceived labels with the model's estimates of the same songs, also where a curator overrode them."""
+    people = {"raters": Count("rater", distinct=True), "songs": Count("song", distinct=True)}
+    return Agreement(**_labels_estimated().aggregate(labels=Count("pk"), agreeing=_AGREEING, **people))
 
 
-@dataclass(frozen=True, slots=True)
-class AgreementWeek:
-    """The labels that people set in one week, and how many of them say what the live estimates say."""
-
-    begins: datetime
-    labels: int
-    agreeing: int
-
-    @property
-    def share(self) -> float:
-        """The share of labels that agree."""
-        return self.agreeing / self.labels
-
-
-def agreement_by_week(weeks: int = 26) -> list[AgreementWeek]:
-    """Compare what people said lately with what the model says, week by week, the oldest first; weeks without labels
-    are left out.
-    """
-    labels = PerceivedLabel.objects.order_by().filter(
-        song__estimates__is_current=True, updated_at__gte=timezone.now() - timedelta(weeks=weeks)
-    )
-    rows = labels.annotate(begins=TruncWeek("updated_at")).values_list("begins")
-    agreeing = Count("pk", filter=Q(quadrant=F("song__estimates__quadrant")))
-    counted = rows.annotate(labels=Count("pk"), agreeing=agreeing).order_by("begins")
-    return [AgreementWeek(*row) for row in counted]
+def agreement_by_week(weeks: int = 26) -> list[Agreement]:
+    """Compare recent labels with the model's estimates by week, the oldest first; empty weeks are left out."""
+    recent = _labels_estimated().filter(updated_at__gte=timezone.now() - timedelta(weeks=weeks))
+    by_week = recent.annotate(begins=TruncWeek("updated_at")).values("begins")
+    return [Agreement(**row) for row in by_week.annotate(labels=Count("pk"), agreeing=_AGREEING).order_by("begins")]
 
 
 def estimates_by_version() -> dict[str, int]:

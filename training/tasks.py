@@ -1,4 +1,4 @@
-"""Celery tasks of models: ids in, one service call. Each may run twice without harm."""
+"""Celery tasks of models: ids in, one idempotent service call."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def gate_check(version: str) -> None:
     try:
         promotion.gate_check(version=version)
     except TrainingError as error:
-        # Gone meanwhile: there is nobody left to tell.
+        # The model was deleted in the meantime.
         logger.warning("Not checked: %s", error)
 
 
 @shared_task(name="training.tasks.retrain")
 def retrain(*_: object) -> None:
-    """Do the retraining that waits; a message of an earlier release names it."""
+    """Run the queued retraining; messages of an earlier release carry its number."""
     claims.run("retrainings")

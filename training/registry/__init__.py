@@ -1,0 +1,1 @@
+"""Import, gate, promotion and retraining of models."""

@@ -1,4 +1,4 @@
-"""The labels that people gave here, as a data set: songs of the catalog, with soft labels from how far raters agree."""
+"""The perceived labels of this installation as a data set: songs with soft labels by the agreement of their raters."""
 
 from __future__ import annotations
 
@@ -17,24 +17,19 @@ from training.datasets import Clip
 from training.datasets.base import artist_key
 
 NAME = "own"
-# A quarter of a voice for each quadrant: one rater alone gives .63 to their choice, five who agree .88.
-_PRIOR_VOICES = 0.25
+# A quarter of a vote for each quadrant: one rater alone gives .63 to their choice, five who agree .88.
+_PRIOR_VOTES = 0.25
 
 Target = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnLabels:
-    """What people here say that songs express.
+class LocalLabels:
+    """The perceived labels of the people of this installation.
 
-    Attributes:
-        clips: A clip for each song whose raters prefer one quadrant and whose file is there.
-        targets: By clip id, the share of each quadrant, adding up to 1.
-        votes: By song content, raters and what they said; also of songs that are left out.
-        n_raters: People.
-        n_tied: Songs left out because their raters are evenly split.
-        n_missing: Songs left out because their file is gone.
-        agreement: Share of pairs of raters of one song who say the same; None without any pair.
+    `clips` has a clip for each song whose raters prefer one quadrant and whose file is there; `targets`, by clip id,
+    the share of each quadrant, adding up to 1; `votes`, by song content, raters and their labels, also of songs left
+    out as tied or missing; `agreement` is the share of pairs of raters of one song who agree, None without any pair.
     """
 
     clips: list[Clip]
@@ -52,11 +47,10 @@ class OwnLabels:
 
     def fingerprint(self) -> str:
         """Return a hash of every label."""
-        lines = [f"{song} {' '.join(sorted(said))}" for song, said in sorted(self.votes.items())]
-        return digest("\n".join(lines).encode())
+        return digest("\n".join(f"{song} {' '.join(sorted(v))}" for song, v in sorted(self.votes.items())).encode())
 
     def report(self) -> list[str]:
-        """Say what there is, in sentences."""
+        """Describe the labels in sentences."""
         counts = ", ".join(f"{quadrant.label} {n}" for quadrant, n in self.per_quadrant().items())
         lines = [f"{len(self.clips)} songs labelled here by {self.n_raters} people: {counts}."]
         if self.agreement is not None:
@@ -69,42 +63,42 @@ class OwnLabels:
 
 
 @contextmanager
-def own_labels() -> Iterator[OwnLabels]:
+def read_local_labels() -> Iterator[LocalLabels]:
     """Read the perceived labels of all people; the files of the clips are on this machine until the block ends."""
-    with ExitStack() as copies:
-        yield _read(copies)
-
-
-def _read(copies: ExitStack) -> OwnLabels:
     by_song: dict[int, list[PerceivedLabel]] = defaultdict(list)
     for label in PerceivedLabel.objects.select_related("song__artist").order_by("song_id", "rater_id"):
         by_song[label.song_id].append(label)
     clips, targets, tied, missing = [], {}, 0, 0
-    for labels in by_song.values():
-        target = _target(labels)
-        if sorted(target)[-1] == sorted(target)[-2]:
-            tied += 1
-        elif not media_exists(labels[0].song.audio):
-            missing += 1
-        else:
-            clip = _clip(labels, target, copies.enter_context(local_copy(labels[0].song.audio)))
-            clips.append(clip)
-            targets[clip.id] = target
-    return OwnLabels(
-        clips=clips,
-        targets=targets,
-        votes={labels[0].song.content_hash: [_vote(label) for label in labels] for labels in by_song.values()},
-        n_raters=len({label.rater_id for labels in by_song.values() for label in labels}),
-        n_tied=tied,
-        n_missing=missing,
-        agreement=_agreement(list(by_song.values())),
-    )
+    with ExitStack() as copies:
+        for labels in by_song.values():
+            target, audio = _target(labels), labels[0].song.audio
+            if sorted(target)[-1] == sorted(target)[-2]:
+                tied += 1
+            elif not media_exists(audio):
+                missing += 1
+            else:
+                clip = _clip(labels, target, copies.enter_context(local_copy(audio)))
+                clips.append(clip)
+                targets[clip.id] = target
+        pairs = [(a.quadrant, b.quadrant) for labels in by_song.values() for a, b in combinations(labels, 2)]
+        yield LocalLabels(
+            clips=clips,
+            targets=targets,
+            votes={
+                labels[0].song.content_hash: [f"{v.rater_id}:{v.quadrant}:{v.valence}:{v.arousal}" for v in labels]
+                for labels in by_song.values()
+            },
+            n_raters=len({label.rater_id for labels in by_song.values() for label in labels}),
+            n_tied=tied,
+            n_missing=missing,
+            agreement=sum(a == b for a, b in pairs) / len(pairs) if pairs else None,
+        )
 
 
 def _target(labels: list[PerceivedLabel]) -> Target:
-    voices = Counter(label.quadrant for label in labels)
-    total = len(labels) + _PRIOR_VOICES * len(Quadrant)
-    q1, q2, q3, q4 = ((voices[quadrant.value] + _PRIOR_VOICES) / total for quadrant in Quadrant)
+    votes = Counter(label.quadrant for label in labels)
+    total = len(labels) + _PRIOR_VOTES * len(Quadrant)
+    q1, q2, q3, q4 = ((votes[quadrant.value] + _PRIOR_VOTES) / total for quadrant in Quadrant)
     return q1, q2, q3, q4
 
 
@@ -127,12 +121,3 @@ def _clip(labels: list[PerceivedLabel], target: Target, audio: Path) -> Clip:
 def _mean(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
-
-
-def _vote(label: PerceivedLabel) -> str:
-    return f"{label.rater_id}:{label.quadrant}:{label.valence}:{label.arousal}"
-
-
-def _agreement(songs: list[list[PerceivedLabel]]) -> float | None:
-    pairs = [(a.quadrant, b.quadrant) for labels in songs for a, b in combinations(labels, 2)]
-    return sum(a == b for a, b in pairs) / len(pairs) if pairs else None

@@ -1,6 +1,6 @@
-"""Learns from what people here say that songs express, beside the labelled data sets. Felt ratings are never read.
+"""Retrains on the perceived labels of this installation, together with the labelled data sets, never on felt ratings.
 
-A retraining ends in a model of the registry that was held against the gate; a person decides whether it goes live.
+A retraining ends in a model of the registry with verdicts of the gate; a person decides whether it goes live.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import logging
 import traceback
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -26,15 +25,15 @@ from emotion.selectors import served_model
 from training.exceptions import RetrainBusyError, RetrainRefusedError, TrainingError
 from training.models import Retraining
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES, Recipe, RetrainJob
-from training.registry.local_labels import OwnLabels, own_labels
+from training.registry.local_labels import LocalLabels, read_local_labels
 from training.registry.promotion import gate_check
 from training.registry.services import model_import_run, shipped_register
 
 logger = logging.getLogger(__name__)
 
-# Beside the data sets, fewer songs than this cannot move a head that thousands of clips have fitted.
+# Fewer songs than this cannot move a head that thousands of clips of the data sets have fitted.
 MIN_OWN_SONGS = 20
-# Without the data sets, a quadrant that almost nobody named would be forgotten.
+# Without the data sets, the model would forget a quadrant of hardly any labels.
 MIN_OWN_SONGS_PER_QUADRANT = 15
 BEAT_S = 5.0
 
@@ -42,18 +41,18 @@ _State = Retraining.State
 
 
 def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE, queue: bool = True) -> Retraining:
-    """Ask for a retraining; a worker of the analysis queue takes it, or with `queue` off whoever asked runs it.
+    """Create a retraining; a worker of the analysis queue takes it, or with `queue` off the caller runs it.
 
     Raises:
-        RetrainBusyError: one is under way.
-        RetrainRefusedError: there is no such recipe.
+        RetrainBusyError: One is under way.
+        RetrainRefusedError: There is no such recipe.
     """
     if recipe not in RECIPES:
         raise RetrainRefusedError(
             _("There is no recipe “%(recipe)s”; choose one of %(recipes)s.")
             % {"recipe": recipe, "recipes": ", ".join(RECIPES)}
         )
-    # Whoever asks need not wait for the tick to end one that was lost.
+    # The tick ends a lost one too, but later.
     claims.reap(Retraining.objects.all())
     try:
         with transaction.atomic():
@@ -68,7 +67,7 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
 
 
 def retraining_cancel(*, pk: int) -> bool:
-    """Take back a retraining that nobody began yet; return whether it was still to be had."""
+    """Cancel a retraining that no worker has claimed yet; return whether it was cancelled."""
     waiting = Retraining.objects.filter(pk=pk, state=_State.QUEUED)
     return bool(
         waiting.update(
@@ -80,7 +79,7 @@ def retraining_cancel(*, pk: int) -> bool:
 
 
 def retraining_step() -> None:
-    """Do the retraining that waits, if one does."""
+    """Run the queued retraining, if there is one."""
     for row in RETRAININGS.claim():
         _work(row, RECIPES[row.recipe])
 
@@ -97,15 +96,10 @@ RETRAININGS = claims.register(
 
 
 def retraining_run(*, pk: int, recipe: Recipe | None = None, force: bool = False) -> Retraining:
-    """Do a retraining that was asked for; a second call for the same one does nothing.
+    """Run a queued retraining and return it in its final state; a second call for the same one does nothing.
 
-    Args:
-        pk: of the row.
-        recipe: in place of the one that the row names.
-        force: even when nothing has changed since the last one.
-
-    Returns:
-        The row, in its final state; an error that the recipe raised is in its outcome and log.
+    An error that the recipe raised is in its outcome and log. `recipe` takes the place of the row's; `force` runs it
+    even when nothing has changed since the last one.
     """
     for row in claims.claim(Retraining.objects.filter(pk=pk)):
         _work(row, recipe or RECIPES[row.recipe], force=force)
@@ -117,40 +111,36 @@ def _work(row: Retraining, recipe: Recipe, *, force: bool = False) -> None:
     # An epoch may take longer than a lease.
     with claims.renewed(row, every_s=BEAT_S):
         try:
-            _run(row, recipe, force=force)
+            with read_local_labels() as labels:
+                _run(row, recipe, labels, data_sets_here(), force=force)
         except TrainingError as error:
             claims.finish(row, state=_State.REFUSED, outcome=str(error))
-        # Whatever a recipe dies of belongs on the page, not only in a worker's log.
+        # The page shows every error of a recipe, not only the worker's log.
         except Exception as error:
             logger.exception("Retraining %s failed.", row.pk)
             _say(row, traceback.format_exc(limit=-4))
             claims.fail(row, code="error", reason=f"It failed with {type(error).__name__}: {error}")
 
 
-def _run(row: Retraining, recipe: Recipe, *, force: bool) -> None:
-    with own_labels() as own:
-        _run_on(row, recipe, own, data_sets_here(), force=force)
-
-
-def _run_on(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str], *, force: bool) -> None:
-    for line in own.report():
+def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[str], *, force: bool) -> None:
+    for line in labels.report():
         _say(row, line)
     _say(row, f"Data sets here: {', '.join(data_sets) or 'none'}.")
-    _check_enough(own, data_sets)
-    fingerprint = _fingerprint(own, data_sets, recipe)
+    _check_enough(labels, data_sets)
+    fingerprint = _fingerprint(labels, data_sets, recipe)
     last = Retraining.objects.filter(state=_State.DONE, fingerprint=fingerprint).first()
     Retraining.objects.filter(pk=row.pk).update(fingerprint=fingerprint)
     if last is not None and not force:
         made = f", which made {last.model.version}" if last.model else ""
-        told = f"Nothing has changed since the retraining of {last.created_at:%d %B %Y}{made}."
-        claims.finish(row, state=_State.SKIPPED, outcome=told)
+        outcome = f"Nothing has changed since the retraining of {last.created_at:%d %B %Y}{made}."
+        claims.finish(row, state=_State.SKIPPED, outcome=outcome)
         return
-    model = _train(row, recipe, own, data_sets)
+    model = _train(row, recipe, labels, data_sets)
     passed = "passes" if model.gate["passed"] else "does not pass"
     claims.finish(row, outcome=f"It made {model.version}, which {passed} the gate.", model=model)
 
 
-def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]) -> ModelVersion:
+def _train(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[str]) -> ModelVersion:
     shipped_register()
     served = served_model()
     if served.weights is None:
@@ -163,8 +153,8 @@ def _train(row: Retraining, recipe: Recipe, own: OwnLabels, data_sets: list[str]
         data_root=settings.MER_DATA,
         work_dir=settings.MOODPLANE_VAR / "training",
         run_dir=settings.MOODPLANE_VAR / "runs" / version,
-        local_clips=own.clips,
-        local_targets=own.targets,
+        local_clips=labels.clips,
+        local_targets=labels.targets,
     )
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
     recipe.run(job, lambda line: _say(row, line))
@@ -181,19 +171,19 @@ def data_sets_here() -> list[str]:
     return [name for name, data_set in DATASETS.items() if data_set.is_trainable(settings.MER_DATA, work_dir)]
 
 
-def _check_enough(own: OwnLabels, data_sets: list[str]) -> None:
-    if data_sets and len(own.clips) < MIN_OWN_SONGS:
+def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
+    if data_sets and len(labels.clips) < MIN_OWN_SONGS:
         raise RetrainRefusedError(
             ngettext(
                 "%(n)d song has a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
                 "what they express.",
                 "%(n)d songs have a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
                 "what they express.",
-                len(own.clips),
+                len(labels.clips),
             )
-            % {"n": len(own.clips), "least": MIN_OWN_SONGS}
+            % {"n": len(labels.clips), "least": MIN_OWN_SONGS}
         )
-    scarce = [f"{q.label} {n}" for q, n in own.per_quadrant().items() if n < MIN_OWN_SONGS_PER_QUADRANT]
+    scarce = [f"{q.label} {n}" for q, n in labels.per_quadrant().items() if n < MIN_OWN_SONGS_PER_QUADRANT]
     if not data_sets and scarce:
         raise RetrainRefusedError(
             _(
@@ -204,24 +194,24 @@ def _check_enough(own: OwnLabels, data_sets: list[str]) -> None:
         )
 
 
-def _fingerprint(own: OwnLabels, data_sets: list[str], recipe: Recipe) -> str:
-    """Return a hash of all that decides what would be learned, but for the model it starts from."""
+def _fingerprint(labels: LocalLabels, data_sets: list[str], recipe: Recipe) -> str:
+    """Return a hash of labels, data sets and recipe; of the model it starts from, nothing."""
     from training.datasets import DATASETS
 
-    folders = {name: _listing(settings.MER_DATA / DATASETS[name].folder) for name in data_sets}
-    told = json.dumps({"own": own.fingerprint(), "data_sets": folders, "recipe": recipe.text}, sort_keys=True)
-    return digest(told.encode())
-
-
-def _listing(folder: Path) -> str:
-    """Return a hash of a folder's file names and sizes: reading gigabytes of audio would take minutes."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return digest("".join(f"{path.relative_to(folder)} {path.stat().st_size}\n" for path in files).encode())
+    # Names and sizes suffice: reading gigabytes of audio would take minutes.
+    folders = {}
+    for name in data_sets:
+        folder = settings.MER_DATA / DATASETS[name].folder
+        files = sorted(path for path in folder.rglob("*") if path.is_file())
+        lines = (f"{path.relative_to(folder)} {path.stat().st_size}\n" for path in files)
+        folders[name] = digest("".join(lines).encode())
+    content = {"own": labels.fingerprint(), "data_sets": folders, "recipe": recipe.text}
+    return digest(json.dumps(content, sort_keys=True).encode())
 
 
 def _say(row: Retraining, line: str) -> None:
     logger.info("Retraining %s: %s", row.pk, line)
-    # Hours may lie between two lines, and a connection that nobody used for so long may be gone.
+    # Hours may lie between two lines, and an idle connection may be gone by then.
     if not connection.in_atomic_block:
         connection.close_if_unusable_or_obsolete()
     stamped = f"{timezone.now():%H:%M:%S} {line.rstrip()}\n"

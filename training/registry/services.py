@@ -1,4 +1,4 @@
-"""Takes models into the registry: files copied beside and renamed, a row for each, the shipped one included."""
+"""Imports models into the registry, the shipped one included, and makes one live."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _State = ModelVersion.State
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A model of the registry, and whether it came in just now."""
+    """A model of the registry, and whether it is new there."""
 
     model: ModelVersion
     is_new: bool
@@ -42,7 +42,7 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class _Source:
-    """What an import reads: files, and what the run says of itself."""
+    """The input of an import; predictions and ids of folds need not exist."""
 
     weights: Path
     card: dict[str, Any]
@@ -53,38 +53,37 @@ class _Source:
 
 
 def model_import_run(*, folder: Path, user: User | None = None, retrained: bool = False) -> Imported:
-    """Take the model of a run folder into the registry; the same one again changes nothing.
+    """Import the model of a run folder; importing it again changes nothing.
 
     Raises:
-        ModelFileError: the folder holds no finished run, or its files do not fit together.
+        ModelFileError: The folder holds no finished run, or its files do not fit together.
     """
-    found = sorted(folder.glob("*.safetensors"))
-    if len(found) != 1:
-        what = "no weights" if not found else f"{len(found)} weights files"
-        raise ModelFileError(f"{folder} holds {what}: expected the folder of a finished run, with one .safetensors.")
+    weights = sorted(folder.glob("*.safetensors"))
+    if len(weights) != 1:
+        count = "no weights" if not weights else f"{len(weights)} weights files"
+        raise ModelFileError(f"{folder} holds {count}: expected the folder of a finished run, with one .safetensors.")
     origin = _Origin.RETRAINED if retrained else _Origin.RUN
-    return _import(
-        _Source(found[0], _card(found[0]), folder / "predictions.npz", folder / "splits.json", folder, origin), user
-    )
+    card = _card(weights[0])
+    return _import(_Source(weights[0], card, folder / "predictions.npz", folder / "splits.json", folder, origin), user)
 
 
 def model_import_weights(*, weights: Path, user: User | None = None) -> Imported:
-    """Take a weights file with its card into the registry, and its predictions if they lie beside it.
+    """Import a weights file with its card, and the predictions beside it if there are any.
 
     Raises:
-        ModelFileError: the file, or its card, is missing or damaged.
+        ModelFileError: The file, or its card, is missing or damaged.
     """
     return _import(_source_of_file(weights, _Origin.FILE), user)
 
 
 def shipped_register() -> Imported | None:
-    """Register the model that came with the program, and tell whether that is new; None when none came.
+    """Import the model that came with the program; return None when none came.
 
     A new one goes live if no model is live yet, or if the live one came with the program too: an upgrade brings its
-    model along. Beside a model that somebody promoted it is offered like any other import.
+    model along. Next to a promoted model it is an import like any other.
 
     Raises:
-        ModelFileError: it is damaged.
+        ModelFileError: It is damaged.
     """
     if settings.MOODPLANE_WEIGHTS_PINNED or settings.MOODPLANE_WEIGHTS is None:
         return None
@@ -100,14 +99,10 @@ def shipped_register() -> Imported | None:
 def model_go_live(
     model: ModelVersion, *, kind: ModelEvent.Kind, user: User | None = None, reason: str = "", remember: bool = True
 ) -> None:
-    """Move the pointer to a model, under `Lock.LIVE_MODEL`; the old estimates serve until they are replaced one by one.
+    """Move the pointer to a model whose files were verified; the caller holds `Lock.LIVE_MODEL`.
 
-    Args:
-        model: whose files were verified.
-        kind: why.
-        user: who did it.
-        reason: in their words.
-        remember: whether a rollback from here leads to the model that was live until now.
+    The old estimates serve until they are replaced one by one. With `remember`, a rollback from here leads to the model
+    that was live until now.
     """
     before = live_model()
     if before is not None:
@@ -124,18 +119,17 @@ def model_go_live(
 
 
 def model_files_problem(model: ModelVersion) -> str:
-    """Return what is wrong with a model's files, in a sentence; empty when they are what was imported."""
-    if not model.weights.with_suffix(".json").is_file():
-        said = {"version": model.version, "path": model.weights.with_suffix(".json")}
-        return _("The card of %(version)s is missing at %(path)s; import it again.") % said
+    """Return a sentence on what is wrong with a model's files; empty when they are as imported."""
+    facts = {"version": model.version, "path": model.weights}
+    if not (card := model.weights.with_suffix(".json")).is_file():
+        return _("The card of %(version)s is missing at %(path)s; import it again.") % {**facts, "path": card}
     try:
-        found = digest(model.weights)
+        sha256 = digest(model.weights)
     except OSError as error:
-        said = {"path": model.weights, "problem": error.strerror, "version": model.version}
-        return _("%(path)s cannot be read (%(problem)s); import %(version)s again.") % said
-    if found != model.weights_sha256:
-        said = {"path": model.weights, "version": model.version}
-        return _("%(path)s is not the file that was imported (its hash differs); import %(version)s again.") % said
+        facts["problem"] = error.strerror or ""
+        return _("%(path)s cannot be read (%(problem)s); import %(version)s again.") % facts
+    if sha256 != model.weights_sha256:
+        return _("%(path)s is not the file that was imported (its hash differs); import %(version)s again.") % facts
     return ""
 
 
@@ -146,7 +140,7 @@ def _source_of_file(weights: Path, origin: ModelVersion.Origin) -> _Source:
 
 
 def _card(weights: Path) -> dict[str, Any]:
-    """Read a card without loading torch; whether serving can honour it is for the gate to say."""
+    # Without loading torch; the gate checks whether serving can honour it.
     path = weights.with_suffix(".json")
     try:
         card = json.loads(path.read_text())
@@ -160,10 +154,10 @@ def _card(weights: Path) -> dict[str, Any]:
             f"{path} names the version {version!r}; use up to 80 letters, digits, dots, dashes and underscores."
         )
     try:
-        found = digest(weights)
+        sha256 = digest(weights)
     except OSError as error:
         raise ModelFileError(f"{weights} cannot be read: {error.strerror}.") from error
-    if found != expected:
+    if sha256 != expected:
         raise ModelFileError(f"{weights} is not the file that its card describes (its hash differs).")
     return dict(card)
 
@@ -175,10 +169,22 @@ def _import(source: _Source, user: User | None) -> Imported:
         known = ModelVersion.objects.filter(version=version).first()
         if known is not None and known.weights_sha256 != sha256:
             raise ModelFileError(f"There is another model {version} already; give the new one another version.")
-        if known is not None and not model_files_problem(known) and not _brings_news(source, known):
-            return Imported(known, is_new=False)
         model = known or ModelVersion(version=version, origin=source.origin, weights_sha256=sha256, imported_by=user)
-        _files_copy(source, model)
+        optional = [(source.predictions, model.predictions), (source.splits, model.weights.with_suffix(".splits.json"))]
+        # Predictions or ids of folds may come that did not come the first time.
+        brings_news = any(origin.is_file() and not target.is_file() for origin, target in optional)
+        if known is not None and not brings_news and not model_files_problem(known):
+            return Imported(known, is_new=False)
+        try:
+            model.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            problem = f"{model.folder} cannot be made: {error.strerror}; see MOODPLANE_MODELS_DIR."
+            raise ModelFileError(problem) from error
+        _copy(source.weights, model.weights)
+        _copy(source.weights.with_suffix(".json"), model.weights.with_suffix(".json"))
+        for origin, target in optional:
+            if origin.is_file():
+                _copy(origin, target)
         model.card, model.report = source.card, make_report(source.card, model.predictions, source.run)
         model.save()
         if known is None:
@@ -186,29 +192,7 @@ def _import(source: _Source, user: User | None) -> Imported:
     return Imported(model, is_new=known is None)
 
 
-def _brings_news(source: _Source, known: ModelVersion) -> bool:
-    """Whether predictions or ids of folds come with it that did not come the first time."""
-    return any(origin.is_file() and not target.is_file() for origin, target in _optional(source, known))
-
-
-def _optional(source: _Source, model: ModelVersion) -> list[tuple[Path, Path]]:
-    return [(source.predictions, model.predictions), (source.splits, model.weights.with_suffix(".splits.json"))]
-
-
-def _files_copy(source: _Source, model: ModelVersion) -> None:
-    card = source.weights.with_suffix(".json")
-    wanted = [(source.weights, model.weights), (card, model.weights.with_suffix(".json"))]
-    wanted += [(origin, target) for origin, target in _optional(source, model) if origin.is_file()]
-    try:
-        model.folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelFileError(f"{model.folder} cannot be made: {error.strerror}; see MOODPLANE_MODELS_DIR.") from error
-    for origin, target in wanted:
-        _copy(origin, target)
-
-
 def _copy(origin: Path, target: Path) -> None:
-
     def copy(file: BinaryIO) -> None:
         with origin.open("rb") as source:
             shutil.copyfileobj(source, file)

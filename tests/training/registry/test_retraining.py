@@ -47,8 +47,8 @@ def _no_data_sets(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path / "var"
 
 
-def labels_here() -> local_labels.OwnLabels:
-    with local_labels.own_labels() as own:
+def labels_here() -> local_labels.LocalLabels:
+    with local_labels.read_local_labels() as own:
         return own
 
 
