@@ -5,21 +5,17 @@ Nothing here runs a network: workers check models at the gate and train them.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
-from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from catalog.access import allowed
 from catalog.core.formats import clock, percent
 from catalog.core.htmx import wants_fragment
 from catalog.permissions import is_staff
@@ -37,42 +33,25 @@ from training.registry import retraining as retrain
 from training.registry.gate import NEVER_FORCED, criteria
 from training.registry.services import model_files_problem
 
-View = Callable[..., HttpResponseBase]
-
 LOG_LINES = 12
 _WEEKS_OF_A_LINE = 2
 _HEAT_STEPS = 5
 
 
-def _staff(view: View) -> View:
-    """Let only the staff through: guests sign in, others are refused."""
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, **kwargs: int) -> HttpResponseBase:
-        if is_staff(request.user):
-            return view(request, **kwargs)
-        if request.user.is_authenticated:
-            raise PermissionDenied
-        return redirect_to_login(request.get_full_path())
-
-    return wrapped
+_staff = allowed(is_staff)
 
 
 @require_safe
 @_staff
 def models(request: HttpRequest) -> HttpResponse:
     """All models and running work; the same address answers its refresh with the fragment."""
-    template = "training/partials/models_body.html" if wants_fragment(request) else "training/models.html"
-    return render(request, template, _models_context())
-
-
-def _models_context() -> dict[str, Any]:
     progress, latest = reanalysis_latest(), selectors.retraining_latest()
     versions = list(selectors.models_all())
     live = next((model for model in versions if model.state == ModelVersion.State.LIVE), None)
     is_reanalysing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
     is_checking = any("queued_at" in model.gate for model in versions)
-    return {
+    weeks = selectors.agreement_by_week()
+    context = {
         "models": versions,
         "is_busy": is_reanalysing or is_checking or bool(latest and latest.is_active),
         "live": live,
@@ -81,7 +60,7 @@ def _models_context() -> dict[str, Any]:
         "pinned": settings.MOODPLANE_WEIGHTS if settings.MOODPLANE_WEIGHTS_PINNED else None,
         "estimates": selectors.estimates_by_version(),
         "agreement": selectors.listeners_agreement(),
-        **_agreement_over_time(),
+        "agreement_weeks": weeks,
         "workers": workers_alive(),
         "progress": progress,
         "failures": reanalysis_failures(progress.job) if progress else [],
@@ -92,19 +71,13 @@ def _models_context() -> dict[str, Any]:
         "min_own_songs": retrain.MIN_OWN_SONGS,
         "events": selectors.events_latest(),
     }
-
-
-def _agreement_over_time() -> dict[str, Any]:
-    # A line needs at least two weeks with labels.
-    weeks = selectors.agreement_by_week()
-    if len(weeks) < _WEEKS_OF_A_LINE:
-        return {"agreement_weeks": weeks}
-    sentence = _("From %(first)s in the first week to %(last)s in the last.") % {
-        "first": percent(weeks[0].share),
-        "last": percent(weeks[-1].share),
-    }
-    chart = share_chart(_("Labels that agree, week by week"), sentence, [week.share for week in weeks])
-    return {"agreement_weeks": weeks, "agreement_chart": chart}
+    if len(weeks) >= _WEEKS_OF_A_LINE:
+        ends = {"first": percent(weeks[0].share), "last": percent(weeks[-1].share)}
+        sentence = _("From %(first)s in the first week to %(last)s in the last.") % ends
+        shares = [week.share for week in weeks]
+        context["agreement_chart"] = share_chart(_("Labels that agree, week by week"), sentence, shares)
+    template = "training/partials/models_body.html" if wants_fragment(request) else "training/models.html"
+    return render(request, template, context)
 
 
 @require_safe
