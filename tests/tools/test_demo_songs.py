@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from tools.demo_songs.compose import lay_out
+from tools.demo_songs.compose import compose, lay_out
 from tools.demo_songs.drums import DRUMS, FILLS, GROOVES
 from tools.demo_songs.instruments import INSTRUMENTS, NoteBook
 from tools.demo_songs.measure import EXPECTED, measure, roughness

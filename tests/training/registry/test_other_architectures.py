@@ -55,7 +55,7 @@ def test_it_is_imported_promoted_and_serves(
     promotion.model_promote(version="raw-1")
     assert str(live_model()) == "raw-1"
 
-    assert songs_analyse(song_ids=[song.pk]) == [song.pk]
+    assert songs_analyse() == [song.pk]
     estimate = song.estimates.get()
     assert (estimate.model_version, estimate.window_s, estimate.window_start_s) == ("raw-1", 6.0, 3.0)
     assert estimate.embedding.shape == (64,)
@@ -69,7 +69,7 @@ def test_it_is_imported_promoted_and_serves(
     assert (curve.state, curve.window_s, len(curve.points)) == (EmotionCurve.State.DONE, 6.0, 2)
 
     asked = saliency.saliency_request(song=song)
-    assert saliency.saliency_step(pk=asked.pk) is False
+    assert saliency.saliency_step() is False
     asked.refresh_from_db()
     assert (asked.state, asked.failure_code) == (SaliencyMap.State.FAILED, "no_saliency")
     page = client.get(
