@@ -38,11 +38,6 @@ def scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
     return Table("", "", columns, tuple(rows)).to_markdown()
 
 
-def headline_table(card: Card) -> str:
-    """Return the table that the project's own page quotes: scores on clips that training never saw."""
-    return scores_table(card.facts["test"]["model"])
-
-
 def card_page(card: Card) -> str:
     """Return the model card as Markdown: data and licences, protocol, scores, what was tried, limits.
 
