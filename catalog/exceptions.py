@@ -11,8 +11,8 @@ class CatalogError(Exception):
     code = "catalog_error"
     status = 400
 
-    def __init_subclass__(cls, *, code: str = "catalog_error", status: int = 400) -> None:
-        cls.code, cls.status = code, status
+    def __init_subclass__(cls, *, code: str = "", status: int = 0) -> None:
+        cls.code, cls.status = code or cls.code, status or cls.status
 
 
 class FileRejectedError(CatalogError, status=422):
