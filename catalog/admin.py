@@ -78,7 +78,7 @@ class SongAdmin(_FromFiles):
         """Delete songs and their files."""
         song_services.songs_delete(song_ids=list(queryset.values_list("pk", flat=True)))
 
-    @admin.action(description="Analyse the failed ones again")
+    @admin.action(description="Analyse failed songs again")
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
         """Retry the failed songs among those chosen."""
         failed = states.songs_retry(song_ids=queryset.values_list("pk", flat=True))

@@ -47,7 +47,7 @@ class EditConflictError(CatalogError, code="edit_conflict", status=409):
     """Another editor has changed a field meanwhile; `fields` names it, and nothing was saved."""
 
     def __init__(self, fields: list[str]) -> None:
-        super().__init__(_("Somebody else has changed this meanwhile. Look at it again, then save."))
+        super().__init__(_("Someone else has changed this in the meantime. Check it, then save again."))
         self.fields = fields
 
 

@@ -69,15 +69,15 @@ class Song(Job):
         QUEUED = "queued", gettext_lazy("Queued")
         ANALYSING = "analysing", gettext_lazy("Analysing")
         # Clients of the API filter by this word.
-        ANALYSED = "tagged", gettext_lazy("Tagged")
+        ANALYSED = "tagged", gettext_lazy("Analysed")
         FAILED = "failed", gettext_lazy("Failed")
 
     get_absolute_url: Callable[[], str]  # Made by ABSOLUTE_URL_OVERRIDES: the page belongs to a higher app.
 
     WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.ANALYSING, State.ANALYSED, State.FAILED
     LOST = gettext_noop(
-        "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
-        "memory, or the worker was stopped; see the status page, then retry."
+        "The analysis was started three times and never finished. The file may need more memory than "
+        "the worker has, or the worker was stopped; check the status page, then retry."
     )
 
     title = models.CharField(max_length=300)

@@ -68,7 +68,7 @@ def can_manage_upload(user: User, upload: Upload) -> bool:
 class CanListen(BasePermission):
     """`can_listen` for API views."""
 
-    message = gettext_lazy("This catalog is closed: sign in to read it.")
+    message = gettext_lazy("This catalog is private: sign in to see it.")
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the caller may read the catalog."""
@@ -78,7 +78,7 @@ class CanListen(BasePermission):
 class CanUpload(BasePermission):
     """`can_upload` for API views."""
 
-    message = gettext_lazy('Only curators may add songs. Ask the staff to add you to the group "curator".')
+    message = gettext_lazy('Only curators can add songs. Ask the staff to add you to the group "curator".')
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Return whether the caller may add songs."""

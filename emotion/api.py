@@ -85,7 +85,7 @@ class EstimateFilter(django_filters.FilterSet):
 class CanEdit(CanUpload):
     """Who may add songs may change them."""
 
-    message = gettext_lazy('Only curators may change songs. Ask the staff to add you to the group "curator".')
+    message = gettext_lazy('Only curators can change songs. Ask the staff to add you to the group "curator".')
 
 
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
@@ -100,7 +100,7 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
         return [CanListen(), CanEdit()] if self.action == "partial_update" else super().get_permissions()
 
     @extend_schema(
-        summary="Change what is known of a song, or what it expresses (curators)",
+        summary="Edit a song's fields or set its quadrant (curators)",
         request=SongEditSerializer,
         responses={
             200: SongSerializer,
@@ -117,7 +117,7 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
         return Response(SongSerializer(self.get_object()).data)
 
     @extend_schema(
-        summary="The emotion curve of a song: the model every few seconds",
+        summary="The emotion curve of a song",
         responses={200: CurveSerializer, 202: CurveSerializer},
     )
     @action(detail=True, filterset_class=None)
@@ -128,7 +128,7 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
         code = status.HTTP_202_ACCEPTED if curve is None else status.HTTP_200_OK
         return Response(curve_json(song, curve), code)
 
-    @extend_schema(summary="How loud a song is over its length, and its emotion", responses=WaveformSerializer)
+    @extend_schema(summary="The waveform of a song and its emotion", responses=WaveformSerializer)
     @action(detail=True, filterset_class=None)
     def waveform(self, request: Request, pk: str) -> Response:
         """What a player draws; lists that are not known yet are empty."""
@@ -143,7 +143,7 @@ class EstimateViewSet(viewsets.ReadOnlyModelViewSet[EmotionEstimate]):
     filterset_class = EstimateFilter
 
 
-@extend_schema_view(list=extend_schema(summary="What you say that songs express, newest first"))
+@extend_schema_view(list=extend_schema(summary="Your labels, newest first"))
 class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     """Perceived labels of whoever asks; nobody sees another's. What a song did to you is a rating, not a label."""
 
@@ -174,7 +174,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
         """Answer 404 for a label that is not yours."""
         return Response(LabelSerializer(selectors.label_visible(user_of(self.request), int(pk))).data)
 
-    @extend_schema(summary="Take a label back", responses={204: None})
+    @extend_schema(summary="Withdraw a label", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Forget what was said of the song."""
         label = selectors.label_visible(user_of(self.request), int(pk))

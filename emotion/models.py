@@ -48,7 +48,7 @@ class ModelVersion(models.Model):
         REFUSED = "refused", gettext_lazy("Refused")
 
     class Origin(models.TextChoices):
-        SHIPPED = "shipped", gettext_lazy("Came with the program")
+        SHIPPED = "shipped", gettext_lazy("Bundled")
         RUN = "run", gettext_lazy("Training run")
         FILE = "file", gettext_lazy("Weights file")
         RETRAINED = "retrained", gettext_lazy("Retrained here")

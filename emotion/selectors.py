@@ -217,7 +217,7 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
     """
     label = labels_of(user).select_related("song").filter(pk=pk).first()
     if label is None:
-        raise LabelNotFoundError(_("There is no such label, or it is not yours."))
+        raise LabelNotFoundError(_("This label does not exist or is not yours."))
     return label
 
 
@@ -241,15 +241,15 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
     if estimate is None:
         state = song.get_state_display().lower()
         raise CurveNotFoundError(
-            _("Song %(song)d has no tag (%(state)s); its curve is made after the tag.")
+            _("Song %(song)d has not been analysed (%(state)s); its curve is computed after the analysis.")
             % {"song": song.pk, "state": state}
         )
     curve = curve_of(estimate)
     if curve is None and estimate.model_version != served_version():
         raise CurveNotFoundError(
             _(
-                "Song %(song)d was tagged by model %(version)s, which no longer serves, before there were curves: "
-                "hear it again to have one."
+                "Song %(song)d was analysed by model %(version)s, which no longer serves, before "
+                "curves existed: analyse it again to get one."
             )
             % {"song": song.pk, "version": estimate.model_version}
         )

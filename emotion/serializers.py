@@ -123,7 +123,7 @@ class SongEditSerializer(serializers.Serializer[Song]):
 
     title = CleanTextField(required=False, max_length=MAX_TEXT_CHARS)
     artist = CleanTextField(
-        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Empty: nobody named the artist."
+        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Empty if the artist is unknown."
     )
     album = CleanTextField(
         required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Its title; empty: of no album."
@@ -135,7 +135,7 @@ class SongEditSerializer(serializers.Serializer[Song]):
         choices=quadrant_name_choices(),
         required=False,
         allow_null=True,
-        help_text="What the song expresses, whatever the model heard; null lets the model's own serve again.",
+        help_text=("What the song expresses, regardless of the model's estimate; null restores the model's estimate."),
     )
     note = CleanTextField(
         required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Why, together with a quadrant."
@@ -150,7 +150,7 @@ class SongEditSerializer(serializers.Serializer[Song]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse a note without a quadrant."""
         if "note" in attrs and "quadrant" not in attrs:
-            raise serializers.ValidationError({"note": gettext_lazy("A note belongs to a quadrant: choose one.")})
+            raise serializers.ValidationError({"note": gettext_lazy("A note needs a quadrant: choose one.")})
         return attrs
 
     @property

@@ -30,7 +30,7 @@ PROBLEM_JSON = "application/problem+json"
 AppError = CatalogError | EmotionError | RecommenderError | TrainingError
 _INVALID = gettext_noop("One or more fields are not valid; see errors.")
 _NOTHING = gettext_noop("There is nothing at this address.")
-_FORBIDDEN = gettext_noop("You may not do this.")
+_FORBIDDEN = gettext_noop("You do not have permission to do this.")
 
 
 def problem(status: int, code: str, detail: str, **extra: Any) -> dict[str, Any]:
@@ -92,12 +92,12 @@ def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse
     """Render an error for a person: a whole page, or for htmx the fragment that the page includes."""
     template = "site/partials/error.html" if wants_fragment(request) else "site/error.html"
     titles = {
-        HTTPStatus.FORBIDDEN: _("You may not do this"),
-        HTTPStatus.NOT_FOUND: _("That is not here"),
-        HTTPStatus.CONFLICT: _("That cannot be done as things are"),
-        HTTPStatus.SERVICE_UNAVAILABLE: _("That has to wait"),
+        HTTPStatus.FORBIDDEN: _("You do not have permission"),
+        HTTPStatus.NOT_FOUND: _("Not found"),
+        HTTPStatus.CONFLICT: _("That is not possible now"),
+        HTTPStatus.SERVICE_UNAVAILABLE: _("Please wait"),
     }
-    title = titles.get(HTTPStatus(status), _("That did not work"))
+    title = titles.get(HTTPStatus(status), _("Something went wrong"))
     return render(request, template, {"status": status, "title": title, "sentence": sentence}, status=status)
 
 

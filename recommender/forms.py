@@ -104,7 +104,7 @@ class LimitsForm(SentenceForm):
         name = self.cleaned_data["artist_name"]
         artist = artist_named(name) if name else None
         if name and artist is None:
-            raise forms.ValidationError(_("No artist here is called “%(name)s”."), params={"name": name})
+            raise forms.ValidationError(_("No artist in this catalog is called “%(name)s”."), params={"name": name})
         return artist
 
     @property
@@ -171,11 +171,11 @@ class JourneyForm(LimitsForm):
         if self.errors:
             return cleaned
         if self._point("start") is None:
-            raise forms.ValidationError(_("Say where you are: valence and arousal, each between -1 and 1."))
+            raise forms.ValidationError(_("Set where you are: valence and arousal, each between -1 and 1."))
         if not cleaned["preset"] and self._point("end") is None:
-            raise forms.ValidationError(_("Say where you want to be, or choose one of the ways that are named."))
+            raise forms.ValidationError(_("Set where you want to be, or choose one of the presets."))
         if any(cleaned[name] and self._point(name) is None for name in WAY_POINTS):
-            raise forms.ValidationError(_("The way-point needs valence and arousal, each between -1 and 1."))
+            raise forms.ValidationError(_("The waypoint needs valence and arousal, each between -1 and 1."))
         return cleaned
 
     @property
@@ -228,7 +228,7 @@ class MoveForm(SentenceForm):
         """Ask for one of the two."""
         cleaned = self.cleaned_data
         if not self.errors and cleaned.get("by") is None and cleaned.get("to") is None:
-            raise forms.ValidationError(_("Say where the song is to go."))
+            raise forms.ValidationError(_("Choose where to move the song."))
         return cleaned
 
 
@@ -319,10 +319,10 @@ class FeltForm(PlayedForm):
         if not cleaned.get("felt") or cleaned.get("felt_nothing"):
             cleaned["felt_valence"] = cleaned["felt_arousal"] = None
         elif not self.errors and None in (cleaned.get("felt_valence"), cleaned.get("felt_arousal")):
-            raise forms.ValidationError(_("Say both how pleasant and how energetic it felt."))
+            raise forms.ValidationError(_("Answer both: how pleasant and how energetic it felt."))
         answers = (cleaned.get("felt_valence"), cleaned.get("liked"))
         if not self.errors and answers == (None, None) and not (cleaned["familiar"] or cleaned["felt_nothing"]):
-            raise forms.ValidationError(_("Nothing was answered yet: move a slider, or choose one of the answers."))
+            raise forms.ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
         return cleaned
 
     @property

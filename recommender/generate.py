@@ -257,7 +257,7 @@ def _list_note(context: _Context, songs: list[RankedSong], away: NDArray[np.floa
     )
     if context.request.around is None or context.centre is not None:
         return note
-    lost = _("The song this list was made around is gone; only its mood is left.")
+    lost = _("The song this list was made around was deleted; only its mood remains.")
     return f"{lost} {note}".strip()
 
 

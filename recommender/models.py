@@ -44,7 +44,7 @@ class Playlist(models.Model):
     seed = models.BigIntegerField()
     model_version = models.CharField(max_length=80)
     note = models.TextField(blank=True, help_text="Why the list is not all that was asked for, in a sentence.")
-    import_report = models.JSONField(default=dict, blank=True, help_text="Of an imported list: what was not found.")
+    import_report = models.JSONField(default=dict, blank=True, help_text="For an imported list: what was not found.")
     saved_at = models.DateTimeField(null=True, blank=True, help_text="Kept by the listener.")
     arranged_at = models.DateTimeField(
         null=True, blank=True, help_text="Ordered by hand; from then on nothing re-ranks it unasked."
@@ -74,7 +74,7 @@ class PlaylistItem(models.Model):
     felt_arousal = models.FloatField(null=True, blank=True, help_text="Predicted felt arousal when it was placed.")
     target_valence = models.FloatField(null=True, blank=True, help_text="The target of this place.")
     target_arousal = models.FloatField(null=True, blank=True)
-    terms = models.JSONField(default=dict, blank=True, help_text="What each term of the ranking added to its score.")
+    terms = models.JSONField(default=dict, blank=True, help_text="What each ranking term added to its score.")
     played_at = models.DateTimeField(null=True, blank=True, help_text="Playing began; a played item keeps its place.")
 
     class Meta:
@@ -165,7 +165,7 @@ class Listen(models.Model):
 
     class Outcome(models.TextChoices):
         STARTED = "started", gettext_lazy("Started")
-        COMPLETED = "completed", gettext_lazy("Heard to the end")
+        COMPLETED = "completed", gettext_lazy("Played to the end")
         SKIPPED = "skipped", gettext_lazy("Skipped")
 
     listener = models.ForeignKey(
@@ -175,7 +175,7 @@ class Listen(models.Model):
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="listens")
     playlist = models.ForeignKey(Playlist, on_delete=models.SET_NULL, null=True, blank=True, related_name="listens")
     outcome = models.CharField(max_length=10, choices=Outcome.choices, default=Outcome.STARTED)
-    listened_s = models.FloatField(null=True, blank=True, help_text="Seconds heard, once it ended.")
+    listened_s = models.FloatField(null=True, blank=True, help_text="Seconds played, once it ended.")
     started_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -109,16 +109,16 @@ class RatedSong:
     @property
     def _pattern(self) -> str:
         if self.felt_nothing and self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; it left you cold.")
+            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
         if self.felt_nothing:
-            return gettext_noop("%(title)s by %(artist)s was not analysed yet; it left you cold.")
+            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
         if self.felt and self.perceived:
             return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
         if self.felt:
-            return gettext_noop("%(title)s by %(artist)s was not analysed yet; you felt %(felt)s.")
+            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
         if self.perceived:
             return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
-        return gettext_noop("%(title)s by %(artist)s was not analysed yet; you did not say what you felt.")
+        return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you did not say what you felt.")
 
 
 @dataclass(frozen=True, slots=True)

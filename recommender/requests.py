@@ -66,8 +66,8 @@ def journey_request(
     if not 2 <= len(path) <= MAX_PATH_POINTS:
         raise PlaylistInvalidError(
             ngettext(
-                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d point.",
-                "A journey has a start, an end and at most %(most)d way-points; this one has %(n)d points.",
+                "A journey has a start, an end and at most %(most)d waypoints; this one has %(n)d point.",
+                "A journey has a start, an end and at most %(most)d waypoints; this one has %(n)d points.",
                 len(path),
             )
             % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
@@ -148,7 +148,7 @@ def target_around(song: Song) -> Target:
     point = current.values_list("effective_valence", "effective_arousal").first()
     if point is None:
         raise PlaylistInvalidError(
-            _("The model has not heard “%(title)s” yet, so there is nothing to be around.") % {"title": song.title}
+            _("The model has not analysed “%(title)s” yet, so there is no mood to start from.") % {"title": song.title}
         )
     return Target(*point)
 
@@ -162,7 +162,7 @@ def title_checked(title: str) -> str:
     words = " ".join("".join(char if char.isprintable() else " " for char in title).split())
     if not 1 <= len(words) <= MAX_TITLE:
         raise PlaylistInvalidError(
-            _("A title has 1 to %(most)d letters; this one has %(n)d.") % {"most": MAX_TITLE, "n": len(words)}
+            _("A title has 1 to %(most)d characters; this one has %(n)d.") % {"most": MAX_TITLE, "n": len(words)}
         )
     return words
 

@@ -99,7 +99,7 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     """
     playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
     if playlist is None:
-        raise PlaylistNotFoundError(_("There is no such playlist, or it is not yours."))
+        raise PlaylistNotFoundError(_("This playlist does not exist or is not yours."))
     return playlist
 
 
@@ -114,7 +114,7 @@ def playlist_shared(token: str) -> Playlist:
         shared = Playlist.objects.filter(share_token=token, trashed_at=None)
         playlist = shared.prefetch_related(_items()).first()
     if playlist is None:
-        raise ShareNotFoundError(_("This link opens nothing any more: whoever shared the playlist took it back."))
+        raise ShareNotFoundError(_("This link no longer works: the owner has stopped sharing the playlist."))
     return playlist
 
 
@@ -176,7 +176,7 @@ def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
     """
     mood = check_ins_of(listener).filter(pk=pk).first()
     if mood is None:
-        raise CheckInNotFoundError(_("There is no such mood, or it is not yours."))
+        raise CheckInNotFoundError(_("This mood does not exist or is not yours."))
     return mood
 
 
@@ -238,7 +238,7 @@ def rating_visible(user: User, pk: int) -> FeltRating:
     """
     rating = ratings_of(user).filter(pk=pk).first()
     if rating is None:
-        raise RatingNotFoundError(_("There is no such rating, or it is not yours."))
+        raise RatingNotFoundError(_("This rating does not exist or is not yours."))
     return rating
 
 

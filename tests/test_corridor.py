@@ -72,8 +72,8 @@ def test_from_files_to_a_playlist_that_a_rating_changes(
     worker.start()
     first = manage("ingest", str(music), "--wait", environment=process_env())
     assert first.returncode == 0, first.stderr
-    assert "12 added, 0 already here, 0 could not be taken." in first.stdout
-    assert "12 tagged" in first.stdout
+    assert "12 added, 0 already here, 0 could not be added." in first.stdout
+    assert "12 analysed" in first.stdout
     second = manage("ingest", str(music), environment=process_env())
     assert "0 added, 12 already here" in second.stdout
     assert api_alice.get("/api/v1/songs/?state=tagged&page_size=1").json()["count"] == 12

@@ -16,9 +16,9 @@ class ModelEvent(models.Model):
     class Kind(models.TextChoices):
         IMPORTED = "imported", gettext_lazy("Imported")
         CHECKED = "checked", gettext_lazy("Checked at the gate")
-        SHIPPED = "shipped", gettext_lazy("Went live with the program")
+        SHIPPED = "shipped", gettext_lazy("Live since the first start")
         PROMOTED = "promoted", gettext_lazy("Promoted")
-        FORCED = "forced", gettext_lazy("Promoted past the gate")
+        FORCED = "forced", gettext_lazy("Promoted over the gate")
         ROLLED_BACK = "rolled_back", gettext_lazy("Rolled back to")
 
     model = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="events")
@@ -54,8 +54,8 @@ class Retraining(Job):
     LEASE_S = 90.0
     MAX_ATTEMPTS = 1
     LOST = (
-        f"Its process was not heard of for {LEASE_S:.0f} s and ended without a word: it was killed, ran out of memory, "
-        "or the machine stopped. See the worker's log; then start it again."
+        f"Its process has not reported for {LEASE_S:.0f} s and ended without a message: it was killed, ran out of "
+        "memory, or the machine stopped. See the worker's log; then start it again."
     )
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)

@@ -31,7 +31,8 @@ def model_named(version: str) -> ModelVersion:
     if model is None:
         known = ", ".join(ModelVersion.objects.values_list("version", flat=True)) or _("none yet")
         raise ModelNotFoundError(
-            _("No model %(version)s was imported; known are: %(known)s.") % {"version": version, "known": known}
+            _("Model %(version)s has not been imported; known models: %(known)s.")
+            % {"version": version, "known": known}
         )
     return model
 

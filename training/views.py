@@ -126,7 +126,7 @@ def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
 def model_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a worker check a model at the gate."""
     promotion.gate_check_request(version=_model(pk).version)
-    messages.info(request, _("A worker holds it against the gate; the verdicts appear here in a moment."))
+    messages.info(request, _("A worker is checking it against the gate; the verdicts appear here soon."))
     return redirect("training:model_detail", pk)
 
 
@@ -147,7 +147,7 @@ def model_promote(request: HttpRequest, pk: int) -> HttpResponse:
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect("training:model_promote", pk)
-    message = _("Model %(version)s is live. The catalog is heard again in the background.")
+    message = _("Model %(version)s is live. The catalog is analysed again in the background.")
     messages.success(request, message % {"version": model.version})
     return redirect("training:models")
 
@@ -193,7 +193,7 @@ def retraining(request: HttpRequest) -> HttpResponse:
                 user=cast(User, request.user), recipe=request.POST.get("recipe") or DEFAULT_RECIPE
             )
         elif latest is None or not retrain.retraining_cancel(pk=latest.pk):
-            messages.error(request, _("It has begun already, and cannot be taken back."))
+            messages.error(request, _("It has already started and can no longer be cancelled."))
     except TrainingError as error:
         messages.error(request, str(error))
     return redirect("training:models")
@@ -202,7 +202,7 @@ def retraining(request: HttpRequest) -> HttpResponse:
 def _model(pk: int) -> ModelVersion:
     model = selectors.model_shown(pk)
     if model is None:
-        raise Http404(_("There is no model %(number)d.") % {"number": pk})
+        raise Http404(_("Model %(number)d does not exist.") % {"number": pk})
     return model
 
 
@@ -239,7 +239,7 @@ def _facts(model: ModelVersion) -> dict[str, str]:
         _("Trained on"): data_sets,
         _("Started"): run.get("started"),
         _("Ended"): run.get("ended"),
-        _("Took"): clock(run["wall_s"]) if run.get("wall_s") else "",
+        _("Duration"): clock(run["wall_s"]) if run.get("wall_s") else "",
         _("Seed"): run.get("seed"),
         _("Commit"): str(run.get("commit") or "")[:12],
         _("Network"): model.card.get("network", {}).get("backbone") or model.card.get("architecture"),

@@ -50,7 +50,7 @@ class Job(models.Model):
     MAX_ATTEMPTS: ClassVar[int] = 3
     # Stored as it stands here, and translated when it is shown.
     LOST: ClassVar[str] = gettext_noop(
-        "The work on this song was begun three times and never came to an end; see the worker's log."
+        "The work on this song was started three times and never finished; see the worker's log."
     )
 
     state = models.CharField(max_length=10, choices=JobState.choices, default=JobState.WAITING)

@@ -31,7 +31,7 @@ def formats_taken() -> str:
 
 
 def _video_words() -> str:
-    return _("This is a video (%(kind)s). Upload only its sound, for example as MP3 or M4A.")
+    return _("This is a video (%(kind)s). Upload only its audio, for example as MP3 or M4A.")
 
 
 _UNKNOWN_DATA = gettext_noop("unknown data")
@@ -66,13 +66,13 @@ _BEGINNINGS = (
 )
 _GUESSES = (
     (b"%PDF", gettext_noop("a PDF document")),
-    (b"\x89PNG", gettext_noop("a picture")),
-    (b"\xff\xd8\xff", gettext_noop("a picture")),
-    (b"GIF8", gettext_noop("a picture")),
+    (b"\x89PNG", gettext_noop("an image")),
+    (b"\xff\xd8\xff", gettext_noop("an image")),
+    (b"GIF8", gettext_noop("an image")),
     (b"PK\x03\x04", gettext_noop("a ZIP archive")),
     (b"Rar!", gettext_noop("an archive")),
     (b"\x7fELF", gettext_noop("a program")),
-    (b"MThd", gettext_noop("MIDI notes")),
+    (b"MThd", gettext_noop("a MIDI file")),
     (b"\x1aE\xdf\xa3", gettext_noop("a Matroska or WebM file")),
     (b"\x00\x00\x01\xba", gettext_noop("an MPEG video")),
     (b"0&\xb2u", gettext_noop("a Windows Media file")),
@@ -109,7 +109,7 @@ def probe(path: Path, *, max_duration_s: float = MAX_DURATION_S) -> AudioFacts:
             name, codecs = _DEMUXERS[container.format.name]
             _refuse_video(container)
             if not container.streams.audio:
-                sentence = _("There is no sound in this file. Choose a file that has an audio track.")
+                sentence = _("This file has no audio track. Choose a file that has one.")
                 raise FileRejectedError("no_audio", sentence)
             codec = _codec(container, codecs)
             duration_s = _duration_checked(container, max_duration_s)
@@ -151,14 +151,14 @@ def _refusal(head: bytes) -> FileRejectedError:
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return FileRejectedError("video", _video_words() % {"kind": "AVI"})
     cut_off = _(
-        "It begins like %(format)s but cannot be read: it is damaged or was cut off. Copy it from its source again."
+        "It starts like %(format)s but cannot be read: it is damaged or truncated. Copy it from its source again."
     )
     for offset, magic, name in _BEGINNINGS:
         if head[offset : offset + len(magic)] == magic:
             return FileRejectedError("damaged", cut_off % {"format": name})
     return FileRejectedError(
         "not_audio",
-        _("This is not a song, whatever its name says: its content looks like %(guess)s. Moodplane takes %(formats)s.")
+        _("This is not an audio file: its content looks like %(guess)s. Moodplane accepts %(formats)s.")
         % {"guess": _(_guess(head)), "formats": formats_taken()},
     )
 
@@ -191,8 +191,10 @@ def _codec(container: InputContainer, codecs: tuple[str, ...]) -> str:
     context = container.streams.audio[0].codec_context
     codec = context.codec.canonical_name if context else ""
     if not any(codec == taken or (taken.endswith("_") and codec.startswith(taken)) for taken in codecs):
-        known = _("The sound in this file is coded as %(codec)s. Moodplane takes %(formats)s.")
-        unknown = _("The sound in this file is copy-protected or coded in an unknown way. Moodplane takes %(formats)s.")
+        known = _("The audio in this file is encoded as %(codec)s. Moodplane accepts %(formats)s.")
+        unknown = _(
+            "The audio in this file is copy-protected or has an unknown encoding. Moodplane accepts %(formats)s."
+        )
         sentence = (known if codec else unknown) % {"codec": codec, "formats": formats_taken()}
         raise FileRejectedError("unsupported_codec", sentence)
     return codec
@@ -203,9 +205,7 @@ def _duration_checked(container: InputContainer, max_duration_s: float) -> float
     present_s, decoded_s = _audio_present(container, max_duration_s)
     if present_s > max_duration_s:
         length = {"length": duration_words(max(present_s, promised_s)), "most": duration_words(max_duration_s)}
-        sentence = _(
-            "It is %(length)s long; a song may last at most %(most)s. Split it into its pieces and upload those."
-        )
+        sentence = _("It is %(length)s long; a song may last at most %(most)s. Split it and upload the parts.")
         raise FileRejectedError("too_long", sentence % length)
     if decoded_s < MIN_DURATION_S:
         raise _too_little(decoded_s, max(promised_s, present_s))
@@ -218,18 +218,18 @@ def _too_little(decoded_s: float, promised_s: float) -> FileRejectedError:
         return FileRejectedError(
             "undecodable",
             _(
-                "No sound could be decoded from this file: it is damaged, or only looks like audio. "
+                "No audio could be decoded from this file: it is damaged, or only looks like audio. "
                 "Copy it from its source again."
             ),
         )
     decoded = number(decoded_s, 1)
     if promised_s >= MIN_DURATION_S:
         sentence = _(
-            "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or was cut off. "
+            "Only %(decoded)s s of its %(promised)s s can be decoded: it is damaged or truncated. "
             "Copy it from its source again."
         )
         return FileRejectedError("damaged", sentence % {"decoded": decoded, "promised": number(promised_s, 1)})
-    sentence = _("It is %(decoded)s s long; a song must last at least %(least)d s for its mood to be heard.")
+    sentence = _("It is %(decoded)s s long; a song must last at least %(least)d s to be analysed.")
     return FileRejectedError("too_short", sentence % {"decoded": decoded, "least": MIN_DURATION_S})
 
 

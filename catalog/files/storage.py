@@ -75,8 +75,8 @@ def storage_full_explained() -> Iterator[None]:
             raise
         raise StorageFullError(
             _(
-                "The server's disk is full, so this file was not kept; everything stored before is unharmed. "
-                "Free some space, then upload it again."
+                "The server's disk is full, so this file was not saved; everything stored before is "
+                "intact. Free some space, then upload it again."
             )
         ) from error
 
@@ -86,7 +86,7 @@ def size_check(size_bytes: int) -> None:
     limit_bytes = int(settings.MOODPLANE_MAX_UPLOAD_BYTES)
     if size_bytes > limit_bytes:
         sentence = _(
-            "The file is larger than %(most)s, the most that one song may have. Convert it to FLAC or MP3, or split it."
+            "The file is larger than %(most)s, the limit for one song. Convert it to FLAC or MP3, or split it."
         )
         raise FileTooLargeError(sentence % {"most": file_size(limit_bytes)})
 
@@ -170,7 +170,7 @@ def room_check(size_bytes: int) -> None:
     free_bytes = media_disk_usage()[1]
     if size_bytes > free_bytes:
         raise StorageFullError(
-            _("The server's disk has %(free)s left, and this file needs %(size)s. Free some space, then try again.")
+            _("The server's disk has %(free)s left, but this file needs %(size)s. Free some space, then try again.")
             % {"free": file_size(free_bytes), "size": file_size(size_bytes)}
         )
 

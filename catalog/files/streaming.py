@@ -85,7 +85,7 @@ def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpR
         size_bytes, mtime = default_storage.size(name), default_storage.get_modified_time(name).timestamp()
     except FileNotFoundError as error:
         raise SongFileLostError(
-            _("The file of this song is no longer on the server. Uploading the same file again brings it back.")
+            _("The file of this song is no longer on the server. Upload the same file again to restore it.")
         ) from error
     response = get_conditional_response(request, etag, int(mtime)) or _part(request, name, size_bytes, mtime, etag)
     response["ETag"] = etag

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                             ("uploaded", "Uploaded"),
                             ("queued", "Queued"),
                             ("analysing", "Analysing"),
-                            ("tagged", "Tagged"),
+                            ("tagged", "Analysed"),
                             ("failed", "Failed"),
                         ],
                         db_index=True,

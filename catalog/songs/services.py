@@ -81,9 +81,9 @@ def cover_check(*, stream: IO[bytes]) -> bytes:
     """Read a picture; raise FileRejectedError for one that browsers do not show or that is too large."""
     data = stream.read(MAX_COVER_BYTES + 1)
     if len(data) > MAX_COVER_BYTES:
-        raise FileRejectedError("cover_too_large", _("The picture is larger than 10 MiB. Make it smaller first."))
+        raise FileRejectedError("cover_too_large", _("The image is larger than 10 MiB. Choose a smaller one."))
     if picture_type(data) is None:
-        sentence = _("This is not a JPEG, PNG, GIF or WebP picture, whatever its name says.")
+        sentence = _("This is not a JPEG, PNG, GIF or WebP image.")
         raise FileRejectedError("cover_unknown", sentence)
     return data
 

@@ -45,7 +45,7 @@ def song_retry(*, song: Song) -> None:
     if not songs_retry(song_ids=[song.pk]):
         song.refresh_from_db(fields=["state"])
         state = song.get_state_display().lower()
-        raise SongNotRetryableError(_("This song is %(state)s; only a failed one can be retried.") % {"state": state})
+        raise SongNotRetryableError(_("This song is %(state)s; only failed songs can be retried.") % {"state": state})
     song.refresh_from_db()
 
 

@@ -133,9 +133,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """
         files = request.FILES.getlist("file")
         if not files:
-            raise FileMissingError(
-                _('There is no file in this request. Send audio as multipart/form-data in the part "file".')
-            )
+            raise FileMissingError(_('The request has no file. Send audio as multipart/form-data in the part "file".'))
         owner = cast(User, request.user)
         uploads = [upload_services.upload_create(owner=owner, file=file, file_name=file.name or "") for file in files]
         rows = UploadSerializer(uploads, many=True).data
@@ -151,7 +149,7 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         """Analyse a failed song once more."""
         upload = self.get_object()
         if not can_manage_upload(request.user, upload):
-            raise PermissionDenied(_("Only its owner or the staff may retry an upload."))
+            raise PermissionDenied(_("Only the owner or the staff can retry an upload."))
         upload_services.upload_retry(upload=upload)
         return Response(UploadSerializer(upload).data, status.HTTP_202_ACCEPTED)
 

@@ -26,9 +26,9 @@ _ACCEPTED, _DUPLICATE = Upload.Outcome.ACCEPTED, Upload.Outcome.DUPLICATE
 # The groups that the page can be narrowed to, with what each is called.
 GROUPS = {
     "": _("All"),
-    "way": _("On the way"),
+    "way": _("In progress"),
     "done": _("Done"),
-    "question": _("To decide"),
+    "question": _("To review"),
     "duplicate": _("Duplicates"),
     "failed": _("Failed"),
 }

@@ -69,8 +69,8 @@ def partial_open(
     if open_count >= OPEN_LIMIT:
         raise TooManyUnfinishedError(
             ngettext(
-                "You have %(count)d unfinished upload. Finish it or throw it away, then try again.",
-                "You have %(count)d unfinished uploads. Finish some or throw them away, then try again.",
+                "You have %(count)d unfinished upload. Finish or discard it, then try again.",
+                "You have %(count)d unfinished uploads. Finish or discard some, then try again.",
                 open_count,
             )
             % {"count": open_count}
@@ -113,7 +113,7 @@ def offset_check(*, partial_upload: PartialUpload, offset_bytes: int) -> None:
     here = partial_offset(partial_upload)
     if offset_bytes != here:
         raise UploadOffsetWrongError(
-            _("This upload stands at byte %(here)d, not at %(offered)d; ask for its offset and go on from there.")
+            _("This upload is at byte %(here)d, not at %(offered)d; ask for its offset and resume there.")
             % {"here": here, "offered": offset_bytes}
         )
 
@@ -132,7 +132,7 @@ def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
         offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
         if offset_bytes + len(piece) > partial_upload.size_bytes:
             raise UploadTooLongError(
-                _("There are more bytes than the %(size)d that were announced.") % {"size": partial_upload.size_bytes}
+                _("More bytes arrived than the %(size)d announced.") % {"size": partial_upload.size_bytes}
             )
         _write(_path(partial_upload), offset_bytes, piece)
         partial_upload.offset_bytes = offset_bytes + len(piece)
@@ -156,7 +156,7 @@ def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
                 os.fsync(out.fileno())
     except StorageFullError as error:
         raise StorageFullError(
-            _("The server's disk is full. What arrived of this file is kept: free some space, then go on.")
+            _("The server's disk is full. The part of this file that arrived is safe: free some space, then resume.")
         ) from error
 
 
@@ -230,7 +230,7 @@ def _orphans_remove() -> None:
 def _locked(pk: int, *, expired_too: bool = False) -> PartialUpload:
     partial_upload = PartialUpload.objects.select_for_update(of=("self",)).select_related("owner").filter(pk=pk).first()
     if partial_upload is None:
-        raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
+        raise PartialUploadNotFoundError(_("This unfinished upload does not exist or is not yours."))
     if not expired_too:
         partial_check_open(partial_upload=partial_upload)
     return partial_upload
@@ -239,9 +239,7 @@ def _locked(pk: int, *, expired_too: bool = False) -> PartialUpload:
 def partial_check_open(*, partial_upload: PartialUpload) -> None:
     """Raise PartialUploadExpiredError for an upload whose time ran out."""
     if partial_upload.finished_at is None and partial_upload.expires_at < timezone.now():
-        raise PartialUploadExpiredError(
-            _("This upload was left alone for too long, and is thrown away. Begin it anew.")
-        )
+        raise PartialUploadExpiredError(_("This upload was inactive for too long and was discarded. Start again."))
 
 
 def _path(partial_upload: PartialUpload) -> Path:

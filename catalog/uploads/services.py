@@ -112,7 +112,7 @@ def duplicate_sentence(song: Song) -> str:
 def upload_retry(*, upload: Upload) -> None:
     """Analyse the song of an upload again; raise SongNotRetryableError unless it has failed."""
     if upload.song is None or upload.outcome != Upload.Outcome.ACCEPTED:
-        raise SongNotRetryableError(_("This file was not kept, so there is nothing to retry. Upload it again."))
+        raise SongNotRetryableError(_("This file was not saved, so there is nothing to retry. Upload it again."))
     song_retry(song=upload.song)
 
 

@@ -47,13 +47,13 @@ _READ_BYTES = 64 * 1024
 _NUMBER = re.compile(r"\d{1,15}", re.ASCII)
 
 _TUS = OpenApiParameter("Tus-Resumable", str, OpenApiParameter.HEADER, required=True, enum=[VERSION])
-_LENGTH = OpenApiParameter("Upload-Length", int, OpenApiParameter.HEADER, required=True, description="Bytes in all.")
+_LENGTH = OpenApiParameter("Upload-Length", int, OpenApiParameter.HEADER, required=True, description="Total bytes.")
 _OFFSET = OpenApiParameter("Upload-Offset", int, OpenApiParameter.HEADER, required=True, description="First byte sent.")
 _METADATA = OpenApiParameter(
     "Upload-Metadata",
     str,
     OpenApiParameter.HEADER,
-    description="`filename` and, if you like, `fingerprint`, each with its value in base64.",
+    description="`filename` and optionally `fingerprint`, each with its value in base64.",
 )
 _CHECKSUM = OpenApiParameter(
     "Upload-Checksum", str, OpenApiParameter.HEADER, description="`sha1` or `sha256`, a space, the digest in base64."
@@ -70,7 +70,7 @@ class _TusView(APIView):
         super().initial(request, *args, **kwargs)
         is_bound = self.needs_version and request.method not in ("GET", "OPTIONS")
         if is_bound and request.headers.get("Tus-Resumable", "") != VERSION:
-            sentence = _("Send the header Tus-Resumable with %(version)s, the version of tus spoken here.")
+            sentence = _("Send the header Tus-Resumable with %(version)s, the supported version of tus.")
             raise UploadRequestInvalidError(sentence % {"version": VERSION}, "tus_version_wrong", 412)
 
     def get_throttles(self) -> list[BaseThrottle]:
@@ -148,10 +148,10 @@ class ResumableUploadView(_TusView):
         request={PIECE_TYPE: OpenApiTypes.BINARY},
         parameters=[_TUS, _OFFSET, _CHECKSUM],
         responses={
-            204: OpenApiResponse(description="Taken; Upload-Offset says where it goes on."),
-            409: OpenApiResponse(description="It goes on somewhere else: ask with HEAD."),
-            410: OpenApiResponse(description="It was left alone for too long."),
-            460: OpenApiResponse(description="The checksum is not that of these bytes; nothing was kept."),
+            204: OpenApiResponse(description="Accepted; Upload-Offset is the next offset."),
+            409: OpenApiResponse(description="The offset is wrong: ask for it with HEAD."),
+            410: OpenApiResponse(description="The upload has expired."),
+            460: OpenApiResponse(description="The checksum does not match; nothing was stored."),
         },
     )
     def patch(self, request: Request, public_id: str) -> Response:
@@ -160,11 +160,11 @@ class ResumableUploadView(_TusView):
         partial_check_open(partial_upload=partial_upload)
         if request.content_type != PIECE_TYPE:
             raise UploadRequestInvalidError(
-                _("Send a piece with the content type %(type)s.") % {"type": PIECE_TYPE}, "piece_type_wrong", 415
+                _("Send each chunk with the content type %(type)s.") % {"type": PIECE_TYPE}, "piece_type_wrong", 415
             )
         # Django reads no body without a length, and would take this one for empty.
         if "Transfer-Encoding" in request.headers:
-            raise UploadRequestInvalidError(_("Send a piece with its Content-Length."), "length_required", 411)
+            raise UploadRequestInvalidError(_("Send each chunk with its Content-Length."), "length_required", 411)
         offset_bytes = _number(request, "Upload-Offset")
         # Before the body is read: a piece for another place needs not arrive first.
         offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
@@ -174,7 +174,7 @@ class ResumableUploadView(_TusView):
         partial_upload = partial.partial_append(partial_upload=partial_upload, offset_bytes=offset_bytes, pieces=pieces)
         return Response(status=status.HTTP_204_NO_CONTENT, headers=_where(partial_upload))
 
-    @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Thrown away.")})
+    @extend_schema(request=None, parameters=[_TUS], responses={204: OpenApiResponse(description="Discarded.")})
     def delete(self, request: Request, public_id: str) -> Response:
         """Discard an unfinished upload (tus 1.0.0, termination)."""
         partial.partial_discard(partial_upload=self._partial_upload())
@@ -192,7 +192,7 @@ class ResumableUploadView(_TusView):
     def _partial_upload(self) -> PartialUpload:
         mine = PartialUpload.objects.filter(owner_id=self.request.user.pk, public_id=self.kwargs["public_id"]).first()
         if mine is None:
-            raise PartialUploadNotFoundError(_("There is no such unfinished upload, or it is not yours."))
+            raise PartialUploadNotFoundError(_("This unfinished upload does not exist or is not yours."))
         return mine
 
 
@@ -205,7 +205,7 @@ def metadata_read(header: str) -> dict[str, str]:
             for pair in pairs
         }
     except ValueError as error:
-        raise UploadRequestInvalidError(_("A value of Upload-Metadata is not base64.")) from error
+        raise UploadRequestInvalidError(_("A value in Upload-Metadata is not valid base64.")) from error
 
 
 def _number(request: Request, header: str) -> int:
@@ -259,7 +259,7 @@ def _pieces_verified(body: BinaryIO, algorithm: str, digest: bytes) -> Iterator[
             computed.update(piece)
             spool.write(piece)
         if not hmac.compare_digest(computed.digest(), digest):
-            raise PieceDamagedError(_("This piece was damaged on its way: its checksum does not fit. Send it again."))
+            raise PieceDamagedError(_("The chunk was damaged in transit: its checksum does not match. Send it again."))
         spool.seek(0)
         while piece := spool.read(PIECE_BYTES):
             yield piece

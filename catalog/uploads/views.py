@@ -121,7 +121,7 @@ def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Analyse a failed song once more."""
     upload = _upload_managed(request, pk)
     upload_services.upload_retry(upload=upload)
-    return _answer(request, _("%(name)s is analysed once more.") % {"name": upload.file_name})
+    return _answer(request, _("%(name)s will be analysed again.") % {"name": upload.file_name})
 
 
 @require_POST
@@ -129,7 +129,7 @@ def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
 def uploads_retry(request: HttpRequest) -> HttpResponseBase:
     """Analyse every failed song once more."""
     count = upload_services.uploads_retry(uploads=selectors.uploads_visible(request.user))
-    sentence = ngettext("%(count)d song is analysed once more.", "%(count)d songs are analysed once more.", count)
+    sentence = ngettext("%(count)d song will be analysed again.", "%(count)d songs will be analysed again.", count)
     return _answer(request, sentence % {"count": count})
 
 
@@ -140,8 +140,8 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
     mine = Upload.objects.filter(owner_id=request.user.pk, pk=pk)
     upload = get_object_or_404(mine)
     if not upload_services.uploads_hide(uploads=mine):
-        return _answer(request, _("%(name)s is still on its way.") % {"name": upload.file_name})
-    return _answer(request, _("%(name)s is off the list.") % {"name": upload.file_name})
+        return _answer(request, _("%(name)s is still in progress.") % {"name": upload.file_name})
+    return _answer(request, _("%(name)s was removed from the list.") % {"name": upload.file_name})
 
 
 @require_POST
@@ -149,7 +149,7 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
 def uploads_hide(request: HttpRequest) -> HttpResponseBase:
     """Hide the caller's rows that are done or duplicates."""
     count = upload_services.uploads_hide(uploads=selectors.uploads_settled(request.user))
-    sentence = ngettext("%(count)d row is off the list.", "%(count)d rows are off the list.", count)
+    sentence = ngettext("%(count)d row was removed from the list.", "%(count)d rows were removed from the list.", count)
     return _answer(request, sentence % {"count": count})
 
 
@@ -172,7 +172,7 @@ def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Settle that a song is another recording than those it looks like."""
     song = _song_in_question(request, pk)
     upload_services.duplicates_keep(song=song)
-    return _answer(request, _("Both stay: “%(title)s” will not be asked about again.") % {"title": song.title})
+    return _answer(request, _("Both stay: you will not be asked about “%(title)s” again.") % {"title": song.title})
 
 
 @require_POST
@@ -182,7 +182,7 @@ def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = _song_in_question(request, pk)
     title = song.title
     upload_services.duplicate_remove(song=song)
-    return _answer(request, _("The new “%(title)s” is deleted; the one that was here stays.") % {"title": title})
+    return _answer(request, _("The new “%(title)s” was deleted; the existing one stays.") % {"title": title})
 
 
 @require_POST
@@ -193,7 +193,9 @@ def partial_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
     partial.partial_discard(partial_upload=partial_upload)
     if wants_fragment(request):
         return render(request, "catalog/partials/upload_sessions.html", {"sessions": partials_unfinished(request.user)})
-    messages.success(request, _("What had arrived of %(name)s is thrown away.") % {"name": partial_upload.file_name})
+    messages.success(
+        request, _("The unfinished upload of %(name)s was discarded.") % {"name": partial_upload.file_name}
+    )
     return redirect("catalog:uploads")
 
 

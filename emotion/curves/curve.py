@@ -117,19 +117,19 @@ def _without_moments(columns: NDArray[np.integer]) -> list[tuple[int, int, int]]
 def sentence(parts: Sequence[Section]) -> str:
     """Describe a curve in a sentence or two, such as `Starts calm, becomes tense after 1:20`."""
     if not parts:
-        return gettext("There is nothing to hear in it.")
+        return gettext("There is no audible sound in it.")
     duration_s = parts[-1].end_s - parts[0].start_s
     sure = sum(part.confidence * (part.end_s - part.start_s) for part in parts) / max(duration_s, 1e-9)
     course = _course(parts)
     if sure >= _UNSURE_BELOW:
         return course
-    doubt = gettext("The model is not sure of it: %(percent)d %% on average.") % {"percent": round(sure * 100)}
+    doubt = gettext("The model is unsure: %(percent)d %% on average.") % {"percent": round(sure * 100)}
     return f"{course} {doubt}"
 
 
 def _course(parts: Sequence[Section]) -> str:
     if len(parts) == 1:
-        return gettext("%(mood)s from beginning to end.") % {"mood": parts[0].quadrant.label}
+        return gettext("%(mood)s throughout.") % {"mood": parts[0].quadrant.label}
     first = {"mood": parts[0].quadrant.label.lower()}
     if len(parts) <= MAX_NAMED + 1:
         begin = gettext("Starts %(mood)s") % first

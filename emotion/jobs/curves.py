@@ -82,7 +82,7 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
                 return True
     waveform_store(song=curve.song, peaks=envelope.peaks())
     if np.isnan(points[:, 0]).all():
-        raise AudioUnreadableError("silent", gettext_noop("There is no sound in it that the model could hear."))
+        raise AudioUnreadableError("silent", gettext_noop("It has no sound that the model can analyse."))
     if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):
         logger.info("Made the curve of song %d: %d points.", curve.song_id, len(points))
     return True

@@ -147,7 +147,7 @@ def _move(pk: int, allowed: tuple[Reanalysis.State, ...], refusal: str, **change
     moved = Reanalysis.objects.filter(pk=pk, state__in=allowed).update(**changes)
     job = Reanalysis.objects.filter(pk=pk).first()
     if job is None:
-        raise ReanalysisError(_("There is no such re-analysis."))
+        raise ReanalysisError(_("This re-analysis does not exist."))
     if not moved:
         raise ReanalysisError(_(refusal) % {"state": job.get_state_display().lower()})
     return job

@@ -32,12 +32,12 @@ def saliency_request(*, song: Song) -> SaliencyMap:
     """
     estimate, version = current_estimate(song), served_version()
     if estimate is None:
-        raise NotExplainableError(_("The model has not tagged this song yet; there is nothing to explain."))
+        raise NotExplainableError(_("The model has not analysed this song yet; there is nothing to explain."))
     if estimate.model_version != version:
         raise NotExplainableError(
             _(
-                "This tag is by model %(version)s, and %(live)s is live: it can be explained after the song was "
-                "heard again."
+                "This estimate is by model %(version)s, and %(live)s is live: it can be explained "
+                "after the song is analysed again."
             )
             % {"version": estimate.model_version, "live": version or _("none")}
         )

@@ -69,14 +69,14 @@ def shown(name: str, value: Any) -> str:
 
 
 def _label(value: int | None) -> str:
-    return Quadrant(value).label if value else _("what the model hears")
+    return Quadrant(value).label if value else _("the model's estimate")
 
 
 def _label_before(override: QuadrantOverride) -> str:
     if override.before is None:
         return "–"
     label = Quadrant(override.before).label
-    return label if override.was_set else _("%(quadrant)s, as the model heard") % {"quadrant": label}
+    return label if override.was_set else _("%(quadrant)s, the model's estimate") % {"quadrant": label}
 
 
 def changes_history(changes: Iterable[SongChange]) -> list[HistoryEntry]:

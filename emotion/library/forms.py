@@ -86,7 +86,7 @@ class SongsForm(forms.Form):
     )
     quadrant = forms.ChoiceField(
         label=NAMES["quadrant"],
-        choices=lambda: [(KEEP, _("As it is")), *quadrant_choices(), (OWN, _("What the model hears"))],
+        choices=lambda: [(KEEP, _("Unchanged")), *quadrant_choices(), (OWN, _("The model's estimate"))],
         required=False,
         widget=forms.RadioSelect,
     )
@@ -104,7 +104,7 @@ class SongsForm(forms.Form):
             # One title for many songs is nearly always a slip.
             del self.fields["title"]
         for name in self.mixed & set(self.fields):
-            self.fields[name].widget.attrs["placeholder"] = _("Several values")
+            self.fields[name].widget.attrs["placeholder"] = _("Multiple values")
 
     def _values(self, name: str) -> set[Any]:
         return {values[name] for values in self.current}
@@ -160,9 +160,9 @@ class SongsForm(forms.Form):
             self.add_error("title", _("A song needs a title."))
         for name in cleaned.get("clear", []):
             if cleaned.get(name) and (name == "cover" or name in self.changed_data):
-                self.add_error(name, _("Either fill it in or clear it."))
+                self.add_error(name, _("Fill it in or clear it, not both."))
         if cleaned.get("note") and cleaned.get("quadrant", KEEP) in (KEEP, ""):
-            self.add_error("note", _("A note belongs to a quadrant: choose one."))
+            self.add_error("note", _("A note needs a quadrant: choose one."))
         return cleaned
 
     def values(self, *, is_preview: bool = False) -> dict[str, Any]:
@@ -201,16 +201,17 @@ class SongsForm(forms.Form):
     def _changed_words(self, name: str) -> str:
         if name == "songs":
             return ngettext(
-                "The songs that match have changed meanwhile: there is %(n)d now. Look at them, then save again.",
-                "The songs that match have changed meanwhile: there are %(n)d now. Look at them, then save again.",
+                "The matching songs have changed in the meantime: there is %(n)d now. Check it, then save again.",
+                "The matching songs have changed in the meantime: there are %(n)d now. Check them, then save again.",
                 len(self.songs),
             ) % {"n": len(self.songs)}
         if name in (*TEXTS, *NUMBERS) and name not in self.mixed:
             now = self.current[0][name]
             return _(
-                "Somebody else has changed this meanwhile. It is now “%(now)s”. Save again to put yours there."
+                "Someone else has changed this in the meantime. It is now “%(now)s”. Save again to "
+                "replace it with yours."
             ) % {"now": now if now not in ("", None) else "–"}
-        return _("%(field)s: somebody else has changed it meanwhile. Look at it, then save again.") % {
+        return _("%(field)s: someone else has changed it in the meantime. Check it, then save again.") % {
             "field": NAMES[name]
         }
 
@@ -219,7 +220,7 @@ class OverrideForm(forms.Form):
     """A curator's quadrant of one song, or that the model's counts again."""
 
     quadrant = forms.TypedChoiceField(
-        choices=lambda: [*quadrant_choices(), (OWN, _("What the model hears"))],
+        choices=lambda: [*quadrant_choices(), (OWN, _("The model's estimate"))],
         coerce=lambda choice: None if choice == OWN else Quadrant(int(choice)),
         empty_value="",
     )
@@ -234,8 +235,8 @@ class OverrideForm(forms.Form):
 UNSURE_BELOW = 0.5
 ON_THE_WAY = "pending"
 STATES = [
-    ("tagged", gettext_lazy("Tagged")),
-    (ON_THE_WAY, gettext_lazy("On the way")),
+    ("tagged", gettext_lazy("Analysed")),
+    (ON_THE_WAY, gettext_lazy("In progress")),
     ("failed", gettext_lazy("Failed")),
 ]
 MISSING = {
@@ -245,14 +246,14 @@ MISSING = {
     "year": Q(year=None),
     "cover": Q(cover=""),
 }
-MISSING_CHOICES = [("any", gettext_lazy("Any of them")), *((name, NAMES[name]) for name in MISSING)]
-SURENESS = [("unsure", gettext_lazy("The model is not sure")), ("set", gettext_lazy("Set by a curator"))]
+MISSING_CHOICES = [("any", gettext_lazy("Any of these")), *((name, NAMES[name]) for name in MISSING)]
+SURENESS = [("unsure", gettext_lazy("The model is unsure")), ("set", gettext_lazy("Set by a curator"))]
 SORTS = {"title": ("title", "-pk"), "artist": ("artist__name_key", "title", "-pk"), "unsure": ("surest", "-pk")}
 SORT_CHOICES = [
     ("", gettext_lazy("Newest first")),
     ("title", NAMES["title"]),
     ("artist", NAMES["artist"]),
-    ("unsure", gettext_lazy("Least sure first")),
+    ("unsure", gettext_lazy("Least certain first")),
 ]
 _SUREST = Greatest(*(F(f"estimates__p_q{n}") for n in (1, 2, 3, 4)), output_field=FloatField())
 

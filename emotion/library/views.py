@@ -74,7 +74,7 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
         case "reanalyse":
             _reanalyse(request, selection.song_ids())
             return redirect(back)
-    raise Http404(_("There is no such button."))
+    raise Http404(_("Unknown action. Reload the page and try again."))
 
 
 def _library_url(selection: Selection) -> str:
@@ -83,10 +83,10 @@ def _library_url(selection: Selection) -> str:
 
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
     if moved := len(states.songs_reanalyse(song_ids=song_ids)):
-        text = ngettext("%(n)d song will be heard again.", "%(n)d songs will be heard again.", moved)
+        text = ngettext("%(n)d song will be analysed again.", "%(n)d songs will be analysed again.", moved)
         messages.success(request, text % {"n": moved})
     else:
-        messages.info(request, _("They are on their way already: there is nothing to be done twice."))
+        messages.info(request, _("These songs are already being analysed."))
 
 
 @require_safe
@@ -115,7 +115,7 @@ def song_edit(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 def _change(request: HttpRequest, song_ids: list[int], after: str) -> HttpResponseBase:
     if not song_ids:
-        messages.error(request, _("These songs are not there any more."))
+        messages.error(request, _("These songs no longer exist."))
         return redirect(after)
     library_services.check_number(len(song_ids))
     form = SongsForm(_songs(song_ids), request.POST or None, request.FILES or None)
@@ -145,7 +145,7 @@ def _songs(song_ids: list[int]) -> list[Song]:
 def _changed(request: HttpRequest, change: SongChange | None, after: str) -> HttpResponseBase:
     """Say what was changed, with a button that undoes it."""
     if change is None:
-        messages.info(request, _("Nothing was changed: everything was like that already."))
+        messages.info(request, _("Nothing was changed: these values were already set."))
     else:
         context = {"change": change, "next": after}
         messages.success(request, render_to_string("emotion/partials/change_message.html", context, request))
@@ -166,7 +166,7 @@ def song_override(request: HttpRequest, pk: int) -> HttpResponseBase:
     after = get_object_or_404(Song, pk=pk).get_absolute_url() + "#curator"
     form = OverrideForm(request.POST)
     if not form.is_valid():
-        messages.error(request, _("Choose one of the four quadrants, or what the model hears."))
+        messages.error(request, _("Choose one of the four quadrants, or the model's estimate."))
         return redirect(after)
     change = library_services.library_edit(
         song_ids=[pk], values={}, override=form.override(), editor=cast(User, request.user)
@@ -214,7 +214,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Undo a change, and say what could not be put back."""
     change = get_object_or_404(SongChange, pk=pk)
     if change.undone_at is not None:
-        messages.info(request, _("This change is undone already."))
+        messages.info(request, _("This change was already undone."))
     elif unchanged := library_services.library_undo(change=change, editor=cast(User, request.user)):
         messages.warning(request, _undone_except(unchanged))
     else:
@@ -227,11 +227,11 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
 def _undone_except(unchanged: FieldsLeft) -> str:
     titles = dict(Song.objects.filter(pk__in=list(unchanged)[:_NAMED]).values_list("pk", "title"))
     named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in unchanged[pk])})" for pk in titles]
-    text = _("Undone, but for what somebody has changed since: %(songs)s.") % {"songs": "; ".join(named)}
+    text = _("Undone, except what has been changed since: %(songs)s.") % {"songs": "; ".join(named)}
     n_more = len(unchanged) - len(named)
     if not n_more:
         return text
-    return f"{text} {ngettext('And of %(n)d more song.', 'And of %(n)d more songs.', n_more) % {'n': n_more}}"
+    return f"{text} {ngettext('Also %(n)d more song.', 'Also %(n)d more songs.', n_more) % {'n': n_more}}"
 
 
 def song_panel(song: Song) -> dict[str, object]:

@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                     "origin",
                     models.CharField(
                         choices=[
-                            ("shipped", "Came with the program"),
+                            ("shipped", "Bundled"),
                             ("run", "Training run"),
                             ("file", "Weights file"),
                             ("retrained", "Retrained here"),

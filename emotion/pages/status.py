@@ -36,8 +36,8 @@ _BROKER_TIMEOUT_S = 1
 _LOW_ON_DISK = 0.05
 _STATE_WORDS = {
     Song.State.UPLOADED: gettext_lazy("just arrived"),
-    Song.State.QUEUED: gettext_lazy("waiting for their turn"),
-    Song.State.ANALYSING: gettext_lazy("being listened to now"),
+    Song.State.QUEUED: gettext_lazy("waiting"),
+    Song.State.ANALYSING: gettext_lazy("being analysed"),
     Song.State.ANALYSED: gettext_lazy("on the plane"),
     Song.State.FAILED: gettext_lazy("could not be analysed"),
 }
@@ -190,7 +190,7 @@ def plots(seen: Activity, span: str) -> list[ActivityChart]:
     return [
         ActivityChart(
             name="tagged",
-            title=_("Songs tagged per minute") if span == "hour" else _("Songs tagged per half hour"),
+            title=_("Songs analysed per minute") if span == "hour" else _("Songs analysed per half hour"),
             sentence=_tagged_sentence(seen, span),
             ticks=tagged.count_ticks(),
             bars=tagged.bars(seen.tagged),
@@ -202,7 +202,7 @@ def plots(seen: Activity, span: str) -> list[ActivityChart]:
             title=_("Songs waiting"),
             sentence=_("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": seen.most_waiting}
             if seen.most_waiting
-            else _("Nothing waited."),
+            else _("No songs were waiting."),
             ticks=waiting.count_ticks(),
             bars=(),
             area=waiting.step_area(seen.waiting) if seen.most_waiting else "",

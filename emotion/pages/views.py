@@ -53,7 +53,7 @@ def saliency_picture(request: HttpRequest, pk: int) -> HttpResponse:
     estimate = selectors.current_estimate(song)
     found = selectors.saliency_of(estimate) if estimate else None
     if found is None or found.state != SaliencyMap.State.DONE:
-        raise Http404(_("Nobody has looked yet at how song %(song)d got its tag.") % {"song": pk})
+        raise Http404(_("The estimate of song %(song)d has not been explained yet.") % {"song": pk})
     return _picture(
         request, f"{song.content_hash}-saliency-{found.model_version}", lambda: pictures.song_saliency_png(found)
     )
@@ -62,7 +62,7 @@ def saliency_picture(request: HttpRequest, pk: int) -> HttpResponse:
 def _song_with_file(pk: int) -> Song:
     song = get_object_or_404(Song, pk=pk)
     if not media_exists(song.audio):
-        raise Http404(_("The file of song %(song)d is gone.") % {"song": pk})
+        raise Http404(_("The file of song %(song)d is missing.") % {"song": pk})
     return song
 
 
@@ -145,7 +145,7 @@ def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
     context = {
         "song": song,
         "label": selectors.label_of(request.user, song),
-        "label_problem": "" if form.is_valid() else _("Choose one of the four."),
+        "label_problem": "" if form.is_valid() else _("Choose one of the four quadrants."),
     }
     return render(request, "emotion/partials/perceived_panel.html", context)
 
@@ -212,13 +212,13 @@ def saliency_sentence(saliency: SaliencyMap) -> str:
     seconds = _spans(saliency.weighed.get("seconds", []), clock)
     bands = _spans(saliency.weighed.get("bands_hz", []), _hz)
     if not seconds and not bands:
-        return _("No second and no band of frequency stands out: the whole picture weighed about the same.")
+        return _("No second and no frequency band stands out: the whole spectrogram contributed about equally.")
     if not bands:
-        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and all frequencies alike.")
+        sentence = _("What mattered most for “%(mood)s”: the seconds %(seconds)s, and all frequencies alike.")
     elif not seconds:
-        sentence = _("What weighed most for “%(mood)s”: all seconds alike, and the frequencies %(bands)s.")
+        sentence = _("What mattered most for “%(mood)s”: all seconds alike, and the frequencies %(bands)s.")
     else:
-        sentence = _("What weighed most for “%(mood)s”: the seconds %(seconds)s, and the frequencies %(bands)s.")
+        sentence = _("What mattered most for “%(mood)s”: the seconds %(seconds)s, and the frequencies %(bands)s.")
     return sentence % {"mood": saliency.get_quadrant_display(), "seconds": seconds, "bands": bands}
 
 

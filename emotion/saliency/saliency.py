@@ -65,7 +65,7 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
         SaliencyUnavailableError: The architecture cannot say where it looked, or it looked at no log-mel image.
     """
     if not (architecture(card.architecture).has_saliency and isinstance(card.frontend, MelConfig)):
-        raise SaliencyUnavailableError(gettext_noop("This architecture has no saliency."))
+        raise SaliencyUnavailableError(gettext_noop("This architecture does not support saliency maps."))
     inputs = card.frontend.tensor(torch.from_numpy(card.frontend.prepare(window.waveform)[None]))
     with torch.enable_grad(), _recorded(network.saliency_blocks()) as outputs:
         logits = network(inputs.requires_grad_())[0][0]

@@ -37,7 +37,7 @@ def _check_point(quadrant: Quadrant, valence: float | None, arousal: float | Non
     if valence is None and arousal is None:
         return
     if valence is None or arousal is None:
-        raise LabelInvalidError(_("A point is a valence and an arousal; one of them is missing."))
+        raise LabelInvalidError(_("A point has a valence and an arousal; one of them is missing."))
     for name, value, side in zip((_("valence"), _("arousal")), (valence, arousal), quadrant.corner, strict=True):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
             raise LabelInvalidError(

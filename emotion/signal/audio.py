@@ -71,7 +71,7 @@ def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AU
             break
     raise AudioUnreadableError(
         "silent",
-        gettext_noop("There is no sound that a listener would hear: everything below 11 kHz is quieter than -60 dBFS."),
+        gettext_noop("There is no audible sound: everything below 11 kHz is quieter than -60 dBFS."),
     )
 
 

@@ -40,9 +40,9 @@ def _login_keeping_session(request: HttpRequest, user: User) -> None:
     # Signing in keeps what a visitor's session holds, and empties the session of another account.
     titles = pending_answers_record(user=user, session=request.session)
     if len(titles) == 1:
-        messages.success(request, _("Your rating of “%(title)s” was kept.") % {"title": titles[0]})
+        messages.success(request, _("Your rating of “%(title)s” was saved.") % {"title": titles[0]})
     elif titles:
-        sentence = ngettext("Your %(count)d rating was kept.", "Your %(count)d ratings were kept.", len(titles))
+        sentence = ngettext("Your %(count)d rating was saved.", "Your %(count)d ratings were saved.", len(titles))
         messages.success(request, sentence % {"count": len(titles)})
 
 
@@ -94,5 +94,5 @@ class PasswordView(auth_views.PasswordChangeView):
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
         response = super().form_valid(form)  # type: ignore[arg-type]
-        messages.success(self.request, _("Your password was changed. Other browsers have to sign in again."))
+        messages.success(self.request, _("Your password was changed. Other browsers must sign in again."))
         return response

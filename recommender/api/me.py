@@ -71,7 +71,7 @@ class ForgetView(MeView):
 
     throttle_scope = "ratings"
 
-    @extend_schema(summary="Forget your ratings and what was learned", request=None, responses={204: None})
+    @extend_schema(summary="Delete your ratings and what was learned", request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Delete ratings, moods and listens; playlists stay as lists of songs. Twice is the same as once."""
         deletion.learning_forget(user=self.user)
@@ -84,7 +84,7 @@ class DeleteView(MeView):
     # A stolen token must not allow guessing the password.
     throttle_scope = "auth"
 
-    @extend_schema(summary="Delete your account and everything", request=PasswordSerializer, responses={204: None})
+    @extend_schema(summary="Delete your account and all its data", request=PasswordSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Delete the account and all that belongs to it; songs stay. The token opens nothing from then on."""
         PasswordSerializer(data=request.data, context={"request": request}).is_valid(raise_exception=True)

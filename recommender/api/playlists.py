@@ -77,7 +77,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         return Response(self._shown(self._playlist(pk)))
 
     @extend_schema(
-        summary="Rename, save or no longer save",
+        summary="Rename, save or unsave a playlist",
         request=PlaylistChangeSerializer,
         responses=PlaylistDetailSerializer,
     )
@@ -98,7 +98,9 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         playlists.playlist_delete(playlist=self._playlist(pk))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(summary="Another list for the same request", request=None, responses={201: PlaylistDetailSerializer})
+    @extend_schema(
+        summary="Make another list from the same request", request=None, responses={201: PlaylistDetailSerializer}
+    )
     @action(detail=True, methods=["post"])
     def regenerate(self, request: Request, pk: str) -> Response:
         """Make a new list with another seed; this one stays. Answer 409 for a list from a file."""
@@ -112,7 +114,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         return Response(RerankSerializer(result).data)
 
     @extend_schema(
-        summary="A song of the list began to play", request=PlayedSerializer, responses=PlaylistItemSerializer
+        summary="Report that a song of the list started", request=PlayedSerializer, responses=PlaylistItemSerializer
     )
     @action(detail=True, methods=["post"], url_path=r"items/(?P<position>\d{1,4})/played")
     def played(self, request: Request, pk: str, position: str) -> Response:
@@ -123,15 +125,13 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         item = selectors.item_at(playlist, int(position))
         if believed.validated_data.get("song", item.song_id) != item.song_id:
             raise PlaylistChangedError(
-                _("Another song is at place %(place)s by now: load the playlist again.") % {"place": position}
+                _("Another song is now at place %(place)s: reload the playlist.") % {"place": position}
             )
         listening.listen_record(listener=self._listener(), song=item.song, playlist=playlist)
         shown = selectors.item_at(self._playlist(pk), int(position))
         return Response(PlaylistItemSerializer(shown).data)
 
-    @extend_schema(
-        summary="Put a song at another place", request=ItemMoveSerializer, responses=PlaylistDetailSerializer
-    )
+    @extend_schema(summary="Move a song", request=ItemMoveSerializer, responses=PlaylistDetailSerializer)
     @action(detail=True, methods=["post"], url_path="items/move")
     def move(self, request: Request, pk: str) -> Response:
         """Order the list by hand; from then on ratings do not re-rank it unasked."""
@@ -143,7 +143,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         )
         return Response(self._shown(playlist))
 
-    @extend_schema(summary="Take a song out", parameters=[_SONG], responses=PlaylistDetailSerializer)
+    @extend_schema(summary="Remove a song", parameters=[_SONG], responses=PlaylistDetailSerializer)
     @action(detail=True, methods=["delete"], url_path=r"songs/(?P<song>\d+)")
     def remove(self, request: Request, pk: str, song: str) -> Response:
         """What follows moves up; the list counts as ordered by hand."""

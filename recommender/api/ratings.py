@@ -94,7 +94,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
         return selectors.listens_of(listeners.listener_from_request(self.request))
 
     @extend_schema(
-        summary="A song began to play, or ended", request=ListenCreateSerializer, responses=ListenResultSerializer
+        summary="Report that a song started or ended", request=ListenCreateSerializer, responses=ListenResultSerializer
     )
     def create(self, request: Request) -> Response:
         """Record a start, a completion or a skip; an early skip in a playlist re-ranks what was not played."""
@@ -114,7 +114,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
         return Response(ListenResultSerializer(result).data)
 
 
-@extend_schema_view(list=extend_schema(summary="What you said of your mood, newest first"))
+@extend_schema_view(list=extend_schema(summary="Your moods, newest first"))
 class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
     """The caller's mood check-ins; no other account sees them, and none is ever required."""
 
@@ -127,7 +127,7 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
     def get_queryset(self) -> QuerySet[MoodCheckIn]:
         return selectors.check_ins_of(listeners.listener_from_request(self.request))
 
-    @extend_schema(summary="Say how you are", request=PointSerializer, responses={201: MoodSerializer})
+    @extend_schema(summary="Report your mood", request=PointSerializer, responses={201: MoodSerializer})
     def create(self, request: Request) -> Response:
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
         asked = PointSerializer(data=request.data)
@@ -135,7 +135,7 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
         mood = check_ins.check_in_create(listener=listeners.listener_from_request(request), **asked.validated_data)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
-    @extend_schema(summary="Take a mood back", responses={204: None})
+    @extend_schema(summary="Withdraw a mood", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete the check-in; ratings given meanwhile keep their mood."""
         listener = listeners.listener_from_request(request)

@@ -15,7 +15,7 @@ from recommender import selectors
 from recommender.serializers.playlists import PlaylistDetailSerializer, SharedPlaylistSerializer
 from recommender.services import listeners, sharing
 
-_TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="From the link.")
+_TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="The token from the link.")
 
 
 class SharedViewSet(ViewSet):
@@ -37,7 +37,7 @@ class SharedViewSet(ViewSet):
         shown = {"title": playlist.title, "items": selectors.shared_songs(playlist)}
         return Response(SharedPlaylistSerializer(shown).data)
 
-    @extend_schema(summary="Keep a copy", parameters=[_TOKEN], request=None, responses={201: PlaylistDetailSerializer})
+    @extend_schema(summary="Save a copy", parameters=[_TOKEN], request=None, responses={201: PlaylistDetailSerializer})
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, token: str) -> Response:
         """Copy it to a playlist of the caller's."""

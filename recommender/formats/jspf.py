@@ -29,10 +29,10 @@ def read(text: str) -> Sheet:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ExchangeError(_("This is not JSON that can be read: %(problem)s.") % {"problem": error}) from None
+        raise ExchangeError(_("This is not valid JSON: %(problem)s.") % {"problem": error}) from None
     playlist = document.get("playlist") if isinstance(document, dict) else None
     if not isinstance(playlist, dict) or not isinstance(playlist.get("track", []), list):
-        raise ExchangeError(_('A JSPF file holds a "playlist" with a list of tracks; this one does not.'))
+        raise ExchangeError(_('A JSPF file needs a "playlist" with a list of tracks; this one has none.'))
     entries = tuple(_entry(track) for track in playlist.get("track", []) if isinstance(track, dict))
     return Sheet(title=_text(playlist.get("title")), entries=entries)
 

@@ -40,7 +40,7 @@ def read(text: str) -> Sheet:
         ExchangeError: it is the manifest of a stream, not a list of songs.
     """
     if "#EXT-X-" in text:
-        raise ExchangeError(_("This is the manifest of a stream, not a list of songs."))
+        raise ExchangeError(_("This is a stream manifest, not a list of songs."))
     title, entries, said = "", [], FileEntry()
     for line in map(clean, text.splitlines()):
         if line.upper().startswith("#PLAYLIST:"):

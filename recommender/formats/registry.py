@@ -47,10 +47,10 @@ def sheet_read(content: bytes) -> Sheet:
         )
     text = _text(content)
     if text.startswith("<"):
-        raise ExchangeError(_("This looks like XML. Playlists can be brought as M3U, M3U8 or JSPF."))
+        raise ExchangeError(_("This looks like XML. Playlists can be imported as M3U, M3U8 or JSPF."))
     sheet = jspf.read(text) if text.startswith("{") else m3u.read(text)
     if not sheet.entries:
-        raise ExchangeError(_("No song is listed in this file."))
+        raise ExchangeError(_("This file lists no songs."))
     if len(sheet.entries) > MAX_ENTRIES:
         raise ExchangeError(
             _("A playlist file lists at most %(most)d songs; this one lists %(n)d.")
@@ -64,7 +64,7 @@ def _text(content: bytes) -> str:
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")
     elif b"\x00" in content:
-        raise ExchangeError(_("This is not a text file. Playlists can be brought as M3U, M3U8 or JSPF."))
+        raise ExchangeError(_("This is not a text file. Playlists can be imported as M3U, M3U8 or JSPF."))
     else:
         try:
             text = content.decode("utf-8-sig")

@@ -116,13 +116,13 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="listen",
             name="listened_s",
-            field=models.FloatField(blank=True, help_text="Seconds heard, once it ended.", null=True),
+            field=models.FloatField(blank=True, help_text="Seconds played, once it ended.", null=True),
         ),
         migrations.AddField(
             model_name="listen",
             name="outcome",
             field=models.CharField(
-                choices=[("started", "Started"), ("completed", "Heard to the end"), ("skipped", "Skipped")],
+                choices=[("started", "Started"), ("completed", "Played to the end"), ("skipped", "Skipped")],
                 default="started",
                 max_length=10,
             ),
@@ -137,7 +137,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="playlist",
             name="import_report",
-            field=models.JSONField(blank=True, default=dict, help_text="Of an imported list: what was not found."),
+            field=models.JSONField(blank=True, default=dict, help_text="For an imported list: what was not found."),
         ),
         migrations.AddField(
             model_name="playlist",
@@ -220,9 +220,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="playlistitem",
             name="terms",
-            field=models.JSONField(
-                blank=True, default=dict, help_text="What each term of the ranking added to its score."
-            ),
+            field=models.JSONField(blank=True, default=dict, help_text="What each ranking term added to its score."),
         ),
         migrations.AlterField(
             model_name="playlist",

@@ -22,13 +22,15 @@ FORMAT, VERSION = "moodplane-export", 1
 # What a spreadsheet would take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _README = gettext_noop(
-    """Everything that Moodplane keeps about you, as of %(made_at)s.
-
-Each file is a table in CSV (UTF-8, commas, a line of names first). An empty cell means that nothing was said or is
-known. Lists and the like are written as JSON. A text that a spreadsheet would take for a formula has an apostrophe
-before it; the export as JSON has every text as it is.
-
-%(tables)s"""
+    "Everything that Moodplane stores about you, as of %(made_at)s.\n"
+    "\n"
+    "Each file is a table in CSV (UTF-8, commas, with a header line). An empty cell means that there is no "
+    "value. Lists are\n"
+    "written as JSON. Text that a spreadsheet would read as a formula is prefixed with an apostrophe; the "
+    "JSON export has it\n"
+    "unchanged.\n"
+    "\n"
+    "%(tables)s"
 )
 
 

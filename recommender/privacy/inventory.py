@@ -67,30 +67,30 @@ class Kind:
 
 def _song(*, prefix: str = "song") -> tuple[Field, ...]:
     return (
-        Field("song", _("The song's number here."), f"{prefix}_id"),
+        Field("song", _("The song's number."), f"{prefix}_id"),
         Field("song_title", _("Its title."), f"{prefix}__title"),
-        Field("song_artist", _("Who made it."), f"{prefix}__artist__name"),
+        Field("song_artist", _("The artist."), f"{prefix}__artist__name"),
     )
 
 
 _MOOD = (
-    Field("mood_valence", _("Your mood before, if you said it. From -1, unpleasant, to 1, pleasant.")),
-    Field("mood_arousal", _("Your mood before, if you said it. From -1, calm, to 1, energetic.")),
+    Field("mood_valence", _("Your mood before listening, if you gave it. From -1, unpleasant, to 1, pleasant.")),
+    Field("mood_arousal", _("Your mood before listening, if you gave it. From -1, calm, to 1, energetic.")),
 )
-_ID = Field("id", _("Its number here."))
+_ID = Field("id", _("Its number."))
 _CREATED = Field("created_at", _("When, in UTC."))
 _UPDATED = Field("updated_at", _("When it last changed, in UTC."))
 
 ACCOUNT = Kind(
     "account",
-    _("Your account; the password is kept only as a hash, and is not exported."),
+    _("Your account; the password is stored only as a hash and is not exported."),
     "auth.User",
     "pk",
     (
         Field("username", _("The name you sign in with.")),
-        Field("first_name", _("If one was ever given.")),
-        Field("last_name", _("If one was ever given.")),
-        Field("email", _("If one was ever given.")),
+        Field("first_name", _("If you gave one.")),
+        Field("last_name", _("If you gave one.")),
+        Field("email", _("If you gave one.")),
         Field("is_active", _("Whether it may sign in.")),
         Field("is_staff", _("Whether it may use the staff's pages.")),
         Field("is_superuser", _("Whether it may do everything.")),
@@ -100,7 +100,7 @@ ACCOUNT = Kind(
 )
 _RATINGS = Kind(
     "ratings",
-    _("What songs did to you, one row per song that you rated."),
+    _("What you felt about songs, one row for each song you rated."),
     "recommender.FeltRating",
     "listener",
     (
@@ -108,15 +108,15 @@ _RATINGS = Kind(
         *_song(),
         Field("felt_valence", _("What you felt. From -1, unpleasant, to 1, pleasant.")),
         Field("felt_arousal", _("What you felt. From -1, calm, to 1, energetic.")),
-        Field("liked", _("Whether you liked it; empty when you did not say.")),
-        Field("familiar", _("Whether you knew it already; empty when you did not say.")),
-        Field("felt_nothing", _("You said that it left you cold.")),
-        Field("skipped", _("You did not hear it out.")),
-        Field("listened_s", _("Seconds heard, if known.")),
-        Field("playlist", _("The number of the playlist in which you heard it."), "playlist_id"),
+        Field("liked", _("Whether you liked it; empty if you did not say.")),
+        Field("familiar", _("Whether you knew it already; empty if you did not say.")),
+        Field("felt_nothing", _("You said that you felt nothing.")),
+        Field("skipped", _("You did not listen to the end.")),
+        Field("listened_s", _("Seconds played, if known.")),
+        Field("playlist", _("The number of the playlist you played it in."), "playlist_id"),
         Field("position", _("Its place there.")),
-        Field("target_valence", _("Where that place of the playlist was to be.")),
-        Field("target_arousal", _("Where that place of the playlist was to be.")),
+        Field("target_valence", _("The intended point of that place in the playlist.")),
+        Field("target_arousal", _("The intended point of that place in the playlist.")),
         *_MOOD,
         Field("model_version", _("The model that was live when you rated.")),
         _CREATED,
@@ -125,7 +125,7 @@ _RATINGS = Kind(
 )
 _MOODS = Kind(
     "moods",
-    _("How you said you were."),
+    _("Your moods, as you reported them."),
     "recommender.MoodCheckIn",
     "listener",
     (
@@ -143,9 +143,9 @@ _LISTENS = Kind(
     (
         _ID,
         *_song(),
-        Field("playlist", _("The number of the playlist that it was played in."), "playlist_id"),
+        Field("playlist", _("The number of the playlist it was played in."), "playlist_id"),
         Field("outcome", _("started, completed or skipped.")),
-        Field("listened_s", _("Seconds heard, once it ended.")),
+        Field("listened_s", _("Seconds played, once it ended.")),
         Field("started_at", _("When, in UTC.")),
     ),
 )
@@ -159,22 +159,22 @@ _PLAYLISTS = Kind(
         Field("title", _("Its title.")),
         Field("kind", _("mood, song, journey or imported.")),
         Field("target_quadrant", _("1 happy, 2 tense, 3 sad, 4 calm; empty for a free point.")),
-        Field("target_valence", _("Where it was to be, of a journey where it ends.")),
-        Field("target_arousal", _("Where it was to be, of a journey where it ends.")),
-        Field("seed_song", _("The number of the song that it was made around."), "seed_song_id"),
-        Field("path", _("Of a journey: points (valence, arousal) from start to end.")),
+        Field("target_valence", _("Its target; for a journey, where it ends.")),
+        Field("target_arousal", _("Its target; for a journey, where it ends.")),
+        Field("seed_song", _("The number of the song it was made around."), "seed_song_id"),
+        Field("path", _("For a journey: points (valence, arousal) from start to end.")),
         *_MOOD,
-        Field("variety", _("How far it was to roam, from 0 to 1.")),
+        Field("variety", _("How much variety you asked for, from 0 to 1.")),
         Field("requested_length", _("How many songs you asked for.")),
-        Field("filters", _("What it was limited to.")),
-        Field("seed", _("The number that chance was drawn with.")),
-        Field("model_version", _("The model that had heard its songs.")),
-        Field("note", _("Why it is not all that was asked for.")),
-        Field("import_report", _("Of an imported list: what was not found.")),
+        Field("filters", _("Its filters.")),
+        Field("seed", _("The random seed.")),
+        Field("model_version", _("The model that analysed its songs.")),
+        Field("note", _("Why it is not everything you asked for.")),
+        Field("import_report", _("For an imported list: what was not found.")),
         Field("saved_at", _("When you saved it, in UTC.")),
         Field("arranged_at", _("When you first ordered it by hand, in UTC.")),
         Field("share_token", _("The end of its link, if you shared it.")),
-        Field("discarded_at", _("When you threw it away, in UTC; a day later it is deleted."), "trashed_at"),
+        Field("discarded_at", _("When you deleted it, in UTC; a day later it is deleted for good."), "trashed_at"),
         _CREATED,
         _UPDATED,
     ),
@@ -186,20 +186,20 @@ _ITEMS = Kind(
     "playlist__owner",
     (
         Field("playlist", _("The playlist's number."), "playlist_id"),
-        Field("position", _("The place, from 1.")),
+        Field("position", _("The place, starting from 1.")),
         *_song(),
         Field("reason", _("Why it is there.")),
-        Field("felt_valence", _("What you were predicted to feel.")),
-        Field("felt_arousal", _("What you were predicted to feel.")),
-        Field("target_valence", _("Where this place was to be.")),
-        Field("target_arousal", _("Where this place was to be.")),
-        Field("terms", _("What each term of the ranking added to its score.")),
-        Field("played_at", _("When you began to play it, in UTC.")),
+        Field("felt_valence", _("The feeling predicted for you.")),
+        Field("felt_arousal", _("The feeling predicted for you.")),
+        Field("target_valence", _("The intended point of this place.")),
+        Field("target_arousal", _("The intended point of this place.")),
+        Field("terms", _("What each ranking term added to its score.")),
+        Field("played_at", _("When you started playing it, in UTC.")),
     ),
 )
 _LABELS = Kind(
     "labels",
-    _("What you said that songs express, whatever they did to you."),
+    _("What you said songs express, regardless of what you felt."),
     "emotion.PerceivedLabel",
     "rater",
     (
@@ -214,58 +214,58 @@ _LABELS = Kind(
 )
 _UPLOADS = Kind(
     "uploads",
-    _("Files that you offered; the songs that they became are not yours alone."),
+    _("Files you uploaded; the songs made from them are not yours alone."),
     "catalog.Upload",
     "owner",
     (
         _ID,
-        Field("file_name", _("As your computer called it.")),
+        Field("file_name", _("Its name on your computer.")),
         Field("size_bytes", _("Its size.")),
         Field("outcome", _("accepted, duplicate or failed.")),
-        Field("song", _("The number of the song that it became."), "song_id"),
+        Field("song", _("The number of the resulting song."), "song_id"),
         Field("song_title", _("Its title."), "song__title"),
-        Field("failure_code", _("Why it was not taken, in a word.")),
-        Field("failure_reason", _("Why it was not taken, in a sentence.")),
-        Field("hidden_at", _("When you took it off the upload page, in UTC.")),
+        Field("failure_code", _("Why it was rejected, as a code.")),
+        Field("failure_reason", _("Why it was rejected, as a sentence.")),
+        Field("hidden_at", _("When you removed it from the upload page, in UTC.")),
         _CREATED,
     ),
 )
 _PARTIAL_UPLOADS = Kind(
     "uploads_in_pieces",
-    _("Large files that you sent in pieces, finished or not; what you do not finish is thrown away after some days."),
+    _("Large files you sent in chunks, finished or not; unfinished ones are discarded after some days."),
     "catalog.PartialUpload",
     "owner",
     (
         _ID,
         Field("public_id", _("The end of its address.")),
-        Field("file_name", _("As your computer called it.")),
-        Field("fingerprint", _("By this your browser recognises the file.")),
-        Field("metadata", _("What your browser said of it.")),
+        Field("file_name", _("Its name on your computer.")),
+        Field("fingerprint", _("How your browser recognises the file.")),
+        Field("metadata", _("What your browser said about it.")),
         Field("size_bytes", _("Its size.")),
         Field("offset_bytes", _("How much of it arrived.")),
-        Field("upload", _("The number of the upload that it became."), "upload_id"),
-        Field("expires_at", _("When it is thrown away, in UTC.")),
+        Field("upload", _("The number of the resulting upload."), "upload_id"),
+        Field("expires_at", _("When it is discarded, in UTC.")),
         Field("finished_at", _("When it was complete, in UTC.")),
         _CREATED,
     ),
 )
 _TOKENS = Kind(
     "api_tokens",
-    _("That you have a token for the API; the token itself is a secret, and is not exported."),
+    _("That you have an API token; the token itself is secret and is not exported."),
     "authtoken.Token",
     "user",
     (Field("created_at", _("When it was made, in UTC."), "created"),),
 )
 _GROUPS = Kind(
     "groups",
-    _("The groups that you are in."),
+    _("The groups you are in."),
     "auth.User_groups",
     "user",
     (Field("group", _("Its name, such as curator."), "group__name"),),
 )
 _PERMISSIONS = Kind(
     "permissions",
-    _("What you may do besides."),
+    _("Your additional permissions."),
     "auth.User_user_permissions",
     "user",
     (Field("permission", _("Its name."), "permission__codename"),),
@@ -277,14 +277,14 @@ _ADMIN_LOG = Kind(
     "user",
     (
         Field("at", _("When, in UTC."), "action_time"),
-        Field("model", _("What kind of thing."), "content_type__model"),
-        Field("object", _("Which one."), "object_repr"),
+        Field("model", _("The kind of object."), "content_type__model"),
+        Field("object", _("Which object."), "object_repr"),
         Field("change", _("What was changed."), "change_message"),
     ),
 )
 _MODELS = Kind(
     "models_imported",
-    _("Models that you brought in."),
+    _("Models you imported."),
     "emotion.ModelVersion",
     "imported_by",
     (Field("version", _("The model.")), Field("at", _("When, in UTC."), "imported_at")),
@@ -292,29 +292,29 @@ _MODELS = Kind(
 )
 _REANALYSES = Kind(
     "reanalyses_started",
-    _("Re-analyses of the catalog that you started."),
+    _("Re-analyses of the catalog you started."),
     "emotion.Reanalysis",
     "started_by",
-    (_ID, Field("model_version", _("By which model.")), Field("at", _("When, in UTC."), "started_at")),
+    (_ID, Field("model_version", _("Which model.")), Field("at", _("When, in UTC."), "started_at")),
     kept=_("that it happened"),
 )
 _EVENTS = Kind(
     "model_events",
-    _("What you did with models."),
+    _("Your actions on models."),
     "training.ModelEvent",
     "by",
     (
         _ID,
-        Field("model", _("With which one."), "model__version"),
-        Field("kind", _("What, such as promoted.")),
-        Field("reason", _("Why, as you wrote it.")),
+        Field("model", _("Which model it was."), "model__version"),
+        Field("kind", _("The action, such as promoted.")),
+        Field("reason", _("The reason you gave.")),
         _CREATED,
     ),
     kept=_("that it happened, and why"),
 )
 _SONG_CHANGES = Kind(
     "song_changes",
-    _("Changes that you made to songs of the catalog."),
+    _("Changes you made to songs of the catalog."),
     "catalog.SongChange",
     "made_by",
     (_ID, Field("at", _("When, in UTC."), "made_at"), Field("songs", _("How many songs it changed."), "n_songs")),
@@ -322,7 +322,7 @@ _SONG_CHANGES = Kind(
 )
 _SONG_UNDOS = Kind(
     "song_changes_undone",
-    _("Changes of songs that you undid."),
+    _("Song changes you undid."),
     "catalog.SongChange",
     "undone_by",
     (_ID, Field("at", _("When, in UTC."), "undone_at"), Field("songs", _("How many songs it had changed."), "n_songs")),
@@ -330,11 +330,11 @@ _SONG_UNDOS = Kind(
 )
 _RETRAININGS = Kind(
     "retrainings_started",
-    _("Retrainings that you started."),
+    _("Retrainings you started."),
     "training.Retraining",
     "started_by",
     (_ID, Field("state", _("How far it got.")), Field("outcome", _("How it ended.")), _CREATED),
-    kept=_("that it happened, and what came of it"),
+    kept=_("that it happened, and its result"),
 )
 
 # The rows that the listener's model is fitted to.

@@ -145,7 +145,7 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
     mean_point = tuple(felt.perceived.mean(axis=0).tolist()) if len(felt.song_ids) else (0.0, 0.0)
     at_large = tuple(_shift(model, "", mean_point, _mean_sound(model, felt)))
     return [
-        Topic(_("Songs at large, your mood aside"), at_large),
+        Topic(_("Songs in general, apart from your mood"), at_large),
         Topic(_("Kinds of songs that stand out"), _by_quadrant(model, felt, at_large)),
         Topic(_("Your mood before"), tuple(_carried(model, axis) for axis in (0, 1))),
         Topic(_("Songs that change nothing"), (_staying(model),)),
@@ -246,9 +246,9 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
         if finding.known
     ]
     if not found:
-        return (Finding(_("Which kinds of songs do something else to you than they sound."), Sure.TOO_FEW),)
+        return (Finding(_("Which kinds of songs affect you differently from how they sound."), Sure.TOO_FEW),)
     outstanding = tuple(finding for finding, whole in found if _stands_out(finding, whole))
-    nothing = _("So far no kind of song does anything else to you than songs at large.")
+    nothing = _("So far, no kind of song affects you differently from songs in general.")
     return outstanding or (Finding(nothing, Sure.HINT),)
 
 
@@ -275,8 +275,10 @@ def _staying(model: ListenerModel) -> Finding:
     share, sd = _beta(model.posterior.stay)
     sure = sure_of_share(sd, _beta(model.prior.stay)[1])
     if sure is Sure.TOO_FEW:
-        return Finding(_("How many songs leave you just as you were: for that, say your mood before listening."), sure)
-    sentence = _("About %(share)s of the songs you rate leave you just as you were.")
+        return Finding(
+            _("How many songs do not change your mood: to learn this, set your mood before listening."), sure
+        )
+    sentence = _("About %(share)s of the songs you rate do not change your mood.")
     return Finding(sentence % {"share": percent(share)}, sure, share, sd)
 
 
@@ -293,10 +295,10 @@ def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
     estimate = found[axis]
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW or not (felt.familiar != 0).any():
-        return Finding(_("Whether songs that you know do something else to you than new ones."), Sure.TOO_FEW)
+        return Finding(_("Whether songs you know affect you differently from new ones."), Sure.TOO_FEW)
     if sure is None:
-        return Finding(_("Songs that you know do to you what new ones do."), Sure.SURE, estimate.value, estimate.sd)
-    sentence = _("Songs that you know leave you %(direction)s than new ones.")
+        return Finding(_("Songs you know affect you like new ones."), Sure.SURE, estimate.value, estimate.sd)
+    sentence = _("Songs you know leave you %(direction)s than new ones.")
     word = _direction_word(axis, estimate.value)
     return Finding(sentence % {"direction": word}, sure, estimate.value, estimate.sd)
 
@@ -321,7 +323,7 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     (song_id, estimate), axis = max(found, key=lambda each: each[0][1].at_least, default=((0, _NOTHING), 0))
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None or sure is Sure.TOO_FEW:
-        return Finding(_("Whether some sound moves you, whatever a song's place on the plane."), Sure.TOO_FEW)
+        return Finding(_("Whether a certain sound moves you, wherever the song is on the plane."), Sure.TOO_FEW)
     sentence = _("Songs that sound like “%(title)s” leave you %(direction)s than others at their place on the plane.")
     sentence %= {"title": titles[song_id], "direction": _direction_word(axis, estimate.value)}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
@@ -336,12 +338,12 @@ def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
     estimate = _liking(model, mean[None]).at(0)
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is Sure.TOO_FEW:
-        return Finding(_("Whether you like most of what you hear."), sure)
+        return Finding(_("Whether you like most of the songs you play."), sure)
     if sure is None:
-        sentence = _("You like about as much of what you hear as you dislike.")
+        sentence = _("You like about as many songs as you dislike.")
         return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
-    likes = _("You like more of what you hear than not.")
-    dislikes = _("You dislike more of what you hear than not.")
+    likes = _("You like more songs than you dislike.")
+    dislikes = _("You dislike more songs than you like.")
     return Finding(likes if estimate.value > 0 else dislikes, sure, estimate.value, estimate.sd)
 
 
@@ -353,7 +355,7 @@ def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]
     sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
     if sure is None or sure is Sure.TOO_FEW:
         return Finding(_("Which sound you like best."), Sure.TOO_FEW)
-    sentence = _("Of what you heard, you like best what sounds like “%(title)s”.") % {"title": titles[song_id]}
+    sentence = _("You like songs that sound like “%(title)s” best.") % {"title": titles[song_id]}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
@@ -372,12 +374,12 @@ def _liking(model: ListenerModel, contrasts: NDArray[np.float64]) -> _Estimates:
 
 # Indexed by axis: 0 for pleasantness, 1 for energy. `kind` is a mood that songs sound like, such as "calm".
 _AS_THEY_SOUND = (
-    gettext_noop("In pleasantness, songs leave you about as they sound."),
-    gettext_noop("In energy, songs leave you about as they sound."),
+    gettext_noop("In pleasantness, songs leave you feeling about as they sound."),
+    gettext_noop("In energy, songs leave you feeling about as they sound."),
 )
 _KIND_AS_THEY_SOUND = (
-    gettext_noop("In pleasantness, songs that sound %(kind)s leave you about as they sound."),
-    gettext_noop("In energy, songs that sound %(kind)s leave you about as they sound."),
+    gettext_noop("In pleasantness, songs that sound %(kind)s leave you feeling about as they sound."),
+    gettext_noop("In energy, songs that sound %(kind)s leave you feeling about as they sound."),
 )
 _WHETHER = (
     gettext_noop("Whether songs leave you sadder or happier than they sound."),
@@ -388,17 +390,17 @@ _WHETHER_KIND = (
     gettext_noop("Whether songs that sound %(kind)s leave you calmer or more energetic than they sound."),
 )
 _CARRIED = (
-    gettext_noop("About %(share)s of the pleasantness of your mood before stays with you while a song plays."),
-    gettext_noop("About %(share)s of the energy of your mood before stays with you while a song plays."),
+    gettext_noop("About %(share)s of the pleasantness of your previous mood remains while a song plays."),
+    gettext_noop("About %(share)s of the energy of your previous mood remains while a song plays."),
 )
 _HOW_MUCH_CARRIED = (
     gettext_noop(
-        "How much of the pleasantness of your mood before stays with you while a song plays; "
-        "among listeners at large it is about %(share)s."
+        "How much of the pleasantness of your previous mood remains while a song plays; for listeners"
+        " in general it is about %(share)s."
     ),
     gettext_noop(
-        "How much of the energy of your mood before stays with you while a song plays; "
-        "among listeners at large it is about %(share)s."
+        "How much of the energy of your previous mood remains while a song plays; for listeners in "
+        "general it is about %(share)s."
     ),
 )
 

@@ -199,14 +199,14 @@ def rerank_sentence(
     """
     what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
     if n_moved == 0 and what:
-        return _("%(cause)s is kept; the rest of this list stays as it is.") % what
+        return _("%(cause)s was saved; the rest of this list does not change.") % what
     if n_moved == 0:
-        return _("The rest stays as it is.")
+        return _("The rest does not change.")
     songs = ngettext("%(n)d song", "%(n)d songs", n_moved) % {"n": n_moved}
     moved = _("%(cause)s moved %(songs)s") if what else _("%(songs)s moved")
     begin = moved % {**what, "songs": songs}
     if max(abs(lean[0]), abs(lean[1])) < NOTICEABLE_LEAN:
-        return _("%(what_moved)s: another order, the same mood.") % {"what_moved": begin}
+        return _("%(what_moved)s: a different order, the same mood.") % {"what_moved": begin}
     return _("%(what_moved)s: the rest now leans %(direction)s.") % {"what_moved": begin, "direction": direction(lean)}
 
 
@@ -215,7 +215,7 @@ _TRIGGERS = {
     RerankTrigger.LIKE: gettext_noop("Your like of “%(title)s”"),
     RerankTrigger.DISLIKE: gettext_noop("Your dislike of “%(title)s”"),
     RerankTrigger.SKIP: gettext_noop("Your skip of “%(title)s”"),
-    RerankTrigger.WITHDRAWN: gettext_noop("Your change of mind about “%(title)s”"),
+    RerankTrigger.WITHDRAWN: gettext_noop("Your changed rating of “%(title)s”"),
 }
 
 
@@ -259,22 +259,22 @@ def _noticeable(shift: Point) -> bool:
 
 
 _MESSAGES = {
-    Factor.OWN_RATING: gettext_noop("your own rating moved it %(direction)s"),
-    Factor.ALL_RATINGS: gettext_noop("going by all your ratings, you feel it %(direction)s than it sounds"),
-    Factor.MOOD: gettext_noop("you said you were %(mood)s: expected to feel %(direction)s for it"),
+    Factor.OWN_RATING: gettext_noop("your own rating made it %(direction)s"),
+    Factor.ALL_RATINGS: gettext_noop("based on all your ratings, it feels %(direction)s to you than it sounds"),
+    Factor.MOOD: gettext_noop("you said you were %(mood)s: it should make you feel %(direction)s"),
     Factor.CONTRAST: gettext_noop("a change from the sound of the songs before it"),
     Factor.OWN_LIKE: gettext_noop("you liked it"),
     Factor.REPLAYED: gettext_noop("you played it more than once"),
-    Factor.HEARD_OUT: gettext_noop("you heard it to the end before"),
-    Factor.SIMILAR_LIKES: gettext_noop("going by your likes, you may like it"),
-    Factor.SHARED_LIKING: gettext_noop("listeners tend to like such songs"),
+    Factor.HEARD_OUT: gettext_noop("you listened to it to the end before"),
+    Factor.SIMILAR_LIKES: gettext_noop("based on your likes, you may like it"),
+    Factor.SHARED_LIKING: gettext_noop("listeners tend to like songs like this"),
     Factor.EXPLORATION: gettext_noop("something new for you: we are not sure yet"),
-    Factor.FRESH: gettext_noop("chosen over one that you heard lately"),
+    Factor.FRESH: gettext_noop("chosen over a song you played lately"),
     Factor.KEPT_APART: gettext_noop("placed here to keep songs by one artist apart"),
     Factor.ALBUM_APART: gettext_noop("placed here to keep songs from one album apart"),
-    Factor.SMALL_STEP: gettext_noop("a smaller step than others would be"),
-    Factor.FORWARD: gettext_noop("others would have meant turning back"),
-    Factor.OWN_DISLIKE: gettext_noop("here although you did not take to it before"),
+    Factor.SMALL_STEP: gettext_noop("a smaller step than the alternatives"),
+    Factor.FORWARD: gettext_noop("the alternatives would mean turning back"),
+    Factor.OWN_DISLIKE: gettext_noop("here although you disliked it before"),
     Factor.SKIPPED: gettext_noop("here although you skipped it before"),
     Factor.RECENT: gettext_noop("played recently"),
 }
@@ -294,8 +294,8 @@ def _words(factor: Factor, evidence: Evidence) -> str:
     }
     if factor is Factor.SIMILAR_RATINGS:
         similar = ngettext(
-            "your rating of a similar song moved it %(direction)s",
-            "your ratings of %(n)d similar songs moved it %(direction)s",
+            "your rating of a similar song made it %(direction)s",
+            "your ratings of %(n)d similar songs made it %(direction)s",
             evidence.n_similar,
         )
         return similar % values
@@ -322,7 +322,7 @@ def _stage_words(evidence: Evidence) -> str:
     if evidence.distance <= CLOSE_DISTANCE:
         return where
     if evidence.distance <= FAR_DISTANCE:
-        return _("%(where)s, though some way from that step") % {"where": where}
+        return _("%(where)s, though some distance from that step") % {"where": where}
     return _("%(where)s, though far from that step") % {"where": where}
 
 
@@ -346,7 +346,7 @@ def _likeness_words(alike: float) -> str:
 
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
     if confidence >= CURATOR_CONFIDENCE:
-        return _("%(description)s, as a curator set it") % {"description": quadrant.description}
+        return _("%(description)s, set by a curator") % {"description": quadrant.description}
     said = {"description": quadrant.description, "percent": round(100 * confidence)}
     if confidence < SURE:
         return _("perhaps %(description)s, only %(percent)d %% sure") % said
@@ -356,13 +356,13 @@ def _tag_words(quadrant: Quadrant, confidence: float) -> str:
 _TO_TARGET = (
     gettext_noop("very close to your target"),
     gettext_noop("close to your target"),
-    gettext_noop("some way from your target"),
+    gettext_noop("some distance from your target"),
     gettext_noop("far from your target"),
 )
 _TO_MOOD = (
     gettext_noop("very close to its mood"),
     gettext_noop("close to its mood"),
-    gettext_noop("some way from its mood"),
+    gettext_noop("some distance from its mood"),
     gettext_noop("far from its mood"),
 )
 
@@ -422,29 +422,29 @@ class _ListWords:
 
 _LIST_WORDS = {
     "list": _ListWords(
-        no_match=gettext_noop("No tagged song matches these filters, so this list is empty."),
-        none_tagged=gettext_noop("No songs are tagged yet, so this list is empty."),
-        short=gettext_noop("This list has %(n_songs)d instead of %(length)d."),
+        no_match=gettext_noop("No analysed song matches these filters, so this list is empty."),
+        none_tagged=gettext_noop("No songs have been analysed yet, so this list is empty."),
+        short=gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
         few_match=ngettext_noop(
-            "Only %(n)d tagged song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d tagged songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d analysed song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d analysed songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
         ),
         few_tagged=ngettext_noop(
-            "Only %(n)d song is tagged so far, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs are tagged so far, so this list has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d song has been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d songs have been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
         ),
     ),
     "journey": _ListWords(
-        no_match=gettext_noop("No tagged song matches these filters, so this journey is empty."),
-        none_tagged=gettext_noop("No songs are tagged yet, so this journey is empty."),
-        short=gettext_noop("This journey has %(n_songs)d instead of %(length)d."),
+        no_match=gettext_noop("No analysed song matches these filters, so this journey is empty."),
+        none_tagged=gettext_noop("No songs have been analysed yet, so this journey is empty."),
+        short=gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
         few_match=ngettext_noop(
-            "Only %(n)d tagged song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d tagged songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d analysed song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d analysed songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
         ),
         few_tagged=ngettext_noop(
-            "Only %(n)d song is tagged so far, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs are tagged so far, so this journey has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d song has been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
+            "Only %(n)d songs have been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
         ),
     ),
 }
@@ -454,8 +454,8 @@ def _far_words(n_far: int, n_songs: int, *, all_there_is: bool) -> str:
     if n_far == n_songs:
         far = (
             ngettext(
-                "It is far from your target, for want of closer ones.",
-                "All of them are far from your target, for want of closer ones.",
+                "It is far from your target, because there are no closer songs.",
+                "All of them are far from your target, because there are no closer songs.",
                 n_songs,
             )
             if all_there_is
@@ -464,8 +464,8 @@ def _far_words(n_far: int, n_songs: int, *, all_there_is: bool) -> str:
     else:
         far = (
             ngettext(
-                "%(n)d of them is far from your target, for want of closer ones.",
-                "%(n)d of them are far from your target, for want of closer ones.",
+                "%(n)d of them is far from your target, because there are no closer songs.",
+                "%(n)d of them are far from your target, because there are no closer songs.",
                 n_far,
             )
             if all_there_is
@@ -515,13 +515,16 @@ def _ends_words(found: Reach, asked: Sequence[tuple[float, float]]) -> list[str]
     if found.from_start:
         away = {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)}
         words.append(
-            _("No song is nearer to where you are (%(mood)s) than %(share)s; this journey begins with the nearest.")
+            _("No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest.")
             % away
         )
     if found.from_end and not found.stops:
         away = {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)}
         words.append(
-            _("No song is nearer to where you want to be (%(mood)s) than %(share)s; this journey ends at the nearest.")
+            _(
+                "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends "
+                "with the closest."
+            )
             % away
         )
     return words
@@ -531,9 +534,9 @@ def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, 
     if not (found.gap or found.hole):
         return []
     if found.hole > NEAR:
-        why = _("No song is nearer to a part of the straight way than %(share)s") % {"share": share_of_pad(found.hole)}
+        why = _("No song is closer than %(share)s to part of the direct route") % {"share": share_of_pad(found.hole)}
     else:
-        why = _("On the straight way one step would be %(share)s, for want of songs between") % {
+        why = _("On the direct route one step would be %(share)s, because there are no songs in between") % {
             "share": share_of_pad(found.gap)
         }
     return [_(_consequence(found, asked)) % _consequence_values(found, quality, why)]
@@ -543,11 +546,11 @@ def _consequence(found: Reach, asked: Sequence[tuple[float, float]]) -> str:
     if found.stops:
         return gettext_noop("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
     if found.via is None:
-        return gettext_noop("%(why)s; nothing leads round it, so the largest step is %(largest)s.")
+        return gettext_noop("%(why)s; there is no way round it, so the largest step is %(largest)s.")
     # Where a detour leads is named, unless the asked path itself goes there.
     if mood_name(found.via) in {mood_name(corner) for corner in asked}:
-        return gettext_noop("%(why)s; this journey goes round, its largest step %(largest)s.")
-    return gettext_noop("%(why)s; this journey goes round by way of %(via)s, its largest step %(largest)s.")
+        return gettext_noop("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
+    return gettext_noop("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
 
 
 def _consequence_values(found: Reach, quality: PathQuality, why: str) -> dict[str, str]:
@@ -565,4 +568,4 @@ def _length_words(quality: PathQuality, found: Reach, n_places: int) -> list[str
     if n_places < 2 or even <= SMALL_STEP or quality.largest_step <= SMALL_STEP:
         return []
     sizes = {"n_places": n_places, "share": share_of_pad(even), "needed": places_needed(np.asarray(found.path))}
-    return [_("With %(n_places)d songs a step is %(share)s; %(needed)d songs would make small ones.") % sizes]
+    return [_("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.") % sizes]

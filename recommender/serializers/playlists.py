@@ -31,7 +31,7 @@ class FiltersSerializer(serializers.Serializer[Filters]):
     def validate_decade(self, decade: int) -> int:
         """Refuse a year that begins no decade."""
         if decade % 10:
-            raise serializers.ValidationError(_("A decade is given by its first year, such as 1990."))
+            raise serializers.ValidationError(_("Give a decade by its first year, such as 1990."))
         return decade
 
 
@@ -49,13 +49,13 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
         required=False,
         min_length=2,
         max_length=MAX_PATH_POINTS,
-        help_text="A journey: from where the listener is to where they want to be, with way-points between.",
+        help_text=("A journey: from where the listener is to where they want to be, with waypoints between."),
     )
     length = serializers.IntegerField(min_value=1, max_value=MAX_LENGTH, default=12)
     filters = FiltersSerializer(required=False)
     mood = PointSerializer(required=False, help_text="How the listener is now, if they said; of a journey its start.")
     variety = serializers.FloatField(
-        min_value=0.0, max_value=1.0, default=DEFAULT_VARIETY, help_text="0 keeps to what is surest to fit, 1 roams."
+        min_value=0.0, max_value=1.0, default=DEFAULT_VARIETY, help_text="0 prefers the best fit, 1 the most variety."
     )
     seed = serializers.IntegerField(
         required=False, min_value=0, max_value=BIGINT, help_text="The same seed, catalog and ratings: the same list."
@@ -67,14 +67,16 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
         asked = [name for name in ("quadrant", "around", "path") if name in attrs] + (["point"] if point else [])
         if len(asked) > 1:
             raise serializers.ValidationError(
-                _("Give either a quadrant, a point, a song or a path, not %(asked)s.") % {"asked": asked}
+                _("Give one of quadrant, point, song or path, not %(asked)s.") % {"asked": asked}
             )
         if not asked or len(point) == 1:
             raise serializers.ValidationError(
-                _("Give a quadrant, a point with valence and arousal, a song to be around, or a path.")
+                _("Give a quadrant, a point with valence and arousal, a song, or a path.")
             )
         if "mood" in attrs and asked[0] in ("around", "path"):
-            raise serializers.ValidationError(_("A mood goes with a quadrant or a point; a path begins with it."))
+            raise serializers.ValidationError(
+                _("A mood goes with a quadrant or a point; a path already starts with it.")
+            )
         return attrs
 
     @property

@@ -81,13 +81,13 @@ class ListenCreateSerializer(serializers.Serializer[Listen]):
 
     song: serializers.PrimaryKeyRelatedField[Song] = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
     outcome = serializers.ChoiceField(choices=Listen.Outcome.choices, default=Listen.Outcome.STARTED)
-    listened_s = serializers.FloatField(required=False, min_value=0, help_text="Seconds heard, once it ended.")
+    listened_s = serializers.FloatField(required=False, min_value=0, help_text="Seconds played, once it ended.")
     playlist = serializers.IntegerField(required=False, allow_null=True, min_value=1)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require the seconds of listening once it ended."""
         if attrs["outcome"] != Listen.Outcome.STARTED and "listened_s" not in attrs:
-            raise serializers.ValidationError({"listened_s": _("Say how many seconds were heard.")})
+            raise serializers.ValidationError({"listened_s": _("Give the number of seconds played.")})
         return attrs
 
 

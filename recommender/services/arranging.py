@@ -77,7 +77,7 @@ def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, An
     locked, items = _locked(playlist, listener)
     song_id = was["song_id"]
     if any(item.song_id == song_id for item in items) or not Song.objects.filter(pk=song_id).exists():
-        raise UndoTooLateError(_("The list changed meanwhile, so it was left as it is."))
+        raise UndoTooLateError(_("The list has changed in the meantime, so it was left as it is."))
     # Last until all places are renumbered.
     item = PlaylistItem.objects.create(playlist=locked, **{**was, "position": len(items) + 1})
     items.insert(min(max(was["position"], 1), len(items) + 1) - 1, item)
@@ -95,7 +95,7 @@ def _item_of(items: list[PlaylistItem], song_id: int) -> PlaylistItem:
     for item in items:
         if item.song_id == song_id:
             return item
-    raise PlaylistItemNotFoundError(_("That song is not in this playlist any more: load the playlist again."))
+    raise PlaylistItemNotFoundError(_("That song is no longer in this playlist: reload the playlist."))
 
 
 def _number(playlist: Playlist, items: list[PlaylistItem]) -> None:

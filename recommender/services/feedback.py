@@ -146,7 +146,7 @@ def _rerank_withdrawn(user: User, song: Song, playlist: Playlist | None) -> Rera
 def _restore(user: User, song: Song, before: dict[str, Any] | None, after: dict[str, Any] | None) -> None:
     rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
     if rating_answers(rating) != after:
-        raise UndoTooLateError(_("You have said something else of this song since, so that was left as it is."))
+        raise UndoTooLateError(_("You have given another answer for this song since, so that one stays."))
     if before is None:
         if rating is not None:
             rating.delete()
@@ -185,7 +185,7 @@ def _mood_before(listener: Listener, playlist: Playlist | None, mood: Point | No
 def _mood_checked(mood: Point) -> Point:
     if not all(math.isfinite(value) and -1.0 <= value <= 1.0 for value in mood):
         raise RatingInvalidError(
-            _("The mood before is %(valence)s, %(arousal)s; both must lie between -1 and 1.")
+            _("The previous mood is %(valence)s, %(arousal)s; both must be between -1 and 1.")
             % {"valence": mood[0], "arousal": mood[1]}
         )
     return mood
@@ -211,11 +211,11 @@ def _answers(
     if listened_s is not None:
         if not (math.isfinite(listened_s) and listened_s >= 0):
             raise RatingInvalidError(
-                _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
+                _("The seconds played are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
             )
         answers["listened_s"] = listened_s
     if not answers:
-        raise RatingInvalidError(_("The rating says nothing: give a feeling, a like, or what else you noticed."))
+        raise RatingInvalidError(_("The rating is empty: give a feeling, a like, or another answer."))
     return answers
 
 
@@ -223,9 +223,9 @@ def _feeling(felt_valence: float | None, felt_arousal: float | None, felt_nothin
     if felt_valence is None and felt_arousal is None:
         return {"felt_nothing": True, "felt_valence": None, "felt_arousal": None} if felt_nothing else {}
     if felt_valence is None or felt_arousal is None:
-        raise RatingInvalidError(_("A feeling is a valence and an arousal; one of them is missing."))
+        raise RatingInvalidError(_("A feeling has a valence and an arousal; one of them is missing."))
     if felt_nothing:
-        raise RatingInvalidError(_("A rating says either what was felt, or that nothing was; not both."))
+        raise RatingInvalidError(_("A rating says either what you felt or that you felt nothing, not both."))
     for name, value in ((_("valence"), felt_valence), (_("arousal"), felt_arousal)):
         if not (math.isfinite(value) and -1.0 <= value <= 1.0):
             raise RatingInvalidError(

@@ -183,7 +183,7 @@ def _item(
     if estimate:
         sentence = public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
     else:
-        sentence = _("Not heard by the model yet.")
+        sentence = _("Not analysed yet.")
     return PlaylistItem(
         playlist=playlist,
         position=place,

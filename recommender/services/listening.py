@@ -62,7 +62,7 @@ def listen_finish(
     """
     if not (math.isfinite(listened_s) and listened_s >= 0):
         raise RatingInvalidError(
-            _("The seconds heard are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
+            _("The seconds played are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
         )
     listen, is_new = _end(listener, song, playlist, listened_s, completed)
     early = not completed and listened_s < EARLY_SHARE * song.duration_s

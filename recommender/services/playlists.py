@@ -35,8 +35,8 @@ from recommender.values import NO_FILTERS, Filters, Listener, RerankResult, Targ
 
 T = TypeVar("T")
 
-ARRANGED = gettext_noop("You put this list in order by hand, so it stays as it is until you rank the rest again.")
-FROM_ELSEWHERE = gettext_noop("This list came from elsewhere, so its songs stay as they are.")
+ARRANGED = gettext_noop("You ordered this list by hand, so it stays as it is until you rank the rest again.")
+FROM_ELSEWHERE = gettext_noop("This list was imported, so its songs stay as they are.")
 
 
 def playlist_create(
@@ -112,7 +112,7 @@ def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | N
         PlaylistFixedError: it was imported, so there is no request.
     """
     if playlist.kind == Playlist.Kind.IMPORTED:
-        raise PlaylistFixedError(_("This list came from elsewhere; there are no other songs for it."))
+        raise PlaylistFixedError(_("This list was imported; there are no other songs for it."))
     request = replace(request_of(playlist), seed=seed_or_new(seed))
     if not request.path:
         # The mood before the old list no longer holds.
@@ -157,7 +157,7 @@ def playlist_restore(*, listener: Listener, pk: int) -> Playlist:
     """
     playlist = playlists_trashed(listener).filter(pk=pk).first()
     if playlist is None:
-        raise PlaylistNotFoundError(_("This playlist is deleted for good, or it is not yours."))
+        raise PlaylistNotFoundError(_("This playlist was deleted for good or is not yours."))
     playlist.trashed_at = None
     playlist.save(update_fields=["trashed_at"])
     return playlist

@@ -59,7 +59,7 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
         pending_answers.answer_forget(session=request.session, song=song)
-        return _felt_answer(request, song, playlist, said=_("What you said was forgotten."))
+        return _felt_answer(request, song, playlist, said=_("Your answer was deleted."))
     user = user_of(request)
     before = selectors.rating_values(selectors.rating_of(user, song))
     rerank = feedback.feedback_withdraw(user=user, song=song, playlist=playlist)
@@ -79,7 +79,7 @@ def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
         rerank = feedback.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
     except UndoTooLateError as error:
         return _felt_answer(request, song, playlist, said=str(error), failed=True)
-    return _felt_answer(request, song, playlist, said=_("Undone: what you had said before is back."), rerank=rerank)
+    return _felt_answer(request, song, playlist, said=_("Undone: your previous answer is back."), rerank=rerank)
 
 
 @require_POST
@@ -166,7 +166,7 @@ def _page_of(song: Song, playlist: Playlist | None) -> str:
 
 def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
     """Ask a visitor to sign in, with the way back to the page of the panel."""
-    sentence = _("Kept in this browser. Sign in or sign up, and it counts.")
+    sentence = _("Saved in this browser. Sign in or sign up to make it count.")
     where = _page_of(song, playlist)
     if wants_json(request):
         sign_in = redirect_to_login(where)["Location"]
@@ -251,7 +251,7 @@ def _keep(request: HttpRequest, song: Song, playlist: Playlist | None, *, likes:
         pending_answers.like_forget(session=request.session, song=song)
         return _answer(False)
     pending_answers.answer_store(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
-    return _answer(True, sentence=_("Sign in or sign up, and it is kept."))
+    return _answer(True, sentence=_("Sign in or sign up to save it."))
 
 
 def _answer(liked: bool, *, sentence: str = "", rerank: RerankResult | None = None) -> HttpResponse:

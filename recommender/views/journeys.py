@@ -123,9 +123,9 @@ def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
     """The points of the form in the order of the journey, with the values of their sliders."""
     labels = {
         "start": _("Where you are"),
-        "via": _("First way-point"),
-        "via2": _("Second way-point"),
-        "via3": _("Third way-point"),
+        "via": _("First waypoint"),
+        "via2": _("Second waypoint"),
+        "via3": _("Third waypoint"),
         "end": _("Where you want to be"),
     }
     return [

@@ -110,7 +110,7 @@ def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw a past check-in; ratings given meanwhile keep their mood."""
     listener = Listener(user=user_of(request))
     check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
-    messages.success(request, _("That mood was withdrawn."))
+    messages.success(request, _("The mood was withdrawn."))
     return _to("recommender:me", "#moods")
 
 
@@ -142,7 +142,7 @@ def me_forget(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
     deletion.learning_forget(user=user)
-    messages.success(request, _("Your ratings, moods and listens were deleted, and what was learned from them."))
+    messages.success(request, _("Your ratings, moods and listens were deleted, and everything learned from them."))
     return _to("recommender:me")
 
 
@@ -158,7 +158,7 @@ def me_delete(request: HttpRequest) -> HttpResponse:
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
     deletion.account_delete(user=user)
     logout(request)
-    messages.success(request, _("Your account and everything that belonged to it were deleted."))
+    messages.success(request, _("Your account and everything that belonged to it was deleted."))
     return _to("recommender:home")
 
 

@@ -188,7 +188,7 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
     playlist = own_playlist(request, pk)
     form = MoveForm(request.POST)
     if not form.is_valid():
-        raise PlaylistItemNotFoundError(_("A song is moved up or down by one place, or to a place."))
+        raise PlaylistItemNotFoundError(_("Move a song up or down by one place, or to a given place."))
     listener, to = listener_of(request), form.cleaned_data["to"]
     if to is not None:
         arranging.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
@@ -217,7 +217,7 @@ def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _undo_remove(request: HttpRequest, item: PlaylistItem) -> Undo:
-    said = _("“%(title)s” was taken out of the list.") % {"title": item.song.title}
+    said = _("“%(title)s” was removed from the list.") % {"title": item.song.title}
     where = reverse("recommender:playlist_item_restore", args=[item.playlist_id])
     return Undo(said, where, undo_token(request, f"item of {item.playlist_id}", **selectors.item_values(item)))
 
@@ -236,7 +236,7 @@ def _place_words(playlist: Playlist, song_pk: int | None) -> str:
     item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
     if item is None:
         return ""
-    return _("“%(title)s” is at place %(place)d now.") % {"title": item.song.title, "place": item.position}
+    return _("“%(title)s” is now at place %(place)d.") % {"title": item.song.title, "place": item.position}
 
 
 def _current_item(items: list[PlaylistItem]) -> PlaylistItem | None:

@@ -27,7 +27,7 @@ def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw the link."""
     playlist = own_playlist(request, pk)
     sharing.playlist_unshare(playlist=playlist)
-    messages.success(request, _("The link opens nothing any more."))
+    messages.success(request, _("The link no longer works."))
     return to_playlist(playlist)
 
 

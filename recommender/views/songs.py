@@ -121,7 +121,7 @@ def _limits(request: HttpRequest, filters: SongFilters) -> list[Limit]:
 
 def _artist_name(pk: int) -> str:
     artist = Artist.objects.filter(pk=pk).first()
-    return artist.name if artist else _("an artist who is not here")
+    return artist.name if artist else _("an unknown artist")
 
 
 def _query_without(request: HttpRequest, *names: str) -> str:
@@ -145,7 +145,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
     ids = selection.song_ids()
     after = f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
     if not ids:
-        messages.info(request, _("These songs are not there any more."))
+        messages.info(request, _("These songs no longer exist."))
         return redirect(after)
     if len(ids) > MAX_SONGS:
         sentence = _("At most %(limit)d songs can be deleted at once. Choose fewer.")
@@ -157,7 +157,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         messages.success(request, message % {"n": n_songs})
         return redirect(after)
     if request.method == "POST":
-        messages.error(request, _("The songs that match have changed meanwhile. Look at them once more."))
+        messages.error(request, _("The matching songs have changed in the meantime. Check them again."))
     context = {
         "count": len(ids),
         "named": Song.objects.filter(pk__in=ids).select_related("artist").order_by("-pk")[:_NAMED],

@@ -71,7 +71,7 @@ def test_covers_differ() -> None:
 
 @pytest.mark.django_db
 def test_the_command_adds_every_song_once_and_only_once() -> None:
-    for said in ("36 added, 0 already here, 0 could not be taken.", "0 added, 36 already here, 0 could not be taken."):
+    for said in ("36 added, 0 already here, 0 could not be added.", "0 added, 36 already here, 0 could not be added."):
         out = io.StringIO()
         call_command("demo", stdout=out, stderr=io.StringIO())
         assert said in out.getvalue()

@@ -104,6 +104,6 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
         page.keyboard.press("Escape")
         # What was sent without its token was sent from a page that is too old.
         page.evaluate(SEND_WITHOUT_TOKEN)
-        expect(page.locator("h1")).to_have_text("This page was too old")
+        expect(page.locator("h1")).to_have_text("This page has expired")
         found.extend(faults(page))
     assert "\n".join(found) == ""

@@ -61,9 +61,9 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     genre.focus()
     page.keyboard.press("Control+A")
     page.keyboard.type("Chamber")
-    press(main.get_by_role("radio", name="As it is"), "ArrowDown")
+    press(main.get_by_role("radio", name="Unchanged"), "ArrowDown")
     expect(main.get_by_role("radio", name="Happy")).to_be_checked()
-    press(main.get_by_role("button", name="What will change?"), "Enter")
+    press(main.get_by_role("button", name="Preview changes"), "Enter")
     preview = main.locator("#change-preview")
     expect(preview).to_contain_text("Chamber")
     expect(preview).to_contain_text("3 of 3 songs")
@@ -85,22 +85,22 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     # On the page of a song, with a reason.
     press(rows.nth(0).locator(".library__title"), "Enter")
     tools = main.get_by_role("region", name="For curators")
-    tools.get_by_label("Why, if you like to say").focus()
+    tools.get_by_label("Why (optional)").focus()
     page.keyboard.type("Listen to the bridge")
     press(tools.get_by_role("button", name="Calm"), "Enter")
-    expect(main.locator(".word-said")).to_contain_text("Calm, set by cleo; the model heard")
+    expect(main.locator(".word-said")).to_contain_text("Calm, set by cleo; the model's estimate is")
     expect(tools.get_by_role("button", name="Calm")).to_have_attribute("aria-pressed", "true")
     expect(tools).to_contain_text("“Listen to the bridge”")
     press(tools.get_by_role("button", name="Undo", exact=True), "Enter")
     expect(main.locator(".word-said")).to_have_count(0)
 
     # Heard again: however often it is asked for, once; and the page says when it is done.
-    press(tools.get_by_role("button", name="Hear again"), "Enter")
+    press(tools.get_by_role("button", name="Analyse again"), "Enter")
     expect(tools.get_by_text("Queued")).to_be_visible()
     with page.expect_response(lambda answer: answer.request.method == "POST"):
         page.keyboard.press("Enter")
     Song.objects.update(state=Song.State.ANALYSED)
-    expect(tools.get_by_role("link", name="Show what it heard")).to_be_visible()
+    expect(tools.get_by_role("link", name="Show the spectrogram")).to_be_visible()
 
     # Deleted only after a yes.
     press(tools.get_by_role("link", name="Delete"), "Enter")

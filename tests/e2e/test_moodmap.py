@@ -84,9 +84,9 @@ def test_all_data_is_taken_along_and_then_deleted(page: Page, rated: list[Song],
         assert archive.read("ratings.csv").decode().count("\n") == 25
 
     page.get_by_role("link", name="Delete what was learned").click()
-    expect(page.get_by_text("24 ratings of what songs did to you")).to_be_visible()
+    expect(page.get_by_text("24 ratings of what you felt about songs")).to_be_visible()
     page.get_by_role("button", name="Delete all of this").click()
-    expect(page.get_by_role("heading", name="Nothing rated yet")).to_be_visible()
+    expect(page.get_by_role("heading", name="No ratings yet")).to_be_visible()
     assert not FeltRating.objects.exists()
 
     page.get_by_role("link", name="Delete my account").click()
@@ -108,7 +108,7 @@ def test_all_data_is_taken_along_and_then_deleted(page: Page, rated: list[Song],
 def test_without_javascript_all_of_it_works(open_page: Opener, rated: list[Song]) -> None:
     with open_page(java_script_enabled=False) as page:
         page.goto("/me/")
-        expect(page.get_by_role("heading", name="Sign in to see yours")).to_be_visible()
+        expect(page.get_by_role("heading", name="Sign in to see your mood map")).to_be_visible()
         page.get_by_role("main").get_by_role("link", name="Sign in").click()
         page.fill("[name=username]", "alice")
         page.fill("[name=password]", PASSWORD)

@@ -43,7 +43,7 @@ def test_a_visitor_browses_searches_and_hears(open_page: Opener, songs: list[Son
         page.get_by_role("button", name="Show").click()
         expect(page.locator("[data-track]")).to_have_count(1)
         expect(page.get_by_role("status")).to_have_text("1 song found")
-        page.get_by_role("link", name="Waltz – drop this").click()
+        page.get_by_role("link", name="Waltz – remove").click()
         expect(page.locator("[data-track]")).to_have_count(1)
         page.get_by_label("Decade").select_option("1950")
         page.get_by_role("button", name="Show").click()
@@ -68,11 +68,11 @@ def test_a_listener_rates_arranges_and_takes_it_back(open_page: Opener, alice: U
         page.goto(f"/songs/{songs[0].pk}/", wait_until="domcontentloaded")
         page.get_by_label("Liked it").check(force=True)
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("Kept in this browser.")).to_be_visible()
+        expect(page.get_by_text("Saved in this browser.")).to_be_visible()
         page.fill("[name=username]", "alice")
         page.fill("[name=password]", PASSWORD)
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
-        expect(page.get_by_text("was kept.")).to_be_visible()
+        expect(page.get_by_text("was saved.")).to_be_visible()
         assert FeltRating.objects.get(listener=alice).liked is True
         page.get_by_role("button", name="Withdraw").click()
         page.get_by_role("button", name="Undo").click()
@@ -81,7 +81,7 @@ def test_a_listener_rates_arranges_and_takes_it_back(open_page: Opener, alice: U
 
         page.get_by_role("button", name="Play songs like this").click()
         page.get_by_text("Name, order, share, download").click()
-        page.get_by_role("link", name="Change the order by hand").click()
+        page.get_by_role("link", name="Edit the order").click()
         before = order(page)
         page.locator(f"#down-{before[0]}").click()
         assert order(page)[:2] == [before[1], before[0]]

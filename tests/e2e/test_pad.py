@@ -126,13 +126,13 @@ def test_a_mood_is_one_press_and_the_start_of_what_is_drawn(page: Page, songs: l
     assert MoodCheckIn.objects.get().valence == pytest.approx(-0.5, abs=0.02)
     expect(page.get_by_label("Play around a point")).to_be_checked()
     page.get_by_label("Draw a journey").check()
-    expect(page.locator("[data-press-told]")).to_contain_text("the journey begins where you are")
+    expect(page.locator("[data-press-told]")).to_contain_text("the journey starts where you are")
     page.mouse.click(*pixel(page, 0.6, 0.6))
     page.wait_for_url("**/journey/?**")
     assert values_in(page.url)["start_valence"] == pytest.approx(-0.5, abs=0.02)
     page.go_back()
     expect(mark).to_be_visible()
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Withdraw").click()
     expect(page.locator("#mood-now")).to_contain_text("How are you now?")
     expect(mark).to_be_hidden()
     assert not MoodCheckIn.objects.exists()
@@ -149,7 +149,7 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     set_slider(page, "#pad-arousal", "PageUp", 3)
     expect(page.locator("[data-pad-said]")).to_contain_text("Nearest: “")
     expect(page.locator("[data-plane-card]")).to_be_visible()
-    page.get_by_role("button", name="A journey to here").press("Enter")
+    page.get_by_role("button", name="Journey to here").press("Enter")
     end = page.get_by_role("button", name=re.compile("^Where you want to be: pleasant, energetic"))
     expect(end).to_be_visible()
     rows = page.locator("[data-journey-row]")
@@ -162,7 +162,7 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     expect(page.locator("[data-journey-said]")).to_contain_text("Where you want to be: pleasant, energetic")
 
     with page.expect_response("**/journey/?**") as response:
-        page.get_by_role("button", name="Add a way-point").press("Enter")
+        page.get_by_role("button", name="Add a waypoint").press("Enter")
     via = page.locator("[data-journey-handle=via]")
     expect(via).to_be_focused()
     assert "via=1" in response.value.url
@@ -170,7 +170,7 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     expect(page.locator("#journey-way [data-journey-asked]")).to_have_attribute("points", re.compile(r"^\S+ \S+ \S+$"))
     via.press("Delete")
     expect(via).to_be_hidden()
-    expect(page.get_by_role("button", name="Add a way-point")).to_be_focused()
+    expect(page.get_by_role("button", name="Add a waypoint")).to_be_focused()
     with page.expect_response("**/journey/?**"):
         page.get_by_role("button", name="Lift").press("Enter")
     expect(page.locator("#end-valence")).to_have_value("0.6")
@@ -194,11 +194,11 @@ def test_handles_are_dragged_and_the_plane_takes_way_points(page: Page, songs: l
     with page.expect_response("**/journey/?**") as response:
         page.mouse.click(*pixel(page, 0.1, 0.8))
     assert values_in(response.value.url)["via_arousal"] == pytest.approx(0.8, abs=0.02)
-    expect(page.get_by_role("button", name=re.compile("^First way-point"))).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("^First waypoint"))).to_be_visible()
     expect(page.locator("[data-journey-row]")).to_have_count(6)
     page.locator("[data-journey-row='4']").hover()
     expect(page.locator("#journey-way .is-told")).to_have_attribute("data-journey-stop", "4")
-    page.get_by_role("button", name="Remove: First way-point").click()
+    page.get_by_role("button", name="Remove: First waypoint").click()
     expect(page.locator("[data-journey-point=via]")).to_be_hidden()
 
 
@@ -236,9 +236,9 @@ def test_without_javascript_the_sliders_and_buttons_do_it_all(open_page: Opener,
         assert Playlist.objects.get().target_valence == 0.4
         page.goto("/")
         page.get_by_label("Arousal: how energetic").fill("0.6")
-        page.get_by_role("button", name="A journey to here").click()
+        page.get_by_role("button", name="Journey to here").click()
         expect(page.locator(".way__song")).to_have_count(12)
-        page.get_by_label("Go by way of: First way-point").check()
+        page.get_by_label("Waypoint via: First waypoint").check()
         page.get_by_role("button", name="Calm").click()
         expect(page.locator("#end-arousal")).to_have_value("-0.6")
         page.get_by_role("button", name="Play this journey").click()

@@ -137,7 +137,7 @@ def test_the_waveform_has_the_songs_emotion_and_leads_through_it(page: Page, son
 def test_one_song_fades_into_the_next_and_a_pause_holds_both(page: Page, songs: list[Song]) -> None:
     first = play_first(page)
     page.keyboard.press("?")
-    page.get_by_label("From one song to the next").select_option("6")
+    page.get_by_label("Between songs").select_option("6")
     page.keyboard.press("Escape")
     seek_to(page, SONG_SECONDS - 5)
     expect(page.locator("#player")).not_to_have_attribute("data-song", first)
@@ -245,7 +245,7 @@ def test_a_like_by_a_key_help_and_letters_that_are_no_shortcuts(page: Page, song
     for _ in range(6):
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
-    dialog.get_by_label("Keys that are letters").uncheck()
+    dialog.get_by_label("Enable shortcuts on letters").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     expect(like).to_be_focused()
@@ -279,7 +279,7 @@ def test_a_reload_and_another_tab_go_on_where_it_was(page: Page, songs: list[Son
     other.locator("[data-track] [data-play]").nth(2).click()
     wait_until_heard(other, 0.1)
     wait_for(lambda: bool(elements(page)[0]["paused"]), "one tab plays at a time")
-    expect(page.locator("[data-player-status]")).to_have_text("Playing goes on in another tab.")
+    expect(page.locator("[data-player-status]")).to_have_text("Playback continues in another tab.")
     title = other.locator("[data-player-title]").inner_text()
     other.close()
     page.evaluate("localStorage['moodplane.last.position'] = JSON.stringify({timeS: 7, savedAt: Date.now() - 60000})")
@@ -314,8 +314,8 @@ def test_what_cannot_be_played_is_said_in_words(open_page: Opener, songs: list[S
         files[1].write_bytes(b"This is not music at all. " * 400)
         page.locator("[data-track] [data-play]").first.click()
         status = page.locator("[data-player-status]")
-        expect(status).to_contain_text("its file is no longer there. Going on to the next song.")
-        expect(status).to_contain_text("the file is damaged, or this browser does not know its format.")
+        expect(status).to_contain_text("its file is missing. Continuing with the next song.")
+        expect(status).to_contain_text("the file is damaged, or this browser does not support its format.")
         expect(page.locator("#player")).to_have_attribute("data-song", listed[2])
         wait_until_heard(page, 0.1)
 

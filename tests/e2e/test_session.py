@@ -68,7 +68,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
     expect(page.locator("#start-arousal")).to_have_attribute("aria-valuetext", "arousal +0.60, energetic")
     page.get_by_text("Length and filters").click()
     page.get_by_label("Length").select_option("6")
-    page.get_by_role("button", name="Show the way").click()
+    page.get_by_role("button", name="Preview the journey").click()
     preview = page.locator("#journey-preview[data-shown]")
     expect(page.locator("#journey-way .way__song")).to_have_count(6)
     assert not Playlist.objects.exists()
@@ -81,7 +81,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
 
     page.get_by_text("Name, order, share, download").click()
     page.get_by_role("button", name="Share by link").click()
-    link = page.get_by_label("Anybody with this link").input_value()
+    link = page.get_by_label("Anyone with this link").input_value()
     with open_page() as visitor:
         visitor.goto(link)
         expect(visitor.get_by_role("heading", level=1)).to_have_text("Journey to Calm")
@@ -89,7 +89,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
         expect(visitor.get_by_role("main")).not_to_contain_text("step 1")
         visitor.get_by_role("button", name="Play", exact=True).click()
         wait_until_heard(visitor)
-        visitor.get_by_role("button", name="Keep a copy").click()
+        visitor.get_by_role("button", name="Save a copy").click()
         expect(visitor.get_by_role("main")).to_contain_text("This copy is yours.")
         assert order(visitor) == shown
     assert Listen.objects.filter(listener=None, playlist=None).exists()
@@ -101,7 +101,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
     assert file.name == "Journey to Calm.jspf"
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
     page.get_by_text("Import a playlist").click()
-    page.get_by_label("A playlist file").set_input_files(file)
+    page.get_by_label("Playlist file").set_input_files(file)
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_role("main")).to_contain_text("6 of the 6 songs")
     assert order(page) == shown
@@ -109,10 +109,10 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
     page.go_back()
     page.goto(f"/playlists/{journey.pk}/")
     page.get_by_role("button", name="Stop sharing").click()
-    expect(page.get_by_role("main")).to_contain_text("The link opens nothing any more.")
+    expect(page.get_by_role("main")).to_contain_text("The link no longer works.")
     with open_page(allow="404") as visitor:
         visitor.goto(link)
-        expect(visitor.get_by_role("main")).to_contain_text("took it back")
+        expect(visitor.get_by_role("main")).to_contain_text("has stopped sharing the playlist")
 
 
 def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song]) -> None:
@@ -120,7 +120,7 @@ def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song])
     page.get_by_role("button", name="Sad").click()
     expect(page.locator("#playlist-items [data-track]")).to_have_count(12)
     page.get_by_text("Name, order, share, download").click()
-    page.get_by_role("link", name="Change the order by hand").click()
+    page.get_by_role("link", name="Edit the order").click()
     expect(page.locator("[data-arranging]")).to_be_visible()
     before = order(page)
     down = page.locator(f"#down-{before[2]}")
@@ -134,7 +134,7 @@ def test_a_list_is_put_in_order_with_the_keyboard(page: Page, songs: list[Song])
         )
         expect(page.locator(f"#down-{before[2]}")).to_be_focused()
     assert Playlist.objects.get().arranged_at is not None
-    expect(page.locator("#playlist-changes")).to_contain_text("is at place 5 now.")
+    expect(page.locator("#playlist-changes")).to_contain_text("is now at place 5.")
     drag_and_take_out(page)
 
 
@@ -161,7 +161,7 @@ def drag_and_take_out(page: Page) -> None:
     drag()
     with page.expect_response("**/move/"):
         page.mouse.up()
-    expect(page.locator("#playlist-changes")).to_contain_text("is at place 3 now.")
+    expect(page.locator("#playlist-changes")).to_contain_text("is now at place 3.")
     expected = [*before[1:3], before[0], *before[3:]]
     assert order(page) == expected
     rows.nth(2).get_by_role("button", name="Remove").click()
@@ -184,7 +184,7 @@ def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs:
     page.get_by_role("link", name="Start a journey from here").click()
     expect(page.locator("#start-valence")).to_have_value("-0.5")
     page.go_back()
-    page.get_by_role("button", name="Take it back").click()
+    page.get_by_role("button", name="Withdraw").click()
     expect(page.locator("#mood-now")).to_contain_text("How are you now?")
     assert not MoodCheckIn.objects.exists()
 
@@ -206,7 +206,7 @@ def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[S
         page.get_by_role("button", name="Rename").click()
         expect(page.get_by_role("heading", level=1)).to_have_text("By hand")
         page.get_by_text("Name, order, share, download").click()
-        page.get_by_role("link", name="Change the order by hand").click()
+        page.get_by_role("link", name="Edit the order").click()
         before = order(page)
         page.locator(f"#up-{before[1]}").click()
         assert order(page)[:2] == [before[1], before[0]]
@@ -221,7 +221,7 @@ def test_the_new_pages_are_not_wider_than_the_screen(open_page: Opener, songs: l
         page.get_by_role("button", name="Play this journey").click()
         page.get_by_text("Name, order, share, download").click()
         page.get_by_role("button", name="Share by link").click()
-        link = page.get_by_label("Anybody with this link").input_value()
+        link = page.get_by_label("Anyone with this link").input_value()
         where = page.url.split("?")[0].split("#")[0]
         for path in (None, way, f"{where}?arrange=1", "/playlists/", "/playlists/?saved=1", link):
             if path:

@@ -106,7 +106,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     page.on("dialog", leave)
     open_uploads(page, cleo)
     page.set_input_files("#upload-folder", folder)
-    expect(page.locator("#toast")).to_have_text("1 file that is no audio was left out.")
+    expect(page.locator("#toast")).to_have_text("1 file that is not audio was skipped.")
     summary = page.locator("[data-upload-summary]")
     expect(summary).to_have_text(re.compile(rf"^[1-9]\d* of {IN_A_FOLDER} files sent"))
     page.get_by_role("button", name="Pause").click()
@@ -127,7 +127,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     page.get_by_role("link", name="Status").first.click()
     expect(page.locator("#upload-history")).to_have_count(0)
     page.get_by_role("link", name="Upload").first.click()
-    expect(summary).to_have_text(f"Done: all {IN_A_FOLDER} files are sent.", timeout=TAGGED_WITHIN_MS)
+    expect(summary).to_have_text(f"Done: all {IN_A_FOLDER} files sent.", timeout=TAGGED_WITHIN_MS)
     assert Upload.objects.count() == sent + IN_A_FOLDER
 
     expect(page.locator("[data-pending='0']")).to_be_visible(timeout=TAGGED_WITHIN_MS)
@@ -141,10 +141,10 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     expect(page.locator("[data-upload-id]").first).to_contain_text("its content looks like text")
     page.goto("/uploads/")
     page.get_by_role("button", name="Hide finished").click()
-    expect(page.locator("#upload-history > .message")).to_contain_text("rows are off the list")
+    expect(page.locator("#upload-history > .message")).to_contain_text("rows were removed from the list")
     expect(page.get_by_role("link", name=re.compile("^Done"))).to_have_count(0)
     page.goto("/status/")
-    expect(page.get_by_role("heading", name="Every song is tagged")).to_be_visible()
+    expect(page.get_by_role("heading", name="All songs analysed")).to_be_visible()
 
 
 def test_a_large_file_goes_on_where_it_stopped(
@@ -168,11 +168,11 @@ def test_a_large_file_goes_on_where_it_stopped(
         open_uploads(page, cleo)
         page.route("**/resumable/*/", break_off)
         page.set_input_files("#upload-files", large)
-        expect(page.locator("[data-upload-note]")).to_contain_text("Sending goes on by itself")
+        expect(page.locator("[data-upload-note]")).to_contain_text("Sending resumes when it is back")
         page.reload()
         page.unroute("**/resumable/*/")
         page.reload()
-        expect(page.locator(".upload-session")).to_contain_text("36 % is here")
+        expect(page.locator(".upload-session")).to_contain_text("36 % of 11.1 MiB has arrived")
         assert page.evaluate(DROPPED_FOLDER) == {"files": 252, "unread": 2}
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
@@ -181,7 +181,7 @@ def test_a_large_file_goes_on_where_it_stopped(
         page.route("**/resumable/*/", lambda route: route.abort(), times=1)
         page.set_input_files("#upload-files", large)
         expect(page.locator(".upload-session")).to_have_count(0)
-        expect(page.locator("[data-upload-summary]")).to_have_text("Done: 1 file is sent.")
+        expect(page.locator("[data-upload-summary]")).to_have_text("Done: 1 file sent.")
         expect(page.locator("[data-upload-id]")).to_contain_text("long evening")
     assert offsets[0] == 4 * 1024 * 1024
     assert 0 not in offsets
@@ -218,10 +218,10 @@ def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
             page.keyboard.press("Enter")
         page.route("**/api/v1/uploads/", answer)
         chooser.value.set_files(files)
-        expect(page.locator("[data-upload-note]")).to_contain_text("The server asks for a pause of")
+        expect(page.locator("[data-upload-note]")).to_contain_text("The server asks to wait")
         tab_to(page, "[data-upload-pause]")
         page.keyboard.press("Enter")
-        expect(page.locator("[data-upload-pause]")).to_have_text("Go on")
+        expect(page.locator("[data-upload-pause]")).to_have_text("Resume")
         tab_to(page, ".upload-item:nth-child(6) [data-cancel]")
         page.keyboard.press("Enter")
         expect(page.locator(".upload-item")).to_have_count(5)
@@ -232,7 +232,7 @@ def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
         # One file was refused; the others went, each once, after the pause that was asked for.
         failed = page.locator(".upload-item[data-state=failed]")
         expect(failed).to_contain_text("Far too large.")
-        expect(page.locator("[data-upload-summary]")).to_have_text("4 of 5 sent, 1 not.")
+        expect(page.locator("[data-upload-summary]")).to_have_text("4 of 5 sent, 1 failed.")
         assert asked[2] - asked[0] > 1900
         tab_to(page, ".upload-item[data-state=failed] [data-again]")
         page.keyboard.press("Enter")
@@ -253,5 +253,5 @@ def test_by_keyboard_alone_with_a_server_that_asks_for_patience(
         page.keyboard.press("Enter")
         tab_to(page, ".compare .button--danger")
         page.keyboard.press("Enter")
-        expect(page.locator("#upload-history > .message")).to_contain_text("is deleted; the one that was here stays.")
+        expect(page.locator("#upload-history > .message")).to_contain_text("was deleted; the existing one stays.")
         assert Song.objects.get().uploads.get().file_name == "first.mp3"

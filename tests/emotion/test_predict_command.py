@@ -37,7 +37,7 @@ def test_a_file_that_fails_is_told_and_the_others_still_come(
     bad = tmp_path / "bad.mp3"
     bad.write_text("words")
     good = make_audio(tmp_path / "good.wav", 6)
-    with pytest.raises(CommandError, match="1 of 2 files could not be tagged"):
+    with pytest.raises(CommandError, match="1 of 2 files could not be analysed"):
         run(str(bad), str(good), weights=small_weights)
     printed = capsys.readouterr()
     assert [row["path"] for row in csv.DictReader(io.StringIO(printed.out))] == [str(good)]

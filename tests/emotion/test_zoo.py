@@ -150,7 +150,7 @@ def test_it_says_where_it_looked_or_that_it_cannot(member: Architecture) -> None
         assert heat.min() >= 0
         assert heat.max() == pytest.approx(1)
     else:
-        with pytest.raises(SaliencyUnavailableError, match="This architecture has no saliency"):
+        with pytest.raises(SaliencyUnavailableError, match="This architecture does not support saliency maps"):
             hirescam(network.eval(), card, window)
 
 

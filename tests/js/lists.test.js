@@ -124,7 +124,7 @@ test("a song that plays counts as heard, and the rest is added up", () => {
   body.querySelector("audio").dispatchEvent(new Event("playing"));
   assert.equal(body.querySelector("progress").value, 2);
   assert.equal(body.querySelector("progress").max, 3);
-  assert.equal(body.querySelector("[data-heard-words]").textContent, "2 of 3 songs heard, 31:40 left");
+  assert.equal(body.querySelector("[data-heard-words]").textContent, "2 of 3 songs played, 31:40 left");
   assert.ok(list.children[1].classList.contains("is-played"));
 });
 
@@ -170,7 +170,7 @@ test("what was sent is forgotten, said and told to the page", async () => {
   const posted = answerFetch(() => new Response('{"sentence": "Saved."}'));
   await sendAnswers();
   assert.equal(String(posted[0].body), "felt=1&csrfmiddlewaretoken=token");
-  assert.deepEqual(said, ["The server answers again: what you said of “Song a” was sent.", "a"]);
+  assert.deepEqual(said, ["The server is back: your answer for “Song a” was sent.", "a"]);
   assert.deepEqual(waiting(), []);
 });
 

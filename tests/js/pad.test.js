@@ -160,8 +160,8 @@ test("a place is said in words that grow with its distance from the middle", () 
 });
 
 test("a number of songs is exact, or rounded and said to be", () => {
-  assert.equal(words.countWords(0, false), "No songs close to here");
-  assert.equal(words.countWords(1, false), "1 song close to here");
-  assert.equal(words.countWords(1234, false), "1,234 songs close to here");
-  assert.equal(words.countWords(1234, true), "About 1,200 songs close to here");
+  assert.equal(words.countWords(0, false), "No songs near here");
+  assert.equal(words.countWords(1, false), "1 song near here");
+  assert.equal(words.countWords(1234, false), "1,234 songs near here");
+  assert.equal(words.countWords(1234, true), "About 1,200 songs near here");
 });

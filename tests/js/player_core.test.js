@@ -302,7 +302,7 @@ test("a silent server is asked again after 2, 5, 10, 20 and 30 s, then playing s
   audio.fail();
   await settle();
   assert.equal(player.wanted, false);
-  assert.match(said.at(-1), /Playing stopped\.$/);
+  assert.match(said.at(-1), /Playback stopped\.$/);
 });
 
 test("songs that are gone are passed over, and the third in a row stops", async () => {

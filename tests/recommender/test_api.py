@@ -60,7 +60,7 @@ def test_a_point_is_a_target(api_alice: APIClient, make_songs: SongMaker) -> Non
     make_songs(3)
     made = api_alice.post(PLAYLISTS, {"valence": -0.5, "arousal": 1}).json()
     assert (made["quadrant"], made["valence"], made["arousal"], made["length"]) == (None, -0.5, 1.0, 12)
-    assert made["note"].startswith("Only 3 songs are tagged so far")
+    assert made["note"].startswith("Only 3 songs have been analysed so far")
     assert api_alice.post(PLAYLISTS, {"quadrant": "q4"}).json()["quadrant"] == 4
 
 
@@ -121,7 +121,7 @@ def test_playing_marks_the_place(api_alice: APIClient, playlist_of_alice: Playli
 
 def test_ranking_again_says_what_it_did(api_alice: APIClient, alice: User, playlist_of_alice: Playlist) -> None:
     where = f"{PLAYLISTS}{playlist_of_alice.pk}/rerank/"
-    assert api_alice.post(where).json() == {"changed": False, "sentence": "The rest stays as it is.", "moved": []}
+    assert api_alice.post(where).json() == {"changed": False, "sentence": "The rest does not change.", "moved": []}
     first = playlist_of_alice.items.get(position=1)
     RatingFactory(listener=alice, song=first.song, felt_valence=-1, felt_arousal=-1, liked=False)
     result = api_alice.post(where).json()

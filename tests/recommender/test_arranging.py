@@ -117,7 +117,7 @@ def test_a_title_is_kept_on_one_line(playlist: Playlist, title: str, kept: str) 
 
 @pytest.mark.parametrize("title", ["", "  \n ", "\x00\x07", "x" * 201])
 def test_a_title_that_says_nothing_is_refused(playlist: Playlist, title: str) -> None:
-    with pytest.raises(PlaylistInvalidError, match="A title has 1 to 200 letters"):
+    with pytest.raises(PlaylistInvalidError, match="A title has 1 to 200 characters"):
         playlists.playlist_rename(playlist=playlist, title=title)
 
 
@@ -129,11 +129,11 @@ def test_pages_rename_save_and_rank_again(client_alice: Client, playlist: Playli
     assert '<h1 dir="auto">&lt;b&gt; &amp; co</h1>' in press("rename", title="<b> & co")
     assert "message--error" in press("rename", title="")
     saved = reverse("recommender:playlist_list") + "?saved=1"
-    assert "Nothing saved yet" in client_alice.get(saved).content.decode()
+    assert "No saved playlists" in client_alice.get(saved).content.decode()
     assert "Saved</button>" in press("save")
     assert f"/playlists/{playlist.pk}/" in client_alice.get(saved).content.decode()
     assert ">Save</button>" in press("unsave")
-    assert "The rest stays as it is." in press("rerank")
+    assert "The rest does not change." in press("rerank")
 
 
 def test_a_title_says_what_was_asked(nobody: Listener, make_songs: SongMaker) -> None:
@@ -160,14 +160,14 @@ def test_a_list_around_a_song(client_alice: Client, alice: User, make_songs: Son
     song.delete()
     playlist.refresh_from_db()
     page = client_alice.get(reverse("recommender:playlist_detail", args=[playlist.pk])).content.decode()
-    assert "Songs like one that is gone" in page
+    assert "Songs like one that was deleted" in page
 
 
 def test_there_is_nothing_around_a_song_that_was_not_heard(client_alice: Client, db: None) -> None:
     song = SongFactory(title="Unheard")
     response = client_alice.post(reverse("recommender:song_playlist", args=[song.pk]))
     assert response.status_code == 400
-    assert "has not heard “Unheard” yet" in response.content.decode()
+    assert "has not analysed “Unheard” yet" in response.content.decode()
 
 
 def test_a_journey_made_anew_goes_the_same_way(alice: User, make_songs: SongMaker) -> None:
@@ -199,7 +199,7 @@ def test_songs_from_elsewhere_are_not_chosen_anew(alice: User, playlist: Playlis
     song = playlist.items.get(position=1).song
     rerank = feedback.feedback_record(user=alice, song=song, liked=False, playlist=playlist).rerank
     assert rerank is not None
-    assert "came from elsewhere" in rerank.sentence
+    assert "was imported" in rerank.sentence
     assert order(playlist) == before
 
 
@@ -245,9 +245,9 @@ def test_a_preset_knows_its_end_and_a_way_point_counts_when_ticked(client: Clien
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"start_valence": "0"}, "Say where you are"),
-        ({"start_valence": "0", "start_arousal": "0"}, "Say where you want to be"),
-        ({**WAY, "via": "1"}, "The way-point needs valence and arousal"),
+        ({"start_valence": "0"}, "Set where you are"),
+        ({"start_valence": "0", "start_arousal": "0"}, "Set where you want to be"),
+        ({**WAY, "via": "1"}, "The waypoint needs valence and arousal"),
         ({**WAY, "start_valence": "3"}, "Start valence"),
         ({**WAY, "preset": "sideways"}, "Preset"),
         ({**WAY, "seed": "-4"}, "Seed"),
@@ -264,4 +264,4 @@ def test_a_journey_that_makes_no_sense_is_explained(
 
 def test_an_empty_catalog_has_no_way(client: Client, db: None) -> None:
     page = client.get(reverse("recommender:journey"), WAY).content.decode()
-    assert "No songs are tagged yet" in page
+    assert "No songs have been analysed yet" in page

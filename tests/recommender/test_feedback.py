@@ -48,14 +48,14 @@ def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_song
 @pytest.mark.parametrize(
     ("answers", "sentence"),
     [
-        ({}, "says nothing"),
+        ({}, "is empty"),
         ({"felt_valence": 0.2}, "one of them is missing"),
         ({"felt_arousal": 0.2}, "one of them is missing"),
         ({"felt_valence": 1.2, "felt_arousal": 0.0}, "felt valence is 1.2"),
         ({"felt_valence": 0.0, "felt_arousal": float("nan")}, "felt arousal is nan"),
         ({"felt_valence": 0.0, "felt_arousal": 0.0, "felt_nothing": True}, "not both"),
-        ({"listened_s": -1.0}, "seconds heard are -1.0"),
-        ({"listened_s": float("inf")}, "seconds heard are inf"),
+        ({"listened_s": -1.0}, "seconds played are -1.0"),
+        ({"listened_s": float("inf")}, "seconds played are inf"),
     ],
 )
 def test_a_rating_that_cannot_be_is_refused_with_a_sentence(
@@ -135,7 +135,7 @@ def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: Son
     before = order(playlist)
     listening.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
     result = playlists.playlist_rerank(playlist=playlist, listener=listener)
-    assert (result.changed, result.moved, result.sentence) == (False, (), "The rest stays as it is.")
+    assert (result.changed, result.moved, result.sentence) == (False, (), "The rest does not change.")
     assert order(playlist) == before
 
 
@@ -233,7 +233,7 @@ def test_the_sentence_names_what_was_done(
     assert result.rerank.sentence.startswith(f"{cause} “{song.title}”")
     undone = feedback.feedback_withdraw(user=alice, song=song, playlist=playlist)
     assert undone is not None
-    assert undone.sentence.startswith(f"Your change of mind about “{song.title}”")
+    assert undone.sentence.startswith(f"Your changed rating of “{song.title}”")
     assert feedback.feedback_withdraw(user=alice, song=song, playlist=playlist) is None
 
 

@@ -158,7 +158,7 @@ def test_a_filter_holds_around_a_song_too(nobody: Listener, catalog: list[Song])
 
 def test_a_list_around_a_song_that_is_gone_keeps_its_mood_and_says_so(nobody: Listener, catalog: list[Song]) -> None:
     made = generate(listener=nobody, request=replace(LIST, around=10_000_000))
-    assert made.note == "The song this list was made around is gone; only its mood is left."
+    assert made.note == "The song this list was made around was deleted; only its mood remains."
     assert songs_in(made) == songs_in(generate(listener=nobody, request=LIST))
 
 
@@ -232,19 +232,19 @@ def test_a_journey_too_long_for_the_catalog_is_shorter_and_says_so(nobody: Liste
     make_songs(5, around=(0.0, 0.0), spread=0.5)
     made = generate(listener=nobody, request=JOURNEY)
     assert len(made.entries) == 5
-    assert made.note.startswith("Only 5 songs are tagged so far, so this journey has 5 instead of 10.")
+    assert made.note.startswith("Only 5 songs have been analysed so far, so this journey has 5 instead of 10.")
 
 
 def test_a_journey_without_songs_is_empty_and_says_so(db: None, nobody: Listener) -> None:
     made = generate(listener=nobody, request=JOURNEY)
-    assert (made.entries, made.note) == ((), "No songs are tagged yet, so this journey is empty.")
+    assert (made.entries, made.note) == ((), "No songs have been analysed yet, so this journey is empty.")
 
 
 def test_a_journey_to_where_no_song_is_ends_at_the_nearest_and_says_so(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(60, around=(-0.4, 0.4), spread=0.4)
     made = generate(listener=nobody, request=JOURNEY)
-    assert made.note.startswith("No song is nearer to where you want to be (calm) than ")
-    assert made.note.endswith("% of the pad; this journey ends at the nearest.")
+    assert made.note.startswith("No song is closer than ")
+    assert made.note.endswith("% of the pad to where you want to be (calm); this journey ends with the closest.")
     assert made.entries[-1].felt == pytest.approx(made.entries[-1].target, abs=0.3)
 
 
@@ -257,7 +257,7 @@ def test_a_gap_is_gone_round_or_stopped_at(nobody: Listener, make_songs: SongMak
     for n, corner in enumerate([(-0.6, 0.2), (-0.6, -0.2), (-0.6, -0.6), (-0.2, -0.6), (0.2, -0.6)]):
         make_songs(6 + n, around=corner, spread=0.15)
     round_about = generate(listener=nobody, request=replace(JOURNEY, length=16))
-    assert "this journey goes round" in round_about.note
+    assert "this journey takes a detour" in round_about.note
     assert path_quality(felt_in(round_about), DOWN).largest_step < 0.6
     assert path_quality(felt_in(round_about), DOWN).arrival < 0.4
 
@@ -449,7 +449,7 @@ def test_a_mood_moves_what_is_expected_and_the_reason_says_so(alice: User, catal
         for seed in range(4)
         for entry in generate(listener=listener, request=replace(LIST, seed=seed, mood=(-0.2, 0.8))).entries
     ]
-    assert any("you said you were tense: expected to feel" in said for said in reasons)
+    assert any("you said you were tense: it should make you feel" in said for said in reasons)
     unasked = generate(listener=listener, request=LIST)
     assert not any("you said" in entry.reason for entry in unasked.entries)
     assert all(entry.terms["mood"] == 0.0 for entry in unasked.entries)
@@ -471,7 +471,7 @@ def test_likes_reach_songs_that_sound_alike_and_the_reason_says_so(alice: User, 
     only_new = generate(
         listener=Listener(alice), request=LIST, fixed={n + 1: pk for n, pk in enumerate(sorted(liked)[:3])}
     )
-    assert any("going by your likes" in entry.reason for entry in (*made.entries, *only_new.entries))
+    assert any("based on your likes" in entry.reason for entry in (*made.entries, *only_new.entries))
 
 
 def test_a_song_that_was_skipped_owns_up_to_it(alice: User, make_songs: SongMaker) -> None:

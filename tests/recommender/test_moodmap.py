@@ -89,13 +89,19 @@ def test_two_ratings_are_too_few_for_everything() -> None:
 @pytest.mark.parametrize(
     ("shift", "words"),
     [
-        ((0.3, 0.0), ("Songs leave you happier than they sound.", "In energy, songs leave you about as they sound.")),
+        (
+            (0.3, 0.0),
+            ("Songs leave you happier than they sound.", "In energy, songs leave you feeling about as they sound."),
+        ),
         ((-0.3, 0.3), ("Songs leave you sadder than they sound.", "Songs leave you more energetic than they sound.")),
-        ((0.0, -0.3), ("In pleasantness, songs leave you about as they sound.", "Songs leave you calmer than they")),
+        (
+            (0.0, -0.3),
+            ("In pleasantness, songs leave you feeling about as they sound.", "Songs leave you calmer than they"),
+        ),
     ],
 )
 def test_a_listener_whom_songs_move_one_way_is_told_which(shift: tuple[float, float], words: tuple[str, str]) -> None:
-    findings = findings_of(listener_who(60, shift=shift))["Songs at large, your mood aside"]
+    findings = findings_of(listener_who(60, shift=shift))["Songs in general, apart from your mood"]
     for finding, sentence, moved in zip(findings, words, shift, strict=True):
         assert finding.sentence.startswith(sentence)
         assert finding.sure is Sure.SURE
@@ -126,7 +132,7 @@ def test_kinds_that_were_not_rated_are_not_spoken_of() -> None:
 
 def test_a_listener_whom_all_songs_move_alike_is_told_that_none_stands_out() -> None:
     (finding,) = findings_of(listener_who(100, shift=(-0.2, 0.0)))["Kinds of songs that stand out"]
-    assert finding.sentence == "So far no kind of song does anything else to you than songs at large."
+    assert finding.sentence == "So far, no kind of song affects you differently from songs in general."
     assert not finding.measured
 
 
@@ -152,7 +158,7 @@ def test_how_many_songs_change_nothing_is_told_once_moods_were() -> None:
 
 def test_what_knowing_a_song_does_is_told_once_it_was_said() -> None:
     (finding,) = findings_of(listener_who(80, by_known=0.15))["Songs you know"]
-    assert finding.sentence == "Songs that you know leave you happier than new ones."
+    assert finding.sentence == "Songs you know leave you happier than new ones."
     assert finding.known
     assert findings_of(listener_who(80))["Songs you know"][0].sure is Sure.TOO_FEW
 
@@ -167,10 +173,10 @@ def test_the_sound_that_moves_most_is_named_by_a_song_that_has_it_and_never_quit
     assert abs(sound) > np.quantile(np.abs(ratings.embeddings[:, 0]), 0.8)
 
 
-@pytest.mark.parametrize(("like", "word"), [(1.0, "like"), (-1.0, "dislike")])
-def test_who_likes_everything_is_told_so(like: float, word: str) -> None:
+@pytest.mark.parametrize(("like", "word", "other"), [(1.0, "like", "dislike"), (-1.0, "dislike", "like")])
+def test_who_likes_everything_is_told_so(like: float, word: str, other: str) -> None:
     finding = findings_of(listener_who(30, like=like))["What you like"][0]
-    assert finding.sentence == f"You {word} more of what you hear than not."
+    assert finding.sentence == f"You {word} more songs than you {other}."
     assert finding.sure is Sure.SURE
     assert findings_of(listener_who(30))["What you like"][0].sure is Sure.TOO_FEW
 
@@ -205,7 +211,7 @@ def test_the_words_are_as_often_right_as_they_say() -> None:
     for seed in range(150):
         shift = rng.normal(0, 0.1, 2)
         findings = findings_of(listener_who(12, shift=tuple(shift), noise=0.25, seed=seed))[
-            "Songs at large, your mood aside"
+            "Songs in general, apart from your mood"
         ]
         for truth, finding in zip(shift, findings, strict=True):
             if finding.sentence.startswith("Songs") and finding.sure in right:
@@ -295,8 +301,8 @@ def test_the_map_reads_what_was_rated_and_what_was_learned(alice: User, make_son
     shown = mood_map(alice)
     assert len(shown.ratings) == 26
     assert {each.song_id for each in shown.arrows} == {song.pk for song in songs}
-    assert shown.ratings[0].sentence.endswith("it left you cold.")
-    assert "was not analysed yet; you felt neutral" in shown.ratings[1].sentence
+    assert shown.ratings[0].sentence.endswith("you felt nothing.")
+    assert "has not been analysed yet; you felt neutral" in shown.ratings[1].sentence
     sentences = [finding.sentence for topic in shown.topics for finding in topic.findings if finding.known]
     assert "Songs leave you sadder than they sound." in sentences
     assert [point.n for point in shown.drift] == [10, 10]
@@ -321,14 +327,14 @@ def content(client: Client, query: str = "") -> str:
 
 def test_nobody_is_told_what_this_is_and_led_back(client: Client, db: None) -> None:
     told = content(client)
-    assert "Sign in to see yours" in told
+    assert "Sign in to see your mood map" in told
     assert "/accounts/login/?next=/me/" in told
     assert "/accounts/signup/?next=/me/" in told
 
 
 def test_whoever_rated_nothing_is_told_how(client_alice: Client) -> None:
     told = content(client_alice)
-    assert "Nothing rated yet" in told
+    assert "No ratings yet" in told
     assert "Download JSON" in told
     assert "What was learned" not in told
 
@@ -345,7 +351,7 @@ def test_the_page_shows_the_songs_the_words_and_the_table(
     assert "Songs leave you sadder than they sound." in told
     assert "too few ratings to tell" in told
     assert f"Withdraw the rating of {songs[-1].title}" in told
-    assert "How that changed" in told
+    assert "Change over time" in told
     assert content(client_alice, "?page=2").count("/withdraw/") == 4
 
 
@@ -386,7 +392,7 @@ def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs:
     rate(alice, make_songs(3))
     check_ins.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
     told = content(client_bob)
-    assert "Nothing rated yet" in told
+    assert "No ratings yet" in told
     assert "+0.78" not in told
 
 

@@ -35,15 +35,15 @@ def sign_up(client: Client) -> str:
 
 
 def test_an_answer_is_kept_shown_again_and_recorded_once_after_signing_up(client: Client, songs: list[Song]) -> None:
-    assert "Answer first, if you like" in client.get(felt_url(songs[0])).content.decode()
+    assert "You can answer now" in client.get(felt_url(songs[0])).content.decode()
     page = client.post(felt_url(songs[0]), SAD, headers=HTMX).content.decode()
-    assert "Kept in this browser. Sign in or sign up, and it counts." in page
+    assert "Saved in this browser. Sign in or sign up to make it count." in page
     assert f"/accounts/signup/?next=/songs/{songs[0].pk}/" in page
     client.post(felt_url(songs[0]), {"liked": "yes"}, headers=HTMX)
     again = client.get(felt_url(songs[0])).content.decode()
     assert 'value="-0.62"' in again
     assert not FeltRating.objects.exists()
-    assert f"Your rating of “{songs[0].title}” was kept." in sign_up(client)
+    assert f"Your rating of “{songs[0].title}” was saved." in sign_up(client)
     rating = FeltRating.objects.get(listener__username="dora")
     assert (rating.song, rating.felt_valence, rating.felt_arousal, rating.liked) == (songs[0], -0.62, -0.4, True)
     # What was recorded is no longer kept: signing out and in again says nothing more.
@@ -61,7 +61,7 @@ def test_answers_in_a_list_are_recorded_where_they_were_given_and_the_rest_follo
     first, second = (playlist.items.select_related("song").get(position=place).song for place in (1, 2))
     for song in (first, second):
         client.post(felt_url(song), {**SAD, "playlist": playlist.pk}, headers=HTMX)
-    assert "Your 2 ratings were kept." in sign_up(client)
+    assert "Your 2 ratings were saved." in sign_up(client)
     ratings = FeltRating.objects.order_by("position").values_list("song_id", "playlist_id", "position")
     assert list(ratings) == [(first.pk, playlist.pk, 1), (second.pk, playlist.pk, 2)]
     heard = playlist.items.filter(played_at__isnull=False).values_list("position", flat=True)
@@ -92,7 +92,7 @@ def test_the_later_answer_to_the_same_question_wins_and_forgetting_forgets(clien
     client.post(felt_url(songs[0]), {"felt_nothing": "1"}, headers=HTMX)
     client.post(felt_url(songs[1]), SAD, headers=HTMX)
     page = client.post(reverse("recommender:song_felt_withdraw", args=[songs[1].pk]), headers=HTMX).content.decode()
-    assert "What you said was forgotten." in page
+    assert "Your answer was deleted." in page
     sign_up(client)
     rating = FeltRating.objects.get()
     assert (rating.song, rating.felt_valence, rating.felt_nothing, rating.familiar) == (songs[0], None, True, True)
@@ -112,7 +112,7 @@ def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
 
 def test_an_answer_that_says_nothing_is_not_kept(client: Client, songs: list[Song]) -> None:
     page = client.post(felt_url(songs[0]), {"felt_valence": "0"}, headers=HTMX).content.decode()
-    assert "Nothing was answered yet" in page
+    assert "There is no answer yet" in page
     assert PENDING_ANSWERS_KEY not in client.session
 
 
@@ -130,4 +130,4 @@ def test_a_script_is_answered_in_json(client: Client, client_alice: Client, song
 def test_without_javascript_saving_leads_to_signing_in_and_back(client: Client, songs: list[Song]) -> None:
     response = client.post(felt_url(songs[0]), SAD)
     assert response["Location"] == f"/accounts/login/?next=/songs/{songs[0].pk}/"
-    assert "Kept in this browser." in client.get(response["Location"]).content.decode()
+    assert "Saved in this browser." in client.get(response["Location"]).content.decode()

@@ -94,7 +94,7 @@ def test_filters_limit_it(nobody: Listener, make_songs: SongMaker) -> None:
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, filters=Filters(genre="jazz"))
     assert set(order(playlist)) == {song.pk for song in jazz}
     assert playlist.filters == {"genre": "jazz"}
-    assert playlist.note.startswith("Only 3 tagged songs match these filters, so this list has 3 instead of 12.")
+    assert playlist.note.startswith("Only 3 analysed songs match these filters, so this list has 3 instead of 12.")
     by_artist = playlist_services.playlist_create(
         listener=nobody, target=HAPPY, filters=Filters(artist_id=jazz[0].artist_id), length=1
     )
@@ -105,21 +105,21 @@ def test_a_tiny_catalog_gives_a_shorter_list_that_says_so(nobody: Listener, make
     make_songs(3)
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=12)
     assert len(order(playlist)) == 3
-    assert playlist.note == "Only 3 songs are tagged so far, so this list has 3 instead of 12."
+    assert playlist.note == "Only 3 songs have been analysed so far, so this list has 3 instead of 12."
 
 
 def test_an_empty_catalog_gives_an_empty_list_that_says_so(db: None, nobody: Listener) -> None:
     SongFactory(state=Song.State.QUEUED)
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     assert order(playlist) == []
-    assert playlist.note == "No songs are tagged yet, so this list is empty."
+    assert playlist.note == "No songs have been analysed yet, so this list is empty."
 
 
 def test_songs_far_from_the_target_are_owned_up_to(nobody: Listener, make_songs: SongMaker) -> None:
     make_songs(4)
     make_songs(8, around=(-0.6, -0.6))
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=6)
-    assert playlist.note == "2 of them are far from your target, for want of closer ones."
+    assert playlist.note == "2 of them are far from your target, because there are no closer songs."
 
 
 @pytest.mark.parametrize("length", [0, -1, 101])

@@ -50,7 +50,7 @@ def test_it_opens_signed_out_and_plays(client: Client, journey: Playlist) -> Non
     places = [page.index(f'data-song="{song_id}" data-title') for song_id in order(journey)]
     assert places == sorted(places)
     assert page.count("% sure") >= 8
-    assert "Keep a copy" in page
+    assert "Save a copy" in page
     assert "sessionid" not in response.cookies
 
 
@@ -80,7 +80,7 @@ def test_a_link_that_was_taken_back_is_a_page_with_words(
     client_alice.post(reverse("recommender:playlist_unshare", args=[journey.pk]))
     response = client.get(shared_path(token))
     assert response.status_code == 404
-    assert "whoever shared the playlist took it back" in response.content.decode()
+    assert "the owner has stopped sharing the playlist" in response.content.decode()
     journey.refresh_from_db()
     assert sharing.playlist_share(playlist=journey) != token
 

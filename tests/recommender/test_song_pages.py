@@ -48,7 +48,7 @@ def test_earlier_models_are_told_and_the_current_one_is_the_tag(client: Client) 
     assert "earlier model" not in page_of(client, song)
     EstimateFactory(song=song, quadrant=Quadrant.Q3, model_version="first-model", is_current=False)
     page = page_of(client, song)
-    assert "An earlier model heard it, too" in page
+    assert "An earlier model analysed it, too" in page
     assert page.index("<dd>second-model</dd>") < page.index("first-model")
 
 
@@ -74,7 +74,7 @@ def test_songs_are_limited_by_decade_ordered_and_each_limit_can_be_dropped(clien
 def test_an_empty_result_says_which_limit_to_drop(client: Client) -> None:
     EstimateFactory(song__genre="Waltz", quadrant=Quadrant.Q1)
     page = search(client, genre="Waltz", quadrant=3)
-    assert "No song is all of this at once." in page
+    assert "No song matches all of these." in page
     assert "Without Waltz" in page
     assert "Without Sad" in page
     assert "Try fewer letters." in search(client, q="nonesuch")

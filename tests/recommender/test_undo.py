@@ -67,7 +67,7 @@ def test_a_first_rating_is_undone_once(client_alice: Client, alice: User, song: 
     assert "Undone" in client_alice.post(felt_url(song, "felt_undo"), undo, headers=HTMX).content.decode()
     assert said(alice, song) is None
     again = client_alice.post(felt_url(song, "felt_undo"), undo, headers=HTMX).content.decode()
-    assert "something else of this song since" in again
+    assert "another answer for this song since" in again
     assert said(alice, song) is None
 
 
@@ -99,14 +99,14 @@ def test_a_withdrawn_rating_comes_back_with_where_it_was_given(
     assert (rating.felt_valence, rating.playlist_id, rating.position) == (0.8, playlist.pk, 2)
     # The rest of the list follows, and the page says what changed.
     assert 'hx-swap-oob="innerHTML:#playlist-changes"' in answer.content.decode()
-    assert "Your change of mind about" in answer.content.decode()
+    assert "Your changed rating of" in answer.content.decode()
 
 
 def test_what_was_said_since_is_not_overwritten(client_alice: Client, alice: User, song: Song) -> None:
     token = token_in(rate(client_alice, song, **HAPPY_FEELING))
     feedback.feedback_record(user=alice, song=song, liked=False)
     page = client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, follow=True).content.decode()
-    assert "something else of this song since" in page
+    assert "another answer for this song since" in page
     assert said(alice, song) == (0.8, 0.4, False, False)
 
 
@@ -155,12 +155,12 @@ def test_a_song_taken_out_comes_back_to_its_place_as_it_was(client_alice: Client
     song_id = before[2][0]
     remove = reverse("recommender:playlist_item_remove", args=[playlist.pk, song_id])
     page = client_alice.post(remove, headers=HTMX).content.decode()
-    assert "was taken out of the list." in page
+    assert "was removed from the list." in page
     assert playlist.items.count() == 5
     restore = reverse("recommender:playlist_item_restore", args=[playlist.pk])
     values = {"undo": token_in(page)}
     page = client_alice.post(restore, values, headers=HTMX).content.decode()
-    assert "is at place 3 now." in page
+    assert "is now at place 3." in page
     after = list(playlist.items.order_by("position").values_list("song_id", "reason", "felt_valence", "terms"))
     assert after == before
     assert Playlist.objects.get().requested_length == 6
@@ -173,7 +173,7 @@ def test_a_song_is_put_at_a_place_by_one_step_or_by_dragging(client_alice: Clien
     before = list(playlist.items.order_by("position").values_list("song_id", flat=True))
     move = reverse("recommender:playlist_item_move", args=[playlist.pk, before[0]])
     page = client_alice.post(move, {"to": 4}, headers=HTMX).content.decode()
-    assert "is at place 4 now." in page
+    assert "is now at place 4." in page
     after = list(playlist.items.order_by("position").values_list("song_id", flat=True))
     assert after == [*before[1:4], before[0], *before[4:]]
     for values in ({}, {"to": "0"}, {"by": "7"}):
@@ -223,5 +223,5 @@ def test_lists_are_found_by_title_and_by_section(client_alice: Client, alice: Us
     assert "<html" not in page
     for show in ("saved", "imported"):
         assert "Number 3" not in client_alice.get(where, {"show": show}).content.decode()
-    assert "No playlist here has these letters" in client_alice.get(where, {"q": "nonesuch"}).content.decode()
+    assert "No playlist has this text" in client_alice.get(where, {"q": "nonesuch"}).content.decode()
     assert client_alice.get(where, {"show": "unheard of", "q": "\x00"}).status_code == 200

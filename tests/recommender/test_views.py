@@ -61,20 +61,20 @@ def test_empty_home_tells_a_curator_to_upload_and_others_to_wait(client: Client,
 def test_home_before_the_first_tag_says_how_far_it_is_and_asks_again(client: Client) -> None:
     SongFactory.create_batch(3, state=Song.State.QUEUED)
     page = client.get("/").content.decode()
-    assert "0 of 3 songs tagged." in page
+    assert "0 of 3 songs analysed." in page
     assert f'hx-get="{reverse("recommender:home_body")}"' in page
 
 
 def test_progress_stops_asking_when_nothing_waits(client: Client, songs: list[Song]) -> None:
     fragment = client.get(reverse("recommender:tagging_progress"), headers=HTMX).content.decode()
-    assert "All 20 songs are tagged." in fragment
+    assert "All 20 songs have been analysed." in fragment
     assert "hx-get" not in fragment
 
 
 def test_home_says_when_every_song_failed(client: Client) -> None:
     SongFactory(state=Song.State.FAILED, failure_code="silent", failure_reason="It is silent.")
     page = client.get("/").content.decode()
-    assert "The 1 song that arrived could not be analysed." in page
+    assert "The 1 uploaded song could not be analysed." in page
 
 
 # --- Songs ------------------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def test_pages_keep_the_filter(client: Client) -> None:
 
 def test_search_without_a_hit_says_so(client: Client, songs: list[Song]) -> None:
     page = client.get(reverse("recommender:song_list"), {"q": "nonesuch"}).content.decode()
-    assert "Nothing matches" in page
+    assert "No matches" in page
 
 
 def test_song_page_shows_the_four_probabilities_and_the_model(client: Client) -> None:
@@ -132,7 +132,7 @@ def test_song_page_shows_the_four_probabilities_and_the_model(client: Client) ->
 def test_song_page_marks_a_song_of_which_less_than_the_window_was_heard(client: Client) -> None:
     estimate = EstimateFactory(is_partial=True, window_s=14.0)
     page = client.get(reverse("recommender:song_detail", args=[estimate.song_id])).content.decode()
-    assert "Heard 14 s only" in page
+    assert "Only 14 s played" in page
 
 
 def test_song_page_says_why_a_song_failed(client: Client) -> None:
@@ -290,8 +290,8 @@ def test_felt_nothing_needs_no_sliders(client_alice: Client, alice: User, songs:
 @pytest.mark.parametrize(
     ("values", "sentence"),
     [
-        ({"felt_valence": "0", "felt_arousal": "0"}, "Nothing was answered yet"),
-        ({"felt": "1", "felt_valence": "0.2"}, "Say both how pleasant and how energetic it felt."),
+        ({"felt_valence": "0", "felt_arousal": "0"}, "There is no answer yet"),
+        ({"felt": "1", "felt_valence": "0.2"}, "Answer both: how pleasant and how energetic it felt."),
         ({"felt": "1", "felt_valence": "1.7", "felt_arousal": "0"}, "Felt valence: "),
     ],
 )

@@ -151,7 +151,7 @@ def test_who_may_not_is_told_what_to_do(client_alice: Client) -> None:
     page = client_alice.get(reverse("training:models"))
     assert page.status_code == 403
     assert "You are signed in as alice." in page.content.decode()
-    assert "ask whoever runs this server" in page.content.decode()
+    assert "ask the operator of this server" in page.content.decode()
 
 
 @pytest.mark.parametrize("template", ["400.html", "500.html"])

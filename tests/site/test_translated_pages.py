@@ -110,7 +110,7 @@ def _curve(estimate: EmotionEstimate) -> None:
 
 
 def _silence() -> str:
-    return "There is no sound that a listener would hear: everything below 11 kHz is quieter than -60 dBFS."
+    return "There is no audible sound: everything below 11 kHz is quieter than -60 dBFS."
 
 
 def addresses(site: Site) -> Iterator[tuple[str, str]]:

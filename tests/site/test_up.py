@@ -158,7 +158,7 @@ def test_the_curators_password_works_and_is_shown_only_once() -> None:
     said = io.StringIO()
     for _ in range(2):
         Command(stdout=said)._curator_create()
-    shown = re.fullmatch(r"A curator account was made: name curator, password (\S+)  .*\n", said.getvalue())
+    shown = re.fullmatch(r"A curator account was created: name curator, password (\S+)  .*\n", said.getvalue())
     assert shown is not None
     curator = authenticate(username="curator", password=shown[1])
     assert curator is not None

@@ -85,7 +85,7 @@ def test_what_changes_something_is_never_a_link(live: ModelVersion, client_staff
 def test_a_place_without_models_says_what_to_do(settings: Settings, client_staff: Client) -> None:
     settings.MOODPLANE_WEIGHTS = None
     shown = page(client_staff)
-    assert "No model was registered yet." in shown
+    assert "No models yet." in shown
     assert "manage.py models import" in shown
     assert "nobody" not in shown
 
@@ -140,9 +140,9 @@ def test_a_model_shows_its_scores_curves_and_calibration(
     assert f">{confusion[0][0]}<small>" in shown
     assert shown.count('class="confusion"') == 3
     assert shown.count('<svg class="chart"') == 4
-    assert "Accuracy in validation" in shown
+    assert "Validation accuracy" in shown
     assert "0.300 in the first epoch, 0.550 in the last of 6" in shown
-    assert "How often it is right, by how sure it is" in shown
+    assert "Accuracy by confidence" in shown
     assert "Compared with shipped-1 on the same clips" in shown
     assert "Both were held out from the same 560 clips." in shown
     assert "Checked at the gate: passes" in shown
@@ -154,8 +154,8 @@ def test_a_model_without_scores_says_so(live: ModelVersion, client_staff: Client
 
     bare = services.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0)).model
     shown = page(client_staff, reverse("training:model_detail", args=[bare.pk]))
-    assert "It came without scores." in shown
-    assert "without predictions and without a history" in shown
+    assert "No scores are available." in shown
+    assert "No predictions and no training history" in shown
 
 
 # --- What can be done ---------------------------------------------------------------------------------------------
@@ -187,10 +187,10 @@ def test_the_gate_holds_on_the_page_too(live: ModelVersion, client_staff: Client
     model = candidate(tmp_path, predictions=worse(held_out(), "emopia"))
     url = reverse("training:model_promote", args=[model.pk])
     asked = page(client_staff, url)
-    assert "Promote past the gate" in asked
+    assert "Override the gate and promote" in asked
     assert "Worse beyond chance on 1 of 3" in asked
     answer = client_staff.post(url, follow=True)
-    assert "The gate does not let model mine-1 through." in answer.content.decode()
+    assert "Model mine-1 does not pass the gate." in answer.content.decode()
     assert "needs a reason" in client_staff.post(url, {"force": "1", "reason": ""}, follow=True).content.decode()
     assert live_model() == live
     client_staff.post(url, {"force": "1", "reason": "EMOPIA is piano only"})
@@ -202,7 +202,7 @@ def test_verdicts_of_yesterday_offer_no_button(live: ModelVersion, client_staff:
     candidate(tmp_path)
     promotion.model_promote(version="mine-1")
     asked = page(client_staff, reverse("training:model_promote", args=[stale.pk]))
-    assert "These verdicts speak of shipped-1, and mine-1 is live by now." in asked
+    assert "These verdicts are against shipped-1, but mine-1 is live now." in asked
     assert "Promote mine-2</button>" not in asked
 
 
@@ -211,16 +211,16 @@ def test_the_check_is_left_to_a_worker(live: ModelVersion, client_staff: Client,
     detail = reverse("training:model_detail", args=[model.pk])
     assert client_staff.post(reverse("training:model_check", args=[model.pk]))["Location"] == detail
     shown = page(client_staff, detail)
-    assert "A worker holds it against the gate" in shown
+    assert "A worker is checking it against the gate" in shown
     assert 'hx-trigger="every 3s"' in shown
-    assert "Not asked" in shown
+    assert "Skipped" in shown
 
 
 def test_the_reanalysis_is_steered_from_the_page(live: ModelVersion, client_staff: Client) -> None:
     EstimateFactory(model_version="older-1")
     url = reverse("training:reanalysis")
     client_staff.post(url, {"action": "start"})
-    assert "Hearing the catalog again with shipped-1" in page(client_staff)
+    assert "Re-analysing the catalog with shipped-1" in page(client_staff)
     assert "0 of 1 song" in page(client_staff)
     client_staff.post(url, {"action": "pause"})
     assert "Re-analysis by shipped-1 is paused" in page(client_staff)
@@ -239,11 +239,13 @@ def test_a_retraining_is_asked_for_once_and_tells_how_it_ended(
     client_staff.post(url, {"recipe": "refit"})
     row = Retraining.objects.get()
     assert (row.state, row.recipe, row.started_by) == ("queued", "refit", staff)
-    assert "It waits for a worker" in page(client_staff)
-    assert "under way already" in client_staff.post(url, {"recipe": "refit"}, follow=True).content.decode()
+    assert "Waiting for a worker" in page(client_staff)
+    assert "already under way" in client_staff.post(url, {"recipe": "refit"}, follow=True).content.decode()
     client_staff.post(url, {"action": "cancel"})
-    assert "It was taken back before it began." in page(client_staff)
-    assert "There is no recipe “magic”" in client_staff.post(url, {"recipe": "magic"}, follow=True).content.decode()
+    assert "It was cancelled before it started." in page(client_staff)
+    assert (
+        "The recipe “magic” does not exist" in client_staff.post(url, {"recipe": "magic"}, follow=True).content.decode()
+    )
     Retraining.objects.update(state="failed", outcome="It failed with RuntimeError: no memory", log="1 one\n2 two\n")
     shown = page(client_staff)
     assert "It failed with RuntimeError: no memory" in shown
@@ -263,7 +265,7 @@ def test_charts_stay_inside_their_frame() -> None:
         points = [tuple(map(float, point.split(","))) for line in chart.lines for point in line.split()]
         assert all(AXES.left <= x <= AXES.right and AXES.top <= y <= AXES.bottom for x, y in points)
     assert reliability_chart(bins).lines == ("120.4,152.0 308.0,12.0",)
-    assert "too sure, by 0.150 on average" in reliability_chart(bins).sentence
+    assert "overconfident, by 0.150 on average" in reliability_chart(bins).sentence
     one_epoch = curve_chart("validation_accuracy", {"0": [0.5]})
     assert one_epoch.dots == ((AXES.left, (AXES.top + AXES.bottom) / 2),)
     assert curve_chart("loss", {"0": [2.0, 1.0], "1": [1.0, 0.5]}).sentence == (
@@ -306,7 +308,7 @@ def test_what_one_model_lacks_stays_empty() -> None:
 
 
 def test_agreement_is_told_week_by_week(live: ModelVersion, alice: User, bob: User, client_staff: Client) -> None:
-    assert "Nobody said yet what a song expresses." in page(client_staff)
+    assert "No labels yet." in page(client_staff)
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     for rater, quadrant, weeks_ago in ((alice, Quadrant.Q1, 0), (bob, Quadrant.Q3, 2)):
         label = PerceivedLabel.objects.create(song=song, rater=rater, quadrant=quadrant)

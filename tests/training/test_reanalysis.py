@@ -271,8 +271,8 @@ def test_the_command_starts_shows_and_stops(live: ModelVersion, make_songs: Call
         call_command("reanalyse", *arguments, stdout=out)
         return out.getvalue()
 
-    assert said("--status") == "There was no re-analysis yet.\n"
-    with pytest.raises(CommandError, match="There was no re-analysis yet; start one"):
+    assert said("--status") == "No re-analysis yet.\n"
+    with pytest.raises(CommandError, match="No re-analysis yet; start one"):
         said("--pause")
     assert said().startswith("Re-analysis by shipped-1 is running: 0 of 1 songs")
     assert "is paused" in said("--pause")

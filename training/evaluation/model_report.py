@@ -15,9 +15,9 @@ from training.data.splits import Protocol
 from training.exceptions import ModelFileError
 
 _TITLES = {
-    "loss": gettext_noop("Loss in training"),
-    "validation_loss": gettext_noop("Loss in validation"),
-    "validation_accuracy": gettext_noop("Accuracy in validation"),
+    "loss": gettext_noop("Training loss"),
+    "validation_loss": gettext_noop("Validation loss"),
+    "validation_accuracy": gettext_noop("Validation accuracy"),
 }
 _RUN_FACTS = ("seed", "commit", "started", "ended", "wall_s", "data_fingerprint", "datasets")
 
@@ -146,16 +146,16 @@ def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
     points = AXES.points([each["confidence"] for each in bins], [each["accuracy"] for each in bins])
     gap = _mean([each["accuracy"] - each["confidence"] for each in bins])
     too_sure = ngettext(
-        "%(n)d group of clips; on the whole it is too sure, by %(gap)s on average.",
-        "%(n)d groups of clips of equal size; on the whole it is too sure, by %(gap)s on average.",
+        "%(n)d group of clips; overall the model is overconfident, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; overall the model is overconfident, by %(gap)s on average.",
         len(bins),
     )
     too_careful = ngettext(
-        "%(n)d group of clips; on the whole it is not sure enough, by %(gap)s on average.",
-        "%(n)d groups of clips of equal size; on the whole it is not sure enough, by %(gap)s on average.",
+        "%(n)d group of clips; overall the model is underconfident, by %(gap)s on average.",
+        "%(n)d groups of clips of equal size; overall the model is underconfident, by %(gap)s on average.",
         len(bins),
     )
-    title = gettext("How often it is right, by how sure it is")
+    title = gettext("Accuracy by confidence")
     sentence = (too_sure if gap < 0 else too_careful) % {"n": len(bins), "gap": number(abs(gap), 3)}
     return _share_chart(title, sentence, points, AXES.x_ticks(_HALVES, (number(value, 1) for value in _HALVES)))
 

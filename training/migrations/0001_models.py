@@ -24,9 +24,9 @@ class Migration(migrations.Migration):
                         choices=[
                             ("imported", "Imported"),
                             ("checked", "Checked at the gate"),
-                            ("shipped", "Went live with the program"),
+                            ("shipped", "Live since the first start"),
                             ("promoted", "Promoted"),
-                            ("forced", "Promoted past the gate"),
+                            ("forced", "Promoted over the gate"),
                             ("rolled_back", "Rolled back to"),
                         ],
                         max_length=12,

@@ -149,8 +149,9 @@ def _refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
 
 DEFAULT_RECIPE = "refit"
 RECIPES: dict[str, Recipe] = {
-    "refit": Recipe(gettext_noop("Fit the head anew on the live model's features: minutes."), _refit),
+    "refit": Recipe(gettext_noop("Fit the head again on the live model's features: minutes."), _refit),
     "whole": Recipe(
-        gettext_noop("Train everything anew: hours, and a GPU is wished for."), partial(_refit, keep_backbone=False)
+        gettext_noop("Train everything from scratch: hours, preferably with a GPU."),
+        partial(_refit, keep_backbone=False),
     ),
 }

@@ -25,18 +25,18 @@ MIN_SHARED_CLIPS = 40
 
 _CRITERIA = {
     "serves": gettext_noop(
-        "Serving can honour its card: the four quadrants in the program's order, a MelConfig and an architecture "
-        "that it knows, a file with the card's hash, and a recording that goes through the serving code to four "
-        "probabilities and a finite embedding."
+        "Serving can load it: the card has the four quadrants in the program's order and a known "
+        "MelConfig and architecture, the file has the card's hash, and a recording passes through the"
+        " serving code to four probabilities and a finite embedding."
     ),
     "comparable": gettext_noop(
-        "It was held out from at least %(clips)d of the clips that the live model was held out "
-        "from, and from some of every source of the live model."
+        "Its held-out clips include at least %(clips)d of those of the live model, and some from "
+        "every source of the live model."
     ),
     "not_worse": gettext_noop(
-        "On no source is it worse than the live model on the same held-out clips: it is worse where the whole "
-        "95 %% interval of its difference, in accuracy or in macro-F1, paired by clip and clustered by artist, lies "
-        "below zero."
+        "On no source is it worse than the live model on the same held-out clips: worse means that "
+        "the whole 95 %% interval of its difference, in accuracy or macro-F1, paired by clip and "
+        "clustered by artist, is below zero."
     ),
     "calibrated": gettext_noop(
         "Its expected calibration error on those clips is at most %(ece)s, or not above the live model's."
@@ -133,9 +133,9 @@ def _held_out(path: Path) -> Predictions | None:
 
 def _comparable(mine: Predictions | None, theirs: Predictions | None, live_version: str) -> Verdict:
     if mine is None:
-        problem = "It came without predictions of held-out clips: import the folder of its run."
+        problem = "It has no predictions of held-out clips: import the folder of its run."
     elif theirs is None:
-        problem = f"The live model {live_version} came without predictions of held-out clips."
+        problem = f"The live model {live_version} has no predictions of held-out clips."
     else:
         shared = np.intersect1d(mine.clip, theirs.clip)
         missing = sorted({*theirs.dataset.tolist()} - {*theirs.dataset[np.isin(theirs.clip, shared)].tolist()})

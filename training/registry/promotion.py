@@ -78,12 +78,12 @@ def model_promote(*, version: str, user: User | None = None, force: bool = False
         ModelFileError: Its files are missing or damaged.
     """
     if force and not reason.strip():
-        raise PromotionRefusedError(_("Going past the gate needs a reason; it is kept with the model."))
+        raise PromotionRefusedError(_("Overriding the gate needs a reason; it is stored with the model."))
     with advisory_lock(Lock.LIVE_MODEL):
         _check_not_pinned()
         model, live = model_named(version), live_model()
         if live is not None and model.pk == live.pk:
-            raise PromotionRefusedError(_("Model %(version)s is live already.") % {"version": version})
+            raise PromotionRefusedError(_("Model %(version)s is already live.") % {"version": version})
         if problem := _gate_problem(model, live.version if live else "", force=force):
             raise PromotionRefusedError(problem)
         if problem := model_files_problem(model):
@@ -117,9 +117,9 @@ def _rollback_target(live: ModelVersion | None, to: str) -> ModelVersion:
     if to:
         target = model_named(to)
         if target.live_since is None:
-            raise RollbackImpossibleError(_("Model %(version)s was never live; promote it.") % {"version": to})
+            raise RollbackImpossibleError(_("Model %(version)s was never live; promote it instead.") % {"version": to})
         if target.state == _State.LIVE:
-            raise RollbackImpossibleError(_("Model %(version)s is live already.") % {"version": to})
+            raise RollbackImpossibleError(_("Model %(version)s is already live.") % {"version": to})
         return target
     if live is None or live.live_before is None:
         raise RollbackImpossibleError(_("There is no earlier model to go back to."))
@@ -130,25 +130,23 @@ def _gate_problem(model: ModelVersion, live_version: str, *, force: bool) -> str
     verdicts = model.gate.get("verdicts", [])
     facts = {"version": model.version, "live": live_version or _("none")}
     if not verdicts:
-        return _("Model %(version)s was not checked at the gate yet; check it first.") % facts
+        return _("Model %(version)s has not been checked at the gate yet; check it first.") % facts
     if model.gate["against"] != live_version:
         facts["against"] = model.gate["against"] or _("none")
-        return (
-            _("Model %(version)s was checked against %(against)s, and %(live)s is live by now; check it again.") % facts
-        )
+        return _("Model %(version)s was checked against %(against)s, but %(live)s is live now; check it again.") % facts
     failed = [v for v in verdicts if not v["passed"] and not (force and v["code"] not in gate.NEVER_FORCED)]
     if not failed:
         return ""
     facts["reasons"] = " ".join(verdict["sentence"] for verdict in failed)
-    return _("The gate does not let model %(version)s through. %(reasons)s") % facts
+    return _("Model %(version)s does not pass the gate. %(reasons)s") % facts
 
 
 def _check_not_pinned() -> None:
     if settings.MOODPLANE_WEIGHTS_PINNED:
         raise PromotionRefusedError(
             _(
-                "MOODPLANE_WEIGHTS names %(weights)s, which serves whatever is live; unset it and restart the workers "
-                "first."
+                "MOODPLANE_WEIGHTS names %(weights)s, which serves regardless of the live model; "
+                "unset it and restart the workers first."
             )
             % {"weights": settings.MOODPLANE_WEIGHTS}
         )

@@ -49,7 +49,7 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
     """
     if recipe not in RECIPES:
         raise RetrainRefusedError(
-            _("There is no recipe “%(recipe)s”; choose one of %(recipes)s.")
+            _("The recipe “%(recipe)s” does not exist; choose one of %(recipes)s.")
             % {"recipe": recipe, "recipes": ", ".join(RECIPES)}
         )
     # The tick ends a lost one too, but later.
@@ -59,7 +59,7 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
             row = Retraining.objects.create(recipe=recipe, started_by=user)
     except IntegrityError:
         raise RetrainBusyError(
-            _("A retraining is under way already; wait for its end, or take it back on the page of models.")
+            _("A retraining is already under way; wait for it to finish, or cancel it on the models page.")
         ) from None
     if queue:
         RETRAININGS.wake_on_commit()
@@ -72,7 +72,7 @@ def retraining_cancel(*, pk: int) -> bool:
     return bool(
         waiting.update(
             state=_State.SKIPPED,
-            outcome=gettext_noop("It was taken back before it began."),
+            outcome=gettext_noop("It was cancelled before it started."),
             state_changed_at=timezone.now(),
         )
     )
@@ -175,10 +175,8 @@ def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
     if data_sets and len(labels.clips) < MIN_OWN_SONGS:
         raise RetrainRefusedError(
             ngettext(
-                "%(n)d song has a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
-                "what they express.",
-                "%(n)d songs have a label that can be used; retraining needs %(least)d. Say on the pages of more songs "
-                "what they express.",
+                "%(n)d song has a usable label; retraining needs %(least)d. Label more songs on their pages.",
+                "%(n)d songs have usable labels; retraining needs %(least)d. Label more songs on their pages.",
                 len(labels.clips),
             )
             % {"n": len(labels.clips), "least": MIN_OWN_SONGS}
@@ -187,8 +185,8 @@ def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
     if not data_sets and scarce:
         raise RetrainRefusedError(
             _(
-                "None of the labelled data sets is at %(folder)s, and without them %(least)d songs are needed of each "
-                "quadrant: there are of %(scarce)s. Label more songs, or set MER_DATA."
+                "None of the labelled data sets is at %(folder)s, and without them each quadrant "
+                "needs %(least)d songs; so far: %(scarce)s. Label more songs, or set MER_DATA."
             )
             % {"folder": settings.MER_DATA, "least": MIN_OWN_SONGS_PER_QUADRANT, "scarce": ", ".join(scarce)}
         )

@@ -12,7 +12,7 @@ DEMO_SONGS = Path(__file__).resolve().parents[2] / "demo"
 
 
 class Command(BaseCommand):
-    help = "Add the demo songs to the catalog. What is there already stays as it is."
+    help = "Add the demo songs to the catalog. Songs that are already there stay as they are."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--wait", action="store_true", help="Wait until every song is analysed.")

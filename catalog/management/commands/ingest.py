@@ -22,13 +22,13 @@ _STALL_S = 60.0
 class Command(BaseCommand):
     """Ingest files; a second run adds nothing, so an interrupted one is simply repeated."""
 
-    help = "Take audio files and folders (to the bottom) into the catalog. A second run adds nothing."
+    help = "Add audio files and folders (recursively) to the catalog. A second run adds nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an audio file or a folder")
         parser.add_argument("--owner", default="", help="user name of the curator whose uploads these are")
-        parser.add_argument("--wait", action="store_true", help="wait until every song is tagged or has failed")
+        parser.add_argument("--wait", action="store_true", help="wait until every song is analysed or has failed")
         parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop waiting after S seconds")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,7 +36,7 @@ class Command(BaseCommand):
         paths: list[Path] = options["paths"]
         missing = [str(path) for path in paths if not path.exists()]
         if missing:
-            raise CommandError(f"There is no such file or folder: {', '.join(missing)}.")
+            raise CommandError(f"No such file or folder: {', '.join(missing)}.")
         owner = User.objects.filter(username=options["owner"]).first()
         if options["owner"] and owner is None:
             raise CommandError(f'There is no user named "{options["owner"]}".')
@@ -51,7 +51,7 @@ class Command(BaseCommand):
             self._wait(summary.song_ids, options["timeout"])
         self._report(summary, waited=options["wait"])
         if not summary.song_ids:
-            raise CommandError("Nothing could be taken: give audio files, or a folder that holds some.")
+            raise CommandError("No audio files found: give audio files, or a folder that contains some.")
 
     def _wait(self, song_ids: list[int], timeout_s: float) -> None:
         started = moved_at = time.monotonic()
@@ -78,9 +78,9 @@ class Command(BaseCommand):
             for song in failed.select_related("artist").order_by("pk"):
                 self.stderr.write(f"{song}: {song.failure_reason}")
         self.stdout.write(
-            f"{summary.added} added, {summary.duplicates} already here, {len(summary.failed)} could not be taken."
+            f"{summary.added} added, {summary.duplicates} already here, {len(summary.failed)} could not be added."
         )
         counts = selectors.state_counts(summary.song_ids)
         states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
         if states:
-            self.stdout.write(f"These songs now: {states}.")
+            self.stdout.write(f"These songs are now: {states}.")

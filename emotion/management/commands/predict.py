@@ -54,7 +54,7 @@ class Command(BaseCommand):
                 table.writerow([path, result.quadrant.name, *rounded, predictor.card.version])
                 out.flush()
         if failed:
-            raise CommandError(f"{failed} of {len(files)} files could not be tagged.")
+            raise CommandError(f"{failed} of {len(files)} files could not be analysed.")
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:

@@ -61,13 +61,13 @@ class Command(BaseCommand):
         port, host = os.environ.get("PORT") or "8000", os.environ.get("HOST") or "127.0.0.1"
         parser.add_argument("--port", type=_port, default=port, help="Default: $PORT, or 8000.")
         parser.add_argument("--host", default=host, help="Address to listen on. Default: $HOST, or 127.0.0.1.")
-        parser.add_argument("--music", type=Path, help="A folder to add to the catalog, in place of the demo music.")
+        parser.add_argument("--music", type=Path, help="A folder to add to the catalog instead of the demo music.")
         parser.add_argument("--no-demo", action="store_true", help="Leave an empty catalog empty.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port, music = options["host"], options["port"], options["music"]
         if music is not None and not music.exists():
-            raise CommandError(f"There is no folder {music}. Name one with music in it, or leave the option out.")
+            raise CommandError(f"Folder {music} does not exist. Name a folder with music, or leave the option out.")
         supervisor = Supervisor(self._say, self._once_ended)
         supervisor.listen()
         with self._only_one() as was_killed:
@@ -126,7 +126,7 @@ class Command(BaseCommand):
             call_command("models", "register", stdout=self.stdout)
         except CommandError as error:
             # The music still plays; the analysis worker says the same in its log.
-            self._say(f"The model that came with the program is not usable: {error}")
+            self._say(f"The bundled model is not usable: {error}")
         self._curator_create()
         connection.close()
 
@@ -136,7 +136,7 @@ class Command(BaseCommand):
         password = secrets.token_urlsafe(12)
         curator = User.objects.create_user("curator", password=password)
         curator.groups.add(Group.objects.get_or_create(name=CURATOR_GROUP)[0])
-        self._say(f"A curator account was made: name curator, password {password}  (shown only this once)")
+        self._say(f"A curator account was created: name curator, password {password}  (shown only this once)")
 
     def _first_answer_wait(self, supervisor: Supervisor, host: str, port: int) -> None:
         deadline = time.monotonic() + _FIRST_ANSWER_S
@@ -146,7 +146,7 @@ class Command(BaseCommand):
                 return
             web = supervisor.child("web server")
             if web.failures >= _HOPELESS_AFTER or time.monotonic() > deadline:
-                raise CommandError(f"The web server does not come up:\n{web.last_words()}")
+                raise CommandError(f"The web server does not start:\n{web.last_words()}")
             supervisor.tick()
 
     def _once_ended(self, child: Child, code: int) -> None:

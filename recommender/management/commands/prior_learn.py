@@ -10,13 +10,13 @@ from recommender.services.priors import MIN_LISTENERS, MIN_RATINGS, prior_learn
 
 
 class Command(BaseCommand):
-    help = "Learn from everybody's ratings what listeners have in common; new listeners' models start there."
+    help = "Learn from all ratings what listeners have in common; new listeners' models start there."
 
     def handle(self, *args: Any, **options: Any) -> None:
         learned = prior_learn(anyway=True)
         if learned is None:
             self.stdout.write(
-                f"There is too little to learn from: at least {MIN_LISTENERS} listeners with {MIN_RATINGS} ratings."
+                f"Too few ratings: this needs at least {MIN_LISTENERS} listeners with {MIN_RATINGS} ratings each."
             )
             return
         self.stdout.write(f"Learned from {learned.n_ratings} ratings of {learned.n_listeners} listeners.")

@@ -127,12 +127,13 @@ document.addEventListener("htmx:responseError", (event) => {
   if (!askedByPerson(event.detail)) return;
   const sentence = sentenceOf(xhr);
   if (sentence) say(sentence);
-  else if (xhr.status === 403) say(gettext("You may not do that, or the page is too old: reload it and try again."));
-  else if (xhr.status === 404) say(gettext("That is no longer there."));
+  else if (xhr.status === 403)
+    say(gettext("You do not have permission, or the page has expired: reload it and try again."));
+  else if (xhr.status === 404) say(gettext("That no longer exists."));
   else
     say(
       interpolate(
-        gettext("That did not work (error %(status)s). Try again in a moment."),
+        gettext("Something went wrong (error %(status)s). Try again in a moment."),
         { status: xhr.status },
         true,
       ),

@@ -21,7 +21,7 @@ function tell(form) {
   page.checked = chosen > 0 && chosen === boxes.length;
   page.indeterminate = chosen > 0 && chosen < boxes.length;
   const words = find(form, "[data-library-chosen]");
-  if (all?.checked) words.textContent = gettext("Every song that matches");
+  if (all?.checked) words.textContent = gettext("All matching songs");
   else
     words.textContent = interpolate(ngettext("%(n)s song chosen", "%(n)s songs chosen", chosen), { n: chosen }, true);
 }

@@ -260,7 +260,7 @@ class Journey {
       if (next) via.place = next.place;
     }
     this.changed(point);
-    this.say(gettext("The way-point was removed."));
+    this.say(gettext("The waypoint was removed."));
     (this.free ? this.adding : point.handle).focus();
   }
 

@@ -221,7 +221,7 @@ class Pad {
     this.setStart(this.mode === "journey" ? this.moodAt : null);
     this.hint.textContent =
       this.mode === "journey" && this.moodAt
-        ? gettext("Press where you want to be; the journey begins where you are. Drag to begin elsewhere.")
+        ? gettext("Press where you want to be; the journey starts where you are. Drag to start elsewhere.")
         : (this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "");
   }
 
@@ -295,7 +295,7 @@ class Pad {
     if (this.mode === "play") return this.play(place);
     if (this.start) return this.go(this.start, place);
     this.setStart(place);
-    this.hint.textContent = gettext("Now press where you want to be. Escape begins again.");
+    this.hint.textContent = gettext("Now press where you want to be. Press Escape to start over.");
   }
 
   cancel() {

@@ -89,17 +89,13 @@ export function placeWords(v, a) {
  * @param {boolean} rounded
  */
 export function countWords(n, rounded) {
-  if (!n) return gettext("No songs close to here");
+  if (!n) return gettext("No songs near here");
   if (!rounded)
     return interpolate(
-      ngettext("%(n)s song close to here", "%(n)s songs close to here", n),
+      ngettext("%(n)s song near here", "%(n)s songs near here", n),
       { n: n.toLocaleString(language()) },
       true,
     );
   const about = Number(n.toPrecision(2)).toLocaleString(language());
-  return interpolate(
-    ngettext("About %(n)s song close to here", "About %(n)s songs close to here", n),
-    { n: about },
-    true,
-  );
+  return interpolate(ngettext("About %(n)s song near here", "About %(n)s songs near here", n), { n: about }, true);
 }

@@ -80,7 +80,7 @@ export class Player extends EventTarget {
     } catch (error) {
       if (!(error instanceof DOMException) || error.name !== "NotAllowedError") return;
       this.wanted = false;
-      this.say(gettext("Press play to go on: the browser waits for you."));
+      this.say(gettext("Press play to continue: the browser requires it."));
     }
   }
 

@@ -43,14 +43,12 @@ export function attachLike(player) {
     const said = answer?.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
     if (!answer?.ok) {
       show(taken);
-      say(said.detail || gettext("That was not saved. Try again in a moment."));
+      say(said.detail || gettext("Not saved. Try again in a moment."));
       return;
     }
     // What fits a song of before must not be shown at the one that plays now.
     if (player.queue.current?.song === track.song) show(said.liked === true);
-    const words = said.liked
-      ? gettext("You like “%(title)s”.")
-      : gettext("“%(title)s” is no longer among what you like.");
+    const words = said.liked ? gettext("You like “%(title)s”.") : gettext("You no longer like “%(title)s”.");
     say([interpolate(words, { title: track.title }, true), said.sentence].filter(Boolean).join(" "));
     if (playlist && said.changed) announceRerank(playlist, said.reranked);
     refreshPanel(track);

@@ -43,17 +43,17 @@ export async function causeOf(src, { timeS, code }) {
  */
 function wordsFor(cause, title) {
   const messages = {
-    offline: gettext("You are offline. “%(title)s” goes on by itself when the connection is back."),
-    silent: gettext("The server does not answer. “%(title)s” is tried again in a moment."),
-    busy: gettext("The server has too much to do. “%(title)s” is tried again in a moment."),
+    offline: gettext("You are offline. “%(title)s” continues when the connection is back."),
+    silent: gettext("The server does not answer. “%(title)s” will be retried in a moment."),
+    busy: gettext("The server is busy. “%(title)s” will be retried in a moment."),
     denied: gettext(
-      "“%(title)s” could not be played: you are signed out, or may not listen here. Sign in, then press play.",
+      "“%(title)s” could not be played: you are signed out, or have no permission to listen here. Sign in, then press play.",
     ),
-    gone: gettext("“%(title)s” could not be played: its file is no longer there."),
+    gone: gettext("“%(title)s” could not be played: its file is missing."),
     broken: gettext("“%(title)s” could not be played: the server had a problem with it."),
-    changed: gettext("“%(title)s” has to begin anew: its file is not the same as before."),
+    changed: gettext("“%(title)s” has to start again: its file has changed."),
     unplayable: gettext(
-      "“%(title)s” could not be played: the file is damaged, or this browser does not know its format.",
+      "“%(title)s” could not be played: the file is damaged, or this browser does not support its format.",
     ),
   };
   return interpolate(messages[cause], { title }, true);
@@ -110,7 +110,7 @@ export class Mender {
   /** @param {string} words */
   #later(words) {
     if (!this.player.wanted || this.#tries >= RETRY_AFTER_MS.length) {
-      this.#giveUp(`${words} ${gettext("Playing stopped.")}`);
+      this.#giveUp(`${words} ${gettext("Playback stopped.")}`);
       return;
     }
     this.player.say(words);
@@ -144,10 +144,10 @@ export class Mender {
     // A song that is only shown after a reload is not in anybody's way.
     const goesOn = player.wanted && index >= 0 && this.#failures < SKIPS_IN_A_ROW;
     if (goesOn) {
-      player.say(`${words} ${gettext("Going on to the next song.")}`);
+      player.say(`${words} ${gettext("Continuing with the next song.")}`);
       this.#timer = setTimeout(() => player.jump(index), PAUSE_MS);
     } else {
-      this.#giveUp(player.wanted ? `${words} ${gettext("Playing stopped.")}` : words);
+      this.#giveUp(player.wanted ? `${words} ${gettext("Playback stopped.")}` : words);
     }
   }
 

@@ -18,7 +18,7 @@ export function attachTabs(player) {
   channel?.addEventListener("message", () => {
     if (sound.paused) return;
     player.pause();
-    player.say(gettext("Playing goes on in another tab."));
+    player.say(gettext("Playback continues in another tab."));
   });
   const keep = () => {
     if (queue.current) store(localStorage, LAST, { ...queue.content, listener: listener() });

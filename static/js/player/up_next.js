@@ -29,7 +29,7 @@ export function attachQueue(player) {
       play: gettext("Play %(title)s"),
       up: gettext("Move %(title)s up"),
       down: gettext("Move %(title)s down"),
-      remove: gettext("Take %(title)s out of the queue"),
+      remove: gettext("Remove %(title)s from the queue"),
     };
     for (const [name, message] of Object.entries(words)) {
       find(row, `[data-queue-${name}]`).setAttribute("aria-label", interpolate(message, { title: track.title }, true));

@@ -27,8 +27,8 @@ function count(list) {
   bar.max = rows.length;
   bar.value = heard.length;
   const fmt = ngettext(
-    "%(heard)s of %(n)s song heard, %(left)s left",
-    "%(heard)s of %(n)s songs heard, %(left)s left",
+    "%(heard)s of %(n)s song played, %(left)s left",
+    "%(heard)s of %(n)s songs played, %(left)s left",
     rows.length,
   );
   words.textContent = interpolate(fmt, { heard: heard.length, n: rows.length, left: clock(left) }, true);

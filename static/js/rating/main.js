@@ -109,7 +109,9 @@ function wait(form) {
   tell(
     form,
     kept
-      ? gettext("Not saved: the server does not answer. Your answer is kept here and is sent as soon as it does.")
+      ? gettext(
+          "Not saved: the server does not answer. Your answer is stored here and will be sent when the server is back.",
+        )
       : gettext("Not saved: the server does not answer. Your answer is still in the form."),
   );
 }
@@ -120,8 +122,8 @@ function wait(form) {
  */
 function refused(form, { xhr }) {
   if (xhr.status === 429 || xhr.status >= 500) wait(form);
-  else if (xhr.status === 403) tell(form, gettext("Not saved: this page is too old. Reload it and answer again."));
-  else if (xhr.status === 404) tell(form, gettext("Not saved: this song or this playlist is no longer there."));
+  else if (xhr.status === 403) tell(form, gettext("Not saved: this page has expired. Reload it and answer again."));
+  else if (xhr.status === 404) tell(form, gettext("Not saved: this song or playlist no longer exists."));
   else tell(form, gettext("Not saved. Try again in a moment."));
 }
 

@@ -70,7 +70,7 @@ export async function sendAnswers() {
       const sentence = await send(answer);
       forgetAnswer(answer.song);
       if (!sentence) continue;
-      const fmt = gettext("The server answers again: what you said of “%(title)s” was sent.");
+      const fmt = gettext("The server is back: your answer for “%(title)s” was sent.");
       say(interpolate(fmt, answer, true));
       document.dispatchEvent(new CustomEvent("felt:sent", { detail: { song: answer.song } }));
     }

@@ -86,11 +86,11 @@ async function take(form, parts) {
  */
 function sayLeftOut({ leftOut, unread, taken }) {
   const words = [];
-  if (!taken && leftOut) words.push(gettext("There is no audio in this folder."));
+  if (!taken && leftOut) words.push(gettext("This folder has no audio files."));
   else if (leftOut)
     words.push(
       interpolate(
-        ngettext("%(n)s file that is no audio was left out.", "%(n)s files that are no audio were left out.", leftOut),
+        ngettext("%(n)s file that is not audio was skipped.", "%(n)s files that are not audio were skipped.", leftOut),
         { n: leftOut },
         true,
       ),

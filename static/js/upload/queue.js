@@ -155,7 +155,7 @@ export class UploadQueue extends EventTarget {
       this.waitForConnection();
       return;
     }
-    const words = gettext("It broke off again and again, though the server answers. Send it again later.");
+    const words = gettext("The upload failed repeatedly although the server answers. Send it again later.");
     Object.assign(item, { state: "failed", sentence: words });
   }
 

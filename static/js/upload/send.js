@@ -122,7 +122,10 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
       return verdictOf(answer);
     }
   }
-  return { kind: "failed", sentence: gettext("The server did not take the pieces of this file. Send it again later.") };
+  return {
+    kind: "failed",
+    sentence: gettext("The server did not accept the chunks of this file. Send it again later."),
+  };
 }
 
 /**

@@ -90,7 +90,7 @@ export class UploadView {
     parts.summary.textContent = this.summaryOf(totals);
     parts.title.textContent = queue.busy || queue.paused ? gettext("Sending") : gettext("Sent");
     parts.pause.hidden = !queue.busy && !queue.paused;
-    parts.pause.textContent = queue.paused ? gettext("Go on") : gettext("Pause");
+    parts.pause.textContent = queue.paused ? gettext("Resume") : gettext("Pause");
     parts.resend.hidden = queue.failed.length < 2;
     parts.cancel.hidden = queue.waiting.length < 2;
     this.drawNote(parts.note);
@@ -109,21 +109,17 @@ export class UploadView {
     const { queue } = this;
     if (this.noted)
       return interpolate(
-        gettext("%(why)s Sending is paused: sign in again if you were signed out, then go on."),
+        gettext("%(why)s Sending is paused: sign in again if you were signed out, then resume."),
         { why: this.noted },
         true,
       );
     if (queue.offline)
-      return gettext("The server cannot be reached. Sending goes on by itself as soon as it can; keep this page open.");
+      return gettext("The server cannot be reached. Sending resumes when it is back; keep this page open.");
     const seconds = Math.ceil((queue.heldUntil - Date.now()) / 1000);
     if (seconds > 0 && queue.busy) {
       setTimeout(() => this.soon(), 1000);
       return interpolate(
-        ngettext(
-          "The server asks for a pause of %(n)s second.",
-          "The server asks for a pause of %(n)s seconds.",
-          seconds,
-        ),
+        ngettext("The server asks to wait %(n)s second.", "The server asks to wait %(n)s seconds.", seconds),
         { n: seconds },
         true,
       );
@@ -143,9 +139,9 @@ export class UploadView {
       failed: totals.failed,
     };
     if (!queue.busy) {
-      if (totals.failed) return interpolate(gettext("%(sent)s of %(all)s sent, %(failed)s not."), words, true);
+      if (totals.failed) return interpolate(gettext("%(sent)s of %(all)s sent, %(failed)s failed."), words, true);
       return interpolate(
-        ngettext("Done: %(all)s file is sent.", "Done: all %(all)s files are sent.", totals.files),
+        ngettext("Done: %(all)s file sent.", "Done: all %(all)s files sent.", totals.files),
         words,
         true,
       );
@@ -233,7 +229,7 @@ export class UploadView {
     const row = /** @type {HTMLElement} */ (find(template.content, "li").cloneNode(true));
     const { name } = item.file;
     find(row, "[data-name]").textContent = name;
-    find(row, "progress").setAttribute("aria-label", interpolate(gettext("Sent of %(name)s"), { name }, true));
+    find(row, "progress").setAttribute("aria-label", interpolate(gettext("Progress of %(name)s"), { name }, true));
     find(row, "[data-cancel]").setAttribute("aria-label", interpolate(gettext("Do not send %(name)s"), { name }, true));
     find(row, "[data-cancel]").addEventListener("click", () => this.queue.cancel(item));
     find(row, "[data-again]").addEventListener("click", () => this.queue.again([item]));
@@ -292,7 +288,7 @@ function statusOf({ state, sentence, file }, percent) {
   if (state === "checking") return gettext("checking");
   if (state === "sending")
     return interpolate(gettext("%(percent)s %% of %(size)s"), { percent, size: size(file.size) }, true);
-  if (percent) return interpolate(gettext("waiting; %(percent)s %% is there already"), { percent }, true);
+  if (percent) return interpolate(gettext("waiting; %(percent)s %% sent already"), { percent }, true);
   return interpolate(gettext("waiting, %(size)s"), { size: size(file.size) }, true);
 }
 

@@ -13,7 +13,7 @@ from catalog.exceptions import FileRejectedError
 from catalog.files.probe import duration_words, probe
 from tests.audio_fixtures import CODECS, make_audio, make_video
 
-_TAKEN = "Moodplane takes MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC."
+_TAKEN = "Moodplane accepts MP3, FLAC, Ogg Vorbis, Opus, WAV, AIFF and M4A/AAC."
 
 _EXPECTED = {
     "wav": ("wav", "pcm_s16le", "audio/wav", "wav"),
@@ -56,7 +56,7 @@ def test_text_renamed_to_mp3(tmp_path: Path) -> None:
 
     assert refused(path) == (
         "not_audio",
-        f"This is not a song, whatever its name says: its content looks like text. {_TAKEN}",
+        f"This is not an audio file: its content looks like text. {_TAKEN}",
     )
 
 
@@ -64,7 +64,7 @@ def test_text_renamed_to_mp3(tmp_path: Path) -> None:
     ("head", "looks_like"),
     [
         (b"%PDF-1.7\n", "a PDF document"),
-        (b"\x89PNG\r\n\x1a\n", "a picture"),
+        (b"\x89PNG\r\n\x1a\n", "an image"),
         (b"PK\x03\x04", "a ZIP archive"),
         (b"\x1aE\xdf\xa3", "a Matroska or WebM file"),
     ],
@@ -75,7 +75,7 @@ def test_other_files_are_named(tmp_path: Path, head: bytes, looks_like: str) -> 
 
     assert refused(path) == (
         "not_audio",
-        f"This is not a song, whatever its name says: its content looks like {looks_like}. {_TAKEN}",
+        f"This is not an audio file: its content looks like {looks_like}. {_TAKEN}",
     )
 
 
@@ -99,7 +99,7 @@ def test_a_header_without_sound(tmp_path: Path) -> None:
 
     assert refused(path) == (
         "undecodable",
-        "No sound could be decoded from this file: it is damaged, or only looks like audio. "
+        "No audio could be decoded from this file: it is damaged, or only looks like audio. "
         "Copy it from its source again.",
     )
 
@@ -119,7 +119,7 @@ def test_mp3_that_was_cut_off_too_early(tmp_path: Path) -> None:
 
     assert refused(tenth) == (
         "damaged",
-        "Only 1.9 s of its 20.0 s can be decoded: it is damaged or was cut off. Copy it from its source again.",
+        "Only 1.9 s of its 20.0 s can be decoded: it is damaged or truncated. Copy it from its source again.",
     )
 
 
@@ -130,21 +130,21 @@ def test_m4a_without_its_index(tmp_path: Path) -> None:
 
     assert refused(half) == (
         "damaged",
-        "It begins like M4A or MP4 but cannot be read: it is damaged or was cut off. Copy it from its source again.",
+        "It starts like M4A or MP4 but cannot be read: it is damaged or truncated. Copy it from its source again.",
     )
 
 
 def test_video(tmp_path: Path) -> None:
     assert refused(make_video(tmp_path / "song.mp3")) == (
         "video",
-        "This is a video (mpeg4, 64x48). Upload only its sound, for example as MP3 or M4A.",
+        "This is a video (mpeg4, 64x48). Upload only its audio, for example as MP3 or M4A.",
     )
 
 
 def test_one_second(tmp_path: Path) -> None:
     assert refused(make_audio(tmp_path / "song.wav", 1.0)) == (
         "too_short",
-        "It is 1.0 s long; a song must last at least 5 s for its mood to be heard.",
+        "It is 1.0 s long; a song must last at least 5 s to be analysed.",
     )
 
 
@@ -157,7 +157,7 @@ def test_three_hours(tmp_path: Path) -> None:
 
     assert refused(path) == (
         "too_long",
-        "It is 3 h 0 min long; a song may last at most 2 h 0 min. Split it into its pieces and upload those.",
+        "It is 3 h 0 min long; a song may last at most 2 h 0 min. Split it and upload the parts.",
     )
 
 
@@ -165,7 +165,7 @@ def test_a_codec_that_is_not_taken(tmp_path: Path) -> None:
     path = tmp_path / "song.wav"
     sf.write(path, np.zeros((6 * 8000, 1), dtype=np.float32), 8000, subtype="IMA_ADPCM", format="WAV")
 
-    assert refused(path) == ("unsupported_codec", f"The sound in this file is coded as adpcm_ima_wav. {_TAKEN}")
+    assert refused(path) == ("unsupported_codec", f"The audio in this file is encoded as adpcm_ima_wav. {_TAKEN}")
 
 
 def test_eight_channels_are_taken(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_retry_announces_the_song_anew(
 
 
 def test_only_a_failed_song_is_retried() -> None:
-    with pytest.raises(SongNotRetryableError, match=r"^This song is tagged; only a failed one can be retried\.$"):
+    with pytest.raises(SongNotRetryableError, match=r"^This song is analysed; only failed songs can be retried\.$"):
         song_retry(song=make_song(State.ANALYSED))
 
 
@@ -133,8 +133,8 @@ def test_the_tick_gives_up_after_three_attempts() -> None:
     song.refresh_from_db()
     assert (song.state, song.failure_code) == ("failed", "worker_lost")
     assert song.failure_reason == (
-        "The analysis was begun three times and never came to an end. The file may be too much for the worker's "
-        "memory, or the worker was stopped; see the status page, then retry."
+        "The analysis was started three times and never finished. The file may need more memory than "
+        "the worker has, or the worker was stopped; check the status page, then retry."
     )
 
 

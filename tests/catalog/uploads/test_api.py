@@ -103,7 +103,7 @@ def test_without_a_file(api_cleo: APIClient) -> None:
     assert response["Content-Type"] == "application/problem+json"
     assert response.json()["code"] == "file_missing"
     assert response.json()["detail"] == (
-        'There is no file in this request. Send audio as multipart/form-data in the part "file".'
+        'The request has no file. Send audio as multipart/form-data in the part "file".'
     )
 
 
@@ -147,7 +147,7 @@ def test_retry(api_cleo: APIClient, cleo: User) -> None:
     assert (response.status_code, response.json()["state"], response.json()["reason"]) == (202, "uploaded", "")
     again = api_cleo.post(address)
     assert (again.status_code, again.json()["code"]) == (409, "not_retryable")
-    assert again.json()["detail"] == "This song is uploaded; only a failed one can be retried."
+    assert again.json()["detail"] == "This song is uploaded; only failed songs can be retried."
 
 
 def test_a_file_refused_at_the_door_cannot_be_retried(api_cleo: APIClient, cleo: User) -> None:
@@ -155,7 +155,7 @@ def test_a_file_refused_at_the_door_cannot_be_retried(api_cleo: APIClient, cleo:
     response = api_cleo.post(f"{URL}{upload.pk}/retry/")
 
     assert response.status_code == 409
-    assert response.json()["detail"] == "This file was not kept, so there is nothing to retry. Upload it again."
+    assert response.json()["detail"] == "This file was not saved, so there is nothing to retry. Upload it again."
 
 
 @pytest.mark.django_db

@@ -59,7 +59,7 @@ def test_the_summary_adds_up_and_a_second_run_adds_nothing(
         first = paths_ingest(paths=[folder], owner=cleo, progress=lambda done, total, path: seen.append((done, total)))
 
     assert (first.added, first.duplicates) == (3, 1)
-    assert [(path.name, sentence[:21]) for path, sentence in first.failed] == [("broken.mp3", "This is not a song, w")]
+    assert [(path.name, sentence[:21]) for path, sentence in first.failed] == [("broken.mp3", "This is not an audio ")]
     assert first.song_ids == sorted(Song.objects.values_list("pk", flat=True))
     assert seen == [(number, 5) for number in range(1, 6)]
     assert sorted(announced) == first.song_ids
@@ -107,17 +107,17 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder: Path) -> No
 def test_the_command_says_what_became_of_the_files(folder: Path, cleo: User) -> None:
     out, err = run(folder, "--owner", "cleo")
 
-    assert out.splitlines() == ["3 added, 1 already here, 1 could not be taken.", "These songs now: 3 uploaded."]
-    assert f"{folder}/broken.mp3: This is not a song, whatever its name says: its content looks like text." in err
+    assert out.splitlines() == ["3 added, 1 already here, 1 could not be added.", "These songs are now: 3 uploaded."]
+    assert f"{folder}/broken.mp3: This is not an audio file: its content looks like text." in err
     assert Upload.objects.filter(owner=cleo).count() == 5
 
 
 def test_wrong_use(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"^There is no such file or folder: /nowhere\.$"):
+    with pytest.raises(CommandError, match=r"^No such file or folder: /nowhere\.$"):
         run("/nowhere")
     with pytest.raises(CommandError, match=r'^There is no user named "zoe"\.$'):
         run(tmp_path, "--owner", "zoe")
-    with pytest.raises(CommandError, match=r"^Nothing could be taken: give audio files, or a folder that holds some"):
+    with pytest.raises(CommandError, match=r"^No audio files found: give audio files, or a folder that contains some"):
         run(tmp_path)
 
 
@@ -148,5 +148,5 @@ def test_wait_until_every_song_is_tagged_or_failed(folder: Path) -> None:
     out, err = run(folder, "--wait", "--timeout", 30)
     worker.join(30)
 
-    assert out.splitlines()[1] == "These songs now: 2 tagged, 1 failed."
+    assert out.splitlines()[1] == "These songs are now: 2 analysed, 1 failed."
     assert "c – Unknown artist: There is only silence in it." in err

@@ -66,10 +66,10 @@ def test_rows_by_group_and_by_name(client_cleo: Client, history: dict[str, Uploa
     assert shown(client_cleo, URL, state="failed", q="ref") == ["refused"]
 
     page = client_cleo.get(ROWS).content.decode()
-    assert "5 of 7 files are through" in page
+    assert "5 of 7 files done" in page
     assert re.search(r"Sad.*81", page, re.DOTALL), "the quadrant of a tagged song is shown"
     assert "Nothing left in this group." in client_cleo.get(ROWS, {"state": "question"}).content.decode()
-    assert "No file of that name here." in client_cleo.get(ROWS, {"q": "zzz"}).content.decode()
+    assert "No file with that name." in client_cleo.get(ROWS, {"q": "zzz"}).content.decode()
 
 
 def test_hundreds_of_rows_are_paged_with_few_queries(
@@ -101,7 +101,7 @@ def test_only_what_changed_is_sent_and_polling_ends(client_cleo: Client, history
     answer = client_cleo.get(CHANGES, {"seen": before}).content.decode()
     assert shown(client_cleo, CHANGES, seen=before) == ["analysing", "queued"]
     assert "every 2s" not in answer
-    assert "Everything is through: 3 done, 1 duplicates, 3 failed." in answer
+    assert "All done: 3 analysed, 1 duplicates, 3 failed." in answer
 
     UploadFactory(owner=history["queued"].owner, file_name="new one")
     assert shown(client_cleo, CHANGES, seen=before) == ["new one", *reversed(history)], "other rows: the whole list"
@@ -112,7 +112,7 @@ def test_only_what_changed_is_sent_and_polling_ends(client_cleo: Client, history
 def test_how_long_it_still_takes(client_cleo: Client, cleo: User) -> None:
     for _ in range(4):
         UploadFactory(owner=cleo)
-    assert "the first ones are being analysed" in client_cleo.get(ROWS).content.decode()
+    assert "the first files are being analysed" in client_cleo.get(ROWS).content.decode()
     SongFactory(state_changed_at=timezone.now())
     Song.objects.filter(state=Song.State.ANALYSED).update(state_changed_at=timezone.now() - timedelta(minutes=1))
     cache.clear()
@@ -138,7 +138,7 @@ def test_retry_all_reaches_only_ones_own_failed_songs(
         answer = client_cleo.post("/uploads/retry/?state=failed", follow=True)
         again = api_cleo.post("/api/v1/uploads/retry/")
     assert answer.redirect_chain == [("/uploads/?state=failed", 302)]
-    assert "1 song is analysed once more." in answer.content.decode()
+    assert "1 song will be analysed again." in answer.content.decode()
     assert (again.status_code, again.json()) == (202, {"count": 0})
     assert announced == [history["failed"].song_id]
     strangers.refresh_from_db()
@@ -153,14 +153,14 @@ def test_rows_are_taken_off_the_list_by_their_owner(
 
     assert [hide(each, "refused") for each in (client, client_bob, client_staff)] == [302, 403, 404]
     assert (
-        "is still on its way"
+        "is still in progress"
         in client_cleo.post(f"/uploads/{history['queued'].pk}/hide/", follow=True).content.decode()
     )
     assert hide(client_cleo, "refused") == 200
     assert shown(client_cleo) == ["duplicate", "deleted", "failed", "analysing", "queued", "tagged"]
 
     assert [each.post("/uploads/hide/").status_code for each in (client, client_bob)] == [302, 403]
-    assert "2 rows are off the list." in client_cleo.post("/uploads/hide/", headers=HTMX).content.decode()
+    assert "2 rows were removed from the list." in client_cleo.post("/uploads/hide/", headers=HTMX).content.decode()
     assert shown(client_cleo) == ["deleted", "failed", "analysing", "queued"]
     assert Upload.objects.count() == 7, "the record stays"
 
@@ -168,7 +168,7 @@ def test_rows_are_taken_off_the_list_by_their_owner(
 def test_a_listener_hears_how_to_become_a_curator(client_bob: Client) -> None:
     answer = client_bob.get(URL)
     assert answer.status_code == 403
-    assert "You are signed in as bob, who listens." in answer.content.decode()
+    assert "You are signed in as bob, a listener." in answer.content.decode()
     assert "curator" in answer.content.decode()
 
 
@@ -213,7 +213,7 @@ def test_two_that_may_be_one_are_compared_and_both_kept(client_cleo: Client, twi
     assert "Delete the new one" in fragment
 
     answer = client_cleo.post(f"/uploads/{second.pk}/keep/", headers=HTMX).content.decode()
-    assert "Both stay: “TIDE” will not be asked about again." in answer
+    assert "Both stay: you will not be asked about “TIDE” again." in answer
     assert shown(client_cleo, state="question") == []
     assert client_cleo.get(f"/uploads/{second.pk}/compare/").status_code == 404
     assert Song.objects.count() == 2
@@ -224,7 +224,7 @@ def test_the_new_one_of_two_is_deleted(client_cleo: Client, twins: Any) -> None:
     first, second = twins
     answer = client_cleo.post(f"/uploads/{second.pk}/remove/", follow=True).content.decode()
 
-    assert "The new “TIDE” is deleted; the one that was here stays." in answer
+    assert "The new “TIDE” was deleted; the existing one stays." in answer
     assert list(Song.objects.values_list("pk", flat=True)) == [first.song_id]
     assert shown(client_cleo) == ["second.flac"]
     assert client_cleo.post(f"/uploads/{second.pk}/remove/").status_code == 404

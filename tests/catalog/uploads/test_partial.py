@@ -233,7 +233,7 @@ def test_one_person_leaves_only_so_many_open(api_cleo: APIClient, monkeypatch: p
     monkeypatch.setattr(sessions_module, "OPEN_LIMIT", 2)
     assert [begin(api_cleo, 5).status_code for _ in range(3)] == [201, 201, 409]
     assert begin(api_cleo, 5).json()["detail"] == (
-        "You have 2 unfinished uploads. Finish some or throw them away, then try again."
+        "You have 2 unfinished uploads. Finish or discard some, then try again."
     )
 
 
@@ -339,14 +339,14 @@ def test_left_alone_it_is_thrown_away(
 
 def test_a_full_disk_keeps_what_arrived(cleo: User, audio: bytes, tiny_disk: Path, settings: Settings) -> None:
     settings.MEDIA_ROOT = tiny_disk
-    with pytest.raises(StorageFullError, match=r"256 KiB left, and this file needs 51\d"):
+    with pytest.raises(StorageFullError, match=r"256 KiB left, but this file needs 51\d"):
         partial_open(owner=cleo, file_name="a.wav", size_bytes=len(audio))
     partial_upload = partial_open(owner=cleo, file_name="a.wav", size_bytes=200_000)
     partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[audio[:50_000]])
     ballast = tiny_disk / "ballast"
     ballast.write_bytes(bytes(150_000))
 
-    with pytest.raises(StorageFullError, match="What arrived of this file is kept"):
+    with pytest.raises(StorageFullError, match="The part of this file that arrived is safe"):
         partial_append(partial_upload=partial_upload, offset_bytes=50_000, pieces=[audio[50_000:150_000]])
     partial_upload.refresh_from_db()
     assert partial_upload.offset_bytes == 50_000
@@ -386,7 +386,7 @@ def test_discarding_from_the_page(client_cleo: Client, client_bob: Client, clien
     partial_append(partial_upload=partial_upload, offset_bytes=0, pieces=[bytes(6_000_000)])
     page = client_cleo.get("/uploads/").content.decode()
     assert "tide.flac" in page
-    assert "60 % is here" in page.replace("\xa0", " ")
+    assert "60 % of 9.5 MiB has arrived" in page.replace("\xa0", " ")
 
     address = f"/uploads/unfinished/{partial_upload.public_id}/discard/"
     assert client.post(address).status_code == 302
@@ -396,5 +396,5 @@ def test_discarding_from_the_page(client_cleo: Client, client_bob: Client, clien
     assert bob_as_curator.post(address).status_code == 404
     assert client_cleo.post(address, follow=True).status_code == 200
     assert not PartialUpload.objects.exists()
-    with pytest.raises(Exception, match="no such unfinished upload"):
+    with pytest.raises(Exception, match="This unfinished upload does not exist"):
         partial_discard(partial_upload=partial_upload)

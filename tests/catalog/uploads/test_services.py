@@ -84,8 +84,8 @@ def test_bad_files_get_their_sentence_and_leave_nothing(tmp_path: Path, announce
 
     assert [(upload.state, upload.failure_code, upload.reason) for upload in uploads] == [
         ("failed", "empty_file", "The file is empty (0 bytes). Copy it from its source again."),
-        ("failed", "video", "This is a video (mpeg4, 64x48). Upload only its sound, for example as MP3 or M4A."),
-        ("failed", "too_short", "It is 1.0 s long; a song must last at least 5 s for its mood to be heard."),
+        ("failed", "video", "This is a video (mpeg4, 64x48). Upload only its audio, for example as MP3 or M4A."),
+        ("failed", "too_short", "It is 1.0 s long; a song must last at least 5 s to be analysed."),
     ]
     assert not Song.objects.exists()
     assert media_files() == []
@@ -103,7 +103,7 @@ def test_over_the_size_limit(tmp_path: Path, settings: Settings, declares_size: 
 
     assert (upload.state, upload.failure_code) == ("failed", "too_large")
     assert upload.reason == (
-        "The file is larger than 100 KiB, the most that one song may have. Convert it to FLAC or MP3, or split it."
+        "The file is larger than 100 KiB, the limit for one song. Convert it to FLAC or MP3, or split it."
     )
     assert media_files() == []
 
@@ -113,7 +113,7 @@ def test_longer_than_the_setting_allows(tmp_path: Path, settings: Settings) -> N
     settings.MOODPLANE_MAX_DURATION_S = 60.0
 
     assert offer(make_audio(tmp_path / "song.ogg", 70.0)).reason == (
-        "It is 1 min 10 s long; a song may last at most 1 min 0 s. Split it into its pieces and upload those."
+        "It is 1 min 10 s long; a song may last at most 1 min 0 s. Split it and upload the parts."
     )
 
 
@@ -160,7 +160,7 @@ def test_the_same_file_from_many_at_once_is_one_song(tmp_path: Path, announced: 
 
 
 _DISK_FULL = (
-    "The server's disk is full, so this file was not kept; everything stored before is unharmed. "
+    "The server's disk is full, so this file was not saved; everything stored before is intact. "
     "Free some space, then upload it again."
 )
 

@@ -49,7 +49,7 @@ def test_without_javascript_the_form_takes_several_files(client_cleo: Client, tm
 
     assert Upload.objects.count() == 2
     assert "1 of 2 files will be analysed." in page
-    assert "words.mp3: This is not a song, whatever its name says: its content looks like text." in page
+    assert "words.mp3: This is not an audio file: its content looks like text." in page
 
 
 def test_no_file_chosen(client_cleo: Client) -> None:
@@ -94,7 +94,7 @@ def test_retry(client: Client, client_bob: Client, client_cleo: Client, client_s
     assert song.state == "failed"
     response = client_cleo.post(address, headers={"hx-request": "true"})
     assert b'id="upload-history"' in response.content
-    assert f"{upload.file_name} is analysed once more." in response.content.decode()
+    assert f"{upload.file_name} will be analysed again." in response.content.decode()
     song.refresh_from_db()
     assert song.state == "uploaded"
     assert client_staff.post(address).status_code == 409

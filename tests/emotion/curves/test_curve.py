@@ -171,14 +171,14 @@ def test_a_change_is_told_with_its_time() -> None:
 
 
 def test_no_change_is_told_too() -> None:
-    assert told(sure_of(*[Quadrant.Q3] * 9)) == "Sad from beginning to end."
+    assert told(sure_of(*[Quadrant.Q3] * 9)) == "Sad throughout."
 
 
 def test_a_moment_is_no_change() -> None:
     parts = sure_of(*[Quadrant.Q4] * 9, *[Quadrant.Q1] * 2, *[Quadrant.Q4] * 9)
-    assert told(parts) == "Calm from beginning to end."
+    assert told(parts) == "Calm throughout."
     opening = sure_of(*[Quadrant.Q2] * 2, *[Quadrant.Q4] * 9)
-    assert told(opening) == "Calm from beginning to end."
+    assert told(opening) == "Calm throughout."
 
 
 def test_many_changes_are_counted() -> None:
@@ -187,14 +187,14 @@ def test_many_changes_are_counted() -> None:
 
 
 def test_doubt_is_said() -> None:
-    assert told(sure_of(*[Quadrant.Q1] * 9, confidence=0.4)).endswith("The model is not sure of it: 40 % on average.")
+    assert told(sure_of(*[Quadrant.Q1] * 9, confidence=0.4)).endswith("The model is unsure: 40 % on average.")
 
 
 def test_silence_belongs_to_what_surrounds_it() -> None:
     probabilities = sure_of(*[Quadrant.Q1] * 12)
     probabilities[4:7] = np.nan
-    assert told(probabilities) == "Happy from beginning to end."
-    assert told(np.full((3, 4), np.nan)) == "There is nothing to hear in it."
+    assert told(probabilities) == "Happy throughout."
+    assert told(np.full((3, 4), np.nan)) == "There is no audible sound in it."
 
 
 def test_sections_cover_the_song_without_gaps() -> None:

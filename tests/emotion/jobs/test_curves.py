@@ -195,7 +195,7 @@ def test_a_killed_worker_costs_one_attempt_and_the_third_is_the_last(settings: S
     assert curves.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert (curve.state, curve.failure_code) == (State.FAILED, "worker_lost")
-    assert "begun three times" in curve.failure_reason
+    assert "started three times" in curve.failure_reason
 
 
 def test_a_file_that_is_no_audio_fails_with_a_sentence_and_the_next_curve_is_made(

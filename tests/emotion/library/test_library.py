@@ -135,7 +135,7 @@ def test_a_page_of_the_library_takes_few_queries(client_cleo: Client) -> None:
     with CaptureQueriesContext(connection) as asked:
         page = client_cleo.get(LIBRARY).content.decode()
     assert len(asked) <= 10, [query["sql"][:90] for query in asked]
-    assert "All 60 that match" in page
+    assert "All 60 matching songs" in page
     assert page.count("data-library-row") == 50
 
 
@@ -152,9 +152,9 @@ def test_the_buttons_of_the_table(client_cleo: Client) -> None:
     assert "Choose some songs first." in page
 
     page = client_cleo.post(act, picked | {"action": "reanalyse"}, follow=True).content.decode()
-    assert "2 songs will be heard again." in page
+    assert "2 songs will be analysed again." in page
     page = client_cleo.post(act, picked | {"action": "reanalyse"}, follow=True).content.decode()
-    assert "They are on their way already" in page
+    assert "These songs are already being analysed" in page
     assert 'hx-trigger="every 2s"' in page
 
 
@@ -186,7 +186,7 @@ def test_one_song_is_edited_and_the_message_undoes_it(client_cleo: Client) -> No
     assert (Path(settings.MEDIA_ROOT) / str(song.cover.name)).read_bytes() == PNG
     assert EmotionEstimate.objects.get().effective_quadrant == Quadrant.Q4
     assert "1 song was changed." in page
-    assert "Calm, set by cleo; the model heard Happy, 70\u00a0% sure." in page
+    assert "Calm, set by cleo; the model's estimate is Happy, 70 % sure." in page
     assert "“Slow”" in page
     change = SongChange.objects.get()
     undo = f"{LIBRARY}history/{change.pk}/undo/"
@@ -203,7 +203,7 @@ def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Clien
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q4, "Slow"), editor=cleo)
     page = client.get(f"/songs/{song.pk}/").content.decode()
-    assert "Calm, set by a curator; the model heard Happy, 70\u00a0% sure." in page
+    assert "Calm, set by a curator; the model's estimate is Happy, 70 % sure." in page
     assert "cleo" not in page
     assert "Slow" not in page
 
@@ -213,9 +213,9 @@ def test_what_is_wrong_is_said_beside_its_field(client_cleo: Client) -> None:
     edit = f"/songs/{song.pk}/edit/"
     form = filled(client_cleo, edit, title=" ", year="soon", note="Slow")
     page = client_cleo.post(edit, form | {"cover": SimpleUploadedFile("c.png", b"<svg>")}).content.decode()
-    for sentence in ("A song needs a title.", "Enter a whole number.", "A note belongs to a quadrant"):
+    for sentence in ("A song needs a title.", "Enter a whole number.", "A note needs a quadrant"):
         assert sentence in page
-    assert "This is not a JPEG, PNG, GIF or WebP picture" in page
+    assert "This is not a JPEG, PNG, GIF or WebP image" in page
     song.refresh_from_db()
     assert song.title == "Tide"
 
@@ -229,7 +229,7 @@ def test_two_curators_do_not_overwrite_each_other(client_cleo: Client, client_st
     response = client_cleo.post(edit, mine)
 
     page = response.content.decode()
-    assert "Somebody else has changed this meanwhile. It is now “Theirs”." in page
+    assert "Someone else has changed this in the meantime. It is now “Theirs”." in page
     assert 'value="Mine"' in page
     song.refresh_from_db()
     assert song.title == "Theirs"
@@ -244,7 +244,7 @@ def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Cl
     two = EstimateFactory(song__genre="Pop", song__year=1990, quadrant=Quadrant.Q4).song
     change = f"{LIBRARY}change/?song={one.pk}&song={two.pk}"
     page = client_cleo.get(change).content.decode()
-    assert 'placeholder="Several values"' in page
+    assert 'placeholder="Multiple values"' in page
     assert 'name="title"' not in page
     assert "Clear the 2 values of “Genre”" in page
 
@@ -260,9 +260,9 @@ def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Cl
     assert set(Song.objects.values_list("genre", "year", "album__title")) == {("", 1990, "Both")}
     assert set(effective.values_list("effective_quadrant", flat=True)) == {4}
     both = form | {"genre": "Jazz"}
-    assert "Either fill it in or clear it." in client_cleo.post(change, both).content.decode()
+    assert "Fill it in or clear it, not both." in client_cleo.post(change, both).content.decode()
     page = client_cleo.get(f"{LIBRARY}history/").content.decode()
-    assert page.count("Happy, as the model heard") == 1
+    assert page.count("Happy, the model&#x27;s estimate") == 1
 
 
 def test_all_that_match_are_those_that_were_looked_at(client_cleo: Client) -> None:
@@ -271,7 +271,7 @@ def test_all_that_match_are_those_that_were_looked_at(client_cleo: Client) -> No
     form = filled(client_cleo, change, genre="Folk")
     SongFactory(genre="Rock")
     page = client_cleo.post(change, form).content.decode()
-    assert "The songs that match have changed meanwhile: there are 2 now." in page
+    assert "The matching songs have changed in the meantime: there are 2 now." in page
     assert not Song.objects.filter(genre="Folk").exists()
     client_cleo.post(change, form | hidden(page))
     assert Song.objects.filter(genre="Folk").count() == 2
@@ -279,7 +279,7 @@ def test_all_that_match_are_those_that_were_looked_at(client_cleo: Client) -> No
 
 def test_too_many_and_none(client_cleo: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     response = client_cleo.get(f"{LIBRARY}change/?song=99999999", follow=True)
-    assert "These songs are not there any more." in response.content.decode()
+    assert "These songs no longer exist." in response.content.decode()
     SongFactory(), SongFactory()
     monkeypatch.setattr(library_services, "MAX_SONGS", 1)
     response = client_cleo.get(f"{LIBRARY}change/?all=1")
@@ -322,8 +322,8 @@ def test_undo_says_what_stays(client_cleo: Client, cleo: User, staff: User) -> N
     assert change is not None
     undo = f"{LIBRARY}history/{change.pk}/undo/"
     page = client_cleo.post(undo, {"next": "https://example.org/"}, follow=True).content.decode()
-    assert "Undone, but for what somebody has changed since: Tide (Genre)." in page
-    assert "This change is undone already." in client_cleo.post(undo, follow=True).content.decode()
+    assert "Undone, except what has been changed since: Tide (Genre)." in page
+    assert "This change was already undone." in client_cleo.post(undo, follow=True).content.decode()
     assert "Undone by cleo" in page
 
 
@@ -336,7 +336,7 @@ def test_a_preview_counts_what_really_changes(cleo: User) -> None:
         ("Genre", "Rock", "–", 2),
         ("Cover", "–", "✓", 2),
         ("Year", "…", "–", 0),
-        ("Quadrant", "…", "what the model hears", 0),
+        ("Quadrant", "…", "the model's estimate", 0),
     ]
 
 
@@ -349,7 +349,7 @@ def test_a_word_on_the_song_page(client_cleo: Client) -> None:
     page = client_cleo.post(where, {"quadrant": "3", "note": "Listen to the end"}, follow=True).content.decode()
     assert "Sad, set by cleo" in page
     assert "“Listen to the end”" in page
-    assert "Back to what the model heard: Happy" in page
+    assert "Back to the model's estimate: Happy" in page
     page = client_cleo.post(where, {"quadrant": "own"}, follow=True).content.decode()
     assert "set by" not in page.split('id="curator"')[0].split("<article>")[1]
     assert page.count("Undone") == 0
@@ -368,7 +368,7 @@ def test_one_song_is_heard_again_once(client_cleo: Client) -> None:
     assert client_cleo.post(where).status_code == 302
     Song.objects.update(state=Song.State.ANALYSED)
     told_last = client_cleo.get(f"/songs/{song.pk}/reanalysis/").content.decode()
-    assert "Show what it heard" in told_last
+    assert "Show the spectrogram" in told_last
     assert "every 2s" not in told_last
 
 
@@ -391,16 +391,14 @@ def test_deleting_says_what_goes_and_then_does_it(client_cleo: Client) -> None:
     assert list(Song.objects.all()) == [other]
     assert not PlaylistItem.objects.exists()
     assert not FeltRating.objects.exists()
-    assert (
-        "These songs are not there any more." in client_cleo.post(where, {"count": "1"}, follow=True).content.decode()
-    )
+    assert "These songs no longer exist." in client_cleo.post(where, {"count": "1"}, follow=True).content.decode()
 
 
 def test_only_as_many_as_were_shown_are_deleted(client_cleo: Client) -> None:
     for _ in range(2):
         SongFactory(genre="Rock")
     page = client_cleo.post("/songs/delete/?genre=Rock&all=1", {"count": "1"}).content.decode()
-    assert "The songs that match have changed meanwhile." in page
+    assert "The matching songs have changed in the meantime." in page
     assert Song.objects.count() == 2
 
 
@@ -431,7 +429,7 @@ def test_the_api_says_what_is_wrong(api_anonymous: APIClient, api_bob: APIClient
     assert patch(api_anonymous, song, title="Ebb").status_code == 401
     refused = patch(api_bob, song, title="Ebb")
     assert (refused.status_code, refused["Content-Type"]) == (403, "application/problem+json")
-    assert refused.json()["detail"].startswith("Only curators may change songs.")
+    assert refused.json()["detail"].startswith("Only curators can change songs.")
     wrong = patch(api_cleo, song, title="\x07", year=0, quadrant="Q9")
     assert wrong.status_code == 400
     assert set(json.loads(wrong.content)["errors"]) == {"title", "year", "quadrant"}

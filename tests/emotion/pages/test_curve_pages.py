@@ -103,7 +103,7 @@ def test_the_curve_of_another_model_is_never_shown(api_anonymous: APIClient) -> 
 def test_a_tag_by_a_model_that_no_longer_serves_has_no_curve_to_wait_for(api_anonymous: APIClient) -> None:
     answer = api_anonymous.get(api_url(tagged(model_version="old").song))
     assert answer.status_code == 404
-    assert "tagged by model old, which no longer serves" in answer.json()["detail"]
+    assert "analysed by model old, which no longer serves" in answer.json()["detail"]
 
 
 def test_a_closed_site_keeps_curves_to_itself(
@@ -166,4 +166,4 @@ def test_the_songs_page_shows_the_curve(client: Client) -> None:
     curve_for(estimate)
     page = client.get(reverse("recommender:song_detail", args=[estimate.song.pk])).content.decode()
     assert "Starts calm, becomes tense after 0:50." in page
-    assert "Why this tag" in page
+    assert "Why this estimate" in page

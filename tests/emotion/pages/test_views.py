@@ -65,8 +65,8 @@ def test_status_counts_songs_by_state_in_plain_words(client: Client) -> None:
     SongFactory.create_batch(2, state=Song.State.QUEUED)
     EstimateFactory()
     page = client.get(STATUS).content.decode()
-    assert "1 of 3 songs tagged" in page
-    assert '<dt class="stat__label">waiting for their turn</dt><dd class="stat__value">2</dd>' in page
+    assert "1 of 3 songs analysed" in page
+    assert '<dt class="stat__label">waiting</dt><dd class="stat__value">2</dd>' in page
 
 
 def test_status_shows_the_device_that_is_really_used(client: Client) -> None:

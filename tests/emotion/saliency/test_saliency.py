@@ -170,7 +170,7 @@ def test_a_message_of_an_earlier_release_is_understood(song: Song) -> None:
 def test_only_the_live_models_tag_can_be_explained(small_model: Path) -> None:
     with pytest.raises(NotExplainableError, match="by model old, and small-1 is live"):
         saliency.saliency_request(song=EstimateFactory(model_version="old").song)
-    with pytest.raises(NotExplainableError, match="not tagged this song yet"):
+    with pytest.raises(NotExplainableError, match="not analysed this song yet"):
         saliency.saliency_request(song=SongFactory())
 
 
@@ -251,7 +251,7 @@ def test_the_picture_is_drawn_once_and_differs_from_the_plain_one(song: Song, cl
 @pytest.mark.django_db
 def test_the_panel_offers_then_waits_then_explains(song: Song, client: Client) -> None:
     page = client.get(url(song), headers=HTMX).content.decode()
-    assert "Show what weighed for" in page
+    assert "Show what mattered for" in page
     assert "hx-trigger" not in page
     page = client.post(url(song), headers=HTMX).content.decode()
     assert 'hx-trigger="every 2s"' in page
@@ -259,7 +259,7 @@ def test_the_panel_offers_then_waits_then_explains(song: Song, client: Client) -
     page = client.get(url(song), headers=HTMX).content.decode()
     assert "hx-trigger" not in page
     assert "attention.png" in page
-    assert "What weighed most for" in page or "No second and no band" in page
+    assert "What mattered most for" in page or "No second and no frequency band" in page
 
 
 @pytest.mark.django_db
@@ -288,8 +288,8 @@ def test_a_closed_site_explains_nothing_to_strangers(song: Song, client: Client,
 def test_why_it_cannot_be_explained_is_said(small_model: Path, client: Client) -> None:
     song = EstimateFactory(model_version="old").song
     page = client.post(url(song), headers=HTMX).content.decode()
-    assert "This tag is by model old, and small-1 is live" in page
+    assert "This estimate is by model old, and small-1 is live" in page
     assert "hx-trigger" not in page
     followed: Any = client.post(url(song), follow=True)
-    assert "This tag is by model old" in followed.content.decode()
+    assert "This estimate is by model old" in followed.content.decode()
     assert client.post(reverse("emotion:song_attention", args=[4711])).status_code == 404

@@ -68,7 +68,7 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
     assert analysis.songs_analyse() == [good.pk]
     silent.refresh_from_db()
     assert (silent.state, silent.failure_code) == (Song.State.FAILED, "silent")
-    assert silent.failure_reason.startswith("There is no sound that a listener would hear")
+    assert silent.failure_reason.startswith("There is no audible sound")
 
 
 def test_a_missing_file_is_transient_and_does_not_stop_the_rest(settings: Settings, small_model: Path) -> None:

@@ -76,24 +76,24 @@ def test_the_song_page_asks_and_shows_only_ones_own_answer(
     page = reverse("recommender:song_detail", args=[song.pk])
     assert client_alice.post(url(song), {"quadrant": "4"})["Location"] == page
     mine = panel(client_alice.get(page))
-    assert "You say: calm." in mine
+    assert "Your answer: calm." in mine
     assert mine.count('aria-pressed="true"') == 1
     theirs = panel(client_bob.get(page))
     assert "What does this song express?" in theirs
     assert 'aria-pressed="true"' not in theirs
-    assert "Sign in to say it" in panel(client.get(page))
+    assert "Sign in to answer" in panel(client.get(page))
 
 
 def test_a_fragment_is_answered_with_the_panel_and_undo_works(client_alice: Client, song: Song) -> None:
     htmx = {"HX-Request": "true"}
     said = client_alice.post(url(song), {"quadrant": "1"}, headers=htmx).content.decode()
     assert said.lstrip().startswith('<details class="perceived-label"')
-    assert "You say: happy." in said
+    assert "Your answer: happy." in said
     undone = client_alice.post(url(song), {"quadrant": ""}, headers=htmx).content.decode()
-    assert "You say" not in undone
+    assert "Your answer" not in undone
     assert not PerceivedLabel.objects.exists()
     wrong = client_alice.post(url(song), {"quadrant": "7"}, headers=htmx).content.decode()
-    assert "Choose one of the four." in wrong
+    assert "Choose one of the four quadrants." in wrong
 
 
 def test_who_is_not_signed_in_is_sent_there_and_back(client: Client, song: Song) -> None:

@@ -193,7 +193,7 @@ def test_the_index_sees_the_change_and_so_do_reasons(cleo: User) -> None:
     assert rows_state().fingerprint != before.fingerprint
     row, plain = song_rows(estimates_playable().order_by("song_id"))
     assert (row.quadrant, row.confidence, plain.confidence) == (4, 1.0, pytest.approx(0.7))
-    assert public_reason(Quadrant(row.quadrant), row.confidence) == "Calm and positive, as a curator set it."
+    assert public_reason(Quadrant(row.quadrant), row.confidence) == "Calm and positive, set by a curator."
 
 
 def test_what_counts_can_be_filtered_ordered_and_counted(cleo: User) -> None:

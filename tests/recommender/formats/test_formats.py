@@ -124,19 +124,19 @@ def test_a_jspf_with_fields_of_another_kind_is_read_as_far_as_it_makes_sense() -
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"", "No song is listed"),
-        (b"#EXTM3U\n# nothing\n", "No song is listed"),
+        (b"", "This file lists no songs"),
+        (b"#EXTM3U\n# nothing\n", "This file lists no songs"),
         (b"\x00\x01\x02", "not a text file"),
         (b"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY a 'b'>]><x>&a;</x>", "looks like XML"),
-        (b"{", "not JSON"),
-        (b"{}", 'holds a "playlist"'),
-        (b'{"playlist": {"track": {}}}', 'holds a "playlist"'),
-        (b"{" * 100_000, "not JSON"),
-        (b'{"playlist":' + b"[" * 100_000, "not JSON"),
-        (b"#EXTM3U\n#EXT-X-VERSION:3\nx.ts", "manifest of a stream"),
+        (b"{", "not valid JSON"),
+        (b"{}", 'needs a "playlist"'),
+        (b'{"playlist": {"track": {}}}', 'needs a "playlist"'),
+        (b"{" * 100_000, "not valid JSON"),
+        (b'{"playlist":' + b"[" * 100_000, "not valid JSON"),
+        (b"#EXTM3U\n#EXT-X-VERSION:3\nx.ts", "stream manifest"),
         (b"a.mp3\n" * (MAX_ENTRIES + 1), f"at most {MAX_ENTRIES} songs"),
         (b"a" * (MAX_BYTES + 1), "at most 2 MB"),
-        (codecs.BOM_UTF16_LE, "No song is listed"),
+        (codecs.BOM_UTF16_LE, "This file lists no songs"),
     ],
 )
 def test_a_bad_file_gets_a_sentence(content: bytes, sentence: str) -> None:

@@ -184,7 +184,7 @@ def test_a_list_is_limited_to_an_artist_by_name(client: Client, make_songs: Song
     assert playlist.filters == {"artist": songs[0].artist_id}
     assert set(playlist.items.values_list("song__artist_id", flat=True)) == {songs[0].artist_id}
     page = client.post(reverse("recommender:playlist_list"), {"quadrant": "1", "artist_name": "Nobody"}, follow=True)
-    assert "No artist here is called “Nobody”." in page.content.decode()
+    assert "No artist in this catalog is called “Nobody”." in page.content.decode()
     assert Playlist.objects.count() == 1
 
 
@@ -267,7 +267,7 @@ def test_a_fragment_brings_the_line_for_the_plane(client: Client, make_songs: So
     assert fragment.count("data-journey-stop=") == fragment.count("data-journey-row=") == 6
     assert "hx-swap-oob" not in client.get(reverse("recommender:journey"), WAY).content.decode()
     wrong = client.get(reverse("recommender:journey"), {"start_valence": "0"}, headers=HTMX).content.decode()
-    assert "Say where you are" in wrong
+    assert "Set where you are" in wrong
     assert "hx-swap-oob" in wrong
 
 

@@ -375,10 +375,12 @@ def test_without_the_password_nothing_is_deleted(client_alice: Client, alice: Us
 def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
     feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
     told = client_alice.get(reverse("recommender:me_delete")).content.decode()
-    assert "1 rating of what songs did to you" in told
+    assert "1 rating of what you felt about songs" in told
     assert "0 moods" in told
-    assert "Songs that you uploaded" in told
-    assert "1 rating of what songs did to you" in client_alice.get(reverse("recommender:me_forget")).content.decode()
+    assert "Songs you uploaded" in told
+    assert (
+        "1 rating of what you felt about songs" in client_alice.get(reverse("recommender:me_forget")).content.decode()
+    )
     assert counts_of(alice) == {"account": 1, "ratings": 1}
 
 

@@ -46,16 +46,16 @@ MARKS = {
     Factor.OWN_LIKE: "you liked it",
     Factor.REPLAYED: "more than once",
     Factor.HEARD_OUT: "to the end",
-    Factor.SIMILAR_LIKES: "going by your likes",
+    Factor.SIMILAR_LIKES: "based on your likes",
     Factor.SHARED_LIKING: "listeners tend to like",
     Factor.EXPLORATION: "something new for you",
-    Factor.FRESH: "heard lately",
+    Factor.FRESH: "played lately",
     Factor.CONTRAST: "a change from the sound",
     Factor.KEPT_APART: "one artist apart",
     Factor.ALBUM_APART: "one album apart",
     Factor.SMALL_STEP: "a smaller step",
     Factor.FORWARD: "turning back",
-    Factor.OWN_DISLIKE: "did not take to it",
+    Factor.OWN_DISLIKE: "disliked it",
     Factor.SKIPPED: "you skipped it",
     Factor.RECENT: "played recently",
 }
@@ -71,35 +71,35 @@ def evidence(*decided: str, **known: Any) -> Evidence:
     [
         (PLAIN, [], f"{BASE}."),
         (replace(PLAIN, distance=0.1), [], "Calm and positive, 82 % sure; very close to your target."),
-        (replace(PLAIN, distance=0.8), [], "Calm and positive, 82 % sure; some way from your target."),
+        (replace(PLAIN, distance=0.8), [], "Calm and positive, 82 % sure; some distance from your target."),
         (replace(PLAIN, distance=1.5), [], "Calm and positive, 82 % sure; far from your target."),
         (replace(PLAIN, confidence=0.38), [], "Perhaps calm and positive, only 38 % sure; close to your target."),
         (
             evidence("ratings", by_ratings=(0.05, -0.3), n_similar=3),
             [Factor.SIMILAR_RATINGS],
-            f"{BASE}; your ratings of 3 similar songs moved it calmer.",
+            f"{BASE}; your ratings of 3 similar songs made it calmer.",
         ),
         (
             evidence("ratings", by_ratings=(0.3, 0.1), n_similar=1),
             [Factor.SIMILAR_RATINGS],
-            f"{BASE}; your rating of a similar song moved it happier.",
+            f"{BASE}; your rating of a similar song made it happier.",
         ),
         (
             evidence("ratings", by_ratings=(-0.3, 0.1), n_similar=2, by_own_rating=True),
             [Factor.OWN_RATING],
-            f"{BASE}; your own rating moved it sadder.",
+            f"{BASE}; your own rating made it sadder.",
         ),
         (
             evidence("ratings", by_ratings=(0.0, 0.2)),
             [Factor.ALL_RATINGS],
-            f"{BASE}; going by all your ratings, you feel it more energetic than it sounds.",
+            f"{BASE}; based on all your ratings, it feels more energetic to you than it sounds.",
         ),
         (evidence("ratings", by_ratings=(0.05, 0.05), n_similar=4), [], f"{BASE}."),
         (evidence(by_ratings=(0.3, 0.3), n_similar=4), [], f"{BASE}."),
         (
             evidence("mood", by_mood=(0.0, -0.2), mood=(-0.6, 0.5)),
             [Factor.MOOD],
-            f"{BASE}; you said you were tense: expected to feel calmer for it.",
+            f"{BASE}; you said you were tense: it should make you feel calmer.",
         ),
         (evidence("mood", by_mood=(0.0, -0.2)), [], f"{BASE}."),
         (evidence("mood", by_mood=(0.0, -0.02), mood=(-0.6, 0.5)), [], f"{BASE}."),
@@ -220,7 +220,7 @@ def test_around_a_song_its_sound_is_named_first() -> None:
         (Stage(1, 3, end=(0.05, 0.1)), 0.2, "step 1 of 3, on the way to neutral"),
         (Stage(3, 3, end=(0.6, 0.6)), 0.2, "step 3 of 3, arriving at happy"),
         (Stage(2, 3, end=(0.6, 0.6), moves=False), 0.2, "step 2 of 3, staying happy"),
-        (Stage(2, 3, end=(0.6, 0.6)), 0.7, "step 2 of 3, on the way to happy, though some way from that step"),
+        (Stage(2, 3, end=(0.6, 0.6)), 0.7, "step 2 of 3, on the way to happy, though some distance from that step"),
     ],
 )
 def test_a_journey_names_the_step(stage: Stage, distance: float, words: str) -> None:
@@ -264,19 +264,25 @@ def test_a_direction_is_named_by_its_larger_part(shift: tuple[float, float], wor
     [
         (4, (0.0, -0.2), "X", RerankTrigger.RATING, "Your rating of “X” moved 4 songs: the rest now leans calmer."),
         (1, (0.2, 0.0), "X", RerankTrigger.LIKE, "Your like of “X” moved 1 song: the rest now leans happier."),
-        (4, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” moved 4 songs: another order, the same mood."),
+        (4, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” moved 4 songs: a different order, the same mood."),
         (2, (-0.2, 0.0), "X", RerankTrigger.DISLIKE, "Your dislike of “X” moved 2 songs: the rest now leans sadder."),
         (
             1,
             (0.0, 0.0),
             "X",
             RerankTrigger.WITHDRAWN,
-            "Your change of mind about “X” moved 1 song: another order, the same mood.",
+            "Your changed rating of “X” moved 1 song: a different order, the same mood.",
         ),
-        (0, (0.0, 0.0), "X", RerankTrigger.RATING, "Your rating of “X” is kept; the rest of this list stays as it is."),
-        (0, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” is kept; the rest of this list stays as it is."),
+        (
+            0,
+            (0.0, 0.0),
+            "X",
+            RerankTrigger.RATING,
+            "Your rating of “X” was saved; the rest of this list does not change.",
+        ),
+        (0, (0.0, 0.0), "X", RerankTrigger.SKIP, "Your skip of “X” was saved; the rest of this list does not change."),
         (4, (0.0, 0.2), "", RerankTrigger.RATING, "4 songs moved: the rest now leans more energetic."),
-        (0, (0.0, 0.0), "", RerankTrigger.RATING, "The rest stays as it is."),
+        (0, (0.0, 0.0), "", RerankTrigger.RATING, "The rest does not change."),
     ],
 )
 def test_a_reranking_says_what_it_did_and_why(
@@ -289,14 +295,14 @@ def test_a_reranking_says_what_it_did_and_why(
     ("length", "n_tagged", "n_reachable", "filtered", "distances", "n_recent", "note"),
     [
         (12, 30, 20, False, [0.2] * 12, 0, ""),
-        (12, 3, 3, False, [0.2] * 3, 0, "Only 3 songs are tagged so far, so this list has 3 instead of 12."),
-        (12, 1, 1, False, [0.2], 0, "Only 1 song is tagged so far, so this list has 1 instead of 12."),
-        (12, 2, 2, True, [0.2] * 2, 0, "Only 2 tagged songs match these filters, so this list has 2 instead of 12."),
-        (12, 0, 0, False, [], 0, "No songs are tagged yet, so this list is empty."),
-        (12, 0, 0, True, [], 0, "No tagged song matches these filters, so this list is empty."),
-        (3, 9, 1, False, [0.2, 1.2, 1.4], 0, "2 of them are far from your target, for want of closer ones."),
+        (12, 3, 3, False, [0.2] * 3, 0, "Only 3 songs have been analysed so far, so this list has 3 instead of 12."),
+        (12, 1, 1, False, [0.2], 0, "Only 1 song has been analysed so far, so this list has 1 instead of 12."),
+        (12, 2, 2, True, [0.2] * 2, 0, "Only 2 analysed songs match these filters, so this list has 2 instead of 12."),
+        (12, 0, 0, False, [], 0, "No songs have been analysed yet, so this list is empty."),
+        (12, 0, 0, True, [], 0, "No analysed song matches these filters, so this list is empty."),
+        (3, 9, 1, False, [0.2, 1.2, 1.4], 0, "2 of them are far from your target, because there are no closer songs."),
         (3, 9, 5, False, [0.2, 0.3, 1.4], 0, "1 of them is far from your target."),
-        (2, 9, 0, False, [1.2, 1.4], 0, "All of them are far from your target, for want of closer ones."),
+        (2, 9, 0, False, [1.2, 1.4], 0, "All of them are far from your target, because there are no closer songs."),
         (
             3,
             9,
@@ -330,46 +336,47 @@ DOWN = ((-0.6, 0.6), (0.6, -0.6))
     [
         (Reach(np.asarray(DOWN)), 12, ""),
         (Reach(np.asarray(DOWN)), 1, ""),
-        (Reach(np.asarray(DOWN)), 3, "With 3 songs a step is 42 % of the pad; 8 songs would make small ones."),
+        (Reach(np.asarray(DOWN)), 3, "With 3 songs a step is 42 % of the pad; with 8 songs the steps would be small."),
         (
             Reach(np.asarray(DOWN), from_start=0.6),
             12,
-            "No song is nearer to where you are (tense) than 30 % of the pad; this journey begins with the nearest.",
+            "No song is closer than 30 % of the pad to where you are (tense); this journey starts with the closest.",
         ),
         (
             Reach(np.asarray(DOWN), from_end=0.6),
             12,
-            "No song is nearer to where you want to be (calm) than 30 % of the pad; this journey ends at the nearest.",
+            "No song is closer than 30 % of the pad to where you want to be (calm); this journey ends"
+            " with the closest.",
         ),
         (
             Reach(np.asarray(DOWN), gap=0.7, hole=0.3, via=(-0.6, -0.6)),
             12,
-            "On the straight way one step would be 35 % of the pad, for want of songs between; "
-            "this journey goes round by way of sad, its largest step 8 % of the pad.",
+            "On the direct route one step would be 35 % of the pad, because there are no songs in "
+            "between; this journey takes a detour via sad, and its largest step is 8 % of the pad.",
         ),
         (
             Reach(np.asarray(DOWN), gap=0.4, hole=0.6, via=(-0.6, -0.6)),
             12,
-            "No song is nearer to a part of the straight way than 30 % of the pad; "
-            "this journey goes round by way of sad, its largest step 8 % of the pad.",
+            "No song is closer than 30 % of the pad to part of the direct route; this journey takes a"
+            " detour via sad, and its largest step is 8 % of the pad.",
         ),
         (
             Reach(np.asarray(DOWN), gap=0.4, hole=0.6, via=(-0.6, 0.2)),
             12,
-            "No song is nearer to a part of the straight way than 30 % of the pad; "
-            "this journey goes round, its largest step 8 % of the pad.",
+            "No song is closer than 30 % of the pad to part of the direct route; this journey takes a"
+            " detour, and its largest step is 8 % of the pad.",
         ),
         (
             Reach(np.asarray(DOWN), gap=1.2, hole=0.6, from_end=0.8, stops=True),
             12,
-            "No song is nearer to a part of the straight way than 30 % of the pad; "
-            "this journey stops where small steps lead, 40 % of the pad short of its end.",
+            "No song is closer than 30 % of the pad to part of the direct route; this journey stops "
+            "where small steps lead, 40 % of the pad short of its end.",
         ),
         (
             Reach(np.asarray(DOWN), gap=1.2, hole=0.6),
             12,
-            "No song is nearer to a part of the straight way than 30 % of the pad; "
-            "nothing leads round it, so the largest step is 8 % of the pad.",
+            "No song is closer than 30 % of the pad to part of the direct route; there is no way "
+            "round it, so the largest step is 8 % of the pad.",
         ),
     ],
 )

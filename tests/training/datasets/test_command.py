@@ -38,7 +38,7 @@ def test_a_named_dataset_must_be_whole(tmp_path: Path) -> None:
     assert "pmemo" in listed(tmp_path, "pmemo")
     missing = tmp_path / "pmemo" / "chorus" / "2.mp3"
     missing.unlink()
-    with pytest.raises(CommandError, match=r"Not whole: pmemo\.") as caught:
+    with pytest.raises(CommandError, match=r"Incomplete: pmemo\.") as caught:
         listed(tmp_path, "pmemo", "--json")
     assert caught.value.returncode == 1
     assert "1 of 4 audio files are missing" in listed(tmp_path)
@@ -48,7 +48,7 @@ def test_only_the_whole_check_opens_the_audio(tmp_path: Path) -> None:
     MINIATURES["bimodal"](tmp_path)
     silence(tmp_path / "bimodal" / "Q1" / "SQ1.mp3")
     assert "0 s long" not in listed(tmp_path, "bimodal")
-    with pytest.raises(CommandError, match="Not whole: bimodal"):
+    with pytest.raises(CommandError, match="Incomplete: bimodal"):
         listed(tmp_path, "bimodal", "--check")
     assert "SQ1.mp3 is 0 s long." in listed(tmp_path, "--check")
 
@@ -73,5 +73,5 @@ def test_what_is_yet_to_be_rendered_is_no_problem(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_is_told_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"There is no dataset deem; there are 4qaed, pmemo, .*deam"):
+    with pytest.raises(CommandError, match=r"No dataset deem; available: 4qaed, pmemo, .*deam"):
         listed(tmp_path, "deem", "deam")

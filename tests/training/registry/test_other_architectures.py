@@ -75,7 +75,7 @@ def test_it_is_imported_promoted_and_serves(
     page = client.get(
         reverse("emotion:song_attention", args=[song.pk]), headers={"HX-Request": "true"}
     ).content.decode()
-    assert "This architecture has no saliency." in page
+    assert "This architecture does not support saliency maps." in page
     assert "Try again" not in page
     # People see a spectrogram of the same seconds, whatever the network reads.
     assert client.get(reverse("emotion:spectrogram", args=[song.pk])).content.startswith(b"\x89PNG")

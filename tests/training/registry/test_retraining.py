@@ -185,14 +185,14 @@ def test_too_little_is_refused_with_the_threshold(live: ModelVersion, label: Lab
     label(3, Quadrant.Q2)
     row = run()
     assert row.state == "refused"
-    assert "15 songs are needed of each quadrant: there are of Tense 3, Sad 0, Calm 0." in row.outcome
+    assert "each quadrant needs 15 songs; so far: Tense 3, Sad 0, Calm 0." in row.outcome
     assert not row.is_active
 
 
 def test_beside_the_data_sets_fewer_are_enough(live: ModelVersion, label: Labeller, settings: Settings) -> None:
     made_qaed(settings.MER_DATA, clips=1, seconds=1.0)
     label(19, Quadrant.Q1)
-    assert "19 songs have a label that can be used; retraining needs 20." in run().outcome
+    assert "19 songs have usable labels; retraining needs 20." in run().outcome
     label(1, Quadrant.Q1)
     assert run().state == "done"
 
@@ -266,13 +266,13 @@ def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: 
 
 def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
     waiting = retraining.retraining_request(queue=False)
-    with pytest.raises(RetrainBusyError, match="under way already"):
+    with pytest.raises(RetrainBusyError, match="already under way"):
         retraining.retraining_request()
     assert retraining.retraining_cancel(pk=waiting.pk)
     assert not retraining.retraining_cancel(pk=waiting.pk)
     taken = retraining.retraining_run(pk=waiting.pk, recipe=TINY)
     assert taken.state == "skipped"
-    with pytest.raises(RetrainRefusedError, match="no recipe “magic”; choose one of refit, whole"):
+    with pytest.raises(RetrainRefusedError, match="The recipe “magic” does not exist; choose one of refit, whole"):
         retraining.retraining_request(recipe="magic")
 
 
@@ -349,12 +349,12 @@ def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
     call_command("retrain", stdout=out)
     assert "passes the gate." in out.getvalue()
     call_command("retrain", "--queue", stdout=out)
-    assert "waits for a worker" in out.getvalue()
-    with pytest.raises(CommandError, match="under way already"):
+    assert "is waiting for a worker" in out.getvalue()
+    with pytest.raises(CommandError, match="already under way"):
         call_command("retrain", stdout=out)
     Retraining.objects.filter(state__in=Retraining.ACTIVE).delete()
     PerceivedLabel.objects.filter(quadrant=2).delete()
-    with pytest.raises(CommandError, match="there are of Tense 0"):
+    with pytest.raises(CommandError, match="so far: Tense 0"):
         call_command("retrain", stdout=out)
 
 

@@ -191,5 +191,5 @@ def test_the_command_imports_checks_and_lists(live: ModelVersion, tmp_path: Path
     assert [line.split()[:2] for line in out.getvalue().splitlines()] == [["live", "shipped-1"], ["imported", "mine-1"]]
     with pytest.raises(CommandError, match="There is nothing at"):
         call_command("models", "import", str(tmp_path / "nowhere"))
-    with pytest.raises(CommandError, match="No model nobody was imported; known are: mine-1, shipped-1"):
+    with pytest.raises(CommandError, match="Model nobody has not been imported; known models: mine-1, shipped-1"):
         call_command("models", "check", "nobody")

@@ -21,15 +21,15 @@ _SHOWN_PROBLEMS = 5
 
 
 class Command(BaseCommand):
-    help = "List the labelled datasets with what is here of them; those named must be whole, else it ends with 1."
+    help = "List the labelled datasets and what is available; exit with 1 if a named one is incomplete."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("names", nargs="*", metavar="NAME", help="By default all.")
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
-        parser.add_argument("--check", action="store_true", help="Open every audio file; render what comes as MIDI.")
-        parser.add_argument("--json", action="store_true", help="Everything, for programs.")
+        parser.add_argument("--check", action="store_true", help="Open every audio file; render MIDI files.")
+        parser.add_argument("--json", action="store_true", help="Print everything as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         found = [self._inventory(dataset, options) for dataset in _chosen(options["names"])]
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             self._table(found, options["data"])
         broken = [one.name for one in found if one.problems]
         if options["names"] and broken:
-            raise CommandError(f"Not whole: {', '.join(broken)}.")
+            raise CommandError(f"Incomplete: {', '.join(broken)}.")
 
     def _inventory(self, dataset: Dataset, options: dict[str, Any]) -> Inventory:
         from training.datasets.base import take_inventory
@@ -52,7 +52,7 @@ class Command(BaseCommand):
         return take_inventory(dataset, options["data"], options["work"], check=check if options["check"] else None)
 
     def _table(self, found: list[Inventory], root: Path) -> None:
-        self.stdout.write(f"In {root}, each in a folder of its name:")
+        self.stdout.write(f"In {root}, each in a folder of the same name:")
         quadrants = "".join(f"{quadrant.name:>5}" for quadrant in Quadrant)
         self.stdout.write(f"{'dataset':14} {'clips':>6} {'audio':>6} {quadrants} {'tags':>5}  licence")
         for one in found:
@@ -77,5 +77,5 @@ def _chosen(names: list[str]) -> list[Dataset]:
 
     unknown = sorted(set(names) - set(DATASETS))
     if unknown:
-        raise CommandError(f"There is no dataset {', '.join(unknown)}; there are {', '.join(DATASETS)}.")
+        raise CommandError(f"No dataset {', '.join(unknown)}; available: {', '.join(DATASETS)}.")
     return [DATASETS[name] for name in names] or list(DATASETS.values())

@@ -35,7 +35,7 @@ class Command(BaseCommand):
             "--write-card", action="store_true", help="Store these scores in the card, and write README.md beside it."
         )
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
-        parser.add_argument("--html", type=Path, help="Write a run's report, one page that needs nothing else.")
+        parser.add_argument("--html", type=Path, help="Write the run's report as one self-contained page.")
         parser.add_argument(
             "--against", type=Path, nargs="+", default=[], metavar="RUN", help="Other runs, compared on the same clips."
         )
@@ -137,7 +137,7 @@ class Command(BaseCommand):
 
         weights = _weights_of(run)
         if weights is None:
-            raise ValueError(f"{run.folder} holds no weights with a card, so that there is no card to write to.")
+            raise ValueError(f"{run.folder} has no weights with a card, so there is no card to write to.")
         card = read_card(weights)
         held_out = run.predictions.where(run.predictions.protocol == Protocol.HELD_OUT)
         if len(held_out):

@@ -31,12 +31,14 @@ class Command(BaseCommand):
             type=Path,
             help="The study's folder, by default that in MER_DATA; SiTunes for again, the folder of both for simulate.",
         )
-        parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Keeps what was rendered and heard.")
-        parser.add_argument("--weights", type=Path, help="The model that hears recordings; by default the live one.")
+        parser.add_argument(
+            "--work", type=Path, default=Path("runs/work"), help="Cache of rendered and analysed audio."
+        )
+        parser.add_argument("--weights", type=Path, help="The model that analyses recordings; by default the live one.")
         parser.add_argument("--draws", type=int, default=20, help="Supports drawn for each listener and size.")
         parser.add_argument("--listeners", type=int, default=200, help="How many to simulate.")
         parser.add_argument("--seed", type=int, default=0, help="Decides the draws.")
-        parser.add_argument("--json", type=Path, metavar="FILE", help="Write all figures there, too.")
+        parser.add_argument("--json", type=Path, metavar="FILE", help="Also write all figures as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         studies = {"simulate": self._simulate, "vgmidi": self._pairs, "again": self._retest}
@@ -106,5 +108,5 @@ class Command(BaseCommand):
 def _weights(options: dict[str, Any]) -> Path:
     weights: Path | None = options["weights"] or settings.MOODPLANE_WEIGHTS
     if weights is None:
-        raise CommandError("There is no model to hear the recordings with. Name one: --weights FILE.")
+        raise CommandError("No model to analyse the recordings with. Name one: --weights FILE.")
     return weights

@@ -11,12 +11,12 @@ from training.registry import promotion, services
 
 
 class Command(BaseCommand):
-    help = "Hold a model against the gate and, if it passes, make it the live one. Workers take it up by themselves."
+    help = "Check a model at the gate and, if it passes, make it live. Workers load it automatically."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("version")
-        parser.add_argument("--force", action="store_true", help="Go live although the gate says it is not as good.")
-        parser.add_argument("--reason", default="", help="Why; must be given with --force, and is kept.")
+        parser.add_argument("--force", action="store_true", help="Go live although the model does not pass the gate.")
+        parser.add_argument("--reason", default="", help="The reason; required with --force, and stored.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         version = options["version"]
@@ -27,4 +27,4 @@ class Command(BaseCommand):
             promotion.model_promote(version=version, force=options["force"], reason=options["reason"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"Model {version} is live. The catalog is heard again; older estimates serve until then.")
+        self.stdout.write(f"Model {version} is live. The catalog is analysed again; older estimates serve until then.")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         action = parser.add_mutually_exclusive_group()
         for name in ("status", "pause", "resume", "cancel"):
             action.add_argument(f"--{name}", dest="action", action="store_const", const=name)
-        parser.add_argument("--wait", action="store_true", help="Wait until it is over.")
+        parser.add_argument("--wait", action="store_true", help="Wait until it is done.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             return
         latest = reanalysis_latest()
         if latest is None:
-            raise CommandError("There was no re-analysis yet; start one with manage.py reanalyse.")
+            raise CommandError("No re-analysis yet; start one with manage.py reanalyse.")
         acts = {
             "pause": reanalysis.reanalysis_pause,
             "resume": reanalysis.reanalysis_resume,
@@ -51,11 +51,11 @@ class Command(BaseCommand):
     def _status(self) -> None:
         progress = reanalysis_latest()
         if progress is None:
-            self.stdout.write("There was no re-analysis yet.")
+            self.stdout.write("No re-analysis yet.")
             return
         self.stdout.write(_sentence(progress))
         if progress.job.problem:
-            self.stdout.write(f"It does not get on: {progress.job.problem}")
+            self.stdout.write(f"It makes no progress: {progress.job.problem}")
         for item in reanalysis_failures(progress.job):
             self.stdout.write(f"  {item.song}: {item.failure_reason}")
 
@@ -65,5 +65,5 @@ def _sentence(progress: ReanalysisProgress) -> str:
     eta = f", about {progress.eta_s / 60:.0f} minutes to go" if progress.eta_s else ""
     return (
         f"Re-analysis by {job.model_version} is {job.get_state_display().lower()}: {progress.handled} of "
-        f"{progress.total} songs, {progress.failed} failed, {job.n_adopted} known from before{eta}."
+        f"{progress.total} songs, {progress.failed} failed, {job.n_adopted} reused{eta}."
     )

@@ -13,23 +13,25 @@ from training.registry import retraining
 
 
 class Command(BaseCommand):
-    help = "Make a new model from the data sets and the labels given here; it is imported and held against the gate."
+    help = "Train a new model on the data sets and the labels given here; it is imported and checked at the gate."
 
     def add_arguments(self, parser: CommandParser) -> None:
         told = "; ".join(f"{name}: {recipe.text}" for name, recipe in RECIPES.items())
         parser.add_argument("--recipe", default=DEFAULT_RECIPE, choices=list(RECIPES), help=told)
-        parser.add_argument("--queue", action="store_true", help="Leave it to a worker of the queue gpu.")
-        parser.add_argument("--force", action="store_true", help="Even if nothing has changed since the last one.")
+        parser.add_argument("--queue", action="store_true", help="Leave it to a worker of the gpu queue.")
+        parser.add_argument(
+            "--force", action="store_true", help="Retrain even if nothing has changed since the last time."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["queue"] and options["force"]:
-            raise CommandError("--force works without --queue only: a queued retraining looks for changes itself.")
+            raise CommandError("--force works only without --queue: a queued retraining checks for changes itself.")
         try:
             row = retraining.retraining_request(recipe=options["recipe"], queue=options["queue"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
         if options["queue"]:
-            self.stdout.write(f"Retraining {row.pk} waits for a worker; the page of models shows how it goes.")
+            self.stdout.write(f"Retraining {row.pk} is waiting for a worker; see the models page.")
             return
         row = retraining.retraining_run(pk=row.pk, force=options["force"])
         self.stdout.write(row.log.rstrip())

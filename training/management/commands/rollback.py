@@ -11,11 +11,11 @@ from training.registry import promotion
 
 
 class Command(BaseCommand):
-    help = "Go back to the model that was live before; what it said of songs comes back at once."
+    help = "Go back to the previous live model; its estimates return at once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--to", default="", metavar="VERSION", help="Another model that once was live.")
-        parser.add_argument("--reason", default="", help="Why; kept with the model.")
+        parser.add_argument("--to", default="", metavar="VERSION", help="Another model that was live before.")
+        parser.add_argument("--reason", default="", help="The reason; stored with the model.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

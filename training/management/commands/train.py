@@ -23,8 +23,8 @@ class Command(BaseCommand):
         names = ", ".join(systems())
         chosen = parser.add_mutually_exclusive_group()
         chosen.add_argument("--config", default=DEFAULT_SYSTEM, help=f"A file, or one of {names}.")
-        chosen.add_argument("--list", action="store_true", help="Name the systems that can be trained.")
-        chosen.add_argument("--resume", type=Path, metavar="RUN", help="Go on with a run that was stopped or killed.")
+        chosen.add_argument("--list", action="store_true", help="List the systems that can be trained.")
+        chosen.add_argument("--resume", type=Path, metavar="RUN", help="Resume a run that was stopped or killed.")
         parser.add_argument("--run", type=Path, help="Run folder; by default runs/<version>-<time>.")
         parser.add_argument(
             "--set",
@@ -34,7 +34,9 @@ class Command(BaseCommand):
             metavar="KEY=VALUE",
             help="Change the configuration, such as training.epochs=10; can be given several times.",
         )
-        parser.add_argument("--dry-run", action="store_true", help="Say what would be trained and how long it takes.")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Print what would be trained and how long it would take."
+        )
         parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:1.")
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio and caches.")
@@ -46,9 +48,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"    recipe {system.recipe}, architecture {system.architecture or 'of its own'}")
             return
         if options["resume"] and (options["set"] or options["run"] or options["dry_run"]):
-            raise CommandError("--resume goes on with a run as it was begun: leave --set, --run and --dry-run out.")
+            raise CommandError(
+                "--resume continues a run with its original settings: leave --set, --run and --dry-run out."
+            )
         if (new := RENAMED.get(options["config"])) and not options["resume"]:
-            self.stderr.write(f"{options['config']} is called {new} now; the next release forgets the old name.")
+            self.stderr.write(f"{options['config']} is now called {new}; the next release removes the old name.")
         # Imported here because the datasets load numpy and more, and `manage.py help` should not.
         from emotion.exceptions import EmotionError
         from training.datasets import DatasetError
