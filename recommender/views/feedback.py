@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -169,7 +171,7 @@ def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> Htt
     sentence = _("Saved in this browser. Sign in or sign up to make it count.")
     where = _page_of(song, playlist)
     if wants_json(request):
-        sign_in = redirect_to_login(where)["Location"]
+        sign_in = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': where})}"
         return JsonResponse({"saved": False, "sign_in": sign_in, "sentence": sentence, "changed": False})
     if wants_fragment(request):
         context = felt_context(request, song, playlist) | {"kept": sentence}

@@ -55,7 +55,7 @@ def test_pointing_tells_the_song_and_a_click_plays_around_it(page: Page, songs: 
     expect(card).to_contain_text(songs[0].title)
     expect(card).to_contain_text(songs[0].artist.name)
     expect(card.locator(".badge")).to_contain_text("Happy")
-    expect(page.locator("[data-pad-near]")).to_have_text(re.compile(r"^\d+ songs? close to here$"))
+    expect(page.locator("[data-pad-near]")).to_have_text(re.compile(r"^\d+ songs? near here$"))
     painted = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     assert page.locator("[data-plane-dots]").evaluate(painted)
     assert page.locator("[data-plane-lit]").evaluate(painted)
@@ -143,7 +143,7 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     ready(page, 32)
     set_slider(page, "#pad-valence", "End", 1)
     expect(page.locator("[data-pad-said]")).to_have_text(
-        re.compile(r"close to here(\. Nearest: “Song \d+” by Artist \d+, \w+\.)?$")
+        re.compile(r"near here(\. Nearest: “Song \d+” by Artist \d+, \w+\.)?$")
     )
     set_slider(page, "#pad-valence", "PageDown", 2)
     set_slider(page, "#pad-arousal", "PageUp", 3)

@@ -376,7 +376,7 @@ def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User,
     feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
     told = client_alice.get(reverse("recommender:me_delete")).content.decode()
     assert "1 rating of what you felt about songs" in told
-    assert "0 moods" in told
+    assert "0 reported moods" in told
     assert "Songs you uploaded" in told
     assert (
         "1 rating of what you felt about songs" in client_alice.get(reverse("recommender:me_forget")).content.decode()

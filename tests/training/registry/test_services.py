@@ -72,7 +72,7 @@ def test_beside_a_promoted_model_an_upgrade_is_only_offered(
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
     out = StringIO()
     call_command("models", "register", stdout=out)
-    assert "which somebody promoted, stays live; manage.py promote shipped-2" in " ".join(out.getvalue().split())
+    assert "which was promoted, stays live; manage.py promote shipped-2" in " ".join(out.getvalue().split())
     assert live_model() == ModelVersion.objects.get(version="mine-1")
     assert ModelVersion.objects.get(version="shipped-2").state == ModelVersion.State.IMPORTED
 
@@ -189,7 +189,7 @@ def test_the_command_imports_checks_and_lists(live: ModelVersion, tmp_path: Path
     out = StringIO()
     call_command("models", stdout=out)
     assert [line.split()[:2] for line in out.getvalue().splitlines()] == [["live", "shipped-1"], ["imported", "mine-1"]]
-    with pytest.raises(CommandError, match="There is nothing at"):
+    with pytest.raises(CommandError, match="does not exist; name the folder of a run"):
         call_command("models", "import", str(tmp_path / "nowhere"))
     with pytest.raises(CommandError, match="Model nobody has not been imported; known models: mine-1, shipped-1"):
         call_command("models", "check", "nobody")
