@@ -32,7 +32,7 @@ sys.path.insert(0, str(ROOT))
 CONNECTIONS = 64
 WARM_UP_S = 10
 N_RATINGS, N_PLAYLISTS, N_VISITORS, N_UPLOADS = 60, 30, 20, 500
-# The pages that issue 5 sets the aim for, and the aim.
+# The pages that the aim is set for, and the aim.
 AIMED_AT = ("home", "browse", "search", "playlist")
 AIM_MS = 100.0
 TRIVIAL = "healthz"
