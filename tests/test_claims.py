@@ -81,6 +81,15 @@ def test_every_kind_is_under_contract() -> None:
     assert {kind.task for kind in claims.kinds()} <= set(celery_app.tasks)
 
 
+def test_every_process_knows_every_kind() -> None:
+    # A kind that only a page's module registers is unknown to workers and to the tick.
+    script = "import django; django.setup(); from catalog.core import claims; print(*(k.name for k in claims.kinds()))"
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=process_environment(), capture_output=True, text=True, check=True
+    )
+    assert set(result.stdout.split()) == MAKERS.keys()
+
+
 # --- One holder ---------------------------------------------------------------------------------------------------
 
 

@@ -231,7 +231,8 @@ def _undone_except(unchanged: FieldsLeft) -> str:
     n_more = len(unchanged) - len(named)
     if not n_more:
         return text
-    return f"{text} {ngettext('Also %(n)d more song.', 'Also %(n)d more songs.', n_more) % {'n': n_more}}"
+    more = ngettext("Also %(n)d more song.", "Also %(n)d more songs.", n_more) % {"n": n_more}
+    return f"{text} {more}"
 
 
 def song_panel(song: Song) -> dict[str, object]:

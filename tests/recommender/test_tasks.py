@@ -151,11 +151,11 @@ def test_an_index_is_due_after_an_override_and_after_its_undo(
     many = library_edit(song_ids=ids, values={}, override=Override(Quadrant.Q2), editor=cleo)
     assert many is not None
     assert indexing.index_refresh() is not None
-    assert set(IndexReader(directory).current().columns.quadrants[:6].tolist()) == {2}
+    assert set(IndexReader(directory).current().table.quadrants[:6].tolist()) == {2}
     settle()
     library_undo(change=many, editor=cleo)
     assert indexing.index_refresh() is not None
-    quadrants = IndexReader(directory).current().columns.quadrants[:6].tolist()
+    quadrants = IndexReader(directory).current().table.quadrants[:6].tolist()
     assert quadrants == [3, 3, *(song.estimates.get().quadrant for song in songs[2:6])]
 
 

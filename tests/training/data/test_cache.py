@@ -268,7 +268,7 @@ def test_a_build_that_cannot_fit_is_not_begun(
 ) -> None:
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     monkeypatch.setattr(cache, "log_mel_image", lambda *_: pytest.fail("begun"))
-    with pytest.raises(ImageCacheError, match=r"3 clips' images need 0.00 GiB and were not begun"):
+    with pytest.raises(ImageCacheError, match=r"3 clips' images need 12 KiB and were not begun"):
         build(paths, tmp_path)
 
 
@@ -292,5 +292,5 @@ def test_images_that_do_not_fit_a_device_are_refused(
 ) -> None:
     images = images_of(paths, config=CONFIG, cache_dir=tmp_path)
     monkeypatch.setattr(cache, "_free_bytes", lambda _: 3 * 2 * 32 * 32 * 2 - 1)
-    with pytest.raises(ImageCacheError, match=r"3 clips' images need 0.00 GiB, but cpu has 0.00 GiB free"):
+    with pytest.raises(ImageCacheError, match=r"3 clips' images need 12 KiB, but cpu has 12.0 KiB free"):
         to_device(images, "cpu")
