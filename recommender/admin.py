@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -9,7 +11,7 @@ from django.http import HttpRequest
 from recommender.models import FeltPrior, FeltRating, Listen, MoodCheckIn, Playlist
 
 
-class ReadOnlyAdmin(admin.ModelAdmin):
+class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Rows can be looked at and deleted."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:

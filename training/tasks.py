@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(name="training.tasks.gate_check")
 def gate_check(version: str) -> None:
-    "Check a model at the gate."
+    """Check a model at the gate."""
     try:
         promotion.gate_check(version=version)
     except TrainingError as error:

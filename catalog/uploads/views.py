@@ -41,7 +41,7 @@ class _FilesField(forms.FileField):
     # Empty files pass, because the probe says more about them.
     widget = _FilesInput
 
-    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile]:
+    def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
         files = [each for each in data or [] if each]
         if not files and self.required:
             raise forms.ValidationError(self.error_messages["required"], code="required")

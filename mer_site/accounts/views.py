@@ -47,7 +47,7 @@ def _login_keeping_session(request: HttpRequest, user: User) -> None:
 
 
 @method_decorator(login_not_required, name="dispatch")
-class SignupView(auth_views.RedirectURLMixin, FormView):
+class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
     """Make an account and sign in."""
 
     form_class = SignupForm

@@ -157,7 +157,7 @@ def keep_running() -> None:
             for name in servers.revive() if servers else []:
                 logger.warning("%s had ended and was started again.", name)
         except EmbeddedError as error:
-            logger.error("%s", error)
+            logger.error("%s", error)  # noqa: TRY400 - the sentence says all.
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ class Child:
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.program.environment},
                 # Ctrl-C in the terminal reaches only this process, which then stops the others in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls prctl alone.
             )
         self._started_at = time.monotonic()
 

@@ -65,8 +65,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Chord:
-    """A chord as pitch classes: its root, the bass under it, all its tones from the root upwards, and those foreign
-    to the key, towards which a melody bends."""
+    """A chord as pitch classes.
+
+    Its root, the bass under it, all its tones from the root upwards, and those foreign to the key, towards which a
+    melody bends.
+    """
 
     root: int
     bass: int

@@ -247,7 +247,7 @@ def test_many_queries_share_the_pool(make_songs: SongMaker, monkeypatch: pytest.
     monkeypatch.setattr(candidates, "LEAST_PER_QUERY", 3)
     make_songs(80, around=(0.0, 0.0), spread=0.9)
     settle()
-    queries = [FeltQuery.of_point(*point, EMBEDDING_SIZE) for point in np.linspace((-0.8, -0.8), (0.8, 0.8), 5)]
+    queries = [FeltQuery.of_point(at, at, EMBEDDING_SIZE) for at in np.linspace(-0.8, 0.8, 5)]
     made = retrieve(songs_index(), queries)
     assert len(made.song_ids) <= 15
     for query in queries:
