@@ -1,0 +1,70 @@
+"""Playlist files, whatever they hold: what was written comes back, and other bytes are read or refused in words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from recommender.exceptions import ExchangeError
+from recommender.formats import jspf, m3u, xspf
+from recommender.formats.registry import FORMATS, MAX_ENTRIES, sheet_read
+from recommender.formats.values import FileEntry, Sheet, Track, clean
+
+names = st.text(max_size=60)
+points = st.floats(-1, 1)
+tracks = st.builds(
+    Track,
+    location=st.integers(0, 10**6).map("https://music.example.org/songs/{}/audio".format),
+    page=st.integers(0, 10**6).map("https://music.example.org/songs/{}/".format),
+    title=names,
+    artist=names,
+    duration_s=st.floats(0.6, 7200),
+    reason=names,
+    album=names,
+    valence=points,
+    arousal=points,
+    quadrant=st.sampled_from(["Q1", "Q2", "Q3", "Q4"]),
+)
+lists = st.lists(tracks, min_size=1, max_size=5)
+# Where a format begins decides which reader gets the rest.
+beginnings = st.sampled_from([b"", b"#EXTM3U\n", b"{", b'{"playlist": {"track": [', b"<", b"\xff\xfe", b"\xef\xbb\xbf"])
+
+
+@settings(deadline=None)
+@given(title=names, tracks=lists)
+@pytest.mark.parametrize(("write", "read"), [(m3u.write, m3u.read), (jspf.write, jspf.read)])
+def test_a_list_comes_back_in_order(
+    write: Callable[[str, Iterable[Track]], str], read: Callable[[str], Sheet], title: str, tracks: list[Track]
+) -> None:
+    sheet = read(write(title, tracks))
+    assert sheet.title == clean(title)
+    assert [(entry.location, entry.page) for entry in sheet.entries] == [(one.location, one.page) for one in tracks]
+    for entry, track in zip(sheet.entries, tracks, strict=True):
+        assert clean(track.title) in (entry.title or entry.label)
+
+
+@settings(deadline=None)
+@given(title=names, tracks=lists)
+def test_every_format_is_well_formed(title: str, tracks: list[Track]) -> None:
+    assert len(ElementTree.fromstring(xspf.write(title, tracks).encode()).findall(".//{*}track")) == len(tracks)  # noqa: S314
+    assert len(json.loads(jspf.write(title, tracks))["playlist"]["track"]) == len(tracks)
+    assert {each.suffix for each in FORMATS.values()} == set(FORMATS)
+
+
+@settings(deadline=None)
+@given(beginning=beginnings, rest=st.binary(max_size=400))
+def test_any_bytes_are_read_or_refused_in_words(beginning: bytes, rest: bytes) -> None:
+    try:
+        sheet = sheet_read(beginning + rest)
+    except ExchangeError as error:
+        refusal = str(error)
+    else:
+        assert 0 < len(sheet.entries) <= MAX_ENTRIES
+        assert all(isinstance(entry, FileEntry) and "\x00" not in entry.words for entry in sheet.entries)
+        return
+    assert refusal.endswith(".")
