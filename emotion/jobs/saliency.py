@@ -53,7 +53,7 @@ def saliency_step() -> bool:
     """Run the network once more for one song and store where it looked; return whether this call did it."""
     served = served_model()
     for row in SALIENCY.claim():
-        with claims.released_on_error([row]):
+        with claims.released_on_error([row]), claims.renewed(row):
             try:
                 return claims.finish(row, **_look(row, served))
             except AudioUnreadableError as error:

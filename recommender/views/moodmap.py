@@ -158,7 +158,7 @@ def me_delete(request: HttpRequest) -> HttpResponse:
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
     deletion.account_delete(user=user)
     logout(request)
-    messages.success(request, _("Your account and everything that belonged to it was deleted."))
+    messages.success(request, _("Your account and everything that belonged to it were deleted."))
     return _to("recommender:home")
 
 

@@ -110,7 +110,7 @@ def test_a_rating_is_given_the_mood_that_was_said_and_no_other(alice: User, make
     assert (rating.mood_valence, rating.mood_arousal) == LOW
     rating = feedback.feedback_record(song=third, mood=(1.0, -1.0), **felt).rating  # type: ignore[arg-type]
     assert (rating.mood_valence, rating.mood_arousal) == (1.0, -1.0)
-    with pytest.raises(RatingInvalidError, match="mood before"):
+    with pytest.raises(RatingInvalidError, match="previous mood"):
         feedback.feedback_record(song=third, mood=(1.0, 2.0), **felt)  # type: ignore[arg-type]
 
 

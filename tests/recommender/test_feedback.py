@@ -303,7 +303,7 @@ def test_what_a_visitor_likes_is_kept_until_they_sign_in(
 ) -> None:
     first, second = make_songs(2)
     answer = client.post(url(first), {"liked": "yes"}).json()
-    assert (answer["liked"], answer["sentence"]) == (True, "Sign in or sign up, and it is kept.")
+    assert (answer["liked"], answer["sentence"]) == (True, "Sign in or sign up to save it.")
     client.post(url(second), {"liked": "yes"})
     assert client.post(url(second), {"liked": ""}).json()["liked"] is False
     assert (liked(client, first), liked(client, second)) == (True, None)

@@ -85,7 +85,7 @@ def test_a_prior_that_cannot_be_read_is_not_used(db: None) -> None:
 
 def test_the_command_says_what_it_did(make_songs: SongMaker, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("prior_learn")
-    assert "too little" in capsys.readouterr().out
+    assert "Too few ratings" in capsys.readouterr().out
     rate_everything(make_songs, 5)
     call_command("prior_learn")
     assert "60 ratings of 5 listeners" in capsys.readouterr().out

@@ -121,7 +121,7 @@ def test_a_bare_name_is_a_shipped_configuration(place: Path, tmp_path: Path) -> 
         train(place, "--run", str(tmp_path / "run"), "--set", "init=scratch", config="paper")
 
 
-@pytest.mark.parametrize(("name", "notice"), [("distilled_b3", ""), ("flagship", "is called distilled_b3 now")])
+@pytest.mark.parametrize(("name", "notice"), [("distilled_b3", ""), ("flagship", "is now called distilled_b3")])
 def test_the_configuration_chooses_the_recipe(
     place: Path,
     tmp_path: Path,

@@ -81,6 +81,6 @@ class Command(BaseCommand):
             f"{summary.added} added, {summary.duplicates} already here, {len(summary.failed)} could not be added."
         )
         counts = selectors.state_counts(summary.song_ids)
-        states = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+        states = ", ".join(f"{count} {Song.State(state).label.lower()}" for state, count in counts.items() if count)
         if states:
             self.stdout.write(f"These songs are now: {states}.")

@@ -51,7 +51,7 @@ class Command(BaseCommand):
 
     def _import(self, path: Path) -> None:
         if not path.exists():
-            raise CommandError(f"There is nothing at {path}; name the folder of a run, or a .safetensors file.")
+            raise CommandError(f"{path} does not exist; name the folder of a run, or a .safetensors file.")
         services.shipped_register()
         take = services.model_import_run(folder=path) if path.is_dir() else services.model_import_weights(weights=path)
         self.stdout.write(f"Model {take.model.version} is {'imported' if take.is_new else 'already here'}.")
