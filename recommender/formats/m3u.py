@@ -27,7 +27,7 @@ def write(title: str, tracks: Iterable[Track]) -> str:
     for track in tracks:
         lines += [
             f"#EXTINF:{round(track.duration_s)},{clean(track.artist)} - {clean(track.title)}",
-            f"{_OURS}{json.dumps({'page': track.page, **track.extension()}, ensure_ascii=False)}",
+            f"{_OURS}{json.dumps({'page': track.page, **track.extension()})}",
             track.location,
         ]
     return "\n".join([*lines, ""])

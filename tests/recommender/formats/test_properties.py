@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from recommender.exceptions import ExchangeError
@@ -37,6 +37,7 @@ beginnings = st.sampled_from([b"", b"#EXTM3U\n", b"{", b'{"playlist": {"track": 
 
 @settings(deadline=None)
 @given(title=names, tracks=lists)
+@example(title="", tracks=[Track("https://x.example/1", "https://x.example/2", "", "", 1.0, reason="a\x85b")])
 @pytest.mark.parametrize(("write", "read"), [(m3u.write, m3u.read), (jspf.write, jspf.read)])
 def test_a_list_comes_back_in_order(
     write: Callable[[str, Iterable[Track]], str], read: Callable[[str], Sheet], title: str, tracks: list[Track]
