@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import psycopg2
 import pytest
 from django.conf import settings as django_settings
@@ -29,6 +30,10 @@ from xdist.scheduler import LoadScopeScheduling
 
 from mer_site.celery import app as celery_app
 from tests.factories import PASSWORD, UserFactory
+
+# The same examples in every run: a build fails for what it changed.
+hypothesis.settings.register_profile("fixed", derandomize=True)
+hypothesis.settings.load_profile("fixed")
 
 ROOT = Path(__file__).resolve().parent.parent
 _WORKER_START_S = 240.0
