@@ -153,12 +153,6 @@ document.addEventListener(
   true,
 );
 
-// A choice in a form marked data-submit-on-change applies at once.
-document.addEventListener("change", (event) => {
-  const form = event.target instanceof HTMLSelectElement ? event.target.form : null;
-  if (form?.matches("[data-submit-on-change]")) form.requestSubmit();
-});
-
 document.addEventListener("htmx:load", markCurrentSection, { once: true });
 document.addEventListener("moodplane:say", (event) => say(event.detail));
 
