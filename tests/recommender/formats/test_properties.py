@@ -16,14 +16,15 @@ from recommender.formats.registry import FORMATS, MAX_ENTRIES, sheet_read
 from recommender.formats.values import FileEntry, Sheet, Track, clean
 
 names = st.text(max_size=60)
-points = st.floats(-1, 1)
+# Training flushes subnormal numbers to zero in its process, where hypothesis then cannot draw them.
+points = st.floats(-1, 1, allow_subnormal=False)
 tracks = st.builds(
     Track,
     location=st.integers(0, 10**6).map("https://music.example.org/songs/{}/audio".format),
     page=st.integers(0, 10**6).map("https://music.example.org/songs/{}/".format),
     title=names,
     artist=names,
-    duration_s=st.floats(0.6, 7200),
+    duration_s=st.floats(0.6, 7200, allow_subnormal=False),
     reason=names,
     album=names,
     valence=points,
