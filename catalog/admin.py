@@ -1,7 +1,5 @@
 """The catalog in Django's admin, for the staff. Moves between states go through services, never through a field."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.contrib import admin, messages
@@ -10,7 +8,6 @@ from django.http import HttpRequest
 
 from catalog.models import Album, Artist, Song, Upload, name_key
 from catalog.songs import services as song_services
-from catalog.songs import states
 
 _SONG_FACTS = ["mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"]
 _SONG_STATE = ["state", "failure_code", "failure_reason", "attempts", "due_at", "state_changed_at"]
@@ -18,29 +15,23 @@ _SONG_STATE = ["state", "failure_code", "failure_reason", "attempts", "due_at", 
 
 @admin.register(Artist)
 class ArtistAdmin(admin.ModelAdmin[Artist]):
-    """Artists by name."""
-
     search_fields = ["name"]
     list_display = ["name"]
     readonly_fields = ["name_key"]
 
     def save_model(self, request: HttpRequest, obj: Artist, form: Any, change: bool) -> None:
-        """Derive the key from the name."""
         obj.name_key = name_key(obj.name)
         super().save_model(request, obj, form, change)
 
 
 @admin.register(Album)
 class AlbumAdmin(admin.ModelAdmin[Album]):
-    """Albums by title."""
-
     search_fields = ["title", "artist__name"]
     list_display = ["title", "artist"]
     autocomplete_fields = ["artist"]
     readonly_fields = ["title_key"]
 
     def save_model(self, request: HttpRequest, obj: Album, form: Any, change: bool) -> None:
-        """Derive the key from the title."""
         obj.title_key = name_key(obj.title)
         super().save_model(request, obj, form, change)
 
@@ -71,23 +62,20 @@ class SongAdmin(_FromFiles):
     actions = ["retry_failed"]
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
-        """Delete the song and its files."""
-        song_services.song_delete(song=obj)
+        song_services.songs_delete(song_ids=[obj.pk])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
-        """Delete songs and their files."""
         song_services.songs_delete(song_ids=list(queryset.values_list("pk", flat=True)))
 
     @admin.action(description="Analyse failed songs again")
     def retry_failed(self, request: HttpRequest, queryset: QuerySet[Song]) -> None:
-        """Retry the failed songs among those chosen."""
-        failed = states.songs_retry(song_ids=queryset.values_list("pk", flat=True))
+        failed = song_services.songs_retry(song_ids=queryset.values_list("pk", flat=True))
         messages.info(request, f"{len(failed)} songs will be analysed again.")
 
 
 @admin.register(Upload)
 class UploadAdmin(_FromFiles):
-    """Offered files: a record that nobody edits."""
+    """Offered files: a record without edits."""
 
     search_fields = ["file_name", "owner__username"]
     list_display = ["file_name", "owner", "outcome", "failure_code", "song", "created_at"]
@@ -95,5 +83,4 @@ class UploadAdmin(_FromFiles):
     list_select_related = ["owner", "song__artist"]
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Forbid changes."""
         return False

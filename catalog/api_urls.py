@@ -3,8 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from catalog.uploads.api import UploadViewSet
-from catalog.uploads.tus import ResumableUploadsView, ResumableUploadView
+from catalog.uploads.api import ResumableUploadsView, ResumableUploadView, UploadViewSet
 
 router = SimpleRouter()
 router.register("uploads", UploadViewSet, basename="api-upload")

@@ -5,7 +5,6 @@ from catalog.core import wording
 
 
 class CatalogConfig(AppConfig):
-    default_auto_field = "django.db.models.BigAutoField"
     name = "catalog"
 
     def ready(self) -> None:

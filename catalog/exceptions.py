@@ -1,12 +1,10 @@
-"""Errors of the catalog. Every message is a sentence for the person who offered the file."""
-
-from __future__ import annotations
+"""Errors of the catalog; `mer_site.errors` maps each to a response."""
 
 from catalog.core.wording import gettext as _
 
 
 class CatalogError(Exception):
-    """Root of the catalog's errors: `code` is stable for programs, `str(error)` is for people."""
+    """Root of the catalog's errors: `code` is stable, for programs; `str(error)` is a sentence for people."""
 
     code = "catalog_error"
     status = 400
@@ -16,7 +14,7 @@ class CatalogError(Exception):
 
 
 class FileRejectedError(CatalogError, status=422):
-    """The bytes are not a song that the catalog takes."""
+    """The catalog does not accept the file."""
 
     def __init__(self, code: str, sentence: str) -> None:
         super().__init__(sentence)
@@ -28,7 +26,7 @@ class FileTooLargeError(CatalogError, code="too_large", status=413):
 
 
 class StorageFullError(CatalogError, code="storage_full", status=507):
-    """The media disk has no room left; nothing half-written stays behind."""
+    """The media disk is full; no partial file stays."""
 
 
 class FileMissingError(CatalogError, code="file_missing"):
@@ -36,15 +34,15 @@ class FileMissingError(CatalogError, code="file_missing"):
 
 
 class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
-    """Only a failed song can be tried again."""
+    """Only a failed song can be retried."""
 
 
 class SongFileLostError(CatalogError, code="file_lost", status=404):
-    """The row exists, but its file is no longer on the disk."""
+    """A song's file is missing on the disk."""
 
 
 class EditConflictError(CatalogError, code="edit_conflict", status=409):
-    """Another editor has changed a field meanwhile; `fields` names it, and nothing was saved."""
+    """Another editor changed `fields` meanwhile, and nothing was saved."""
 
     def __init__(self, fields: list[str]) -> None:
         super().__init__(_("Someone else has changed this in the meantime. Check it, then save again."))
@@ -52,11 +50,11 @@ class EditConflictError(CatalogError, code="edit_conflict", status=409):
 
 
 class TooManySongsError(CatalogError, code="too_many_songs", status=422):
-    """More songs than one change may have."""
+    """One change has too many songs."""
 
 
 class RangeNotSatisfiableError(CatalogError, code="range_not_satisfiable", status=416):
-    """A range that begins after the end of the file, or a suffix of nothing."""
+    """A range begins after the end of the file, or has no bytes."""
 
 
 class PartialUploadNotFoundError(CatalogError, code="upload_not_found", status=404):
@@ -64,27 +62,27 @@ class PartialUploadNotFoundError(CatalogError, code="upload_not_found", status=4
 
 
 class PartialUploadExpiredError(CatalogError, code="upload_expired", status=410):
-    """An unfinished upload whose time ran out."""
+    """The unfinished upload has expired."""
 
 
 class UploadOffsetWrongError(CatalogError, code="offset_wrong", status=409):
-    """A piece that does not begin where the last one ended."""
+    """A piece does not begin at the end of the last one."""
 
 
 class UploadTooLongError(CatalogError, code="more_than_announced", status=413):
-    """More bytes than were announced."""
+    """More bytes arrive than were announced."""
 
 
 class TooManyUnfinishedError(CatalogError, code="too_many_unfinished", status=409):
-    """One account has more unfinished uploads than it may leave open."""
+    """An account has too many unfinished uploads."""
 
 
 class PieceDamagedError(CatalogError, code="checksum_wrong", status=460):
-    """The bytes do not fit the sender's checksum; the status is the tus protocol's."""
+    """The checksum does not match; the status is the tus protocol's."""
 
 
 class UploadRequestInvalidError(CatalogError):
-    """A request that breaks the protocol of resumable uploads."""
+    """A request violates the protocol of resumable uploads."""
 
     def __init__(self, sentence: str, code: str = "upload_request_invalid", status: int = 400) -> None:
         super().__init__(sentence)

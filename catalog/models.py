@@ -1,7 +1,5 @@
 """Models of the catalog: artists, albums, songs and their edits, uploads and possible duplicates."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Callable
 
@@ -14,7 +12,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
 
-# The artist of songs whose tags and file name tell none. Its songs are not by one performer.
+# The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
 
 
@@ -24,7 +22,7 @@ def artist_shown(name: str) -> str:
 
 
 def name_key(name: str) -> str:
-    """Return the key that spellings share which differ only in case or spaces."""
+    """Return the key that spellings share if they differ only in case or spaces."""
     return " ".join(name.casefold().split())[:300]
 
 
@@ -114,7 +112,7 @@ class Song(Job):
                 condition=models.Q(tags_changed_at__isnull=False),
                 name="song_tags_changed_newest",
             ),
-            # Whether the songs of a list are still the same is read from this alone.
+            # Whether any song of a list has changed is read from this alone.
             models.Index(
                 fields=["id"],
                 include=["tags_changed_at"],
@@ -158,27 +156,25 @@ class Upload(models.Model):
         """`uploaded`, `queued`, `analysing`, `tagged`, `failed` or `duplicate`: the song's state once there is one."""
         if self.outcome == self.Outcome.ACCEPTED and self.song is not None:
             return str(self.song.state)
-        if self.outcome == self.Outcome.DUPLICATE:
-            return "duplicate"
-        return "failed"
+        return "duplicate" if self.outcome == self.Outcome.DUPLICATE else "failed"
 
     @property
     def state_label(self) -> str:
-        """The state in a word for people."""
+        """The state, translated."""
         if self.outcome == self.Outcome.ACCEPTED:
             return str(self.song.get_state_display() if self.song else Song.State.FAILED.label)
         return str(self.get_outcome_display())
 
     @property
     def reason(self) -> str:
-        """Why it failed, in a sentence; empty when it did not."""
+        """Why it failed, in a sentence; else empty."""
         if self.outcome == self.Outcome.ACCEPTED:
             return _(self.song.failure_reason) if self.song else _("The song was deleted.")
         return self.failure_reason
 
 
 class SongChange(models.Model):
-    """What a curator changed in one go, of one song or of many; it can be undone as a whole."""
+    """A curator's change of one or many songs; it can be undone as a whole."""
 
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -198,7 +194,7 @@ class SongChange(models.Model):
 
 
 class SongEdit(models.Model):
-    """What a change did to the tags of one song: its values before and after, of the changed fields alone."""
+    """The effect of a change on one song: the values of the changed fields before and after."""
 
     change = models.ForeignKey(SongChange, on_delete=models.CASCADE, related_name="edits")
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="edits")
@@ -220,7 +216,7 @@ def _public_id() -> str:
 class PartialUpload(models.Model):
     """A large file that arrives in pieces, collected in one file under `incoming/`.
 
-    Once complete it stays a while with its `Upload`, for a sender who missed the answer.
+    Once complete, it stays a while with its `Upload`, for a sender who missed the response.
     """
 
     public_id = models.CharField(max_length=32, unique=True, default=_public_id, editable=False)
@@ -247,12 +243,12 @@ class PartialUpload(models.Model):
 
     @property
     def percent(self) -> int:
-        """The share that arrived, rounded down: only a whole file has 100."""
+        """The share that arrived, rounded down, so that only a whole file has 100."""
         return 100 * self.offset_bytes // self.size_bytes if self.size_bytes else 100
 
 
 class PossibleDuplicate(models.Model):
-    """Two songs of different bytes that may be the same recording: a question to the uploader."""
+    """Two songs of different bytes that may be the same recording, for the uploader to decide."""
 
     class Verdict(models.TextChoices):
         OPEN = "open", gettext_lazy("Not decided")

@@ -1,21 +1,19 @@
 """Everything that reads from the catalog."""
 
-from __future__ import annotations
-
-from typing import Any
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
-from catalog.core.cached_count import cached_while_large
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
 
 PENDING_STATES = (Song.State.UPLOADED, Song.State.QUEUED, Song.State.ANALYSING)
-
-
 # Songs without a year come last.
 YEAR_DOWN = F("year").desc(nulls_last=True)
 # How a list of songs can be ordered; ties are broken by the newest.
@@ -25,6 +23,47 @@ SORTS: dict[str, tuple[Any, ...]] = {
     "title": ("title", "-id"),
     "year": (YEAR_DOWN, "-id"),
 }
+# Counting so many rows takes a few milliseconds, and one song more or less does not show.
+LARGE = 5_000
+CACHED_S = 10.0
+
+T = TypeVar("T")
+
+
+class CachedCount(Generic[T]):
+    """A function without arguments whose last result is returned for a while; callers must not change it."""
+
+    def __init__(self, count: Callable[[], T], size: Callable[[T], int]) -> None:
+        self._count, self._size = count, size
+        self._lock = threading.Lock()
+        self._answer: T | None = None
+        self._until = 0.0
+
+    def __call__(self) -> T:
+        with self._lock:
+            answer, now = self._answer, time.monotonic()
+            if answer is not None and now < self._until:
+                return answer
+            # One caller asks the database; the others take the old result meanwhile.
+            self._until = now + CACHED_S
+        try:
+            fresh = self._count()
+        except BaseException:
+            self.forget()
+            raise
+        with self._lock:
+            self._answer = fresh if self._size(fresh) >= LARGE else None
+        return fresh
+
+    def forget(self) -> None:
+        """Count again at the next call."""
+        with self._lock:
+            self._answer = None
+
+
+def cached_while_large(size: Callable[[Any], int]) -> Callable[[Callable[[], T]], CachedCount[T]]:
+    """Cache the result of a function for `CACHED_S` seconds, in this process, while its size is `LARGE` or more."""
+    return lambda count: CachedCount(count, size)
 
 
 def song_search(
@@ -41,7 +80,7 @@ def song_search(
     Args:
         query: Words, each of which must begin a word of title, artist, album or genre.
         artist_id: Of the artist.
-        genre: In any case.
+        genre: In upper or lower case.
         state: Such as "tagged".
         decade: Its first year, such as 1990.
         sort: A key of `SORTS`, in place of the best match.
@@ -73,6 +112,11 @@ def uploads_visible(user: User) -> QuerySet[Upload]:
     return uploads.filter(owner_id=user.pk) if can_upload(user) else uploads.none()
 
 
+def duplicates_open(song_id: Any) -> QuerySet[PossibleDuplicate]:
+    """Return the songs that a song, by id or expression, may duplicate and that nobody has decided on."""
+    return PossibleDuplicate.objects.filter(song_id=song_id, verdict=PossibleDuplicate.Verdict.OPEN)
+
+
 def uploads_settled(user: User) -> QuerySet[Upload]:
     """Return a user's uploads that need no attention: analysed and not in question, or duplicates."""
     in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)
@@ -82,9 +126,7 @@ def uploads_settled(user: User) -> QuerySet[Upload]:
 
 def state_counts(song_ids: list[int] | None = None) -> dict[str, int]:
     """Count songs by state, of all songs or of those given; states without songs count zero."""
-    if song_ids is None:
-        return dict(_all_states())
-    return _by_state(Song.objects.filter(pk__in=song_ids))
+    return dict(_all_states()) if song_ids is None else _by_state(Song.objects.filter(pk__in=song_ids))
 
 
 @cached_while_large(size=lambda counts: sum(counts.values()))
@@ -123,7 +165,7 @@ def genres() -> list[str]:
 
 
 def artists_named_like(words: str, limit: int = 10) -> list[str]:
-    """Return the names of artists with songs in which these words begin the name or a later word of it."""
+    """Return the names of artists with songs in which `words` begin the name or a later word of it."""
     key = name_key(words.replace("\x00", ""))
     if not key:
         return []
@@ -133,5 +175,5 @@ def artists_named_like(words: str, limit: int = 10) -> list[str]:
 
 
 def artist_named(name: str) -> Artist | None:
-    """Return the artist of this name, however it is spelt in case and spaces."""
+    """Return the artist of this name, ignoring case and spaces."""
     return Artist.objects.filter(name_key=name_key(name.replace("\x00", ""))).first()

@@ -1,7 +1,5 @@
 """Celery tasks of the catalog: one service call each. Each may run twice without harm."""
 
-from __future__ import annotations
-
 from celery import shared_task
 
 from catalog.core import claims

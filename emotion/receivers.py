@@ -11,7 +11,7 @@ from django.db import close_old_connections, connection
 from django.dispatch import receiver
 
 from catalog.signals import song_uploaded
-from catalog.songs.states import songs_queue
+from catalog.songs.services import songs_queue
 from emotion.exceptions import EmotionError
 from emotion.jobs.curves import CURVES, curves_queue
 from emotion.services.analysis import SONGS

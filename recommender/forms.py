@@ -11,7 +11,7 @@ from django.forms.utils import pretty_name
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.inference.quadrants import Quadrant

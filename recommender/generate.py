@@ -9,7 +9,7 @@ import numpy as np
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from emotion.models import EmotionEstimate
 from recommender.index.songs import SongIndex
 from recommender.listener.history import recency_of

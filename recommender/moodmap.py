@@ -19,8 +19,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from catalog.core.charts import Axes, Tick
-from catalog.core.points import Point
+from catalog.core.charts import Axes, Point, Tick
 from catalog.models import artist_shown
 from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y

@@ -19,10 +19,9 @@ from django.utils import timezone
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from catalog.core.cached_count import cached_while_large
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Song
-from catalog.selectors import song_search
+from catalog.selectors import cached_while_large, song_search
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import current_estimate, current_estimates, songs_in_quadrant, songs_in_quadrant_count

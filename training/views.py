@@ -15,10 +15,9 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from catalog.access import allowed
-from catalog.core.formats import clock, percent
 from catalog.core.htmx import wants_fragment
-from catalog.permissions import is_staff
+from catalog.core.wording import clock, percent
+from catalog.permissions import allowed, is_staff
 from emotion.exceptions import ReanalysisError
 from emotion.inference.quadrants import Quadrant
 from emotion.jobs import reanalysis as reanalysis_module

@@ -1,25 +1,24 @@
-"""Places ticks, bars, lines and areas in SVG coordinates; templates draw them."""
-
-from __future__ import annotations
+"""Points on the plane, and the places of ticks, bars, lines and areas in SVG coordinates; templates draw them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from typing import NamedTuple
 
+# Valence and arousal, each in [-1, 1].
+Point = tuple[float, float]
 _BAR_GAP = 0.22
 _ROUND = (1, 2, 5)
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """A label on an axis and its place."""
 
     at: float
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(NamedTuple):
     """The rectangle of a bar."""
 
     x: float
@@ -50,7 +49,6 @@ class Axes:
         return round(self.bottom - (self.bottom - self.top) * (float(value) - low) / ((high - low) or 1.0), 1)
 
     def points(self, xs: Iterable[float], ys: Iterable[float]) -> list[tuple[float, float]]:
-        """Return coordinates of points."""
         return [(self.x(x), self.y(y)) for x, y in zip(xs, ys, strict=True)]
 
     def x_ticks(self, values: Iterable[float], texts: Iterable[str]) -> tuple[Tick, ...]:
@@ -68,8 +66,8 @@ class Axes:
         return self.y_ticks(values, map(str, values))
 
     def bars(self, values: Sequence[float]) -> tuple[Bar, ...]:
-        """Return a bar for each value above zero; every value takes the same share of the width."""
-        step = self._step(values)
+        """Return a bar for each value above zero; every value has the same share of the width."""
+        step = (self.right - self.left) / max(len(values), 1)
         width = round((1 - _BAR_GAP) * step, 1)
         starts = [round(self.left + i * step + _BAR_GAP / 2 * step, 1) for i in range(len(values))]
         return tuple(
@@ -79,13 +77,10 @@ class Axes:
         )
 
     def step_area(self, values: Sequence[float]) -> str:
-        """Return the path of a stepped area under values that each last the same share of the width."""
-        step = self._step(values)
+        """Return the path of a stepped area under values that each have the same share of the width."""
+        step = (self.right - self.left) / max(len(values), 1)
         steps = (f"V{self.y(value)}H{round(self.left + i * step, 1)}" for i, value in enumerate(values, start=1))
         return f"M{self.left} {self.bottom}{''.join(steps)}V{self.bottom}Z"
-
-    def _step(self, values: Sequence[float]) -> float:
-        return (self.right - self.left) / max(len(values), 1)
 
 
 def polyline(points: Iterable[tuple[float, float]]) -> str:

@@ -1,10 +1,8 @@
 """Claims background work: each job is a row, at most one worker holds it, and only that worker may finish it.
 
 Messages only wake workers: a message names a kind of job and no row, and at most one per kind waits in its queue. A
-killed worker leaves a claim that expires, a broker that loses messages leaves rows that wait; `tick` finds both.
+killed worker leaves an expiring claim, a lost message leaves a waiting row; `tick` finds both.
 """
-
-from __future__ import annotations
 
 import json
 import logging
@@ -26,7 +24,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 logger = logging.getLogger(__name__)
 
 WORKER_LOST = "worker_lost"
-# Of a queue that is longer, only the newest messages are read: a message too many is harmless.
+# Of a longer queue only the newest messages are read: one message too many is harmless.
 _MESSAGES_READ = 1000
 
 
@@ -45,10 +43,10 @@ class Job(models.Model):
     DONE: ClassVar[str] = JobState.DONE
     FAILED: ClassVar[str] = JobState.FAILED
     LEASE_S: ClassVar[float] = 60.0
-    # After an error that is not the job's fault: a disk that is away, memory that ran out.
+    # After an error that is not the job's fault, such as a missing disk or too little memory.
     RETRY_S: ClassVar[float] = 60.0
     MAX_ATTEMPTS: ClassVar[int] = 3
-    # Stored as it stands here, and translated when it is shown.
+    # Stored untranslated, and translated when shown.
     LOST: ClassVar[str] = gettext_noop(
         "The work on this song was started three times and never finished; see the worker's log."
     )
@@ -70,7 +68,7 @@ class Job(models.Model):
 
     @property
     def is_lost(self) -> bool:
-        """Whether its worker has let the claim run out."""
+        """Whether its claim has expired."""
         return self.state == self.CLAIMED and self.due_at < timezone.now()
 
 
@@ -90,12 +88,7 @@ def pending(rows: QuerySet[J]) -> QuerySet[J]:
 def claim(rows: QuerySet[J], limit: int = 1) -> list[J]:
     """Claim due rows, the oldest first, including those of lost workers; skip rows that others lock.
 
-    Args:
-        rows: Not filtered by state, because it is read again after the claim.
-        limit: At most this many.
-
-    Returns:
-        The claimed rows by id; `attempts` counts this claim.
+    `rows` is not filtered by state, because it is read again after the claim. Return the claimed rows by id.
     """
     reap(rows)
     with transaction.atomic():
@@ -122,7 +115,7 @@ def finish(job: Job, *, state: str = "", **results: object) -> bool:
 def fail(job: Job, *, code: str = WORKER_LOST, reason: str = "", is_transient: bool = False) -> bool:
     """Fail a job, or retry it later after a transient error; return whether the claim was still held.
 
-    `code` is stable, for programs; `reason` is a sentence that a curator understands, by default `LOST`.
+    `code` is stable, for programs; `reason` is a sentence for a curator, by default `LOST`.
     """
     if is_transient and job.attempts < job.MAX_ATTEMPTS:
         return release(job, wait_s=job.RETRY_S)
@@ -144,14 +137,14 @@ def reap(rows: QuerySet[J]) -> int:
             exhausted = lost.filter(attempts__gte=model.MAX_ATTEMPTS)
             _move(exhausted, model.FAILED, failure_code=WORKER_LOST, failure_reason=model.LOST)
             _move(lost.filter(state=model.CLAIMED), model.WAITING, due_at=Now())
-            logger.warning("%d claims on %s ran out.", len(ids), model._meta.verbose_name_plural)
+            logger.warning("%d claims on %s expired.", len(ids), model._meta.verbose_name_plural)
     return len(ids)
 
 
 def reset(rows: QuerySet[J], state: str = "") -> list[int]:
     """Restart rows as waiting or in another state; return their ids.
 
-    Of two callers at once the second waits, and finds only what the first has left.
+    Of two callers at once the second waits, and finds only the rows that the first leaves.
     """
     with transaction.atomic():
         ids = list(rows.order_by("pk").select_for_update(of=("self",), no_key=True).values_list("pk", flat=True))
@@ -162,7 +155,7 @@ def reset(rows: QuerySet[J], state: str = "") -> list[int]:
 
 @contextmanager
 def released_on_error(jobs: Sequence[Job]) -> Iterator[None]:
-    """Release the unfinished ones of claimed jobs if the block raises: it was not their fault alone."""
+    """Release the unfinished jobs if the block raises, as after a transient error."""
     try:
         yield
     except Exception:
@@ -203,13 +196,13 @@ def _move(rows: QuerySet[Any], state: str, **changes: object) -> bool:
 
 
 def _locked(rows: QuerySet[J], limit: int | None = None) -> list[int]:
-    # The weaker NO KEY lock does not wait for a transaction that stores a rating or a playlist item of a song.
+    # The NO KEY lock does not wait for transactions that store ratings or playlist items of a song.
     free = rows.select_for_update(of=("self",), skip_locked=True, no_key=True)
     return list(free.values_list("pk", flat=True)[:limit])
 
 
 def _in(seconds: float) -> Any:
-    # The database's clock alone decides: those of the workers may differ.
+    # By the database's clock, because those of the workers may differ.
     return Now() + timedelta(seconds=seconds)
 
 
@@ -241,7 +234,7 @@ class Kind(Generic[J]):
         return jobs
 
     def wake(self) -> None:
-        """Send the message that wakes a worker, unless one waits already."""
+        """Send a message that wakes a worker, unless one waits already."""
         queue = current_app.amqp.router.route({}, self.task)["queue"].name
         with current_app.connection_for_write() as broker:
             waiting = broker.default_channel.client.lrange(queue, 0, _MESSAGES_READ - 1)
@@ -249,7 +242,7 @@ class Kind(Generic[J]):
             current_app.send_task(self.task)
 
     def wake_on_commit(self) -> None:
-        """Wake a worker after the commit; without a broker that is logged, and the tick comes later."""
+        """Wake a worker after the commit; a missing broker is logged, and the tick tries again."""
         transaction.on_commit(self.wake, robust=True)
 
 
@@ -257,7 +250,7 @@ _kinds: dict[str, Kind[Any]] = {}
 
 
 def register(kind: Kind[J]) -> Kind[J]:
-    """Make a kind known to the tick; the first ones registered are woken first."""
+    """Register a kind for the tick; the first ones registered are woken first."""
     _kinds[kind.name] = kind
     return kind
 
@@ -268,7 +261,7 @@ def kinds() -> list[Kind[Any]]:
 
 
 def run(name: str) -> None:
-    """Take one step of a kind, then wake every kind that is due: this one again, or one that made way for it."""
+    """Take one step of a kind, then wake every kind that is due."""
     _kinds[name].step()
     _wake_due()
 
@@ -280,7 +273,7 @@ def tick() -> None:
             kind.prepare()
             reap(kind.model._default_manager.all())
         except Exception:
-            # The other kinds must not stand still with this one.
+            # One failing kind must not stop the others.
             logger.exception("The tick of %s failed.", kind.name)
     _wake_due()
 

@@ -1,6 +1,4 @@
-"""Writes files that appear whole or not at all, and hashes files."""
-
-from __future__ import annotations
+"""Writes files atomically, and hashes files."""
 
 import hashlib
 import os
@@ -15,12 +13,12 @@ _SUFFIX = ".part"
 def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object], *, durable: bool = True) -> None:
     """Write a file under a temporary name in its folder, then rename it into place.
 
-    Of several writers of one path the last rename wins. After an error the old file stays, and no other is left.
+    Of several writers of one path the last rename wins. After an error only the old file stays.
 
     Args:
         path: The file; its folder exists.
         content: Bytes, text (stored as UTF-8), or a function that writes to the open file.
-        durable: Wait for the disk. False for caches and pictures, which are cheap to make again.
+        durable: Wait for the disk. False for caches and pictures, which can be recomputed.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}{_SUFFIX}")
     try:
@@ -40,7 +38,7 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of killed writers of `path`; only for a file with a single writer."""
+    """Remove temporary files that killed writers of `path` left; only for a file with a single writer."""
     for left in path.parent.glob(f".{path.name}.*{_SUFFIX}"):
         left.unlink(missing_ok=True)
 

@@ -1,7 +1,5 @@
 """Requests from htmx."""
 
-from __future__ import annotations
-
 from django.http import HttpRequest
 
 

@@ -1,6 +1,4 @@
-"""Names every advisory lock of the database, so that no two share a number."""
-
-from __future__ import annotations
+"""Advisory locks of the database, all named here so that no two share a number."""
 
 import enum
 from collections.abc import Iterator
@@ -10,11 +8,11 @@ from django.db import connection, transaction
 
 
 class Lock(enum.IntEnum):
-    """Single locks. The numbers mean nothing, but processes of two releases must agree on them."""
+    """Single locks. The numbers are arbitrary, but must stay the same between releases."""
 
     REANALYSIS_START = 7_351_201
     LIVE_MODEL = 7_351_200
-    # Edits are short and rare: one after the other, they cannot deadlock over the artists and albums that they share.
+    # One at a time, edits cannot deadlock over shared artists and albums; they are short and rare.
     SONG_EDIT = 7_351_307
 
 

@@ -1,9 +1,7 @@
-"""Translates messages of modules that import no Django: `catalog.apps` installs Django's functions.
+"""Translates messages, and writes numbers, sizes and times, for modules that import no Django.
 
-The names are those that `makemessages` looks for.
+`catalog.apps` installs Django's functions; `makemessages` looks for these names.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from gettext import NullTranslations
@@ -15,7 +13,7 @@ _number_format: Callable[[float, int], str] = "{0:.{1}f}".format
 
 
 def install(translator: Any, number_format: Callable[[float, int], str]) -> None:
-    """Translate with `gettext`, `ngettext` and `pgettext` of a translator, and format numbers its way, from now on."""
+    """Set the translator, with `gettext`, `ngettext` and `pgettext`, and the format of numbers."""
     global _translator, _number_format
     _translator, _number_format = translator, number_format
 
@@ -53,3 +51,24 @@ def ngettext_noop(singular: str, plural: str) -> tuple[str, str]:
 def pgettext_noop(_context: str, message: str) -> str:
     """Mark a message with its context in a table, translated when it is shown."""
     return message
+
+
+def file_size(n_bytes: float) -> str:
+    """Write a size in binary units, such as `500 MiB` or `1.5 GiB`."""
+    for unit in (gettext("bytes"), "KiB", "MiB", "GiB"):
+        if n_bytes < 1024 or unit == "GiB":
+            break
+        n_bytes /= 1024
+    return f"{number(n_bytes, 0 if n_bytes == int(n_bytes) else 1)} {unit}"
+
+
+def clock(duration_s: float | None) -> str:
+    """Write seconds as `3:07`, or `1:02:09` from an hour on; None is `0:00`."""
+    minutes, seconds = divmod(round(duration_s or 0), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+
+def percent(share: float) -> str:
+    """Write a share in [0, 1] as `82 %`, with a space that does not break."""
+    return f"{round(share * 100)}\u00a0%"

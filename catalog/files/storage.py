@@ -1,9 +1,7 @@
-"""Stores audio and covers through Django's default storage, the only door to them.
+"""Stores audio and covers in Django's default storage; no other module reaches them.
 
-On a file system, new bytes are staged and renamed into place; other storages take them through `save`.
+On a file system, new bytes are staged and renamed into place; other storages get them through `save`.
 """
-
-from __future__ import annotations
 
 import errno
 import hashlib
@@ -21,7 +19,7 @@ from django.core.files.storage import FileSystemStorage, Storage, default_storag
 from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
-from catalog.core.formats import file_size
+from catalog.core.wording import file_size
 from catalog.exceptions import FileTooLargeError, StorageFullError
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
@@ -31,7 +29,7 @@ _COPY_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """Bytes that arrived completely and are not a song yet."""
+    """A complete file that is not a song yet."""
 
     path: Path
     content_hash: str
@@ -40,11 +38,10 @@ class StagedFile:
 
 @contextmanager
 def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
-    """Write chunks to a temporary file on the media disk and hash them; the file is gone when the block ends.
+    """Write chunks to a temporary file on the media disk and hash them; the file is removed when the block ends.
 
     Raises:
-        FileTooLargeError: More than the limit has arrived.
-        StorageFullError: The disk has no room.
+        FileTooLargeError, StorageFullError: The file is over the limit, or the disk has no room.
     """
     path = incoming_path(f"{uuid.uuid4().hex}.part")
     hashed, size_bytes = hashlib.sha256(), 0
@@ -58,7 +55,7 @@ def file_staged(chunks: Iterable[bytes]) -> Iterator[StagedFile]:
                     hashed.update(chunk)
                     out.write(chunk)
                 out.flush()
-                # A row must never point at bytes that a power cut can still take away.
+                # A row must never point at bytes that a power cut can still lose.
                 os.fsync(out.fileno())
         yield StagedFile(path, hashed.hexdigest(), size_bytes)
     finally:
@@ -92,7 +89,7 @@ def size_check(size_bytes: int) -> None:
 
 
 def file_place(staged: StagedFile, name: str) -> None:
-    """Move a staged file into the storage; a file of that name has the same bytes."""
+    """Move a staged file into the storage; an existing file of that name has the same bytes."""
     destination = _path_of(default_storage, name)
     with storage_full_explained():
         if destination is not None:
@@ -102,16 +99,15 @@ def file_place(staged: StagedFile, name: str) -> None:
             with staged.path.open("rb") as stream:
                 placed = default_storage.save(name, File(stream))
             if placed != name:
-                # Another process placed the same bytes meanwhile, and `save` never overwrites.
+                # Another process stored the same bytes meanwhile, and `save` never overwrites.
                 default_storage.delete(placed)
 
 
 @contextmanager
 def local_copy(file: FieldFile) -> Iterator[Path]:
-    """Lend a path on this machine to a stored file, such as `song.audio`.
+    """Yield a local path of a stored file, such as `song.audio`; of a lost file, a path that does not exist.
 
-    A storage that is no file system is copied to a temporary file, gone when the block ends. The path of a lost file
-    leads nowhere, and readers fail as for any missing file.
+    From a storage that is no file system the file is copied, and the copy removed when the block ends.
     """
     name = str(file.name)
     path = _path_of(file.storage, name)
@@ -138,43 +134,43 @@ def bytes_place(data: bytes, folder: str, extension: str) -> str:
 
 
 def content_name(folder: str, content_hash: str, extension: str) -> str:
-    """Return the name of a content in the storage, such as `audio/ab/ab12….mp3`; no folder grows huge."""
+    """Return the name of a content in the storage, such as `audio/ab/ab12….mp3`, so that no folder grows huge."""
     return f"{folder}/{content_hash[:2]}/{content_hash}.{extension}"
 
 
 def media_exists(file: FieldFile) -> bool:
-    """Whether the bytes of a stored file, such as `song.audio`, are there."""
+    """Whether a stored file, such as `song.audio`, exists."""
     return file.storage.exists(str(file.name))
 
 
 def media_remove(name: str) -> None:
-    """Remove a file from the storage, if it is there."""
+    """Remove a file from the storage, if it exists."""
     default_storage.delete(name)
 
 
 def media_disk_usage() -> tuple[int, int]:
-    """Return the total and the free bytes of the disk on which files arrive, and stay on a file system."""
-    # Before the first upload the folder is not there yet; it will lie on the disk of the first parent that is.
+    """Return the total and the free bytes of the media disk."""
+    # Before the first upload the folder is missing; it will lie on the disk of its first existing parent.
     folder = incoming_path()
     usage = shutil.disk_usage(next(each for each in (folder, *folder.parents) if each.exists()))
     return usage.total, usage.free
 
 
 def incoming_path(name: str = "") -> Path:
-    """Return the path of a file that is still arriving, or of their folder, on the media disk whatever the storage."""
+    """Return the path of an incoming file, or of their folder, on the media disk whatever the storage."""
     return (_path_of(default_storage, "incoming") or Path(settings.MEDIA_ROOT) / "incoming") / name
 
 
 def room_check(size_bytes: int) -> None:
-    """Raise StorageFullError if the media disk has no room for a file that is about to be sent."""
+    """Raise StorageFullError if the media disk has no room for an announced file."""
     free_bytes = media_disk_usage()[1]
     if size_bytes > free_bytes:
-        raise StorageFullError(
-            _("The server's disk has %(free)s left, but this file needs %(size)s. Free some space, then try again.")
-            % {"free": file_size(free_bytes), "size": file_size(size_bytes)}
+        sentence = _(
+            "The server's disk has %(free)s left, but this file needs %(size)s. Free some space, then try again."
         )
+        raise StorageFullError(sentence % {"free": file_size(free_bytes), "size": file_size(size_bytes)})
 
 
 def _path_of(storage: Storage, name: str) -> Path | None:
-    # Others may have a `path` as well, to nothing on this machine: Django's InMemoryStorage does.
+    # Other storages may have a `path` that exists nowhere: Django's InMemoryStorage does.
     return Path(storage.path(name)) if isinstance(storage, FileSystemStorage) else None

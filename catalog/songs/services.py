@@ -1,34 +1,37 @@
-"""Creates and deletes songs, artists and albums. One content is one song."""
+"""Creates songs, artists and albums, sends songs to their analysis, and deletes them. One content is one song."""
 
-from __future__ import annotations
-
+import datetime as dt
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 from typing import IO
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
-from catalog.exceptions import FileRejectedError
-from catalog.files.audio_tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
-from catalog.files.probe import AudioFacts
+from catalog.exceptions import FileRejectedError, SongNotRetryableError
+from catalog.files.probe import MAX_COVER_BYTES, AudioFacts, AudioTags, picture_type, text_clean
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongEdit, name_key
+from catalog.signals import song_uploaded
 
+# An announcement follows the commit at once; one that took longer was lost with its process.
+ANNOUNCE_LEASE_S = 60.0
 _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
 
 def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tuple[Song, bool]:
-    """Create a song from a staged file, or find the song that has these bytes; return also whether it is new."""
+    """Create a song from a staged file, or find the song with these bytes; return also whether it is new."""
     # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
     with advisory_lock(content_lock(staged.content_hash)):
         song = Song.objects.select_related("artist").filter(content_hash=staged.content_hash).first()
         if song is None:
             return _song_insert(staged, facts, file_name), True
-        # The media folder may be lost while the database is not: the same bytes repair the song.
+        # If the media folder was lost, the same bytes repair the song.
         if not media_exists(song.audio):
             file_place(staged, str(song.audio.name))
         return song, False
@@ -37,12 +40,8 @@ def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tup
 def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
     tags = facts.tags
     artist_name, title = _artist_and_title(tags, file_name)
-    artist = artist_get(artist_name)
-    album = None
-    if tags.album:
-        album, _is_new = Album.objects.select_for_update(no_key=True).get_or_create(
-            artist=artist, title_key=name_key(tags.album), defaults={"title": tags.album}
-        )
+    artist = artists_get([artist_name])[name_key(artist_name)]
+    album = albums_get([(artist, tags.album)])[artist.pk, name_key(tags.album)] if tags.album else None
     cover = cover_store(data=facts.cover.data) if facts.cover else ""
     audio = content_name("audio", staged.content_hash, facts.extension)
     file_place(staged, audio)
@@ -67,7 +66,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
 def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
     if tags.title:
         return tags.artist or UNKNOWN_ARTIST, tags.title
-    # Without a title, the name of the file is read as "Artist - Title" or as a title.
+    # Without a title, the file's name is "Artist - Title" or a title.
     stem = text_clean(PurePath(file_name).stem.replace("_", " ")) or "Untitled"
     if " " not in stem:
         stem = stem.replace("-", " ")
@@ -83,8 +82,7 @@ def cover_check(*, stream: IO[bytes]) -> bytes:
     if len(data) > MAX_COVER_BYTES:
         raise FileRejectedError("cover_too_large", _("The image is larger than 10 MiB. Choose a smaller one."))
     if picture_type(data) is None:
-        sentence = _("This is not a JPEG, PNG, GIF or WebP image.")
-        raise FileRejectedError("cover_unknown", sentence)
+        raise FileRejectedError("cover_unknown", _("This is not a JPEG, PNG, GIF or WebP image."))
     return data
 
 
@@ -93,13 +91,54 @@ def cover_store(*, data: bytes) -> str:
     return bytes_place(data, "covers", _COVER_EXTENSIONS[picture_type(data) or ""])
 
 
-def song_delete(*, song: Song) -> None:
-    """Delete a song and, after the commit, its files; its uploads stay."""
-    songs_delete(song_ids=[song.pk])
+def songs_announce(*, song_ids: Sequence[int]) -> None:
+    """Announce after the commit that songs are ready to be analysed.
+
+    A failing receiver (no broker) is logged and does not undo the upload: the tick finds the songs.
+    """
+    ids = list(song_ids)
+    if ids:
+        transaction.on_commit(lambda: song_uploaded.send_robust(sender=Song, song_ids=ids))
+
+
+def songs_queue(*, song_ids: Iterable[int]) -> list[int]:
+    """Queue uploaded or failed songs; return the ids of those that were not queued yet."""
+    return claims.reset(Song.objects.filter(pk__in=list(song_ids), state__in=[Song.State.UPLOADED, Song.State.FAILED]))
+
+
+def songs_queue_unannounced() -> None:
+    """Queue uploaded songs whose announcement never arrived."""
+    before = timezone.now() - dt.timedelta(seconds=ANNOUNCE_LEASE_S)
+    claims.reset(Song.objects.filter(state=Song.State.UPLOADED, state_changed_at__lt=before))
+
+
+def song_retry(*, song: Song) -> None:
+    """Analyse a failed song again; raise SongNotRetryableError for any other."""
+    if not songs_retry(song_ids=[song.pk]):
+        song.refresh_from_db(fields=["state"])
+        state = song.get_state_display().lower()
+        raise SongNotRetryableError(_("This song is %(state)s; only failed songs can be retried.") % {"state": state})
+    song.refresh_from_db()
+
+
+def songs_retry(*, song_ids: Iterable[int]) -> list[int]:
+    """Analyse the failed ones of these songs again; return their ids."""
+    return songs_reanalyse(song_ids=song_ids, states=[Song.State.FAILED])
+
+
+def songs_reanalyse(
+    *, song_ids: Iterable[int], states: Collection[Song.State] = (Song.State.ANALYSED, Song.State.FAILED)
+) -> list[int]:
+    """Analyse analysed and failed songs again; return the ids of those that were not waiting yet."""
+    with transaction.atomic():
+        rows = Song.objects.filter(pk__in=list(song_ids), state__in=states)
+        moved = claims.reset(rows, state=Song.State.UPLOADED)
+        songs_announce(song_ids=moved)
+    return moved
 
 
 def songs_delete(*, song_ids: Collection[int]) -> int:
-    """Delete songs, and after the commit their files; return how many there were."""
+    """Delete songs and, after the commit, their files; their uploads stay. Return how many were deleted."""
     with transaction.atomic():
         songs = Song.objects.filter(pk__in=song_ids).order_by("pk")
         rows = list(songs.select_for_update().values("pk", "content_hash", "audio", "cover", "artist", "album"))
@@ -125,16 +164,9 @@ def _media_forget(audio_files: dict[str, str], covers: set[str]) -> None:
             media_remove(cover)
 
 
-def artist_get(name: str) -> Artist:
-    """Find or create an artist; the row stays until the transaction ends."""
-    # Without the lock, an edit that takes the artist's last song away could remove the row before ours points to it.
-    artists = Artist.objects.select_for_update(no_key=True)
-    artist, _is_new = artists.get_or_create(name_key=name_key(name), defaults={"name": name})
-    return artist
-
-
 def artists_get(names: Iterable[str]) -> dict[str, Artist]:
-    """Find or create artists; return them by key, one object per row."""
+    """Find or create artists; return them by key, one object per row. The rows stay until the transaction ends."""
+    # Without the locks, an edit of an artist's last song could remove the row before a new song points to it.
     by_key = {name_key(name): name for name in names}
     artists = _artists_by_key(by_key)
     if missing := [Artist(name=name, name_key=key) for key, name in by_key.items() if key not in artists]:
@@ -169,8 +201,7 @@ def _albums_by_key(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], A
 
 def unused_remove(artist_ids: Collection[int], album_ids: Collection[int]) -> None:
     """Delete those of these artists and albums that have no songs."""
-    # Locked first, and read in a second statement: an edit that gave an artist a song held its row, and a statement
-    # sees what was committed before it began.
+    # Locked first and read in a second statement, which sees the songs that edits gave these rows meanwhile.
     artists = list(Artist.objects.filter(pk__in=artist_ids).order_by("pk").select_for_update())
     albums = list(Album.objects.filter(pk__in=album_ids).order_by("pk").select_for_update())
     has_song = Exists(Song.objects.filter(album=OuterRef("pk")))

@@ -1,7 +1,5 @@
 """Ingests whole folders from the server's disk."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -10,13 +8,13 @@ from pathlib import Path
 from django.contrib.auth.models import User
 
 from catalog.core.files import digest
-from catalog.files.audio_tags import file_name_clean
+from catalog.files.probe import file_name_clean
 from catalog.models import Song, Upload
-from catalog.songs.states import songs_announce
+from catalog.songs.services import songs_announce
 from catalog.uploads.services import duplicate_sentence, upload_record
 
-# Announced together, so that the network gets full batches; a run that is killed leaves at most this many songs
-# unannounced, and the tick finds those.
+# Announced together, so that the network gets full batches; a killed run leaves at most this many songs unannounced,
+# which the tick finds.
 _ANNOUNCE_BATCH = 16
 AUDIO_SUFFIXES = frozenset(
     {".mp3", ".mp2", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave"}
@@ -29,7 +27,7 @@ Progress = Callable[[int, int, Path], None]
 
 @dataclass(slots=True)
 class IngestSummary:
-    """The outcome of a run; `song_ids` holds the new songs and those that were there."""
+    """The outcome of a run; `song_ids` holds the new and the existing songs."""
 
     added: int = 0
     duplicates: int = 0
@@ -38,7 +36,7 @@ class IngestSummary:
 
 
 def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each named file, and from each folder the files with an audio suffix; the content decides later."""
+    """Yield each named file, and the files in each folder that have an audio suffix."""
     for path in paths:
         if not path.is_dir():
             yield path
@@ -53,21 +51,14 @@ def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
 def paths_ingest(
     *, paths: Iterable[Path], owner: User | None = None, progress: Progress | None = None
 ) -> IngestSummary:
-    """Ingest files and whole folders; a second run adds only new files, so an interrupted run is simply repeated.
-
-    Args:
-        paths: Files and folders.
-        owner: Of the upload rows.
-        progress: Called after each file.
-    """
+    """Ingest files and whole folders; a second run adds only new files, so an interrupted run can be repeated."""
     files = list(dict.fromkeys(audio_files_find(paths)))
     summary = IngestSummary()
     unannounced: list[int] = []
     announced: set[int] = set()
     for number, path in enumerate(files, start=1):
         song = _path_ingest(path, owner, summary)
-        # A song that an earlier, interrupted run stored but did not announce is announced now; the same recording may
-        # lie in the folder twice.
+        # Includes songs that an interrupted run stored without announcing; a folder may hold a recording twice.
         if song and song.state == Song.State.UPLOADED and song.pk not in announced:
             unannounced.append(song.pk)
             announced.add(song.pk)
@@ -82,7 +73,7 @@ def paths_ingest(
 
 def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song | None:
     try:
-        # Asked first, so that a second run copies nothing.
+        # Looked up first, so that a second run copies nothing.
         song = Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
         if song:
             _duplicate_record(path, owner, song)
@@ -106,7 +97,7 @@ def _offer(path: Path, owner: User | None) -> Upload:
     with path.open("rb") as stream:
         upload = upload_record(owner=owner, file=stream, file_name=path.name)
     if upload.outcome == Upload.Outcome.FAILED:
-        # A file that failed in the same way before has one row.
+        # A file that fails again in the same way has one row.
         same = {"file_name": upload.file_name, "outcome": upload.outcome, "failure_reason": upload.failure_reason}
         Upload.objects.filter(owner=owner, **same).exclude(pk=upload.pk).delete()
     return upload

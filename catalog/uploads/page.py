@@ -1,11 +1,9 @@
 """Selects the rows of the upload page: by group, with counts, the time left, changes, and comparisons."""
 
-from __future__ import annotations
-
 import re
-from dataclasses import astuple, dataclass, replace
-from datetime import datetime, timedelta
-from typing import cast
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, cast
 
 from django.core.cache import cache
 from django.core.paginator import Page, Paginator
@@ -13,17 +11,16 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from catalog.models import PartialUpload, PossibleDuplicate, Song, Upload
+from catalog.models import PartialUpload, Song, Upload
 from catalog.permissions import User
-from catalog.selectors import PENDING_STATES, uploads_visible
+from catalog.selectors import PENDING_STATES, duplicates_open, uploads_visible
 
 PER_PAGE = 50
 _RATE_OVER = timedelta(minutes=5)
-_ETA_HOLDS_S = 5
 _SEEN_ROW = re.compile(r"(\d{1,18})([a-z]{1,2})")
 _ACCEPTED, _DUPLICATE = Upload.Outcome.ACCEPTED, Upload.Outcome.DUPLICATE
 
-# The groups that the page can be narrowed to, with what each is called.
+# The groups that the page can be narrowed to, with their labels.
 GROUPS = {
     "": _("All"),
     "way": _("In progress"),
@@ -32,50 +29,26 @@ GROUPS = {
     "duplicate": _("Duplicates"),
     "failed": _("Failed"),
 }
-# A rejected file was not stored, so it cannot be retried.
-_COUNTED = (*(group for group in GROUPS if group), "retryable")
-
-
-@dataclass(frozen=True, slots=True)
-class UploadCounts:
-    """Numbers of uploads, in all and by group."""
-
-    total: int
-    way: int
-    done: int
-    question: int
-    duplicate: int
-    failed: int
-    retryable: int
-
-    @property
-    def through(self) -> int:
-        """How many have a final state."""
-        return self.total - self.way
-
-    def of(self, group: str) -> int:
-        """How many a group has."""
-        return int(getattr(self, group or "total"))
 
 
 @dataclass(frozen=True, slots=True)
 class UploadList:
-    """A page of rows with its counts and choices."""
+    """A page of rows with its choices; `counts` has numbers by group, in `total`, `through` and `retryable`."""
 
     page: Page[Upload]
-    counts: UploadCounts
+    counts: dict[str, int]
     group: str
     query: str
     eta_s: float | None
 
     @property
     def seen(self) -> str:
-        """What is shown, in short: the page sends it when it asks for changes."""
-        numbers = "-".join(map(str, astuple(self.counts)[:-1]))
+        """A short form of the rows and counts shown, which the page sends when it asks for changes."""
+        numbers = "-".join(str(self.counts[group or "total"]) for group in GROUPS)
         return "".join(f"{upload.pk}{_code(upload)}" for upload in self.page) + "." + numbers
 
     def changed_since(self, seen: str) -> list[Upload] | None:
-        """Return the rows that changed; None where other rows are shown now, so that the list must be drawn again."""
+        """Return the rows that changed; None where the list has other rows and must be drawn again."""
         before = _SEEN_ROW.findall(seen.partition(".")[0])
         if [int(pk) for pk, _code_then in before] != [upload.pk for upload in self.page]:
             return None
@@ -85,22 +58,23 @@ class UploadList:
 def upload_list(user: User, *, group: str = "", query: str = "", page: str | int | None = 1) -> UploadList:
     """Return a page of the uploads that a user may see, the newest first, without hidden rows.
 
-    Args:
-        user: The staff see everyone's.
-        group: One of `GROUPS`; any other means all.
-        query: Part of a file name.
-        page: Its number; a wrong one gives the nearest page.
+    An unknown group means all, a wrong page number the nearest page; `query` is part of a file name.
     """
     group = group if group in GROUPS else ""
     query = query.replace("\x00", "").strip()
     visible = uploads_visible(user).filter(hidden_at=None)
     named = visible.filter(file_name__icontains=query) if query else visible
-    counts = _counts(named)
-    rows = cast("QuerySet[Upload]", named.filter(_in_group(group)).annotate(has_question=_has_question()))
-    paginator = Paginator(rows.order_by("-id"), PER_PAGE)
-    # The counts know it already, so the list is not counted once more.
-    paginator.count = counts.of(group)
-    return UploadList(paginator.get_page(page), counts, group, query, _eta_s() if counts.way else None)
+    groups = _groups()
+    by_group = {name: Count("pk", filter=condition) for name, condition in groups.items()}
+    counts = named.order_by().aggregate(total=Count("pk"), **by_group)
+    counts["through"] = counts["total"] - counts["way"]
+    in_group = named.filter(groups.get(group, Q())).annotate(has_question=_has_question())
+    paginator = Paginator(cast("QuerySet[Upload]", in_group).order_by("-id"), PER_PAGE)
+    # Known from the counts, so that the list is not counted again.
+    paginator.count = counts[group or "total"]
+    # Cached, because every open upload page asks every two seconds.
+    eta_s = cache.get_or_set("catalog.uploads.page.eta_s", _eta_s, timeout=5) if counts["way"] else None
+    return UploadList(paginator.get_page(page), counts, group, query, eta_s)
 
 
 def partials_unfinished(user: User) -> QuerySet[PartialUpload]:
@@ -109,47 +83,31 @@ def partials_unfinished(user: User) -> QuerySet[PartialUpload]:
 
 
 def questions_of(upload: Upload) -> list[Song]:
-    """Return the songs that the song of an upload may be, undecided ones only."""
+    """Return the songs that the song of an upload may duplicate, undecided ones only."""
     if upload.song_id is None or upload.outcome != _ACCEPTED:
         return []
-    asked = PossibleDuplicate.objects.filter(song_id=upload.song_id, verdict=PossibleDuplicate.Verdict.OPEN)
-    return [pair.other for pair in asked.select_related("other__artist", "other__album")]
+    pairs = duplicates_open(upload.song_id).select_related("other__artist", "other__album")
+    return [pair.other for pair in pairs]
 
 
-def first_upload_of(song: Song) -> Upload | None:
-    """Return the first upload of a song, unless it came with the program."""
-    brought = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner")
-    return brought.order_by("id").first()
-
-
-def _counts(uploads: QuerySet[Upload]) -> UploadCounts:
-    by_group = {group: Count("pk", filter=_in_group(group)) for group in _COUNTED}
-    return UploadCounts(**uploads.order_by().aggregate(total=Count("pk"), **by_group))
-
-
-def _in_group(group: str) -> Q:
+def _groups() -> dict[str, Q]:
     accepted, failed = Q(outcome=_ACCEPTED), Q(song__state=Song.State.FAILED)
-    groups = {
+    return {
         "way": accepted & Q(song__state__in=PENDING_STATES),
         "done": accepted & Q(song__state=Song.State.ANALYSED),
         "question": accepted & Q(_has_question()),
         "duplicate": Q(outcome=_DUPLICATE),
-        "retryable": accepted & failed,
         "failed": Q(outcome=Upload.Outcome.FAILED) | accepted & (Q(song=None) | failed),
+        # A rejected file was not stored, so it cannot be retried.
+        "retryable": accepted & failed,
     }
-    return groups.get(group, Q())
 
 
 def _has_question() -> Exists:
-    return Exists(PossibleDuplicate.objects.filter(song=OuterRef("song_id"), verdict=PossibleDuplicate.Verdict.OPEN))
+    return Exists(duplicates_open(OuterRef("song_id")))
 
 
 def _eta_s() -> float | None:
-    # Every open upload page asks every two seconds.
-    return cache.get_or_set("catalog.uploads.page.eta_s", _eta_now_s, timeout=_ETA_HOLDS_S)
-
-
-def _eta_now_s() -> float | None:
     since = timezone.now() - _RATE_OVER
     final = (Song.State.ANALYSED, Song.State.FAILED)
     finished = Song.objects.filter(state__in=final, state_changed_at__gte=since).count()
@@ -162,44 +120,29 @@ def _code(upload: Upload) -> str:
     return upload.state[0] + ("z" if is_asked else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One column of a comparison; `song` is None for a file that did not become one."""
-
-    is_new: bool
-    song: Song | None
-    file_name: str
-    size_bytes: int
-    offered_at: datetime | None
-    offered_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """An upload and the songs that it is compared with; `is_question` while they may be the same recording."""
-
-    upload: Upload
-    sides: list[Side]
-    is_question: bool
-
-
-def compare(upload: Upload) -> Comparison | None:
-    """Compare an upload with the song that its bytes already are, or with those that its song may be."""
-    if upload.outcome == Upload.Outcome.DUPLICATE and upload.song is not None:
-        return Comparison(upload, [_side(upload, song=None), _side_of(upload.song)], is_question=False)
-    others = questions_of(upload)
+def compare(upload: Upload) -> dict[str, Any] | None:
+    """Return an upload and, as `sides`, the song that its bytes already are, or those that its song may duplicate."""
+    if upload.outcome == _DUPLICATE and upload.song is not None:
+        others, is_question = [upload.song], False
+    else:
+        others, is_question = questions_of(upload), True
     if not others:
         return None
-    return Comparison(upload, [_side(upload, song=upload.song), *map(_side_of, others)], is_question=True)
+    new = {"is_new": True, "song": upload.song if is_question else None, **_origin(upload)}
+    return {"upload": upload, "sides": [new, *map(_side_of, others)], "is_question": is_question}
 
 
-def _side(upload: Upload, song: Song | None) -> Side:
-    who = upload.owner.get_username() if upload.owner else ""
-    return Side(True, song, upload.file_name, upload.size_bytes, upload.created_at, who)
+def _origin(upload: Upload) -> dict[str, Any]:
+    return {
+        "file_name": upload.file_name,
+        "size_bytes": upload.size_bytes,
+        "offered_at": upload.created_at,
+        "offered_by": upload.owner.get_username() if upload.owner else "",
+    }
 
 
-def _side_of(song: Song) -> Side:
-    first = first_upload_of(song)
-    if first is None:
-        return Side(False, song, "", song.size_bytes, song.created_at, "")
-    return replace(_side(first, song), is_new=False, size_bytes=song.size_bytes)
+def _side_of(song: Song) -> dict[str, Any]:
+    # Demo songs have no upload.
+    first = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner").order_by("id").first()
+    origin = _origin(first) if first else {"offered_at": song.created_at}
+    return {"is_new": False, "song": song, **origin, "size_bytes": song.size_bytes}

@@ -1,10 +1,8 @@
 """Large files that arrive in pieces: a lost connection, a closed tab or a killed server costs at most one piece.
 
-A piece is flushed before the row's offset moves; whatever a crash left in the file beyond it is cut off later. Pieces
+A piece is flushed before the row's offset moves; bytes beyond the offset, left by a crash, are truncated later. Pieces
 are stored under the row's lock, so the second of two senders of the same upload finds its offset wrong.
 """
-
-from __future__ import annotations
 
 import datetime as dt
 import logging
@@ -31,7 +29,7 @@ from catalog.exceptions import (
     UploadOffsetWrongError,
     UploadTooLongError,
 )
-from catalog.files.audio_tags import file_name_clean, text_clean
+from catalog.files.probe import file_name_clean, text_clean
 from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_explained
 from catalog.models import PartialUpload
 from catalog.uploads.page import partials_unfinished
@@ -42,7 +40,7 @@ logger = logging.getLogger(__name__)
 KEEP = dt.timedelta(days=3)
 OPEN_LIMIT = 50
 PIECE_BYTES = 4 * 1024 * 1024
-# A complete upload is finished by the request that brought its last piece, unless that request died.
+# The request that brings the last piece finishes the upload, unless that request dies.
 _FINISH_AFTER = dt.timedelta(minutes=2)
 _ORPHAN_AFTER_S = 24 * 3600.0
 _SUFFIX = ".tus"
@@ -53,12 +51,7 @@ def partial_open(
 ) -> PartialUpload:
     """Begin an upload that only its owner may continue.
 
-    Args:
-        owner: The sender.
-        file_name: For people; never used as a path.
-        size_bytes: Of the whole file.
-        fingerprint: The sender's program recognises the same file by it.
-        metadata: Returned to the sender unchanged.
+    The sender gets `metadata` back unchanged, and recognises the file by `fingerprint`.
 
     Raises:
         FileTooLargeError, StorageFullError, TooManyUnfinishedError: The upload cannot begin.
@@ -67,14 +60,12 @@ def partial_open(
     room_check(size_bytes)
     open_count = partials_unfinished(owner).count()
     if open_count >= OPEN_LIMIT:
-        raise TooManyUnfinishedError(
-            ngettext(
-                "You have %(count)d unfinished upload. Finish or discard it, then try again.",
-                "You have %(count)d unfinished uploads. Finish or discard some, then try again.",
-                open_count,
-            )
-            % {"count": open_count}
+        sentence = ngettext(
+            "You have %(count)d unfinished upload. Finish or discard it, then try again.",
+            "You have %(count)d unfinished uploads. Finish or discard some, then try again.",
+            open_count,
         )
+        raise TooManyUnfinishedError(sentence % {"count": open_count})
     partial_upload = PartialUpload.objects.create(
         owner=owner,
         file_name=file_name_clean(file_name),
@@ -90,7 +81,7 @@ def partial_open(
 
 
 def partial_append(*, partial_upload: PartialUpload, offset_bytes: int, pieces: Iterable[bytes]) -> PartialUpload:
-    """Append pieces to an upload, and finish it with the last byte; pieces stay that came before an error.
+    """Append pieces to an upload, and finish it with the last byte; after an error the pieces before it stay.
 
     Raises:
         UploadOffsetWrongError: The upload does not continue at `offset_bytes`.
@@ -100,8 +91,16 @@ def partial_append(*, partial_upload: PartialUpload, offset_bytes: int, pieces: 
     """
     offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
     for piece in pieces:
-        _piece_store(partial_upload.pk, offset_bytes, piece)
-        offset_bytes += len(piece)
+        with transaction.atomic():
+            locked = _locked(partial_upload.pk)
+            offset_check(partial_upload=locked, offset_bytes=offset_bytes)
+            if offset_bytes + len(piece) > locked.size_bytes:
+                sentence = _("More bytes arrived than the %(size)d announced.")
+                raise UploadTooLongError(sentence % {"size": locked.size_bytes})
+            _write(_path(locked), offset_bytes, piece)
+            offset_bytes += len(piece)
+            locked.offset_bytes, locked.expires_at = offset_bytes, timezone.now() + KEEP
+            locked.save(update_fields=["offset_bytes", "expires_at"])
     if offset_bytes == partial_upload.size_bytes:
         partial_finish(partial_upload=partial_upload)
     partial_upload.refresh_from_db()
@@ -109,50 +108,34 @@ def partial_append(*, partial_upload: PartialUpload, offset_bytes: int, pieces: 
 
 
 def offset_check(*, partial_upload: PartialUpload, offset_bytes: int) -> None:
-    """Refuse a piece that does not begin where the upload stands."""
+    """Raise UploadOffsetWrongError for a piece that does not begin at the upload's offset."""
     here = partial_offset(partial_upload)
     if offset_bytes != here:
-        raise UploadOffsetWrongError(
-            _("This upload is at byte %(here)d, not at %(offered)d; ask for its offset and resume there.")
-            % {"here": here, "offered": offset_bytes}
-        )
+        sentence = _("This upload is at byte %(here)d, not at %(offered)d; ask for its offset and resume there.")
+        raise UploadOffsetWrongError(sentence % {"here": here, "offered": offset_bytes})
 
 
 def partial_offset(partial_upload: PartialUpload) -> int:
-    """Return where an upload continues: the offset of its row, or less where the media folder lost bytes."""
+    """Return where an upload continues: its row's offset, or less if the media folder lost bytes."""
     if partial_upload.finished_at is not None:
         return partial_upload.size_bytes
     path = _path(partial_upload)
     return min(partial_upload.offset_bytes, path.stat().st_size if path.exists() else 0)
 
 
-def _piece_store(pk: int, offset_bytes: int, piece: bytes) -> None:
-    with transaction.atomic():
-        partial_upload = _locked(pk)
-        offset_check(partial_upload=partial_upload, offset_bytes=offset_bytes)
-        if offset_bytes + len(piece) > partial_upload.size_bytes:
-            raise UploadTooLongError(
-                _("More bytes arrived than the %(size)d announced.") % {"size": partial_upload.size_bytes}
-            )
-        _write(_path(partial_upload), offset_bytes, piece)
-        partial_upload.offset_bytes = offset_bytes + len(piece)
-        partial_upload.expires_at = timezone.now() + KEEP
-        partial_upload.save(update_fields=["offset_bytes", "expires_at"])
-
-
 def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
     try:
         with storage_full_explained():
             path.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a full disk is met here, and not again while the file is being closed.
+            # Unbuffered, so that a full disk shows here and not at the closing of the file.
             with path.open("r+b" if path.exists() else "w+b", buffering=0) as out:
                 out.truncate(offset_bytes)
                 out.seek(offset_bytes)
                 rest = memoryview(piece)
                 while rest:
-                    # A nearly full disk takes a part first, and refuses the rest.
+                    # A nearly full disk accepts a part and refuses the rest.
                     rest = rest[os.write(out.fileno(), rest) :]
-                # A row must never count bytes that a power cut can still take away.
+                # A row must never count bytes that a power cut can still lose.
                 os.fsync(out.fileno())
     except StorageFullError as error:
         raise StorageFullError(
@@ -163,12 +146,12 @@ def _write(path: Path, offset_bytes: int, piece: bytes) -> None:
 def partial_finish(*, partial_upload: PartialUpload) -> None:
     """Turn a complete upload into an `Upload`; repeating it changes nothing."""
     with transaction.atomic():
-        # Held while the file is looked at: a repeated last piece waits here, and then finds the work done.
+        # A repeated last piece waits for the lock, and then finds the work done.
         locked = _locked(partial_upload.pk)
         if locked.finished_at is not None or partial_offset(locked) != locked.size_bytes:
             return
         path = _path(locked)
-        # Becoming a song renames the second name, and a crash leaves the first.
+        # The song takes the second name; after a crash the first remains.
         link = incoming_path(f"{uuid.uuid4().hex}.part")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -185,7 +168,7 @@ def partial_finish(*, partial_upload: PartialUpload) -> None:
 
 
 def partial_discard(*, partial_upload: PartialUpload) -> None:
-    """Delete what arrived of an upload."""
+    """Delete an upload and the bytes that arrived."""
     with transaction.atomic():
         locked = _locked(partial_upload.pk, expired_too=True)
         path = _path(locked)
@@ -198,7 +181,13 @@ def partials_tick() -> tuple[int, int]:
     # The last piece renewed the expiry.
     touched_before = timezone.now() + KEEP - _FINISH_AFTER
     idle = PartialUpload.objects.filter(finished_at=None, expires_at__range=(timezone.now(), touched_before))
-    finished = sum(_finish_late(each) for each in idle.filter(offset_bytes=F("size_bytes")))
+    finished = 0
+    for complete in idle.filter(offset_bytes=F("size_bytes")):
+        try:
+            partial_finish(partial_upload=complete)
+            finished += 1
+        except CatalogError as error:
+            logger.warning("The complete upload %s cannot be finished: %s", complete.public_id, error)
     expired = list(PartialUpload.objects.filter(expires_at__lt=timezone.now()))
     for partial_upload in expired:
         partial_discard(partial_upload=partial_upload)
@@ -208,17 +197,8 @@ def partials_tick() -> tuple[int, int]:
     return finished, len(expired)
 
 
-def _finish_late(partial_upload: PartialUpload) -> bool:
-    try:
-        partial_finish(partial_upload=partial_upload)
-    except CatalogError as error:
-        logger.warning("Upload %s is complete and still cannot be taken: %s", partial_upload.public_id, error)
-        return False
-    return True
-
-
 def _orphans_remove() -> None:
-    # Left by a staging that was killed, or by an account that was deleted.
+    # Left by a killed process or a deleted account.
     old = [path for path in incoming_path().glob("*") if time.time() - path.stat().st_mtime > _ORPHAN_AFTER_S]
     ids = {path.stem for path in old if path.suffix == _SUFFIX}
     known = set(PartialUpload.objects.filter(public_id__in=ids).values_list("public_id", flat=True))
@@ -237,7 +217,7 @@ def _locked(pk: int, *, expired_too: bool = False) -> PartialUpload:
 
 
 def partial_check_open(*, partial_upload: PartialUpload) -> None:
-    """Raise PartialUploadExpiredError for an upload whose time ran out."""
+    """Raise PartialUploadExpiredError for an expired upload."""
     if partial_upload.finished_at is None and partial_upload.expires_at < timezone.now():
         raise PartialUploadExpiredError(_("This upload was inactive for too long and was discarded. Start again."))
 

@@ -1,29 +1,28 @@
-"""Takes one file, which becomes a song, a duplicate, or a clear reason why not; and settles possible duplicates."""
-
-from __future__ import annotations
+"""Receives files, each of which becomes a song, a duplicate or a refusal; and settles possible duplicates."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.files.base import File
+from django.core.files.uploadedfile import TemporaryUploadedFile
+from django.core.files.uploadhandler import FileUploadHandler
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
-from catalog.files.audio_tags import file_name_clean
-from catalog.files.probe import probe
+from catalog.files.probe import file_name_clean, probe
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
-from catalog.selectors import PENDING_STATES
-from catalog.songs.services import song_create, song_delete
-from catalog.songs.states import song_retry, songs_announce, songs_retry
+from catalog.selectors import PENDING_STATES, duplicates_open
+from catalog.songs.services import song_create, song_retry, songs_announce, songs_delete, songs_retry
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +31,61 @@ _CHUNK_BYTES = 1024 * 1024
 DURATION_TOLERANCE_S = 2.0
 
 
+class ArrivedFile(TemporaryUploadedFile):
+    """A file of a request; reading it raises the OSError that interrupted it, such as a full disk."""
+
+    fault: OSError | None = None
+
+    def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        if self.fault is not None:
+            raise self.fault
+        yield from super().chunks(chunk_size)
+
+
+class CappedUploadHandler(FileUploadHandler):
+    """Spools each file to the temporary folder, up to the size limit or until the disk is full.
+
+    The rest of such a file is read and dropped, so that the browser gets the reason instead of a broken connection,
+    and the other files of the request still arrive.
+    """
+
+    file: ArrivedFile
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        self.file = ArrivedFile(self.file_name or "", self.content_type, 0, self.charset, self.content_type_extra)
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        if self.file.fault is None and start + len(raw_data) <= settings.MOODPLANE_MAX_UPLOAD_BYTES:
+            try:
+                self.file.write(raw_data)
+            except OSError as error:
+                self.file.fault = error
+
+    def file_complete(self, file_size: int) -> ArrivedFile:
+        try:
+            self.file.seek(0)
+        except OSError as error:
+            # Seeking flushes the last buffered piece.
+            self.file.fault = error
+        # Of the bytes sent, even if some were dropped.
+        self.file.size = file_size
+        return self.file
+
+    def upload_interrupted(self) -> None:
+        if hasattr(self, "file"):
+            self.file.close()
+
+
+def uploads_capped(request: HttpRequest) -> None:
+    """Make this request use `CappedUploadHandler`; call it before anything reads the body."""
+    request.upload_handlers = [CappedUploadHandler(request)]
+
+
 def upload_create(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
     """Take a file and announce its song; a rejected file is a result, not an error.
 
-    Args:
-        owner: None for the command line.
-        file: An uploaded file, or any binary stream.
-        file_name: For people; never used as a path.
+    `owner` is None for the command line; `file_name` is never used as a path.
     """
     upload = upload_record(owner=owner, file=file, file_name=file_name)
     upload_announce(upload=upload)
@@ -46,11 +93,11 @@ def upload_create(*, owner: User | None, file: File[bytes] | BinaryIO, file_name
 
 
 def upload_record(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
-    """Take a file as `upload_create` does, leaving the announcement to the caller."""
+    """Take a file as `upload_create` does, without announcing its song."""
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=getattr(file, "size", None) or 0)
     chunks = file.chunks(_CHUNK_BYTES) if isinstance(file, File) else iter(partial(file.read, _CHUNK_BYTES), b"")
     with _refusal_recorded(upload):
-        # A declared size saves reading half a gigabyte only to refuse it.
+        # Checked first, so that a declared size saves reading half a gigabyte.
         size_check(upload.size_bytes)
         with file_staged(chunks) as staged:
             upload.size_bytes = staged.size_bytes
@@ -62,7 +109,7 @@ def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> 
     """Take a file that is already on the media disk, and announce its song.
 
     Raises:
-        StorageFullError: The disk has no room for the cover; the staged file is unharmed, so it can be tried again.
+        StorageFullError: The disk has no room for the cover; the staged file stays for another attempt.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
     with _refusal_recorded(upload, but=StorageFullError):
@@ -105,8 +152,8 @@ def _upload_settle(upload: Upload, staged: StagedFile) -> None:
 
 def duplicate_sentence(song: Song) -> str:
     """Return the sentence that names the song which a duplicate is."""
-    names = {"title": song.title, "artist": song.artist}
-    return _("The same recording is already here as “%(title)s” by %(artist)s.") % names
+    sentence = _("The same recording is already here as “%(title)s” by %(artist)s.")
+    return sentence % {"title": song.title, "artist": song.artist}
 
 
 def upload_retry(*, upload: Upload) -> None:
@@ -130,29 +177,30 @@ def uploads_hide(*, uploads: QuerySet[Upload]) -> int:
 
 
 def duplicates_note(*, song: Song) -> None:
-    """Record older songs that may be the same recording: the same artist and title, about as long."""
+    """Record older songs that may be the same recording: same artist and title, similar duration."""
     with transaction.atomic():
-        # Two copies that arrive at once would otherwise not see each other.
+        # Two copies that arrive together would otherwise not see each other.
         Artist.objects.select_for_update(no_key=True).get(pk=song.artist_id)
         near = (song.duration_s - DURATION_TOLERANCE_S, song.duration_s + DURATION_TOLERANCE_S)
         others = Song.objects.filter(artist_id=song.artist_id, duration_s__range=near).exclude(pk=song.pk)
         key = name_key(song.title)
-        alike = [pk for pk, title in others.values_list("pk", "title") if name_key(title) == key]
-        pairs = [PossibleDuplicate(song=song, other_id=pk) for pk in alike]
+        pairs = [
+            PossibleDuplicate(song=song, other_id=pk)
+            for pk, title in others.values_list("pk", "title")
+            if name_key(title) == key
+        ]
         PossibleDuplicate.objects.bulk_create(pairs, ignore_conflicts=True)
 
 
 def duplicates_keep(*, song: Song) -> None:
-    """Settle that a song is another recording than those it looks like."""
-    open_pairs = PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN)
-    open_pairs.update(verdict=PossibleDuplicate.Verdict.BOTH, decided_at=timezone.now())
+    """Settle that a song is another recording than those it resembles."""
+    duplicates_open(song.pk).update(verdict=PossibleDuplicate.Verdict.BOTH, decided_at=timezone.now())
 
 
 @transaction.atomic
 def duplicate_remove(*, song: Song) -> bool:
-    """Delete a song that is a duplicate; return whether it was still there and undecided."""
-    open_pairs = PossibleDuplicate.objects.filter(song=song, verdict=PossibleDuplicate.Verdict.OPEN)
-    if not open_pairs.select_for_update().exists():
+    """Delete a song that is a duplicate; return whether it still existed and was undecided."""
+    if not duplicates_open(song.pk).select_for_update().exists():
         return False
-    song_delete(song=song)
+    songs_delete(song_ids=[song.pk])
     return True

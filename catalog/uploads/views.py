@@ -1,7 +1,5 @@
 """The curator's upload page."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -20,15 +18,14 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from catalog import selectors
-from catalog.access import allowed
 from catalog.core.htmx import wants_fragment
 from catalog.models import PartialUpload, Song, Upload
-from catalog.permissions import can_manage_upload, can_upload
+from catalog.permissions import allowed, can_manage_upload, can_upload
 from catalog.uploads import partial
 from catalog.uploads import services as upload_services
 from catalog.uploads.folders import AUDIO_SUFFIXES
-from catalog.uploads.handlers import uploads_capped
 from catalog.uploads.page import GROUPS, compare, partials_unfinished, questions_of, upload_list
+from catalog.uploads.services import uploads_capped
 
 _HISTORY = "catalog/partials/upload_history.html"
 
@@ -38,7 +35,7 @@ class _FilesInput(forms.ClearableFileInput):
 
 
 class _FilesField(forms.FileField):
-    # Empty files pass, because the probe says more about them.
+    # Empty files pass: the probe explains more.
     widget = _FilesInput
 
     def clean(self, data: Any, initial: Any = None) -> list[UploadedFile[Any]]:
@@ -59,7 +56,7 @@ class UploadForm(forms.Form):
 @csrf_exempt
 def uploads(request: HttpRequest) -> HttpResponseBase:
     """Show the upload page, or take files from its form."""
-    # The CSRF check reads the body, so the cap on files must be there first; the check itself follows at once.
+    # The CSRF check of `_uploads` reads the body, so the cap on files must be set before.
     if request.method == "POST":
         uploads_capped(request)
     return _uploads(request)
@@ -69,12 +66,10 @@ def uploads(request: HttpRequest) -> HttpResponseBase:
 @require_http_methods(["GET", "HEAD", "POST"])
 @allowed(can_upload, words="catalog/uploads_closed.html")
 def _uploads(request: HttpRequest) -> HttpResponseBase:
-    form = UploadForm()
-    if request.method == "POST":
-        form = UploadForm(request.POST, request.FILES)
-        if form.is_valid():
-            _files_take(request, form)
-            return redirect("catalog:uploads")
+    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    if form.is_valid():
+        _files_take(request, form)
+        return redirect("catalog:uploads")
     context = {"form": form, "suffixes": " ".join(sorted(AUDIO_SUFFIXES)), **_history(request)}
     return render(request, "catalog/uploads.html", context | {"sessions": partials_unfinished(request.user)})
 
@@ -100,25 +95,25 @@ def _files_take(request: HttpRequest, form: UploadForm) -> None:
 @require_GET
 @allowed(can_upload)
 def upload_rows(request: HttpRequest) -> HttpResponseBase:
-    """Show the rows without the page around them."""
+    """Show the rows alone."""
     return render(request, _HISTORY, _history(request))
 
 
 @require_GET
 @allowed(can_upload)
 def upload_changes(request: HttpRequest) -> HttpResponseBase:
-    """Show the rows that changed; polled every two seconds while a state can still change by itself."""
-    context = _history(request)
-    listing, seen = context["listing"], request.GET.get("seen", "")
-    if seen == listing.seen:
+    """Show the rows that changed; polled every two seconds while a state can change by itself."""
+    context, seen = _history(request), request.GET.get("seen", "")
+    if seen == context["listing"].seen:
         return HttpResponse(status=204)
-    return render(request, "catalog/partials/upload_changes.html", {**context, "changed": listing.changed_since(seen)})
+    context["changed"] = context["listing"].changed_since(seen)
+    return render(request, "catalog/partials/upload_changes.html", context)
 
 
 @require_POST
 @allowed(can_upload)
 def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Analyse a failed song once more."""
+    """Analyse a failed song again."""
     upload = _upload_managed(request, pk)
     upload_services.upload_retry(upload=upload)
     return _answer(request, _("%(name)s will be analysed again.") % {"name": upload.file_name})
@@ -127,7 +122,7 @@ def upload_retry(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def uploads_retry(request: HttpRequest) -> HttpResponseBase:
-    """Analyse every failed song once more."""
+    """Analyse every failed song again."""
     count = upload_services.uploads_retry(uploads=selectors.uploads_visible(request.user))
     sentence = ngettext("%(count)d song will be analysed again.", "%(count)d songs will be analysed again.", count)
     return _answer(request, sentence % {"count": count})
@@ -139,9 +134,9 @@ def upload_hide(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Hide a row of the caller; its song stays."""
     mine = Upload.objects.filter(owner_id=request.user.pk, pk=pk)
     upload = get_object_or_404(mine)
-    if not upload_services.uploads_hide(uploads=mine):
-        return _answer(request, _("%(name)s is still in progress.") % {"name": upload.file_name})
-    return _answer(request, _("%(name)s was removed from the list.") % {"name": upload.file_name})
+    is_hidden = upload_services.uploads_hide(uploads=mine)
+    sentence = _("%(name)s was removed from the list.") if is_hidden else _("%(name)s is still in progress.")
+    return _answer(request, sentence % {"name": upload.file_name})
 
 
 @require_POST
@@ -169,7 +164,7 @@ def upload_compare(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Settle that a song is another recording than those it looks like."""
+    """Settle that a song is another recording than those it resembles."""
     song = _song_in_question(request, pk)
     upload_services.duplicates_keep(song=song)
     return _answer(request, _("Both stay: you will not be asked about “%(title)s” again.") % {"title": song.title})
@@ -178,24 +173,22 @@ def duplicates_keep(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Delete a song that was here already in another form."""
+    """Delete a song that duplicates an older one."""
     song = _song_in_question(request, pk)
-    title = song.title
     upload_services.duplicate_remove(song=song)
-    return _answer(request, _("The new “%(title)s” was deleted; the existing one stays.") % {"title": title})
+    return _answer(request, _("The new “%(title)s” was deleted; the existing one stays.") % {"title": song.title})
 
 
 @require_POST
 @allowed(can_upload)
 def partial_discard(request: HttpRequest, public_id: str) -> HttpResponseBase:
-    """Throw an unfinished upload away."""
+    """Discard an unfinished upload."""
     partial_upload = get_object_or_404(PartialUpload, owner_id=request.user.pk, public_id=public_id, finished_at=None)
     partial.partial_discard(partial_upload=partial_upload)
     if wants_fragment(request):
         return render(request, "catalog/partials/upload_sessions.html", {"sessions": partials_unfinished(request.user)})
-    messages.success(
-        request, _("The unfinished upload of %(name)s was discarded.") % {"name": partial_upload.file_name}
-    )
+    sentence = _("The unfinished upload of %(name)s was discarded.")
+    messages.success(request, sentence % {"name": partial_upload.file_name})
     return redirect("catalog:uploads")
 
 
@@ -223,13 +216,13 @@ def _answer(request: HttpRequest, notice: str) -> HttpResponseBase:
 def _history(request: HttpRequest) -> dict[str, Any]:
     group, query = request.GET.get("state", ""), request.GET.get("q", "")
     listing = upload_list(request.user, group=group, query=query, page=request.GET.get("page"))
-    tabs = [(group, label, listing.counts.of(group)) for group, label in GROUPS.items()]
-    # A group without rows is no choice, unless one stands in it.
+    tabs = [(group, label, listing.counts[group or "total"]) for group, label in GROUPS.items()]
+    # An empty group is no choice, unless it is the current one.
     shown = [tab for tab in tabs if tab[2] or tab[0] in ("", listing.group)]
     return {"listing": listing, "tabs": shown, "query_string": _query_string(request)}
 
 
 def _query_string(request: HttpRequest) -> str:
-    # A form comes back to the same rows.
+    # Forms return to the same rows.
     choices = {name: request.GET[name] for name in ("state", "q", "page") if request.GET.get(name)}
     return f"?{urlencode(choices)}" if choices else ""

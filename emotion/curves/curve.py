@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from catalog.core.charts import Axes, Tick, polyline
-from catalog.core.formats import clock
-from catalog.core.wording import gettext, ngettext
+from catalog.core.wording import clock, gettext, ngettext
 from emotion.inference.quadrants import Quadrant
 
 HOP_S = 4.0

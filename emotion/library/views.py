@@ -19,13 +19,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
-from catalog.access import allowed
 from catalog.core.htmx import wants_fragment
 from catalog.exceptions import EditConflictError
 from catalog.models import Song, SongChange
-from catalog.permissions import can_upload
+from catalog.permissions import allowed, can_upload
 from catalog.selectors import PENDING_STATES
-from catalog.songs import states
+from catalog.songs import services as song_services
 from catalog.songs.editing import FieldsLeft
 from emotion.library import services as library_services
 from emotion.library.changes import changes_history, preview, song_history
@@ -82,7 +81,7 @@ def _library_url(selection: Selection) -> str:
 
 
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
-    if moved := len(states.songs_reanalyse(song_ids=song_ids)):
+    if moved := len(song_services.songs_reanalyse(song_ids=song_ids)):
         text = ngettext("%(n)d song will be analysed again.", "%(n)d songs will be analysed again.", moved)
         messages.success(request, text % {"n": moved})
     else:
@@ -182,7 +181,7 @@ def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not wants_fragment(request):
         _reanalyse(request, [pk])
         return redirect(song.get_absolute_url() + "#curator")
-    states.songs_reanalyse(song_ids=[pk])
+    song_services.songs_reanalyse(song_ids=[pk])
     return _reanalysis(request, pk)
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from catalog.core.charts import Axes, Bar, Tick, round_top
-from catalog.core.formats import file_size
+from catalog.core.wording import file_size
 from catalog.files.storage import media_disk_usage
 from catalog.models import Song
 from catalog.permissions import User, can_upload

@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog.core.files import digest
-from catalog.core.formats import clock
 from catalog.core.htmx import wants_fragment
+from catalog.core.wording import clock
 from catalog.files.storage import media_exists
 from catalog.models import Song
 from emotion import selectors

@@ -13,7 +13,7 @@ from catalog.core import claims
 from catalog.core.claims import Job
 from catalog.files.storage import local_copy, media_exists
 from catalog.models import Song
-from catalog.songs.states import songs_queue_unannounced
+from catalog.songs.services import songs_queue_unannounced
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionEstimate, ReanalysisItem
 from emotion.services.serving import predictor_get

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from recommender.felt_model.ratings import Ratings
 from recommender.index.songs import SongIndex
 from recommender.models import FeltRating, Listen

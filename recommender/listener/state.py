@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from recommender.felt_model.model import Felt, ListenerModel, Prior
 from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
 from recommender.index.songs import FeltQuery, SongIndex

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, pgettext, pgettext_noop
 from emotion.inference.quadrants import Quadrant

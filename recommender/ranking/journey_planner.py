@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from recommender.ranking.journey_path import (
     NEAR,
     PathQuality,

@@ -23,9 +23,8 @@ from math import isfinite, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.core.formats import percent
 from catalog.core.wording import gettext as _
-from catalog.core.wording import gettext_noop
+from catalog.core.wording import gettext_noop, percent
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.model import ListenerModel
 from recommender.felt_model.ratings import FAMILIAR, N_NAMED, Ratings

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.formats.registry import MAX_BYTES

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import RatingInvalidError, UndoTooLateError

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Song, Upload
 from catalog.selectors import song_search
 from emotion.inference.quadrants import Quadrant

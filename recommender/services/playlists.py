@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from catalog.models import Song
 from recommender.exceptions import PlaylistFixedError, PlaylistNotFoundError
 from recommender.generate import Entry, GeneratedPlaylist, generate

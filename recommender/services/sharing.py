@@ -7,7 +7,7 @@ import secrets
 from django.db import transaction
 from django.utils import timezone
 
-from catalog.core.points import Point
+from catalog.core.charts import Point
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.requests import owner_check

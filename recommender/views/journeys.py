@@ -11,8 +11,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from catalog.core.charts import Point
 from catalog.core.htmx import wants_fragment
-from catalog.core.points import Point
 from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.generate import generate

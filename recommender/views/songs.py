@@ -15,11 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
-from catalog.access import allowed
 from catalog.core.htmx import wants_fragment
 from catalog.exceptions import TooManySongsError
 from catalog.models import Artist, Song
-from catalog.permissions import can_upload
+from catalog.permissions import allowed, can_upload
 from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import Selection

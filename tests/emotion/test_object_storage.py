@@ -15,8 +15,7 @@ from pytest_django import Settings
 
 from catalog.files.storage import incoming_path
 from catalog.models import Song
-from catalog.songs.services import song_delete
-from catalog.songs.states import songs_queue
+from catalog.songs.services import songs_delete, songs_queue
 from catalog.uploads.partial import partial_append, partial_open
 from emotion.jobs import curves, saliency
 from emotion.models import EmotionCurve, SaliencyMap, Waveform
@@ -78,7 +77,7 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     assert client.get(reverse("emotion:attention_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
 
     name = str(made.audio.name)
-    song_delete(song=made)
+    songs_delete(song_ids=[made.pk])
     assert not default_storage.exists(name)
     assert list(incoming_path().glob("*")) == [], "no copy is left"
 

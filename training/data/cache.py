@@ -30,7 +30,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from catalog.core.files import digest
-from catalog.core.formats import file_size
+from catalog.core.wording import file_size
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import read_window, read_window_at
 from emotion.signal.mel import MelConfig, log_mel_image

@@ -1,7 +1,5 @@
 """`manage.py demo`: add the demo songs, which lie in catalog/demo/, to the catalog."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """`manage.py ingest PATH... [--wait]`: take audio files and whole folders from this machine's disk."""
 
-from __future__ import annotations
-
 import time
 from argparse import ArgumentParser
 from pathlib import Path
@@ -20,19 +18,15 @@ _STALL_S = 60.0
 
 
 class Command(BaseCommand):
-    """Ingest files; a second run adds nothing, so an interrupted one is simply repeated."""
-
     help = "Add audio files and folders (recursively) to the catalog. A second run adds nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """Declare the options."""
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="an audio file or a folder")
         parser.add_argument("--owner", default="", help="user name of the curator whose uploads these are")
         parser.add_argument("--wait", action="store_true", help="wait until every song is analysed or has failed")
         parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop waiting after S seconds")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ingest, wait if asked, and report the outcome."""
         paths: list[Path] = options["paths"]
         missing = [str(path) for path in paths if not path.exists()]
         if missing:

@@ -13,7 +13,7 @@ from mutagen.id3 import APIC
 from mutagen.mp3 import MP3
 from PIL import Image
 
-from catalog.files.covers import cover_placeholder
+from catalog.files.views import cover_placeholder
 from catalog.models import Song
 from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio

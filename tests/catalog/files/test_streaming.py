@@ -11,7 +11,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from catalog.exceptions import RangeNotSatisfiableError
-from catalog.files.streaming import byte_range_parse
+from catalog.files.views import byte_range_parse
 from catalog.models import Song
 
 

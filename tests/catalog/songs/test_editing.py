@@ -15,9 +15,9 @@ from django.test.utils import CaptureQueriesContext
 from catalog.exceptions import EditConflictError, FileRejectedError
 from catalog.models import Album, Artist, Song, SongChange, SongEdit
 from catalog.selectors import song_search
-from catalog.songs import editing, states
+from catalog.songs import editing
 from catalog.songs import services as song_services
-from catalog.songs.services import artist_get
+from catalog.songs.services import artists_get
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
 from tests.together import together
 
@@ -149,7 +149,7 @@ def test_an_artist_is_not_removed_under_a_song_that_is_being_made(cleo: User) ->
         from django.db import transaction
 
         with transaction.atomic():
-            artist = artist_get("Ann")
+            artist = artists_get(["Ann"])["ann"]
             made: Song = SongFactory(artist=artist)
             return made
 
@@ -233,7 +233,7 @@ def test_songs_are_heard_anew_once_however_often_somebody_clicks(announced: list
     waiting = SongFactory(state=Song.State.QUEUED)
     ids = [tagged.pk, failed.pk, waiting.pk]
 
-    assert sorted(states.songs_reanalyse(song_ids=ids)) == sorted([tagged.pk, failed.pk])
-    assert states.songs_reanalyse(song_ids=ids) == []
+    assert sorted(song_services.songs_reanalyse(song_ids=ids)) == sorted([tagged.pk, failed.pk])
+    assert song_services.songs_reanalyse(song_ids=ids) == []
     failed.refresh_from_db()
     assert (failed.state, failed.failure_code) == ("uploaded", "")

@@ -13,7 +13,7 @@ from django.utils import timezone
 from catalog.core import claims
 from catalog.exceptions import SongNotRetryableError
 from catalog.models import Song
-from catalog.songs.states import song_retry, songs_queue
+from catalog.songs.services import song_retry, songs_queue
 from tests.factories import SongFactory, UploadFactory
 
 State = Song.State

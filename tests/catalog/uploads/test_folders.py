@@ -15,7 +15,7 @@ from django.db import connections
 
 from catalog.core import claims
 from catalog.models import Song, Upload
-from catalog.songs.states import songs_queue
+from catalog.songs.services import songs_queue
 from catalog.uploads.folders import audio_files_find, paths_ingest
 from tests.audio_fixtures import make_audio
 

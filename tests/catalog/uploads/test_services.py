@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from catalog.models import Artist, Song, Upload
 from catalog.signals import song_uploaded
-from catalog.songs.services import song_delete
+from catalog.songs.services import songs_delete
 from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio, make_video
 from tests.together import together
@@ -216,7 +216,7 @@ def test_a_deleted_song_takes_its_file_and_can_come_back(
     upload = offer(path)
     assert upload.song is not None
     with django_capture_on_commit_callbacks(execute=True):
-        song_delete(song=upload.song)
+        songs_delete(song_ids=[upload.song.pk])
 
     upload.refresh_from_db()
     assert (upload.state, upload.reason) == ("failed", "The song was deleted.")

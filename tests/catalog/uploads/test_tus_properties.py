@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.exceptions import UploadRequestInvalidError
-from catalog.uploads.tus import metadata_read
+from catalog.uploads.api import metadata_read
 
 keys = st.text("abcdefghijklmnopqrstuvwxyz", min_size=1, max_size=10)
 

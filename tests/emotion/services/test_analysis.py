@@ -6,7 +6,7 @@ from pytest_django import Settings
 
 from catalog.core import claims
 from catalog.models import Song
-from catalog.songs.states import songs_queue
+from catalog.songs.services import songs_queue
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
 from emotion.services import analysis, pictures, serving

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.utils import translation
 
-from catalog.core.formats import clock, file_size, percent
+from catalog.core.wording import clock, file_size, percent
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,7 @@ import threading
 import pytest
 
 from catalog import selectors
-from catalog.core import cached_count
-from catalog.core.cached_count import KEPT_S, LARGE, CachedCount
+from catalog.selectors import CACHED_S, LARGE, CachedCount
 from tests.factories import SongFactory
 
 
@@ -23,7 +22,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(cached_count, "time", made)
+    monkeypatch.setattr(selectors, "time", made)
     return made
 
 
@@ -38,7 +37,7 @@ def test_of_a_large_one_an_answer_is_given_again_for_some_seconds(clock: Clock) 
     counts = iter([LARGE, LARGE + 1, 1, 2])
     asked = CachedCount(lambda: next(counts), size=lambda n: n)
     assert asked() == LARGE
-    clock.now += KEPT_S - 0.1
+    clock.now += CACHED_S - 0.1
     assert asked() == LARGE
     clock.now += 0.2
     assert asked() == LARGE + 1
@@ -59,7 +58,7 @@ def test_while_one_counts_others_take_the_old_answer(clock: Clock) -> None:
 
     asked, told = CachedCount(count, size=lambda n: n), []
     assert asked() == LARGE
-    clock.now += KEPT_S + 1
+    clock.now += CACHED_S + 1
     slow = threading.Thread(target=lambda: told.append(asked()))
     slow.start()
     assert counting.wait(10)
@@ -79,7 +78,7 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
     answers = iter([LARGE, None, LARGE + 2])
     asked = CachedCount(count, size=lambda n: n)
     assert asked() == LARGE
-    clock.now += KEPT_S + 1
+    clock.now += CACHED_S + 1
     with pytest.raises(OSError):
         asked()
     assert asked() == LARGE + 2
@@ -89,14 +88,14 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
 def test_the_states_of_a_large_catalog_are_counted_once_in_a_while(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(cached_count, "LARGE", 2)
+    monkeypatch.setattr(selectors, "LARGE", 2)
     SongFactory.create_batch(2)
     try:
         assert selectors.state_counts()["tagged"] == 2
         song = SongFactory()
         assert selectors.state_counts()["tagged"] == 2
         assert selectors.state_counts([song.pk])["tagged"] == 1
-        clock.now += KEPT_S + 1
+        clock.now += CACHED_S + 1
         assert selectors.state_counts()["tagged"] == 3
     finally:
         selectors._all_states.forget()
