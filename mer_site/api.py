@@ -1,7 +1,5 @@
 """The parts of the API that belong to no app: tokens, and the page that documents the rest."""
 
-from __future__ import annotations
-
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import ScopedRateThrottle
@@ -10,7 +8,7 @@ from rest_framework.throttling import ScopedRateThrottle
 class TokenView(ObtainAuthToken):
     """Exchange a user name and a password for the API token of that account."""
 
-    # The framework's view opts out of throttling; which would allow endless tries of passwords.
+    # The framework's view opts out of throttling, which would allow endless attempts at passwords.
     throttle_classes = (ScopedRateThrottle,)
     throttle_scope = "auth"
 

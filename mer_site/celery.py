@@ -1,7 +1,5 @@
 """The Celery application. Queue `gpu` analyses songs (solo pool), queue `default` does the rest."""
 
-from __future__ import annotations
-
 import os
 from typing import Any
 
@@ -19,7 +17,7 @@ app.autodiscover_tasks()
 @beat_init.connect
 @before_task_publish.connect
 def _servers_ensure(**_: Any) -> None:
-    # A process may speak to the broker first without having asked the database before.
+    # A process may use the broker before the database.
     from mer_site.local import embedded
 
     embedded.ensure_running()

@@ -1,6 +1,4 @@
-"""Settings that cannot work stop the start, with a sentence."""
-
-from __future__ import annotations
+"""Checks at the start: a setting that cannot work stops it, with a sentence."""
 
 import os
 from collections.abc import Iterator
@@ -18,43 +16,41 @@ from mer_site.settings.environment import VARIABLES
 @register()
 def settings_check(**_: Any) -> list[CheckMessage]:
     """Check the settings that the environment sets."""
-    values = [(each, getattr(settings, each.name)) for each in VARIABLES if each.choices or each.is_positive]
-    errors: list[tuple[str, str]] = [
-        ("E001", f"{each.name} is {value!r}, but must be one of {', '.join(each.choices)}.")
-        for each, value in values
-        if each.choices and value not in each.choices
-    ]
-    errors += [
-        ("E002", f"{each.name} is {value}, but must be above zero.")
-        for each, value in values
-        if each.is_positive and value <= 0
-    ]
+    return [*_errors(), *_warnings()]
+
+
+def _errors() -> Iterator[CheckMessage]:
+    for each in VARIABLES:
+        if each.choices and (value := getattr(settings, each.name)) not in each.choices:
+            yield Error(f"{each.name} is {value!r}, but must be one of {', '.join(each.choices)}.", id="moodplane.E001")
+        if each.is_positive and (value := getattr(settings, each.name)) <= 0:
+            yield Error(f"{each.name} is {value}, but must be above zero.", id="moodplane.E002")
     weights = settings.MOODPLANE_WEIGHTS
     if weights is not None and not Path(weights).is_file():
-        errors.append(("E003", f"MOODPLANE_WEIGHTS names {weights}, and there is no such file."))
+        yield Error(f"MOODPLANE_WEIGHTS names {weights}, and there is no such file.", id="moodplane.E003")
     engine = settings.DATABASES["default"]["ENGINE"]
     if engine not in ("django.db.backends.postgresql", "mer_site.local.backend"):
         kind = engine.rsplit(".", 1)[-1]
-        errors.append(("E004", f"DATABASE_URL names a {kind} database; Moodplane needs PostgreSQL (postgres://...)."))
+        sentence = f"DATABASE_URL names a {kind} database; Moodplane needs PostgreSQL (postgres://...)."
+        yield Error(sentence, id="moodplane.E004")
     if settings.MOODPLANE_MEDIA_ORIGIN and isinstance(storages["default"], FileSystemStorage):
         sentence = (
             "MOODPLANE_MEDIA_ORIGIN is set, but files on this machine's disk have no address there; unset it, or set "
             "MOODPLANE_STORAGE."
         )
-        errors.append(("E005", sentence))
-    warnings = [CheckWarning(sentence, id=f"moodplane.{code}") for code, sentence in _warnings()]
-    return [*(Error(sentence, id=f"moodplane.{code}") for code, sentence in errors), *warnings]
+        yield Error(sentence, id="moodplane.E005")
 
 
-def _warnings() -> Iterator[tuple[str, str]]:
+def _warnings() -> Iterator[CheckMessage]:
     var: Path = settings.MOODPLANE_VAR
     if not (os.environ.get("SECRET_KEY") or (var / "secret_key").exists()):
-        yield (
-            "W001",
-            f"No SECRET_KEY is set and none could be kept in {var}, so everybody is signed out at "
-            "each restart. Set SECRET_KEY, or make that directory writable.",
+        sentence = (
+            f"No SECRET_KEY is set and none could be kept in {var}, so everybody is signed out at each restart. Set "
+            "SECRET_KEY, or make that directory writable."
         )
-    # The nearest directory that exists decides whether the others can be made.
+        yield CheckWarning(sentence, id="moodplane.W001")
+    # The nearest existing directory decides whether the others can be created.
     nearest = next(each for each in (var, *var.parents) if each.exists())
     if not (nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)):
-        yield "W002", f"{nearest} cannot be written, so nothing can be kept in MOODPLANE_VAR ({var})."
+        sentence = f"{nearest} cannot be written, so nothing can be kept in MOODPLANE_VAR ({var})."
+        yield CheckWarning(sentence, id="moodplane.W002")

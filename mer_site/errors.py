@@ -1,9 +1,7 @@
-"""Maps errors to responses in one place: problem documents in the API, pages for people.
+"""Maps errors to responses: problem documents in the API, pages elsewhere.
 
 Source: RFC 9457, Problem Details for HTTP APIs.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -74,7 +72,7 @@ def _sentence(detail: Any) -> str:
 
 
 class AppErrorMiddleware:
-    """Answers an app's error, raised by a page, with its status and sentence."""
+    """Answers an app's error in a page with its status and sentence."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -89,7 +87,7 @@ class AppErrorMiddleware:
 
 
 def error_page(request: HttpRequest, status: int, sentence: str) -> HttpResponse:
-    """Render an error for a person: a whole page, or for htmx the fragment that the page includes."""
+    """Render an error as a page, or for htmx as the fragment that the page includes."""
     template = "site/partials/error.html" if wants_fragment(request) else "site/error.html"
     titles = {
         HTTPStatus.FORBIDDEN: _("You do not have permission"),

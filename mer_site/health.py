@@ -1,6 +1,4 @@
-"""GET /healthz: whether every part runs that the analysis of a song needs."""
-
-from __future__ import annotations
+"""GET /healthz: whether database, broker and an analysis worker run."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +20,7 @@ logger = logging.getLogger(__name__)
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when database, broker and an analysis worker run, else 503; the body says which does not."""
+    """Answer 200 if all parts run, else 503; the body names the state of each."""
     parts = {"database": _state(_database), "broker": _state(_broker), "worker": _state(_worker)}
     healthy = all(state == "ok" for state in parts.values())
     body = {"status": "ok" if healthy else "unavailable", **parts}
@@ -30,7 +28,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def _state(check: Callable[[], str]) -> str:
-    # A driver's refusal is the answer to the question; a probe must not become a page of traceback.
+    # A probe reports a driver's error as a state, without a traceback.
     try:
         return check()
     except (DatabaseError, OSError, OperationalError) as error:
@@ -46,7 +44,7 @@ def _database() -> str:
 
 def _broker() -> str:
     with app.connection_for_write() as broker:
-        # Reports every transport's own refusal as kombu's OperationalError.
+        # Raises kombu's OperationalError for any transport.
         broker.ensure_connection(max_retries=1, timeout=2)
     return "ok"
 
@@ -55,5 +53,5 @@ def _worker() -> str:
     workers = workers_alive()
     if not workers:
         return "no analysis worker has reported within the last half minute"
-    # One that could not load the live model is alive, but analyses nothing.
+    # A worker that cannot load the live model is alive, but analyses nothing.
     return "ok" if any(not worker.problem for worker in workers) else workers[0].problem

@@ -1,8 +1,5 @@
-"""The closed site, where with MOODPLANE_PUBLIC off pages are for people who signed in; and smaller answers."""
+"""Middleware: pages for signed-in users only if MOODPLANE_PUBLIC is off, and compressed responses."""
 
-from __future__ import annotations
-
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.middleware import LoginRequiredMiddleware
@@ -13,30 +10,21 @@ from catalog.permissions import can_listen
 
 
 class ClosedSiteMiddleware(LoginRequiredMiddleware):
-    """Django's middleware, for users who fail `can_listen`; the API answers for itself."""
+    """Django's middleware, for users who fail `can_listen`; the API has permissions instead."""
 
-    def process_view(
-        self,
-        request: HttpRequest,
-        view_func: Callable[..., HttpResponseBase],
-        view_args: tuple[Any, ...],
-        view_kwargs: dict[str, Any],
-    ) -> HttpResponseBase | None:
-        if can_listen(request.user):
-            return None
-        return super().process_view(request, view_func, view_args, view_kwargs)
+    def process_view(self, request: HttpRequest, *view: Any) -> HttpResponseBase | None:
+        return None if can_listen(request.user) else super().process_view(request, *view)
 
 
 class TextGzipMiddleware(GZipMiddleware):
-    """Compresses pages, fragments and JSON; never audio or pictures, of which a request may want a part.
+    """Compresses pages, fragments and JSON; never audio or pictures, which are requested in parts.
 
-    Django masks the lengths (BREACH): it pads with random bytes, and the CSRF token differs in each page.
+    Django masks the lengths against BREACH: with random bytes, and a CSRF token that differs in each page.
     """
 
     _TEXT = ("text/", "application/json", "application/problem+json", "image/svg+xml")
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        """Compress the answer if it is text and known as a whole."""
         if response.streaming or not response.get("Content-Type", "").startswith(self._TEXT):
             return response
         return super().process_response(request, response)

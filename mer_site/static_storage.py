@@ -1,7 +1,5 @@
 """Static files with a content hash in their names once they were collected, and by plain name before."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +10,7 @@ _OWN = ("css/", "js/")
 
 
 class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Serves a fresh checkout, a test run and a deployment alike.
-
-    Names that the manifest does not know are served as they are, by whitenoise's finders; Django's storage would fail.
-    """
+    """Serves names missing in the manifest, as in a fresh checkout, unhashed by whitenoise's finders."""
 
     manifest_strict = False
     # ES modules import each other by relative path; the hashed copies must import hashed copies.
@@ -24,7 +19,7 @@ class StaticStorage(CompressedManifestStaticFilesStorage):
     def url_converter(
         self, name: str, hashed_files: dict[str, Any], template: str | None = None
     ) -> Callable[[re.Match[str]], str]:
-        """Rewrite references in our own files strictly; a third party's may lead to files that only a bundler finds."""
+        """Rewrite references; a third party's may lead to files that only a bundler finds."""
         convert = super().url_converter(name, hashed_files, template)
         if name.startswith(_OWN):
             return convert

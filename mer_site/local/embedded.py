@@ -1,13 +1,11 @@
 """PostgreSQL and Redis from wheels, under MOODPLANE_VAR, shared by every process of an installation.
 
 The first process to call `ensure_running` starts them, others join, and the last one to leave stops them. Each holds a
-shared file lock, which the kernel drops however a process dies; a janitor then stops the servers.
+shared file lock, which the kernel releases however a process dies; a janitor then stops the servers.
 
-The wheel's own launcher is not used: its socket option breaks on a path with a space, and as root it creates a system
-user and opens the parent directories to everyone.
+The wheel's launcher is not used: its socket option breaks on a path with a space, and as root it creates a system user
+and opens the parent directories to everyone.
 """
-
-from __future__ import annotations
 
 import atexit
 import fcntl
@@ -21,16 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from mer_site.local.janitor import janitor_ensure
 from mer_site.local.paths import EmbeddedPaths
-from mer_site.local.run_as import EmbeddedError, LastingProcess, RunAs
-from mer_site.local.servers import Postgres, Redis
+from mer_site.local.servers import EmbeddedError, LastingProcess, Postgres, Redis, RunAs, janitor_ensure
 
 logger = logging.getLogger(__name__)
-_WATCH_S = 3.0
-
-
-# The servers that this process started may outlive it; they are reaped when they end.
+# Servers that this process started, and reaps if they end before it.
 _children: list[LastingProcess] = []
 
 
@@ -51,7 +44,7 @@ class Servers:
             with self._change():
                 if self._users is None:
                     self._users = (self.paths.run_dir / "servers.users").open("ab")
-                # Only a process that leaves ever holds this lock exclusively, and it holds the other lock meanwhile.
+                # Only a leaving process holds this lock exclusively, and it holds the other lock meanwhile.
                 fcntl.flock(self._users, fcntl.LOCK_SH)
                 self._start()
                 janitor_ensure(self.paths)
@@ -66,18 +59,18 @@ class Servers:
             raise
 
     def release(self) -> None:
-        """Leave the servers, and stop them if no other process uses them."""
+        """Leave the servers; stop them if no other process uses them."""
         if self._users is None:
             return
         with self._change():
-            # Locked by others: they still use the servers.
+            # Blocks while others use the servers.
             with suppress(BlockingIOError):
                 fcntl.flock(self._users, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 self._stop()
             self._forget()
 
     def revive(self) -> list[str]:
-        """Start again what died since `acquire`; return the names of those servers."""
+        """Restart the servers that died since `acquire`; return their names."""
         dead = [type(server).__name__ for server in self._servers if server.process() is None]
         if dead:
             with self._change():
@@ -116,7 +109,7 @@ _joining = threading.Lock()
 
 
 def ensure_running() -> Servers | None:
-    """Join the embedded servers once per process; return None when the settings name other servers."""
+    """Join the embedded servers once per process; return None if the settings name other servers."""
     global _joined, _joined_by_pid
     from django.conf import settings
 
@@ -124,7 +117,7 @@ def ensure_running() -> Servers | None:
     if not (postgres or redis):
         return None
     with _joining:
-        # A forked child inherits the variable but needs another lock.
+        # A forked child inherits the variable, but needs its own lock.
         if _joined is None or _joined_by_pid != os.getpid():
             servers = Servers(settings.MOODPLANE_VAR, postgres=postgres, redis=redis)
             servers.acquire()
@@ -134,7 +127,7 @@ def ensure_running() -> Servers | None:
 
 
 def leave() -> None:
-    """Close this thread's connections and leave the servers now; without this a process leaves them when it ends."""
+    """Close this thread's connections and leave the servers now instead of at the end of the process."""
     from django.db import connections
 
     connections.close_all()
@@ -147,17 +140,17 @@ def _leave() -> None:
 
 
 def keep_running() -> None:
-    """Hold the servers until SIGTERM, and restart what dies, as a process of `manage.py up`."""
+    """Hold the servers until SIGTERM and restart those that die, as a process of `manage.py up`."""
     servers = ensure_running()
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    while not stopping.wait(_WATCH_S):
+    while not stopping.wait(timeout=3.0):
         try:
             for name in servers.revive() if servers else []:
-                logger.warning("%s had ended and was started again.", name)
+                logger.warning("%s ended and was restarted.", name)
         except EmbeddedError as error:
-            logger.error("%s", error)  # noqa: TRY400 - the sentence says all.
+            logger.error("%s", error)  # noqa: TRY400 - the sentence needs no traceback.
 
 
 if __name__ == "__main__":

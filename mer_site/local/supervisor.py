@@ -1,6 +1,4 @@
-"""Keeps programs running in the foreground, and leaves none behind."""
-
-from __future__ import annotations
+"""Supervises programs in the foreground: restarts those that end, and stops all of them at the end."""
 
 import ctypes
 import os
@@ -17,7 +15,7 @@ _TICK_S = 0.2
 _STOP_TIMEOUT_S = 10.0
 _BACKOFF_LIMIT_S = 30.0
 _HEALTHY_AFTER_S = 60.0
-_PATIENT_AFTER = 4  # Failures in a row after which the same news is not repeated.
+_PATIENT_AFTER = 4  # Failures in a row, after which the same message is not repeated.
 _LOG_LIMIT_BYTES = 10_000_000
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: between fork and exec a child must not allocate or take locks.
@@ -26,7 +24,7 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program to keep running, or with `once` to run a single time; higher stages stop first."""
+    """A program to keep running or, with `once`, to run a single time; higher stages stop first."""
 
     name: str
     argv: tuple[str, ...]
@@ -37,7 +35,7 @@ class Program:
 
 
 class Child:
-    """A program and the process it presently runs in."""
+    """A program and its current process."""
 
     def __init__(self, program: Program) -> None:
         self.program = program
@@ -45,7 +43,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = 0.0
         self._log_start = 0
-        self._said = ""
+        self._reported = ""
         self._restart_at = 0.0
 
     def start(self) -> None:
@@ -62,14 +60,13 @@ class Child:
                 stdout=output,
                 stderr=output,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **self.program.environment},
-                # Ctrl-C in the terminal reaches only this process, which then stops the others in order.
+                # Ctrl-C reaches only this process, which stops the others in order.
                 start_new_session=True,
-                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it calls prctl alone.
+                preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only calls prctl.
             )
         self._started_at = time.monotonic()
 
     def exit_code(self) -> int | None:
-        """Return the exit code if the process has ended since `start`."""
         return None if self._process is None else self._process.poll()
 
     def schedule_restart(self) -> float:
@@ -82,7 +79,6 @@ class Child:
         return delay_s
 
     def restart_if_due(self) -> None:
-        """Start again once the planned time has come."""
         if self._process is None and time.monotonic() >= self._restart_at:
             self.start()
 
@@ -95,11 +91,10 @@ class Child:
                 self._process.send_signal(number)
 
     def ended(self) -> bool:
-        """Return whether no process runs."""
         return self._process is None or self._process.poll() is not None
 
     def last_words(self, lines: int = 6) -> str:
-        """Return the end of what the present or latest process wrote to the log."""
+        """Return the last lines that the latest process wrote to the log."""
         with self.program.log.open("rb") as log:
             log.seek(self._log_start)
             text = log.read().decode(errors="replace")
@@ -108,27 +103,23 @@ class Child:
     def news(self) -> str:
         """Return the last words, unless they were returned before."""
         words = self.last_words()
-        if words == self._said:
+        if words == self._reported:
             return ""
-        self._said = words
+        self._reported = words
         return f" The end of {self.program.log}:\n{words}"
 
 
 class Supervisor:
-    """Runs programs until a signal to stop."""
+    """Runs programs until SIGINT, SIGTERM or SIGHUP (the terminal was closed)."""
 
     def __init__(self, say: Callable[[str], None], on_once_ended: Callable[[Child, int], None]) -> None:
         self._say, self._on_once_ended = say, on_once_ended
         self._children: list[Child] = []
         self.stopping = False
-
-    def listen(self) -> None:
-        """Stop on SIGINT, SIGTERM and SIGHUP (the terminal was closed)."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: setattr(self, "stopping", True))
 
     def start(self, programs: Iterable[Program]) -> None:
-        """Start programs, in their order."""
         for program in programs:
             child = Child(program)
             child.start()
@@ -139,21 +130,31 @@ class Supervisor:
         return next(child for child in self._children if child.program.name == name)
 
     def tick(self) -> None:
-        """Look after every child once, then sleep a little."""
+        """Tend every child once, then sleep a little."""
         for child in list(self._children):
             self._tend(child)
         if not self.stopping:
             time.sleep(_TICK_S)
 
     def run(self) -> None:
-        """Look after the children until a signal to stop."""
+        """Tend the children until a signal to stop."""
         while not self.stopping:
             self.tick()
 
     def stop(self) -> None:
-        """Stop everything, stage by stage; what does not obey in time is killed."""
+        """Stop all children, stage by stage; kill those that do not stop in time."""
         for stage in sorted({child.program.stage for child in self._children}, reverse=True):
-            self._stop_stage([child for child in self._children if child.program.stage == stage])
+            children = [child for child in self._children if child.program.stage == stage]
+            for child in children:
+                child.signal(signal.SIGTERM)
+            deadline = time.monotonic() + _STOP_TIMEOUT_S
+            while time.monotonic() < deadline and not all(child.ended() for child in children):
+                time.sleep(0.05)
+            for child in children:
+                # Even if the leader ended in time: no process of its group may stay.
+                child.signal(signal.SIGKILL)
+            while not all(child.ended() for child in children):
+                time.sleep(0.05)
         self._children.clear()
 
     def _tend(self, child: Child) -> None:
@@ -168,25 +169,10 @@ class Supervisor:
             delay_s = child.schedule_restart()
             news = child.news()
             if news or child.failures < _PATIENT_AFTER:
-                self._say(f"The {child.program.name} ended ({_how(code)}) and starts again in {delay_s:.0f} s.{news}")
+                how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+                self._say(f"The {child.program.name} ended ({how}) and starts again in {delay_s:.0f} s.{news}")
             elif child.failures == _PATIENT_AFTER:
                 self._say(f"The {child.program.name} keeps ending like that; it is tried again without a word.")
-
-    def _stop_stage(self, children: list[Child]) -> None:
-        for child in children:
-            child.signal(signal.SIGTERM)
-        deadline = time.monotonic() + _STOP_TIMEOUT_S
-        while time.monotonic() < deadline and not all(child.ended() for child in children):
-            time.sleep(0.05)
-        for child in children:
-            # Also where the leader ended in time: nothing of its group may stay.
-            child.signal(signal.SIGKILL)
-        while not all(child.ended() for child in children):
-            time.sleep(0.05)
-
-
-def _how(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 
 
 def _die_with_parent() -> None:

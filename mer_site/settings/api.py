@@ -1,7 +1,5 @@
 """The REST API."""
 
-from __future__ import annotations
-
 from mer_site.settings.paths import env
 
 REST_FRAMEWORK = {

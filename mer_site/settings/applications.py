@@ -1,7 +1,5 @@
 """Applications, middleware, templates and URLs."""
 
-from __future__ import annotations
-
 from django.urls import reverse
 
 from mer_site.settings.paths import BASE_DIR, env
@@ -56,9 +54,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "mer_site.preferences.context_processors.permissions",
-                "mer_site.preferences.context_processors.account_urls",
-                "mer_site.preferences.context_processors.theme",
+                "mer_site.preferences.page_context",
             ],
         },
     }

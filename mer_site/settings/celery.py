@@ -1,7 +1,5 @@
 """Queues, and what runs periodically."""
 
-from __future__ import annotations
-
 from mer_site.settings.paths import MOODPLANE_VAR
 
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -1,7 +1,5 @@
 """PostgreSQL, and Redis as a cache."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from mer_site.local import paths as local_paths

@@ -1,7 +1,5 @@
 """The variables of the environment that configure Moodplane: the source of the checks, `.env.example` and the docs."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 
@@ -99,10 +97,8 @@ def env_example() -> str:
 
 def settings_table() -> str:
     """Return the variables as a table in Markdown."""
-    rows = [f"| `{variable.name}` | {variable.default} | {_meaning(variable)} |" for variable in VARIABLES]
-    return "\n".join(["| name | default | meaning |", "|---|---|---|", *rows])
-
-
-def _meaning(variable: Variable) -> str:
-    choices = ", ".join(f"`{choice}`" for choice in variable.choices)
-    return f"{variable.meaning}: {choices}" if choices else variable.meaning
+    rows = ["| name | default | meaning |", "|---|---|---|"]
+    for variable in VARIABLES:
+        choices = ", ".join(f"`{choice}`" for choice in variable.choices)
+        rows.append(f"| `{variable.name}` | {variable.default} | {variable.meaning}{choices and f': {choices}'} |")
+    return "\n".join(rows)

@@ -1,7 +1,5 @@
 """Languages and time."""
 
-from __future__ import annotations
-
 from mer_site.settings.paths import BASE_DIR
 from mer_site.settings.security import MOODPLANE_HTTPS
 

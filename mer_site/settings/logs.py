@@ -1,7 +1,5 @@
 """Logs."""
 
-from __future__ import annotations
-
 from mer_site.settings.paths import env
 
 LOGGING = {

@@ -1,7 +1,5 @@
 """Where things are on the disk."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import environ

@@ -1,7 +1,5 @@
 """What the product does and allows."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from mer_site.settings.paths import BASE_DIR, env
@@ -14,12 +12,8 @@ MOODPLANE_X_ACCEL = env.str("MOODPLANE_X_ACCEL", "")
 MOODPLANE_MEDIA_ORIGIN = env.str("MOODPLANE_MEDIA_ORIGIN", "")
 
 
-def _newest_weights() -> Path | None:
-    shipped = sorted((BASE_DIR / "emotion" / "weights").glob("*.safetensors"))
-    return shipped[-1] if shipped else None
-
-
+_shipped = max((BASE_DIR / "emotion" / "weights").glob("*.safetensors"), default=None)
 _weights = env.str("MOODPLANE_WEIGHTS", "")
 # Weights named by hand serve whatever is live in the registry of models.
 MOODPLANE_WEIGHTS_PINNED = bool(_weights)
-MOODPLANE_WEIGHTS: Path | None = Path(_weights).expanduser().absolute() if _weights else _newest_weights()
+MOODPLANE_WEIGHTS: Path | None = Path(_weights).expanduser().absolute() if _weights else _shipped

@@ -1,8 +1,6 @@
 """Who may reach the site, and how people sign in."""
 
-from __future__ import annotations
-
-from mer_site.local.secret_key import secret_key
+from mer_site.local.paths import secret_key
 from mer_site.settings.paths import MOODPLANE_VAR, env
 from mer_site.settings.product import MOODPLANE_MEDIA_ORIGIN
 

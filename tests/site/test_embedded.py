@@ -13,8 +13,7 @@ import psutil
 import pytest
 
 from mer_site.local.embedded import Servers
-from mer_site.local.run_as import EmbeddedError, RunAs
-from mer_site.local.servers import Postgres, Redis
+from mer_site.local.servers import EmbeddedError, Postgres, Redis, RunAs
 
 pytestmark = pytest.mark.integration
 

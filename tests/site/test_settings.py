@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mer_site.local.paths import EmbeddedPaths
-from mer_site.local.secret_key import secret_key
+from mer_site.local.paths import EmbeddedPaths, secret_key
 
 pytestmark = pytest.mark.slow
 

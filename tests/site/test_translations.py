@@ -20,7 +20,7 @@ from rest_framework.test import APIClient
 
 from catalog.core import wording
 from emotion.inference.quadrants import Quadrant
-from mer_site.preferences.languages import words_digest
+from mer_site.preferences import words_digest
 from recommender.reasons.reasons import public_reason
 from tests.site.catalogues import DOMAINS, PLACE, ROOT, po_path, read_po, translations
 

@@ -1,1 +1,0 @@
-"""A database backend: PostgreSQL from the embedded server."""

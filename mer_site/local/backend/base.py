@@ -3,15 +3,13 @@
 Nothing else needs the server, so `collectstatic`, `help` and `predict` never start it.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.db import OperationalError
 from django.db.backends.postgresql import base
 
 from mer_site.local import embedded
-from mer_site.local.run_as import EmbeddedError
+from mer_site.local.servers import EmbeddedError
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -21,6 +19,6 @@ class DatabaseWrapper(base.DatabaseWrapper):
         try:
             embedded.ensure_running()
         except EmbeddedError as error:
-            # Callers know what to do when a database cannot be reached.
+            # Callers handle a database that cannot be reached.
             raise OperationalError(str(error)) from error
         return super().get_new_connection(conn_params)

@@ -1,7 +1,5 @@
 """Django's `makemessages` with our markers, without folders of others."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from django.core.management.commands import makemessages
@@ -18,7 +16,7 @@ class Command(makemessages.Command):
         "--keyword=pgettext_noop:1c,2",
     ]
 
-    # A guess at a translation would stand in the way of seeing that there is none.
+    # A guessed translation would hide that there is none.
     msgmerge_options = [*makemessages.Command.msgmerge_options, "--no-fuzzy-matching"]
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,7 +1,5 @@
 """`manage.py up`: the whole of Moodplane in the foreground, until Ctrl-C."""
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import hashlib
@@ -31,17 +29,15 @@ from mer_site.local.supervisor import Child, Program, Supervisor
 
 _FIRST_ANSWER_S = 120.0
 _HOPELESS_AFTER = 3
-# A run that was killed leaves a web server that needs a moment to notice.
+# The web server of a killed run needs a moment to notice.
 _PORT_PATIENCE_S = 8.0
 _GUNICORN = (
     "gunicorn mer_site.wsgi --worker-class gthread --workers 2 --threads 8 --timeout 120 --graceful-timeout 3 "
     "--preload --access-logfile - --no-control-socket"
 )
-# Celery's warning about root is about pickled messages, which ours are not, and it buries the line that matters.
+# Celery's warning about root concerns pickled messages, which are off, and buries the line that matters.
 _AS_ROOT = "ignore:You're running the worker with superuser"
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to.
-
-
 # The API answers in JSON alone, and Swagger documents it.
 _NEVER_SERVED = ["rest_framework", "redoc", "*.map"]
 # Matrices here are small: with a BLAS thread per core, fitting a listener's model takes 60 ms instead of 1.3 ms.
@@ -69,7 +65,6 @@ class Command(BaseCommand):
         if music is not None and not music.exists():
             raise CommandError(f"Folder {music} does not exist. Name a folder with music, or leave the option out.")
         supervisor = Supervisor(self._say, self._once_ended)
-        supervisor.listen()
         with self._only_one() as was_killed:
             _port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
             try:
@@ -107,13 +102,15 @@ class Command(BaseCommand):
                 lock.truncate(0)
 
     def _start(self, supervisor: Supervisor, host: str, port: int, music: Path | None, *, demo: bool) -> None:
-        # Hashing static files takes as long as making a database. The thread ends before a program is forked.
+        # Hashing static files takes as long as creating a database. The thread ends before a program is forked.
         with ThreadPoolExecutor(1) as pool:
             static = pool.submit(_static_collect)
             self._database_prepare()
         static.result()
-        # In the order in which a first song needs them: the song, its analysis, its page.
-        supervisor.start([*_analysis_programs(), *_filling(music, demo=demo), *_page_programs(host, port)])
+        # In the order in which the first song needs them. Stage 0: the servers stop last, and restart if they die.
+        servers = Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0)
+        analysis = _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo")
+        supervisor.start([servers, analysis, *_filling(music, demo=demo), *_page_programs(host, port)])
         self._first_answer_wait(supervisor, host, port)
 
     def _database_prepare(self) -> None:
@@ -125,7 +122,7 @@ class Command(BaseCommand):
         try:
             call_command("models", "register", stdout=self.stdout)
         except CommandError as error:
-            # The music still plays; the analysis worker says the same in its log.
+            # The music still plays; the analysis worker logs the same.
             self._say(f"The bundled model is not usable: {error}")
         self._curator_create()
         connection.close()
@@ -176,21 +173,12 @@ def _python(words: str) -> tuple[str, ...]:
 
 
 def _log(name: str) -> Path:
-    path: Path = settings.MOODPLANE_VAR / "log" / f"{name}.log"
-    return path
+    return Path(settings.MOODPLANE_VAR, "log", f"{name}.log")
 
 
 def _worker(name: str, log: str, words: str) -> Program:
     argv = _python(f"celery -A mer_site worker --without-gossip --without-mingle -n {words}")
     return Program(name, argv, _log(log), environment={"PYTHONWARNINGS": _AS_ROOT, **_ONE_THREAD})
-
-
-def _analysis_programs() -> list[Program]:
-    return [
-        # Stage 0: the servers outlive those who need them, and come back if they die.
-        Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0),
-        _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo"),
-    ]
 
 
 def _page_programs(host: str, port: int) -> list[Program]:
@@ -205,7 +193,7 @@ def _page_programs(host: str, port: int) -> list[Program]:
 def _web_environment(host: str) -> dict[str, str]:
     if os.environ.get("ALLOWED_HOSTS"):
         return _ONE_THREAD
-    # A server that listens on every address is reached under names that only its owner knows.
+    # A server that listens on every address is reached under unknown names.
     names = "*" if host in _ANY_HOST else f"{_bracketed(host)},localhost,127.0.0.1,[::1]"
     return {**_ONE_THREAD, "ALLOWED_HOSTS": names}
 
@@ -223,9 +211,8 @@ def _filling(music: Path | None, *, demo: bool) -> list[Program]:
 
 
 def _pending_demo() -> Path:
-    # A first start that is interrupted is completed by the second.
-    pending: Path = settings.MOODPLANE_VAR / "run" / "demo.pending"
-    return pending
+    # The second start completes an interrupted first one.
+    return Path(settings.MOODPLANE_VAR, "run", "demo.pending")
 
 
 def _bracketed(host: str) -> str:
@@ -241,24 +228,22 @@ def _port_wait(host: str, port: int, patience_s: float) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     while True:
         with closing(socket.socket(family)) as probe:
-            # The same option as the web server's, so that connections of an earlier run, still closing, do not matter.
+            # As the web server does, so that closing connections of an earlier run do not matter.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 return probe.bind((host, port))
             except OSError as error:
-                if error.errno != errno.EADDRINUSE or time.monotonic() > deadline:
-                    raise CommandError(_port_sentence(error, host, port)) from error
-        time.sleep(0.5)
-
-
-def _port_sentence(problem: OSError, host: str, port: int) -> str:
-    sentences = {
-        errno.EADDRINUSE: f"Port {port} is in use by another program. Choose another, such as "
-        f"PORT={port + 1} make run.",
-        errno.EACCES: f"Port {port} is not open to this user. Choose one above 1023, such as PORT=8000 make run.",
-    }
-    other = f"Moodplane cannot listen on {host}, port {port}: {problem.strerror or problem}."
-    return sentences.get(problem.errno or 0, other)
+                if error.errno == errno.EADDRINUSE and time.monotonic() <= deadline:
+                    time.sleep(0.5)
+                    continue
+                sentences = {
+                    errno.EADDRINUSE: f"Port {port} is in use by another program. Choose another, such as "
+                    f"PORT={port + 1} make run.",
+                    errno.EACCES: f"Port {port} is not open to this user. Choose one above 1023, such as "
+                    "PORT=8000 make run.",
+                }
+                other = f"Moodplane cannot listen on {host}, port {port}: {error.strerror or error}."
+                raise CommandError(sentences.get(error.errno or 0, other)) from error
 
 
 def _answers(host: str, port: int) -> bool:

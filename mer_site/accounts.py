@@ -1,6 +1,4 @@
-"""Sign-up and sign-in; the account takes over what the visitor gathered before."""
-
-from __future__ import annotations
+"""Sign-up, sign-in and the account, which adopts the visitor's session."""
 
 from typing import Any
 
@@ -32,12 +30,12 @@ class SignupForm(UserCreationForm[User]):
 
 
 def _login_keeping_session(request: HttpRequest, user: User) -> None:
-    # Signing in gives the session a new key, so the old one must be read before.
+    # Signing in changes the key of the session.
     session_key = request.session.session_key
     login(request, user)
     if session_key:
         session_adopt(user=user, session_key=session_key)
-    # Signing in keeps what a visitor's session holds, and empties the session of another account.
+    # Signing in keeps a visitor's session, and empties that of another account.
     titles = pending_answers_record(user=user, session=request.session)
     if len(titles) == 1:
         messages.success(request, _("Your rating of “%(title)s” was saved.") % {"title": titles[0]})
@@ -48,8 +46,6 @@ def _login_keeping_session(request: HttpRequest, user: User) -> None:
 
 @method_decorator(login_not_required, name="dispatch")
 class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
-    """Make an account and sign in."""
-
     form_class = SignupForm
     template_name = "accounts/signup.html"
     next_page = "/"
@@ -69,20 +65,15 @@ class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
 
 
 class LoginView(auth_views.LoginView):
-    """Sign in."""
-
     template_name = "registration/login.html"
     redirect_authenticated_user = True
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
-        user = form.get_user()  # type: ignore[attr-defined]
-        _login_keeping_session(self.request, user)
+        _login_keeping_session(self.request, form.get_user())  # type: ignore[attr-defined]
         return HttpResponseRedirect(self.get_success_url())
 
 
 class AccountView(LoginRequiredMixin, TemplateView):
-    """The account: name, password, theme, and where its data is."""
-
     template_name = "accounts/account.html"
 
 
