@@ -113,7 +113,7 @@ def uploads_visible(user: User) -> QuerySet[Upload]:
 
 
 def duplicates_open(song_id: Any) -> QuerySet[PossibleDuplicate]:
-    """Return the songs that a song, by id or expression, may duplicate and that nobody has decided on."""
+    """Return the undecided possible duplicates of a song, given by id or expression."""
     return PossibleDuplicate.objects.filter(song_id=song_id, verdict=PossibleDuplicate.Verdict.OPEN)
 
 

@@ -72,7 +72,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     reason = serializers.CharField(read_only=True, help_text="A sentence when it failed or was a duplicate.")
     song = serializers.PrimaryKeyRelatedField[Song](read_only=True, help_text="The song it became, or already was.")
     song_url = serializers.SerializerMethodField(help_text="The song's page.")
-    status_url = serializers.SerializerMethodField(help_text="Where this upload can be asked after.")
+    status_url = serializers.SerializerMethodField(help_text="Where to read this upload's state.")
 
     class Meta:
         model = Upload
