@@ -111,8 +111,8 @@ def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
     if not wants_fragment(request):
         if problem:
             messages.error(request, problem)
-        return _to_song(pk, "#attention")
-    return render(request, "emotion/partials/attention.html", saliency_panel(song, problem=problem))
+        return _to_song(pk, "#saliency")
+    return render(request, "emotion/partials/saliency.html", saliency_panel(song, problem=problem))
 
 
 def _to_song(pk: int, place: str) -> HttpResponse:
@@ -188,7 +188,7 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
 
 
 def saliency_panel(song: Song, estimate: EmotionEstimate | None = None, problem: str = "") -> dict[str, Any]:
-    """Return the context of `emotion/partials/attention.html`.
+    """Return the context of `emotion/partials/saliency.html`.
 
     Args:
         song: The song.
@@ -201,9 +201,9 @@ def saliency_panel(song: Song, estimate: EmotionEstimate | None = None, problem:
     return {
         "song": song,
         "estimate": estimate,
-        "attention": saliency,
-        "attention_words": saliency_sentence(saliency) if saliency and is_done else "",
-        "attention_problem": problem or (_(saliency.failure_reason) if saliency else ""),
+        "saliency": saliency,
+        "saliency_words": saliency_sentence(saliency) if saliency and is_done else "",
+        "saliency_problem": problem or (_(saliency.failure_reason) if saliency else ""),
     }
 
 

@@ -19,8 +19,8 @@ def curator_tools(context: template.RequestContext, song: Song, estimate: Emotio
     return {"csrf_token": context.get("csrf_token"), "estimate": estimate, **song_panel(song)}
 
 
-@register.inclusion_tag("emotion/partials/word_said.html", takes_context=True)
-def word_said(context: template.RequestContext, estimate: EmotionEstimate) -> dict[str, Any]:
+@register.inclusion_tag("emotion/partials/mood_word.html", takes_context=True)
+def mood_word(context: template.RequestContext, estimate: EmotionEstimate) -> dict[str, Any]:
     """Show both what a curator set and what the model heard; which curator it was is told to curators alone."""
     set_by = ""
     if estimate.is_overridden and context.get("can_upload"):

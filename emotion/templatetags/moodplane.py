@@ -93,8 +93,8 @@ def emotion_curve(song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
     return curve_panel(song, estimate)
 
 
-@register.inclusion_tag("emotion/partials/attention.html", takes_context=True)
-def why_this_tag(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
+@register.inclusion_tag("emotion/partials/saliency.html", takes_context=True)
+def emotion_saliency(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
     """Show what the model looks at in a song, and where it looked when it tagged it."""
     return {"csrf_token": context.get("csrf_token"), **saliency_panel(song, estimate)}
 

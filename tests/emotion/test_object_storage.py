@@ -75,7 +75,7 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     saliency.saliency_request(song=made)
     assert saliency.saliency_step()
     assert SaliencyMap.objects.get().state == SaliencyMap.State.DONE
-    assert client.get(reverse("emotion:attention_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
+    assert client.get(reverse("emotion:saliency_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
 
     name = str(made.audio.name)
     song_delete(song=made)

@@ -41,7 +41,7 @@ N_SONGS, N_RATINGS, N_PLAYLISTS = 40, 34, 12
 # Django's admin and the API, whose requests have tests of their own.
 NOT_OURS = ("admin/", "api/")
 # The bytes of a song and the pictures made from them: no visitor of this test has a file.
-OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/attention.png"}
+OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/saliency.png"}
 FRAGMENT = {"HX-Request": "true"}
 # Who asks, and whether for the page or for its fragment; the staff may see everything, and come last.
 VISITORS = (("nobody", {}), ("alice", {}), ("alice", FRAGMENT), ("cleo", {}), ("cleo", FRAGMENT), ("staff", {}))

@@ -73,7 +73,7 @@ def test_it_is_imported_promoted_and_serves(
     asked.refresh_from_db()
     assert (asked.state, asked.failure_code) == (SaliencyMap.State.FAILED, "no_saliency")
     page = client.get(
-        reverse("emotion:song_attention", args=[song.pk]), headers={"HX-Request": "true"}
+        reverse("emotion:song_saliency", args=[song.pk]), headers={"HX-Request": "true"}
     ).content.decode()
     assert "This architecture does not support saliency maps." in page
     assert "Try again" not in page
