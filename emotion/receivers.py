@@ -14,8 +14,7 @@ from catalog.signals import song_uploaded
 from catalog.songs.states import songs_queue
 from emotion.exceptions import EmotionError
 from emotion.jobs.curves import CURVES, curves_queue
-from emotion.services.analysis import SONGS
-from emotion.services.serving import predictor_get, worker_forget, worker_report
+from emotion.services.analysis import SONGS, predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from catalog.files.audio_tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
+from emotion.library.services import Override
 from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
-from emotion.services.overrides import Override
 
 
 class ArtistSerializer(serializers.ModelSerializer[Artist]):

@@ -1,6 +1,5 @@
 """The four quadrants of Russell's valence/arousal plane: their order, names and geometry.
 
-Everything that orders, names or projects quadrants reads it from here.
 Source: Russell (1980), A circumplex model of affect; label order of the project: Q1, Q2, Q3, Q4.
 """
 
@@ -24,7 +23,6 @@ class Quadrant(IntEnum):
 
     @property
     def index(self) -> int:
-        """Column of this quadrant in a probability vector, 0 to 3."""
         return self.value - 1
 
     @property

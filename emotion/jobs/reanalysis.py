@@ -21,8 +21,7 @@ from catalog.models import Song
 from emotion.exceptions import EmotionError, ReanalysisError
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
-from emotion.services.analysis import BATCH_SIZE, batch_analyse, songs_lock
-from emotion.services.serving import predictor_get
+from emotion.services.analysis import BATCH_SIZE, batch_analyse, predictor_get, songs_lock
 from emotion.signals import song_analysed
 
 logger = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from emotion.services.pictures import saliency_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card
-    from emotion.zoo.networks import Network
+    from emotion.zoo.registry import Network
 
 
 def saliency_request(*, song: Song) -> SaliencyMap:

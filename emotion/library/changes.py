@@ -15,8 +15,8 @@ from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit
 from catalog.songs.editing import values_of
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import NAMES
+from emotion.library.services import Override, overrides_on
 from emotion.models import QuadrantOverride
-from emotion.services.overrides import Override, overrides_on
 
 _SHOWN_PER_CHANGE = 3
 _OF_ONE_SONG = 20

@@ -24,10 +24,9 @@ from catalog.selectors import PENDING_STATES, song_search
 from catalog.songs import services as song_services
 from catalog.songs.editing import values_of
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_seen
+from emotion.library.services import Override, library_seen
 from emotion.models import QuadrantOverride, quadrant_choices
 from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_with_estimates
-from emotion.services.overrides import Override
 
 TEXTS = ("title", "artist", "album", "genre")
 NUMBERS = ("year", "track_number")

@@ -26,8 +26,7 @@ from emotion.inference.checkpoint import Card
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import Window
 from emotion.signal.mel import MelConfig
-from emotion.zoo.networks import Network
-from emotion.zoo.registry import architecture
+from emotion.zoo.registry import Network, architecture
 
 # How much smaller than the image the layer is.
 _STRIDE = 16

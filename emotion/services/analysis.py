@@ -1,11 +1,20 @@
-"""Analyses songs and stores what the network says of them."""
+"""Analyses songs with the live model and stores what it says of them.
+
+The model stays in this process's memory; it is loaded when first needed, and again when another is live.
+"""
 
 from __future__ import annotations
 
+import gc
+import logging
+import sys
+import threading
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.conf import settings
+from django.db import OperationalError, transaction
 from django.db.models.fields.files import FieldFile
 from django.utils import timezone
 
@@ -14,15 +23,108 @@ from catalog.core.claims import Job
 from catalog.files.storage import local_copy, media_exists
 from catalog.models import Song
 from catalog.songs.states import songs_queue_unannounced
-from emotion.exceptions import AudioUnreadableError
-from emotion.models import EmotionEstimate, ReanalysisItem
-from emotion.services.serving import predictor_get
+from emotion.exceptions import AudioUnreadableError, CheckpointError, EmotionError
+from emotion.models import AnalysisWorker, EmotionEstimate, ReanalysisItem
+from emotion.selectors import ServedModel, served_model
 from emotion.signals import song_analysed
 
 if TYPE_CHECKING:
     from emotion.inference.predict import Prediction, Predictor
 
+logger = logging.getLogger(__name__)
+
 BATCH_SIZE = 8
+
+
+@dataclass(slots=True)
+class _Memory:
+    served: ServedModel | None = None
+    predictor: Predictor | None = None
+
+
+_memory = _Memory()
+_loading = threading.Lock()
+
+
+def predictor_get() -> Predictor:
+    """Return the live model, ready to predict; loads it if the database names another than the one in memory.
+
+    Raises:
+        CheckpointError: The live weights are missing or unusable.
+        emotion.exceptions.DeviceUnavailableError: The configured device is not on this machine.
+    """
+    with _loading:
+        wanted = served_model()
+        if _memory.predictor is None or _memory.served != wanted:
+            # The old one goes first: two models at once do not fit on every machine.
+            _release()
+            _memory.predictor, _memory.served = _load(wanted), wanted
+            logger.info("This process serves model %s.", _memory.predictor.card.version)
+        return _memory.predictor
+
+
+def predictor_forget() -> None:
+    """Free the model; the next call loads one again."""
+    with _loading:
+        _release()
+
+
+def _release() -> None:
+    if _memory.predictor is None:
+        return
+    _memory.served, _memory.predictor = None, None
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _load(wanted: ServedModel) -> Predictor:
+    # Imported here because torch takes seconds, and the web server must not wait for it.
+    from emotion.inference.predict import Predictor
+
+    if wanted.weights is None:
+        raise CheckpointError("There are no model weights; set MOODPLANE_WEIGHTS, or train with manage.py train.")
+    try:
+        predictor = Predictor.load(
+            wanted.weights,
+            engine=settings.MOODPLANE_ENGINE,
+            device=settings.MOODPLANE_DEVICE,
+            cache_dir=settings.MOODPLANE_VAR / "openvino",
+        )
+    except CheckpointError as error:
+        if not wanted.version:
+            raise
+        sentence = f"{error} It is the live model {wanted.version}: manage.py rollback leads back."
+        raise CheckpointError(sentence) from error
+    if wanted.version and predictor.card.version != wanted.version:
+        raise CheckpointError(
+            f"{wanted.weights} is model {predictor.card.version}, not the live {wanted.version}: import that again, "
+            "or manage.py rollback."
+        )
+    return predictor
+
+
+def worker_report(*, name: str) -> None:
+    """Record that a worker is alive and what it runs on; an unreachable database is only logged."""
+    now = timezone.now()
+    seen = {"device": "", "engine": "", "model_version": "", "problem": "", "seen_at": now}
+    try:
+        try:
+            # The model in memory is reported, not the live one: the thread that works changes it.
+            predictor = _memory.predictor or predictor_get()
+            seen |= {"device": predictor.engine.device, "engine": predictor.engine.name}
+            seen["model_version"] = predictor.card.version
+        except EmotionError as error:
+            seen["problem"] = str(error)
+        AnalysisWorker.objects.update_or_create(name=name, defaults=seen, create_defaults={**seen, "started_at": now})
+    except OperationalError as error:
+        logger.warning("Could not report this worker: %s", error)
+
+
+def worker_forget(*, name: str) -> None:
+    """Delete the row of a worker that stops in good order."""
+    AnalysisWorker.objects.filter(name=name).delete()
 
 
 def songs_analyse() -> list[int]:
@@ -52,10 +154,11 @@ def batch_analyse(jobs: Sequence[Song | ReanalysisItem], predictor: Predictor) -
     analysed: list[int] = []
     try:
         with claims.released_on_error(jobs):
-            results = predictor.predict([_song_of(job).audio for job in jobs], local=local_copy)
-            for job, result in zip(jobs, results, strict=True):
+            songs = [job if isinstance(job, Song) else job.song for job in jobs]
+            results = predictor.predict([song.audio for song in songs], local=local_copy)
+            for job, song, result in zip(jobs, songs, results, strict=True):
                 if _result_store(job, result, predictor):
-                    analysed.append(_song_of(job).pk)
+                    analysed.append(song.pk)
                 claims.renew(*jobs)
     finally:
         if analysed:
@@ -63,12 +166,8 @@ def batch_analyse(jobs: Sequence[Song | ReanalysisItem], predictor: Predictor) -
     return analysed
 
 
-def _song_of(job: Song | ReanalysisItem) -> Song:
-    return job if isinstance(job, Song) else job.song
-
-
 def _result_store(job: Song | ReanalysisItem, result: Prediction | AudioUnreadableError, predictor: Predictor) -> bool:
-    song = _song_of(job)
+    song = job if isinstance(job, Song) else job.song
     if isinstance(result, AudioUnreadableError):
         fail_unreadable(job, song.audio, result)
         return False

@@ -1,4 +1,4 @@
-"""The image that the network sees: one frozen configuration, used by serving and by training."""
+"""What every front end offers, and the log-mel image that the served network reads."""
 
 from __future__ import annotations
 
@@ -23,29 +23,60 @@ IMAGE_SPREAD = 0.25
 CHANNELS = 3
 
 
-class OneInput:
-    """A front end, a frozen dataclass, that makes one network input of a window."""
+class FrontEnd:
+    """A frozen dataclass that makes network inputs of a waveform `(n_samples,)`, float32 at 22,050 Hz."""
 
     __slots__ = ()
 
     @property
+    def name(self) -> str:
+        """Which kind it is: a key of `emotion.zoo.frontends.FRONT_ENDS`."""
+        raise NotImplementedError
+
+    @property
+    def window_s(self) -> float:
+        """Seconds of a song that it reads; a shorter song is repeated until it fills them."""
+        raise NotImplementedError
+
+    @property
     def chunks(self) -> int:
-        """One."""
+        """Inputs that it makes of one window; the network's answers to them are averaged."""
         return 1
 
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        """Shape of what `prepare` returns."""
+        raise NotImplementedError
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of one input of the network."""
+        raise NotImplementedError
+
+    def prepare(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn one window into its compact form."""
+        raise NotImplementedError
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
+        return prepared.reshape(-1, *self.input_shape)
+
     def to_json(self) -> dict[str, Any]:
-        """Return the numbers as a plain dictionary."""
+        """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
         return dict(asdict(self))  # type: ignore[call-overload]
+
+    def describe(self) -> str:
+        """Say in a few words what the network reads."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class MelConfig(OneInput):
+class MelConfig(FrontEnd):
     """The front end `log_mel_image`: every number between a waveform and an image, saved with the weights.
 
-    It fills the three channels that EfficientNet reads in one of two ways. The paper's: the spectrogram is resized to a
-    square of `image_size` pixels and repeated. Or `frames_as_channels`: nothing is resized, and each column of the
-    image holds three successive frames, one a channel, so that no pixel repeats another and the image is a third as
-    wide.
+    EfficientNet reads three channels. The paper resizes the spectrogram to a square of `image_size` pixels and repeats
+    it. With `frames_as_channels` nothing is resized: each column holds three successive frames, one a channel, and the
+    image is a third as wide.
 
     Source: Cazzaniga et al., section 4.1; choices of this project where the paper is silent.
     """
@@ -80,16 +111,13 @@ class MelConfig(OneInput):
 
     @property
     def prepared_shape(self) -> tuple[int, ...]:
-        """Shape of what `prepare` returns."""
         return self.image_shape
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Channels, rows and columns of one input of the network."""
         return CHANNELS, *self.network_shape
 
     def prepare(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return `log_mel_image` of a window."""
         return log_mel_image(waveform, self)
 
     def tensor(self, prepared: Tensor) -> Tensor:
@@ -111,7 +139,6 @@ class MelConfig(OneInput):
         return centred.contiguous(memory_format=torch.channels_last)
 
     def describe(self) -> str:
-        """Say in a few words what the network reads."""
         rows, columns = self.image_shape
         return f"{rows}x{columns} log-mel image of {self.window_s:.0f} s at {self.sample_rate_hz} Hz"
 
@@ -121,10 +148,10 @@ class MelConfig(OneInput):
         return digest(json.dumps(self.to_json(), sort_keys=True).encode())[:12]
 
 
-def fill_window(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Repeat a waveform until it fills the window, `(window_s * sample_rate_hz,)`, or cut it."""
+def fill_window(waveform: NDArray[np.float32], frontend: FrontEnd) -> NDArray[np.float32]:
+    """Repeat a waveform until it fills the window, or cut it: `(window_s * 22,050,)`."""
     # Repetition keeps tempo and level, where padding with silence would add an event.
-    return np.resize(waveform, round(config.window_s * config.sample_rate_hz))
+    return np.resize(waveform, round(frontend.window_s * SAMPLE_RATE_HZ))
 
 
 def log_mel(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
@@ -151,14 +178,9 @@ def log_mel_image(waveform: NDArray[np.float32], config: MelConfig) -> NDArray[n
     Source: Cazzaniga et al., section 4.1.
     """
     rows, columns = config.image_shape
-    image = scaled(log_mel(fill_window(waveform, config), config), config)
+    level_db = log_mel(fill_window(waveform, config), config)
+    image = ((level_db - config.reference_db) / config.range_db + 1.0).astype(np.float32)
     if config.frames_as_channels:
-        return image[:, :columns]
+        return np.clip(image, 0.0, 1.0)[:, :columns]
     resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(resized), 0.0, 1.0)
-
-
-def scaled(level_db: NDArray[np.float32], config: MelConfig) -> NDArray[np.float32]:
-    """Map decibels to image units and, where nothing is resized afterwards, cut them to [0, 1]."""
-    image = ((level_db - config.reference_db) / config.range_db + 1.0).astype(np.float32)
-    return np.clip(image, 0.0, 1.0) if config.frames_as_channels else image

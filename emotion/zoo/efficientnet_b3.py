@@ -15,8 +15,7 @@ from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
 from emotion.signal.mel import CHANNELS, MelConfig
-from emotion.zoo.networks import HeadedNetwork
-from emotion.zoo.registry import register_model
+from emotion.zoo.registry import HeadedNetwork, register_model
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,7 @@
-"""From a decoded window of a song to what a network reads: small frozen configurations behind one interface.
+"""From a decoded window of a song to what a network reads, in two steps that serving and training share.
 
-A front end works in two steps. `prepare` turns one window into a compact array, on the CPU, once per song: caches may
-store it. `tensor` makes network inputs of a batch of those, on any device. Serving and training call the same two.
-`MelConfig` in `emotion.signal.mel` is the front end `log_mel_image`.
+`prepare` turns one window into a compact array, on the CPU, once per song: caches may store it. `tensor` makes network
+inputs of a batch of those, on any device. `MelConfig` in `emotion.signal.mel` is the front end `log_mel_image`.
 """
 
 from __future__ import annotations
@@ -10,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
 
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S
-from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig, OneInput
+from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, FrontEnd, MelConfig, fill_window
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -25,44 +24,8 @@ if TYPE_CHECKING:
 Waveform = NDArray[np.float32]
 
 
-class FrontEnd(Protocol):
-    """Makes network inputs of a waveform, `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0."""
-
-    @property
-    def name(self) -> str:
-        """Which kind it is: a key of `FRONT_ENDS`."""
-
-    @property
-    def window_s(self) -> float:
-        """Seconds of a song that it reads; a shorter song is repeated until it fills them."""
-
-    @property
-    def chunks(self) -> int:
-        """Inputs that it makes of one window; the network's answers to them are averaged."""
-
-    @property
-    def prepared_shape(self) -> tuple[int, ...]:
-        """Shape of what `prepare` returns."""
-
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of one input of the network."""
-
-    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
-        """Turn one window into its compact form."""
-
-    def tensor(self, prepared: Tensor) -> Tensor:
-        """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
-
-    def describe(self) -> str:
-        """Say in a few words what the network reads."""
-
-
 @dataclass(frozen=True, slots=True)
-class PowerSpectrogram(OneInput):
+class PowerSpectrogram(FrontEnd):
     """A square image of the power spectrum: as many frames as there are frequencies.
 
     The window of the FFT is as long as the FFT, so an image of `size` rows has `2 * (size - 1)` samples a frame. Frames
@@ -91,7 +54,7 @@ class PowerSpectrogram(OneInput):
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         n_fft = 2 * (self.size - 1)
-        filled = _filled(waveform, self.window_s)
+        filled = fill_window(waveform, self)
         filled = np.pad(filled, (0, max(0, n_fft - len(filled))))
         starts = np.arange(self.size) * (len(filled) - n_fft) // self.size
         frames = filled[starts[:, None] + np.arange(n_fft)] * np.hanning(n_fft + 1)[:-1].astype(np.float32)
@@ -99,14 +62,14 @@ class PowerSpectrogram(OneInput):
         return np.clip((level_db - self.reference_db) / self.range_db + 1, 0, 1).astype(np.float32)
 
     def tensor(self, prepared: Tensor) -> Tensor:
-        return (prepared.reshape(-1, *self.input_shape) - IMAGE_CENTRE) / IMAGE_SPREAD
+        return (FrontEnd.tensor(self, prepared) - IMAGE_CENTRE) / IMAGE_SPREAD
 
     def describe(self) -> str:
         return f"{self.size}x{self.size} power spectrogram of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class RawWaveform(OneInput):
+class RawWaveform(FrontEnd):
     """The samples themselves, one channel.
 
     Source: Bathigama et al. (chunks of 5 s), Louro et al. (Sample CNN: 59,049 samples).
@@ -125,17 +88,14 @@ class RawWaveform(OneInput):
         return 1, *self.prepared_shape
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
-        return _filled(waveform, self.window_s)
-
-    def tensor(self, prepared: Tensor) -> Tensor:
-        return prepared.reshape(-1, *self.input_shape)
+        return fill_window(waveform, self)
 
     def describe(self) -> str:
         return f"waveform of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class Features(OneInput):
+class Features(FrontEnd):
     """A vector that a named extractor measures; networks scale it by what they fitted in training."""
 
     name: ClassVar[str] = "features"
@@ -156,17 +116,14 @@ class Features(OneInput):
         return self.prepared_shape
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
-        return EXTRACTORS[self.extractor][0](_filled(waveform, self.window_s)).astype(np.float32)
-
-    def tensor(self, prepared: Tensor) -> Tensor:
-        return prepared.reshape(-1, *self.input_shape)
+        return EXTRACTORS[self.extractor][0](fill_window(waveform, self)).astype(np.float32)
 
     def describe(self) -> str:
         return f"{self.prepared_shape[0]} features ({self.extractor}) of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(FrontEnd):
     """Another front end on overlapping chunks of the window, as long as its own window; the last one ends in silence.
 
     Source: Bathigama et al. (5 s, hop 2.5 s), Louro et al. (ShortChunk: 3.5 s).
@@ -194,7 +151,7 @@ class Chunked:
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         n_chunk, n_hop = (round(seconds * SAMPLE_RATE_HZ) for seconds in (self.each.window_s, self.hop_s))
-        filled = _filled(waveform, self.window_s)
+        filled = fill_window(waveform, self)
         filled = np.pad(filled, (0, max(0, n_chunk + (self.chunks - 1) * n_hop - len(filled))))
         starts = (n_hop * i for i in range(self.chunks))
         return np.stack([self.each.prepare(filled[start : start + n_chunk]) for start in starts])
@@ -232,7 +189,3 @@ def front_end_of(card: Mapping[str, Any]) -> FrontEnd:
     make, chunks = FRONT_ENDS[raw.pop("name")], raw.pop("chunks", None)
     made = make(**raw)
     return made if chunks is None else Chunked(made, **chunks)
-
-
-def _filled(waveform: Waveform, window_s: float) -> Waveform:
-    return np.resize(waveform, round(window_s * SAMPLE_RATE_HZ))

@@ -9,9 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from catalog.models import Song, SongChange
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_edit
+from emotion.library.services import Override, library_edit
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Override
 from tests.e2e.conftest import Opener
 from tests.e2e.test_accessibility import faults
 

@@ -20,8 +20,7 @@ from catalog.songs.states import songs_queue
 from catalog.uploads.partial import partial_append, partial_open
 from emotion.jobs import curves, saliency
 from emotion.models import EmotionCurve, SaliencyMap, Waveform
-from emotion.services.analysis import songs_analyse
-from emotion.services.serving import predictor_get
+from emotion.services.analysis import predictor_get, songs_analyse
 from tests.audio_fixtures import make_audio
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"

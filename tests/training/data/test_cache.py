@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.checkpoint import Card
-from emotion.inference.engines import Outputs
-from emotion.inference.predict import Predictor
+from emotion.inference.predict import Outputs, Predictor
 from emotion.signal.mel import MelConfig, log_mel_image
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from tests.audio_fixtures import make_audio, make_waveform
