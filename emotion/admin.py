@@ -1,4 +1,4 @@
-"""Models, re-analyses and labels in the admin, to read only: services change them."""
+"""Models, re-analyses and labels in the admin, read-only: services change them."""
 
 from __future__ import annotations
 
@@ -43,5 +43,5 @@ class PerceivedLabelAdmin(ReadOnlyAdmin):
     list_select_related = ("song__artist",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # Nonsense can be deleted before a model learns from it, and people with their labels.
+        # Nonsense can be deleted before a model learns from it, and users together with their labels.
         return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)

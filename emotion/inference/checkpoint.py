@@ -23,27 +23,16 @@ SHIPPED_DIR = Path(__file__).resolve().parent.parent / "weights"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a checkpoint is: its architecture and front end, how it was trained, and what it scored.
+    """What a checkpoint is: its architecture and front end, how it was trained, and its scores."""
 
-    Attributes:
-        version: Name of the model in every estimate, such as "b3-2026-11-20".
-        frontend: What the network was trained on.
-        network: The architecture's options.
-        temperature: Divides the logits; fitted on validation clips.
-        weights_sha256: Hash of the safetensors file.
-        facts: Everything else: data, licences, splits, metrics with intervals, commit.
-        architecture: Its name in `emotion.zoo.registry`.
-        classes: What its logits stand for; only quadrants serve.
-    """
-
-    version: str
+    version: str  # Name of the model in every estimate, such as "b3-2026-11-20".
     frontend: FrontEnd
-    network: Any
-    temperature: float = 1.0
+    network: Any  # The architecture's options.
+    temperature: float = 1.0  # Divides the logits; fitted on validation clips.
     weights_sha256: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-    architecture: str = FIRST
-    classes: tuple[str, ...] = QUADRANTS
+    facts: dict[str, Any] = field(default_factory=dict)  # Data, licences, splits, metrics with intervals, commit.
+    architecture: str = FIRST  # Its name in `emotion.zoo.registry`.
+    classes: tuple[str, ...] = QUADRANTS  # The meaning of the logits; only quadrants serve.
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a plain dictionary."""

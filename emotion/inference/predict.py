@@ -42,17 +42,11 @@ TOLERANCE = 0.02
 
 
 class Outputs(NamedTuple):
-    """The network's answer to a batch.
+    """The network's answer to a batch."""
 
-    Attributes:
-        logits: `(n, n_classes)` float32; quadrants in their order.
-        embeddings: `(n, 64)` float32.
-        points: `(n, 2)` float32 valence and arousal in [-1, 1]; None from a network that does not regress.
-    """
-
-    logits: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
-    points: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32]  # `(n, n_classes)`; quadrants in their order.
+    embeddings: NDArray[np.float32]  # `(n, 64)`.
+    points: NDArray[np.float32] | None = None  # `(n, 2)` valence and arousal in [-1, 1], from a network that regresses.
 
 
 class Engine(Protocol):
@@ -143,14 +137,9 @@ class OpenVinoEngine:
 def make_engine(
     network: nn.Module, frontend: FrontEnd, *, engine: str = "auto", device: str = "auto", cache_dir: Path | None = None
 ) -> Engine:
-    """Choose and build an engine.
+    """Choose and build an engine: "torch", "openvino", or by default torch on CUDA and OpenVINO on a CPU.
 
-    Args:
-        network: The network, loaded.
-        frontend: Makes its inputs.
-        engine: "torch", "openvino", or "auto": torch on CUDA, OpenVINO on a CPU.
-        device: "cuda", "cpu", or "auto": CUDA where there is one.
-        cache_dir: Where OpenVINO may cache compiled models.
+    The device is "cuda", "cpu", or by default CUDA where there is one; OpenVINO caches compiled models in `cache_dir`.
 
     Raises:
         DeviceUnavailableError: The device is not there, or the engine cannot use it.
@@ -169,27 +158,19 @@ def make_engine(
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the network says of one file: quadrant and point never contradict each other.
-
-    Attributes:
-        probabilities: `(4,)` calibrated, in quadrant order.
-        valence: Perceived, [-1, 1]; so is `arousal`.
-        embedding: `(64,)` float32 of unit length.
-        is_partial: Whether the file was shorter than the model's window.
-        decode_ms: Reading and resampling; `mel_ms` is the front end, `network_ms` the batch's time by its size.
-    """
+    """What the network says of one file; quadrant and point never contradict each other."""
 
     quadrant: Quadrant
-    probabilities: NDArray[np.float64]
-    valence: float
+    probabilities: NDArray[np.float64]  # `(4,)` calibrated, in quadrant order.
+    valence: float  # Perceived, in [-1, 1], as is the arousal.
     arousal: float
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32]  # `(64,)` of unit length.
     window_start_s: float
     window_s: float
-    is_partial: bool
-    decode_ms: float
-    mel_ms: float
-    network_ms: float
+    is_partial: bool  # Whether the file is shorter than the model's window.
+    decode_ms: float  # Reading and resampling.
+    mel_ms: float  # The front end.
+    network_ms: float  # The batch's time divided by its size.
 
 
 class BatchPrediction(NamedTuple):
@@ -235,15 +216,14 @@ class Predictor:
         local: Callable[[_Source], AbstractContextManager[Path]] = nullcontext,  # type: ignore[assignment]
         workers: int = 2,
     ) -> Iterator[Prediction | AudioUnreadableError]:
-        """Predict files in batches, in order; threads decode at most a few batches ahead, so memory stays bounded.
+        """Yield a prediction for each file, in order, or the error that says why there is none.
+
+        Threads decode at most a few batches ahead of the network, so memory stays bounded.
 
         Args:
             sources: Audio files: their paths, or what `local` makes one of.
             local: Lends the path of a source while it is decoded, so that at most `workers` copies lie on this machine.
             workers: Threads that decode.
-
-        Yields:
-            A prediction for each file, or the error that says why there is none.
         """
         # Without the limit each decoding thread's matrix product wakes a BLAS thread per core: five times slower here.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
@@ -301,9 +281,7 @@ def points_of(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return valence and arousal, each `(n,)`, that never contradict the likeliest quadrant.
 
-    Args:
-        probabilities: `(n, 4)`.
-        points: `(n, 2)` from a network that regresses; without them the probabilities are projected.
+    They come from `points` `(n, 2)` of a network that regresses, or else from the probabilities `(n, 4)`.
     """
     valence, arousal = valence_arousal_from_probabilities(probabilities) if points is None else points.T.astype(float)
     return nearest_in_quadrant(valence, arousal, probabilities.argmax(axis=-1))

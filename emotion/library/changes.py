@@ -1,4 +1,4 @@
-"""What a change would do, and what changes did."""
+"""Previews of changes, and their history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _OF_ONE_SONG = 20
 
 
 class FieldChange(NamedTuple):
-    """One field's value before and after, and of how many songs."""
+    """One field's value before and after, and how many songs have it."""
 
     name: str
     before: str
@@ -41,12 +41,11 @@ class HistoryEntry:
 
     @property
     def n_more(self) -> int:
-        """Songs that changed and are not shown."""
         return max(0, self.change.n_songs - len(self.songs))
 
 
 def preview(songs: Sequence[Song], values: Mapping[str, Any], override: Override | None) -> list[FieldChange]:
-    """Return what a change would do, field by field, of how many songs."""
+    """Return what a change would do, field by field, and to how many songs."""
     current = [values_of(song) for song in songs]
     lines = []
     for name, value in values.items():
@@ -80,7 +79,7 @@ def _label_before(override: QuadrantOverride) -> str:
 
 
 def changes_history(changes: Iterable[SongChange]) -> list[HistoryEntry]:
-    """Return changes with some of the songs of each, in three queries however many they are."""
+    """Return changes with some of the songs of each, in three queries."""
     entries = {change.pk: HistoryEntry(change) for change in changes}
     edits = _first_of_each(SongEdit.objects.filter(change__in=list(entries)))
     return _fill(entries, edits, _first_of_each(QuadrantOverride.objects.filter(change__in=list(entries))))

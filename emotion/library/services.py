@@ -22,7 +22,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.signals import song_analysed
 
-# One transaction locks their rows: more would keep uploads and analysis waiting for too long.
+# One transaction locks their rows: more would delay uploads and analysis too long.
 MAX_SONGS = 10_000
 
 
@@ -35,7 +35,6 @@ class Override:
 
     @property
     def value(self) -> int | None:
-        """The quadrant as a row stores it."""
         return None if self.quadrant is None else self.quadrant.value
 
 
@@ -45,8 +44,8 @@ def overrides_on(song_ids: Collection[int]) -> dict[int, int | None]:
     return dict.fromkeys(song_ids) | dict(current)
 
 
-def quadrants_override(*, song_ids: Collection[int], override: Override, change: SongChange) -> list[int]:
-    """Set or take back the quadrant of songs that the caller has locked; return those for which it was another."""
+def _quadrants_override(song_ids: Collection[int], override: Override, change: SongChange) -> list[int]:
+    """Set or withdraw the quadrant of locked songs; return those that had another."""
     current = overrides_on(song_ids)
     ids = [song_id for song_id in song_ids if current[song_id] != override.value]
     estimates = EmotionEstimate.objects.filter(song__in=ids, is_current=True).with_effective()
@@ -67,12 +66,8 @@ def quadrants_override(*, song_ids: Collection[int], override: Override, change:
     return ids
 
 
-def overrides_undo(*, change: SongChange) -> list[int]:
-    """Make the overrides before a change current again, of songs that the caller has locked.
-
-    Returns:
-        The songs left alone because they have another override since.
-    """
+def _overrides_undo(change: SongChange) -> list[int]:
+    """Restore the overrides of locked songs before a change; return the songs that have another one since."""
     rows = list(change.overrides.all())
     undone = [row.song_id for row in rows if row.is_current]
     now = timezone.now()
@@ -110,21 +105,21 @@ def library_edit(
     override: Override | None = None,
     seen: Mapping[str, str] | None = None,
 ) -> SongChange | None:
-    """Change tags, quadrant or both, of one song or of many.
+    """Change tags, quadrant or both, of at most `MAX_SONGS` songs.
 
     Args:
-        song_ids: At most `MAX_SONGS`.
+        song_ids: The songs.
         values: The new values of the fields that change.
         editor: The curator.
-        override: What the editor says that the songs express, if anything.
+        override: The quadrant to set, if any.
         seen: Digests by `library_seen` of what the editor saw.
 
     Returns:
-        The change, or None when every song was like that already.
+        The change, or None if every song already had these values.
 
     Raises:
-        EditConflictError: A field that is to change is no longer what the editor saw.
-        TooManySongsError: More than are changed at once.
+        EditConflictError: A field to change is no longer what the editor saw.
+        TooManySongsError: More than `MAX_SONGS`.
     """
     check_number(len(song_ids))
     songs = songs_locked(song_ids)
@@ -138,7 +133,7 @@ def library_edit(
     changed = set(change.edits.values_list("song_id", flat=True)) if change else set()
     if override is not None and any(current != override.value for current in overrides_on(ids).values()):
         change = change or SongChange.objects.create(made_by=editor)
-        changed |= set(quadrants_override(song_ids=ids, override=override, change=change))
+        changed |= set(_quadrants_override(ids, override, change))
     if change is not None:
         change.n_songs = len(changed)
         change.save(update_fields=["n_songs"])
@@ -148,23 +143,19 @@ def library_edit(
 
 @transaction.atomic
 def library_undo(*, change: SongChange, editor: User) -> FieldsLeft:
-    """Undo a change; a second call does nothing.
-
-    Returns:
-        By song, the fields that stay as they are, because they have changed since.
-    """
+    """Undo a change, once; return by song the fields that stay, because they have changed since."""
     ids = {*change.edits.values_list("song_id", flat=True), *change.overrides.values_list("song_id", flat=True)}
     songs_locked(ids)
     if not SongChange.objects.filter(pk=change.pk, undone_at=None).exists():
         return {}
     unchanged = editing.change_undo(change=change, editor=editor)
-    for song_id in overrides_undo(change=change):
+    for song_id in _overrides_undo(change):
         unchanged.setdefault(song_id, []).append("quadrant")
     _songs_announce(ids)
     return unchanged
 
 
 def _songs_announce(song_ids: Iterable[int]) -> None:
-    # The index holds tags and quadrants, and looks whether it is due.
+    # The index holds tags and quadrants, and checks whether it is due.
     ids = sorted(song_ids)
     transaction.on_commit(lambda: song_analysed.send_robust(sender=EmotionEstimate, song_ids=ids))

@@ -1,4 +1,4 @@
-"""Pages of the library, for curators alone."""
+"""Pages of the library, for curators only."""
 
 from __future__ import annotations
 
@@ -33,15 +33,12 @@ from emotion.library.forms import NAMES, LibraryForm, OverrideForm, Selection, S
 from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50
-CHANGES_PER_PAGE = 20
-# Songs that a message names before it says only how many more there are.
-_NAMED = 3
 
 
 @require_safe
 @allowed(can_upload)
 def library(request: HttpRequest) -> HttpResponseBase:
-    """The songs in a table, to be searched, chosen and changed."""
+    """The songs in a table, to search, select and change."""
     selection = Selection.of(request.GET)
     page = SongPaginator(selection, SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
@@ -60,9 +57,9 @@ def library(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def library_act(request: HttpRequest) -> HttpResponseBase:
-    """Do to the chosen songs what a button of the table says."""
+    """Edit, delete or re-analyse the selected songs."""
     selection = Selection.of(request.POST)
-    back = _library_url(selection)
+    back = selection.library_url()
     if not selection.is_all and not selection.chosen:
         messages.error(request, _("Choose some songs first."))
         return redirect(back)
@@ -77,10 +74,6 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
     raise Http404(_("Unknown action. Reload the page and try again."))
 
 
-def _library_url(selection: Selection) -> str:
-    return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
-
-
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
     if moved := len(states.songs_reanalyse(song_ids=song_ids)):
         text = ngettext("%(n)d song will be analysed again.", "%(n)d songs will be analysed again.", moved)
@@ -92,7 +85,7 @@ def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
 @require_safe
 @allowed(can_upload)
 def song_states(request: HttpRequest) -> HttpResponseBase:
-    """The states of songs that were on their way; the table asks again until none is."""
+    """The states of songs in progress; the table asks again until there are none."""
     songs = list(songs_with_estimates().filter(pk__in=Selection.of(request.GET).chosen[:SONGS_PER_PAGE]))
     pending = [song.pk for song in songs if song.state in PENDING_STATES]
     return render(request, "emotion/partials/library_states.html", {"songs": songs, "pending": pending})
@@ -103,7 +96,7 @@ def song_states(request: HttpRequest) -> HttpResponseBase:
 def songs_change(request: HttpRequest) -> HttpResponseBase:
     """The form for the songs that the address selects."""
     selection = Selection.of(request.GET)
-    return _change(request, selection.song_ids(), _library_url(selection))
+    return _change(request, selection.song_ids(), selection.library_url())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -143,7 +136,6 @@ def _songs(song_ids: list[int]) -> list[Song]:
 
 
 def _changed(request: HttpRequest, change: SongChange | None, after: str) -> HttpResponseBase:
-    """Say what was changed, with a button that undoes it."""
     if change is None:
         messages.info(request, _("Nothing was changed: these values were already set."))
     else:
@@ -177,7 +169,7 @@ def song_override(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Have one song analysed again; a second click does nothing more."""
+    """Analyse one song again; a second click changes nothing."""
     song = get_object_or_404(Song, pk=pk)
     if not wants_fragment(request):
         _reanalyse(request, [pk])
@@ -189,7 +181,7 @@ def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @allowed(can_upload)
 def song_reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """How far a song is on its way; the fragment asks for itself until it is there."""
+    """The progress of a song; the fragment reloads itself until the analysis ends."""
     return _reanalysis(request, pk)
 
 
@@ -202,16 +194,16 @@ def _reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @allowed(can_upload)
 def changes(request: HttpRequest) -> HttpResponseBase:
-    """What curators changed, the newest first."""
+    """The changes by curators, newest first."""
     made = SongChange.objects.select_related("made_by", "undone_by")
-    page = Paginator(made, CHANGES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "emotion/changes.html", {"page": page, "told": changes_history(page.object_list)})
+    page = Paginator(made, 20).get_page(request.GET.get("page"))
+    return render(request, "emotion/changes.html", {"page": page, "entries": changes_history(page.object_list)})
 
 
 @require_POST
 @allowed(can_upload)
 def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Undo a change, and say what could not be put back."""
+    """Undo a change, and say what could not be restored."""
     change = get_object_or_404(SongChange, pk=pk)
     if change.undone_at is not None:
         messages.info(request, _("This change was already undone."))
@@ -225,7 +217,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _undone_except(unchanged: FieldsLeft) -> str:
-    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:_NAMED]).values_list("pk", "title"))
+    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:3]).values_list("pk", "title"))
     named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in unchanged[pk])})" for pk in titles]
     text = _("Undone, except what has been changed since: %(songs)s.") % {"songs": "; ".join(named)}
     n_more = len(unchanged) - len(named)
@@ -236,10 +228,10 @@ def _undone_except(unchanged: FieldsLeft) -> str:
 
 
 def song_panel(song: Song) -> dict[str, object]:
-    """Return what the curators' part of a song's page shows."""
+    """Return the context of the curators' part of a song's page."""
     return {
         "song": song,
-        "told": song_history(song),
+        "entries": song_history(song),
         "is_pending": song.state in PENDING_STATES,
         "after": song.get_absolute_url() + "#curator",
         "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",

@@ -10,7 +10,6 @@ import logging
 import sys
 import threading
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -36,13 +35,8 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = 8
 
 
-@dataclass(slots=True)
-class _Memory:
-    served: ServedModel | None = None
-    predictor: Predictor | None = None
-
-
-_memory = _Memory()
+# At most one: two models do not fit on every machine.
+_loaded: dict[ServedModel, Predictor] = {}
 _loading = threading.Lock()
 
 
@@ -55,12 +49,11 @@ def predictor_get() -> Predictor:
     """
     with _loading:
         wanted = served_model()
-        if _memory.predictor is None or _memory.served != wanted:
-            # The old one goes first: two models at once do not fit on every machine.
+        if wanted not in _loaded:
             _release()
-            _memory.predictor, _memory.served = _load(wanted), wanted
-            logger.info("This process serves model %s.", _memory.predictor.card.version)
-        return _memory.predictor
+            _loaded[wanted] = _load(wanted)
+            logger.info("This process serves model %s.", _loaded[wanted].card.version)
+        return _loaded[wanted]
 
 
 def predictor_forget() -> None:
@@ -70,9 +63,9 @@ def predictor_forget() -> None:
 
 
 def _release() -> None:
-    if _memory.predictor is None:
+    if not _loaded:
         return
-    _memory.served, _memory.predictor = None, None
+    _loaded.clear()
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
@@ -112,7 +105,7 @@ def worker_report(*, name: str) -> None:
     try:
         try:
             # The model in memory is reported, not the live one: the thread that works changes it.
-            predictor = _memory.predictor or predictor_get()
+            predictor = [*_loaded.values(), None][0] or predictor_get()
             seen |= {"device": predictor.engine.device, "engine": predictor.engine.name}
             seen["model_version"] = predictor.card.version
         except EmotionError as error:
@@ -123,7 +116,7 @@ def worker_report(*, name: str) -> None:
 
 
 def worker_forget(*, name: str) -> None:
-    """Delete the row of a worker that stops in good order."""
+    """Delete the row of a worker that stops."""
     AnalysisWorker.objects.filter(name=name).delete()
 
 
@@ -134,21 +127,14 @@ def songs_analyse() -> list[int]:
 
 
 SONGS = claims.register(
-    claims.Kind(
-        name="songs",
-        model=Song,
-        task="emotion.tasks.analyse_songs",
-        rows=lambda: Song.objects.select_related("artist"),
-        step=songs_analyse,
-        prepare=songs_queue_unannounced,
-    )
+    claims.Kind("songs", Song, "emotion.tasks.analyse_songs", Song.objects.all, songs_analyse, songs_queue_unannounced)
 )
 
 
 def batch_analyse(jobs: Sequence[Song | ReanalysisItem], predictor: Predictor) -> list[int]:
     """Analyse claimed jobs, and return the songs that have a new estimate.
 
-    A file that cannot be analysed fails for good with a sentence; after any other error, which is raised, the
+    A file that cannot be analysed fails permanently with a sentence; after any other error, which is raised, the
     unfinished jobs wait for another attempt.
     """
     analysed: list[int] = []
@@ -172,7 +158,7 @@ def _result_store(job: Song | ReanalysisItem, result: Prediction | AudioUnreadab
         fail_unreadable(job, song.audio, result)
         return False
     with transaction.atomic():
-        # The claim is given back first: a worker that lost it to another must not overwrite the other's estimate.
+        # The claim is released first: a worker that lost it must not overwrite the other worker's estimate.
         if not claims.finish(job):
             return False
         estimate_upsert(song=song, prediction=result, predictor=predictor)
@@ -180,7 +166,7 @@ def _result_store(job: Song | ReanalysisItem, result: Prediction | AudioUnreadab
 
 
 def fail_unreadable(job: Job, audio: FieldFile, error: AudioUnreadableError) -> bool:
-    """Give a job up whose file cannot be analysed; one that is away may be on a disk that comes back."""
+    """Fail a job whose file cannot be analysed; a missing file may be on a disk that comes back."""
     return claims.fail(job, code=error.code, reason=str(error), is_transient=not media_exists(audio))
 
 

@@ -123,11 +123,9 @@ class MelConfig(FrontEnd):
     def tensor(self, prepared: Tensor) -> Tensor:
         """Centre images and spread them over three channels: `(n, 3, *network_shape)`, channels last in memory.
 
-        Args:
-            prepared: `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1], on any device; a crop in time may have
-                fewer columns than `image_shape`.
+        Images are `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1]; a crop in time has fewer columns.
         """
-        # A tensor came in, so torch is loaded; the web server uses this class without it.
+        # A caller with a tensor has loaded torch; the web server uses this class without it.
         import torch
 
         centred = (prepared.reshape(len(prepared), *prepared.shape[-2:]) - IMAGE_CENTRE) / IMAGE_SPREAD

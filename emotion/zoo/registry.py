@@ -24,15 +24,10 @@ EMBEDDING_SIZE = 64
 
 
 class Network(nn.Module):
-    """A member of the zoo.
+    """A member of the zoo."""
 
-    Attributes:
-        config: Its options: a frozen dataclass with an `input_shape`.
-        architecture: Its name in the register; `create_model` sets it.
-    """
-
-    config: Any
-    architecture: str = ""
+    config: Any  # Its options: a frozen dataclass with an `input_shape`.
+    architecture: str = ""  # Its name in the register; `create_model` sets it.
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Judge inputs `(n, *config.input_shape)`.
@@ -107,35 +102,20 @@ class OverChunks(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A kind of network that can be trained, saved, loaded and served.
+    """A kind of network that can be trained, saved, loaded and served."""
 
-    Attributes:
-        name: Of the function that builds it.
-        title: In a few words for people.
-        paper: Where it is described.
-        licence: Of its code, and of weights that it starts from.
-        front_end: What it reads by default.
-        parameters: Of the default configuration.
-        config: The class of its options; its defaults go with `front_end`.
-        build: Makes a network with new weights.
-        has_saliency: Whether it can say where on a log-mel image it looked.
-        is_fitted: Whether it is fitted, by its `fit(inputs, targets)`, instead of trained by gradients.
-        saves_halves: Whether its weights survive half precision.
-        small: A front end and options that a test trains in seconds; None is the defaults.
-    """
-
-    name: str
-    title: str
+    name: str  # Of the function that builds it.
+    title: str  # In a few words for people.
     paper: str
-    licence: str
-    front_end: FrontEnd
-    parameters: int
-    config: Callable[..., Any]
+    licence: str  # Of its code, and of weights that it starts from.
+    front_end: FrontEnd  # What it reads by default.
+    parameters: int  # Their number in the default configuration.
+    config: Callable[..., Any]  # The class of its options; its defaults go with `front_end`.
     build: Callable[[Any], Network]
-    has_saliency: bool = False
-    is_fitted: bool = False
-    saves_halves: bool = True
-    small: tuple[FrontEnd, Any] | None = None
+    has_saliency: bool = False  # Whether it can say where on a log-mel image it looked.
+    is_fitted: bool = False  # Whether `fit(inputs, targets)` replaces training by gradients.
+    saves_halves: bool = True  # Whether its weights survive half precision.
+    small: tuple[FrontEnd, Any] | None = None  # What a test trains in seconds; None is the defaults.
 
 
 _ARCHITECTURES: dict[str, Architecture] = {}
