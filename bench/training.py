@@ -25,7 +25,7 @@ from torch.nn import functional
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from emotion.inference.predict import channels_last
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import Network, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device

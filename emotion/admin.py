@@ -14,14 +14,10 @@ from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Shows rows without changing them."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_add_permission = has_delete_permission = has_change_permission
 
 
 @admin.register(ModelVersion)

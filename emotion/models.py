@@ -409,10 +409,7 @@ class QuadrantOverride(models.Model):
         choices=quadrant_choices(), null=True, blank=True, help_text="Empty: the model's answer counts again."
     )
     before = models.PositiveSmallIntegerField(
-        choices=quadrant_choices(),
-        null=True,
-        blank=True,
-        help_text="What counted before; empty if the song had no estimate.",
+        choices=quadrant_choices(), null=True, blank=True, help_text="Counted before; empty without an estimate."
     )
     was_set = models.BooleanField(default=False, help_text="Whether a curator had set what counted before.")
     note = models.CharField(max_length=300, blank=True)

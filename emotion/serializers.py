@@ -82,8 +82,8 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     artist = ArtistSerializer(read_only=True)
     album = AlbumSerializer(read_only=True, allow_null=True)
     estimate = serializers.SerializerMethodField()
-    audio_url = serializers.SerializerMethodField()
-    cover_url = serializers.SerializerMethodField()
+    audio_url = serializers.SerializerMethodField(help_text="Address of the audio, which answers ranges.")
+    cover_url = serializers.SerializerMethodField(help_text="Address of the cover.")
 
     class Meta:
         model = Song

@@ -12,8 +12,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
-from emotion.signal.mel import FrontEnd
-from emotion.zoo.frontends import front_end_of
+from emotion.zoo.frontends import FrontEnd, front_end_of
 from emotion.zoo.registry import FIRST, Network, architecture, create_model
 
 FORMAT_VERSION = 1

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 from emotion.signal.audio import Window, read_window
-from emotion.signal.mel import FrontEnd
+from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.registry import OverChunks
 
 if TYPE_CHECKING:
@@ -49,16 +49,6 @@ class Outputs(NamedTuple):
     points: NDArray[np.float32] | None = None  # `(n, 2)` valence and arousal in [-1, 1], from a network that regresses.
 
 
-class Engine(Protocol):
-    """Runs the network on songs that its front end prepared, `(n, *frontend.prepared_shape)`."""
-
-    name: str
-    device: str
-
-    def run(self, prepared: NDArray[np.float32]) -> Outputs:
-        """Judge a batch."""
-
-
 def channels_last(network: _Module) -> _Module:
     """Lay a network's weights out as its convolutions are fastest on; changed in place."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -73,7 +63,7 @@ class TorchEngine:
     """torch: float32 on the CPU, bf16 with channels_last on CUDA.
 
     Raises:
-        DeviceUnavailableError: CUDA is not there. It does not fall back to the CPU silently.
+        DeviceUnavailableError: CUDA is missing; it does not fall back to the CPU silently.
     """
 
     name = "torch"
@@ -89,6 +79,7 @@ class TorchEngine:
 
     @torch.inference_mode()
     def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        """Judge songs that the front end prepared, `(n, *frontend.prepared_shape)`."""
         inputs = self._frontend.tensor(torch.from_numpy(prepared).to(self._device))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
             return Outputs(*(tensor.float().cpu().numpy() for tensor in self._network(inputs)))
@@ -136,7 +127,7 @@ class OpenVinoEngine:
 
 def make_engine(
     network: nn.Module, frontend: FrontEnd, *, engine: str = "auto", device: str = "auto", cache_dir: Path | None = None
-) -> Engine:
+) -> TorchEngine | OpenVinoEngine:
     """Choose and build an engine: "torch", "openvino", or by default torch on CUDA and OpenVINO on a CPU.
 
     The device is "cuda", "cpu", or by default CUDA where there is one; OpenVINO caches compiled models in `cache_dir`.
@@ -192,7 +183,7 @@ class _Prepared(NamedTuple):
 class Predictor:
     """A loaded model and the engine that runs it. Loading takes seconds: keep one per process."""
 
-    def __init__(self, card: checkpoint.Card, engine: Engine) -> None:
+    def __init__(self, card: checkpoint.Card, engine: TorchEngine | OpenVinoEngine) -> None:
         self.card = card
         self.engine = engine
 

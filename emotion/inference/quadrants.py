@@ -28,12 +28,12 @@ class Quadrant(IntEnum):
     @property
     def label(self) -> str:
         """Name for people, such as "Happy"."""
-        return gettext(_LABELS[self])
+        return gettext(_WORDS[self][0])
 
     @property
     def description(self) -> str:
         """Two plain adjectives for reasons and captions, such as "energetic and positive"."""
-        return gettext(_DESCRIPTIONS[self])
+        return gettext(_WORDS[self][1])
 
     @property
     def sign(self) -> str:
@@ -63,17 +63,11 @@ class Quadrant(IntEnum):
         return cls.Q4 if valence > 0 else cls.Q3
 
 
-_LABELS = {
-    Quadrant.Q1: gettext_noop("Happy"),
-    Quadrant.Q2: gettext_noop("Tense"),
-    Quadrant.Q3: gettext_noop("Sad"),
-    Quadrant.Q4: gettext_noop("Calm"),
-}
-_DESCRIPTIONS = {
-    Quadrant.Q1: gettext_noop("energetic and positive"),
-    Quadrant.Q2: gettext_noop("energetic and dark"),
-    Quadrant.Q3: gettext_noop("quiet and sad"),
-    Quadrant.Q4: gettext_noop("calm and positive"),
+_WORDS = {
+    Quadrant.Q1: (gettext_noop("Happy"), gettext_noop("energetic and positive")),
+    Quadrant.Q2: (gettext_noop("Tense"), gettext_noop("energetic and dark")),
+    Quadrant.Q3: (gettext_noop("Sad"), gettext_noop("quiet and sad")),
+    Quadrant.Q4: (gettext_noop("Calm"), gettext_noop("calm and positive")),
 }
 _CORNERS = {Quadrant.Q1: (1.0, 1.0), Quadrant.Q2: (-1.0, 1.0), Quadrant.Q3: (-1.0, -1.0), Quadrant.Q4: (1.0, -1.0)}
 

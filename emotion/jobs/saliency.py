@@ -93,7 +93,7 @@ def _network_load(served: ServedModel) -> tuple[Network, Card]:
 def _look(row: SaliencyMap) -> dict[str, Any]:
     from emotion.saliency.saliency import bands_that_weighed, hirescam, seconds_that_weighed
     from emotion.signal.audio import read_window
-    from emotion.signal.mel import MelConfig
+    from emotion.zoo.frontends import MelConfig
 
     network, card = _network_load(served_model())
     with local_copy(row.song.audio) as path:

@@ -134,10 +134,6 @@ class SongsForm(forms.Form):
     def has_cover(self) -> bool:
         return any(self._values("cover"))
 
-    @property
-    def clears_cover(self) -> bool:
-        return "cover" in (self["clear"].value() or [])
-
     def clean_cover(self) -> bytes:
         """Return the picture's bytes; `values` stores it."""
         file: UploadedFile[Any] | None = self.cleaned_data["cover"]
@@ -221,12 +217,11 @@ class OverrideForm(forms.Form):
         return Override(self.cleaned_data["quadrant"], self.cleaned_data["note"])
 
 
-ON_THE_WAY = "pending"
-STATES = [
-    ("tagged", gettext_lazy("Analysed")),
-    (ON_THE_WAY, gettext_lazy("In progress")),
-    ("failed", gettext_lazy("Failed")),
-]
+STATES = {
+    "tagged": gettext_lazy("Analysed"),
+    "pending": gettext_lazy("In progress"),
+    "failed": gettext_lazy("Failed"),
+}
 MISSING = {
     "artist": Q(artist__name_key=UNKNOWN_ARTIST.casefold()),
     "album": Q(album=None),
@@ -234,15 +229,13 @@ MISSING = {
     "year": Q(year=None),
     "cover": Q(cover=""),
 }
-MISSING_CHOICES = [("any", gettext_lazy("Any of these")), *((name, NAMES[name]) for name in MISSING)]
-SURENESS = [("unsure", gettext_lazy("The model is unsure")), ("set", gettext_lazy("Set by a curator"))]
-SORTS = {"title": ("title", "-pk"), "artist": ("artist__name_key", "title", "-pk"), "unsure": ("surest", "-pk")}
-SORT_CHOICES = [
-    ("", gettext_lazy("Newest first")),
-    ("title", NAMES["title"]),
-    ("artist", NAMES["artist"]),
-    ("unsure", gettext_lazy("Least certain first")),
-]
+SURENESS = {"unsure": gettext_lazy("The model is unsure"), "set": gettext_lazy("Set by a curator")}
+SORTS = {
+    "": (gettext_lazy("Newest first"), ("-pk",)),
+    "title": (NAMES["title"], ("title", "-pk")),
+    "artist": (NAMES["artist"], ("artist__name_key", "title", "-pk")),
+    "unsure": (gettext_lazy("Least certain first"), ("surest", "-pk")),
+}
 _SUREST = Greatest(*(F(f"estimates__p_q{n}") for n in (1, 2, 3, 4)), output_field=FloatField())
 
 
@@ -253,10 +246,12 @@ class LibraryForm(forms.Form):
     state = forms.ChoiceField(choices=STATES, required=False)
     quadrant = forms.TypedChoiceField(choices=quadrant_choices, coerce=int, empty_value=None, required=False)
     genre = forms.CharField(required=False, max_length=100)
-    missing = forms.ChoiceField(choices=MISSING_CHOICES, required=False)
+    missing = forms.ChoiceField(
+        choices={"any": gettext_lazy("Any of these")} | {name: NAMES[name] for name in MISSING}, required=False
+    )
     code = forms.CharField(required=False, max_length=40)
     sure = forms.ChoiceField(choices=SURENESS, required=False)
-    sort = forms.ChoiceField(choices=SORT_CHOICES, required=False)
+    sort = forms.ChoiceField(choices={name: label for name, (label, _order) in SORTS.items()}, required=False)
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -315,7 +310,7 @@ def _matching(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
     if "q" in asked:
         songs = songs.filter(pk__in=song_search(query=asked["q"]).order_by().values("pk"))
     if state := asked.get("state"):
-        songs = songs.filter(state__in=PENDING_STATES if state == ON_THE_WAY else [state])
+        songs = songs.filter(state__in=PENDING_STATES if state == "pending" else [state])
     if "code" in asked:
         songs = songs.filter(failure_code=asked["code"].replace("\x00", ""))
     if "genre" in asked:
@@ -325,7 +320,7 @@ def _matching(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
         for name in MISSING if missing == "any" else [missing]:
             one_of |= MISSING[name]
         songs = songs.filter(one_of)
-    return _by_estimate(songs, asked).order_by(*SORTS.get(asked.get("sort", ""), ("-pk",)))
+    return _by_estimate(songs, asked).order_by(*SORTS[asked.get("sort", "")][1])
 
 
 def _by_estimate(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:

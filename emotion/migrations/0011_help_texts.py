@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
             field=models.PositiveSmallIntegerField(
                 blank=True,
                 choices=[(1, "Happy"), (2, "Tense"), (3, "Sad"), (4, "Calm")],
-                help_text="What counted before; empty if the song had no estimate.",
+                help_text="Counted before; empty without an estimate.",
                 null=True,
             ),
         ),

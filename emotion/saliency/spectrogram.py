@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from emotion.signal.audio import read_window
-from emotion.signal.mel import MelConfig, log_mel_image
+from emotion.zoo.frontends import MelConfig, log_mel_image
 
 WIDTH, HEIGHT = 720, 300
 _LEFT, _BOTTOM, _TOP = 48, 24, 8

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from emotion.signal.mel import MelConfig
+    from emotion.zoo.frontends import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
@@ -64,8 +64,7 @@ def _drawn(target: Path, song: Song, config: MelConfig, heat: NDArray[np.float32
 
 
 def _config_in(card: dict[str, Any]) -> MelConfig:
-    from emotion.signal.mel import MelConfig
-    from emotion.zoo.frontends import front_end_of
+    from emotion.zoo.frontends import MelConfig, front_end_of
 
     try:
         frontend = front_end_of(card)

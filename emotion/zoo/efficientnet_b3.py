@@ -14,7 +14,7 @@ import torch
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from emotion.signal.mel import CHANNELS, MelConfig
+from emotion.zoo.frontends import CHANNELS, MelConfig
 from emotion.zoo.registry import HeadedNetwork, register_model
 
 

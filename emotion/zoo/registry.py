@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import emotion.zoo
 from emotion.exceptions import CheckpointError
-from emotion.signal.mel import FrontEnd
+from emotion.zoo.frontends import FrontEnd
 
 # The architecture of checkpoints that name none.
 FIRST = "efficientnet_b3"

@@ -11,8 +11,8 @@ from pytest_django import Settings
 
 from emotion.inference import checkpoint
 from emotion.services import analysis
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 
 SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)

@@ -15,7 +15,7 @@ from emotion.inference import checkpoint
 from emotion.inference.predict import TOLERANCE, OpenVinoEngine, TorchEngine, for_songs, softmax
 from emotion.saliency.saliency import hirescam
 from emotion.signal.audio import Window
-from emotion.signal.mel import FrontEnd
+from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.registry import (
     EMBEDDING_SIZE,
     Architecture,

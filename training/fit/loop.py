@@ -25,7 +25,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from emotion.inference.predict import channels_last
-from emotion.signal.mel import FrontEnd, MelConfig
+from emotion.zoo.frontends import FrontEnd, MelConfig
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
 from training.exceptions import TrainingDivergedError

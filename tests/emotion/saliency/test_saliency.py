@@ -27,8 +27,8 @@ from emotion.models import EmotionCurve, SaliencyMap
 from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, seconds_that_weighed
 from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
-from emotion.signal.mel import MelConfig, log_mel_image
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.signal.mel import FrontEnd, MelConfig
-from emotion.zoo.frontends import Chunked, Features, PowerSpectrogram, RawWaveform, front_end_of
+from emotion.zoo.frontends import Chunked, Features, FrontEnd, MelConfig, PowerSpectrogram, RawWaveform, front_end_of
 from emotion.zoo.registry import OverChunks
 from tests.audio_fixtures import make_waveform
 

@@ -24,7 +24,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from emotion.inference.predict import channels_last, compile_openvino
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import HeadedNetwork
 from training.exceptions import TrainingDivergedError
 from training.fit.runtime import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
