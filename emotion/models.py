@@ -95,7 +95,7 @@ class ModelVersion(models.Model):
 
     @property
     def predictions(self) -> Path:
-        """What the model said of its held-out clips, if that came with it."""
+        """What the model predicted for its held-out clips, if that came with it."""
         return self.folder / f"{self.version}.predictions.npz"
 
 
@@ -111,17 +111,16 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
         has no probability and counts as 1.
         """
         overridden = models.Q(override__quadrant__isnull=False)
-        probabilities = (models.F(f"p_q{quadrant.value}") for quadrant in Quadrant)
         current = models.Q(song__overrides__is_current=True)
-        # The type checker does not know the names that this adds to the model's.
+        # The type checker does not know the names that this adds.
         estimates: Any = self.alias(override=models.FilteredRelation("song__overrides", condition=current))
         return estimates.annotate(
             effective_quadrant=Coalesce("override__quadrant", "quadrant"),
             effective_valence=_just_inside("valence", axis=0),
             effective_arousal=_just_inside("arousal", axis=1),
             effective_confidence=models.Case(
-                models.When(overridden, then=_number(CURATOR_CONFIDENCE)),
-                default=Least(Greatest(*probabilities), _number(MODEL_CONFIDENCE_MAX)),
+                models.When(overridden, then=models.Value(CURATOR_CONFIDENCE)),
+                default=Least(Greatest("p_q1", "p_q2", "p_q3", "p_q4"), MODEL_CONFIDENCE_MAX),
             ),
             is_overridden=models.ExpressionWrapper(overridden, output_field=models.BooleanField()),
         )
@@ -131,13 +130,9 @@ def _just_inside(name: str, *, axis: int) -> models.Case:
     high = [quadrant.value for quadrant in Quadrant if quadrant.corner[axis] > 0]
     return models.Case(
         models.When(override__quadrant=None, then=models.F(name)),
-        models.When(override__quadrant__in=high, then=Greatest(models.F(name), _number(INSIDE))),
-        default=Least(models.F(name), _number(-INSIDE)),
+        models.When(override__quadrant__in=high, then=Greatest(name, INSIDE)),
+        default=Least(name, -INSIDE),
     )
-
-
-def _number(value: float) -> models.Value:
-    return models.Value(value, output_field=models.FloatField())
 
 
 class EmotionEstimate(models.Model):

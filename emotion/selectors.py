@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,8 +37,7 @@ from emotion.models import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServedModel:
+class ServedModel(NamedTuple):
     """The weights that workers should have loaded; `version` is empty where no model is registered."""
 
     weights: Path | None
@@ -109,10 +107,10 @@ def tagging_waits() -> bool:
     )
 
 
-def throughput(minutes: int = 10) -> float:
-    """Return songs analysed per minute over the last `minutes`, counted from the first of them."""
+def throughput() -> float:
+    """Return songs analysed per minute over the last ten minutes, counted from the first of them."""
     now = timezone.now()
-    recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
+    recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=10))
     counted = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
     return float(counted["n"]) * 60.0 / max((now - (counted["first"] or now)).total_seconds(), 1.0)
 
@@ -129,7 +127,7 @@ def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[Emoti
 
 
 def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Song]:
-    """Keep the songs of which a quadrant counts."""
+    """Keep the songs whose effective quadrant this is."""
     # Not by `with_effective()`, whose join reads and sorts every song before the first page. The few overrides are
     # hashed instead, and an index on the estimates is read in the order of the songs, only as far as the page goes.
     overrides = QuadrantOverride.objects.filter(is_current=True, quadrant__isnull=False)
@@ -139,9 +137,9 @@ def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Son
 
 
 def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
-    """Count the songs of which a quadrant counts."""
-    # The model's are counted from an index, and corrected by the few that are overridden: half the time of counting
-    # `songs_in_quadrant`.
+    """Count the songs whose effective quadrant this is."""
+    # Counting by the model's quadrant reads an index; corrected by the few overrides, it takes half as long as
+    # counting `songs_in_quadrant`.
     songs = songs.order_by()
     n_by_model = songs.filter(estimates__is_current=True, estimates__quadrant=quadrant.value).count()
     overridden = songs.filter(estimates__is_current=True, overrides__is_current=True, overrides__quadrant__isnull=False)
@@ -152,8 +150,7 @@ def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
     return n_by_model - int(moved["away"]) + int(moved["here"])
 
 
-@dataclass(frozen=True, slots=True)
-class ReanalysisProgress:
+class ReanalysisProgress(NamedTuple):
     """Songs of a re-analysis by state, and its speed over the last ten minutes."""
 
     job: Reanalysis
@@ -167,10 +164,13 @@ class ReanalysisProgress:
         return self.done + self.failed
 
     @property
+    def left(self) -> int:
+        return self.total - self.handled
+
+    @property
     def eta_s(self) -> float | None:
         """Seconds to go; None while the speed is unknown."""
-        left = self.total - self.handled
-        return left / self.per_minute * 60 if left and self.per_minute else None
+        return self.left / self.per_minute * 60 if self.left and self.per_minute else None
 
 
 def reanalysis_latest() -> ReanalysisProgress | None:
@@ -189,10 +189,10 @@ def reanalysis_latest() -> ReanalysisProgress | None:
     return ReanalysisProgress(job, done, failed, sum(states.values()), per_minute)
 
 
-def reanalysis_failures(job: Reanalysis, limit: int = 20) -> list[ReanalysisItem]:
-    """Return the songs that failed in a re-analysis, with the reason; they keep their older estimates."""
-    failed = job.items.filter(state=ReanalysisItem.State.FAILED).select_related("song__artist")
-    return list(failed.order_by("song_id")[:limit])
+def reanalysis_failures(job: Reanalysis) -> list[ReanalysisItem]:
+    """Return the first twenty songs that failed in a re-analysis; they keep their older estimates."""
+    failed = job.items.filter(state=ReanalysisItem.FAILED).select_related("song__artist")
+    return list(failed.order_by("song_id")[:20])
 
 
 def label_of(user: AbstractBaseUser | AnonymousUser, song: Song) -> PerceivedLabel | None:
@@ -273,6 +273,6 @@ def waveform_read(song: Song) -> tuple[NDArray[np.uint8], tuple[Section, ...]]:
 
 
 def saliency_of(estimate: EmotionEstimate) -> SaliencyMap | None:
-    """Return where the network looked when it made an estimate, if that was asked for."""
+    """Return where the network looked when it made an estimate, if that was requested."""
     maps = SaliencyMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
     return maps.select_related("song").first()

@@ -1,4 +1,4 @@
-"""How the API shows songs and what the network said of them, and what it takes from curators."""
+"""Songs, their estimates and what curators change, as the API reads and writes them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import NamedTuple
 
@@ -56,8 +55,7 @@ def spread(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.floating], N
     return np.sqrt(variance[..., 0]), np.sqrt(variance[..., 1])
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A stretch of a song in one quadrant; `confidence` is the quadrant's mean probability in it."""
 
     quadrant: Quadrant

@@ -37,10 +37,7 @@ class Envelope:
         self._left = samples[whole:]
 
     def peaks(self, n_parts: int = N_PARTS) -> NDArray[np.uint8]:
-        """Return the root mean square of each part against the loudest: at most `n_parts` uint8, 255 for the loudest.
-
-        They are all 0 for silence, and empty when nothing was taken in.
-        """
+        """Return the root mean square of at most `n_parts` parts, uint8: 255 is the loudest; empty without samples."""
         powers = np.concatenate([*self._powers, np.zeros(0, np.float32)])
         if not len(powers):
             return np.zeros(0, np.uint8)
@@ -80,7 +77,7 @@ def trace(
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     frontend = predictor.card.frontend
-    windows = stream_windows(path, hop_s=hop_s, window_s=frontend.window_s, hear=(envelope or Envelope()).add)
+    windows = stream_windows(path, hop_s=hop_s, window_s=frontend.window_s, on_block=(envelope or Envelope()).add)
     windows = islice(windows, skip, None)
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):

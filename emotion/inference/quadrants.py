@@ -80,18 +80,15 @@ def valence_arousal_from_probabilities(
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
 
 
-# How far inside its quadrant such a point is moved: a page's two decimals still show it.
+# So far inside its quadrant that a page's two decimals show it.
 INSIDE = 0.01
 
 
 def nearest_in_quadrant(
     valence: NDArray[np.floating], arousal: NDArray[np.floating], index: NDArray[np.integer]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay.
-
-    Quadrant and point, from two outputs of a network, can differ near an axis, where either is uncertain; people are
-    shown one opinion.
-    """
+    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay."""
+    # Two outputs of a network can differ near an axis, where both are uncertain; pages show one opinion.
     signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
     return (
         signs[..., 0] * np.maximum(signs[..., 0] * valence, INSIDE),
@@ -99,6 +96,6 @@ def nearest_in_quadrant(
     )
 
 
-# An override has no probability. Where a number is needed it is 1, which no model reaches.
+# An override has no probability: where a number is needed it is 1, which no model reaches.
 CURATOR_CONFIDENCE = 1.0
 MODEL_CONFIDENCE_MAX = 0.9999

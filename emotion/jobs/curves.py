@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Rows that one tick makes for songs without a curve or a waveform: an old catalog comes piece by piece.
+# Rows that one tick adds: the songs of an old catalog follow piece by piece.
 FILL_AT_ONCE = 2000
 
 
 def curves_queue(*, song_ids: Sequence[int]) -> int:
-    """Make a row for the curve of each song by the model that analysed it, where there is none; return how many."""
+    """Add a row for each song without a curve by the model that analysed it; return how many."""
     return _rows_make(_missing().filter(song_id__in=list(song_ids)))
 
 
 def curves_prepare() -> None:
-    """Make rows for songs that have none by the serving model, and drop what earlier models left undone."""
+    """Add rows for songs without a curve by the serving model, and delete what earlier models left undone."""
     if version := served_version():
         claims.pending(EmotionCurve.objects.exclude(model_version=version)).delete()
         _rows_make(_missing().filter(model_version=version)[:FILL_AT_ONCE])
@@ -58,7 +58,6 @@ def curve_step() -> bool:
 
 
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
-    """Return whether the curve was finished, and not left for something more urgent."""
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
     from emotion.curves.tracing import Envelope, trace
 
@@ -95,7 +94,7 @@ def _rows_make(estimates: QuerySet[EmotionEstimate]) -> int:
 
 
 def waveforms_prepare() -> None:
-    """Make rows for analysed songs that have none; a song that waits for its curve gets its waveform with that."""
+    """Add rows for analysed songs without a waveform; a waiting curve brings its song's waveform along."""
     have = Waveform.objects.filter(song=OuterRef("pk"))
     curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
     songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.ANALYSED).order_by("pk")

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.http import QueryDict
 from django.urls import reverse
@@ -236,7 +236,7 @@ SORTS = {
     "artist": (NAMES["artist"], ("artist__name_key", "title", "-pk")),
     "unsure": (gettext_lazy("Least certain first"), ("surest", "-pk")),
 }
-_SUREST = Greatest(*(F(f"estimates__p_q{n}") for n in (1, 2, 3, 4)), output_field=FloatField())
+_SUREST = Greatest("estimates__p_q1", "estimates__p_q2", "estimates__p_q3", "estimates__p_q4")
 
 
 class LibraryForm(forms.Form):
@@ -254,7 +254,7 @@ class LibraryForm(forms.Form):
     sort = forms.ChoiceField(choices={name: label for name, (label, _order) in SORTS.items()}, required=False)
 
     @property
-    def asked(self) -> dict[str, Any]:
+    def filters(self) -> dict[str, Any]:
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
 
@@ -263,7 +263,7 @@ class LibraryForm(forms.Form):
 class Selection:
     """The limits of the library, and the songs chosen from it: some, or all that match."""
 
-    asked: dict[str, Any]
+    filters: dict[str, Any]
     chosen: tuple[int, ...] = ()
     is_all: bool = False
 
@@ -272,19 +272,19 @@ class Selection:
         numbers = (int(each) for each in query.getlist("song") if each.isascii() and each.isdigit())
         # A number that no column holds is no song's.
         chosen = tuple(dict.fromkeys(number for number in numbers if number < 2**63))
-        return cls(LibraryForm(query).asked, chosen, query.get("all") == "1")
+        return cls(LibraryForm(query).filters, chosen, query.get("all") == "1")
 
     @property
     def limits(self) -> dict[str, Any]:
-        return {name: value for name, value in self.asked.items() if name != "sort"}
+        return {name: value for name, value in self.filters.items() if name != "sort"}
 
     def songs(self) -> QuerySet[Song]:
-        return _matching(songs_with_estimates(), self.asked)
+        return _matching(songs_with_estimates(), self.filters)
 
     def count(self) -> int:
-        if "quadrant" in self.asked and "sure" not in self.asked:
+        if "quadrant" in self.filters and "sure" not in self.filters:
             others = {name: value for name, value in self.limits.items() if name != "quadrant"}
-            return songs_in_quadrant_count(_matching(Song.objects.all(), others), Quadrant(self.asked["quadrant"]))
+            return songs_in_quadrant_count(_matching(Song.objects.all(), others), Quadrant(self.filters["quadrant"]))
         return self.songs().order_by().count()
 
     def song_ids(self) -> list[int]:
@@ -294,11 +294,11 @@ class Selection:
 
     def library_url(self) -> str:
         """Return the address of the library with these limits."""
-        return f"{reverse('emotion:library')}?{Selection(self.asked).query()}"
+        return f"{reverse('emotion:library')}?{Selection(self.filters).query()}"
 
     def query(self) -> str:
         query = QueryDict(mutable=True)
-        query.update({name: str(value) for name, value in self.asked.items()})
+        query.update({name: str(value) for name, value in self.filters.items()})
         if self.is_all:
             query["all"] = "1"
         else:
@@ -306,28 +306,28 @@ class Selection:
         return query.urlencode()
 
 
-def _matching(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
-    if "q" in asked:
-        songs = songs.filter(pk__in=song_search(query=asked["q"]).order_by().values("pk"))
-    if state := asked.get("state"):
+def _matching(songs: QuerySet[Song], filters: dict[str, Any]) -> QuerySet[Song]:
+    if "q" in filters:
+        songs = songs.filter(pk__in=song_search(query=filters["q"]).order_by().values("pk"))
+    if state := filters.get("state"):
         songs = songs.filter(state__in=PENDING_STATES if state == "pending" else [state])
-    if "code" in asked:
-        songs = songs.filter(failure_code=asked["code"].replace("\x00", ""))
-    if "genre" in asked:
-        songs = songs.filter(genre__iexact=asked["genre"].replace("\x00", ""))
-    if missing := asked.get("missing"):
+    if "code" in filters:
+        songs = songs.filter(failure_code=filters["code"].replace("\x00", ""))
+    if "genre" in filters:
+        songs = songs.filter(genre__iexact=filters["genre"].replace("\x00", ""))
+    if missing := filters.get("missing"):
         one_of = Q()
         for name in MISSING if missing == "any" else [missing]:
             one_of |= MISSING[name]
         songs = songs.filter(one_of)
-    return _by_estimate(songs, asked).order_by(*SORTS[asked.get("sort", "")][1])
+    return _by_estimate(songs, filters).order_by(*SORTS[filters.get("sort", "")][1])
 
 
-def _by_estimate(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
-    sure = asked.get("sure")
-    if "quadrant" in asked:
-        songs = songs_in_quadrant(songs, Quadrant(asked["quadrant"]))
-    if sure is not None or asked.get("sort") == "unsure":
+def _by_estimate(songs: QuerySet[Song], filters: dict[str, Any]) -> QuerySet[Song]:
+    sure = filters.get("sure")
+    if "quadrant" in filters:
+        songs = songs_in_quadrant(songs, Quadrant(filters["quadrant"]))
+    if sure is not None or filters.get("sort") == "unsure":
         songs = songs.filter(estimates__is_current=True).annotate(surest=_SUREST)
     if sure is not None:
         standing = QuadrantOverride.objects.filter(song=OuterRef("pk"), is_current=True, quadrant__isnull=False)

@@ -7,7 +7,7 @@ made them; `EstimateQuerySet.with_effective` says which of the two counts.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -26,8 +26,7 @@ from emotion.signals import song_analysed
 MAX_SONGS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """What a curator says of songs; without a quadrant, that the model's answer counts again."""
 
     quadrant: Quadrant | None
@@ -40,8 +39,8 @@ class Override:
 
 def overrides_on(song_ids: Collection[int]) -> dict[int, int | None]:
     """Return the current override of each song, None where the model's answer counts."""
-    current = QuadrantOverride.objects.filter(song__in=song_ids, is_current=True).values_list("song_id", "quadrant")
-    return dict.fromkeys(song_ids) | dict(current)
+    current = QuadrantOverride.objects.filter(song__in=song_ids, is_current=True)
+    return dict.fromkeys(song_ids) | dict(current.values_list("song_id", "quadrant"))
 
 
 def _quadrants_override(song_ids: Collection[int], override: Override, change: SongChange) -> list[int]:
@@ -79,11 +78,7 @@ def _overrides_undo(change: SongChange) -> list[int]:
 
 
 def check_number(n_songs: int) -> None:
-    """Refuse more songs than are changed at once.
-
-    Raises:
-        TooManySongsError: More than `MAX_SONGS`.
-    """
+    """Raise TooManySongsError for more than `MAX_SONGS` songs."""
     if n_songs > MAX_SONGS:
         raise TooManySongsError(
             _("At most %(limit)d songs can be changed at once. Choose fewer.") % {"limit": MAX_SONGS}
@@ -105,17 +100,9 @@ def library_edit(
     override: Override | None = None,
     seen: Mapping[str, str] | None = None,
 ) -> SongChange | None:
-    """Change tags, quadrant or both, of at most `MAX_SONGS` songs.
+    """Change tags, quadrant or both; return the change, or None if every song already had these values.
 
-    Args:
-        song_ids: The songs.
-        values: The new values of the fields that change.
-        editor: The curator.
-        override: The quadrant to set, if any.
-        seen: Digests by `library_seen` of what the editor saw.
-
-    Returns:
-        The change, or None if every song already had these values.
+    `seen` are the digests, by `library_seen`, of what the editor saw.
 
     Raises:
         EditConflictError: A field to change is no longer what the editor saw.

@@ -51,7 +51,7 @@ def library(request: HttpRequest) -> HttpResponseBase:
     context = {
         "page": page,
         "selection": selection,
-        "query_string": Selection(selection.asked).query(),
+        "query_string": Selection(selection.filters).query(),
         "pending": [song.pk for song in page if song.state in PENDING_STATES],
     }
     if wants_fragment(request):

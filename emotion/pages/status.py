@@ -78,14 +78,6 @@ class ActivityChart(NamedTuple):
     area: str = ""
 
 
-class Part(NamedTuple):
-    """Something that the analysis needs, and how it is."""
-
-    name: str
-    words: str
-    is_well: bool
-
-
 def status_context(*, user: User, span: str) -> dict[str, object]:
     """Gather the page; an unknown span is the last hour."""
     counts = state_counts()
@@ -135,10 +127,8 @@ def activity(span: str) -> Activity:
 
 
 def queue_lengths(now: int, *, came: Sequence[int], ended: Sequence[int]) -> tuple[int, ...]:
-    """Return how many songs waited at the end of each step, counted backwards from how many wait now.
-
-    A song that was queued again counts from its first upload: the second time is not stored.
-    """
+    """Return how many songs waited at the end of each step, counted backwards from how many wait now."""
+    # A song that was queued again counts from its upload: when it was queued again is not stored.
     lengths = [now]
     for arrived, left in zip(reversed(came[1:]), reversed(ended[1:]), strict=True):
         lengths.append(max(0, lengths[-1] - arrived + left))
@@ -208,20 +198,21 @@ def failures() -> list[dict[str, Any]]:
     return [{"code": code, "count": n, "width": max(1, round(100 * n / counts[0][1]))} for code, n in counts]
 
 
-def parts() -> list[Part]:
+def parts() -> list[dict[str, Any]]:
     """Return how the database, the queue and the disk are; at most a few seconds old."""
 
-    def read() -> list[Part]:
-        found = []
+    def read() -> list[dict[str, Any]]:
+        states = []
         for name, check in ((_("Database"), _database), (_("Queue"), _broker), (_("Disk"), _disk)):
             try:
-                found.append(Part(name, *check()))
+                words, is_well = check()
             except (DatabaseError, OSError, OperationalError):
-                found.append(Part(name, _("does not answer"), is_well=False))
-        return found
+                words, is_well = _("does not answer"), False
+            states.append({"name": name, "words": words, "is_well": is_well})
+        return states
 
     # The words are in the reader's language.
-    return cast(list[Part], cache.get_or_set(f"status-parts-{get_language()}", read, _PARTS_CACHED_S))
+    return cast(list[dict[str, Any]], cache.get_or_set(f"status-parts-{get_language()}", read, _PARTS_CACHED_S))
 
 
 def _database() -> tuple[str, bool]:

@@ -76,7 +76,7 @@ def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
     """The panel with the emotion curve, which reloads itself until the curve is there."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     if not wants_fragment(request):
-        return _to_song(pk, "#emotion-curve")
+        return redirect(song.get_absolute_url() + "#emotion-curve")
     return render(request, "emotion/partials/curve.html", curve_panel(song))
 
 
@@ -104,12 +104,8 @@ def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
     if not wants_fragment(request):
         if problem:
             messages.error(request, problem)
-        return _to_song(pk, "#saliency")
+        return redirect(song.get_absolute_url() + "#saliency")
     return render(request, "emotion/partials/saliency.html", saliency_panel(song, problem=problem))
-
-
-def _to_song(pk: int, place: str) -> HttpResponse:
-    return redirect(Song(pk=pk).get_absolute_url() + place)
 
 
 class PerceivedForm(forms.Form):

@@ -161,7 +161,7 @@ def _result_store(job: Song | ReanalysisItem, result: Prediction | AudioUnreadab
         # The claim is released first: a worker that lost it must not overwrite the other worker's estimate.
         if not claims.finish(job):
             return False
-        estimate_upsert(song=song, prediction=result, predictor=predictor)
+        _estimate_store(song, result, predictor)
     return True
 
 
@@ -170,8 +170,7 @@ def fail_unreadable(job: Job, audio: FieldFile, error: AudioUnreadableError) -> 
     return claims.fail(job, code=error.code, reason=str(error), is_transient=not media_exists(audio))
 
 
-def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor) -> EmotionEstimate:
-    """Store what one model version says of a song, and make it the current estimate."""
+def _estimate_store(song: Song, prediction: Prediction, predictor: Predictor) -> None:
     songs_lock(song_ids=[song.pk])
     version = predictor.card.version
     song.estimates.filter(is_current=True).exclude(model_version=version).update(is_current=False)
@@ -186,8 +185,7 @@ def estimate_upsert(*, song: Song, prediction: Prediction, predictor: Predictor)
         "device": predictor.engine.device,
         "analysed_at": timezone.now(),
     }
-    estimate, _ = EmotionEstimate.objects.update_or_create(song=song, model_version=version, defaults=values)
-    return estimate
+    EmotionEstimate.objects.update_or_create(song=song, model_version=version, defaults=values)
 
 
 def songs_lock(*, song_ids: Collection[int]) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -27,8 +27,7 @@ SILENCE_RMS = 1e-3
 _BLOCK_S = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A stretch of audio as the model reads it."""
 
     waveform: NDArray[np.float32]  # `(n_samples,)` at 22,050 Hz, full scale at 1.0.
@@ -140,12 +139,12 @@ def stream_windows(
     *,
     hop_s: float,
     window_s: float = WINDOW_S,
-    hear: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
+    on_block: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
 ) -> Iterator[Window]:
     """Yield a window every `hop_s` seconds, silent ones included, with one window and a few seconds in memory.
 
     What remains after the last whole window, less than a hop, is not read. A file shorter than a window gives one
-    partial window. A file that breaks off in the middle is read up to there. `hear` receives everything that is
+    partial window. A file that breaks off in the middle is read up to there. `on_block` receives everything that is
     decoded, mono, with its rate.
 
     Raises:
@@ -154,7 +153,7 @@ def stream_windows(
     n_window, n_hop = round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ)
     buffer = np.zeros(0, np.float32)
     n_windows = 0
-    for piece in _resampled(path, hear):
+    for piece in _resampled(path, on_block):
         buffer = np.concatenate([buffer, piece])
         while len(buffer) >= n_window:
             yield Window(buffer[:n_window].copy(), n_windows * hop_s, window_s, False)
@@ -164,15 +163,15 @@ def stream_windows(
         yield Window(buffer, 0.0, len(buffer) / SAMPLE_RATE_HZ, True)
 
 
-def _resampled(path: Path, hear: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
+def _resampled(path: Path, on_block: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
     blocks = stream_blocks(path)
     rate_hz, block = next(blocks, (SAMPLE_RATE_HZ, np.zeros(0, np.float32)))
     resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    hear(block, rate_hz)
+    on_block(block, rate_hz)
     for _rate_hz, following in blocks:
         yield resampler.resample_chunk(_finite(block))
         block = following
-        hear(block, rate_hz)
+        on_block(block, rate_hz)
     yield resampler.resample_chunk(_finite(block), last=True)
 
 

@@ -126,4 +126,4 @@ def estimates_of(rows: Iterable[Any]) -> dict[int, EmotionEstimate]:
 @register.filter
 def of_song(estimates: dict[int, EmotionEstimate], song_id: int | None) -> EmotionEstimate | None:
     """Pick the estimate of a song, if it has one."""
-    return estimates.get(song_id) if song_id is not None else None
+    return estimates.get(song_id or 0)

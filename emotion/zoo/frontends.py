@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 
 Waveform = NDArray[np.float32]
 # What centres an image in [0, 1] for the network, in serving and in training.
-IMAGE_CENTRE = 0.5
-IMAGE_SPREAD = 0.25
+IMAGE_CENTRE, IMAGE_SPREAD = 0.5, 0.25
 CHANNELS = 3
 
 
