@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from tests.audio_fixtures import make_audio
 from training.data.cache import images_of
 

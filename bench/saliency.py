@@ -23,8 +23,8 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference import checkpoint
 from emotion.inference.predict import softmax
 from emotion.signal.audio import read_window
-from emotion.signal.mel import log_mel_image
-from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.frontends import log_mel_image
+from emotion.zoo.registry import HeadedNetwork
 
 SUFFIXES = {".mp3", ".ogg", ".flac", ".wav", ".m4a", ".opus"}
 FIFTH = 0.2

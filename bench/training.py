@@ -24,10 +24,9 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from emotion.inference.engines import channels_last
-from emotion.signal.mel import MelConfig
-from emotion.zoo.networks import Network
-from emotion.zoo.registry import architecture, create_model
+from emotion.inference.predict import channels_last
+from emotion.zoo.frontends import MelConfig
+from emotion.zoo.registry import Network, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
 from training.fit.loop import FitConfig, FitTask, ImageSet, train

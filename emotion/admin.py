@@ -1,4 +1,4 @@
-"""Models, re-analyses and labels in the admin, to read only: services change them."""
+"""Models, re-analyses and labels in the admin, read-only: services change them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,10 @@ from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 class ReadOnlyAdmin(admin.ModelAdmin[Any]):
     """Shows rows without changing them."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_add_permission = has_delete_permission = has_change_permission
 
 
 @admin.register(ModelVersion)
@@ -43,5 +39,5 @@ class PerceivedLabelAdmin(ReadOnlyAdmin):
     list_select_related = ("song__artist",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # Nonsense can be deleted before a model learns from it, and people with their labels.
+        # Nonsense can be deleted before a model learns from it, and users together with their labels.
         return super(ReadOnlyAdmin, self).has_delete_permission(request, obj)

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_view
-from rest_framework import status, viewsets
+from rest_framework import viewsets
 from rest_framework.decorators import action
 from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import ListModelMixin
@@ -39,14 +39,12 @@ from emotion.serializers import (
 )
 from emotion.services import labels
 
-_QUADRANTS = quadrant_name_choices()
-
 
 class SongFilter(django_filters.FilterSet):
     """`state`, `quadrant`, `artist`, `genre` and `q`, alone or together."""
 
     state = django_filters.ChoiceFilter(choices=Song.State.choices)
-    quadrant = django_filters.ChoiceFilter(choices=_QUADRANTS, method="filter_quadrant", label="Q1 to Q4")
+    quadrant = django_filters.ChoiceFilter(choices=quadrant_name_choices(), method="filter_quadrant", label="Q1 to Q4")
     artist = django_filters.NumberFilter(field_name="artist_id", label="The artist's id")
     genre = django_filters.CharFilter(field_name="genre", lookup_expr="iexact")
     q = django_filters.CharFilter(method="filter_query", label="Words of title, artist, album or genre")
@@ -57,28 +55,27 @@ class SongFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def filter_quadrant(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
-        """Keep the songs of which a quadrant counts."""
         return selectors.songs_in_quadrant(songs, Quadrant[value])
 
     def filter_query(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
-        """Keep the songs that match words by full text."""
-        if not prefix_query(value):
-            return songs.none()
-        return songs.filter(pk__in=song_search(query=value).order_by().values("pk"))
+        return (
+            songs.filter(pk__in=song_search(query=value).order_by().values("pk"))
+            if prefix_query(value)
+            else songs.none()
+        )
 
 
 class EstimateFilter(django_filters.FilterSet):
     """`song`, `model_version`, `is_current` and `quadrant`."""
 
     song = django_filters.NumberFilter(field_name="song_id", label="The song's id")
-    quadrant = django_filters.ChoiceFilter(choices=_QUADRANTS, method="filter_quadrant", label="Q1 to Q4")
+    quadrant = django_filters.ChoiceFilter(choices=quadrant_name_choices(), method="filter_quadrant", label="Q1 to Q4")
 
     class Meta:
         model = EmotionEstimate
         fields = ["model_version", "is_current"]
 
     def filter_quadrant(self, estimates: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        """Keep the estimates of which a quadrant counts, read `with_effective`."""
         return estimates.filter(effective_quadrant=Quadrant[value].value)
 
 
@@ -96,7 +93,6 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     filterset_class = SongFilter
 
     def get_permissions(self) -> Sequence[Any]:
-        """Let listeners read, and curators write."""
         return [CanListen(), CanEdit()] if self.action == "partial_update" else super().get_permissions()
 
     @extend_schema(
@@ -116,17 +112,13 @@ class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
         library_edit(song_ids=[song.pk], values=edit.values, override=edit.override, editor=cast(User, request.user))
         return Response(SongSerializer(self.get_object()).data)
 
-    @extend_schema(
-        summary="The emotion curve of a song",
-        responses={200: CurveSerializer, 202: CurveSerializer},
-    )
+    @extend_schema(summary="The emotion curve of a song", responses={200: CurveSerializer, 202: CurveSerializer})
     @action(detail=True, filterset_class=None)
     def curve(self, request: Request, pk: str) -> Response:
         """Answer 202 while the curve is on its way, 404 where none will come, 422 with the reason where it failed."""
         song = get_object_or_404(Song, pk=pk)
         curve = selectors.curve_visible(song)
-        code = status.HTTP_202_ACCEPTED if curve is None else status.HTTP_200_OK
-        return Response(curve_json(song, curve), code)
+        return Response(curve_json(song, curve), 202 if curve is None else 200)
 
     @extend_schema(summary="The waveform of a song and its emotion", responses=WaveformSerializer)
     @action(detail=True, filterset_class=None)
@@ -154,8 +146,7 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[PerceivedLabel]:
-        """Return the caller's labels."""
-        return selectors.labels_of(user_of(self.request))
+        return PerceivedLabel.objects.filter(rater=user_of(self.request))
 
     @extend_schema(
         summary="Say what a song expresses, or change your answer",
@@ -179,4 +170,4 @@ class LabelViewSet(ListModelMixin, viewsets.GenericViewSet[PerceivedLabel]):
         """Forget what was said of the song."""
         label = selectors.label_visible(user_of(self.request), int(pk))
         labels.perceived_label_remove(user=user_of(self.request), song=label.song)
-        return Response(status=status.HTTP_204_NO_CONTENT)
+        return Response(status=204)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from django.apps import AppConfig
-
-_REGISTERING = ("services.analysis", "jobs.saliency", "jobs.curves", "jobs.reanalysis", "receivers")
 
 
 class EmotionConfig(AppConfig):
@@ -16,6 +12,5 @@ class EmotionConfig(AppConfig):
     name = "emotion"
 
     def ready(self) -> None:
-        """Import what registers itself."""
-        for module in _REGISTERING:
-            import_module(f"emotion.{module}")
+        from emotion import receivers  # noqa: F401
+        from emotion.jobs import reanalysis, saliency  # noqa: F401

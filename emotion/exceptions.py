@@ -1,4 +1,4 @@
-"""What can go wrong while a song is analysed."""
+"""The errors of the emotion app."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LabelInvalidError(EmotionError):
 
 
 class LabelNotFoundError(EmotionError):
-    """There is no such label, or it is another person's; the answer does not say which."""
+    """The label does not exist or is another person's; the answer does not say which."""
 
     code = "label_not_found"
     status = 404

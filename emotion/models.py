@@ -1,4 +1,4 @@
-"""Models that can serve, their estimates of songs, what people say of songs, and the jobs and workers behind it."""
+"""Models that can serve, their estimates of songs, what people say of songs, and the jobs and workers behind them."""
 
 from __future__ import annotations
 
@@ -57,11 +57,18 @@ class ModelVersion(models.Model):
     state = models.CharField(max_length=10, choices=State.choices, default=State.IMPORTED, db_index=True)
     origin = models.CharField(max_length=10, choices=Origin.choices)
     weights_sha256 = models.CharField(max_length=64)
-    card = models.JSONField(help_text="The whole card, as it was when the model was imported.")
-    report = models.JSONField(default=dict, blank=True, help_text="Scores, curves, calibration: what pages draw.")
-    gate = models.JSONField(default=dict, blank=True, help_text="The verdicts, and against which live model.")
+    card = models.JSONField(help_text="The whole card at the import.")
+    report = models.JSONField(default=dict, blank=True, help_text="Scores, curves and calibration that pages draw.")
+    gate = models.JSONField(
+        default=dict, blank=True, help_text="The verdicts, and the live model that they compare with."
+    )
     live_before = models.ForeignKey(
-        "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="+", help_text="Where a rollback leads."
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The model that a rollback restores.",
     )
     imported_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
@@ -80,69 +87,59 @@ class ModelVersion(models.Model):
 
     @property
     def folder(self) -> Path:
-        """Where the model's files lie."""
         return Path(settings.MOODPLANE_MODELS_DIR) / self.version
 
     @property
     def weights(self) -> Path:
-        """The safetensors file; its card lies beside it."""
         return self.folder / f"{self.version}.safetensors"
 
     @property
     def predictions(self) -> Path:
-        """What the model said of its held-out clips, if that came with it."""
+        """What the model predicted for its held-out clips, if that came with it."""
         return self.folder / f"{self.version}.predictions.npz"
 
 
-# What counts of a song: the model's answer, or a curator's override while one stands.
+# What counts of a song: the model's answer, or a curator's override.
 EFFECTIVE = ("effective_quadrant", "effective_valence", "effective_arousal", "effective_confidence", "is_overridden")
 
 
 class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
-    """Estimates, with what counts of each on request."""
-
     def with_effective(self) -> models.QuerySet[Any]:
-        """Annotate the names of `EFFECTIVE`.
+        """Annotate the names of `EFFECTIVE`; this alone decides which value counts.
 
-        This alone decides which value counts. An overridden point is the model's, moved just inside the curator's
-        quadrant where it lies outside; an override has no probability and counts as 1.
+        An overridden point is the model's, moved just inside the curator's quadrant where it lies outside; an override
+        has no probability and counts as 1.
         """
         overridden = models.Q(override__quadrant__isnull=False)
-        probabilities = (models.F(f"p_q{quadrant.value}") for quadrant in Quadrant)
         current = models.Q(song__overrides__is_current=True)
-        # The type checker does not know the names that this adds to the model's.
+        # The type checker does not know the names that this adds.
         estimates: Any = self.alias(override=models.FilteredRelation("song__overrides", condition=current))
-        annotated: models.QuerySet[Any] = estimates.annotate(
+        return estimates.annotate(
             effective_quadrant=Coalesce("override__quadrant", "quadrant"),
             effective_valence=_just_inside("valence", axis=0),
             effective_arousal=_just_inside("arousal", axis=1),
             effective_confidence=models.Case(
-                models.When(overridden, then=_number(CURATOR_CONFIDENCE)),
-                default=Least(Greatest(*probabilities), _number(MODEL_CONFIDENCE_MAX)),
+                models.When(overridden, then=models.Value(CURATOR_CONFIDENCE)),
+                default=Least(Greatest("p_q1", "p_q2", "p_q3", "p_q4"), MODEL_CONFIDENCE_MAX),
             ),
             is_overridden=models.ExpressionWrapper(overridden, output_field=models.BooleanField()),
         )
-        return annotated
 
 
 def _just_inside(name: str, *, axis: int) -> models.Case:
     high = [quadrant.value for quadrant in Quadrant if quadrant.corner[axis] > 0]
     return models.Case(
         models.When(override__quadrant=None, then=models.F(name)),
-        models.When(override__quadrant__in=high, then=Greatest(models.F(name), _number(INSIDE))),
-        default=Least(models.F(name), _number(-INSIDE)),
+        models.When(override__quadrant__in=high, then=Greatest(name, INSIDE)),
+        default=Least(name, -INSIDE),
     )
-
-
-def _number(value: float) -> models.Value:
-    return models.Value(value, output_field=models.FloatField())
 
 
 class EmotionEstimate(models.Model):
     """What one model version says of one song; at most one estimate of a song is current.
 
-    Overrides never change these columns. What counts are the `effective_*` values, which `with_effective()` brings
-    along; without it the first of them costs a query.
+    Overrides never change these columns. The `effective_*` values count: `with_effective()` brings them along, and
+    without it the first of them costs a query.
     """
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="estimates")
@@ -159,7 +156,7 @@ class EmotionEstimate(models.Model):
     embedding_bytes = models.BinaryField(help_text="float32, little-endian, L2-normalised.")
 
     window_start_s = models.FloatField()
-    window_s = models.FloatField(help_text="Seconds of audio that the network heard.")
+    window_s = models.FloatField(help_text="Seconds of audio that the network reads.")
     is_partial = models.BooleanField(default=False, help_text="The song was shorter than the model's window.")
 
     engine = models.CharField(max_length=20)
@@ -195,7 +192,6 @@ class EmotionEstimate(models.Model):
 
     @property
     def probabilities(self) -> tuple[float, float, float, float]:
-        """Quadrant probabilities in order Q1 to Q4."""
         return self.p_q1, self.p_q2, self.p_q3, self.p_q4
 
     @property
@@ -225,7 +221,7 @@ class AnalysisWorker(models.Model):
     """A worker process that analyses songs, as it last reported itself."""
 
     name = models.CharField(max_length=200, unique=True)
-    device = models.CharField(max_length=100, help_text="The device really used, such as cpu or cuda:0 NVIDIA H200.")
+    device = models.CharField(max_length=100, help_text="The device in use, such as cpu or cuda:0 NVIDIA H200.")
     engine = models.CharField(max_length=20)
     model_version = models.CharField(max_length=80, blank=True, help_text="Empty while none could be loaded.")
     problem = models.TextField(blank=True, help_text="Why the live model could not be loaded, in a sentence.")
@@ -240,7 +236,7 @@ class AnalysisWorker(models.Model):
 
 
 class Reanalysis(models.Model):
-    """The re-analysis of the catalog by a new live model; a song's old estimate serves until its new one is there."""
+    """A re-analysis of the catalog by a new live model; a song's old estimate serves until its new one exists."""
 
     class State(models.TextChoices):
         RUNNING = "running", gettext_lazy("Running")
@@ -256,9 +252,9 @@ class Reanalysis(models.Model):
     started_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
-    problem = models.TextField(blank=True, help_text="Why it does not get on, in a sentence.")
-    n_adopted = models.PositiveIntegerField(default=0, help_text="Songs that this version had heard before.")
-    n_done = models.PositiveIntegerField(default=0, help_text="Written when it ends; the items say it until then.")
+    problem = models.TextField(blank=True, help_text="Why it makes no progress, in a sentence.")
+    n_adopted = models.PositiveIntegerField(default=0, help_text="Songs that this version analysed earlier.")
+    n_done = models.PositiveIntegerField(default=0, help_text="Written when it ends; until then the items are counted.")
     n_failed = models.PositiveIntegerField(default=0)
     n_total = models.PositiveIntegerField(default=0)
     started_at = models.DateTimeField(auto_now_add=True)
@@ -273,7 +269,6 @@ class Reanalysis(models.Model):
 
     @property
     def is_active(self) -> bool:
-        """Whether it is not over."""
         return self.state in self.ACTIVE
 
 
@@ -314,7 +309,6 @@ class SongJob(Job):
 
     @property
     def is_pending(self) -> bool:
-        """Whether it is still to be finished."""
         return self.state in self.PENDING
 
 
@@ -322,7 +316,7 @@ class EmotionCurve(SongJob):
     """The perceived emotion of one song over its length, by one model version."""
 
     hop_s = models.FloatField(help_text="Seconds from one point to the next.")
-    window_s = models.FloatField(default=0.0, help_text="Seconds that each point heard.")
+    window_s = models.FloatField(default=0.0, help_text="Seconds of audio behind each point.")
     points_bytes = models.BinaryField(
         default=bytes, help_text="float32, little-endian, rows of valence, arousal, p1 to p4; NaN where it is silent."
     )
@@ -337,7 +331,7 @@ class Waveform(Job):
     """How loud a song is over its length; no model has a part in it."""
 
     State = JobState
-    # A disk that is away for a minute is often away for longer, and nothing waits for this.
+    # A disk that is missing for a minute is often missing for longer, and nothing waits for this.
     RETRY_S = 3600.0
 
     song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="waveform")
@@ -361,7 +355,7 @@ class SaliencyMap(SongJob):
     """Where the network looked when one model version analysed a song; made on request."""
 
     quadrant = models.PositiveSmallIntegerField(
-        choices=quadrant_choices(), null=True, blank=True, help_text="Whose weight is shown."
+        choices=quadrant_choices(), null=True, blank=True, help_text="The quadrant that the map explains."
     )
     window_start_s = models.FloatField(default=0.0)
     window_s = models.FloatField(default=0.0)
@@ -376,7 +370,7 @@ class SaliencyMap(SongJob):
 
 
 class PerceivedLabel(models.Model):
-    """What a person says that a song expresses; retraining learns from these, and never from felt ratings."""
+    """What a person says that a song expresses; retraining learns from these and never from felt ratings."""
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="perceived_labels")
     rater = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="perceived_labels")
@@ -398,14 +392,11 @@ class PerceivedLabel(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.rater_id} hears {Quadrant(self.quadrant).name} in {self.song_id}"
+        return f"{Quadrant(self.quadrant).name} for {self.song_id} by {self.rater_id}"
 
 
 class QuadrantOverride(models.Model):
-    """A curator's quadrant of one song, or that the model's counts again; at most one row of a song is current.
-
-    It counts whatever model analyses the song next.
-    """
+    """A curator's quadrant of one song, or that the model's counts again; at most one row of a song is current."""
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="overrides", db_index=False)
     change = models.ForeignKey(SongChange, on_delete=models.CASCADE, related_name="overrides")
@@ -413,16 +404,13 @@ class QuadrantOverride(models.Model):
         choices=quadrant_choices(), null=True, blank=True, help_text="Empty: the model's answer counts again."
     )
     before = models.PositiveSmallIntegerField(
-        choices=quadrant_choices(),
-        null=True,
-        blank=True,
-        help_text="What counted before; empty when the song had no tag.",
+        choices=quadrant_choices(), null=True, blank=True, help_text="Counted before; empty without an estimate."
     )
-    was_set = models.BooleanField(default=False, help_text="Whether what counted before was a curator's word.")
+    was_set = models.BooleanField(default=False, help_text="Whether a curator had set what counted before.")
     note = models.CharField(max_length=300, blank=True)
     is_current = models.BooleanField(default=True)
     changed_at = models.DateTimeField(
-        auto_now=True, help_text="When it was said, or last became or ceased to be current: the index goes by it."
+        auto_now=True, help_text="When it was made, or last became or ceased to be current; the index follows it."
     )
 
     class Meta:

@@ -1,4 +1,4 @@
-"""Enqueues work after signals, and reports the workers of the analysis queue."""
+"""Queues work after signals, and reports the workers of the analysis queue."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from catalog.signals import song_uploaded
 from catalog.songs.services import songs_queue
 from emotion.exceptions import EmotionError
 from emotion.jobs.curves import CURVES, curves_queue
-from emotion.services.analysis import SONGS
-from emotion.services.serving import predictor_get, worker_forget, worker_report
+from emotion.services.analysis import SONGS, predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
 
 logger = logging.getLogger(__name__)
@@ -39,20 +38,15 @@ def enqueue_curves(sender: object, song_ids: list[int], **kwargs: Any) -> None:
 
 @signals.celeryd_after_setup.connect(dispatch_uid="emotion.load_model")
 def load_model(sender: str, instance: Any, **kwargs: Any) -> None:
-    """Load the model before a worker of the analysis queue takes work, and say which device it really uses.
-
-    A worker whose device or weights cannot be used refuses to start, with the reason.
-    """
+    """Load the model before an analysis worker takes work, and log its device; without either it does not start."""
     if "gpu" not in instance.app.amqp.queues.consume_from:
         return
     try:
         predictor = predictor_get()
     except EmotionError as error:
         raise SystemExit(f"This worker does not start: {error}") from error
-    engine = predictor.engine
-    logger.warning(
-        "Analysis worker %s: model %s on %s with %s.", sender, predictor.card.version, engine.device, engine.name
-    )
+    version, engine = predictor.card.version, predictor.engine
+    logger.warning("Analysis worker %s: model %s on %s with %s.", sender, version, engine.device, engine.name)
 
 
 @signals.worker_ready.connect(dispatch_uid="emotion.start_reporting")
@@ -74,7 +68,7 @@ def start_reporting(sender: Any, **kwargs: Any) -> None:
     thread.start()
 
     def stop_reporting(**_: Any) -> None:
-        # The thread ends first: a report after the row was removed would bring the worker back to life.
+        # The thread ends first: a report after the row is deleted would restore the row.
         stopping.set()
         thread.join(REPORT_EVERY_S)
         worker_forget(name=name)

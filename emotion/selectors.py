@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.conf import settings
@@ -36,12 +36,9 @@ from emotion.models import (
     Waveform,
 )
 
-WORKER_ALIVE_S = 30
 
-
-@dataclass(frozen=True, slots=True)
-class ServedModel:
-    """The weights that workers ought to have loaded; `version` is empty where no model was registered."""
+class ServedModel(NamedTuple):
+    """The weights that workers should have loaded; `version` is empty where no model is registered."""
 
     weights: Path | None
     sha256: str = ""
@@ -56,15 +53,19 @@ def served_model() -> ServedModel:
     return ServedModel(Path(settings.MOODPLANE_WEIGHTS) if settings.MOODPLANE_WEIGHTS else None)
 
 
-def served_version() -> str:
-    """Return the version that serves, read from its card where it was not registered; empty when there is none."""
-    served = served_model()
-    if served.version or served.weights is None:
-        return served.version
+def served_card() -> dict[str, Any]:
+    """Return the card of the model that serves; empty when there is none."""
+    weights = served_model().weights
     try:
-        return str(json.loads(served.weights.with_suffix(".json").read_text())["version"])
-    except (OSError, ValueError, KeyError):
-        return ""
+        card: dict[str, Any] = json.loads(weights.with_suffix(".json").read_text()) if weights else {}
+    except (OSError, ValueError):
+        return {}
+    return card
+
+
+def served_version() -> str:
+    """Return the version that serves, read from its card where it is not registered; empty when there is none."""
+    return served_model().version or str(served_card().get("version", ""))
 
 
 def live_model() -> ModelVersion | None:
@@ -75,8 +76,7 @@ def live_model() -> ModelVersion | None:
 def prevailing_model_version() -> str:
     """Return the version that made most of the current estimates, of two equal ones the newer; empty without any.
 
-    During a re-analysis this is the old one until half of the songs are done: an index has one version's embeddings,
-    and should have those of most songs.
+    An index has one version's embeddings, and should have those of most songs.
     """
     return _most_made()[0]
 
@@ -95,8 +95,7 @@ def current_estimate(song: Song) -> EmotionEstimate | None:
 
 def workers_alive() -> list[AnalysisWorker]:
     """Return the analysis workers that reported within the last half minute."""
-    since = timezone.now() - timedelta(seconds=WORKER_ALIVE_S)
-    return list(AnalysisWorker.objects.filter(seen_at__gte=since))
+    return list(AnalysisWorker.objects.filter(seen_at__gte=timezone.now() - timedelta(seconds=30)))
 
 
 def tagging_waits() -> bool:
@@ -108,12 +107,12 @@ def tagging_waits() -> bool:
     )
 
 
-def throughput(minutes: int = 10) -> float:
-    """Return songs analysed per minute over the last `minutes`, counted from the first of them."""
+def throughput() -> float:
+    """Return songs analysed per minute over the last ten minutes, counted from the first of them."""
     now = timezone.now()
-    recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=minutes))
-    found = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
-    return float(found["n"]) * 60.0 / max((now - (found["first"] or now)).total_seconds(), 1.0)
+    recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=10))
+    counted = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
+    return float(counted["n"]) * 60.0 / max((now - (counted["first"] or now)).total_seconds(), 1.0)
 
 
 def songs_with_estimates() -> QuerySet[Song]:
@@ -128,7 +127,7 @@ def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[Emoti
 
 
 def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Song]:
-    """Keep the songs of which a quadrant counts."""
+    """Keep the songs whose effective quadrant this is."""
     # Not by `with_effective()`, whose join reads and sorts every song before the first page. The few overrides are
     # hashed instead, and an index on the estimates is read in the order of the songs, only as far as the page goes.
     overrides = QuadrantOverride.objects.filter(is_current=True, quadrant__isnull=False)
@@ -138,9 +137,9 @@ def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Son
 
 
 def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
-    """Count the songs of which a quadrant counts."""
-    # The model's are counted from an index, and corrected by the few that are overridden: half the time of counting
-    # `songs_in_quadrant`.
+    """Count the songs whose effective quadrant this is."""
+    # Counting by the model's quadrant reads an index; corrected by the few overrides, it takes half as long as
+    # counting `songs_in_quadrant`.
     songs = songs.order_by()
     n_by_model = songs.filter(estimates__is_current=True, estimates__quadrant=quadrant.value).count()
     overridden = songs.filter(estimates__is_current=True, overrides__is_current=True, overrides__quadrant__isnull=False)
@@ -151,9 +150,8 @@ def songs_in_quadrant_count(songs: QuerySet[Song], quadrant: Quadrant) -> int:
     return n_by_model - int(moved["away"]) + int(moved["here"])
 
 
-@dataclass(frozen=True, slots=True)
-class ReanalysisProgress:
-    """How far a re-analysis got: songs by state, and what is left at the speed of the last ten minutes."""
+class ReanalysisProgress(NamedTuple):
+    """Songs of a re-analysis by state, and its speed over the last ten minutes."""
 
     job: Reanalysis
     done: int
@@ -163,12 +161,10 @@ class ReanalysisProgress:
 
     @property
     def handled(self) -> int:
-        """Songs that need no more work."""
         return self.done + self.failed
 
     @property
     def left(self) -> int:
-        """Songs still to be analysed."""
         return self.total - self.handled
 
     @property
@@ -193,15 +189,10 @@ def reanalysis_latest() -> ReanalysisProgress | None:
     return ReanalysisProgress(job, done, failed, sum(states.values()), per_minute)
 
 
-def reanalysis_failures(job: Reanalysis, limit: int = 20) -> list[ReanalysisItem]:
-    """Return the songs that failed in a re-analysis, with the reason; they keep their older estimates."""
-    failed = job.items.filter(state=ReanalysisItem.State.FAILED).select_related("song__artist")
-    return list(failed.order_by("song_id")[:limit])
-
-
-def labels_of(user: User) -> QuerySet[PerceivedLabel]:
-    """Return a person's labels, newest first."""
-    return PerceivedLabel.objects.filter(rater=user)
+def reanalysis_failures(job: Reanalysis) -> list[ReanalysisItem]:
+    """Return the first twenty songs that failed in a re-analysis; they keep their older estimates."""
+    failed = job.items.filter(state=ReanalysisItem.FAILED).select_related("song__artist")
+    return list(failed.order_by("song_id")[:20])
 
 
 def label_of(user: AbstractBaseUser | AnonymousUser, song: Song) -> PerceivedLabel | None:
@@ -215,7 +206,7 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
     Raises:
         LabelNotFoundError: There is none, or it is another person's.
     """
-    label = labels_of(user).select_related("song").filter(pk=pk).first()
+    label = PerceivedLabel.objects.filter(rater=user, pk=pk).select_related("song").first()
     if label is None:
         raise LabelNotFoundError(_("This label does not exist or is not yours."))
     return label
@@ -227,11 +218,7 @@ def curve_of(estimate: EmotionEstimate) -> EmotionCurve | None:
 
 
 def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> EmotionCurve | None:
-    """Return a song's curve once it is done, or None while it is on its way.
-
-    Args:
-        song: The song.
-        estimate: Its current estimate, where the caller has it already.
+    """Return a song's curve once it is done, or None while it waits; `estimate` saves reading the current one.
 
     Raises:
         CurveNotFoundError: The song has no estimate, or one by a model that no longer serves and never made its curve.
@@ -239,10 +226,9 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
     """
     estimate = estimate or current_estimate(song)
     if estimate is None:
-        state = song.get_state_display().lower()
         raise CurveNotFoundError(
             _("Song %(song)d has not been analysed (%(state)s); its curve is computed after the analysis.")
-            % {"song": song.pk, "state": state}
+            % {"song": song.pk, "state": song.get_state_display().lower()}
         )
     curve = curve_of(estimate)
     if curve is None and estimate.model_version != served_version():
@@ -259,21 +245,13 @@ def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> Emotio
 
 
 class CurveReading(NamedTuple):
-    """A finished curve as pages and the API read it.
+    """A finished curve as pages and the API read it."""
 
-    Attributes:
-        times_s: `(n,)`, the middle of each point's window.
-        points: `(n, 6)`: valence, arousal, probabilities; rows of NaN where the song is silent.
-        spreads: Standard deviations of valence and of arousal, each `(n,)`.
-        sections: The stretches of the song that carry one emotion.
-        sentence: The same in words.
-    """
-
-    times_s: NDArray[np.float64]
-    points: NDArray[np.float32]
-    spreads: tuple[NDArray[np.floating], NDArray[np.floating]]
-    sections: tuple[Section, ...]
-    sentence: str
+    times_s: NDArray[np.float64]  # `(n,)`, the middle of each point's window.
+    points: NDArray[np.float32]  # `(n, 6)`: valence, arousal, probabilities; rows of NaN where the song is silent.
+    spreads: tuple[NDArray[np.floating], NDArray[np.floating]]  # Standard deviations of valence and arousal, `(n,)`.
+    sections: tuple[Section, ...]  # The stretches of the song that carry one emotion.
+    sentence: str  # The same in words.
 
 
 def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
@@ -287,15 +265,14 @@ def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
 def waveform_read(song: Song) -> tuple[NDArray[np.uint8], tuple[Section, ...]]:
     """Return a song's loudness, as `Waveform.peaks`, and its sections; either is empty while it is unknown."""
     waveform = Waveform.objects.filter(song=song).first()
-    try:
+    curve = None
+    with suppress(CurveError, CurveNotFoundError):
         curve = curve_visible(song)
-    except (CurveError, CurveNotFoundError):
-        curve = None
     parts = curve_read(curve, duration_s=song.duration_s).sections if curve else ()
     return waveform.peaks if waveform else np.zeros(0, np.uint8), parts
 
 
 def saliency_of(estimate: EmotionEstimate) -> SaliencyMap | None:
-    """Return where the network looked when it made an estimate, if that was asked for."""
+    """Return where the network looked when it made an estimate, if that was requested."""
     maps = SaliencyMap.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
     return maps.select_related("song").first()

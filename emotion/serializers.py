@@ -1,9 +1,9 @@
-"""How the API shows songs and what the network said of them, and what it takes from curators."""
+"""Songs, their estimates and what curators change, as the API reads and writes them."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from django.urls import reverse
@@ -16,9 +16,9 @@ from catalog.files.probe import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
+from emotion.library.services import Override
 from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
-from emotion.services.overrides import Override
 
 
 class ArtistSerializer(serializers.ModelSerializer[Artist]):
@@ -40,7 +40,6 @@ class QuadrantName(serializers.CharField):
         super().__init__(read_only=True, **options)
 
     def to_representation(self, value: Any) -> str:
-        """Return the name."""
         return Quadrant(value).name
 
 
@@ -74,7 +73,6 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
         read_only_fields = fields
 
     def get_probabilities(self, estimate: EmotionEstimate) -> dict[str, float]:
-        """Probability by quadrant name."""
         return {quadrant.name: estimate.probabilities[quadrant.index] for quadrant in Quadrant}
 
 
@@ -84,8 +82,8 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     artist = ArtistSerializer(read_only=True)
     album = AlbumSerializer(read_only=True, allow_null=True)
     estimate = serializers.SerializerMethodField()
-    audio_url = serializers.SerializerMethodField()
-    cover_url = serializers.SerializerMethodField()
+    audio_url = serializers.SerializerMethodField(help_text="Address of the audio, which answers ranges.")
+    cover_url = serializers.SerializerMethodField(help_text="Address of the cover.")
 
     class Meta:
         model = Song
@@ -97,70 +95,59 @@ class SongSerializer(serializers.ModelSerializer[Song]):
 
     @extend_schema_field(EstimateSerializer(allow_null=True))
     def get_estimate(self, song: Song) -> dict[str, Any] | None:
-        """The current estimate."""
         current = next(iter(song.current_estimates), None)  # type: ignore[attr-defined]
         return EstimateSerializer(current).data if current else None
 
     def get_audio_url(self, song: Song) -> str:
-        """Address of the audio, which answers ranges."""
         return reverse("catalog:song_audio", args=[song.pk])
 
     def get_cover_url(self, song: Song) -> str:
-        """Address of the cover."""
         return reverse("catalog:song_cover", args=[song.pk])
 
 
 class CleanTextField(serializers.CharField):
-    """Text as clean as that of a file's tags."""
+    """Text that may be left out, as clean as that of a file's tags."""
+
+    def __init__(self, *, max_length: int = MAX_TEXT_CHARS, **options: Any) -> None:
+        super().__init__(required=False, max_length=max_length, **options)
 
     def to_internal_value(self, data: Any) -> str:
-        """Remove control characters and doubled spaces."""
-        return text_clean(super().to_internal_value(data), self.max_length or MAX_TEXT_CHARS)
+        return text_clean(super().to_internal_value(data), cast(int, self.max_length))
 
 
 class SongEditSerializer(serializers.Serializer[Song]):
     """What is to change of a song; fields that are left out stay as they are."""
 
-    title = CleanTextField(required=False, max_length=MAX_TEXT_CHARS)
-    artist = CleanTextField(
-        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Empty if the artist is unknown."
-    )
-    album = CleanTextField(
-        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Its title; empty: of no album."
-    )
-    genre = CleanTextField(required=False, max_length=MAX_GENRE_CHARS, allow_blank=True)
+    title = CleanTextField()
+    artist = CleanTextField(allow_blank=True, help_text="Empty if the artist is unknown.")
+    album = CleanTextField(allow_blank=True, help_text="Its title; empty: of no album.")
+    genre = CleanTextField(max_length=MAX_GENRE_CHARS, allow_blank=True)
     year = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
     track_number = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
     quadrant = serializers.ChoiceField(
-        choices=quadrant_name_choices(),
+        quadrant_name_choices(),
         required=False,
         allow_null=True,
-        help_text=("What the song expresses, regardless of the model's estimate; null restores the model's estimate."),
+        help_text="What the song expresses, regardless of the model's estimate; null restores the model's estimate.",
     )
-    note = CleanTextField(
-        required=False, max_length=MAX_TEXT_CHARS, allow_blank=True, help_text="Why, together with a quadrant."
-    )
+    note = CleanTextField(allow_blank=True, help_text="Why, together with a quadrant.")
 
     def validate_title(self, title: str) -> str:
-        """Refuse a title that is empty once it is clean."""
         if not title:
             raise serializers.ValidationError(gettext_lazy("A song needs a title."))
         return title
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a note without a quadrant."""
         if "note" in attrs and "quadrant" not in attrs:
             raise serializers.ValidationError({"note": gettext_lazy("A note needs a quadrant: choose one.")})
         return attrs
 
     @property
     def values(self) -> dict[str, Any]:
-        """The song's fields that change."""
         return {name: value for name, value in self.validated_data.items() if name not in ("quadrant", "note")}
 
     @property
     def override(self) -> Override | None:
-        """The override to set, if any."""
         if "quadrant" not in self.validated_data:
             return None
         name = self.validated_data["quadrant"]
@@ -187,7 +174,6 @@ class LabelSetSerializer(serializers.Serializer[PerceivedLabel]):
     arousal = serializers.FloatField(min_value=-1.0, max_value=1.0, required=False)
 
     def validate_quadrant(self, name: str) -> Quadrant:
-        """Turn the name into the quadrant."""
         return Quadrant[name]
 
 

@@ -1,6 +1,7 @@
 """Pages of the emotion app."""
 
 from django.urls import path
+from django.views.generic import RedirectView
 
 from emotion.library import views as library
 from emotion.pages import views
@@ -11,8 +12,10 @@ urlpatterns = [
     path("songs/<int:pk>/spectrogram.png", views.spectrogram, name="spectrogram"),
     path("songs/<int:pk>/curve/", views.song_curve, name="song_curve"),
     path("songs/<int:pk>/waveform/", views.song_waveform, name="song_waveform"),
-    path("songs/<int:pk>/attention/", views.song_saliency, name="song_attention"),
-    path("songs/<int:pk>/attention.png", views.saliency_picture, name="attention_picture"),
+    path("songs/<int:pk>/saliency/", views.song_saliency, name="song_saliency"),
+    path("songs/<int:pk>/saliency.png", views.saliency_picture, name="saliency_picture"),
+    # The path of 0.1.0; goes with the release after 0.2.0.
+    path("songs/<int:pk>/attention/", RedirectView.as_view(pattern_name="emotion:song_saliency", permanent=True)),
     path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
     path("songs/edit/", library.library, name="library"),
@@ -22,7 +25,7 @@ urlpatterns = [
     path("songs/edit/history/", library.changes, name="changes"),
     path("songs/edit/history/<int:pk>/undo/", library.change_undo, name="change_undo"),
     path("songs/<int:pk>/edit/", library.song_edit, name="song_edit"),
-    path("songs/<int:pk>/quadrant/", library.song_override, name="song_word"),
+    path("songs/<int:pk>/quadrant/", library.song_override, name="song_override"),
     path("songs/<int:pk>/reanalyse/", library.song_reanalyse, name="song_reanalyse"),
     path("songs/<int:pk>/reanalysis/", library.song_reanalysis, name="song_reanalysis"),
 ]

@@ -24,12 +24,23 @@ _COMMAND = re.compile(
     r"(?:^ {4}|`)(?:\.venv/bin/)?(?:python )?((?:manage\.py|make|-m tools|bench/)[^`#\n]*)", re.MULTILINE
 )
 
+# A file or folder of the repository; a placeholder such as `<name>` makes it none.
+_PATH = re.compile(
+    r"`((?:bench|catalog|docs|emotion|locale|mer_site|recommender|static|templates|tests|tools|training"
+    r"|\.(?:ci|devcontainer|github))/[\w./-]*)`"
+)
+
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#]+)\)", page.read_text())
     broken = [link for link in links if "://" not in link and not (page.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_of_the_repository_exists(page: Path) -> None:
+    assert [path for path in _PATH.findall(page.read_text()) if not (ROOT / path).exists()] == []
 
 
 def test_every_setting_is_explained() -> None:

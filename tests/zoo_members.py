@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emotion.zoo import registry
 from emotion.zoo.frontends import Chunked, Features, RawWaveform
-from emotion.zoo.networks import EMBEDDING_SIZE, Network
+from emotion.zoo.registry import EMBEDDING_SIZE, Network
 
 CHUNK_S = 2.0
 RAW_FRONT_END = Chunked(RawWaveform(CHUNK_S), hop_s=1.0, window_s=6.0)

@@ -1,15 +1,15 @@
-"""The emotion curve of a song, one point every few seconds, read as sections, words and the lines of a chart.
+"""The emotion curve of a song as sections, words and the lines of a chart.
 
-A point is what the model says of the 24 s around it, exactly as it analyses a song: the same image, the same
-calibration. `emotion.curves.tracing` makes the points; this module is light, because pages import it.
+`emotion.curves.tracing` makes the points, with the image and the calibration of an analysis; pages import this module,
+so it loads no model library.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,17 @@ from catalog.core.wording import clock, gettext, ngettext
 from emotion.inference.quadrants import Quadrant
 
 HOP_S = 4.0
-# A song of half an hour at four seconds; a longer one gets fewer points a minute instead of more work.
+# Half an hour at four seconds; a longer song gets fewer points a minute.
 MAX_POINTS = 450
 # A row of points is valence, arousal, then the probabilities of the four quadrants.
 N_COLUMNS = 6
-# Neighbouring windows share most of their audio, so fewer points than this are the model's doubt, not a change.
+# Neighbouring windows share most of their audio: fewer points than this are doubt of the model, not a change.
 MIN_POINTS = 3
 # More changes than this are counted instead of named.
 MAX_NAMED = 4
-_UNSURE_BELOW = 0.5
 # The template draws 560 x 232 units; the margins hold the numbers of the axes.
 LEFT, RIGHT, TOP, BOTTOM = 34, 552, 10, 186
 _STEPS_S = (5, 10, 15, 30, 60, 120, 300, 600, 900, 1800)
-_MAX_TICKS = 8
 
 
 def hop_for(duration_s: float) -> float:
@@ -56,11 +54,7 @@ def spread(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.floating], N
     return np.sqrt(variance[..., 0]), np.sqrt(variance[..., 1])
 
 
-# --- Sections and words ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A stretch of a song in one quadrant; `confidence` is the quadrant's mean probability in it."""
 
     quadrant: Quadrant
@@ -72,15 +66,10 @@ class Section:
 def sections(
     probabilities: NDArray[np.floating], times_s: NDArray[np.floating], duration_s: float
 ) -> tuple[Section, ...]:
-    """Cut a song where its emotion changes for longer than a moment.
+    """Cut a song, from 0 to `duration_s`, where its emotion changes for longer than a moment.
 
-    Args:
-        probabilities: `(n, 4)`; rows of NaN, where the song is silent, belong to what surrounds them.
-        times_s: `(n,)`, the times of the points.
-        duration_s: The song's length; the first section begins at 0, the last one ends here.
-
-    Returns:
-        At least one section, unless every point is silent.
+    Rows of NaN of the probabilities `(n, 4)` at `times_s` `(n,)`, where the song is silent, belong to their
+    neighbours. There is at least one section, unless every point is silent.
     """
     audible = ~np.isnan(probabilities[:, 0])
     points, at_s = probabilities[audible], times_s[audible]
@@ -120,7 +109,7 @@ def sentence(parts: Sequence[Section]) -> str:
     duration_s = parts[-1].end_s - parts[0].start_s
     sure = sum(part.confidence * (part.end_s - part.start_s) for part in parts) / max(duration_s, 1e-9)
     course = _course(parts)
-    if sure >= _UNSURE_BELOW:
+    if sure >= 0.5:
         return course
     doubt = gettext("The model is unsure: %(percent)d %% on average.") % {"percent": round(sure * 100)}
     return f"{course} {doubt}"
@@ -150,11 +139,7 @@ def _course(parts: Sequence[Section]) -> str:
     }
 
 
-# --- The chart ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(NamedTuple):
     """One of the two lines: polylines with the band around each, and dots where a point stands alone."""
 
     name: str
@@ -163,8 +148,7 @@ class Trace:
     dots: tuple[tuple[float, float], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Strip:
+class Strip(NamedTuple):
     """A section of the song as a coloured stretch below the plot."""
 
     x: float
@@ -172,8 +156,7 @@ class Strip:
     section: Section
 
 
-@dataclass(frozen=True, slots=True)
-class CurveChart:
+class CurveChart(NamedTuple):
     """All that the template draws, in SVG units."""
 
     traces: tuple[Trace, ...]
@@ -188,7 +171,7 @@ def curve_chart(
     """Draw points `(n, 6)` at times `(n,)` over the seconds of a song; rows of NaN leave a gap."""
     axes = Axes(LEFT, RIGHT, TOP, BOTTOM, x_range=(0.0, duration_s), y_range=(-1.0, 1.0))
     spreads = spread(points[:, 2:])
-    step_s = next((step for step in _STEPS_S if duration_s / step <= _MAX_TICKS), _STEPS_S[-1])
+    step_s = next((step for step in _STEPS_S if duration_s / step <= 8), _STEPS_S[-1])
     ticks_s = range(0, int(duration_s) + 1, step_s)
     return CurveChart(
         traces=tuple(
@@ -217,7 +200,7 @@ def _trace(
             # One window has no length on the axis of time: its band becomes a line.
             dots += axes.points(at, middle)
             lines.append(polyline(axes.points(np.repeat(at, 2), [lower[0], upper[0]])))
-            continue
-        lines.append(polyline(axes.points(at, middle)))
-        bands.append(polyline([*axes.points(at, upper), *axes.points(at[::-1], lower[::-1])]))
+        else:
+            lines.append(polyline(axes.points(at, middle)))
+            bands.append(polyline([*axes.points(at, upper), *axes.points(at[::-1], lower[::-1])]))
     return Trace(name, tuple(lines), tuple(bands), tuple(dots))

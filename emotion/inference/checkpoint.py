@@ -13,8 +13,7 @@ from safetensors.torch import save as safetensors_bytes
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
 from emotion.zoo.frontends import FrontEnd, front_end_of
-from emotion.zoo.networks import Network
-from emotion.zoo.registry import FIRST, architecture, create_model
+from emotion.zoo.registry import FIRST, Network, architecture, create_model
 
 FORMAT_VERSION = 1
 QUADRANTS = ("Q1", "Q2", "Q3", "Q4")
@@ -23,27 +22,16 @@ SHIPPED_DIR = Path(__file__).resolve().parent.parent / "weights"
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a checkpoint is: its architecture and front end, how it was trained, and what it scored.
+    """What a checkpoint is: its architecture and front end, how it was trained, and its scores."""
 
-    Attributes:
-        version: Name of the model in every estimate, such as "b3-2026-11-20".
-        frontend: What the network was trained on.
-        network: The architecture's options.
-        temperature: Divides the logits; fitted on validation clips.
-        weights_sha256: Hash of the safetensors file.
-        facts: Everything else: data, licences, splits, metrics with intervals, commit.
-        architecture: Its name in `emotion.zoo.registry`.
-        classes: What its logits stand for; only quadrants serve.
-    """
-
-    version: str
+    version: str  # Name of the model in every estimate, such as "b3-2026-11-20".
     frontend: FrontEnd
-    network: Any
-    temperature: float = 1.0
+    network: Any  # The architecture's options.
+    temperature: float = 1.0  # Divides the logits; fitted on validation clips.
     weights_sha256: str = ""
-    facts: dict[str, Any] = field(default_factory=dict)
-    architecture: str = FIRST
-    classes: tuple[str, ...] = QUADRANTS
+    facts: dict[str, Any] = field(default_factory=dict)  # Data, licences, splits, metrics with intervals, commit.
+    architecture: str = FIRST  # Its name in `emotion.zoo.registry`.
+    classes: tuple[str, ...] = QUADRANTS  # The meaning of the logits; only quadrants serve.
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a plain dictionary."""
@@ -68,10 +56,8 @@ def card_path(weights: Path) -> Path:
 def save(network: Network, card: Card, weights: Path) -> Card:
     """Write weights, in half precision where the architecture allows, and their card; each whole or not at all.
 
-    The card takes its architecture and options from the network, which `create_model` made.
-
     Returns:
-        The card with the hash of what was written.
+        The card with the hash of what was written, and the architecture and options of the network.
 
     Raises:
         OSError: The disk is full or not writable; nothing is left half-written.
@@ -133,9 +119,7 @@ def read_card(weights: Path) -> Card:
 def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple[Network, Card]:
     """Load the network of a weights file, in evaluation mode and float32, and its card.
 
-    Args:
-        weights: The safetensors file; its card lies next to it.
-        classes: What its logits have to stand for; None is anything.
+    `classes` is what its logits have to stand for; None is anything.
 
     Raises:
         CheckpointError: A file is missing or damaged, or the weights do not fit the architecture of the card.
@@ -150,11 +134,9 @@ def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple
     if sha256 != card.weights_sha256:
         raise CheckpointError(f"{weights} is not the file that its card describes (its hash differs).")
     network = create_model(card.architecture, card.network)
-    state = {
-        name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in load_file(weights).items()
-    }
     try:
-        network.load_state_dict(state)
+        # Floats of any precision are copied into the network's float32.
+        network.load_state_dict(load_file(weights))
     except RuntimeError as error:
         raise CheckpointError(f"{weights} does not fit {card.architecture}: {error}") from error
     return network.eval(), card

@@ -1,69 +1,169 @@
-"""From files to quadrant probabilities, in batches."""
+"""From files to quadrant probabilities, in batches: torch on CPU or CUDA, or OpenVINO on the CPU.
+
+The engines agree on every probability to within `TOLERANCE` for the same images; a test holds them to it.
+"""
 
 from __future__ import annotations
 
+import logging
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy import special
 from threadpoolctl import threadpool_limits
+from torch import nn
 
-from emotion.exceptions import AudioUnreadableError
+from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
-from emotion.inference.engines import Engine, make_engine
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
 from emotion.signal.audio import Window, read_window
+from emotion.zoo.frontends import FrontEnd
+from emotion.zoo.registry import OverChunks
 
-BATCH_SIZE = 8
+if TYPE_CHECKING:
+    import openvino
+
+logger = logging.getLogger(__name__)
+_Module = TypeVar("_Module", bound=nn.Module)
 _Source = TypeVar("_Source")
 
+BATCH_SIZE = 8
+# Largest difference of a probability between engines: bf16 on CUDA and AMX has 8 bits of mantissa.
+TOLERANCE = 0.02
 
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """What the network says of one file.
 
-    Attributes:
-        probabilities: `(4,)` calibrated, in quadrant order.
-        valence: Perceived, [-1, 1].
-        arousal: Perceived, [-1, 1].
-        embedding: `(64,)` float32 of unit length.
-        window_start_s: Where the window begins.
-        window_s: How long it is.
-        is_partial: Whether the file was shorter than the model's window.
-        decode_ms: Reading and resampling.
-        mel_ms: The front end.
-        network_ms: The batch's time divided by its size.
+class Outputs(NamedTuple):
+    """The network's answer to a batch."""
+
+    logits: NDArray[np.float32]  # `(n, n_classes)`; quadrants in their order.
+    embeddings: NDArray[np.float32]  # `(n, 64)`.
+    points: NDArray[np.float32] | None = None  # `(n, 2)` valence and arousal in [-1, 1], from a network that regresses.
+
+
+def channels_last(network: _Module) -> _Module:
+    """Lay a network's weights out as its convolutions are fastest on; changed in place."""
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def for_songs(network: nn.Module, frontend: FrontEnd) -> nn.Module:
+    """Return what answers once for each song: the network, or its mean over the chunks that the front end makes."""
+    return network if frontend.chunks == 1 else OverChunks(network, frontend.chunks)
+
+
+class TorchEngine:
+    """torch: float32 on the CPU, bf16 with channels_last on CUDA.
+
+    Raises:
+        DeviceUnavailableError: CUDA is missing; it does not fall back to the CPU silently.
     """
 
+    name = "torch"
+
+    def __init__(self, network: nn.Module, frontend: FrontEnd, device: str = "cpu") -> None:
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
+        self._frontend = frontend
+        self._device = torch.device(device)
+        self._network = channels_last(for_songs(network.eval(), frontend).to(self._device))
+        self._bf16 = self._device.type == "cuda"
+        self.device = f"{device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
+
+    @torch.inference_mode()
+    def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        """Judge songs that the front end prepared, `(n, *frontend.prepared_shape)`."""
+        inputs = self._frontend.tensor(torch.from_numpy(prepared).to(self._device))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            return Outputs(*(tensor.float().cpu().numpy() for tensor in self._network(inputs)))
+
+
+def compile_openvino(
+    network: nn.Module, shape: Sequence[int], *, precision: str = "f32", **options: str
+) -> openvino.CompiledModel:
+    """Compile a network, which it puts in evaluation mode, for the CPU and batches of any size.
+
+    `shape` is that of one input, `precision` "f32" or "bf16"; `options` are properties of OpenVINO's compilation.
+    """
+    import openvino
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    with torch.inference_mode(), warnings.catch_warnings():
+        # OpenVINO traces the network in a way that torch has announced to remove; it is OpenVINO's to change.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Without torch's check, which traces and runs the network twice more: half of the time to load a model.
+        example, trace_kwargs = torch.zeros(1, *shape), {"check_trace": False}
+        decoder = TorchScriptPythonDecoder(network.eval(), example_input=example, trace_kwargs=trace_kwargs)
+        model = openvino.convert_model(decoder)
+    model.reshape([-1, *shape])
+    return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision, **options})
+
+
+class OpenVinoEngine:
+    """OpenVINO on the CPU, in float32; compiled once per process and cached on disk where a folder is given."""
+
+    name = "openvino"
+    device = "cpu"
+
+    def __init__(self, network: nn.Module, frontend: FrontEnd, cache_dir: Path | None = None) -> None:
+        self._frontend = frontend
+        options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"CACHE_DIR": str(cache_dir)} if cache_dir else {})
+        chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
+        self._compiled = compile_openvino(for_songs(network, frontend), (*chunks, *frontend.input_shape), **options)
+
+    def run(self, prepared: NDArray[np.float32]) -> Outputs:
+        inputs = self._frontend.tensor(torch.from_numpy(prepared)).numpy()
+        # OpenVINO reads memory in the order of the axes, whatever the strides say is fastest for torch.
+        result = self._compiled(np.ascontiguousarray(inputs))
+        return Outputs(*(np.array(result[i], np.float32) for i in range(len(result))))
+
+
+def make_engine(
+    network: nn.Module, frontend: FrontEnd, *, engine: str = "auto", device: str = "auto", cache_dir: Path | None = None
+) -> TorchEngine | OpenVinoEngine:
+    """Choose and build an engine: "torch", "openvino", or by default torch on CUDA and OpenVINO on a CPU.
+
+    The device is "cuda", "cpu", or by default CUDA where there is one; OpenVINO caches compiled models in `cache_dir`.
+
+    Raises:
+        DeviceUnavailableError: The device is not there, or the engine cannot use it.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    if engine == "auto":
+        engine = "torch" if device.startswith("cuda") else "openvino"
+    if engine == "openvino" and device != "cpu":
+        raise DeviceUnavailableError("The OpenVINO engine runs on the CPU only; choose the torch engine for CUDA.")
+    is_openvino = engine == "openvino"
+    made = OpenVinoEngine(network, frontend, cache_dir) if is_openvino else TorchEngine(network, frontend, device)
+    logger.info("The network runs on %s with %s.", made.device, made.name)
+    return made
+
+
+class Prediction(NamedTuple):
+    """What the network says of one file; quadrant and point never contradict each other."""
+
     quadrant: Quadrant
-    probabilities: NDArray[np.float64]
-    valence: float
+    probabilities: NDArray[np.float64]  # `(4,)` calibrated, in quadrant order.
+    valence: float  # Perceived, in [-1, 1], as is the arousal.
     arousal: float
-    embedding: NDArray[np.float32]
+    embedding: NDArray[np.float32]  # `(64,)` of unit length.
     window_start_s: float
     window_s: float
-    is_partial: bool
-    decode_ms: float
-    mel_ms: float
-    network_ms: float
+    is_partial: bool  # Whether the file is shorter than the model's window.
+    decode_ms: float  # Reading and resampling.
+    mel_ms: float  # The front end.
+    network_ms: float  # The batch's time divided by its size.
 
 
 class BatchPrediction(NamedTuple):
-    """What the network says of a batch of songs, calibrated and without contradictions.
-
-    Attributes:
-        probabilities: `(n, 4)`, in quadrant order.
-        valence: `(n,)`, [-1, 1].
-        arousal: `(n,)`, [-1, 1].
-        embeddings: `(n, 64)` float32 of unit length.
-    """
+    """What the network says of a batch of songs: `Prediction`, with an axis of songs in front."""
 
     probabilities: NDArray[np.float64]
     valence: NDArray[np.floating]
@@ -72,7 +172,7 @@ class BatchPrediction(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    frontend_output: NDArray[np.float32]
+    array: NDArray[np.float32]
     window: Window
     decode_ms: float
     mel_ms: float
@@ -81,7 +181,7 @@ class _Prepared(NamedTuple):
 class Predictor:
     """A loaded model and the engine that runs it. Loading takes seconds: keep one per process."""
 
-    def __init__(self, card: checkpoint.Card, engine: Engine) -> None:
+    def __init__(self, card: checkpoint.Card, engine: TorchEngine | OpenVinoEngine) -> None:
         self.card = card
         self.engine = engine
 
@@ -105,7 +205,7 @@ class Predictor:
         local: Callable[[_Source], AbstractContextManager[Path]] = nullcontext,  # type: ignore[assignment]
         workers: int = 2,
     ) -> Iterator[Prediction | AudioUnreadableError]:
-        """Predict files in batches, in order.
+        """Yield a prediction for each file, in order, or the error that says why there is none.
 
         Threads decode at most a few batches ahead of the network, so memory stays bounded.
 
@@ -113,9 +213,6 @@ class Predictor:
             sources: Audio files: their paths, or what `local` makes one of.
             local: Lends the path of a source while it is decoded, so that at most `workers` copies lie on this machine.
             workers: Threads that decode.
-
-        Yields:
-            A prediction per file, or the error that says why there is none; one bad file does not stop the others.
         """
         # Without the limit each decoding thread's matrix product wakes a BLAS thread per core: five times slower here.
         with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
@@ -123,7 +220,7 @@ class Predictor:
                 ahead = list(pool.map(self._prepare, map(local, sources[start : start + BATCH_SIZE * 4])))
                 for batch_start in range(0, len(ahead), BATCH_SIZE):
                     batch = ahead[batch_start : batch_start + BATCH_SIZE]
-                    predictions = iter(self._predict([item for item in batch if isinstance(item, _Prepared)]))
+                    predictions = self._predict([item for item in batch if isinstance(item, _Prepared)])
                     for item in batch:
                         yield item if isinstance(item, AudioUnreadableError) else next(predictions)
 
@@ -146,14 +243,14 @@ class Predictor:
         prepared = self.card.frontend.prepare(window.waveform)
         return _Prepared(prepared, window, 1e3 * (decoded - started), 1e3 * (time.perf_counter() - decoded))
 
-    def _predict(self, prepared: Sequence[_Prepared]) -> list[Prediction]:
-        if not prepared:
-            return []
+    def _predict(self, batch: Sequence[_Prepared]) -> Iterator[Prediction]:
+        if not batch:
+            return
         started = time.perf_counter()
-        judged = self.judge(np.stack([item.frontend_output for item in prepared]))
-        network_ms = 1e3 * (time.perf_counter() - started) / len(prepared)
-        return [
-            Prediction(
+        judged = self.judge(np.stack([item.array for item in batch]))
+        network_ms = 1e3 * (time.perf_counter() - started) / len(batch)
+        for item, probabilities, valence, arousal, embedding in zip(batch, *judged, strict=True):
+            yield Prediction(
                 quadrant=Quadrant(int(probabilities.argmax()) + 1),
                 probabilities=probabilities,
                 valence=float(valence),
@@ -166,8 +263,6 @@ class Predictor:
                 mel_ms=item.mel_ms,
                 network_ms=network_ms,
             )
-            for item, probabilities, valence, arousal, embedding in zip(prepared, *judged, strict=True)
-        ]
 
 
 def points_of(
@@ -175,9 +270,7 @@ def points_of(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return valence and arousal, each `(n,)`, that never contradict the likeliest quadrant.
 
-    Args:
-        probabilities: `(n, 4)`.
-        points: `(n, 2)` from a network that regresses; without them the probabilities are projected.
+    They come from `points` `(n, 2)` of a network that regresses, or else from the probabilities `(n, 4)`.
     """
     valence, arousal = valence_arousal_from_probabilities(probabilities) if points is None else points.T.astype(float)
     return nearest_in_quadrant(valence, arousal, probabilities.argmax(axis=-1))

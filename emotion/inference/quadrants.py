@@ -1,6 +1,5 @@
 """The four quadrants of Russell's valence/arousal plane: their order, names and geometry.
 
-Everything that orders, names or projects quadrants reads it from here.
 Source: Russell (1980), A circumplex model of affect; label order of the project: Q1, Q2, Q3, Q4.
 """
 
@@ -24,18 +23,17 @@ class Quadrant(IntEnum):
 
     @property
     def index(self) -> int:
-        """Column of this quadrant in a probability vector, 0 to 3."""
         return self.value - 1
 
     @property
     def label(self) -> str:
         """Name for people, such as "Happy"."""
-        return gettext(_LABELS[self])
+        return gettext(_WORDS[self][0])
 
     @property
     def description(self) -> str:
         """Two plain adjectives for reasons and captions, such as "energetic and positive"."""
-        return gettext(_DESCRIPTIONS[self])
+        return gettext(_WORDS[self][1])
 
     @property
     def sign(self) -> str:
@@ -65,17 +63,11 @@ class Quadrant(IntEnum):
         return cls.Q4 if valence > 0 else cls.Q3
 
 
-_LABELS = {
-    Quadrant.Q1: gettext_noop("Happy"),
-    Quadrant.Q2: gettext_noop("Tense"),
-    Quadrant.Q3: gettext_noop("Sad"),
-    Quadrant.Q4: gettext_noop("Calm"),
-}
-_DESCRIPTIONS = {
-    Quadrant.Q1: gettext_noop("energetic and positive"),
-    Quadrant.Q2: gettext_noop("energetic and dark"),
-    Quadrant.Q3: gettext_noop("quiet and sad"),
-    Quadrant.Q4: gettext_noop("calm and positive"),
+_WORDS = {
+    Quadrant.Q1: (gettext_noop("Happy"), gettext_noop("energetic and positive")),
+    Quadrant.Q2: (gettext_noop("Tense"), gettext_noop("energetic and dark")),
+    Quadrant.Q3: (gettext_noop("Sad"), gettext_noop("quiet and sad")),
+    Quadrant.Q4: (gettext_noop("Calm"), gettext_noop("calm and positive")),
 }
 _CORNERS = {Quadrant.Q1: (1.0, 1.0), Quadrant.Q2: (-1.0, 1.0), Quadrant.Q3: (-1.0, -1.0), Quadrant.Q4: (1.0, -1.0)}
 
@@ -88,18 +80,15 @@ def valence_arousal_from_probabilities(
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
 
 
-# How far inside its quadrant such a point is moved: a page's two decimals still show it.
+# So far inside its quadrant that a page's two decimals show it.
 INSIDE = 0.01
 
 
 def nearest_in_quadrant(
     valence: NDArray[np.floating], arousal: NDArray[np.floating], index: NDArray[np.integer]
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay.
-
-    Quadrant and point, from two outputs of a network, can differ near an axis, where either is uncertain; people are
-    shown one opinion.
-    """
+    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay."""
+    # Two outputs of a network can differ near an axis, where both are uncertain; pages show one opinion.
     signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
     return (
         signs[..., 0] * np.maximum(signs[..., 0] * valence, INSIDE),
@@ -107,6 +96,6 @@ def nearest_in_quadrant(
     )
 
 
-# An override has no probability. Where a number is needed it is 1, which no model reaches.
+# An override has no probability: where a number is needed it is 1, which no model reaches.
 CURATOR_CONFIDENCE = 1.0
 MODEL_CONFIDENCE_MAX = 0.9999

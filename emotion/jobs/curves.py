@@ -1,7 +1,7 @@
-"""Analyses whole songs in the background for their emotion curves and waveforms, while nothing more urgent waits.
+"""Analyses whole songs in the background for emotion curves and waveforms, while nothing more urgent waits.
 
-A step takes one song. Between two batches of windows a curve gives way to songs that wait: it stores the points that it
-has, and a later step goes on from there.
+A step takes one song. Between two batches of windows a curve gives way to songs that wait: it stores its points, and a
+later step continues from there.
 """
 
 from __future__ import annotations
@@ -13,42 +13,39 @@ from typing import TYPE_CHECKING
 import numpy as np
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext_noop
-from numpy.typing import NDArray
 
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.curves.curve import hop_for
-from emotion.curves.waveform import Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionCurve, EmotionEstimate, Waveform
 from emotion.selectors import served_version, tagging_waits
-from emotion.services.analysis import fail_unreadable
-from emotion.services.serving import predictor_get
+from emotion.services.analysis import fail_unreadable, predictor_get
 
 if TYPE_CHECKING:
     from emotion.inference.predict import Predictor
 
 logger = logging.getLogger(__name__)
 
-# Songs without a curve or a waveform that one tick takes in: an old catalog comes piece by piece.
+# Rows that one tick adds: the songs of an old catalog follow piece by piece.
 FILL_AT_ONCE = 2000
 
 
 def curves_queue(*, song_ids: Sequence[int]) -> int:
-    """Make a row for the curve of each song by the model that analysed it, where there is none; return how many."""
+    """Add a row for each song without a curve by the model that analysed it; return how many."""
     return _rows_make(_missing().filter(song_id__in=list(song_ids)))
 
 
 def curves_prepare() -> None:
-    """Make rows for songs that have none by the model that serves, and drop what earlier models left undone."""
+    """Add rows for songs without a curve by the serving model, and delete what earlier models left undone."""
     if version := served_version():
         claims.pending(EmotionCurve.objects.exclude(model_version=version)).delete()
         _rows_make(_missing().filter(model_version=version)[:FILL_AT_ONCE])
 
 
 def curve_step() -> bool:
-    """Make one curve, or a part of it; return whether it came to an end."""
+    """Make one curve, or a part of it; return whether it is finished."""
     predictor = predictor_get()
     for curve in CURVES.claim(model_version=predictor.card.version):
         with claims.released_on_error([curve]):
@@ -60,27 +57,22 @@ def curve_step() -> bool:
     return False
 
 
-def _curves() -> QuerySet[EmotionCurve]:
-    curves = EmotionCurve.objects.filter(model_version=served_version()).select_related("song")
-    return curves.none() if tagging_waits() else curves
-
-
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
-    """Return whether the curve was finished, and not left for something more urgent."""
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
-    from emotion.curves.tracing import trace
+    from emotion.curves.tracing import Envelope, trace
 
     points, window_s, envelope = curve.points, curve.window_s, Envelope()
     with local_copy(curve.song.audio) as path:
         for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
             points, window_s = np.concatenate([points, batch.points]), batch.window_s
             if tagging_waits():
-                # It got on, so its attempts count from zero: only work that never comes to an end is given up.
+                # It made progress, so its attempts count from zero: only work that never ends is given up.
                 claims.release(curve, attempts=0, window_s=window_s, points_bytes=points.astype("<f4").tobytes())
                 return False
             if not claims.renew(curve):
                 return True
-    waveform_store(song=curve.song, peaks=envelope.peaks())
+    done = {"peaks_bytes": envelope.peaks().tobytes(), "state": Waveform.State.DONE, "claim": ""}
+    Waveform.objects.update_or_create(song=curve.song, defaults=done)
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("It has no sound that the model can analyse."))
     if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):
@@ -101,14 +93,8 @@ def _rows_make(estimates: QuerySet[EmotionEstimate]) -> int:
     return len(rows)
 
 
-def waveform_store(*, song: Song, peaks: NDArray[np.uint8]) -> None:
-    """Store the waveform of a song, whether or not a worker has a claim on it."""
-    done = {"peaks_bytes": peaks.tobytes(), "state": Waveform.State.DONE, "claim": ""}
-    Waveform.objects.update_or_create(song=song, defaults=done)
-
-
 def waveforms_prepare() -> None:
-    """Make rows for analysed songs that have none; a song that waits for its curve gets its waveform with that."""
+    """Add rows for analysed songs without a waveform; a waiting curve brings its song's waveform along."""
     have = Waveform.objects.filter(song=OuterRef("pk"))
     curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
     songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.ANALYSED).order_by("pk")
@@ -118,6 +104,8 @@ def waveforms_prepare() -> None:
 
 def waveform_step() -> bool:
     """Read one song for its waveform; return whether there was one."""
+    from emotion.curves.tracing import read_peaks
+
     for waveform in WAVEFORMS.claim():
         audio = waveform.song.audio
         with claims.released_on_error([waveform]), claims.renewed(waveform):
@@ -130,6 +118,11 @@ def waveform_step() -> bool:
                 fail_unreadable(waveform, audio, error)
         return True
     return False
+
+
+def _curves() -> QuerySet[EmotionCurve]:
+    curves = EmotionCurve.objects.filter(model_version=served_version()).select_related("song")
+    return curves.none() if tagging_waits() else curves
 
 
 def _waveforms() -> QuerySet[Waveform]:

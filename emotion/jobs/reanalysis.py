@@ -1,8 +1,4 @@
-"""Re-analyses the catalog with a new live model, in the background, a batch at a time.
-
-A step claims a few songs and stores their estimates; the next message goes to the end of the queue, behind the songs
-that were uploaded meanwhile.
-"""
+"""Re-analyses the catalog with a new live model, a batch at a time, behind the songs that are uploaded meanwhile."""
 
 from __future__ import annotations
 
@@ -21,8 +17,7 @@ from catalog.models import Song
 from emotion.exceptions import EmotionError, ReanalysisError
 from emotion.models import EmotionEstimate, Reanalysis, ReanalysisItem
 from emotion.selectors import served_version
-from emotion.services.analysis import BATCH_SIZE, batch_analyse, songs_lock
-from emotion.services.serving import predictor_get
+from emotion.services.analysis import BATCH_SIZE, batch_analyse, predictor_get, songs_lock
 from emotion.signals import song_analysed
 
 logger = logging.getLogger(__name__)
@@ -31,9 +26,9 @@ _State = Reanalysis.State
 
 
 def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanalysis:
-    """Begin to replace the estimates of other models by those of the live one, in place of a re-analysis that runs.
+    """Start to replace the estimates of other models by the live one's; it supersedes a running re-analysis.
 
-    Songs that this version analysed when it was live before get that estimate back at once.
+    Songs that this version analysed earlier get that estimate back at once.
 
     Raises:
         ReanalysisError: The version is not the live one.
@@ -58,7 +53,7 @@ def reanalysis_start(*, model_version: str, user: User | None = None) -> Reanaly
 
 
 def reanalysis_pause(*, pk: int) -> Reanalysis:
-    """Stop after the current batch; what is left can go on later.
+    """Stop after the current batch, until it is resumed.
 
     Raises:
         ReanalysisError: It is not running.
@@ -68,7 +63,7 @@ def reanalysis_pause(*, pk: int) -> Reanalysis:
 
 
 def reanalysis_resume(*, pk: int) -> Reanalysis:
-    """Go on with a paused one.
+    """Resume a paused re-analysis.
 
     Raises:
         ReanalysisError: It is not paused.
@@ -80,10 +75,10 @@ def reanalysis_resume(*, pk: int) -> Reanalysis:
 
 
 def reanalysis_cancel(*, pk: int) -> Reanalysis:
-    """End it for good; songs that are left keep their older estimates.
+    """End a re-analysis; the remaining songs keep their older estimates.
 
     Raises:
-        ReanalysisError: It is over already.
+        ReanalysisError: It has ended.
     """
     refusal = gettext_noop("This re-analysis is %(state)s; it cannot be cancelled.")
     with transaction.atomic():
@@ -124,21 +119,16 @@ def _items() -> QuerySet[ReanalysisItem]:
 
 def _finish_if_done() -> None:
     for job in _running():
-        # Songs that another worker finished with the old model meanwhile come in here, so that none is left behind.
+        # Songs that another worker finished with the old model meanwhile are added here.
         if not claims.pending(job.items.all()).exists() and not _items_fill(job):
             _close(job, _State.DONE)
             logger.info("Re-analysis by %s is done: %d songs, %d failed.", job.model_version, job.n_done, job.n_failed)
 
 
+# Each tick closes a re-analysis whose worker was killed after its last song.
 REANALYSIS = claims.register(
     claims.Kind(
-        name="reanalysis",
-        model=ReanalysisItem,
-        task="emotion.tasks.reanalysis_go_on",
-        rows=_items,
-        step=reanalysis_step,
-        # The worker that finished the last song may have been killed before it closed the re-analysis.
-        prepare=_finish_if_done,
+        "reanalysis", ReanalysisItem, "emotion.tasks.reanalysis_go_on", _items, reanalysis_step, _finish_if_done
     )
 )
 
@@ -166,13 +156,13 @@ def _close(job: Reanalysis, state: Reanalysis.State) -> None:
 
 
 def _estimates_adopt(model_version: str) -> list[int]:
-    """Make estimates of a version that was live before current again; return their songs."""
-    known = EmotionEstimate.objects.filter(model_version=model_version, is_current=False)
-    song_ids = list(known.values_list("song_id", flat=True))
+    """Make earlier estimates of a version current again; return their songs."""
+    earlier = EmotionEstimate.objects.filter(model_version=model_version, is_current=False)
+    song_ids = list(earlier.values_list("song_id", flat=True))
     songs_lock(song_ids=song_ids)
     EmotionEstimate.objects.filter(song_id__in=song_ids, is_current=True).update(is_current=False)
     # An update in SQL bypasses auto_now.
-    known.filter(song_id__in=song_ids).update(is_current=True, updated_at=timezone.now())
+    earlier.filter(song_id__in=song_ids).update(is_current=True, updated_at=timezone.now())
     return song_ids
 
 

@@ -1,13 +1,12 @@
-"""Finds out, on request, where the network looked when it analysed a song."""
+"""Computes, on request, where the network looked when it analysed a song."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from catalog.core import claims
@@ -21,11 +20,11 @@ from emotion.services.pictures import saliency_picture
 
 if TYPE_CHECKING:
     from emotion.inference.checkpoint import Card
-    from emotion.zoo.networks import Network
+    from emotion.zoo.registry import Network
 
 
 def saliency_request(*, song: Song) -> SaliencyMap:
-    """Ask for the explanation of a song's estimate; asking again changes nothing, but tries again what failed.
+    """Request the explanation of a song's estimate; a second request only retries what failed.
 
     Raises:
         NotExplainableError: The song has no estimate, or one by a model that no longer serves.
@@ -51,11 +50,10 @@ def saliency_request(*, song: Song) -> SaliencyMap:
 
 def saliency_step() -> bool:
     """Run the network once more for one song and store where it looked; return whether this call did it."""
-    served = served_model()
     for row in SALIENCY.claim():
         with claims.released_on_error([row]), claims.renewed(row):
             try:
-                return claims.finish(row, **_look(row, served))
+                return claims.finish(row, **_look(row))
             except AudioUnreadableError as error:
                 fail_unreadable(row, row.song.audio, error)
             except (CheckpointError, SaliencyUnavailableError) as error:
@@ -73,19 +71,16 @@ def saliency_prepare() -> None:
     claims.pending(SaliencyMap.objects.exclude(model_version=served_version())).delete()
 
 
+def _rows() -> QuerySet[SaliencyMap]:
+    return SaliencyMap.objects.filter(model_version=served_version()).select_related("song")
+
+
 SALIENCY = claims.register(
-    claims.Kind(
-        name="saliency",
-        model=SaliencyMap,
-        task="emotion.tasks.explain_estimate",
-        rows=lambda: SaliencyMap.objects.filter(model_version=served_version()).select_related("song"),
-        step=saliency_step,
-        prepare=saliency_prepare,
-    )
+    claims.Kind("saliency", SaliencyMap, "emotion.tasks.explain_estimate", _rows, saliency_step, saliency_prepare)
 )
 
 
-# The engine that analyses songs has no gradients: this network has, on the CPU. One is kept per process.
+# The engine that analyses songs has no gradients; this network, on the CPU, has.
 @lru_cache(maxsize=1)
 def _network_load(served: ServedModel) -> tuple[Network, Card]:
     from emotion.inference import checkpoint
@@ -95,12 +90,12 @@ def _network_load(served: ServedModel) -> tuple[Network, Card]:
     return checkpoint.load(served.weights)
 
 
-def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
+def _look(row: SaliencyMap) -> dict[str, Any]:
     from emotion.saliency.saliency import bands_that_weighed, hirescam, seconds_that_weighed
     from emotion.signal.audio import read_window
-    from emotion.signal.mel import MelConfig
+    from emotion.zoo.frontends import MelConfig
 
-    network, card = _network_load(served)
+    network, card = _network_load(served_model())
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
     saliency = hirescam(network, card, window)
@@ -112,7 +107,7 @@ def _look(row: SaliencyMap, served: ServedModel) -> dict[str, Any]:
         "n_rows": saliency.heat.shape[0],
         "heat_bytes": saliency.heat.astype("<f4").tobytes(),
         "weighed": {
-            "seconds": [asdict(span) for span in seconds_that_weighed(saliency.heat, window, card.frontend)],
-            "bands_hz": [asdict(span) for span in bands_that_weighed(saliency.heat, card.frontend)],
+            "seconds": [span._asdict() for span in seconds_that_weighed(saliency.heat, window, card.frontend)],
+            "bands_hz": [span._asdict() for span in bands_that_weighed(saliency.heat, card.frontend)],
         },
     }

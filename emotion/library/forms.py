@@ -1,4 +1,4 @@
-"""Forms of the library: which songs it shows and which of them are chosen, and what changes of them."""
+"""Forms of the library: which songs it shows, which are selected, and what changes."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import IO, Any, cast
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Page, Paginator
-from django.db.models import Exists, F, FloatField, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.http import QueryDict
+from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -24,10 +25,9 @@ from catalog.selectors import PENDING_STATES, song_search
 from catalog.songs import services as song_services
 from catalog.songs.editing import values_of
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_seen
+from emotion.library.services import Override, library_seen
 from emotion.models import QuadrantOverride, quadrant_choices
 from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_with_estimates
-from emotion.services.overrides import Override
 
 TEXTS = ("title", "artist", "album", "genre")
 NUMBERS = ("year", "track_number")
@@ -44,7 +44,6 @@ NAMES = {
     "quadrant": gettext_lazy("Quadrant"),
     "songs": gettext_lazy("Songs"),
 }
-_COVERS_SHOWN = 4
 KEEP, OWN = "keep", "own"
 
 
@@ -52,7 +51,6 @@ class CleanText(forms.CharField):
     """Text as clean as that of a file's tags."""
 
     def clean(self, value: Any) -> str:
-        """Remove control characters and doubled spaces."""
         return text_clean(super().clean(value), self.max_length or MAX_TEXT_CHARS)
 
 
@@ -101,7 +99,7 @@ class SongsForm(forms.Form):
         initial = shown | {"seen": library_seen(songs), "quadrant": KEEP}
         super().__init__(data, files, initial=initial, label_suffix="", use_required_attribute=False)
         if len(songs) > 1:
-            # One title for many songs is nearly always a slip.
+            # One title for many songs is nearly always a mistake.
             del self.fields["title"]
         for name in self.mixed & set(self.fields):
             self.fields[name].widget.attrs["placeholder"] = _("Multiple values")
@@ -111,12 +109,11 @@ class SongsForm(forms.Form):
 
     @property
     def is_single(self) -> bool:
-        """Whether it changes one song."""
         return len(self.songs) == 1
 
     @property
     def rows(self) -> list[dict[str, Any]]:
-        """The fields of text and numbers, as the page shows them."""
+        """The fields of text and numbers for the page."""
         return [
             {
                 "field": self[name],
@@ -130,18 +127,12 @@ class SongsForm(forms.Form):
 
     @property
     def covers(self) -> list[Song]:
-        """Songs whose covers are shown: of those that are alike, one."""
-        return list({str(song.cover.name or song.pk): song for song in reversed(self.songs)}.values())[:_COVERS_SHOWN]
+        """One song for each different cover, at most four."""
+        return list({str(song.cover.name or song.pk): song for song in reversed(self.songs)}.values())[:4]
 
     @property
     def has_cover(self) -> bool:
-        """Whether there is one to be removed."""
         return any(self._values("cover"))
-
-    @property
-    def clears_cover(self) -> bool:
-        """Whether its box is ticked."""
-        return "cover" in (self["clear"].value() or [])
 
     def clean_cover(self) -> bytes:
         """Return the picture's bytes; `values` stores it."""
@@ -167,34 +158,30 @@ class SongsForm(forms.Form):
 
     def values(self, *, is_preview: bool = False) -> dict[str, Any]:
         """Return the new values of the fields to change; except for a preview, this stores the picture."""
-        cleared: dict[str, Any] = {name: None if name in NUMBERS else "" for name in self.cleaned_data["clear"]}
-        typed = {name: self.cleaned_data[name] for name in (*TEXTS, *NUMBERS) if name in self.changed_data}
-        values = typed | cleared
+        values = {name: self.cleaned_data[name] for name in (*TEXTS, *NUMBERS) if name in self.changed_data}
+        values |= {name: None if name in NUMBERS else "" for name in self.cleaned_data["clear"]}
         if picture := self.cleaned_data["cover"]:
             values["cover"] = "new" if is_preview else song_services.cover_store(data=picture)
         return values
 
     def override(self) -> Override | None:
-        """Return the override to set, if any."""
         choice = self.cleaned_data["quadrant"]
         if choice in (KEEP, ""):
             return None
         return Override(None if choice == OWN else Quadrant(int(choice)), self.cleaned_data["note"])
 
     def seen_values(self) -> Mapping[str, str]:
-        """Return the digests of what the page showed."""
         seen = self.cleaned_data["seen"]
         return seen if isinstance(seen, dict) else {}
 
     def conflict(self, fields: Sequence[str]) -> None:
         """Say which fields have changed meanwhile, and to what; saving again overwrites them."""
-        for name in fields:
-            place = name if name in self.fields and name in (*TEXTS, *NUMBERS, "cover") else None
-            self.add_error(place, self._changed_words(name))
         data = cast(QueryDict, self.data).copy()
         data["seen"] = json.dumps(library_seen(self.songs))
         for name in fields:
-            if name in (*TEXTS, *NUMBERS) and name in self.fields and name not in self.mixed:
+            has_place = name in self.fields and name in (*TEXTS, *NUMBERS, "cover")
+            self.add_error(name if has_place else None, self._changed_words(name))
+            if has_place and name != "cover" and name not in self.mixed:
                 data[f"initial-{name}"] = self.current[0][name] or ""
         self.data = data
 
@@ -227,18 +214,14 @@ class OverrideForm(forms.Form):
     note = CleanText(required=False, max_length=MAX_TEXT_CHARS)
 
     def override(self) -> Override:
-        """Return the override."""
         return Override(self.cleaned_data["quadrant"], self.cleaned_data["note"])
 
 
-# Below this the model itself would bet against its answer.
-UNSURE_BELOW = 0.5
-ON_THE_WAY = "pending"
-STATES = [
-    ("tagged", gettext_lazy("Analysed")),
-    (ON_THE_WAY, gettext_lazy("In progress")),
-    ("failed", gettext_lazy("Failed")),
-]
+STATES = {
+    "tagged": gettext_lazy("Analysed"),
+    "pending": gettext_lazy("In progress"),
+    "failed": gettext_lazy("Failed"),
+}
 MISSING = {
     "artist": Q(artist__name_key=UNKNOWN_ARTIST.casefold()),
     "album": Q(album=None),
@@ -246,16 +229,14 @@ MISSING = {
     "year": Q(year=None),
     "cover": Q(cover=""),
 }
-MISSING_CHOICES = [("any", gettext_lazy("Any of these")), *((name, NAMES[name]) for name in MISSING)]
-SURENESS = [("unsure", gettext_lazy("The model is unsure")), ("set", gettext_lazy("Set by a curator"))]
-SORTS = {"title": ("title", "-pk"), "artist": ("artist__name_key", "title", "-pk"), "unsure": ("surest", "-pk")}
-SORT_CHOICES = [
-    ("", gettext_lazy("Newest first")),
-    ("title", NAMES["title"]),
-    ("artist", NAMES["artist"]),
-    ("unsure", gettext_lazy("Least certain first")),
-]
-_SUREST = Greatest(*(F(f"estimates__p_q{n}") for n in (1, 2, 3, 4)), output_field=FloatField())
+SURENESS = {"unsure": gettext_lazy("The model is unsure"), "set": gettext_lazy("Set by a curator")}
+SORTS = {
+    "": (gettext_lazy("Newest first"), ("-pk",)),
+    "title": (NAMES["title"], ("title", "-pk")),
+    "artist": (NAMES["artist"], ("artist__name_key", "title", "-pk")),
+    "unsure": (gettext_lazy("Least certain first"), ("surest", "-pk")),
+}
+_SUREST = Greatest("estimates__p_q1", "estimates__p_q2", "estimates__p_q3", "estimates__p_q4")
 
 
 class LibraryForm(forms.Form):
@@ -265,14 +246,15 @@ class LibraryForm(forms.Form):
     state = forms.ChoiceField(choices=STATES, required=False)
     quadrant = forms.TypedChoiceField(choices=quadrant_choices, coerce=int, empty_value=None, required=False)
     genre = forms.CharField(required=False, max_length=100)
-    missing = forms.ChoiceField(choices=MISSING_CHOICES, required=False)
+    missing = forms.ChoiceField(
+        choices={"any": gettext_lazy("Any of these")} | {name: NAMES[name] for name in MISSING}, required=False
+    )
     code = forms.CharField(required=False, max_length=40)
     sure = forms.ChoiceField(choices=SURENESS, required=False)
-    sort = forms.ChoiceField(choices=SORT_CHOICES, required=False)
+    sort = forms.ChoiceField(choices={name: label for name, (label, _order) in SORTS.items()}, required=False)
 
     @property
-    def asked(self) -> dict[str, Any]:
-        """The valid limits, and the order."""
+    def filters(self) -> dict[str, Any]:
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
 
@@ -281,43 +263,42 @@ class LibraryForm(forms.Form):
 class Selection:
     """The limits of the library, and the songs chosen from it: some, or all that match."""
 
-    asked: dict[str, Any]
+    filters: dict[str, Any]
     chosen: tuple[int, ...] = ()
     is_all: bool = False
 
     @classmethod
     def of(cls, query: QueryDict) -> Selection:
-        """Read a selection from an address or a form."""
         numbers = (int(each) for each in query.getlist("song") if each.isascii() and each.isdigit())
         # A number that no column holds is no song's.
         chosen = tuple(dict.fromkeys(number for number in numbers if number < 2**63))
-        return cls(LibraryForm(query).asked, chosen, query.get("all") == "1")
+        return cls(LibraryForm(query).filters, chosen, query.get("all") == "1")
 
     @property
     def limits(self) -> dict[str, Any]:
-        """`asked` without the order."""
-        return {name: value for name, value in self.asked.items() if name != "sort"}
+        return {name: value for name, value in self.filters.items() if name != "sort"}
 
     def songs(self) -> QuerySet[Song]:
-        """Return the songs that match, each with its current estimate."""
-        return _matching(songs_with_estimates(), self.asked)
+        return _matching(songs_with_estimates(), self.filters)
 
     def count(self) -> int:
-        """Count the songs that match."""
-        if "quadrant" in self.asked and "sure" not in self.asked:
+        if "quadrant" in self.filters and "sure" not in self.filters:
             others = {name: value for name, value in self.limits.items() if name != "quadrant"}
-            return songs_in_quadrant_count(_matching(Song.objects.all(), others), Quadrant(self.asked["quadrant"]))
+            return songs_in_quadrant_count(_matching(Song.objects.all(), others), Quadrant(self.filters["quadrant"]))
         return self.songs().order_by().count()
 
     def song_ids(self) -> list[int]:
-        """Return the songs that were chosen and still exist, in the order of their ids."""
+        """Return the selected songs that still exist, in the order of their ids."""
         songs = _matching(Song.objects.all(), self.limits) if self.is_all else Song.objects.filter(pk__in=self.chosen)
         return list(songs.order_by("pk").values_list("pk", flat=True))
 
+    def library_url(self) -> str:
+        """Return the address of the library with these limits."""
+        return f"{reverse('emotion:library')}?{Selection(self.filters).query()}"
+
     def query(self) -> str:
-        """Return the query of an address."""
         query = QueryDict(mutable=True)
-        query.update({name: str(value) for name, value in self.asked.items()})
+        query.update({name: str(value) for name, value in self.filters.items()})
         if self.is_all:
             query["all"] = "1"
         else:
@@ -325,39 +306,40 @@ class Selection:
         return query.urlencode()
 
 
-def _matching(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
-    if "q" in asked:
-        songs = songs.filter(pk__in=song_search(query=asked["q"]).order_by().values("pk"))
-    if state := asked.get("state"):
-        songs = songs.filter(state__in=PENDING_STATES if state == ON_THE_WAY else [state])
-    if "code" in asked:
-        songs = songs.filter(failure_code=asked["code"].replace("\x00", ""))
-    if "genre" in asked:
-        songs = songs.filter(genre__iexact=asked["genre"].replace("\x00", ""))
-    if missing := asked.get("missing"):
+def _matching(songs: QuerySet[Song], filters: dict[str, Any]) -> QuerySet[Song]:
+    if "q" in filters:
+        songs = songs.filter(pk__in=song_search(query=filters["q"]).order_by().values("pk"))
+    if state := filters.get("state"):
+        songs = songs.filter(state__in=PENDING_STATES if state == "pending" else [state])
+    if "code" in filters:
+        songs = songs.filter(failure_code=filters["code"].replace("\x00", ""))
+    if "genre" in filters:
+        songs = songs.filter(genre__iexact=filters["genre"].replace("\x00", ""))
+    if missing := filters.get("missing"):
         one_of = Q()
         for name in MISSING if missing == "any" else [missing]:
             one_of |= MISSING[name]
         songs = songs.filter(one_of)
-    return _by_estimate(songs, asked)
+    return _by_estimate(songs, filters).order_by(*SORTS[filters.get("sort", "")][1])
 
 
-def _by_estimate(songs: QuerySet[Song], asked: dict[str, Any]) -> QuerySet[Song]:
-    sure = asked.get("sure")
-    if "quadrant" in asked:
-        songs = songs_in_quadrant(songs, Quadrant(asked["quadrant"]))
-    if sure is not None or asked.get("sort") == "unsure":
+def _by_estimate(songs: QuerySet[Song], filters: dict[str, Any]) -> QuerySet[Song]:
+    sure = filters.get("sure")
+    if "quadrant" in filters:
+        songs = songs_in_quadrant(songs, Quadrant(filters["quadrant"]))
+    if sure is not None or filters.get("sort") == "unsure":
         songs = songs.filter(estimates__is_current=True).annotate(surest=_SUREST)
     if sure is not None:
         standing = QuadrantOverride.objects.filter(song=OuterRef("pk"), is_current=True, quadrant__isnull=False)
         songs = songs.filter(Exists(standing) if sure == "set" else ~Exists(standing))
     if sure == "unsure":
-        songs = songs.filter(Q(surest__lt=UNSURE_BELOW))
-    return songs.order_by(*SORTS.get(asked.get("sort", ""), ("-pk",)))
+        # Below this the model itself would bet against its answer.
+        songs = songs.filter(Q(surest__lt=0.5))
+    return songs
 
 
 class SongPaginator(Paginator[Song]):
-    """Cuts the ids of a selection into pages and reads the songs of one page: wide rows before it cost most of all."""
+    """Pages the ids of a selection and reads the songs of one page alone: wide rows of all cost most of the time."""
 
     def __init__(self, selection: Selection, per_page: int) -> None:
         super().__init__(selection.songs().values_list("pk", flat=True), per_page)  # type: ignore[arg-type]

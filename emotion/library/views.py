@@ -1,13 +1,18 @@
-"""Pages of the library, for curators alone."""
+"""Pages of the library, for curators only."""
 
 from __future__ import annotations
 
-from typing import cast
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.paginator import Paginator
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
@@ -21,32 +26,31 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
 from catalog.exceptions import EditConflictError
-from catalog.models import Song, SongChange
+from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit
 from catalog.permissions import allowed, can_upload
 from catalog.selectors import PENDING_STATES
 from catalog.songs import services as song_services
-from catalog.songs.editing import FieldsLeft
+from catalog.songs.editing import FieldsLeft, values_of
+from emotion.inference.quadrants import Quadrant
 from emotion.library import services as library_services
-from emotion.library.changes import changes_history, preview, song_history
 from emotion.library.forms import NAMES, LibraryForm, OverrideForm, Selection, SongPaginator, SongsForm
+from emotion.library.services import Override, overrides_on
+from emotion.models import QuadrantOverride
 from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50
-CHANGES_PER_PAGE = 20
-# Songs that a message names before it says only how many more there are.
-_NAMED = 3
 
 
 @require_safe
 @allowed(can_upload)
 def library(request: HttpRequest) -> HttpResponseBase:
-    """The songs in a table, to be searched, chosen and changed."""
+    """The songs in a table, to search, select and change."""
     selection = Selection.of(request.GET)
     page = SongPaginator(selection, SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
         "selection": selection,
-        "query_string": Selection(selection.asked).query(),
+        "query_string": Selection(selection.filters).query(),
         "pending": [song.pk for song in page if song.state in PENDING_STATES],
     }
     if wants_fragment(request):
@@ -59,9 +63,9 @@ def library(request: HttpRequest) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def library_act(request: HttpRequest) -> HttpResponseBase:
-    """Do to the chosen songs what a button of the table says."""
+    """Edit, delete or re-analyse the selected songs."""
     selection = Selection.of(request.POST)
-    back = _library_url(selection)
+    back = selection.library_url()
     if not selection.is_all and not selection.chosen:
         messages.error(request, _("Choose some songs first."))
         return redirect(back)
@@ -76,10 +80,6 @@ def library_act(request: HttpRequest) -> HttpResponseBase:
     raise Http404(_("Unknown action. Reload the page and try again."))
 
 
-def _library_url(selection: Selection) -> str:
-    return f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
-
-
 def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
     if moved := len(song_services.songs_reanalyse(song_ids=song_ids)):
         text = ngettext("%(n)d song will be analysed again.", "%(n)d songs will be analysed again.", moved)
@@ -91,7 +91,7 @@ def _reanalyse(request: HttpRequest, song_ids: list[int]) -> None:
 @require_safe
 @allowed(can_upload)
 def song_states(request: HttpRequest) -> HttpResponseBase:
-    """The states of songs that were on their way; the table asks again until none is."""
+    """The states of songs in progress; the table asks again until there are none."""
     songs = list(songs_with_estimates().filter(pk__in=Selection.of(request.GET).chosen[:SONGS_PER_PAGE]))
     pending = [song.pk for song in songs if song.state in PENDING_STATES]
     return render(request, "emotion/partials/library_states.html", {"songs": songs, "pending": pending})
@@ -102,7 +102,7 @@ def song_states(request: HttpRequest) -> HttpResponseBase:
 def songs_change(request: HttpRequest) -> HttpResponseBase:
     """The form for the songs that the address selects."""
     selection = Selection.of(request.GET)
-    return _change(request, selection.song_ids(), _library_url(selection))
+    return _change(request, selection.song_ids(), selection.library_url())
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -142,7 +142,6 @@ def _songs(song_ids: list[int]) -> list[Song]:
 
 
 def _changed(request: HttpRequest, change: SongChange | None, after: str) -> HttpResponseBase:
-    """Say what was changed, with a button that undoes it."""
     if change is None:
         messages.info(request, _("Nothing was changed: these values were already set."))
     else:
@@ -176,7 +175,7 @@ def song_override(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_POST
 @allowed(can_upload)
 def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Have one song analysed again; a second click does nothing more."""
+    """Analyse one song again; a second click changes nothing."""
     song = get_object_or_404(Song, pk=pk)
     if not wants_fragment(request):
         _reanalyse(request, [pk])
@@ -188,7 +187,7 @@ def song_reanalyse(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @allowed(can_upload)
 def song_reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """How far a song is on its way; the fragment asks for itself until it is there."""
+    """The progress of a song; the fragment reloads itself until the analysis ends."""
     return _reanalysis(request, pk)
 
 
@@ -201,16 +200,16 @@ def _reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
 @require_safe
 @allowed(can_upload)
 def changes(request: HttpRequest) -> HttpResponseBase:
-    """What curators changed, the newest first."""
+    """The changes by curators, newest first."""
     made = SongChange.objects.select_related("made_by", "undone_by")
-    page = Paginator(made, CHANGES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "emotion/changes.html", {"page": page, "told": changes_history(page.object_list)})
+    page = Paginator(made, 20).get_page(request.GET.get("page"))
+    return render(request, "emotion/changes.html", {"page": page, "entries": changes_history(page.object_list)})
 
 
 @require_POST
 @allowed(can_upload)
 def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Undo a change, and say what could not be put back."""
+    """Undo a change, and say what could not be restored."""
     change = get_object_or_404(SongChange, pk=pk)
     if change.undone_at is not None:
         messages.info(request, _("This change was already undone."))
@@ -224,7 +223,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _undone_except(unchanged: FieldsLeft) -> str:
-    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:_NAMED]).values_list("pk", "title"))
+    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:3]).values_list("pk", "title"))
     named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in unchanged[pk])})" for pk in titles]
     text = _("Undone, except what has been changed since: %(songs)s.") % {"songs": "; ".join(named)}
     n_more = len(unchanged) - len(named)
@@ -235,11 +234,113 @@ def _undone_except(unchanged: FieldsLeft) -> str:
 
 
 def song_panel(song: Song) -> dict[str, object]:
-    """Return what the curators' part of a song's page shows."""
+    """Return the context of the curators' part of a song's page."""
     return {
         "song": song,
-        "told": song_history(song),
+        "entries": song_history(song),
         "is_pending": song.state in PENDING_STATES,
         "after": song.get_absolute_url() + "#curator",
         "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",
     }
+
+
+class FieldChange(NamedTuple):
+    """One field's value before and after, and how many songs have it."""
+
+    name: str
+    before: str
+    after: str
+    n_songs: int = 1
+
+
+@dataclass(slots=True)
+class HistoryEntry:
+    """A change as its history shows it: some of its songs, with what changed of each."""
+
+    change: SongChange
+    songs: dict[Song, list[FieldChange]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def n_more(self) -> int:
+        return max(0, self.change.n_songs - len(self.songs))
+
+
+def preview(songs: Sequence[Song], values: Mapping[str, Any], override: Override | None) -> list[FieldChange]:
+    """Return what a change would do, field by field, and to how many songs."""
+    current = [values_of(song) for song in songs]
+    lines = []
+    for name, value in values.items():
+        new = value or UNKNOWN_ARTIST if name == "artist" else value
+        differing = [now[name] for now in current if now[name] != new]
+        is_common = differing and all(each == differing[0] for each in differing)
+        before = shown(name, differing[0]) if is_common else "…"
+        lines.append(FieldChange(str(NAMES[name]), before, shown(name, value), len(differing)))
+    if override is not None:
+        n_songs = sum(each != override.value for each in overrides_on([song.pk for song in songs]).values())
+        lines.append(FieldChange(str(NAMES["quadrant"]), "…", _label(override.value), n_songs))
+    return lines
+
+
+def shown(name: str, value: Any) -> str:
+    """Write a value for people."""
+    if name == "cover":
+        return "✓" if value else "–"
+    return "–" if value in ("", None) else str(value)
+
+
+def _label(value: int | None) -> str:
+    return Quadrant(value).label if value else _("the model's estimate")
+
+
+def _label_before(override: QuadrantOverride) -> str:
+    if override.before is None:
+        return "–"
+    label = Quadrant(override.before).label
+    return label if override.was_set else _("%(quadrant)s, the model's estimate") % {"quadrant": label}
+
+
+def changes_history(changes: Iterable[SongChange]) -> list[HistoryEntry]:
+    """Return changes with some of the songs of each, in three queries."""
+    entries = {change.pk: HistoryEntry(change) for change in changes}
+    edits = _first_of_each(SongEdit.objects.filter(change__in=list(entries)))
+    return _fill(entries, edits, _first_of_each(QuadrantOverride.objects.filter(change__in=list(entries))))
+
+
+def song_history(song: Song) -> list[HistoryEntry]:
+    """Return the changes of one song, the newest first."""
+    edits = list(SongEdit.objects.filter(song=song).select_related("change__made_by", "change__undone_by"))
+    overrides = list(QuadrantOverride.objects.filter(song=song).select_related("change__made_by", "change__undone_by"))
+    rows: list[SongEdit | QuadrantOverride] = [*edits, *overrides]
+    for row in rows:
+        row.song = song
+    changes = {row.change_id: row.change for row in rows}
+    entries = {pk: HistoryEntry(changes[pk]) for pk in sorted(changes, reverse=True)[:20]}
+    return _fill(entries, edits, overrides)
+
+
+def _first_of_each(rows: QuerySet[Any]) -> list[Any]:
+    numbered = rows.annotate(n=Window(RowNumber(), partition_by="change", order_by=F("song").asc()))
+    return list(numbered.filter(n__lte=3).select_related("song__artist").order_by("change", "song"))
+
+
+def _fill(
+    entries: dict[int, HistoryEntry], edits: Iterable[SongEdit], overrides: Iterable[QuadrantOverride]
+) -> list[HistoryEntry]:
+    lines: dict[tuple[int, Song], list[FieldChange]] = defaultdict(list)
+    for edit in edits:
+        lines[edit.change_id, edit.song] += [
+            FieldChange(str(name_shown), shown(name, edit.before[name]), shown(name, edit.after[name]))
+            for name, name_shown in NAMES.items()
+            if name in edit.after
+        ]
+    for override in overrides:
+        line = FieldChange(str(NAMES["quadrant"]), _label_before(override), _label(override.quadrant))
+        lines[override.change_id, override.song].append(line)
+        entry = entries.get(override.change_id)
+        if entry and override.note and override.note not in entry.notes:
+            entry.notes.append(override.note)
+    for (change_id, song), of_song in lines.items():
+        if change_id in entries:
+            entries[change_id].songs[song] = of_song
+    return list(entries.values())

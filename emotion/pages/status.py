@@ -1,9 +1,9 @@
-"""The status page: how many songs are where, how fast it goes, who works, what failed and why it stands still."""
+"""The status page: how many songs are where, how fast they are analysed, by which workers, what failed and why."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, cast
 
@@ -26,14 +26,12 @@ from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors
 from emotion.models import EmotionCurve, EmotionEstimate
 
-# Every visitor asks the same, every few seconds.
+# Every visitor reads the same, every few seconds.
 _ACTIVITY_CACHED_S, _PARTS_CACHED_S = 5, 15
-# Of each span the seconds of a step, and how many steps.
+# Seconds of a step, and steps of a span.
 SPANS = {"hour": (60, 60), "day": (1800, 48)}
 # The template draws 640 x 200 units; the margins hold the numbers of the axes.
 _AXES = Axes(44, 632, 14, 168)
-_BROKER_TIMEOUT_S = 1
-_LOW_ON_DISK = 0.05
 _STATE_WORDS = {
     Song.State.UPLOADED: gettext_lazy("just arrived"),
     Song.State.QUEUED: gettext_lazy("waiting"),
@@ -43,8 +41,7 @@ _STATE_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """Songs analysed in, and waiting at the end of, equal steps of time: the oldest first, ending now."""
 
     since: datetime
@@ -54,13 +51,7 @@ class Activity:
 
     @property
     def n_tagged(self) -> int:
-        """Songs analysed in the whole span."""
         return sum(self.tagged)
-
-    @property
-    def most_waiting(self) -> int:
-        """The longest the queue was at the end of a step."""
-        return max(self.waiting, default=0)
 
 
 class CurveProgress(NamedTuple):
@@ -72,35 +63,19 @@ class CurveProgress(NamedTuple):
 
     @property
     def total(self) -> int:
-        """All of them."""
         return sum(self)
 
 
-class StepCount(NamedTuple):
-    """One line of a chart's table."""
-
-    at: datetime
-    value: int
-
-
 class ActivityChart(NamedTuple):
-    """A chart over time with its words and its table."""
+    """A chart over time with its words and, as times and numbers, its table."""
 
     name: str
     title: str
     sentence: str
     ticks: tuple[Tick, ...]
-    bars: tuple[Bar, ...]
-    area: str
-    rows: tuple[StepCount, ...]
-
-
-class Part(NamedTuple):
-    """Something that the analysis needs, and how it is."""
-
-    name: str
-    words: str
-    is_well: bool
+    rows: list[dict[str, Any]]
+    bars: tuple[Bar, ...] = ()
+    area: str = ""
 
 
 def status_context(*, user: User, span: str) -> dict[str, object]:
@@ -152,10 +127,8 @@ def activity(span: str) -> Activity:
 
 
 def queue_lengths(now: int, *, came: Sequence[int], ended: Sequence[int]) -> tuple[int, ...]:
-    """Return how many songs waited at the end of each step, reckoned backwards from how many wait now.
-
-    A song that was tried again counts from the beginning, because when it was queued again is not stored.
-    """
+    """Return how many songs waited at the end of each step, counted backwards from how many wait now."""
+    # A song that was queued again counts from its upload: when it was queued again is not stored.
     lengths = [now]
     for arrived, left in zip(reversed(came[1:]), reversed(ended[1:]), strict=True):
         lengths.append(max(0, lengths[-1] - arrived + left))
@@ -167,7 +140,7 @@ def _by_step(rows: QuerySet[Any], field: str, since: datetime, step_s: int, n_st
     step = Cast(Floor(seconds / float(step_s)), IntegerField())
     by_step = rows.filter(**{f"{field}__gte": since}).order_by().annotate(step=step).values_list("step")
     counts = dict(by_step.annotate(n=Count("pk")))
-    # What came in the very moment of the query belongs to the last step.
+    # A row of the very moment of the query belongs to the last step.
     counts[n_steps - 1] = sum(n for place, n in counts.items() if place >= n_steps - 1)
     return tuple(counts.get(place, 0) for place in range(n_steps))
 
@@ -187,33 +160,22 @@ def curve_progress(model_version: str) -> CurveProgress:
 def plots(seen: Activity, span: str) -> list[ActivityChart]:
     """Draw songs analysed as bars, and songs waiting as an area."""
     tagged, waiting = (replace(_AXES, y_range=(0, round_top(values))) for values in (seen.tagged, seen.waiting))
+    title = _("Songs analysed per minute") if span == "hour" else _("Songs analysed per half hour")
+    sentence, area = _("No songs were waiting."), ""
+    if any(seen.waiting):
+        sentence = _("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": max(seen.waiting)}
+        area = waiting.step_area(seen.waiting)
+    analysed_rows, waiting_rows = _rows(seen, seen.tagged), _rows(seen, seen.waiting)
     return [
         ActivityChart(
-            name="tagged",
-            title=_("Songs analysed per minute") if span == "hour" else _("Songs analysed per half hour"),
-            sentence=_tagged_sentence(seen, span),
-            ticks=tagged.count_ticks(),
-            bars=tagged.bars(seen.tagged),
-            area="",
-            rows=_rows(seen, seen.tagged),
+            "tagged", title, _tagged_sentence(seen, span), tagged.count_ticks(), analysed_rows, tagged.bars(seen.tagged)
         ),
-        ActivityChart(
-            name="waiting",
-            title=_("Songs waiting"),
-            sentence=_("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": seen.most_waiting}
-            if seen.most_waiting
-            else _("No songs were waiting."),
-            ticks=waiting.count_ticks(),
-            bars=(),
-            area=waiting.step_area(seen.waiting) if seen.most_waiting else "",
-            rows=_rows(seen, seen.waiting),
-        ),
+        ActivityChart("waiting", _("Songs waiting"), sentence, waiting.count_ticks(), waiting_rows, area=area),
     ]
 
 
 def _tagged_sentence(seen: Activity, span: str) -> str:
-    n = seen.n_tagged
-    if not n:
+    if not (n := seen.n_tagged):
         return _("None in the last hour.") if span == "hour" else _("None in the last day.")
     words = (
         ngettext("%(n)d song in the last hour, at most %(most)d in one minute.",
@@ -225,49 +187,47 @@ def _tagged_sentence(seen: Activity, span: str) -> str:
     return words % {"n": n, "most": max(seen.tagged)}
 
 
-def _rows(seen: Activity, values: tuple[int, ...]) -> tuple[StepCount, ...]:
-    # Long stretches of nothing need no lines.
-    began = (seen.since + timedelta(seconds=step * seen.step_s) for step in range(len(values)))
-    return tuple(StepCount(at, value) for at, value in zip(began, values, strict=True) if value)
+def _rows(seen: Activity, values: tuple[int, ...]) -> list[dict[str, Any]]:
+    step = timedelta(seconds=seen.step_s)
+    return [{"at": seen.since + i * step, "value": value} for i, value in enumerate(values) if value]
 
 
 def failures() -> list[dict[str, Any]]:
-    """Return how many songs failed by reason, the most frequent first; `width` is the share of that one in per cent."""
+    """Return how many songs failed by reason, the most frequent first; `width` is in per cent of that one."""
     counts = sorted(failure_counts().items(), key=lambda item: (-item[1], item[0]))
     return [{"code": code, "count": n, "width": max(1, round(100 * n / counts[0][1]))} for code, n in counts]
 
 
-def parts() -> list[Part]:
+def parts() -> list[dict[str, Any]]:
     """Return how the database, the queue and the disk are; at most a few seconds old."""
 
-    def read() -> list[Part]:
-        return [_part(_("Database"), _database), _part(_("Queue"), _broker), _part(_("Disk"), _disk)]
+    def read() -> list[dict[str, Any]]:
+        states = []
+        for name, check in ((_("Database"), _database), (_("Queue"), _broker), (_("Disk"), _disk)):
+            try:
+                words, is_well = check()
+            except (DatabaseError, OSError, OperationalError):
+                words, is_well = _("does not answer"), False
+            states.append({"name": name, "words": words, "is_well": is_well})
+        return states
 
     # The words are in the reader's language.
-    return cast(list[Part], cache.get_or_set(f"status-parts-{get_language()}", read, _PARTS_CACHED_S))
-
-
-def _part(name: str, check: Callable[[], tuple[str, bool]]) -> Part:
-    try:
-        return Part(name, *check())
-    except (DatabaseError, OSError, OperationalError):
-        return Part(name, _("does not answer"), is_well=False)
+    return cast(list[dict[str, Any]], cache.get_or_set(f"status-parts-{get_language()}", read, _PARTS_CACHED_S))
 
 
 def _database() -> tuple[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_database_size(current_database())")
-        size = cursor.fetchone()[0]
-    return _("answers; it holds %(size)s") % {"size": file_size(size)}, True
+        return _("answers; it holds %(size)s") % {"size": file_size(cursor.fetchone()[0])}, True
 
 
 def _broker() -> tuple[str, bool]:
     with current_app.connection_for_write() as broker:
-        broker.ensure_connection(max_retries=1, timeout=_BROKER_TIMEOUT_S)
+        broker.ensure_connection(max_retries=1, timeout=1)
     return _("answers"), True
 
 
 def _disk() -> tuple[str, bool]:
     total_bytes, free_bytes = media_disk_usage()
     words = _("%(free)s of %(total)s free") % {"free": file_size(free_bytes), "total": file_size(total_bytes)}
-    return words, free_bytes > _LOW_ON_DISK * total_bytes
+    return words, free_bytes > 0.05 * total_bytes

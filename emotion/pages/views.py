@@ -1,4 +1,4 @@
-"""Pages of the emotion app: pictures, curve and labels of a song, and how the analysis goes."""
+"""Pages of the emotion app: pictures, curve and labels of a song, and the state of the analysis."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.formats import number_format
-from django.utils.http import parse_etags, quote_etag
+from django.utils.http import quote_etag
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -34,8 +34,6 @@ from emotion.pages.status import status_context
 from emotion.serializers import waveform_json
 from emotion.services import labels, pictures
 
-_SPECTROGRAM_MAX_AGE_S = 3600
-
 
 @require_safe
 def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
@@ -48,15 +46,14 @@ def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_safe
 def saliency_picture(request: HttpRequest, pk: int) -> HttpResponse:
-    """The same picture with what weighed for the tag left bright; 404 until it was asked for and made."""
+    """The same picture with what mattered for the estimate left bright; 404 until it is requested and computed."""
     song = _song_with_file(pk)
     estimate = selectors.current_estimate(song)
-    found = selectors.saliency_of(estimate) if estimate else None
-    if found is None or found.state != SaliencyMap.State.DONE:
+    row = selectors.saliency_of(estimate) if estimate else None
+    if row is None or row.state != SaliencyMap.DONE:
         raise Http404(_("The estimate of song %(song)d has not been explained yet.") % {"song": pk})
-    return _picture(
-        request, f"{song.content_hash}-saliency-{found.model_version}", lambda: pictures.song_saliency_png(found)
-    )
+    name = f"{song.content_hash}-saliency-{row.model_version}"
+    return _picture(request, name, lambda: pictures.song_saliency_png(row))
 
 
 def _song_with_file(pk: int) -> Song:
@@ -68,39 +65,35 @@ def _song_with_file(pk: int) -> Song:
 
 def _picture(request: HttpRequest, name: str, draw: Callable[[], bytes]) -> HttpResponse:
     etag = quote_etag(name)
-    seen = parse_etags(request.headers.get("If-None-Match", ""))
-    if etag in seen or "*" in seen:
-        response = HttpResponse(status=304)
-    else:
-        response = HttpResponse(draw(), content_type="image/png")
+    response = get_conditional_response(request, etag=etag) or HttpResponse(draw(), content_type="image/png")
     response["ETag"] = etag
-    patch_cache_control(response, private=True, max_age=_SPECTROGRAM_MAX_AGE_S)
+    patch_cache_control(response, private=True, max_age=3600)
     return response
 
 
 @require_safe
 def song_curve(request: HttpRequest, pk: int) -> HttpResponse:
-    """The panel with the emotion curve, which asks for itself until the curve is there."""
+    """The panel with the emotion curve, which reloads itself until the curve is there."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     if not wants_fragment(request):
-        return _to_song(pk, "#emotion-curve")
+        return redirect(song.get_absolute_url() + "#emotion-curve")
     return render(request, "emotion/partials/curve.html", curve_panel(song))
 
 
 @require_safe
 def song_waveform(request: HttpRequest, pk: int) -> HttpResponse:
     """What the player draws of a song: its loudness and its emotion over its length, as JSON."""
-    answer = JsonResponse(waveform_json(get_object_or_404(Song, pk=pk)))
+    response = JsonResponse(waveform_json(get_object_or_404(Song, pk=pk)))
     # Names are in the reader's language, and another model may analyse the song: the browser asks whether it changed.
-    patch_vary_headers(answer, ["Accept-Language", "Cookie"])
-    patch_cache_control(answer, private=True, no_cache=True)
-    answer["ETag"] = quote_etag(digest(answer.content)[:32])
-    return get_conditional_response(request, etag=answer["ETag"], response=answer) or answer
+    patch_vary_headers(response, ["Accept-Language", "Cookie"])
+    patch_cache_control(response, private=True, no_cache=True)
+    response["ETag"] = quote_etag(digest(response.content)[:32])
+    return get_conditional_response(request, etag=response["ETag"], response=response) or response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
-    """The panel that explains the tag; a POST asks for the explanation, which a worker then makes."""
+    """The panel that explains the estimate; a POST requests the explanation, which a worker then computes."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     problem = ""
     if request.method == "POST":
@@ -111,16 +104,12 @@ def song_saliency(request: HttpRequest, pk: int) -> HttpResponse:
     if not wants_fragment(request):
         if problem:
             messages.error(request, problem)
-        return _to_song(pk, "#attention")
-    return render(request, "emotion/partials/attention.html", saliency_panel(song, problem=problem))
-
-
-def _to_song(pk: int, place: str) -> HttpResponse:
-    return redirect(Song(pk=pk).get_absolute_url() + place)
+        return redirect(song.get_absolute_url() + "#saliency")
+    return render(request, "emotion/partials/saliency.html", saliency_panel(song, problem=problem))
 
 
 class PerceivedForm(forms.Form):
-    """A quadrant, or nothing, which takes the label back."""
+    """A quadrant, or nothing, which withdraws the label."""
 
     quadrant = forms.TypedChoiceField(
         choices=quadrant_choices(), coerce=lambda value: Quadrant(int(value)), required=False, empty_value=None
@@ -129,7 +118,7 @@ class PerceivedForm(forms.Form):
 
 @require_POST
 def song_perceived(request: HttpRequest, pk: int) -> HttpResponse:
-    """Keep what a person says that a song expresses, or take it back; answers with the panel, or leads to the page."""
+    """Store or withdraw what a person says that a song expresses; answers with the panel, or redirects to the page."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
     back = redirect(song)
     if not isinstance(request.user, User):
@@ -157,10 +146,6 @@ def status(request: HttpRequest) -> HttpResponse:
     return render(request, template, status_context(user=request.user, span=request.GET.get("span", "")))
 
 
-# A table of every point of a long song helps nobody; the API has them all.
-_TABLE_ROWS = 40
-
-
 def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str, Any]:
     """Return the context of `emotion/partials/curve.html`; `curve_state` is done, waiting, failed or absent."""
     try:
@@ -172,7 +157,8 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
     if curve is None:
         return {"song": song, "curve_state": "waiting"}
     read = selectors.curve_read(curve, duration_s=song.duration_s)
-    step = -(-len(read.points) // _TABLE_ROWS)
+    # At most forty rows: the API has every point of a long song.
+    step = -(-len(read.points) // 40)
     table = np.column_stack([read.times_s, read.points[:, :2], *read.spreads])[::step].tolist()
     names = ("time_s", "valence", "arousal", "valence_sd", "arousal_sd")
     drawing = {
@@ -188,27 +174,20 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
 
 
 def saliency_panel(song: Song, estimate: EmotionEstimate | None = None, problem: str = "") -> dict[str, Any]:
-    """Return the context of `emotion/partials/attention.html`.
-
-    Args:
-        song: The song.
-        estimate: Its current estimate, where the caller has it already.
-        problem: Why the explanation that was asked for cannot be made.
-    """
+    """Return the context of `emotion/partials/saliency.html`; `problem` is why a request for it is refused."""
     estimate = estimate or selectors.current_estimate(song)
-    saliency = selectors.saliency_of(estimate) if estimate else None
-    is_done = saliency is not None and saliency.state == SaliencyMap.State.DONE
+    row = selectors.saliency_of(estimate) if estimate else None
     return {
         "song": song,
         "estimate": estimate,
-        "attention": saliency,
-        "attention_words": saliency_sentence(saliency) if saliency and is_done else "",
-        "attention_problem": problem or (_(saliency.failure_reason) if saliency else ""),
+        "saliency": row,
+        "saliency_words": saliency_sentence(row) if row and row.state == SaliencyMap.DONE else "",
+        "saliency_problem": problem or (_(row.failure_reason) if row else ""),
     }
 
 
 def saliency_sentence(saliency: SaliencyMap) -> str:
-    """Say which seconds and which frequencies weighed most, such as `Most weight lies at 1:02 to 1:09 ...`."""
+    """Say which seconds and which frequencies mattered most."""
     seconds = _spans(saliency.weighed.get("seconds", []), clock)
     bands = _spans(saliency.weighed.get("bands_hz", []), _hz)
     if not seconds and not bands:
@@ -228,6 +207,5 @@ def _spans(spans: Sequence[dict[str, float]], write: Callable[[float], str]) -> 
 
 
 def _hz(frequency_hz: float) -> str:
-    if frequency_hz >= 1000:
-        return f"{number_format(frequency_hz / 1000, 1)} kHz"
-    return f"{round(frequency_hz, -1):.0f} Hz"
+    is_high = frequency_hz >= 1000
+    return f"{number_format(frequency_hz / 1000, 1)} kHz" if is_high else f"{round(frequency_hz, -1):.0f} Hz"

@@ -1,56 +1,42 @@
-"""Find out where on its image the network looked when it tagged a song.
+"""Where on its image the network looked when it analysed a song.
+
+HiResCAM weighs each place of a layer with its own gradient, where Grad-CAM takes the map's mean. Of the ends of B3's
+stages, and of Grad-CAM, LayerCAM and HiResCAM, this layer and rule took most from the quadrant's probability when the
+fifth of the image that they mark was blanked, against the fifth that they mark least (bench/saliency.py). The last
+layer, Grad-CAM's usual place, has 4 by 6 places here and did little better than chance.
 
 Source: Draelos and Carin (2020), Use HiResCAM instead of Grad-CAM for faithful explanations of convolutional neural
-networks. Like Grad-CAM, but each place of a layer counts with its own gradient instead of the map's mean.
-
-Layer and rule were measured: of the ends of B3's stages, and of Grad-CAM, LayerCAM and HiResCAM, this pair took most
-from the tag's probability when the fifth of the image that it marks was blanked, against the fifth that it marks least
-(bench/saliency.py). The last layer, Grad-CAM's usual place, has 4 by 6 places here and did little better than chance.
+networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from typing import NamedTuple
 
 import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from catalog.core.wording import gettext_noop
 from emotion.exceptions import SaliencyUnavailableError
 from emotion.inference.checkpoint import Card
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import Window
-from emotion.signal.mel import MelConfig
-from emotion.zoo.networks import Network
-from emotion.zoo.registry import architecture
-
-# How much smaller than the image the layer is.
-_STRIDE = 16
-# A second, or a band, is named when it weighs this many times the average.
-_STANDS_OUT = 1.25
-_MAX_NAMED = 2
+from emotion.zoo.frontends import MelConfig
+from emotion.zoo.registry import Network, architecture
 
 
-@dataclass(frozen=True, slots=True)
-class Saliency:
-    """What weighed for an estimate.
-
-    Attributes:
-        quadrant: What the weight is for.
-        heat: `(n_rows, n_columns)` float32 in [0, 1]: rows from low to high pitch, columns over the window.
-    """
+class Saliency(NamedTuple):
+    """What mattered for the estimate of a quadrant."""
 
     quadrant: Quadrant
-    heat: NDArray[np.float32]
+    heat: NDArray[np.float32]  # `(n_rows, n_columns)` in [0, 1]: rows from low to high pitch, columns over the window.
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A stretch of seconds or of Hz, and its share of all the weight."""
 
     start: float
@@ -67,34 +53,26 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
     if not (architecture(card.architecture).has_saliency and isinstance(card.frontend, MelConfig)):
         raise SaliencyUnavailableError(gettext_noop("This architecture does not support saliency maps."))
     inputs = card.frontend.tensor(torch.from_numpy(card.frontend.prepare(window.waveform)[None]))
-    with torch.enable_grad(), _recorded(network.saliency_blocks()) as outputs:
+    outputs: list[Tensor] = []
+    with torch.enable_grad(), ExitStack() as hooks:
+        for block in network.saliency_blocks():
+            hooks.enter_context(block.register_forward_hook(lambda _, __, output: outputs.append(output)))
         logits = network(inputs.requires_grad_())[0][0]
         quadrant = Quadrant(int(logits.argmax()) + 1)
-        # The end of the first stage at the stride.
-        at_stride = [output for output in outputs if output.shape[2] == -(-inputs.shape[2] // _STRIDE)]
+        # The end of the first stage that is 16 times smaller than the image.
+        at_stride = [output for output in outputs if output.shape[2] == -(-inputs.shape[2] // 16)]
         layer = [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
         [gradient] = torch.autograd.grad(logits[quadrant.index], [layer])
     weight = torch.relu((gradient * layer.detach()).sum(dim=1))[0].numpy()
     return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
 
 
-@contextmanager
-def _recorded(blocks: Sequence[nn.Module]) -> Iterator[list[Tensor]]:
-    outputs: list[Tensor] = []
-    hooks = [block.register_forward_hook(lambda _, __, output: outputs.append(output)) for block in blocks]
-    try:
-        yield outputs
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def seconds_that_weighed(heat: NDArray[np.float32], window: Window, config: MelConfig) -> list[Span]:
-    """Return the stretches of the song that stand out, heaviest first."""
+    """Return the stretches of the song, in seconds, that stand out, heaviest first."""
     edges = np.linspace(0.0, config.window_s, heat.shape[1] + 1)
     # A song shorter than the window was repeated to fill it; the repetitions have no seconds of their own.
-    heard = edges[:-1] < window.duration_s
-    spans = _spans(heat.sum(axis=0)[heard], np.minimum(edges[: heard.sum() + 1], window.duration_s))
+    is_played = edges[:-1] < window.duration_s
+    spans = _spans(heat.sum(axis=0)[is_played], np.minimum(edges[: is_played.sum() + 1], window.duration_s))
     return [Span(window.start_s + span.start, window.start_s + span.end, span.share) for span in spans]
 
 
@@ -109,7 +87,7 @@ def _spans(weights: NDArray[np.floating], edges: NDArray[np.floating]) -> list[S
     total = float(weights.sum())
     if total <= 0:
         return []
-    stands_out = np.concatenate([[False], weights > _STANDS_OUT * weights.mean(), [False]]).astype(np.int8)
+    stands_out = np.concatenate([[False], weights > 1.25 * weights.mean(), [False]]).astype(np.int8)
     bounds = np.flatnonzero(np.diff(stands_out)).reshape(-1, 2)
     spans = [Span(float(edges[a]), float(edges[b]), float(weights[a:b].sum()) / total) for a, b in bounds]
-    return sorted(spans, key=lambda span: -span.share)[:_MAX_NAMED]
+    return sorted(spans, key=lambda span: -span.share)[:2]

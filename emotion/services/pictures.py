@@ -1,9 +1,8 @@
-"""Draws what the model reads of a song, and where in it the network looked."""
+"""Caches pictures of what the model reads of a song, and of where in it the network looked."""
 
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,13 @@ from catalog.core.files import write_atomic
 from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.models import ModelVersion, SaliencyMap
-from emotion.selectors import served_model
+from emotion.selectors import served_card
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from emotion.signal.mel import MelConfig
+    from emotion.zoo.frontends import MelConfig
 
 
 def song_spectrogram_png(song: Song) -> bytes:
@@ -29,21 +28,20 @@ def song_spectrogram_png(song: Song) -> bytes:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
         FileNotFoundError: The song's file is gone.
     """
-    config = _served_config()
-    return _drawn(
-        Path(settings.MOODPLANE_VAR) / "spectrograms" / f"{song.content_hash}-{config.fingerprint}.png", song, config
-    )
+    config = _config_in(served_card())
+    name = f"{song.content_hash}-{config.fingerprint}.png"
+    return _drawn(Path(settings.MOODPLANE_VAR) / "spectrograms" / name, song, config)
 
 
 def song_saliency_png(saliency: SaliencyMap) -> bytes:
-    """Draw the same picture with what weighed for the estimate left bright and outlined; cached on disk.
+    """Draw the same picture with what mattered for the estimate left bright and outlined; cached on disk.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     # A model that was never registered is the served one.
-    known = ModelVersion.objects.filter(version=saliency.model_version).first()
-    config = _config_in(known.card) if known else _served_config()
+    model = ModelVersion.objects.filter(version=saliency.model_version).first()
+    config = _config_in(model.card if model else served_card())
     return _drawn(saliency_picture(saliency), saliency.song, config, saliency.heat)
 
 
@@ -65,18 +63,8 @@ def _drawn(target: Path, song: Song, config: MelConfig, heat: NDArray[np.float32
     return target.read_bytes()
 
 
-def _served_config() -> MelConfig:
-    weights = served_model().weights
-    try:
-        card = json.loads(weights.with_suffix(".json").read_text()) if weights else {}
-    except (OSError, ValueError):
-        card = {}
-    return _config_in(card)
-
-
 def _config_in(card: dict[str, Any]) -> MelConfig:
-    from emotion.signal.mel import MelConfig
-    from emotion.zoo.frontends import front_end_of
+    from emotion.zoo.frontends import MelConfig, front_end_of
 
     try:
         frontend = front_end_of(card)

@@ -1,12 +1,12 @@
-"""Read what the model analyses of a file: mono at 22,050 Hz, the centre window or overlapping windows of the whole."""
+"""Reads what the model analyses of a file: mono at 22,050 Hz, the centre window or overlapping windows of the whole."""
 
 from __future__ import annotations
 
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -20,59 +20,47 @@ from emotion.exceptions import AudioUnreadableError
 
 SAMPLE_RATE_HZ = 22_050
 WINDOW_S = 24.0
-MIN_AUDIBLE_S = 5.0
-# Below this level after resampling neither a listener nor the model has anything to hear: -60 dBFS.
+MIN_S = 5.0
+# -60 dBFS: below this level after resampling there is nothing to hear.
 SILENCE_RMS = 1e-3
-# Where the window lies, as fractions of the room left by it: the centre first, as in the paper.
-_PLACES = (0.5, 0.25, 0.75)
 # Seconds decoded at a time.
 _BLOCK_S = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of audio as the model reads it.
+class Window(NamedTuple):
+    """A stretch of audio as the model reads it."""
 
-    Attributes:
-        waveform: `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0; `duration_s` seconds long.
-        start_s: Where it begins in the file.
-        duration_s: How long it is.
-        is_partial: Whether the file was shorter than the window.
-    """
-
-    waveform: NDArray[np.float32]
+    waveform: NDArray[np.float32]  # `(n_samples,)` at 22,050 Hz, full scale at 1.0.
     start_s: float
     duration_s: float
-    is_partial: bool
+    is_partial: bool  # Whether the file is shorter than the window.
 
 
-def read_window(path: Path, *, window_s: float = WINDOW_S, min_s: float = MIN_AUDIBLE_S) -> Window:
+def read_window(path: Path, *, window_s: float = WINDOW_S) -> Window:
     """Read the centre window of a file without decoding the rest where the format allows it.
 
     A silent centre (a long pause, a hidden track) is replaced by the window a quarter, then three quarters, into the
     file. The window is shorter than `window_s` where the file is.
 
     Raises:
-        AudioUnreadableError: `not_decodable`, `too_short` (fewer than `min_s` decodable seconds) or `silent`.
+        AudioUnreadableError: `not_decodable`, `too_short` (fewer than `MIN_S` decodable seconds) or `silent`.
 
     Source: Cazzaniga et al., section 4.1 (24 s from the centre, 22,050 Hz with anti-alias, no loudness normalisation).
     """
-    for place in _PLACES:
+    for place in (0.5, 0.25, 0.75):
         window = read_window_at(path, place, window_s=window_s)
-        if window.duration_s < min_s:
+        if window.duration_s < MIN_S:
             raise AudioUnreadableError(
                 "too_short",
                 _("Only %(heard)s s of audio could be decoded; at least %(least)d s are needed.")
-                % {"heard": number(window.duration_s, 1), "least": min_s},
+                % {"heard": number(window.duration_s, 1), "least": MIN_S},
             )
         if not is_silent(window.waveform):
             return window
         if window.is_partial:
             break
-    raise AudioUnreadableError(
-        "silent",
-        gettext_noop("There is no audible sound: everything below 11 kHz is quieter than -60 dBFS."),
-    )
+    silent = gettext_noop("There is no audible sound: everything below 11 kHz is quieter than -60 dBFS.")
+    raise AudioUnreadableError("silent", silent)
 
 
 def is_silent(waveform: NDArray[np.float32]) -> bool:
@@ -114,7 +102,7 @@ def _read_soundfile(path: Path, place: float, window_s: float) -> tuple[NDArray[
             file.seek(start)
         samples = file.read(wanted, dtype="float32", always_2d=True)
     if len(samples) == 0:
-        # A truncated file can promise frames that it does not have; FFmpeg counts those that are there.
+        # A truncated file can promise frames that it lacks; FFmpeg counts those that exist.
         raise RuntimeError("no frames at the window")
     return samples, rate_hz, start / rate_hz, len(samples) < wanted
 
@@ -138,7 +126,7 @@ def _read_av(path: Path, place: float, window_s: float) -> tuple[NDArray[np.floa
             for out in resampler.resample(frame):
                 pieces.append(out.to_ndarray().reshape(-1).astype(np.float32, copy=False))
                 n_samples += len(pieces[-1])
-            # A seek lands on the packet before the wanted place; what precedes it is cut below.
+            # A seek lands on the packet before the place; what precedes it is cut below.
             lead = int(max(0.0, start_s - (first_s or 0.0)) * rate_hz)
             if n_samples >= wanted + lead:
                 break
@@ -151,21 +139,13 @@ def stream_windows(
     *,
     hop_s: float,
     window_s: float = WINDOW_S,
-    hear: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
+    on_block: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
 ) -> Iterator[Window]:
-    """Read a file from its beginning, one window every `hop_s` seconds, with one window and a few seconds in memory.
+    """Yield a window every `hop_s` seconds, silent ones included, with one window and a few seconds in memory.
 
-    What is left after the last whole window, less than a hop, is not read. A file shorter than a window gives one
-    partial window. A file that breaks off in the middle is read as far as it goes.
-
-    Args:
-        path: Any format that libsndfile or FFmpeg decodes.
-        hop_s: Seconds from the start of a window to the start of the next.
-        window_s: Seconds of a window.
-        hear: Receives everything that is decoded, mono, with its rate.
-
-    Yields:
-        Windows in order, silent ones included.
+    What remains after the last whole window, less than a hop, is not read. A file shorter than a window gives one
+    partial window. A file that breaks off in the middle is read up to there. `on_block` receives everything that is
+    decoded, mono, with its rate.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
@@ -173,7 +153,7 @@ def stream_windows(
     n_window, n_hop = round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ)
     buffer = np.zeros(0, np.float32)
     n_windows = 0
-    for piece in _resampled(path, hear):
+    for piece in _resampled(path, on_block):
         buffer = np.concatenate([buffer, piece])
         while len(buffer) >= n_window:
             yield Window(buffer[:n_window].copy(), n_windows * hop_s, window_s, False)
@@ -183,20 +163,20 @@ def stream_windows(
         yield Window(buffer, 0.0, len(buffer) / SAMPLE_RATE_HZ, True)
 
 
-def _resampled(path: Path, hear: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
+def _resampled(path: Path, on_block: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
     blocks = stream_blocks(path)
     rate_hz, block = next(blocks, (SAMPLE_RATE_HZ, np.zeros(0, np.float32)))
     resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    hear(block, rate_hz)
+    on_block(block, rate_hz)
     for _rate_hz, following in blocks:
         yield resampler.resample_chunk(_finite(block))
         block = following
-        hear(block, rate_hz)
+        on_block(block, rate_hz)
     yield resampler.resample_chunk(_finite(block), last=True)
 
 
 def stream_blocks(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the file's rate with each mono block, a few seconds long; FFmpeg decodes what libsndfile does not know.
+    """Yield the file's rate with each mono block of a few seconds; FFmpeg decodes what libsndfile cannot.
 
     Raises:
         AudioUnreadableError: `not_decodable`.

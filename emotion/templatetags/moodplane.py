@@ -1,7 +1,8 @@
-"""How numbers of songs and estimates are written on pages."""
+"""How pages write numbers, and show songs with their estimates."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,16 +16,14 @@ from django.utils.translation import ngettext, ngettext_lazy
 from catalog.core.wording import clock, file_size, percent
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate
+from emotion.library.views import song_panel
+from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.pages.views import curve_panel, saliency_panel
 
 register = template.Library()
 for write in (clock, file_size, percent):
     register.filter(write)
 
-# The small plane is drawn in a 100 by 100 view box, with a margin so that a point on the edge stays whole.
-_PLANE_SIZE = 100.0
-_PLANE_MARGIN = 5.0
 MINUS = "\u2212"
 # Whole phrases: "ago" changes the case of the noun in other languages.
 _AGO: dict[str, Any] = {
@@ -45,7 +44,7 @@ def grouped(number: int) -> str:
 
 @register.filter
 def ago(moment: datetime) -> str:
-    """Write how long ago something was, in its largest unit, such as `3 hours ago`."""
+    """Write how long ago a moment was, in its largest unit, such as `3 hours ago`."""
     if timezone.now() - moment < timedelta(minutes=1):
         return _("just now")
     return timesince(moment, time_strings=_AGO, depth=1)
@@ -53,7 +52,7 @@ def ago(moment: datetime) -> str:
 
 @register.filter
 def roughly(duration_s: float) -> str:
-    """Write a guess at a duration without more precision than it has, such as `about 4 minutes`."""
+    """Write an estimated duration without false precision, such as `about 4 minutes`."""
     minutes = round(duration_s / 60)
     if minutes < 1:
         return _("less than a minute")
@@ -72,13 +71,14 @@ def signed(value: float) -> str:
 @register.filter
 def plane_x(valence: float) -> str:
     """Place a valence in [-1, 1] on the small plane, from left to right."""
-    return _place(valence)
+    # In a view box of 100, with a margin of 5 that keeps a point on the edge whole.
+    return f"{5 + 45 * (valence + 1):.2f}"
 
 
 @register.filter
 def plane_y(arousal: float) -> str:
     """Place an arousal in [-1, 1] on the small plane; SVG counts downwards."""
-    return _place(-arousal)
+    return plane_x(-arousal)
 
 
 @register.filter
@@ -93,12 +93,37 @@ def emotion_curve(song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
     return curve_panel(song, estimate)
 
 
-@register.inclusion_tag("emotion/partials/attention.html", takes_context=True)
-def why_this_tag(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
-    """Show what the model looks at in a song, and where it looked when it tagged it."""
+@register.inclusion_tag("emotion/partials/saliency.html", takes_context=True)
+def emotion_saliency(context: template.RequestContext, song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
+    """Show what the model reads of a song, and where it looked when it analysed it."""
     return {"csrf_token": context.get("csrf_token"), **saliency_panel(song, estimate)}
 
 
-def _place(value: float) -> str:
-    span = _PLANE_SIZE - 2 * _PLANE_MARGIN
-    return f"{_PLANE_MARGIN + (value + 1) / 2 * span:.2f}"
+@register.inclusion_tag("emotion/partials/curator_tools.html", takes_context=True)
+def curator_tools(context: template.RequestContext, song: Song, estimate: EmotionEstimate | None) -> dict[str, Any]:
+    """Show what a curator can do with a song; the including template checks for one."""
+    return {"csrf_token": context.get("csrf_token"), "estimate": estimate, **song_panel(song)}
+
+
+@register.inclusion_tag("emotion/partials/mood_word.html", takes_context=True)
+def mood_word(context: template.RequestContext, estimate: EmotionEstimate) -> dict[str, Any]:
+    """Show what a curator set and what the model estimates; only curators see which curator it was."""
+    set_by = ""
+    if estimate.is_overridden and context.get("can_upload"):
+        current = QuadrantOverride.objects.filter(song=estimate.song_id, is_current=True)
+        set_by = current.values_list("change__made_by__username", flat=True).first() or ""
+    return {"estimate": estimate, "set_by": set_by}
+
+
+@register.simple_tag
+def estimates_of(rows: Iterable[Any]) -> dict[int, EmotionEstimate]:
+    """Return the current estimates of rows' songs by `song_id`, in one query for a whole page."""
+    ids = {row.song_id for row in rows if row.song_id is not None}
+    current = EmotionEstimate.objects.filter(song_id__in=ids, is_current=True).with_effective()
+    return {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
+
+
+@register.filter
+def of_song(estimates: dict[int, EmotionEstimate], song_id: int | None) -> EmotionEstimate | None:
+    """Pick the estimate of a song, if it has one."""
+    return estimates.get(song_id or 0)

@@ -1,1 +1,1 @@
-"""The zoo: front ends and architectures, one file each, found through `emotion.zoo.registry`."""
+"""The zoo: front ends, and architectures in one file each, found through `emotion.zoo.registry`."""

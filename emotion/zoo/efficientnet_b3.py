@@ -14,36 +14,29 @@ import torch
 from efficientnet_pytorch import EfficientNet
 from torch import Tensor, nn
 
-from emotion.signal.mel import CHANNELS, MelConfig
-from emotion.zoo.networks import HeadedNetwork
-from emotion.zoo.registry import register_model
+from emotion.zoo.frontends import CHANNELS, MelConfig
+from emotion.zoo.registry import HeadedNetwork, register_model
 
 
 @dataclass(frozen=True, slots=True)
 class EfficientNetConfig:
-    """The architecture's options, saved with every checkpoint.
-
-    Attributes:
-        backbone: A name that efficientnet_pytorch knows.
-        flatten: The paper's literal Flatten (78.6 M weights at 300 px) instead of global average pooling (0.79 M).
-        image_size: Pixels on a side, or rows and columns.
-        regresses: Whether valence and arousal have an output of their own.
-    """
+    """The architecture's options, saved with every checkpoint."""
 
     backbone: str = "efficientnet-b3"
+    # The paper's literal Flatten (78.6 M weights at 300 px) instead of global average pooling (0.79 M).
     flatten: bool = False
+    # Pixels on a side, or rows and columns.
     image_size: int | tuple[int, int] = 300
+    # Whether valence and arousal have an output.
     regresses: bool = False
 
     @property
     def image_shape(self) -> tuple[int, int]:
-        """Rows and columns of an image."""
         size = self.image_size
         return (size, size) if isinstance(size, int) else (size[0], size[1])
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """Channels, rows and columns."""
         return CHANNELS, *self.image_shape
 
 

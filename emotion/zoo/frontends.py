@@ -1,68 +1,197 @@
-"""From a decoded window of a song to what a network reads: small frozen configurations behind one interface.
+"""From a decoded window of a song to what a network reads, in two steps that serving and training share.
 
-A front end works in two steps. `prepare` turns one window into a compact array, on the CPU, once per song: caches may
-store it. `tensor` makes network inputs of a batch of those, on any device. Serving and training call the same two.
-`MelConfig` in `emotion.signal.mel` is the front end `log_mel_image`.
+`prepare` turns one window into a compact array, on the CPU, once per song: caches may store it. `tensor` makes network
+inputs of a batch of those, on any device.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import librosa
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from catalog.core.files import digest
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S
-from emotion.signal.mel import IMAGE_CENTRE, IMAGE_SPREAD, MelConfig, OneInput
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 Waveform = NDArray[np.float32]
+# What centres an image in [0, 1] for the network, in serving and in training.
+IMAGE_CENTRE, IMAGE_SPREAD = 0.5, 0.25
+CHANNELS = 3
 
 
-class FrontEnd(Protocol):
-    """Makes network inputs of a waveform, `(n_samples,)` float32 at 22,050 Hz, full scale at 1.0."""
+class FrontEnd:
+    """A frozen dataclass that makes network inputs of a waveform `(n_samples,)`, float32 at 22,050 Hz."""
+
+    __slots__ = ()
 
     @property
     def name(self) -> str:
         """Which kind it is: a key of `FRONT_ENDS`."""
+        raise NotImplementedError
 
     @property
     def window_s(self) -> float:
         """Seconds of a song that it reads; a shorter song is repeated until it fills them."""
+        raise NotImplementedError
 
     @property
     def chunks(self) -> int:
         """Inputs that it makes of one window; the network's answers to them are averaged."""
+        return 1
 
     @property
     def prepared_shape(self) -> tuple[int, ...]:
         """Shape of what `prepare` returns."""
+        raise NotImplementedError
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Shape of one input of the network."""
+        raise NotImplementedError
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         """Turn one window into its compact form."""
+        raise NotImplementedError
 
     def tensor(self, prepared: Tensor) -> Tensor:
         """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
+        return prepared.reshape(-1, *self.input_shape)
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
+        return dict(asdict(self))  # type: ignore[call-overload]
 
     def describe(self) -> str:
         """Say in a few words what the network reads."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class PowerSpectrogram(OneInput):
+class MelConfig(FrontEnd):
+    """The front end `log_mel_image`: every number between a waveform and an image, saved with the weights.
+
+    EfficientNet reads three channels. The paper resizes the spectrogram to a square of `image_size` pixels and repeats
+    it. With `frames_as_channels` nothing is resized: each column holds three successive frames, one a channel, and the
+    image is a third as wide.
+
+    Source: Cazzaniga et al., section 4.1; choices of this project where the paper is silent.
+    """
+
+    name: ClassVar[str] = "log_mel_image"
+
+    sample_rate_hz: int = SAMPLE_RATE_HZ
+    window_s: float = WINDOW_S
+    n_fft: int = 2048
+    hop_samples: int = 512
+    n_mels: int = 128
+    f_min_hz: float = 20.0
+    f_max_hz: float = 11_025.0
+    reference_db: float = 40.0
+    range_db: float = 90.0
+    image_size: int = 300
+    frames_as_channels: bool = False
+
+    @property
+    def image_shape(self) -> tuple[int, int]:
+        """Rows and columns of what `log_mel_image` returns."""
+        if not self.frames_as_channels:
+            return self.image_size, self.image_size
+        n_frames = 1 + round(self.window_s * self.sample_rate_hz) // self.hop_samples
+        return self.n_mels, n_frames // CHANNELS * CHANNELS
+
+    @property
+    def network_shape(self) -> tuple[int, int]:
+        """Rows and columns of what `tensor` returns."""
+        rows, columns = self.image_shape
+        return rows, columns // CHANNELS if self.frames_as_channels else columns
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return self.image_shape
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return CHANNELS, *self.network_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        return log_mel_image(waveform, self)
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        """Centre images and spread them over three channels: `(n, 3, *network_shape)`, channels last in memory.
+
+        Images are `(n, rows, columns)` or `(n, 1, rows, columns)` in [0, 1]; a crop in time has fewer columns.
+        """
+        # A caller with a tensor has loaded torch; the web server uses this class without it.
+        import torch
+
+        centred = (prepared.reshape(len(prepared), *prepared.shape[-2:]) - IMAGE_CENTRE) / IMAGE_SPREAD
+        if self.frames_as_channels:
+            n, rows, columns = centred.shape
+            centred = centred.reshape(n, rows, columns // CHANNELS, CHANNELS).permute(0, 3, 1, 2)
+        else:
+            centred = centred[:, None].expand(-1, CHANNELS, -1, -1)
+        return centred.contiguous(memory_format=torch.channels_last)
+
+    def describe(self) -> str:
+        rows, columns = self.image_shape
+        return f"{rows}x{columns} log-mel image of {self.window_s:.0f} s at {self.sample_rate_hz} Hz"
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change with any number."""
+        return digest(json.dumps(self.to_json(), sort_keys=True).encode())[:12]
+
+
+def fill_window(waveform: Waveform, frontend: FrontEnd) -> NDArray[np.float32]:
+    """Repeat a waveform until it fills the window, or cut it: `(window_s * 22,050,)`."""
+    # Repetition keeps tempo and level, where padding with silence would add an event.
+    return np.resize(waveform, round(frontend.window_s * SAMPLE_RATE_HZ))
+
+
+def log_mel(waveform: Waveform, config: MelConfig) -> NDArray[np.float32]:
+    """Return the log-mel spectrogram, `(n_mels, n_frames)` float32 dB of power of at least -100, of any waveform."""
+    power = librosa.feature.melspectrogram(
+        y=waveform,
+        sr=config.sample_rate_hz,
+        n_fft=config.n_fft,
+        hop_length=config.hop_samples,
+        n_mels=config.n_mels,
+        fmin=config.f_min_hz,
+        fmax=config.f_max_hz,
+    )
+    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-10)), np.float32)
+
+
+def log_mel_image(waveform: Waveform, config: MelConfig) -> NDArray[np.float32]:
+    """Compute the log-mel image of a window, filled by repetition.
+
+    Returns:
+        `config.image_shape` float32 in [0, 1]: rows are mel bands from low to high, columns are time.
+        0 is `range_db` below the reference, 1 is the reference: one stored number, so loudness still matters.
+
+    Source: Cazzaniga et al., section 4.1.
+    """
+    rows, columns = config.image_shape
+    level_db = log_mel(fill_window(waveform, config), config)
+    image = ((level_db - config.reference_db) / config.range_db + 1.0).astype(np.float32)
+    if config.frames_as_channels:
+        return np.clip(image, 0.0, 1.0)[:, :columns]
+    resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
+    return np.clip(np.asarray(resized), 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PowerSpectrogram(FrontEnd):
     """A square image of the power spectrum: as many frames as there are frequencies.
 
     The window of the FFT is as long as the FFT, so an image of `size` rows has `2 * (size - 1)` samples a frame. Frames
@@ -91,7 +220,7 @@ class PowerSpectrogram(OneInput):
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         n_fft = 2 * (self.size - 1)
-        filled = _filled(waveform, self.window_s)
+        filled = fill_window(waveform, self)
         filled = np.pad(filled, (0, max(0, n_fft - len(filled))))
         starts = np.arange(self.size) * (len(filled) - n_fft) // self.size
         frames = filled[starts[:, None] + np.arange(n_fft)] * np.hanning(n_fft + 1)[:-1].astype(np.float32)
@@ -99,14 +228,14 @@ class PowerSpectrogram(OneInput):
         return np.clip((level_db - self.reference_db) / self.range_db + 1, 0, 1).astype(np.float32)
 
     def tensor(self, prepared: Tensor) -> Tensor:
-        return (prepared.reshape(-1, *self.input_shape) - IMAGE_CENTRE) / IMAGE_SPREAD
+        return (FrontEnd.tensor(self, prepared) - IMAGE_CENTRE) / IMAGE_SPREAD
 
     def describe(self) -> str:
         return f"{self.size}x{self.size} power spectrogram of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class RawWaveform(OneInput):
+class RawWaveform(FrontEnd):
     """The samples themselves, one channel.
 
     Source: Bathigama et al. (chunks of 5 s), Louro et al. (Sample CNN: 59,049 samples).
@@ -125,17 +254,14 @@ class RawWaveform(OneInput):
         return 1, *self.prepared_shape
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
-        return _filled(waveform, self.window_s)
-
-    def tensor(self, prepared: Tensor) -> Tensor:
-        return prepared.reshape(-1, *self.input_shape)
+        return fill_window(waveform, self)
 
     def describe(self) -> str:
         return f"waveform of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class Features(OneInput):
+class Features(FrontEnd):
     """A vector that a named extractor measures; networks scale it by what they fitted in training."""
 
     name: ClassVar[str] = "features"
@@ -156,17 +282,14 @@ class Features(OneInput):
         return self.prepared_shape
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
-        return EXTRACTORS[self.extractor][0](_filled(waveform, self.window_s)).astype(np.float32)
-
-    def tensor(self, prepared: Tensor) -> Tensor:
-        return prepared.reshape(-1, *self.input_shape)
+        return EXTRACTORS[self.extractor][0](fill_window(waveform, self)).astype(np.float32)
 
     def describe(self) -> str:
         return f"{self.prepared_shape[0]} features ({self.extractor}) of {self.window_s:g} s"
 
 
 @dataclass(frozen=True, slots=True)
-class Chunked:
+class Chunked(FrontEnd):
     """Another front end on overlapping chunks of the window, as long as its own window; the last one ends in silence.
 
     Source: Bathigama et al. (5 s, hop 2.5 s), Louro et al. (ShortChunk: 3.5 s).
@@ -194,7 +317,7 @@ class Chunked:
 
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         n_chunk, n_hop = (round(seconds * SAMPLE_RATE_HZ) for seconds in (self.each.window_s, self.hop_s))
-        filled = _filled(waveform, self.window_s)
+        filled = fill_window(waveform, self)
         filled = np.pad(filled, (0, max(0, n_chunk + (self.chunks - 1) * n_hop - len(filled))))
         starts = (n_hop * i for i in range(self.chunks))
         return np.stack([self.each.prepare(filled[start : start + n_chunk]) for start in starts])
@@ -232,7 +355,3 @@ def front_end_of(card: Mapping[str, Any]) -> FrontEnd:
     make, chunks = FRONT_ENDS[raw.pop("name")], raw.pop("chunks", None)
     made = make(**raw)
     return made if chunks is None else Chunked(made, **chunks)
-
-
-def _filled(waveform: Waveform, window_s: float) -> Waveform:
-    return np.resize(waveform, round(window_s * SAMPLE_RATE_HZ))

@@ -1,67 +1,131 @@
-"""The architectures: one file of this package each, registered by the function that builds it."""
+"""The architectures, one file of this package each: what they have in common, and their register."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
 
 import emotion.zoo
 from emotion.exceptions import CheckpointError
 from emotion.zoo.frontends import FrontEnd
 
-if TYPE_CHECKING:
-    from emotion.zoo.networks import Network
-
 # The architecture of checkpoints that name none.
 FIRST = "efficientnet_b3"
+EMBEDDING_SIZE = 64
+
+
+class Network(nn.Module):
+    """A member of the zoo."""
+
+    config: Any  # Its options: a frozen dataclass with an `input_shape`.
+    architecture: str = ""  # Its name in the register; `create_model` sets it.
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Judge inputs `(n, *config.input_shape)`.
+
+        Returns:
+            Logits `(n, n_classes)`, for a model that serves in quadrant order; embeddings `(n, 64)`; and, from a
+            network that regresses, valence and arousal `(n, 2)` in [-1, 1].
+        """
+        raise NotImplementedError
+
+    def saliency_blocks(self) -> Sequence[nn.Module]:
+        """Return the blocks whose maps `(n, channels, rows, columns)` say where the network looked, first to last."""
+        raise NotImplementedError
+
+
+class HeadedNetwork(Network):
+    """A backbone under the head of Cazzaniga et al.: 512 - dropout .5 - 128 - dropout .3 - 64 - dropout .1 - 4.
+
+    The 64 activations before the last layer are the song's embedding; a second output may regress the point from them.
+
+    Source: Cazzaniga et al., section 4.2.
+    """
+
+    def __init__(self, config: Any, backbone: nn.Module, feature_size: int, *, regresses: bool) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbone
+        self.feature_size = feature_size
+        self.head = nn.Sequential()
+        sizes = pairwise((feature_size, 512, 128, EMBEDDING_SIZE))
+        for (n_inputs, n_outputs), dropout in zip(sizes, (0.5, 0.3, 0.1), strict=True):
+            self.head.extend([nn.Linear(n_inputs, n_outputs), nn.ReLU(), nn.Dropout(dropout)])
+        self.classifier = nn.Linear(EMBEDDING_SIZE, 4)
+        self.regressor = nn.Sequential(nn.Linear(EMBEDDING_SIZE, 2), nn.Tanh()) if regresses else None
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return the backbone's features `(n, feature_size)`."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what `forward` does, from the backbone's features."""
+        embedding = self.head(features)
+        logits = self.classifier(embedding)
+        return (logits, embedding) if self.regressor is None else (logits, embedding, self.regressor(embedding))
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.judge(self.features(inputs))
+
+    def load_imagenet(self, file: Path | None = None) -> None:
+        """Start the backbone from ImageNet weights: a state dict on disk, or what its library downloads."""
+        raise NotImplementedError
+
+    def skip_no_block(self) -> None:
+        """Switch stochastic depth off: a backbone that learns from endless batches has nothing to overfit."""
+
+
+class OverChunks(nn.Module):
+    """A network on several chunks of each song: the song's answer is the mean of the chunks'."""
+
+    def __init__(self, network: nn.Module, chunks: int) -> None:
+        super().__init__()
+        self.network = network
+        self.chunks = chunks
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        """Judge `(n, chunks, *input_shape)` as `Network.forward` does; its logits are those of the mean probability."""
+        outputs = self.network(inputs.flatten(0, 1))
+        logits, *others = (output.reshape(-1, self.chunks, output.shape[-1]) for output in outputs)
+        mean = torch.softmax(logits, dim=-1).mean(dim=1).clamp(min=1e-12).log()
+        return mean, *(output.mean(dim=1) for output in others)
 
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """A kind of network that can be trained, saved, loaded and served.
+    """A kind of network that can be trained, saved, loaded and served."""
 
-    Attributes:
-        name: Of the function that builds it.
-        title: In a few words for people.
-        paper: Where it is described.
-        licence: Of its code, and of weights that it starts from.
-        front_end: What it reads by default.
-        parameters: Of the default configuration.
-        config: The class of its options; its defaults go with `front_end`.
-        build: Makes a network with new weights.
-        has_saliency: Whether it can say where on a log-mel image it looked.
-        is_fitted: Whether it is fitted, by its `fit(inputs, targets)`, instead of trained by gradients.
-        saves_halves: Whether its weights survive half precision.
-        small: A front end and options that a test trains in seconds; None is the defaults.
-    """
-
-    name: str
-    title: str
+    name: str  # Of the function that builds it.
+    title: str  # In a few words for people.
     paper: str
-    licence: str
-    front_end: FrontEnd
-    parameters: int
-    config: Callable[..., Any]
+    licence: str  # Of its code, and of weights that it starts from.
+    front_end: FrontEnd  # What it reads by default.
+    parameters: int  # Their number in the default configuration.
+    config: Callable[..., Any]  # The class of its options; its defaults go with `front_end`.
     build: Callable[[Any], Network]
-    has_saliency: bool = False
-    is_fitted: bool = False
-    saves_halves: bool = True
-    small: tuple[FrontEnd, Any] | None = None
+    has_saliency: bool = False  # Whether it can say where on a log-mel image it looked.
+    is_fitted: bool = False  # Whether `fit(inputs, targets)` replaces training by gradients.
+    saves_halves: bool = True  # Whether its weights survive half precision.
+    small: tuple[FrontEnd, Any] | None = None  # What a test trains in seconds; None is the defaults.
 
 
 _ARCHITECTURES: dict[str, Architecture] = {}
+_Build = Callable[[Any], Network]
 
 
-def register_model(
-    config: Callable[..., Any], **metadata: Any
-) -> Callable[[Callable[[Any], Network]], Callable[[Any], Network]]:
+def register_model(config: Callable[..., Any], **metadata: Any) -> Callable[[_Build], _Build]:
     """Register the decorated function, which builds a `Network` of a `config`; `metadata` are its other attributes."""
 
-    def register(build: Callable[[Any], Network]) -> Callable[[Any], Network]:
+    def register(build: _Build) -> _Build:
         name = build.__name__
         if name in _ARCHITECTURES:
             raise ValueError(f"There are two architectures called {name}.")
@@ -83,8 +147,7 @@ def architecture(name: str) -> Architecture:
     Raises:
         CheckpointError: There is none of this name.
     """
-    _import_all()
-    if name not in _ARCHITECTURES:
+    if name not in list_models():
         raise CheckpointError(f"There is no architecture {name!r}; known are {', '.join(list_models())}.")
     return _ARCHITECTURES[name]
 

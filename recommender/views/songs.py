@@ -9,7 +9,6 @@ from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -142,7 +141,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
     """List what would be deleted with the songs that the query names; POST deletes them."""
     selection = Selection.of(request.GET)
     ids = selection.song_ids()
-    after = f"{reverse('emotion:library')}?{Selection(selection.asked).query()}"
+    after = selection.library_url()
     if not ids:
         messages.info(request, _("These songs no longer exist."))
         return redirect(after)

@@ -9,9 +9,8 @@ from playwright.sync_api import Locator, Page, expect
 
 from catalog.models import Song, SongChange
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_edit
+from emotion.library.services import Override, library_edit
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Override
 from tests.e2e.conftest import Opener
 from tests.e2e.test_accessibility import faults
 
@@ -88,11 +87,11 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     tools.get_by_label("Why (optional)").focus()
     page.keyboard.type("Listen to the bridge")
     press(tools.get_by_role("button", name="Calm"), "Enter")
-    expect(main.locator(".word-said")).to_contain_text("Calm, set by cleo; the model's estimate is")
+    expect(main.locator(".mood-word")).to_contain_text("Calm, set by cleo; the model's estimate is")
     expect(tools.get_by_role("button", name="Calm")).to_have_attribute("aria-pressed", "true")
     expect(tools).to_contain_text("“Listen to the bridge”")
     press(tools.get_by_role("button", name="Undo", exact=True), "Enter")
-    expect(main.locator(".word-said")).to_have_count(0)
+    expect(main.locator(".mood-word")).to_have_count(0)
 
     # Heard again: however often it is asked for, once; and the page says when it is done.
     press(tools.get_by_role("button", name="Analyse again"), "Enter")

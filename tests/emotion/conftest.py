@@ -10,9 +10,9 @@ import torch
 from pytest_django import Settings
 
 from emotion.inference import checkpoint
-from emotion.services import serving
-from emotion.signal.mel import MelConfig
+from emotion.services import analysis
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 
 SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)
@@ -41,6 +41,6 @@ def small_model(small_weights: Path, settings: Settings) -> Iterator[Path]:
     settings.MOODPLANE_WEIGHTS = small_weights
     settings.MOODPLANE_ENGINE = "torch"
     settings.MOODPLANE_DEVICE = "cpu"
-    serving.predictor_forget()
+    analysis.predictor_forget()
     yield small_weights
-    serving.predictor_forget()
+    analysis.predictor_forget()

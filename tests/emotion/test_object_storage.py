@@ -19,8 +19,7 @@ from catalog.songs.services import songs_delete, songs_queue
 from catalog.uploads.partial import partial_append, partial_open
 from emotion.jobs import curves, saliency
 from emotion.models import EmotionCurve, SaliencyMap, Waveform
-from emotion.services.analysis import songs_analyse
-from emotion.services.serving import predictor_get
+from emotion.services.analysis import predictor_get, songs_analyse
 from tests.audio_fixtures import make_audio
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -74,7 +73,7 @@ def test_from_upload_to_deletion(song: tuple[Song, Path], client: Client, settin
     saliency.saliency_request(song=made)
     assert saliency.saliency_step()
     assert SaliencyMap.objects.get().state == SaliencyMap.State.DONE
-    assert client.get(reverse("emotion:attention_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
+    assert client.get(reverse("emotion:saliency_picture", args=[made.pk])).content.startswith(PNG_MAGIC)
 
     name = str(made.audio.name)
     songs_delete(song_ids=[made.pk])

@@ -12,13 +12,19 @@ from torch import Tensor, nn
 
 from emotion.exceptions import CheckpointError, SaliencyUnavailableError
 from emotion.inference import checkpoint
-from emotion.inference.engines import TOLERANCE, OpenVinoEngine, TorchEngine, for_songs
-from emotion.inference.predict import softmax
+from emotion.inference.predict import TOLERANCE, OpenVinoEngine, TorchEngine, for_songs, softmax
 from emotion.saliency.saliency import hirescam
 from emotion.signal.audio import Window
 from emotion.zoo.frontends import FrontEnd
-from emotion.zoo.networks import EMBEDDING_SIZE, HeadedNetwork, Network
-from emotion.zoo.registry import Architecture, architecture, create_model, list_models
+from emotion.zoo.registry import (
+    EMBEDDING_SIZE,
+    Architecture,
+    HeadedNetwork,
+    Network,
+    architecture,
+    create_model,
+    list_models,
+)
 from tests import zoo_members
 from tests.audio_fixtures import make_waveform
 

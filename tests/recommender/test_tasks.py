@@ -18,9 +18,8 @@ from pytest_django.fixtures import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_edit, library_undo
+from emotion.library.services import Override, library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
-from emotion.services.overrides import Override
 from emotion.signals import song_analysed
 from recommender.index.versions import POINTER, IndexReader, load
 from recommender.receivers import DEBOUNCE_S

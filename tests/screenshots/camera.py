@@ -45,7 +45,7 @@ def screens(story: Story) -> list[Screen]:
         Screen("journey-playlist", "A journey's playlist", story.journey),
         Screen("song", "A song", story.song),
         Screen("song-curve", "A song: emotion curve", story.song, _scroll_to("#emotion-curve")),
-        Screen("song-why", "A song: why this tag", story.song, _scroll_to("#attention")),
+        Screen("song-why", "A song: why this tag", story.song, _scroll_to("#saliency")),
         Screen("songs", "Songs", "/songs/"),
         Screen("playlists", "Playlists", "/playlists/"),
         Screen("mood-map", "My mood map", "/me/"),

@@ -9,7 +9,7 @@ import pytest
 from pytest_django import Settings
 
 from emotion.models import ModelVersion
-from emotion.services import serving
+from emotion.services import analysis
 from tests.training.made_models import held_out, made_weights
 
 
@@ -22,9 +22,9 @@ def shipped(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     settings.MOODPLANE_WEIGHTS_PINNED = False
     settings.MOODPLANE_ENGINE = "torch"
     settings.MOODPLANE_DEVICE = "cpu"
-    serving.predictor_forget()
+    analysis.predictor_forget()
     yield weights
-    serving.predictor_forget()
+    analysis.predictor_forget()
 
 
 @pytest.fixture

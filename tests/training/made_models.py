@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from emotion.inference import checkpoint
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
 from training.evaluation.predictions import Predictions

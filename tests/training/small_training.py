@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from training.data.augment import AugmentConfig
 from training.fit.loop import FitConfig, FitTask, ImageSet, Outcome, train
 from training.fit.runtime import alone

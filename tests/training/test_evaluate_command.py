@@ -8,8 +8,8 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from emotion.inference.checkpoint import Card, card_path, read_card, write_card
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score
 from training.evaluation.report.card import card_page, scores_table

@@ -22,7 +22,7 @@ from emotion.jobs import reanalysis
 from emotion.jobs.reanalysis import REANALYSIS
 from emotion.models import EmotionEstimate, ModelVersion, Reanalysis, ReanalysisItem
 from emotion.selectors import prevailing_model_version, reanalysis_failures, reanalysis_latest
-from emotion.services import serving
+from emotion.services import analysis
 from emotion.services.analysis import _result_store
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
@@ -142,7 +142,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(
     [slow] = REANALYSIS.claim(8)
     ReanalysisItem.objects.update(due_at=timezone.now() - timedelta(seconds=1))
     [fast] = REANALYSIS.claim(8)
-    predictor = serving.predictor_get()
+    predictor = analysis.predictor_get()
     [result] = predictor.predict([Path(slow.song.audio.path)])
     assert _result_store(slow, result, predictor) is False
     assert versions() == {OLD: 1}
@@ -229,7 +229,7 @@ def test_a_disk_that_fails_for_a_moment_costs_no_song(
 ) -> None:
     make_songs(2)
     job = reanalysis.reanalysis_start(model_version="shipped-1")
-    predictor = serving.predictor_get()
+    predictor = analysis.predictor_get()
     with monkeypatch.context() as broken:
         broken.setattr(type(predictor), "predict", _input_output_error)
         with pytest.raises(OSError, match="Input/output"):

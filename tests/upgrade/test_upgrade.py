@@ -49,7 +49,7 @@ COUNTS = {
     "estimates": 103,
     "curves": 55,
     "waveforms": 53,
-    "attention maps": 3,
+    "saliency maps": 3,
     "perceived labels": 3,
     "ratings": 31,
     "listens": 5,
@@ -165,7 +165,7 @@ VERSIONS = {
     53: {"b3-copy": True},
 }
 # State, quadrant, window, rows and columns, weight of the first stretch.
-ATTENTION = {
+SALIENCY = {
     5: ("done", "Q1", 24.0, (8, 11), 0.1528),
     LAMP: ("done", "Q3", 6.0, (8, 11), 0.4836),
     3: ("waiting", "", 0.0, (1, 0), 0.0),
@@ -321,8 +321,8 @@ def test_curves_waveforms_and_maps_are_there() -> None:
     assert today.curve(5)[:4] == ("done", 4.0, 24.0, 8)
     assert today.curve(LAMP)[:4] == ("done", 4.0, 6.0, 1)
     assert today.waveform(LAMP) == (120, 255)
-    assert {pk: today.attention(pk) for pk in ATTENTION} == ATTENTION
-    assert today.attention_claim(3)
+    assert {pk: today.saliency(pk) for pk in SALIENCY} == SALIENCY
+    assert today.saliency_claim(3)
 
 
 def test_what_listeners_said_and_did_is_there() -> None:
@@ -460,7 +460,7 @@ def test_pages_show_it(name: str, address: str, told: str) -> None:
 
 
 def test_the_panel_explains_a_tag() -> None:
-    panel = Client().get(f"/songs/{LAMP}/attention/", headers={"HX-Request": "true"})
+    panel = Client().get(f"/songs/{LAMP}/saliency/", headers={"HX-Request": "true"})
     assert panel.status_code == 200
     assert "1.1 kHz" in panel.content.decode()
 

@@ -50,7 +50,7 @@ KINDS: Mapping[str, type[Model]] = {
     "estimates": EmotionEstimate,
     "curves": EmotionCurve,
     "waveforms": Waveform,
-    "attention maps": SaliencyMap,
+    "saliency maps": SaliencyMap,
     "perceived labels": PerceivedLabel,
     "ratings": FeltRating,
     "listens": Listen,
@@ -197,7 +197,7 @@ def waveform(pk: int) -> tuple[int, int]:
     return len(peaks), int(peaks.max())
 
 
-def attention(pk: int) -> tuple[Any, ...]:
+def saliency(pk: int) -> tuple[Any, ...]:
     """State, quadrant, window, rows and columns, and how much weighs in the first stretch of the map of a song."""
     found = saliency_of(_estimate(pk))
     assert found is not None
@@ -205,7 +205,7 @@ def attention(pk: int) -> tuple[Any, ...]:
     return found.state, Q[found.quadrant or 0], found.window_s, found.heat.shape, round(seconds[0]["share"], 4)
 
 
-def attention_claim(pk: int) -> bool:
+def saliency_claim(pk: int) -> bool:
     """Return whether the work on a map that waits can be taken."""
     return bool(claims.claim(SaliencyMap.objects.filter(song=pk)))
 

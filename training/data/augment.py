@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 
 # Centre frequencies are drawn between these, in Hz: a low shelf, five bells and a high shelf.
 EQ_BANDS_HZ = ((42, 95), (91, 204), (196, 441), (421, 948), (909, 2045), (1957, 4404), (4216, 9486))

@@ -33,7 +33,7 @@ from catalog.core.files import digest
 from catalog.core.wording import file_size
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import read_window, read_window_at
-from emotion.signal.mel import MelConfig, log_mel_image
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from training.exceptions import TrainingError
 
 # The centre window is the paper's, the one served and the one evaluated; the first is for training only.

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from emotion.inference.checkpoint import Card, read_card, save
 from emotion.inference.predict import points_of, softmax
-from emotion.signal.mel import MelConfig
-from emotion.zoo.networks import Network
+from emotion.zoo.frontends import MelConfig
+from emotion.zoo.registry import Network
 from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics

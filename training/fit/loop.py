@@ -24,9 +24,8 @@ from torch.nn import functional
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from emotion.inference.engines import channels_last
-from emotion.signal.mel import MelConfig
-from emotion.zoo.frontends import FrontEnd
+from emotion.inference.predict import channels_last
+from emotion.zoo.frontends import FrontEnd, MelConfig
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
 from training.exceptions import TrainingDivergedError

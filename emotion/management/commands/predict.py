@@ -1,13 +1,13 @@
-"""`manage.py predict PATH... --csv out.csv|-`: tag files without touching the database."""
+"""`manage.py predict PATH... --csv out.csv|-`: analyse files without touching the database."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -40,7 +40,12 @@ class Command(BaseCommand):
         except EmotionError as error:
             raise CommandError(str(error)) from error
         failed = 0
-        with _output(options["csv"]) as out:
+        is_stdout = options["csv"] == "-"
+        with (
+            nullcontext(sys.stdout)
+            if is_stdout
+            else Path(options["csv"]).open("w", newline="", encoding="utf-8") as out
+        ):
             table = csv.writer(out, lineterminator="\n")
             table.writerow(COLUMNS)
             results = zip(files, predictor.predict(files), strict=True)
@@ -49,8 +54,7 @@ class Command(BaseCommand):
                     failed += 1
                     self.stderr.write(f"{path}: {result}")
                     continue
-                numbers = [*result.probabilities, result.valence, result.arousal]
-                rounded = [f"{number:.6f}" for number in numbers]
+                rounded = [f"{number:.6f}" for number in (*result.probabilities, result.valence, result.arousal)]
                 table.writerow([path, result.quadrant.name, *rounded, predictor.card.version])
                 out.flush()
         if failed:
@@ -58,18 +62,9 @@ class Command(BaseCommand):
 
 
 def _files(paths: list[Path]) -> Iterator[Path]:
-    """Yield files as given, and below folders those that are named like audio, in a stable order."""
+    """Yield files as given, and in folders those with an audio suffix, in a stable order."""
     for path in paths:
         if path.is_dir():
             yield from sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in AUDIO_SUFFIXES)
         else:
             yield path
-
-
-@contextlib.contextmanager
-def _output(name: str) -> Iterator[TextIO]:
-    if name == "-":
-        yield sys.stdout
-    else:
-        with Path(name).open("w", newline="", encoding="utf-8") as file:
-            yield file

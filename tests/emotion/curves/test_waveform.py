@@ -15,7 +15,7 @@ from rest_framework.test import APIClient
 
 from catalog.core import claims
 from catalog.models import Song
-from emotion.curves.waveform import N_PARTS, Envelope, read_peaks
+from emotion.curves.tracing import N_PARTS, Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
 from emotion.jobs import curves
 from emotion.models import EmotionCurve, Waveform

@@ -5,8 +5,15 @@ import pytest
 
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
-from emotion.inference.engines import TOLERANCE, OpenVinoEngine, TorchEngine, make_engine
-from emotion.inference.predict import Prediction, Predictor, points_of
+from emotion.inference.predict import (
+    TOLERANCE,
+    OpenVinoEngine,
+    Prediction,
+    Predictor,
+    TorchEngine,
+    make_engine,
+    points_of,
+)
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.audio_fixtures import make_audio

@@ -19,7 +19,7 @@ from emotion import selectors, tasks
 from emotion.jobs import curves
 from emotion.jobs.curves import CURVES
 from emotion.models import EmotionCurve, EmotionEstimate, Reanalysis, SaliencyMap, Waveform
-from emotion.services import analysis, serving
+from emotion.services import analysis
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
 from tests.messages import lose_messages, waiting_tasks
@@ -50,7 +50,7 @@ def stale() -> None:
 def computed(monkeypatch: pytest.MonkeyPatch, small_model: Path) -> list[int]:
     """How many windows each batch had that the network was asked about."""
     sizes: list[int] = []
-    predictor = serving.predictor_get()
+    predictor = analysis.predictor_get()
     judge = predictor.judge
     monkeypatch.setattr(predictor, "judge", lambda images: (sizes.append(len(images)), judge(images))[1])
     return sizes
@@ -235,7 +235,7 @@ def test_an_error_of_the_machine_puts_it_back_and_is_raised(
     def no_memory(images: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(serving.predictor_get(), "judge", no_memory)
+    monkeypatch.setattr(analysis.predictor_get(), "judge", no_memory)
     with pytest.raises(MemoryError):
         curves.curve_step()
     assert EmotionCurve.objects.get().state == State.WAITING

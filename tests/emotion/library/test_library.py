@@ -20,11 +20,10 @@ from rest_framework.test import APIClient
 from catalog.models import UNKNOWN_ARTIST, Song, SongChange
 from emotion.inference.quadrants import Quadrant
 from emotion.library import services as library_services
-from emotion.library.changes import preview
 from emotion.library.forms import Selection, SongsForm
-from emotion.library.services import library_edit
+from emotion.library.services import Override, library_edit
+from emotion.library.views import preview
 from emotion.models import EmotionEstimate
-from emotion.services.overrides import Override
 from recommender.models import FeltRating, PlaylistItem
 from tests.factories import EstimateFactory, PlaylistItemFactory, RatingFactory, SongFactory, probabilities_for
 

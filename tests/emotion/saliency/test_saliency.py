@@ -27,8 +27,8 @@ from emotion.models import EmotionCurve, SaliencyMap
 from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, seconds_that_weighed
 from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
-from emotion.signal.mel import MelConfig, log_mel_image
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 from tests.factories import EstimateFactory, SongFactory
@@ -51,11 +51,11 @@ def song(settings: Settings, small_model: Path, tmp_path: Path) -> Song:
 
 
 def url(song: Song) -> str:
-    return reverse("emotion:song_attention", args=[song.pk])
+    return reverse("emotion:song_saliency", args=[song.pk])
 
 
 def picture_url(song: Song) -> str:
-    return reverse("emotion:attention_picture", args=[song.pk])
+    return reverse("emotion:saliency_picture", args=[song.pk])
 
 
 def explained(song: Song) -> SaliencyMap:
@@ -258,15 +258,20 @@ def test_the_panel_offers_then_waits_then_explains(song: Song, client: Client) -
     explained(song)
     page = client.get(url(song), headers=HTMX).content.decode()
     assert "hx-trigger" not in page
-    assert "attention.png" in page
+    assert "saliency.png" in page
     assert "What mattered most for" in page or "No second and no frequency band" in page
 
 
 @pytest.mark.django_db
 def test_it_works_without_javascript_and_without_an_account(song: Song, client: Client) -> None:
     answer = client.post(url(song))
-    assert answer["Location"] == reverse("recommender:song_detail", args=[song.pk]) + "#attention"
+    assert answer["Location"] == reverse("recommender:song_detail", args=[song.pk]) + "#saliency"
     assert SaliencyMap.objects.get().song == song
+
+
+def test_the_path_of_an_older_version_leads_to_the_new_one(client: Client) -> None:
+    answer = client.get("/songs/7/attention/")
+    assert (answer.status_code, answer["Location"]) == (301, "/songs/7/saliency/")
 
 
 @pytest.mark.django_db
@@ -292,4 +297,4 @@ def test_why_it_cannot_be_explained_is_said(small_model: Path, client: Client) -
     assert "hx-trigger" not in page
     followed: Any = client.post(url(song), follow=True)
     assert "This estimate is by model old" in followed.content.decode()
-    assert client.post(reverse("emotion:song_attention", args=[4711])).status_code == 404
+    assert client.post(reverse("emotion:song_saliency", args=[4711])).status_code == 404

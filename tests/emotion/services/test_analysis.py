@@ -9,7 +9,7 @@ from catalog.models import Song
 from catalog.songs.services import songs_queue
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate
-from emotion.services import analysis, pictures, serving
+from emotion.services import analysis, pictures
 from emotion.signals import song_analysed
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
@@ -89,7 +89,7 @@ def test_an_error_of_the_machine_releases_the_songs_and_is_raised(
     def no_memory(*_: object) -> None:
         raise MemoryError("no room")
 
-    monkeypatch.setattr(serving.predictor_get(), "judge", no_memory)
+    monkeypatch.setattr(analysis.predictor_get(), "judge", no_memory)
     with pytest.raises(MemoryError):
         analysis.songs_analyse()
     assert Song.objects.get().state == Song.State.QUEUED
@@ -97,7 +97,7 @@ def test_an_error_of_the_machine_releases_the_songs_and_is_raised(
 
 def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_model: Path) -> None:
     song = stored_song(settings, 1)
-    predictor = serving.predictor_get()
+    predictor = analysis.predictor_get()
     [slow] = claims.claim(Song.objects.all())
     Song.objects.update(due_at=timezone.now())
     assert len(claims.claim(Song.objects.all())) == 1
@@ -124,18 +124,18 @@ def test_analysed_songs_are_announced(settings: Settings, small_model: Path) -> 
 def test_without_weights_the_service_says_so(settings: Settings) -> None:
     settings.MOODPLANE_WEIGHTS = None
     with pytest.raises(CheckpointError, match="no model weights"):
-        serving.predictor_get()
+        analysis.predictor_get()
 
 
 def test_reports_of_a_worker_are_one_row(small_model: Path) -> None:
     from emotion.models import AnalysisWorker
     from emotion.selectors import workers_alive
 
-    serving.worker_report(name="gpu@here")
-    serving.worker_report(name="gpu@here")
+    analysis.worker_report(name="gpu@here")
+    analysis.worker_report(name="gpu@here")
     [worker] = workers_alive()
     assert (worker.device, worker.engine, worker.model_version) == ("cpu", "torch", "small-1")
-    serving.worker_forget(name="gpu@here")
+    analysis.worker_forget(name="gpu@here")
     assert not AnalysisWorker.objects.exists()
 
 

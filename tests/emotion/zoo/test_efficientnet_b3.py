@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
-from emotion.zoo.networks import EMBEDDING_SIZE
-from emotion.zoo.registry import create_model
+from emotion.zoo.registry import EMBEDDING_SIZE, create_model
 
 pytestmark = pytest.mark.slow
 

@@ -2,9 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.signal.mel import MelConfig
-from emotion.zoo.frontends import Chunked, Features, FrontEnd, PowerSpectrogram, RawWaveform, front_end_of
-from emotion.zoo.networks import OverChunks
+from emotion.zoo.frontends import Chunked, Features, FrontEnd, MelConfig, PowerSpectrogram, RawWaveform, front_end_of
+from emotion.zoo.registry import OverChunks
 from tests.audio_fixtures import make_waveform
 
 RATE_HZ = 22_050

@@ -13,9 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.inference.quadrants import Quadrant
-from emotion.library.services import library_edit, library_undo
+from emotion.library.services import Override, library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
-from emotion.services.overrides import Override
 from recommender.index.songs import FeltQuery
 from recommender.retrieval import pool as candidates
 from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import signal
 from torch import Tensor
 
-from emotion.signal.mel import MelConfig, log_mel_image
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training.data import augment as changes
 from training.data.augment import AugmentConfig, augment, mixup, soft_quadrants

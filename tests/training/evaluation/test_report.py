@@ -9,8 +9,8 @@ import pytest
 
 from emotion.inference.checkpoint import Card
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from tests.training.made_qaed import made_qaed
 from tests.training.made_run import SOURCES, made_predictions, made_run
 from training.data.splits import Fold, Folds, Protocol, SplitError

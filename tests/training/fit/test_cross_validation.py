@@ -10,8 +10,8 @@ import torch
 
 from emotion.inference.checkpoint import load
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 from tests.training.made_run import made_predictions
 from training.data.splits import Fold, Folds, Protocol, SplitError

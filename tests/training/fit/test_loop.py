@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.mel import MelConfig
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError

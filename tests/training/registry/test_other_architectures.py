@@ -16,7 +16,7 @@ from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
 from emotion.models import EmotionCurve, ModelVersion, SaliencyMap
 from emotion.selectors import live_model
-from emotion.services import serving
+from emotion.services import analysis
 from emotion.services.analysis import songs_analyse
 from emotion.zoo.registry import create_model
 from tests import zoo_members
@@ -39,7 +39,7 @@ def raw_weights(tmp_path: Path) -> Iterator[Path]:
         checkpoint.save(network, card, weights)
         held_out().save(weights.with_suffix(".predictions.npz"))
         yield weights
-        serving.predictor_forget()
+        analysis.predictor_forget()
 
 
 def test_it_is_imported_promoted_and_serves(
@@ -72,13 +72,11 @@ def test_it_is_imported_promoted_and_serves(
     assert saliency.saliency_step() is False
     asked.refresh_from_db()
     assert (asked.state, asked.failure_code) == (SaliencyMap.State.FAILED, "no_saliency")
-    page = client.get(
-        reverse("emotion:song_attention", args=[song.pk]), headers={"HX-Request": "true"}
-    ).content.decode()
+    page = client.get(reverse("emotion:song_saliency", args=[song.pk]), headers={"HX-Request": "true"}).content.decode()
     assert "This architecture does not support saliency maps." in page
     assert "Try again" not in page
     # People see a spectrogram of the same seconds, whatever the network reads.
     assert client.get(reverse("emotion:spectrogram", args=[song.pk])).content.startswith(b"\x89PNG")
 
     promotion.model_rollback()
-    assert serving.predictor_get().card.architecture == "efficientnet_b3"
+    assert analysis.predictor_get().card.architecture == "efficientnet_b3"

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from emotion.exceptions import CheckpointError
 from emotion.models import EmotionEstimate, ModelVersion, Reanalysis
 from emotion.selectors import live_model
-from emotion.services import serving
+from emotion.services import analysis
 from tests.factories import EstimateFactory
 from tests.together import together
 from tests.training.made_models import held_out, made_run_folder, made_weights, overconfident, worse
@@ -185,13 +185,13 @@ def test_pinned_weights_cannot_be_promoted_past(live: ModelVersion, settings: Se
 
 
 def test_the_process_takes_up_the_new_model_and_back_again(live: ModelVersion, tmp_path: Path) -> None:
-    first = serving.predictor_get()
-    assert serving.predictor_get() is first
+    first = analysis.predictor_get()
+    assert analysis.predictor_get() is first
     candidate(tmp_path, "mine-1")
     promotion.model_promote(version="mine-1")
-    assert serving.predictor_get().card.version == "mine-1"
+    assert analysis.predictor_get().card.version == "mine-1"
     promotion.model_rollback()
-    assert serving.predictor_get().card.version == "shipped-1"
+    assert analysis.predictor_get().card.version == "shipped-1"
 
 
 def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion, tmp_path: Path) -> None:
@@ -203,12 +203,12 @@ def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion
     with pytest.raises(
         CheckpointError, match=r"are missing\. It is the live model mine-1: manage\.py rollback leads back"
     ):
-        serving.predictor_get()
-    serving.worker_report(name="gpu@here")
+        analysis.predictor_get()
+    analysis.worker_report(name="gpu@here")
     assert "are missing" in AnalysisWorker.objects.get().problem
     promotion.model_rollback()
-    assert serving.predictor_get().card.version == "shipped-1"
-    serving.worker_report(name="gpu@here")
+    assert analysis.predictor_get().card.version == "shipped-1"
+    analysis.worker_report(name="gpu@here")
     assert AnalysisWorker.objects.get().problem == ""
 
 

@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import read_window
-from emotion.signal.mel import MelConfig, log_mel_image
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from training.data.splits import PARTS
 from training.datasets import DATASETS, Clip, DatasetError
 from training.evaluation.metrics import reliability

@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
     def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
         from emotion.inference.checkpoint import read_card
-        from emotion.signal.mel import MelConfig
+        from emotion.zoo.frontends import MelConfig
         from training.evaluation.comparison import compare_systems
         from training.evaluation.report.page import Extras
         from training.evaluation.report.plots import all_labels, example_images

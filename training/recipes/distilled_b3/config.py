@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from training.datasets import DATASETS
 from training.recipes.distilled_b3.distil import DistilConfig, DistilStage
 from training.recipes.distilled_b3.head import HeadConfig

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from emotion.inference.engines import channels_last, compile_openvino
-from emotion.signal.mel import MelConfig
-from emotion.zoo.networks import HeadedNetwork
+from emotion.inference.predict import channels_last, compile_openvino
+from emotion.zoo.frontends import MelConfig
+from emotion.zoo.registry import HeadedNetwork
 from training.exceptions import TrainingDivergedError
 from training.fit.runtime import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
 from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, stretch_at, student_images

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import HeadedNetwork
 from training.data.augment import soft_quadrants
 from training.data.duplicates import duplicate_groups
 from training.data.splits import linked_groups

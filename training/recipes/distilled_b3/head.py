@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import HeadedNetwork
 from training.data.augment import mixup
 
 

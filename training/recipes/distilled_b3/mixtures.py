@@ -25,7 +25,7 @@ from tqdm import tqdm
 from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
-from emotion.signal.mel import CHANNELS, MelConfig, log_mel
+from emotion.zoo.frontends import CHANNELS, MelConfig, log_mel
 from training.data.cache import content_digest
 
 LONGEST_S = 60.0

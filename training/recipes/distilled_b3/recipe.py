@@ -17,8 +17,7 @@ from torch import Tensor
 
 from emotion.inference.checkpoint import Card, save
 from emotion.inference.predict import points_of, softmax
-from emotion.zoo.networks import HeadedNetwork
-from emotion.zoo.registry import architecture, create_model
+from emotion.zoo.registry import HeadedNetwork, architecture, create_model
 from training.data import splits
 from training.datasets import DATASETS
 from training.datasets.midi import render_variants

@@ -11,7 +11,7 @@ import tomli_w
 from numpy.typing import NDArray
 
 from emotion.inference import checkpoint
-from emotion.zoo.networks import HeadedNetwork
+from emotion.zoo.registry import HeadedNetwork
 from training.data.splits import PARTS, Fold, Folds, Protocol, artist_grouped_split
 from training.datasets import Clip
 from training.exceptions import RetrainRefusedError

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from catalog.core.files import write_atomic
-from emotion.inference.engines import compile_openvino
-from emotion.inference.predict import softmax
+from emotion.inference.predict import compile_openvino, softmax
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from training.evaluation.metrics import fit_temperature
 from training.recipes.distilled_b3.mixtures import (

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from catalog.core.files import digest
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import architecture
 from training.data.augment import AugmentConfig
 from training.data.duplicates import duplicate_groups

@@ -16,8 +16,7 @@ from catalog.core.files import write_atomic
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
 from emotion.signal.audio import read_window_at
-from emotion.zoo.networks import HeadedNetwork
-from emotion.zoo.registry import create_model
+from emotion.zoo.registry import HeadedNetwork, create_model
 from training.data.cache import PLACES, images_of, to_device
 from training.data.selection import ShortClips
 from training.data.splits import PARTS, Protocol

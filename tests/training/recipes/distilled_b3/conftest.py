@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.signal.mel import MelConfig
+from emotion.zoo.frontends import MelConfig
 from training.recipes.distilled_b3.mixtures import Spectra
 from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 

@@ -6,7 +6,7 @@ import torch
 
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import read_window
-from emotion.signal.mel import MelConfig, log_mel_image
+from emotion.zoo.frontends import MelConfig, log_mel_image
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.distil import windows
 from training.recipes.distilled_b3.mixtures import Spectra, spectra_of, stretch_at

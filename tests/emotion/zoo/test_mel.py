@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.signal.mel import MelConfig, fill_window, log_mel, log_mel_image
+from emotion.zoo.frontends import MelConfig, fill_window, log_mel, log_mel_image
 from tests.audio_fixtures import make_waveform
 
 

@@ -16,10 +16,9 @@ from emotion.inference.predict import Prediction
 from emotion.inference.quadrants import Quadrant, nearest_in_quadrant
 from emotion.jobs.reanalysis import _estimates_adopt
 from emotion.library import services as library_services
-from emotion.library.services import library_edit, library_seen, library_undo
+from emotion.library.services import Override, library_edit, library_seen, library_undo, overrides_on
 from emotion.models import EFFECTIVE, EmotionEstimate
 from emotion.services import analysis, labels
-from emotion.services.overrides import Override, overrides_on
 from emotion.signals import song_analysed
 from recommender.index.table import microseconds
 from recommender.reasons.reasons import public_reason
