@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import all_songs
-from recommender.index.songs import IndexInfo, SongIndex
-from recommender.index.table import SongTable
+from recommender.index.songs import IndexInfo, SongIndex, SongTable
 from recommender.ranking.lists import Candidates, RankedSong, Weights, rank
 
 POOL_SIZE = 400

@@ -26,8 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
-from recommender.index.songs import Form, IndexInfo, SongIndex, lift
-from recommender.index.table import TableWriter
+from recommender.index.songs import Form, IndexInfo, SongIndex, TableWriter, lift
 from recommender.index.versions import load, publish_staged, staging
 
 K = 50

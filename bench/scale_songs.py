@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.model import LinearFelt
-from recommender.index.songs import FeltQuery, SongIndex
-from recommender.index.table import SongTable
+from recommender.index.songs import FeltQuery, SongIndex, SongTable
 
 N_DIMENSIONS = 64
 N_CLUSTERS = 300

@@ -25,12 +25,11 @@ from catalog.models import artist_shown
 from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.felt_model.model import ListenerModel
-from recommender.listener.history import history_of
-from recommender.listener.state import current_prior
+from recommender.listener import current_prior, history_of
 from recommender.models import FeltRating
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.values import Listener
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
@@ -175,7 +174,7 @@ def rated_songs(user: User) -> list[RatedSong]:
 
 
 def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
-    """Return the insights of the listener's model, fitted as for a playlist (`recommender.listener.state`)."""
+    """Return the insights of the listener's model, fitted as for a playlist (`recommender.listener`)."""
     index = songs_index()
     history = history_of(Listener(user=user), index)
     model = ListenerModel.fit(history.ratings, current_prior(), index.basis)

@@ -11,9 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.liking import learn_liking
-from recommender.felt_model.model import Answers, Posterior, Prior, infer
-from recommender.felt_model.ratings import N_NAMED, Ratings, features_of
+from recommender.felt_model.model import N_NAMED, Answers, Posterior, Prior, Ratings, features_of, infer, learn_liking
 
 _ROUNDS = 20
 # The prior that learning starts from counts as this many listeners, so the first few people decide little.

@@ -26,8 +26,7 @@ from numpy.typing import NDArray
 from catalog.core.files import digest, sync, write_atomic
 from recommender.exceptions import IndexCorruptError, IndexMissingError
 from recommender.index.partitions import Partitions
-from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
-from recommender.index.table import TableWriter, map_array, map_table
+from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex, TableWriter, map_array, map_table
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"

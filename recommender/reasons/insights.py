@@ -27,8 +27,7 @@ from catalog.core.formats import percent
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
-from recommender.felt_model.model import ListenerModel
-from recommender.felt_model.ratings import FAMILIAR, N_NAMED, Ratings
+from recommender.felt_model.model import FAMILIAR, N_NAMED, ListenerModel, Ratings
 
 LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67

@@ -17,7 +17,7 @@ from catalog.core.points import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
-from recommender.ranking.journey_path import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
+from recommender.ranking.journeys import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
 
 CLOSE_DISTANCE = 0.6
 VERY_CLOSE_DISTANCE = 0.25

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import MAX_SHIFT, ListenerModel, Prior
-from recommender.felt_model.ratings import TYPICAL_MOOD, Ratings
+from recommender.felt_model.model import MAX_SHIFT, TYPICAL_MOOD, ListenerModel, Prior, Ratings
 
 N_DIMENSIONS = 64
 BASIS = np.linalg.qr(np.random.default_rng(11).normal(size=(N_DIMENSIONS, 8)))[0].T

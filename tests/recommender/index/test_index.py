@@ -12,8 +12,18 @@ from numpy.typing import NDArray
 
 from recommender.felt_model.model import LinearFelt
 from recommender.index import songs
-from recommender.index.songs import DISTANCE_WEIGHT, LIKING_WEIGHT, FeltQuery, Form, IndexInfo, SongIndex, lift
-from recommender.index.table import SongRow, SongTable, TableWriter
+from recommender.index.songs import (
+    DISTANCE_WEIGHT,
+    LIKING_WEIGHT,
+    FeltQuery,
+    Form,
+    IndexInfo,
+    SongIndex,
+    SongRow,
+    SongTable,
+    TableWriter,
+    lift,
+)
 from recommender.index.versions import load, publish
 from recommender.ranking.lists import closeness
 
