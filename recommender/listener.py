@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
-from numpy.typing import NDArray
 
 from catalog.core.points import Point
+from recommender.arrays import Floats, Ints
 from recommender.felt_model.model import MOOD, TYPICAL_MOOD, Felt, ListenerModel, Prior, Ratings
 from recommender.index.songs import FeltQuery, SongIndex
 from recommender.models import FeltPrior, FeltRating, Listen
@@ -122,7 +122,7 @@ def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], in
     )
 
 
-def recency_of(plays: Sequence[_Play], song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+def recency_of(plays: Sequence[_Play], song_ids: Ints) -> Floats:
     """Return 1 for a song played within a day, halving with each day after, over the last `RECENT_LISTENS` only.
 
     Args:
@@ -205,7 +205,7 @@ def _like(rating: _Rating | None, signal: LikeSignal | None) -> float:
     return NOTHING_FELT_LIKE if rating is not None and rating.felt_nothing else NAN
 
 
-def _points(points: Iterable[tuple[float, float]]) -> NDArray[np.float64]:
+def _points(points: Iterable[tuple[float, float]]) -> Floats:
     return np.asarray(list(points), np.float64).reshape(-1, 2)
 
 
@@ -221,7 +221,7 @@ class Predicted:
 
     candidates: Candidates
     felt: Felt
-    shared_liking: NDArray[np.float64]
+    shared_liking: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +242,7 @@ class ListenerState:
         return Drift(self.model.coefficients[:, MOOD], self.drawn.coefficients[:, MOOD], TYPICAL_MOOD)
 
     def queries(
-        self, points: NDArray[np.float64], moods: Sequence[Point | None], models: Sequence[ListenerModel]
+        self, points: Floats, moods: Sequence[Point | None], models: Sequence[ListenerModel]
     ) -> list[FeltQuery]:
         """Return the queries for some points, each in a mood, by each of some models of this listener.
 
@@ -254,14 +254,7 @@ class ListenerState:
         targets = zip(points, moods, strict=True)
         return [FeltQuery(point, model.linear(mood)) for point, mood in targets for model in models]
 
-    def predict(
-        self,
-        pool: Pool,
-        *,
-        mood: Point | None,
-        recency: NDArray[np.float64],
-        likeness: NDArray[np.float64] | None = None,
-    ) -> Predicted:
+    def predict(self, pool: Pool, *, mood: Point | None, recency: Floats, likeness: Floats | None = None) -> Predicted:
         """Predict what the listener feels for every song of a pool.
 
         Args:
@@ -291,9 +284,7 @@ class ListenerState:
         )
         return Predicted(candidates, felt, shared.liking)
 
-    def _predict_drawn(
-        self, pool: Pool, felt: Felt, mood: Point | None
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def _predict_drawn(self, pool: Pool, felt: Felt, mood: Point | None) -> tuple[Floats, Floats]:
         """Return points `(n, 2)` and liking `(n,)` of the draw: the prediction plus the change of its coefficients.
 
         Predicting with the drawn model would also find the ratings that moved each song, which costs most and which a

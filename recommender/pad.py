@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from catalog.core.files import digest
 from catalog.models import Song
+from recommender.arrays import Floats, Ints
 from recommender.index.songs import SongIndex
 from recommender.retrieval import songs_known
 
@@ -32,13 +33,7 @@ _SAMPLE_SEED = 7
 _LONELY = 8
 
 
-def encode(
-    song_ids: NDArray[np.int64],
-    perceived: NDArray[np.float64],
-    quadrants: NDArray[np.uint8],
-    *,
-    limit: int = DOTS_LIMIT,
-) -> bytes:
+def encode(song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], *, limit: int = DOTS_LIMIT) -> bytes:
     """Encode songs for the mood pad.
 
     Args:
@@ -60,13 +55,13 @@ def encode(
     return _encode(len(song_ids), song_ids[rows], perceived[rows], quadrants[rows], counts)
 
 
-def cells_of(perceived: NDArray[np.float64]) -> NDArray[np.int64]:
+def cells_of(perceived: Floats) -> Ints:
     """Return the cell `(n,)` of the density that each point `(n, 2)` lies in, counted row by row."""
     places = np.clip(((perceived + 1.0) * (CELLS / 2)).astype(np.int64), 0, CELLS - 1)
     return np.asarray(places[:, 1] * CELLS + places[:, 0], np.int64)
 
 
-def varints(values: NDArray[np.int64]) -> bytes:
+def varints(values: Ints) -> bytes:
     """Write numbers `(n,)` of at most 63 bits, none negative, as LEB128."""
     left = np.asarray(values, np.uint64)
     lengths = np.ones(len(left), np.int64)
@@ -83,11 +78,7 @@ def varints(values: NDArray[np.int64]) -> bytes:
 
 
 def _encode(
-    n_songs: int,
-    song_ids: NDArray[np.int64],
-    perceived: NDArray[np.float64],
-    quadrants: NDArray[np.uint8],
-    counts: NDArray[np.int64] | None,
+    n_songs: int, song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], counts: Ints | None
 ) -> bytes:
     header = HEADER.pack(MAGIC, n_songs, len(song_ids), 0 if counts is None else CELLS)
     steps = varints(np.diff(song_ids, prepend=0))
@@ -95,13 +86,13 @@ def _encode(
     return b"".join((header, _dots(perceived, quadrants), steps, density))
 
 
-def _dots(perceived: NDArray[np.float64], quadrants: NDArray[np.uint8]) -> bytes:
+def _dots(perceived: Floats, quadrants: NDArray[np.uint8]) -> bytes:
     levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
     packed = levels[:, 0] | levels[:, 1] << 11 | (quadrants.astype("<u4") - 1) << 22
     return bytes(packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
 
 
-def _sample(cells: NDArray[np.int64], counts: NDArray[np.int64], n_dots: int) -> NDArray[np.int64]:
+def _sample(cells: Ints, counts: Ints, n_dots: int) -> Ints:
     """Return some rows by chance, and one of every cell that has few songs, so that nothing lonely is lost."""
     by_chance = np.random.default_rng(_SAMPLE_SEED).choice(len(cells), n_dots, replace=False)
     is_lonely = (counts[cells] <= _LONELY) if len(cells) else np.zeros(0, bool)
@@ -136,7 +127,7 @@ class _Pad:
             return self._picture
 
 
-def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray[np.int64] | None = None) -> PadPicture:
+def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: Ints | None = None) -> PadPicture:
     """Encode an index and newer songs, which replace those of the index.
 
     Args:
@@ -160,7 +151,7 @@ def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: NDArray
     return PadPicture(payload, f'"{digest(payload)[:24]}"')
 
 
-def _failed(fresh: SongIndex | None) -> NDArray[np.int64]:
+def _failed(fresh: SongIndex | None) -> Ints:
     """Return the ids of the newer songs that cannot be played; the index has none."""
     song_ids = [] if fresh is None else fresh.table.song_ids.tolist()
     failed = Song.objects.filter(pk__in=song_ids, state=Song.State.FAILED).values_list("pk", flat=True)

@@ -29,6 +29,7 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
+from recommender.arrays import Floats, Ints
 from recommender.exceptions import IndexUnavailableError
 from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex, SongRow, SongTable
 from recommender.index.versions import IndexReader
@@ -288,14 +289,14 @@ class Pool:
     therefore not comparable. Songs without a named artist count as by different artists.
     """
 
-    song_ids: NDArray[np.int64]
-    artist_ids: NDArray[np.int64]
-    album_ids: NDArray[np.int64]
+    song_ids: Ints
+    artist_ids: Ints
+    album_ids: Ints
     years: NDArray[np.int16]
     quadrants: tuple[Quadrant, ...]
-    confidence: NDArray[np.float64]
-    perceived: NDArray[np.float64]
-    embeddings: NDArray[np.float64]
+    confidence: Floats
+    perceived: Floats
+    embeddings: Floats
     model_version: str
 
     @classmethod
@@ -439,7 +440,7 @@ def _embedding_of(song_id: int, index: SongIndex, fresh: SongIndex) -> NDArray[n
     return embedding_matrix(estimates, index)[0] if estimates else np.zeros(index.n_dimensions)
 
 
-def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> NDArray[np.float64]:
+def embedding_matrix(estimates: Sequence[EmotionEstimate], index: SongIndex) -> Floats:
     """Return embeddings `(n, d)`; a row that the index's model did not make, or that is not finite, is zero."""
     matrix = np.zeros((len(estimates), index.n_dimensions))
     for row, estimate in enumerate(estimates):
@@ -471,7 +472,7 @@ def _hits(
     return hits if alike is None else [*hits, index.like_embedding(alike, ALIKE_SIZE, allowed=allowed)]
 
 
-def _take(index: SongIndex, rows: Sequence[NDArray[np.int64]], without: Sequence[int]) -> SongTable:
+def _take(index: SongIndex, rows: Sequence[Ints], without: Sequence[int]) -> SongTable:
     found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
     return index.table.take(found[~np.isin(index.table.song_ids[found], without)])
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from recommender.arrays import Floats
 from recommender.felt_model.model import N_NAMED, Answers, Posterior, Prior, Ratings, features_of, infer, learn_liking
 
 _ROUNDS = 20
@@ -26,22 +26,22 @@ class _Said:
     """One listener's usable ratings and their features `(m, p)`."""
 
     usable: Ratings
-    x: NDArray[np.float64]
+    x: Floats
 
 
 @dataclass(slots=True)
 class _State:
     """The estimates of one round: `mean` and `spread` `(2, p)`, `uncertainty` of the mean `(2, p, p)`, and the rest."""
 
-    mean: NDArray[np.float64]
-    uncertainty: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    stay: NDArray[np.float64]
-    stay_sd: NDArray[np.float64]
+    mean: Floats
+    uncertainty: Floats
+    spread: Floats
+    noise: Floats
+    stay: Floats
+    stay_sd: Floats
 
 
-def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior) -> Prior:
+def learn(listeners: Sequence[Ratings], basis: Floats, start: Prior) -> Prior:
     """Learn what listeners have in common.
 
     Args:
@@ -68,12 +68,12 @@ def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior
     )
 
 
-def _usable(ratings: Ratings, basis: NDArray[np.float64]) -> _Said:
+def _usable(ratings: Ratings, basis: Floats) -> _Said:
     usable = ratings.with_feeling()
     return _Said(usable, features_of(usable, basis))
 
 
-def _learn(said: Sequence[_Said], basis: NDArray[np.float64], start: Prior) -> _State:
+def _learn(said: Sequence[_Said], basis: Floats, start: Prior) -> _State:
     anchor, spread = start.coefficients(basis), start.spread(basis)
     certainty = np.zeros((2, anchor.shape[1], anchor.shape[1]))
     state = _State(anchor, certainty, spread, start.noise, start.stay, start.stay_sd)
@@ -93,7 +93,7 @@ def _posterior(said: _Said, state: _State) -> Posterior:
     )
 
 
-def _spread(found: Sequence[Posterior], start: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread(found: Sequence[Posterior], start: Floats) -> Floats:
     squares = np.sum([np.einsum("app->ap", each.covariance) + each.mean**2 for each in found], axis=0)
     learned = (squares + PSEUDO_LISTENERS * start) / (len(found) + PSEUDO_LISTENERS)
     if learned.shape[1] > N_NAMED:
@@ -102,9 +102,7 @@ def _spread(found: Sequence[Posterior], start: NDArray[np.float64]) -> NDArray[n
     return np.asarray(learned)
 
 
-def _noise(
-    said: Sequence[_Said], found: Sequence[Posterior], now: NDArray[np.float64], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _noise(said: Sequence[_Said], found: Sequence[Posterior], now: Floats, start: Floats) -> Floats:
     """Return the noise `(2, 2)`: what the precisions leave unexplained, by axis and by whether the mood was known."""
     known = np.concatenate([each.usable.mood_known for each in said])
     counted = np.concatenate([each.moved * said_by.usable.weights for each, said_by in zip(found, said, strict=True)])
@@ -118,9 +116,7 @@ def _noise(
     return learned
 
 
-def _stay(
-    said: Sequence[_Said], found: Sequence[Posterior], start: Prior
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _stay(said: Sequence[_Said], found: Sequence[Posterior], start: Prior) -> tuple[Floats, Floats]:
     """Return the Beta's counts, as strong as they were, and how exactly the unmoved repeat their mood."""
     stayed = np.concatenate([(1 - each.moved) * by.usable.weights for each, by in zip(found, said, strict=True)])
     apart = np.concatenate([by.usable.felt - by.usable.moods for by in said])
@@ -135,9 +131,7 @@ def _stay(
     return strength * np.array([share, 1 - share]), np.sqrt(variance)
 
 
-def _mean(
-    said: Sequence[_Said], found: Sequence[Posterior], spread: NDArray[np.float64], anchor: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _mean(said: Sequence[_Said], found: Sequence[Posterior], spread: Floats, anchor: Floats) -> tuple[Floats, Floats]:
     """Return the mean coefficients `(2, p)` and their covariance `(2, p, p)`, deviations integrated out."""
     n_timbre = anchor.shape[1] - N_NAMED
     precision = 1.0 / np.r_[np.full(N_NAMED, _NAMED_ANCHOR), np.full(n_timbre, _TIMBRE_ANCHOR)]

@@ -20,8 +20,9 @@ from math import lgamma, log, pi
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
+
+from recommender.arrays import Bools, Floats, Ints
 
 # An unknown mood counts as the mean mood before listening of the listeners of SiTunes.
 TYPICAL_MOOD = (0.28, 0.07)
@@ -41,15 +42,15 @@ class Ratings:
     the song was known already, -1 when it was new, 0 when nothing was said.
     """
 
-    song_ids: NDArray[np.int64]
-    perceived: NDArray[np.float64]
-    felt: NDArray[np.float64]
-    embeddings: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    likes: NDArray[np.float64]
-    like_weights: NDArray[np.float64]
-    moods: NDArray[np.float64]
-    familiar: NDArray[np.float64]
+    song_ids: Ints
+    perceived: Floats
+    felt: Floats
+    embeddings: Floats
+    weights: Floats
+    likes: Floats
+    like_weights: Floats
+    moods: Floats
+    familiar: Floats
 
     @classmethod
     def none(cls, n_dimensions: int) -> Ratings:
@@ -58,12 +59,12 @@ class Ratings:
         embeddings = np.zeros((0, n_dimensions))
         return cls(np.zeros(0, np.int64), plane, plane, embeddings, line, line, line, plane, line)
 
-    def rows(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> Ratings:
+    def rows(self, chosen: Bools | Ints) -> Ratings:
         """Return some rows, by a mask or by their numbers."""
         return Ratings(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
 
     @property
-    def mood_known(self) -> NDArray[np.int64]:
+    def mood_known(self) -> Ints:
         """1 where the mood before is known, else 0, `(m,)`."""
         return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
 
@@ -79,13 +80,7 @@ class Ratings:
         return self.rows(finite & (np.nan_to_num(self.like_weights) > 0))
 
 
-def features(
-    perceived: NDArray[np.float64],
-    embeddings: NDArray[np.float64],
-    moods: NDArray[np.float64],
-    familiar: NDArray[np.float64],
-    basis: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def features(perceived: Floats, embeddings: Floats, moods: Floats, familiar: Floats, basis: Floats) -> Floats:
     """Return the features that felt emotion is linear in.
 
     Args:
@@ -103,7 +98,7 @@ def features(
     return np.hstack([np.ones((len(perceived), 1)), moods, familiar[:, None], perceived, embeddings @ basis.T])
 
 
-def features_of(ratings: Ratings, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+def features_of(ratings: Ratings, basis: Floats) -> Floats:
     """Return the features `(m, 6 + r)` of rated songs."""
     return features(ratings.perceived, ratings.embeddings, ratings.moods, ratings.familiar, basis)
 
@@ -122,14 +117,14 @@ class LikingModel:
     `own` maps a song to the residual of its own like; `said` maps it to the like itself.
     """
 
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    basis: NDArray[np.float64]
+    mean: Floats
+    covariance: Floats
+    basis: Floats
     own: dict[int, float]
     said: dict[int, float]
 
     @classmethod
-    def fit(cls, ratings: Ratings, prior: NDArray[np.float64], basis: NDArray[np.float64]) -> LikingModel:
+    def fit(cls, ratings: Ratings, prior: Floats, basis: Floats) -> LikingModel:
         """Fit to the rows that say or imply a like; `prior` `(4,)` is `Prior.liking`."""
         liked = ratings.with_liking()
         likes = np.clip(liked.likes, -1.0, 1.0)
@@ -140,24 +135,22 @@ class LikingModel:
         own = dict(zip(songs, left.tolist(), strict=True))
         return cls(mean, covariance, basis, own, dict(zip(songs, likes.tolist(), strict=True)))
 
-    def predict(self, song_ids: NDArray[np.int64], embeddings: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict(self, song_ids: Ints, embeddings: Floats) -> Floats:
         """Return the expected like in [-1, 1], `(n,)`."""
         x = _features(embeddings, self.basis)
         own = np.nan_to_num(_looked_up(self.own, song_ids))
         return np.clip(x @ self.mean + own, -1.0, 1.0)
 
-    def said_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def said_of(self, song_ids: Ints) -> Floats:
         """Return the stated or implied like of each song itself, `(n,)`, NaN without one."""
         return _looked_up(self.said, song_ids)
 
-    def on_embedding(self) -> NDArray[np.float64]:
+    def on_embedding(self) -> Floats:
         """Return the coefficients `(d,)` on an embedding, without the intercept."""
         return np.asarray(self.mean[1:] @ self.basis)
 
 
-def learn_liking(
-    listeners: Sequence[Ratings], basis: NDArray[np.float64], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def learn_liking(listeners: Sequence[Ratings], basis: Floats, start: Floats) -> Floats:
     """Learn `Prior.liking` from all listeners' likes; `start` counts as a few listeners."""
     liked = [each for each in (ratings.with_liking() for ratings in listeners) if len(each.likes)]
     rows = [(_features(each.embeddings, basis), np.clip(each.likes, -1, 1), each.like_weights) for each in liked]
@@ -167,11 +160,7 @@ def learn_liking(
     return prior
 
 
-def _improved(
-    rows: Sequence[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]],
-    prior: NDArray[np.float64],
-    start: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _improved(rows: Sequence[tuple[Floats, Floats, Floats]], prior: Floats, start: Floats) -> Floats:
     found = [_posterior(x, likes, weights, prior) for x, likes, weights in rows]
     means = np.array([mean for mean, _ in found])
     squares = np.array([np.diag(covariance) for _, covariance in found])
@@ -188,9 +177,7 @@ def _improved(
     return np.array([at_large, spread, timbre, errors / answers])
 
 
-def _posterior(
-    x: NDArray[np.float64], likes: NDArray[np.float64], weights: NDArray[np.float64], prior: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _posterior(x: Floats, likes: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats]:
     at_large, spread, timbre, noise = prior
     expected = np.r_[at_large, np.zeros(x.shape[1] - 1)]
     precision = np.r_[1.0 / spread, np.full(x.shape[1] - 1, 1.0 / timbre)]
@@ -199,11 +186,11 @@ def _posterior(
     return covariance @ (precision * expected + weighted.T @ likes), covariance
 
 
-def _features(embeddings: NDArray[np.float64], basis: NDArray[np.float64]) -> NDArray[np.float64]:
+def _features(embeddings: Floats, basis: Floats) -> Floats:
     return np.hstack([np.ones((len(embeddings), 1)), embeddings @ basis.T])
 
 
-def _looked_up(values: dict[int, float], song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+def _looked_up(values: dict[int, float], song_ids: Ints) -> Floats:
     return np.array([values.get(song_id, np.nan) for song_id in np.asarray(song_ids).tolist()], np.float64)
 
 
@@ -223,14 +210,14 @@ class Prior:
     variance of each coefficient of liking on the projected embedding, and variance of an answer.
     """
 
-    mean: NDArray[np.float64]
-    variances: NDArray[np.float64]
-    timbre: NDArray[np.float64]
-    timbre_variance: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    stay: NDArray[np.float64]
-    stay_sd: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    mean: Floats
+    variances: Floats
+    timbre: Floats
+    timbre_variance: Floats
+    noise: Floats
+    stay: Floats
+    stay_sd: Floats
+    liking: Floats
 
     @classmethod
     def default(cls) -> Prior:
@@ -250,7 +237,7 @@ class Prior:
             liking=np.array([0.0, 0.04, 0.08, 0.3]),
         )
 
-    def coefficients(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    def coefficients(self, basis: Floats) -> Floats:
         """Return the mean coefficients `(2, 6 + r)` on features made with a basis `(r, d)`.
 
         Timbre learned on embeddings of another length is left out.
@@ -258,7 +245,7 @@ class Prior:
         known = self.timbre.shape[1] == basis.shape[1]
         return np.hstack([self.mean, self.timbre @ basis.T if known else np.zeros((2, len(basis)))])
 
-    def spread(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, basis: Floats) -> Floats:
         """Return the variances `(2, 6 + r)` of the coefficients between listeners."""
         return np.hstack([self.variances, np.repeat(self.timbre_variance[:, None], len(basis), axis=1)])
 
@@ -306,16 +293,14 @@ class Answers:
     `unmoved` `(m, 2)`, what was felt less the mood before, NaN when that is not known; `weights` `(m,)`.
     """
 
-    x: NDArray[np.float64]
-    residuals: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    unmoved: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    x: Floats
+    residuals: Floats
+    noise: Floats
+    unmoved: Floats
+    weights: Floats
 
     @classmethod
-    def of(
-        cls, usable: Ratings, x: NDArray[np.float64], mean: NDArray[np.float64], noise: NDArray[np.float64]
-    ) -> Answers:
+    def of(cls, usable: Ratings, x: Floats, mean: Floats, noise: Floats) -> Answers:
         """Set usable ratings with features `x` against mean coefficients `(2, p)`; `noise` `(2, 2)` is as a prior's."""
         return cls(
             x=x,
@@ -334,12 +319,12 @@ class Posterior:
     `moved` `(m,)`: the probability that the song did something; `stay` `(2,)`: the Beta's counts by now.
     """
 
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    moved: NDArray[np.float64]
-    stay: NDArray[np.float64]
+    mean: Floats
+    covariance: Floats
+    precision: Floats
+    squares: Floats
+    moved: Floats
+    stay: Floats
 
     @property
     def stay_share(self) -> float:
@@ -348,11 +333,7 @@ class Posterior:
 
 
 def infer(
-    answers: Answers,
-    spread: NDArray[np.float64],
-    stay: NDArray[np.float64],
-    stay_sd: NDArray[np.float64],
-    uncertainty: NDArray[np.float64] | None = None,
+    answers: Answers, spread: Floats, stay: Floats, stay_sd: Floats, uncertainty: Floats | None = None
 ) -> Posterior:
     """Infer how a listener differs from the mean.
 
@@ -364,7 +345,7 @@ def infer(
         uncertainty: `(2, m)`, variance of each expectation, when the mean itself is being learned.
     """
     share = stay[0] / stay.sum()
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
+    known: Bools = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
     repeats = _log_normal(np.where(known[:, None], answers.unmoved, 0.0), stay_sd).sum(axis=1)
     moved = np.where(known, 1.0 - share, 1.0)
     precision = moved * answers.weights / answers.noise.T
@@ -381,16 +362,13 @@ def infer(
     return Posterior(mean, covariance, precision, squares, moved, _counts(stay, moved[known], answers.weights[known]))
 
 
-def _counts(stay: NDArray[np.float64], moved: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counts(stay: Floats, moved: Floats, weights: Floats) -> Floats:
     return np.asarray(stay + np.array([weights @ (1 - moved), weights @ moved]))
 
 
 def _regress(
-    answers: Answers,
-    precision: NDArray[np.float64],
-    spread: NDArray[np.float64],
-    uncertainty: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    answers: Answers, precision: Floats, spread: Floats, uncertainty: Floats | None
+) -> tuple[Floats, Floats, Floats]:
     """Return mean `(2, p)`, covariance `(2, p, p)` and expected squared errors `(2, m)` for given precisions."""
     x = answers.x
     weighted = precision[:, :, None] * x
@@ -402,11 +380,11 @@ def _regress(
     return mean, covariance, squares if uncertainty is None else squares + uncertainty
 
 
-def _log_normal(errors: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_normal(errors: Floats, sd: Floats) -> Floats:
     return np.asarray(-0.5 * (errors / sd) ** 2 - np.log(sd) - 0.5 * log(2 * pi))
 
 
-def _log_t(squares: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_t(squares: Floats, variance: Floats) -> Floats:
     spread = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
     return np.asarray(_T_CONSTANT + spread)
 
@@ -422,7 +400,7 @@ SIMILAR_COSINE = 0.5
 SUPPORT_SHIFT = 0.01
 _BISECTIONS = 25
 
-Mood = tuple[float, float] | NDArray[np.float64] | None
+Mood = tuple[float, float] | Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,15 +415,15 @@ class Felt:
     song, else NaN.
     """
 
-    point: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    by_mood: NDArray[np.float64]
-    by_ratings: NDArray[np.float64]
-    sd: NDArray[np.float64]
-    n_similar: NDArray[np.int64]
-    by_own_rating: NDArray[np.bool_]
-    liking: NDArray[np.float64]
-    own_like: NDArray[np.float64]
+    point: Floats
+    shift: Floats
+    by_mood: Floats
+    by_ratings: Floats
+    sd: Floats
+    n_similar: Ints
+    by_own_rating: Bools
+    liking: Floats
+    own_like: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -456,10 +434,10 @@ class LinearFelt:
     single songs are not in it.
     """
 
-    offset: NDArray[np.float64]
-    on_perceived: NDArray[np.float64]
-    on_embedding: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    offset: Floats
+    on_perceived: Floats
+    on_embedding: Floats
+    liking: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,17 +445,15 @@ class ListenerModel:
     """A fitted listener; make one with `ListenerModel.fit`."""
 
     prior: Prior
-    basis: NDArray[np.float64]
+    basis: Floats
     posterior: Posterior
     answers: Answers
-    song_ids: NDArray[np.int64]
-    embeddings: NDArray[np.float64]
+    song_ids: Ints
+    embeddings: Floats
     liking: LikingModel
 
     @classmethod
-    def fit(
-        cls, ratings: Ratings, prior: Prior | None = None, basis: NDArray[np.float64] | None = None
-    ) -> ListenerModel:
+    def fit(cls, ratings: Ratings, prior: Prior | None = None, basis: Floats | None = None) -> ListenerModel:
         """Fit the posterior; rows that are not finite, and weights that are not positive, are left out.
 
         Args:
@@ -514,17 +490,12 @@ class ListenerModel:
         return self.posterior.stay_share
 
     @property
-    def coefficients(self) -> NDArray[np.float64]:
+    def coefficients(self) -> Floats:
         """The listener's own coefficients `(2, 6 + r)` on `ratings.features`."""
         return np.asarray(self.prior.coefficients(self.basis) + self.posterior.mean)
 
     def predict(
-        self,
-        song_ids: NDArray[np.int64],
-        perceived: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        mood: Mood = None,
-        familiar: NDArray[np.float64] | None = None,
+        self, song_ids: Ints, perceived: Floats, embeddings: Floats, mood: Mood = None, familiar: Floats | None = None
     ) -> Felt:
         """Predict what songs do to the listener; values that are not finite count as 0.
 
@@ -553,7 +524,7 @@ class ListenerModel:
             own_like=self.liking.said_of(song_ids),
         )
 
-    def expect(self, point: NDArray[np.float64], mood: Mood) -> NDArray[np.float64]:
+    def expect(self, point: Floats, mood: Mood) -> Floats:
         """Return the median of what will be answered, `(n, 2)`: the mood again, or the song's point, as is likely.
 
         Args:
@@ -599,19 +570,13 @@ class ListenerModel:
             liking=self.liking.on_embedding(),
         )
 
-    def _features(
-        self,
-        perceived: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        mood: Mood,
-        familiar: NDArray[np.float64] | None,
-    ) -> NDArray[np.float64]:
+    def _features(self, perceived: Floats, embeddings: Floats, mood: Mood, familiar: Floats | None) -> Floats:
         n_songs = len(perceived)
         moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), (n_songs, 2))
         known = np.zeros(n_songs) if familiar is None else familiar
         return features(perceived, embeddings, moods, known, self.basis)
 
-    def _own_effect(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _own_effect(self, song_ids: Ints) -> Floats:
         """Return the effects of the songs' own ratings beyond the coefficients, `(n, 2)`."""
         left = self.answers.residuals - self.answers.x @ self.posterior.mean.T
         trusted = np.minimum(self.posterior.precision.T * self.answers.noise, 1.0)
@@ -620,13 +585,7 @@ class ListenerModel:
         rows = [effects.get(song_id, nothing) for song_id in np.asarray(song_ids).tolist()]
         return np.asarray(rows, np.float64).reshape(-1, 2)
 
-    def _supporters(
-        self,
-        song_ids: NDArray[np.int64],
-        x: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        by_ratings: NDArray[np.float64],
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _supporters(self, song_ids: Ints, x: Floats, embeddings: Floats, by_ratings: Floats) -> tuple[Ints, Bools]:
         """Count, per song, the similar songs whose ratings moved it along the larger axis, and find its own rating."""
         axis = np.argmax(np.abs(by_ratings), axis=1)
         direction = np.sign(np.take_along_axis(by_ratings, axis[:, None], axis=1))
@@ -643,12 +602,10 @@ class ListenerModel:
         return supports.sum(axis=1), moved_by_own
 
 
-def _drawn(
-    rng: np.random.Generator, mean: NDArray[np.float64], covariance: NDArray[np.float64], temperature: float
-) -> NDArray[np.float64]:
+def _drawn(rng: np.random.Generator, mean: Floats, covariance: Floats, temperature: float) -> Floats:
     noise = rng.standard_normal(len(mean))
     return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ noise)
 
 
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _finite(values: Floats) -> Floats:
     return np.where(np.isfinite(values), values, 0.0)

@@ -17,13 +17,15 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.arrays import Bools, Ints
+
 if TYPE_CHECKING:
     import faiss
 
 TRAINING_PER_PARTITION = 64
 TRAINING_ROUNDS = 8
 
-Part = tuple[NDArray[np.int64], NDArray[np.float32]]
+Part = tuple[Ints, NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,7 @@ class Partitions:
         """The number of partitions."""
         return int(self.vectors.nlist)
 
-    def search(
-        self, query: NDArray[np.float32], k: int, n_probes: int, allowed: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def search(self, query: NDArray[np.float32], k: int, n_probes: int, allowed: Bools | None = None) -> Ints:
         """Return the rows found, best first, at most `k`.
 
         One query at a time: FAISS gives several to as many threads, which wait for each other on a busy machine.

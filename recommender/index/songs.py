@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.arrays import Bools, Floats, Ints
 from recommender.felt_model.model import LinearFelt
 from recommender.index.partitions import Part, Partitions, Plan, build
 from recommender.ranking.lists import HALF_DISTANCE, Weights
@@ -57,17 +58,17 @@ class SongTable:
     `confidence` `(n,)`; `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero where not comparable.
     """
 
-    song_ids: NDArray[np.int64]
-    artist_ids: NDArray[np.int64]
-    album_ids: NDArray[np.int64]
-    updated_us: NDArray[np.int64]
+    song_ids: Ints
+    artist_ids: Ints
+    album_ids: Ints
+    updated_us: Ints
     genre_codes: NDArray[np.int32]
     years: NDArray[np.int16]
     quadrants: NDArray[np.uint8]
-    unnamed: NDArray[np.bool_]
-    comparable: NDArray[np.bool_]
-    confidence: NDArray[np.float64]
-    perceived: NDArray[np.float64]
+    unnamed: Bools
+    comparable: Bools
+    confidence: Floats
+    perceived: Floats
     embeddings: NDArray[np.float32]
     genres: tuple[str, ...]
 
@@ -87,13 +88,7 @@ class SongTable:
         )
 
     @classmethod
-    def of_arrays(
-        cls,
-        song_ids: NDArray[np.int64],
-        perceived: NDArray[np.float64],
-        embeddings: NDArray[np.float32],
-        **others: Any,
-    ) -> SongTable:
+    def of_arrays(cls, song_ids: Ints, perceived: Floats, embeddings: NDArray[np.float32], **others: Any) -> SongTable:
         """Return songs of which little else is known.
 
         Args:
@@ -155,7 +150,7 @@ class SongTable:
         )
         return joined.take(np.argsort(joined.song_ids, kind="stable"))
 
-    def take(self, rows: NDArray[np.int64] | NDArray[np.bool_] | slice) -> SongTable:
+    def take(self, rows: Ints | Bools | slice) -> SongTable:
         """Return some rows; of a slice, a view."""
         return SongTable(**{name: np.asarray(getattr(self, name)[rows]) for name in DTYPES}, genres=self.genres)
 
@@ -170,14 +165,14 @@ class SongTable:
         codes = np.asarray([place[genre] for genre in self.genres], np.int32)
         return replace(self, genre_codes=codes[self.genre_codes] if len(codes) else self.genre_codes, genres=genres)
 
-    def rows_of(self, song_ids: NDArray[np.int64]) -> NDArray[np.int64]:
+    def rows_of(self, song_ids: Ints) -> Ints:
         """Return the row of each song `(m,)`, -1 for one that is not here."""
         if not len(self):
             return np.full(len(song_ids), -1)
         rows = np.minimum(np.searchsorted(self.song_ids, song_ids), len(self) - 1)
         return np.where(self.song_ids[rows] == song_ids, rows, -1)
 
-    def matching(self, genre: str = "", artist_id: int | None = None, decade: int | None = None) -> NDArray[np.bool_]:
+    def matching(self, genre: str = "", artist_id: int | None = None, decade: int | None = None) -> Bools:
         """Return which songs `(n,)` match a genre, an artist and a decade; a missing filter matches all."""
         allowed = np.ones(len(self), bool)
         if genre:
@@ -290,7 +285,7 @@ USUAL_LIKED = LIKING_WEIGHT * 0.39 * N_DIRECTIONS**0.5
 class FeltQuery:
     """A `target` `(2,)` to be felt, and the linear map of the listener who is to feel it."""
 
-    target: NDArray[np.float64]
+    target: Floats
     felt: LinearFelt
 
     @classmethod
@@ -307,12 +302,12 @@ class Form:
     `felt` `(2, r + 2)`, `off` `(2,)`, `liking` `(r + 2,)`.
     """
 
-    felt: NDArray[np.float64]
-    off: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    felt: Floats
+    off: Floats
+    liking: Floats
 
     @classmethod
-    def of(cls, query: FeltQuery, basis: NDArray[np.float64]) -> Form:
+    def of(cls, query: FeltQuery, basis: Floats) -> Form:
         """Project a query onto the directions of a basis `(r, d)`."""
         return cls(
             felt=np.hstack([query.felt.on_perceived, query.felt.on_embedding @ basis.T]),
@@ -326,7 +321,7 @@ class Form:
         moved = np.linalg.norm(self.felt[:, 2:]) / USUAL_MOVED
         return float(moved + np.linalg.norm(self.liking) / USUAL_LIKED) / 2
 
-    def scores(self, y: NDArray[np.floating]) -> NDArray[np.float64]:
+    def scores(self, y: NDArray[np.floating]) -> Floats:
         """Return the scores `(n,)` of songs `(n, r + 2)`."""
         away = y @ self.felt.T.astype(y.dtype) + self.off.astype(y.dtype)
         liked = y @ self.liking.astype(y.dtype)
@@ -352,9 +347,7 @@ def lift(y: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.ascontiguousarray(np.hstack([y, y[:, first] * y[:, second]]), np.float32)
 
 
-def principal_directions(
-    total: NDArray[np.float64], products: NDArray[np.float64], n_songs: int
-) -> NDArray[np.float64]:
+def principal_directions(total: Floats, products: Floats, n_songs: int) -> Floats:
     """Return the directions `(r, d)` in which embeddings differ most, as orthonormal rows.
 
     Args:
@@ -410,9 +403,9 @@ class IndexInfo:
 class Hits:
     """Songs found, best first: `song_ids`, `scores` and `rows` of the table, `(k,)` each."""
 
-    song_ids: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    song_ids: Ints
+    scores: Floats
+    rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0))
@@ -427,7 +420,7 @@ class SongIndex:
     """
 
     table: SongTable
-    basis: NDArray[np.float64]
+    basis: Floats
     places: NDArray[np.float32]
     felt: Partitions | None
     alike: Partitions | None
@@ -461,13 +454,7 @@ class SongIndex:
         """Length of an embedding."""
         return self.table.n_dimensions
 
-    def best(
-        self,
-        query: FeltQuery,
-        k: int,
-        within: NDArray[np.int64] | None = None,
-        allowed: NDArray[np.bool_] | None = None,
-    ) -> Hits:
+    def best(self, query: FeltQuery, k: int, within: Ints | None = None, allowed: Bools | None = None) -> Hits:
         """Find the songs that a listener will feel nearest to a point and like.
 
         Args:
@@ -486,7 +473,7 @@ class SongIndex:
             allowed = given if allowed is None else allowed & given
         return self.best_each([query], k, allowed)[0]
 
-    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hits]:
+    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: Bools | None = None) -> list[Hits]:
         """Find the best songs of several queries; see `best`."""
         if not queries or not len(self) or k <= 0:
             return [NO_HITS for _ in queries]
@@ -497,7 +484,7 @@ class SongIndex:
             return [self._hits(rows, form.scores(places), k) for form in forms]
         return [self._in_partitions(self.felt, form, k, allowed) for form in forms]
 
-    def near_point(self, valence: float, arousal: float, k: int, within: NDArray[np.int64] | None = None) -> Hits:
+    def near_point(self, valence: float, arousal: float, k: int, within: Ints | None = None) -> Hits:
         """Find the songs perceived nearest to a point; see `best`."""
         return self.best(FeltQuery.of_point(valence, arousal, self.n_dimensions), k, within)
 
@@ -511,11 +498,7 @@ class SongIndex:
         return NO_HITS if row < 0 else self.like_embedding(self.table.embeddings[row], k, without=song_id)
 
     def like_embedding(
-        self,
-        embedding: NDArray[np.floating],
-        k: int,
-        without: int | None = None,
-        allowed: NDArray[np.bool_] | None = None,
+        self, embedding: NDArray[np.floating], k: int, without: int | None = None, allowed: Bools | None = None
     ) -> Hits:
         """Find the songs most like an embedding `(d,)`; scores are cosines, and none that is not above 0 is alike."""
         asked = np.asarray(embedding, np.float32)
@@ -532,26 +515,26 @@ class SongIndex:
         alike = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
         return self._hits(rows[alike], cosines[alike], k)
 
-    def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
+    def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: Bools | None) -> Hits:
         probes = self._probes(partitions, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
         rows = partitions.search(form.lifted(), k, probes, allowed)
         return self._hits(rows, form.scores(self.places[rows]), k)
 
-    def _few(self, partitions: Partitions | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+    def _few(self, partitions: Partitions | None, allowed: Bools | None) -> Ints | None:
         """Return the allowed rows if they are few enough to be scored one by one; None otherwise, or for all."""
         if allowed is None:
             return None
         rows = np.flatnonzero(allowed)
         return rows if partitions is None or len(rows) < FEW_ALLOWED else None
 
-    def _probes(self, partitions: Partitions, share: float, allowed: NDArray[np.bool_] | None) -> int:
+    def _probes(self, partitions: Partitions, share: float, allowed: Bools | None) -> int:
         """Return how many partitions to search: the more, the fewer of their songs are allowed."""
         probes = max(LEAST_PROBES, share * partitions.n_partitions)
         if allowed is not None:
             probes *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** FILTER_POWER
         return round(probes)
 
-    def _hits(self, rows: NDArray[np.int64] | None, scores: NDArray[np.float64], k: int) -> Hits:
+    def _hits(self, rows: Ints | None, scores: Floats, k: int) -> Hits:
         """Return the `k` best of some rows, None for all; of two alike, the one with the lower row."""
         order = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
         order = order[np.lexsort((order, -scores[order]))]
@@ -559,7 +542,7 @@ class SongIndex:
         return Hits(np.asarray(self.table.song_ids[found]), scores[order], found)
 
 
-def basis_of(table: SongTable) -> NDArray[np.float64]:
+def basis_of(table: SongTable) -> Floats:
     """Return the directions `(r, d)` in which the comparable embeddings differ most, as orthonormal rows."""
     n_dimensions = table.n_dimensions
     total, products, n_songs = np.zeros(n_dimensions), np.zeros((n_dimensions, n_dimensions)), 0
@@ -571,7 +554,7 @@ def basis_of(table: SongTable) -> NDArray[np.float64]:
     return principal_directions(total, products, n_songs)
 
 
-def places_of(table: SongTable, basis: NDArray[np.float64]) -> NDArray[np.float32]:
+def places_of(table: SongTable, basis: Floats) -> NDArray[np.float32]:
     """Return perceived points and projected embeddings, `(n, r + 2)`."""
     return np.hstack([table.perceived, table.embeddings @ basis.T]).astype(np.float32)
 

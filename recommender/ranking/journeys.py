@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial import cKDTree
 
@@ -24,6 +23,7 @@ from catalog.core.points import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, pgettext, pgettext_noop
 from emotion.inference.quadrants import Quadrant
+from recommender.arrays import Bools, Floats, Ints
 from recommender.ranking.lists import (
     EPSILON,
     SPACING_DECAY,
@@ -115,12 +115,12 @@ class PathQuality:
     arrival: float
 
 
-def path_length(path: NDArray[np.float64]) -> float:
+def path_length(path: Floats) -> float:
     """Return the length of a path `(m, 2)`."""
     return float(_norms(np.diff(path, axis=0)).sum())
 
 
-def place_targets(path: Sequence[Point] | NDArray[np.float64], n_places: int) -> NDArray[np.float64]:
+def place_targets(path: Sequence[Point] | Floats, n_places: int) -> Floats:
     """Return points `(n_places, 2)` at equal distances along a path, the first at its start and the last at its end.
 
     Args:
@@ -135,14 +135,14 @@ def place_targets(path: Sequence[Point] | NDArray[np.float64], n_places: int) ->
     return np.column_stack([np.interp(wanted, along, corners[:, axis]) for axis in (0, 1)])
 
 
-def directions(targets: NDArray[np.float64]) -> NDArray[np.float64]:
+def directions(targets: Floats) -> Floats:
     """Return the way `(n, 2)` into each place, of length 1; 0 for the first place and where the path stands still."""
     steps = np.diff(targets, axis=0, prepend=targets[:1])
     lengths = _norms(steps)[:, None]
     return np.divide(steps, lengths, out=np.zeros_like(steps), where=lengths > 0)
 
 
-def path_quality(points: NDArray[np.float64], path: Sequence[Point] | NDArray[np.float64]) -> PathQuality:
+def path_quality(points: Floats, path: Sequence[Point] | Floats) -> PathQuality:
     """Measure how songs follow a path.
 
     Args:
@@ -167,18 +167,18 @@ def path_quality(points: NDArray[np.float64], path: Sequence[Point] | NDArray[np
     )
 
 
-def step_limit(path: NDArray[np.float64], n_places: int) -> float:
+def step_limit(path: Floats, n_places: int) -> float:
     """Return the longest step that is no gap, for so many songs on a path."""
     even = path_length(path) / max(n_places - 1, 1)
     return max(SMALL_STEP, UNEVEN * even)
 
 
-def places_needed(path: NDArray[np.float64]) -> int:
+def places_needed(path: Floats) -> int:
     """Return how many songs make the even step half of `SMALL_STEP`, at most `MAX_PLACES`."""
     return min(MAX_PLACES, int(np.ceil(path_length(path) / (0.5 * SMALL_STEP))) + 1)
 
 
-def path_from(point: Point, path: NDArray[np.float64], walked: float) -> NDArray[np.float64]:
+def path_from(point: Point, path: Floats, walked: float) -> Floats:
     """Return the rest of a path for a listener at a point: that point, the corners ahead, the end.
 
     Args:
@@ -201,7 +201,7 @@ class Reach:
     the path ends before what cannot be crossed.
     """
 
-    path: NDArray[np.float64]
+    path: Floats
     from_start: float = 0.0
     from_end: float = 0.0
     gap: float = 0.0
@@ -210,9 +210,7 @@ class Reach:
     stops: bool = False
 
 
-def reach(
-    at_start: NDArray[np.float64], at_end: NDArray[np.float64], settled: NDArray[np.float64], path: NDArray[np.float64]
-) -> Reach:
+def reach(at_start: Floats, at_end: Floats, settled: Floats, path: Floats) -> Reach:
     """Move an end of a path to the nearest song where there is no song near it.
 
     Args:
@@ -230,18 +228,18 @@ def reach(
     return Reach(np.vstack([path[:-1], end]), from_start=from_start, from_end=from_end)
 
 
-def _nearest(points: NDArray[np.float64], corner: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _nearest(points: Floats, corner: Floats) -> tuple[Floats, float]:
     away = distances_to(points, corner)
     nearest = int(np.argmin(away))
     return points[nearest : nearest + 1], float(away[nearest])
 
 
-def distances_to(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def distances_to(points: Floats, target: Floats) -> Floats:
     """Return the distances `(n,)` of points `(n, 2)` to one."""
     return _norms(points - target)
 
 
-def way_round(points: NDArray[np.float64], wanted: Reach, limit: float) -> Reach:
+def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
     """Find the nearest path on which no song is further than a limit from the one before it.
 
     A chain of songs from corner to corner becomes a detour. Where there is no chain, the path stops at the point
@@ -265,13 +263,13 @@ def way_round(points: NDArray[np.float64], wanted: Reach, limit: float) -> Reach
     return replace(wanted, path=_joined(way), via=_furthest(_joined(way), wanted.path))
 
 
-def _joined(way: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _joined(way: list[Floats]) -> Floats:
     """Return a path of two points at least."""
     path = np.vstack(way)
     return path if len(path) > 1 else np.repeat(path, 2, axis=0)
 
 
-def _chain(points: NDArray[np.float64], start: int, goal: int, limit: float) -> tuple[list[int], bool]:
+def _chain(points: Floats, start: int, goal: int, limit: float) -> tuple[list[int], bool]:
     """Return the shortest chain of steps within a limit to the goal or the song nearest to it, and if it arrives."""
     songs = cKDTree(points)
     cost, before = dijkstra(songs.sparse_distance_matrix(songs, limit), indices=start, return_predecessors=True)
@@ -283,7 +281,7 @@ def _chain(points: NDArray[np.float64], start: int, goal: int, limit: float) -> 
     return chain[::-1], end == goal
 
 
-def _furthest(way: NDArray[np.float64], path: NDArray[np.float64]) -> Point:
+def _furthest(way: Floats, path: Floats) -> Point:
     """Return the point of a detour that is furthest from the path it replaces."""
     along = place_targets(path, MAX_PLACES)
     away = [float(_norms(along - point).min()) for point in way]
@@ -291,7 +289,7 @@ def _furthest(way: NDArray[np.float64], path: NDArray[np.float64]) -> Point:
     return float(point[0]), float(point[1])
 
 
-def _norms(offsets: NDArray[np.float64]) -> NDArray[np.float64]:
+def _norms(offsets: Floats) -> Floats:
     return np.asarray(np.hypot(offsets[:, 0], offsets[:, 1]))
 
 
@@ -314,7 +312,7 @@ POLISH_ROUNDS = 4
 
 def plan(
     candidates: Candidates | Sequence[Candidates],
-    targets: NDArray[np.float64],
+    targets: Floats,
     *,
     weights: Weights,
     fixed: Mapping[int, int] | None = None,
@@ -355,11 +353,7 @@ class _Planner:
     """What a journey's songs score: alone at a place (`nodes`), and beside each other."""
 
     def __init__(
-        self,
-        places: Sequence[Candidates],
-        targets: NDArray[np.float64],
-        weights: Weights,
-        taken: Mapping[int, int],
+        self, places: Sequence[Candidates], targets: Floats, weights: Weights, taken: Mapping[int, int]
     ) -> None:
         self._candidates = candidates = places[0]
         self._felt = np.array([place.felt for place in places])
@@ -382,7 +376,7 @@ class _Planner:
         self._beside = self._pairs["diversity"] + self._pairs["artist"] + self._pairs["album"]
         self._choices = [self._choices_at(place) for place in range(len(targets))]
 
-    def search(self) -> NDArray[np.int64]:
+    def search(self) -> Ints:
         """Return the rows `(n_places,)` of the best path found."""
         n_songs = len(self._candidates)
         rows = self._choices[0]
@@ -408,7 +402,7 @@ class _Planner:
             history = np.column_stack([history[best], rows])
         return np.asarray(history[int(np.argmax(scores))], np.int64)
 
-    def polish(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def polish(self, rows: Ints) -> Ints:
         """Give each free place the best song for its neighbours, until nothing changes."""
         rows = rows.copy()
         for _round in range(POLISH_ROUNDS):
@@ -420,7 +414,7 @@ class _Planner:
                 break
         return rows
 
-    def ranked(self, rows: NDArray[np.int64], place: int, order: NDArray[np.int64]) -> RankedSong:
+    def ranked(self, rows: Ints, place: int, order: Ints) -> RankedSong:
         """Return the song at a place with its terms, given the others; `order` leads to the caller's rows."""
         terms = self._terms_beside(rows, place)
         allowed, apart = self._allowed(rows, place)
@@ -436,7 +430,7 @@ class _Planner:
             decided=what_decided(terms, apart if apart[row] else allowed, row),
         )
 
-    def _improve(self, rows: NDArray[np.int64], place: int) -> None:
+    def _improve(self, rows: Ints, place: int) -> None:
         scores = self._terms_beside(rows, place).sum(axis=0)
         allowed, apart = self._allowed(rows, place)
         choices = apart if apart.any() else allowed
@@ -444,7 +438,7 @@ class _Planner:
         if not choices[rows[place]] or scores[best] > scores[rows[place]] + EPSILON:
             rows[place] = best
 
-    def _choices_at(self, place: int) -> NDArray[np.int64]:
+    def _choices_at(self, place: int) -> Ints:
         """Return the songs worth looking at for a place, the best first."""
         if place in self._taken:
             return np.array([self._taken[place]])
@@ -456,19 +450,19 @@ class _Planner:
         best = np.argsort(-nodes, kind="stable")[: min(breadth, n_free)]
         return np.asarray(best, np.int64)
 
-    def _between(self, place: int, rows: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _between(self, place: int, rows: Ints, choices: Ints) -> Floats:
         """Return what the steps `(len(rows), len(choices))` into a place cost, and the same artist again."""
         offset = self._felt[place, choices][None] - self._felt[place - 1, rows][:, None]
         cost = STEP_WEIGHT * self._excess(place, offset) + BACK_WEIGHT * self._back(place, offset)
         return np.asarray(-cost - SAME_ARTIST_COST * self._same_artist[np.ix_(rows, choices)])
 
-    def _excess(self, place: int, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _excess(self, place: int, offset: Floats) -> Floats:
         return np.asarray(np.maximum(np.hypot(offset[..., 0], offset[..., 1]) - self._free_steps[place], 0.0))
 
-    def _back(self, place: int, offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _back(self, place: int, offset: Floats) -> Floats:
         return np.asarray(np.maximum(-(offset @ self._ways[place]), 0.0))
 
-    def _terms_beside(self, rows: NDArray[np.int64], place: int) -> NDArray[np.float64]:
+    def _terms_beside(self, rows: Ints, place: int) -> Floats:
         """Return all terms `(n_terms, n)` of every song at a place, given the songs at the other places."""
         terms = self._terms[place].copy()
         window = np.arange(max(place - SPACING_WINDOW, 0), min(place + SPACING_WINDOW + 1, len(rows)))
@@ -483,7 +477,7 @@ class _Planner:
                 terms[TERM_ROW["progress"]] -= BACK_WEIGHT * self._back(into, offset)
         return terms
 
-    def _allowed(self, rows: NDArray[np.int64], place: int) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def _allowed(self, rows: Ints, place: int) -> tuple[Bools, Bools]:
         """Return which songs might have a place: all that are not elsewhere, and those that keep artists apart."""
         allowed = np.ones(len(self._candidates), bool)
         allowed[rows] = False
@@ -507,8 +501,8 @@ class Drift:
     `drawn` is the same of a draw from the listener's model.
     """
 
-    felt: NDArray[np.float64]
-    drawn: NDArray[np.float64]
+    felt: Floats
+    drawn: Floats
     typical: Point
 
     @classmethod
@@ -516,7 +510,7 @@ class Drift:
         """Return the drift of a listener whose mood moves nothing."""
         return cls(np.zeros((2, 2)), np.zeros((2, 2)), (0.0, 0.0))
 
-    def in_mood(self, candidates: Candidates, mood: NDArray[np.float64] | Point) -> Candidates:
+    def in_mood(self, candidates: Candidates, mood: Floats | Point) -> Candidates:
         """Return candidates, predicted without a mood, as they are felt in one."""
         off = np.asarray(mood) - self.typical
         return replace(
@@ -525,7 +519,7 @@ class Drift:
             drawn=np.clip(candidates.drawn + self.drawn @ off, -1.0, 1.0),
         )
 
-    def settled(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def settled(self, points: Floats) -> Floats:
         """Return the felt points `(n, 2)` for a listener whose mood is already where each song leads."""
         pull = np.eye(2) - self.felt
         if np.linalg.eigvals(self.felt).real.max() >= 1.0:
@@ -542,9 +536,9 @@ class Walk:
     """
 
     found: Reach
-    targets: NDArray[np.float64]
-    points: NDArray[np.float64]
-    rows: NDArray[np.int64]
+    targets: Floats
+    points: Floats
+    rows: Ints
     songs: tuple[RankedSong, ...]
 
     @property
@@ -558,7 +552,7 @@ class _Asked:
     """What a journey is planned for."""
 
     candidates: Candidates
-    path: NDArray[np.float64]
+    path: Floats
     n_places: int
     mood: Point
     weights: Weights
@@ -567,7 +561,7 @@ class _Asked:
 
 def walk(
     candidates: Candidates,
-    path: NDArray[np.float64],
+    path: Floats,
     n_places: int,
     *,
     weights: Weights,
@@ -599,7 +593,7 @@ def walk(
     return _onward(asked, fresh, taken, here)
 
 
-def nearest_to_path(candidates: Candidates, path: NDArray[np.float64], drift: Drift, k: int) -> NDArray[np.int64]:
+def nearest_to_path(candidates: Candidates, path: Floats, drift: Drift, k: int) -> Ints:
     """Return the rows, ascending, of the `k` songs that come first for some part of a path, every part alike."""
     if len(candidates) <= k:
         return np.arange(len(candidates))
@@ -640,7 +634,7 @@ def _onward(asked: _Asked, fresh: Walk, taken: Mapping[int, int], here: Point | 
     return _planned(asked, fresh.found, targets, taken)
 
 
-def _planned(asked: _Asked, found: Reach, targets: NDArray[np.float64], fixed: Mapping[int, int]) -> Walk:
+def _planned(asked: _Asked, found: Reach, targets: Floats, fixed: Mapping[int, int]) -> Walk:
     felt_at = [asked.drift.in_mood(asked.candidates, mood) for mood in _moods(asked, targets)]
     songs = plan(felt_at, targets, weights=asked.weights, fixed=fixed)
     chosen = {**{song.position: song.row for song in songs}, **fixed}
@@ -649,12 +643,12 @@ def _planned(asked: _Asked, found: Reach, targets: NDArray[np.float64], fixed: M
     return Walk(found, targets, points, rows, tuple(songs))
 
 
-def _moods(asked: _Asked, targets: NDArray[np.float64]) -> NDArray[np.float64]:
+def _moods(asked: _Asked, targets: Floats) -> Floats:
     """Return the mood before each place: the stated one, then the target of the place before."""
     return np.vstack([np.asarray(asked.mood)[None], targets[:-1]])
 
 
-def _hole(asked: _Asked, targets: NDArray[np.float64]) -> float:
+def _hole(asked: _Asked, targets: Floats) -> float:
     """Return how far the target that is furthest from all songs is from the nearest one."""
     moods = _moods(asked, targets)
     felt = (asked.drift.in_mood(asked.candidates, mood).felt for mood in moods)

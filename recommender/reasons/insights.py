@@ -21,12 +21,12 @@ from enum import StrEnum
 from math import isfinite, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.core.formats import percent
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
+from recommender.arrays import Floats, Ints
 from recommender.felt_model.model import FAMILIAR, N_NAMED, ListenerModel, Ratings
 
 LEARNED = 0.25
@@ -109,18 +109,12 @@ _NOTHING = _Estimate(0.0, 1.0, 1.0)
 class _Estimates:
     """Several weighted sums of coefficients: what they are, their standard deviations, and those before any rating."""
 
-    values: NDArray[np.float64]
-    sds: NDArray[np.float64]
-    prior_sds: NDArray[np.float64]
+    values: Floats
+    sds: Floats
+    prior_sds: Floats
 
     @classmethod
-    def of(
-        cls,
-        contrasts: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        covariance: NDArray[np.float64],
-        spread: NDArray[np.float64],
-    ) -> _Estimates:
+    def of(cls, contrasts: Floats, mean: Floats, covariance: Floats, spread: Floats) -> _Estimates:
         """Return the sums that `contrasts` `(n, p)` weigh, of coefficients with this mean, covariance and prior."""
         variances = ((contrasts @ covariance) * contrasts).sum(axis=1)
         return cls(contrasts @ mean, np.sqrt(np.maximum(variances, 0.0)), np.sqrt(contrasts**2 @ spread))
@@ -188,7 +182,7 @@ def sure_of_share(sd: float, prior_sd: float) -> Sure:
 # --- Feelings -------------------------------------------------------------------------------------------------------
 
 
-def _contrast(model: ListenerModel, axis: int, contrast: NDArray[np.float64], less: float = 0.0) -> _Estimate:
+def _contrast(model: ListenerModel, axis: int, contrast: Floats, less: float = 0.0) -> _Estimate:
     """Return a weighted sum of the coefficients of one axis, less a number that is known."""
     spread = model.prior.spread(model.basis)[axis]
     found = _Estimates.of(contrast[None], model.coefficients[axis], model.posterior.covariance[axis], spread).at(0)
@@ -196,7 +190,7 @@ def _contrast(model: ListenerModel, axis: int, contrast: NDArray[np.float64], le
 
 
 def _strongest(
-    song_ids: NDArray[np.int64], estimates: _Estimates, titles: Mapping[int, str], *, above_zero: bool = False
+    song_ids: Ints, estimates: _Estimates, titles: Mapping[int, str], *, above_zero: bool = False
 ) -> tuple[int, _Estimate] | None:
     """Return the song of which most is certain, among those with a title of which anything was learned."""
     may = np.array([song_id in titles for song_id in song_ids.tolist()], bool)
@@ -209,11 +203,11 @@ def _strongest(
     return int(song_ids[row]), estimates.at(row)
 
 
-def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
+def _mean_sound(model: ListenerModel, felt: Ratings) -> Floats:
     return np.mean(felt.embeddings, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
 
 
-def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
+def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: Floats) -> list[Finding]:
     """Describe for both axes how far songs at a point move this listener away from it."""
     # The features of a song there, in a typical mood.
     song = np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
@@ -281,7 +275,7 @@ def _staying(model: ListenerModel) -> Finding:
     return Finding(sentence % {"share": percent(share)}, sure, share, sd)
 
 
-def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:
+def _beta(counts: Floats) -> tuple[float, float]:
     share, n = float(counts[0] / counts.sum()), float(counts.sum())
     return share, sqrt(share * (1 - share) / (n + 1))
 
@@ -358,11 +352,11 @@ def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
-def _liking_features(liked: Ratings) -> NDArray[np.float64]:
+def _liking_features(liked: Ratings) -> Floats:
     return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings])
 
 
-def _liking(model: ListenerModel, contrasts: NDArray[np.float64]) -> _Estimates:
+def _liking(model: ListenerModel, contrasts: Floats) -> _Estimates:
     _, spread, timbre, _ = model.prior.liking
     spreads = np.r_[spread, np.full(len(model.basis), timbre)]
     return _Estimates.of(contrasts, model.liking.mean, model.liking.covariance, spreads)
