@@ -14,7 +14,6 @@ the Student-t noise is a Gaussian whose precision is drawn for each answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from math import lgamma, log, pi
 from typing import Any
@@ -103,101 +102,6 @@ def features_of(ratings: Ratings, basis: Floats) -> Floats:
     return features(ratings.perceived, ratings.embeddings, ratings.moods, ratings.familiar, basis)
 
 
-_ROUNDS = 20
-_PSEUDO_LISTENERS, _PSEUDO_ANSWERS = 6.0, 20.0
-# The part of what a like leaves unexplained that stays with the song: asked again days later about the same song,
-# listeners of SiTunes gave ratings that correlate .48 (docs/listeners_simulation.md).
-OWN_LIKE_SHARE = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class LikingModel:
-    """Coefficients on 1 and the projected embedding: `mean` `(1 + r,)`, `covariance` `(1 + r, 1 + r)`.
-
-    `own` maps a song to the residual of its own like; `said` maps it to the like itself.
-    """
-
-    mean: Floats
-    covariance: Floats
-    basis: Floats
-    own: dict[int, float]
-    said: dict[int, float]
-
-    @classmethod
-    def fit(cls, ratings: Ratings, prior: Floats, basis: Floats) -> LikingModel:
-        """Fit to the rows that say or imply a like; `prior` `(4,)` is `Prior.liking`."""
-        liked = ratings.with_liking()
-        likes = np.clip(liked.likes, -1.0, 1.0)
-        x = _features(liked.embeddings, basis)
-        mean, covariance = _posterior(x, likes, liked.like_weights, prior)
-        left = OWN_LIKE_SHARE * np.minimum(liked.like_weights, 1.0) * (likes - x @ mean)
-        songs = liked.song_ids.tolist()
-        own = dict(zip(songs, left.tolist(), strict=True))
-        return cls(mean, covariance, basis, own, dict(zip(songs, likes.tolist(), strict=True)))
-
-    def predict(self, song_ids: Ints, embeddings: Floats) -> Floats:
-        """Return the expected like in [-1, 1], `(n,)`."""
-        x = _features(embeddings, self.basis)
-        own = np.nan_to_num(_looked_up(self.own, song_ids))
-        return np.clip(x @ self.mean + own, -1.0, 1.0)
-
-    def said_of(self, song_ids: Ints) -> Floats:
-        """Return the stated or implied like of each song itself, `(n,)`, NaN without one."""
-        return _looked_up(self.said, song_ids)
-
-    def on_embedding(self) -> Floats:
-        """Return the coefficients `(d,)` on an embedding, without the intercept."""
-        return np.asarray(self.mean[1:] @ self.basis)
-
-
-def learn_liking(listeners: Sequence[Ratings], basis: Floats, start: Floats) -> Floats:
-    """Learn `Prior.liking` from all listeners' likes; `start` counts as a few listeners."""
-    liked = [each for each in (ratings.with_liking() for ratings in listeners) if len(each.likes)]
-    rows = [(_features(each.embeddings, basis), np.clip(each.likes, -1, 1), each.like_weights) for each in liked]
-    prior = start
-    for _ in range(_ROUNDS if rows else 0):
-        prior = _improved(rows, prior, start)
-    return prior
-
-
-def _improved(rows: Sequence[tuple[Floats, Floats, Floats]], prior: Floats, start: Floats) -> Floats:
-    found = [_posterior(x, likes, weights, prior) for x, likes, weights in rows]
-    means = np.array([mean for mean, _ in found])
-    squares = np.array([np.diag(covariance) for _, covariance in found])
-    n = len(found) + _PSEUDO_LISTENERS
-    at_large = (means[:, 0].sum() + _PSEUDO_LISTENERS * start[0]) / n
-    spread = (((means[:, 0] - at_large) ** 2 + squares[:, 0]).sum() + _PSEUDO_LISTENERS * start[1]) / n
-    timbre = prior[2]
-    if means.shape[1] > 1:
-        timbre = ((means[:, 1:] ** 2 + squares[:, 1:]).mean(axis=1).sum() + _PSEUDO_LISTENERS * start[2]) / n
-    errors, answers = _PSEUDO_ANSWERS * start[3], _PSEUDO_ANSWERS
-    for (x, likes, weights), (mean, covariance) in zip(rows, found, strict=True):
-        errors += (weights * ((likes - x @ mean) ** 2 + np.einsum("mp,pq,mq->m", x, covariance, x))).sum()
-        answers += weights.sum()
-    return np.array([at_large, spread, timbre, errors / answers])
-
-
-def _posterior(x: Floats, likes: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats]:
-    at_large, spread, timbre, noise = prior
-    expected = np.r_[at_large, np.zeros(x.shape[1] - 1)]
-    precision = np.r_[1.0 / spread, np.full(x.shape[1] - 1, 1.0 / timbre)]
-    weighted = weights[:, None] * x / noise
-    covariance = np.linalg.inv(np.diag(precision) + weighted.T @ x)
-    return covariance @ (precision * expected + weighted.T @ likes), covariance
-
-
-def _features(embeddings: Floats, basis: Floats) -> Floats:
-    return np.hstack([np.ones((len(embeddings), 1)), embeddings @ basis.T])
-
-
-def _looked_up(values: dict[int, float], song_ids: Ints) -> Floats:
-    return np.array([values.get(song_id, np.nan) for song_id in np.asarray(song_ids).tolist()], np.float64)
-
-
-# Degrees of freedom of the noise: an answer that fits nothing else counts little.
-NOISE_DF = 4.0
-
-
 @dataclass(frozen=True, slots=True)
 class Prior:
     """The belief about a listener before any rating; the first index is the axis of the felt point.
@@ -264,23 +168,22 @@ class Prior:
             read = cls(**{name: np.asarray(stored[name], np.float64) for name in cls.__slots__})
         except (KeyError, TypeError) as error:
             raise ValueError(f"This is not a stored prior: {error}") from error
-        read._check()
-        return read
-
-    def _check(self) -> None:
         shapes = {"mean": (2, N_NAMED), "variances": (2, N_NAMED), "timbre_variance": (2,), "noise": (2, 2)}
-        shapes |= {"stay": (2,), "stay_sd": (2,), "liking": (4,), "timbre": (2, self.timbre.shape[-1])}
+        shapes |= {"stay": (2,), "stay_sd": (2,), "liking": (4,), "timbre": (2, read.timbre.shape[-1])}
         for name, shape in shapes.items():
-            values = getattr(self, name)
+            values = getattr(read, name)
             if values.shape != shape:
                 raise ValueError(f"The stored prior's {name} has the shape {values.shape}, not {shape}.")
             if not np.isfinite(values).all():
                 raise ValueError(f"The stored prior's {name} holds a number that is not finite.")
-        positive = (self.variances, self.timbre_variance, self.noise, self.stay, self.stay_sd, self.liking[1:])
+        positive = (read.variances, read.timbre_variance, read.noise, read.stay, read.stay_sd, read.liking[1:])
         if min(values.min() for values in positive) <= 0:
             raise ValueError("The stored prior holds a variance or a count that is not positive.")
+        return read
 
 
+# Degrees of freedom of the noise: an answer that fits nothing else counts little.
+NOISE_DF = 4.0
 _ITERATIONS = 10
 _T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOISE_DF * pi)
 
@@ -326,11 +229,6 @@ class Posterior:
     moved: Floats
     stay: Floats
 
-    @property
-    def stay_share(self) -> float:
-        """The expected share of songs that leave the listener as they were."""
-        return float(self.stay[0] / self.stay.sum())
-
 
 def infer(
     answers: Answers, spread: Floats, stay: Floats, stay_sd: Floats, uncertainty: Floats | None = None
@@ -346,16 +244,19 @@ def infer(
     """
     share = stay[0] / stay.sum()
     known: Bools = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
-    repeats = _log_normal(np.where(known[:, None], answers.unmoved, 0.0), stay_sd).sum(axis=1)
+    errors = np.where(known[:, None], answers.unmoved, 0.0)
+    repeats = (-0.5 * (errors / stay_sd) ** 2 - np.log(stay_sd) - 0.5 * log(2 * pi)).sum(axis=1)
+    variance = answers.noise.T
     moved = np.where(known, 1.0 - share, 1.0)
-    precision = moved * answers.weights / answers.noise.T
+    precision = moved * answers.weights / variance
     mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
     for _ in range(_ITERATIONS if len(known) else 0):
-        differs = _log_t(squares, answers.noise.T).sum(axis=0)
+        student = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
+        differs = (_T_CONSTANT + student).sum(axis=0)
         gap = np.clip(log(share) - log(1 - share) + repeats - differs, -50, 50)
         moved = np.where(known, 1.0 / (1.0 + np.exp(gap)), 1.0)
-        robust = (NOISE_DF + 1) / (NOISE_DF + squares / answers.noise.T)
-        precision = moved * robust * answers.weights / answers.noise.T
+        robust = (NOISE_DF + 1) / (NOISE_DF + squares / variance)
+        precision = moved * robust * answers.weights / variance
         mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
         counts = _counts(stay, moved[known], answers.weights[known])
         share = counts[0] / counts.sum()
@@ -380,13 +281,56 @@ def _regress(
     return mean, covariance, squares if uncertainty is None else squares + uncertainty
 
 
-def _log_normal(errors: Floats, sd: Floats) -> Floats:
-    return np.asarray(-0.5 * (errors / sd) ** 2 - np.log(sd) - 0.5 * log(2 * pi))
+# The part of what a like leaves unexplained that stays with the song: asked again days later about the same song,
+# listeners of SiTunes gave ratings that correlate .48 (docs/listeners_simulation.md).
+OWN_LIKE_SHARE = 0.5
 
 
-def _log_t(squares: Floats, variance: Floats) -> Floats:
-    spread = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
-    return np.asarray(_T_CONSTANT + spread)
+@dataclass(frozen=True, slots=True)
+class LikingModel:
+    """How much a listener likes songs: apart from the rest, since some songs that move little are liked.
+
+    A like in [-1, 1] is a linear function of 1 and the projected embedding, with Gaussian noise, more of it when
+    skipping or finishing a song implies the like: `mean` `(1 + r,)`, `covariance` `(1 + r, 1 + r)`. `own` maps a song
+    to the residual of its own like.
+
+    Source: Bishop (2006), Pattern Recognition and Machine Learning, sections 3.3 and 3.5.
+    """
+
+    mean: Floats
+    covariance: Floats
+    basis: Floats
+    own: dict[int, float]
+
+    @classmethod
+    def fit(cls, ratings: Ratings, prior: Floats, basis: Floats) -> LikingModel:
+        """Fit to the rows that say or imply a like; `prior` `(4,)` is `Prior.liking`."""
+        liked = ratings.with_liking()
+        likes = np.clip(liked.likes, -1.0, 1.0)
+        x = liking_features(liked.embeddings, basis)
+        mean, covariance = liking_posterior(x, likes, liked.like_weights, prior)
+        left = OWN_LIKE_SHARE * np.minimum(liked.like_weights, 1.0) * (likes - x @ mean)
+        return cls(mean, covariance, basis, dict(zip(liked.song_ids.tolist(), left.tolist(), strict=True)))
+
+    def predict(self, song_ids: Ints, embeddings: Floats) -> Floats:
+        """Return the expected like in [-1, 1], `(n,)`."""
+        own = np.array([self.own.get(song_id, 0.0) for song_id in np.asarray(song_ids).tolist()], np.float64)
+        return np.clip(liking_features(embeddings, self.basis) @ self.mean + own, -1.0, 1.0)
+
+
+def liking_posterior(x: Floats, likes: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    """Return the mean `(1 + r,)` and covariance of a listener's coefficients of liking, given `Prior.liking`."""
+    at_large, spread, timbre, noise = prior
+    expected = np.r_[at_large, np.zeros(x.shape[1] - 1)]
+    precision = np.r_[1.0 / spread, np.full(x.shape[1] - 1, 1.0 / timbre)]
+    weighted = weights[:, None] * x / noise
+    covariance = np.linalg.inv(np.diag(precision) + weighted.T @ x)
+    return covariance @ (precision * expected + weighted.T @ likes), covariance
+
+
+def liking_features(embeddings: Floats, basis: Floats) -> Floats:
+    """Return the features `(n, 1 + r)` that liking is linear in."""
+    return np.hstack([np.ones((len(embeddings), 1)), embeddings @ basis.T])
 
 
 # However many ratings agree, a song that makes all listeners happy never becomes its opposite for one.
@@ -411,8 +355,7 @@ class Felt:
     `by_mood` `(n, 2)`, the part of the shift due to the mood before; `by_ratings` `(n, 2)`, the part that the
     listener's own ratings made; `sd` `(n,)`, standard deviation of the point, of the less certain axis; `n_similar`
     `(n,)`, rated similar songs that moved it the way it went; `by_own_rating` `(n,)`, whether a rating of the very song
-    did; `liking` `(n,)` in [-1, 1]; `own_like` `(n,)`, what was said or implied of the very
-    song, else NaN.
+    did; `liking` `(n,)` in [-1, 1].
     """
 
     point: Floats
@@ -423,7 +366,6 @@ class Felt:
     n_similar: Ints
     by_own_rating: Bools
     liking: Floats
-    own_like: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,7 +429,7 @@ class ListenerModel:
     @property
     def stay_share(self) -> float:
         """The expected share of songs that leave this listener as they were."""
-        return self.posterior.stay_share
+        return float(self.posterior.stay[0] / self.posterior.stay.sum())
 
     @property
     def coefficients(self) -> Floats:
@@ -506,7 +448,7 @@ class ListenerModel:
             mood: (valence, arousal) before listening, one for all or `(n, 2)`; None when it is not known.
             familiar: `(n,)`, 1 known, -1 new, 0 or None when that is not known.
         """
-        perceived, embeddings = _finite(perceived), _finite(embeddings)
+        perceived, embeddings = (np.where(np.isfinite(each), each, 0.0) for each in (perceived, embeddings))
         x = self._features(perceived, embeddings, mood, familiar)
         shared = x @ self.prior.coefficients(self.basis).T
         by_ratings = np.clip(x @ self.posterior.mean.T + self._own_effect(song_ids), -MAX_SHIFT, MAX_SHIFT)
@@ -521,7 +463,6 @@ class ListenerModel:
             n_similar=n_similar,
             by_own_rating=by_own,
             liking=self.liking.predict(song_ids, embeddings),
-            own_like=self.liking.said_of(song_ids),
         )
 
     def expect(self, point: Floats, mood: Mood) -> Floats:
@@ -560,20 +501,18 @@ class ListenerModel:
 
     def linear(self, mood: Mood = None) -> LinearFelt:
         """Return the model as a map from what the index holds; familiarity and single songs are left out."""
-        nowhere = np.zeros((1, 2))
-        x = self._features(nowhere, np.zeros((1, self.basis.shape[1])), mood, None)
+        x = self._features(np.zeros((1, 2)), np.zeros((1, self.basis.shape[1])), mood, None)
         coefficients = self.coefficients
         return LinearFelt(
             offset=(x @ coefficients.T)[0],
             on_perceived=coefficients[:, PERCEIVED],
             on_embedding=coefficients[:, N_NAMED:] @ self.basis,
-            liking=self.liking.on_embedding(),
+            liking=self.liking.mean[1:] @ self.basis,
         )
 
     def _features(self, perceived: Floats, embeddings: Floats, mood: Mood, familiar: Floats | None) -> Floats:
-        n_songs = len(perceived)
-        moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), (n_songs, 2))
-        known = np.zeros(n_songs) if familiar is None else familiar
+        moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), perceived.shape)
+        known = np.zeros(len(perceived)) if familiar is None else familiar
         return features(perceived, embeddings, moods, known, self.basis)
 
     def _own_effect(self, song_ids: Ints) -> Floats:
@@ -581,8 +520,7 @@ class ListenerModel:
         left = self.answers.residuals - self.answers.x @ self.posterior.mean.T
         trusted = np.minimum(self.posterior.precision.T * self.answers.noise, 1.0)
         effects = dict(zip(self.song_ids.tolist(), OWN_SHARE * trusted * left, strict=True))
-        nothing = np.zeros(2)
-        rows = [effects.get(song_id, nothing) for song_id in np.asarray(song_ids).tolist()]
+        rows = [effects.get(song_id, (0.0, 0.0)) for song_id in np.asarray(song_ids).tolist()]
         return np.asarray(rows, np.float64).reshape(-1, 2)
 
     def _supporters(self, song_ids: Ints, x: Floats, embeddings: Floats, by_ratings: Floats) -> tuple[Ints, Bools]:
@@ -596,16 +534,10 @@ class ListenerModel:
             contributions[of_axis] = x[of_axis] @ covariance @ (pulls[:, None] * self.answers.x).T
         supports = contributions * direction >= SUPPORT_SHIFT
         supports &= embeddings @ self.embeddings.T >= SIMILAR_COSINE
-        supports &= np.asarray(song_ids)[:, None] != self.song_ids[None, :]
-        rated = np.isin(song_ids, self.song_ids)
-        moved_by_own = rated & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
-        return supports.sum(axis=1), moved_by_own
+        supports &= np.asarray(song_ids)[:, None] != self.song_ids
+        moved = np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT
+        return supports.sum(axis=1), np.isin(song_ids, self.song_ids) & moved
 
 
 def _drawn(rng: np.random.Generator, mean: Floats, covariance: Floats, temperature: float) -> Floats:
-    noise = rng.standard_normal(len(mean))
-    return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ noise)
-
-
-def _finite(values: Floats) -> Floats:
-    return np.where(np.isfinite(values), values, 0.0)
+    return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ rng.standard_normal(len(mean)))

@@ -61,7 +61,6 @@ def test_without_ratings_it_is_exactly_the_shared_model() -> None:
     assert not felt.by_mood.any()
     assert not felt.liking.any()
     assert not felt.n_similar.any()
-    assert np.isnan(felt.own_like).all()
 
 
 def test_it_learns_a_listener_who_feels_everything_calmer() -> None:
@@ -204,8 +203,6 @@ def test_likes_are_a_model_of_their_own() -> None:
     assert not felt.shift.any()
     assert felt.liking[0] > felt.liking[1] > felt.liking[2]
     assert felt.liking[0] > 0.6
-    assert felt.own_like[0] == 1.0
-    assert np.isnan(felt.own_like[1:]).all()
 
 
 def test_an_implied_like_weighs_less_than_a_said_one() -> None:
