@@ -115,17 +115,6 @@ def build(parts: Callable[[], Iterator[Part]], n_vectors: int, plan: Plan) -> Pa
     nearest.add(centres)
     probed = faiss.IndexFlatIP(plan.n_values)
     probed.add(plan.lift(centres / plan.scale))
-    partitions = _empty(probed, n_partitions, plan)
-    for rows, coordinates in parts():
-        partition = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * plan.scale), 1)[1][:, 0])
-        values, ids = plan.lift(coordinates), np.ascontiguousarray(rows, np.int64)
-        partitions.add_core(len(ids), faiss.swig_ptr(values), faiss.swig_ptr(ids), faiss.swig_ptr(partition))
-    return Partitions(partitions)
-
-
-def _empty(probed: faiss.Index, n_partitions: int, plan: Plan) -> faiss.IndexIVF:
-    import faiss
-
     partitions: faiss.IndexIVF
     if plan.is_half:
         half, by_residual = faiss.ScalarQuantizer.QT_fp16, False
@@ -135,7 +124,11 @@ def _empty(probed: faiss.Index, n_partitions: int, plan: Plan) -> faiss.IndexIVF
     else:
         partitions = faiss.IndexIVFFlat(probed, plan.n_values, n_partitions, faiss.METRIC_INNER_PRODUCT)
     partitions.is_trained = True
-    return partitions
+    for rows, coordinates in parts():
+        partition = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * plan.scale), 1)[1][:, 0])
+        values, ids = plan.lift(coordinates), np.ascontiguousarray(rows, np.int64)
+        partitions.add_core(len(ids), faiss.swig_ptr(values), faiss.swig_ptr(ids), faiss.swig_ptr(partition))
+    return Partitions(partitions)
 
 
 def _centres(parts: Callable[[], Iterator[Part]], n_vectors: int, n_partitions: int, plan: Plan) -> NDArray[np.float32]:

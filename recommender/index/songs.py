@@ -10,13 +10,12 @@ While songs are few, each is scored; from `FLAT_BELOW` on, they lie in partition
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,23 +85,6 @@ class SongTable:
         return cls(
             **{name: np.zeros((0, *_tail(name, n_dimensions)), dtype) for name, dtype in DTYPES.items()}, genres=()
         )
-
-    @classmethod
-    def of_arrays(cls, song_ids: Ints, perceived: Floats, embeddings: NDArray[np.float32], **others: Any) -> SongTable:
-        """Return songs of which little else is known.
-
-        Args:
-            song_ids: `(n,)`, ascending.
-            perceived: `(n, 2)`, in [-1, 1].
-            embeddings: `(n, d)`, L2-normalised; a zero row counts as not comparable.
-            others: columns by name; a missing one is 0.
-        """
-        n_songs, n_dimensions = embeddings.shape
-        given: dict[str, Any] = {"song_ids": song_ids, "perceived": perceived, "embeddings": embeddings}
-        given |= {"comparable": np.any(embeddings != 0, axis=1)} | others
-        genres = tuple(given.pop("genres", ("",)))
-        filled = {name: given.get(name, np.zeros((n_songs, *_tail(name, n_dimensions)))) for name in DTYPES}
-        return cls(**{name: np.asarray(filled[name], DTYPES[name]) for name in DTYPES}, genres=genres)
 
     @classmethod
     def of_rows(cls, rows: Sequence[SongRow], model_version: str, n_dimensions: int) -> tuple[SongTable, int]:
@@ -212,24 +194,16 @@ def microseconds(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-class TableWriter:
+class TableWriter(ExitStack):
     """Appends songs to files, a part at a time; afterwards they are mapped."""
 
     def __init__(self, folder: Path, n_dimensions: int) -> None:
+        super().__init__()
         self._folder = folder
         self._n_dimensions = n_dimensions
-        self._stack = ExitStack()
-        self._files = {name: self._stack.enter_context((folder / f"{name}.bin").open("wb")) for name in DTYPES}
+        self._files = {name: self.enter_context((folder / f"{name}.bin").open("wb")) for name in DTYPES}
         self._genres: dict[str, None] = {}
         self._n_songs = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
 
     def add(self, part: SongTable) -> None:
         """Append songs whose ids are all above those before."""
@@ -241,7 +215,7 @@ class TableWriter:
 
     def mapped(self) -> SongTable:
         """Return what was appended, mapped from the files."""
-        self._stack.close()
+        self.close()
         return map_table(self._folder, self._n_songs, self._n_dimensions, tuple(self._genres))
 
 
@@ -267,8 +241,7 @@ def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def _tail(name: str, n_dimensions: int) -> tuple[int, ...]:
-    tails: Mapping[str, tuple[int, ...]] = {"perceived": (2,), "embeddings": (n_dimensions,)}
-    return tails.get(name, ())
+    return {"perceived": (2,), "embeddings": (n_dimensions,)}.get(name, ())
 
 
 # Directions of the embeddings that felt points may depend on; more make the lifted vectors longer by their square.
@@ -287,12 +260,6 @@ class FeltQuery:
 
     target: Floats
     felt: LinearFelt
-
-    @classmethod
-    def of_point(cls, valence: float, arousal: float, n_dimensions: int) -> FeltQuery:
-        """Return the query of a listener who feels what is perceived and likes all songs alike."""
-        felt = LinearFelt(np.zeros(2), np.eye(2), np.zeros((2, n_dimensions)), np.zeros(n_dimensions))
-        return cls(np.array([valence, arousal]), felt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,13 +303,8 @@ class Form:
         return np.concatenate([linear, -DISTANCE_WEIGHT * twice * squares[first, second]]).astype(np.float32)
 
 
-def lifted_length(n_values: int) -> int:
-    """Return the length of a lifted song that has so many values."""
-    return n_values + n_values * (n_values + 1) // 2
-
-
 def lift(y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return songs `(n, m)` as `(n, lifted_length(m))`."""
+    """Return songs `(n, m)` as `(n, m + m (m + 1) / 2)`."""
     first, second = np.triu_indices(y.shape[1])
     return np.ascontiguousarray(np.hstack([y, y[:, first] * y[:, second]]), np.float32)
 
@@ -405,10 +367,10 @@ class Hits:
 
     song_ids: Ints
     scores: Floats
-    rows: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+    rows: Ints
 
 
-NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0))
+NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -454,27 +416,17 @@ class SongIndex:
         """Length of an embedding."""
         return self.table.n_dimensions
 
-    def best(self, query: FeltQuery, k: int, within: Ints | None = None, allowed: Bools | None = None) -> Hits:
-        """Find the songs that a listener will feel nearest to a point and like.
+    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: Bools | None = None) -> list[Hits]:
+        """Find, for each query, the songs that its listener will feel nearest to its target and like.
 
         Args:
-            query: the listener's map and target.
-            k: at most this many.
-            within: `(m,)` ids to choose from; None for all.
+            queries: the listeners' maps and targets.
+            k: at most this many songs each.
             allowed: `(n,)`, the rows to choose from; None for all.
 
         Returns:
-            Hits whose score is `felt.Form.scores`, exactly.
+            Hits whose score is `Form.scores`, exactly.
         """
-        if within is not None:
-            rows = self.table.rows_of(np.asarray(within, np.int64))
-            given = np.zeros(len(self), bool)
-            given[rows[rows >= 0]] = True
-            allowed = given if allowed is None else allowed & given
-        return self.best_each([query], k, allowed)[0]
-
-    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: Bools | None = None) -> list[Hits]:
-        """Find the best songs of several queries; see `best`."""
         if not queries or not len(self) or k <= 0:
             return [NO_HITS for _ in queries]
         forms = [Form.of(query, self.basis) for query in queries]
@@ -483,19 +435,6 @@ class SongIndex:
             places = self.places if rows is None else self.places[rows]
             return [self._hits(rows, form.scores(places), k) for form in forms]
         return [self._in_partitions(self.felt, form, k, allowed) for form in forms]
-
-    def near_point(self, valence: float, arousal: float, k: int, within: Ints | None = None) -> Hits:
-        """Find the songs perceived nearest to a point; see `best`."""
-        return self.best(FeltQuery.of_point(valence, arousal, self.n_dimensions), k, within)
-
-    def like_song(self, song_id: int, k: int) -> Hits:
-        """Find the songs whose embedding is most like that of a song in the index, itself left out.
-
-        Returns:
-            Hits whose score is the cosine; none when the song is not in the index.
-        """
-        row = int(self.table.rows_of(np.asarray([song_id]))[0])
-        return NO_HITS if row < 0 else self.like_embedding(self.table.embeddings[row], k, without=song_id)
 
     def like_embedding(
         self, embedding: NDArray[np.floating], k: int, without: int | None = None, allowed: Bools | None = None
@@ -571,7 +510,8 @@ def _felt_partitions(places: NDArray[np.float32]) -> Partitions | None:
             stop = min(start + STEP, n_songs)
             yield np.arange(start, stop), np.asarray(places[start:stop])
 
-    return build(parts, n_songs, Plan(n_values, lifted_length(n_values), scale, lift, FELT_PARTITIONS))
+    n_lifted = n_values + n_values * (n_values + 1) // 2
+    return build(parts, n_songs, Plan(n_values, n_lifted, scale, lift, FELT_PARTITIONS))
 
 
 def _alike_partitions(table: SongTable) -> Partitions | None:

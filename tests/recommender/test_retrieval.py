@@ -23,9 +23,10 @@ from recommender.services import indexing
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
 from tests.recommender.conftest import SongMaker, tag
+from tests.recommender.made_songs import best, query_of
 
-HAPPY = FeltQuery.of_point(0.6, 0.6, EMBEDDING_SIZE)
-SAD = FeltQuery.of_point(-0.6, -0.6, EMBEDDING_SIZE)
+HAPPY = query_of(0.6, 0.6, EMBEDDING_SIZE)
+SAD = query_of(-0.6, -0.6, EMBEDDING_SIZE)
 
 
 def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> list[int]:
@@ -247,9 +248,9 @@ def test_many_queries_share_the_pool(make_songs: SongMaker, monkeypatch: pytest.
     monkeypatch.setattr(retrieval, "LEAST_PER_QUERY", 3)
     make_songs(80, around=(0.0, 0.0), spread=0.9)
     settle()
-    queries = [FeltQuery.of_point(at, at, EMBEDDING_SIZE) for at in np.linspace(-0.8, 0.8, 5)]
+    queries = [query_of(at, at, EMBEDDING_SIZE) for at in np.linspace(-0.8, 0.8, 5)]
     made = retrieve(songs_index(), queries)
     assert len(made.song_ids) <= 15
     for query in queries:
-        nearest = songs_index().best(query, 3).song_ids.tolist()
+        nearest = best(songs_index(), query, 3).song_ids.tolist()
         assert set(nearest) <= set(made.song_ids.tolist())
