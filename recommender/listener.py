@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -23,6 +23,8 @@ from recommender.reasons.reasons import LikeSignal
 from recommender.retrieval import Pool, retrieve
 from recommender.selectors import listens_of
 from recommender.values import Listener
+
+logger = logging.getLogger(__name__)
 
 RECENT_LISTENS = 50
 RECENT_HOURS = 24.0
@@ -44,7 +46,7 @@ _IMPLICIT = (LikeSignal.REPLAYED, LikeSignal.COMPLETED, LikeSignal.SKIPPED)
 NOTHING_FELT_LIKE = -0.25
 # A skip after this share of a song does not mean dislike.
 EARLY_SHARE = 0.5
-NAN = float("nan")
+_FAMILIAR = {True: 1.0, False: -1.0, None: 0.0}
 
 
 class _Rating(NamedTuple):
@@ -60,6 +62,9 @@ class _Rating(NamedTuple):
     mood_valence: float | None
     mood_arousal: float | None
     updated_at: datetime
+
+
+_UNRATED = _Rating(0, None, None, None, None, False, False, None, None, datetime.min)  # noqa: DTZ901  # Never compared.
 
 
 class _Play(NamedTuple):
@@ -97,28 +102,29 @@ def history_of(listener: Listener, index: SongIndex) -> History:
     signals = {
         song_id: signal
         for song_id in {*rated, *implied}
-        if (signal := _signal(rated.get(song_id), implied.get(song_id)))
+        if (signal := _signal(rated.get(song_id, _UNRATED), implied.get(song_id)))
     }
     ratings = _ratings(rated, signals, index) if rated or signals else Ratings.none(index.n_dimensions)
     since = timezone.now() - LATELY
     lately = {song_id: _felt(rating) for song_id, rating in rated.items() if rating.updated_at >= since}
-    felt_lately = {song_id: felt for song_id, felt in lately.items() if np.isfinite(felt).all()}
+    felt_lately = {song_id: (v, a) for song_id, (v, a) in lately.items() if v is not None and a is not None}
     return History(ratings, signals, felt_lately, plays)
 
 
 def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], index: SongIndex) -> Ratings:
     pool = retrieve(index, (), always=sorted({*rated, *signals}))
-    rows = [(rated.get(song_id), signals.get(song_id)) for song_id in pool.song_ids.tolist()]
+    rows = [(rated.get(song_id, _UNRATED), signals.get(song_id)) for song_id in pool.song_ids.tolist()]
+    # What is None becomes NaN.
     return Ratings(
         song_ids=pool.song_ids,
         perceived=pool.perceived,
-        felt=_points(_felt(rating) for rating, _ in rows),
+        felt=np.asarray([_felt(rating) for rating, _ in rows], np.float64).reshape(-1, 2),
         embeddings=pool.embeddings,
         weights=np.ones(len(rows)),
         likes=np.asarray([_like(rating, signal) for rating, signal in rows], np.float64),
         like_weights=np.asarray([IMPLICIT_WEIGHT if signal in _IMPLICIT else 1.0 for _, signal in rows], np.float64),
-        moods=_points(_mood(rating) for rating, _ in rows),
-        familiar=np.asarray([_familiar(rating) for rating, _ in rows], np.float64),
+        moods=np.asarray([_mood(rating) for rating, _ in rows], np.float64).reshape(-1, 2),
+        familiar=np.asarray([_FAMILIAR[rating.familiar] for rating, _ in rows], np.float64),
     )
 
 
@@ -171,48 +177,25 @@ def _implied(plays: Sequence[_Play]) -> dict[int, LikeSignal]:
     return implied
 
 
-def _signal(rating: _Rating | None, implied: LikeSignal | None) -> LikeSignal | None:
-    if rating is not None and rating.liked is not None:
+def _signal(rating: _Rating, implied: LikeSignal | None) -> LikeSignal | None:
+    if rating.liked is not None:
         return LikeSignal.LIKED if rating.liked else LikeSignal.DISLIKED
-    if rating is not None and rating.felt_nothing:
+    if rating.felt_nothing:
         return None
-    return LikeSignal.SKIPPED if rating is not None and rating.skipped else implied
+    return LikeSignal.SKIPPED if rating.skipped else implied
 
 
-def _felt(rating: _Rating | None) -> tuple[float, float]:
-    if rating is not None and rating.felt_nothing:
-        return _mood(rating)  # A song that leaves the listener cold leaves their mood.
-    if rating is None or rating.felt_valence is None or rating.felt_arousal is None:
-        return NAN, NAN
-    return rating.felt_valence, rating.felt_arousal
-
-
-def _mood(rating: _Rating | None) -> tuple[float, float]:
-    if rating is None or rating.mood_valence is None or rating.mood_arousal is None:
-        return NAN, NAN
+def _mood(rating: _Rating) -> tuple[float | None, float | None]:
     return rating.mood_valence, rating.mood_arousal
 
 
-def _familiar(rating: _Rating | None) -> float:
-    if rating is None or rating.familiar is None:
-        return 0.0
-    return 1.0 if rating.familiar else -1.0
+def _felt(rating: _Rating) -> tuple[float | None, float | None]:
+    # A song that leaves the listener cold leaves their mood.
+    return _mood(rating) if rating.felt_nothing else (rating.felt_valence, rating.felt_arousal)
 
 
-def _like(rating: _Rating | None, signal: LikeSignal | None) -> float:
-    if signal is not None:
-        return LIKE_OF[signal]
-    return NOTHING_FELT_LIKE if rating is not None and rating.felt_nothing else NAN
-
-
-def _points(points: Iterable[tuple[float, float]]) -> Floats:
-    return np.asarray(list(points), np.float64).reshape(-1, 2)
-
-
-logger = logging.getLogger(__name__)
-
-# A generator takes no negative seed; a playlist's may be one.
-_SEEDS = 2**63
+def _like(rating: _Rating, signal: LikeSignal | None) -> float | None:
+    return LIKE_OF[signal] if signal is not None else NOTHING_FELT_LIKE if rating.felt_nothing else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,7 +299,8 @@ def listener_state(listener: Listener, index: SongIndex, *, seed: int = 0, varie
     return ListenerState(
         shared=ListenerModel.fit(Ratings.none(index.n_dimensions), prior, basis),
         model=model,
-        drawn=model.draw(seed % _SEEDS, temperature) if temperature else model,
+        # A generator takes no negative seed; a playlist's may be one.
+        drawn=model.draw(seed % 2**63, temperature) if temperature else model,
         history=history,
     )
 

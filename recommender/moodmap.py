@@ -17,7 +17,6 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from catalog.core.charts import Axes, Tick
 from catalog.core.points import Point
@@ -98,26 +97,20 @@ class RatedSong:
     @property
     def sentence(self) -> str:
         """The map's sentence for pointer, focus and screen reader."""
-        return _(self._pattern) % {
-            "title": self.title,
-            "artist": self.artist,
-            "heard": mood_name(self.perceived) if self.perceived else "",
-            "felt": mood_name(self.felt) if self.felt else "",
-        }
-
-    @property
-    def _pattern(self) -> str:
+        values = {"title": self.title, "artist": self.artist, "heard": self.perceived_word, "felt": self.felt_word}
         if self.felt_nothing and self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
-        if self.felt_nothing:
-            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
-        if self.felt and self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
-        if self.felt:
-            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
-        if self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
-        return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you did not say what you felt.")
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
+        elif self.felt_nothing:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
+        elif self.felt and self.perceived:
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
+        elif self.felt:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
+        elif self.perceived:
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
+        else:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you did not say what you felt.")
+        return pattern % values
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +148,13 @@ class MoodMap:
 def mood_map(user: User) -> MoodMap:
     """Read a listener's map; without ratings it is empty."""
     ratings = rated_songs(user)
-    drift, by_month = drift_of(ratings)
-    return MoodMap(ratings, drift, by_month, learned_of(user, ratings) if ratings else [])
+    if not ratings:
+        return MoodMap([], [], drift_by_month=False, topics=[])
+    index = songs_index()
+    history = history_of(Listener(user=user), index)
+    model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
+    topics = topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
+    return MoodMap(ratings, *drift_of(ratings), topics)
 
 
 def rated_songs(user: User) -> list[RatedSong]:
@@ -171,17 +169,6 @@ def rated_songs(user: User) -> list[RatedSong]:
         RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), perceived.get(song_id), *rest)
         for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *said)
     ]
-
-
-def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
-    """Return the insights of the listener's model, fitted as for a playlist (`recommender.listener`)."""
-    index = songs_index()
-    history = history_of(Listener(user=user), index)
-    model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
-    return topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
-
-
-# --- Drift ----------------------------------------------------------------------------------------------------------
 
 
 def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
@@ -217,8 +204,6 @@ def _drift_point(label: str, songs: Sequence[RatedSong]) -> DriftPoint:
 def _point(valence: float | None, arousal: float | None) -> Point | None:
     return None if valence is None or arousal is None else (valence, arousal)
 
-
-# --- The drift as a drawing -----------------------------------------------------------------------------------------
 
 # In SVG units; the margins hold the words and numbers.
 _AXES = Axes(34.0, 306.0, 12.0, 148.0)

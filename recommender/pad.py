@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,12 +48,18 @@ def encode(song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], *, l
         bits each and the quadrant of 2, low bits first), the differences of the dots' ids, and the songs in each cell
         row by row from the lowest arousal. The last two are LEB128: seven bits a byte, low ones first.
     """
-    if len(song_ids) <= limit:
-        return _encode(len(song_ids), song_ids, perceived, quadrants, None)
-    cells = cells_of(perceived)
-    counts = np.bincount(cells, minlength=CELLS * CELLS)
-    rows = _sample(cells, counts, min(DENSITY_DOTS, limit))
-    return _encode(len(song_ids), song_ids[rows], perceived[rows], quadrants[rows], counts)
+    n_songs, counts = len(song_ids), None
+    if n_songs > limit:
+        cells = cells_of(perceived)
+        counts = np.bincount(cells, minlength=CELLS * CELLS)
+        rows = _sample(cells, counts, min(DENSITY_DOTS, limit))
+        song_ids, perceived, quadrants = song_ids[rows], perceived[rows], quadrants[rows]
+    header = HEADER.pack(MAGIC, n_songs, len(song_ids), 0 if counts is None else CELLS)
+    levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
+    packed = levels[:, 0] | levels[:, 1] << 11 | (quadrants.astype("<u4") - 1) << 22
+    dots = packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
+    density = b"" if counts is None else varints(counts)
+    return b"".join((header, dots, varints(np.diff(song_ids, prepend=0)), density))
 
 
 def cells_of(perceived: Floats) -> Ints:
@@ -77,26 +84,10 @@ def varints(values: Ints) -> bytes:
     return written.tobytes()
 
 
-def _encode(
-    n_songs: int, song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], counts: Ints | None
-) -> bytes:
-    header = HEADER.pack(MAGIC, n_songs, len(song_ids), 0 if counts is None else CELLS)
-    steps = varints(np.diff(song_ids, prepend=0))
-    density = b"" if counts is None else varints(counts)
-    return b"".join((header, _dots(perceived, quadrants), steps, density))
-
-
-def _dots(perceived: Floats, quadrants: NDArray[np.uint8]) -> bytes:
-    levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
-    packed = levels[:, 0] | levels[:, 1] << 11 | (quadrants.astype("<u4") - 1) << 22
-    return bytes(packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes())
-
-
 def _sample(cells: Ints, counts: Ints, n_dots: int) -> Ints:
     """Return some rows by chance, and one of every cell that has few songs, so that nothing lonely is lost."""
     by_chance = np.random.default_rng(_SAMPLE_SEED).choice(len(cells), n_dots, replace=False)
-    is_lonely = (counts[cells] <= _LONELY) if len(cells) else np.zeros(0, bool)
-    rows = np.flatnonzero(is_lonely)
+    rows = np.flatnonzero(counts[cells] <= _LONELY)
     _, first = np.unique(cells[rows], return_index=True)
     return np.union1d(by_chance, rows[first])
 
@@ -122,40 +113,24 @@ class _Pad:
         with self._lock:
             same = self._seen is not None and self._seen[0] is index and self._seen[1] is fresh
             if self._picture is None or not same:
-                failed = _failed(fresh)
-                self._picture, self._seen = picture_of(index, fresh, failed), (index, fresh)
+                self._picture, self._seen = _picture_of(index, fresh), (index, fresh)
             return self._picture
 
 
-def picture_of(index: SongIndex, fresh: SongIndex | None = None, failed: Ints | None = None) -> PadPicture:
-    """Encode an index and newer songs, which replace those of the index.
-
-    Args:
-        index: the published songs.
-        fresh: the newer songs.
-        failed: ids of songs that are in `fresh` and cannot be played.
-    """
-    known = index.table
-    song_ids, perceived, quadrants = known.song_ids, known.perceived, known.quadrants
+def _picture_of(index: SongIndex, fresh: SongIndex | None) -> PadPicture:
+    """Encode an index and the newer songs that can be played, which replace those of the index."""
+    columns: list[NDArray[Any]] = [index.table.song_ids, index.table.perceived, index.table.quadrants]
     if fresh is not None and len(fresh):
         newer = fresh.table
-        if failed is not None:
-            newer = newer.take(~np.isin(newer.song_ids, failed))
-        same = ~np.isin(song_ids, newer.song_ids)
-        song_ids = np.concatenate([song_ids[same], newer.song_ids])
-        perceived = np.concatenate([perceived[same], newer.perceived])
-        quadrants = np.concatenate([quadrants[same], newer.quadrants])
-        order = np.argsort(song_ids, kind="stable")
-        song_ids, perceived, quadrants = song_ids[order], perceived[order], quadrants[order]
-    payload = encode(song_ids, perceived, quadrants)
+        failed = Song.objects.filter(pk__in=newer.song_ids.tolist(), state=Song.State.FAILED)
+        newer = newer.take(~np.isin(newer.song_ids, list(failed.values_list("pk", flat=True))))
+        same = ~np.isin(index.table.song_ids, newer.song_ids)
+        added = newer.song_ids, newer.perceived, newer.quadrants
+        columns = [np.concatenate([old[same], new]) for old, new in zip(columns, added, strict=True)]
+        order = np.argsort(columns[0], kind="stable")
+        columns = [column[order] for column in columns]
+    payload = encode(*columns)
     return PadPicture(payload, f'"{digest(payload)[:24]}"')
-
-
-def _failed(fresh: SongIndex | None) -> Ints:
-    """Return the ids of the newer songs that cannot be played; the index has none."""
-    song_ids = [] if fresh is None else fresh.table.song_ids.tolist()
-    failed = Song.objects.filter(pk__in=song_ids, state=Song.State.FAILED).values_list("pk", flat=True)
-    return np.asarray(list(failed) if song_ids else [], np.int64)
 
 
 _PAD = _Pad()

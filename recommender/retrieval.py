@@ -31,14 +31,17 @@ from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
 from recommender.arrays import Floats, Ints
 from recommender.exceptions import IndexUnavailableError
-from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex, SongRow, SongTable
+from recommender.index.songs import FeltQuery, IndexInfo, SongIndex, SongRow, SongTable
 from recommender.index.versions import IndexReader
 from recommender.values import NO_FILTERS, Filters
+
+logger = logging.getLogger(__name__)
 
 CHUNK = 10_000
 # A row that was written this long before an index was built may have been committed after: it is looked at again.
 LATE_COMMIT = timedelta(seconds=30)
 BYTES_PER_VALUE = 4
+# In the order of `SongRow`.
 _FIELDS = (
     "song_id",
     "song__artist_id",
@@ -142,35 +145,31 @@ _NEWER = """
 """
 # Songs are wide rows, and those of one list lie all over the table: without filters nobody reads them. What is asked of
 # the three tables, indexes hold.
-_CURRENT = """
-    SELECT estimate.song_id, (extract(epoch FROM greatest(
-        estimate.updated_at, song.tags_changed_at, override.changed_at
-    )) * 1000000)::bigint
-    FROM emotion_emotionestimate estimate
-    LEFT JOIN catalog_song song ON song.id = estimate.song_id AND song.tags_changed_at IS NOT NULL
-    LEFT JOIN LATERAL (
-        SELECT max(changed_at) AS changed_at FROM emotion_quadrantoverride WHERE song_id = estimate.song_id
-    ) override ON true
-    WHERE estimate.is_current AND estimate.song_id = ANY(%(asked)s)
-"""
-_FAILED = "SELECT id FROM catalog_song WHERE state = %(failed)s AND id = ANY(%(asked)s)"
 _WRITTEN = """
     SELECT estimate.song_id, (extract(epoch FROM greatest(
         estimate.updated_at, song.tags_changed_at, override.changed_at
     )) * 1000000)::bigint
-    FROM emotion_emotionestimate estimate JOIN catalog_song song ON song.id = estimate.song_id
+    FROM emotion_emotionestimate estimate {}
     LEFT JOIN LATERAL (
         SELECT max(changed_at) AS changed_at FROM emotion_quadrantoverride WHERE song_id = estimate.song_id
     ) override ON true
-    WHERE estimate.is_current AND estimate.song_id = ANY(%(asked)s) AND (
+    WHERE estimate.is_current AND estimate.song_id = ANY(%(asked)s) {}
+"""
+_UNFILTERED = _WRITTEN.format(
+    "LEFT JOIN catalog_song song ON song.id = estimate.song_id AND song.tags_changed_at IS NOT NULL", ""
+)
+_FAILED = "SELECT id FROM catalog_song WHERE state = %(failed)s AND id = ANY(%(asked)s)"
+_FILTERED = _WRITTEN.format(
+    "JOIN catalog_song song ON song.id = estimate.song_id",
+    """AND (
         estimate.song_id = ANY(%(always)s) OR (
             song.state <> %(failed)s
             AND (%(genre)s = '' OR upper(song.genre) = upper(%(genre)s))
             AND (%(artist)s::bigint IS NULL OR song.artist_id = %(artist)s)
             AND (%(decade)s::int IS NULL OR song.year BETWEEN %(decade)s AND %(decade)s + 9)
         )
-    )
-"""
+    )""",
+)
 
 
 def newer_state(since: str, limit: int) -> NewerState:
@@ -198,9 +197,9 @@ def written_at(song_ids: Sequence[int], filters: Filters, always: Sequence[int])
     }
     with connection.cursor() as cursor:
         if filters != NO_FILTERS:
-            cursor.execute(_WRITTEN, given)
+            cursor.execute(_FILTERED, given)
             return dict(cursor.fetchall())
-        cursor.execute(_CURRENT, given)
+        cursor.execute(_UNFILTERED, given)
         written = dict(cursor.fetchall())
         cursor.execute(_FAILED, given)
         for (failed,) in cursor.fetchall():
@@ -227,43 +226,14 @@ def song_rows(estimates: EstimateQuerySet) -> Iterator[SongRow]:
     """Yield estimates as rows, `CHUNK` at a time from the database."""
     unknown = UNKNOWN_ARTIST.casefold()
     effective = with_written_at(estimates.with_effective())
-    for row in effective.values_list(*_FIELDS).iterator(chunk_size=CHUNK):
-        song, artist, name_key, album, genre, year, written_at, quadrant, confidence, *odds = row
-        valence, arousal, model_version, embedding = odds
-        yield SongRow(
-            song_id=song,
-            artist_id=artist,
-            is_unnamed=name_key == unknown,
-            album_id=album,
-            genre=genre,
-            year=year,
-            written_at=written_at,
-            quadrant=quadrant,
-            confidence=confidence,
-            valence=valence,
-            arousal=arousal,
-            model_version=model_version,
-            embedding=bytes(embedding),
-        )
+    for song, artist, name_key, *others, embedding in effective.values_list(*_FIELDS).iterator(chunk_size=CHUNK):
+        yield SongRow._make((song, artist, name_key == unknown, *others, bytes(embedding)))
 
 
 def table_of(estimates: EstimateQuerySet, model_version: str, n_dimensions: int) -> SongTable:
     """Return estimates in memory; what cannot be used is left out."""
-    table, _ = SongTable.of_rows(list(song_rows(estimates)), model_version, n_dimensions)
-    return SongTable.join([table], n_dimensions)
+    return SongTable.join([SongTable.of_rows(list(song_rows(estimates)), model_version, n_dimensions)[0]])
 
-
-__all__ = [
-    "Pool",
-    "embedding_matrix",
-    "estimates_playable",
-    "retrieve",
-    "songs_index",
-    "songs_known",
-    "songs_ranked_alike",
-]
-
-logger = logging.getLogger(__name__)
 
 # Songs taken for one list: several times the longest list, so that terms other than closeness count.
 POOL_SIZE = 400
@@ -341,15 +311,6 @@ def songs_known() -> tuple[SongIndex, SongIndex | None]:
     return index, _NEWER_SONGS.of(index) if index.info.index_version else None
 
 
-def _index_of_newest(limit: int) -> SongIndex:
-    """Build an index of the newest songs, by the model that made most of them, without looking at any other."""
-    rows = list(song_rows(estimates_playable().order_by("-updated_at", "-pk")[:limit]))
-    usual = Counter((row.model_version, len(row.embedding)) for row in rows).most_common(1)
-    model_version, size = usual[0][0] if usual else ("", 0)
-    table, _ = SongTable.of_rows(rows, model_version, size // BYTES_PER_VALUE)
-    return SongIndex.build(SongTable.join([table], table.n_dimensions), IndexInfo(model_version=model_version))
-
-
 class _StandIn:
     """An index of the newest songs while none is published, rebuilt when they change."""
 
@@ -363,17 +324,20 @@ class _StandIn:
         seen = newest.aggregate(n=Count("pk"), newest=Max("updated_at"), ids=Sum("pk")) | {"edited_at": edited_at()}
         with self._lock:
             if self._index is None or seen != self._seen:
-                self._index, self._seen = _index_of_newest(WITHOUT_INDEX_LIMIT), seen
+                rows = list(song_rows(newest))
+                # The model that made most of them is the one to compare by.
+                usual = Counter((row.model_version, len(row.embedding)) for row in rows).most_common(1)
+                model_version, size = usual[0][0] if usual else ("", 0)
+                table = SongTable.join([SongTable.of_rows(rows, model_version, size // BYTES_PER_VALUE)[0]])
+                self._index, self._seen = SongIndex.build(table, IndexInfo(model_version=model_version)), seen
             return self._index
 
 
-@functools.cache
-def _reader(directory: Path) -> IndexReader:
-    return IndexReader(directory)
+_reader = functools.cache(IndexReader)
 
 
 @functools.cache
-def _stand_in(directory: Path) -> _StandIn:
+def _stand_in(_directory: Path) -> _StandIn:
     return _StandIn()
 
 
@@ -400,15 +364,16 @@ def retrieve(
         alike: `(d,)`, an embedding; songs that sound like it are found as well.
     """
     fresh = _newer_than(index, searched=bool(queries) or alike is not None)
-    per_query = _per_query(len(queries))
-    stale = [*without, *always]
-    rows = [hits.rows for hits in _hits(index, queries, filters, alike, per_query + len(without))]
-    found = _take(index, rows, [*stale, *fresh.table.song_ids.tolist()])
-    rows = [hits.rows for hits in _hits(fresh, queries, filters, alike, per_query + len(without))]
-    newer = _take(fresh, rows, stale)
+    per_query = POOL_SIZE if len(queries) <= 1 else max(round(POOL_GROWTH * POOL_SIZE / len(queries)), LEAST_PER_QUERY)
+    wanted = queries, filters, alike, per_query + len(without)
+    excluded = [*without, *always]
     given = index.table.rows_of(np.asarray(always, np.int64))
-    asked = index.table.take(given[given >= 0])
-    songs = SongTable.join([found, newer, asked], index.n_dimensions)
+    parts = [
+        _found(index, *wanted, [*excluded, *fresh.table.song_ids.tolist()]),
+        _found(fresh, *wanted, excluded),
+        index.table.take(given[given >= 0]),
+    ]
+    songs = SongTable.join(parts, index.n_dimensions)
     return Pool.of(_checked_with_rows(songs, index, filters, always), index.info.model_version)
 
 
@@ -458,21 +423,20 @@ def _newer_than(index: SongIndex, *, searched: bool = True, late_s: float = 0.0)
     return index.of_newer(SongTable.none(index.n_dimensions))
 
 
-def _per_query(n_queries: int) -> int:
-    return POOL_SIZE if n_queries <= 1 else max(round(POOL_GROWTH * POOL_SIZE / n_queries), LEAST_PER_QUERY)
-
-
-def _hits(
-    index: SongIndex, queries: Sequence[FeltQuery], filters: Filters, alike: NDArray[np.floating] | None, k: int
-) -> list[Hits]:
+def _found(
+    index: SongIndex,
+    queries: Sequence[FeltQuery],
+    filters: Filters,
+    alike: NDArray[np.floating] | None,
+    k: int,
+    without: Sequence[int],
+) -> SongTable:
     allowed = None
     if filters != NO_FILTERS:
         allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
-    hits = index.best_each(queries, k, allowed)
-    return hits if alike is None else [*hits, index.like_embedding(alike, ALIKE_SIZE, allowed=allowed)]
-
-
-def _take(index: SongIndex, rows: Sequence[Ints], without: Sequence[int]) -> SongTable:
+    rows = [hits.rows for hits in index.best_each(queries, k, allowed)]
+    if alike is not None:
+        rows.append(index.like_embedding(alike, ALIKE_SIZE, allowed=allowed).rows)
     found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))
     return index.table.take(found[~np.isin(index.table.song_ids[found], without)])
 
