@@ -1,13 +1,16 @@
-"""A journey through a catalog: from start to end, round gaps without songs, and replanned from where it went.
+"""Journeys on the plane: presets, targets and quality of paths, and the search for songs, round gaps and replanned.
 
+The iso principle: begin where the listener is, and go to where they want to be in small steps that do not turn back.
 The mood before a song is where the previous song led, so the same song has another effect early on a journey than
 late. Only the mood before the first song is stated; from then on the targets of the places stand for it.
 
 The score of a path is the sum of its songs' terms and of the costs between neighbours: a step longer than necessary, a
 step back, an artist or album again, the same sound again. The search keeps, for every song at a place, the best path
-that ends in it (Viterbi with a memory of the songs used), so a good beginning that leads nowhere is given up.
-Afterwards a place changes its song as long as that improves the whole; in the end every song is the best for its place
-given the others, so that a term that decided is a fact.
+that ends in it (Viterbi with a memory of the songs used). Afterwards a place changes its song as long as that improves
+the whole; in the end every song is the best for its place given the others, so that a term that decided is a fact.
+
+Source: Altshuler (1948), A psychiatrist's experience with music as a therapeutic agent; Starcke, Mayr and von Georgi
+(2021), Emotion modulation through music after sadness induction: the iso principle in a controlled experimental study.
 """
 
 from __future__ import annotations
@@ -30,10 +33,10 @@ from recommender.ranking.lists import (
     TERM_ROW,
     Candidates,
     RankedSong,
+    Terms,
     Weights,
     distances,
     terms_at,
-    terms_of,
     what_decided,
 )
 
@@ -229,14 +232,9 @@ def reach(at_start: Floats, at_end: Floats, settled: Floats, path: Floats) -> Re
 
 
 def _nearest(points: Floats, corner: Floats) -> tuple[Floats, float]:
-    away = distances_to(points, corner)
+    away = _norms(points - corner)
     nearest = int(np.argmin(away))
     return points[nearest : nearest + 1], float(away[nearest])
-
-
-def distances_to(points: Floats, target: Floats) -> Floats:
-    """Return the distances `(n,)` of points `(n, 2)` to one."""
-    return _norms(points - target)
 
 
 def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
@@ -424,7 +422,7 @@ class _Planner:
             position=place + 1,
             row=int(order[row]),
             song_id=int(self._candidates.song_ids[row]),
-            terms=terms_of(terms, row),
+            terms=Terms(*terms[:, row].tolist()),
             distance=float(distances(self._felt[place, row][None], self._targets[place])[0]),
             kept_apart=bool(apart[row]) and bool(scores.max() > scores[row] + EPSILON),
             decided=what_decided(terms, apart if apart[row] else allowed, row),
@@ -598,7 +596,7 @@ def nearest_to_path(candidates: Candidates, path: Floats, drift: Drift, k: int) 
     if len(candidates) <= k:
         return np.arange(len(candidates))
     points = drift.settled(candidates.rated)
-    away = np.array([distances_to(points, part) for part in place_targets(path, _PARTS)])
+    away = np.array([_norms(points - part) for part in place_targets(path, _PARTS)])
     rank_for_part = away.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return np.sort(np.argsort(rank_for_part.min(axis=0), kind="stable")[:k])
 
@@ -611,7 +609,9 @@ def _fresh(asked: _Asked) -> Walk:
     found = reach(at_start, at_end, settled, asked.path)
     straight = _planned(asked, found, place_targets(found.path, asked.n_places), {})
     gap, limit = straight.quality.largest_step, step_limit(found.path, asked.n_places)
-    hole = _hole(asked, straight.targets)
+    felt = (asked.drift.in_mood(asked.candidates, mood).felt for mood in _moods(asked, straight.targets))
+    # How far the target that is furthest from all songs is from the nearest one.
+    hole = max(float(_norms(points - target).min()) for points, target in zip(felt, straight.targets, strict=True))
     if gap <= limit and hole <= NEAR:
         return straight
     found = replace(found, gap=gap, hole=hole)
@@ -646,10 +646,3 @@ def _planned(asked: _Asked, found: Reach, targets: Floats, fixed: Mapping[int, i
 def _moods(asked: _Asked, targets: Floats) -> Floats:
     """Return the mood before each place: the stated one, then the target of the place before."""
     return np.vstack([np.asarray(asked.mood)[None], targets[:-1]])
-
-
-def _hole(asked: _Asked, targets: Floats) -> float:
-    """Return how far the target that is furthest from all songs is from the nearest one."""
-    moods = _moods(asked, targets)
-    felt = (asked.drift.in_mood(asked.candidates, mood).felt for mood in moods)
-    return max(float(distances_to(points, target).min()) for points, target in zip(felt, targets, strict=True))

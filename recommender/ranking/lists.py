@@ -231,11 +231,6 @@ def what_decided(terms: Floats, allowed: Bools, row: int) -> dict[str, float]:
     return {TERM_NAMES[term]: float(advantage[term]) for term in np.flatnonzero(lost)}
 
 
-def terms_of(terms: Floats, row: int) -> Terms:
-    """Return one song's terms from `(n_terms, n)`."""
-    return Terms(*terms[:, row].tolist())
-
-
 class _Greedy:
     """The state of one ranking: the songs left, and what the songs placed so far cost them."""
 
@@ -270,7 +265,7 @@ class _Greedy:
             position=position,
             row=row,
             song_id=int(self._candidates.song_ids[row]),
-            terms=terms_of(terms, row),
+            terms=Terms(*terms[:, row].tolist()),
             distance=float(distances(self._candidates.felt[row : row + 1], self._targets[position - 1])[0]),
             kept_apart=row != freest,
             decided=what_decided(terms, allowed, row),

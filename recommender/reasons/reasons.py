@@ -281,67 +281,53 @@ _MESSAGES = {
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
-    if factor is Factor.TAG:
-        return _tag_words(evidence.quadrant, evidence.confidence)
-    if factor is Factor.STAGE:
-        return _stage_words(evidence)
-    shift = evidence.by_mood if factor is Factor.MOOD else evidence.by_ratings
-    values = {
+    match factor:
+        case Factor.TAG:
+            return _tag_words(evidence.quadrant, evidence.confidence)
+        case Factor.STAGE:
+            return _stage_words(evidence)
+        case Factor.LIKENESS if evidence.alike >= VERY_ALIKE:
+            words = _("sounds very like “%(title)s”")
+        case Factor.LIKENESS if evidence.alike >= ALIKE:
+            words = _("sounds like “%(title)s”")
+        case Factor.LIKENESS:
+            words = _("sounds only a little like “%(title)s”")
+        case Factor.CLOSENESS:
+            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
+            words = _((_TO_MOOD if evidence.around else _TO_TARGET)[step])
+        case Factor.CONTRAST if evidence.stage:
+            words = _("a change from the sound of the songs around it")
+        case Factor.SIMILAR_RATINGS:
+            words = ngettext(
+                "your rating of a similar song made it %(direction)s",
+                "your ratings of %(n)d similar songs made it %(direction)s",
+                evidence.n_similar,
+            )
+        case _:
+            words = _(_MESSAGES[factor])
+    return words % {
         "title": evidence.around,
-        "direction": direction(shift),
+        "direction": direction(evidence.by_mood if factor is Factor.MOOD else evidence.by_ratings),
         "mood": mood_name(evidence.mood or (0.0, 0.0)),
         "n": evidence.n_similar,
     }
-    if factor is Factor.SIMILAR_RATINGS:
-        similar = ngettext(
-            "your rating of a similar song made it %(direction)s",
-            "your ratings of %(n)d similar songs made it %(direction)s",
-            evidence.n_similar,
-        )
-        return similar % values
-    return _(_message(factor, evidence)) % values
-
-
-def _message(factor: Factor, evidence: Evidence) -> str:
-    match factor:
-        case Factor.LIKENESS:
-            return _likeness_words(evidence.alike)
-        case Factor.CLOSENESS:
-            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
-            return (_TO_MOOD if evidence.around else _TO_TARGET)[step]
-        case Factor.CONTRAST if evidence.stage:
-            return gettext_noop("a change from the sound of the songs around it")
-    return _MESSAGES[factor]
 
 
 def _stage_words(evidence: Evidence) -> str:
     stage = evidence.stage
     assert stage is not None
-    place = {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
-    where = _(_going_words(stage)) % place
+    if not stage.moves:
+        where = _("step %(place)d of %(n_places)d, staying %(mood)s")
+    elif stage.place == stage.n_places:
+        where = _("step %(place)d of %(n_places)d, arriving at %(mood)s")
+    else:
+        where = _("step %(place)d of %(n_places)d, on the way to %(mood)s")
+    where %= {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
     if evidence.distance <= CLOSE_DISTANCE:
         return where
     if evidence.distance <= FAR_DISTANCE:
         return _("%(where)s, though some distance from that step") % {"where": where}
     return _("%(where)s, though far from that step") % {"where": where}
-
-
-def _going_words(stage: Stage) -> str:
-    if not stage.moves:
-        return gettext_noop("step %(place)d of %(n_places)d, staying %(mood)s")
-    if stage.place == stage.n_places:
-        return gettext_noop("step %(place)d of %(n_places)d, arriving at %(mood)s")
-    return gettext_noop("step %(place)d of %(n_places)d, on the way to %(mood)s")
-
-
-def _likeness_words(alike: float) -> str:
-    if alike >= VERY_ALIKE:
-        return gettext_noop("sounds very like “%(title)s”")
-    return (
-        gettext_noop("sounds like “%(title)s”")
-        if alike >= ALIKE
-        else gettext_noop("sounds only a little like “%(title)s”")
-    )
 
 
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
@@ -392,14 +378,14 @@ def list_note(
         n_recent: songs in the list that were played recently.
         what: "list" or "journey".
     """
-    words, n_songs = _LIST_WORDS[what], len(distances)
+    n_songs = len(distances)
     if n_tagged == 0:
-        return _(words.no_match if filtered else words.none_tagged)
+        return _(_EMPTY[what, filtered])
     sentences = []
     if n_songs < length <= n_tagged:
-        sentences.append(_(words.short) % {"n_songs": n_songs, "length": length})
+        sentences.append(_(_SHORT[what]) % {"n_songs": n_songs, "length": length})
     elif n_songs < length:
-        few = ngettext(*(words.few_match if filtered else words.few_tagged), n_tagged)
+        few = ngettext(*_FEW[what, filtered], n_tagged)
         sentences.append(few % {"n": n_tagged, "n_songs": n_songs, "length": length})
     n_far = sum(1 for distance in distances if distance > FAR_DISTANCE)
     if n_far:
@@ -409,69 +395,55 @@ def list_note(
     return " ".join(sentences)
 
 
-@dataclass(frozen=True, slots=True)
-class _ListWords:
-    """Messages in full, because languages say "this list" and "this journey" differently."""
-
-    no_match: str
-    none_tagged: str
-    short: str
-    few_match: tuple[str, str]
-    few_tagged: tuple[str, str]
-
-
-_LIST_WORDS = {
-    "list": _ListWords(
-        no_match=gettext_noop("No analysed song matches these filters, so this list is empty."),
-        none_tagged=gettext_noop("No songs have been analysed yet, so this list is empty."),
-        short=gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
-        few_match=ngettext_noop(
-            "Only %(n)d analysed song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d analysed songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
-        ),
-        few_tagged=ngettext_noop(
-            "Only %(n)d song has been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs have been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
-        ),
+# In full, because languages say "this list" and "this journey" differently; True is with filters.
+_EMPTY = {
+    ("list", True): gettext_noop("No analysed song matches these filters, so this list is empty."),
+    ("list", False): gettext_noop("No songs have been analysed yet, so this list is empty."),
+    ("journey", True): gettext_noop("No analysed song matches these filters, so this journey is empty."),
+    ("journey", False): gettext_noop("No songs have been analysed yet, so this journey is empty."),
+}
+_SHORT = {
+    "list": gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
+    "journey": gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
+}
+_FEW = {
+    ("list", True): ngettext_noop(
+        "Only %(n)d analysed song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d analysed songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
     ),
-    "journey": _ListWords(
-        no_match=gettext_noop("No analysed song matches these filters, so this journey is empty."),
-        none_tagged=gettext_noop("No songs have been analysed yet, so this journey is empty."),
-        short=gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
-        few_match=ngettext_noop(
-            "Only %(n)d analysed song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d analysed songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
-        ),
-        few_tagged=ngettext_noop(
-            "Only %(n)d song has been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs have been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
-        ),
+    ("list", False): ngettext_noop(
+        "Only %(n)d song has been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d songs have been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
+    ),
+    ("journey", True): ngettext_noop(
+        "Only %(n)d analysed song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d analysed songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
+    ),
+    ("journey", False): ngettext_noop(
+        "Only %(n)d song has been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d songs have been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
     ),
 }
 
 
 def _far_words(n_far: int, n_songs: int, *, all_there_is: bool) -> str:
-    if n_far == n_songs:
-        far = (
-            ngettext(
-                "It is far from your target, because there are no closer songs.",
-                "All of them are far from your target, because there are no closer songs.",
-                n_songs,
-            )
-            if all_there_is
-            else ngettext("It is far from your target.", "All of them are far from your target.", n_songs)
+    if n_far == n_songs and all_there_is:
+        words = ngettext(
+            "It is far from your target, because there are no closer songs.",
+            "All of them are far from your target, because there are no closer songs.",
+            n_songs,
+        )
+    elif n_far == n_songs:
+        words = ngettext("It is far from your target.", "All of them are far from your target.", n_songs)
+    elif all_there_is:
+        words = ngettext(
+            "%(n)d of them is far from your target, because there are no closer songs.",
+            "%(n)d of them are far from your target, because there are no closer songs.",
+            n_far,
         )
     else:
-        far = (
-            ngettext(
-                "%(n)d of them is far from your target, because there are no closer songs.",
-                "%(n)d of them are far from your target, because there are no closer songs.",
-                n_far,
-            )
-            if all_there_is
-            else ngettext("%(n)d of them is far from your target.", "%(n)d of them are far from your target.", n_far)
-        )
-    return far % {"n": n_far}
+        words = ngettext("%(n)d of them is far from your target.", "%(n)d of them are far from your target.", n_far)
+    return words % {"n": n_far}
 
 
 def _recent_words(n_recent: int, n_songs: int) -> str:
@@ -497,11 +469,25 @@ def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[fl
         asked: the requested path, `m >= 2` points.
         n_places: songs in the journey.
     """
-    sentences = [
-        *_ends_words(found, asked),
-        *_gap_words(found, quality, asked),
-        *_length_words(quality, found, n_places),
-    ]
+    sentences = []
+    if found.from_start:
+        closest = _(
+            "No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest."
+        )
+        sentences.append(closest % {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)})
+    if found.from_end and not found.stops:
+        closest = _(
+            "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends with the closest."
+        )
+        sentences.append(closest % {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)})
+    if found.gap or found.hole:
+        sentences.append(_gap_words(found, quality, asked))
+    # More songs help when the length, not the catalog, makes the steps large.
+    even = path_length(found.path) / max(n_places - 1, 1)
+    if n_places >= 2 and min(even, quality.largest_step) > SMALL_STEP:
+        more = _("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.")
+        needed = places_needed(np.asarray(found.path))
+        sentences.append(more % {"n_places": n_places, "share": share_of_pad(even), "needed": needed})
     return " ".join(sentences)
 
 
@@ -510,62 +496,21 @@ def share_of_pad(distance: float) -> str:
     return _("%(percent)d %% of the pad") % {"percent": round(50 * distance)}
 
 
-def _ends_words(found: Reach, asked: Sequence[tuple[float, float]]) -> list[str]:
-    words = []
-    if found.from_start:
-        away = {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)}
-        words.append(
-            _("No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest.")
-            % away
-        )
-    if found.from_end and not found.stops:
-        away = {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)}
-        words.append(
-            _(
-                "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends "
-                "with the closest."
-            )
-            % away
-        )
-    return words
-
-
-def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, float]]) -> list[str]:
-    if not (found.gap or found.hole):
-        return []
+def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, float]]) -> str:
     if found.hole > NEAR:
         why = _("No song is closer than %(share)s to part of the direct route") % {"share": share_of_pad(found.hole)}
     else:
-        why = _("On the direct route one step would be %(share)s, because there are no songs in between") % {
-            "share": share_of_pad(found.gap)
-        }
-    return [_(_consequence(found, asked)) % _consequence_values(found, quality, why)]
-
-
-def _consequence(found: Reach, asked: Sequence[tuple[float, float]]) -> str:
+        why = _("On the direct route one step would be %(share)s, because there are no songs in between")
+        why %= {"share": share_of_pad(found.gap)}
+    via = "" if found.via is None else mood_name(found.via)
     if found.stops:
-        return gettext_noop("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
-    if found.via is None:
-        return gettext_noop("%(why)s; there is no way round it, so the largest step is %(largest)s.")
-    # Where a detour leads is named, unless the asked path itself goes there.
-    if mood_name(found.via) in {mood_name(corner) for corner in asked}:
-        return gettext_noop("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
-    return gettext_noop("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
-
-
-def _consequence_values(found: Reach, quality: PathQuality, why: str) -> dict[str, str]:
-    return {
-        "why": why,
-        "short": share_of_pad(found.from_end),
-        "largest": share_of_pad(quality.largest_step),
-        "via": mood_name(found.via) if found.via is not None else "",
-    }
-
-
-def _length_words(quality: PathQuality, found: Reach, n_places: int) -> list[str]:
-    """Suggest more songs when the length, not the catalog, makes the steps large."""
-    even = path_length(found.path) / max(n_places - 1, 1)
-    if n_places < 2 or even <= SMALL_STEP or quality.largest_step <= SMALL_STEP:
-        return []
-    sizes = {"n_places": n_places, "share": share_of_pad(even), "needed": places_needed(np.asarray(found.path))}
-    return [_("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.") % sizes]
+        words = _("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
+    elif not via:
+        words = _("%(why)s; there is no way round it, so the largest step is %(largest)s.")
+    elif via in {mood_name(corner) for corner in asked}:
+        # Where a detour leads is named, unless the asked path itself goes there.
+        words = _("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
+    else:
+        words = _("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
+    short, largest = share_of_pad(found.from_end), share_of_pad(quality.largest_step)
+    return words % {"why": why, "short": short, "largest": largest, "via": via}
