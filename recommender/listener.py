@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import numpy as np
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from catalog.core.points import Point
@@ -96,8 +95,14 @@ def history_of(listener: Listener, index: SongIndex) -> History:
     A rating of a song outweighs implicit signals. At most the newest `RATINGS_LIMIT` ratings and `LISTENS_LIMIT` plays
     are read.
     """
-    rated = _newest_ratings(listener.user)
-    plays = _newest_plays(listener)
+    rated: dict[int, _Rating] = {}
+    if listener.user is not None:
+        newest = FeltRating.objects.filter(listener=listener.user).order_by("-updated_at", "-id")
+        rated = {row[0]: _Rating(*row) for row in newest.values_list(*_Rating._fields)[:RATINGS_LIMIT]}
+    # Ordered as the table's index is; by the key, a listener's rows are a few among millions.
+    listens = listens_of(listener).order_by("-started_at", "-id")
+    columns = "song_id", "started_at", "outcome", "listened_s", "song__duration_s"
+    plays = tuple(_Play(*row) for row in listens.values_list(*columns)[:LISTENS_LIMIT])
     implied = _implied(plays)
     signals = {
         song_id: signal
@@ -148,20 +153,6 @@ def _recency(now: datetime, started_at: datetime) -> float:
     # Whole hours, so that re-ranking a minute later does not change a list.
     days_beyond = (now - started_at) // timedelta(hours=1) / RECENT_HOURS - 1.0
     return float(0.5 ** max(days_beyond, 0.0))
-
-
-def _newest_ratings(user: User | None) -> dict[int, _Rating]:
-    if user is None:
-        return {}
-    newest = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-id")
-    return {row[0]: _Rating(*row) for row in newest.values_list(*_Rating._fields)[:RATINGS_LIMIT]}
-
-
-def _newest_plays(listener: Listener) -> tuple[_Play, ...]:
-    # Ordered as the table's index is; by the key, a listener's rows are a few among millions.
-    newest = listens_of(listener).order_by("-started_at", "-id")
-    columns = "song_id", "started_at", "outcome", "listened_s", "song__duration_s"
-    return tuple(_Play(*row) for row in newest.values_list(*columns)[:LISTENS_LIMIT])
 
 
 def _implied(plays: Sequence[_Play]) -> dict[int, LikeSignal]:

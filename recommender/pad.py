@@ -109,6 +109,7 @@ class _Pad:
         self._picture: PadPicture | None = None
 
     def current(self) -> PadPicture:
+        """Return the songs as the mood pad shows them now."""
         index, fresh = songs_known()
         with self._lock:
             same = self._seen is not None and self._seen[0] is index and self._seen[1] is fresh
@@ -133,9 +134,4 @@ def _picture_of(index: SongIndex, fresh: SongIndex | None) -> PadPicture:
     return PadPicture(payload, f'"{digest(payload)[:24]}"')
 
 
-_PAD = _Pad()
-
-
-def pad_picture() -> PadPicture:
-    """Return the songs as the mood pad shows them now."""
-    return _PAD.current()
+pad_picture = _Pad().current

@@ -290,9 +290,6 @@ class Pool:
         return row if row < len(self.song_ids) and self.song_ids[row] == song_id else None
 
 
-# --- The index ------------------------------------------------------------------------------------------------------
-
-
 def songs_index() -> SongIndex:
     """Return the published index, or while there is none that can be used, one of the newest songs."""
     directory = Path(settings.MOODPLANE_INDEX_DIR)
@@ -341,9 +338,6 @@ def _stand_in(_directory: Path) -> _StandIn:
     return _StandIn()
 
 
-# --- The pool -------------------------------------------------------------------------------------------------------
-
-
 def retrieve(
     index: SongIndex,
     queries: Sequence[FeltQuery],
@@ -373,8 +367,7 @@ def retrieve(
         _found(fresh, *wanted, excluded),
         index.table.take(given[given >= 0]),
     ]
-    songs = SongTable.join(parts, index.n_dimensions)
-    return Pool.of(_checked_with_rows(songs, index, filters, always), index.info.model_version)
+    return Pool.of(_checked_with_rows(SongTable.join(parts), index, filters, always), index.info.model_version)
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
@@ -454,10 +447,7 @@ def _checked_with_rows(songs: SongTable, index: SongIndex, filters: Filters, alw
         return songs
     current = EmotionEstimate.objects.filter(is_current=True, song_id__in=changed)
     reread = table_of(current, index.info.model_version, index.n_dimensions) if changed else SongTable.none()
-    return SongTable.join([songs.take(same), reread] if len(reread) else [songs.take(same)], index.n_dimensions)
-
-
-# --- Songs newer than the index -------------------------------------------------------------------------------------
+    return SongTable.join([songs.take(same), reread] if len(reread) else [songs.take(same)])
 
 
 class _NewerSongs:
@@ -498,7 +488,7 @@ class _NewerSongs:
         table = table.take((rows < 0) | (index.table.updated_us[rows] != table.updated_us))
         if known is not None:
             unchanged = known.take(~np.isin(known.song_ids, table.song_ids))
-            table = SongTable.join([unchanged, table], index.n_dimensions)
+            table = SongTable.join([unchanged, table])
         return index.of_newer(table)
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from recommender.arrays import Bools, Floats, Ints
 from recommender.felt_model.model import LinearFelt
-from recommender.index.partitions import Part, Partitions, Plan, build
+from recommender.index.partitions import Part, Partitions, build
 from recommender.ranking.lists import HALF_DISTANCE, Weights
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,10 +121,8 @@ class SongTable:
         return table, len(rows) - len(table)
 
     @classmethod
-    def join(cls, parts: Sequence[SongTable], n_dimensions: int = 0) -> SongTable:
-        """Return several parts as one, in the order of their ids."""
-        if not parts:
-            return cls.none(n_dimensions)
+    def join(cls, parts: Sequence[SongTable]) -> SongTable:
+        """Return one or several parts as one, in the order of their ids."""
         genres = tuple(dict.fromkeys(genre for part in parts for genre in part.genres))
         parts = [part.recoded(genres) for part in parts]
         joined = cls(
@@ -510,12 +508,11 @@ def _felt_partitions(places: NDArray[np.float32]) -> Partitions | None:
             stop = min(start + STEP, n_songs)
             yield np.arange(start, stop), np.asarray(places[start:stop])
 
-    n_lifted = n_values + n_values * (n_values + 1) // 2
-    return build(parts, n_songs, Plan(n_values, n_lifted, scale, lift, FELT_PARTITIONS))
+    return build(parts, n_songs, scale, lift, FELT_PARTITIONS)
 
 
 def _alike_partitions(table: SongTable) -> Partitions | None:
-    n_songs, n_dimensions = int(table.comparable.sum()), table.n_dimensions
+    n_songs = int(table.comparable.sum())
     if n_songs < FLAT_BELOW:
         return None
 
@@ -523,6 +520,5 @@ def _alike_partitions(table: SongTable) -> Partitions | None:
         for start, part in table.parts():
             yield start + np.flatnonzero(part.comparable), part.embeddings[part.comparable]
 
-    scale = np.ones(n_dimensions, np.float32)
-    plan = Plan(n_dimensions, n_dimensions, scale, np.ascontiguousarray, ALIKE_PARTITIONS, is_half=True)
-    return build(parts, n_songs, plan)
+    scale = np.ones(table.n_dimensions, np.float32)
+    return build(parts, n_songs, scale, np.ascontiguousarray, ALIKE_PARTITIONS, is_half=True)

@@ -73,7 +73,17 @@ def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo
         if partitions is not None:
             partitions.write(folder / f"{name}.faiss")
     index_version = folder.name.removesuffix(_BUILDING)
-    manifest = _manifest_write(index, folder)
+    about = {
+        "n_songs": len(index),
+        "n_dimensions": index.n_dimensions,
+        "n_directions": len(index.basis),
+        "genres": index.table.genres,
+        "files": {path.name: (path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())},
+    }
+    manifest = json.dumps(about, indent=1).encode()
+    write_atomic(folder / MANIFEST, manifest)
+    for path in [*folder.iterdir(), folder]:
+        sync(path)
     info = replace(index.info, index_version=index_version, sha256=digest(manifest))
     _open(folder, info)
     folder.rename(directory / FOLDER.format(index_version))
@@ -144,23 +154,6 @@ class IndexReader:
                 # The identity is taken before reading, so a pointer that moves meanwhile is seen by the next call.
                 self._index, self._seen = load(self._directory), seen
             return self._index
-
-
-def _manifest_write(index: SongIndex, folder: Path) -> bytes:
-    files = {path.name: (path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())}
-    about = {
-        "n_songs": len(index),
-        "n_dimensions": index.n_dimensions,
-        "n_directions": len(index.basis),
-        "genres": index.table.genres,
-        "files": files,
-    }
-    manifest = json.dumps(about, indent=1).encode()
-    write_atomic(folder / MANIFEST, manifest)
-    for path in folder.iterdir():
-        sync(path)
-    sync(folder)
-    return manifest
 
 
 def _open(folder: Path, info: IndexInfo) -> SongIndex:

@@ -29,6 +29,7 @@ from catalog.core.wording import gettext_noop
 from emotion.inference.quadrants import Quadrant
 from recommender.arrays import Floats, Ints
 from recommender.felt_model.model import FAMILIAR, N_NAMED, ListenerModel, Ratings
+from recommender.reasons.reasons import direction
 
 LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
@@ -219,16 +220,15 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
     ]
     if not found:
         return (Finding(_("Which kinds of songs affect you differently from how they sound."), Sure.TOO_FEW),)
-    outstanding = tuple(finding for finding, whole in found if _stands_out(finding, whole))
+    outstanding = tuple(
+        finding
+        for finding, whole in found
+        # An effect beyond that of songs at large.
+        if abs(finding.value) >= NOTICEABLE
+        and (not whole.measured or whole.value * finding.value <= 0 or abs(finding.value - whole.value) >= STANDS_OUT)
+    )
     nothing = _("So far, no kind of song affects you differently from songs in general.")
     return outstanding or (Finding(nothing, Sure.HINT),)
-
-
-def _stands_out(finding: Finding, whole: Finding) -> bool:
-    """Return whether a kind of song has an effect beyond that of songs at large."""
-    same = whole.measured and whole.value * finding.value > 0
-    beyond = not same or abs(finding.value - whole.value) >= STANDS_OUT
-    return abs(finding.value) >= NOTICEABLE and beyond
 
 
 def _carried(model: ListenerModel, axis: int) -> Finding:
@@ -365,10 +365,7 @@ _HOW_MUCH_CARRIED = (
 
 
 def _direction_word(axis: int, value: float) -> str:
-    """Name a move along an axis, such as "calmer"."""
-    if axis:
-        return _("more energetic") if value > 0 else _("calmer")
-    return _("happier") if value > 0 else _("sadder")
+    return direction((0.0, value) if axis else (value, 0.0))
 
 
 def _picked(sure: Sure) -> Sure:
