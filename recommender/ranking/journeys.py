@@ -42,7 +42,7 @@ from recommender.ranking.lists import (
 
 # A song this close to a point stands for it: a fifth of the pad's width.
 NEAR = 0.4
-# A step no longer than this is small, whatever was asked for: a quarter of the pad's width.
+# A step no longer than this is small, whatever the request: a quarter of the pad's width.
 SMALL_STEP = 0.5
 # A step may be this many times the even one before it is called a gap.
 UNEVEN = 1.5
@@ -146,11 +146,7 @@ def directions(targets: Floats) -> Floats:
 
 
 def path_quality(points: Floats, path: Sequence[Point] | Floats) -> PathQuality:
-    """Measure how songs follow a path.
-
-    Args:
-        points: `(n, 2)`, the (valence, arousal) of each song in order.
-        path: `(m, 2)`, the path to follow.
+    """Measure how songs, felt at `points` `(n, 2)`, follow a path `(m, 2)`.
 
     Raises:
         ValueError: there are no songs.
@@ -182,13 +178,7 @@ def places_needed(path: Floats) -> int:
 
 
 def path_from(point: Point, path: Floats, walked: float) -> Floats:
-    """Return the rest of a path for a listener at a point: that point, the corners ahead, the end.
-
-    Args:
-        point: where the last song left them.
-        path: `(m, 2)`, m >= 2.
-        walked: how much of its length is done, in [0, 1].
-    """
+    """Return the rest of a path `(m, 2)`, of which the share `walked` is done: a point, the corners ahead, the end."""
     along = np.concatenate([[0.0], np.cumsum(_norms(np.diff(path, axis=0)))])
     ahead = path[1:-1][along[1:-1] > walked * along[-1]]
     return np.vstack([np.asarray(point, np.float64)[None], ahead, path[-1:]])
@@ -198,7 +188,7 @@ def path_from(point: Point, path: Floats, walked: float) -> Floats:
 class Reach:
     """A path that a catalog can follow, and how it differs from the requested one.
 
-    `path` `(m, 2)`; `from_start` and `from_end` are how far it begins and ends from what was asked, 0 where it does not
+    `path` `(m, 2)`; `from_start` and `from_end` are how far it begins and ends from the request, 0 where it does not
     differ; `gap` is the step on the straight way that was too long, and `hole` how far the emptiest part of that way is
     from any song, both 0 when the way was good; `via` is where a detour leads, None when there is none; `stops` when
     the path ends before what cannot be crossed.
@@ -238,15 +228,10 @@ def _nearest(points: Floats, corner: Floats) -> tuple[Floats, float]:
 
 
 def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
-    """Find the nearest path on which no song is further than a limit from the one before it.
+    """Find the path nearest to the wanted one on which each song, of `points` `(n, 2)`, is a step within a limit away.
 
     A chain of songs from corner to corner becomes a detour. Where there is no chain, the path stops at the point
     nearest to its next corner that a chain leads to.
-
-    Args:
-        points: `(n, 2)`, n >= 1.
-        wanted: the path that cannot be walked.
-        limit: the longest step allowed.
     """
     songs = [int(np.argmin(_norms(points - corner))) for corner in wanted.path]
     way = [wanted.path[:1]]
@@ -300,7 +285,7 @@ FREE_STEP = 0.12
 SLACK = 1.25
 # An artist right after themselves: only when there is no other way.
 SAME_ARTIST_COST = 100.0
-# Songs looked at for a place, beside one for each other place whose target is so near that it wants the same songs.
+# Songs looked at for a place, plus one for each other place whose target is so near that it wants the same songs.
 BREADTH = 32
 SAME_SONGS_DISTANCE = 0.3
 # Further apart than this, songs no longer cost each other anything that counts: .8 ** 12 is .07.
@@ -348,7 +333,7 @@ def plan(
 
 
 class _Planner:
-    """What a journey's songs score: alone at a place (`nodes`), and beside each other."""
+    """What a journey's songs score: alone at a place (`nodes`), and next to each other."""
 
     def __init__(
         self, places: Sequence[Candidates], targets: Floats, weights: Weights, taken: Mapping[int, int]
@@ -406,8 +391,14 @@ class _Planner:
         for _round in range(POLISH_ROUNDS):
             before = rows.copy()
             for place in range(len(rows)):
-                if place not in self._taken:
-                    self._improve(rows, place)
+                if place in self._taken:
+                    continue
+                scores = self._terms_beside(rows, place).sum(axis=0)
+                allowed, apart = self._allowed(rows, place)
+                choices = apart if apart.any() else allowed
+                best = int(np.argmax(np.where(choices, scores, -np.inf)))
+                if not choices[rows[place]] or scores[best] > scores[rows[place]] + EPSILON:
+                    rows[place] = best
             if (rows == before).all():
                 break
         return rows
@@ -428,14 +419,6 @@ class _Planner:
             decided=what_decided(terms, apart if apart[row] else allowed, row),
         )
 
-    def _improve(self, rows: Ints, place: int) -> None:
-        scores = self._terms_beside(rows, place).sum(axis=0)
-        allowed, apart = self._allowed(rows, place)
-        choices = apart if apart.any() else allowed
-        best = int(np.argmax(np.where(choices, scores, -np.inf)))
-        if not choices[rows[place]] or scores[best] > scores[rows[place]] + EPSILON:
-            rows[place] = best
-
     def _choices_at(self, place: int) -> Ints:
         """Return the songs worth looking at for a place, the best first."""
         if place in self._taken:
@@ -451,14 +434,13 @@ class _Planner:
     def _between(self, place: int, rows: Ints, choices: Ints) -> Floats:
         """Return what the steps `(len(rows), len(choices))` into a place cost, and the same artist again."""
         offset = self._felt[place, choices][None] - self._felt[place - 1, rows][:, None]
-        cost = STEP_WEIGHT * self._excess(place, offset) + BACK_WEIGHT * self._back(place, offset)
-        return np.asarray(-cost - SAME_ARTIST_COST * self._same_artist[np.ix_(rows, choices)])
+        leap, back = self._costs(place, offset)
+        return np.asarray(-(leap + back) - SAME_ARTIST_COST * self._same_artist[np.ix_(rows, choices)])
 
-    def _excess(self, place: int, offset: Floats) -> Floats:
-        return np.asarray(np.maximum(np.hypot(offset[..., 0], offset[..., 1]) - self._free_steps[place], 0.0))
-
-    def _back(self, place: int, offset: Floats) -> Floats:
-        return np.asarray(np.maximum(-(offset @ self._ways[place]), 0.0))
+    def _costs(self, place: int, offset: Floats) -> tuple[Floats, Floats]:
+        """Return what steps into a place cost for being longer than need be, and for leading back."""
+        excess = np.maximum(np.hypot(offset[..., 0], offset[..., 1]) - self._free_steps[place], 0.0)
+        return STEP_WEIGHT * excess, BACK_WEIGHT * np.maximum(-(offset @ self._ways[place]), 0.0)
 
     def _terms_beside(self, rows: Ints, place: int) -> Floats:
         """Return all terms `(n_terms, n)` of every song at a place, given the songs at the other places."""
@@ -470,9 +452,9 @@ class _Planner:
         for neighbour, into in ((place - 1, place), (place + 1, place + 1)):
             if 0 <= neighbour < len(rows):
                 offset = self._felt[place] - self._felt[neighbour, rows[neighbour]]
-                offset = offset if neighbour < place else -offset
-                terms[TERM_ROW["step"]] -= STEP_WEIGHT * self._excess(into, offset)
-                terms[TERM_ROW["progress"]] -= BACK_WEIGHT * self._back(into, offset)
+                leap, back = self._costs(into, offset if neighbour < place else -offset)
+                terms[TERM_ROW["step"]] -= leap
+                terms[TERM_ROW["progress"]] -= back
         return terms
 
     def _allowed(self, rows: Ints, place: int) -> tuple[Bools, Bools]:
@@ -546,7 +528,7 @@ class Walk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _Task:
     """What a journey is planned for."""
 
     candidates: Candidates
@@ -582,13 +564,13 @@ def walk(
     """
     path = np.asarray(path, np.float64)
     start = mood or (float(path[0, 0]), float(path[0, 1]))
-    asked = _Asked(candidates, path, n_places, start, weights, drift or Drift.none())
-    fresh = _fresh(asked)
+    task = _Task(candidates, path, n_places, start, weights, drift or Drift.none())
+    fresh = _fresh(task)
     taken = {place: row for place, row in (fixed or {}).items() if place <= n_places}
     as_planned = all(int(fresh.rows[place - 1]) == row for place, row in taken.items())
     if not taken or (as_planned and here is None):
         return replace(fresh, songs=tuple(song for song in fresh.songs if song.position not in taken))
-    return _onward(asked, fresh, taken, here)
+    return _onward(task, fresh, taken, here)
 
 
 def nearest_to_path(candidates: Candidates, path: Floats, drift: Drift, k: int) -> Ints:
@@ -601,48 +583,48 @@ def nearest_to_path(candidates: Candidates, path: Floats, drift: Drift, k: int) 
     return np.sort(np.argsort(rank_for_part.min(axis=0), kind="stable")[:k])
 
 
-def _fresh(asked: _Asked) -> Walk:
+def _fresh(task: _Task) -> Walk:
     """Plan a journey as if nothing had been played, round a gap if songs lead round it."""
-    settled = asked.drift.settled(asked.candidates.rated)
-    arriving = place_targets(asked.path, asked.n_places + 1)[-2]
-    at_start, at_end = (asked.drift.in_mood(asked.candidates, mood).felt for mood in (asked.mood, arriving))
-    found = reach(at_start, at_end, settled, asked.path)
-    straight = _planned(asked, found, place_targets(found.path, asked.n_places), {})
-    gap, limit = straight.quality.largest_step, step_limit(found.path, asked.n_places)
-    felt = (asked.drift.in_mood(asked.candidates, mood).felt for mood in _moods(asked, straight.targets))
+    settled = task.drift.settled(task.candidates.rated)
+    arriving = place_targets(task.path, task.n_places + 1)[-2]
+    at_start, at_end = (task.drift.in_mood(task.candidates, mood).felt for mood in (task.mood, arriving))
+    reached = reach(at_start, at_end, settled, task.path)
+    straight = _planned(task, reached, place_targets(reached.path, task.n_places), {})
+    gap, limit = straight.quality.largest_step, step_limit(reached.path, task.n_places)
+    felt = (task.drift.in_mood(task.candidates, mood).felt for mood in _moods(task, straight.targets))
     # How far the target that is furthest from all songs is from the nearest one.
     hole = max(float(_norms(points - target).min()) for points, target in zip(felt, straight.targets, strict=True))
     if gap <= limit and hole <= NEAR:
         return straight
-    found = replace(found, gap=gap, hole=hole)
-    other = way_round(settled, found, limit)
-    around = _planned(asked, other, place_targets(other.path, asked.n_places), {})
-    return around if around.quality.largest_step <= max(gap, limit) else replace(straight, found=found)
+    reached = replace(reached, gap=gap, hole=hole)
+    other = way_round(settled, reached, limit)
+    around = _planned(task, other, place_targets(other.path, task.n_places), {})
+    return around if around.quality.largest_step <= max(gap, limit) else replace(straight, found=reached)
 
 
-def _onward(asked: _Asked, fresh: Walk, taken: Mapping[int, int], here: Point | None) -> Walk:
+def _onward(task: _Task, fresh: Walk, taken: Mapping[int, int], here: Point | None) -> Walk:
     """Plan the rest of a journey from where its last song left the listener."""
     last = max(taken)
     if here is None:
-        before = _moods(asked, fresh.targets)[last - 1]
-        felt = asked.drift.in_mood(asked.candidates, before).felt[taken[last]]
+        before = _moods(task, fresh.targets)[last - 1]
+        felt = task.drift.in_mood(task.candidates, before).felt[taken[last]]
         here = (float(felt[0]), float(felt[1]))
     targets = fresh.targets.copy()
     targets[last - 1] = here
-    ahead = path_from(here, fresh.found.path, (last - 1) / max(asked.n_places - 1, 1))
-    targets[last:] = place_targets(ahead, asked.n_places - last + 1)[1:]
-    return _planned(asked, fresh.found, targets, taken)
+    ahead = path_from(here, fresh.found.path, (last - 1) / max(task.n_places - 1, 1))
+    targets[last:] = place_targets(ahead, task.n_places - last + 1)[1:]
+    return _planned(task, fresh.found, targets, taken)
 
 
-def _planned(asked: _Asked, found: Reach, targets: Floats, fixed: Mapping[int, int]) -> Walk:
-    felt_at = [asked.drift.in_mood(asked.candidates, mood) for mood in _moods(asked, targets)]
-    songs = plan(felt_at, targets, weights=asked.weights, fixed=fixed)
+def _planned(task: _Task, found: Reach, targets: Floats, fixed: Mapping[int, int]) -> Walk:
+    felt_at = [task.drift.in_mood(task.candidates, mood) for mood in _moods(task, targets)]
+    songs = plan(felt_at, targets, weights=task.weights, fixed=fixed)
     chosen = {**{song.position: song.row for song in songs}, **fixed}
     rows = np.asarray([chosen[place] for place in range(1, len(targets) + 1)], np.int64)
     points = np.asarray([each.felt[row] for each, row in zip(felt_at, rows, strict=True)])
     return Walk(found, targets, points, rows, tuple(songs))
 
 
-def _moods(asked: _Asked, targets: Floats) -> Floats:
+def _moods(task: _Task, targets: Floats) -> Floats:
     """Return the mood before each place: the stated one, then the target of the place before."""
-    return np.vstack([np.asarray(asked.mood)[None], targets[:-1]])
+    return np.vstack([np.asarray(task.mood)[None], targets[:-1]])

@@ -100,7 +100,7 @@ def draw_temperature(variety: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What each term added to a song's score, weights included; `total` is the score.
+    """What each term added to a song's score, weights included; their sum is the score.
 
     `step` and `progress` belong to journeys: leaps from song to song, and steps back.
     """
@@ -118,11 +118,6 @@ class Terms:
     album: float = 0.0
     step: float = 0.0
     progress: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """Sum of all terms."""
-        return sum(self.as_dict().values())
 
     def as_dict(self) -> dict[str, float]:
         """Return the terms by name."""

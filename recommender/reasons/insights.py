@@ -90,10 +90,6 @@ class _Estimate(NamedTuple):
     prior_sd: float
 
     @property
-    def z(self) -> float:
-        return abs(self.value) / self.sd if self.sd else 0.0
-
-    @property
     def at_least(self) -> float:
         """A likely lower bound of its size."""
         return abs(self.value) - FAIRLY_Z * self.sd
@@ -109,13 +105,7 @@ def _estimates(contrasts: Floats, mean: Floats, covariance: Floats, spread: Floa
 
 
 def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str]) -> list[Topic]:
-    """Return the findings of a listener's model, topic by topic.
-
-    Args:
-        model: fitted to `ratings`.
-        ratings: the listener's.
-        titles: of the rated songs, by id; a song without one is never named.
-    """
+    """Return the findings of a listener's model, fitted to `ratings`; a song without a title is never named."""
     # Embeddings are projected once: for some hundred ratings this is most of the work.
     ratings = replace(ratings, embeddings=ratings.embeddings @ model.basis.T)
     felt, liked = ratings.with_feeling(), ratings.with_liking()
@@ -133,16 +123,10 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
 
 
 def sure_of_direction(value: float, sd: float, prior_sd: float) -> Sure | None:
-    """Return how sure it is that a value lies on its side of zero; None when it is as good as zero.
-
-    Args:
-        value: the posterior's mean.
-        sd: its standard deviation.
-        prior_sd: the standard deviation before any rating.
-    """
+    """Return how sure it is that the posterior's mean `value` has the right sign; None when it is as good as zero."""
     if sd**2 > (1 - LEARNED) * prior_sd**2:
         return Sure.TOO_FEW
-    z = _Estimate(value, sd, prior_sd).z
+    z = abs(value) / sd if sd else 0.0
     # Nothing is as good as zero unless it is known well enough to say so.
     if abs(value) < NOTICEABLE or z < HINT_Z:
         return None if sd <= PRECISE else Sure.TOO_FEW
@@ -262,9 +246,9 @@ def _beta(counts: Floats) -> tuple[float, float]:
 def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
     contrast = np.zeros(model.coefficients.shape[1])
     contrast[FAMILIAR] = 2.0  # From -1, new, to 1, known.
-    found = [_contrast(model, axis, contrast) for axis in (0, 1)]
-    axis = int(np.argmax([estimate.z for estimate in found]))
-    estimate = found[axis]
+    estimates = [_contrast(model, axis, contrast) for axis in (0, 1)]
+    axis = int(np.argmax([abs(each.value) / each.sd if each.sd else 0.0 for each in estimates]))
+    estimate = estimates[axis]
     sure = sure_of_direction(*estimate)
     if sure is Sure.TOO_FEW or not (felt.familiar != 0).any():
         return Finding(_("Whether songs you know affect you differently from new ones."), Sure.TOO_FEW)

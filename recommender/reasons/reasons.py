@@ -99,6 +99,7 @@ _LIKE_FACTORS = {
     LikeSignal.REPLAYED: Factor.REPLAYED,
     LikeSignal.COMPLETED: Factor.HEARD_OUT,
 }
+_OBJECTIONS = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,10 @@ def factors(evidence: Evidence) -> tuple[Factor, ...]:
     if evidence.around:
         named.append(Factor.LIKENESS)
     named.append(Factor.STAGE if evidence.stage else Factor.CLOSENESS)
-    return (*named, *deciding_factors(evidence), *_objections(evidence))
+    named += deciding_factors(evidence)
+    if evidence.like_signal in _OBJECTIONS:
+        named.append(_OBJECTIONS[evidence.like_signal])
+    return (*named, Factor.RECENT) if evidence.recency >= NOTICEABLE_RECENCY else tuple(named)
 
 
 def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
@@ -222,36 +226,19 @@ _TRIGGERS = {
 def _factor_of(term: str, evidence: Evidence) -> Factor | None:
     """Return the factor of a deciding term, None when no true sentence names it alone."""
     match term:
-        case "ratings":
-            return _rating_factor(evidence)
-        case "mood":
-            return Factor.MOOD if evidence.mood and _noticeable(evidence.by_mood) else None
-        case "liking":
-            return _liking_factor(evidence) if term in evidence.helped else None
-        case "exploration":
-            unknown = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
-            return Factor.EXPLORATION if unknown and term in evidence.helped else None
+        case "ratings" if _noticeable(evidence.by_ratings):
+            others = Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
+            return Factor.OWN_RATING if evidence.by_own_rating else others
+        case "mood" if evidence.mood and _noticeable(evidence.by_mood):
+            return Factor.MOOD
+        case "liking" if term in evidence.helped and evidence.like_signal is not None:
+            return _LIKE_FACTORS.get(evidence.like_signal)
+        case "liking" if term in evidence.helped:
+            return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
+        case "exploration" if term in evidence.helped:
+            is_new = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
+            return Factor.EXPLORATION if is_new else None
     return _PLAIN_FACTORS.get(term)
-
-
-def _rating_factor(evidence: Evidence) -> Factor | None:
-    if not _noticeable(evidence.by_ratings):
-        return None
-    if evidence.by_own_rating:
-        return Factor.OWN_RATING
-    return Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
-
-
-def _liking_factor(evidence: Evidence) -> Factor | None:
-    if evidence.like_signal is not None:
-        return _LIKE_FACTORS.get(evidence.like_signal)
-    return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
-
-
-def _objections(evidence: Evidence) -> list[Factor]:
-    objections = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
-    named = [objections[evidence.like_signal]] if evidence.like_signal in objections else []
-    return [*named, Factor.RECENT] if evidence.recency >= NOTICEABLE_RECENCY else named
 
 
 def _noticeable(shift: Point) -> bool:
@@ -333,10 +320,10 @@ def _stage_words(evidence: Evidence) -> str:
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
     if confidence >= CURATOR_CONFIDENCE:
         return _("%(description)s, set by a curator") % {"description": quadrant.description}
-    said = {"description": quadrant.description, "percent": round(100 * confidence)}
+    values = {"description": quadrant.description, "percent": round(100 * confidence)}
     if confidence < SURE:
-        return _("perhaps %(description)s, only %(percent)d %% sure") % said
-    return _("%(description)s, %(percent)d %% sure") % said
+        return _("perhaps %(description)s, only %(percent)d %% sure") % values
+    return _("%(description)s, %(percent)d %% sure") % values
 
 
 _TO_TARGET = (
@@ -461,14 +448,7 @@ def _recent_words(n_recent: int, n_songs: int) -> str:
 
 
 def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[float, float]], n_places: int) -> str:
-    """Return how a journey differs from the request, and why; empty when it does not.
-
-    Args:
-        found: the path that the songs follow.
-        quality: how the songs follow it.
-        asked: the requested path, `m >= 2` points.
-        n_places: songs in the journey.
-    """
+    """Return how a journey differs from the `asked` path, and why; empty when it does not."""
     sentences = []
     if found.from_start:
         closest = _(
