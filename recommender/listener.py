@@ -134,11 +134,9 @@ def _ratings(rated: Mapping[int, _Rating], signals: Mapping[int, LikeSignal], in
 
 
 def recency_of(plays: Sequence[_Play], song_ids: Ints) -> Floats:
-    """Return 1 for a song played within a day, halving with each day after, over the last `RECENT_LISTENS` only.
+    """Return `(n,)` 1 for a song played within a day, halving with each day after, over the last `RECENT_LISTENS` only.
 
-    Args:
-        plays: newest first.
-        song_ids: `(n,)`, ascending.
+    `plays` are newest first, `song_ids` `(n,)` ascending.
     """
     recency = np.zeros(len(song_ids))
     now = timezone.now()
@@ -202,7 +200,8 @@ class Predicted:
 class ListenerState:
     """A fitted listener; make one with `listener_state`.
 
-    `shared` is everybody's model, `model` the listener's own, fitted to `history`, `drawn` a draw from its posterior.
+    `shared` is the model of all listeners, `model` that of this one, fitted to `history`, `drawn` a draw from its
+    posterior.
     """
 
     shared: ListenerModel
@@ -240,7 +239,17 @@ class ListenerState:
         songs = pool.song_ids, pool.perceived, pool.embeddings
         shared = self.shared.predict(*songs)
         felt = self.model.predict(*songs, mood=mood)
-        drawn, drawn_liking = self._predict_drawn(pool, felt, mood)
+        drawn, drawn_liking = felt.point, felt.liking
+        if self.drawn is not self.model:
+            # Predicting with the drawn model would also find the ratings that moved each song, which costs most and
+            # which a draw does not need: the change of its coefficients is enough.
+            draw, model = self.drawn.linear(mood), self.model.linear(mood)
+            change = pool.perceived @ (draw.on_perceived - model.on_perceived).T
+            change += pool.embeddings @ (draw.on_embedding - model.on_embedding).T + (draw.offset - model.offset)
+            # A rating of the very song halves the doubt about it, and so what a draw may change.
+            change[felt.by_own_rating] *= 0.5
+            drawn = np.clip(felt.point + change, -1.0, 1.0)
+            drawn_liking = np.clip(felt.liking + pool.embeddings @ (draw.liking - model.liking), -1.0, 1.0)
         candidates = Candidates(
             song_ids=pool.song_ids,
             artist_ids=pool.artist_ids,
@@ -257,21 +266,6 @@ class ListenerState:
             likeness=np.zeros(len(pool.song_ids)) if likeness is None else likeness,
         )
         return Predicted(candidates, felt, shared.liking)
-
-    def _predict_drawn(self, pool: Pool, felt: Felt, mood: Point | None) -> tuple[Floats, Floats]:
-        """Return points `(n, 2)` and liking `(n,)` of the draw: the prediction plus the change of its coefficients.
-
-        Predicting with the drawn model would also find the ratings that moved each song, which costs most and which a
-        draw does not need. A rating of the very song halves the doubt about it, and so what a draw may change.
-        """
-        if self.drawn is self.model:
-            return felt.point, felt.liking
-        drawn, model = self.drawn.linear(mood), self.model.linear(mood)
-        change = pool.perceived @ (drawn.on_perceived - model.on_perceived).T
-        change += pool.embeddings @ (drawn.on_embedding - model.on_embedding).T + (drawn.offset - model.offset)
-        change[felt.by_own_rating] *= 0.5
-        liking = felt.liking + pool.embeddings @ (drawn.liking - model.liking)
-        return np.clip(felt.point + change, -1.0, 1.0), np.clip(liking, -1.0, 1.0)
 
 
 def listener_state(listener: Listener, index: SongIndex, *, seed: int = 0, variety: float = 0.0) -> ListenerState:

@@ -422,11 +422,6 @@ class ListenerModel:
         )
 
     @property
-    def n_ratings(self) -> int:
-        """How many ratings of feeling it learned from."""
-        return len(self.song_ids)
-
-    @property
     def stay_share(self) -> float:
         """The expected share of songs that leave this listener as they were."""
         return float(self.posterior.stay[0] / self.posterior.stay.sum())

@@ -188,7 +188,7 @@ def test_values_that_are_not_numbers_are_left_out(bad: float) -> None:
     clean = fitted(ratings(perceived[:1], felt[:1], embeddings[:1]))
     felt[1, 0], perceived[2, 1], embeddings[3, 5] = bad, bad, bad
     dirty = fitted(ratings(perceived, felt, embeddings))
-    assert dirty.n_ratings == 1
+    assert len(dirty.song_ids) == 1
     assert np.allclose(dirty.coefficients, clean.coefficients)
     probe = dirty.predict(np.array([7]), np.array([[bad, 0.2]]), np.full((1, N_DIMENSIONS), bad))
     assert np.isfinite(probe.point).all()
