@@ -163,11 +163,11 @@ def rated_songs(user: User) -> list[RatedSong]:
     points = current.values_list("song_id", "effective_valence", "effective_arousal")
     perceived = {song_id: _point(valence, arousal) for song_id, valence, arousal in points}
     rows = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-pk")
-    fields = ("pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal")
-    said = ("felt_nothing", "liked", "created_at", "updated_at")
+    fields = "pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal"
+    rest_fields = "felt_nothing", "liked", "created_at", "updated_at"
     return [
         RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), perceived.get(song_id), *rest)
-        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *said)
+        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *rest_fields)
     ]
 
 

@@ -50,9 +50,14 @@ def encode(song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], *, l
     """
     n_songs, counts = len(song_ids), None
     if n_songs > limit:
-        cells = cells_of(perceived)
+        places = np.clip(((perceived + 1.0) * (CELLS / 2)).astype(np.int64), 0, CELLS - 1)
+        cells = places[:, 1] * CELLS + places[:, 0]
         counts = np.bincount(cells, minlength=CELLS * CELLS)
-        rows = _sample(cells, counts, min(DENSITY_DOTS, limit))
+        by_chance = np.random.default_rng(_SAMPLE_SEED).choice(n_songs, min(DENSITY_DOTS, limit), replace=False)
+        # One song of every cell that has few, so that nothing lonely is lost.
+        lonely = np.flatnonzero(counts[cells] <= _LONELY)
+        _, first = np.unique(cells[lonely], return_index=True)
+        rows = np.union1d(by_chance, lonely[first])
         song_ids, perceived, quadrants = song_ids[rows], perceived[rows], quadrants[rows]
     header = HEADER.pack(MAGIC, n_songs, len(song_ids), 0 if counts is None else CELLS)
     levels = np.rint((np.clip(perceived, -1.0, 1.0) + 1.0) * (_LEVELS / 2)).astype("<u4")
@@ -60,12 +65,6 @@ def encode(song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8], *, l
     dots = packed.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3].tobytes()
     density = b"" if counts is None else varints(counts)
     return b"".join((header, dots, varints(np.diff(song_ids, prepend=0)), density))
-
-
-def cells_of(perceived: Floats) -> Ints:
-    """Return the cell `(n,)` of the density that each point `(n, 2)` lies in, counted row by row."""
-    places = np.clip(((perceived + 1.0) * (CELLS / 2)).astype(np.int64), 0, CELLS - 1)
-    return np.asarray(places[:, 1] * CELLS + places[:, 0], np.int64)
 
 
 def varints(values: Ints) -> bytes:
@@ -82,14 +81,6 @@ def varints(values: Ints) -> bytes:
         digit = left[long_enough] >> np.uint64(7 * place) & np.uint64(0x7F)
         written[(ends - lengths)[long_enough] + place] = digit.astype(np.uint8) | more.astype(np.uint8)
     return written.tobytes()
-
-
-def _sample(cells: Ints, counts: Ints, n_dots: int) -> Ints:
-    """Return some rows by chance, and one of every cell that has few songs, so that nothing lonely is lost."""
-    by_chance = np.random.default_rng(_SAMPLE_SEED).choice(len(cells), n_dots, replace=False)
-    rows = np.flatnonzero(counts[cells] <= _LONELY)
-    _, first = np.unique(cells[rows], return_index=True)
-    return np.union1d(by_chance, rows[first])
 
 
 @dataclass(frozen=True, slots=True)

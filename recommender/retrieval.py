@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from django.conf import settings
@@ -118,8 +118,7 @@ def estimates_newer(since: str) -> EstimateQuerySet:
         overrides = QuadrantOverride.objects.filter(changed_at__gt=since).order_by().values("song_id")
         songs = Song.objects.filter(tags_changed_at__gt=since).order_by().values("pk")
         current = current.filter(song_id__in=estimates.union(overrides, songs))
-    found: EstimateQuerySet = current
-    return found
+    return cast("EstimateQuerySet", current)
 
 
 class NewerState(NamedTuple):
@@ -210,16 +209,10 @@ def written_at(song_ids: Sequence[int], filters: Filters, always: Sequence[int])
 
 def n_dimensions_of(model_version: str) -> int:
     """Return the length that most of a version's embeddings have; 0 without any."""
-    sizes = (
-        EmotionEstimate.objects.filter(is_current=True, model_version=model_version)
-        .order_by()
-        .annotate(size=Length("embedding_bytes"))
-        .values("size")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "size")
-        .values_list("size", flat=True)
-    )
-    return int(sizes[0] // BYTES_PER_VALUE) if sizes else 0
+    estimates = EmotionEstimate.objects.filter(is_current=True, model_version=model_version).order_by()
+    sizes = estimates.annotate(size=Length("embedding_bytes")).values("size").annotate(n=Count("pk"))
+    usual = sizes.order_by("-n", "size").first()
+    return int(usual["size"] // BYTES_PER_VALUE) if usual else 0
 
 
 def song_rows(estimates: EstimateQuerySet) -> Iterator[SongRow]:
@@ -371,12 +364,9 @@ def retrieve(
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
-    """Return the songs that sound most like a song, best first, and a few to spare: some may be gone or have failed.
+    """Return the `k` songs that sound most like a song, best first, and a few to spare for those gone or failed.
 
-    Args:
-        song_id: the song.
-        k: how many are wanted.
-        late_s: so many seconds late newer songs may be seen.
+    Newer songs may be seen `late_s` seconds late.
     """
     index = songs_index()
     fresh = _newer_than(index, late_s=late_s)
@@ -389,7 +379,7 @@ def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
 
 
 def _embedding_of(song_id: int, index: SongIndex, fresh: SongIndex) -> NDArray[np.floating]:
-    """Return a song's embedding `(d,)`, zero when there is nothing to compare; the rows are asked only at last."""
+    """Return a song's embedding `(d,)`, zero when there is nothing to compare; the database is read last."""
     for each in (fresh, index):
         row = int(each.table.rows_of(np.asarray([song_id]))[0])
         if row >= 0:
@@ -461,12 +451,7 @@ class _NewerSongs:
         self._looked_at = 0.0
 
     def of(self, index: SongIndex, late_s: float = 0.0) -> SongIndex:
-        """Return an index of the newest `FRESH_LIMIT` songs whose estimates this one has not seen.
-
-        Args:
-            index: the published one.
-            late_s: an answer of so many seconds ago is good enough.
-        """
+        """Index the newest `FRESH_LIMIT` songs that a published index has not seen, as of at most `late_s` s ago."""
         with self._lock:
             now = time.monotonic()
             if index is self._index and self._fresh is not None and now - self._looked_at < late_s:

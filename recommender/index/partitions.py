@@ -61,8 +61,8 @@ class Partitions:
             bits = np.packbits(allowed, bitorder="little")
             # FAISS only points to the bits, so they must outlive the search.
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[arg-type, call-arg]
-        asked = np.ascontiguousarray(query[None], np.float32)
-        rows = self.vectors.search(asked, k, params=faiss.SearchParametersIVF(**options))[1][0]
+        queries = np.ascontiguousarray(query[None], np.float32)
+        rows = self.vectors.search(queries, k, params=faiss.SearchParametersIVF(**options))[1][0]
         return np.asarray(rows[rows >= 0], np.int64)
 
     def write(self, path: Path) -> None:

@@ -100,9 +100,9 @@ class SongTable:
             return cls.none(n_dimensions), len(rows)
         code_of: dict[str, int] = {}
         codes = [code_of.setdefault(row.genre.casefold(), len(code_of)) for row in right]
-        own = [row.model_version == model_version for row in right]
+        comparable = [row.model_version == model_version for row in right]
         foreign = bytes(size)
-        payload = b"".join(row.embedding if is_own else foreign for row, is_own in zip(right, own, strict=True))
+        payload = b"".join(row.embedding if is_own else foreign for row, is_own in zip(right, comparable, strict=True))
         table = cls(
             song_ids=np.asarray([row.song_id for row in right], np.int64),
             artist_ids=np.asarray([row.artist_id for row in right], np.int64),
@@ -112,13 +112,14 @@ class SongTable:
             years=np.asarray([min(row.year or 0, 9999) for row in right], np.int16),
             quadrants=np.asarray([row.quadrant for row in right], np.uint8),
             unnamed=np.asarray([row.is_unnamed for row in right], np.bool_),
-            comparable=np.asarray(own, np.bool_),
+            comparable=np.asarray(comparable, np.bool_),
             confidence=np.asarray([row.confidence for row in right], np.float64),
             perceived=np.asarray([(row.valence, row.arousal) for row in right], np.float64),
             embeddings=np.frombuffer(payload, "<f4").reshape(len(right), n_dimensions),
             genres=tuple(code_of),
-        ).finite()
-        return table, len(rows) - len(table)
+        )
+        usable = np.asarray(np.isfinite(table.perceived).all(axis=1) & np.isfinite(table.embeddings).all(axis=1))
+        return table.take(usable), len(rows) - int(usable.sum())
 
     @classmethod
     def join(cls, parts: Sequence[SongTable]) -> SongTable:
@@ -133,11 +134,6 @@ class SongTable:
     def take(self, rows: Ints | Bools | slice) -> SongTable:
         """Return some rows; of a slice, a view."""
         return SongTable(**{name: np.asarray(getattr(self, name)[rows]) for name in DTYPES}, genres=self.genres)
-
-    def finite(self) -> SongTable:
-        """Return the rows whose point and embedding are finite."""
-        usable = np.asarray(np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.embeddings).all(axis=1))
-        return self if usable.all() else self.take(np.flatnonzero(usable))
 
     def recoded(self, genres: tuple[str, ...]) -> SongTable:
         """Return the same songs with codes that are places in another, larger list of genres."""
@@ -224,10 +220,11 @@ def map_table(folder: Path, n_songs: int, n_dimensions: int, genres: tuple[str, 
         OSError: a file is missing.
         ValueError: a file is too short.
     """
-    shapes = {name: (n_songs, *_tail(name, n_dimensions)) for name in DTYPES}
-    return SongTable(
-        **{name: map_array(folder / f"{name}.bin", DTYPES[name], shapes[name]) for name in DTYPES}, genres=genres
-    )
+    columns = {
+        name: map_array(folder / f"{name}.bin", dtype, (n_songs, *_tail(name, n_dimensions)))
+        for name, dtype in DTYPES.items()
+    }
+    return SongTable(**columns, genres=genres)
 
 
 def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
@@ -310,10 +307,7 @@ def lift(y: NDArray[np.float32]) -> NDArray[np.float32]:
 def principal_directions(total: Floats, products: Floats, n_songs: int) -> Floats:
     """Return the directions `(r, d)` in which embeddings differ most, as orthonormal rows.
 
-    Args:
-        total: `(d,)`, the sum of the embeddings.
-        products: `(d, d)`, the sum of their outer products.
-        n_songs: how many there are.
+    `total` `(d,)` is the sum of the embeddings, `products` `(d, d)` that of their outer products.
     """
     mean = total / max(n_songs, 1)
     _, vectors = np.linalg.eigh(products / max(n_songs, 1) - np.outer(mean, mean))
@@ -438,16 +432,16 @@ class SongIndex:
         self, embedding: NDArray[np.floating], k: int, without: int | None = None, allowed: Bools | None = None
     ) -> Hits:
         """Find the songs most like an embedding `(d,)`; scores are cosines, and none that is not above 0 is alike."""
-        asked = np.asarray(embedding, np.float32)
-        if not len(self) or k <= 0 or not asked.any():
+        query = np.asarray(embedding, np.float32)
+        if not len(self) or k <= 0 or not query.any():
             return NO_HITS
         rows = self._few(self.alike, allowed)
         if self.alike is not None and rows is None:
             probes = self._probes(self.alike, ALIKE_PROBES, allowed)
             # Partitions hold 16-bit floats, which order near ties wrongly; the exact cosines put them right.
-            rows = self.alike.search(asked, 2 * k + 1, probes, allowed)
+            rows = self.alike.search(query, 2 * k + 1, probes, allowed)
         embeddings = self.table.embeddings if rows is None else self.table.embeddings[rows]
-        cosines = np.asarray(embeddings @ asked, np.float64)
+        cosines = np.asarray(embeddings @ query, np.float64)
         rows = np.arange(len(self)) if rows is None else rows
         alike = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
         return self._hits(rows[alike], cosines[alike], k)
@@ -475,8 +469,8 @@ class SongIndex:
         """Return the `k` best of some rows, None for all; of two alike, the one with the lower row."""
         order = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
         order = order[np.lexsort((order, -scores[order]))]
-        found = order if rows is None else rows[order]
-        return Hits(np.asarray(self.table.song_ids[found]), scores[order], found)
+        best = order if rows is None else rows[order]
+        return Hits(np.asarray(self.table.song_ids[best]), scores[order], best)
 
 
 def basis_of(table: SongTable) -> Floats:
