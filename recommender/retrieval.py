@@ -290,9 +290,9 @@ def songs_index() -> SongIndex:
         published = _reader(directory).current()
     except IndexUnavailableError as error:
         logger.warning("Lists are made of the newest %d songs only: %s", WITHOUT_INDEX_LIMIT, error)
-        return _stand_in(directory).current()
+        return _STAND_IN.current()
     # One that was published before the first song was tagged knows no model to compare with.
-    return published if len(published) else _stand_in(directory).current()
+    return published if len(published) else _STAND_IN.current()
 
 
 def songs_known() -> tuple[SongIndex, SongIndex | None]:
@@ -324,11 +324,7 @@ class _StandIn:
 
 
 _reader = functools.cache(IndexReader)
-
-
-@functools.cache
-def _stand_in(_directory: Path) -> _StandIn:
-    return _StandIn()
+_STAND_IN = _StandIn()
 
 
 def retrieve(
