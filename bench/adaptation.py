@@ -15,8 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from recommender.felt_model.model import ListenerModel, Prior
-from recommender.felt_model.ratings import Ratings, features_of
+from recommender.felt_model.model import ListenerModel, Prior, Ratings, features_of
 
 N_DIMENSIONS, N_DIRECTIONS = 64, 8
 REPEATS = 15

@@ -19,12 +19,16 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mer_site.settings")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import django
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.pad.encoding import encode
+django.setup()
+
+from recommender.pad import encode  # noqa: E402  # Its package has models.
 
 ROOT = Path(__file__).resolve().parent.parent
 REPEATS = 5

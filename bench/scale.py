@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.scale_songs import made_query, made_songs
-from recommender.index.songs import Form, IndexInfo, SongIndex, lift
-from recommender.index.table import TableWriter
+from recommender.index.songs import Form, IndexInfo, SongIndex, TableWriter, lift
 from recommender.index.versions import load, publish_staged, staging
+from tests.recommender.made_songs import best, like_song
 
 K = 50
 POOL = 400
@@ -81,9 +81,9 @@ def searched(folder: Path, n_songs: int) -> dict[str, Any]:
     before = _memory_mb()
     index = load(folder)
     queries = _queries(index)
-    times = _times_ms(lambda query: index.best(query, POOL), queries)
+    times = _times_ms(lambda query: best(index, query, POOL), queries)
     liked = np.random.default_rng(9).integers(1, n_songs + 1, 100).tolist()
-    alike = _times_ms(lambda song_id: index.like_song(song_id, K), liked)
+    alike = _times_ms(lambda song_id: like_song(index, song_id, K), liked)
     after = _memory_mb()
     rock = index.table.matching(genre="genre 3")
     narrow = index.table.matching(genre="genre 3", decade=1990)
@@ -92,7 +92,7 @@ def searched(folder: Path, n_songs: int) -> dict[str, Any]:
         "reader_mapped_mb": after["mapped"] - before["mapped"],
         "felt": _quantiles(times),
         "alike": _quantiles(alike),
-        "genre": _quantiles(_times_ms(lambda query: index.best(query, POOL, allowed=rock), queries)),
+        "genre": _quantiles(_times_ms(lambda query: best(index, query, POOL, allowed=rock), queries)),
         "recall_alike": _alike_recall(index, liked[:40]),
         "recall_genre": _recall(index, queries, rock),
         "recall_genre_decade": _recall(index, queries, narrow),
@@ -175,13 +175,13 @@ def _recall(index: SongIndex, queries: list[Any], allowed: NDArray[np.bool_] | N
     for query in queries:
         k = K if allowed is None else min(K, int(allowed.sum()))
         exact = _scan(index, query, k, allowed)
-        shares.append(np.isin(exact, index.best(query, POOL, allowed=allowed).rows).mean())
+        shares.append(np.isin(exact, best(index, query, POOL, allowed=allowed).rows).mean())
     return float(np.mean(shares))
 
 
 def _alike_recall(index: SongIndex, song_ids: list[int]) -> float:
     return float(
-        np.mean([np.isin(_alike_exact(index, each), index.like_song(each, K).rows).mean() for each in song_ids])
+        np.mean([np.isin(_alike_exact(index, each), like_song(index, each, K).rows).mean() for each in song_ids])
     )
 
 

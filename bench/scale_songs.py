@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.model import LinearFelt
-from recommender.index.songs import FeltQuery, SongIndex
-from recommender.index.table import SongTable
+from recommender.index.songs import FeltQuery, SongIndex, SongTable
+from tests.recommender.made_songs import table_of
 
 N_DIMENSIONS = 64
 N_CLUSTERS = 300
@@ -88,7 +88,7 @@ def _part(
     embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     perceived = np.tanh(embeddings @ onto_plane + rng.normal(size=(len(numbers), 2)) * 0.15)
     quadrants = np.array([[3, 2], [4, 1]])[(perceived[:, 0] > 0).astype(int), (perceived[:, 1] > 0).astype(int)]
-    return SongTable.of_arrays(
+    return table_of(
         song_ids=numbers + 1,
         perceived=perceived,
         embeddings=embeddings.astype(np.float32),

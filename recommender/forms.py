@@ -18,7 +18,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import quadrant_choices
 from recommender.formats.registry import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
-from recommender.ranking.journey_path import PRESETS
+from recommender.ranking.journeys import PRESETS
 from recommender.requests import DEFAULT_LENGTH, MAX_LENGTH, MAX_TITLE
 from recommender.values import Filters, Target
 

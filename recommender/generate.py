@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 from catalog.core.charts import Point
 from emotion.models import EmotionEstimate
 from recommender.index.songs import SongIndex
-from recommender.listener.history import recency_of
-from recommender.listener.state import ListenerState, Predicted, listener_state
-from recommender.ranking.journey_path import path_length, place_targets
-from recommender.ranking.journey_planner import Walk, nearest_to_path, walk
+from recommender.listener import ListenerState, Predicted, listener_state, recency_of
+from recommender.ranking.journeys import Walk, nearest_to_path, path_length, place_targets, walk
 from recommender.ranking.lists import RankedSong, Weights, distances, rank
 from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, journey_note, list_note, reason
 from recommender.requests import PlaylistRequest
-from recommender.retrieval.pool import Pool, embedding_matrix, retrieve, songs_index
-from recommender.retrieval.source import estimates_playable
+from recommender.retrieval import Pool, embedding_matrix, estimates_playable, retrieve, songs_index
 from recommender.values import NO_FILTERS, Listener, Target
 
 # Points of a journey around which songs are retrieved.

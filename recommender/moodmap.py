@@ -17,19 +17,17 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from catalog.core.charts import Axes, Point, Tick
 from catalog.models import artist_shown
 from emotion.models import EmotionEstimate
 from emotion.templatetags.moodplane import plane_x, plane_y
 from recommender.felt_model.model import ListenerModel
-from recommender.listener.history import history_of
-from recommender.listener.state import current_prior
+from recommender.listener import current_prior, history_of
 from recommender.models import FeltRating
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.values import Listener
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
@@ -98,26 +96,20 @@ class RatedSong:
     @property
     def sentence(self) -> str:
         """The map's sentence for pointer, focus and screen reader."""
-        return _(self._pattern) % {
-            "title": self.title,
-            "artist": self.artist,
-            "heard": mood_name(self.perceived) if self.perceived else "",
-            "felt": mood_name(self.felt) if self.felt else "",
-        }
-
-    @property
-    def _pattern(self) -> str:
+        values = {"title": self.title, "artist": self.artist, "heard": self.perceived_word, "felt": self.felt_word}
         if self.felt_nothing and self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
-        if self.felt_nothing:
-            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
-        if self.felt and self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
-        if self.felt:
-            return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
-        if self.perceived:
-            return gettext_noop("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
-        return gettext_noop("%(title)s by %(artist)s has not been analysed yet; you did not say what you felt.")
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
+        elif self.felt_nothing:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
+        elif self.felt and self.perceived:
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
+        elif self.felt:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
+        elif self.perceived:
+            pattern = _("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
+        else:
+            pattern = _("%(title)s by %(artist)s has not been analysed yet; you did not say what you felt.")
+        return pattern % values
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +147,13 @@ class MoodMap:
 def mood_map(user: User) -> MoodMap:
     """Read a listener's map; without ratings it is empty."""
     ratings = rated_songs(user)
-    drift, by_month = drift_of(ratings)
-    return MoodMap(ratings, drift, by_month, learned_of(user, ratings) if ratings else [])
+    if not ratings:
+        return MoodMap([], [], drift_by_month=False, topics=[])
+    index = songs_index()
+    history = history_of(Listener(user=user), index)
+    model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
+    topics = topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
+    return MoodMap(ratings, *drift_of(ratings), topics)
 
 
 def rated_songs(user: User) -> list[RatedSong]:
@@ -165,23 +162,12 @@ def rated_songs(user: User) -> list[RatedSong]:
     points = current.values_list("song_id", "effective_valence", "effective_arousal")
     perceived = {song_id: _point(valence, arousal) for song_id, valence, arousal in points}
     rows = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-pk")
-    fields = ("pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal")
-    said = ("felt_nothing", "liked", "created_at", "updated_at")
+    fields = "pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal"
+    rest_fields = "felt_nothing", "liked", "created_at", "updated_at"
     return [
         RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), perceived.get(song_id), *rest)
-        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *said)
+        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *rest_fields)
     ]
-
-
-def learned_of(user: User, ratings: Sequence[RatedSong]) -> list[Topic]:
-    """Return the insights of the listener's model, fitted as for a playlist (`recommender.listener.state`)."""
-    index = songs_index()
-    history = history_of(Listener(user=user), index)
-    model = ListenerModel.fit(history.ratings, current_prior(), index.basis)
-    return topics_of(model, history.ratings, {each.song_id: each.title for each in ratings})
-
-
-# --- Drift ----------------------------------------------------------------------------------------------------------
 
 
 def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:
@@ -217,8 +203,6 @@ def _drift_point(label: str, songs: Sequence[RatedSong]) -> DriftPoint:
 def _point(valence: float | None, arousal: float | None) -> Point | None:
     return None if valence is None or arousal is None else (valence, arousal)
 
-
-# --- The drift as a drawing -----------------------------------------------------------------------------------------
 
 # In SVG units; the margins hold the words and numbers.
 _AXES = Axes(34.0, 306.0, 12.0, 148.0)

@@ -34,7 +34,7 @@ from recommender.exceptions import (
 )
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
-from recommender.retrieval.pool import songs_ranked_alike
+from recommender.retrieval import songs_ranked_alike
 from recommender.values import Listener
 
 # A mood check-in holds for so long.

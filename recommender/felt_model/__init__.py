@@ -1,1 +1,1 @@
-"""The listener's model: what songs make them feel, learned from ratings, between everybody's mean and their own."""
+"""The listener's model: what songs make them feel, between the mean of all listeners and their own ratings."""

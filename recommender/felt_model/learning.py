@@ -6,14 +6,22 @@ Source: Dempster, Laird and Rubin (1977), Maximum likelihood from incomplete dat
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from recommender.felt_model.liking import learn_liking
-from recommender.felt_model.model import Answers, Posterior, Prior, infer
-from recommender.felt_model.ratings import N_NAMED, Ratings, features_of
+from recommender.arrays import Floats
+from recommender.felt_model.model import (
+    N_NAMED,
+    Answers,
+    Posterior,
+    Prior,
+    Ratings,
+    features_of,
+    infer,
+    liking_features,
+    liking_posterior,
+)
 
 _ROUNDS = 20
 # The prior that learning starts from counts as this many listeners, so the first few people decide little.
@@ -23,27 +31,7 @@ _PSEUDO_ANSWERS = 20.0
 _NAMED_ANCHOR, _TIMBRE_ANCHOR = 1.0, 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """One listener's usable ratings and their features `(m, p)`."""
-
-    usable: Ratings
-    x: NDArray[np.float64]
-
-
-@dataclass(slots=True)
-class _State:
-    """The estimates of one round: `mean` and `spread` `(2, p)`, `uncertainty` of the mean `(2, p, p)`, and the rest."""
-
-    mean: NDArray[np.float64]
-    uncertainty: NDArray[np.float64]
-    spread: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    stay: NDArray[np.float64]
-    stay_sd: NDArray[np.float64]
-
-
-def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior) -> Prior:
+def learn(listeners: Sequence[Ratings], basis: Floats, start: Prior) -> Prior:
     """Learn what listeners have in common.
 
     Args:
@@ -51,84 +39,67 @@ def learn(listeners: Sequence[Ratings], basis: NDArray[np.float64], start: Prior
         basis: `(r, d)`, onto which embeddings are projected.
         start: the belief before; returned unchanged when there is no usable rating.
     """
-    said = [_usable(ratings, basis) for ratings in listeners]
-    said = [each for each in said if len(each.x)]
-    liking = learn_liking(listeners, basis, start.liking)
-    if not said:
+    liking = _learn_liking(listeners, basis, start.liking)
+    usable = [ratings for ratings in (each.with_feeling() for each in listeners) if len(ratings.felt)]
+    if not usable:
         return replace(start, liking=liking)
-    state = _learn(said, basis, start)
+    xs = [features_of(ratings, basis) for ratings in usable]
+    mean = anchor = start.coefficients(basis)
+    spread = start_spread = start.spread(basis)
+    noise, stay, stay_sd = start.noise, start.stay, start.stay_sd
+    uncertainty = np.zeros((2, anchor.shape[1], anchor.shape[1]))
+    for _ in range(_ROUNDS):
+        posteriors = [
+            infer(Answers.of(ratings, x, mean, noise), spread, stay, stay_sd, ((x @ uncertainty) * x).sum(axis=2))
+            for ratings, x in zip(usable, xs, strict=True)
+        ]
+        spread = _spread(posteriors, start_spread)
+        noise = _noise(usable, posteriors, noise, start.noise)
+        stay, stay_sd = _stay(usable, posteriors, start)
+        mean, uncertainty = _mean(usable, xs, posteriors, spread, anchor)
     with_timbre = len(basis) > 0
     return Prior(
-        mean=state.mean[:, :N_NAMED],
-        variances=state.spread[:, :N_NAMED],
-        timbre=state.mean[:, N_NAMED:] @ basis if with_timbre else start.timbre,
-        timbre_variance=state.spread[:, N_NAMED] if with_timbre else start.timbre_variance,
-        noise=state.noise,
-        stay=state.stay,
-        stay_sd=state.stay_sd,
+        mean=mean[:, :N_NAMED],
+        variances=spread[:, :N_NAMED],
+        timbre=mean[:, N_NAMED:] @ basis if with_timbre else start.timbre,
+        timbre_variance=spread[:, N_NAMED] if with_timbre else start.timbre_variance,
+        noise=noise,
+        stay=stay,
+        stay_sd=stay_sd,
         liking=liking,
     )
 
 
-def _usable(ratings: Ratings, basis: NDArray[np.float64]) -> _Said:
-    usable = ratings.with_feeling()
-    return _Said(usable, features_of(usable, basis))
-
-
-def _learn(said: Sequence[_Said], basis: NDArray[np.float64], start: Prior) -> _State:
-    anchor, spread = start.coefficients(basis), start.spread(basis)
-    certainty = np.zeros((2, anchor.shape[1], anchor.shape[1]))
-    state = _State(anchor, certainty, spread, start.noise, start.stay, start.stay_sd)
-    for _ in range(_ROUNDS):
-        found = [_posterior(each, state) for each in said]
-        state.spread = _spread(found, spread)
-        state.noise = _noise(said, found, state.noise, start.noise)
-        state.stay, state.stay_sd = _stay(said, found, start)
-        state.mean, state.uncertainty = _mean(said, found, state.spread, anchor)
-    return state
-
-
-def _posterior(said: _Said, state: _State) -> Posterior:
-    extra = ((said.x @ state.uncertainty) * said.x).sum(axis=2)
-    return infer(
-        Answers.of(said.usable, said.x, state.mean, state.noise), state.spread, state.stay, state.stay_sd, extra
-    )
-
-
-def _spread(found: Sequence[Posterior], start: NDArray[np.float64]) -> NDArray[np.float64]:
-    squares = np.sum([np.einsum("app->ap", each.covariance) + each.mean**2 for each in found], axis=0)
-    learned = (squares + PSEUDO_LISTENERS * start) / (len(found) + PSEUDO_LISTENERS)
+def _spread(posteriors: Sequence[Posterior], start: Floats) -> Floats:
+    squares = np.sum([np.einsum("app->ap", each.covariance) + each.mean**2 for each in posteriors], axis=0)
+    learned = (squares + PSEUDO_LISTENERS * start) / (len(posteriors) + PSEUDO_LISTENERS)
     if learned.shape[1] > N_NAMED:
         # One variance for all dimensions of timbre: which of them matters differs from listener to listener.
         learned[:, N_NAMED:] = learned[:, N_NAMED:].mean(axis=1, keepdims=True)
     return np.asarray(learned)
 
 
-def _noise(
-    said: Sequence[_Said], found: Sequence[Posterior], now: NDArray[np.float64], start: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _noise(usable: Sequence[Ratings], posteriors: Sequence[Posterior], now: Floats, start: Floats) -> Floats:
     """Return the noise `(2, 2)`: what the precisions leave unexplained, by axis and by whether the mood was known."""
-    known = np.concatenate([each.usable.mood_known for each in said])
-    counted = np.concatenate([each.moved * said_by.usable.weights for each, said_by in zip(found, said, strict=True)])
+    known = np.concatenate([ratings.mood_known for ratings in usable])
+    counted = np.concatenate([each.moved * by.weights for each, by in zip(posteriors, usable, strict=True)])
     count = np.bincount(known, weights=counted, minlength=2)
     learned = np.empty((2, 2))
     for axis in (0, 1):
         # A precision holds 1 / noise, so the squares it weighs are in units of the noise as it was.
-        squares = np.concatenate([each.precision[axis] * each.squares[axis] for each in found])
+        squares = np.concatenate([each.precision[axis] * each.squares[axis] for each in posteriors])
         total = now[axis] * np.bincount(known, weights=squares, minlength=2)
         learned[axis] = (total + _PSEUDO_ANSWERS * start[axis]) / (count + _PSEUDO_ANSWERS)
     return learned
 
 
-def _stay(
-    said: Sequence[_Said], found: Sequence[Posterior], start: Prior
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _stay(usable: Sequence[Ratings], posteriors: Sequence[Posterior], start: Prior) -> tuple[Floats, Floats]:
     """Return the Beta's counts, as strong as they were, and how exactly the unmoved repeat their mood."""
-    stayed = np.concatenate([(1 - each.moved) * by.usable.weights for each, by in zip(found, said, strict=True)])
-    apart = np.concatenate([by.usable.felt - by.usable.moods for by in said])
+    stayed = np.concatenate([(1 - each.moved) * by.weights for each, by in zip(posteriors, usable, strict=True)])
+    apart = np.concatenate([ratings.felt - ratings.moods for ratings in usable])
     known = np.isfinite(apart).all(axis=1)
     shares = [
-        each.stay[0] / each.stay.sum() for each, by in zip(found, said, strict=True) if by.usable.mood_known.any()
+        each.stay[0] / each.stay.sum() for each, by in zip(posteriors, usable, strict=True) if by.mood_known.any()
     ]
     strength = start.stay.sum()
     share = (start.stay[0] / strength * PSEUDO_LISTENERS + sum(shares)) / (PSEUDO_LISTENERS + len(shares))
@@ -138,21 +109,44 @@ def _stay(
 
 
 def _mean(
-    said: Sequence[_Said], found: Sequence[Posterior], spread: NDArray[np.float64], anchor: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    usable: Sequence[Ratings], xs: Sequence[Floats], posteriors: Sequence[Posterior], spread: Floats, anchor: Floats
+) -> tuple[Floats, Floats]:
     """Return the mean coefficients `(2, p)` and their covariance `(2, p, p)`, deviations integrated out."""
     n_timbre = anchor.shape[1] - N_NAMED
     precision = 1.0 / np.r_[np.full(N_NAMED, _NAMED_ANCHOR), np.full(n_timbre, _TIMBRE_ANCHOR)]
     left = np.repeat(np.diag(precision)[None], 2, axis=0)
     right = precision * anchor
     within = np.apply_along_axis(np.diag, 1, 1.0 / spread)
-    for each, posterior in zip(said, found, strict=True):
-        weighted = posterior.precision[:, :, None] * each.x
-        information = weighted.transpose(0, 2, 1) @ each.x
-        weighted_felt = (weighted * each.usable.felt.T[:, :, None]).sum(axis=1)
+    for ratings, x, posterior in zip(usable, xs, posteriors, strict=True):
+        weighted = posterior.precision[:, :, None] * x
+        information = weighted.transpose(0, 2, 1) @ x
+        weighted_felt = (weighted * ratings.felt.T[:, :, None]).sum(axis=1)
         # Woodbury: one listener's answers share that listener's deviation, so they count less than their number.
         shared = information @ np.linalg.inv(within + information)
         left = left + information - shared @ information
         right = right + weighted_felt - (shared @ weighted_felt[:, :, None])[:, :, 0]
     covariance = np.linalg.inv(left)
     return (covariance @ right[:, :, None])[:, :, 0], covariance
+
+
+def _learn_liking(listeners: Sequence[Ratings], basis: Floats, start: Floats) -> Floats:
+    """Learn `Prior.liking` from all listeners' likes; `start` counts as a few listeners."""
+    liked = [each for each in (ratings.with_liking() for ratings in listeners) if len(each.likes)]
+    rows = [(liking_features(each.embeddings, basis), np.clip(each.likes, -1, 1), each.like_weights) for each in liked]
+    prior = start
+    for _ in range(_ROUNDS if rows else 0):
+        posteriors = [liking_posterior(*row, prior) for row in rows]
+        means = np.array([mean for mean, _ in posteriors])
+        squares = np.array([np.diag(covariance) for _, covariance in posteriors])
+        n = len(posteriors) + PSEUDO_LISTENERS
+        at_large = (means[:, 0].sum() + PSEUDO_LISTENERS * start[0]) / n
+        spread = (((means[:, 0] - at_large) ** 2 + squares[:, 0]).sum() + PSEUDO_LISTENERS * start[1]) / n
+        timbre = prior[2]
+        if means.shape[1] > 1:
+            timbre = ((means[:, 1:] ** 2 + squares[:, 1:]).mean(axis=1).sum() + PSEUDO_LISTENERS * start[2]) / n
+        errors, answers = _PSEUDO_ANSWERS * start[3], _PSEUDO_ANSWERS
+        for (x, likes, weights), (mean, covariance) in zip(rows, posteriors, strict=True):
+            errors += (weights * ((likes - x @ mean) ** 2 + np.einsum("mp,pq,mq->m", x, covariance, x))).sum()
+            answers += weights.sum()
+        prior = np.array([at_large, spread, timbre, errors / answers])
+    return prior

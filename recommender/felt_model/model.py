@@ -14,19 +14,92 @@ the Student-t noise is a Gaussian whose precision is drawn for each answer.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from math import lgamma, log, pi
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, stdtr
 
-from recommender.felt_model.liking import LikingModel
-from recommender.felt_model.ratings import MOOD, N_NAMED, PERCEIVED, Ratings, features, features_of
+from recommender.arrays import Bools, Floats, Ints
 
-# Degrees of freedom of the noise: an answer that fits nothing else counts little.
-NOISE_DF = 4.0
+# An unknown mood counts as the mean mood before listening of the listeners of SiTunes.
+TYPICAL_MOOD = (0.28, 0.07)
+# 1, mood before (valence, arousal), familiar, perceived (valence, arousal); the projected embedding follows.
+N_NAMED = 6
+MOOD, FAMILIAR, PERCEIVED = slice(1, 3), 3, slice(4, 6)
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """One listener's ratings, one row per song.
+
+    `song_ids` `(m,)`; `perceived` and `felt` `(m, 2)` as (valence, arousal) in [-1, 1], a row of `felt` NaN when no
+    feeling was given; `embeddings` `(m, d)`; `weights` `(m,)`, 1 for an ordinary rating; `likes` `(m,)` in [-1, 1],
+    NaN when nothing was said, each with its `like_weights` `(m,)`, 1 for saying it and less for implying it;
+    `moods` `(m, 2)`, the mood before listening in [-1, 1], a row NaN when it is not known; `familiar` `(m,)`, 1 when
+    the song was known already, -1 when it was new, 0 when nothing was said.
+    """
+
+    song_ids: Ints
+    perceived: Floats
+    felt: Floats
+    embeddings: Floats
+    weights: Floats
+    likes: Floats
+    like_weights: Floats
+    moods: Floats
+    familiar: Floats
+
+    @classmethod
+    def none(cls, n_dimensions: int) -> Ratings:
+        """Return no ratings."""
+        plane, line = np.zeros((0, 2)), np.zeros(0)
+        embeddings = np.zeros((0, n_dimensions))
+        return cls(np.zeros(0, np.int64), plane, plane, embeddings, line, line, line, plane, line)
+
+    def rows(self, chosen: Bools | Ints) -> Ratings:
+        """Return some rows, by a mask or by their numbers."""
+        return Ratings(**{field.name: getattr(self, field.name)[chosen] for field in fields(self)})
+
+    @property
+    def mood_known(self) -> Ints:
+        """1 where the mood before is known, else 0, `(m,)`."""
+        return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
+
+    def with_feeling(self) -> Ratings:
+        """Return the rows with a feeling and a usable song; a row with a value that is not finite is left out."""
+        finite = np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.felt).all(axis=1)
+        finite &= np.isfinite(self.embeddings).all(axis=1) & np.isfinite(self.weights) & np.isfinite(self.familiar)
+        return self.rows(finite & (np.nan_to_num(self.weights) > 0))
+
+    def with_liking(self) -> Ratings:
+        """Return the rows that state or imply a like or dislike."""
+        finite = np.isfinite(self.likes) & np.isfinite(self.embeddings).all(axis=1) & np.isfinite(self.like_weights)
+        return self.rows(finite & (np.nan_to_num(self.like_weights) > 0))
+
+
+def features(perceived: Floats, embeddings: Floats, moods: Floats, familiar: Floats, basis: Floats) -> Floats:
+    """Return the features that felt emotion is linear in.
+
+    Args:
+        perceived: `(n, 2)`, (valence, arousal) in [-1, 1].
+        embeddings: `(n, d)`, L2-normalised; a zero row when none is comparable.
+        moods: `(n, 2)` in [-1, 1]; a NaN row, for an unknown mood, counts as a typical one.
+        familiar: `(n,)`, 1 known, -1 new, 0 not said.
+        basis: `(r, d)`, orthonormal rows onto which embeddings are projected.
+
+    Returns:
+        `(n, 6 + r)`: 1, mood before less the typical one, familiar, perceived point, projected embedding.
+    """
+    known = np.isfinite(moods).all(axis=1, keepdims=True)
+    moods = np.where(known, moods - np.asarray(TYPICAL_MOOD), 0.0)
+    return np.hstack([np.ones((len(perceived), 1)), moods, familiar[:, None], perceived, embeddings @ basis.T])
+
+
+def features_of(ratings: Ratings, basis: Floats) -> Floats:
+    """Return the features `(m, 6 + r)` of rated songs."""
+    return features(ratings.perceived, ratings.embeddings, ratings.moods, ratings.familiar, basis)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +114,14 @@ class Prior:
     variance of each coefficient of liking on the projected embedding, and variance of an answer.
     """
 
-    mean: NDArray[np.float64]
-    variances: NDArray[np.float64]
-    timbre: NDArray[np.float64]
-    timbre_variance: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    stay: NDArray[np.float64]
-    stay_sd: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    mean: Floats
+    variances: Floats
+    timbre: Floats
+    timbre_variance: Floats
+    noise: Floats
+    stay: Floats
+    stay_sd: Floats
+    liking: Floats
 
     @classmethod
     def default(cls) -> Prior:
@@ -68,7 +141,7 @@ class Prior:
             liking=np.array([0.0, 0.04, 0.08, 0.3]),
         )
 
-    def coefficients(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    def coefficients(self, basis: Floats) -> Floats:
         """Return the mean coefficients `(2, 6 + r)` on features made with a basis `(r, d)`.
 
         Timbre learned on embeddings of another length is left out.
@@ -76,7 +149,7 @@ class Prior:
         known = self.timbre.shape[1] == basis.shape[1]
         return np.hstack([self.mean, self.timbre @ basis.T if known else np.zeros((2, len(basis)))])
 
-    def spread(self, basis: NDArray[np.float64]) -> NDArray[np.float64]:
+    def spread(self, basis: Floats) -> Floats:
         """Return the variances `(2, 6 + r)` of the coefficients between listeners."""
         return np.hstack([self.variances, np.repeat(self.timbre_variance[:, None], len(basis), axis=1)])
 
@@ -95,23 +168,22 @@ class Prior:
             read = cls(**{name: np.asarray(stored[name], np.float64) for name in cls.__slots__})
         except (KeyError, TypeError) as error:
             raise ValueError(f"This is not a stored prior: {error}") from error
-        read._check()
-        return read
-
-    def _check(self) -> None:
         shapes = {"mean": (2, N_NAMED), "variances": (2, N_NAMED), "timbre_variance": (2,), "noise": (2, 2)}
-        shapes |= {"stay": (2,), "stay_sd": (2,), "liking": (4,), "timbre": (2, self.timbre.shape[-1])}
+        shapes |= {"stay": (2,), "stay_sd": (2,), "liking": (4,), "timbre": (2, read.timbre.shape[-1])}
         for name, shape in shapes.items():
-            values = getattr(self, name)
+            values = getattr(read, name)
             if values.shape != shape:
                 raise ValueError(f"The stored prior's {name} has the shape {values.shape}, not {shape}.")
             if not np.isfinite(values).all():
                 raise ValueError(f"The stored prior's {name} holds a number that is not finite.")
-        positive = (self.variances, self.timbre_variance, self.noise, self.stay, self.stay_sd, self.liking[1:])
+        positive = (read.variances, read.timbre_variance, read.noise, read.stay, read.stay_sd, read.liking[1:])
         if min(values.min() for values in positive) <= 0:
             raise ValueError("The stored prior holds a variance or a count that is not positive.")
+        return read
 
 
+# Degrees of freedom of the noise: an answer that fits nothing else counts little.
+NOISE_DF = 4.0
 _ITERATIONS = 10
 _T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOISE_DF * pi)
 
@@ -124,16 +196,14 @@ class Answers:
     `unmoved` `(m, 2)`, what was felt less the mood before, NaN when that is not known; `weights` `(m,)`.
     """
 
-    x: NDArray[np.float64]
-    residuals: NDArray[np.float64]
-    noise: NDArray[np.float64]
-    unmoved: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    x: Floats
+    residuals: Floats
+    noise: Floats
+    unmoved: Floats
+    weights: Floats
 
     @classmethod
-    def of(
-        cls, usable: Ratings, x: NDArray[np.float64], mean: NDArray[np.float64], noise: NDArray[np.float64]
-    ) -> Answers:
+    def of(cls, usable: Ratings, x: Floats, mean: Floats, noise: Floats) -> Answers:
         """Set usable ratings with features `x` against mean coefficients `(2, p)`; `noise` `(2, 2)` is as a prior's."""
         return cls(
             x=x,
@@ -152,25 +222,16 @@ class Posterior:
     `moved` `(m,)`: the probability that the song did something; `stay` `(2,)`: the Beta's counts by now.
     """
 
-    mean: NDArray[np.float64]
-    covariance: NDArray[np.float64]
-    precision: NDArray[np.float64]
-    squares: NDArray[np.float64]
-    moved: NDArray[np.float64]
-    stay: NDArray[np.float64]
-
-    @property
-    def stay_share(self) -> float:
-        """The expected share of songs that leave the listener as they were."""
-        return float(self.stay[0] / self.stay.sum())
+    mean: Floats
+    covariance: Floats
+    precision: Floats
+    squares: Floats
+    moved: Floats
+    stay: Floats
 
 
 def infer(
-    answers: Answers,
-    spread: NDArray[np.float64],
-    stay: NDArray[np.float64],
-    stay_sd: NDArray[np.float64],
-    uncertainty: NDArray[np.float64] | None = None,
+    answers: Answers, spread: Floats, stay: Floats, stay_sd: Floats, uncertainty: Floats | None = None
 ) -> Posterior:
     """Infer how a listener differs from the mean.
 
@@ -182,33 +243,33 @@ def infer(
         uncertainty: `(2, m)`, variance of each expectation, when the mean itself is being learned.
     """
     share = stay[0] / stay.sum()
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
-    repeats = _log_normal(np.where(known[:, None], answers.unmoved, 0.0), stay_sd).sum(axis=1)
+    known: Bools = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
+    errors = np.where(known[:, None], answers.unmoved, 0.0)
+    repeats = (-0.5 * (errors / stay_sd) ** 2 - np.log(stay_sd) - 0.5 * log(2 * pi)).sum(axis=1)
+    variance = answers.noise.T
     moved = np.where(known, 1.0 - share, 1.0)
-    precision = moved * answers.weights / answers.noise.T
+    precision = moved * answers.weights / variance
     mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
     for _ in range(_ITERATIONS if len(known) else 0):
-        differs = _log_t(squares, answers.noise.T).sum(axis=0)
+        student = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
+        differs = (_T_CONSTANT + student).sum(axis=0)
         gap = np.clip(log(share) - log(1 - share) + repeats - differs, -50, 50)
         moved = np.where(known, 1.0 / (1.0 + np.exp(gap)), 1.0)
-        robust = (NOISE_DF + 1) / (NOISE_DF + squares / answers.noise.T)
-        precision = moved * robust * answers.weights / answers.noise.T
+        robust = (NOISE_DF + 1) / (NOISE_DF + squares / variance)
+        precision = moved * robust * answers.weights / variance
         mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
         counts = _counts(stay, moved[known], answers.weights[known])
         share = counts[0] / counts.sum()
     return Posterior(mean, covariance, precision, squares, moved, _counts(stay, moved[known], answers.weights[known]))
 
 
-def _counts(stay: NDArray[np.float64], moved: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+def _counts(stay: Floats, moved: Floats, weights: Floats) -> Floats:
     return np.asarray(stay + np.array([weights @ (1 - moved), weights @ moved]))
 
 
 def _regress(
-    answers: Answers,
-    precision: NDArray[np.float64],
-    spread: NDArray[np.float64],
-    uncertainty: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    answers: Answers, precision: Floats, spread: Floats, uncertainty: Floats | None
+) -> tuple[Floats, Floats, Floats]:
     """Return mean `(2, p)`, covariance `(2, p, p)` and expected squared errors `(2, m)` for given precisions."""
     x = answers.x
     weighted = precision[:, :, None] * x
@@ -220,13 +281,56 @@ def _regress(
     return mean, covariance, squares if uncertainty is None else squares + uncertainty
 
 
-def _log_normal(errors: NDArray[np.float64], sd: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(-0.5 * (errors / sd) ** 2 - np.log(sd) - 0.5 * log(2 * pi))
+# The part of what a like leaves unexplained that stays with the song: asked again days later about the same song,
+# listeners of SiTunes gave ratings that correlate .48 (docs/listeners_simulation.md).
+OWN_LIKE_SHARE = 0.5
 
 
-def _log_t(squares: NDArray[np.float64], variance: NDArray[np.float64]) -> NDArray[np.float64]:
-    spread = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
-    return np.asarray(_T_CONSTANT + spread)
+@dataclass(frozen=True, slots=True)
+class LikingModel:
+    """How much a listener likes songs: apart from the rest, since some songs that move little are liked.
+
+    A like in [-1, 1] is a linear function of 1 and the projected embedding, with Gaussian noise, more of it when
+    skipping or finishing a song implies the like: `mean` `(1 + r,)`, `covariance` `(1 + r, 1 + r)`. `own` maps a song
+    to the residual of its own like.
+
+    Source: Bishop (2006), Pattern Recognition and Machine Learning, sections 3.3 and 3.5.
+    """
+
+    mean: Floats
+    covariance: Floats
+    basis: Floats
+    own: dict[int, float]
+
+    @classmethod
+    def fit(cls, ratings: Ratings, prior: Floats, basis: Floats) -> LikingModel:
+        """Fit to the rows that say or imply a like; `prior` `(4,)` is `Prior.liking`."""
+        liked = ratings.with_liking()
+        likes = np.clip(liked.likes, -1.0, 1.0)
+        x = liking_features(liked.embeddings, basis)
+        mean, covariance = liking_posterior(x, likes, liked.like_weights, prior)
+        left = OWN_LIKE_SHARE * np.minimum(liked.like_weights, 1.0) * (likes - x @ mean)
+        return cls(mean, covariance, basis, dict(zip(liked.song_ids.tolist(), left.tolist(), strict=True)))
+
+    def predict(self, song_ids: Ints, embeddings: Floats) -> Floats:
+        """Return the expected like in [-1, 1], `(n,)`."""
+        own = np.array([self.own.get(song_id, 0.0) for song_id in np.asarray(song_ids).tolist()], np.float64)
+        return np.clip(liking_features(embeddings, self.basis) @ self.mean + own, -1.0, 1.0)
+
+
+def liking_posterior(x: Floats, likes: Floats, weights: Floats, prior: Floats) -> tuple[Floats, Floats]:
+    """Return the mean `(1 + r,)` and covariance of a listener's coefficients of liking, given `Prior.liking`."""
+    at_large, spread, timbre, noise = prior
+    expected = np.r_[at_large, np.zeros(x.shape[1] - 1)]
+    precision = np.r_[1.0 / spread, np.full(x.shape[1] - 1, 1.0 / timbre)]
+    weighted = weights[:, None] * x / noise
+    covariance = np.linalg.inv(np.diag(precision) + weighted.T @ x)
+    return covariance @ (precision * expected + weighted.T @ likes), covariance
+
+
+def liking_features(embeddings: Floats, basis: Floats) -> Floats:
+    """Return the features `(n, 1 + r)` that liking is linear in."""
+    return np.hstack([np.ones((len(embeddings), 1)), embeddings @ basis.T])
 
 
 # However many ratings agree, a song that makes all listeners happy never becomes its opposite for one.
@@ -240,7 +344,7 @@ SIMILAR_COSINE = 0.5
 SUPPORT_SHIFT = 0.01
 _BISECTIONS = 25
 
-Mood = tuple[float, float] | NDArray[np.float64] | None
+Mood = tuple[float, float] | Floats | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,19 +355,17 @@ class Felt:
     `by_mood` `(n, 2)`, the part of the shift due to the mood before; `by_ratings` `(n, 2)`, the part that the
     listener's own ratings made; `sd` `(n,)`, standard deviation of the point, of the less certain axis; `n_similar`
     `(n,)`, rated similar songs that moved it the way it went; `by_own_rating` `(n,)`, whether a rating of the very song
-    did; `liking` `(n,)` in [-1, 1]; `own_like` `(n,)`, what was said or implied of the very
-    song, else NaN.
+    did; `liking` `(n,)` in [-1, 1].
     """
 
-    point: NDArray[np.float64]
-    shift: NDArray[np.float64]
-    by_mood: NDArray[np.float64]
-    by_ratings: NDArray[np.float64]
-    sd: NDArray[np.float64]
-    n_similar: NDArray[np.int64]
-    by_own_rating: NDArray[np.bool_]
-    liking: NDArray[np.float64]
-    own_like: NDArray[np.float64]
+    point: Floats
+    shift: Floats
+    by_mood: Floats
+    by_ratings: Floats
+    sd: Floats
+    n_similar: Ints
+    by_own_rating: Bools
+    liking: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,10 +376,10 @@ class LinearFelt:
     single songs are not in it.
     """
 
-    offset: NDArray[np.float64]
-    on_perceived: NDArray[np.float64]
-    on_embedding: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    offset: Floats
+    on_perceived: Floats
+    on_embedding: Floats
+    liking: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,17 +387,15 @@ class ListenerModel:
     """A fitted listener; make one with `ListenerModel.fit`."""
 
     prior: Prior
-    basis: NDArray[np.float64]
+    basis: Floats
     posterior: Posterior
     answers: Answers
-    song_ids: NDArray[np.int64]
-    embeddings: NDArray[np.float64]
+    song_ids: Ints
+    embeddings: Floats
     liking: LikingModel
 
     @classmethod
-    def fit(
-        cls, ratings: Ratings, prior: Prior | None = None, basis: NDArray[np.float64] | None = None
-    ) -> ListenerModel:
+    def fit(cls, ratings: Ratings, prior: Prior | None = None, basis: Floats | None = None) -> ListenerModel:
         """Fit the posterior; rows that are not finite, and weights that are not positive, are left out.
 
         Args:
@@ -322,27 +422,17 @@ class ListenerModel:
         )
 
     @property
-    def n_ratings(self) -> int:
-        """How many ratings of feeling it learned from."""
-        return len(self.song_ids)
-
-    @property
     def stay_share(self) -> float:
         """The expected share of songs that leave this listener as they were."""
-        return self.posterior.stay_share
+        return float(self.posterior.stay[0] / self.posterior.stay.sum())
 
     @property
-    def coefficients(self) -> NDArray[np.float64]:
+    def coefficients(self) -> Floats:
         """The listener's own coefficients `(2, 6 + r)` on `ratings.features`."""
         return np.asarray(self.prior.coefficients(self.basis) + self.posterior.mean)
 
     def predict(
-        self,
-        song_ids: NDArray[np.int64],
-        perceived: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        mood: Mood = None,
-        familiar: NDArray[np.float64] | None = None,
+        self, song_ids: Ints, perceived: Floats, embeddings: Floats, mood: Mood = None, familiar: Floats | None = None
     ) -> Felt:
         """Predict what songs do to the listener; values that are not finite count as 0.
 
@@ -353,7 +443,7 @@ class ListenerModel:
             mood: (valence, arousal) before listening, one for all or `(n, 2)`; None when it is not known.
             familiar: `(n,)`, 1 known, -1 new, 0 or None when that is not known.
         """
-        perceived, embeddings = _finite(perceived), _finite(embeddings)
+        perceived, embeddings = (np.where(np.isfinite(each), each, 0.0) for each in (perceived, embeddings))
         x = self._features(perceived, embeddings, mood, familiar)
         shared = x @ self.prior.coefficients(self.basis).T
         by_ratings = np.clip(x @ self.posterior.mean.T + self._own_effect(song_ids), -MAX_SHIFT, MAX_SHIFT)
@@ -368,10 +458,9 @@ class ListenerModel:
             n_similar=n_similar,
             by_own_rating=by_own,
             liking=self.liking.predict(song_ids, embeddings),
-            own_like=self.liking.said_of(song_ids),
         )
 
-    def expect(self, point: NDArray[np.float64], mood: Mood) -> NDArray[np.float64]:
+    def expect(self, point: Floats, mood: Mood) -> Floats:
         """Return the median of what will be answered, `(n, 2)`: the mood again, or the song's point, as is likely.
 
         Args:
@@ -407,44 +496,29 @@ class ListenerModel:
 
     def linear(self, mood: Mood = None) -> LinearFelt:
         """Return the model as a map from what the index holds; familiarity and single songs are left out."""
-        nowhere = np.zeros((1, 2))
-        x = self._features(nowhere, np.zeros((1, self.basis.shape[1])), mood, None)
+        x = self._features(np.zeros((1, 2)), np.zeros((1, self.basis.shape[1])), mood, None)
         coefficients = self.coefficients
         return LinearFelt(
             offset=(x @ coefficients.T)[0],
             on_perceived=coefficients[:, PERCEIVED],
             on_embedding=coefficients[:, N_NAMED:] @ self.basis,
-            liking=self.liking.on_embedding(),
+            liking=self.liking.mean[1:] @ self.basis,
         )
 
-    def _features(
-        self,
-        perceived: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        mood: Mood,
-        familiar: NDArray[np.float64] | None,
-    ) -> NDArray[np.float64]:
-        n_songs = len(perceived)
-        moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), (n_songs, 2))
-        known = np.zeros(n_songs) if familiar is None else familiar
+    def _features(self, perceived: Floats, embeddings: Floats, mood: Mood, familiar: Floats | None) -> Floats:
+        moods = np.broadcast_to(np.asarray((np.nan, np.nan) if mood is None else mood, np.float64), perceived.shape)
+        known = np.zeros(len(perceived)) if familiar is None else familiar
         return features(perceived, embeddings, moods, known, self.basis)
 
-    def _own_effect(self, song_ids: NDArray[np.int64]) -> NDArray[np.float64]:
+    def _own_effect(self, song_ids: Ints) -> Floats:
         """Return the effects of the songs' own ratings beyond the coefficients, `(n, 2)`."""
         left = self.answers.residuals - self.answers.x @ self.posterior.mean.T
         trusted = np.minimum(self.posterior.precision.T * self.answers.noise, 1.0)
         effects = dict(zip(self.song_ids.tolist(), OWN_SHARE * trusted * left, strict=True))
-        nothing = np.zeros(2)
-        rows = [effects.get(song_id, nothing) for song_id in np.asarray(song_ids).tolist()]
+        rows = [effects.get(song_id, (0.0, 0.0)) for song_id in np.asarray(song_ids).tolist()]
         return np.asarray(rows, np.float64).reshape(-1, 2)
 
-    def _supporters(
-        self,
-        song_ids: NDArray[np.int64],
-        x: NDArray[np.float64],
-        embeddings: NDArray[np.float64],
-        by_ratings: NDArray[np.float64],
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def _supporters(self, song_ids: Ints, x: Floats, embeddings: Floats, by_ratings: Floats) -> tuple[Ints, Bools]:
         """Count, per song, the similar songs whose ratings moved it along the larger axis, and find its own rating."""
         axis = np.argmax(np.abs(by_ratings), axis=1)
         direction = np.sign(np.take_along_axis(by_ratings, axis[:, None], axis=1))
@@ -455,18 +529,10 @@ class ListenerModel:
             contributions[of_axis] = x[of_axis] @ covariance @ (pulls[:, None] * self.answers.x).T
         supports = contributions * direction >= SUPPORT_SHIFT
         supports &= embeddings @ self.embeddings.T >= SIMILAR_COSINE
-        supports &= np.asarray(song_ids)[:, None] != self.song_ids[None, :]
-        rated = np.isin(song_ids, self.song_ids)
-        moved_by_own = rated & (np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT)
-        return supports.sum(axis=1), moved_by_own
+        supports &= np.asarray(song_ids)[:, None] != self.song_ids
+        moved = np.abs(by_ratings).max(axis=1) >= SUPPORT_SHIFT
+        return supports.sum(axis=1), np.isin(song_ids, self.song_ids) & moved
 
 
-def _drawn(
-    rng: np.random.Generator, mean: NDArray[np.float64], covariance: NDArray[np.float64], temperature: float
-) -> NDArray[np.float64]:
-    noise = rng.standard_normal(len(mean))
-    return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ noise)
-
-
-def _finite(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(np.isfinite(values), values, 0.0)
+def _drawn(rng: np.random.Generator, mean: Floats, covariance: Floats, temperature: float) -> Floats:
+    return np.asarray(mean + temperature * np.linalg.cholesky(covariance) @ rng.standard_normal(len(mean)))

@@ -1,7 +1,7 @@
 """Vectors in partitions, searched by inner product in the likeliest partitions only (an inverted file).
 
 A vector's id is its row in the table. It lies in the partition with the nearest centre, by coordinates of its own
-(`Plan`); a query searches the partitions whose centres score best by its inner product. Partitions made by the inner
+(`build`); a query searches the partitions whose centres score best by its inner product. Partitions made by the inner
 product itself would hold the longest vectors, not similar ones.
 
 Source: Sivic and Zisserman (2003), Video Google (inverted files); Douze et al. (2024), The Faiss library.
@@ -17,30 +17,16 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.arrays import Bools, Ints
+
 if TYPE_CHECKING:
     import faiss
 
 TRAINING_PER_PARTITION = 64
 TRAINING_ROUNDS = 8
 
-Part = tuple[NDArray[np.int64], NDArray[np.float32]]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How vectors are laid out in partitions.
-
-    Clustering uses `n_coordinates` values times `scale`; `lift` turns such values, or a centre, into the `n_values` to
-    search, stored as 16-bit floats if `is_half`. The number of partitions is `partitions_per_root` times the root
-    of the number of vectors.
-    """
-
-    n_coordinates: int
-    n_values: int
-    scale: NDArray[np.float32]
-    lift: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-    partitions_per_root: float
-    is_half: bool = False
+Part = tuple[Ints, NDArray[np.float32]]
+Lift = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +40,7 @@ class Partitions:
         """The number of partitions."""
         return int(self.vectors.nlist)
 
-    def search(
-        self, query: NDArray[np.float32], k: int, n_probes: int, allowed: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.int64]:
+    def search(self, query: NDArray[np.float32], k: int, n_probes: int, allowed: Bools | None = None) -> Ints:
         """Return the rows found, best first, at most `k`.
 
         One query at a time: FAISS gives several to as many threads, which wait for each other on a busy machine.
@@ -77,8 +61,8 @@ class Partitions:
             bits = np.packbits(allowed, bitorder="little")
             # FAISS only points to the bits, so they must outlive the search.
             options["sel"] = faiss.IDSelectorBitmap(bits)  # type: ignore[arg-type, call-arg]
-        asked = np.ascontiguousarray(query[None], np.float32)
-        rows = self.vectors.search(asked, k, params=faiss.SearchParametersIVF(**options))[1][0]
+        queries = np.ascontiguousarray(query[None], np.float32)
+        rows = self.vectors.search(queries, k, params=faiss.SearchParametersIVF(**options))[1][0]
         return np.asarray(rows[rows >= 0], np.int64)
 
     def write(self, path: Path) -> None:
@@ -99,58 +83,66 @@ class Partitions:
         return cls(cast("faiss.IndexIVF", faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)))
 
 
-def build(parts: Callable[[], Iterator[Part]], n_vectors: int, plan: Plan) -> Partitions:
+def build(
+    parts: Callable[[], Iterator[Part]],
+    n_vectors: int,
+    scale: NDArray[np.float32],
+    lift: Lift,
+    partitions_per_root: float,
+    *,
+    is_half: bool = False,
+) -> Partitions:
     """Put vectors into partitions.
 
     Args:
-        parts: yields `(rows, coordinates)`, `(m,)` and `(m, n_coordinates)`, from the start at each call.
+        parts: yields `(rows, coordinates)`, `(m,)` and `(m, c)`, from the start at each call.
         n_vectors: how many vectors there are in all, at least 1.
-        plan: how they are laid out.
+        scale: `(c,)`, what clustering multiplies the coordinates by.
+        lift: turns coordinates, or centres, into the values to search, `(m, v)`.
+        partitions_per_root: the number of partitions is so many times the root of the number of vectors.
+        is_half: whether the values are stored as 16-bit floats.
     """
     import faiss
 
-    n_partitions = max(int(plan.partitions_per_root * n_vectors**0.5), 1)
-    centres = _centres(parts, n_vectors, n_partitions, plan)
-    nearest = faiss.IndexFlatL2(plan.n_coordinates)
+    n_partitions = max(int(partitions_per_root * n_vectors**0.5), 1)
+    centres = _centres(parts, n_vectors, n_partitions, scale)
+    nearest = faiss.IndexFlatL2(len(scale))
     nearest.add(centres)
-    probed = faiss.IndexFlatIP(plan.n_values)
-    probed.add(plan.lift(centres / plan.scale))
-    partitions = _empty(probed, n_partitions, plan)
+    lifted = lift(centres / scale)
+    n_values = lifted.shape[1]
+    probed = faiss.IndexFlatIP(n_values)
+    probed.add(lifted)
+    partitions: faiss.IndexIVF
+    if is_half:
+        half, by_residual = faiss.ScalarQuantizer.QT_fp16, False
+        partitions = faiss.IndexIVFScalarQuantizer(
+            probed, n_values, n_partitions, half, faiss.METRIC_INNER_PRODUCT, by_residual
+        )
+    else:
+        partitions = faiss.IndexIVFFlat(probed, n_values, n_partitions, faiss.METRIC_INNER_PRODUCT)
+    partitions.is_trained = True
     for rows, coordinates in parts():
-        partition = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * plan.scale), 1)[1][:, 0])
-        values, ids = plan.lift(coordinates), np.ascontiguousarray(rows, np.int64)
+        partition = np.ascontiguousarray(nearest.search(np.ascontiguousarray(coordinates * scale), 1)[1][:, 0])
+        values, ids = lift(coordinates), np.ascontiguousarray(rows, np.int64)
         partitions.add_core(len(ids), faiss.swig_ptr(values), faiss.swig_ptr(ids), faiss.swig_ptr(partition))
     return Partitions(partitions)
 
 
-def _empty(probed: faiss.Index, n_partitions: int, plan: Plan) -> faiss.IndexIVF:
-    import faiss
-
-    partitions: faiss.IndexIVF
-    if plan.is_half:
-        half, by_residual = faiss.ScalarQuantizer.QT_fp16, False
-        partitions = faiss.IndexIVFScalarQuantizer(
-            probed, plan.n_values, n_partitions, half, faiss.METRIC_INNER_PRODUCT, by_residual
-        )
-    else:
-        partitions = faiss.IndexIVFFlat(probed, plan.n_values, n_partitions, faiss.METRIC_INNER_PRODUCT)
-    partitions.is_trained = True
-    return partitions
-
-
-def _centres(parts: Callable[[], Iterator[Part]], n_vectors: int, n_partitions: int, plan: Plan) -> NDArray[np.float32]:
+def _centres(
+    parts: Callable[[], Iterator[Part]], n_vectors: int, n_partitions: int, scale: NDArray[np.float32]
+) -> NDArray[np.float32]:
     import faiss
 
     n_sample = min(n_vectors, TRAINING_PER_PARTITION * n_partitions)
-    rng = np.random.default_rng(0)
-    chosen = np.sort(rng.choice(n_vectors, n_sample, replace=False))
+    chosen = np.sort(np.random.default_rng(0).choice(n_vectors, n_sample, replace=False))
     sample, before = [], 0
     for rows, coordinates in parts():
         here = chosen[np.searchsorted(chosen, before) : np.searchsorted(chosen, before + len(rows))] - before
-        sample.append(coordinates[here] * plan.scale)
+        sample.append(coordinates[here] * scale)
         before += len(rows)
+    per_partition = TRAINING_PER_PARTITION
     training = faiss.Kmeans(
-        plan.n_coordinates, n_partitions, niter=TRAINING_ROUNDS, max_points_per_centroid=TRAINING_PER_PARTITION, seed=1
+        len(scale), n_partitions, niter=TRAINING_ROUNDS, max_points_per_centroid=per_partition, seed=1
     )
     training.train(np.concatenate(sample))
     return np.asarray(training.centroids, np.float32)

@@ -11,15 +11,233 @@ While songs are few, each is scored; from `FLAT_BELOW` on, they lie in partition
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from recommender.arrays import Bools, Floats, Ints
 from recommender.felt_model.model import LinearFelt
-from recommender.index.partitions import Part, Partitions, Plan, build
-from recommender.index.table import STEP, SongTable
+from recommender.index.partitions import Part, Partitions, build
 from recommender.ranking.lists import HALF_DISTANCE, Weights
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+STEP = 65_536
+
+
+class SongRow(NamedTuple):
+    """One song as the database has it; `embedding` is float32, little-endian."""
+
+    song_id: int
+    artist_id: int
+    is_unnamed: bool
+    album_id: int | None
+    genre: str
+    year: int | None
+    written_at: datetime
+    quadrant: int
+    confidence: float
+    valence: float
+    arousal: float
+    model_version: str
+    embedding: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SongTable:
+    """Songs in the order of their ids, one row each.
+
+    `song_ids`, `artist_ids`, `album_ids` (0 for none) and `updated_us` (microseconds since 1970) `(n,)`; `genre_codes`
+    `(n,)`, places in `genres`, which are casefolded; `years` (0 for none) and `quadrants` `(n,)`; `unnamed`, whether
+    the artist is the placeholder for unknown ones; `comparable`, whether the index's model made the embedding;
+    `confidence` `(n,)`; `perceived` `(n, 2)`; `embeddings` `(n, d)`, zero where not comparable.
+    """
+
+    song_ids: Ints
+    artist_ids: Ints
+    album_ids: Ints
+    updated_us: Ints
+    genre_codes: NDArray[np.int32]
+    years: NDArray[np.int16]
+    quadrants: NDArray[np.uint8]
+    unnamed: Bools
+    comparable: Bools
+    confidence: Floats
+    perceived: Floats
+    embeddings: NDArray[np.float32]
+    genres: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.song_ids)
+
+    @property
+    def n_dimensions(self) -> int:
+        """Length of an embedding."""
+        return int(self.embeddings.shape[1])
+
+    @classmethod
+    def none(cls, n_dimensions: int = 0) -> SongTable:
+        """Return no songs."""
+        return cls(
+            **{name: np.zeros((0, *_tail(name, n_dimensions)), dtype) for name, dtype in DTYPES.items()}, genres=()
+        )
+
+    @classmethod
+    def of_rows(cls, rows: Sequence[SongRow], model_version: str, n_dimensions: int) -> tuple[SongTable, int]:
+        """Return the rows that can be used, in order, and how many cannot.
+
+        Another model's embedding has other directions: such a song keeps only its point. A row is
+        left out when its point is not finite, or when it is by the index's model and its embedding is not finite or
+        not of `n_dimensions`.
+        """
+        size = 4 * n_dimensions
+        right = [row for row in rows if row.model_version != model_version or len(row.embedding) == size]
+        if not right:
+            return cls.none(n_dimensions), len(rows)
+        code_of: dict[str, int] = {}
+        codes = [code_of.setdefault(row.genre.casefold(), len(code_of)) for row in right]
+        comparable = [row.model_version == model_version for row in right]
+        foreign = bytes(size)
+        payload = b"".join(row.embedding if is_own else foreign for row, is_own in zip(right, comparable, strict=True))
+        table = cls(
+            song_ids=np.asarray([row.song_id for row in right], np.int64),
+            artist_ids=np.asarray([row.artist_id for row in right], np.int64),
+            album_ids=np.asarray([row.album_id or 0 for row in right], np.int64),
+            updated_us=np.asarray([microseconds(row.written_at) for row in right], np.int64),
+            genre_codes=np.asarray(codes, np.int32),
+            years=np.asarray([min(row.year or 0, 9999) for row in right], np.int16),
+            quadrants=np.asarray([row.quadrant for row in right], np.uint8),
+            unnamed=np.asarray([row.is_unnamed for row in right], np.bool_),
+            comparable=np.asarray(comparable, np.bool_),
+            confidence=np.asarray([row.confidence for row in right], np.float64),
+            perceived=np.asarray([(row.valence, row.arousal) for row in right], np.float64),
+            embeddings=np.frombuffer(payload, "<f4").reshape(len(right), n_dimensions),
+            genres=tuple(code_of),
+        )
+        usable = np.asarray(np.isfinite(table.perceived).all(axis=1) & np.isfinite(table.embeddings).all(axis=1))
+        return table.take(usable), len(rows) - int(usable.sum())
+
+    @classmethod
+    def join(cls, parts: Sequence[SongTable]) -> SongTable:
+        """Return one or several parts as one, in the order of their ids."""
+        genres = tuple(dict.fromkeys(genre for part in parts for genre in part.genres))
+        parts = [part.recoded(genres) for part in parts]
+        joined = cls(
+            **{name: np.concatenate([getattr(part, name) for part in parts]) for name in DTYPES}, genres=genres
+        )
+        return joined.take(np.argsort(joined.song_ids, kind="stable"))
+
+    def take(self, rows: Ints | Bools | slice) -> SongTable:
+        """Return some rows; of a slice, a view."""
+        return SongTable(**{name: np.asarray(getattr(self, name)[rows]) for name in DTYPES}, genres=self.genres)
+
+    def recoded(self, genres: tuple[str, ...]) -> SongTable:
+        """Return the same songs with codes that are places in another, larger list of genres."""
+        place = {genre: code for code, genre in enumerate(genres)}
+        codes = np.asarray([place[genre] for genre in self.genres], np.int32)
+        return replace(self, genre_codes=codes[self.genre_codes] if len(codes) else self.genre_codes, genres=genres)
+
+    def rows_of(self, song_ids: Ints) -> Ints:
+        """Return the row of each song `(m,)`, -1 for one that is not here."""
+        if not len(self):
+            return np.full(len(song_ids), -1)
+        rows = np.minimum(np.searchsorted(self.song_ids, song_ids), len(self) - 1)
+        return np.where(self.song_ids[rows] == song_ids, rows, -1)
+
+    def matching(self, genre: str = "", artist_id: int | None = None, decade: int | None = None) -> Bools:
+        """Return which songs `(n,)` match a genre, an artist and a decade; a missing filter matches all."""
+        allowed = np.ones(len(self), bool)
+        if genre:
+            key = genre.casefold()
+            allowed &= self.genre_codes == (self.genres.index(key) if key in self.genres else -1)
+        if artist_id is not None:
+            allowed &= self.artist_ids == artist_id
+        if decade is not None:
+            allowed &= (self.years >= decade) & (self.years < decade + 10)
+        return np.asarray(allowed)
+
+    def parts(self) -> Iterator[tuple[int, SongTable]]:
+        """Yield the songs a part at a time, each with its first row, so that a mapped catalog may exceed memory."""
+        for start in range(0, len(self), STEP):
+            yield start, self.take(slice(start, start + STEP))
+
+
+DTYPES = {
+    "song_ids": "<i8",
+    "artist_ids": "<i8",
+    "album_ids": "<i8",
+    "updated_us": "<i8",
+    "genre_codes": "<i4",
+    "years": "<i2",
+    "quadrants": "u1",
+    "unnamed": "?",
+    "comparable": "?",
+    "confidence": "<f8",
+    "perceived": "<f8",
+    "embeddings": "<f4",
+}
+
+
+def microseconds(moment: datetime) -> int:
+    """Return whole microseconds since 1970, exactly."""
+    since = moment - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+class TableWriter(ExitStack):
+    """Appends songs to files, a part at a time; afterwards they are mapped."""
+
+    def __init__(self, folder: Path, n_dimensions: int) -> None:
+        super().__init__()
+        self._folder = folder
+        self._n_dimensions = n_dimensions
+        self._files = {name: self.enter_context((folder / f"{name}.bin").open("wb")) for name in DTYPES}
+        self._genres: dict[str, None] = {}
+        self._n_songs = 0
+
+    def add(self, part: SongTable) -> None:
+        """Append songs whose ids are all above those before."""
+        self._genres |= dict.fromkeys(part.genres)
+        part = part.recoded(tuple(self._genres))
+        for name, file in self._files.items():
+            file.write(np.ascontiguousarray(getattr(part, name), DTYPES[name]).data)
+        self._n_songs += len(part)
+
+    def mapped(self) -> SongTable:
+        """Return what was appended, mapped from the files."""
+        self.close()
+        return map_table(self._folder, self._n_songs, self._n_dimensions, tuple(self._genres))
+
+
+def map_table(folder: Path, n_songs: int, n_dimensions: int, genres: tuple[str, ...]) -> SongTable:
+    """Map a table that a `TableWriter` wrote.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: a file is too short.
+    """
+    columns = {
+        name: map_array(folder / f"{name}.bin", dtype, (n_songs, *_tail(name, n_dimensions)))
+        for name, dtype in DTYPES.items()
+    }
+    return SongTable(**columns, genres=genres)
+
+
+def map_array(path: Path, dtype: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    """Map an array for reading; one without elements, which cannot be mapped, is made."""
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    # Plain arrays over the map: the memmap class costs more at every slice than the slice does.
+    return np.asarray(np.memmap(path, dtype, "r", shape=shape))
+
+
+def _tail(name: str, n_dimensions: int) -> tuple[int, ...]:
+    return {"perceived": (2,), "embeddings": (n_dimensions,)}.get(name, ())
+
 
 # Directions of the embeddings that felt points may depend on; more make the lifted vectors longer by their square.
 N_DIRECTIONS = 8
@@ -35,14 +253,8 @@ USUAL_LIKED = LIKING_WEIGHT * 0.39 * N_DIRECTIONS**0.5
 class FeltQuery:
     """A `target` `(2,)` to be felt, and the linear map of the listener who is to feel it."""
 
-    target: NDArray[np.float64]
+    target: Floats
     felt: LinearFelt
-
-    @classmethod
-    def of_point(cls, valence: float, arousal: float, n_dimensions: int) -> FeltQuery:
-        """Return the query of a listener who feels what is perceived and likes all songs alike."""
-        felt = LinearFelt(np.zeros(2), np.eye(2), np.zeros((2, n_dimensions)), np.zeros(n_dimensions))
-        return cls(np.array([valence, arousal]), felt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +264,12 @@ class Form:
     `felt` `(2, r + 2)`, `off` `(2,)`, `liking` `(r + 2,)`.
     """
 
-    felt: NDArray[np.float64]
-    off: NDArray[np.float64]
-    liking: NDArray[np.float64]
+    felt: Floats
+    off: Floats
+    liking: Floats
 
     @classmethod
-    def of(cls, query: FeltQuery, basis: NDArray[np.float64]) -> Form:
+    def of(cls, query: FeltQuery, basis: Floats) -> Form:
         """Project a query onto the directions of a basis `(r, d)`."""
         return cls(
             felt=np.hstack([query.felt.on_perceived, query.felt.on_embedding @ basis.T]),
@@ -71,7 +283,7 @@ class Form:
         moved = np.linalg.norm(self.felt[:, 2:]) / USUAL_MOVED
         return float(moved + np.linalg.norm(self.liking) / USUAL_LIKED) / 2
 
-    def scores(self, y: NDArray[np.floating]) -> NDArray[np.float64]:
+    def scores(self, y: NDArray[np.floating]) -> Floats:
         """Return the scores `(n,)` of songs `(n, r + 2)`."""
         away = y @ self.felt.T.astype(y.dtype) + self.off.astype(y.dtype)
         liked = y @ self.liking.astype(y.dtype)
@@ -86,26 +298,16 @@ class Form:
         return np.concatenate([linear, -DISTANCE_WEIGHT * twice * squares[first, second]]).astype(np.float32)
 
 
-def lifted_length(n_values: int) -> int:
-    """Return the length of a lifted song that has so many values."""
-    return n_values + n_values * (n_values + 1) // 2
-
-
 def lift(y: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return songs `(n, m)` as `(n, lifted_length(m))`."""
+    """Return songs `(n, m)` as `(n, m + m (m + 1) / 2)`."""
     first, second = np.triu_indices(y.shape[1])
     return np.ascontiguousarray(np.hstack([y, y[:, first] * y[:, second]]), np.float32)
 
 
-def principal_directions(
-    total: NDArray[np.float64], products: NDArray[np.float64], n_songs: int
-) -> NDArray[np.float64]:
+def principal_directions(total: Floats, products: Floats, n_songs: int) -> Floats:
     """Return the directions `(r, d)` in which embeddings differ most, as orthonormal rows.
 
-    Args:
-        total: `(d,)`, the sum of the embeddings.
-        products: `(d, d)`, the sum of their outer products.
-        n_songs: how many there are.
+    `total` `(d,)` is the sum of the embeddings, `products` `(d, d)` that of their outer products.
     """
     mean = total / max(n_songs, 1)
     _, vectors = np.linalg.eigh(products / max(n_songs, 1) - np.outer(mean, mean))
@@ -155,12 +357,12 @@ class IndexInfo:
 class Hits:
     """Songs found, best first: `song_ids`, `scores` and `rows` of the table, `(k,)` each."""
 
-    song_ids: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    rows: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    song_ids: Ints
+    scores: Floats
+    rows: Ints
 
 
-NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0))
+NO_HITS = Hits(np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +374,7 @@ class SongIndex:
     """
 
     table: SongTable
-    basis: NDArray[np.float64]
+    basis: Floats
     places: NDArray[np.float32]
     felt: Partitions | None
     alike: Partitions | None
@@ -206,33 +408,17 @@ class SongIndex:
         """Length of an embedding."""
         return self.table.n_dimensions
 
-    def best(
-        self,
-        query: FeltQuery,
-        k: int,
-        within: NDArray[np.int64] | None = None,
-        allowed: NDArray[np.bool_] | None = None,
-    ) -> Hits:
-        """Find the songs that a listener will feel nearest to a point and like.
+    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: Bools | None = None) -> list[Hits]:
+        """Find, for each query, the songs that its listener will feel nearest to its target and like.
 
         Args:
-            query: the listener's map and target.
-            k: at most this many.
-            within: `(m,)` ids to choose from; None for all.
+            queries: the listeners' maps and targets.
+            k: at most this many songs each.
             allowed: `(n,)`, the rows to choose from; None for all.
 
         Returns:
-            Hits whose score is `felt.Form.scores`, exactly.
+            Hits whose score is `Form.scores`, exactly.
         """
-        if within is not None:
-            rows = self.table.rows_of(np.asarray(within, np.int64))
-            given = np.zeros(len(self), bool)
-            given[rows[rows >= 0]] = True
-            allowed = given if allowed is None else allowed & given
-        return self.best_each([query], k, allowed)[0]
-
-    def best_each(self, queries: Sequence[FeltQuery], k: int, allowed: NDArray[np.bool_] | None = None) -> list[Hits]:
-        """Find the best songs of several queries; see `best`."""
         if not queries or not len(self) or k <= 0:
             return [NO_HITS for _ in queries]
         forms = [Form.of(query, self.basis) for query in queries]
@@ -242,69 +428,52 @@ class SongIndex:
             return [self._hits(rows, form.scores(places), k) for form in forms]
         return [self._in_partitions(self.felt, form, k, allowed) for form in forms]
 
-    def near_point(self, valence: float, arousal: float, k: int, within: NDArray[np.int64] | None = None) -> Hits:
-        """Find the songs perceived nearest to a point; see `best`."""
-        return self.best(FeltQuery.of_point(valence, arousal, self.n_dimensions), k, within)
-
-    def like_song(self, song_id: int, k: int) -> Hits:
-        """Find the songs whose embedding is most like that of a song in the index, itself left out.
-
-        Returns:
-            Hits whose score is the cosine; none when the song is not in the index.
-        """
-        row = int(self.table.rows_of(np.asarray([song_id]))[0])
-        return NO_HITS if row < 0 else self.like_embedding(self.table.embeddings[row], k, without=song_id)
-
     def like_embedding(
-        self,
-        embedding: NDArray[np.floating],
-        k: int,
-        without: int | None = None,
-        allowed: NDArray[np.bool_] | None = None,
+        self, embedding: NDArray[np.floating], k: int, without: int | None = None, allowed: Bools | None = None
     ) -> Hits:
         """Find the songs most like an embedding `(d,)`; scores are cosines, and none that is not above 0 is alike."""
-        asked = np.asarray(embedding, np.float32)
-        if not len(self) or k <= 0 or not asked.any():
+        query = np.asarray(embedding, np.float32)
+        if not len(self) or k <= 0 or not query.any():
             return NO_HITS
         rows = self._few(self.alike, allowed)
         if self.alike is not None and rows is None:
             probes = self._probes(self.alike, ALIKE_PROBES, allowed)
             # Partitions hold 16-bit floats, which order near ties wrongly; the exact cosines put them right.
-            rows = self.alike.search(asked, 2 * k + 1, probes, allowed)
+            rows = self.alike.search(query, 2 * k + 1, probes, allowed)
         embeddings = self.table.embeddings if rows is None else self.table.embeddings[rows]
-        cosines = np.asarray(embeddings @ asked, np.float64)
+        cosines = np.asarray(embeddings @ query, np.float64)
         rows = np.arange(len(self)) if rows is None else rows
         alike = (cosines > 0) & (self.table.song_ids[rows] != (-1 if without is None else without))
         return self._hits(rows[alike], cosines[alike], k)
 
-    def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: NDArray[np.bool_] | None) -> Hits:
+    def _in_partitions(self, partitions: Partitions, form: Form, k: int, allowed: Bools | None) -> Hits:
         probes = self._probes(partitions, FELT_PROBES * (1.0 + 2.0 * form.reach), allowed)
         rows = partitions.search(form.lifted(), k, probes, allowed)
         return self._hits(rows, form.scores(self.places[rows]), k)
 
-    def _few(self, partitions: Partitions | None, allowed: NDArray[np.bool_] | None) -> NDArray[np.int64] | None:
+    def _few(self, partitions: Partitions | None, allowed: Bools | None) -> Ints | None:
         """Return the allowed rows if they are few enough to be scored one by one; None otherwise, or for all."""
         if allowed is None:
             return None
         rows = np.flatnonzero(allowed)
         return rows if partitions is None or len(rows) < FEW_ALLOWED else None
 
-    def _probes(self, partitions: Partitions, share: float, allowed: NDArray[np.bool_] | None) -> int:
+    def _probes(self, partitions: Partitions, share: float, allowed: Bools | None) -> int:
         """Return how many partitions to search: the more, the fewer of their songs are allowed."""
         probes = max(LEAST_PROBES, share * partitions.n_partitions)
         if allowed is not None:
             probes *= (len(self) / max(int(np.count_nonzero(allowed)), 1)) ** FILTER_POWER
         return round(probes)
 
-    def _hits(self, rows: NDArray[np.int64] | None, scores: NDArray[np.float64], k: int) -> Hits:
+    def _hits(self, rows: Ints | None, scores: Floats, k: int) -> Hits:
         """Return the `k` best of some rows, None for all; of two alike, the one with the lower row."""
         order = np.argpartition(-scores, k)[:k] if len(scores) > k else np.arange(len(scores))
         order = order[np.lexsort((order, -scores[order]))]
-        found = order if rows is None else rows[order]
-        return Hits(np.asarray(self.table.song_ids[found]), scores[order], found)
+        best = order if rows is None else rows[order]
+        return Hits(np.asarray(self.table.song_ids[best]), scores[order], best)
 
 
-def basis_of(table: SongTable) -> NDArray[np.float64]:
+def basis_of(table: SongTable) -> Floats:
     """Return the directions `(r, d)` in which the comparable embeddings differ most, as orthonormal rows."""
     n_dimensions = table.n_dimensions
     total, products, n_songs = np.zeros(n_dimensions), np.zeros((n_dimensions, n_dimensions)), 0
@@ -316,7 +485,7 @@ def basis_of(table: SongTable) -> NDArray[np.float64]:
     return principal_directions(total, products, n_songs)
 
 
-def places_of(table: SongTable, basis: NDArray[np.float64]) -> NDArray[np.float32]:
+def places_of(table: SongTable, basis: Floats) -> NDArray[np.float32]:
     """Return perceived points and projected embeddings, `(n, r + 2)`."""
     return np.hstack([table.perceived, table.embeddings @ basis.T]).astype(np.float32)
 
@@ -333,11 +502,11 @@ def _felt_partitions(places: NDArray[np.float32]) -> Partitions | None:
             stop = min(start + STEP, n_songs)
             yield np.arange(start, stop), np.asarray(places[start:stop])
 
-    return build(parts, n_songs, Plan(n_values, lifted_length(n_values), scale, lift, FELT_PARTITIONS))
+    return build(parts, n_songs, scale, lift, FELT_PARTITIONS)
 
 
 def _alike_partitions(table: SongTable) -> Partitions | None:
-    n_songs, n_dimensions = int(table.comparable.sum()), table.n_dimensions
+    n_songs = int(table.comparable.sum())
     if n_songs < FLAT_BELOW:
         return None
 
@@ -345,6 +514,5 @@ def _alike_partitions(table: SongTable) -> Partitions | None:
         for start, part in table.parts():
             yield start + np.flatnonzero(part.comparable), part.embeddings[part.comparable]
 
-    scale = np.ones(n_dimensions, np.float32)
-    plan = Plan(n_dimensions, n_dimensions, scale, np.ascontiguousarray, ALIKE_PARTITIONS, is_half=True)
-    return build(parts, n_songs, plan)
+    scale = np.ones(table.n_dimensions, np.float32)
+    return build(parts, n_songs, scale, np.ascontiguousarray, ALIKE_PARTITIONS, is_half=True)

@@ -18,16 +18,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.core.files import digest, sync, write_atomic
 from recommender.exceptions import IndexCorruptError, IndexMissingError
 from recommender.index.partitions import Partitions
-from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex
-from recommender.index.table import TableWriter, map_array, map_table
+from recommender.index.songs import FORMAT_VERSION, IndexInfo, SongIndex, map_array, map_table
 
 POINTER = "current.json"
 MANIFEST = "manifest.json"
@@ -60,16 +57,6 @@ def staging(directory: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def publish(index: SongIndex, directory: Path) -> IndexInfo:
-    """Write an index that is in memory and make it the published one; see `publish_staged`."""
-    with staging(directory) as folder:
-        with TableWriter(folder, index.n_dimensions) as writer:
-            for _, part in index.table.parts():
-                writer.add(part)
-        _write_array(folder, "places", index.places)
-        return publish_staged(index, folder, directory)
-
-
 def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo:
     """Make an index the published one, atomically; older versions go once no reader can be opening them.
 
@@ -81,12 +68,22 @@ def publish_staged(index: SongIndex, folder: Path, directory: Path) -> IndexInfo
     Raises:
         IndexCorruptError: what was written does not read back; the published version stays.
     """
-    _write_array(folder, "basis", index.basis)
+    (folder / "basis.bin").write_bytes(np.ascontiguousarray(index.basis).data)
     for name, partitions in (("felt", index.felt), ("alike", index.alike)):
         if partitions is not None:
             partitions.write(folder / f"{name}.faiss")
     index_version = folder.name.removesuffix(_BUILDING)
-    manifest = _manifest_write(index, folder)
+    about = {
+        "n_songs": len(index),
+        "n_dimensions": index.n_dimensions,
+        "n_directions": len(index.basis),
+        "genres": index.table.genres,
+        "files": {path.name: (path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())},
+    }
+    manifest = json.dumps(about, indent=1).encode()
+    write_atomic(folder / MANIFEST, manifest)
+    for path in [*folder.iterdir(), folder]:
+        sync(path)
     info = replace(index.info, index_version=index_version, sha256=digest(manifest))
     _open(folder, info)
     folder.rename(directory / FOLDER.format(index_version))
@@ -147,62 +144,28 @@ class IndexReader:
             IndexMissingError: none was published.
             IndexCorruptError: it is damaged.
         """
-        seen = self._pointer_identity()
-        with self._lock:
-            if self._index is None or seen != self._seen:
-                # The identity is taken before reading, so a pointer that moves meanwhile is seen by the next call.
-                self._index = load(self._directory)
-                self._seen = seen
-            return self._index
-
-    def _pointer_identity(self) -> tuple[int, int]:
         try:
             status = (self._directory / POINTER).stat()
         except FileNotFoundError as error:
             raise IndexMissingError(f"No index was published in {self._directory}; run index_rebuild.") from error
-        return status.st_ino, status.st_mtime_ns
-
-
-# --- Files ----------------------------------------------------------------------------------------------------------
-
-
-def _manifest_write(index: SongIndex, folder: Path) -> bytes:
-    files = {path.name: (path.stat().st_size, digest(path)) for path in sorted(folder.iterdir())}
-    about = {
-        "n_songs": len(index),
-        "n_dimensions": index.n_dimensions,
-        "n_directions": len(index.basis),
-        "genres": index.table.genres,
-        "files": files,
-    }
-    manifest = json.dumps(about, indent=1).encode()
-    write_atomic(folder / MANIFEST, manifest)
-    for path in folder.iterdir():
-        sync(path)
-    sync(folder)
-    return manifest
-
-
-def _manifest_read(folder: Path, info: IndexInfo) -> dict[str, Any]:
-    try:
-        manifest = (folder / MANIFEST).read_bytes()
-    except OSError as error:
-        raise IndexCorruptError(
-            f"The published index {info.index_version} cannot be read: {error.strerror}."
-        ) from error
-    if digest(manifest) != info.sha256:
-        raise _not_as_written(info, MANIFEST)
-    return dict(json.loads(manifest))
+        seen = status.st_ino, status.st_mtime_ns
+        with self._lock:
+            if self._index is None or seen != self._seen:
+                # The identity is taken before reading, so a pointer that moves meanwhile is seen by the next call.
+                self._index, self._seen = load(self._directory), seen
+            return self._index
 
 
 def _open(folder: Path, info: IndexInfo) -> SongIndex:
-    about = _manifest_read(folder, info)
-    for name, (size, stated) in about["files"].items():
-        found = _size(folder / name, info)
-        if found != size or (found <= CHECKED_WHOLE_BYTES and digest(folder / name) != stated):
-            raise _not_as_written(info, name)
-    n_songs, n_dimensions, n_directions = about["n_songs"], about["n_dimensions"], about["n_directions"]
     try:
+        manifest = (folder / MANIFEST).read_bytes()
+        _check(info, MANIFEST, as_written=digest(manifest) == info.sha256)
+        about = json.loads(manifest)
+        for name, (size, stated) in about["files"].items():
+            found = (folder / name).stat().st_size
+            is_whole = found == size and (found > CHECKED_WHOLE_BYTES or digest(folder / name) == stated)
+            _check(info, name, as_written=is_whole)
+        n_songs, n_dimensions, n_directions = about["n_songs"], about["n_dimensions"], about["n_directions"]
         return SongIndex(
             table=map_table(folder, n_songs, n_dimensions, tuple(about["genres"])),
             basis=np.array(map_array(folder / "basis.bin", "<f8", (n_directions, n_dimensions))),
@@ -215,21 +178,11 @@ def _open(folder: Path, info: IndexInfo) -> SongIndex:
         raise IndexCorruptError(f"The published index {info.index_version} cannot be read: {error}") from error
 
 
-def _size(path: Path, info: IndexInfo) -> int:
-    try:
-        return path.stat().st_size
-    except OSError as error:
+def _check(info: IndexInfo, name: str, *, as_written: bool) -> None:
+    if not as_written:
         raise IndexCorruptError(
-            f"The published index {info.index_version} cannot be read: {error.strerror}."
-        ) from error
-
-
-def _not_as_written(info: IndexInfo, name: str) -> IndexCorruptError:
-    return IndexCorruptError(f"{name} of the published index {info.index_version} is not what was written; rebuild it.")
-
-
-def _write_array(folder: Path, name: str, values: NDArray[Any]) -> None:
-    (folder / f"{name}.bin").write_bytes(np.ascontiguousarray(values).data)
+            f"{name} of the published index {info.index_version} is not what was written; rebuild it."
+        )
 
 
 def _remove_old_versions(directory: Path, *, current: str) -> None:

@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
-from numpy.typing import NDArray
+
+from recommender.arrays import Bools, Floats, Ints
 
 # The distance on the plane at which closeness has halved; it never reaches zero, so far songs keep an order.
 HALF_DISTANCE = 0.5
@@ -38,24 +39,24 @@ class Candidates:
     within a day, falling to 0; `likeness` `(n,)`, the cosine with the song that the list is around, else 0.
     """
 
-    song_ids: NDArray[np.int64]
-    artist_ids: NDArray[np.int64]
-    album_ids: NDArray[np.int64]
-    embeddings: NDArray[np.float64]
-    shared: NDArray[np.float64]
-    rated: NDArray[np.float64]
-    felt: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    confidence: NDArray[np.float64]
-    liking: NDArray[np.float64]
-    drawn_liking: NDArray[np.float64]
-    recency: NDArray[np.float64]
-    likeness: NDArray[np.float64]
+    song_ids: Ints
+    artist_ids: Ints
+    album_ids: Ints
+    embeddings: Floats
+    shared: Floats
+    rated: Floats
+    felt: Floats
+    drawn: Floats
+    confidence: Floats
+    liking: Floats
+    drawn_liking: Floats
+    recency: Floats
+    likeness: Floats
 
     def __len__(self) -> int:
         return len(self.song_ids)
 
-    def take(self, rows: NDArray[np.int64]) -> Candidates:
+    def take(self, rows: Ints) -> Candidates:
         """Return some rows, in the given order."""
         return Candidates(*(getattr(self, each.name)[rows] for each in fields(self)))
 
@@ -99,7 +100,7 @@ def draw_temperature(variety: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What each term added to a song's score, weights included; `total` is the score.
+    """What each term added to a song's score, weights included; their sum is the score.
 
     `step` and `progress` belong to journeys: leaps from song to song, and steps back.
     """
@@ -117,11 +118,6 @@ class Terms:
     album: float = 0.0
     step: float = 0.0
     progress: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """Sum of all terms."""
-        return sum(self.as_dict().values())
 
     def as_dict(self) -> dict[str, float]:
         """Return the terms by name."""
@@ -151,11 +147,7 @@ class RankedSong:
 
 
 def rank(
-    candidates: Candidates,
-    targets: NDArray[np.float64],
-    *,
-    weights: Weights,
-    fixed: Mapping[int, int] | None = None,
+    candidates: Candidates, targets: Floats, *, weights: Weights, fixed: Mapping[int, int] | None = None
 ) -> list[RankedSong]:
     """Fill the free places of a list.
 
@@ -182,19 +174,19 @@ def rank(
     return [replace(song, row=int(order[song.row])) for song in ranked]
 
 
-def distances(felt: NDArray[np.float64], target: tuple[float, float] | NDArray[np.float64]) -> NDArray[np.float64]:
+def distances(felt: Floats, target: tuple[float, float] | Floats) -> Floats:
     """Return the distance `(n,)` of predicted felt points `(n, 2)` to the target, on a plane 2 wide and 2 high."""
     offset = np.asarray(felt, np.float64) - np.asarray(target)
     return np.asarray(np.sqrt(offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
 
-def closeness(points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+def closeness(points: Floats, target: Floats) -> Floats:
     """Return how close points `(n, 2)` are to a target: 1 there, a half at `HALF_DISTANCE`, never 0."""
     offset = (points - target) / HALF_DISTANCE
     return np.asarray(1.0 / (1.0 + offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
 
-def terms_at(candidates: Candidates, target: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
+def terms_at(candidates: Candidates, target: Floats, weights: Weights) -> Floats:
     """Return the terms `(n_terms, n)` that depend on a song and its place's target only; the others are 0."""
     terms = np.zeros((len(TERM_NAMES), len(candidates)))
     shared = weights.closeness * closeness(candidates.shared, target)
@@ -212,7 +204,7 @@ def terms_at(candidates: Candidates, target: NDArray[np.float64], weights: Weigh
     return terms
 
 
-def what_decided(terms: NDArray[np.float64], allowed: NDArray[np.bool_], row: int) -> dict[str, float]:
+def what_decided(terms: Floats, allowed: Bools, row: int) -> dict[str, float]:
     """Return the terms without which a place would not have gone to a song.
 
     Args:
@@ -234,21 +226,10 @@ def what_decided(terms: NDArray[np.float64], allowed: NDArray[np.bool_], row: in
     return {TERM_NAMES[term]: float(advantage[term]) for term in np.flatnonzero(lost)}
 
 
-def terms_of(terms: NDArray[np.float64], row: int) -> Terms:
-    """Return one song's terms from `(n_terms, n)`."""
-    return Terms(*terms[:, row].tolist())
-
-
 class _Greedy:
     """The state of one ranking: the songs left, and what the songs placed so far cost them."""
 
-    def __init__(
-        self,
-        candidates: Candidates,
-        targets: NDArray[np.float64],
-        weights: Weights,
-        fixed: Mapping[int, int],
-    ) -> None:
+    def __init__(self, candidates: Candidates, targets: Floats, weights: Weights, fixed: Mapping[int, int]) -> None:
         self._candidates = candidates
         self._targets = np.asarray(targets, np.float64)
         self._weights = weights
@@ -263,7 +244,7 @@ class _Greedy:
         self._artist_heat = np.zeros(len(candidates))
         self._album_heat = np.zeros(len(candidates))
         self._terms = np.zeros((len(TERM_NAMES), len(candidates)))
-        self._target: NDArray[np.float64] | None = None
+        self._target: Floats | None = None
 
     @property
     def n_left(self) -> int:
@@ -279,7 +260,7 @@ class _Greedy:
             position=position,
             row=row,
             song_id=int(self._candidates.song_ids[row]),
-            terms=terms_of(terms, row),
+            terms=Terms(*terms[:, row].tolist()),
             distance=float(distances(self._candidates.felt[row : row + 1], self._targets[position - 1])[0]),
             kept_apart=row != freest,
             decided=what_decided(terms, allowed, row),
@@ -301,7 +282,7 @@ class _Greedy:
             self._album_heat += candidates.album_ids == candidates.album_ids[row]
         self._last_artist = int(self._artist_of[row])
 
-    def _terms_at(self, position: int) -> NDArray[np.float64]:
+    def _terms_at(self, position: int) -> Floats:
         target = self._targets[position - 1]
         if self._target is None or (target != self._target).any():
             self._target = target
@@ -311,7 +292,7 @@ class _Greedy:
         self._terms[TERM_ROW["album"]] = -self._weights.album * self._album_heat
         return self._terms
 
-    def _allowed(self, position: int) -> NDArray[np.bool_]:
+    def _allowed(self, position: int) -> Bools:
         """Return the songs left that keep artists apart, or all that are left when none does."""
         apart = self._left & (self._artist_of != self._last_artist)
         if position + 1 in self._fixed:

@@ -19,15 +19,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import isfinite, sqrt
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, percent
 from emotion.inference.quadrants import Quadrant
-from recommender.felt_model.model import ListenerModel
-from recommender.felt_model.ratings import FAMILIAR, N_NAMED, Ratings
+from recommender.arrays import Floats, Ints
+from recommender.felt_model.model import FAMILIAR, N_NAMED, ListenerModel, Ratings
+from recommender.reasons.reasons import direction
 
 LEARNED = 0.25
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
@@ -82,62 +83,28 @@ class Topic:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Estimate:
+class _Estimate(NamedTuple):
     value: float
     sd: float
     prior_sd: float
-
-    @property
-    def z(self) -> float:
-        return abs(self.value) / self.sd if self.sd else 0.0
 
     @property
     def at_least(self) -> float:
         """A likely lower bound of its size."""
         return abs(self.value) - FAIRLY_Z * self.sd
 
-    @property
-    def learned(self) -> bool:
-        return self.sd**2 <= (1 - LEARNED) * self.prior_sd**2
-
 
 _NOTHING = _Estimate(0.0, 1.0, 1.0)
 
 
-@dataclass(frozen=True, slots=True)
-class _Estimates:
-    """Several weighted sums of coefficients: what they are, their standard deviations, and those before any rating."""
-
-    values: NDArray[np.float64]
-    sds: NDArray[np.float64]
-    prior_sds: NDArray[np.float64]
-
-    @classmethod
-    def of(
-        cls,
-        contrasts: NDArray[np.float64],
-        mean: NDArray[np.float64],
-        covariance: NDArray[np.float64],
-        spread: NDArray[np.float64],
-    ) -> _Estimates:
-        """Return the sums that `contrasts` `(n, p)` weigh, of coefficients with this mean, covariance and prior."""
-        variances = ((contrasts @ covariance) * contrasts).sum(axis=1)
-        return cls(contrasts @ mean, np.sqrt(np.maximum(variances, 0.0)), np.sqrt(contrasts**2 @ spread))
-
-    def at(self, row: int) -> _Estimate:
-        """Return one of them."""
-        return _Estimate(float(self.values[row]), float(self.sds[row]), float(self.prior_sds[row]))
+def _estimates(contrasts: Floats, mean: Floats, covariance: Floats, spread: Floats) -> Floats:
+    """Return estimates `(n, 3)` of the sums that `contrasts` `(n, p)` weigh, of coefficients with a variance before."""
+    variances = ((contrasts @ covariance) * contrasts).sum(axis=1)
+    return np.column_stack([contrasts @ mean, np.sqrt(np.maximum(variances, 0.0)), np.sqrt(contrasts**2 @ spread)])
 
 
 def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str]) -> list[Topic]:
-    """Return the findings of a listener's model, topic by topic.
-
-    Args:
-        model: fitted to `ratings`.
-        ratings: the listener's.
-        titles: of the rated songs, by id; a song without one is never named.
-    """
+    """Return the findings of a listener's model, fitted to `ratings`; a song without a title is never named."""
     # Embeddings are projected once: for some hundred ratings this is most of the work.
     ratings = replace(ratings, embeddings=ratings.embeddings @ model.basis.T)
     felt, liked = ratings.with_feeling(), ratings.with_liking()
@@ -154,26 +121,17 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
     ]
 
 
-# --- How sure -------------------------------------------------------------------------------------------------------
-
-
 def sure_of_direction(value: float, sd: float, prior_sd: float) -> Sure | None:
-    """Return how sure it is that a value lies on its side of zero; None when it is as good as zero.
-
-    Args:
-        value: the posterior's mean.
-        sd: its standard deviation.
-        prior_sd: the standard deviation before any rating.
-    """
-    estimate = _Estimate(value, sd, prior_sd)
-    if not estimate.learned:
+    """Return how sure it is that the posterior's mean `value` has the right sign; None when it is as good as zero."""
+    if sd**2 > (1 - LEARNED) * prior_sd**2:
         return Sure.TOO_FEW
+    z = abs(value) / sd if sd else 0.0
     # Nothing is as good as zero unless it is known well enough to say so.
-    if abs(value) < NOTICEABLE or estimate.z < HINT_Z:
+    if abs(value) < NOTICEABLE or z < HINT_Z:
         return None if sd <= PRECISE else Sure.TOO_FEW
-    if estimate.z >= SURE_Z:
+    if z >= SURE_Z:
         return Sure.SURE
-    return Sure.FAIRLY if estimate.z >= FAIRLY_Z else Sure.HINT
+    return Sure.FAIRLY if z >= FAIRLY_Z else Sure.HINT
 
 
 def sure_of_share(sd: float, prior_sd: float) -> Sure:
@@ -185,35 +143,34 @@ def sure_of_share(sd: float, prior_sd: float) -> Sure:
     return Sure.FAIRLY if sd <= FAIRLY_SD else Sure.HINT
 
 
-# --- Feelings -------------------------------------------------------------------------------------------------------
-
-
-def _contrast(model: ListenerModel, axis: int, contrast: NDArray[np.float64], less: float = 0.0) -> _Estimate:
+def _contrast(model: ListenerModel, axis: int, contrast: Floats, less: float = 0.0) -> _Estimate:
     """Return a weighted sum of the coefficients of one axis, less a number that is known."""
     spread = model.prior.spread(model.basis)[axis]
-    found = _Estimates.of(contrast[None], model.coefficients[axis], model.posterior.covariance[axis], spread).at(0)
-    return replace(found, value=found.value - less)
+    rows = _estimates(contrast[None], model.coefficients[axis], model.posterior.covariance[axis], spread)
+    value, sd, prior_sd = rows[0].tolist()
+    return _Estimate(value - less, sd, prior_sd)
 
 
 def _strongest(
-    song_ids: NDArray[np.int64], estimates: _Estimates, titles: Mapping[int, str], *, above_zero: bool = False
+    song_ids: Ints, estimates: Floats, titles: Mapping[int, str], *, above_zero: bool = False
 ) -> tuple[int, _Estimate] | None:
     """Return the song of which most is certain, among those with a title of which anything was learned."""
     may = np.array([song_id in titles for song_id in song_ids.tolist()], bool)
-    may &= estimates.sds**2 <= (1 - LEARNED) * estimates.prior_sds**2
+    values, sds, prior_sds = estimates.T
+    may &= sds**2 <= (1 - LEARNED) * prior_sds**2
     if above_zero:
-        may &= estimates.values > 0
+        may &= values > 0
     if not may.any():
         return None
-    row = int(np.argmax(np.where(may, np.abs(estimates.values) - FAIRLY_Z * estimates.sds, -np.inf)))
-    return int(song_ids[row]), estimates.at(row)
+    row = int(np.argmax(np.where(may, np.abs(values) - FAIRLY_Z * sds, -np.inf)))
+    return int(song_ids[row]), _Estimate(*estimates[row].tolist())
 
 
-def _mean_sound(model: ListenerModel, felt: Ratings) -> NDArray[np.float64]:
+def _mean_sound(model: ListenerModel, felt: Ratings) -> Floats:
     return np.mean(felt.embeddings, axis=0) if len(felt.song_ids) else np.zeros(len(model.basis))
 
 
-def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: NDArray[np.float64]) -> list[Finding]:
+def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: Floats) -> list[Finding]:
     """Describe for both axes how far songs at a point move this listener away from it."""
     # The features of a song there, in a typical mood.
     song = np.r_[1.0, 0.0, 0.0, 0.0, point[0], point[1], sound]
@@ -221,7 +178,7 @@ def _shift(model: ListenerModel, kind: str, point: tuple[float, float], sound: N
 
 
 def _moved(kind: str, axis: int, estimate: _Estimate) -> Finding:
-    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    sure = sure_of_direction(*estimate)
     if sure is None:
         sentence = _((_KIND_AS_THEY_SOUND if kind else _AS_THEY_SOUND)[axis]) % {"kind": kind}
         return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)
@@ -246,16 +203,15 @@ def _by_quadrant(model: ListenerModel, felt: Ratings, at_large: tuple[Finding, .
     ]
     if not found:
         return (Finding(_("Which kinds of songs affect you differently from how they sound."), Sure.TOO_FEW),)
-    outstanding = tuple(finding for finding, whole in found if _stands_out(finding, whole))
+    outstanding = tuple(
+        finding
+        for finding, whole in found
+        # An effect beyond that of songs at large.
+        if abs(finding.value) >= NOTICEABLE
+        and (not whole.measured or whole.value * finding.value <= 0 or abs(finding.value - whole.value) >= STANDS_OUT)
+    )
     nothing = _("So far, no kind of song affects you differently from songs in general.")
     return outstanding or (Finding(nothing, Sure.HINT),)
-
-
-def _stands_out(finding: Finding, whole: Finding) -> bool:
-    """Return whether a kind of song has an effect beyond that of songs at large."""
-    same = whole.measured and whole.value * finding.value > 0
-    beyond = not same or abs(finding.value - whole.value) >= STANDS_OUT
-    return abs(finding.value) >= NOTICEABLE and beyond
 
 
 def _carried(model: ListenerModel, axis: int) -> Finding:
@@ -281,7 +237,7 @@ def _staying(model: ListenerModel) -> Finding:
     return Finding(sentence % {"share": percent(share)}, sure, share, sd)
 
 
-def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:
+def _beta(counts: Floats) -> tuple[float, float]:
     share, n = float(counts[0] / counts.sum()), float(counts.sum())
     return share, sqrt(share * (1 - share) / (n + 1))
 
@@ -289,10 +245,10 @@ def _beta(counts: NDArray[np.float64]) -> tuple[float, float]:
 def _familiar(model: ListenerModel, felt: Ratings) -> Finding:
     contrast = np.zeros(model.coefficients.shape[1])
     contrast[FAMILIAR] = 2.0  # From -1, new, to 1, known.
-    found = [_contrast(model, axis, contrast) for axis in (0, 1)]
-    axis = int(np.argmax([estimate.z for estimate in found]))
-    estimate = found[axis]
-    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    estimates = [_contrast(model, axis, contrast) for axis in (0, 1)]
+    axis = int(np.argmax([abs(each.value) / each.sd if each.sd else 0.0 for each in estimates]))
+    estimate = estimates[axis]
+    sure = sure_of_direction(*estimate)
     if sure is Sure.TOO_FEW or not (felt.familiar != 0).any():
         return Finding(_("Whether songs you know affect you differently from new ones."), Sure.TOO_FEW)
     if sure is None:
@@ -306,21 +262,14 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     """Name the rated song whose sound, apart from its place on the plane, moves this listener most."""
     sounds = felt.embeddings - _mean_sound(model, felt)
     coefficients, spread = model.coefficients[:, N_NAMED:], model.prior.spread(model.basis)[:, N_NAMED:]
-    found = [
-        (best, axis)
-        for axis in (0, 1)
-        if (
-            best := _strongest(
-                felt.song_ids,
-                _Estimates.of(
-                    sounds, coefficients[axis], model.posterior.covariance[axis][N_NAMED:, N_NAMED:], spread[axis]
-                ),
-                titles,
-            )
-        )
-    ]
-    (song_id, estimate), axis = max(found, key=lambda each: each[0][1].at_least, default=((0, _NOTHING), 0))
-    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    covariances = model.posterior.covariance[:, N_NAMED:, N_NAMED:]
+    found = []
+    for axis in (0, 1):
+        estimates = _estimates(sounds, coefficients[axis], covariances[axis], spread[axis])
+        if strongest := _strongest(felt.song_ids, estimates, titles):
+            found.append((*strongest, axis))
+    song_id, estimate, axis = max(found, key=lambda each: each[1].at_least, default=(0, _NOTHING, 0))
+    sure = sure_of_direction(*estimate)
     if sure is None or sure is Sure.TOO_FEW:
         return Finding(_("Whether a certain sound moves you, wherever the song is on the plane."), Sure.TOO_FEW)
     sentence = _("Songs that sound like “%(title)s” leave you %(direction)s than others at their place on the plane.")
@@ -328,14 +277,11 @@ def _moving_sound(model: ListenerModel, felt: Ratings, titles: Mapping[int, str]
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
-# --- Likes ----------------------------------------------------------------------------------------------------------
-
-
 def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
     sounds = _liking_features(liked)
     mean = sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))]
-    estimate = _liking(model, mean[None]).at(0)
-    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    estimate = _Estimate(*_liking(model, mean[None])[0].tolist())
+    sure = sure_of_direction(*estimate)
     if sure is Sure.TOO_FEW:
         return Finding(_("Whether you like most of the songs you play."), sure)
     if sure is None:
@@ -351,24 +297,21 @@ def _liked_sound(model: ListenerModel, liked: Ratings, titles: Mapping[int, str]
     sounds = features - features.mean(axis=0) if len(features) else features
     strongest = _strongest(liked.song_ids, _liking(model, sounds), titles, above_zero=True)
     song_id, estimate = strongest or (0, _NOTHING)
-    sure = sure_of_direction(estimate.value, estimate.sd, estimate.prior_sd)
+    sure = sure_of_direction(*estimate)
     if sure is None or sure is Sure.TOO_FEW:
         return Finding(_("Which sound you like best."), Sure.TOO_FEW)
     sentence = _("You like songs that sound like “%(title)s” best.") % {"title": titles[song_id]}
     return Finding(sentence, _picked(sure), estimate.value, estimate.sd)
 
 
-def _liking_features(liked: Ratings) -> NDArray[np.float64]:
+def _liking_features(liked: Ratings) -> Floats:
     return np.hstack([np.ones((len(liked.song_ids), 1)), liked.embeddings])
 
 
-def _liking(model: ListenerModel, contrasts: NDArray[np.float64]) -> _Estimates:
+def _liking(model: ListenerModel, contrasts: Floats) -> Floats:
     _, spread, timbre, _ = model.prior.liking
     spreads = np.r_[spread, np.full(len(model.basis), timbre)]
-    return _Estimates.of(contrasts, model.liking.mean, model.liking.covariance, spreads)
-
-
-# --- Words ----------------------------------------------------------------------------------------------------------
+    return _estimates(contrasts, model.liking.mean, model.liking.covariance, spreads)
 
 
 # Indexed by axis: 0 for pleasantness, 1 for energy. `kind` is a mood that songs sound like, such as "calm".
@@ -405,10 +348,7 @@ _HOW_MUCH_CARRIED = (
 
 
 def _direction_word(axis: int, value: float) -> str:
-    """Name a move along an axis, such as "calmer"."""
-    if axis:
-        return _("more energetic") if value > 0 else _("calmer")
-    return _("happier") if value > 0 else _("sadder")
+    return direction((0.0, value) if axis else (value, 0.0))
 
 
 def _picked(sure: Sure) -> Sure:

@@ -17,7 +17,7 @@ from catalog.core.charts import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
-from recommender.ranking.journey_path import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
+from recommender.ranking.journeys import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
 
 CLOSE_DISTANCE = 0.6
 VERY_CLOSE_DISTANCE = 0.25
@@ -99,6 +99,7 @@ _LIKE_FACTORS = {
     LikeSignal.REPLAYED: Factor.REPLAYED,
     LikeSignal.COMPLETED: Factor.HEARD_OUT,
 }
+_OBJECTIONS = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,10 @@ def factors(evidence: Evidence) -> tuple[Factor, ...]:
     if evidence.around:
         named.append(Factor.LIKENESS)
     named.append(Factor.STAGE if evidence.stage else Factor.CLOSENESS)
-    return (*named, *deciding_factors(evidence), *_objections(evidence))
+    named += deciding_factors(evidence)
+    if evidence.like_signal in _OBJECTIONS:
+        named.append(_OBJECTIONS[evidence.like_signal])
+    return (*named, Factor.RECENT) if evidence.recency >= NOTICEABLE_RECENCY else tuple(named)
 
 
 def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
@@ -222,36 +226,19 @@ _TRIGGERS = {
 def _factor_of(term: str, evidence: Evidence) -> Factor | None:
     """Return the factor of a deciding term, None when no true sentence names it alone."""
     match term:
-        case "ratings":
-            return _rating_factor(evidence)
-        case "mood":
-            return Factor.MOOD if evidence.mood and _noticeable(evidence.by_mood) else None
-        case "liking":
-            return _liking_factor(evidence) if term in evidence.helped else None
-        case "exploration":
-            unknown = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
-            return Factor.EXPLORATION if unknown and term in evidence.helped else None
+        case "ratings" if _noticeable(evidence.by_ratings):
+            others = Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
+            return Factor.OWN_RATING if evidence.by_own_rating else others
+        case "mood" if evidence.mood and _noticeable(evidence.by_mood):
+            return Factor.MOOD
+        case "liking" if term in evidence.helped and evidence.like_signal is not None:
+            return _LIKE_FACTORS.get(evidence.like_signal)
+        case "liking" if term in evidence.helped:
+            return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
+        case "exploration" if term in evidence.helped:
+            is_new = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
+            return Factor.EXPLORATION if is_new else None
     return _PLAIN_FACTORS.get(term)
-
-
-def _rating_factor(evidence: Evidence) -> Factor | None:
-    if not _noticeable(evidence.by_ratings):
-        return None
-    if evidence.by_own_rating:
-        return Factor.OWN_RATING
-    return Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
-
-
-def _liking_factor(evidence: Evidence) -> Factor | None:
-    if evidence.like_signal is not None:
-        return _LIKE_FACTORS.get(evidence.like_signal)
-    return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
-
-
-def _objections(evidence: Evidence) -> list[Factor]:
-    objections = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Factor.SKIPPED}
-    named = [objections[evidence.like_signal]] if evidence.like_signal in objections else []
-    return [*named, Factor.RECENT] if evidence.recency >= NOTICEABLE_RECENCY else named
 
 
 def _noticeable(shift: Point) -> bool:
@@ -281,44 +268,48 @@ _MESSAGES = {
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
-    if factor is Factor.TAG:
-        return _tag_words(evidence.quadrant, evidence.confidence)
-    if factor is Factor.STAGE:
-        return _stage_words(evidence)
-    shift = evidence.by_mood if factor is Factor.MOOD else evidence.by_ratings
-    values = {
+    match factor:
+        case Factor.TAG:
+            return _tag_words(evidence.quadrant, evidence.confidence)
+        case Factor.STAGE:
+            return _stage_words(evidence)
+        case Factor.LIKENESS if evidence.alike >= VERY_ALIKE:
+            words = _("sounds very like “%(title)s”")
+        case Factor.LIKENESS if evidence.alike >= ALIKE:
+            words = _("sounds like “%(title)s”")
+        case Factor.LIKENESS:
+            words = _("sounds only a little like “%(title)s”")
+        case Factor.CLOSENESS:
+            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
+            words = _((_TO_MOOD if evidence.around else _TO_TARGET)[step])
+        case Factor.CONTRAST if evidence.stage:
+            words = _("a change from the sound of the songs around it")
+        case Factor.SIMILAR_RATINGS:
+            words = ngettext(
+                "your rating of a similar song made it %(direction)s",
+                "your ratings of %(n)d similar songs made it %(direction)s",
+                evidence.n_similar,
+            )
+        case _:
+            words = _(_MESSAGES[factor])
+    return words % {
         "title": evidence.around,
-        "direction": direction(shift),
+        "direction": direction(evidence.by_mood if factor is Factor.MOOD else evidence.by_ratings),
         "mood": mood_name(evidence.mood or (0.0, 0.0)),
         "n": evidence.n_similar,
     }
-    if factor is Factor.SIMILAR_RATINGS:
-        similar = ngettext(
-            "your rating of a similar song made it %(direction)s",
-            "your ratings of %(n)d similar songs made it %(direction)s",
-            evidence.n_similar,
-        )
-        return similar % values
-    return _(_message(factor, evidence)) % values
-
-
-def _message(factor: Factor, evidence: Evidence) -> str:
-    match factor:
-        case Factor.LIKENESS:
-            return _likeness_words(evidence.alike)
-        case Factor.CLOSENESS:
-            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
-            return (_TO_MOOD if evidence.around else _TO_TARGET)[step]
-        case Factor.CONTRAST if evidence.stage:
-            return gettext_noop("a change from the sound of the songs around it")
-    return _MESSAGES[factor]
 
 
 def _stage_words(evidence: Evidence) -> str:
     stage = evidence.stage
     assert stage is not None
-    place = {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
-    where = _(_going_words(stage)) % place
+    if not stage.moves:
+        where = _("step %(place)d of %(n_places)d, staying %(mood)s")
+    elif stage.place == stage.n_places:
+        where = _("step %(place)d of %(n_places)d, arriving at %(mood)s")
+    else:
+        where = _("step %(place)d of %(n_places)d, on the way to %(mood)s")
+    where %= {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
     if evidence.distance <= CLOSE_DISTANCE:
         return where
     if evidence.distance <= FAR_DISTANCE:
@@ -326,31 +317,13 @@ def _stage_words(evidence: Evidence) -> str:
     return _("%(where)s, though far from that step") % {"where": where}
 
 
-def _going_words(stage: Stage) -> str:
-    if not stage.moves:
-        return gettext_noop("step %(place)d of %(n_places)d, staying %(mood)s")
-    if stage.place == stage.n_places:
-        return gettext_noop("step %(place)d of %(n_places)d, arriving at %(mood)s")
-    return gettext_noop("step %(place)d of %(n_places)d, on the way to %(mood)s")
-
-
-def _likeness_words(alike: float) -> str:
-    if alike >= VERY_ALIKE:
-        return gettext_noop("sounds very like “%(title)s”")
-    return (
-        gettext_noop("sounds like “%(title)s”")
-        if alike >= ALIKE
-        else gettext_noop("sounds only a little like “%(title)s”")
-    )
-
-
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
     if confidence >= CURATOR_CONFIDENCE:
         return _("%(description)s, set by a curator") % {"description": quadrant.description}
-    said = {"description": quadrant.description, "percent": round(100 * confidence)}
+    values = {"description": quadrant.description, "percent": round(100 * confidence)}
     if confidence < SURE:
-        return _("perhaps %(description)s, only %(percent)d %% sure") % said
-    return _("%(description)s, %(percent)d %% sure") % said
+        return _("perhaps %(description)s, only %(percent)d %% sure") % values
+    return _("%(description)s, %(percent)d %% sure") % values
 
 
 _TO_TARGET = (
@@ -392,14 +365,14 @@ def list_note(
         n_recent: songs in the list that were played recently.
         what: "list" or "journey".
     """
-    words, n_songs = _LIST_WORDS[what], len(distances)
+    n_songs = len(distances)
     if n_tagged == 0:
-        return _(words.no_match if filtered else words.none_tagged)
+        return _(_EMPTY[what, filtered])
     sentences = []
     if n_songs < length <= n_tagged:
-        sentences.append(_(words.short) % {"n_songs": n_songs, "length": length})
+        sentences.append(_(_SHORT[what]) % {"n_songs": n_songs, "length": length})
     elif n_songs < length:
-        few = ngettext(*(words.few_match if filtered else words.few_tagged), n_tagged)
+        few = ngettext(*_FEW[what, filtered], n_tagged)
         sentences.append(few % {"n": n_tagged, "n_songs": n_songs, "length": length})
     n_far = sum(1 for distance in distances if distance > FAR_DISTANCE)
     if n_far:
@@ -409,69 +382,55 @@ def list_note(
     return " ".join(sentences)
 
 
-@dataclass(frozen=True, slots=True)
-class _ListWords:
-    """Messages in full, because languages say "this list" and "this journey" differently."""
-
-    no_match: str
-    none_tagged: str
-    short: str
-    few_match: tuple[str, str]
-    few_tagged: tuple[str, str]
-
-
-_LIST_WORDS = {
-    "list": _ListWords(
-        no_match=gettext_noop("No analysed song matches these filters, so this list is empty."),
-        none_tagged=gettext_noop("No songs have been analysed yet, so this list is empty."),
-        short=gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
-        few_match=ngettext_noop(
-            "Only %(n)d analysed song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d analysed songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
-        ),
-        few_tagged=ngettext_noop(
-            "Only %(n)d song has been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs have been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
-        ),
+# In full, because languages say "this list" and "this journey" differently; True is with filters.
+_EMPTY = {
+    ("list", True): gettext_noop("No analysed song matches these filters, so this list is empty."),
+    ("list", False): gettext_noop("No songs have been analysed yet, so this list is empty."),
+    ("journey", True): gettext_noop("No analysed song matches these filters, so this journey is empty."),
+    ("journey", False): gettext_noop("No songs have been analysed yet, so this journey is empty."),
+}
+_SHORT = {
+    "list": gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
+    "journey": gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
+}
+_FEW = {
+    ("list", True): ngettext_noop(
+        "Only %(n)d analysed song matches these filters, so this list has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d analysed songs match these filters, so this list has %(n_songs)d instead of %(length)d.",
     ),
-    "journey": _ListWords(
-        no_match=gettext_noop("No analysed song matches these filters, so this journey is empty."),
-        none_tagged=gettext_noop("No songs have been analysed yet, so this journey is empty."),
-        short=gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
-        few_match=ngettext_noop(
-            "Only %(n)d analysed song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d analysed songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
-        ),
-        few_tagged=ngettext_noop(
-            "Only %(n)d song has been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
-            "Only %(n)d songs have been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
-        ),
+    ("list", False): ngettext_noop(
+        "Only %(n)d song has been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d songs have been analysed so far, so this list has %(n_songs)d instead of %(length)d.",
+    ),
+    ("journey", True): ngettext_noop(
+        "Only %(n)d analysed song matches these filters, so this journey has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d analysed songs match these filters, so this journey has %(n_songs)d instead of %(length)d.",
+    ),
+    ("journey", False): ngettext_noop(
+        "Only %(n)d song has been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
+        "Only %(n)d songs have been analysed so far, so this journey has %(n_songs)d instead of %(length)d.",
     ),
 }
 
 
 def _far_words(n_far: int, n_songs: int, *, all_there_is: bool) -> str:
-    if n_far == n_songs:
-        far = (
-            ngettext(
-                "It is far from your target, because there are no closer songs.",
-                "All of them are far from your target, because there are no closer songs.",
-                n_songs,
-            )
-            if all_there_is
-            else ngettext("It is far from your target.", "All of them are far from your target.", n_songs)
+    if n_far == n_songs and all_there_is:
+        words = ngettext(
+            "It is far from your target, because there are no closer songs.",
+            "All of them are far from your target, because there are no closer songs.",
+            n_songs,
+        )
+    elif n_far == n_songs:
+        words = ngettext("It is far from your target.", "All of them are far from your target.", n_songs)
+    elif all_there_is:
+        words = ngettext(
+            "%(n)d of them is far from your target, because there are no closer songs.",
+            "%(n)d of them are far from your target, because there are no closer songs.",
+            n_far,
         )
     else:
-        far = (
-            ngettext(
-                "%(n)d of them is far from your target, because there are no closer songs.",
-                "%(n)d of them are far from your target, because there are no closer songs.",
-                n_far,
-            )
-            if all_there_is
-            else ngettext("%(n)d of them is far from your target.", "%(n)d of them are far from your target.", n_far)
-        )
-    return far % {"n": n_far}
+        words = ngettext("%(n)d of them is far from your target.", "%(n)d of them are far from your target.", n_far)
+    return words % {"n": n_far}
 
 
 def _recent_words(n_recent: int, n_songs: int) -> str:
@@ -489,19 +448,26 @@ def _recent_words(n_recent: int, n_songs: int) -> str:
 
 
 def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[float, float]], n_places: int) -> str:
-    """Return how a journey differs from the request, and why; empty when it does not.
-
-    Args:
-        found: the path that the songs follow.
-        quality: how the songs follow it.
-        asked: the requested path, `m >= 2` points.
-        n_places: songs in the journey.
-    """
-    sentences = [
-        *_ends_words(found, asked),
-        *_gap_words(found, quality, asked),
-        *_length_words(quality, found, n_places),
-    ]
+    """Return how a journey differs from the `asked` path, and why; empty when it does not."""
+    sentences = []
+    if found.from_start:
+        closest = _(
+            "No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest."
+        )
+        sentences.append(closest % {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)})
+    if found.from_end and not found.stops:
+        closest = _(
+            "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends with the closest."
+        )
+        sentences.append(closest % {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)})
+    if found.gap or found.hole:
+        sentences.append(_gap_words(found, quality, asked))
+    # More songs help when the length, not the catalog, makes the steps large.
+    even = path_length(found.path) / max(n_places - 1, 1)
+    if n_places >= 2 and min(even, quality.largest_step) > SMALL_STEP:
+        more = _("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.")
+        needed = places_needed(np.asarray(found.path))
+        sentences.append(more % {"n_places": n_places, "share": share_of_pad(even), "needed": needed})
     return " ".join(sentences)
 
 
@@ -510,62 +476,21 @@ def share_of_pad(distance: float) -> str:
     return _("%(percent)d %% of the pad") % {"percent": round(50 * distance)}
 
 
-def _ends_words(found: Reach, asked: Sequence[tuple[float, float]]) -> list[str]:
-    words = []
-    if found.from_start:
-        away = {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)}
-        words.append(
-            _("No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest.")
-            % away
-        )
-    if found.from_end and not found.stops:
-        away = {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)}
-        words.append(
-            _(
-                "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends "
-                "with the closest."
-            )
-            % away
-        )
-    return words
-
-
-def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, float]]) -> list[str]:
-    if not (found.gap or found.hole):
-        return []
+def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, float]]) -> str:
     if found.hole > NEAR:
         why = _("No song is closer than %(share)s to part of the direct route") % {"share": share_of_pad(found.hole)}
     else:
-        why = _("On the direct route one step would be %(share)s, because there are no songs in between") % {
-            "share": share_of_pad(found.gap)
-        }
-    return [_(_consequence(found, asked)) % _consequence_values(found, quality, why)]
-
-
-def _consequence(found: Reach, asked: Sequence[tuple[float, float]]) -> str:
+        why = _("On the direct route one step would be %(share)s, because there are no songs in between")
+        why %= {"share": share_of_pad(found.gap)}
+    via = "" if found.via is None else mood_name(found.via)
     if found.stops:
-        return gettext_noop("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
-    if found.via is None:
-        return gettext_noop("%(why)s; there is no way round it, so the largest step is %(largest)s.")
-    # Where a detour leads is named, unless the asked path itself goes there.
-    if mood_name(found.via) in {mood_name(corner) for corner in asked}:
-        return gettext_noop("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
-    return gettext_noop("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
-
-
-def _consequence_values(found: Reach, quality: PathQuality, why: str) -> dict[str, str]:
-    return {
-        "why": why,
-        "short": share_of_pad(found.from_end),
-        "largest": share_of_pad(quality.largest_step),
-        "via": mood_name(found.via) if found.via is not None else "",
-    }
-
-
-def _length_words(quality: PathQuality, found: Reach, n_places: int) -> list[str]:
-    """Suggest more songs when the length, not the catalog, makes the steps large."""
-    even = path_length(found.path) / max(n_places - 1, 1)
-    if n_places < 2 or even <= SMALL_STEP or quality.largest_step <= SMALL_STEP:
-        return []
-    sizes = {"n_places": n_places, "share": share_of_pad(even), "needed": places_needed(np.asarray(found.path))}
-    return [_("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.") % sizes]
+        words = _("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
+    elif not via:
+        words = _("%(why)s; there is no way round it, so the largest step is %(largest)s.")
+    elif via in {mood_name(corner) for corner in asked}:
+        # Where a detour leads is named, unless the asked path itself goes there.
+        words = _("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
+    else:
+        words = _("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
+    short, largest = share_of_pad(found.from_end), share_of_pad(quality.largest_step)
+    return words % {"why": why, "short": short, "largest": largest, "via": via}

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 
 from catalog.models import Song
 from recommender.exceptions import IndexUnavailableError
-from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex
-from recommender.index.table import SongRow, SongTable, TableWriter
+from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex, SongRow, SongTable, TableWriter
 from recommender.index.versions import load, publish_staged, publishing, staging
-from recommender.retrieval.source import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows
+from recommender.retrieval import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender.exceptions import RatingInvalidError
-from recommender.listener.history import EARLY_SHARE
+from recommender.listener import EARLY_SHARE
 from recommender.models import FeltRating, Listen, Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger
 from recommender.selectors import listens_of

@@ -29,7 +29,7 @@ from recommender.requests import (
     title_checked,
     title_of,
 )
-from recommender.retrieval.source import estimates_playable
+from recommender.retrieval import estimates_playable
 from recommender.selectors import TRASH_HOLDS, mood_now, playlist_visible, playlists_of, playlists_trashed
 from recommender.values import NO_FILTERS, Filters, Listener, RerankResult, Target
 

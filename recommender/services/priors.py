@@ -11,9 +11,9 @@ from django.db.models import Count
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import Prior
 from recommender.index.songs import SongIndex
-from recommender.listener.history import history_of
+from recommender.listener import history_of
 from recommender.models import FeltPrior, FeltRating
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.values import Listener
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from catalog.core.htmx import wants_fragment
 from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.generate import generate
-from recommender.ranking.journey_path import PRESETS
+from recommender.ranking.journeys import PRESETS
 from recommender.requests import PlaylistRequest, journey_request, seed_or_new
 from recommender.services import playlists
 from recommender.views.common import listener_of, to_playlist

@@ -9,7 +9,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from catalog.selectors import artists_named_like
-from recommender.pad.cache import pad_picture
+from recommender.pad import pad_picture
 from recommender.selectors import songs_in_order
 from recommender.views.common import song_or_404
 
@@ -20,7 +20,7 @@ SONG_KEPT_S = 300
 @require_safe
 @cache_control(private=True, no_cache=True)
 def pad_points(request: HttpRequest) -> HttpResponse:
-    """Where every song lies on the plane, as `recommender.pad.encoding` writes it; 304 if unchanged."""
+    """Where every song lies on the plane, as `recommender.pad` writes it; 304 if unchanged."""
     picture = pad_picture()
     response = HttpResponse(picture.payload, content_type="application/octet-stream", headers={"ETag": picture.etag})
     return get_conditional_response(request, etag=picture.etag, response=response) or response

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.pad.encoding import CELLS, HEADER, MAGIC
+from recommender.pad import CELLS, HEADER, MAGIC
 
 
 class Dots(NamedTuple):

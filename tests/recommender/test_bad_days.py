@@ -12,13 +12,12 @@ from psycopg2 import sql
 
 from catalog.models import Song
 from emotion.models import EmotionEstimate
-from recommender.felt_model.model import MAX_SHIFT, Felt, ListenerModel
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import MAX_SHIFT, Felt, ListenerModel, Ratings
 from recommender.generate import GeneratedPlaylist, generate
-from recommender.listener.history import RATINGS_LIMIT, history_of
+from recommender.listener import RATINGS_LIMIT, history_of
 from recommender.models import FeltRating
 from recommender.requests import PlaylistRequest
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.services.feedback import feedback_record
 from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target

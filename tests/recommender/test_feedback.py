@@ -15,7 +15,7 @@ from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
 from recommender.models import FeltRating, Listen, Playlist
-from recommender.retrieval.source import estimates_playable
+from recommender.retrieval import estimates_playable
 from recommender.services import feedback, listening, playlists
 from recommender.values import Listener, Target
 from tests.factories import RatingFactory

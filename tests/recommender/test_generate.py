@@ -15,14 +15,12 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.generate import GeneratedPlaylist, generate, predict_items
-from recommender.listener import history
-from recommender.listener.history import history_of
-from recommender.listener.state import listener_state
+from recommender.listener import IMPLICIT_WEIGHT, LIKE_OF, NOTHING_FELT_LIKE, _recency, history_of, listener_state
 from recommender.models import FeltRating, Listen
-from recommender.ranking.journey_path import path_quality
+from recommender.ranking.journeys import path_quality
 from recommender.reasons.reasons import LikeSignal
 from recommender.requests import PlaylistRequest
-from recommender.retrieval.pool import retrieve, songs_index
+from recommender.retrieval import retrieve, songs_index
 from recommender.values import Filters, Listener, Target
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
@@ -296,8 +294,8 @@ def test_what_was_done_with_a_song_is_a_weak_like(
     if signal is None:
         assert len(found.ratings.song_ids) == 0
     else:
-        assert found.ratings.likes.tolist() == [history.LIKE_OF[signal]]
-        assert found.ratings.like_weights.tolist() == [history.IMPLICIT_WEIGHT]
+        assert found.ratings.likes.tolist() == [LIKE_OF[signal]]
+        assert found.ratings.like_weights.tolist() == [IMPLICIT_WEIGHT]
         assert np.isnan(found.ratings.felt).all()
 
 
@@ -306,7 +304,7 @@ def test_what_was_done_with_a_song_is_a_weak_like(
     [
         ({"liked": True}, LikeSignal.LIKED, 1.0, 1.0),
         ({"liked": False}, LikeSignal.DISLIKED, -1.0, 1.0),
-        ({"felt_nothing": True, "felt_valence": None, "felt_arousal": None}, None, history.NOTHING_FELT_LIKE, 1.0),
+        ({"felt_nothing": True, "felt_valence": None, "felt_arousal": None}, None, NOTHING_FELT_LIKE, 1.0),
         ({"skipped": True}, LikeSignal.SKIPPED, -0.5, 0.25),
         ({}, LikeSignal.COMPLETED, 0.3, 0.25),
     ],
@@ -366,8 +364,8 @@ def test_only_the_newest_ratings_and_listens_are_read(
         RatingFactory(listener=alice, song=song)
     for song in songs[4:]:
         played(alice, song, SKIPPED)
-    monkeypatch.setattr(history, "RATINGS_LIMIT", 2)
-    monkeypatch.setattr(history, "LISTENS_LIMIT", 1)
+    monkeypatch.setattr("recommender.listener.RATINGS_LIMIT", 2)
+    monkeypatch.setattr("recommender.listener.LISTENS_LIMIT", 1)
     assert history_of(Listener(alice), songs_index()).ratings.song_ids.tolist() == [songs[n].pk for n in (2, 3, 5)]
 
 
@@ -426,9 +424,9 @@ def test_a_draw_is_predicted_as_the_drawn_model_would(
 
 def test_a_day_s_listening_fades_by_whole_hours() -> None:
     now = timezone.now()
-    fresh = [history._recency(now, now - timedelta(hours=hours)) for hours in (1, 24, 48, 72)]
+    fresh = [_recency(now, now - timedelta(hours=hours)) for hours in (1, 24, 48, 72)]
     assert fresh == [1.0, 1.0, 0.5, 0.25]
-    same = [history._recency(now, now - timedelta(hours=30, minutes=minutes)) for minutes in (1, 50)]
+    same = [_recency(now, now - timedelta(hours=30, minutes=minutes)) for minutes in (1, 50)]
     assert same[0] == same[1]
 
 

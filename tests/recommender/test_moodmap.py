@@ -16,8 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
-from recommender.felt_model.model import ListenerModel, Prior
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import ListenerModel, Prior, Ratings
 from recommender.models import FeltRating, MoodCheckIn
 from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map
 from recommender.reasons.insights import Finding, Sure, sure_of_direction, sure_of_share, topics_of

@@ -16,7 +16,7 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import FeltRating, Listen
-from recommender.retrieval.source import estimates_playable
+from recommender.retrieval import estimates_playable
 from recommender.services import feedback, indexing, listeners, listening, playlists
 from recommender.services import playlists as playlist_services
 from recommender.values import Filters, Listener, Target

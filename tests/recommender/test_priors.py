@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 
 from recommender.felt_model.model import Prior
-from recommender.listener.state import current_prior
+from recommender.listener import current_prior
 from recommender.models import FeltPrior, FeltRating
 from recommender.services.priors import MIN_LISTENERS, prior_learn
 from recommender.tasks import prior_learn as prior_learn_task

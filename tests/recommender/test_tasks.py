@@ -23,7 +23,7 @@ from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.signals import song_analysed
 from recommender.index.versions import POINTER, IndexReader, load
 from recommender.receivers import DEBOUNCE_S
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.services import indexing, playlists
 from recommender.tasks import index_refresh
 from recommender.values import Listener, Target

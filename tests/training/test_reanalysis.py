@@ -26,13 +26,14 @@ from emotion.services import analysis
 from emotion.services.analysis import _result_store
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
-from recommender.retrieval.source import estimates_playable, n_dimensions_of, rows_state, table_of
+from recommender.retrieval import estimates_playable, n_dimensions_of, rows_state, table_of
 from recommender.services.playlists import playlist_create
 from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
 from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
 from tests.messages import waiting_tasks
+from tests.recommender.made_songs import like_song
 from training.registry.services import model_go_live
 
 pytestmark = pytest.mark.django_db
@@ -257,8 +258,8 @@ def test_playlists_and_the_index_work_half_way_through(
     assert (index.info.model_version, len(index)) == ("shipped-1", 12)
     heard = [song.pk for song in songs[:8]]
     # Embeddings of two models are never compared: only what the index's own model heard can be alike.
-    assert set(index.like_song(heard[0], 20).song_ids.tolist()) <= set(heard)
-    assert index.like_song(songs[-1].pk, 20).song_ids.tolist() == []
+    assert set(like_song(index, heard[0], 20).song_ids.tolist()) <= set(heard)
+    assert like_song(index, songs[-1].pk, 20).song_ids.tolist() == []
     playlist = playlist_create(listener=Listener(user=UserFactory()), target=Target(0.0, 0.0), length=12)
     assert playlist.items.count() == 12
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError, CheckpointError
 from emotion.inference import checkpoint
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import Ratings
 from recommender.index import songs as index_songs
 from training.datasets.base import Clip, DatasetError
 

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import Ratings
 from training.datasets import emotify
 from training.datasets.base import Clip, LabelError, Row, table
 from training.listener_study.cohort import Cohort, SongEstimates, estimate_clips, principal_directions

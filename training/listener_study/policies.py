@@ -15,10 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.felt_model.model import ListenerModel, Prior
-from recommender.felt_model.ratings import MOOD, TYPICAL_MOOD, Ratings
-from recommender.ranking.journey_path import PathQuality, path_quality, place_targets
-from recommender.ranking.journey_planner import Drift, walk
+from recommender.felt_model.model import MOOD, TYPICAL_MOOD, ListenerModel, Prior, Ratings
+from recommender.ranking.journeys import Drift, PathQuality, path_quality, place_targets, walk
 from recommender.ranking.lists import Candidates, Weights, draw_temperature, rank
 from training.evaluation.report.tables import Table
 from training.listener_study.protocol import interval, interval_text

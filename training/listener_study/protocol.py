@@ -16,8 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import ListenerModel, Prior
-from recommender.felt_model.ratings import Ratings, features_of
+from recommender.felt_model.model import ListenerModel, Prior, Ratings, features_of
 from training.evaluation.report.tables import Table
 from training.listener_study.cohort import Cohort
 

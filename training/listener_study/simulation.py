@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import NOISE_DF, Prior
-from recommender.felt_model.ratings import FAMILIAR, MOOD, TYPICAL_MOOD, Ratings, features
+from recommender.felt_model.model import FAMILIAR, MOOD, NOISE_DF, TYPICAL_MOOD, Prior, Ratings, features
 from recommender.ranking.lists import Weights, closeness
 from training.listener_study import emotify, situnes
 from training.listener_study.cohort import Cohort, SongEstimates

@@ -23,8 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import ListenerModel, Prior
-from recommender.felt_model.ratings import FAMILIAR, Ratings
+from recommender.felt_model.model import FAMILIAR, ListenerModel, Prior, Ratings
 from training.datasets import vgmidi
 from training.datasets.base import DatasetError, required
 from training.evaluation.report.tables import Table

@@ -1,4 +1,4 @@
-/* Every song as a dot: read from the server's compact answer (recommender/pad/encoding.py writes it), searched in typed arrays.
+/* Every song as a dot: read from the server's compact answer (recommender/pad.py writes it), searched in typed arrays.
  *
  * A search looks at every dot: of 20,000 that takes less than a tenth of a millisecond.
  */

@@ -20,9 +20,9 @@ from emotion.library.services import Override, library_edit, library_seen, libra
 from emotion.models import EFFECTIVE, EmotionEstimate
 from emotion.services import analysis, labels
 from emotion.signals import song_analysed
-from recommender.index.table import microseconds
+from recommender.index.songs import microseconds
 from recommender.reasons.reasons import public_reason
-from recommender.retrieval.source import estimates_playable, rows_state, song_rows, written_at
+from recommender.retrieval import estimates_playable, rows_state, song_rows, written_at
 from recommender.selectors import quadrant_counts, songs_browse
 from recommender.values import NO_FILTERS
 from tests.audio_fixtures import make_audio

@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from recommender.felt_model.learning import learn
-from recommender.felt_model.model import MAX_SHIFT, ListenerModel, Prior
-from recommender.felt_model.ratings import TYPICAL_MOOD, Ratings
+from recommender.felt_model.model import MAX_SHIFT, TYPICAL_MOOD, ListenerModel, Prior, Ratings
 
 N_DIMENSIONS = 64
 BASIS = np.linalg.qr(np.random.default_rng(11).normal(size=(N_DIMENSIONS, 8)))[0].T
@@ -62,7 +61,6 @@ def test_without_ratings_it_is_exactly_the_shared_model() -> None:
     assert not felt.by_mood.any()
     assert not felt.liking.any()
     assert not felt.n_similar.any()
-    assert np.isnan(felt.own_like).all()
 
 
 def test_it_learns_a_listener_who_feels_everything_calmer() -> None:
@@ -190,7 +188,7 @@ def test_values_that_are_not_numbers_are_left_out(bad: float) -> None:
     clean = fitted(ratings(perceived[:1], felt[:1], embeddings[:1]))
     felt[1, 0], perceived[2, 1], embeddings[3, 5] = bad, bad, bad
     dirty = fitted(ratings(perceived, felt, embeddings))
-    assert dirty.n_ratings == 1
+    assert len(dirty.song_ids) == 1
     assert np.allclose(dirty.coefficients, clean.coefficients)
     probe = dirty.predict(np.array([7]), np.array([[bad, 0.2]]), np.full((1, N_DIMENSIONS), bad))
     assert np.isfinite(probe.point).all()
@@ -205,8 +203,6 @@ def test_likes_are_a_model_of_their_own() -> None:
     assert not felt.shift.any()
     assert felt.liking[0] > felt.liking[1] > felt.liking[2]
     assert felt.liking[0] > 0.6
-    assert felt.own_like[0] == 1.0
-    assert np.isnan(felt.own_like[1:]).all()
 
 
 def test_an_implied_like_weighs_less_than_a_said_one() -> None:

@@ -12,10 +12,21 @@ from numpy.typing import NDArray
 
 from recommender.felt_model.model import LinearFelt
 from recommender.index import songs
-from recommender.index.songs import DISTANCE_WEIGHT, LIKING_WEIGHT, FeltQuery, Form, IndexInfo, SongIndex, lift
-from recommender.index.table import SongRow, SongTable, TableWriter
-from recommender.index.versions import load, publish
+from recommender.index.songs import (
+    DISTANCE_WEIGHT,
+    LIKING_WEIGHT,
+    FeltQuery,
+    Form,
+    IndexInfo,
+    SongIndex,
+    SongRow,
+    SongTable,
+    TableWriter,
+    lift,
+)
+from recommender.index.versions import load
 from recommender.ranking.lists import closeness
+from tests.recommender.made_songs import best, like_song, near_point, publish, table_of
 
 INFO = IndexInfo(model_version="m1", fingerprint="f1", watermark="2026-01-01T00:00:00+00:00")
 N_DIMENSIONS = 16
@@ -28,7 +39,7 @@ def made(n_songs: int, *, first_id: int = 10, clusters: int = 40, seed: int = 0)
     raw = raw + 0.4 * rng.normal(size=(n_songs, N_DIMENSIONS))
     embeddings = raw / np.linalg.norm(raw, axis=1, keepdims=True)
     perceived = np.tanh(embeddings @ rng.normal(size=(N_DIMENSIONS, 2)) + 0.2 * rng.normal(size=(n_songs, 2)))
-    return SongTable.of_arrays(
+    return table_of(
         first_id * np.arange(n_songs),
         perceived,
         embeddings.astype(np.float32),
@@ -87,7 +98,7 @@ def recall(index: SongIndex, query: FeltQuery, allowed: NDArray[np.bool_] | None
     if allowed is not None:
         scores[~allowed] = -np.inf
         k = min(k, int(allowed.sum()))
-    return float(np.isin(np.argsort(-scores)[:k], index.best(query, 100, allowed=allowed).rows).mean())
+    return float(np.isin(np.argsort(-scores)[:k], best(index, query, 100, allowed=allowed).rows).mean())
 
 
 # --- Search ---------------------------------------------------------------------------------------------------------
@@ -119,7 +130,7 @@ def test_few_songs_are_found_exactly() -> None:
     index = build(400)
     assert index.felt is None
     for query in listeners(index, 8):
-        hits = index.best(query, 20)
+        hits = best(index, query, 20)
         assert hits.song_ids.tolist() == (10 * np.argsort(-scores_of(index, query))[:20]).tolist()
         assert hits.scores == pytest.approx(np.sort(scores_of(index, query))[::-1][:20], abs=1e-5)
 
@@ -138,22 +149,22 @@ def test_filters_lose_nothing(large: SongIndex, filters: dict[str, str | int], m
         monkeypatch.setattr(songs, "FEW_ALLOWED", few)
         assert np.mean([recall(large, query, allowed) for query in queries]) >= 0.99
         for query in queries:
-            assert allowed[large.best(query, 100, allowed=allowed).rows].all()
+            assert allowed[best(large, query, 100, allowed=allowed).rows].all()
 
 
 def test_an_artist_s_few_songs_are_all_found(large: SongIndex) -> None:
     allowed = large.table.matching(artist_id=5)
-    assert sorted(large.best(listeners(large, 1)[0], 100, allowed=allowed).rows.tolist()) == list(range(35, 42))
+    assert sorted(best(large, listeners(large, 1)[0], 100, allowed=allowed).rows.tolist()) == list(range(35, 42))
     assert not large.table.matching(genre="polka").any()
 
 
 def test_near_point_agrees_with_brute_force() -> None:
     index = build(50)
     squared = np.square(index.table.perceived - [0.3, -0.4]).sum(axis=1)
-    hits = index.near_point(0.3, -0.4, 7)
+    hits = near_point(index, 0.3, -0.4, 7)
     assert hits.song_ids.tolist() == (10 * np.argsort(squared)[:7]).tolist()
     assert hits.scores == pytest.approx(-DISTANCE_WEIGHT * np.sort(squared)[:7], abs=1e-5)
-    assert set(index.near_point(0.3, -0.4, 7, within=np.array([30, 110, 999])).song_ids.tolist()) == {30, 110}
+    assert set(near_point(index, 0.3, -0.4, 7, within=np.array([30, 110, 999])).song_ids.tolist()) == {30, 110}
 
 
 def test_like_song_agrees_with_brute_force_and_leaves_the_song_out(large: SongIndex) -> None:
@@ -161,47 +172,47 @@ def test_like_song_agrees_with_brute_force_and_leaves_the_song_out(large: SongIn
         for row in (4, 77, 310):
             cosines = index.table.embeddings @ index.table.embeddings[row]
             cosines[row] = -2
-            hits = index.like_song(10 * row, 25)
+            hits = like_song(index, 10 * row, 25)
             assert np.isin(np.argsort(-cosines)[:25], hits.rows).mean() >= 0.96
             assert 10 * row not in hits.song_ids.tolist()
             assert hits.scores[0] == pytest.approx(cosines.max(), abs=1e-6)
 
 
 def test_a_song_that_it_does_not_know_is_like_nothing() -> None:
-    assert len(build().like_song(7, 5).song_ids) == 0
+    assert len(like_song(build(), 7, 5).song_ids) == 0
 
 
 def test_asking_for_more_than_there_is_gives_what_there_is() -> None:
-    assert len(build(3).near_point(0, 0, 100).song_ids) == 3
-    assert len(build(3).like_song(0, 100).song_ids) <= 2
-    assert len(build(3).near_point(0, 0, 0).song_ids) == 0
+    assert len(near_point(build(3), 0, 0, 100).song_ids) == 3
+    assert len(like_song(build(3), 0, 100).song_ids) <= 2
+    assert len(near_point(build(3), 0, 0, 0).song_ids) == 0
 
 
 def test_songs_that_point_elsewhere_or_nowhere_are_not_alike() -> None:
     song, other = made(2).embeddings
     rows = np.stack([song, song, -song, np.zeros(N_DIMENSIONS, np.float32), other])
-    index = SongIndex.build(SongTable.of_arrays(np.arange(5), np.zeros((5, 2)), rows), INFO)
-    assert not {2, 3} & set(index.like_song(0, 5).song_ids.tolist())
-    assert index.like_song(0, 5).song_ids[0] == 1
-    assert len(index.like_song(3, 5).song_ids) == 0
+    index = SongIndex.build(table_of(np.arange(5), np.zeros((5, 2)), rows), INFO)
+    assert not {2, 3} & set(like_song(index, 0, 5).song_ids.tolist())
+    assert like_song(index, 0, 5).song_ids[0] == 1
+    assert len(like_song(index, 3, 5).song_ids) == 0
 
 
 def test_an_empty_index_finds_nothing(tmp_path: Path) -> None:
     publish(SongIndex.build(SongTable.none(), INFO), tmp_path)
     empty = load(tmp_path)
     assert len(empty) == 0
-    assert len(empty.near_point(0, 0, 5).song_ids) == 0
-    assert len(empty.like_song(1, 5).song_ids) == 0
+    assert len(near_point(empty, 0, 0, 5).song_ids) == 0
+    assert len(like_song(empty, 1, 5).song_ids) == 0
 
 
 def test_searching_in_threads_finds_the_same(large: SongIndex) -> None:
     queries = listeners(large, 12)
-    expected = [large.best(query, 50).song_ids.tolist() for query in queries]
+    expected = [best(large, query, 50).song_ids.tolist() for query in queries]
     found: dict[int, bool] = {}
 
     def search(n: int) -> None:
         found[n] = all(
-            large.best(query, 50).song_ids.tolist() == songs for query, songs in zip(queries, expected, strict=True)
+            best(large, query, 50).song_ids.tolist() == songs for query, songs in zip(queries, expected, strict=True)
         )
 
     threads = [threading.Thread(target=search, args=(n,)) for n in range(4)]
@@ -245,15 +256,13 @@ def test_a_row_of_another_model_takes_part_by_its_point_only() -> None:
     assert n_skipped == 0
     assert table.comparable.tolist() == [True, False, True]
     assert not table.embeddings[1].any()
-    assert set(index.near_point(0.1, 0.2, 5).song_ids.tolist()) == {1, 2, 3}
-    assert index.like_song(1, 5).song_ids.tolist() == [3]
+    assert set(near_point(index, 0.1, 0.2, 5).song_ids.tolist()) == {1, 2, 3}
+    assert like_song(index, 1, 5).song_ids.tolist() == [3]
 
 
 def test_parts_written_one_by_one_are_mapped_as_if_they_were_one(tmp_path: Path) -> None:
     whole, other = made(90), made(30, first_id=1000)
-    other = SongTable.join(
-        [SongTable.of_arrays(10_000 + other.song_ids, other.perceived, other.embeddings, genres=("ska",))]
-    )
+    other = SongTable.join([table_of(10_000 + other.song_ids, other.perceived, other.embeddings, genres=("ska",))])
     with TableWriter(tmp_path, N_DIMENSIONS) as writer:
         writer.add(whole)
         writer.add(other)

@@ -17,13 +17,13 @@ from recommender.index.versions import (
     POINTER,
     IndexReader,
     load,
-    publish,
     publish_staged,
     publishing,
     read_info,
     staging,
 )
 from tests.recommender.index.test_index import build, large, listeners
+from tests.recommender.made_songs import best, like_song, near_point, publish
 
 __all__ = ["large"]
 
@@ -35,8 +35,8 @@ def test_what_is_published_reads_back(tmp_path: Path, large: SongIndex) -> None:
         assert loaded.info == info == read_info(tmp_path)
         assert (info.model_version, info.n_songs) == ("m1", len(index))
         for query in listeners(index, 4):
-            assert loaded.best(query, 30).song_ids.tolist() == index.best(query, 30).song_ids.tolist()
-        assert loaded.like_song(30, 9).song_ids.tolist() == index.like_song(30, 9).song_ids.tolist()
+            assert best(loaded, query, 30).song_ids.tolist() == best(index, query, 30).song_ids.tolist()
+        assert like_song(loaded, 30, 9).song_ids.tolist() == like_song(index, 30, 9).song_ids.tolist()
     assert not list(tmp_path.glob("*.building"))
 
 
@@ -105,7 +105,7 @@ def test_a_reader_sees_a_new_generation_and_keeps_the_old_one_otherwise(tmp_path
     assert reader.current() is first
     publish(build(8), tmp_path)
     assert len(reader.current()) == 8
-    assert len(first.near_point(0, 0, 10).song_ids) == 5
+    assert len(near_point(first, 0, 0, 10).song_ids) == 5
 
 
 def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:

@@ -30,12 +30,12 @@ from catalog.uploads.services import upload_create
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
-from recommender.listener.history import history_of
+from recommender.listener import history_of
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.privacy import deletion
 from recommender.privacy.export import data_export
 from recommender.privacy.inventory import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
-from recommender.retrieval.pool import songs_index
+from recommender.retrieval import songs_index
 from recommender.services import check_ins, feedback, importing, listening, playlists, sharing
 from recommender.values import Listener
 from tests.audio_fixtures import make_audio

@@ -11,18 +11,19 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.ranking import journey_path, journey_planner
-from recommender.ranking.journey_path import (
+from recommender.ranking import journeys
+from recommender.ranking.journeys import (
     PRESETS,
+    Drift,
     Reach,
     directions,
     path_from,
     path_quality,
     place_targets,
+    plan,
     reach,
     way_round,
 )
-from recommender.ranking.journey_planner import Drift, plan
 from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
 from tests.recommender.ranking.test_lists import candidates, everything_at_work
 
@@ -118,7 +119,7 @@ def test_presets_lead_from_where_the_listener_is() -> None:
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_journey_goes_on_in_small_steps_and_arrives(path: object) -> None:
-    even = journey_path.path_length(np.asarray(path)) / 11
+    even = journeys.path_length(np.asarray(path)) / 11
     for seed in range(6):
         pool = candidates(400, n_artists=150, seed=seed)
         _, points = walk(pool, path, 12)
@@ -241,9 +242,9 @@ class _Scores:
         for place in range(1, len(rows)):
             step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
             even = np.linalg.norm(self.targets[place] - self.targets[place - 1])
-            free = max(journey_planner.SLACK * even, journey_planner.FREE_STEP)
-            scores["step"] -= journey_planner.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
-            scores["progress"] -= journey_planner.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
+            free = max(journeys.SLACK * even, journeys.FREE_STEP)
+            scores["step"] -= journeys.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
+            scores["progress"] -= journeys.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
         return scores
 
     def _pair(self, scores: dict[str, float], one: int, other: int, gap: int) -> None:
@@ -326,14 +327,14 @@ def test_way_points_are_kept_on_the_way_round() -> None:
 
 @pytest.mark.parametrize(("n_places", "limit"), [(12, 0.5), (3, 1.5 * np.hypot(1.2, 1.2) / 2), (1, None)])
 def test_a_long_way_in_few_songs_allows_longer_steps(n_places: int, limit: float | None) -> None:
-    found = journey_path.step_limit(np.asarray(DOWN), n_places)
+    found = journeys.step_limit(np.asarray(DOWN), n_places)
     assert found == pytest.approx(limit if limit is not None else 1.5 * np.hypot(1.2, 1.2))
 
 
 def test_songs_needed_for_small_steps() -> None:
-    needed = journey_path.places_needed(np.asarray(DOWN))
-    assert journey_path.path_length(np.asarray(DOWN)) / (needed - 1) <= 0.25
-    assert journey_path.places_needed(np.zeros((2, 2))) == 1
+    needed = journeys.places_needed(np.asarray(DOWN))
+    assert journeys.path_length(np.asarray(DOWN)) / (needed - 1) <= 0.25
+    assert journeys.places_needed(np.zeros((2, 2))) == 1
 
 
 # --- The whole walk, moods included -------------------------------------------------------------------------------
@@ -347,7 +348,7 @@ def everywhere(seed: int = 0, n_songs: int = 300) -> Candidates:
 
 def test_the_mood_before_a_song_is_where_the_song_before_led() -> None:
     pool = everywhere()
-    found = journey_planner.walk(pool, np.asarray(DOWN), 12, weights=Weights.of(0.3), drift=HALF)
+    found = journeys.walk(pool, np.asarray(DOWN), 12, weights=Weights.of(0.3), drift=HALF)
     moods = np.vstack([[DOWN[0]], found.targets[:-1]])
     felt = np.clip(pool.rated[found.rows] + 0.45 * (moods - (0.3, 0.1)), -1, 1)
     assert found.points == pytest.approx(felt)
@@ -362,7 +363,7 @@ def test_the_mood_before_a_song_is_where_the_song_before_led() -> None:
 def test_how_the_listener_feels_may_differ_from_where_the_path_starts() -> None:
     pool = everywhere()
     one, other = (
-        journey_planner.walk(pool, np.asarray(DOWN), 6, weights=Weights.of(0.3), drift=HALF, mood=mood)
+        journeys.walk(pool, np.asarray(DOWN), 6, weights=Weights.of(0.3), drift=HALF, mood=mood)
         for mood in (None, (0.8, 0.8))
     )
     assert one.rows[0] != other.rows[0]
@@ -371,7 +372,7 @@ def test_how_the_listener_feels_may_differ_from_where_the_path_starts() -> None:
 
 def test_without_drift_a_song_is_felt_the_same_at_every_place() -> None:
     pool = everywhere()
-    found = journey_planner.walk(pool, np.asarray(DOWN), 8, weights=Weights.of(0.3), mood=(0.9, 0.9))
+    found = journeys.walk(pool, np.asarray(DOWN), 8, weights=Weights.of(0.3), mood=(0.9, 0.9))
     assert (found.points == pool.felt[found.rows]).all()
 
 
@@ -387,19 +388,19 @@ def test_settled_is_what_stays_when_the_mood_follows() -> None:
 def test_what_was_played_as_planned_changes_nothing() -> None:
     for seed in range(4):
         pool = everything_at_work(seed)
-        fresh = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+        fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
         fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2, 5)}
-        again = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed)
+        again = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed)
         assert (again.rows == fresh.rows).all()
         assert [song.position for song in again.songs] == [3, 4, 6, 7, 8, 9, 10]
 
 
 def test_another_song_at_a_place_plans_the_rest_from_where_it_led() -> None:
     pool = everywhere()
-    fresh = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3))
+    fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3))
     far = int(np.argmin(np.linalg.norm(pool.felt - (-0.8, -0.8), axis=1)))
     fixed = {1: int(fresh.rows[0]), 3: far}
-    found = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), fixed=fixed)
+    found = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), fixed=fixed)
     assert [song.position for song in found.songs] == [2, *range(4, 11)]
     assert found.rows[2] == far
     ahead = np.vstack([pool.felt[far], found.targets[3:]])
@@ -411,40 +412,40 @@ def test_another_song_at_a_place_plans_the_rest_from_where_it_led() -> None:
 
 def test_what_the_listener_says_they_feel_is_where_they_are() -> None:
     pool = everywhere()
-    fresh = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+    fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
     fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2)}
     sad = (-0.8, -0.5)
-    found = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed, here=sad)
+    found = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed, here=sad)
     steps = np.linalg.norm(np.diff(np.vstack([[sad], found.targets[2:]]), axis=0), axis=1)
     assert steps == pytest.approx(np.full(8, steps[0]))
     assert np.linalg.norm(found.points[2] - sad) < np.linalg.norm(fresh.points[2] - sad)
-    unsaid = journey_planner.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, here=sad)
+    unsaid = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, here=sad)
     assert (unsaid.rows == fresh.rows).all()
 
 
 def test_a_journey_that_is_over_has_no_rest() -> None:
     pool = everywhere()
-    found = journey_planner.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3), fixed={1: 3, 2: 8})
+    found = journeys.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3), fixed={1: 3, 2: 8})
     assert (found.songs, found.rows.tolist()) == ((), [3, 8])
 
 
 def test_the_songs_near_a_path_are_kept() -> None:
     pool = everywhere(n_songs=1000)
-    rows = journey_planner.nearest_to_path(pool, np.asarray(DOWN), Drift.none(), 200)
+    rows = journeys.nearest_to_path(pool, np.asarray(DOWN), Drift.none(), 200)
     assert len(rows) == 200
-    assert len(journey_planner.nearest_to_path(pool, np.asarray(PATHS[3]), HALF, 200)) == 200
+    assert len(journeys.nearest_to_path(pool, np.asarray(PATHS[3]), HALF, 200)) == 200
     along = place_targets(DOWN, 50)
     away = np.array([np.linalg.norm(along - point, axis=1).min() for point in pool.felt])
     assert away[rows].max() < np.median(away)
-    assert len(journey_planner.nearest_to_path(pool, np.asarray(DOWN), HALF, 1000)) == 1000
+    assert len(journeys.nearest_to_path(pool, np.asarray(DOWN), HALF, 1000)) == 1000
 
 
 def test_a_walk_goes_round_a_hole_and_says_so() -> None:
     side = [(-0.6, y) for y in (0.3, 0.0, -0.3, -0.6)] + [(x, -0.6) for x in (-0.3, 0.0, 0.3)]
     points = rows_on(*DOWN, *side)
     pool = candidates(len(points), n_artists=40, felt=points)
-    found = journey_planner.walk(pool, np.asarray(DOWN), 14, weights=Weights.of(0.3))
-    assert found.found.hole > journey_path.NEAR
+    found = journeys.walk(pool, np.asarray(DOWN), 14, weights=Weights.of(0.3))
+    assert found.found.hole > journeys.NEAR
     assert found.found.via is not None
     assert found.quality.largest_step <= 0.5
     assert found.quality.arrival < 0.3
@@ -453,5 +454,5 @@ def test_a_walk_goes_round_a_hole_and_says_so() -> None:
 def test_a_walk_that_nothing_can_help_says_so() -> None:
     """One song at either end: the leap between them stays, and is owned up to."""
     pool = candidates(2, felt=np.asarray(DOWN))
-    found = journey_planner.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3))
+    found = journeys.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3))
     assert set(found.rows.tolist()) == {0, 1}

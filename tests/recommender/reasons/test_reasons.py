@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from emotion.inference.quadrants import Quadrant
-from recommender.ranking.journey_path import Reach, path_quality
+from recommender.ranking.journeys import Reach, path_quality
 from recommender.ranking.lists import TERM_NAMES
 from recommender.reasons.reasons import (
     MAX_DECIDING,

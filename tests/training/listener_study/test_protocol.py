@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import Ratings
 from training.datasets.base import DatasetError
 from training.listener_study import situnes
 from training.listener_study.cohort import Cohort, principal_directions

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recommender.felt_model.model import Prior
-from recommender.felt_model.ratings import Ratings
+from recommender.felt_model.model import Prior, Ratings
 from training.listener_study import policies, simulation, situnes
 from training.listener_study.cohort import SongEstimates, principal_directions
 from training.listener_study.policies import POLICIES, PolicyContext, PolicyRun, joined, oracle, run_policy

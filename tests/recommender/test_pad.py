@@ -16,8 +16,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender import requests
 from recommender.models import MoodCheckIn, Playlist
-from recommender.pad import encoding
-from recommender.pad.encoding import CELLS, encode, varints
+from recommender.pad import CELLS, encode, varints
 from recommender.services import playlists
 from recommender.services.indexing import index_rebuild
 from recommender.values import Listener
@@ -135,7 +134,7 @@ def test_whoever_has_the_points_is_sent_none_until_a_song_is_new(client: Client,
 
 
 def test_points_of_many_songs_are_small(client: Client, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(encoding.encode, "__kwdefaults__", {"limit": 10})
+    monkeypatch.setattr(encode, "__kwdefaults__", {"limit": 10})
     make_songs(40)
     dots = decode(client.get(reverse("recommender:pad_points")).content)
     assert (dots.n_songs, int(dots.cells.sum())) == (40, 40)

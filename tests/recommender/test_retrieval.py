@@ -15,16 +15,17 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override, library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
+from recommender import retrieval
 from recommender.index.songs import FeltQuery
-from recommender.retrieval import pool as candidates
-from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike
+from recommender.retrieval import Pool, retrieve, songs_index, songs_ranked_alike
 from recommender.services import indexing
 from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
 from tests.recommender.conftest import SongMaker, tag
+from tests.recommender.made_songs import best, query_of
 
-HAPPY = FeltQuery.of_point(0.6, 0.6, EMBEDDING_SIZE)
-SAD = FeltQuery.of_point(-0.6, -0.6, EMBEDDING_SIZE)
+HAPPY = query_of(0.6, 0.6, EMBEDDING_SIZE)
+SAD = query_of(-0.6, -0.6, EMBEDDING_SIZE)
 
 
 def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> list[int]:
@@ -47,8 +48,8 @@ def settle() -> None:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pools of five, so that what is nearest decides."""
-    monkeypatch.setattr(candidates, "POOL_SIZE", 5)
-    monkeypatch.setattr(candidates, "ALIKE_SIZE", 3)
+    monkeypatch.setattr(retrieval, "POOL_SIZE", 5)
+    monkeypatch.setattr(retrieval, "ALIKE_SIZE", 3)
 
 
 def test_a_pool_has_what_the_rows_have(make_songs: SongMaker) -> None:
@@ -229,10 +230,10 @@ def test_songs_are_read_again_only_when_they_changed(
 def test_without_an_index_the_newest_songs_serve(
     make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(candidates, "WITHOUT_INDEX_LIMIT", 4)
+    monkeypatch.setattr(retrieval, "WITHOUT_INDEX_LIMIT", 4)
     assert found() == []
     songs = make_songs(7)
-    with caplog.at_level(logging.WARNING, "recommender.retrieval.pool"):
+    with caplog.at_level(logging.WARNING, "recommender.retrieval"):
         assert found() == [song.pk for song in songs[-4:]]
     assert "run index_rebuild" in caplog.text
     newest = make_songs(1)[0]
@@ -242,13 +243,13 @@ def test_without_an_index_the_newest_songs_serve(
 
 
 def test_many_queries_share_the_pool(make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "POOL_SIZE", 10)
-    monkeypatch.setattr(candidates, "LEAST_PER_QUERY", 3)
+    monkeypatch.setattr(retrieval, "POOL_SIZE", 10)
+    monkeypatch.setattr(retrieval, "LEAST_PER_QUERY", 3)
     make_songs(80, around=(0.0, 0.0), spread=0.9)
     settle()
-    queries = [FeltQuery.of_point(at, at, EMBEDDING_SIZE) for at in np.linspace(-0.8, 0.8, 5)]
+    queries = [query_of(at, at, EMBEDDING_SIZE) for at in np.linspace(-0.8, 0.8, 5)]
     made = retrieve(songs_index(), queries)
     assert len(made.song_ids) <= 15
     for query in queries:
-        nearest = songs_index().best(query, 3).song_ids.tolist()
+        nearest = best(songs_index(), query, 3).song_ids.tolist()
         assert set(nearest) <= set(made.song_ids.tolist())

@@ -1,1 +1,0 @@
-"""The listener: history of ratings and listens, fitted model, predictions."""

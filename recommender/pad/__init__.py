@@ -1,1 +1,0 @@
-"""Songs as the mood pad draws them."""
