@@ -6,9 +6,8 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from recommender.api import me
-from recommender.api.playlists import PlaylistViewSet
+from recommender.api.playlists import PlaylistViewSet, SharedViewSet
 from recommender.api.ratings import ListenViewSet, MoodViewSet, RatingViewSet
-from recommender.api.sharing import SharedViewSet
 
 router = SimpleRouter()
 router.register("playlists", PlaylistViewSet, basename="playlist")

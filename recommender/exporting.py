@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils.http import content_disposition_header
 
 from emotion.inference.quadrants import Quadrant
-from recommender.formats.registry import FORMATS
-from recommender.formats.values import Track
+from recommender.formats.files import FORMATS, Track
 from recommender.models import Playlist, PlaylistItem
 
 # Characters that file systems refuse or shells interpret.

@@ -16,11 +16,10 @@ from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.inference.quadrants import Quadrant
 from emotion.models import quadrant_choices
-from recommender.formats.registry import MAX_BYTES
+from recommender.formats.files import MAX_BYTES
 from recommender.models import DEFAULT_VARIETY
 from recommender.ranking.journey_path import PRESETS
-from recommender.requests import DEFAULT_LENGTH, MAX_LENGTH, MAX_TITLE
-from recommender.values import Filters, Target
+from recommender.requests import DEFAULT_LENGTH, MAX_LENGTH, MAX_TITLE, Filters, Target
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))

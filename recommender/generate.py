@@ -18,10 +18,9 @@ from recommender.ranking.journey_path import path_length, place_targets
 from recommender.ranking.journey_planner import Walk, nearest_to_path, walk
 from recommender.ranking.lists import RankedSong, Weights, distances, rank
 from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, journey_note, list_note, reason
-from recommender.requests import PlaylistRequest
+from recommender.requests import NO_FILTERS, Listener, PlaylistRequest, Target
 from recommender.retrieval.pool import Pool, embedding_matrix, retrieve, songs_index
 from recommender.retrieval.source import estimates_playable
-from recommender.values import NO_FILTERS, Listener, Target
 
 # Points of a journey around which songs are retrieved.
 PATH_POINTS = 6

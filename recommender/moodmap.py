@@ -30,8 +30,8 @@ from recommender.listener.state import current_prior
 from recommender.models import FeltRating
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
+from recommender.requests import Listener
 from recommender.retrieval.pool import songs_index
-from recommender.values import Listener
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
 ARROWS_LIMIT = 120

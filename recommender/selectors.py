@@ -35,8 +35,8 @@ from recommender.exceptions import (
 )
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
+from recommender.requests import Listener
 from recommender.retrieval.pool import songs_ranked_alike
-from recommender.values import Listener
 
 # A mood check-in holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recommender.views import feedback, home, journeys, moodmap, pad, playlists, sharing, songs
+from recommender.views import feedback, home, journeys, moodmap, playlists, songs
 
 app_name = "recommender"
 
@@ -10,9 +10,9 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("home/body/", home.home_body, name="home_body"),
     path("home/progress/", home.tagging_progress, name="tagging_progress"),
-    path("home/points/", pad.pad_points, name="pad_points"),
-    path("home/songs/<int:pk>/", pad.pad_song, name="pad_song"),
-    path("home/artists/", pad.artist_options, name="artist_options"),
+    path("home/points/", home.pad_points, name="pad_points"),
+    path("home/songs/<int:pk>/", home.pad_song, name="pad_song"),
+    path("home/artists/", home.artist_options, name="artist_options"),
     path("mood/", home.mood_check_in, name="mood_check_in"),
     path("mood/withdraw/", home.mood_withdraw, name="mood_withdraw"),
     path("journey/", journeys.journey, name="journey"),
@@ -38,14 +38,14 @@ urlpatterns = [
     path("playlists/<int:pk>/rename/", playlists.playlist_rename, name="playlist_rename"),
     path("playlists/<int:pk>/save/", playlists.playlist_save, name="playlist_save"),
     path("playlists/<int:pk>/unsave/", playlists.playlist_unsave, name="playlist_unsave"),
-    path("playlists/<int:pk>/share/", sharing.playlist_share, name="playlist_share"),
-    path("playlists/<int:pk>/unshare/", sharing.playlist_unshare, name="playlist_unshare"),
+    path("playlists/<int:pk>/share/", playlists.playlist_share, name="playlist_share"),
+    path("playlists/<int:pk>/unshare/", playlists.playlist_unshare, name="playlist_unshare"),
     path("playlists/<int:pk>/export/<str:suffix>/", playlists.playlist_export, name="playlist_export"),
     path("playlists/<int:pk>/delete/", playlists.playlist_delete, name="playlist_delete"),
     path("playlists/<int:pk>/restore/", playlists.playlist_restore, name="playlist_restore"),
     path("playlists/<int:pk>/items/restore/", playlists.playlist_item_restore, name="playlist_item_restore"),
-    path("shared/<str:token>/", sharing.shared_playlist, name="shared_playlist"),
-    path("shared/<str:token>/copy/", sharing.shared_copy, name="shared_copy"),
+    path("shared/<str:token>/", playlists.shared_playlist, name="shared_playlist"),
+    path("shared/<str:token>/copy/", playlists.shared_copy, name="shared_copy"),
     path("me/", moodmap.me, name="me"),
     path("me/ratings/<int:pk>/withdraw/", moodmap.me_rating_withdraw, name="me_rating_withdraw"),
     path("me/ratings/<int:song_pk>/restore/", moodmap.me_rating_restore, name="me_rating_restore"),

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from catalog.permissions import CanListen, user_of
-from recommender.privacy import deletion
+from recommender.privacy import account_delete, learning_forget
 from recommender.views.moodmap import export_response
 
 
@@ -74,7 +74,7 @@ class ForgetView(MeView):
     @extend_schema(summary="Delete your ratings and what was learned", request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Delete ratings, moods and listens; playlists stay as lists of songs. Twice is the same as once."""
-        deletion.learning_forget(user=self.user)
+        learning_forget(user=self.user)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -88,6 +88,6 @@ class DeleteView(MeView):
     def post(self, request: Request) -> Response:
         """Delete the account and all that belongs to it; songs stay. The token opens nothing from then on."""
         PasswordSerializer(data=request.data, context={"request": request}).is_valid(raise_exception=True)
-        deletion.account_delete(user=self.user)
+        account_delete(user=self.user)
         logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -5,29 +5,116 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
-from rest_framework import status
+from rest_framework import serializers, status
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
+from catalog.models import Song
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
+from recommender.api.playlists import AxisField, PointSerializer, RerankSerializer
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist
-from recommender.serializers.plane import PointSerializer
-from recommender.serializers.ratings import (
-    FeedbackSerializer,
-    ListenCreateSerializer,
-    ListenResultSerializer,
-    ListenSerializer,
-    MoodSerializer,
-    RatingCreateSerializer,
-    RatingSerializer,
-)
-from recommender.services import check_ins, feedback, listeners, listening
-from recommender.values import ListenResult
+from recommender.requests import ListenResult, listener_of
+from recommender.services import feedback
+
+
+class RatingSerializer(serializers.ModelSerializer[FeltRating]):
+    """What a song did to the listener."""
+
+    class Meta:
+        model = FeltRating
+        fields = [
+            "id",
+            "song",
+            "felt_valence",
+            "felt_arousal",
+            "liked",
+            "familiar",
+            "felt_nothing",
+            "skipped",
+            "listened_s",
+            "playlist",
+            "position",
+            "target_valence",
+            "target_arousal",
+            "mood_valence",
+            "mood_arousal",
+            "model_version",
+            "created_at",
+            "updated_at",
+        ]
+        read_only_fields = fields
+
+
+class RatingCreateSerializer(serializers.Serializer[FeltRating]):
+    """Answers about one song; an omitted field keeps its earlier answer."""
+
+    song: serializers.PrimaryKeyRelatedField[Song] = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
+    felt_valence = AxisField(required=False, allow_null=True)
+    felt_arousal = AxisField(required=False, allow_null=True)
+    liked = serializers.BooleanField(required=False, allow_null=True, default=None)
+    familiar = serializers.BooleanField(required=False, allow_null=True, default=None)
+    felt_nothing = serializers.BooleanField(default=False)
+    skipped = serializers.BooleanField(default=False)
+    listened_s = serializers.FloatField(required=False, allow_null=True, min_value=0)
+    playlist = serializers.IntegerField(
+        required=False, allow_null=True, min_value=1, help_text="Its unplayed rest is re-ranked."
+    )
+    mood = PointSerializer(
+        required=False, help_text="How the listener was before; left out, what they said within half an hour counts."
+    )
+
+
+class FeedbackSerializer(serializers.Serializer[Any]):
+    """The stored rating, and what it did to the playlist."""
+
+    rating = RatingSerializer()
+    rerank = RerankSerializer(allow_null=True)
+
+
+class ListenSerializer(serializers.ModelSerializer[Listen]):
+    """A play of a song, and how it ended."""
+
+    class Meta:
+        model = Listen
+        fields = ["id", "song", "playlist", "outcome", "listened_s", "started_at"]
+        read_only_fields = fields
+
+
+class ListenCreateSerializer(serializers.Serializer[Listen]):
+    """A song began to play, ended, or was skipped."""
+
+    song: serializers.PrimaryKeyRelatedField[Song] = serializers.PrimaryKeyRelatedField(queryset=Song.objects.all())
+    outcome = serializers.ChoiceField(choices=Listen.Outcome.choices, default=Listen.Outcome.STARTED)
+    listened_s = serializers.FloatField(required=False, min_value=0, help_text="Seconds played, once it ended.")
+    playlist = serializers.IntegerField(required=False, allow_null=True, min_value=1)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Require the seconds of listening once it ended."""
+        if attrs["outcome"] != Listen.Outcome.STARTED and "listened_s" not in attrs:
+            raise serializers.ValidationError({"listened_s": _("Give the number of seconds played.")})
+        return attrs
+
+
+class ListenResultSerializer(serializers.Serializer[Any]):
+    """The stored listen, and what it did to the playlist: an early skip re-ranks what was not played."""
+
+    listen = ListenSerializer()
+    rerank = RerankSerializer(allow_null=True)
+
+
+class MoodSerializer(serializers.ModelSerializer[MoodCheckIn]):
+    """A mood check-in."""
+
+    class Meta:
+        model = MoodCheckIn
+        fields = ["id", "valence", "arousal", "created_at"]
+        read_only_fields = fields
 
 
 def playlist_named(request: Request, pk: int | None) -> Playlist | None:
@@ -38,7 +125,7 @@ def playlist_named(request: Request, pk: int | None) -> Playlist | None:
     """
     if pk is None:
         return None
-    return selectors.playlist_visible(listeners.listener_from_request(request), pk)
+    return selectors.playlist_visible(listener_of(request), pk)
 
 
 @extend_schema_view(list=extend_schema(summary="Your ratings, newest first"))
@@ -91,7 +178,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[Listen]:
-        return selectors.listens_of(listeners.listener_from_request(self.request))
+        return selectors.listens_of(listener_of(self.request))
 
     @extend_schema(
         summary="Report that a song started or ended", request=ListenCreateSerializer, responses=ListenResultSerializer
@@ -102,15 +189,15 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
         asked.is_valid(raise_exception=True)
         said = asked.validated_data
         played: dict[str, Any] = {
-            "listener": listeners.listener_from_request(request),
+            "listener": listener_of(request),
             "song": said["song"],
             "playlist": playlist_named(request, said.get("playlist")),
         }
         if said["outcome"] == Listen.Outcome.STARTED:
-            result = ListenResult(listen=listening.listen_record(**played))
+            result = ListenResult(listen=feedback.listen_record(**played))
         else:
             completed = said["outcome"] == Listen.Outcome.COMPLETED
-            result = listening.listen_finish(**played, listened_s=said["listened_s"], completed=completed)
+            result = feedback.listen_finish(**played, listened_s=said["listened_s"], completed=completed)
         return Response(ListenResultSerializer(result).data)
 
 
@@ -125,19 +212,19 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
     throttle_scope = "ratings"
 
     def get_queryset(self) -> QuerySet[MoodCheckIn]:
-        return selectors.check_ins_of(listeners.listener_from_request(self.request))
+        return selectors.check_ins_of(listener_of(self.request))
 
     @extend_schema(summary="Report your mood", request=PointSerializer, responses={201: MoodSerializer})
     def create(self, request: Request) -> Response:
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
         asked = PointSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        mood = check_ins.check_in_create(listener=listeners.listener_from_request(request), **asked.validated_data)
+        mood = feedback.check_in_create(listener=listener_of(request), **asked.validated_data)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
     @extend_schema(summary="Withdraw a mood", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
         """Delete the check-in; ratings given meanwhile keep their mood."""
-        listener = listeners.listener_from_request(request)
-        check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, int(pk)))
+        listener = listener_of(request)
+        feedback.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, int(pk)))
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from recommender.formats.values import FileEntry
+from recommender.formats.files import FileEntry
 
 # Rips and radio edits of one recording differ by little more.
 SAME_LENGTH_S = 3.0

@@ -17,9 +17,9 @@ from recommender.felt_model.ratings import Ratings
 from recommender.index.songs import SongIndex
 from recommender.models import FeltRating, Listen
 from recommender.reasons.reasons import LikeSignal
+from recommender.requests import Listener
 from recommender.retrieval.pool import retrieve
 from recommender.selectors import listens_of
-from recommender.values import Listener
 
 RECENT_LISTENS = 50
 RECENT_HOURS = 24.0

@@ -17,8 +17,8 @@ from recommender.listener.history import History, history_of
 from recommender.models import FeltPrior
 from recommender.ranking.journey_planner import Drift
 from recommender.ranking.lists import Candidates, draw_temperature
+from recommender.requests import Listener
 from recommender.retrieval.pool import Pool
-from recommender.values import Listener
 
 logger = logging.getLogger(__name__)
 

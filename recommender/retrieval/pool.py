@@ -26,6 +26,7 @@ from recommender.exceptions import IndexUnavailableError
 from recommender.index.songs import FeltQuery, Hits, IndexInfo, SongIndex
 from recommender.index.table import SongTable
 from recommender.index.versions import IndexReader
+from recommender.requests import NO_FILTERS, Filters
 from recommender.retrieval.source import (
     BYTES_PER_VALUE,
     LATE_COMMIT,
@@ -38,7 +39,6 @@ from recommender.retrieval.source import (
     table_of,
     written_at,
 )
-from recommender.values import NO_FILTERS, Filters
 
 __all__ = [
     "Pool",

@@ -16,7 +16,7 @@ from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
 from recommender.index.songs import IndexInfo
 from recommender.index.table import SongRow, SongTable
-from recommender.values import NO_FILTERS, Filters
+from recommender.requests import NO_FILTERS, Filters
 
 CHUNK = 10_000
 # A row that was written this long before an index was built may have been committed after: it is looked at again.

@@ -1,25 +1,39 @@
-"""Ratings: what songs did to listeners, by their own answers."""
+"""What listeners say and do: ratings, listens, mood check-ins, and what they did before they signed in."""
 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.core.points import Point
 from catalog.models import Song
 from emotion.selectors import prevailing_model_version
-from recommender.exceptions import RatingInvalidError, UndoTooLateError
-from recommender.models import FeltRating, Playlist, PlaylistItem
+from recommender.exceptions import CheckInInvalidError, PlaylistInvalidError, RatingInvalidError, UndoTooLateError
+from recommender.listener.history import EARLY_SHARE
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger
-from recommender.requests import mood_of
-from recommender.selectors import MOOD_HOLDS, RATING_LISTENING, mood_now, rating_answers
+from recommender.requests import FeedbackResult, Listener, ListenResult, RerankResult, Target, mood_of
+from recommender.selectors import (
+    MOOD_HOLDS,
+    PENDING_ANSWERS_KEY,
+    RATING_ANSWERS,
+    RATING_LISTENING,
+    check_ins_of,
+    check_ins_recent,
+    listens_of,
+    mood_now,
+    playlists_of,
+    rating_answers,
+)
 from recommender.services.playlists import playlist_lock, rest_rerank
-from recommender.values import FeedbackResult, Listener, RerankResult
 
 
 def feedback_record(
@@ -264,3 +278,215 @@ def _placed(listener: Listener, playlist: Playlist, song: Song) -> dict[str, obj
     if None in target and locked.kind != Playlist.Kind.IMPORTED:
         target = (locked.target_valence, locked.target_arousal)
     return {**place, "position": item.position, "target_valence": target[0], "target_arousal": target[1]}
+
+
+# A browser that reports the same start twice (two tabs, a retry) is one listen.
+SAME_LISTEN_S = 10
+# A song that was begun longer ago than this, and paused since, is not the one that ends now.
+STILL_PLAYING = timedelta(hours=12)
+
+
+@transaction.atomic
+def listen_record(*, listener: Listener, song: Song, playlist: Playlist | None = None) -> Listen:
+    """Record that a song began to play; in a playlist, its item keeps its place from now on.
+
+    Raises:
+        PlaylistNotFoundError: the playlist is not this listener's.
+    """
+    _mark_played(listener, song, playlist)
+    since = timezone.now() - timedelta(seconds=SAME_LISTEN_S)
+    same = listens_of(listener).filter(song=song, playlist=playlist, started_at__gte=since).first()
+    return same or _begun(listener, song, playlist)
+
+
+def listen_finish(
+    *,
+    listener: Listener,
+    song: Song,
+    playlist: Playlist | None = None,
+    listened_s: float,
+    completed: bool,
+) -> ListenResult:
+    """Record how the playing of a song ended; an early skip re-ranks what of the playlist was not played.
+
+    A second report of the same end changes nothing. An existing rating of the song is updated too, but none is created.
+
+    Args:
+        listener: who listened.
+        song: what was played.
+        playlist: in which playlist, if in any.
+        listened_s: seconds of listening.
+        completed: it played to its end; else it was skipped.
+
+    Raises:
+        RatingInvalidError: the seconds are not a number, or below 0.
+        PlaylistNotFoundError: the playlist is not this listener's.
+    """
+    if not (math.isfinite(listened_s) and listened_s >= 0):
+        raise RatingInvalidError(
+            _("The seconds played are %(seconds)s; they must be 0 or more.") % {"seconds": listened_s}
+        )
+    listen, is_new = _end(listener, song, playlist, listened_s, completed)
+    early = not completed and listened_s < EARLY_SHARE * song.duration_s
+    if playlist is None or not early or not is_new:
+        return ListenResult(listen=listen)
+    # Two transactions: should the re-ranking fail, the skip is stored all the same.
+    rerank = rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.SKIP)
+    return ListenResult(listen=listen, rerank=rerank)
+
+
+@transaction.atomic
+def _end(
+    listener: Listener, song: Song, playlist: Playlist | None, listened_s: float, completed: bool
+) -> tuple[Listen, bool]:
+    """Return the listen with its end, and whether the end is new."""
+    _mark_played(listener, song, playlist)
+    outcome = Listen.Outcome.COMPLETED if completed else Listen.Outcome.SKIPPED
+    since = timezone.now() - STILL_PLAYING
+    latest = listens_of(listener).filter(song=song, playlist=playlist, started_at__gte=since)
+    listen = latest.select_for_update(of=("self",)).first() or _begun(listener, song, playlist)
+    if listen.outcome != Listen.Outcome.STARTED:
+        if (listen.outcome, listen.listened_s) == (outcome, listened_s):
+            return listen, False
+        listen = _begun(listener, song, playlist)
+    listen.outcome, listen.listened_s = outcome, listened_s
+    listen.save(update_fields=["outcome", "listened_s"])
+    if listener.user is not None:
+        said = FeltRating.objects.filter(listener=listener.user, song=song)
+        said.update(skipped=not completed, listened_s=listened_s, updated_at=timezone.now())
+    return listen, True
+
+
+def _mark_played(listener: Listener, song: Song, playlist: Playlist | None) -> None:
+    if playlist is not None:
+        # The lock waits for a re-ranking under way, which would otherwise replace the item that is marked.
+        playlist_lock(listener, playlist.pk)
+        PlaylistItem.objects.filter(playlist=playlist, song=song, played_at=None).update(played_at=timezone.now())
+
+
+def _begun(listener: Listener, song: Song, playlist: Playlist | None) -> Listen:
+    return Listen.objects.create(**listener.owner_fields("listener"), song=song, playlist=playlist)
+
+
+def check_in_create(*, listener: Listener, valence: float, arousal: float) -> MoodCheckIn:
+    """Record how a listener is now.
+
+    Raises:
+        CheckInInvalidError: an axis is not in [-1, 1], or the listener has neither account nor session.
+    """
+    try:
+        Target.of_point(valence, arousal)
+    except PlaylistInvalidError:
+        raise CheckInInvalidError(
+            _("A mood lies between -1 and 1 on both axes; this one is %(valence)s, %(arousal)s.")
+            % {"valence": valence, "arousal": arousal}
+        ) from None
+    if listener.is_nobody:
+        raise CheckInInvalidError(_("A mood must belong to a user or to a browser session."))
+    return MoodCheckIn.objects.create(**listener.owner_fields("listener"), valence=valence, arousal=arousal)
+
+
+@transaction.atomic
+def check_in_withdraw(*, listener: Listener, check_in: MoodCheckIn | None = None) -> None:
+    """Delete a check-in, and that mood from the lists made meanwhile, though not from where journeys begin.
+
+    Args:
+        listener: who checked in.
+        check_in: what to delete, from `check_in_visible`; None deletes all of the last half hour.
+    """
+    withdrawn = check_ins_recent(listener) if check_in is None else check_ins_of(listener).filter(pk=check_in.pk)
+    for valence, arousal in withdrawn.values_list("valence", "arousal"):
+        made = playlists_of(listener).exclude(kind=Playlist.Kind.JOURNEY)
+        made.filter(mood_valence=valence, mood_arousal=arousal).update(mood_valence=None, mood_arousal=None)
+    withdrawn.delete()
+
+
+# A session is one row, read with every request; the oldest answer makes room.
+PENDING_LIMIT = 50
+
+
+def answer_store(*, session: SessionBase, song: Song, answers: dict[str, Any], playlist: Playlist | None) -> None:
+    """Store answers about a song; a question without an answer keeps its earlier one, as it does in an account."""
+    pending = _pending(session)
+    earlier = pending.pop(str(song.pk), {})
+    # A box that was not ticked is no answer; a dislike is one.
+    given = {
+        name: value for name, value in answers.items() if value is not None and (value is not False or name == "liked")
+    }
+    if {"felt_valence", "felt_nothing"} & given.keys():
+        earlier = {name: value for name, value in earlier.items() if not name.startswith("felt_")}
+    pending[str(song.pk)] = earlier | given | {"playlist": playlist.pk if playlist else None}
+    session[PENDING_ANSWERS_KEY] = dict(list(pending.items())[-PENDING_LIMIT:])
+
+
+def answer_forget(*, session: SessionBase, song: Song) -> None:
+    """Forget all answers about a song."""
+    pending = _pending(session)
+    if pending.pop(str(song.pk), None) is not None:
+        session[PENDING_ANSWERS_KEY] = pending
+
+
+def like_forget(*, session: SessionBase, song: Song) -> None:
+    """Forget the like of a song; the other answers stay."""
+    pending = _pending(session)
+    answers = pending.get(str(song.pk), {})
+    if answers.pop("liked", None) is None:
+        return
+    if not answers.keys() & set(RATING_ANSWERS):
+        del pending[str(song.pk)]
+    session[PENDING_ANSWERS_KEY] = pending
+
+
+def pending_answers_record(*, user: User, session: SessionBase) -> list[str]:
+    """Record the stored answers as ratings of the user who signed in, and return the titles; a second call finds none.
+
+    Each playlist in which a song was rated is re-ranked once, after its last answer.
+    """
+    pending: dict[str, dict[str, Any]] = session.pop(PENDING_ANSWERS_KEY, {})
+    songs = Song.objects.in_bulk([int(song_id) for song_id in pending])
+    named = [answers["playlist"] for answers in pending.values() if answers["playlist"]]
+    playlists = playlists_of(Listener(user=user)).in_bulk(named)
+    last = {answers["playlist"]: song_id for song_id, answers in pending.items()}
+    titles = []
+    for song_id, answers in pending.items():
+        song = songs.get(int(song_id))
+        if song is None:
+            continue
+        number = answers.pop("playlist")
+        mood = answers.pop("mood", None)
+        feedback_record(
+            user=user,
+            song=song,
+            playlist=playlists.get(number),
+            mood=tuple(mood) if mood else None,
+            rerank=last[number] == song_id,
+            **answers,
+        )
+        titles.append(song.title)
+    return titles
+
+
+def _pending(session: SessionBase) -> dict[str, dict[str, Any]]:
+    return dict(session.get(PENDING_ANSWERS_KEY, {}))
+
+
+def listener_from_request(request: HttpRequest) -> Listener:
+    """Return the listener of a request; a visitor gets a session, which owns what they create.
+
+    Only requests that may write create one: without a session there is nothing to read.
+    """
+    if request.user.is_authenticated:
+        return Listener(user=request.user)
+    if not request.session.session_key and request.method not in {"GET", "HEAD", "OPTIONS"}:
+        request.session.create()
+    return Listener(user=None, session_key=request.session.session_key or "")
+
+
+@transaction.atomic
+def session_adopt(*, user: User, session_key: str) -> None:
+    """Give a user what they created before they signed in; a second call finds nothing."""
+    if not session_key:
+        return
+    Playlist.objects.filter(owner=None, session_key=session_key).update(owner=user, session_key="")
+    Listen.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")
+    MoodCheckIn.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")

@@ -13,8 +13,8 @@ from recommender.felt_model.model import Prior
 from recommender.index.songs import SongIndex
 from recommender.listener.history import history_of
 from recommender.models import FeltPrior, FeltRating
+from recommender.requests import Listener
 from recommender.retrieval.pool import songs_index
-from recommender.values import Listener
 
 logger = logging.getLogger(__name__)
 

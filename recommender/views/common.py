@@ -1,29 +1,27 @@
-"""Helpers of several pages: the listener, their playlists, the context of a list."""
+"""Helpers of several pages: playlists, the context of a list, and the offer to undo an action."""
 
 from __future__ import annotations
 
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from django.core import signing
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender import selectors
+from recommender.exceptions import UndoTooLateError
 from recommender.forms import PlayedForm
 from recommender.models import Playlist
-from recommender.services import listeners
-from recommender.values import Listener
+from recommender.requests import listener_of
 
 
 def wants_json(request: HttpRequest) -> bool:
     """Whether a script asked, which shows the answer by itself."""
     return request.headers.get("Accept") == "application/json"
-
-
-def listener_of(request: HttpRequest) -> Listener:
-    """Return who is asking."""
-    return listeners.listener_from_request(request)
 
 
 def song_or_404(pk: int) -> Song:
@@ -75,3 +73,49 @@ def to_playlist(playlist: Playlist, query: str = "") -> HttpResponse:
     response = redirect("recommender:playlist_detail", playlist.pk)
     response["Location"] += query
     return response
+
+
+HOLDS_S = 3600
+_SALT = "recommender.views.common"
+_KEY = "undo_offer"
+
+
+@dataclass(frozen=True, slots=True)
+class Undo:
+    """A sentence on what was done, the address that undoes it, and the signed `token` for it."""
+
+    sentence: str
+    url: str
+    token: str = ""
+
+
+def undo_token(request: HttpRequest, what: str, **values: Any) -> str:
+    """Sign the values that undo an action; only this listener can use them, and only for `what`."""
+    return signing.dumps({**values, "who": request.user.pk, "what": what}, salt=_SALT, compress=True)
+
+
+def undo_values(request: HttpRequest, what: str) -> dict[str, Any]:
+    """Return what was signed.
+
+    Raises:
+        UndoTooLateError: it was signed too long ago, for another action or user, or not by this server.
+    """
+    try:
+        values: dict[str, Any] = signing.loads(request.POST.get("undo", ""), salt=_SALT, max_age=HOLDS_S)
+    except signing.BadSignature:
+        raise UndoTooLateError(_("This can no longer be undone.")) from None
+    if (values.pop("who"), values.pop("what")) != (request.user.pk, what):
+        raise UndoTooLateError(_("This can no longer be undone."))
+    return values
+
+
+def undo_offer(request: HttpRequest, undo: Undo) -> None:
+    """Offer it on the next page."""
+    request.session[_KEY] = asdict(undo)
+
+
+def undo_offered(request: HttpRequest) -> Undo | None:
+    """Return what the last page offered, once."""
+    # A visitor without a session has been offered nothing, and gets none for asking.
+    offer = request.session.pop(_KEY, None) if request.session.session_key else None
+    return Undo(**offer) if offer else None

@@ -22,10 +22,19 @@ from recommender import selectors
 from recommender.exceptions import UndoTooLateError
 from recommender.forms import EndedForm, FeltForm, LikeForm
 from recommender.models import FeltRating, Playlist
-from recommender.services import feedback, listening, pending_answers
-from recommender.undo import Undo, undo_offer, undo_token, undo_values
-from recommender.values import RerankResult
-from recommender.views.common import items_context, listener_of, own_playlist, playlist_named, song_or_404, wants_json
+from recommender.requests import RerankResult, listener_of
+from recommender.services import feedback
+from recommender.views.common import (
+    Undo,
+    items_context,
+    own_playlist,
+    playlist_named,
+    song_or_404,
+    undo_offer,
+    undo_token,
+    undo_values,
+    wants_json,
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -42,7 +51,7 @@ def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
     if request.user.is_authenticated:
         return _felt_save(request, song, playlist, form)
     # A visitor loses nothing by signing in only now.
-    pending_answers.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
+    feedback.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
     return _sign_in(request, song, playlist)
 
 
@@ -60,7 +69,7 @@ def song_felt_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
     if not request.user.is_authenticated:
-        pending_answers.answer_forget(session=request.session, song=song)
+        feedback.answer_forget(session=request.session, song=song)
         return _felt_answer(request, song, playlist, said=_("Your answer was deleted."))
     user = user_of(request)
     before = selectors.rating_values(selectors.rating_of(user, song))
@@ -89,7 +98,7 @@ def song_played(request: HttpRequest, pk: int) -> HttpResponse:
     """Record that a song began to play."""
     song = song_or_404(pk)
     playlist = playlist_named(request, request.POST)
-    listening.listen_record(listener=listener_of(request), song=song, playlist=playlist)
+    feedback.listen_record(listener=listener_of(request), song=song, playlist=playlist)
     return HttpResponse(status=204)
 
 
@@ -110,7 +119,7 @@ def _ended(request: HttpRequest, pk: int, *, completed: bool) -> HttpResponse:
     form = EndedForm(request.POST)
     if not form.is_valid():
         return JsonResponse({"errors": form.errors}, status=400)
-    result = listening.listen_finish(
+    result = feedback.listen_finish(
         listener=listener_of(request),
         song=song,
         playlist=playlist_named(request, request.POST),
@@ -250,9 +259,9 @@ def _liked(request: HttpRequest, song: Song) -> bool | None:
 
 def _keep(request: HttpRequest, song: Song, playlist: Playlist | None, *, likes: bool) -> HttpResponse:
     if not likes:
-        pending_answers.like_forget(session=request.session, song=song)
+        feedback.like_forget(session=request.session, song=song)
         return _answer(False)
-    pending_answers.answer_store(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
+    feedback.answer_store(session=request.session, song=song, answers={"liked": True}, playlist=playlist)
     return _answer(True, sentence=_("Sign in or sign up to save it."))
 
 

@@ -1,4 +1,4 @@
-"""The mood pad and mood check-ins."""
+"""The home page: the mood pad with its requests, and mood check-ins."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.cache import get_conditional_response
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
+from catalog.selectors import artists_named_like
 from emotion.inference.quadrants import Quadrant
 from recommender import selectors
 from recommender.forms import DECADES, LENGTHS, MoodForm
 from recommender.models import DEFAULT_VARIETY
+from recommender.pad.cache import pad_picture
 from recommender.reasons.reasons import mood_name
-from recommender.requests import DEFAULT_LENGTH
-from recommender.services import check_ins
-from recommender.views.common import listener_of, own_playlists
+from recommender.requests import DEFAULT_LENGTH, listener_of
+from recommender.selectors import songs_in_order
+from recommender.services import feedback
+from recommender.views.common import own_playlists, song_or_404
 
 RECENT_PLAYLISTS = 4
 
@@ -72,14 +77,14 @@ def mood_check_in(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, form.sentence)
         return redirect("recommender:home")
-    check_ins.check_in_create(listener=listener_of(request), **form.cleaned_data)
+    feedback.check_in_create(listener=listener_of(request), **form.cleaned_data)
     return _mood_answer(request)
 
 
 @require_POST
 def mood_withdraw(request: HttpRequest) -> HttpResponse:
     """Withdraw the present mood check-in."""
-    check_ins.check_in_withdraw(listener=listener_of(request))
+    feedback.check_in_withdraw(listener=listener_of(request))
     return _mood_answer(request)
 
 
@@ -121,3 +126,32 @@ def limits_context() -> dict[str, Any]:
         "decades": DECADES,
         "default_variety": DEFAULT_VARIETY,
     }
+
+
+# Names of songs change seldom, and a sweep over the plane points at many.
+SONG_KEPT_S = 300
+
+
+@require_safe
+@cache_control(private=True, no_cache=True)
+def pad_points(request: HttpRequest) -> HttpResponse:
+    """Where every song lies on the plane, as `recommender.pad.encoding` writes it; 304 if unchanged."""
+    picture = pad_picture()
+    response = HttpResponse(picture.payload, content_type="application/octet-stream", headers={"ETag": picture.etag})
+    return get_conditional_response(request, etag=picture.etag, response=response) or response
+
+
+@require_safe
+@cache_control(private=True, max_age=SONG_KEPT_S)
+def pad_song(request: HttpRequest, pk: int) -> HttpResponse:
+    """The song under the pointer: title, artist and quadrant."""
+    song = song_or_404(pk)
+    context = {"song": (songs_in_order([pk]) or [song])[0]}
+    return render(request, "recommender/partials/pad_song.html", context)
+
+
+@require_safe
+def artist_options(request: HttpRequest) -> HttpResponse:
+    """Artists whose name begins with what was typed so far, for the list under the field."""
+    names = artists_named_like(request.GET.get("artist_name", "")[:100])
+    return render(request, "recommender/partials/artist_options.html", {"names": names})

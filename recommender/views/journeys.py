@@ -17,9 +17,9 @@ from recommender import selectors
 from recommender.forms import WAY_POINTS, JourneyForm, MoodForm
 from recommender.generate import generate
 from recommender.ranking.journey_path import PRESETS
-from recommender.requests import PlaylistRequest, journey_request, seed_or_new
+from recommender.requests import PlaylistRequest, journey_request, listener_of, seed_or_new
 from recommender.services import playlists
-from recommender.views.common import listener_of, to_playlist
+from recommender.views.common import to_playlist
 from recommender.views.home import corners, limits_context
 
 # Where the points stand at first: in the middle, and where most want to be.

@@ -22,13 +22,10 @@ from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLateError
 from recommender.moodmap import RatedSong, drift_chart, mood_map
-from recommender.privacy import deletion
-from recommender.privacy.export import data_export
-from recommender.privacy.inventory import counts_of
-from recommender.services import check_ins, feedback
-from recommender.undo import undo_offer, undo_offered, undo_values
-from recommender.values import Listener
-from recommender.views.common import song_or_404
+from recommender.privacy import account_delete, counts_of, data_export, learning_forget
+from recommender.requests import Listener
+from recommender.services import feedback
+from recommender.views.common import song_or_404, undo_offer, undo_offered, undo_values
 from recommender.views.feedback import rating_key, rating_undo
 
 RATINGS_PER_PAGE = 20
@@ -109,7 +106,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw a past check-in; ratings given meanwhile keep their mood."""
     listener = Listener(user=user_of(request))
-    check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
+    feedback.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
     messages.success(request, _("The mood was withdrawn."))
     return _to("recommender:me", "#moods")
 
@@ -141,7 +138,7 @@ def me_forget(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
-    deletion.learning_forget(user=user)
+    learning_forget(user=user)
     messages.success(request, _("Your ratings, moods and listens were deleted, and everything learned from them."))
     return _to("recommender:me")
 
@@ -156,7 +153,7 @@ def me_delete(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
-    deletion.account_delete(user=user)
+    account_delete(user=user)
     logout(request)
     messages.success(request, _("Your account and everything that belonged to it were deleted."))
     return _to("recommender:home")

@@ -1,4 +1,4 @@
-"""Playlists: created, shown, renamed, ordered, saved, deleted, exported and imported."""
+"""Playlists: created, shown, renamed, ordered, saved, shared, deleted, exported and imported."""
 
 from __future__ import annotations
 
@@ -15,20 +15,30 @@ from django.utils.functional import Promise
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from catalog.core.htmx import wants_fragment
 from recommender import selectors
 from recommender.exceptions import ExchangeError, PlaylistItemNotFoundError
 from recommender.exporting import export_response
-from recommender.formats.registry import FORMATS
+from recommender.formats.files import FORMATS
 from recommender.forms import ImportForm, MoveForm, PlaylistForm, TitleForm
 from recommender.models import Playlist, PlaylistItem
-from recommender.requests import MAX_TITLE
-from recommender.services import arranging, importing
+from recommender.requests import MAX_TITLE, listener_of
+from recommender.services import playlists, sharing
 from recommender.services import playlists as playlist_services
-from recommender.undo import Undo, undo_offer, undo_offered, undo_token, undo_values
-from recommender.views.common import items_context, listener_of, own_playlist, own_playlists, to_playlist
+from recommender.views.common import (
+    Undo,
+    items_context,
+    own_playlist,
+    own_playlists,
+    to_playlist,
+    undo_offer,
+    undo_offered,
+    undo_token,
+    undo_values,
+)
 from recommender.views.feedback import felt_context
 
 PLAYLISTS_PER_PAGE = 24
@@ -191,9 +201,9 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
         raise PlaylistItemNotFoundError(_("Move a song up or down by one place, or to a given place."))
     listener, to = listener_of(request), form.cleaned_data["to"]
     if to is not None:
-        arranging.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
+        playlists.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
     else:
-        arranging.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
+        playlists.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
     return _arranged(request, pk, moved=song_pk)
 
 
@@ -202,7 +212,7 @@ def playlist_item_remove(request: HttpRequest, pk: int, song_pk: int) -> HttpRes
     """Remove a song from a list."""
     playlist = own_playlist(request, pk)
     item = next((one for one in playlist.items.all() if one.song_id == song_pk), None)
-    arranging.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
+    playlists.item_remove(playlist=playlist, listener=listener_of(request), song_id=song_pk)
     assert item is not None, "the service found it"
     return _arranged(request, pk, undo=_undo_remove(request, item))
 
@@ -212,7 +222,7 @@ def playlist_item_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Restore a removed song."""
     playlist = own_playlist(request, pk)
     was = undo_values(request, f"item of {pk}")
-    arranging.item_restore(playlist=playlist, listener=listener_of(request), was=was)
+    playlists.item_restore(playlist=playlist, listener=listener_of(request), was=was)
     return _arranged(request, pk, moved=was["song_id"])
 
 
@@ -260,7 +270,7 @@ def playlist_import(request: HttpRequest) -> HttpResponse:
         return redirect("recommender:playlist_list")
     file = form.cleaned_data["file"]
     try:
-        playlist = importing.playlist_import(
+        playlist = sharing.playlist_import(
             listener=listener_of(request),
             content=file.read(),
             file_name=file.name,
@@ -269,4 +279,44 @@ def playlist_import(request: HttpRequest) -> HttpResponse:
     except ExchangeError as error:
         messages.error(request, str(error))
         return redirect("recommender:playlist_list")
+    return to_playlist(playlist)
+
+
+@require_POST
+def playlist_share(request: HttpRequest, pk: int) -> HttpResponse:
+    """Make a link."""
+    playlist = own_playlist(request, pk)
+    sharing.playlist_share(playlist=playlist)
+    return to_playlist(playlist, "#share")
+
+
+@require_POST
+def playlist_unshare(request: HttpRequest, pk: int) -> HttpResponse:
+    """Withdraw the link."""
+    playlist = own_playlist(request, pk)
+    sharing.playlist_unshare(playlist=playlist)
+    messages.success(request, _("The link no longer works."))
+    return to_playlist(playlist)
+
+
+@require_safe
+@never_cache
+def shared_playlist(request: HttpRequest, token: str) -> HttpResponse:
+    """The songs of a shared list, and nothing about its listener."""
+    playlist = selectors.playlist_shared(token)
+    songs = selectors.shared_songs(playlist)
+    total_s = sum(each.song.duration_s for each in songs)
+    context = {"title": playlist.title, "token": token, "songs": songs, "total_s": total_s}
+    response = render(request, "recommender/shared_playlist.html", context)
+    # Every holder of the link may open it; a search engine must not spread it.
+    response["X-Robots-Tag"] = "noindex"
+    return response
+
+
+@require_POST
+def shared_copy(request: HttpRequest, token: str) -> HttpResponse:
+    """Copy it to a list of the visitor's."""
+    shared = selectors.playlist_shared(token)
+    playlist = sharing.playlist_copy(shared=shared, listener=listener_of(request))
+    messages.success(request, _("This copy is yours."))
     return to_playlist(playlist)

@@ -27,9 +27,9 @@ from emotion.library.services import MAX_SONGS
 from emotion.selectors import label_of
 from recommender import selectors
 from recommender.forms import DECADES, SongFilterForm, SongFilters
+from recommender.requests import listener_of
 from recommender.services import playlists
-from recommender.undo import undo_offered
-from recommender.views.common import listener_of, song_or_404, to_playlist
+from recommender.views.common import song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30

@@ -21,9 +21,8 @@ from recommender.listener.state import listener_state
 from recommender.models import FeltRating, Listen
 from recommender.ranking.journey_path import path_quality
 from recommender.reasons.reasons import LikeSignal
-from recommender.requests import PlaylistRequest
+from recommender.requests import Filters, Listener, PlaylistRequest, Target
 from recommender.retrieval.pool import retrieve, songs_index
-from recommender.values import Filters, Listener, Target
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
 

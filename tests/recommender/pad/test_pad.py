@@ -18,9 +18,9 @@ from recommender import requests
 from recommender.models import MoodCheckIn, Playlist
 from recommender.pad import encoding
 from recommender.pad.encoding import CELLS, encode, varints
+from recommender.requests import Listener
 from recommender.services import playlists
 from recommender.services.indexing import index_rebuild
-from recommender.values import Listener
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 from tests.recommender.conftest import SongMaker, tag
 from tests.recommender.made_points import decode

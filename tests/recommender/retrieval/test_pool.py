@@ -17,10 +17,10 @@ from emotion.library.services import library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.services.overrides import Override
 from recommender.index.songs import FeltQuery
+from recommender.requests import NO_FILTERS, Filters
 from recommender.retrieval import pool as candidates
 from recommender.retrieval.pool import Pool, retrieve, songs_index, songs_ranked_alike
 from recommender.services import indexing
-from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
 from tests.recommender.conftest import SongMaker, tag
 

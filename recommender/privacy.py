@@ -1,20 +1,33 @@
-"""The inventory of personal data: what an export holds, and what is deleted with the account.
-
-Every kind of row that points to a user is listed here, whichever app it belongs to; a test walks all models and fails
-when one is missing. Models of higher apps are named by label, because they must not be imported. The texts are
-messages, translated when they are shown.
-"""
+"""Personal data: the inventory, the export, and the deletion."""
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import User
-from django.db import models
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import models, transaction
+from django.db.models.fields import CharField
+from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
+
+from emotion.inference.quadrants import Quadrant
+from emotion.selectors import current_estimates
+from recommender.models import Playlist, PlaylistItem
+from recommender.reasons.reasons import public_reason
 
 _CHUNK = 500
 
@@ -369,3 +382,206 @@ def counts_of(user: User) -> dict[str, int]:
     ]
     found = {row["of_kind"]: row["n"] for row in counts[0].union(*counts[1:], all=True)}
     return {kind.name: found[kind.name] for kind in KINDS if found.get(kind.name)}
+
+
+FORMAT, VERSION = "moodplane-export", 1
+# What a spreadsheet would take for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_README = _(
+    "Everything that Moodplane stores about you, as of %(made_at)s.\n"
+    "\n"
+    "Each file is a table in CSV (UTF-8, commas, with a header line). An empty cell means that there is no "
+    "value. Lists are\n"
+    "written as JSON. Text that a spreadsheet would read as a formula is prefixed with an apostrophe; the "
+    "JSON export has it\n"
+    "unchanged.\n"
+    "\n"
+    "%(tables)s"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DataExport:
+    """A file to be saved, made while it is sent."""
+
+    name: str
+    content_type: str
+    chunks: Iterator[bytes]
+
+
+def data_export(user: User, suffix: str) -> DataExport:
+    """Return all that belongs to a user.
+
+    Args:
+        user: whose.
+        suffix: "json" for one document, "csv" for a zip of tables.
+
+    Raises:
+        KeyError: there is no such format.
+    """
+    content_type, extension, write = _FORMATS[suffix]
+    name = f"moodplane-{user.get_username()}-{timezone.now():%Y-%m-%d}.{extension}"
+    return DataExport(name, content_type, write(user))
+
+
+def _json_chunks(user: User) -> Iterator[bytes]:
+    # By kind, what each field means; "" is about the kind.
+    meanings = {
+        kind.name: {"": gettext(kind.about), **{each.name: gettext(each.meaning) for each in kind.fields}}
+        for kind in KINDS
+    }
+    head: dict[str, Any] = {"format": FORMAT, "version": VERSION, "made_at": timezone.now(), "fields": meanings}
+    yield f"{_json(head)[:-1]}".encode()
+    for kind in KINDS:
+        if kind is ACCOUNT:
+            yield f',\n"{kind.name}": {_json(next(kind.rows(user), {}))}'.encode()
+            continue
+        yield f',\n"{kind.name}": ['.encode()
+        for number, row in enumerate(kind.rows(user)):
+            yield f"{',' if number else ''}\n{_json(row)}".encode()
+        yield b"]"
+    yield b"}\n"
+
+
+def _csv_chunks(user: User) -> Iterator[bytes]:
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("README.txt", _readme())
+        for kind in KINDS:
+            with archive.open(f"{kind.name}.csv", "w") as table:
+                table.write(_line([field.name for field in kind.fields]))
+                for row in kind.rows(user):
+                    table.write(_line([_cell(value) for value in row.values()]))
+                    yield from sink.taken()
+            yield from sink.taken()
+    yield from sink.taken()
+
+
+def _line(cells: list[str]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow(cells)
+    return line.getvalue().encode()
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(_FORMULA) else value
+    return _json(value).strip('"')
+
+
+def _readme() -> str:
+    tables = "\n".join(
+        f"{kind.name}.csv: {gettext(kind.about)}\n"
+        + "".join(f"    {field.name}: {gettext(field.meaning)}\n" for field in kind.fields)
+        for kind in KINDS
+    )
+    return gettext(_README) % {"made_at": f"{timezone.now():%Y-%m-%d %H:%M} UTC", "tables": tables}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, cls=DjangoJSONEncoder, ensure_ascii=False)
+
+
+class _Sink(io.RawIOBase):
+    """Takes what a zip file writes and hands it on; it cannot go back, which the zip format allows for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chunks: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._chunks.append(bytes(data))
+        return len(data)
+
+    def taken(self) -> Iterator[bytes]:
+        """Yield what was written since the last time."""
+        chunks, self._chunks = self._chunks, []
+        if chunks:
+            yield b"".join(chunks)
+
+
+_FORMATS = {
+    "json": ("application/json", "json", _json_chunks),
+    "csv": ("application/zip", "zip", _csv_chunks),
+}
+SUFFIXES = tuple(_FORMATS)
+
+
+_BATCH = 500
+
+
+@transaction.atomic
+def learning_forget(*, user: User) -> int:
+    """Delete a listener's ratings, moods, listens and predictions; their playlists stay as lists of songs.
+
+    The listener's model is fitted to these rows whenever it is needed, so nothing of it remains. What playlists show of
+    it (reasons, predictions, moods) goes as well. A second call finds nothing.
+
+    Returns:
+        How many ratings, moods and listens there were.
+    """
+    _locked(user)
+    n_forgotten = 0
+    for kind in LEARNED_FROM:
+        _log_forget(kind, user)
+        n_forgotten += kind.queryset(user).delete()[0]
+    Playlist.objects.filter(owner=user).update(mood_valence=None, mood_arousal=None)
+    _predictions_forget(user)
+    return n_forgotten
+
+
+@transaction.atomic
+def account_delete(*, user: User) -> None:
+    """Delete an account and everything that belongs to it; songs stay. A second call finds nothing.
+
+    Sessions end on all devices; tokens and shared links stop working. What staff did with models stays on record,
+    without a name.
+    """
+    if not _locked(user):
+        return
+    for kind in KINDS:
+        if not kind.kept:
+            _log_forget(kind, user)
+    _sessions_end(user)
+    User.objects.filter(pk=user.pk).delete()
+
+
+def _locked(user: User) -> bool:
+    # A writer of a row that points to the user waits for this lock, and then finds no such user.
+    return User.objects.select_for_update().filter(pk=user.pk).first() is not None
+
+
+def _predictions_forget(user: User) -> None:
+    """Reduce each song in a playlist to what is true for every listener."""
+    items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk").select_related("song")
+    changed = []
+    for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_BATCH):
+        estimates = item.song.current_estimates  # type: ignore[attr-defined]
+        item.reason = ""
+        if estimates:
+            item.reason = public_reason(Quadrant(estimates[0].effective_quadrant), estimates[0].effective_confidence)
+        item.felt_valence = item.felt_arousal = None
+        item.terms = {}
+        changed.append(item)
+    PlaylistItem.objects.bulk_update(changed, ["reason", "felt_valence", "felt_arousal", "terms"], batch_size=_BATCH)
+
+
+def _log_forget(kind: Kind, user: User) -> None:
+    """Delete the staff's log entries about a user's rows, which repeat their names."""
+    if kind.model._meta.auto_created:
+        return
+    rows = kind.queryset(user).order_by().annotate(as_text=Cast("pk", CharField()))
+    logged = LogEntry.objects.filter(content_type=ContentType.objects.get_for_model(kind.model))
+    logged.filter(object_id__in=rows.values("as_text")).delete()
+
+
+def _sessions_end(user: User) -> None:
+    """End a user's sessions everywhere. A session reveals its user only when decoded, so all are read."""
+    sessions = Session.objects.iterator(chunk_size=_BATCH)
+    theirs = [each.pk for each in sessions if each.get_decoded().get(SESSION_KEY) == str(user.pk)]
+    Session.objects.filter(pk__in=theirs).delete()
