@@ -24,10 +24,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from emotion.inference.quadrants import Quadrant
 from emotion.selectors import current_estimates
 from recommender.models import Playlist, PlaylistItem
-from recommender.reasons.reasons import public_reason
+from recommender.selectors import estimate_of, public_reason_of
 
 _CHUNK = 500
 
@@ -78,14 +77,17 @@ class Kind:
             yield dict(zip(names, row, strict=True))
 
 
-def _song(*, prefix: str = "song") -> tuple[Field, ...]:
-    return (
-        Field("song", _("The song's number."), f"{prefix}_id"),
-        Field("song_title", _("Its title."), f"{prefix}__title"),
-        Field("song_artist", _("The artist."), f"{prefix}__artist__name"),
-    )
+def _kind(name: str, owner: str, about: str, *fields: Field, kept: str = "") -> Kind:
+    """Describe a kind by the path from its model to the user, such as "catalog.Upload.owner"."""
+    app, model, lookup = owner.split(".")
+    return Kind(name, about, f"{app}.{model}", lookup, fields, kept)
 
 
+_SONG = (
+    Field("song", _("The song's number."), "song_id"),
+    Field("song_title", _("Its title."), "song__title"),
+    Field("song_artist", _("The artist."), "song__artist__name"),
+)
 _MOOD = (
     Field("mood_valence", _("Your mood before listening, if you gave it. From -1, unpleasant, to 1, pleasant.")),
     Field("mood_arousal", _("Your mood before listening, if you gave it. From -1, calm, to 1, energetic.")),
@@ -94,12 +96,11 @@ _ID = Field("id", _("Its number."))
 _CREATED = Field("created_at", _("When, in UTC."))
 _UPDATED = Field("updated_at", _("When it last changed, in UTC."))
 
-ACCOUNT = Kind(
-    "account",
-    _("Your account; the password is stored only as a hash and is not exported."),
-    "auth.User",
-    "pk",
-    (
+KINDS: tuple[Kind, ...] = (
+    _kind(
+        "account",
+        "auth.User.pk",
+        _("Your account; the password is stored only as a hash and is not exported."),
         Field("username", _("The name you sign in with.")),
         Field("first_name", _("If you gave one.")),
         Field("last_name", _("If you gave one.")),
@@ -110,15 +111,12 @@ ACCOUNT = Kind(
         Field("date_joined", _("When the account was made, in UTC.")),
         Field("last_login", _("When you last signed in, in UTC.")),
     ),
-)
-_RATINGS = Kind(
-    "ratings",
-    _("What you felt about songs, one row for each song you rated."),
-    "recommender.FeltRating",
-    "listener",
-    (
+    _kind(
+        "ratings",
+        "recommender.FeltRating.listener",
+        _("What you felt about songs, one row for each song you rated."),
         _ID,
-        *_song(),
+        *_SONG,
         Field("felt_valence", _("What you felt. From -1, unpleasant, to 1, pleasant.")),
         Field("felt_arousal", _("What you felt. From -1, calm, to 1, energetic.")),
         Field("liked", _("Whether you liked it; empty if you did not say.")),
@@ -135,39 +133,30 @@ _RATINGS = Kind(
         _CREATED,
         _UPDATED,
     ),
-)
-_MOODS = Kind(
-    "moods",
-    _("Your moods, as you reported them."),
-    "recommender.MoodCheckIn",
-    "listener",
-    (
+    _kind(
+        "moods",
+        "recommender.MoodCheckIn.listener",
+        _("Your moods, as you reported them."),
         _ID,
         Field("valence", _("From -1, unpleasant, to 1, pleasant.")),
         Field("arousal", _("From -1, calm, to 1, energetic.")),
         _CREATED,
     ),
-)
-_LISTENS = Kind(
-    "listens",
-    _("What you played, and how it ended."),
-    "recommender.Listen",
-    "listener",
-    (
+    _kind(
+        "listens",
+        "recommender.Listen.listener",
+        _("What you played, and how it ended."),
         _ID,
-        *_song(),
+        *_SONG,
         Field("playlist", _("The number of the playlist it was played in."), "playlist_id"),
         Field("outcome", _("started, completed or skipped.")),
         Field("listened_s", _("Seconds played, once it ended.")),
         Field("started_at", _("When, in UTC.")),
     ),
-)
-_PLAYLISTS = Kind(
-    "playlists",
-    _("Your playlists."),
-    "recommender.Playlist",
-    "owner",
-    (
+    _kind(
+        "playlists",
+        "recommender.Playlist.owner",
+        _("Your playlists."),
         _ID,
         Field("title", _("Its title.")),
         Field("kind", _("mood, song, journey or imported.")),
@@ -191,16 +180,13 @@ _PLAYLISTS = Kind(
         _CREATED,
         _UPDATED,
     ),
-)
-_ITEMS = Kind(
-    "playlist_items",
-    _("The songs of your playlists."),
-    "recommender.PlaylistItem",
-    "playlist__owner",
-    (
+    _kind(
+        "playlist_items",
+        "recommender.PlaylistItem.playlist__owner",
+        _("The songs of your playlists."),
         Field("playlist", _("The playlist's number."), "playlist_id"),
         Field("position", _("The place, starting from 1.")),
-        *_song(),
+        *_SONG,
         Field("reason", _("Why it is there.")),
         Field("felt_valence", _("The feeling predicted for you.")),
         Field("felt_arousal", _("The feeling predicted for you.")),
@@ -209,28 +195,22 @@ _ITEMS = Kind(
         Field("terms", _("What each ranking term added to its score.")),
         Field("played_at", _("When you started playing it, in UTC.")),
     ),
-)
-_LABELS = Kind(
-    "labels",
-    _("What you said songs express, regardless of what you felt."),
-    "emotion.PerceivedLabel",
-    "rater",
-    (
+    _kind(
+        "labels",
+        "emotion.PerceivedLabel.rater",
+        _("What you said songs express, regardless of what you felt."),
         _ID,
-        *_song(),
+        *_SONG,
         Field("quadrant", _("1 happy, 2 tense, 3 sad, 4 calm.")),
         Field("valence", _("The point, if you gave one. From -1, unpleasant, to 1, pleasant.")),
         Field("arousal", _("The point, if you gave one. From -1, calm, to 1, energetic.")),
         _CREATED,
         _UPDATED,
     ),
-)
-_UPLOADS = Kind(
-    "uploads",
-    _("Files you uploaded; the songs made from them are not yours alone."),
-    "catalog.Upload",
-    "owner",
-    (
+    _kind(
+        "uploads",
+        "catalog.Upload.owner",
+        _("Files you uploaded; the songs made from them are not yours alone."),
         _ID,
         Field("file_name", _("Its name on your computer.")),
         Field("size_bytes", _("Its size.")),
@@ -242,13 +222,10 @@ _UPLOADS = Kind(
         Field("hidden_at", _("When you removed it from the upload page, in UTC.")),
         _CREATED,
     ),
-)
-_PARTIAL_UPLOADS = Kind(
-    "uploads_in_pieces",
-    _("Large files you sent in chunks, finished or not; unfinished ones are discarded after some days."),
-    "catalog.PartialUpload",
-    "owner",
-    (
+    _kind(
+        "uploads_in_pieces",
+        "catalog.PartialUpload.owner",
+        _("Large files you sent in chunks, finished or not; unfinished ones are discarded after some days."),
         _ID,
         Field("public_id", _("The end of its address.")),
         Field("file_name", _("Its name on your computer.")),
@@ -261,116 +238,93 @@ _PARTIAL_UPLOADS = Kind(
         Field("finished_at", _("When it was complete, in UTC.")),
         _CREATED,
     ),
-)
-_TOKENS = Kind(
-    "api_tokens",
-    _("That you have an API token; the token itself is secret and is not exported."),
-    "authtoken.Token",
-    "user",
-    (Field("created_at", _("When it was made, in UTC."), "created"),),
-)
-_GROUPS = Kind(
-    "groups",
-    _("The groups you are in."),
-    "auth.User_groups",
-    "user",
-    (Field("group", _("Its name, such as curator."), "group__name"),),
-)
-_PERMISSIONS = Kind(
-    "permissions",
-    _("Your additional permissions."),
-    "auth.User_user_permissions",
-    "user",
-    (Field("permission", _("Its name."), "permission__codename"),),
-)
-_ADMIN_LOG = Kind(
-    "admin_log",
-    _("What you changed on the administration pages."),
-    "admin.LogEntry",
-    "user",
-    (
+    _kind(
+        "api_tokens",
+        "authtoken.Token.user",
+        _("That you have an API token; the token itself is secret and is not exported."),
+        Field("created_at", _("When it was made, in UTC."), "created"),
+    ),
+    _kind(
+        "groups",
+        "auth.User_groups.user",
+        _("The groups you are in."),
+        Field("group", _("Its name, such as curator."), "group__name"),
+    ),
+    _kind(
+        "permissions",
+        "auth.User_user_permissions.user",
+        _("Your additional permissions."),
+        Field("permission", _("Its name."), "permission__codename"),
+    ),
+    _kind(
+        "admin_log",
+        "admin.LogEntry.user",
+        _("What you changed on the administration pages."),
         Field("at", _("When, in UTC."), "action_time"),
         Field("model", _("The kind of object."), "content_type__model"),
         Field("object", _("Which object."), "object_repr"),
         Field("change", _("What was changed."), "change_message"),
     ),
-)
-_MODELS = Kind(
-    "models_imported",
-    _("Models you imported."),
-    "emotion.ModelVersion",
-    "imported_by",
-    (Field("version", _("The model.")), Field("at", _("When, in UTC."), "imported_at")),
-    kept=_("the model"),
-)
-_REANALYSES = Kind(
-    "reanalyses_started",
-    _("Re-analyses of the catalog you started."),
-    "emotion.Reanalysis",
-    "started_by",
-    (_ID, Field("model_version", _("Which model.")), Field("at", _("When, in UTC."), "started_at")),
-    kept=_("that it happened"),
-)
-_EVENTS = Kind(
-    "model_events",
-    _("Your actions on models."),
-    "training.ModelEvent",
-    "by",
-    (
+    _kind(
+        "models_imported",
+        "emotion.ModelVersion.imported_by",
+        _("Models you imported."),
+        Field("version", _("The model.")),
+        Field("at", _("When, in UTC."), "imported_at"),
+        kept=_("the model"),
+    ),
+    _kind(
+        "reanalyses_started",
+        "emotion.Reanalysis.started_by",
+        _("Re-analyses of the catalog you started."),
+        _ID,
+        Field("model_version", _("Which model.")),
+        Field("at", _("When, in UTC."), "started_at"),
+        kept=_("that it happened"),
+    ),
+    _kind(
+        "model_events",
+        "training.ModelEvent.by",
+        _("Your actions on models."),
         _ID,
         Field("model", _("Which model it was."), "model__version"),
         Field("kind", _("The action, such as promoted.")),
         Field("reason", _("The reason you gave.")),
         _CREATED,
+        kept=_("that it happened, and why"),
     ),
-    kept=_("that it happened, and why"),
+    _kind(
+        "retrainings_started",
+        "training.Retraining.started_by",
+        _("Retrainings you started."),
+        _ID,
+        Field("state", _("How far it got.")),
+        Field("outcome", _("How it ended.")),
+        _CREATED,
+        kept=_("that it happened, and its result"),
+    ),
+    _kind(
+        "song_changes",
+        "catalog.SongChange.made_by",
+        _("Changes you made to songs of the catalog."),
+        _ID,
+        Field("at", _("When, in UTC."), "made_at"),
+        Field("songs", _("How many songs it changed."), "n_songs"),
+        kept=_("what was changed"),
+    ),
+    _kind(
+        "song_changes_undone",
+        "catalog.SongChange.undone_by",
+        _("Song changes you undid."),
+        _ID,
+        Field("at", _("When, in UTC."), "undone_at"),
+        Field("songs", _("How many songs it had changed."), "n_songs"),
+        kept=_("what was changed"),
+    ),
 )
-_SONG_CHANGES = Kind(
-    "song_changes",
-    _("Changes you made to songs of the catalog."),
-    "catalog.SongChange",
-    "made_by",
-    (_ID, Field("at", _("When, in UTC."), "made_at"), Field("songs", _("How many songs it changed."), "n_songs")),
-    kept=_("what was changed"),
-)
-_SONG_UNDOS = Kind(
-    "song_changes_undone",
-    _("Song changes you undid."),
-    "catalog.SongChange",
-    "undone_by",
-    (_ID, Field("at", _("When, in UTC."), "undone_at"), Field("songs", _("How many songs it had changed."), "n_songs")),
-    kept=_("what was changed"),
-)
-_RETRAININGS = Kind(
-    "retrainings_started",
-    _("Retrainings you started."),
-    "training.Retraining",
-    "started_by",
-    (_ID, Field("state", _("How far it got.")), Field("outcome", _("How it ended.")), _CREATED),
-    kept=_("that it happened, and its result"),
-)
-
+ACCOUNT = KINDS[0]
 # The rows that the listener's model is fitted to.
-LEARNED_FROM = (_RATINGS, _MOODS, _LISTENS)
-KINDS: tuple[Kind, ...] = (
-    ACCOUNT,
-    *LEARNED_FROM,
-    _PLAYLISTS,
-    _ITEMS,
-    _LABELS,
-    _UPLOADS,
-    _PARTIAL_UPLOADS,
-    _TOKENS,
-    _GROUPS,
-    _PERMISSIONS,
-    _ADMIN_LOG,
-    _MODELS,
-    _REANALYSES,
-    _EVENTS,
-    _RETRAININGS,
-    _SONG_CHANGES,
-    _SONG_UNDOS,
-)
+LEARNED_FROM = tuple(kind for kind in KINDS if kind.name in {"ratings", "moods", "listens"})
 
 
 def counts_of(user: User) -> dict[str, int]:
@@ -561,10 +515,7 @@ def _predictions_forget(user: User) -> None:
     items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk").select_related("song")
     changed = []
     for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_BATCH):
-        estimates = item.song.current_estimates  # type: ignore[attr-defined]
-        item.reason = ""
-        if estimates:
-            item.reason = public_reason(Quadrant(estimates[0].effective_quadrant), estimates[0].effective_confidence)
+        item.reason = public_reason_of(estimate_of(item.song))
         item.felt_valence = item.felt_arousal = None
         item.terms = {}
         changed.append(item)

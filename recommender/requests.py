@@ -1,12 +1,11 @@
-"""Who asks for a playlist, and for what; the results of what they do."""
+"""Who asks for a playlist, and for what: built from a form or read from a stored playlist; checked and named."""
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
 from django.contrib.auth.models import User
 from django.db.models import Q
@@ -20,7 +19,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.exceptions import PlaylistInvalidError
-from recommender.models import DEFAULT_VARIETY, FeltRating, Listen, Playlist
+from recommender.models import DEFAULT_VARIETY, Playlist
 
 DEFAULT_LENGTH = 12
 MAX_LENGTH = 100
@@ -64,6 +63,11 @@ def listener_of(request: HttpRequest) -> Listener:
     return Listener(user=None, session_key=request.session.session_key or "")
 
 
+def is_on_plane(*coordinates: float) -> bool:
+    """Whether every coordinate lies in [-1, 1]; NaN does not."""
+    return all(-1.0 <= value <= 1.0 for value in coordinates)
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A point on the plane, each axis in [-1, 1]; `quadrant` is set when the listener chose a quadrant by name."""
@@ -86,7 +90,7 @@ class Target:
             PlaylistInvalidError: an axis is outside [-1, 1] or not a number.
         """
         for name, value in ((_("valence"), valence), (_("arousal"), arousal)):
-            if not (math.isfinite(value) and -1.0 <= value <= 1.0):
+            if not is_on_plane(value):
                 raise PlaylistInvalidError(
                     _("The target's %(axis)s is %(value)s; it must lie between -1 and 1.")
                     % {"axis": name, "value": value}
@@ -94,7 +98,7 @@ class Target:
         return cls(valence=valence, arousal=arousal)
 
     @property
-    def point(self) -> tuple[float, float]:
+    def point(self) -> Point:
         """(valence, arousal)."""
         return self.valence, self.arousal
 
@@ -109,53 +113,31 @@ class Filters:
     decade: int | None = None
 
     @classmethod
-    def from_json(cls, stored: dict[str, object]) -> Filters:
+    def from_json(cls, stored: Mapping[str, Any]) -> Filters:
         """Read what `as_json` wrote."""
-        artist, decade = stored.get("artist"), stored.get("decade")
-        return cls(
-            genre=str(stored.get("genre", "")),
-            artist_id=artist if isinstance(artist, int) else None,
-            decade=decade if isinstance(decade, int) else None,
-        )
+        return cls(stored.get("genre", ""), stored.get("artist"), stored.get("decade"))
 
     def as_json(self) -> dict[str, object]:
         """Return the filters that are set, such as `{"genre": "Rock", "artist": 3, "decade": 1990}`."""
-        stored: dict[str, object] = {}
-        if self.genre:
-            stored["genre"] = self.genre
-        if self.artist_id is not None:
-            stored["artist"] = self.artist_id
-        if self.decade is not None:
-            stored["decade"] = self.decade
-        return stored
+        stored = {"genre": self.genre, "artist": self.artist_id, "decade": self.decade}
+        return {name: value for name, value in stored.items() if value}
 
 
 NO_FILTERS = Filters()
 
 
-@dataclass(frozen=True, slots=True)
-class RerankResult:
-    """What a re-ranking did; `moved` are the songs that are new in the rest or at another place, in list order."""
+class Limits(TypedDict, total=False):
+    """What every kind of list may be limited by; see `PlaylistRequest`."""
 
-    changed: bool
-    sentence: str
-    moved: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class FeedbackResult:
-    """A stored rating and what it did to the playlist that was playing."""
-
-    rating: FeltRating
-    rerank: RerankResult | None = None
+    length: int
+    filters: Filters
+    seed: int
+    variety: float
 
 
-@dataclass(frozen=True, slots=True)
-class ListenResult:
-    """A stored listen, and what it did to the playlist that was playing."""
-
-    listen: Listen
-    rerank: RerankResult | None = None
+def new_seed() -> int:
+    """Return a random seed that fits the exact integers of a browser."""
+    return secrets.randbits(53)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +150,8 @@ class PlaylistRequest:
     """
 
     target: Target
-    length: int
-    seed: int
+    length: int = DEFAULT_LENGTH
+    seed: int = field(default_factory=new_seed)
     filters: Filters = NO_FILTERS
     around: int | None = None
     path: tuple[Point, ...] = ()
@@ -182,14 +164,7 @@ class PlaylistRequest:
         return self.mood or (self.path[0] if self.path else None)
 
 
-def journey_request(
-    *,
-    path: Sequence[Point],
-    length: int = DEFAULT_LENGTH,
-    filters: Filters = NO_FILTERS,
-    seed: int | None = None,
-    variety: float = DEFAULT_VARIETY,
-) -> PlaylistRequest:
+def journey_request(path: Sequence[Point], **limits: Unpack[Limits]) -> PlaylistRequest:
     """Return the request for a journey; its start is also the listener's mood before listening.
 
     Raises:
@@ -204,21 +179,9 @@ def journey_request(
             )
             % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
         )
-    points = tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
-    return PlaylistRequest(
-        target=Target.of_point(*points[-1]),
-        length=length,
-        seed=seed_or_new(seed),
-        filters=filters,
-        path=points,
-        mood=points[0],
-        variety=variety,
-    )
-
-
-def seed_or_new(seed: int | None) -> int:
-    """Return a seed, a new one for None; it fits the exact integers of a browser."""
-    return secrets.randbits(53) if seed is None else seed
+    targets = [Target.of_point(*point) for point in path]
+    points = tuple(target.point for target in targets)
+    return PlaylistRequest(target=targets[-1], path=points, mood=points[0], **limits)
 
 
 def mood_of(playlist: Playlist) -> Point | None:
@@ -253,7 +216,7 @@ def request_check(listener: Listener, request: PlaylistRequest) -> None:
         raise PlaylistInvalidError(
             _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
         )
-    if not (math.isfinite(request.variety) and 0.0 <= request.variety <= 1.0):
+    if not 0.0 <= request.variety <= 1.0:
         raise PlaylistInvalidError(
             _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
         )

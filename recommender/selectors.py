@@ -9,14 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
-from typing import Any, NamedTuple, overload
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
 from django.db.models import Avg, Count, Prefetch, Q, QuerySet
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from catalog.core.cached_count import cached_while_large
@@ -51,7 +50,8 @@ OTHERS_LEAST = 5
 # The answers of a rating can be undone; what the player reports of listening cannot.
 RATING_ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
 RATING_LISTENING = ("skipped", "listened_s")
-_RATING_CONTEXT = ("playlist_id", "position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+RATING_CONTEXT = ("position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+ITEM_POINTS = ("felt_valence", "felt_arousal", "target_valence", "target_arousal")
 PENDING_ANSWERS_KEY = "felt_kept"
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
 
@@ -120,26 +120,21 @@ def playlist_shared(token: str) -> Playlist:
 
 def shared_songs(playlist: Playlist) -> list[SharedSong]:
     """Return the songs of a shared playlist, without anything that came from its listener."""
-    return [
-        SharedSong(
-            position=item.position,
-            song=item.song,
-            estimate=estimate,
-            reason=public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
-            if estimate
-            else "",
-        )
-        for item in playlist.items.all()
-        for estimate in [_estimate_of(item.song)]
-    ]
+    songs = [(item.position, item.song, estimate_of(item.song)) for item in playlist.items.all()]
+    return [SharedSong(position, song, estimate, public_reason_of(estimate)) for position, song, estimate in songs]
 
 
-def _estimate_of(song: Song) -> EmotionEstimate | None:
+def estimate_of(song: Song) -> EmotionEstimate | None:
     """Return the current estimate, which the selector of the song brought along or not."""
-    found: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
-    if found is None:
-        return current_estimate(song)
-    return found[0] if found else None
+    estimates: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
+    return next(iter(estimates), None) if estimates is not None else current_estimate(song)
+
+
+def public_reason_of(estimate: EmotionEstimate | None) -> str:
+    """Return the reason for a song that is true for every listener, empty before its analysis."""
+    if estimate is None:
+        return ""
+    return public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
 
 
 def listens_of(listener: Listener) -> QuerySet[Listen]:
@@ -194,9 +189,8 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
 
 def item_values(item: PlaylistItem) -> dict[str, Any]:
     """Return all that is needed to restore an item of a playlist."""
-    names = ("song_id", "position", "reason", "felt_valence", "felt_arousal", "target_valence", "target_arousal")
-    played_at = item.played_at.isoformat() if item.played_at else None
-    return {**{name: getattr(item, name) for name in names}, "terms": item.terms, "played_at": played_at}
+    values = {name: getattr(item, name) for name in ("song_id", "position", "reason", *ITEM_POINTS, "terms")}
+    return {**values, "played_at": item.played_at.isoformat() if item.played_at else None}
 
 
 def ratings_of(user: User) -> QuerySet[FeltRating]:
@@ -218,7 +212,7 @@ def rating_values(rating: FeltRating | None) -> dict[str, Any] | None:
     """Return all that is needed to restore a rating, None where there is no rating."""
     if rating is None:
         return None
-    names = (*RATING_ANSWERS, *_RATING_CONTEXT, *RATING_LISTENING, "model_version")
+    names = (*RATING_ANSWERS, "playlist_id", *RATING_CONTEXT, *RATING_LISTENING, "model_version")
     return {**{name: getattr(rating, name) for name in names}, "created_at": rating.created_at.isoformat()}
 
 
@@ -262,12 +256,12 @@ def quadrant_counts() -> dict[Quadrant, int]:
     # Few songs failed. Left out by their ids, the others are counted from an index, where a join reads every song.
     failed = Song.objects.filter(state=Song.State.FAILED).values("pk")
     playable = EmotionEstimate.objects.filter(is_current=True).exclude(song_id__in=failed)
-    found = Counter(dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk"))))
+    counts = Counter(dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk"))))
     overridden = playable.with_effective().filter(is_overridden=True).order_by()
     for by_model, by_curator, n in overridden.values_list("quadrant", "effective_quadrant").annotate(n=Count("pk")):
-        found[by_model] -= n
-        found[by_curator] += n
-    return {quadrant: found[quadrant.value] for quadrant in Quadrant}
+        counts[by_model] -= n
+        counts[by_curator] += n
+    return {quadrant: counts[quadrant.value] for quadrant in Quadrant}
 
 
 def songs_browse(
@@ -304,34 +298,20 @@ class SongsFound:
         # What a row needs is read for the rows of one page only: joins and wide rows of all that is skipped before it
         # cost ten times as much at 100,000 songs.
         self._ids = songs.values_list("pk", flat=True)
-        self._count = count
+        self._count = cache(count)
         self._is_ranked = is_ranked
 
     def __len__(self) -> int:
-        return self._n
-
-    @cached_property
-    def _n(self) -> int:
         return self._count()
 
-    @overload
-    def __getitem__(self, part: int) -> Song: ...
-
-    @overload
-    def __getitem__(self, part: slice) -> list[Song]: ...
-
-    def __getitem__(self, part: int | slice) -> Song | list[Song]:
-        if isinstance(part, int):
-            return songs_in_order([self._in_order[part]])[0]
-        return songs_in_order(list(self._in_order[part]))
+    def __getitem__(self, part: int | slice) -> Any:
+        # Words that so many songs share do not rank them: they come as if nothing was typed.
+        is_vague = self._is_ranked and len(self) > RANKED_AT_MOST
+        ids = (self._ids.order_by("-pk") if is_vague else self._ids)[part]
+        return songs_in_order([ids])[0] if isinstance(ids, int) else songs_in_order(list(ids))
 
     def __iter__(self) -> Iterator[Song]:
         return iter(self[:])
-
-    @cached_property
-    def _in_order(self) -> QuerySet[Song, int]:
-        # Words that so many songs share do not rank them: they come as if nothing was typed.
-        return self._ids.order_by("-pk") if self._is_ranked and len(self) > RANKED_AT_MOST else self._ids
 
 
 def song_estimates(pk: int, k: int = 6) -> SongEstimates:
@@ -340,21 +320,19 @@ def song_estimates(pk: int, k: int = 6) -> SongEstimates:
     A song that is newer than the index may be missing among those for a minute.
     """
     ranked = songs_ranked_alike(pk, k, late_s=ALIKE_LATE_S)
-    own = Q(song_id=pk)
     # A song in re-analysis stays playable, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
-    found = EmotionEstimate.objects.filter(own | alike).with_effective()
-    found = found.select_related("song__artist", "song__album")
+    estimates = EmotionEstimate.objects.filter(Q(song_id=pk) | alike).with_effective()
+    estimates = estimates.select_related("song__artist", "song__album").defer("embedding_bytes")
     of_song, by_id = [], {}
-    for estimate in found.defer("embedding_bytes").order_by("-is_current", "-id"):
+    for estimate in estimates.order_by("-is_current", "-id"):
         if estimate.song_id == pk:
             of_song.append(estimate)
         else:
             by_id[estimate.song_id] = estimate
             estimate.song.current_estimates = [estimate]
-    current = bool(of_song) and of_song[0].is_current
-    similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k] if current else []
-    return SongEstimates(of_song, similar)
+    similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k]
+    return SongEstimates(of_song, similar if of_song and of_song[0].is_current else [])
 
 
 def songs_in_order(song_ids: list[int]) -> list[Song]:
@@ -369,24 +347,12 @@ def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
     return Prefetch("items", queryset=songs.prefetch_related(current_estimates("song__estimates")))
 
 
-class Hanging(NamedTuple):
-    """Rows that depend on songs and are deleted with them."""
-
-    places: int
-    playlists: int
-    ratings: int
-    listens: int
-    labels: int
-
-
-def hanging_on(song_ids: list[int]) -> Hanging:
-    """Count what would go if songs were deleted."""
-    places = PlaylistItem.objects.filter(song__in=song_ids).aggregate(
+def hanging_on(song_ids: list[int]) -> dict[str, int]:
+    """Count the rows that depend on songs and would be deleted with them."""
+    return PlaylistItem.objects.filter(song__in=song_ids).aggregate(
         places=Count("pk"), playlists=Count("playlist", distinct=True)
-    )
-    return Hanging(
-        **places,
-        ratings=FeltRating.objects.filter(song__in=song_ids).count(),
-        listens=Listen.objects.filter(song__in=song_ids).count(),
-        labels=PerceivedLabel.objects.filter(song__in=song_ids).count(),
-    )
+    ) | {
+        "ratings": FeltRating.objects.filter(song__in=song_ids).count(),
+        "listens": Listen.objects.filter(song__in=song_ids).count(),
+        "labels": PerceivedLabel.objects.filter(song__in=song_ids).count(),
+    }

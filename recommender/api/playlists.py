@@ -22,15 +22,15 @@ from catalog.core.points import Point
 from catalog.models import Song
 from catalog.permissions import CanListen
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate, quadrant_choices
+from emotion.models import quadrant_choices
 from recommender import selectors
 from recommender.exceptions import PlaylistChangedError
-from recommender.exporting import export_response
 from recommender.formats.files import FORMATS, MAX_BYTES
 from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
-from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE, Filters, Listener, Target, listener_of
+from recommender.requests import MAX_LENGTH, MAX_PATH_POINTS, MAX_TITLE, Filters, Target, listener_of
 from recommender.selectors import SharedSong
 from recommender.services import feedback, playlists, sharing
+from recommender.views.playlists import export_response
 
 BIGINT = 2**63 - 1
 
@@ -137,12 +137,8 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
     def limits(self) -> dict[str, Any]:
         """What every kind of list may say, as the services take it."""
         asked = self.validated_data
-        return {
-            "length": asked["length"],
-            "filters": Filters.from_json(asked.get("filters", {})),
-            "variety": asked["variety"],
-            "seed": asked.get("seed"),
-        }
+        given = {name: asked[name] for name in ("length", "variety", "seed") if name in asked}
+        return {"filters": Filters.from_json(asked.get("filters", {})), **given}
 
 
 class PlaylistChangeSerializer(serializers.Serializer[Playlist]):
@@ -165,11 +161,11 @@ class PlaylistSongSerializer(serializers.ModelSerializer[Song]):
 
     @extend_schema_field(QuadrantField(allow_null=True))
     def get_quadrant(self, song: Song) -> int | None:
-        estimate = _current(song)
+        estimate = selectors.estimate_of(song)
         return estimate.effective_quadrant if estimate else None
 
     def get_confidence(self, song: Song) -> float | None:
-        estimate = _current(song)
+        estimate = selectors.estimate_of(song)
         return estimate.effective_confidence if estimate else None
 
 
@@ -180,17 +176,7 @@ class PlaylistItemSerializer(serializers.ModelSerializer[PlaylistItem]):
 
     class Meta:
         model = PlaylistItem
-        fields = [
-            "position",
-            "song",
-            "reason",
-            "felt_valence",
-            "felt_arousal",
-            "target_valence",
-            "target_arousal",
-            "terms",
-            "played_at",
-        ]
+        fields = ["position", "song", "reason", *selectors.ITEM_POINTS, "terms", "played_at"]
 
 
 class PlaylistSerializer(serializers.ModelSerializer[Playlist]):
@@ -311,13 +297,8 @@ class SharedPlaylistSerializer(serializers.Serializer[Any]):
     items = SharedItemSerializer(many=True)
 
 
-def _current(song: Song) -> EmotionEstimate | None:
-    """Return the current estimate that the selector prefetched."""
-    found: list[EmotionEstimate] = getattr(song, "current_estimates", [])
-    return found[0] if found else None
-
-
 _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMATS))
+_TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="The token from the link.")
 _SONG = OpenApiParameter("song", int, OpenApiParameter.PATH)
 # What ranks songs or searches for many of them.
 _COSTLY = {"create", "rerank", "regenerate", "import_file"}
@@ -338,7 +319,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         return "playlists" if self.action in _COSTLY else None
 
     def get_queryset(self) -> QuerySet[Playlist]:
-        return selectors.playlists_of(self._listener())
+        return selectors.playlists_of(listener_of(self.request))
 
     @extend_schema(
         summary="Make a playlist", request=PlaylistCreateSerializer, responses={201: PlaylistDetailSerializer}
@@ -347,12 +328,21 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         """For a quadrant, a point, around a song, or a journey; a small catalog gives a shorter list and a `note`."""
         asked = PlaylistCreateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        return self._created(_make(self._listener(), asked))
+        limits: dict[str, Any] = {"listener": listener_of(request), **asked.limits}
+        mood = asked.validated_data.get("mood")
+        if "around" in asked.validated_data:
+            playlist = playlists.playlist_create_around(song=asked.validated_data["around"], **limits)
+        elif "path" in asked.validated_data:
+            playlist = playlists.journey_create(path=asked.path_asked, **limits)
+        else:
+            before = (mood["valence"], mood["arousal"]) if mood else None
+            playlist = playlists.playlist_create(target=asked.target, mood=before, **limits)
+        return _created(request, playlist)
 
     @extend_schema(summary="A playlist with its songs", responses=PlaylistDetailSerializer)
     def retrieve(self, request: Request, pk: str) -> Response:
         """Answer 404 for a playlist that is not yours."""
-        return Response(self._shown(self._playlist(pk)))
+        return Response(PlaylistDetailSerializer(self._playlist(pk)).data)
 
     @extend_schema(
         summary="Rename, save or unsave a playlist",
@@ -368,7 +358,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
             playlists.playlist_rename(playlist=playlist, title=asked.validated_data["title"])
         if "saved" in asked.validated_data:
             playlists.playlist_save(playlist=playlist, saved=asked.validated_data["saved"])
-        return Response(self._shown(playlist))
+        return _shown(request, playlist)
 
     @extend_schema(summary="Delete a playlist", responses={204: None})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -382,13 +372,15 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @action(detail=True, methods=["post"])
     def regenerate(self, request: Request, pk: str) -> Response:
         """Make a new list with another seed; this one stays. Answer 409 for a list from a file."""
-        return self._created(playlists.playlist_regenerate(playlist=self._playlist(pk), listener=self._listener()))
+        return _created(
+            request, playlists.playlist_regenerate(playlist=self._playlist(pk), listener=listener_of(request))
+        )
 
     @extend_schema(summary="Re-rank the unplayed rest", request=None, responses=RerankSerializer)
     @action(detail=True, methods=["post"])
     def rerank(self, request: Request, pk: str) -> Response:
         """Choose the unplayed songs again, with everything known about the listener by now."""
-        result = playlists.playlist_rerank(playlist=self._playlist(pk), listener=self._listener())
+        result = playlists.playlist_rerank(playlist=self._playlist(pk), listener=listener_of(request))
         return Response(RerankSerializer(result).data)
 
     @extend_schema(
@@ -405,7 +397,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
             raise PlaylistChangedError(
                 _("Another song is now at place %(place)s: reload the playlist.") % {"place": position}
             )
-        feedback.listen_record(listener=self._listener(), song=item.song, playlist=playlist)
+        feedback.listen_record(listener=listener_of(request), song=item.song, playlist=playlist)
         shown = selectors.item_at(self._playlist(pk), int(position))
         return Response(PlaylistItemSerializer(shown).data)
 
@@ -417,17 +409,17 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked.is_valid(raise_exception=True)
         playlist, place = self._playlist(pk), asked.validated_data
         playlists.item_move(
-            playlist=playlist, listener=self._listener(), song_id=place["song"], position=place["position"]
+            playlist=playlist, listener=listener_of(request), song_id=place["song"], position=place["position"]
         )
-        return Response(self._shown(playlist))
+        return _shown(request, playlist)
 
     @extend_schema(summary="Remove a song", parameters=[_SONG], responses=PlaylistDetailSerializer)
     @action(detail=True, methods=["delete"], url_path=r"songs/(?P<song>\d+)")
     def remove(self, request: Request, pk: str, song: str) -> Response:
         """What follows moves up; the list counts as ordered by hand."""
         playlist = self._playlist(pk)
-        playlists.item_remove(playlist=playlist, listener=self._listener(), song_id=int(song))
-        return Response(self._shown(playlist))
+        playlists.item_remove(playlist=playlist, listener=listener_of(request), song_id=int(song))
+        return _shown(request, playlist)
 
     @extend_schema(summary="Share by link", request=None, responses=ShareSerializer)
     @action(detail=True, methods=["post"])
@@ -466,39 +458,27 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked.is_valid(raise_exception=True)
         file = asked.validated_data["file"]
         playlist = sharing.playlist_import(
-            listener=self._listener(),
+            listener=listener_of(request),
             content=file.read(),
             file_name=file.name,
             site=request.build_absolute_uri("/"),
         )
-        return self._created(playlist)
-
-    def _listener(self) -> Listener:
-        return listener_of(self.request)
+        return _created(request, playlist)
 
     def _playlist(self, pk: str) -> Playlist:
-        return selectors.playlist_visible(self._listener(), int(pk))
-
-    def _shown(self, playlist: Playlist) -> dict[str, Any]:
-        loaded = selectors.playlist_visible(self._listener(), playlist.pk)
-        return PlaylistDetailSerializer(loaded).data
-
-    def _created(self, playlist: Playlist) -> Response:
-        where = reverse("playlist-detail", args=[playlist.pk])
-        return Response(self._shown(playlist), status.HTTP_201_CREATED, headers={"Location": where})
+        return selectors.playlist_visible(listener_of(self.request), int(pk))
 
 
-def _make(listener: Listener, asked: PlaylistCreateSerializer) -> Playlist:
-    said = asked.validated_data
-    if "around" in said:
-        return playlists.playlist_create_around(listener=listener, song=said["around"], **asked.limits)
-    if "path" in said:
-        return playlists.journey_create(listener=listener, path=asked.path_asked, **asked.limits)
-    mood = (said["mood"]["valence"], said["mood"]["arousal"]) if "mood" in said else None
-    return playlists.playlist_create(listener=listener, target=asked.target, mood=mood, **asked.limits)
+def _shown(request: Request, playlist: Playlist) -> Response:
+    loaded = selectors.playlist_visible(listener_of(request), playlist.pk)
+    return Response(PlaylistDetailSerializer(loaded).data)
 
 
-_TOKEN = OpenApiParameter("token", str, OpenApiParameter.PATH, description="The token from the link.")
+def _created(request: Request, playlist: Playlist) -> Response:
+    response = _shown(request, playlist)
+    response.status_code = status.HTTP_201_CREATED
+    response["Location"] = reverse("playlist-detail", args=[playlist.pk])
+    return response
 
 
 class SharedViewSet(ViewSet):
@@ -524,8 +504,5 @@ class SharedViewSet(ViewSet):
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, token: str) -> Response:
         """Copy it to a playlist of the caller's."""
-        listener = listener_of(request)
-        made = sharing.playlist_copy(shared=selectors.playlist_shared(token), listener=listener)
-        playlist = selectors.playlist_visible(listener, made.pk)
-        where = reverse("playlist-detail", args=[playlist.pk])
-        return Response(PlaylistDetailSerializer(playlist).data, status.HTTP_201_CREATED, headers={"Location": where})
+        shared = selectors.playlist_shared(token)
+        return _created(request, sharing.playlist_copy(shared=shared, listener=listener_of(request)))

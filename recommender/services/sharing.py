@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 from django.db import transaction
@@ -13,10 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.core.points import Point
 from catalog.models import Song, Upload
 from catalog.selectors import song_search
-from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeError, PlaylistInvalidError
@@ -24,11 +23,13 @@ from recommender.formats.files import FileEntry, sheet_read
 from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
-from recommender.reasons.reasons import public_reason
 from recommender.requests import MAX_TITLE, Listener, owner_check, title_checked
-from recommender.selectors import SharedSong, shared_songs
+from recommender.selectors import public_reason_of, shared_songs
 
 _TOKEN_BYTES = 32
+# Songs looked at for one entry.
+_CANDIDATES = 25
+_NAMED_IN_ERROR = 3
 
 
 def playlist_share(*, playlist: Playlist) -> str:
@@ -57,41 +58,18 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
     """
     owner_check(listener)
     songs = shared_songs(shared)
-    copy = Playlist.objects.create(
-        **listener.owner_fields("owner"),
+    return _store(
+        listener,
+        [(each.position, each.song.pk, each.reason) for each in songs],
         title=shared.title,
-        kind=Playlist.Kind.IMPORTED,
         target_quadrant=shared.target_quadrant,
         target_valence=shared.target_valence,
         target_arousal=shared.target_arousal,
-        requested_length=max(len(songs), 1),
-        seed=0,
         model_version=shared.model_version,
-        saved_at=timezone.now(),
-        arranged_at=timezone.now(),
-    )
-    felt = predict_items(listener=listener, song_ids=[each.song.pk for each in songs])
-    PlaylistItem.objects.bulk_create(_copied(copy, each, felt.get(each.song.pk)) for each in songs)
-    return copy
-
-
-def _copied(copy: Playlist, shared: SharedSong, felt: Point | None) -> PlaylistItem:
-    felt_valence, felt_arousal = felt or (None, None)
-    return PlaylistItem(
-        playlist=copy,
-        position=shared.position,
-        song=shared.song,
-        reason=shared.reason,
-        felt_valence=felt_valence,
-        felt_arousal=felt_arousal,
     )
 
 
-# Songs looked at for one entry.
-_CANDIDATES = 25
-_NAMED_IN_ERROR = 3
-
-
+@transaction.atomic
 def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
     """Create a playlist of the songs of a file that are in the catalog, in the file's order.
 
@@ -114,20 +92,69 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
     song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
     if not song_ids:
         raise ExchangeError(_nothing_found(sheet.entries))
-    title = _title(sheet.title or PurePath(file_name.replace("\\", "/")).stem)
-    report = {"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)}
-    return _store(listener, title, song_ids, report)
+    try:
+        title = title_checked((sheet.title or PurePath(file_name.replace("\\", "/")).stem)[:MAX_TITLE])
+    except PlaylistInvalidError:
+        title = _("Imported playlist")
+    current = EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).with_effective()
+    estimates = {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
+    points = [(each.effective_valence, each.effective_arousal) for each in estimates.values()]
+    valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
+    return _store(
+        listener,
+        [(place, song_id, _reason(estimates.get(song_id))) for place, song_id in enumerate(song_ids, start=1)],
+        title=title,
+        target_valence=valence,
+        target_arousal=arousal,
+        model_version=prevailing_model_version(),
+        import_report={"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)},
+    )
+
+
+def _reason(estimate: EmotionEstimate | None) -> str:
+    return _("From your file. %(sentence)s") % {"sentence": public_reason_of(estimate) or _("Not analysed yet.")}
+
+
+def _store(listener: Listener, items: list[tuple[int, int, str]], **fields: Any) -> Playlist:
+    """Store a list from elsewhere: items of place, song and reason, with what this listener is predicted to feel."""
+    playlist = Playlist.objects.create(
+        **listener.owner_fields("owner"),
+        **fields,
+        kind=Playlist.Kind.IMPORTED,
+        requested_length=max(len(items), 1),
+        seed=0,
+        saved_at=timezone.now(),
+        arranged_at=timezone.now(),
+    )
+    felt = predict_items(listener=listener, song_ids=[song_id for _place, song_id, _reason in items])
+    PlaylistItem.objects.bulk_create(
+        PlaylistItem(
+            playlist=playlist,
+            position=place,
+            song_id=song_id,
+            reason=reason,
+            felt_valence=valence,
+            felt_arousal=arousal,
+        )
+        for place, song_id, reason in items
+        for valence, arousal in [felt.get(song_id, (None, None))]
+    )
+    return playlist
 
 
 def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
     sought = [wanted(entry, site) for entry in entries]
     # File names have no index: all of them are looked up in one pass.
-    arrived = _arrived_as({each.file_name for each in sought if each.file_name and not each.content_hash})
-    return [_match(entry, each, arrived) for entry, each in zip(entries, sought, strict=True)]
+    file_names = {each.file_name for each in sought if each.file_name and not each.content_hash}
+    arrived: dict[str, list[Candidate]] = {}
+    for upload in Upload.objects.filter(file_name__in=file_names, song__isnull=False).select_related("song__artist"):
+        if upload.song is not None:
+            arrived.setdefault(upload.file_name, []).extend(_candidates([upload.song], upload.file_name))
+    return [_match(entry, each, arrived.get(each.file_name, [])) for entry, each in zip(entries, sought, strict=True)]
 
 
-def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, list[Candidate]]) -> Match:
-    found = {each.song_id: each for each in arrived.get(sought.file_name, ())}
+def _match(entry: FileEntry, sought: Wanted, arrived: list[Candidate]) -> Match:
+    found = {each.song_id: each for each in arrived}
     match = Match(None)
     for songs in _looks(sought):
         # Songs found earlier know the names of their files.
@@ -165,15 +192,6 @@ def _candidates(songs: Iterable[Song], file_name: str = "") -> list[Candidate]:
     ]
 
 
-def _arrived_as(file_names: set[str]) -> dict[str, list[Candidate]]:
-    arrived: dict[str, list[Candidate]] = {}
-    uploads = Upload.objects.filter(file_name__in=file_names, song__isnull=False).select_related("song__artist")
-    for upload in uploads:
-        if upload.song is not None:
-            arrived.setdefault(upload.file_name, []).extend(_candidates([upload.song], upload.file_name))
-    return arrived
-
-
 def _report(entries: Sequence[FileEntry], matches: Sequence[Match]) -> dict[str, object]:
     seen: set[int] = set()
     report: dict[str, list[dict[str, object]]] = {"not_found": [], "ambiguous": [], "repeated": []}
@@ -200,54 +218,3 @@ def _nothing_found(entries: Sequence[FileEntry]) -> str:
         len(entries),
     )
     return sentence % {"n": len(entries), "names": f"{names}{more}"}
-
-
-def _title(text: str) -> str:
-    try:
-        return title_checked(text[:MAX_TITLE])
-    except PlaylistInvalidError:
-        return _("Imported playlist")
-
-
-@transaction.atomic
-def _store(listener: Listener, title: str, song_ids: list[int], report: dict[str, object]) -> Playlist:
-    current = EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).with_effective()
-    estimates = {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
-    points = [(each.effective_valence, each.effective_arousal) for each in estimates.values()]
-    valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
-    playlist = Playlist.objects.create(
-        **listener.owner_fields("owner"),
-        title=title,
-        kind=Playlist.Kind.IMPORTED,
-        target_valence=valence,
-        target_arousal=arousal,
-        requested_length=len(song_ids),
-        seed=0,
-        model_version=prevailing_model_version(),
-        import_report=report,
-        saved_at=timezone.now(),
-        arranged_at=timezone.now(),
-    )
-    felt = predict_items(listener=listener, song_ids=song_ids)
-    PlaylistItem.objects.bulk_create(
-        _item(playlist, place, song_id, estimates.get(song_id), felt.get(song_id))
-        for place, song_id in enumerate(song_ids, start=1)
-    )
-    return playlist
-
-
-def _item(
-    playlist: Playlist, place: int, song_id: int, estimate: EmotionEstimate | None, felt: Point | None
-) -> PlaylistItem:
-    if estimate:
-        sentence = public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
-    else:
-        sentence = _("Not analysed yet.")
-    return PlaylistItem(
-        playlist=playlist,
-        position=place,
-        song_id=song_id,
-        reason=_("From your file. %(sentence)s") % {"sentence": sentence},
-        felt_valence=felt[0] if felt else None,
-        felt_arousal=felt[1] if felt else None,
-    )

@@ -9,8 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -25,7 +24,7 @@ from recommender.moodmap import RatedSong, drift_chart, mood_map
 from recommender.privacy import account_delete, counts_of, data_export, learning_forget
 from recommender.requests import Listener
 from recommender.services import feedback
-from recommender.views.common import song_or_404, undo_offer, undo_offered, undo_values
+from recommender.views.common import song_or_404, to, undo_offer, undo_offered, undo_values
 from recommender.views.feedback import rating_key, rating_undo
 
 RATINGS_PER_PAGE = 20
@@ -81,10 +80,9 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     rating = selectors.rating_visible(user, pk)
     before = selectors.rating_values(rating)
     feedback.feedback_withdraw(user=user, song=rating.song)
-    said = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
-    where = reverse("recommender:me_rating_restore", args=[rating.song_id])
-    undo_offer(request, rating_undo(request, rating.song, said, before, where=where))
-    return _to("recommender:me", "#ratings")
+    sentence = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
+    undo_offer(request, rating_undo(request, rating.song, sentence, before, url_name="me_rating_restore"))
+    return to("me", rest="#ratings")
 
 
 @require_POST
@@ -98,7 +96,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, _("Your rating of “%(title)s” is back.") % {"title": song.title})
-    return _to("recommender:me", "#ratings")
+    return to("me", rest="#ratings")
 
 
 @require_POST
@@ -108,7 +106,7 @@ def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     listener = Listener(user=user_of(request))
     feedback.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
     messages.success(request, _("The mood was withdrawn."))
-    return _to("recommender:me", "#moods")
+    return to("me", rest="#moods")
 
 
 @require_safe
@@ -140,7 +138,7 @@ def me_forget(request: HttpRequest) -> HttpResponse:
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
     learning_forget(user=user)
     messages.success(request, _("Your ratings, moods and listens were deleted, and everything learned from them."))
-    return _to("recommender:me")
+    return to("me")
 
 
 @sensitive_post_parameters("password")
@@ -156,10 +154,4 @@ def me_delete(request: HttpRequest) -> HttpResponse:
     account_delete(user=user)
     logout(request)
     messages.success(request, _("Your account and everything that belonged to it were deleted."))
-    return _to("recommender:home")
-
-
-def _to(name: str, place: str = "") -> HttpResponse:
-    response = redirect(name)
-    response["Location"] += place
-    return response
+    return to("home")
