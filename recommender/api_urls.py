@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from recommender.api import ratings
@@ -14,11 +13,6 @@ router.register("ratings", ratings.RatingViewSet, basename="rating")
 router.register("listens", ratings.ListenViewSet, basename="listen")
 router.register("moods", ratings.MoodViewSet, basename="mood")
 router.register("shared", SharedViewSet, basename="shared")
+router.register("me", ratings.MeViewSet, basename="me")
 
-urlpatterns = [
-    *router.urls,
-    path("me/export/", ratings.ExportView.as_view(), name="me-export"),
-    path("me/export/csv/", ratings.ExportCsvView.as_view(), name="me-export-csv"),
-    path("me/forget/", ratings.ForgetView.as_view(), name="me-forget"),
-    path("me/delete/", ratings.DeleteView.as_view(), name="me-delete"),
-]
+urlpatterns = router.urls

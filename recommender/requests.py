@@ -17,7 +17,6 @@ from django.utils.translation import ngettext
 from catalog.core.points import Point
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import DEFAULT_VARIETY, Playlist
 
@@ -79,8 +78,7 @@ class Target:
     @classmethod
     def of_quadrant(cls, quadrant: Quadrant) -> Target:
         """Return the point that stands for a quadrant."""
-        valence, arousal = quadrant.target
-        return cls(valence=valence, arousal=arousal, quadrant=quadrant)
+        return cls(*quadrant.target, quadrant)
 
     @classmethod
     def of_point(cls, valence: float, arousal: float) -> Target:
@@ -95,7 +93,7 @@ class Target:
                     _("The target's %(axis)s is %(value)s; it must lie between -1 and 1.")
                     % {"axis": name, "value": value}
                 )
-        return cls(valence=valence, arousal=arousal)
+        return cls(valence, arousal)
 
     @property
     def point(self) -> Point:
@@ -206,23 +204,6 @@ def request_of(playlist: Playlist) -> PlaylistRequest:
     )
 
 
-def request_check(listener: Listener, request: PlaylistRequest) -> None:
-    """Refuse a request that cannot be stored.
-
-    Raises:
-        PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
-    """
-    if not 1 <= request.length <= MAX_LENGTH:
-        raise PlaylistInvalidError(
-            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
-        )
-    if not 0.0 <= request.variety <= 1.0:
-        raise PlaylistInvalidError(
-            _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
-        )
-    owner_check(listener)
-
-
 def owner_check(listener: Listener) -> None:
     """Refuse a playlist without an owner.
 
@@ -231,21 +212,6 @@ def owner_check(listener: Listener) -> None:
     """
     if listener.is_nobody:
         raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
-
-
-def target_around(song: Song) -> Target:
-    """Return where a song is on the plane, as the target of a list around it.
-
-    Raises:
-        PlaylistInvalidError: it has no estimate yet.
-    """
-    current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
-    point = current.values_list("effective_valence", "effective_arousal").first()
-    if point is None:
-        raise PlaylistInvalidError(
-            _("The model has not analysed “%(title)s” yet, so there is no mood to start from.") % {"title": song.title}
-        )
-    return Target(*point)
 
 
 def title_checked(title: str) -> str:

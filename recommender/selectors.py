@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import Avg, Count, Prefetch, Q, QuerySet
+from django.db.models import Avg, Count, Model, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -30,6 +30,7 @@ from recommender.exceptions import (
     PlaylistItemNotFoundError,
     PlaylistNotFoundError,
     RatingNotFoundError,
+    RecommenderError,
     ShareNotFoundError,
 )
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
@@ -54,6 +55,9 @@ RATING_CONTEXT = ("position", "target_valence", "target_arousal", "mood_valence"
 ITEM_POINTS = ("felt_valence", "felt_arousal", "target_valence", "target_arousal")
 PENDING_ANSWERS_KEY = "felt_kept"
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
+
+
+Row = TypeVar("Row", bound=Model)
 
 
 class FeltByOthers(NamedTuple):
@@ -97,10 +101,10 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     Raises:
         PlaylistNotFoundError: there is none, or it belongs to another listener.
     """
-    playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
-    if playlist is None:
-        raise PlaylistNotFoundError(_("This playlist does not exist or is not yours."))
-    return playlist
+    return _first(
+        playlists_of(listener).filter(pk=pk).prefetch_related(_items()),
+        PlaylistNotFoundError(_("This playlist does not exist or is not yours.")),
+    )
 
 
 def playlist_shared(token: str) -> Playlist:
@@ -109,13 +113,16 @@ def playlist_shared(token: str) -> Playlist:
     Raises:
         ShareNotFoundError: the link was taken back, or never was.
     """
-    playlist = None
-    if _TOKEN.fullmatch(token):
-        shared = Playlist.objects.filter(share_token=token, trashed_at=None)
-        playlist = shared.prefetch_related(_items()).first()
-    if playlist is None:
-        raise ShareNotFoundError(_("This link no longer works: the owner has stopped sharing the playlist."))
-    return playlist
+    shared = Playlist.objects.filter(share_token=token, trashed_at=None).prefetch_related(_items())
+    error = ShareNotFoundError(_("This link no longer works: the owner has stopped sharing the playlist."))
+    return _first(shared if _TOKEN.fullmatch(token) else shared.none(), error)
+
+
+def _first(rows: QuerySet[Row], error: RecommenderError) -> Row:
+    row = rows.first()
+    if row is None:
+        raise error
+    return row
 
 
 def shared_songs(playlist: Playlist) -> list[SharedSong]:
@@ -169,10 +176,9 @@ def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
     Raises:
         CheckInNotFoundError: there is none, or it belongs to another listener.
     """
-    mood = check_ins_of(listener).filter(pk=pk).first()
-    if mood is None:
-        raise CheckInNotFoundError(_("This mood does not exist or is not yours."))
-    return mood
+    return _first(
+        check_ins_of(listener).filter(pk=pk), CheckInNotFoundError(_("This mood does not exist or is not yours."))
+    )
 
 
 def item_at(playlist: Playlist, position: int) -> PlaylistItem:
@@ -230,10 +236,7 @@ def rating_visible(user: User, pk: int) -> FeltRating:
     Raises:
         RatingNotFoundError: there is none, or it belongs to another listener.
     """
-    rating = ratings_of(user).filter(pk=pk).first()
-    if rating is None:
-        raise RatingNotFoundError(_("This rating does not exist or is not yours."))
-    return rating
+    return _first(ratings_of(user).filter(pk=pk), RatingNotFoundError(_("This rating does not exist or is not yours.")))
 
 
 def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltByOthers | None:
@@ -275,13 +278,8 @@ def songs_browse(
 ) -> SongsFound:
     """Return the songs that match all that is asked, in any state, to be counted and cut into pages.
 
-    Args:
-        query: words to search for.
-        quadrant: only songs whose current estimate is this quadrant.
-        genre: only this genre.
-        artist_id: only this artist.
-        decade: only songs of these ten years, such as 1990.
-        sort: a key of `catalog.selectors.SORTS`; empty for the best match, or the newest when nothing was typed.
+    `quadrant` is that of the current estimate, `decade` the first year of ten, and `sort` a key of
+    `catalog.selectors.SORTS`, empty for the best match, or the newest when nothing was typed.
     """
     songs = song_search(query=query, artist_id=artist_id, genre=genre, decade=decade, sort=sort)
     is_ranked = bool(query.strip()) and not sort

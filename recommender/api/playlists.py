@@ -18,7 +18,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from catalog.core.points import Point
 from catalog.models import Song
 from catalog.permissions import CanListen
 from emotion.inference.quadrants import Quadrant
@@ -54,10 +53,13 @@ class AxisField(serializers.FloatField):
 
 
 class PointSerializer(serializers.Serializer[Any]):
-    """A point of the plane."""
+    """A point of the plane; its validated value is (valence, arousal)."""
 
     valence = AxisField()
     arousal = AxisField()
+
+    def validate(self, attrs: dict[str, float]) -> Any:
+        return attrs["valence"], attrs["arousal"]
 
 
 class FiltersSerializer(serializers.Serializer[Filters]):
@@ -127,11 +129,6 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
         if "quadrant" in asked:
             return Target.of_quadrant(asked["quadrant"])
         return Target.of_point(asked["valence"], asked["arousal"])
-
-    @property
-    def path_asked(self) -> list[Point]:
-        """The validated path of a journey; empty for anything else."""
-        return [(point["valence"], point["arousal"]) for point in self.validated_data.get("path", [])]
 
     @property
     def limits(self) -> dict[str, Any]:
@@ -329,14 +326,13 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
         asked = PlaylistCreateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         limits: dict[str, Any] = {"listener": listener_of(request), **asked.limits}
-        mood = asked.validated_data.get("mood")
         if "around" in asked.validated_data:
             playlist = playlists.playlist_create_around(song=asked.validated_data["around"], **limits)
         elif "path" in asked.validated_data:
-            playlist = playlists.journey_create(path=asked.path_asked, **limits)
+            playlist = playlists.journey_create(path=asked.validated_data["path"], **limits)
         else:
-            before = (mood["valence"], mood["arousal"]) if mood else None
-            playlist = playlists.playlist_create(target=asked.target, mood=before, **limits)
+            mood = asked.validated_data.get("mood")
+            playlist = playlists.playlist_create(target=asked.target, mood=mood, **limits)
         return _created(request, playlist)
 
     @extend_schema(summary="A playlist with its songs", responses=PlaylistDetailSerializer)

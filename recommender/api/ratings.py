@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth import logout
-from django.contrib.auth.models import User
 from django.db.models import QuerySet
 from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status
+from rest_framework.decorators import action
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
-from rest_framework.viewsets import GenericViewSet
+from rest_framework.viewsets import GenericViewSet, ViewSet
 
 from catalog.models import Song
 from catalog.permissions import CanListen, user_of
@@ -147,9 +146,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
         asked = RatingCreateSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         answers = dict(asked.validated_data)
-        mood = answers.pop("mood", None)
         playlist = playlist_named(request, answers.pop("playlist", None))
-        answers["mood"] = None if mood is None else (mood["valence"], mood["arousal"])
         result = feedback.feedback_record(user=user_of(self.request), playlist=playlist, **answers)
         return Response(FeedbackSerializer(result).data)
 
@@ -217,7 +214,8 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
         asked = PointSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        mood = feedback.check_in_create(listener=listener_of(request), **asked.validated_data)
+        valence, arousal = asked.validated_data
+        mood = feedback.check_in_create(listener=listener_of(request), valence=valence, arousal=arousal)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
     @extend_schema(summary="Withdraw a mood", responses={204: None})
@@ -240,61 +238,40 @@ class PasswordSerializer(serializers.Serializer[Any]):
         return password
 
 
-class MeView(APIView):
-    """Base of the views about the caller."""
+class MeViewSet(ViewSet):
+    """The caller's data: all of it as a file, and the ways to delete it."""
 
     permission_classes = (CanListen, IsAuthenticated)
 
     @property
-    def user(self) -> User:
-        """The caller."""
-        return user_of(self.request)
-
-
-class ExportView(MeView):
-    """All of the caller's data as one JSON document."""
-
-    throttle_scope = "playlists"
+    def throttle_scope(self) -> str:
+        """A stolen token must not allow guessing the password."""
+        return {"delete_account": "auth", "forget": "ratings"}.get(self.action or "", "playlists")
 
     @extend_schema(summary="All your data, as JSON", responses={(200, "application/json"): OpenApiTypes.OBJECT})
-    def get(self, request: Request) -> HttpResponseBase:
+    @action(detail=False)
+    def export(self, request: Request) -> HttpResponseBase:
         """Every kind of row that belongs to the caller; `fields` says what each field means."""
-        return export_response(self.user, "json")
-
-
-class ExportCsvView(MeView):
-    """All of the caller's data as a zip of CSV tables."""
-
-    throttle_scope = "playlists"
+        return export_response(user_of(request), "json")
 
     @extend_schema(summary="All your data, as CSV", responses={(200, "application/zip"): OpenApiTypes.BINARY})
-    def get(self, request: Request) -> HttpResponseBase:
+    @action(detail=False, url_path="export/csv", url_name="export-csv")
+    def export_csv(self, request: Request) -> HttpResponseBase:
         """One table per kind of row; `README.txt` says what each column means."""
-        return export_response(self.user, "csv")
-
-
-class ForgetView(MeView):
-    """What was learned of the caller."""
-
-    throttle_scope = "ratings"
+        return export_response(user_of(request), "csv")
 
     @extend_schema(summary="Delete your ratings and what was learned", request=None, responses={204: None})
-    def post(self, request: Request) -> Response:
+    @action(detail=False, methods=["post"])
+    def forget(self, request: Request) -> Response:
         """Delete ratings, moods and listens; playlists stay as lists of songs. Twice is the same as once."""
-        learning_forget(user=self.user)
+        learning_forget(user=user_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-
-class DeleteView(MeView):
-    """The caller's account."""
-
-    # A stolen token must not allow guessing the password.
-    throttle_scope = "auth"
-
     @extend_schema(summary="Delete your account and all its data", request=PasswordSerializer, responses={204: None})
-    def post(self, request: Request) -> Response:
+    @action(detail=False, methods=["post"], url_path="delete", url_name="delete")
+    def delete_account(self, request: Request) -> Response:
         """Delete the account and all that belongs to it; songs stay. The token opens nothing from then on."""
         PasswordSerializer(data=request.data, context={"request": request}).is_valid(raise_exception=True)
-        account_delete(user=self.user)
+        account_delete(user=user_of(request))
         logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from catalog.core.wording import gettext as _
@@ -79,6 +79,11 @@ def clean(text: str) -> str:
     return " ".join(text[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").split())
 
 
+# --- Extended M3U in UTF-8 ------------------------------------------------------------------------------------------
+#
+# There is no standard; `#EXTM3U`, `#EXTINF` and `#PLAYLIST` are read by every player. What only this project knows of a
+# song stands in a comment, which other players skip.
+
 _OURS = "#MOODPLANE:"
 # Seconds, then attributes such as tvg-name="a, b", then the label behind the first comma outside quotes.
 _EXTINF = re.compile(r'#EXTINF:\s*(-?\d+(?:\.\d+)?)?((?:[^",]|"[^"]*")*)(?:,(.*))?', re.IGNORECASE)
@@ -104,27 +109,19 @@ def m3u_read(text: str) -> Sheet:
     """
     if "#EXT-X-" in text:
         raise ExchangeError(_("This is a stream manifest, not a list of songs."))
-    title, entries, said = "", [], FileEntry()
+    title, entries, entry = "", [], FileEntry()
     for line in map(clean, text.splitlines()):
         if line.upper().startswith("#PLAYLIST:"):
             title = line[10:].strip()
-        elif line.startswith("#"):
-            said = _m3u_told(line, said)
-        elif line:
-            entries.append(replace(said, location=line))
-            said = FileEntry()
+        elif line.startswith(_OURS):
+            entry = replace(entry, page=_m3u_page(line.removeprefix(_OURS)))
+        elif extinf := _EXTINF.fullmatch(line):
+            label = (extinf.group(3) or "").strip()
+            entry = replace(entry, duration_s=_seconds(float(extinf.group(1) or "nan")), label=label)
+        elif line and not line.startswith("#"):
+            entries.append(replace(entry, location=line))
+            entry = FileEntry()
     return Sheet(title=title, entries=tuple(entries))
-
-
-def _m3u_told(line: str, said: FileEntry) -> FileEntry:
-    if line.startswith(_OURS):
-        return replace(said, page=_m3u_page(line.removeprefix(_OURS)))
-    found = _EXTINF.fullmatch(line)
-    if found is None:
-        return said
-    duration_s = float(found.group(1) or "nan")
-    known = math.isfinite(duration_s) and duration_s > 0
-    return replace(said, duration_s=duration_s if known else None, label=(found.group(3) or "").strip())
 
 
 def _m3u_page(text: str) -> str:
@@ -132,15 +129,33 @@ def _m3u_page(text: str) -> str:
         ours = json.loads(text)
     except ValueError:
         return ""
-    page = ours.get("page", "") if isinstance(ours, dict) else ""
-    return clean(page) if isinstance(page, str) else ""
+    return _text(ours.get("page")) if isinstance(ours, dict) else ""
+
+
+def _seconds(seconds: float) -> float | None:
+    """Return a duration, None where a file gives an impossible one."""
+    return seconds if 0 < seconds < math.inf else None
+
+
+def _text(value: Any) -> str:
+    return clean(value) if isinstance(value, str) else ""
+
+
+# --- JSPF, the JSON form of XSPF. Source: https://www.xspf.org/jspf -------------------------------------------------
 
 
 def jspf_write(title: str, tracks: Iterable[Track]) -> str:
     """Return a playlist as JSPF text."""
-    return json.dumps(
-        {"playlist": {"title": title, "track": [_jspf_track(track) for track in tracks]}}, ensure_ascii=False
-    )
+    written = [
+        {
+            **_fields(track),
+            "location": [track.location],
+            "identifier": [track.page],
+            "extension": {EXTENSION: [track.extension()]},
+        }
+        for track in tracks
+    ]
+    return json.dumps({"playlist": {"title": title, "track": written}}, ensure_ascii=False)
 
 
 def jspf_read(text: str) -> Sheet:
@@ -157,46 +172,30 @@ def jspf_read(text: str) -> Sheet:
     if not isinstance(playlist, dict) or not isinstance(playlist.get("track", []), list):
         raise ExchangeError(_('A JSPF file needs a "playlist" with a list of tracks; this one has none.'))
     entries = tuple(_jspf_entry(track) for track in playlist.get("track", []) if isinstance(track, dict))
-    return Sheet(title=_jspf_text(playlist.get("title")), entries=entries)
-
-
-def _jspf_track(track: Track) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "location": [track.location],
-        "identifier": [track.page],
-        "title": track.title,
-        "creator": track.artist,
-        "album": track.album,
-        "duration": round(1000 * track.duration_s),
-        "info": track.page,
-        "annotation": track.reason,
-        "extension": {EXTENSION: [track.extension()]},
-    }
-    return {name: value for name, value in fields.items() if value}
+    return Sheet(title=_text(playlist.get("title")), entries=entries)
 
 
 def _jspf_entry(track: dict[str, Any]) -> FileEntry:
     duration_ms = track.get("duration")
-    known = isinstance(duration_ms, int | float) and math.isfinite(duration_ms) and duration_ms > 0
     return FileEntry(
         location=_jspf_first(track.get("location")),
-        page=_jspf_first(track.get("identifier")) or _jspf_text(track.get("info")),
-        title=_jspf_text(track.get("title")),
-        artist=_jspf_text(track.get("creator")),
-        duration_s=float(duration_ms) / 1000 if known and duration_ms is not None else None,
+        page=_jspf_first(track.get("identifier")) or _text(track.get("info")),
+        title=_text(track.get("title")),
+        artist=_text(track.get("creator")),
+        duration_s=_seconds(duration_ms / 1000) if isinstance(duration_ms, int | float) else None,
     )
 
 
 def _jspf_first(value: Any) -> str:
     """Return the first of some addresses; many writers put one where the format wants a list."""
     if isinstance(value, list):
-        return next((text for each in value if (text := _jspf_text(each))), "")
-    return _jspf_text(value)
+        return next((text for each in value if (text := _text(each))), "")
+    return _text(value)
 
 
-def _jspf_text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else ""
-
+# --- XSPF, written only: reading XML from strangers safely would need another library -------------------------------
+#
+# Source: https://www.xspf.org/spec
 
 NAMESPACE = "http://xspf.org/ns/0/"
 # Characters that XML 1.0 cannot hold, not even escaped.
@@ -209,24 +208,29 @@ def xspf_write(title: str, tracks: Iterable[Track]) -> str:
     _xspf_add(playlist, "title", title)
     track_list = ElementTree.SubElement(playlist, "trackList")
     for track in tracks:
-        _xspf_track(track_list, track)
+        element = ElementTree.SubElement(track_list, "track")
+        for name, value in _fields(track).items():
+            _xspf_add(element, name, str(value))
+        extension = ElementTree.SubElement(element, "extension", {"application": EXTENSION})
+        for name, known in track.extension().items():
+            _xspf_add(extension, f"mood:{name}", str(known))
     ElementTree.indent(playlist)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(playlist, encoding="unicode") + "\n"
 
 
-def _xspf_track(track_list: ElementTree.Element, track: Track) -> None:
-    element = ElementTree.SubElement(track_list, "track")
-    _xspf_add(element, "location", track.location)
-    _xspf_add(element, "identifier", track.page)
-    _xspf_add(element, "title", track.title)
-    _xspf_add(element, "creator", track.artist)
-    _xspf_add(element, "annotation", track.reason)
-    _xspf_add(element, "info", track.page)
-    _xspf_add(element, "album", track.album)
-    _xspf_add(element, "duration", str(round(1000 * track.duration_s)))
-    extension = ElementTree.SubElement(element, "extension", {"application": EXTENSION})
-    for name, value in track.extension().items():
-        _xspf_add(extension, f"mood:{name}", str(value))
+def _fields(track: Track) -> dict[str, str | int]:
+    """Return the known fields of XSPF, which JSPF has as well, in the order of the schema."""
+    fields: dict[str, str | int] = {
+        "location": track.location,
+        "identifier": track.page,
+        "title": track.title,
+        "creator": track.artist,
+        "annotation": track.reason,
+        "info": track.page,
+        "album": track.album,
+        "duration": round(1000 * track.duration_s),
+    }
+    return {name: value for name, value in fields.items() if value}
 
 
 def _xspf_add(parent: ElementTree.Element, name: str, text: str) -> None:
@@ -235,12 +239,13 @@ def _xspf_add(parent: ElementTree.Element, name: str, text: str) -> None:
         ElementTree.SubElement(parent, name).text = _IMPOSSIBLE.sub("", text)
 
 
+# --- Every format ---------------------------------------------------------------------------------------------------
+
 MAX_BYTES = 2_000_000
 MAX_ENTRIES = 500
 
 
-@dataclass(frozen=True, slots=True)
-class FileFormat:
+class FileFormat(NamedTuple):
     """A format that playlists are written in."""
 
     suffix: str
@@ -269,7 +274,7 @@ def sheet_read(content: bytes) -> Sheet:
         raise ExchangeError(
             _("A playlist file has at most %(most)d MB; this one is larger.") % {"most": MAX_BYTES // 1_000_000}
         )
-    text = _text(content)
+    text = _decoded(content)
     if text.startswith("<"):
         raise ExchangeError(_("This looks like XML. Playlists can be imported as M3U, M3U8 or JSPF."))
     sheet = jspf_read(text) if text.startswith("{") else m3u_read(text)
@@ -283,7 +288,7 @@ def sheet_read(content: bytes) -> Sheet:
     return sheet
 
 
-def _text(content: bytes) -> str:
+def _decoded(content: bytes) -> str:
     """Decode a file; Latin-1 comes last, because every byte is valid in it."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")

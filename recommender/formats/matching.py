@@ -11,7 +11,6 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import PurePosixPath
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -43,20 +42,11 @@ class Candidate:
     file_names: tuple[str, ...] = ()
 
 
-class How(StrEnum):
-    """By what an entry was recognised."""
-
-    ADDRESS = "address"
-    FILE = "file"
-    NAME = "name"
-
-
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The song of an entry or None, how it was recognised, and the other songs that fit as well."""
+    """The song of an entry or None, and the other songs that fit as well."""
 
     song_id: int | None
-    how: How | None = None
     others: tuple[int, ...] = ()
     # No further look-up can change the answer.
     certain: bool = False
@@ -103,17 +93,18 @@ def choose(entry: FileEntry, sought: Wanted, candidates: Sequence[Candidate]) ->
         candidates: songs that may be meant, at most a few dozen.
     """
     own = [each for each in candidates if each.song_id == sought.own_id]
-    if own and _agrees(own[0], sought):
-        return Match(own[0].song_id, How.ADDRESS, certain=True)
+    titles = {_loose(title) for _, title in sought.names}
+    if own and (not titles or _loose(own[0].title) in titles):
+        return Match(own[0].song_id, certain=True)
     by_file = [each for each in candidates if _same_file(each, sought)]
     if by_file:
-        return replace(_closest(entry, by_file, How.FILE), certain=True)
+        return replace(_closest(entry, by_file), certain=True)
     for fold in (_strict, _loose):
         by_name = [each for each in candidates if _same_name(each, sought, fold)]
         if by_name:
             match = _by_name(entry, by_name, sought)
             return replace(match, certain=fold is _strict and all(artist for artist, _ in sought.names))
-    return Match(own[0].song_id, How.ADDRESS) if own else Match(None)
+    return Match(own[0].song_id) if own else Match(None)
 
 
 def _own_id(address: str, site: str) -> int | None:
@@ -153,11 +144,6 @@ def _pairs(label: str) -> tuple[tuple[str, str], ...]:
     return (*pairs, pairs[0][::-1])
 
 
-def _agrees(candidate: Candidate, sought: Wanted) -> bool:
-    titles = {_loose(title) for _, title in sought.names}
-    return not titles or _loose(candidate.title) in titles
-
-
 def _same_file(candidate: Candidate, sought: Wanted) -> bool:
     if sought.content_hash:
         return candidate.content_hash == sought.content_hash
@@ -177,16 +163,16 @@ def _by_name(entry: FileEntry, found: list[Candidate], sought: Wanted) -> Match:
         # A title alone that several artists have: to take any of them would be a guess.
         near = [each for each in found if _same_length(entry, each)]
         if len(near) != 1:
-            return Match(None, How.NAME, tuple(each.song_id for each in found))
+            return Match(None, tuple(each.song_id for each in found))
         found = near
-    return _closest(entry, found, How.NAME)
+    return _closest(entry, found)
 
 
-def _closest(entry: FileEntry, found: list[Candidate], how: How) -> Match:
+def _closest(entry: FileEntry, found: list[Candidate]) -> Match:
     """Return the song of the same length; when that does not decide, the oldest, and the others as well."""
     near = [each for each in found if _same_length(entry, each)] or found
     first, *others = sorted(near, key=lambda each: each.song_id)
-    return Match(first.song_id, how, tuple(each.song_id for each in others))
+    return Match(first.song_id, tuple(each.song_id for each in others))
 
 
 def _same_length(entry: FileEntry, candidate: Candidate) -> bool:

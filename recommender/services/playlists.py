@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar, Unpack
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar, Unpack
 
 import numpy as np
 from django.db import IntegrityError, connection, transaction
@@ -14,8 +15,10 @@ from django.utils.translation import gettext_noop
 
 from catalog.core.points import Point
 from catalog.models import Song
+from emotion.models import EmotionEstimate
 from recommender.exceptions import (
     PlaylistFixedError,
+    PlaylistInvalidError,
     PlaylistItemNotFoundError,
     PlaylistNotFoundError,
     UndoTooLateError,
@@ -24,21 +27,22 @@ from recommender.generate import Entry, generate
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger, rerank_sentence
 from recommender.requests import (
+    MAX_LENGTH,
     Limits,
     Listener,
     PlaylistRequest,
     Target,
     journey_request,
     new_seed,
-    request_check,
+    owner_check,
     request_of,
-    target_around,
     title_checked,
     title_of,
 )
 from recommender.retrieval.source import estimates_playable
 from recommender.selectors import TRASH_HOLDS, mood_now, playlist_visible, playlists_of, playlists_trashed
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ARRANGED = gettext_noop("You ordered this list by hand, so it stays as it is until you rank the rest again.")
@@ -51,6 +55,26 @@ class RerankResult(NamedTuple):
     changed: bool
     sentence: str
     moved: tuple[int, ...] = ()
+
+
+def _again_without_deleted_songs(write: Callable[P, T]) -> Callable[P, T]:
+    """Write in a transaction, and once more if a chosen song was deleted meanwhile."""
+
+    @transaction.atomic
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        result = write(*args, **kwargs)
+        # Foreign keys would otherwise be checked at commit, too late to choose again.
+        connection.check_constraints()
+        return result
+
+    @wraps(write)
+    def written(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return checked(*args, **kwargs)
+        except IntegrityError:
+            return checked(*args, **kwargs)
+
+    return written
 
 
 def playlist_create(
@@ -76,7 +100,13 @@ def playlist_create_around(*, listener: Listener, song: Song, **limits: Unpack[L
     Raises:
         PlaylistInvalidError: a number is out of range, the song has no estimate, or the listener is nobody.
     """
-    request = PlaylistRequest(target_around(song), around=song.pk, **limits)
+    current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
+    point = current.values_list("effective_valence", "effective_arousal").first()
+    if point is None:
+        raise PlaylistInvalidError(
+            _("The model has not analysed “%(title)s” yet, so there is no mood to start from.") % {"title": song.title}
+        )
+    request = PlaylistRequest(Target(*point), around=song.pk, **limits)
     return _create(listener, request, Playlist.Kind.SONG, around=song)
 
 
@@ -156,6 +186,7 @@ def playlists_purge() -> int:
     return n_old
 
 
+@_again_without_deleted_songs
 def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
     """Choose the unplayed songs again because the listener asked; an order made by hand ends with it.
 
@@ -163,17 +194,14 @@ def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
         PlaylistFixedError: it was imported.
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
-
-    def rerank() -> RerankResult:
-        locked = playlist_lock(listener, playlist.pk)
-        if locked.kind == Playlist.Kind.IMPORTED:
-            raise PlaylistFixedError(_(FROM_ELSEWHERE))
-        locked.arranged_at = None
-        return _rerank(locked, listener, None, RerankTrigger.RATING)
-
-    return _retry_on_integrity_error(rerank)
+    locked = playlist_lock(listener, playlist.pk)
+    if locked.kind == Playlist.Kind.IMPORTED:
+        raise PlaylistFixedError(_(FROM_ELSEWHERE))
+    locked.arranged_at = None
+    return _rerank(locked, listener, None, RerankTrigger.RATING)
 
 
+@_again_without_deleted_songs
 def rest_rerank(*, playlist: Playlist, listener: Listener, because_of: Song, trigger: RerankTrigger) -> RerankResult:
     """Re-rank the unplayed rest of a playlist after the listener did something, unless they ordered it by hand.
 
@@ -182,16 +210,12 @@ def rest_rerank(*, playlist: Playlist, listener: Listener, because_of: Song, tri
     Raises:
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
-
-    def rerank() -> RerankResult:
-        locked = playlist_lock(listener, playlist.pk)
-        if locked.kind == Playlist.Kind.IMPORTED:
-            return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
-        if locked.arranged_at is not None:
-            return RerankResult(changed=False, sentence=_(ARRANGED))
-        return _rerank(locked, listener, because_of, trigger)
-
-    return _retry_on_integrity_error(rerank)
+    locked = playlist_lock(listener, playlist.pk)
+    if locked.kind == Playlist.Kind.IMPORTED:
+        return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
+    if locked.arranged_at is not None:
+        return RerankResult(changed=False, sentence=_(ARRANGED))
+    return _rerank(locked, listener, because_of, trigger)
 
 
 def playlist_lock(listener: Listener, pk: int) -> Playlist:
@@ -204,54 +228,43 @@ def playlist_lock(listener: Listener, pk: int) -> Playlist:
     return locked or playlist_visible(listener, pk)
 
 
-def _retry_on_integrity_error(write: Callable[[], T]) -> T:
-    """Write in a transaction, and once more if a chosen song was deleted meanwhile; the second choice omits it."""
-
-    @transaction.atomic
-    def checked() -> T:
-        result = write()
-        # Foreign keys would otherwise be checked at commit, too late to choose again.
-        connection.check_constraints()
-        return result
-
-    try:
-        return checked()
-    except IntegrityError:
-        return checked()
-
-
+@_again_without_deleted_songs
 def _create(
     listener: Listener, request: PlaylistRequest, kind: Playlist.Kind, *, around: Song | None = None
 ) -> Playlist:
-    request_check(listener, request)
+    if not 1 <= request.length <= MAX_LENGTH:
+        raise PlaylistInvalidError(
+            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
+        )
+    if not 0.0 <= request.variety <= 1.0:
+        raise PlaylistInvalidError(
+            _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
+        )
+    owner_check(listener)
     if request.mood is None:
         request = replace(request, mood=mood_now(listener))
-
-    def create() -> Playlist:
-        generated = generate(listener=listener, request=request)
-        mood_valence, mood_arousal = request.mood or (None, None)
-        playlist = Playlist.objects.create(
-            **listener.owner_fields("owner"),
-            title=title_of(request, around=around),
-            kind=kind,
-            target_quadrant=request.target.quadrant,
-            target_valence=request.target.valence,
-            target_arousal=request.target.arousal,
-            seed_song_id=request.around,
-            path=[list(point) for point in request.path],
-            mood_valence=mood_valence,
-            mood_arousal=mood_arousal,
-            variety=request.variety,
-            requested_length=request.length,
-            filters=request.filters.as_json(),
-            seed=request.seed,
-            model_version=generated.model_version,
-            note=generated.note,
-        )
-        _items_create(playlist, generated.entries)
-        return playlist
-
-    return _retry_on_integrity_error(create)
+    generated = generate(listener=listener, request=request)
+    mood_valence, mood_arousal = request.mood or (None, None)
+    playlist = Playlist.objects.create(
+        **listener.owner_fields("owner"),
+        title=title_of(request, around=around),
+        kind=kind,
+        target_quadrant=request.target.quadrant,
+        target_valence=request.target.valence,
+        target_arousal=request.target.arousal,
+        seed_song_id=request.around,
+        path=[list(point) for point in request.path],
+        mood_valence=mood_valence,
+        mood_arousal=mood_arousal,
+        variety=request.variety,
+        requested_length=request.length,
+        filters=request.filters.as_json(),
+        seed=request.seed,
+        model_version=generated.model_version,
+        note=generated.note,
+    )
+    _items_create(playlist, generated.entries)
+    return playlist
 
 
 def _items_create(playlist: Playlist, entries: Iterable[Entry]) -> None:
@@ -305,8 +318,12 @@ def _lean(before: list[int], after: list[Point]) -> Point:
 
 
 @transaction.atomic
-def item_move(*, playlist: Playlist, listener: Listener, song_id: int, position: int) -> None:
-    """Put a song at another place from 1, beyond either end at that end; those between move up or down by one.
+def item_move(
+    *, playlist: Playlist, listener: Listener, song_id: int, position: int | None = None, by: int = 0
+) -> None:
+    """Put a song at another place from 1, or so many places further down; those between move up or down by one.
+
+    Beyond either end means that end. The place at which the song is now is read under the lock.
 
     Raises:
         PlaylistNotFoundError: the playlist is not this listener's.
@@ -314,21 +331,9 @@ def item_move(*, playlist: Playlist, listener: Listener, song_id: int, position:
     """
     locked, items = _locked(playlist, listener)
     item = _item_of(items, song_id)
+    place = items.index(item) + 1 + by if position is None else position
     items.remove(item)
-    _arrange(locked, items, item, position)
-
-
-@transaction.atomic
-def item_shift(*, playlist: Playlist, listener: Listener, song_id: int, by: int) -> None:
-    """Move a song by so many places, down if above 0; the place it is at is read under the lock.
-
-    Raises:
-        PlaylistNotFoundError: the playlist is not this listener's.
-        PlaylistItemNotFoundError: the song is not in it.
-    """
-    items = _locked(playlist, listener)[1]
-    place = items.index(_item_of(items, song_id)) + 1
-    item_move(playlist=playlist, listener=listener, song_id=song_id, position=place + by)
+    _arrange(locked, items, item, place)
 
 
 @transaction.atomic

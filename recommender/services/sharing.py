@@ -71,16 +71,10 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
 
 @transaction.atomic
 def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
-    """Create a playlist of the songs of a file that are in the catalog, in the file's order.
+    """Create a playlist of the songs of an M3U or JSPF file that are in the catalog, in the file's order.
 
-    Args:
-        listener: the owner of the playlist.
-        content: an M3U or JSPF file.
-        file_name: names the list if the file does not.
-        site: this site's address, by which our own links are recognised.
-
-    Returns:
-        The playlist; its `import_report` lists the entries that were not found, are ambiguous, or came twice.
+    `file_name` names the list if the file does not; by `site`, this site's address, our own links are recognised. The
+    playlist's `import_report` lists the entries that were not found, are ambiguous, or came twice.
 
     Raises:
         ExchangeError: the file cannot be read, or none of its songs is here.

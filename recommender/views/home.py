@@ -107,8 +107,8 @@ def _home_context(request: HttpRequest) -> dict[str, Any]:
 
 def corners(counts: dict[Quadrant, int] | None = None) -> list[dict[str, Any]]:
     """Return the quadrants as they lie on a plane, row by row, each with how many songs it has."""
-    plane_order = (Quadrant.Q2, Quadrant.Q1, Quadrant.Q3, Quadrant.Q4)
-    return [{"quadrant": quadrant, "count": (counts or {}).get(quadrant, 0)} for quadrant in plane_order]
+    order = (Quadrant.Q2, Quadrant.Q1, Quadrant.Q3, Quadrant.Q4)
+    return [{"quadrant": quadrant, "count": (counts or {}).get(quadrant, 0)} for quadrant in order]
 
 
 def limits_context() -> dict[str, Any]:
@@ -205,9 +205,6 @@ def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
     }
 
 
-# --- The form -------------------------------------------------------------------------------------------------------
-
-
 def _form_context(request: HttpRequest) -> dict[str, Any]:
     """The form's values: the query's, else the listener's mood check-in."""
     mood = None if "start_valence" in request.GET else selectors.mood_now(listener_of(request))
@@ -219,19 +216,7 @@ def _form_context(request: HttpRequest) -> dict[str, Any]:
             _written("end", preset.end) if preset.end else {f"end_{axis}": values[f"start_{axis}"] for axis in _AXES}
         )
         values |= {} if preset.variety is None else {"variety": f"{preset.variety:.1f}"}
-    return {
-        "values": values,
-        "mood_known": mood is not None,
-        "points": _points(values),
-        "presets": [
-            {"preset": each, "end": _written("end", each.end) if each.end else None, "variety": f"{each.variety or ''}"}
-            for each in PRESETS.values()
-        ],
-    }
-
-
-def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
-    """The points of the form in the order of the journey, with the values of their sliders."""
+    # In the order of the journey.
     labels = {
         "start": _("Where you are"),
         "via": _("First waypoint"),
@@ -239,17 +224,25 @@ def _points(values: dict[str, Any]) -> list[dict[str, Any]]:
         "via3": _("Third waypoint"),
         "end": _("Where you want to be"),
     }
-    return [
-        {
-            "name": name,
-            "label": label,
-            "valence": values.get(f"{name}_valence", "0"),
-            "arousal": values.get(f"{name}_arousal", "0"),
-            "optional": name in WAY_POINTS,
-            "counts": name not in WAY_POINTS or bool(values.get(name)),
-        }
-        for name, label in labels.items()
-    ]
+    return {
+        "values": values,
+        "mood_known": mood is not None,
+        "points": [
+            {
+                "name": name,
+                "label": label,
+                "valence": values.get(f"{name}_valence", "0"),
+                "arousal": values.get(f"{name}_arousal", "0"),
+                "optional": name in WAY_POINTS,
+                "counts": name not in WAY_POINTS or bool(values.get(name)),
+            }
+            for name, label in labels.items()
+        ],
+        "presets": [
+            {"preset": each, "end": _written("end", each.end) if each.end else None, "variety": f"{each.variety or ''}"}
+            for each in PRESETS.values()
+        ],
+    }
 
 
 def _written(name: str, point: Point) -> dict[str, str]:

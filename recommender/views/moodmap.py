@@ -113,12 +113,12 @@ def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
-    """Everything that belongs to the listener, as a file."""
+    """Everything that belongs to the listener, as a file, streamed as it is read."""
     return export_response(user_of(request), suffix)
 
 
 def export_response(user: User, suffix: str) -> HttpResponseBase:
-    """Answer with all of a user's data, streamed as it is read."""
+    """Answer with all of a user's data."""
     try:
         file = data_export(user, suffix)
     except KeyError:

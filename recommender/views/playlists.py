@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
-from typing import NamedTuple
 from urllib.parse import urljoin
 
 from django.contrib import messages
@@ -53,18 +52,12 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _MAX_NAME = 120
 
 
-class Section(NamedTuple):
-    """A section of the listener's playlists."""
-
-    name: str | Promise
-    limits: Q
-
-
-SECTIONS = {
-    "": Section(gettext_lazy("All"), Q()),
-    "saved": Section(gettext_lazy("Saved"), Q(saved_at__isnull=False)),
-    "journey": Section(gettext_lazy("Journeys"), Q(kind=Playlist.Kind.JOURNEY)),
-    "imported": Section(gettext_lazy("Imported"), Q(kind=Playlist.Kind.IMPORTED)),
+# Each section of the listener's playlists: its name, and which lists are in it.
+SECTIONS: dict[str, tuple[str | Promise, Q]] = {
+    "": (gettext_lazy("All"), Q()),
+    "saved": (gettext_lazy("Saved"), Q(saved_at__isnull=False)),
+    "journey": (gettext_lazy("Journeys"), Q(kind=Playlist.Kind.JOURNEY)),
+    "imported": (gettext_lazy("Imported"), Q(kind=Playlist.Kind.IMPORTED)),
 }
 
 
@@ -76,9 +69,9 @@ def playlist_list(request: HttpRequest) -> HttpResponse:
     show = "saved" if "saved" in request.GET else request.GET.get("show", "")
     show = show if show in SECTIONS else ""
     words = request.GET.get("q", "").replace("\x00", "").strip()[:MAX_TITLE]
-    named = {key or "all": Count("pk", filter=section.limits) for key, section in SECTIONS.items()}
+    named = {key or "all": Count("pk", filter=limits) for key, (_name, limits) in SECTIONS.items()}
     counts = selectors.playlists_of(listener_of(request)).order_by().aggregate(**named)
-    playlists = own_playlists(request).filter(SECTIONS[show].limits)
+    playlists = own_playlists(request).filter(SECTIONS[show][1])
     if words:
         playlists = playlists.filter(title__icontains=words)
     page: Page[Playlist] = Paginator(playlists, PLAYLISTS_PER_PAGE).get_page(request.GET.get("page"))
@@ -87,7 +80,7 @@ def playlist_list(request: HttpRequest) -> HttpResponse:
         "show": show,
         "sought": words,
         "n_all": counts["all"],
-        "sections": [(key, section.name, counts[key or "all"]) for key, section in SECTIONS.items()],
+        "sections": [(key, name, counts[key or "all"]) for key, (name, _limits) in SECTIONS.items()],
         "search": counts["all"] >= SEARCH_FROM or words,
         "query_string": urlencode({key: value for key, value in (("show", show), ("q", words)) if value}),
     }
@@ -194,11 +187,13 @@ def playlist_item_move(request: HttpRequest, pk: int, song_pk: int) -> HttpRespo
     form = MoveForm(request.POST)
     if not form.is_valid():
         raise PlaylistItemNotFoundError(_("Move a song up or down by one place, or to a given place."))
-    listener, to = listener_of(request), form.cleaned_data["to"]
-    if to is not None:
-        services.item_move(playlist=playlist, listener=listener, song_id=song_pk, position=to)
-    else:
-        services.item_shift(playlist=playlist, listener=listener, song_id=song_pk, by=form.cleaned_data["by"])
+    services.item_move(
+        playlist=playlist,
+        listener=listener_of(request),
+        song_id=song_pk,
+        position=form.cleaned_data["to"],
+        by=form.cleaned_data["by"] or 0,
+    )
     return _arranged(request, pk, moved=song_pk)
 
 
