@@ -1,4 +1,4 @@
-"""The recommender in the admin: looked at, never changed, for what listeners said is theirs."""
+"""The recommender in the admin: read, never changed: the answers belong to the listeners."""
 
 from __future__ import annotations
 

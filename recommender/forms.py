@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -29,11 +29,11 @@ class SentenceForm(forms.Form):
     @property
     def sentence(self) -> str:
         """All errors, each with its field's name."""
-        sentences = []
-        for name, errors in self.errors.items():
-            prefix = "" if name == NON_FIELD_ERRORS else f"{self[name].label}: "
-            sentences += [f"{prefix}{error}" for error in errors]
-        return " ".join(sentences)
+        return " ".join(
+            f"{error}" if name == NON_FIELD_ERRORS else f"{self[name].label}: {error}"
+            for name, errors in self.errors.items()
+            for error in errors
+        )
 
 
 class AxisField(forms.FloatField):
@@ -72,16 +72,16 @@ class LimitsForm(SentenceForm):
         name = self.cleaned_data["artist_name"]
         artist = artist_named(name) if name else None
         if name and artist is None:
-            raise forms.ValidationError(_("No artist in this catalog is called “%(name)s”."), params={"name": name})
+            raise ValidationError(_("No artist in this catalog is called “%(name)s”."), params={"name": name})
         return artist
 
     @property
     def limits(self) -> dict[str, Any]:
         """The cleaned values as the services take them."""
-        asked = self.cleaned_data
-        artist_id = asked["artist_name"].pk if asked["artist_name"] else asked["artist"]
-        filters = Filters(genre=asked["genre"], artist_id=artist_id, decade=asked["decade"])
-        given = {name: asked[name] for name in ("length", "variety", "seed") if asked[name] is not None}
+        cleaned = self.cleaned_data
+        artist_id = cleaned["artist_name"].pk if cleaned["artist_name"] else cleaned["artist"]
+        filters = Filters(genre=cleaned["genre"], artist_id=artist_id, decade=cleaned["decade"])
+        given = {name: cleaned[name] for name in ("length", "variety", "seed") if cleaned[name] is not None}
         return {"filters": filters, **given}
 
 
@@ -97,7 +97,7 @@ class PlaylistForm(LimitsForm):
         cleaned = self.cleaned_data
         point = (cleaned.get("valence"), cleaned.get("arousal"))
         if not self.errors and cleaned.get("quadrant") is None and None in point:
-            raise forms.ValidationError(_("Choose a quadrant, or a point with valence and arousal between -1 and 1."))
+            raise ValidationError(_("Choose a quadrant, or a point with valence and arousal between -1 and 1."))
         return cleaned
 
     @property
@@ -136,32 +136,29 @@ class JourneyForm(LimitsForm):
         if self.errors:
             return cleaned
         if self._point("start") is None:
-            raise forms.ValidationError(_("Set where you are: valence and arousal, each between -1 and 1."))
+            raise ValidationError(_("Set where you are: valence and arousal, each between -1 and 1."))
         if not cleaned["preset"] and self._point("end") is None:
-            raise forms.ValidationError(_("Set where you want to be, or choose one of the presets."))
+            raise ValidationError(_("Set where you want to be, or choose one of the presets."))
         if any(cleaned[name] and self._point(name) is None for name in WAY_POINTS):
-            raise forms.ValidationError(_("The waypoint needs valence and arousal, each between -1 and 1."))
+            raise ValidationError(_("The waypoint needs valence and arousal, each between -1 and 1."))
         return cleaned
 
     @property
     def path(self) -> tuple[Point, ...]:
         """From start to end."""
-        start, end = self._point("start"), self._point("end")
-        passed = [self._point(name) for name in WAY_POINTS if self.cleaned_data[name]]
+        start = self._point("start")
         assert start is not None, "a valid form has a start"
+        passed = [self._point(name) for name in WAY_POINTS if self.cleaned_data[name]]
         preset = PRESETS.get(self.cleaned_data["preset"])
-        if preset is not None:
-            end = preset.path(start)[-1]
+        end = preset.path(start)[-1] if preset else self._point("end")
         return tuple(point for point in (start, *passed, end) if point is not None)
 
     @property
     def limits(self) -> dict[str, Any]:
         """The cleaned values; a preset may set the variety."""
-        limits = super().limits
         preset = PRESETS.get(self.cleaned_data["preset"])
-        if preset is not None and preset.variety is not None:
-            limits["variety"] = preset.variety
-        return limits
+        varied = {} if preset is None or preset.variety is None else {"variety": preset.variety}
+        return super().limits | varied
 
     def _point(self, name: str) -> Point | None:
         valence, arousal = self.cleaned_data.get(f"{name}_valence"), self.cleaned_data.get(f"{name}_arousal")
@@ -193,7 +190,7 @@ class MoveForm(SentenceForm):
         """Ask for one of the two."""
         cleaned = self.cleaned_data
         if not self.errors and cleaned.get("by") is None and cleaned.get("to") is None:
-            raise forms.ValidationError(_("Choose where to move the song."))
+            raise ValidationError(_("Choose where to move the song."))
         return cleaned
 
 
@@ -212,7 +209,7 @@ class ImportForm(SentenceForm):
         """Refuse a file that is too large before it is read."""
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
-            raise forms.ValidationError(
+            raise ValidationError(
                 _("A playlist file has at most %(most)d MB."), params={"most": MAX_BYTES // 1_000_000}
             )
         return file
@@ -277,10 +274,10 @@ class FeltForm(PlayedForm):
         if not cleaned.get("felt") or cleaned.get("felt_nothing"):
             cleaned["felt_valence"] = cleaned["felt_arousal"] = None
         elif not self.errors and None in (cleaned.get("felt_valence"), cleaned.get("felt_arousal")):
-            raise forms.ValidationError(_("Answer both: how pleasant and how energetic it felt."))
+            raise ValidationError(_("Answer both: how pleasant and how energetic it felt."))
         answers = (cleaned.get("felt_valence"), cleaned.get("liked"))
         if not self.errors and answers == (None, None) and not (cleaned["familiar"] or cleaned["felt_nothing"]):
-            raise forms.ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
+            raise ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
         return cleaned
 
     @property

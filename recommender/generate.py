@@ -107,15 +107,9 @@ class _Ranking(NamedTuple):
 def generate(
     *, listener: Listener, request: PlaylistRequest, fixed: Mapping[int, int] | None = None
 ) -> GeneratedPlaylist:
-    """Choose and order songs for a listener.
+    """Choose and order songs for a listener, for the free places of a list as far as there are songs.
 
-    Args:
-        listener: whose ratings, listens and mood count.
-        request: what the list is to be.
-        fixed: places that are taken, each by the id of a song; a journey is planned on from the last of them.
-
-    Returns:
-        The free places, filled as far as there are songs.
+    `fixed` maps the places that are taken to the ids of their songs; a journey is planned on from the last of them.
     """
     taken = dict(fixed or {})
     index = songs_index()

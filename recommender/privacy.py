@@ -336,8 +336,8 @@ def counts_of(user: User) -> dict[str, int]:
         kind.queryset(user).order_by().values(of_kind=models.Value(kind.name)).annotate(n=models.Count("pk"))
         for kind in KINDS
     ]
-    found = {row["of_kind"]: row["n"] for row in counts[0].union(*counts[1:], all=True)}
-    return {kind.name: found[kind.name] for kind in KINDS if found.get(kind.name)}
+    totals = {row["of_kind"]: row["n"] for row in counts[0].union(*counts[1:], all=True)}
+    return {kind.name: totals[kind.name] for kind in KINDS if totals.get(kind.name)}
 
 
 FORMAT, VERSION = "moodplane-export", 1
@@ -454,9 +454,6 @@ class _Sink(io.RawIOBase):
             yield b"".join(chunks)
 
 
-_BATCH = 500
-
-
 @transaction.atomic
 def learning_forget(*, user: User) -> int:
     """Delete a listener's ratings, moods, listens and predictions; their playlists stay as lists of songs.
@@ -502,12 +499,12 @@ def _predictions_forget(user: User) -> None:
     """Reduce each song in a playlist to what is true for every listener."""
     items = PlaylistItem.objects.filter(playlist__owner=user).order_by("pk").select_related("song")
     changed = []
-    for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_BATCH):
+    for item in items.prefetch_related(current_estimates("song__estimates")).iterator(chunk_size=_CHUNK):
         item.reason = public_reason_of(estimate_of(item.song))
         item.felt_valence = item.felt_arousal = None
         item.terms = {}
         changed.append(item)
-    PlaylistItem.objects.bulk_update(changed, ["reason", "felt_valence", "felt_arousal", "terms"], batch_size=_BATCH)
+    PlaylistItem.objects.bulk_update(changed, ["reason", "felt_valence", "felt_arousal", "terms"], batch_size=_CHUNK)
 
 
 def _log_forget(kind: Kind, user: User) -> None:
@@ -521,6 +518,6 @@ def _log_forget(kind: Kind, user: User) -> None:
 
 def _sessions_end(user: User) -> None:
     """End a user's sessions everywhere. A session reveals its user only when decoded, so all are read."""
-    sessions = Session.objects.iterator(chunk_size=_BATCH)
+    sessions = Session.objects.iterator(chunk_size=_CHUNK)
     theirs = [each.pk for each in sessions if each.get_decoded().get(SESSION_KEY) == str(user.pk)]
     Session.objects.filter(pk__in=theirs).delete()

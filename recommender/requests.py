@@ -145,6 +145,9 @@ class PlaylistRequest:
     `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
     journey; `around` is the id of a song to stay around; `mood` is the listener's stated mood before listening;
     `variety` in [0, 1] is how far it may explore.
+
+    Raises:
+        PlaylistInvalidError: the length or the variety is out of range.
     """
 
     target: Target
@@ -155,6 +158,16 @@ class PlaylistRequest:
     path: tuple[Point, ...] = ()
     mood: Point | None = None
     variety: float = DEFAULT_VARIETY
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= MAX_LENGTH:
+            raise PlaylistInvalidError(
+                _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": self.length}
+            )
+        if not 0.0 <= self.variety <= 1.0:
+            raise PlaylistInvalidError(
+                _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": self.variety}
+            )
 
     @property
     def mood_before(self) -> Point | None:

@@ -187,10 +187,9 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
     Raises:
         PlaylistItemNotFoundError: the place is empty.
     """
-    item = playlist.items.select_related("song__artist").filter(position=position).first()
-    if item is None:
-        raise PlaylistItemNotFoundError(_("This playlist has no song at place %(place)s.") % {"place": position})
-    return item
+    items = playlist.items.select_related("song__artist").filter(position=position)
+    sentence = _("This playlist has no song at place %(place)s.") % {"place": position}
+    return _first(items, PlaylistItemNotFoundError(sentence))
 
 
 def item_values(item: PlaylistItem) -> dict[str, Any]:

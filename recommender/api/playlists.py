@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
@@ -53,12 +54,13 @@ class AxisField(serializers.FloatField):
 
 
 class PointSerializer(serializers.Serializer[Any]):
-    """A point of the plane; its validated value is (valence, arousal)."""
+    """A point of the plane."""
 
     valence = AxisField()
     arousal = AxisField()
 
     def validate(self, attrs: dict[str, float]) -> Any:
+        """Return the point as the services take it."""
         return attrs["valence"], attrs["arousal"]
 
 
@@ -74,7 +76,7 @@ class FiltersSerializer(serializers.Serializer[Filters]):
     def validate_decade(self, decade: int) -> int:
         """Refuse a year that begins no decade."""
         if decade % 10:
-            raise serializers.ValidationError(_("Give a decade by its first year, such as 1990."))
+            raise ValidationError(_("Give a decade by its first year, such as 1990."))
         return decade
 
 
@@ -109,33 +111,27 @@ class PlaylistCreateSerializer(serializers.Serializer[Playlist]):
         point = [name for name in ("valence", "arousal") if name in attrs]
         asked = [name for name in ("quadrant", "around", "path") if name in attrs] + (["point"] if point else [])
         if len(asked) > 1:
-            raise serializers.ValidationError(
-                _("Give one of quadrant, point, song or path, not %(asked)s.") % {"asked": asked}
-            )
+            raise ValidationError(_("Give one of quadrant, point, song or path, not %(asked)s.") % {"asked": asked})
         if not asked or len(point) == 1:
-            raise serializers.ValidationError(
-                _("Give a quadrant, a point with valence and arousal, a song, or a path.")
-            )
+            raise ValidationError(_("Give a quadrant, a point with valence and arousal, a song, or a path."))
         if "mood" in attrs and asked[0] in ("around", "path"):
-            raise serializers.ValidationError(
-                _("A mood goes with a quadrant or a point; a path already starts with it.")
-            )
+            raise ValidationError(_("A mood goes with a quadrant or a point; a path already starts with it."))
         return attrs
 
     @property
     def target(self) -> Target:
         """The validated target of a quadrant or a point."""
-        asked = self.validated_data
-        if "quadrant" in asked:
-            return Target.of_quadrant(asked["quadrant"])
-        return Target.of_point(asked["valence"], asked["arousal"])
+        values = self.validated_data
+        if "quadrant" in values:
+            return Target.of_quadrant(values["quadrant"])
+        return Target.of_point(values["valence"], values["arousal"])
 
     @property
     def limits(self) -> dict[str, Any]:
         """What every kind of list may say, as the services take it."""
-        asked = self.validated_data
-        given = {name: asked[name] for name in ("length", "variety", "seed") if name in asked}
-        return {"filters": Filters.from_json(asked.get("filters", {})), **given}
+        values = self.validated_data
+        given = {name: values[name] for name in ("length", "variety", "seed") if name in values}
+        return {"filters": Filters.from_json(values.get("filters", {})), **given}
 
 
 class PlaylistChangeSerializer(serializers.Serializer[Playlist]):
@@ -273,9 +269,7 @@ class ImportSerializer(serializers.Serializer[Any]):
     def validate_file(self, file: Any) -> Any:
         """Refuse a file that is too large before it is read."""
         if file.size > MAX_BYTES:
-            raise serializers.ValidationError(
-                _("A playlist file has at most %(most)d MB.") % {"most": MAX_BYTES // 1_000_000}
-            )
+            raise ValidationError(_("A playlist file has at most %(most)d MB.") % {"most": MAX_BYTES // 1_000_000})
         return file
 
 
@@ -292,6 +286,16 @@ class SharedPlaylistSerializer(serializers.Serializer[Any]):
 
     title = serializers.CharField()
     items = SharedItemSerializer(many=True)
+
+
+def validated(serializer: serializers.BaseSerializer[Any]) -> Any:
+    """Return the values of a request.
+
+    Raises:
+        ValidationError: they are not valid.
+    """
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
 
 
 _SUFFIX = OpenApiParameter("suffix", str, OpenApiParameter.PATH, enum=list(FORMATS))
@@ -323,16 +327,15 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     )
     def create(self, request: Request) -> Response:
         """For a quadrant, a point, around a song, or a journey; a small catalog gives a shorter list and a `note`."""
-        asked = PlaylistCreateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        limits: dict[str, Any] = {"listener": listener_of(request), **asked.limits}
-        if "around" in asked.validated_data:
-            playlist = playlists.playlist_create_around(song=asked.validated_data["around"], **limits)
-        elif "path" in asked.validated_data:
-            playlist = playlists.journey_create(path=asked.validated_data["path"], **limits)
+        serializer = PlaylistCreateSerializer(data=request.data)
+        values = validated(serializer)
+        limits: dict[str, Any] = {"listener": listener_of(request), **serializer.limits}
+        if "around" in values:
+            playlist = playlists.playlist_create_around(song=values["around"], **limits)
+        elif "path" in values:
+            playlist = playlists.journey_create(path=values["path"], **limits)
         else:
-            mood = asked.validated_data.get("mood")
-            playlist = playlists.playlist_create(target=asked.target, mood=mood, **limits)
+            playlist = playlists.playlist_create(target=serializer.target, mood=values.get("mood"), **limits)
         return _created(request, playlist)
 
     @extend_schema(summary="A playlist with its songs", responses=PlaylistDetailSerializer)
@@ -347,13 +350,12 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     )
     def partial_update(self, request: Request, pk: str) -> Response:
         """Change the title, and whether it is among those saved."""
-        asked = PlaylistChangeSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
+        values = validated(PlaylistChangeSerializer(data=request.data))
         playlist = self._playlist(pk)
-        if "title" in asked.validated_data:
-            playlists.playlist_rename(playlist=playlist, title=asked.validated_data["title"])
-        if "saved" in asked.validated_data:
-            playlists.playlist_save(playlist=playlist, saved=asked.validated_data["saved"])
+        if "title" in values:
+            playlists.playlist_rename(playlist=playlist, title=values["title"])
+        if "saved" in values:
+            playlists.playlist_save(playlist=playlist, saved=values["saved"])
         return _shown(request, playlist)
 
     @extend_schema(summary="Delete a playlist", responses={204: None})
@@ -385,11 +387,10 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @action(detail=True, methods=["post"], url_path=r"items/(?P<position>\d{1,4})/played")
     def played(self, request: Request, pk: str, position: str) -> Response:
         """Record a listen; the song keeps its place from now on."""
-        believed = PlayedSerializer(data=request.data)
-        believed.is_valid(raise_exception=True)
+        believed = validated(PlayedSerializer(data=request.data))
         playlist = self._playlist(pk)
         item = selectors.item_at(playlist, int(position))
-        if believed.validated_data.get("song", item.song_id) != item.song_id:
+        if believed.get("song", item.song_id) != item.song_id:
             raise PlaylistChangedError(
                 _("Another song is now at place %(place)s: reload the playlist.") % {"place": position}
             )
@@ -401,9 +402,8 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @action(detail=True, methods=["post"], url_path="items/move")
     def move(self, request: Request, pk: str) -> Response:
         """Order the list by hand; from then on ratings do not re-rank it unasked."""
-        asked = ItemMoveSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        playlist, place = self._playlist(pk), asked.validated_data
+        place = validated(ItemMoveSerializer(data=request.data))
+        playlist = self._playlist(pk)
         playlists.item_move(
             playlist=playlist, listener=listener_of(request), song_id=place["song"], position=place["position"]
         )
@@ -450,9 +450,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     @action(detail=False, methods=["post"], url_path="import", url_name="import", parser_classes=[MultiPartParser])
     def import_file(self, request: Request) -> Response:
         """Look for the songs of an M3U or JSPF file in the catalog; `import_report` says what was not found."""
-        asked = ImportSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        file = asked.validated_data["file"]
+        file = validated(ImportSerializer(data=request.data))["file"]
         playlist = sharing.playlist_import(
             listener=listener_of(request),
             content=file.read(),
@@ -483,11 +481,7 @@ class SharedViewSet(ViewSet):
     permission_classes = (CanListen,)
     lookup_field = "token"
     lookup_value_regex = r"[\w-]+"
-
-    @property
-    def throttle_scope(self) -> str | None:
-        """Copying predicts for every song."""
-        return "playlists" if self.action == "copy" else None
+    throttle_scope: str | None = None
 
     @extend_schema(summary="A shared playlist", parameters=[_TOKEN], responses=SharedPlaylistSerializer)
     def retrieve(self, request: Request, token: str) -> Response:
@@ -496,8 +490,9 @@ class SharedViewSet(ViewSet):
         shown = {"title": playlist.title, "items": selectors.shared_songs(playlist)}
         return Response(SharedPlaylistSerializer(shown).data)
 
+    # Copying predicts for every song.
     @extend_schema(summary="Save a copy", parameters=[_TOKEN], request=None, responses={201: PlaylistDetailSerializer})
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="playlists")
     def copy(self, request: Request, token: str) -> Response:
         """Copy it to a playlist of the caller's."""
         shared = selectors.playlist_shared(token)

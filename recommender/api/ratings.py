@@ -12,6 +12,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import ValidationError
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -21,7 +22,7 @@ from rest_framework.viewsets import GenericViewSet, ViewSet
 from catalog.models import Song
 from catalog.permissions import CanListen, user_of
 from recommender import selectors
-from recommender.api.playlists import AxisField, PointSerializer, RerankSerializer
+from recommender.api.playlists import AxisField, PointSerializer, RerankSerializer, validated
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist
 from recommender.privacy import account_delete, learning_forget
 from recommender.requests import listener_of
@@ -94,7 +95,7 @@ class ListenCreateSerializer(serializers.Serializer[Listen]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Require the seconds of listening once it ended."""
         if attrs["outcome"] != Listen.Outcome.STARTED and "listened_s" not in attrs:
-            raise serializers.ValidationError({"listened_s": _("Give the number of seconds played.")})
+            raise ValidationError({"listened_s": _("Give the number of seconds played.")})
         return attrs
 
 
@@ -143,9 +144,7 @@ class RatingViewSet(ListModelMixin, GenericViewSet[FeltRating]):
     )
     def create(self, request: Request) -> Response:
         """There is one rating per listener and song: a second one changes the first, answer by answer."""
-        asked = RatingCreateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        answers = dict(asked.validated_data)
+        answers = dict(validated(RatingCreateSerializer(data=request.data)))
         playlist = playlist_named(request, answers.pop("playlist", None))
         result = feedback.feedback_record(user=user_of(self.request), playlist=playlist, **answers)
         return Response(FeedbackSerializer(result).data)
@@ -180,9 +179,7 @@ class ListenViewSet(ListModelMixin, GenericViewSet[Listen]):
     )
     def create(self, request: Request) -> Response:
         """Record a start, a completion or a skip; an early skip in a playlist re-ranks what was not played."""
-        asked = ListenCreateSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        listened = asked.validated_data
+        listened = validated(ListenCreateSerializer(data=request.data))
         played: dict[str, Any] = {
             "listener": listener_of(request),
             "song": listened["song"],
@@ -212,9 +209,7 @@ class MoodViewSet(ListModelMixin, GenericViewSet[MoodCheckIn]):
     @extend_schema(summary="Report your mood", request=PointSerializer, responses={201: MoodSerializer})
     def create(self, request: Request) -> Response:
         """It counts for half an hour: for ratings, for lists, and as the start of a journey."""
-        asked = PointSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        valence, arousal = asked.validated_data
+        valence, arousal = validated(PointSerializer(data=request.data))
         mood = feedback.check_in_create(listener=listener_of(request), valence=valence, arousal=arousal)
         return Response(MoodSerializer(mood).data, status.HTTP_201_CREATED)
 
@@ -234,7 +229,7 @@ class PasswordSerializer(serializers.Serializer[Any]):
     def validate_password(self, password: str) -> str:
         """Compare it with the caller's."""
         if not self.context["request"].user.check_password(password):
-            raise serializers.ValidationError(_("This is not your password. Nothing was deleted."))
+            raise ValidationError(_("This is not your password. Nothing was deleted."))
         return password
 
 
@@ -242,11 +237,7 @@ class MeViewSet(ViewSet):
     """The caller's data: all of it as a file, and the ways to delete it."""
 
     permission_classes = (CanListen, IsAuthenticated)
-
-    @property
-    def throttle_scope(self) -> str:
-        """A stolen token must not allow guessing the password."""
-        return {"delete_account": "auth", "forget": "ratings"}.get(self.action or "", "playlists")
+    throttle_scope = "playlists"
 
     @extend_schema(summary="All your data, as JSON", responses={(200, "application/json"): OpenApiTypes.OBJECT})
     @action(detail=False)
@@ -261,17 +252,18 @@ class MeViewSet(ViewSet):
         return export_response(user_of(request), "csv")
 
     @extend_schema(summary="Delete your ratings and what was learned", request=None, responses={204: None})
-    @action(detail=False, methods=["post"])
+    @action(detail=False, methods=["post"], throttle_scope="ratings")
     def forget(self, request: Request) -> Response:
         """Delete ratings, moods and listens; playlists stay as lists of songs. Twice is the same as once."""
         learning_forget(user=user_of(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    # A stolen token must not allow guessing the password.
     @extend_schema(summary="Delete your account and all its data", request=PasswordSerializer, responses={204: None})
-    @action(detail=False, methods=["post"], url_path="delete", url_name="delete")
+    @action(detail=False, methods=["post"], url_path="delete", url_name="delete", throttle_scope="auth")
     def delete_account(self, request: Request) -> Response:
         """Delete the account and all that belongs to it; songs stay. The token opens nothing from then on."""
-        PasswordSerializer(data=request.data, context={"request": request}).is_valid(raise_exception=True)
+        validated(PasswordSerializer(data=request.data, context={"request": request}))
         account_delete(user=user_of(request))
         logout(request._request)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -66,8 +66,7 @@ class FileEntry:
         return self.title or self.label or self.location or self.page or _("an entry without a name")
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(NamedTuple):
     """A playlist as a file holds it."""
 
     title: str

@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
+from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from recommender.formats.files import FileEntry
@@ -30,8 +30,7 @@ _TRACK_NUMBER = re.compile(r"^\d{1,3}\s*[-._)]\s*|^\d{1,3}\s+(?=\D)")
 _APOSTROPHES = str.maketrans("", "", "'’‘`´")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A song that an entry might mean; `file_names` are those under which it arrived."""
 
     song_id: int
@@ -42,8 +41,7 @@ class Candidate:
     file_names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """The song of an entry or None, and the other songs that fit as well."""
 
     song_id: int | None
@@ -52,8 +50,7 @@ class Match:
     certain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The information of an entry, ready to be looked up; empty where the entry has none."""
 
     own_id: int | None
@@ -63,12 +60,7 @@ class Wanted:
 
 
 def wanted(entry: FileEntry, site: str) -> Wanted:
-    """Read an entry.
-
-    Args:
-        entry: from a file.
-        site: this site's address, such as "https://music.example/"; other addresses are not ours.
-    """
+    """Read an entry; addresses other than of `site`, such as "https://music.example/", are not ours."""
     path = PurePosixPath(unquote(_split(entry.location.replace("\\", "/")).path))
     stem = path.stem.lower()
     return Wanted(
@@ -85,25 +77,19 @@ def candidate_query(artist: str, title: str) -> str:
 
 
 def choose(entry: FileEntry, sought: Wanted, candidates: Sequence[Candidate]) -> Match:
-    """Return which candidate an entry means.
-
-    Args:
-        entry: from a file.
-        sought: what `wanted` read in it.
-        candidates: songs that may be meant, at most a few dozen.
-    """
+    """Return which of a few dozen candidates an entry means; `sought` is what `wanted` reads in it."""
     own = [each for each in candidates if each.song_id == sought.own_id]
     titles = {_loose(title) for _, title in sought.names}
     if own and (not titles or _loose(own[0].title) in titles):
         return Match(own[0].song_id, certain=True)
     by_file = [each for each in candidates if _same_file(each, sought)]
     if by_file:
-        return replace(_closest(entry, by_file), certain=True)
+        return _closest(entry, by_file)._replace(certain=True)
     for fold in (_strict, _loose):
         by_name = [each for each in candidates if _same_name(each, sought, fold)]
         if by_name:
             match = _by_name(entry, by_name, sought)
-            return replace(match, certain=fold is _strict and all(artist for artist, _ in sought.names))
+            return match._replace(certain=fold is _strict and all(artist for artist, _ in sought.names))
     return Match(own[0].song_id) if own else Match(None)
 
 
@@ -111,8 +97,8 @@ def _own_id(address: str, site: str) -> int | None:
     parts, ours = _split(address), urlsplit(site)
     if parts.netloc and parts.netloc.lower() != ours.netloc.lower():
         return None
-    found = _SONG_PAGE.fullmatch(parts.path)
-    return int(found.group(1)) if found else None
+    page = _SONG_PAGE.fullmatch(parts.path)
+    return int(page.group(1)) if page else None
 
 
 def _split(address: str) -> SplitResult:
@@ -157,20 +143,20 @@ def _same_name(candidate: Candidate, sought: Wanted, fold: Callable[[str], str])
     )
 
 
-def _by_name(entry: FileEntry, found: list[Candidate], sought: Wanted) -> Match:
-    artists = {_loose(each.artist) for each in found}
+def _by_name(entry: FileEntry, candidates: list[Candidate], sought: Wanted) -> Match:
+    artists = {_loose(each.artist) for each in candidates}
     if len(artists) > 1 and not any(artist for artist, _ in sought.names):
         # A title alone that several artists have: to take any of them would be a guess.
-        near = [each for each in found if _same_length(entry, each)]
+        near = [each for each in candidates if _same_length(entry, each)]
         if len(near) != 1:
-            return Match(None, tuple(each.song_id for each in found))
-        found = near
-    return _closest(entry, found)
+            return Match(None, tuple(each.song_id for each in candidates))
+        candidates = near
+    return _closest(entry, candidates)
 
 
-def _closest(entry: FileEntry, found: list[Candidate]) -> Match:
+def _closest(entry: FileEntry, candidates: list[Candidate]) -> Match:
     """Return the song of the same length; when that does not decide, the oldest, and the others as well."""
-    near = [each for each in found if _same_length(entry, each)] or found
+    near = [each for each in candidates if _same_length(entry, each)] or candidates
     first, *others = sorted(near, key=lambda each: each.song_id)
     return Match(first.song_id, tuple(each.song_id for each in others))
 

@@ -87,15 +87,9 @@ def feedback_record(
 ) -> FeedbackResult:
     """Record a listener's answers about a song; a question without an answer keeps its earlier one.
 
-    A feeling and "felt nothing" answer the same question, so the later one replaces the earlier one.
-
-    Args:
-        user: the listener.
-        song: the rated song.
-        playlist: the playlist in which it played; its unplayed rest is re-ranked.
-        mood: the mood before listening; None takes the check-in of the last half hour, if there is one.
-        rerank: False leaves the playlist as it is, for a caller that records several answers and ranks after the last.
-        answers: what they said.
+    A feeling and "felt nothing" answer the same question, so the later one replaces the earlier one. The unplayed rest
+    of the playlist is re-ranked, unless `rerank` is False: a caller that records several answers ranks after the last.
+    `mood` is that before listening; None takes the check-in of the last half hour, if there is one.
 
     Raises:
         RatingInvalidError: there is no answer, half a feeling, or a number outside its range.
@@ -115,33 +109,26 @@ def feedback_record(
     )
 
 
-def feedback_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
-    """Delete a listener's rating of a song, if there is one; then the unplayed rest of the playlist is re-ranked.
+def feedback_withdraw(
+    *, user: User, song: Song, playlist: Playlist | None = None, only_like: bool = False
+) -> RerankResult | None:
+    """Delete a listener's rating of a song, or its like or dislike alone where other answers remain.
 
-    Raises:
-        PlaylistNotFoundError: the playlist is not this listener's.
-    """
-    n_deleted, _ = FeltRating.objects.filter(listener=user, song=song).delete()
-    return _rerank_withdrawn(user, song, playlist) if n_deleted else None
-
-
-def like_withdraw(*, user: User, song: Song, playlist: Playlist | None = None) -> RerankResult | None:
-    """Withdraw only the like or dislike of a song; a rating without any other answer is deleted.
-
-    If anything was withdrawn, the unplayed rest of the playlist is re-ranked.
+    If there was one, the unplayed rest of the playlist is re-ranked.
 
     Raises:
         PlaylistNotFoundError: the playlist is not this listener's.
     """
     with transaction.atomic():
         rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
-        if rating is None or rating.liked is None:
+        if rating is None or (only_like and rating.liked is None):
             return None
-        if rating.felt_valence is None and rating.familiar is None and not rating.felt_nothing and not rating.skipped:
-            rating.delete()
-        else:
+        felt = rating.felt_valence is not None or rating.felt_nothing
+        if only_like and (felt or rating.familiar is not None or rating.skipped):
             rating.liked = None
             rating.save(update_fields=["liked", "updated_at"])
+        else:
+            rating.delete()
     return _rerank_withdrawn(user, song, playlist)
 
 
@@ -155,12 +142,8 @@ def feedback_restore(
 ) -> RerankResult | None:
     """Undo a rating or its withdrawal, and re-rank the unplayed rest of the playlist.
 
-    Args:
-        user: the listener.
-        song: the rated song.
-        before: what `rating_values` was before, None where there was no rating.
-        after: what `rating_answers` was after, None where the rating was withdrawn.
-        playlist: the playlist that is playing.
+    `before` is what `rating_values` was before, None where there was no rating, and `after` what `rating_answers` was
+    after, None where the rating was withdrawn.
 
     Raises:
         UndoTooLateError: another answer was given since.

@@ -58,31 +58,28 @@ def index_refresh() -> IndexInfo | None:
 
 def _rebuild(directory: Path, progress: Callable[[int], None] | None = None) -> IndexInfo:
     with staging(directory) as folder:
-        info, table = _staged(folder, progress)
-        n_directions = min(N_DIRECTIONS, table.n_dimensions)
-        places = _mapped_for_writing(folder / "places.bin", (len(table), n_directions + 2))
-        info = publish_staged(SongIndex.build(table, info, places), folder, directory)
+        n_read = n_skipped = 0
+        with transaction.atomic():
+            # Read first, so that it is never newer than the rows.
+            state = rows_state()
+            n_dimensions = n_dimensions_of(state.model_version)
+            with TableWriter(folder, n_dimensions) as writer:
+                rows = song_rows(estimates_playable().order_by("song_id"))
+                while part := list(islice(rows, _PART)):
+                    table, n_unusable = SongTable.of_rows(part, state.model_version, n_dimensions)
+                    writer.add(table)
+                    n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
+                    if progress is not None:
+                        progress(n_read)
+        table = writer.mapped()
+        shape = (len(table), min(N_DIRECTIONS, table.n_dimensions) + 2)
+        places = _mapped_for_writing(folder / "places.bin", shape)
+        index = SongIndex.build(table, replace(state, n_skipped=n_skipped), places)
+        info = publish_staged(index, folder, directory)
     logger.info("Published index %s with %d songs.", info.index_version, info.n_songs)
     if info.n_skipped:
         logger.warning("%d songs are not in the index, because their embedding is not usable.", info.n_skipped)
     return info
-
-
-def _staged(folder: Path, progress: Callable[[int], None] | None) -> tuple[IndexInfo, SongTable]:
-    """Write the songs' table into a folder; their state is read first, so that it is never newer than they are."""
-    n_read = n_skipped = 0
-    with transaction.atomic():
-        state = rows_state()
-        n_dimensions = n_dimensions_of(state.model_version)
-        with TableWriter(folder, n_dimensions) as writer:
-            rows = song_rows(estimates_playable().order_by("song_id"))
-            while part := list(islice(rows, _PART)):
-                table, n_unusable = SongTable.of_rows(part, state.model_version, n_dimensions)
-                writer.add(table)
-                n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
-                if progress is not None:
-                    progress(n_read)
-    return replace(state, n_skipped=n_skipped), writer.mapped()
 
 
 def _mapped_for_writing(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:

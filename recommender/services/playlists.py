@@ -27,7 +27,6 @@ from recommender.generate import Entry, generate
 from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger, rerank_sentence
 from recommender.requests import (
-    MAX_LENGTH,
     Limits,
     Listener,
     PlaylistRequest,
@@ -82,11 +81,8 @@ def playlist_create(
 ) -> Playlist:
     """Create a playlist for a target; a catalog too small for it gives a shorter list and a note that says so.
 
-    Args:
-        listener: whom it is for and belongs to.
-        target: where it is to be on the plane.
-        mood: how the listener is before listening; None takes their check-in of the last half hour, if there is one.
-        limits: length, filters, variety and seed; the same seed, catalog and listener give the same list.
+    `mood` is how the listener is before listening; None takes their check-in of the last half hour, if there is one.
+    The same seed, catalog and listener give the same list.
 
     Raises:
         PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
@@ -232,14 +228,6 @@ def playlist_lock(listener: Listener, pk: int) -> Playlist:
 def _create(
     listener: Listener, request: PlaylistRequest, kind: Playlist.Kind, *, around: Song | None = None
 ) -> Playlist:
-    if not 1 <= request.length <= MAX_LENGTH:
-        raise PlaylistInvalidError(
-            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
-        )
-    if not 0.0 <= request.variety <= 1.0:
-        raise PlaylistInvalidError(
-            _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
-        )
     owner_check(listener)
     if request.mood is None:
         request = replace(request, mood=mood_now(listener))

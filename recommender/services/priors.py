@@ -10,7 +10,6 @@ from django.db.models import Count
 
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import Prior
-from recommender.index.songs import SongIndex
 from recommender.listener.history import history_of
 from recommender.models import FeltPrior, FeltRating
 from recommender.requests import Listener
@@ -29,13 +28,9 @@ GROWTH = 1.1
 
 
 def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
-    """Learn the prior and make it the current one.
+    """Learn the prior, make it the current one and return it.
 
-    Args:
-        anyway: learn even when little was rated since the last time.
-
-    Returns:
-        The new prior; None when there are too few listeners, or too few new ratings and none withdrawn.
+    None when there are too few listeners or, unless `anyway`, too few new ratings and none withdrawn.
     """
     rated = FeltRating.objects.filter(felt_valence__isnull=False).order_by().values_list("listener_id")
     counted = rated.annotate(n=Count("pk")).filter(n__gte=MIN_RATINGS).order_by("-n", "listener_id")
@@ -46,7 +41,14 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
         # What was learned from deleted accounts or withdrawn ratings goes too.
         FeltPrior.objects.all().delete()
         return None
-    if not (anyway or _is_due(n_ratings, index)):
+    current = FeltPrior.objects.filter(is_current=True).first()
+    if (
+        not anyway
+        and current is not None
+        # Another model's estimates make every rating new.
+        and current.model_version == index.info.model_version
+        and current.n_ratings <= n_ratings < GROWTH * current.n_ratings
+    ):
         return None
     users = User.objects.filter(pk__in=listeners).order_by("pk")
     ratings = [history_of(Listener(user), index).ratings for user in users]
@@ -63,11 +65,3 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
         )
     logger.info("Learned what %d listeners have in common from %d ratings.", len(ratings), n_ratings)
     return row
-
-
-def _is_due(n_ratings: int, index: SongIndex) -> bool:
-    """Return whether enough was added or anything withdrawn; another model's estimates make every rating new."""
-    current = FeltPrior.objects.filter(is_current=True).first()
-    if current is None or current.model_version != index.info.model_version:
-        return True
-    return not current.n_ratings <= n_ratings < GROWTH * current.n_ratings

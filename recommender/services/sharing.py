@@ -85,7 +85,15 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
     matches = _matches(sheet.entries, site)
     song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
     if not song_ids:
-        raise ExchangeError(_nothing_found(sheet.entries))
+        names = [f"“{entry.words[:80]}”" for entry in sheet.entries[:_NAMED_IN_ERROR]]
+        if len(sheet.entries) > _NAMED_IN_ERROR:
+            names.append("…")
+        sentence = ngettext(
+            "The only song in this file is not in this catalog: %(names)s.",
+            "None of the %(n)d songs in this file is in this catalog: %(names)s.",
+            len(sheet.entries),
+        )
+        raise ExchangeError(sentence % {"n": len(sheet.entries), "names": ", ".join(names)})
     try:
         title = title_checked((sheet.title or PurePath(file_name.replace("\\", "/")).stem)[:MAX_TITLE])
     except PlaylistInvalidError:
@@ -96,17 +104,17 @@ def playlist_import(*, listener: Listener, content: bytes, file_name: str, site:
     valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
     return _store(
         listener,
-        [(place, song_id, _reason(estimates.get(song_id))) for place, song_id in enumerate(song_ids, start=1)],
+        [
+            (place, song_id, _("From your file. %(sentence)s") % {"sentence": sentence})
+            for place, song_id in enumerate(song_ids, start=1)
+            for sentence in [public_reason_of(estimates.get(song_id)) or _("Not analysed yet.")]
+        ],
         title=title,
         target_valence=valence,
         target_arousal=arousal,
         model_version=prevailing_model_version(),
         import_report={"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)},
     )
-
-
-def _reason(estimate: EmotionEstimate | None) -> str:
-    return _("From your file. %(sentence)s") % {"sentence": public_reason_of(estimate) or _("Not analysed yet.")}
 
 
 def _store(listener: Listener, items: list[tuple[int, int, str]], **fields: Any) -> Playlist:
@@ -148,12 +156,12 @@ def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
 
 
 def _match(entry: FileEntry, sought: Wanted, arrived: list[Candidate]) -> Match:
-    found = {each.song_id: each for each in arrived}
+    candidates = {each.song_id: each for each in arrived}
     match = Match(None)
     for songs in _looks(sought):
         # Songs found earlier know the names of their files.
-        found = {each.song_id: each for each in _candidates(songs)} | found
-        match = choose(entry, sought, list(found.values()))
+        candidates = {each.song_id: each for each in _candidates(songs)} | candidates
+        match = choose(entry, sought, list(candidates.values()))
         if match.certain:
             break
     return match
@@ -201,14 +209,3 @@ def _report(entries: Sequence[FileEntry], matches: Sequence[Match]) -> dict[str,
         if match.song_id is not None:
             seen.add(match.song_id)
     return {"n_entries": len(entries), "n_found": len(seen), **report}
-
-
-def _nothing_found(entries: Sequence[FileEntry]) -> str:
-    names = ", ".join(f"“{entry.words[:80]}”" for entry in entries[:_NAMED_IN_ERROR])
-    more = ", …" if len(entries) > _NAMED_IN_ERROR else ""
-    sentence = ngettext(
-        "The only song in this file is not in this catalog: %(names)s.",
-        "None of the %(n)d songs in this file is in this catalog: %(names)s.",
-        len(entries),
-    )
-    return sentence % {"n": len(entries), "names": f"{names}{more}"}

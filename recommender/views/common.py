@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core import signing
 from django.db.models import Count, QuerySet
@@ -83,8 +82,7 @@ def to_playlist(playlist: Playlist, rest: str = "") -> HttpResponse:
 # finds it in the session, once. ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Undo:
+class Undo(NamedTuple):
     """A sentence on what was done, the address that undoes it, and the signed `token` for it."""
 
     sentence: str
@@ -112,7 +110,7 @@ def undo_values(request: HttpRequest, what: str) -> dict[str, Any]:
 
 def undo_offer(request: HttpRequest, undo: Undo) -> None:
     """Offer it on the next page."""
-    request.session[_KEY] = asdict(undo)
+    request.session[_KEY] = undo._asdict()
 
 
 def undo_offered(request: HttpRequest) -> Undo | None:

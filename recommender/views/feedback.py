@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -136,7 +135,7 @@ def song_liked(request: HttpRequest, pk: int) -> HttpResponse:
     elif likes:
         rerank = feedback.feedback_record(user=user_of(request), song=song, playlist=playlist, liked=True).rerank
     else:
-        rerank = feedback.like_withdraw(user=user_of(request), song=song, playlist=playlist)
+        rerank = feedback.feedback_withdraw(user=user_of(request), song=song, playlist=playlist, only_like=True)
     changed, reranked = (rerank.changed, rerank.sentence) if rerank else (False, "")
     return JsonResponse({"liked": likes, "sentence": sentence, "changed": changed, "reranked": reranked})
 
@@ -184,9 +183,8 @@ def _rating(request: HttpRequest, song: Song) -> FeltRating | None:
 
 def _page_of(song: Song, playlist: Playlist | None) -> str:
     """Return the page that shows the panel."""
-    if playlist is not None:
-        return reverse("recommender:playlist_detail", args=[playlist.pk])
-    return reverse("recommender:song_detail", args=[song.pk])
+    name, pk = ("song_detail", song.pk) if playlist is None else ("playlist_detail", playlist.pk)
+    return reverse(f"recommender:{name}", args=[pk])
 
 
 def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
@@ -236,7 +234,7 @@ def _felt_answer(
     if not wants_fragment(request):
         message = " ".join(filter(None, [done, sentence]))
         if undo is not None:
-            undo_offer(request, replace(undo, sentence=message))
+            undo_offer(request, undo._replace(sentence=message))
         else:
             (messages.error if failed else messages.success)(request, message)
         return redirect(_page_of(song, playlist))

@@ -175,20 +175,20 @@ def _journey_aim(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, form.sentence)
         return to("home")
-    asked = request.POST.copy()
+    query = request.POST.copy()
     for name in _NOT_ASKED:
-        asked.pop(name, None)
+        query.pop(name, None)
     start = selectors.mood_now(listener_of(request)) or _START
     end = (form.cleaned_data["valence"], form.cleaned_data["arousal"])
     for name, value in {**_written("start", start), **_written("end", end)}.items():
-        asked[name] = value
-    return to("journey", rest=f"?{asked.urlencode()}")
+        query[name] = value
+    return to("journey", rest=f"?{query.urlencode()}")
 
 
 def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
     wanted = journey_request(form.path, **form.limits)
-    asked, another = request.GET.copy(), request.GET.copy()
-    asked["seed"], another["seed"] = str(wanted.seed), str(new_seed())
+    same, another = request.GET.copy(), request.GET.copy()
+    same["seed"], another["seed"] = str(wanted.seed), str(new_seed())
     generated = generate(listener=listener_of(request), request=wanted)
     songs = {song.pk: song for song in selectors.songs_in_order([each.song_id for each in generated.entries])}
     entries = [each for each in generated.entries if each.song_id in songs]
@@ -200,7 +200,7 @@ def _preview(request: HttpRequest, form: JourneyForm) -> dict[str, Any]:
             {"valence": each.felt[0], "arousal": each.felt[1], "title": songs[each.song_id].title} for each in entries
         ],
         # The same journey to play, and another one to look at.
-        "asked": list(asked.items()),
+        "asked": list(same.items()),
         "another": another.urlencode(),
     }
 

@@ -50,8 +50,6 @@ TRASH_SHOWN = 10
 # Characters that file systems refuse or shells interpret.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f"*/:<>?\\|]+')
 _MAX_NAME = 120
-
-
 # Each section of the listener's playlists: its name, and which lists are in it.
 SECTIONS: dict[str, tuple[str | Promise, Q]] = {
     "": (gettext_lazy("All"), Q()),
@@ -237,12 +235,9 @@ def playlist_export(request: HttpRequest, pk: int, suffix: str) -> HttpResponse:
 
 
 def export_response(playlist: Playlist, suffix: str, site: str) -> HttpResponse:
-    """Answer with a playlist that has its items as a file to be saved.
+    """Answer with a playlist, as `playlist_visible` returns it, as a file to be saved; 404 for an unknown format.
 
-    Args:
-        playlist: as `playlist_visible` returns it.
-        suffix: one of `FORMATS`; 404 for another.
-        site: this site's address, such as "https://music.example/", for the addresses of songs.
+    Songs have addresses of `site`, such as "https://music.example/".
     """
     file_format = FORMATS.get(suffix)
     if file_format is None:
