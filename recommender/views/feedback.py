@@ -47,11 +47,12 @@ def song_felt(request: HttpRequest, pk: int) -> HttpResponse:
     playlist = playlist_named(request, request.POST)
     form = FeltForm(request.POST)
     if not form.is_valid():
-        return _felt_refused(request, song, playlist, form)
+        return _not_saved(request, song, playlist, form.sentence, refused=form)
     if not request.user.is_authenticated:
         # A visitor loses nothing by signing in only now.
         feedback.answer_store(session=request.session, song=song, answers=form.answers, playlist=playlist)
-        return _sign_in(request, song, playlist)
+        sentence = _("Saved in this browser. Sign in or sign up to make it count.")
+        return _not_saved(request, song, playlist, sentence)
     user = user_of(request)
     before = selectors.rating_values(selectors.rating_of(user, song))
     result = feedback.feedback_record(user=user, song=song, playlist=playlist, **form.answers)
@@ -187,27 +188,20 @@ def _page_of(song: Song, playlist: Playlist | None) -> str:
     return reverse(f"recommender:{name}", args=[pk])
 
 
-def _sign_in(request: HttpRequest, song: Song, playlist: Playlist | None) -> HttpResponse:
-    """Ask a visitor to sign in, with the way back to the page of the panel."""
-    sentence = _("Saved in this browser. Sign in or sign up to make it count.")
+def _not_saved(
+    request: HttpRequest, song: Song, playlist: Playlist | None, sentence: str, refused: FeltForm | None = None
+) -> HttpResponse:
+    """Answer that a form was refused, or else that a visitor's answers count once they sign in."""
     where = _page_of(song, playlist)
     if _wants_json(request):
-        sign_in = f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': where})}"
-        return JsonResponse({"saved": False, "sign_in": sign_in, "sentence": sentence, "changed": False})
+        sign_in = "" if refused else f"{resolve_url(settings.LOGIN_URL)}?{urlencode({'next': where})}"
+        answer = {"saved": False, "sign_in": sign_in, "sentence": sentence, "changed": False}
+        return JsonResponse(answer, status=400 if refused else 200)
     if wants_fragment(request):
-        return render(request, _PANEL, felt_context(request, song, playlist) | {"kept": sentence})
-    messages.info(request, sentence)
-    return redirect_to_login(where)
-
-
-def _felt_refused(request: HttpRequest, song: Song, playlist: Playlist | None, form: FeltForm) -> HttpResponse:
-    if _wants_json(request):
-        answer = {"saved": False, "sign_in": "", "sentence": form.sentence, "changed": False}
-        return JsonResponse(answer, status=400)
-    if wants_fragment(request):
-        return render(request, _PANEL, felt_context(request, song, playlist, form))
-    messages.error(request, form.sentence)
-    return redirect(_page_of(song, playlist))
+        context = felt_context(request, song, playlist, refused)
+        return render(request, _PANEL, context if refused else context | {"kept": sentence})
+    (messages.error if refused else messages.info)(request, sentence)
+    return redirect(where) if refused else redirect_to_login(where)
 
 
 def _wants_json(request: HttpRequest) -> bool:
