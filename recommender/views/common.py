@@ -78,8 +78,10 @@ def to_playlist(playlist: Playlist, rest: str = "") -> HttpResponse:
     return to("playlist_detail", playlist.pk, rest=rest)
 
 
-# --- Undo: a signed token in a form, without server state. A fragment shows its offer at once; a page after a redirect
-# finds it in the session, once. ---------------------------------------------------------------------------------------
+# --- The offer to undo the last action ------------------------------------------------------------------------------
+#
+# A signed token in a form, without server state. A fragment shows its offer at once; a page after a redirect finds it
+# in the session, once.
 
 
 class Undo(NamedTuple):
