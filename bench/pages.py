@@ -146,8 +146,8 @@ def _listener() -> tuple[str, list[int]]:
     """Return the cookie of somebody who rated songs and keeps lists, and the ids of the lists."""
     from bench.scale_rows import _rated
     from recommender.models import Playlist
+    from recommender.requests import Listener, Target
     from recommender.services.playlists import playlist_create
-    from recommender.values import Listener, Target
 
     alice = _rated(N_RATINGS)
     rng = random.Random(7)
@@ -159,8 +159,8 @@ def _listener() -> tuple[str, list[int]]:
 
 def _visitor(seed: int) -> tuple[str, int]:
     """Return the cookie of somebody without an account, and the id of the list that they made."""
+    from recommender.requests import Listener, Target
     from recommender.services.playlists import playlist_create
-    from recommender.values import Listener, Target
 
     cookie = _cookie_of()
     key = cookie.partition("=")[2]

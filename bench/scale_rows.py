@@ -169,9 +169,8 @@ def _in_process() -> Iterator[tuple[str, Ask]]:
     import numpy as np
 
     from recommender.generate import generate
-    from recommender.requests import PlaylistRequest
+    from recommender.requests import Filters, Listener, PlaylistRequest, Target
     from recommender.services.playlists import playlist_create
-    from recommender.values import Filters, Listener, Target
 
     nobody, alice = Listener(user=None, session_key="a session"), Listener(user=_rated())
     targets = [Target.of_point(*point) for point in np.random.default_rng(3).uniform(-0.8, 0.8, (REQUESTS + 1, 2))]

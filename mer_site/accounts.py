@@ -17,8 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView
 
-from recommender.services.listeners import session_adopt
-from recommender.services.pending_answers import pending_answers_record
+from recommender.services.feedback import pending_answers_record, session_adopt
 
 
 class SignupForm(UserCreationForm[User]):

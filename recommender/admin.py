@@ -1,4 +1,4 @@
-"""The recommender in the admin: looked at, never changed, for what listeners said is theirs."""
+"""The recommender in the admin: read, never changed: the answers belong to the listeners."""
 
 from __future__ import annotations
 
@@ -21,33 +21,29 @@ class ReadOnlyAdmin(admin.ModelAdmin[Any]):
         return False
 
 
-@admin.register(Playlist)
-class PlaylistAdmin(ReadOnlyAdmin):
-    list_display = ("title", "kind", "requested_length", "model_version", "created_at")
-    list_filter = ("kind", "target_quadrant", "model_version")
+admin.site.register(
+    Playlist,
+    ReadOnlyAdmin,
+    list_display=("title", "kind", "requested_length", "model_version", "created_at"),
+    list_filter=("kind", "target_quadrant", "model_version"),
     # The link opens the list; only its listener may give it away.
-    exclude = ("share_token",)
-
-
-@admin.register(FeltRating)
-class FeltRatingAdmin(ReadOnlyAdmin):
-    list_display = ("song", "felt_valence", "felt_arousal", "liked", "model_version", "updated_at")
-    list_filter = ("model_version",)
-    list_select_related = ("song__artist",)
-
-
-@admin.register(Listen)
-class ListenAdmin(ReadOnlyAdmin):
-    list_display = ("song", "outcome", "listened_s", "started_at")
-    list_filter = ("outcome",)
-    list_select_related = ("song__artist",)
-
-
-@admin.register(MoodCheckIn)
-class MoodCheckInAdmin(ReadOnlyAdmin):
-    list_display = ("valence", "arousal", "created_at")
-
-
-@admin.register(FeltPrior)
-class FeltPriorAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "n_listeners", "n_ratings", "model_version", "is_current")
+    exclude=("share_token",),
+)
+admin.site.register(
+    FeltRating,
+    ReadOnlyAdmin,
+    list_display=("song", "felt_valence", "felt_arousal", "liked", "model_version", "updated_at"),
+    list_filter=("model_version",),
+    list_select_related=("song__artist",),
+)
+admin.site.register(
+    Listen,
+    ReadOnlyAdmin,
+    list_display=("song", "outcome", "listened_s", "started_at"),
+    list_filter=("outcome",),
+    list_select_related=("song__artist",),
+)
+admin.site.register(MoodCheckIn, ReadOnlyAdmin, list_display=("valence", "arousal", "created_at"))
+admin.site.register(
+    FeltPrior, ReadOnlyAdmin, list_display=("created_at", "n_listeners", "n_ratings", "model_version", "is_current")
+)

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from recommender.api import me
-from recommender.api.playlists import PlaylistViewSet
-from recommender.api.ratings import ListenViewSet, MoodViewSet, RatingViewSet
-from recommender.api.sharing import SharedViewSet
+from recommender.api import ratings
+from recommender.api.playlists import PlaylistViewSet, SharedViewSet
 
 router = SimpleRouter()
 router.register("playlists", PlaylistViewSet, basename="playlist")
-router.register("ratings", RatingViewSet, basename="rating")
-router.register("listens", ListenViewSet, basename="listen")
-router.register("moods", MoodViewSet, basename="mood")
+router.register("ratings", ratings.RatingViewSet, basename="rating")
+router.register("listens", ratings.ListenViewSet, basename="listen")
+router.register("moods", ratings.MoodViewSet, basename="mood")
 router.register("shared", SharedViewSet, basename="shared")
+router.register("me", ratings.MeViewSet, basename="me")
 
-urlpatterns = [
-    *router.urls,
-    path("me/export/", me.ExportView.as_view(), name="me-export"),
-    path("me/export/csv/", me.ExportCsvView.as_view(), name="me-export-csv"),
-    path("me/forget/", me.ForgetView.as_view(), name="me-forget"),
-    path("me/delete/", me.DeleteView.as_view(), name="me-delete"),
-]
+urlpatterns = router.urls

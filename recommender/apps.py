@@ -12,4 +12,4 @@ class RecommenderConfig(AppConfig):
     name = "recommender"
 
     def ready(self) -> None:
-        from recommender import receivers  # noqa: F401  # Importing it connects them.
+        from recommender import tasks  # noqa: F401  # Importing it connects the receiver.

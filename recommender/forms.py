@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.core.exceptions import NON_FIELD_ERRORS
-from django.forms.utils import pretty_name
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,56 +14,13 @@ from catalog.models import Artist
 from catalog.selectors import SORTS, artist_named
 from emotion.inference.quadrants import Quadrant
 from emotion.models import quadrant_choices
-from recommender.formats.registry import MAX_BYTES
-from recommender.models import DEFAULT_VARIETY
+from recommender.formats.files import MAX_BYTES
 from recommender.ranking.journeys import PRESETS
-from recommender.requests import DEFAULT_LENGTH, MAX_LENGTH, MAX_TITLE
-from recommender.values import Filters, Target
+from recommender.requests import MAX_LENGTH, MAX_TITLE, Filters, Target
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class SongFilters:
-    """The limits of the search page."""
-
-    q: str = ""
-    quadrant: Quadrant | None = None
-    genre: str = ""
-    decade: int | None = None
-    artist_id: int | None = None
-    sort: str = ""
-
-    @property
-    def is_set(self) -> bool:
-        """Whether the songs are limited by anything; an order is no limit."""
-        return bool(self.q or self.quadrant or self.genre or self.decade or self.artist_id)
-
-
-# Names of fields in error sentences; the pages label them differently.
-_FIELD_NAMES = {
-    "length": gettext_lazy("Length"),
-    "genre": gettext_lazy("Genre"),
-    "artist": gettext_lazy("Artist"),
-    "artist_name": gettext_lazy("Artist"),
-    "decade": gettext_lazy("Decade"),
-    "variety": gettext_lazy("Variety"),
-    "quadrant": gettext_lazy("Quadrant"),
-    "valence": gettext_lazy("Valence"),
-    "arousal": gettext_lazy("Arousal"),
-    "start_valence": gettext_lazy("Start valence"),
-    "start_arousal": gettext_lazy("Start arousal"),
-    "end_valence": gettext_lazy("End valence"),
-    "end_arousal": gettext_lazy("End arousal"),
-    "felt_valence": gettext_lazy("Felt valence"),
-    "felt_arousal": gettext_lazy("Felt arousal"),
-    "mood_valence": gettext_lazy("Mood valence"),
-    "mood_arousal": gettext_lazy("Mood arousal"),
-    "title": gettext_lazy("Title"),
-    "file": gettext_lazy("File"),
-}
 
 
 class SentenceForm(forms.Form):
@@ -74,11 +29,11 @@ class SentenceForm(forms.Form):
     @property
     def sentence(self) -> str:
         """All errors, each with its field's name."""
-        sentences = []
-        for name, errors in self.errors.items():
-            prefix = "" if name == NON_FIELD_ERRORS else f"{_FIELD_NAMES.get(name) or pretty_name(name)}: "
-            sentences += [f"{prefix}{error}" for error in errors]
-        return " ".join(sentences)
+        return " ".join(
+            f"{error}" if name == NON_FIELD_ERRORS else f"{self[name].label}: {error}"
+            for name, errors in self.errors.items()
+            for error in errors
+        )
 
 
 class AxisField(forms.FloatField):
@@ -88,15 +43,28 @@ class AxisField(forms.FloatField):
         super().__init__(required=False, min_value=-1.0, max_value=1.0, **kwargs)
 
 
+class QuadrantField(forms.TypedChoiceField):
+    """A quadrant by its number."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(choices=quadrant_choices(), coerce=self._coerced, required=False, empty_value=None, **kwargs)
+
+    @staticmethod
+    def _coerced(number: str) -> Quadrant:
+        return Quadrant(int(number))
+
+
 class LimitsForm(SentenceForm):
     """Length, filters, variety and seed of a list."""
 
-    length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH)
-    genre = forms.CharField(required=False, max_length=100)
-    artist = forms.IntegerField(required=False, min_value=1)
-    artist_name = forms.CharField(required=False, max_length=300)
-    decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
-    variety = forms.FloatField(required=False, min_value=0.0, max_value=1.0)
+    length = forms.IntegerField(required=False, min_value=1, max_value=MAX_LENGTH, label=gettext_lazy("Length"))
+    genre = forms.CharField(required=False, max_length=100, label=gettext_lazy("Genre"))
+    artist = forms.IntegerField(required=False, min_value=1, label=gettext_lazy("Artist"))
+    artist_name = forms.CharField(required=False, max_length=300, label=gettext_lazy("Artist"))
+    decade = forms.IntegerField(
+        required=False, min_value=1000, max_value=2990, step_size=10, label=gettext_lazy("Decade")
+    )
+    variety = forms.FloatField(required=False, min_value=0.0, max_value=1.0, label=gettext_lazy("Variety"))
     seed = forms.IntegerField(required=False, min_value=0, max_value=MAX_SEED)
 
     def clean_artist_name(self) -> Artist | None:
@@ -104,42 +72,39 @@ class LimitsForm(SentenceForm):
         name = self.cleaned_data["artist_name"]
         artist = artist_named(name) if name else None
         if name and artist is None:
-            raise forms.ValidationError(_("No artist in this catalog is called “%(name)s”."), params={"name": name})
+            raise ValidationError(_("No artist in this catalog is called “%(name)s”."), params={"name": name})
         return artist
 
     @property
     def limits(self) -> dict[str, Any]:
         """The cleaned values as the services take them."""
-        asked = self.cleaned_data
-        artist_id = asked["artist_name"].pk if asked["artist_name"] else asked["artist"]
-        return {
-            "length": int(asked["length"] or DEFAULT_LENGTH),
-            "filters": Filters(genre=asked["genre"], artist_id=artist_id, decade=asked["decade"]),
-            "variety": DEFAULT_VARIETY if asked["variety"] is None else asked["variety"],
-            "seed": asked["seed"],
-        }
+        cleaned = self.cleaned_data
+        artist_id = cleaned["artist_name"].pk if cleaned["artist_name"] else cleaned["artist"]
+        filters = Filters(genre=cleaned["genre"], artist_id=artist_id, decade=cleaned["decade"])
+        given = {name: cleaned[name] for name in ("length", "variety", "seed") if cleaned[name] is not None}
+        return {"filters": filters, **given}
 
 
 class PlaylistForm(LimitsForm):
     """A target, named or free. A named quadrant wins over the point."""
 
-    quadrant = forms.TypedChoiceField(choices=quadrant_choices(), coerce=int, required=False, empty_value=None)
-    valence = AxisField()
-    arousal = AxisField()
+    quadrant = QuadrantField(label=gettext_lazy("Quadrant"))
+    valence = AxisField(label=gettext_lazy("Valence"))
+    arousal = AxisField(label=gettext_lazy("Arousal"))
 
     def clean(self) -> dict[str, Any]:
         """Ask for a quadrant or both coordinates."""
         cleaned = self.cleaned_data
         point = (cleaned.get("valence"), cleaned.get("arousal"))
         if not self.errors and cleaned.get("quadrant") is None and None in point:
-            raise forms.ValidationError(_("Choose a quadrant, or a point with valence and arousal between -1 and 1."))
+            raise ValidationError(_("Choose a quadrant, or a point with valence and arousal between -1 and 1."))
         return cleaned
 
     @property
     def target(self) -> Target:
         """Where the listener wants to be."""
         if self.cleaned_data["quadrant"] is not None:
-            return Target.of_quadrant(Quadrant(self.cleaned_data["quadrant"]))
+            return Target.of_quadrant(self.cleaned_data["quadrant"])
         return Target.of_point(self.cleaned_data["valence"], self.cleaned_data["arousal"])
 
 
@@ -150,10 +115,10 @@ WAY_POINTS = ("via", "via2", "via3")
 class JourneyForm(LimitsForm):
     """A start and an end, or a preset that knows the end, and up to three way-points that count when ticked."""
 
-    start_valence = AxisField()
-    start_arousal = AxisField()
-    end_valence = AxisField()
-    end_arousal = AxisField()
+    start_valence = AxisField(label=gettext_lazy("Start valence"))
+    start_arousal = AxisField(label=gettext_lazy("Start arousal"))
+    end_valence = AxisField(label=gettext_lazy("End valence"))
+    end_arousal = AxisField(label=gettext_lazy("End arousal"))
     preset = forms.ChoiceField(choices=[(key, key) for key in PRESETS], required=False)
     via = forms.BooleanField(required=False)
     via_valence = AxisField()
@@ -171,32 +136,29 @@ class JourneyForm(LimitsForm):
         if self.errors:
             return cleaned
         if self._point("start") is None:
-            raise forms.ValidationError(_("Set where you are: valence and arousal, each between -1 and 1."))
+            raise ValidationError(_("Set where you are: valence and arousal, each between -1 and 1."))
         if not cleaned["preset"] and self._point("end") is None:
-            raise forms.ValidationError(_("Set where you want to be, or choose one of the presets."))
+            raise ValidationError(_("Set where you want to be, or choose one of the presets."))
         if any(cleaned[name] and self._point(name) is None for name in WAY_POINTS):
-            raise forms.ValidationError(_("The waypoint needs valence and arousal, each between -1 and 1."))
+            raise ValidationError(_("The waypoint needs valence and arousal, each between -1 and 1."))
         return cleaned
 
     @property
     def path(self) -> tuple[Point, ...]:
         """From start to end."""
-        start, end = self._point("start"), self._point("end")
-        passed = [self._point(name) for name in WAY_POINTS if self.cleaned_data[name]]
+        start = self._point("start")
         assert start is not None, "a valid form has a start"
+        passed = [self._point(name) for name in WAY_POINTS if self.cleaned_data[name]]
         preset = PRESETS.get(self.cleaned_data["preset"])
-        if preset is not None:
-            end = preset.path(start)[-1]
+        end = preset.path(start)[-1] if preset else self._point("end")
         return tuple(point for point in (start, *passed, end) if point is not None)
 
     @property
     def limits(self) -> dict[str, Any]:
         """The cleaned values; a preset may set the variety."""
-        limits = super().limits
         preset = PRESETS.get(self.cleaned_data["preset"])
-        if preset is not None and preset.variety is not None:
-            limits["variety"] = preset.variety
-        return limits
+        varied = {} if preset is None or preset.variety is None else {"variety": preset.variety}
+        return super().limits | varied
 
     def _point(self, name: str) -> Point | None:
         valence, arousal = self.cleaned_data.get(f"{name}_valence"), self.cleaned_data.get(f"{name}_arousal")
@@ -206,14 +168,14 @@ class JourneyForm(LimitsForm):
 class MoodForm(SentenceForm):
     """A mood check-in."""
 
-    valence = forms.FloatField(min_value=-1.0, max_value=1.0)
-    arousal = forms.FloatField(min_value=-1.0, max_value=1.0)
+    valence = forms.FloatField(min_value=-1.0, max_value=1.0, label=gettext_lazy("Valence"))
+    arousal = forms.FloatField(min_value=-1.0, max_value=1.0, label=gettext_lazy("Arousal"))
 
 
 class TitleForm(SentenceForm):
     """A list's title."""
 
-    title = forms.CharField(max_length=MAX_TITLE)
+    title = forms.CharField(max_length=MAX_TITLE, label=gettext_lazy("Title"))
 
 
 class MoveForm(SentenceForm):
@@ -228,7 +190,7 @@ class MoveForm(SentenceForm):
         """Ask for one of the two."""
         cleaned = self.cleaned_data
         if not self.errors and cleaned.get("by") is None and cleaned.get("to") is None:
-            raise forms.ValidationError(_("Choose where to move the song."))
+            raise ValidationError(_("Choose where to move the song."))
         return cleaned
 
 
@@ -236,17 +198,18 @@ class ImportForm(SentenceForm):
     """A playlist file."""
 
     file = forms.FileField(
+        label=gettext_lazy("File"),
         error_messages={
             "required": gettext_lazy("Choose a playlist file."),
             "empty": gettext_lazy("The file is empty."),
-        }
+        },
     )
 
     def clean_file(self) -> Any:
         """Refuse a file that is too large before it is read."""
         file = self.cleaned_data["file"]
         if file.size > MAX_BYTES:
-            raise forms.ValidationError(
+            raise ValidationError(
                 _("A playlist file has at most %(most)d MB."), params={"most": MAX_BYTES // 1_000_000}
             )
         return file
@@ -256,26 +219,18 @@ class SongFilterForm(forms.Form):
     """The search page's query string; invalid fields are ignored, so that an old link still shows songs."""
 
     q = forms.CharField(required=False, max_length=200)
-    quadrant = forms.TypedChoiceField(choices=quadrant_choices(), coerce=int, required=False, empty_value=None)
+    quadrant = QuadrantField()
     genre = forms.CharField(required=False, max_length=100)
     decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     artist = forms.IntegerField(required=False, min_value=1)
     sort = forms.ChoiceField(choices=[(key, key) for key in SORTS], required=False)
 
     @property
-    def filters(self) -> SongFilters:
-        """The valid part of the query."""
+    def filters(self) -> dict[str, Any]:
+        """The valid part of the query, as `songs_browse` takes it."""
         self.is_valid()
-        asked = self.cleaned_data
-        quadrant = asked.get("quadrant")
-        return SongFilters(
-            q=asked.get("q", ""),
-            quadrant=Quadrant(quadrant) if quadrant else None,
-            genre=asked.get("genre", ""),
-            decade=asked.get("decade"),
-            artist_id=asked.get("artist"),
-            sort=asked.get("sort", ""),
-        )
+        names = {"q": "query", "artist": "artist_id"}
+        return {names.get(name, name): value for name, value in self.cleaned_data.items() if value}
 
 
 class PlayedForm(SentenceForm):
@@ -300,8 +255,8 @@ class FeltForm(PlayedForm):
     """A rating. The sliders count only when `felt` says that they were touched."""
 
     felt = forms.BooleanField(required=False)
-    felt_valence = AxisField()
-    felt_arousal = AxisField()
+    felt_valence = AxisField(label=gettext_lazy("Felt valence"))
+    felt_arousal = AxisField(label=gettext_lazy("Felt arousal"))
     liked = forms.TypedChoiceField(
         choices=[("yes", gettext_lazy("Liked it")), ("no", gettext_lazy("Not for me"))],
         coerce=lambda word: word == "yes",
@@ -310,8 +265,8 @@ class FeltForm(PlayedForm):
     )
     familiar = forms.BooleanField(required=False)
     felt_nothing = forms.BooleanField(required=False)
-    mood_valence = AxisField()
-    mood_arousal = AxisField()
+    mood_valence = AxisField(label=gettext_lazy("Mood valence"))
+    mood_arousal = AxisField(label=gettext_lazy("Mood arousal"))
 
     def clean(self) -> dict[str, Any]:
         """Drop the coordinates of untouched sliders, and refuse a rating that says nothing."""
@@ -319,10 +274,10 @@ class FeltForm(PlayedForm):
         if not cleaned.get("felt") or cleaned.get("felt_nothing"):
             cleaned["felt_valence"] = cleaned["felt_arousal"] = None
         elif not self.errors and None in (cleaned.get("felt_valence"), cleaned.get("felt_arousal")):
-            raise forms.ValidationError(_("Answer both: how pleasant and how energetic it felt."))
+            raise ValidationError(_("Answer both: how pleasant and how energetic it felt."))
         answers = (cleaned.get("felt_valence"), cleaned.get("liked"))
         if not self.errors and answers == (None, None) and not (cleaned["familiar"] or cleaned["felt_nothing"]):
-            raise forms.ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
+            raise ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
         return cleaned
 
     @property

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -16,9 +17,8 @@ from recommender.listener import ListenerState, Predicted, listener_state, recen
 from recommender.ranking.journeys import Walk, nearest_to_path, path_length, place_targets, walk
 from recommender.ranking.lists import RankedSong, Weights, distances, rank
 from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, journey_note, list_note, reason
-from recommender.requests import PlaylistRequest
+from recommender.requests import NO_FILTERS, Listener, PlaylistRequest, Target
 from recommender.retrieval import Pool, embedding_matrix, estimates_playable, retrieve, songs_index
-from recommender.values import NO_FILTERS, Listener, Target
 
 # Points of a journey around which songs are retrieved.
 PATH_POINTS = 6
@@ -26,8 +26,7 @@ PATH_POINTS = 6
 JOURNEY_SONGS = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A song for a place: its reason, the predicted felt point, the place's target, and the terms of its rank."""
 
     position: int
@@ -39,8 +38,7 @@ class Entry:
     terms: dict[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class GeneratedPlaylist:
+class GeneratedPlaylist(NamedTuple):
     """The free places of a list, filled as far as there are songs; `note` says what of the request is missing."""
 
     entries: tuple[Entry, ...]
@@ -48,8 +46,7 @@ class GeneratedPlaylist:
     model_version: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Centre:
+class _Centre(NamedTuple):
     """The song that a list is generated around; its embedding is zero when the index's model did not make it."""
 
     title: str
@@ -62,8 +59,7 @@ class _Centre:
         return bool(self.embedding.any())
 
 
-@dataclass(frozen=True, slots=True)
-class _Context:
+class _Context(NamedTuple):
     """What a list is ranked for and from; `fixed` maps places to rows of the pool."""
 
     request: PlaylistRequest
@@ -78,18 +74,24 @@ class _Context:
         around = self.centre is not None and self.centre.is_comparable
         return Weights.of(self.request.variety, around=around, journey=bool(self.request.path))
 
-    def n_recent(self, songs: Sequence[RankedSong]) -> int:
-        return sum(1 for song in songs if self.predicted.candidates.recency[song.row] >= 1.0)
+    def list_note(self, songs: Sequence[RankedSong], away: list[float], *, n_reachable: int) -> str:
+        """Describe the whole list, `away` from its target; only songs placed now can be called played recently."""
+        n_songs = n_tagged = len(away)
+        if n_songs < self.request.length:
+            # Only a list that came out short asks, because counting a large catalog is slow.
+            n_tagged = max(estimates_playable(self.request.filters).count(), n_songs)
+        return list_note(
+            length=self.request.length,
+            n_tagged=n_tagged,
+            n_reachable=n_reachable,
+            filtered=self.request.filters != NO_FILTERS,
+            distances=away,
+            n_recent=sum(1 for song in songs if self.predicted.candidates.recency[song.row] >= 1.0),
+            what="journey" if self.request.path else "list",
+        )
 
-    def n_tagged(self, n_songs: int) -> int:
-        """Count the songs there are; only a list that came out short asks, because counting a large catalog is slow."""
-        if n_songs >= self.request.length:
-            return n_songs
-        return max(estimates_playable(self.request.filters).count(), n_songs)
 
-
-@dataclass(frozen=True, slots=True)
-class _Ranking:
+class _Ranking(NamedTuple):
     """Songs for the free places, with `targets` and predicted `felt` points `(n_songs, 2)`; a journey has its plan."""
 
     songs: Sequence[RankedSong]
@@ -102,27 +104,28 @@ class _Ranking:
 def generate(
     *, listener: Listener, request: PlaylistRequest, fixed: Mapping[int, int] | None = None
 ) -> GeneratedPlaylist:
-    """Choose and order songs for a listener.
+    """Choose and order songs for a listener, for the free places of a list as far as there are songs.
 
-    Args:
-        listener: whose ratings, listens and mood count.
-        request: what the list is to be.
-        fixed: places that are taken, each by the id of a song.
-
-    Returns:
-        The free places, filled as far as there are songs. The rest of a journey is planned from its last fixed place,
-        unless nothing has changed.
+    `fixed` maps the places that are taken to the ids of their songs; a journey is planned on from the last of them.
     """
     taken = dict(fixed or {})
     index = songs_index()
     state = listener_state(listener, index, seed=request.seed, variety=request.variety)
     centre = None if request.around is None else _centre(request.around, index)
     if centre is not None:
-        request = replace(request, target=_felt_target(centre, state, request.mood))
+        at = (np.asarray([centre.song_id]), centre.perceived, centre.embedding[None])
+        felt_there = state.model.predict(*at, mood=request.mood).point[0]
+        request = replace(request, target=Target(*_pair(felt_there)))
 
     pool = _retrieve(index, request, state, centre, always=list(taken.values()))
     rows = {place: row for place, song_id in taken.items() if (row := pool.row_of(song_id)) is not None}
-    predicted = _predict(request, state, pool, rows, centre)
+    recency = recency_of(state.history.plays, pool.song_ids)
+    # A fixed song was played in this very list; that is no reason to leave it out.
+    recency[list(rows.values())] = 0.0
+    likeness = None if centre is None else np.asarray(pool.embeddings @ centre.embedding)
+    # On a journey the mood before differs from place to place.
+    mood = None if request.path else request.mood
+    predicted = state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
     context = _Context(request, state, pool, predicted, rows, centre)
     ranking = _rank_journey(context) if request.path else _rank_list(context)
@@ -168,11 +171,6 @@ def _centre(song_id: int, index: SongIndex) -> _Centre | None:
     )
 
 
-def _felt_target(centre: _Centre, state: ListenerState, mood: Point | None) -> Target:
-    felt = state.model.predict(np.asarray([centre.song_id]), centre.perceived, centre.embedding[None], mood=mood)
-    return Target(*_pair(felt.point[0]))
-
-
 def _retrieve(
     index: SongIndex, request: PlaylistRequest, state: ListenerState, centre: _Centre | None, always: list[int]
 ) -> Pool:
@@ -186,18 +184,6 @@ def _retrieve(
     if centre is None:
         return retrieve(index, queries, request.filters, always)
     return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
-
-
-def _predict(
-    request: PlaylistRequest, state: ListenerState, pool: Pool, fixed: Mapping[int, int], centre: _Centre | None
-) -> Predicted:
-    recency = recency_of(state.history.plays, pool.song_ids)
-    # A fixed song was played in this very list; that is no reason to leave it out.
-    recency[list(fixed.values())] = 0.0
-    likeness = None if centre is None else np.asarray(pool.embeddings @ centre.embedding)
-    # On a journey the mood before differs from place to place.
-    mood = None if request.path else request.mood
-    return state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
 
 # --- Rank a list ----------------------------------------------------------------------------------------------------
@@ -215,12 +201,13 @@ def _rank_list(context: _Context) -> _Ranking:
     )
     songs = [replace(song, row=int(rows[song.row])) for song in songs]
     chosen = [song.row for song in songs]
-    return _Ranking(
-        songs=songs,
-        targets=np.tile(np.asarray(request.target.point), (len(songs), 1)),
-        felt=candidates.felt[chosen],
-        note=_list_note(context, songs, away),
+    note = context.list_note(
+        songs, away[[*context.fixed.values(), *chosen]].tolist(), n_reachable=int((away <= FAR_DISTANCE).sum())
     )
+    if request.around is not None and context.centre is None:
+        note = f"{_('The song this list was made around was deleted; only its mood remains.')} {note}".strip()
+    targets = np.tile(np.asarray(request.target.point), (len(songs), 1))
+    return _Ranking(songs, targets, candidates.felt[chosen], note)
 
 
 def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -241,80 +228,36 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
     return np.flatnonzero(allowed)
 
 
-def _list_note(context: _Context, songs: list[RankedSong], away: NDArray[np.float64]) -> str:
-    """Describe the whole list, fixed songs included; only songs placed now can be called played recently."""
-    rows = [*context.fixed.values(), *(song.row for song in songs)]
-    note = list_note(
-        length=context.request.length,
-        n_tagged=context.n_tagged(len(rows)),
-        n_reachable=int((away <= FAR_DISTANCE).sum()),
-        filtered=context.request.filters != NO_FILTERS,
-        distances=away[rows].tolist(),
-        n_recent=context.n_recent(songs),
-    )
-    if context.request.around is None or context.centre is not None:
-        return note
-    lost = _("The song this list was made around was deleted; only its mood remains.")
-    return f"{lost} {note}".strip()
-
-
 # --- Rank a journey -------------------------------------------------------------------------------------------------
 
 
 def _rank_journey(context: _Context) -> _Ranking:
-    plan = _plan(context)
-    note = _journey_note(context, plan)
-    if plan is None:
-        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), note)
-    places = [song.position - 1 for song in plan.songs]
-    return _Ranking(plan.songs, plan.targets[places], plan.points[places], note, plan)
-
-
-def _plan(context: _Context) -> Walk | None:
-    """Plan a journey through the songs near it and the fixed ones; None when there are no songs."""
-    candidates, path = context.predicted.candidates, np.asarray(context.request.path)
-    drift = context.state.drift
+    """Plan a journey through the songs near it and the fixed ones."""
+    request, candidates, drift = context.request, context.predicted.candidates, context.state.drift
+    path = np.asarray(request.path)
     near = nearest_to_path(candidates, path, drift, JOURNEY_SONGS)
     rows = np.union1d(near, np.asarray(list(context.fixed.values()), np.int64))
     if not len(rows):
-        return None
+        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), context.list_note([], [], n_reachable=0))
+    last = context.fixed[max(context.fixed)] if context.fixed else None
     plan = walk(
         candidates.take(rows),
         path,
-        min(context.request.length, len(rows)),
+        min(request.length, len(rows)),
         weights=context.weights,
-        mood=context.request.mood,
+        mood=request.mood,
         drift=drift,
         fixed={place: int(np.searchsorted(rows, row)) for place, row in context.fixed.items()},
-        here=_felt_after_last(context),
+        # What the listener just felt for the last song played, if they said so.
+        here=None if last is None else context.state.history.felt_lately.get(int(context.pool.song_ids[last])),
     )
     songs = tuple(replace(song, row=int(rows[song.row])) for song in plan.songs)
-    return replace(plan, rows=rows[plan.rows], songs=songs)
-
-
-def _felt_after_last(context: _Context) -> Point | None:
-    """Return what the listener just felt for the last song played, if they said so."""
-    if not context.fixed:
-        return None
-    last = int(context.pool.song_ids[context.fixed[max(context.fixed)]])
-    return context.state.history.felt_lately.get(last)
-
-
-def _journey_note(context: _Context, plan: Walk | None) -> str:
-    request = context.request
-    n_songs = 0 if plan is None else len(plan.rows)
-    short = list_note(
-        length=request.length,
-        n_tagged=context.n_tagged(n_songs),
-        n_reachable=n_songs,
-        filtered=request.filters != NO_FILTERS,
-        distances=[0.0] * n_songs,
-        n_recent=0 if plan is None else context.n_recent(plan.songs),
-        what="journey",
-    )
-    if plan is None:
-        return short
-    return f"{short} {journey_note(plan.found, plan.quality, asked=request.path, n_places=n_songs)}".strip()
+    plan = replace(plan, rows=rows[plan.rows], songs=songs)
+    n_songs = len(plan.rows)
+    short = context.list_note(songs, [0.0] * n_songs, n_reachable=n_songs)
+    note = f"{short} {journey_note(plan.found, plan.quality, asked=request.path, n_places=n_songs)}".strip()
+    places = [song.position - 1 for song in songs]
+    return _Ranking(songs, plan.targets[places], plan.points[places], note, plan)
 
 
 # --- Explain --------------------------------------------------------------------------------------------------------
@@ -324,6 +267,10 @@ def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64], pl
     row, predicted, candidates = song.row, context.predicted, context.predicted.candidates
     own_liking = candidates.liking[row] - predicted.shared_liking[row]
     centre = context.centre
+    stage = None
+    if plan is not None:
+        path = plan.found.path
+        stage = Stage(song.position, len(plan.targets), end=_pair(path[-1]), moves=path_length(path) > 0)
     comparable = centre is not None and centre.is_comparable and bool(context.pool.embeddings[row].any())
     return Evidence(
         quadrant=context.pool.quadrants[row],
@@ -343,13 +290,8 @@ def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64], pl
         kept_apart=song.kept_apart,
         around=centre.title if centre is not None and comparable else "",
         alike=float(candidates.likeness[row]),
-        stage=None if plan is None else _stage(song.position, plan),
+        stage=stage,
     )
-
-
-def _stage(position: int, plan: Walk) -> Stage:
-    path = plan.found.path
-    return Stage(position, len(plan.targets), end=_pair(path[-1]), moves=path_length(path) > 0)
 
 
 def _pair(point: NDArray[np.float64]) -> Point:

@@ -19,9 +19,9 @@ from recommender.models import FeltPrior, FeltRating, Listen
 from recommender.ranking.journeys import Drift
 from recommender.ranking.lists import Candidates, draw_temperature
 from recommender.reasons.reasons import LikeSignal
+from recommender.requests import Listener
 from recommender.retrieval import Pool, retrieve
 from recommender.selectors import listens_of
-from recommender.values import Listener
 
 logger = logging.getLogger(__name__)
 

@@ -27,8 +27,8 @@ from recommender.listener import current_prior, history_of
 from recommender.models import FeltRating
 from recommender.reasons.insights import Topic, topics_of
 from recommender.reasons.reasons import mood_name
+from recommender.requests import Listener
 from recommender.retrieval import songs_index
-from recommender.values import Listener
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
 ARROWS_LIMIT = 120

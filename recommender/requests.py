@@ -1,12 +1,15 @@
-"""What a playlist is asked to be: built from a form, or read from a stored playlist; checked and named."""
+"""Who asks for a playlist, and for what: built from a form or read from a stored playlist; checked and named."""
 
 from __future__ import annotations
 
-import math
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
 
+from django.contrib.auth.models import User
+from django.db.models import Q
+from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,10 +17,8 @@ from django.utils.translation import ngettext
 from catalog.core.charts import Point
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import DEFAULT_VARIETY, Playlist
-from recommender.values import NO_FILTERS, Filters, Listener, Target
 
 DEFAULT_LENGTH = 12
 MAX_LENGTH = 100
@@ -27,22 +28,146 @@ MAX_PATH_POINTS = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Listener:
+    """The owner of a playlist: a signed-in user, or a visitor's browser session."""
+
+    user: User | None
+    session_key: str = ""
+
+    @property
+    def is_nobody(self) -> bool:
+        """Whether there is neither account nor session, so that nothing can belong to them."""
+        return self.user is None and not self.session_key
+
+    def owner_fields(self, field: str) -> dict[str, Any]:
+        """Return the values that make a row theirs, with the user under the name `field`."""
+        return {field: self.user, "session_key": "" if self.user else self.session_key}
+
+    def owns(self, field: str) -> Q:
+        """Return the condition on rows that are theirs; no row is nobody's."""
+        if self.user is not None:
+            return Q(**{field: self.user})
+        return Q(pk__in=[]) if self.is_nobody else Q(**self.owner_fields(field))
+
+
+def listener_of(request: HttpRequest) -> Listener:
+    """Return the listener of a request; a visitor gets a session, which owns what they create.
+
+    Only requests that may write create one: without a session there is nothing to read.
+    """
+    if request.user.is_authenticated:
+        return Listener(user=request.user)
+    if not request.session.session_key and request.method not in {"GET", "HEAD", "OPTIONS"}:
+        request.session.create()
+    return Listener(user=None, session_key=request.session.session_key or "")
+
+
+def is_on_plane(*coordinates: float) -> bool:
+    """Whether every coordinate lies in [-1, 1]; NaN does not."""
+    return all(-1.0 <= value <= 1.0 for value in coordinates)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A point on the plane, each axis in [-1, 1]; `quadrant` is set when the listener chose a quadrant by name."""
+
+    valence: float
+    arousal: float
+    quadrant: Quadrant | None = None
+
+    @classmethod
+    def of_quadrant(cls, quadrant: Quadrant) -> Target:
+        """Return the point that stands for a quadrant."""
+        return cls(*quadrant.target, quadrant)
+
+    @classmethod
+    def of_point(cls, valence: float, arousal: float) -> Target:
+        """Return a free point.
+
+        Raises:
+            PlaylistInvalidError: an axis is outside [-1, 1] or not a number.
+        """
+        for name, value in ((_("valence"), valence), (_("arousal"), arousal)):
+            if not is_on_plane(value):
+                raise PlaylistInvalidError(
+                    _("The target's %(axis)s is %(value)s; it must lie between -1 and 1.")
+                    % {"axis": name, "value": value}
+                )
+        return cls(valence, arousal)
+
+    @property
+    def point(self) -> Point:
+        """(valence, arousal)."""
+        return self.valence, self.arousal
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """The limits of a playlist; empty means everything."""
+
+    genre: str = ""
+    artist_id: int | None = None
+    # The first year of ten, such as 1990.
+    decade: int | None = None
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Filters:
+        """Read what `as_json` wrote."""
+        return cls(stored.get("genre", ""), stored.get("artist"), stored.get("decade"))
+
+    def as_json(self) -> dict[str, object]:
+        """Return the filters that are set, such as `{"genre": "Rock", "artist": 3, "decade": 1990}`."""
+        stored = {"genre": self.genre, "artist": self.artist_id, "decade": self.decade}
+        return {name: value for name, value in stored.items() if value}
+
+
+NO_FILTERS = Filters()
+
+
+class Limits(TypedDict, total=False):
+    """What every kind of list may be limited by; see `PlaylistRequest`."""
+
+    length: int
+    filters: Filters
+    seed: int
+    variety: float
+
+
+def new_seed() -> int:
+    """Return a random seed that fits the exact integers of a browser."""
+    return secrets.randbits(53)
+
+
+@dataclass(frozen=True, slots=True)
 class PlaylistRequest:
     """What a listener asks a playlist to be.
 
     `target` is where it is to be, of a journey where it ends; `path` `(m >= 2)` points from start to end makes it a
     journey; `around` is the id of a song to stay around; `mood` is the listener's stated mood before listening;
     `variety` in [0, 1] is how far it may explore.
+
+    Raises:
+        PlaylistInvalidError: the length or the variety is out of range.
     """
 
     target: Target
-    length: int
-    seed: int
+    length: int = DEFAULT_LENGTH
+    seed: int = field(default_factory=new_seed)
     filters: Filters = NO_FILTERS
     around: int | None = None
     path: tuple[Point, ...] = ()
     mood: Point | None = None
     variety: float = DEFAULT_VARIETY
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.length <= MAX_LENGTH:
+            raise PlaylistInvalidError(
+                _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": self.length}
+            )
+        if not 0.0 <= self.variety <= 1.0:
+            raise PlaylistInvalidError(
+                _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": self.variety}
+            )
 
     @property
     def mood_before(self) -> Point | None:
@@ -50,14 +175,7 @@ class PlaylistRequest:
         return self.mood or (self.path[0] if self.path else None)
 
 
-def journey_request(
-    *,
-    path: Sequence[Point],
-    length: int = DEFAULT_LENGTH,
-    filters: Filters = NO_FILTERS,
-    seed: int | None = None,
-    variety: float = DEFAULT_VARIETY,
-) -> PlaylistRequest:
+def journey_request(path: Sequence[Point], **limits: Unpack[Limits]) -> PlaylistRequest:
     """Return the request for a journey; its start is also the listener's mood before listening.
 
     Raises:
@@ -72,21 +190,9 @@ def journey_request(
             )
             % {"most": MAX_PATH_POINTS - 2, "n": len(path)}
         )
-    points = tuple(Target.of_point(valence, arousal).point for valence, arousal in path)
-    return PlaylistRequest(
-        target=Target.of_point(*points[-1]),
-        length=length,
-        seed=seed_or_new(seed),
-        filters=filters,
-        path=points,
-        mood=points[0],
-        variety=variety,
-    )
-
-
-def seed_or_new(seed: int | None) -> int:
-    """Return a seed, a new one for None; it fits the exact integers of a browser."""
-    return secrets.randbits(53) if seed is None else seed
+    targets = [Target.of_point(*point) for point in path]
+    points = tuple(target.point for target in targets)
+    return PlaylistRequest(target=targets[-1], path=points, mood=points[0], **limits)
 
 
 def mood_of(playlist: Playlist) -> Point | None:
@@ -111,23 +217,6 @@ def request_of(playlist: Playlist) -> PlaylistRequest:
     )
 
 
-def request_check(listener: Listener, request: PlaylistRequest) -> None:
-    """Refuse a request that cannot be stored.
-
-    Raises:
-        PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
-    """
-    if not 1 <= request.length <= MAX_LENGTH:
-        raise PlaylistInvalidError(
-            _("A playlist has 1 to %(most)d songs, not %(n)d.") % {"most": MAX_LENGTH, "n": request.length}
-        )
-    if not (math.isfinite(request.variety) and 0.0 <= request.variety <= 1.0):
-        raise PlaylistInvalidError(
-            _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": request.variety}
-        )
-    owner_check(listener)
-
-
 def owner_check(listener: Listener) -> None:
     """Refuse a playlist without an owner.
 
@@ -136,21 +225,6 @@ def owner_check(listener: Listener) -> None:
     """
     if listener.is_nobody:
         raise PlaylistInvalidError(_("A playlist must belong to a user or to a browser session."))
-
-
-def target_around(song: Song) -> Target:
-    """Return where a song is on the plane, as the target of a list around it.
-
-    Raises:
-        PlaylistInvalidError: it has no estimate yet.
-    """
-    current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
-    point = current.values_list("effective_valence", "effective_arousal").first()
-    if point is None:
-        raise PlaylistInvalidError(
-            _("The model has not analysed “%(title)s” yet, so there is no mood to start from.") % {"title": song.title}
-        )
-    return Target(*point)
 
 
 def title_checked(title: str) -> str:

@@ -33,7 +33,7 @@ from recommender.arrays import Floats, Ints
 from recommender.exceptions import IndexUnavailableError
 from recommender.index.songs import FeltQuery, IndexInfo, SongIndex, SongRow, SongTable
 from recommender.index.versions import IndexReader
-from recommender.values import NO_FILTERS, Filters
+from recommender.requests import NO_FILTERS, Filters
 
 logger = logging.getLogger(__name__)
 

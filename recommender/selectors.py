@@ -9,14 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
-from typing import Any, NamedTuple, overload
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from django.contrib.sessions.backends.base import SessionBase
-from django.db.models import Avg, Count, Prefetch, Q, QuerySet
+from django.db.models import Avg, Count, Model, Prefetch, Q, QuerySet
 from django.utils import timezone
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from catalog.core.charts import Point
@@ -30,12 +29,13 @@ from recommender.exceptions import (
     PlaylistItemNotFoundError,
     PlaylistNotFoundError,
     RatingNotFoundError,
+    RecommenderError,
     ShareNotFoundError,
 )
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
 from recommender.reasons.reasons import public_reason
+from recommender.requests import Listener
 from recommender.retrieval import songs_ranked_alike
-from recommender.values import Listener
 
 # A mood check-in holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)
@@ -50,9 +50,13 @@ OTHERS_LEAST = 5
 # The answers of a rating can be undone; what the player reports of listening cannot.
 RATING_ANSWERS = ("felt_valence", "felt_arousal", "liked", "familiar", "felt_nothing")
 RATING_LISTENING = ("skipped", "listened_s")
-_RATING_CONTEXT = ("playlist_id", "position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+RATING_CONTEXT = ("position", "target_valence", "target_arousal", "mood_valence", "mood_arousal")
+ITEM_POINTS = ("felt_valence", "felt_arousal", "target_valence", "target_arousal")
 PENDING_ANSWERS_KEY = "felt_kept"
 _TOKEN = re.compile(r"[\w-]{43}", re.ASCII)
+
+
+Row = TypeVar("Row", bound=Model)
 
 
 class FeltByOthers(NamedTuple):
@@ -96,10 +100,10 @@ def playlist_visible(listener: Listener, pk: int) -> Playlist:
     Raises:
         PlaylistNotFoundError: there is none, or it belongs to another listener.
     """
-    playlist = playlists_of(listener).filter(pk=pk).prefetch_related(_items()).first()
-    if playlist is None:
-        raise PlaylistNotFoundError(_("This playlist does not exist or is not yours."))
-    return playlist
+    return _first(
+        playlists_of(listener).filter(pk=pk).prefetch_related(_items()),
+        PlaylistNotFoundError(_("This playlist does not exist or is not yours.")),
+    )
 
 
 def playlist_shared(token: str) -> Playlist:
@@ -108,37 +112,35 @@ def playlist_shared(token: str) -> Playlist:
     Raises:
         ShareNotFoundError: the link was taken back, or never was.
     """
-    playlist = None
-    if _TOKEN.fullmatch(token):
-        shared = Playlist.objects.filter(share_token=token, trashed_at=None)
-        playlist = shared.prefetch_related(_items()).first()
-    if playlist is None:
-        raise ShareNotFoundError(_("This link no longer works: the owner has stopped sharing the playlist."))
-    return playlist
+    shared = Playlist.objects.filter(share_token=token, trashed_at=None).prefetch_related(_items())
+    error = ShareNotFoundError(_("This link no longer works: the owner has stopped sharing the playlist."))
+    return _first(shared if _TOKEN.fullmatch(token) else shared.none(), error)
+
+
+def _first(rows: QuerySet[Row], error: RecommenderError) -> Row:
+    row = rows.first()
+    if row is None:
+        raise error
+    return row
 
 
 def shared_songs(playlist: Playlist) -> list[SharedSong]:
     """Return the songs of a shared playlist, without anything that came from its listener."""
-    return [
-        SharedSong(
-            position=item.position,
-            song=item.song,
-            estimate=estimate,
-            reason=public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
-            if estimate
-            else "",
-        )
-        for item in playlist.items.all()
-        for estimate in [_estimate_of(item.song)]
-    ]
+    songs = [(item.position, item.song, estimate_of(item.song)) for item in playlist.items.all()]
+    return [SharedSong(position, song, estimate, public_reason_of(estimate)) for position, song, estimate in songs]
 
 
-def _estimate_of(song: Song) -> EmotionEstimate | None:
+def estimate_of(song: Song) -> EmotionEstimate | None:
     """Return the current estimate, which the selector of the song brought along or not."""
-    found: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
-    if found is None:
-        return current_estimate(song)
-    return found[0] if found else None
+    estimates: list[EmotionEstimate] | None = getattr(song, "current_estimates", None)
+    return next(iter(estimates), None) if estimates is not None else current_estimate(song)
+
+
+def public_reason_of(estimate: EmotionEstimate | None) -> str:
+    """Return the reason for a song that is true for every listener, empty before its analysis."""
+    if estimate is None:
+        return ""
+    return public_reason(Quadrant(estimate.effective_quadrant), estimate.effective_confidence)
 
 
 def listens_of(listener: Listener) -> QuerySet[Listen]:
@@ -173,10 +175,9 @@ def check_in_visible(listener: Listener, pk: int) -> MoodCheckIn:
     Raises:
         CheckInNotFoundError: there is none, or it belongs to another listener.
     """
-    mood = check_ins_of(listener).filter(pk=pk).first()
-    if mood is None:
-        raise CheckInNotFoundError(_("This mood does not exist or is not yours."))
-    return mood
+    return _first(
+        check_ins_of(listener).filter(pk=pk), CheckInNotFoundError(_("This mood does not exist or is not yours."))
+    )
 
 
 def item_at(playlist: Playlist, position: int) -> PlaylistItem:
@@ -185,17 +186,15 @@ def item_at(playlist: Playlist, position: int) -> PlaylistItem:
     Raises:
         PlaylistItemNotFoundError: the place is empty.
     """
-    item = playlist.items.select_related("song__artist").filter(position=position).first()
-    if item is None:
-        raise PlaylistItemNotFoundError(_("This playlist has no song at place %(place)s.") % {"place": position})
-    return item
+    items = playlist.items.select_related("song__artist").filter(position=position)
+    sentence = _("This playlist has no song at place %(place)s.") % {"place": position}
+    return _first(items, PlaylistItemNotFoundError(sentence))
 
 
 def item_values(item: PlaylistItem) -> dict[str, Any]:
     """Return all that is needed to restore an item of a playlist."""
-    names = ("song_id", "position", "reason", "felt_valence", "felt_arousal", "target_valence", "target_arousal")
-    played_at = item.played_at.isoformat() if item.played_at else None
-    return {**{name: getattr(item, name) for name in names}, "terms": item.terms, "played_at": played_at}
+    values = {name: getattr(item, name) for name in ("song_id", "position", "reason", *ITEM_POINTS, "terms")}
+    return {**values, "played_at": item.played_at.isoformat() if item.played_at else None}
 
 
 def ratings_of(user: User) -> QuerySet[FeltRating]:
@@ -217,7 +216,7 @@ def rating_values(rating: FeltRating | None) -> dict[str, Any] | None:
     """Return all that is needed to restore a rating, None where there is no rating."""
     if rating is None:
         return None
-    names = (*RATING_ANSWERS, *_RATING_CONTEXT, *RATING_LISTENING, "model_version")
+    names = (*RATING_ANSWERS, "playlist_id", *RATING_CONTEXT, *RATING_LISTENING, "model_version")
     return {**{name: getattr(rating, name) for name in names}, "created_at": rating.created_at.isoformat()}
 
 
@@ -235,10 +234,7 @@ def rating_visible(user: User, pk: int) -> FeltRating:
     Raises:
         RatingNotFoundError: there is none, or it belongs to another listener.
     """
-    rating = ratings_of(user).filter(pk=pk).first()
-    if rating is None:
-        raise RatingNotFoundError(_("This rating does not exist or is not yours."))
-    return rating
+    return _first(ratings_of(user).filter(pk=pk), RatingNotFoundError(_("This rating does not exist or is not yours.")))
 
 
 def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltByOthers | None:
@@ -261,12 +257,12 @@ def quadrant_counts() -> dict[Quadrant, int]:
     # Few songs failed. Left out by their ids, the others are counted from an index, where a join reads every song.
     failed = Song.objects.filter(state=Song.State.FAILED).values("pk")
     playable = EmotionEstimate.objects.filter(is_current=True).exclude(song_id__in=failed)
-    found = Counter(dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk"))))
+    counts = Counter(dict(playable.order_by().values_list("quadrant").annotate(n=Count("pk"))))
     overridden = playable.with_effective().filter(is_overridden=True).order_by()
     for by_model, by_curator, n in overridden.values_list("quadrant", "effective_quadrant").annotate(n=Count("pk")):
-        found[by_model] -= n
-        found[by_curator] += n
-    return {quadrant: found[quadrant.value] for quadrant in Quadrant}
+        counts[by_model] -= n
+        counts[by_curator] += n
+    return {quadrant: counts[quadrant.value] for quadrant in Quadrant}
 
 
 def songs_browse(
@@ -280,13 +276,8 @@ def songs_browse(
 ) -> SongsFound:
     """Return the songs that match all that is asked, in any state, to be counted and cut into pages.
 
-    Args:
-        query: words to search for.
-        quadrant: only songs whose current estimate is this quadrant.
-        genre: only this genre.
-        artist_id: only this artist.
-        decade: only songs of these ten years, such as 1990.
-        sort: a key of `catalog.selectors.SORTS`; empty for the best match, or the newest when nothing was typed.
+    `quadrant` is that of the current estimate, `decade` the first year of ten, and `sort` a key of
+    `catalog.selectors.SORTS`, empty for the best match, or the newest when nothing was typed.
     """
     songs = song_search(query=query, artist_id=artist_id, genre=genre, decade=decade, sort=sort)
     is_ranked = bool(query.strip()) and not sort
@@ -303,34 +294,20 @@ class SongsFound:
         # What a row needs is read for the rows of one page only: joins and wide rows of all that is skipped before it
         # cost ten times as much at 100,000 songs.
         self._ids = songs.values_list("pk", flat=True)
-        self._count = count
+        self._count = cache(count)
         self._is_ranked = is_ranked
 
     def __len__(self) -> int:
-        return self._n
-
-    @cached_property
-    def _n(self) -> int:
         return self._count()
 
-    @overload
-    def __getitem__(self, part: int) -> Song: ...
-
-    @overload
-    def __getitem__(self, part: slice) -> list[Song]: ...
-
-    def __getitem__(self, part: int | slice) -> Song | list[Song]:
-        if isinstance(part, int):
-            return songs_in_order([self._in_order[part]])[0]
-        return songs_in_order(list(self._in_order[part]))
+    def __getitem__(self, part: int | slice) -> Any:
+        # Words that so many songs share do not rank them: they come as if nothing was typed.
+        is_vague = self._is_ranked and len(self) > RANKED_AT_MOST
+        ids = (self._ids.order_by("-pk") if is_vague else self._ids)[part]
+        return songs_in_order([ids])[0] if isinstance(ids, int) else songs_in_order(list(ids))
 
     def __iter__(self) -> Iterator[Song]:
         return iter(self[:])
-
-    @cached_property
-    def _in_order(self) -> QuerySet[Song, int]:
-        # Words that so many songs share do not rank them: they come as if nothing was typed.
-        return self._ids.order_by("-pk") if self._is_ranked and len(self) > RANKED_AT_MOST else self._ids
 
 
 def song_estimates(pk: int, k: int = 6) -> SongEstimates:
@@ -339,21 +316,19 @@ def song_estimates(pk: int, k: int = 6) -> SongEstimates:
     A song that is newer than the index may be missing among those for a minute.
     """
     ranked = songs_ranked_alike(pk, k, late_s=ALIKE_LATE_S)
-    own = Q(song_id=pk)
     # A song in re-analysis stays playable, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
-    found = EmotionEstimate.objects.filter(own | alike).with_effective()
-    found = found.select_related("song__artist", "song__album")
+    estimates = EmotionEstimate.objects.filter(Q(song_id=pk) | alike).with_effective()
+    estimates = estimates.select_related("song__artist", "song__album").defer("embedding_bytes")
     of_song, by_id = [], {}
-    for estimate in found.defer("embedding_bytes").order_by("-is_current", "-id"):
+    for estimate in estimates.order_by("-is_current", "-id"):
         if estimate.song_id == pk:
             of_song.append(estimate)
         else:
             by_id[estimate.song_id] = estimate
             estimate.song.current_estimates = [estimate]
-    current = bool(of_song) and of_song[0].is_current
-    similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k] if current else []
-    return SongEstimates(of_song, similar)
+    similar = [by_id[song_id].song for song_id in ranked if song_id in by_id][:k]
+    return SongEstimates(of_song, similar if of_song and of_song[0].is_current else [])
 
 
 def songs_in_order(song_ids: list[int]) -> list[Song]:
@@ -368,24 +343,12 @@ def _items() -> Prefetch[str, QuerySet[PlaylistItem], str]:
     return Prefetch("items", queryset=songs.prefetch_related(current_estimates("song__estimates")))
 
 
-class Hanging(NamedTuple):
-    """Rows that depend on songs and are deleted with them."""
-
-    places: int
-    playlists: int
-    ratings: int
-    listens: int
-    labels: int
-
-
-def hanging_on(song_ids: list[int]) -> Hanging:
-    """Count what would go if songs were deleted."""
-    places = PlaylistItem.objects.filter(song__in=song_ids).aggregate(
+def hanging_on(song_ids: list[int]) -> dict[str, int]:
+    """Count the rows that depend on songs and would be deleted with them."""
+    return PlaylistItem.objects.filter(song__in=song_ids).aggregate(
         places=Count("pk"), playlists=Count("playlist", distinct=True)
-    )
-    return Hanging(
-        **places,
-        ratings=FeltRating.objects.filter(song__in=song_ids).count(),
-        listens=Listen.objects.filter(song__in=song_ids).count(),
-        labels=PerceivedLabel.objects.filter(song__in=song_ids).count(),
-    )
+    ) | {
+        "ratings": FeltRating.objects.filter(song__in=song_ids).count(),
+        "listens": Listen.objects.filter(song__in=song_ids).count(),
+        "labels": PerceivedLabel.objects.filter(song__in=song_ids).count(),
+    }

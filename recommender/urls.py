@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recommender.views import feedback, home, journeys, moodmap, pad, playlists, sharing, songs
+from recommender.views import feedback, home, moodmap, playlists, songs
 
 app_name = "recommender"
 
@@ -10,12 +10,12 @@ urlpatterns = [
     path("", home.home, name="home"),
     path("home/body/", home.home_body, name="home_body"),
     path("home/progress/", home.tagging_progress, name="tagging_progress"),
-    path("home/points/", pad.pad_points, name="pad_points"),
-    path("home/songs/<int:pk>/", pad.pad_song, name="pad_song"),
-    path("home/artists/", pad.artist_options, name="artist_options"),
+    path("home/points/", home.pad_points, name="pad_points"),
+    path("home/songs/<int:pk>/", home.pad_song, name="pad_song"),
+    path("home/artists/", home.artist_options, name="artist_options"),
     path("mood/", home.mood_check_in, name="mood_check_in"),
     path("mood/withdraw/", home.mood_withdraw, name="mood_withdraw"),
-    path("journey/", journeys.journey, name="journey"),
+    path("journey/", home.journey, name="journey"),
     path("songs/", songs.song_list, name="song_list"),
     path("songs/<int:pk>/", songs.song_detail, name="song_detail"),
     path("songs/<int:pk>/playlist/", songs.song_playlist, name="song_playlist"),
@@ -24,8 +24,8 @@ urlpatterns = [
     path("songs/<int:pk>/felt/undo/", feedback.song_felt_undo, name="song_felt_undo"),
     path("songs/<int:pk>/liked/", feedback.song_liked, name="song_liked"),
     path("songs/<int:pk>/played/", feedback.song_played, name="song_played"),
-    path("songs/<int:pk>/skipped/", feedback.song_skipped, name="song_skipped"),
-    path("songs/<int:pk>/completed/", feedback.song_completed, name="song_completed"),
+    path("songs/<int:pk>/skipped/", feedback.song_ended, {"completed": False}, name="song_skipped"),
+    path("songs/<int:pk>/completed/", feedback.song_ended, {"completed": True}, name="song_completed"),
     path("songs/delete/", songs.songs_delete, name="songs_delete"),
     path("playlists/", playlists.playlist_list, name="playlist_list"),
     path("playlists/import/", playlists.playlist_import, name="playlist_import"),
@@ -36,16 +36,16 @@ urlpatterns = [
     path("playlists/<int:pk>/regenerate/", playlists.playlist_regenerate, name="playlist_regenerate"),
     path("playlists/<int:pk>/rerank/", playlists.playlist_rerank, name="playlist_rerank"),
     path("playlists/<int:pk>/rename/", playlists.playlist_rename, name="playlist_rename"),
-    path("playlists/<int:pk>/save/", playlists.playlist_save, name="playlist_save"),
-    path("playlists/<int:pk>/unsave/", playlists.playlist_unsave, name="playlist_unsave"),
-    path("playlists/<int:pk>/share/", sharing.playlist_share, name="playlist_share"),
-    path("playlists/<int:pk>/unshare/", sharing.playlist_unshare, name="playlist_unshare"),
+    path("playlists/<int:pk>/save/", playlists.playlist_save, {"saved": True}, name="playlist_save"),
+    path("playlists/<int:pk>/unsave/", playlists.playlist_save, {"saved": False}, name="playlist_unsave"),
+    path("playlists/<int:pk>/share/", playlists.playlist_share, name="playlist_share"),
+    path("playlists/<int:pk>/unshare/", playlists.playlist_unshare, name="playlist_unshare"),
     path("playlists/<int:pk>/export/<str:suffix>/", playlists.playlist_export, name="playlist_export"),
     path("playlists/<int:pk>/delete/", playlists.playlist_delete, name="playlist_delete"),
     path("playlists/<int:pk>/restore/", playlists.playlist_restore, name="playlist_restore"),
     path("playlists/<int:pk>/items/restore/", playlists.playlist_item_restore, name="playlist_item_restore"),
-    path("shared/<str:token>/", sharing.shared_playlist, name="shared_playlist"),
-    path("shared/<str:token>/copy/", sharing.shared_copy, name="shared_copy"),
+    path("shared/<str:token>/", playlists.shared_playlist, name="shared_playlist"),
+    path("shared/<str:token>/copy/", playlists.shared_copy, name="shared_copy"),
     path("me/", moodmap.me, name="me"),
     path("me/ratings/<int:pk>/withdraw/", moodmap.me_rating_withdraw, name="me_rating_withdraw"),
     path("me/ratings/<int:song_pk>/restore/", moodmap.me_rating_restore, name="me_rating_restore"),

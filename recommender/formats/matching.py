@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
 from pathlib import PurePosixPath
+from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from recommender.formats.values import FileEntry
+from recommender.formats.files import FileEntry
 
 # Rips and radio edits of one recording differ by little more.
 SAME_LENGTH_S = 3.0
@@ -31,8 +30,7 @@ _TRACK_NUMBER = re.compile(r"^\d{1,3}\s*[-._)]\s*|^\d{1,3}\s+(?=\D)")
 _APOSTROPHES = str.maketrans("", "", "'’‘`´")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A song that an entry might mean; `file_names` are those under which it arrived."""
 
     song_id: int
@@ -43,27 +41,16 @@ class Candidate:
     file_names: tuple[str, ...] = ()
 
 
-class How(StrEnum):
-    """By what an entry was recognised."""
-
-    ADDRESS = "address"
-    FILE = "file"
-    NAME = "name"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """The song of an entry or None, how it was recognised, and the other songs that fit as well."""
+class Match(NamedTuple):
+    """The song of an entry or None, and the other songs that fit as well."""
 
     song_id: int | None
-    how: How | None = None
     others: tuple[int, ...] = ()
     # No further look-up can change the answer.
     certain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """The information of an entry, ready to be looked up; empty where the entry has none."""
 
     own_id: int | None
@@ -73,12 +60,7 @@ class Wanted:
 
 
 def wanted(entry: FileEntry, site: str) -> Wanted:
-    """Read an entry.
-
-    Args:
-        entry: from a file.
-        site: this site's address, such as "https://music.example/"; other addresses are not ours.
-    """
+    """Read an entry; addresses other than of `site`, such as "https://music.example/", are not ours."""
     path = PurePosixPath(unquote(_split(entry.location.replace("\\", "/")).path))
     stem = path.stem.lower()
     return Wanted(
@@ -95,33 +77,28 @@ def candidate_query(artist: str, title: str) -> str:
 
 
 def choose(entry: FileEntry, sought: Wanted, candidates: Sequence[Candidate]) -> Match:
-    """Return which candidate an entry means.
-
-    Args:
-        entry: from a file.
-        sought: what `wanted` read in it.
-        candidates: songs that may be meant, at most a few dozen.
-    """
+    """Return which of a few dozen candidates an entry means; `sought` is what `wanted` reads in it."""
     own = [each for each in candidates if each.song_id == sought.own_id]
-    if own and _agrees(own[0], sought):
-        return Match(own[0].song_id, How.ADDRESS, certain=True)
+    titles = {_loose(title) for _, title in sought.names}
+    if own and (not titles or _loose(own[0].title) in titles):
+        return Match(own[0].song_id, certain=True)
     by_file = [each for each in candidates if _same_file(each, sought)]
     if by_file:
-        return replace(_closest(entry, by_file, How.FILE), certain=True)
+        return _closest(entry, by_file)._replace(certain=True)
     for fold in (_strict, _loose):
         by_name = [each for each in candidates if _same_name(each, sought, fold)]
         if by_name:
             match = _by_name(entry, by_name, sought)
-            return replace(match, certain=fold is _strict and all(artist for artist, _ in sought.names))
-    return Match(own[0].song_id, How.ADDRESS) if own else Match(None)
+            return match._replace(certain=fold is _strict and all(artist for artist, _ in sought.names))
+    return Match(own[0].song_id) if own else Match(None)
 
 
 def _own_id(address: str, site: str) -> int | None:
     parts, ours = _split(address), urlsplit(site)
     if parts.netloc and parts.netloc.lower() != ours.netloc.lower():
         return None
-    found = _SONG_PAGE.fullmatch(parts.path)
-    return int(found.group(1)) if found else None
+    page = _SONG_PAGE.fullmatch(parts.path)
+    return int(page.group(1)) if page else None
 
 
 def _split(address: str) -> SplitResult:
@@ -153,11 +130,6 @@ def _pairs(label: str) -> tuple[tuple[str, str], ...]:
     return (*pairs, pairs[0][::-1])
 
 
-def _agrees(candidate: Candidate, sought: Wanted) -> bool:
-    titles = {_loose(title) for _, title in sought.names}
-    return not titles or _loose(candidate.title) in titles
-
-
 def _same_file(candidate: Candidate, sought: Wanted) -> bool:
     if sought.content_hash:
         return candidate.content_hash == sought.content_hash
@@ -171,22 +143,22 @@ def _same_name(candidate: Candidate, sought: Wanted, fold: Callable[[str], str])
     )
 
 
-def _by_name(entry: FileEntry, found: list[Candidate], sought: Wanted) -> Match:
-    artists = {_loose(each.artist) for each in found}
+def _by_name(entry: FileEntry, candidates: list[Candidate], sought: Wanted) -> Match:
+    artists = {_loose(each.artist) for each in candidates}
     if len(artists) > 1 and not any(artist for artist, _ in sought.names):
         # A title alone that several artists have: to take any of them would be a guess.
-        near = [each for each in found if _same_length(entry, each)]
+        near = [each for each in candidates if _same_length(entry, each)]
         if len(near) != 1:
-            return Match(None, How.NAME, tuple(each.song_id for each in found))
-        found = near
-    return _closest(entry, found, How.NAME)
+            return Match(None, tuple(each.song_id for each in candidates))
+        candidates = near
+    return _closest(entry, candidates)
 
 
-def _closest(entry: FileEntry, found: list[Candidate], how: How) -> Match:
+def _closest(entry: FileEntry, candidates: list[Candidate]) -> Match:
     """Return the song of the same length; when that does not decide, the oldest, and the others as well."""
-    near = [each for each in found if _same_length(entry, each)] or found
+    near = [each for each in candidates if _same_length(entry, each)] or candidates
     first, *others = sorted(near, key=lambda each: each.song_id)
-    return Match(first.song_id, how, tuple(each.song_id for each in others))
+    return Match(first.song_id, tuple(each.song_id for each in others))
 
 
 def _same_length(entry: FileEntry, candidate: Candidate) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from catalog.models import Song
 from recommender.exceptions import IndexUnavailableError
-from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex, SongRow, SongTable, TableWriter
+from recommender.index.songs import N_DIRECTIONS, IndexInfo, SongIndex, SongTable, TableWriter
 from recommender.index.versions import load, publish_staged, publishing, staging
 from recommender.retrieval import estimates_newer, estimates_playable, n_dimensions_of, rows_state, song_rows
 
@@ -33,11 +33,7 @@ _PART = 10_000
 
 
 def index_rebuild(*, progress: Callable[[int], None] | None = None) -> IndexInfo:
-    """Build the index from the rows and publish it.
-
-    Args:
-        progress: called with the number of songs read so far.
-    """
+    """Build the index from the rows and publish it; `progress` is called with the number of songs read so far."""
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     with publishing(directory):
         return _rebuild(directory, progress)
@@ -51,44 +47,38 @@ def index_refresh() -> IndexInfo | None:
     """
     directory = Path(settings.MOODPLANE_INDEX_DIR)
     with publishing(directory):
-        published = _published(directory)
-        if published is not None and not _is_due(published, rows_state()):
-            return None
+        try:
+            if not _is_due(load(directory).info, rows_state()):
+                return None
+        except IndexUnavailableError as error:
+            logger.info("The index is rebuilt: %s", error)
         return _rebuild(directory)
 
 
 def _rebuild(directory: Path, progress: Callable[[int], None] | None = None) -> IndexInfo:
     with staging(directory) as folder:
-        info, table = _staged(folder, progress)
-        n_directions = min(N_DIRECTIONS, table.n_dimensions)
-        places = _mapped_for_writing(folder / "places.bin", (len(table), n_directions + 2))
-        info = publish_staged(SongIndex.build(table, info, places), folder, directory)
+        n_read = n_skipped = 0
+        with transaction.atomic():
+            # Read first, so that it is never newer than the rows.
+            state = rows_state()
+            n_dimensions = n_dimensions_of(state.model_version)
+            with TableWriter(folder, n_dimensions) as writer:
+                rows = song_rows(estimates_playable().order_by("song_id"))
+                while part := list(islice(rows, _PART)):
+                    table, n_unusable = SongTable.of_rows(part, state.model_version, n_dimensions)
+                    writer.add(table)
+                    n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
+                    if progress is not None:
+                        progress(n_read)
+        table = writer.mapped()
+        shape = (len(table), min(N_DIRECTIONS, table.n_dimensions) + 2)
+        places = _mapped_for_writing(folder / "places.bin", shape)
+        index = SongIndex.build(table, replace(state, n_skipped=n_skipped), places)
+        info = publish_staged(index, folder, directory)
     logger.info("Published index %s with %d songs.", info.index_version, info.n_songs)
     if info.n_skipped:
         logger.warning("%d songs are not in the index, because their embedding is not usable.", info.n_skipped)
     return info
-
-
-def _staged(folder: Path, progress: Callable[[int], None] | None) -> tuple[IndexInfo, SongTable]:
-    """Write the songs' table into a folder; their state is read first, so that it is never newer than they are."""
-    n_read = n_skipped = 0
-    with transaction.atomic():
-        state = rows_state()
-        n_dimensions = n_dimensions_of(state.model_version)
-        with TableWriter(folder, n_dimensions) as writer:
-            for part in _parts():
-                table, n_unusable = SongTable.of_rows(part, state.model_version, n_dimensions)
-                writer.add(table)
-                n_read, n_skipped = n_read + len(part), n_skipped + n_unusable
-                if progress is not None:
-                    progress(n_read)
-    return replace(state, n_skipped=n_skipped), writer.mapped()
-
-
-def _parts() -> Iterator[list[SongRow]]:
-    rows = song_rows(estimates_playable().order_by("song_id"))
-    while part := list(islice(rows, _PART)):
-        yield part
 
 
 def _mapped_for_writing(path: Path, shape: tuple[int, int]) -> NDArray[np.float32]:
@@ -96,15 +86,6 @@ def _mapped_for_writing(path: Path, shape: tuple[int, int]) -> NDArray[np.float3
         path.touch()
         return np.zeros(shape, np.float32)
     return np.memmap(path, "<f4", "w+", shape=shape)
-
-
-def _published(directory: Path) -> IndexInfo | None:
-    """Return the published index's info, None when it must be rebuilt."""
-    try:
-        return load(directory).info
-    except IndexUnavailableError as error:
-        logger.info("The index is rebuilt: %s", error)
-        return None
 
 
 def _is_due(published: IndexInfo, state: IndexInfo) -> bool:

@@ -1,10 +1,11 @@
-"""Playlists: created, generated again, re-ranked, renamed, saved, moved to the trash."""
+"""Playlists: created, generated again, re-ranked, renamed, saved, moved to the trash, ordered by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar, Unpack
 
 import numpy as np
 from django.db import IntegrityError, connection, transaction
@@ -14,95 +15,105 @@ from django.utils.translation import gettext_noop
 
 from catalog.core.charts import Point
 from catalog.models import Song
-from recommender.exceptions import PlaylistFixedError, PlaylistNotFoundError
-from recommender.generate import Entry, GeneratedPlaylist, generate
-from recommender.models import DEFAULT_VARIETY, Playlist, PlaylistItem
+from emotion.models import EmotionEstimate
+from recommender.exceptions import (
+    PlaylistFixedError,
+    PlaylistInvalidError,
+    PlaylistItemNotFoundError,
+    PlaylistNotFoundError,
+    UndoTooLateError,
+)
+from recommender.generate import Entry, generate
+from recommender.models import Playlist, PlaylistItem
 from recommender.reasons.reasons import RerankTrigger, rerank_sentence
 from recommender.requests import (
-    DEFAULT_LENGTH,
+    Limits,
+    Listener,
     PlaylistRequest,
+    Target,
     journey_request,
-    request_check,
+    new_seed,
+    owner_check,
     request_of,
-    seed_or_new,
-    target_around,
     title_checked,
     title_of,
 )
 from recommender.retrieval import estimates_playable
 from recommender.selectors import TRASH_HOLDS, mood_now, playlist_visible, playlists_of, playlists_trashed
-from recommender.values import NO_FILTERS, Filters, Listener, RerankResult, Target
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 ARRANGED = gettext_noop("You ordered this list by hand, so it stays as it is until you rank the rest again.")
 FROM_ELSEWHERE = gettext_noop("This list was imported, so its songs stay as they are.")
 
 
+class RerankResult(NamedTuple):
+    """What a re-ranking did; `moved` are the songs that are new in the rest or at another place, in list order."""
+
+    changed: bool
+    sentence: str
+    moved: tuple[int, ...] = ()
+
+
+def _again_without_deleted_songs(write: Callable[P, T]) -> Callable[P, T]:
+    """Write in a transaction, and once more if a chosen song was deleted meanwhile."""
+
+    @transaction.atomic
+    def checked(*args: P.args, **kwargs: P.kwargs) -> T:
+        result = write(*args, **kwargs)
+        # Foreign keys would otherwise be checked at commit, too late to choose again.
+        connection.check_constraints()
+        return result
+
+    @wraps(write)
+    def written(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return checked(*args, **kwargs)
+        except IntegrityError:
+            return checked(*args, **kwargs)
+
+    return written
+
+
 def playlist_create(
-    *,
-    listener: Listener,
-    target: Target,
-    length: int = DEFAULT_LENGTH,
-    filters: Filters = NO_FILTERS,
-    seed: int | None = None,
-    mood: Point | None = None,
-    variety: float = DEFAULT_VARIETY,
+    *, listener: Listener, target: Target, mood: Point | None = None, **limits: Unpack[Limits]
 ) -> Playlist:
     """Create a playlist for a target; a catalog too small for it gives a shorter list and a note that says so.
 
-    Args:
-        listener: whom it is for and belongs to.
-        target: where it is to be on the plane.
-        length: songs asked for, 1 to `MAX_LENGTH`.
-        filters: what it is limited to.
-        seed: the same seed, catalog and listener give the same list; None takes a new one.
-        mood: how the listener is before listening; None takes their check-in of the last half hour, if there is one.
-        variety: how far it may explore, in [0, 1].
+    `mood` is how the listener is before listening; None takes their check-in of the last half hour, if there is one.
+    The same seed, catalog and listener give the same list.
 
     Raises:
         PlaylistInvalidError: a number is out of range, or the listener has neither account nor session.
     """
-    request = PlaylistRequest(target, length, seed_or_new(seed), filters, mood=mood, variety=variety)
-    return _create(listener, request, Playlist.Kind.MOOD)
+    return _create(listener, PlaylistRequest(target, mood=mood, **limits), Playlist.Kind.MOOD)
 
 
-def playlist_create_around(
-    *,
-    listener: Listener,
-    song: Song,
-    length: int = DEFAULT_LENGTH,
-    filters: Filters = NO_FILTERS,
-    seed: int | None = None,
-    variety: float = DEFAULT_VARIETY,
-) -> Playlist:
+def playlist_create_around(*, listener: Listener, song: Song, **limits: Unpack[Limits]) -> Playlist:
     """Create a playlist of songs like one, without that song.
 
     Raises:
         PlaylistInvalidError: a number is out of range, the song has no estimate, or the listener is nobody.
     """
-    target = target_around(song)
-    request = PlaylistRequest(target, length, seed_or_new(seed), filters, around=song.pk, variety=variety)
+    current = EmotionEstimate.objects.filter(is_current=True, song=song).with_effective()
+    point = current.values_list("effective_valence", "effective_arousal").first()
+    if point is None:
+        raise PlaylistInvalidError(
+            _("The model has not analysed “%(title)s” yet, so there is no mood to start from.") % {"title": song.title}
+        )
+    request = PlaylistRequest(Target(*point), around=song.pk, **limits)
     return _create(listener, request, Playlist.Kind.SONG, around=song)
 
 
-def journey_create(
-    *,
-    listener: Listener,
-    path: Sequence[Point],
-    length: int = DEFAULT_LENGTH,
-    filters: Filters = NO_FILTERS,
-    seed: int | None = None,
-    variety: float = DEFAULT_VARIETY,
-) -> Playlist:
+def journey_create(*, listener: Listener, path: Sequence[Point], **limits: Unpack[Limits]) -> Playlist:
     """Create a journey from where the listener is, the first point of the path, to where they want to be, the last.
 
     Raises:
         PlaylistInvalidError: the path has no end or leaves the plane, a number is out of range, or the listener is
             nobody.
     """
-    request = journey_request(path=path, length=length, filters=filters, seed=seed, variety=variety)
-    return _create(listener, request, Playlist.Kind.JOURNEY)
+    return _create(listener, journey_request(path, **limits), Playlist.Kind.JOURNEY)
 
 
 def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | None = None) -> Playlist:
@@ -113,7 +124,7 @@ def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | N
     """
     if playlist.kind == Playlist.Kind.IMPORTED:
         raise PlaylistFixedError(_("This list was imported; there are no other songs for it."))
-    request = replace(request_of(playlist), seed=seed_or_new(seed))
+    request = replace(request_of(playlist), seed=new_seed() if seed is None else seed)
     if not request.path:
         # The mood before the old list no longer holds.
         request = replace(request, mood=None)
@@ -171,6 +182,7 @@ def playlists_purge() -> int:
     return n_old
 
 
+@_again_without_deleted_songs
 def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
     """Choose the unplayed songs again because the listener asked; an order made by hand ends with it.
 
@@ -178,20 +190,15 @@ def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
         PlaylistFixedError: it was imported.
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
-
-    def rerank() -> RerankResult:
-        locked = playlist_lock(listener, playlist.pk)
-        if locked.kind == Playlist.Kind.IMPORTED:
-            raise PlaylistFixedError(_(FROM_ELSEWHERE))
-        locked.arranged_at = None
-        return _rerank(locked, listener, None, RerankTrigger.RATING)
-
-    return retry_on_integrity_error(rerank)
+    locked = playlist_lock(listener, playlist.pk)
+    if locked.kind == Playlist.Kind.IMPORTED:
+        raise PlaylistFixedError(_(FROM_ELSEWHERE))
+    locked.arranged_at = None
+    return _rerank(locked, listener, None, RerankTrigger.RATING)
 
 
-def rest_rerank(
-    *, playlist: Playlist, listener: Listener, because_of: Song, trigger: RerankTrigger = RerankTrigger.RATING
-) -> RerankResult:
+@_again_without_deleted_songs
+def rest_rerank(*, playlist: Playlist, listener: Listener, because_of: Song, trigger: RerankTrigger) -> RerankResult:
     """Re-rank the unplayed rest of a playlist after the listener did something, unless they ordered it by hand.
 
     The playlist is locked, so two devices that rate at once re-rank one after the other.
@@ -199,16 +206,12 @@ def rest_rerank(
     Raises:
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
-
-    def rerank() -> RerankResult:
-        locked = playlist_lock(listener, playlist.pk)
-        if locked.kind == Playlist.Kind.IMPORTED:
-            return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
-        if locked.arranged_at is not None:
-            return RerankResult(changed=False, sentence=_(ARRANGED))
-        return _rerank(locked, listener, because_of, trigger)
-
-    return retry_on_integrity_error(rerank)
+    locked = playlist_lock(listener, playlist.pk)
+    if locked.kind == Playlist.Kind.IMPORTED:
+        return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
+    if locked.arranged_at is not None:
+        return RerankResult(changed=False, sentence=_(ARRANGED))
+    return _rerank(locked, listener, because_of, trigger)
 
 
 def playlist_lock(listener: Listener, pk: int) -> Playlist:
@@ -221,54 +224,35 @@ def playlist_lock(listener: Listener, pk: int) -> Playlist:
     return locked or playlist_visible(listener, pk)
 
 
-def retry_on_integrity_error(write: Callable[[], T]) -> T:
-    """Write in a transaction, and once more if a chosen song was deleted meanwhile; the second choice omits it."""
-    try:
-        return _write_checked(write)
-    except IntegrityError:
-        return _write_checked(write)
-
-
-@transaction.atomic
-def _write_checked(write: Callable[[], T]) -> T:
-    result = write()
-    # Foreign keys would otherwise be checked at commit, too late to choose again.
-    connection.check_constraints()
-    return result
-
-
+@_again_without_deleted_songs
 def _create(
     listener: Listener, request: PlaylistRequest, kind: Playlist.Kind, *, around: Song | None = None
 ) -> Playlist:
-    request_check(listener, request)
+    owner_check(listener)
     if request.mood is None:
         request = replace(request, mood=mood_now(listener))
-
-    def create() -> Playlist:
-        generated = generate(listener=listener, request=request)
-        mood_valence, mood_arousal = request.mood or (None, None)
-        playlist = Playlist.objects.create(
-            **listener.owner_fields("owner"),
-            title=title_of(request, around=around),
-            kind=kind,
-            target_quadrant=request.target.quadrant,
-            target_valence=request.target.valence,
-            target_arousal=request.target.arousal,
-            seed_song_id=request.around,
-            path=[list(point) for point in request.path],
-            mood_valence=mood_valence,
-            mood_arousal=mood_arousal,
-            variety=request.variety,
-            requested_length=request.length,
-            filters=request.filters.as_json(),
-            seed=request.seed,
-            model_version=generated.model_version,
-            note=generated.note,
-        )
-        _items_create(playlist, generated.entries)
-        return playlist
-
-    return retry_on_integrity_error(create)
+    generated = generate(listener=listener, request=request)
+    mood_valence, mood_arousal = request.mood or (None, None)
+    playlist = Playlist.objects.create(
+        **listener.owner_fields("owner"),
+        title=title_of(request, around=around),
+        kind=kind,
+        target_quadrant=request.target.quadrant,
+        target_valence=request.target.valence,
+        target_arousal=request.target.arousal,
+        seed_song_id=request.around,
+        path=[list(point) for point in request.path],
+        mood_valence=mood_valence,
+        mood_arousal=mood_arousal,
+        variety=request.variety,
+        requested_length=request.length,
+        filters=request.filters.as_json(),
+        seed=request.seed,
+        model_version=generated.model_version,
+        note=generated.note,
+    )
+    _items_create(playlist, generated.entries)
+    return playlist
 
 
 def _items_create(playlist: Playlist, entries: Iterable[Entry]) -> None:
@@ -293,7 +277,10 @@ def _rerank(locked: Playlist, listener: Listener, because_of: Song | None, trigg
     before = {item.song_id: item.position for item in items if item.played_at is None}
     played = {item.position: item.song_id for item in items if item.played_at is not None}
     generated = generate(listener=listener, request=request_of(locked), fixed=played)
-    _replace_rest(locked, generated)
+    locked.items.filter(played_at=None).delete()
+    _items_create(locked, generated.entries)
+    locked.note, locked.model_version = generated.note, generated.model_version
+    locked.save(update_fields=["note", "model_version", "arranged_at", "updated_at"])
     after = generated.entries
     moved = tuple(entry.song_id for entry in after if before.get(entry.song_id) != entry.position)
     sentence = rerank_sentence(
@@ -305,19 +292,94 @@ def _rerank(locked: Playlist, listener: Listener, because_of: Song | None, trigg
     return RerankResult(changed=bool(moved) or len(before) != len(after), sentence=sentence, moved=moved)
 
 
-def _replace_rest(playlist: Playlist, generated: GeneratedPlaylist) -> None:
-    playlist.items.filter(played_at=None).delete()
-    _items_create(playlist, generated.entries)
-    playlist.note = generated.note
-    playlist.model_version = generated.model_version
-    playlist.save(update_fields=["note", "model_version", "arranged_at", "updated_at"])
-
-
 def _lean(before: list[int], after: list[Point]) -> Point:
     """Return how far the mean perceived point of the rest moved: what the music says, not what is predicted."""
     known = estimates_playable().filter(song_id__in=before).with_effective()
     points = list(known.values_list("effective_valence", "effective_arousal"))
     if not points or not after:
         return 0.0, 0.0
-    lean = np.mean(after, axis=0) - np.mean(points, axis=0)
-    return float(lean[0]), float(lean[1])
+    valence, arousal = np.mean(after, axis=0) - np.mean(points, axis=0)
+    return float(valence), float(arousal)
+
+
+# --- Ordered by hand; from then on only the listener's request re-ranks it -------------------------------------------
+
+
+@transaction.atomic
+def item_move(
+    *, playlist: Playlist, listener: Listener, song_id: int, position: int | None = None, by: int = 0
+) -> None:
+    """Put a song at another place from 1, or so many places further down; those between move up or down by one.
+
+    Beyond either end means that end. The place at which the song is now is read under the lock.
+
+    Raises:
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistItemNotFoundError: the song is not in it.
+    """
+    locked, items = _locked(playlist, listener)
+    item = _item_of(items, song_id)
+    place = items.index(item) + 1 + by if position is None else position
+    items.remove(item)
+    _arrange(locked, items, item, place)
+
+
+@transaction.atomic
+def item_remove(*, playlist: Playlist, listener: Listener, song_id: int) -> PlaylistItem:
+    """Take a song out and return its item; what follows moves up, and the list is from now on meant to be shorter.
+
+    Raises:
+        PlaylistNotFoundError: the playlist is not this listener's.
+        PlaylistItemNotFoundError: the song is not in it.
+    """
+    locked, items = _locked(playlist, listener)
+    item = _item_of(items, song_id)
+    items.remove(item)
+    item.delete()
+    locked.requested_length = max(len(items), 1)
+    _arrange(locked, items)
+    return item
+
+
+@transaction.atomic
+def item_restore(*, playlist: Playlist, listener: Listener, was: Mapping[str, Any]) -> PlaylistItem:
+    """Put a song back that was taken out, at the place where it was, as `item_values` noted it.
+
+    Raises:
+        PlaylistNotFoundError: the playlist is not this listener's.
+        UndoTooLateError: the song is in the list again, or is no longer in the catalog.
+    """
+    locked, items = _locked(playlist, listener)
+    song_id = was["song_id"]
+    if any(item.song_id == song_id for item in items) or not Song.objects.filter(pk=song_id).exists():
+        raise UndoTooLateError(_("The list has changed in the meantime, so it was left as it is."))
+    # Last until all places are renumbered.
+    item = PlaylistItem.objects.create(playlist=locked, **{**was, "position": len(items) + 1})
+    locked.requested_length = len(items) + 1
+    _arrange(locked, items, item, was["position"])
+    return item
+
+
+def _locked(playlist: Playlist, listener: Listener) -> tuple[Playlist, list[PlaylistItem]]:
+    locked = playlist_lock(listener, playlist.pk)
+    return locked, list(PlaylistItem.objects.filter(playlist=locked).select_related("song").order_by("position"))
+
+
+def _item_of(items: list[PlaylistItem], song_id: int) -> PlaylistItem:
+    for item in items:
+        if item.song_id == song_id:
+            return item
+    raise PlaylistItemNotFoundError(_("That song is no longer in this playlist: reload the playlist."))
+
+
+def _arrange(
+    playlist: Playlist, items: list[PlaylistItem], item: PlaylistItem | None = None, position: int = 1
+) -> None:
+    """Number the items, after one is put at a place."""
+    if item is not None:
+        items.insert(min(max(position, 1), len(items) + 1) - 1, item)
+    for place, each in enumerate(items, start=1):
+        each.position = place
+    PlaylistItem.objects.bulk_update(items, ["position"])
+    playlist.arranged_at = timezone.now()
+    playlist.save(update_fields=["arranged_at", "requested_length", "updated_at"])

@@ -10,11 +10,10 @@ from django.db.models import Count
 
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import Prior
-from recommender.index.songs import SongIndex
 from recommender.listener import history_of
 from recommender.models import FeltPrior, FeltRating
+from recommender.requests import Listener
 from recommender.retrieval import songs_index
-from recommender.values import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -29,51 +28,40 @@ GROWTH = 1.1
 
 
 def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
-    """Learn the prior and make it the current one.
+    """Learn the prior, make it the current one and return it.
 
-    Args:
-        anyway: learn even when little was rated since the last time.
-
-    Returns:
-        The new prior; None when there are too few listeners, or too few new ratings and none withdrawn.
+    None when there are too few listeners or, unless `anyway`, too few new ratings and none withdrawn.
     """
-    listeners = _listeners()
+    rated = FeltRating.objects.filter(felt_valence__isnull=False).order_by().values_list("listener_id")
+    counted = rated.annotate(n=Count("pk")).filter(n__gte=MIN_RATINGS).order_by("-n", "listener_id")
+    listeners = dict(counted[:MAX_LISTENERS])
     n_ratings = sum(listeners.values())
     index = songs_index()
     if len(listeners) < MIN_LISTENERS:
         # What was learned from deleted accounts or withdrawn ratings goes too.
         FeltPrior.objects.all().delete()
         return None
-    if not (anyway or _is_due(n_ratings, index)):
+    current = FeltPrior.objects.filter(is_current=True).first()
+    if (
+        not anyway
+        and current is not None
+        # Another model's estimates make every rating new.
+        and current.model_version == index.info.model_version
+        and current.n_ratings <= n_ratings < GROWTH * current.n_ratings
+    ):
         return None
     users = User.objects.filter(pk__in=listeners).order_by("pk")
-    said = [history_of(Listener(user), index).ratings for user in users]
-    learned = learn(said, index.basis, Prior.default())
-    row = _store(learned, index.info.model_version, len(said), n_ratings)
-    logger.info("Learned what %d listeners have in common from %d ratings.", len(said), n_ratings)
+    ratings = [history_of(Listener(user), index).ratings for user in users]
+    learned = learn(ratings, index.basis, Prior.default())
+    with transaction.atomic():
+        # The lock makes two learners come one after the other; the constraint allows one current row.
+        list(FeltPrior.objects.select_for_update().filter(is_current=True))
+        FeltPrior.objects.filter(is_current=True).update(is_current=False)
+        row = FeltPrior.objects.create(
+            parameters=learned.as_json(),
+            model_version=index.info.model_version,
+            n_listeners=len(ratings),
+            n_ratings=n_ratings,
+        )
+    logger.info("Learned what %d listeners have in common from %d ratings.", len(ratings), n_ratings)
     return row
-
-
-def _listeners() -> dict[int, int]:
-    """Return the number of felt ratings by listener, of those who gave most."""
-    rated = FeltRating.objects.filter(felt_valence__isnull=False).order_by().values_list("listener_id")
-    counted = rated.annotate(n=Count("pk")).filter(n__gte=MIN_RATINGS).order_by("-n", "listener_id")
-    return dict(counted[:MAX_LISTENERS])
-
-
-def _is_due(n_ratings: int, index: SongIndex) -> bool:
-    """Return whether enough was added or anything withdrawn; another model's estimates make every rating new."""
-    current = FeltPrior.objects.filter(is_current=True).first()
-    if current is None or current.model_version != index.info.model_version:
-        return True
-    return not current.n_ratings <= n_ratings < GROWTH * current.n_ratings
-
-
-@transaction.atomic
-def _store(prior: Prior, model_version: str, n_listeners: int, n_ratings: int) -> FeltPrior:
-    # The lock makes two learners come one after the other; the constraint allows one current row.
-    list(FeltPrior.objects.select_for_update().filter(is_current=True))
-    FeltPrior.objects.filter(is_current=True).update(is_current=False)
-    return FeltPrior.objects.create(
-        parameters=prior.as_json(), model_version=model_version, n_listeners=n_listeners, n_ratings=n_ratings
-    )

@@ -1,20 +1,35 @@
-"""Playlists shared by an unguessable link."""
+"""Playlists shared by an unguessable link, copied, and imported from files."""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import PurePath
+from typing import Any
 
+import numpy as np
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from catalog.core.charts import Point
+from catalog.models import Song, Upload
+from catalog.selectors import song_search
+from emotion.models import EmotionEstimate
+from emotion.selectors import prevailing_model_version
+from recommender.exceptions import ExchangeError, PlaylistInvalidError
+from recommender.formats.files import FileEntry, sheet_read
+from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
-from recommender.requests import owner_check
-from recommender.selectors import SharedSong, shared_songs
-from recommender.values import Listener
+from recommender.requests import MAX_TITLE, Listener, owner_check, title_checked
+from recommender.selectors import public_reason_of, shared_songs
 
 _TOKEN_BYTES = 32
+# Songs looked at for one entry.
+_CANDIDATES = 25
+_NAMED_IN_ERROR = 3
 
 
 def playlist_share(*, playlist: Playlist) -> str:
@@ -43,31 +58,154 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
     """
     owner_check(listener)
     songs = shared_songs(shared)
-    copy = Playlist.objects.create(
-        **listener.owner_fields("owner"),
+    return _store(
+        listener,
+        [(each.position, each.song.pk, each.reason) for each in songs],
         title=shared.title,
-        kind=Playlist.Kind.IMPORTED,
         target_quadrant=shared.target_quadrant,
         target_valence=shared.target_valence,
         target_arousal=shared.target_arousal,
-        requested_length=max(len(songs), 1),
-        seed=0,
         model_version=shared.model_version,
+    )
+
+
+@transaction.atomic
+def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
+    """Create a playlist of the songs of an M3U or JSPF file that are in the catalog, in the file's order.
+
+    `file_name` names the list if the file does not; by `site`, this site's address, our own links are recognised. The
+    playlist's `import_report` lists the entries that were not found, are ambiguous, or came twice.
+
+    Raises:
+        ExchangeError: the file cannot be read, or none of its songs is here.
+        PlaylistInvalidError: the listener has neither account nor session.
+    """
+    owner_check(listener)
+    sheet = sheet_read(content)
+    matches = _matches(sheet.entries, site)
+    song_ids = list(dict.fromkeys(match.song_id for match in matches if match.song_id is not None))
+    if not song_ids:
+        names = [f"“{entry.words[:80]}”" for entry in sheet.entries[:_NAMED_IN_ERROR]]
+        if len(sheet.entries) > _NAMED_IN_ERROR:
+            names.append("…")
+        sentence = ngettext(
+            "The only song in this file is not in this catalog: %(names)s.",
+            "None of the %(n)d songs in this file is in this catalog: %(names)s.",
+            len(sheet.entries),
+        )
+        raise ExchangeError(sentence % {"n": len(sheet.entries), "names": ", ".join(names)})
+    try:
+        title = title_checked((sheet.title or PurePath(file_name.replace("\\", "/")).stem)[:MAX_TITLE])
+    except PlaylistInvalidError:
+        title = _("Imported playlist")
+    current = EmotionEstimate.objects.filter(is_current=True, song_id__in=song_ids).with_effective()
+    estimates = {estimate.song_id: estimate for estimate in current.defer("embedding_bytes")}
+    points = [(each.effective_valence, each.effective_arousal) for each in estimates.values()]
+    valence, arousal = np.mean(points, axis=0).tolist() if points else (0.0, 0.0)
+    return _store(
+        listener,
+        [
+            (place, song_id, _("From your file. %(sentence)s") % {"sentence": sentence})
+            for place, song_id in enumerate(song_ids, start=1)
+            for sentence in [public_reason_of(estimates.get(song_id)) or _("Not analysed yet.")]
+        ],
+        title=title,
+        target_valence=valence,
+        target_arousal=arousal,
+        model_version=prevailing_model_version(),
+        import_report={"file_name": file_name[:MAX_TITLE], **_report(sheet.entries, matches)},
+    )
+
+
+def _store(listener: Listener, items: list[tuple[int, int, str]], **fields: Any) -> Playlist:
+    """Store a list from elsewhere: items of place, song and reason, with what this listener is predicted to feel."""
+    playlist = Playlist.objects.create(
+        **listener.owner_fields("owner"),
+        **fields,
+        kind=Playlist.Kind.IMPORTED,
+        requested_length=max(len(items), 1),
+        seed=0,
         saved_at=timezone.now(),
         arranged_at=timezone.now(),
     )
-    felt = predict_items(listener=listener, song_ids=[each.song.pk for each in songs])
-    PlaylistItem.objects.bulk_create(_copied(copy, each, felt.get(each.song.pk)) for each in songs)
-    return copy
-
-
-def _copied(copy: Playlist, shared: SharedSong, felt: Point | None) -> PlaylistItem:
-    felt_valence, felt_arousal = felt or (None, None)
-    return PlaylistItem(
-        playlist=copy,
-        position=shared.position,
-        song=shared.song,
-        reason=shared.reason,
-        felt_valence=felt_valence,
-        felt_arousal=felt_arousal,
+    felt = predict_items(listener=listener, song_ids=[song_id for _place, song_id, _reason in items])
+    PlaylistItem.objects.bulk_create(
+        PlaylistItem(
+            playlist=playlist,
+            position=place,
+            song_id=song_id,
+            reason=reason,
+            felt_valence=valence,
+            felt_arousal=arousal,
+        )
+        for place, song_id, reason in items
+        for valence, arousal in [felt.get(song_id, (None, None))]
     )
+    return playlist
+
+
+def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
+    sought = [wanted(entry, site) for entry in entries]
+    # File names have no index: all of them are looked up in one pass.
+    file_names = {each.file_name for each in sought if each.file_name and not each.content_hash}
+    arrived: dict[str, list[Candidate]] = {}
+    for upload in Upload.objects.filter(file_name__in=file_names, song__isnull=False).select_related("song__artist"):
+        if upload.song is not None:
+            arrived.setdefault(upload.file_name, []).extend(_candidates([upload.song], upload.file_name))
+    return [_match(entry, each, arrived.get(each.file_name, [])) for entry, each in zip(entries, sought, strict=True)]
+
+
+def _match(entry: FileEntry, sought: Wanted, arrived: list[Candidate]) -> Match:
+    candidates = {each.song_id: each for each in arrived}
+    match = Match(None)
+    for songs in _looks(sought):
+        # Songs found earlier know the names of their files.
+        candidates = {each.song_id: each for each in _candidates(songs)} | candidates
+        match = choose(entry, sought, list(candidates.values()))
+        if match.certain:
+            break
+    return match
+
+
+def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
+    """Yield the songs that may match by each field of an entry, the fastest query first; each uses an index."""
+    songs = Song.objects.select_related("artist")
+    yield songs.filter(pk=sought.own_id) if sought.own_id is not None else songs.none()
+    if sought.content_hash:
+        yield songs.filter(content_hash=sought.content_hash)
+    # A common title matches many songs; an artist has few.
+    for artist, title in sought.names:
+        key = " ".join(artist.casefold().split())
+        if key:
+            yield songs.filter(artist__name_key=key, title__iexact=title)[:_CANDIDATES]
+    # A label split at another dash is the same words, and so the same search.
+    searches = {frozenset(words.split()): words for names in sought.names if (words := candidate_query(*names))}
+    for words in searches.values():
+        yield song_search(query=words)[:_CANDIDATES]
+
+
+def _candidates(songs: Iterable[Song], file_name: str = "") -> list[Candidate]:
+    """Describe songs for matching; a song that failed may not play."""
+    file_names = (file_name,) if file_name else ()
+    return [
+        Candidate(song.pk, song.title, song.artist.name, song.duration_s, song.content_hash, file_names)
+        for song in songs
+        if song.state != Song.State.FAILED
+    ]
+
+
+def _report(entries: Sequence[FileEntry], matches: Sequence[Match]) -> dict[str, object]:
+    seen: set[int] = set()
+    report: dict[str, list[dict[str, object]]] = {"not_found": [], "ambiguous": [], "repeated": []}
+    for number, (entry, match) in enumerate(zip(entries, matches, strict=True), start=1):
+        line: dict[str, object] = {"number": number, "words": entry.words[:MAX_TITLE]}
+        if match.song_id is None and not match.others:
+            report["not_found"].append(line)
+        elif match.song_id in seen:
+            report["repeated"].append(line)
+        elif match.others:
+            others = [*match.others] if match.song_id is None else [match.song_id, *match.others]
+            report["ambiguous"].append({**line, "taken": match.song_id is not None, "songs": others})
+        if match.song_id is not None:
+            seen.add(match.song_id)
+    return {"n_entries": len(entries), "n_found": len(seen), **report}

@@ -1,29 +1,28 @@
-"""Helpers of several pages: the listener, their playlists, the context of a list."""
+"""Helpers of several pages: playlists, the context of a list, and the offer to undo an action."""
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
+from typing import Any, NamedTuple
 
+from django.core import signing
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from catalog.models import Song
 from recommender import selectors
+from recommender.exceptions import UndoTooLateError
 from recommender.forms import PlayedForm
 from recommender.models import Playlist
-from recommender.services import listeners
-from recommender.values import Listener
+from recommender.requests import listener_of
 
-
-def wants_json(request: HttpRequest) -> bool:
-    """Whether a script asked, which shows the answer by itself."""
-    return request.headers.get("Accept") == "application/json"
-
-
-def listener_of(request: HttpRequest) -> Listener:
-    """Return who is asking."""
-    return listeners.listener_from_request(request)
+# An offer to undo holds for so long.
+HOLDS_S = 3600
+_SALT = "recommender.undo"
+_KEY = "undo_offer"
 
 
 def song_or_404(pk: int) -> Song:
@@ -51,8 +50,7 @@ def playlist_named(request: HttpRequest, values: Any) -> Playlist | None:
 def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, Any]:
     """Return the context of the partial with a list's songs."""
     items = list(playlist.items.all())
-    played = [item for item in items if item.played_at is not None]
-    total_s = sum(item.song.duration_s for item in items)
+    left = [item for item in items if item.played_at is None]
     way = [
         {"valence": item.felt_valence, "arousal": item.felt_arousal, "title": item.song.title}
         for item in items
@@ -61,17 +59,64 @@ def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, A
     return {
         "playlist": playlist,
         "items": items,
-        "n_heard": len(played),
-        "total_s": total_s,
-        "left_s": total_s - sum(item.song.duration_s for item in played),
+        "n_heard": len(items) - len(left),
+        "total_s": sum(item.song.duration_s for item in items),
+        "left_s": sum(item.song.duration_s for item in left),
         "moved": (),
         "arranging": arranging,
         "way": way,
     }
 
 
-def to_playlist(playlist: Playlist, query: str = "") -> HttpResponse:
+def to(name: str, *args: int, rest: str = "") -> HttpResponse:
+    """Redirect to a page of the recommender; `rest` is a query or the name of a place."""
+    return HttpResponseRedirect(reverse(f"recommender:{name}", args=args) + rest)
+
+
+def to_playlist(playlist: Playlist, rest: str = "") -> HttpResponse:
     """Redirect to the page of a list."""
-    response = redirect("recommender:playlist_detail", playlist.pk)
-    response["Location"] += query
-    return response
+    return to("playlist_detail", playlist.pk, rest=rest)
+
+
+# --- The offer to undo the last action ------------------------------------------------------------------------------
+#
+# A signed token in a form, without server state. A fragment shows its offer at once; a page after a redirect finds it
+# in the session, once.
+
+
+class Undo(NamedTuple):
+    """A sentence on what was done, the address that undoes it, and the signed `token` for it."""
+
+    sentence: str
+    url: str
+    token: str = ""
+
+
+def undo_token(request: HttpRequest, what: str, **values: Any) -> str:
+    """Sign the values that undo an action; only this listener can use them, and only for `what`."""
+    return signing.dumps({**values, "who": request.user.pk, "what": what}, salt=_SALT, compress=True)
+
+
+def undo_values(request: HttpRequest, what: str) -> dict[str, Any]:
+    """Return what was signed.
+
+    Raises:
+        UndoTooLateError: it was signed too long ago, for another action or user, or not by this server.
+    """
+    with suppress(signing.BadSignature):
+        values: dict[str, Any] = signing.loads(request.POST.get("undo", ""), salt=_SALT, max_age=HOLDS_S)
+        if (values.pop("who"), values.pop("what")) == (request.user.pk, what):
+            return values
+    raise UndoTooLateError(_("This can no longer be undone."))
+
+
+def undo_offer(request: HttpRequest, undo: Undo) -> None:
+    """Offer it on the next page."""
+    request.session[_KEY] = undo._asdict()
+
+
+def undo_offered(request: HttpRequest) -> Undo | None:
+    """Return what the last page offered, once."""
+    # A visitor without a session has been offered nothing, and gets none for asking.
+    offer = request.session.pop(_KEY, None) if request.session.session_key else None
+    return Undo(**offer) if offer else None

@@ -9,8 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.paginator import Page, Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.shortcuts import render
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -22,13 +21,10 @@ from catalog.permissions import user_of
 from recommender import selectors
 from recommender.exceptions import UndoTooLateError
 from recommender.moodmap import RatedSong, drift_chart, mood_map
-from recommender.privacy import deletion
-from recommender.privacy.export import data_export
-from recommender.privacy.inventory import counts_of
-from recommender.services import check_ins, feedback
-from recommender.undo import undo_offer, undo_offered, undo_values
-from recommender.values import Listener
-from recommender.views.common import song_or_404
+from recommender.privacy import account_delete, counts_of, data_export, learning_forget
+from recommender.requests import Listener
+from recommender.services import feedback
+from recommender.views.common import song_or_404, to, undo_offer, undo_offered, undo_values
 from recommender.views.feedback import rating_key, rating_undo
 
 RATINGS_PER_PAGE = 20
@@ -84,10 +80,9 @@ def me_rating_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     rating = selectors.rating_visible(user, pk)
     before = selectors.rating_values(rating)
     feedback.feedback_withdraw(user=user, song=rating.song)
-    said = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
-    where = reverse("recommender:me_rating_restore", args=[rating.song_id])
-    undo_offer(request, rating_undo(request, rating.song, said, before, where=where))
-    return _to("recommender:me", "#ratings")
+    sentence = _("Your rating of “%(title)s” was withdrawn.") % {"title": rating.song.title}
+    undo_offer(request, rating_undo(request, rating.song, sentence, before, url_name="me_rating_restore"))
+    return to("me", rest="#ratings")
 
 
 @require_POST
@@ -101,7 +96,7 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, _("Your rating of “%(title)s” is back.") % {"title": song.title})
-    return _to("recommender:me", "#ratings")
+    return to("me", rest="#ratings")
 
 
 @require_POST
@@ -109,21 +104,21 @@ def me_rating_restore(request: HttpRequest, song_pk: int) -> HttpResponse:
 def me_mood_withdraw(request: HttpRequest, pk: int) -> HttpResponse:
     """Withdraw a past check-in; ratings given meanwhile keep their mood."""
     listener = Listener(user=user_of(request))
-    check_ins.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
+    feedback.check_in_withdraw(listener=listener, check_in=selectors.check_in_visible(listener, pk))
     messages.success(request, _("The mood was withdrawn."))
-    return _to("recommender:me", "#moods")
+    return to("me", rest="#moods")
 
 
 @require_safe
 @never_cache
 @login_required
 def me_export(request: HttpRequest, suffix: str) -> HttpResponseBase:
-    """Everything that belongs to the listener, as a file."""
+    """Everything that belongs to the listener, as a file, streamed as it is read."""
     return export_response(user_of(request), suffix)
 
 
 def export_response(user: User, suffix: str) -> HttpResponseBase:
-    """Answer with all of a user's data, streamed as it is read."""
+    """Answer with all of a user's data."""
     try:
         file = data_export(user, suffix)
     except KeyError:
@@ -141,9 +136,9 @@ def me_forget(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     if request.method != "POST":
         return render(request, "recommender/moodmap_forget.html", {"counts": counts_of(user)})
-    deletion.learning_forget(user=user)
+    learning_forget(user=user)
     messages.success(request, _("Your ratings, moods and listens were deleted, and everything learned from them."))
-    return _to("recommender:me")
+    return to("me")
 
 
 @sensitive_post_parameters("password")
@@ -156,13 +151,7 @@ def me_delete(request: HttpRequest) -> HttpResponse:
     form = PasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method != "POST" or not form.is_valid():
         return render(request, "recommender/moodmap_delete.html", {"form": form, "counts": counts_of(user)})
-    deletion.account_delete(user=user)
+    account_delete(user=user)
     logout(request)
     messages.success(request, _("Your account and everything that belonged to it were deleted."))
-    return _to("recommender:home")
-
-
-def _to(name: str, place: str = "") -> HttpResponse:
-    response = redirect(name)
-    response["Location"] += place
-    return response
+    return to("home")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
@@ -24,14 +24,16 @@ from emotion.library.forms import Selection
 from emotion.library.services import MAX_SONGS
 from emotion.selectors import label_of
 from recommender import selectors
-from recommender.forms import DECADES, SongFilterForm, SongFilters
+from recommender.forms import DECADES, SongFilterForm
+from recommender.requests import listener_of
 from recommender.services import playlists
-from recommender.undo import undo_offered
-from recommender.views.common import listener_of, song_or_404, to_playlist
+from recommender.views.common import song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
 SIMILAR_SONGS = 6
+# Songs that the page before a deletion names.
+_NAMED = 8
 _SORTS = {
     "newest": gettext_lazy("Newest first"),
     "oldest": gettext_lazy("Oldest first"),
@@ -40,30 +42,15 @@ _SORTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """One thing that the songs are limited to, in words, and the query without it."""
-
-    words: str
-    query: str
-
-
 @require_safe
 def song_list(request: HttpRequest) -> HttpResponse:
     """Search and browse."""
     filters = SongFilterForm(request.GET).filters
-    songs = selectors.songs_browse(
-        query=filters.q,
-        quadrant=filters.quadrant,
-        genre=filters.genre,
-        artist_id=filters.artist_id,
-        decade=filters.decade,
-        sort=filters.sort,
-    )
-    page: Page[Song] = Paginator(songs, SONGS_PER_PAGE).get_page(request.GET.get("page"))
+    page: Page[Song] = Paginator(selectors.songs_browse(**filters), SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "filters": filters,
+        # An order is no limit.
+        "filters": {**filters, "is_set": bool(filters.keys() - {"sort"})},
         "limits": _limits(request, filters),
         "query_string": _query_without(request, "page"),
     }
@@ -105,34 +92,26 @@ def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
     return to_playlist(playlist, "?play=1")
 
 
-def _limits(request: HttpRequest, filters: SongFilters) -> list[Limit]:
-    """Return the limits of the songs, each with the query without it."""
+def _limits(request: HttpRequest, filters: dict[str, Any]) -> list[dict[str, str]]:
+    """Return the limits of the songs in words, each with the query without it."""
     words = {
-        "q": _("“%(words)s”") % {"words": filters.q} if filters.q else "",
-        "quadrant": filters.quadrant.label if filters.quadrant else "",
-        "genre": filters.genre,
-        "decade": _("%(decade)ds") % {"decade": filters.decade} if filters.decade else "",
-        "artist": _artist_name(filters.artist_id) if filters.artist_id is not None else "",
+        "q": _("“%(words)s”") % {"words": filters["query"]} if "query" in filters else "",
+        "quadrant": filters["quadrant"].label if "quadrant" in filters else "",
+        "genre": filters.get("genre", ""),
+        "decade": _("%(decade)ds") % {"decade": filters["decade"]} if "decade" in filters else "",
     }
-    return [Limit(said, _query_without(request, "page", name)) for name, said in words.items() if said]
-
-
-def _artist_name(pk: int) -> str:
-    artist = Artist.objects.filter(pk=pk).first()
-    return artist.name if artist else _("an unknown artist")
+    if "artist_id" in filters:
+        artist = Artist.objects.filter(pk=filters["artist_id"]).first()
+        words["artist"] = artist.name if artist else _("an unknown artist")
+    return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
 
 
 def _query_without(request: HttpRequest, *names: str) -> str:
     query = request.GET.copy()
-    for name in names:
-        query.pop(name, None)
     # Fields that were left empty only make the address long.
-    for name in [name for name, value in query.items() if not value]:
+    for name in [name for name, value in query.items() if name in names or not value]:
         del query[name]
     return query.urlencode()
-
-
-_NAMED = 8
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -11,8 +11,8 @@ from playwright.sync_api import Page, Route, expect
 
 from catalog.models import PossibleDuplicate, Song
 from emotion.models import ModelVersion
+from recommender.requests import Listener, Target
 from recommender.services import playlists, sharing
-from recommender.values import Listener, Target
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
 

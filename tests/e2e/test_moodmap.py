@@ -12,8 +12,8 @@ from playwright.sync_api import Page, expect
 from catalog.models import Song
 from emotion.models import EmotionEstimate
 from recommender.models import FeltRating, Playlist
-from recommender.services import check_ins, feedback, playlists, sharing
-from recommender.values import Listener, Target
+from recommender.requests import Listener, Target
+from recommender.services import feedback, playlists, sharing
 from tests.e2e.conftest import Opener, sign_in
 from tests.factories import PASSWORD
 
@@ -23,7 +23,7 @@ SCREENS = [(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark")]
 @pytest.fixture
 def rated(alice: User, songs: list[Song]) -> list[Song]:
     """Twenty-four songs that Alice rated, each sadder than it sounds, and a mood and a shared list of hers."""
-    check_ins.check_in_create(listener=Listener(alice), valence=-0.2, arousal=0.3)
+    feedback.check_in_create(listener=Listener(alice), valence=-0.2, arousal=0.3)
     for number, song in enumerate(songs[:24]):
         at = EmotionEstimate.objects.get(song=song)
         feedback.feedback_record(

@@ -11,7 +11,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.models import Playlist
-from recommender.values import Listener, Target
+from recommender.requests import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 
 SongMaker = Callable[..., list[Song]]

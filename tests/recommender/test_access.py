@@ -24,8 +24,8 @@ import recommender.api_urls
 import recommender.urls
 from catalog.models import Song
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
-from recommender.services import check_ins, feedback, listening, playlists, sharing
-from recommender.values import Listener, Target
+from recommender.requests import Listener, Target
+from recommender.services import feedback, playlists, sharing
 from tests.factories import PASSWORD
 from tests.recommender.conftest import SongMaker
 
@@ -174,8 +174,8 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
     rating = feedback.feedback_record(
         user=alice, song=song, felt_valence=-0.6213, felt_arousal=0.4457, playlist=playlist
     ).rating
-    mood = check_ins.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
-    listening.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
+    mood = feedback.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
+    feedback.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
     return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist))
 
 

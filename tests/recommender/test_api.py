@@ -11,8 +11,8 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.requests import Listener, Target
 from recommender.services import playlists
-from recommender.values import Listener, Target
 from tests.factories import RatingFactory
 from tests.recommender.conftest import SongMaker
 

@@ -15,8 +15,8 @@ from recommender.exceptions import (
     PlaylistNotFoundError,
 )
 from recommender.models import Playlist
-from recommender.services import arranging, feedback, playlists
-from recommender.values import Filters, Listener, Target
+from recommender.requests import Filters, Listener, Target
+from recommender.services import feedback, playlists
 from tests.factories import SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 
@@ -40,14 +40,14 @@ def test_a_song_is_put_at_another_place(
     alice: User, playlist: Playlist, from_place: int, to_place: int, expected: str
 ) -> None:
     before = order(playlist)
-    arranging.item_move(playlist=playlist, listener=Listener(alice), song_id=before[from_place], position=to_place)
+    playlists.item_move(playlist=playlist, listener=Listener(alice), song_id=before[from_place], position=to_place)
     assert order(playlist) == [before[int(digit)] for digit in expected]
     assert list(playlist.items.values_list("position", flat=True)) == [1, 2, 3, 4, 5]
 
 
 def test_an_order_made_by_hand_stays_until_asked(alice: User, playlist: Playlist) -> None:
     listener = Listener(alice)
-    arranging.item_move(playlist=playlist, listener=listener, song_id=order(playlist)[4], position=1)
+    playlists.item_move(playlist=playlist, listener=listener, song_id=order(playlist)[4], position=1)
     by_hand = order(playlist)
     song = playlist.items.get(position=1).song
     result = feedback.feedback_record(
@@ -64,24 +64,24 @@ def test_an_order_made_by_hand_stays_until_asked(alice: User, playlist: Playlist
 
 def test_a_song_is_taken_out_and_does_not_come_back_by_itself(alice: User, playlist: Playlist) -> None:
     listener, before = Listener(alice), order(playlist)
-    arranging.item_remove(playlist=playlist, listener=listener, song_id=before[1])
+    playlists.item_remove(playlist=playlist, listener=listener, song_id=before[1])
     assert order(playlist) == [before[0], *before[2:]]
     assert list(playlist.items.values_list("position", flat=True)) == [1, 2, 3, 4]
     feedback.feedback_record(user=alice, song=playlist.items.get(position=1).song, liked=True, playlist=playlist)
     assert order(playlist) == [before[0], *before[2:]]
     for song_id in order(playlist):
-        arranging.item_remove(playlist=playlist, listener=listener, song_id=song_id)
+        playlists.item_remove(playlist=playlist, listener=listener, song_id=song_id)
     assert order(playlist) == []
 
 
 def test_what_is_not_in_the_list_or_not_yours_is_not_moved(alice: User, bob: User, playlist: Playlist) -> None:
     before = order(playlist)
     with pytest.raises(PlaylistItemNotFoundError):
-        arranging.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
+        playlists.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
     with pytest.raises(PlaylistNotFoundError):
-        arranging.item_move(playlist=playlist, listener=Listener(bob), song_id=before[0], position=2)
+        playlists.item_move(playlist=playlist, listener=Listener(bob), song_id=before[0], position=2)
     with pytest.raises(PlaylistNotFoundError):
-        arranging.item_remove(playlist=playlist, listener=Listener(bob), song_id=before[0])
+        playlists.item_remove(playlist=playlist, listener=Listener(bob), song_id=before[0])
     assert order(playlist) == before
 
 

@@ -16,11 +16,10 @@ from recommender.felt_model.model import MAX_SHIFT, Felt, ListenerModel, Ratings
 from recommender.generate import GeneratedPlaylist, generate
 from recommender.listener import RATINGS_LIMIT, history_of
 from recommender.models import FeltRating
-from recommender.requests import PlaylistRequest
+from recommender.requests import Listener, PlaylistRequest, Target
 from recommender.retrieval import songs_index
 from recommender.services.feedback import feedback_record
 from recommender.services.playlists import playlist_create
-from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 

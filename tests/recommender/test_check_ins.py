@@ -13,8 +13,8 @@ from django.utils import timezone
 from recommender import selectors
 from recommender.exceptions import CheckInInvalidError, RatingInvalidError
 from recommender.models import MoodCheckIn, Playlist
-from recommender.services import check_ins, feedback, listeners, playlists
-from recommender.values import Listener
+from recommender.requests import Listener
+from recommender.services import feedback, playlists
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import HAPPY, SongMaker
 
@@ -29,13 +29,13 @@ def an_hour_passes() -> None:
 
 
 def say(listener: Listener) -> MoodCheckIn:
-    return check_ins.check_in_create(listener=listener, valence=LOW[0], arousal=LOW[1])
+    return feedback.check_in_create(listener=listener, valence=LOW[0], arousal=LOW[1])
 
 
 @pytest.mark.parametrize("mood", [(1.5, 0.0), (0.0, float("nan")), (0.0, float("inf"))])
 def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, float]) -> None:
     with pytest.raises(CheckInInvalidError, match="between -1 and 1"):
-        check_ins.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
+        feedback.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
 def test_a_mood_belongs_to_somebody(db: None) -> None:
@@ -49,8 +49,8 @@ def test_a_mood_holds_for_half_an_hour_and_can_be_taken_back(alice: User, bob: U
         say(listener)
         assert selectors.mood_now(listener) == LOW
     assert selectors.mood_now(Listener(bob)) is None
-    check_ins.check_in_withdraw(listener=nobody)
-    check_ins.check_in_withdraw(listener=nobody)
+    feedback.check_in_withdraw(listener=nobody)
+    feedback.check_in_withdraw(listener=nobody)
     assert selectors.mood_now(nobody) is None
     assert selectors.mood_now(Listener(alice)) == LOW
     an_hour_passes()
@@ -65,7 +65,7 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
     say(listener)
     made = playlists.playlist_create(listener=listener, target=HAPPY)
     journey = playlists.journey_create(listener=listener, path=[LOW, (0.5, 0.5)], length=2)
-    check_ins.check_in_withdraw(listener=listener)
+    feedback.check_in_withdraw(listener=listener)
     made.refresh_from_db()
     journey.refresh_from_db()
     assert (made.mood_valence, journey.mood_valence) == (None, LOW[0])
@@ -73,13 +73,13 @@ def test_a_mood_taken_back_is_forgotten_by_lists_but_a_journey_keeps_its_start(
 
 def test_the_latest_mood_counts(alice: User) -> None:
     say(Listener(alice))
-    check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
+    feedback.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert selectors.mood_now(Listener(alice)) == (0.1, 0.2)
 
 
 def test_a_session_takes_its_mood_along(alice: User, nobody: Listener) -> None:
     say(nobody)
-    listeners.session_adopt(user=alice, session_key=nobody.session_key)
+    feedback.session_adopt(user=alice, session_key=nobody.session_key)
     assert selectors.mood_now(Listener(alice)) == LOW
     assert selectors.mood_now(nobody) is None
 
@@ -135,7 +135,7 @@ def test_a_like_that_comes_later_does_not_move_the_mood(alice: User, make_songs:
     song = make_songs(1)[0]
     say(Listener(alice))
     feedback.feedback_record(user=alice, song=song, felt_valence=0.5, felt_arousal=0.5)
-    check_ins.check_in_create(listener=Listener(alice), valence=0.9, arousal=0.9)
+    feedback.check_in_create(listener=Listener(alice), valence=0.9, arousal=0.9)
     feedback.feedback_record(user=alice, song=song, liked=True)
     rating = selectors.rating_of(alice, song)
     assert rating is not None

@@ -15,9 +15,9 @@ from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.requests import Listener, Target
 from recommender.retrieval import estimates_playable
-from recommender.services import feedback, listening, playlists
-from recommender.values import Listener, Target
+from recommender.services import feedback, playlists
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 from tests.together import together
@@ -112,7 +112,7 @@ def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_
     before = order(playlist)
     played = playlist.items.filter(position__lte=2)
     for item in played:
-        listening.listen_record(listener=listener, song=item.song, playlist=playlist)
+        feedback.listen_record(listener=listener, song=item.song, playlist=playlist)
     rated = playlist.items.get(position=2).song
     result = feedback.feedback_record(
         user=alice, song=rated, felt_valence=-0.8, felt_arousal=-0.8, liked=False, playlist=playlist
@@ -133,7 +133,7 @@ def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: Son
     listener = Listener(alice)
     playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=10)
     before = order(playlist)
-    listening.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
+    feedback.listen_record(listener=listener, song=playlist.items.get(position=1).song, playlist=playlist)
     result = playlists.playlist_rerank(playlist=playlist, listener=listener)
     assert (result.changed, result.moved, result.sentence) == (False, (), "The rest does not change.")
     assert order(playlist) == before
@@ -169,7 +169,7 @@ def test_nobody_else_reranks_rates_in_or_plays_a_playlist(
         with pytest.raises(PlaylistNotFoundError):
             playlists.playlist_rerank(playlist=playlist, listener=listener)
         with pytest.raises(PlaylistNotFoundError):
-            listening.listen_record(listener=listener, song=song, playlist=playlist)
+            feedback.listen_record(listener=listener, song=song, playlist=playlist)
     with pytest.raises(PlaylistNotFoundError):
         feedback.feedback_record(user=bob, song=song, liked=True, playlist=playlist)
     assert not Listen.objects.exists()
@@ -182,7 +182,7 @@ def test_two_devices_that_rate_at_once_leave_a_whole_list(alice: User, make_song
     playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=10)
     heard = [playlist.items.get(position=position).song for position in (1, 2)]
     for song in heard:
-        listening.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+        feedback.listen_record(listener=Listener(alice), song=song, playlist=playlist)
     sad = partial(feedback.feedback_record, user=alice, felt_valence=-0.7, felt_arousal=0.1, playlist=playlist)
     results = together(*(partial(sad, song=song) for song in heard))
     assert not [result for result in results if isinstance(result, Exception)]

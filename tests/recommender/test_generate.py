@@ -19,9 +19,8 @@ from recommender.listener import IMPLICIT_WEIGHT, LIKE_OF, NOTHING_FELT_LIKE, _r
 from recommender.models import FeltRating, Listen
 from recommender.ranking.journeys import path_quality
 from recommender.reasons.reasons import LikeSignal
-from recommender.requests import PlaylistRequest
+from recommender.requests import Filters, Listener, PlaylistRequest, Target
 from recommender.retrieval import retrieve, songs_index
-from recommender.values import Filters, Listener, Target
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, tag
 

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
 from recommender.models import FeltRating, Listen
-from recommender.services import feedback, listening, playlists
-from recommender.values import Listener
+from recommender.requests import Listener
+from recommender.services import feedback, playlists
 from tests.recommender.conftest import HAPPY, SongMaker, order
 
 
@@ -21,8 +21,8 @@ def outcomes() -> list[tuple[str, float | None]]:
 
 def test_an_end_closes_the_listen_that_began(nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
-    begun = listening.listen_record(listener=nobody, song=song)
-    ended = listening.listen_finish(listener=nobody, song=song, listened_s=60, completed=True)
+    begun = feedback.listen_record(listener=nobody, song=song)
+    ended = feedback.listen_finish(listener=nobody, song=song, listened_s=60, completed=True)
     assert ended.listen == begun
     assert outcomes() == [("completed", 60.0)]
 
@@ -30,9 +30,9 @@ def test_an_end_closes_the_listen_that_began(nobody: Listener, make_songs: SongM
 def test_a_replay_is_a_listen_of_its_own(nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     for seconds in (60.0, 59.5):
-        listening.listen_record(listener=nobody, song=song)
+        feedback.listen_record(listener=nobody, song=song)
         Listen.objects.update(started_at=timezone.now() - timedelta(minutes=1))
-        listening.listen_finish(listener=nobody, song=song, listened_s=seconds, completed=True)
+        feedback.listen_finish(listener=nobody, song=song, listened_s=seconds, completed=True)
     assert outcomes() == [("completed", 60.0), ("completed", 59.5)]
 
 
@@ -41,7 +41,7 @@ def test_the_same_end_twice_is_one_and_an_end_without_a_beginning_counts(
 ) -> None:
     song = make_songs(1)[0]
     for _ in range(2):
-        listening.listen_finish(listener=nobody, song=song, listened_s=3.5, completed=False)
+        feedback.listen_finish(listener=nobody, song=song, listened_s=3.5, completed=False)
     assert outcomes() == [("skipped", 3.5)]
 
 
@@ -51,14 +51,14 @@ def test_a_skip_reranks_the_rest_and_says_so(alice: User, make_songs: SongMaker)
     playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=10, seed=1)
     before = order(playlist)
     song = playlist.items.get(position=1).song
-    result = listening.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=4, completed=False)
+    result = feedback.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=4, completed=False)
     assert result.rerank is not None
     assert f"Your skip of “{song.title}”" in result.rerank.sentence
     after = order(playlist)
     assert after[0] == before[0]
     assert result.rerank.changed == (after != before)
     assert playlist.items.get(position=1).played_at is not None
-    again = listening.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=4, completed=False)
+    again = feedback.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=4, completed=False)
     assert again.rerank is None
 
 
@@ -69,7 +69,7 @@ def test_who_heard_most_of_a_song_has_no_quarrel_with_it(
     make_songs(8)
     playlist = playlists.playlist_create(listener=nobody, target=HAPPY, length=5)
     song = playlist.items.get(position=1).song
-    result = listening.listen_finish(
+    result = feedback.listen_finish(
         listener=nobody, song=song, playlist=playlist, listened_s=listened_s, completed=completed
     )
     assert result.rerank is None
@@ -79,10 +79,10 @@ def test_a_rating_learns_of_the_end_and_none_is_made(alice: User, make_songs: So
     rated, unrated = make_songs(2)
     feedback.feedback_record(user=alice, song=rated, liked=True)
     for song in (rated, unrated):
-        listening.listen_finish(listener=Listener(alice), song=song, listened_s=4, completed=False)
+        feedback.listen_finish(listener=Listener(alice), song=song, listened_s=4, completed=False)
     rating = FeltRating.objects.get()
     assert (rating.song, rating.liked, rating.skipped, rating.listened_s) == (rated, True, True, 4.0)
-    listening.listen_finish(listener=Listener(alice), song=rated, listened_s=60, completed=True)
+    feedback.listen_finish(listener=Listener(alice), song=rated, listened_s=60, completed=True)
     rating.refresh_from_db()
     assert (rating.skipped, rating.listened_s) == (False, 60.0)
 
@@ -90,7 +90,7 @@ def test_a_rating_learns_of_the_end_and_none_is_made(alice: User, make_songs: So
 @pytest.mark.parametrize("listened_s", [-1.0, float("nan"), float("inf")])
 def test_seconds_that_cannot_be_are_refused(nobody: Listener, make_songs: SongMaker, listened_s: float) -> None:
     with pytest.raises(RatingInvalidError, match="must be 0 or more"):
-        listening.listen_finish(listener=nobody, song=make_songs(1)[0], listened_s=listened_s, completed=False)
+        feedback.listen_finish(listener=nobody, song=make_songs(1)[0], listened_s=listened_s, completed=False)
     assert not Listen.objects.exists()
 
 
@@ -98,5 +98,5 @@ def test_nobody_skips_in_anothers_playlist(alice: User, bob: User, make_songs: S
     song = make_songs(4)[0]
     playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY)
     with pytest.raises(PlaylistNotFoundError):
-        listening.listen_finish(listener=Listener(bob), song=song, playlist=playlist, listened_s=1, completed=False)
+        feedback.listen_finish(listener=Listener(bob), song=song, playlist=playlist, listened_s=1, completed=False)
     assert not Listen.objects.exists()

@@ -20,8 +20,8 @@ from recommender.felt_model.model import ListenerModel, Prior, Ratings
 from recommender.models import FeltRating, MoodCheckIn
 from recommender.moodmap import ARROWS_LIMIT, RatedSong, drift_chart, drift_of, mood_map
 from recommender.reasons.insights import Finding, Sure, sure_of_direction, sure_of_share, topics_of
-from recommender.services import check_ins, feedback, indexing
-from recommender.values import Listener
+from recommender.requests import Listener
+from recommender.services import feedback, indexing
 from tests.factories import RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
 
@@ -376,7 +376,7 @@ def test_the_page_asks_the_database_few_questions(
     client_alice: Client, alice: User, make_songs: SongMaker, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     rate(alice, make_songs(30))
-    check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
+    feedback.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     indexing.index_rebuild()
     content(client_alice)
     with django_assert_max_num_queries(10):
@@ -389,7 +389,7 @@ def test_nothing_of_the_page_stays_in_a_cache(client_alice: Client) -> None:
 
 def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs: SongMaker) -> None:
     rate(alice, make_songs(3))
-    check_ins.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
+    feedback.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
     told = content(client_bob)
     assert "No ratings yet" in told
     assert "+0.78" not in told
@@ -408,7 +408,7 @@ def test_a_rating_is_withdrawn_from_the_map(client_alice: Client, alice: User, m
 
 
 def test_a_mood_is_withdrawn_from_the_map(client_alice: Client, alice: User) -> None:
-    mood = check_ins.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
+    mood = feedback.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
     assert "+0.10, +0.20" in content(client_alice)
     where = reverse("recommender:me_mood_withdraw", args=[mood.pk])
     assert client_alice.post(where)["Location"] == "/me/#moods"

@@ -17,9 +17,9 @@ from emotion.inference.quadrants import Quadrant
 from recommender import requests
 from recommender.models import MoodCheckIn, Playlist
 from recommender.pad import CELLS, encode, varints
+from recommender.requests import Listener
 from recommender.services import playlists
 from recommender.services.indexing import index_rebuild
-from recommender.values import Listener
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 from tests.recommender.conftest import SongMaker, tag
 from tests.recommender.made_points import decode

@@ -10,7 +10,7 @@ from django.urls import reverse
 from catalog.models import Song
 from recommender.models import FeltRating, Playlist
 from recommender.selectors import PENDING_ANSWERS_KEY
-from recommender.services import pending_answers
+from recommender.services import feedback
 from tests.factories import PASSWORD, EstimateFactory, RatingFactory
 
 pytestmark = pytest.mark.django_db
@@ -101,7 +101,7 @@ def test_the_later_answer_to_the_same_question_wins_and_forgetting_forgets(clien
 def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
     client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending_answers, "PENDING_LIMIT", 3)
+    monkeypatch.setattr(feedback, "PENDING_LIMIT", 3)
     for song in songs[:5]:
         client.post(felt_url(song), {"liked": "yes"}, headers=HTMX)
     assert list(client.session[PENDING_ANSWERS_KEY]) == [str(song.pk) for song in songs[2:5]]

@@ -16,10 +16,10 @@ from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import FeltRating, Listen
+from recommender.requests import Filters, Listener, Target
 from recommender.retrieval import estimates_playable
-from recommender.services import feedback, indexing, listeners, listening, playlists
+from recommender.services import feedback, indexing, playlists
 from recommender.services import playlists as playlist_services
-from recommender.values import Filters, Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, ListenFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order, tag
 
@@ -177,7 +177,7 @@ def test_what_others_played_and_what_was_played_last_week_does_not_count(
 def test_a_browser_session_has_recent_songs_too(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(30)
     for song in songs[:8]:
-        listening.listen_record(listener=nobody, song=song)
+        feedback.listen_record(listener=nobody, song=song)
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, length=10)
     assert not set(order(playlist)) & {song.pk for song in songs[:8]}
 
@@ -265,8 +265,8 @@ def test_a_listen_marks_the_item_and_a_double_report_is_one(nobody: Listener, ma
     make_songs(4)
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     item = playlist.items.get(position=1)
-    first = listening.listen_record(listener=nobody, song=item.song, playlist=playlist)
-    assert listening.listen_record(listener=nobody, song=item.song, playlist=playlist) == first
+    first = feedback.listen_record(listener=nobody, song=item.song, playlist=playlist)
+    assert feedback.listen_record(listener=nobody, song=item.song, playlist=playlist) == first
     item.refresh_from_db()
     assert item.played_at is not None
     assert Listen.objects.get().session_key == nobody.session_key
@@ -276,10 +276,10 @@ def test_signing_in_keeps_what_the_session_made(alice: User, nobody: Listener, m
     song = make_songs(4)[0]
     playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY)
     others = playlist_services.playlist_create(listener=Listener(None, "another-browser"), target=HAPPY)
-    listening.listen_record(listener=nobody, song=song)
-    listeners.session_adopt(user=alice, session_key="")
+    feedback.listen_record(listener=nobody, song=song)
+    feedback.session_adopt(user=alice, session_key="")
     for _ in range(2):
-        listeners.session_adopt(user=alice, session_key=nobody.session_key)
+        feedback.session_adopt(user=alice, session_key=nobody.session_key)
     assert list(selectors.playlists_of(Listener(alice))) == [playlist]
     assert list(selectors.playlists_of(nobody)) == []
     assert Listen.objects.get().listener == alice
@@ -291,7 +291,7 @@ def test_a_deleted_playlist_leaves_ratings_and_listens(alice: User, make_songs: 
     make_songs(4)
     playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY)
     song = playlist.items.get(position=1).song
-    listening.listen_record(listener=Listener(alice), song=song, playlist=playlist)
+    feedback.listen_record(listener=Listener(alice), song=song, playlist=playlist)
     feedback.feedback_record(user=alice, song=song, liked=True, playlist=playlist)
     playlist_services.playlist_delete(playlist=playlist)
     assert Listen.objects.get().playlist is None

@@ -17,9 +17,9 @@ from emotion.library.services import Override, library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
 from recommender import retrieval
 from recommender.index.songs import FeltQuery
+from recommender.requests import NO_FILTERS, Filters
 from recommender.retrieval import Pool, retrieve, songs_index, songs_ranked_alike
 from recommender.services import indexing
-from recommender.values import NO_FILTERS, Filters
 from tests.factories import EMBEDDING_SIZE, AlbumFactory, ArtistFactory, SongFactory, unit_embedding
 from tests.recommender.conftest import SongMaker, tag
 from tests.recommender.made_songs import best, query_of

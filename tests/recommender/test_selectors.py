@@ -10,8 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender import selectors
+from recommender.requests import Listener, Target
 from recommender.services import indexing, playlists
-from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory
 from tests.recommender.conftest import SongMaker
 

@@ -11,8 +11,8 @@ from rest_framework.test import APIClient
 from recommender import selectors
 from recommender.exceptions import ShareNotFoundError
 from recommender.models import Listen, Playlist
+from recommender.requests import Listener
 from recommender.services import feedback, playlists, sharing
-from recommender.values import Listener
 from tests.recommender.conftest import SongMaker, order
 
 

@@ -22,11 +22,10 @@ from emotion.library.services import Override, library_edit, library_undo
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.signals import song_analysed
 from recommender.index.versions import POINTER, IndexReader, load
-from recommender.receivers import DEBOUNCE_S
+from recommender.requests import Listener, Target
 from recommender.retrieval import songs_index
 from recommender.services import indexing, playlists
-from recommender.tasks import index_refresh
-from recommender.values import Listener, Target
+from recommender.tasks import DEBOUNCE_S, index_refresh
 from tests.conftest import ROOT, process_environment
 from tests.factories import EstimateFactory
 from tests.recommender.conftest import SongMaker

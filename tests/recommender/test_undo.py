@@ -14,9 +14,9 @@ from django.utils import timezone
 from catalog.models import Song
 from recommender import selectors
 from recommender.models import FeltRating, Playlist
-from recommender.services import feedback, listening, playlists, sharing
+from recommender.requests import Listener, Target
+from recommender.services import feedback, playlists, sharing
 from recommender.tasks import playlists_purge
-from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, PlaylistFactory, RatingFactory
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_a_changed_rating_goes_back_to_what_was_said_and_stays_as_old(
     FeltRating.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=40))
     token = token_in(rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="1"))
     # What was heard meanwhile is not taken back with it.
-    listening.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
+    feedback.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
     client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, headers=HTMX)
     rating = FeltRating.objects.get(listener=alice, song=song)
     assert said(alice, song) == (-0.62, 0.1, True, None)
@@ -120,7 +120,7 @@ def test_an_undo_is_of_one_listener_one_song_and_one_hour(
         page = who.post(felt_url(what, "felt_undo"), values, headers=HTMX).content.decode()
         assert "This can no longer be undone." in page
     assert client.post(felt_url(song, "felt_undo"), token)["Location"].startswith(reverse("accounts:login"))
-    monkeypatch.setattr("recommender.undo.HOLDS_S", -1)
+    monkeypatch.setattr("recommender.views.common.HOLDS_S", -1)
     late = client_alice.post(felt_url(song, "felt_undo"), token, headers=HTMX).content.decode()
     assert "This can no longer be undone." in late
     assert said(alice, song) is not None

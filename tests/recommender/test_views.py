@@ -11,8 +11,8 @@ from pytest_django import Settings
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender.models import FeltRating, Listen, Playlist
+from recommender.requests import Listener, Target
 from recommender.services import playlists
-from recommender.values import Listener, Target
 from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongFactory
 
 pytestmark = pytest.mark.django_db

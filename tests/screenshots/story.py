@@ -14,10 +14,10 @@ from emotion.jobs.saliency import saliency_request
 from emotion.models import ModelVersion, SaliencyMap
 from emotion.selectors import current_estimate
 from recommender.models import FeltRating, MoodCheckIn
-from recommender.services.check_ins import check_in_create
+from recommender.requests import Listener, Target
+from recommender.services.feedback import check_in_create
 from recommender.services.playlists import journey_create, playlist_create, playlist_save
 from recommender.services.sharing import playlist_share
-from recommender.values import Listener, Target
 from tests.factories import EstimateFactory, RatingFactory, UploadFactory, UserFactory
 
 NAME = "edith"

@@ -28,9 +28,9 @@ from catalog.models import PartialUpload, Upload
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
 from recommender.models import Playlist
-from recommender.services import check_ins, indexing, sharing
+from recommender.requests import Listener, Target
+from recommender.services import feedback, indexing, sharing
 from recommender.services import playlists as playlist_services
-from recommender.values import Listener, Target
 from tests.factories import MODEL_VERSION, EstimateFactory, ListenFactory, RatingFactory, UploadFactory, WorkerFactory
 from tests.training.made_models import made_run_folder
 from training.registry import services
@@ -65,7 +65,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         ListenFactory(listener=alice, song=song)
         UploadFactory(owner=cleo, song=song)
     playlists = [_playlist(alice, n) for n in range(N_PLAYLISTS)]
-    mood = check_ins.check_in_create(listener=Listener(alice), valence=0.2, arousal=0.1)
+    mood = feedback.check_in_create(listener=Listener(alice), valence=0.2, arousal=0.1)
     duplicate = UploadFactory(owner=cleo, song=songs[0], outcome=Upload.Outcome.DUPLICATE)
     unfinished = PartialUpload.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
     model = services.model_import_run(folder=made_run_folder(tmp_path, "mine-1")).model

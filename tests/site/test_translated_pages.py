@@ -17,8 +17,8 @@ from catalog.models import Song, Upload
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate
 from recommender.models import Playlist
-from recommender.services import check_ins, feedback, playlists, sharing
-from recommender.values import Listener, Target
+from recommender.requests import Listener, Target
+from recommender.services import feedback, playlists, sharing
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory, UserFactory, WorkerFactory
 from tests.site.page_reader import differing, english_in
 
@@ -72,7 +72,7 @@ def site(db: None) -> Site:
             feedback.feedback_record(
                 user=user, song=song, felt_valence=0.35 - number / 20, felt_arousal=0.15, liked=number % 3 == 0
             )
-        check_ins.check_in_create(listener=listener, valence=-0.45, arousal=0.25)
+        feedback.check_in_create(listener=listener, valence=-0.45, arousal=0.25)
         playlists.playlist_create(listener=listener, target=Target.of_quadrant(Quadrant.Q4), length=5)
         playlist = playlists.journey_create(listener=listener, path=[(-0.45, 0.55), (0.65, -0.35)], length=4)
         feedback.feedback_record(user=user, song=songs[12], felt_nothing=True)

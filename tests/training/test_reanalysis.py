@@ -26,9 +26,9 @@ from emotion.services import analysis
 from emotion.services.analysis import _result_store
 from mer_site.celery import app as celery_app
 from recommender.index.songs import SongIndex
+from recommender.requests import Listener, Target
 from recommender.retrieval import estimates_playable, n_dimensions_of, rows_state, table_of
 from recommender.services.playlists import playlist_create
-from recommender.values import Listener, Target
 from tests.audio_fixtures import make_audio
 from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory

@@ -22,9 +22,9 @@ from emotion.services import analysis, labels
 from emotion.signals import song_analysed
 from recommender.index.songs import microseconds
 from recommender.reasons.reasons import public_reason
+from recommender.requests import NO_FILTERS
 from recommender.retrieval import estimates_playable, rows_state, song_rows, written_at
 from recommender.selectors import quadrant_counts, songs_browse
-from recommender.values import NO_FILTERS
 from tests.audio_fixtures import make_audio
 from tests.factories import EstimateFactory, SongFactory
 from training.selectors import listeners_agreement

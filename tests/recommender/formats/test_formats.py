@@ -17,13 +17,20 @@ from rest_framework.test import APIClient
 
 from catalog.models import Song, Upload
 from recommender.exceptions import ExchangeError, PlaylistInvalidError
+from recommender.formats.files import (
+    EXTENSION,
+    FORMATS,
+    MAX_BYTES,
+    MAX_ENTRIES,
+    NAMESPACE,
+    FileEntry,
+    Track,
+    sheet_read,
+)
 from recommender.formats.matching import Candidate, choose, wanted
-from recommender.formats.registry import FORMATS, MAX_BYTES, MAX_ENTRIES, sheet_read
-from recommender.formats.values import EXTENSION, FileEntry, Track
-from recommender.formats.xspf import NAMESPACE
 from recommender.models import Playlist
-from recommender.services import importing, playlists
-from recommender.values import Listener
+from recommender.requests import Listener
+from recommender.services import playlists, sharing
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 
@@ -216,7 +223,7 @@ def test_an_entry_means_a_song(entry: FileEntry, song_id: int | None, others: tu
 
 
 def bring(user: User, content: str, name: str = "mix.m3u8") -> Playlist:
-    return importing.playlist_import(listener=Listener(user), content=content.encode(), file_name=name, site=SITE)
+    return sharing.playlist_import(listener=Listener(user), content=content.encode(), file_name=name, site=SITE)
 
 
 def test_a_file_becomes_a_list_with_a_report(alice: User, make_songs: SongMaker) -> None:
@@ -261,7 +268,7 @@ def test_a_file_without_one_of_our_songs_makes_no_list(alice: User, make_songs: 
 
 def test_a_list_from_a_file_belongs_to_somebody(db: None) -> None:
     with pytest.raises(PlaylistInvalidError):
-        importing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
+        sharing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
 
 
 def test_text_that_searches_for_everything_finds_nothing(alice: User, make_songs: SongMaker) -> None:

@@ -30,14 +30,22 @@ from catalog.uploads.services import upload_create
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.services.labels import perceived_label_set
+from recommender import privacy
 from recommender.listener import history_of
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
-from recommender.privacy import deletion
-from recommender.privacy.export import data_export
-from recommender.privacy.inventory import ACCOUNT, KINDS, LEARNED_FROM, Kind, counts_of
+from recommender.privacy import (
+    ACCOUNT,
+    KINDS,
+    LEARNED_FROM,
+    Kind,
+    account_delete,
+    counts_of,
+    data_export,
+    learning_forget,
+)
+from recommender.requests import Listener
 from recommender.retrieval import songs_index
-from recommender.services import check_ins, feedback, importing, listening, playlists, sharing
-from recommender.values import Listener
+from recommender.services import feedback, playlists, sharing
 from tests.audio_fixtures import make_audio
 from tests.factories import PASSWORD, UserFactory
 from tests.recommender.conftest import HAPPY, SongMaker
@@ -68,16 +76,16 @@ def dora(make_songs: SongMaker, tmp_path: Path) -> User:
 
 def _listen_and_rate(user: User, songs: list[Song]) -> None:
     listener = Listener(user)
-    check_ins.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
+    feedback.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
     playlist = playlists.playlist_create(listener=listener, target=HAPPY, length=5, seed=4, mood=(-0.7791, 0.3387))
     playlists.playlist_rename(playlist=playlist, title="An unmistakable evening")
     sharing.playlist_share(playlist=playlist)
     playlists.journey_create(listener=listener, path=[(-0.5, 0.1), (0.6, 0.6)], length=4, seed=5)
     sheet = f"#EXTM3U\n#EXTINF:60,{songs[0].artist.name} - {songs[0].title}\na.mp3\n".encode()
-    importing.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
+    sharing.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
     song = playlist.items.get(position=1).song
-    listening.listen_record(listener=listener, song=song, playlist=playlist)
-    listening.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)
+    feedback.listen_record(listener=listener, song=song, playlist=playlist)
+    feedback.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)
     feedback.feedback_record(user=user, song=song, felt_valence=-0.62, felt_arousal=0.44, playlist=playlist)
     feedback.feedback_record(user=user, song=songs[0], felt_nothing=True, liked=True)
 
@@ -203,7 +211,7 @@ def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
 
 
 def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
-    check_ins.check_in_create(listener=Listener(alice), valence=0.1234, arousal=0.4321)
+    feedback.check_in_create(listener=Listener(alice), valence=0.1234, arousal=0.4321)
     archive = exported(dora, "csv")
     told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
     assert dora.password not in told
@@ -229,7 +237,7 @@ def test_an_export_is_read_as_it_is_sent(alice: User, make_songs: SongMaker) -> 
 def test_forgetting_leaves_nothing_to_learn_from_and_the_playlists_as_lists(dora: User) -> None:
     items = PlaylistItem.objects.filter(playlist__owner=dora).order_by("pk")
     songs = list(items.values_list("playlist", "position", "song"))
-    assert deletion.learning_forget(user=dora) > 0
+    assert learning_forget(user=dora) > 0
     assert not any(kind.queryset(dora).exists() for kind in LEARNED_FROM)
     assert len(history_of(Listener(dora), songs_index()).ratings.song_ids) == 0
     assert list(items.values_list("playlist", "position", "song")) == songs
@@ -247,8 +255,8 @@ def test_forgetting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User
     feedback.feedback_record(user=alice, song=song, liked=True)
     playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=3, seed=1, mood=(0.1, 0.1))
     before = list(PlaylistItem.objects.filter(playlist__owner=alice).values())
-    deletion.learning_forget(user=dora)
-    assert deletion.learning_forget(user=dora) == 0
+    learning_forget(user=dora)
+    assert learning_forget(user=dora) == 0
     assert FeltRating.objects.filter(listener=alice).count() == 1
     assert list(PlaylistItem.objects.filter(playlist__owner=alice).values()) == before
     assert Playlist.objects.get(owner=alice).mood_valence == 0.1
@@ -315,8 +323,8 @@ def test_deleting_twice_is_the_same_as_once_and_touches_nobody_else(dora: User, 
     shared = Playlist.objects.exclude(share_token=None).get()
     copy = sharing.playlist_copy(shared=shared, listener=Listener(alice))
     feedback.feedback_record(user=bob, song=Song.objects.order_by("pk")[0], liked=True)
-    deletion.account_delete(user=dora)
-    deletion.account_delete(user=dora)
+    account_delete(user=dora)
+    account_delete(user=dora)
     assert set(User.objects.values_list("username", flat=True)) == {"alice", "bob"}
     assert copy.items.count() == 5
     assert FeltRating.objects.get().listener == bob
@@ -341,7 +349,7 @@ def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
 
     thread = threading.Thread(target=rate)
     thread.start()
-    slow = deletion._sessions_end
+    slow = privacy._sessions_end
 
     def while_locked(user: User) -> None:
         begun.set()
@@ -349,8 +357,8 @@ def test_a_rating_that_comes_while_the_account_is_deleted_is_not_left_behind(
         assert thread.is_alive()
         slow(user)
 
-    monkeypatch.setattr(deletion, "_sessions_end", while_locked)
-    deletion.account_delete(user=alice)
+    monkeypatch.setattr(privacy, "_sessions_end", while_locked)
+    account_delete(user=alice)
     thread.join(10)
     assert errors == ["IntegrityError"]
     assert not FeltRating.objects.exists()

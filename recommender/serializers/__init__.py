@@ -1,1 +1,0 @@
-"""How the recommender looks in the API."""
