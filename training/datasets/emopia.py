@@ -1,22 +1,19 @@
 """EMOPIA: solo-piano clips in MIDI with a quadrant each, rendered with fluidsynth.
 
-Paper: Hung et al. (2021), EMOPIA: A Multi-Modal Pop Piano Dataset for Emotion Recognition.
-Licence: CC BY-NC-SA 4.0. Labels: one annotator's quadrant per clip; the published split is song-disjoint.
+Paper: Hung, Ching, Doh, Kim, Nam, Yang (2021), EMOPIA: A Multi-Modal Pop Piano Dataset for Emotion Recognition, ISMIR.
+Source: https://zenodo.org/record/5090631. Licence: CC BY-NC-SA 4.0. Labels: one annotator's quadrant per clip; the
+published split is song-disjoint.
 Layout, seen: `label.csv`, `train.csv`, `val.csv` (and `test.csv` where it is), `midis.zip` or the folder `midis/`. The
-recordings are on YouTube and are not published; who fetched them puts them into `audio/<ID>.mp3` or `.wav`, and these
-are used in place of the rendering.
+recordings are on YouTube and are not published; if they lie in `audio/<ID>.mp3` or `.wav`, they replace the rendering.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from training.datasets.base import Clip, Dataset, Reading, Row, audio_file, collect, one_of, required, table
 from training.datasets.midi import render_midis
-
-CITATION = "Hung, Ching, Doh, Kim, Nam, Yang (2021). EMOPIA. ISMIR."
-LICENSE = "CC BY-NC-SA 4.0"
-SOURCE = "https://zenodo.org/record/5090631"
 
 
 def read(folder: Path, work_dir: Path) -> Reading:
@@ -29,17 +26,10 @@ def read(folder: Path, work_dir: Path) -> Reading:
         name = row["ID"]
         song = name.partition("_")[2].rpartition("_")[0]
         recording = audio_file(folder / "audio", name)
-        return Clip(
-            id=f"emopia/{name}",
-            dataset="emopia",
-            song_id=song,
-            artist=f"song {song}",
-            audio=recording if recording.exists() else work_dir / "emopia" / f"{name}.flac",
-            quadrant=row.quadrant("4Q"),
-            split=splits.get(name, ""),
-            raters=(row["annotator"],) if row.get("annotator") else (),
-            n_raters=1,
-        )
+        audio = recording if recording.exists() else work_dir / "emopia" / f"{name}.flac"
+        raters = (row["annotator"],) if row.get("annotator") else ()
+        more: dict[str, Any] = {"split": splits.get(name, ""), "raters": raters, "n_raters": 1}
+        return Clip(f"emopia/{name}", "emopia", song, f"song {song}", audio, row.quadrant("4Q"), **more)
 
     return collect(table(folder / "label.csv", "ID", "4Q"), build, order=lambda clip: clip.id)
 
@@ -48,7 +38,7 @@ def render(folder: Path, work_dir: Path) -> None:
     """Render the MIDI of every clip without a recording, once, into `work_dir/emopia`."""
     missing = {clip.audio.stem for clip in read(folder, work_dir).clips if clip.audio.is_relative_to(work_dir)}
     if missing:
-        render_midis(one_of((folder / "midis.zip", folder / "midis")), work_dir / "emopia", only=missing)
+        render_midis(one_of(folder / "midis.zip", folder / "midis"), work_dir / "emopia", only=missing)
 
 
-DATASET = Dataset("emopia", "emopia", LICENSE, read, render=render)
+DATASET = Dataset("emopia", "CC BY-NC-SA 4.0", read, render=render)
