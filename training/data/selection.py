@@ -1,4 +1,4 @@
-"""Which clips of a dataset are trained on: the paper's 24 s rule and its extreme corners.
+"""The training clips of a dataset, by the paper's 24 s rule and its extreme corners.
 
 Source: Cazzaniga et al., sections 4.1 and 4.2, Figure 2. The paper does not say how many clips it takes from a
 quadrant: the rule is this project's reading, and its totals for PMEmo (232) and Emotion in Music (346) are an option.
@@ -27,7 +27,7 @@ class SelectionError(TrainingError):
 
 
 class ShortClips(StrEnum):
-    """What becomes of a clip shorter than the window: dropped, or kept and repeated or padded with silence."""
+    """Treatment of a clip shorter than the window: dropped, repeated, or padded with silence."""
 
     DROP = "drop"
     REPEAT = "repeat"
@@ -35,21 +35,22 @@ class ShortClips(StrEnum):
 
 
 def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, min_s: float = WINDOW_S) -> list[Clip]:
-    """Apply the paper's 24 s rule; where short clips are kept, `images_of` repeats or pads them."""
+    """Apply the paper's 24 s rule, unless `images_of` repeats or pads short clips."""
     if short is not ShortClips.DROP:
         return list(clips)
-    kept = []
+    long = []
     for clip in clips:
         whole_s = duration_s(clip.audio)
         if (whole_s if clip.end_s is None else min(clip.end_s, whole_s)) - clip.start_s >= min_s:
-            kept.append(clip)
+            long.append(clip)
+    datasets = {clip.dataset for clip in long}
     for dataset in dict.fromkeys(clip.dataset for clip in clips):
-        if not any(clip.dataset == dataset for clip in kept):
+        if dataset not in datasets:
             raise SelectionError(
                 f"Every clip of {dataset} is shorter than {min_s:g} s. Keep short clips (repeat or pad), or leave "
                 f"{dataset} out."
             )
-    return kept
+    return long
 
 
 def extreme_corners(
@@ -59,45 +60,43 @@ def extreme_corners(
     totals: Mapping[str, int] | None = None,
     whole: Collection[str] = KEPT_WHOLE,
 ) -> list[Clip]:
-    """Balance each dataset over the quadrants by keeping the clips that lie deepest in the corners.
+    """Balance each dataset over the quadrants, in favour of the clips deepest in the corners.
 
-    Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2, and at most `cap` times the clips of the
-    dataset's smallest quadrant are kept, or, as evenly as possible, its number in `totals`. A dataset without valence
-    and arousal cannot be ranked and is kept as it is, like those in `whole`; in one that has them, a clip without is
-    left out.
+    Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2. It contributes at most `cap` times the clips
+    of the dataset's smallest quadrant or, as evenly as possible, its number in `totals`. A dataset without valence and
+    arousal stays whole, like those in `whole`; in others, clips without them are left out.
 
     Source: Cazzaniga et al., section 4.2.
     """
     if cap < 1.0:
         raise SelectionError(f"A cap of {cap:g} would keep less than the smallest quadrant has; give 1 or more.")
-    kept: set[str] = set()
+    chosen: set[str] = set()
     by_dataset = sorted(clips, key=lambda clip: clip.dataset)
     for dataset, members in groupby(by_dataset, key=lambda clip: clip.dataset):
         group = list(members)
         corners = _corners(group)
         if dataset in whole or not any(corners.values()):
-            kept |= {clip.id for clip in group}
+            chosen |= {clip.id for clip in group}
             continue
         counts = _counts(dataset, corners, cap, (totals or {}).get(dataset))
-        kept |= {clip.id for quadrant, n in counts.items() for clip in corners[quadrant][:n]}
-    return [clip for clip in clips if clip.id in kept]
+        chosen |= {clip.id for quadrant, n in counts.items() for clip in corners[quadrant][:n]}
+    return [clip for clip in clips if clip.id in chosen]
 
 
 def _corners(clips: Sequence[Clip]) -> dict[Quadrant, list[Clip]]:
-    ranked: dict[Quadrant, list[tuple[float, float, str, Clip]]] = {quadrant: [] for quadrant in Quadrant}
+    ranked: list[tuple[float, float, str, Clip]] = []
     for clip in clips:
         if clip.quadrant is not None and clip.valence is not None and clip.arousal is not None:
             depth = min(abs(clip.valence), abs(clip.arousal))
-            ranked[clip.quadrant].append((-depth, -(clip.valence**2 + clip.arousal**2), clip.id, clip))
-    return {
-        quadrant: [clip for *_, clip in sorted(found, key=lambda row: row[:3])] for quadrant, found in ranked.items()
-    }
+            ranked.append((-depth, -(clip.valence**2 + clip.arousal**2), clip.id, clip))
+    ranked.sort(key=lambda row: row[:3])
+    return {quadrant: [clip for *_, clip in ranked if clip.quadrant is quadrant] for quadrant in Quadrant}
 
 
 def _counts(
     dataset: str, corners: Mapping[Quadrant, Sequence[Clip]], cap: float, total: int | None
 ) -> dict[Quadrant, int]:
-    sizes = {quadrant: len(found) for quadrant, found in corners.items()}
+    sizes = {quadrant: len(clips) for quadrant, clips in corners.items()}
     if total is not None:
         if not 0 < total <= sum(sizes.values()):
             raise SelectionError(
