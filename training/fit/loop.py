@@ -1,7 +1,7 @@
-"""Train a quadrant network on labelled images: one process or several, stopped and resumed at any point.
+"""Train a quadrant network on labelled images, in one process or several, with exact resume.
 
-Two runs of one configuration and seed on one machine give the same weights to the bit, and so does a run that was
-killed and resumed: the order of an epoch depends only on seed and epoch; all other random state is in the checkpoint.
+Two runs of one configuration and seed on one machine give identical weights, and so does a run that was killed and
+resumed: the order of an epoch depends only on seed and epoch; all other random state is in the checkpoint.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from training.fit import runtime
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 _SCHEDULES = ("constant", "cosine")
 _EVALUATION_BATCH = 32
-# Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
+# A check whether the loss is finite makes a GPU wait.
 _STEPS_BETWEEN_CHECKS = 50
 
 
@@ -100,16 +100,6 @@ class ImageSet:
         lift = torch.from_numpy(self.lift[rows]).to(device).view(-1, 1, 1, 1)
         return (batch + lift).clamp(0.0, 1.0)
 
-    def targets_of(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Return labels `(n, 4)` on a device."""
-        return torch.from_numpy(self.targets[rows]).to(device)
-
-    def points_of(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Return rated valence and arousal `(n, 2)` on a device, NaN where unrated."""
-        if self.points is None:
-            return torch.full((len(rows), 2), torch.nan, device=device)
-        return torch.from_numpy(self.points[rows]).to(device)
-
 
 @dataclass(frozen=True, slots=True)
 class FitTask:
@@ -142,12 +132,12 @@ class FitTask:
 
     @property
     def starts(self) -> range:
-        """Where the batches of an epoch begin; a last one too small to share and to normalise is left out."""
+        """Starts of the batches of an epoch, without a last one too small to share and to normalise."""
         return range(0, len(self.rows) - 2 * self.processes.count + 1, self.config.batch_size)
 
     @property
     def whole_identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be this task's."""
+        """Values that a checkpoint of this task has too."""
         return {
             "configuration": asdict(self.config),
             "MelConfig": self.mel.to_json(),
@@ -180,8 +170,8 @@ def renew_statistics(
 ) -> None:
     """Measure the statistics of batch normalisation, in place, on the first place of some clips, unchanged.
 
-    EfficientNet's own running statistics lag by a hundred steps. From scratch on 4QAED (B0 at 64 pixels, 125 steps) a
-    network that was right on .54 of the validation clips was at .25, one quadrant for all, by its running ones.
+    EfficientNet's running statistics lag by a hundred steps: from scratch on 4QAED (B0 at 64 pixels, 125 steps) a
+    network with a validation accuracy of .54 had .25, one quadrant for all, by them.
     """
     with runtime.renewing_statistics(network):
         # A last batch of one image has no spread to measure.
@@ -234,20 +224,13 @@ def train(network: nn.Module, task: FitTask) -> Outcome:
         torch.set_flush_denormal(False)
 
 
-def _rate(task: FitTask) -> Callable[[int], float]:
-    if task.config.schedule == "constant":
-        return lambda _: 1.0
-    steps = task.config.epochs * len(task.starts)
-    return lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
 class _Fit:
     def __init__(self, network: nn.Module, task: FitTask) -> None:
         config, among = task.config, task.processes
         self.task, self.config, self.among = task, config, among
         runtime.seed_everything(task.seed, among.rank)
         self.network = channels_last(network.to(among.device))
-        # Copied before hooks are hung on the network, which would go on pointing at the original.
+        # Copied before the network gets hooks, which would still point at the original.
         self.average = copy.deepcopy(self.network) if config.ema_decay else None
         # The network that is validated and saved.
         self.judged = self.network if self.average is None else self.average
@@ -257,23 +240,21 @@ class _Fit:
         self.optimiser = _OPTIMISERS[config.optimiser](
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _rate(task))
+        # An endless cosine is constant.
+        steps = config.epochs * len(task.starts) if config.schedule == "cosine" else math.inf
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+        )
         self.at = _Progress()
         self.best: dict[str, Tensor] = {}
         self.first_bad = torch.full((), -1, device=among.device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=among.device)
 
-    @property
-    def is_over(self) -> bool:
-        patience = self.config.patience
-        stopped = patience > 0 and self.at.epoch - self.at.best_epoch >= patience
-        return self.at.epoch >= self.config.epochs or stopped
-
     def run(self) -> Outcome:
         self._restore()
         is_first = self.among.is_first
         if is_first and self.at.epochs:
-            # A run killed between its checkpoint and this call has not reported its last epoch.
+            # A run killed after its checkpoint has not reported its last epoch.
             self.task.on_epoch(self.at.epochs)
         with ExitStack() as stack:
             writer = None
@@ -281,7 +262,8 @@ class _Fit:
                 # What a killed run wrote after its last checkpoint is hidden.
                 purge_step = self.at.epoch + 1 if self.at.epoch else None
                 writer = stack.enter_context(SummaryWriter(self.task.log_dir, purge_step=purge_step))
-            while not self.is_over:
+            patience = self.config.patience or math.inf
+            while self.at.epoch < self.config.epochs and self.at.epoch - self.at.best_epoch < patience:
                 report = self._epoch()
                 if is_first:
                     self.task.on_epoch(self.at.epochs)
@@ -302,11 +284,11 @@ class _Fit:
             self._step(order[start : start + size])
             at.position, at.step = start + size, at.step + 1
             if at.step % _STEPS_BETWEEN_CHECKS == 0:
-                self._refuse_nonsense()
+                self._check_loss()
             if self.config.checkpoint_steps and at.step % self.config.checkpoint_steps == 0:
                 at.seconds, begun = at.seconds + time.monotonic() - begun, time.monotonic()
                 self._save()
-        self._refuse_nonsense()
+        self._check_loss()
         at.seconds += time.monotonic() - begun
         validation_loss, accuracy = self._validate()
         self._collect_loss()
@@ -349,7 +331,8 @@ class _Fit:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimiser.step()
         self.schedule.step()
-        self._update_average()
+        if self.average is not None:
+            self._update(self.average)
         self.loss_sum += losses.detach()
         is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
@@ -358,20 +341,19 @@ class _Fit:
         data, mel, change, device = self.task.data, self.task.mel, self.config.augment, self.among.device
         places = torch.randint(data.images.shape[1] if change.crop else 1, (len(rows),)).numpy()
         images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
-        batch = [images, data.targets_of(rows, device), data.points_of(rows, device)]
-        images, *truths = mixup(batch, change.mixup_alpha)
+        points = np.full((len(rows), 2), np.nan, np.float32) if data.points is None else data.points[rows]
+        truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], points)]
+        images, *truths = mixup([images, *truths], change.mixup_alpha)
         return [mel.tensor(images), *truths]
 
     @torch.no_grad()
-    def _update_average(self) -> None:
-        if self.average is None:
-            return
+    def _update(self, average: nn.Module) -> None:
         decay = min(self.config.ema_decay, (self.at.step + 1) / (self.at.step + 10))
-        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        floating = [(old, new) for old, new in pairs if old.is_floating_point()]
-        torch._foreach_lerp_([old for old, _ in floating], [new for _, new in floating], 1 - decay)
+        states = (network.state_dict().values() for network in (average, self.network))
+        old, new = ([value for value in state if value.is_floating_point()] for state in states)
+        torch._foreach_lerp_(old, new, 1 - decay)
 
-    def _refuse_nonsense(self) -> None:
+    def _check_loss(self) -> None:
         bad = [step for step in self.among.gather(int(self.first_bad)) if step >= 0]
         if bad:
             raise self._diverged(f"the loss of step {min(bad)}")
@@ -409,7 +391,7 @@ class _Fit:
         if self.task.checkpoint is None:
             return
         if self.at.position:
-            self._refuse_nonsense()
+            self._check_loss()
             self._collect_loss()
         states = self.among.gather(runtime.random_states())
         if self.among.is_first:

@@ -1,4 +1,4 @@
-"""What a training loop runs on: processes, checkpoints that resume to the bit, and numerics that stay sound."""
+"""Processes, checkpoints with exact resume, random states and batch statistics of training loops."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """This process among those that train together: one per GPU under torchrun, or one alone."""
+    """This process among those that train together: one per GPU under torchrun, or a single one."""
 
     rank: int
     count: int
@@ -33,11 +33,10 @@ class Processes:
 
     @property
     def is_first(self) -> bool:
-        """Whether this process writes the files and draws the progress bars."""
+        """Whether this process writes the files and shows the progress bars."""
         return self.rank == 0
 
     def wait(self) -> None:
-        """Wait until every process is here."""
         if self.count > 1:
             distributed.barrier()
 
@@ -58,14 +57,14 @@ class Processes:
         return values
 
     def total(self, values: Sequence[float]) -> list[float]:
-        """Return sums over the processes; all of them add in the same order, so that all see the same digits."""
+        """Return sums over the processes, added in the same order and so identical in all."""
         return [sum(column) for column in zip(*self.gather(list(values)), strict=True)]
 
     def spread(self, network: nn.Module) -> nn.Module:
-        """Return a network whose gradients are averaged over the processes; the same one where there is one process.
+        """Return a network whose gradients are averaged over the processes; the same one for a single process.
 
-        On GPUs, batch normalisation sees the whole batch; on the CPU, where torch has no such thing, each process
-        normalises by its own part.
+        On GPUs, batch normalisation sees the whole batch; on the CPU, which torch does not support, each process's
+        part.
         """
         if self.count == 1:
             return network
@@ -83,7 +82,7 @@ def alone(device: str = "auto") -> Processes:
 
 @contextmanager
 def together(device: str = "auto") -> Iterator[Processes]:
-    """Join the processes that torchrun started; alone where it did not.
+    """Join the processes that torchrun started, if any.
 
     Raises:
         ValueError: A GPU was asked for, and this machine has fewer than processes.
@@ -119,10 +118,9 @@ def seed_everything(seed: int, rank: int = 0) -> None:
 def random_states() -> dict[str, Any]:
     """Return the states of all random generators of this process, as plain values and tensors."""
     legacy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
-    state = {**legacy["state"], "key": legacy["state"]["key"].tolist()}
     return {
         "python": random.getstate(),
-        "numpy": {**legacy, "state": state},
+        "numpy": {**legacy, "state": {**legacy["state"], "key": legacy["state"]["key"].tolist()}},
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
     }
@@ -149,7 +147,7 @@ def write_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, An
     try:
         write_atomic(path, lambda file: torch.save(whole, file))
     except RuntimeError as error:
-        # torch reports a full disk in its own words, as a RuntimeError.
+        # torch reports a full disk as a RuntimeError.
         raise OSError(f"{path} could not be written: {error}. The last checkpoint is kept.") from error
     # A run that is killed while it writes leaves a file as large as its checkpoint.
     remove_leftovers(path)
@@ -172,12 +170,12 @@ def read_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
     theirs, ours = checkpoint["identity"], _plain(identity)
     for name in ours.keys() | theirs.keys():
         if theirs.get(name) != ours.get(name):
-            pair = (theirs.get(name), ours.get(name))
-            if isinstance(pair[0], dict) and isinstance(pair[1], dict):
-                keys = sorted(key for key in pair[0].keys() | pair[1].keys() if pair[0].get(key) != pair[1].get(key))
-                pair = ({key: pair[0].get(key) for key in keys}, {key: pair[1].get(key) for key in keys})
+            saved, now = theirs.get(name), ours.get(name)
+            if isinstance(saved, dict) and isinstance(now, dict):
+                keys = sorted(key for key in saved.keys() | now.keys() if saved.get(key) != now.get(key))
+                saved, now = ({key: values.get(key) for key in keys} for values in (saved, now))
             raise CheckpointError(
-                f"{path} is a checkpoint of another {name}: it has {pair[0]}, this run has {pair[1]}. "
+                f"{path} is a checkpoint of another {name}: it has {saved}, this run has {now}. "
                 "Go on with what it was begun with, or start a new run."
             )
     return checkpoint
@@ -202,9 +200,7 @@ def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
 
 @contextmanager
 def renewing_statistics(network: nn.Module) -> Iterator[None]:
-    """Measure the statistics of batch normalisation, in place, on the batches that pass through the network meanwhile.
-
-    All else is in evaluation mode, and so is everything afterwards.
+    """Measure the statistics of batch normalisation, in place, on the batches that pass meanwhile; else evaluate.
 
     Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
     """
@@ -212,7 +208,7 @@ def renewing_statistics(network: nn.Module) -> Iterator[None]:
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
-        # Torch's way to log: the plain mean over all batches.
+        # To torch this means the plain mean over all batches.
         norm.momentum = None
         norm.train()
     try:

@@ -3,45 +3,197 @@
 from __future__ import annotations
 
 import tomllib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from catalog.core.files import write_atomic
+from catalog.core.files import digest, write_atomic
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
+from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import read_window_at
+from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import HeadedNetwork
-from emotion.zoo.registry import create_model
+from emotion.zoo.registry import architecture, create_model
+from training.data.augment import AugmentConfig
 from training.data.cache import PLACES, images_of, to_device
-from training.data.selection import ShortClips
-from training.data.splits import PARTS, Protocol
+from training.data.duplicates import duplicate_groups
+from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
+from training.data.splits import PARTS, Folds, Protocol, paper_folds
+from training.datasets import DATASETS, Clip, DatasetError
 from training.evaluation.metrics import score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import fold_scores, scores_by_protocol
 from training.evaluation.report.tables import Table, figure
+from training.exceptions import TrainingError
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
-from training.fit.loop import FitTask, ImageSet
+from training.fit.loop import FitConfig, FitTask, ImageSet
 from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
 from training.fit.runtime import Processes, together
-from training.recipes.paper.config import PaperConfig, PaperError, Plan, config_from, plan
 from training.recipes.registry import Log, TrainJob
 
-# Where windows lie when random crops are asked for: the centre first, which is the one evaluated.
+# Windows of random crops: the centre first, which is evaluated.
 CROP_PLACES = (0.5, 0.0, 0.25, 0.75, 1.0)
+_Config = TypeVar("_Config", "PaperConfig", MelConfig, FitConfig, AugmentConfig)
+
+
+class PaperError(TrainingError):
+    """An invalid configuration, or sources that leave nothing to train on."""
+
+    code = "paper_run"
+
+
+@dataclass(frozen=True, slots=True)
+class PaperConfig:
+    """A run of the paper's protocol, as read from a TOML file."""
+
+    version: str
+    datasets: tuple[str, ...]  # The sources; those that are not available are left out and named.
+    seed: int  # Of split, initial weights, order, dropout and augmentation.
+    mel: MelConfig = field(default_factory=MelConfig)
+    architecture: str = "efficientnet_b3"  # Of the zoo; it takes the options below, as the EfficientNets do.
+    backbone: str = "efficientnet-b3"  # A name that efficientnet_pytorch knows.
+    flatten: bool = False  # The paper's literal Flatten, in place of global average pooling.
+    # "imagenet" downloads, "shipped" takes the backbone of the model that came with the program, "scratch" starts at
+    # random; else the path of a state dict of efficientnet_pytorch.
+    init: str = "imagenet"
+    short_clips: str = "drop"  # The paper drops clips under 24 s; "repeat" and "pad" keep them.
+    corner_cap: float = 1.0  # A quadrant has at most this many times the clips of its dataset's smallest one.
+    # Clips of a dataset in place of that rule; the paper's are 232 of pmemo and 346 of emomusic.
+    totals: dict[str, int] = field(default_factory=dict)
+    # Of decibels: "dataset" is the loudest training clip of each, as in the paper; "global" one stored number.
+    reference: str = "dataset"
+    test_share: float = 0.1  # Held out.
+    folds: int = 5  # Of the rest.
+    protocols: tuple[str, ...] = (Protocol.PAPER, Protocol.ARTIST_GROUPED)  # "paper", "artist_grouped" or both.
+    find_duplicates: bool = True  # Keep near-duplicates on one side in the artist-grouped folds.
+    training: FitConfig = field(default_factory=FitConfig)
+
+    @property
+    def network(self) -> Any:
+        rows, columns = self.mel.network_shape
+        size = rows if rows == columns else (rows, columns)
+        regresses = self.training.regression_weight > 0
+        return architecture(self.architecture).config(self.backbone, self.flatten, size, regresses=regresses)
+
+
+def config_from(raw: dict[str, Any]) -> PaperConfig:
+    """Build a configuration from the values of a TOML file."""
+    values = {key: value for key, value in raw.items() if key not in ("recipe", "method")}
+    try:
+        training = dict(values.pop("training", {}))
+        change = {**asdict(AugmentConfig.off()), **training.pop("augment", {})}
+        mel = _built(MelConfig(), "mel", values.pop("mel", {}))
+        how = replace(_built(FitConfig(), "training", training), augment=_built(AugmentConfig(), "augment", change))
+        if missing := [name for name in ("version", "datasets", "seed") if name not in values]:
+            raise ValueError(f"it lacks {', '.join(missing)}.")
+        values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+        config = replace(_built(PaperConfig("", (), 0), "", values), mel=mel, training=how)
+    except (TypeError, ValueError) as error:
+        raise PaperError(f"This is not a configuration of the paper's protocol: {error}") from error
+    choices = {
+        "datasets": (config.datasets, tuple(DATASETS)),
+        "protocols": (config.protocols, (Protocol.PAPER, Protocol.ARTIST_GROUPED)),
+        "reference": ((config.reference,), ("dataset", "global")),
+        "short_clips": ((config.short_clips,), tuple(ShortClips)),
+    }
+    for name, (chosen, known) in choices.items():
+        if not chosen or not set(chosen) <= set(known):
+            raise PaperError(f"{name} is {list(chosen)}; known are {', '.join(sorted(known))}.")
+    if config.folds < 2 or not 0 < config.test_share <= 0.5:
+        raise PaperError("folds must be 2 or more, and test_share above 0 and at most 0.5.")
+    if config.init not in ("imagenet", "shipped", "scratch") and not Path(config.init).is_file():
+        raise PaperError(f"init is {config.init!r}: neither imagenet, shipped or scratch, nor a file that is here.")
+    return config
+
+
+def _built(defaults: _Config, table: str, values: dict[str, Any]) -> _Config:
+    """Return a configuration with some values in place of the defaults, each of the default's type."""
+    for key, value in values.items():
+        name = f"{table}.{key}".lstrip(".")
+        if key not in {known.name for known in fields(defaults)}:
+            raise ValueError(f"there is no {name}.")
+        wanted = type(getattr(defaults, key))
+        if type(value) is not wanted and not (wanted is float and type(value) is int):
+            raise ValueError(f"{name} is {value!r}, which is no {wanted.__name__}.")
+    return replace(defaults, **values)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The selected clips of all sources, the outcome for each requested dataset, and the folds of each protocol."""
+
+    clips: list[Clip]
+    sources: dict[str, dict[str, Any]]
+    folds: list[Folds]
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of every clip's id, label and sound."""
+        lines = [
+            f"{clip.id}\t{clip.quadrant}\t{clip.valence}\t{clip.arousal}\t{digest(clip.audio)}\n" for clip in self.clips
+        ]
+        return digest("".join(lines).encode())
+
+
+def plan(config: PaperConfig, *, data_root: Path, work_dir: Path, log: Log) -> Plan:
+    """Select clips and deal them into folds; log why a source is left out."""
+    clips: list[Clip] = []
+    sources: dict[str, dict[str, Any]] = {}
+    for name in config.datasets:
+        sources[name], chosen = _select(name, config, data_root, work_dir)
+        if "left_out" in sources[name]:
+            log(f"{name} is left out: {sources[name]['left_out']}")
+        clips += chosen
+    if not clips:
+        raise PaperError(f"None of {', '.join(config.datasets)} can be trained on; see above, or `manage.py datasets`.")
+    recordings = None
+    if config.find_duplicates and Protocol.ARTIST_GROUPED in config.protocols:
+        recordings = duplicate_groups([clip.audio for clip in clips], cache_dir=work_dir / "landmarks")
+    options: dict[str, Any] = {"seed": config.seed, "n_folds": config.folds, "test_share": config.test_share}
+    folds = [
+        paper_folds(clips, grouped=grouped, duplicates=recordings if grouped else None, **options)
+        for grouped in (protocol == Protocol.ARTIST_GROUPED for protocol in config.protocols)
+    ]
+    return Plan(clips, sources, folds)
+
+
+def _select(name: str, config: PaperConfig, data_root: Path, work_dir: Path) -> tuple[dict[str, Any], list[Clip]]:
+    dataset = DATASETS[name]
+    facts: dict[str, Any] = {"clips": 0, "licence": dataset.licence}
+    try:
+        labelled = [clip for clip in dataset.load(data_root / dataset.folder, work_dir) if clip.quadrant is not None]
+        audible = [clip for clip in labelled if clip.audio.is_file() and clip.audio.stat().st_size]
+        facts |= {"labelled": len(labelled), "with_audio": len(audible)}
+        if not audible:
+            return {**facts, "left_out": f"none of its {len(labelled)} labelled clips has audio here."}, []
+        chosen = long_enough(audible, short=ShortClips(config.short_clips), min_s=config.mel.window_s)
+        facts["long_enough"] = len(chosen)
+        chosen = extreme_corners(chosen, cap=config.corner_cap, totals=config.totals)
+    except (DatasetError, SelectionError) as error:
+        return {**facts, "left_out": str(error)}, []
+    counts = Counter(clip.quadrant for clip in chosen)
+    facts["quadrants"] = {quadrant.name: counts[quadrant] for quadrant in Quadrant}
+    # Each part of each fold needs a clip of every class.
+    smallest, least = min(facts["quadrants"].values()), max(config.folds + 1, round(1 / config.test_share))
+    if smallest < least:
+        sentence = f"its smallest class has {smallest} clips; {least} are needed for the test and folds."
+        return {**facts, "left_out": sentence}, []
+    return {**facts, "clips": len(chosen)}, chosen
 
 
 def train(job: TrainJob) -> Path | None:
     """Train or resume; return the run folder, None after a dry run and in every process but the first."""
     config = config_from(tomllib.loads(job.text))
     with together(job.device) as processes:
-        log = job.log if processes.is_first else _ignore
+        log = job.log if processes.is_first else lambda _: None
         if job.dry_run:
             planned = plan(config, data_root=job.data_root, work_dir=job.work_dir, log=log)
             for line in estimate(config, planned, processes):
@@ -61,33 +213,28 @@ def train(job: TrainJob) -> Path | None:
         return path if processes.is_first else None
 
 
-def _ignore(line: str) -> None:
-    """Only the first of several processes logs."""
-
-
 def run(
     config: PaperConfig, *, data_root: Path, work_dir: Path, folder: RunFolder, processes: Processes, log: Log
 ) -> dict[str, Any]:
     """Train and score every fold of every protocol, or resume a killed run; leave a complete run folder.
 
-    Return the content of metrics.json; nothing in every process but the first.
+    Return the content of metrics.json; an empty one in every process but the first.
     """
     if not processes.is_first:
-        # The first process renders and fills the caches; the others then find them full.
+        # The first process renders and fills the caches.
         processes.wait()
     planned = plan(config, data_root=data_root, work_dir=work_dir, log=log)
     study = _study(config, planned, work_dir, processes.device)
     if processes.is_first:
         folder.write_folds(planned.folds)
-        facts = {
-            "datasets": {name: source for name, source in planned.sources.items() if source["clips"]},
-            "left_out": {name: source for name, source in planned.sources.items() if not source["clips"]},
-            "data_fingerprint": study.identity["data"],
-            "split": {"protocol": planned.folds[0].protocol, "sha256": planned.folds[0].sha256},
-            "folds": {folds.protocol: folds.sha256 for folds in planned.folds},
-            "init": study.identity["first weights"],
-        }
-        folder.write_facts({**folder.facts(), **facts})
+        folder.add_facts(
+            datasets={name: source for name, source in planned.sources.items() if source["clips"]},
+            left_out={name: source for name, source in planned.sources.items() if not source["clips"]},
+            data_fingerprint=study.identity["data"],
+            split={"protocol": planned.folds[0].protocol, "sha256": planned.folds[0].sha256},
+            folds={folds.protocol: folds.sha256 for folds in planned.folds},
+            init=study.identity["first weights"],
+        )
         processes.wait()
     results = {each.protocol: cross_validate(study, each, folder, processes, log) for each in planned.folds}
     return _conclude(config, planned, folder, results) if processes.is_first else {}
@@ -175,15 +322,15 @@ def make_network(config: PaperConfig, backbone: dict[str, Tensor] | None, seed: 
 def _conclude(
     config: PaperConfig, planned: Plan, folder: RunFolder, results: dict[Protocol, list[FoldResult]]
 ) -> dict[str, Any]:
-    """Score the run, and copy the first protocol's best fold to where a run's weights are looked for."""
+    # The first protocol's best fold becomes the run's weights.
     predictions = Predictions.concatenate([fold.predictions for folds in results.values() for fold in folds])
     predictions.save(folder.path / PREDICTIONS)
     left_out = {name: source["left_out"] for name, source in planned.sources.items() if "left_out" in source}
     limits = [f"{name} is left out: {reason}" for name, reason in left_out.items()]
     if config.init == "shipped":
         limits.append(
-            "The shipped backbone has heard, and perhaps learned the labels of, clips that are tested here: these are "
-            "no scores on unseen music."
+            "The shipped backbone was pre-trained on clips of this test set, and may have been fitted to their labels: "
+            "these scores do not measure performance on unseen music."
         )
     metrics: dict[str, Any] = {
         "protocols": scores_by_protocol(predictions),
@@ -216,24 +363,24 @@ def _conclude(
 
 def fold_table(protocol: str, folds: Sequence[FoldResult]) -> Table:
     """Return the paper's Table 3 of one protocol."""
-    found = fold_scores(Predictions.concatenate([fold.predictions for fold in folds]))
+    scores = fold_scores(Predictions.concatenate([fold.predictions for fold in folds]))
     losses = [fold.validation_loss for fold in folds]
-    rows = [(str(number + 1), *found[number], loss) for number, loss in enumerate(losses)]
+    rows = [(str(number + 1), *scores[number], loss) for number, loss in enumerate(losses)]
     mean = tuple(float(value) for value in np.mean([row[1:] for row in rows], axis=0))
-    note = f"{len(folds[0].predictions)} test clips, the same for every fold's network."
+    note = f"All networks are scored on the same {len(folds[0].predictions)} test clips."
     columns = ("fold", "accuracy", "macro-F1", "validation loss")
     return Table(f"Folds: {protocol.replace('_', ' ')}", note, columns, (*rows, ("mean", *mean)))
 
 
-def gap_table(found: dict[str, Any]) -> Table:
-    """Return what it is worth to have heard a test clip's artist in training."""
-    rows = tuple((name.replace("_", "-"), figure(each["difference"], each["interval"])) for name, each in found.items())
-    note = "The paper's protocol less the same one with no artist on two sides; their test clips differ."
-    return Table("What knowing the artist is worth", note, ("score", "difference (95 %)"), rows)
+def gap_table(gains: dict[str, Any]) -> Table:
+    """Return the gain from songs of a test clip's artist in training."""
+    rows = tuple((name.replace("_", "-"), figure(each["difference"], each["interval"])) for name, each in gains.items())
+    note = "The paper's protocol minus the same protocol without shared artists; the test clips differ."
+    return Table("Gain from known artists", note, ("score", "difference (95 %)"), rows)
 
 
 def estimate(config: PaperConfig, planned: Plan, processes: Processes) -> list[str]:
-    """Return, in sentences, what a run would train, write and take, measured by a few steps on this device."""
+    """Return the size and the duration of a run, in sentences, measured by a few steps on this device."""
     network = _new_network(config)
     weights = sum(parameter.numel() for parameter in network.parameters())
     n_networks = sum(len(folds.folds) for folds in planned.folds)
