@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import csv
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 
+_Value = TypeVar("_Value")
 _SUFFIXES = (".mp3", ".opus", ".wav", ".flac", ".ogg", ".m4a")
 
 
@@ -128,7 +128,15 @@ class Dataset:
                 self.render(root / self.folder, work_dir)
             except DatasetError as error:
                 problems += error.problems
-        return problems + audio_problems([(clip.id, clip.audio) for clip in reading.clips], seen)
+        users: dict[Path, list[str]] = {}
+        for clip in reading.clips:
+            users.setdefault(clip.audio, []).append(clip.id)
+        for path, clips in users.items():
+            if problem := _audio_problem(path):
+                others = f" and {len(clips) - 1} more clips" if len(clips) > 1 else ""
+                problems.append(f"{clips[0]}{others}: {problem}")
+            seen(path)
+        return problems
 
     def is_trainable(self, root: Path, work_dir: Path) -> bool:
         """Return whether all four quadrants are labelled here and nine in ten clips have, or can get, their audio."""
@@ -144,7 +152,6 @@ class Dataset:
         return with_audio >= 0.9 * len(clips)
 
     def is_renderable(self, clip: Clip, work_dir: Path) -> bool:
-        """Return whether a clip's audio is rendered here."""
         return self.render is not None and clip.audio.is_relative_to(work_dir)
 
 
@@ -275,40 +282,33 @@ class Row:
         return f"{self.path.name}, line {self.line}"
 
     def number(self, column: str, scale: Scale) -> float:
-        value = self._float(column)
+        rule = f"it must be a number from {scale.low:g} to {scale.high:g}"
+        value = self._cell(column, float, rule)
         if not scale.low <= value <= scale.high:
-            raise self.wrong(column, f"it must be a number from {scale.low:g} to {scale.high:g}")
+            raise self.wrong(column, rule)
         return value
 
     def applies(self, column: str) -> bool:
         """Return whether a tag applies, written as 0 or 1."""
-        value = self._float(column)
-        if value not in (0.0, 1.0):
-            raise self.wrong(column, "it must be 0 or 1")
-        return value == 1.0
-
-    def _float(self, column: str) -> float:
-        try:
-            return float(self[column])
-        except ValueError:
-            return math.nan
+        return bool(self._cell(column, lambda text: (0.0, 1.0).index(float(text)), "it must be 0 or 1"))
 
     def point(self, scale: Scale, *, valence: str, arousal: str) -> tuple[float, float]:
         """Return valence and arousal in [-1, 1] from the columns of these names."""
         return scale.centred(self.number(valence, scale)), scale.centred(self.number(arousal, scale))
 
     def whole(self, column: str) -> int:
-        try:
-            return int(self[column])
-        except ValueError:
-            raise self.wrong(column, "it must be a whole number") from None
+        return self._cell(column, int, "it must be a whole number")
 
     def quadrant(self, column: str) -> Quadrant:
         """Return a quadrant written as "Q1" or "1"."""
+        rule = "it must be one of Q1, Q2, Q3, Q4"
+        return self._cell(column, lambda text: Quadrant(int(text.removeprefix("Q"))), rule)
+
+    def _cell(self, column: str, convert: Callable[[str], _Value], rule: str) -> _Value:
         try:
-            return Quadrant(int(self[column].removeprefix("Q")))
+            return convert(self[column])
         except ValueError:
-            raise self.wrong(column, "it must be one of Q1, Q2, Q3, Q4") from None
+            raise self.wrong(column, rule) from None
 
     def wrong(self, column: str, rule: str) -> LabelError:
         return LabelError(f"{self.place}: {column} is {self[column]!r}; {rule}. The row is left out.")
@@ -411,20 +411,6 @@ def duration_s(path: Path) -> float:
                 return float(container.duration or 0) / av.time_base
         except (av.FFmpegError, ValueError) as error:
             raise AudioUnreadableError("not_decodable", f"{path} could not be decoded: {error}.") from error
-
-
-def audio_problems(files: Iterable[tuple[str, Path]], seen: Callable[[Path], object]) -> list[str]:
-    """Return a sentence for each file, given with its clip's id, that is missing, empty, or has no valid header."""
-    users: dict[Path, list[str]] = {}
-    for clip, path in files:
-        users.setdefault(path, []).append(clip)
-    problems = []
-    for path, clips in users.items():
-        if problem := _audio_problem(path):
-            others = f" and {len(clips) - 1} more clips" if len(clips) > 1 else ""
-            problems.append(f"{clips[0]}{others}: {problem}")
-        seen(path)
-    return problems
 
 
 def _audio_problem(path: Path) -> str:

@@ -31,24 +31,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.base import (
-    UNKNOWN,
-    Clip,
-    Dataset,
-    DatasetError,
-    Reading,
-    Row,
-    Scale,
-    audio_file,
-    collect,
-    one_of,
-    required,
-    rows_by,
-    song_clip,
-    table,
-)
+from training.datasets import base
+from training.datasets.base import Clip, Dataset, DatasetError, Reading, Row, audio_file, collect, rows_by, song_clip
 
-_BIMODAL_SCALE, _MERGE_SCALE = Scale(-4, 4), Scale(0, 1)
+_BIMODAL_SCALE, _MERGE_SCALE = base.Scale(-4, 4), base.Scale(0, 1)
 _MERGE_SUBSETS = ("complete", "balanced")
 _MERGE_SPLITS = {"train": "train", "validate": "val", "test": "test"}
 
@@ -60,24 +46,24 @@ def _by_song(clip: Clip) -> str:
 def read_qaed(folder: Path, work_dir: Path) -> Reading:
     """Read annotations and metadata; the audio is `Q?/<song>.mp3`, or the same name in another format."""
     metadata, annotations = (folder / f"panda_dataset_taffc_{name}.csv" for name in ("metadata", "annotations"))
-    required(metadata, annotations)
+    base.required(metadata, annotations)
     songs = rows_by("Song", metadata, "Artist", "Title", encoding="latin-1")
 
     def build(row: Row) -> Clip:
         song, quadrant = row["Song"], row.quadrant("Quadrant")
-        known = songs.get(song, UNKNOWN)
+        known = songs.get(song, base.UNKNOWN)
         about = known.about(artist="Artist", title="Title", genre="GenresStr")
         tags = tuple(tag for tag in known.get("MoodsStrSplit").split(", ") if tag)
         return song_clip("4qaed", song, audio_file(folder / quadrant.name, song), quadrant, tags=tags, **about)
 
-    return collect(table(annotations, "Song", "Quadrant"), build, order=_by_song)
+    return collect(base.table(annotations, "Song", "Quadrant"), build, order=_by_song)
 
 
 def read_bimodal(folder: Path, work_dir: Path) -> Reading:
     """Read annotations and metadata; rated valence and arousal decide the quadrant where both are there."""
     annotations, metadata = (_only(folder, kind) for kind in ("annotations", "metadata"))
     songs = rows_by("Song", metadata, "Artist")
-    rows = table(annotations, "Song")
+    rows = base.table(annotations, "Song")
     columns = rows[0].cells.keys() if rows else ()
     is_rated = {"Valence", "Arousal"} <= set(columns)
     if not is_rated and "Quadrant" not in columns:
@@ -91,7 +77,7 @@ def read_bimodal(folder: Path, work_dir: Path) -> Reading:
         names = (quadrant.name, *(other.name for other in Quadrant), "audio")
         places = [audio_file(folder / name, song) for name in names]
         audio = next((path for path in places if path.exists()), places[0])
-        about = songs.get(song, UNKNOWN).about(artist="Artist", title="Title", album="Album", genre="Genre")
+        about = songs.get(song, base.UNKNOWN).about(artist="Artist", title="Title", album="Album", genre="Genre")
         return song_clip("bimodal", song, audio, quadrant, point=point, **about)
 
     return collect(rows, build, order=_by_song)
@@ -110,7 +96,7 @@ def _only(folder: Path, kind: str) -> Path:
 
 def read_merge(folder: Path, work_dir: Path) -> Reading:
     """Read the complete subset, or the balanced one where only that is here."""
-    metadata = one_of(
+    metadata = base.one_of(
         *(
             place / f"merge_audio_{subset}_metadata.csv"
             for subset in _MERGE_SUBSETS
@@ -121,7 +107,7 @@ def read_merge(folder: Path, work_dir: Path) -> Reading:
     values = rows_by("Song", root / f"merge_audio_{subset}_av_values.csv", "Valence", "Arousal")
     published = root / "tvt_dataframes" / "tvt_70_15_15"
     paths = {split: published / f"tvt_70_15_15_{name}_audio_{subset}.csv" for name, split in _MERGE_SPLITS.items()}
-    splits = {row["Song"]: split for split, path in paths.items() if path.exists() for row in table(path, "Song")}
+    splits = {row["Song"]: split for split, path in paths.items() if path.exists() for row in base.table(path, "Song")}
 
     def build(row: Row) -> Clip:
         song, quadrant = row["Song"], row.quadrant("Quadrant")
@@ -132,7 +118,7 @@ def read_merge(folder: Path, work_dir: Path) -> Reading:
         audio = audio_file(root / quadrant.name, song)
         return song_clip("merge", song, audio, quadrant, point=point, tags=tags, **more)
 
-    return collect(table(metadata, "Song", "Quadrant", "Artist", "Title"), build, order=_by_song)
+    return collect(base.table(metadata, "Song", "Quadrant", "Artist", "Title"), build, order=_by_song)
 
 
 _PREVIEWS = "commercial previews, never redistributed"

@@ -44,27 +44,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.datasets.base import (
-    UNKNOWN,
-    Clip,
-    Dataset,
-    DatasetError,
-    LabelError,
-    Reading,
-    Row,
-    Scale,
-    artist_key,
-    audio_file,
-    collect,
-    one_of,
-    required,
-    rows_by,
-    table,
-)
+from training.datasets import base
+from training.datasets.base import Clip, Dataset, DatasetError, LabelError, Reading, Row, one_of, required, table
 
 _CAL500_AUDIO = "CAL500_32kps"
 _TIMES = ("Start_Time", "End_Time")
-_SECONDS = Scale(0, 7200)
+_SECONDS = base.Scale(0, 7200)
 _PREFIX = "mood/theme---"
 _JAMENDO_SPLITS = {"train": "train", "validation": "val", "test": "test"}
 _NOT_TAGS = ("clip_id", "mp3_path")
@@ -90,8 +75,8 @@ def read_cal500(folder: Path, work_dir: Path) -> Reading:
 
 def _cal500_clip(dataset: str, folder: Path, number: str, name: str, tags: tuple[str, ...]) -> Clip:
     artist, _, title = name.replace("_", " ").partition("-")
-    audio = audio_file(folder / _CAL500_AUDIO, name)
-    return Clip(f"{dataset}/{number}", dataset, name, artist_key(artist), audio, None, title=title, tags=tags)
+    audio = base.audio_file(folder / _CAL500_AUDIO, name)
+    return Clip(f"{dataset}/{number}", dataset, name, base.artist_key(artist), audio, None, title=title, tags=tags)
 
 
 def cal500_tags(folder: Path) -> list[str]:
@@ -164,7 +149,7 @@ def read_jamendo(folder: Path, work_dir: Path) -> Reading:
     for name, split in _JAMENDO_SPLITS.items():
         file = f"autotagging_moodtheme-{name}.tsv"
         path = one_of(folder / file, folder / "data" / "splits" / "split-0" / file)
-        splits |= dict.fromkeys(rows_by("TRACK_ID", path, delimiter="\t"), split)
+        splits |= dict.fromkeys(base.rows_by("TRACK_ID", path, delimiter="\t"), split)
 
     def build(row: Row) -> Clip:
         track, path = row["TRACK_ID"], audio / row["PATH"].replace(".mp3", ending)
@@ -173,7 +158,7 @@ def read_jamendo(folder: Path, work_dir: Path) -> Reading:
         return replace(clip, split=splits.get(track, ""), album=row["ALBUM_ID"])
 
     columns = ("TRACK_ID", "ARTIST_ID", "ALBUM_ID", "PATH", "TAGS")
-    return collect(table(tracks, *columns, delimiter="\t"), build)
+    return base.collect(table(tracks, *columns, delimiter="\t"), build)
 
 
 def jamendo_tags(folder: Path) -> list[str]:
@@ -186,18 +171,18 @@ def read_magnatagatune(folder: Path, work_dir: Path) -> Reading:
     """Read tags and descriptions of the clips; clips cut from one track share its `song_id`."""
     annotations, info = folder / "annotations_final.csv", folder / "clip_info_final.csv"
     required(annotations, info)
-    known = rows_by("clip_id", info, "artist", "album", "title", delimiter="\t")
+    known = base.rows_by("clip_id", info, "artist", "album", "title", delimiter="\t")
     audio = folder / "mp3" if (folder / "mp3").is_dir() else folder
 
     def build(row: Row) -> Clip:
         name, path = row["clip_id"], row["mp3_path"]
         # Without the seconds that the clip was cut from, "...-30-59.mp3".
         song = re.sub(r"-\d+-\d+$", "", Path(path).stem)
-        about = known.get(name, UNKNOWN).about(artist="artist", title="title", album="album")
-        artist, tags = artist_key(about.pop("artist")) or f"song {song}", _tags(row, _NOT_TAGS)
+        about = known.get(name, base.UNKNOWN).about(artist="artist", title="title", album="album")
+        artist, tags = base.artist_key(about.pop("artist")) or f"song {song}", _tags(row, _NOT_TAGS)
         return Clip(f"magnatagatune/{name}", "magnatagatune", song, artist, audio / path, None, tags=tags, **about)
 
-    return collect(table(annotations, *_NOT_TAGS, delimiter="\t"), build)
+    return base.collect(table(annotations, *_NOT_TAGS, delimiter="\t"), build)
 
 
 def magnatagatune_tags(folder: Path) -> list[str]:
