@@ -30,8 +30,7 @@ from emotion.zoo.networks import Network
 from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
-from training.fit.loop import FitConfig, FitTask, ImageSet, train
-from training.fit.runtime import Processes, alone, keep_wide_depthwise_in_float32
+from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, alone, keep_wide_depthwise_in_float32, train
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
 REPEATS = 3

@@ -93,7 +93,7 @@ class Images:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("The images lie in the file in another order: they cannot be had without a copy.")
+            raise ValueError("The file has the images in another order: an array of them is a copy.")
         return self._stored[self._rows].astype(dtype or self.dtype, copy=False)
 
 
@@ -241,7 +241,7 @@ class _Store:
         if silent:
             more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
             sentences = " ".join(str(error) for error in silent[:_NAMED])
-            raise AudioUnreadableError(silent[0].code, f"{len(silent)} files give nothing to hear{more}: {sentences}")
+            raise AudioUnreadableError(silent[0].code, f"{len(silent)} files have no readable audio{more}: {sentences}")
 
     def append(self, batch: dict[bytes, NDArray[np.float16]]) -> None:
         # Only while locked; on a full disk none of these rows stays.

@@ -136,7 +136,7 @@ def places_of(clips: Sequence[Clip]) -> dict[str, int]:
     places = {clip.id: i for i, clip in enumerate(clips)}
     if len(places) < len(clips):
         twice = next(clip.id for i, clip in enumerate(clips) if places[clip.id] != i)
-        raise SplitError(f"Two clips are called {twice}: give every clip an id of its own.")
+        raise SplitError(f"Two clips are called {twice}: give every clip a different id.")
     return places
 
 
@@ -167,12 +167,12 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
     Labels are numbered by the first artist's name in each group, so that they do not depend on the order of the clips.
     """
     names = [
-        (f"artist {clip.artist}", f"song {clip.dataset} {clip.song_id}", f"recording {recording}")
+        name
         for clip, recording in zip(clips, _recordings(clips, duplicates), strict=True)
+        for name in (f"artist {clip.artist}", f"song {clip.dataset} {clip.song_id}", f"recording {recording}")
     ]
-    nodes = {name: len(clips) + i for i, name in enumerate(dict.fromkeys(name for row in names for name in row))}
-    ends = [nodes[name] for row in names for name in row]
-    size = len(clips) + len(nodes)
+    nodes = {name: len(clips) + i for i, name in enumerate(dict.fromkeys(names))}
+    ends, size = [nodes[name] for name in names], len(clips) + len(nodes)
     graph = coo_matrix((np.ones(len(ends)), (np.repeat(np.arange(len(clips)), 3), ends)), shape=(size, size))
     labels = connected_components(graph, directed=False)[1][: len(clips)]
     first: dict[int, str] = {}

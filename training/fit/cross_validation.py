@@ -19,9 +19,8 @@ from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
-from training.fit.loop import FitConfig, FitTask, ImageSet, predict, train
+from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
-from training.fit.runtime import Processes
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class RunFolder:
     def create(cls, path: Path, config_toml: str, facts: dict[str, Any]) -> RunFolder:
         """Make the folder of a new run; the code's state is added to the facts."""
         if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path} holds something already; go on with it by --resume {path}, or name another folder.")
+            raise RunError(f"{path} is not empty; continue its run by --resume {path}, or name another folder.")
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path)
         write_atomic(path / CONFIG, config_toml)
@@ -54,7 +54,6 @@ class RunFolder:
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
-        """Return an existing run."""
         if not (path / FACTS).is_file() or not (path / CONFIG).is_file():
             raise RunError(f"{path} is not a run folder: it lacks {FACTS} or {CONFIG}.")
         return cls(path)
@@ -82,13 +81,11 @@ class RunFolder:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
     def predictions(self) -> Predictions:
-        """Return the predictions of the test clips."""
         if not (self.path / PREDICTIONS).exists():
             raise RunError(f"{self.path} has no {PREDICTIONS} yet; finish it with --resume {self.path}.")
         return Predictions.load(self.path / PREDICTIONS)
 
     def add_facts(self, **facts: Any) -> None:
-        """Add to run.json."""
         write_json(self.path / FACTS, {**self.facts(), **facts})
 
     def write_folds(self, folds: Sequence[Folds]) -> None:

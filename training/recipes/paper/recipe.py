@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from enum import StrEnum
+from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,16 +20,16 @@ from catalog.core.files import digest, write_atomic
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import read_card, shipped_weights, write_card
 from emotion.inference.quadrants import Quadrant
-from emotion.signal.audio import read_window_at
+from emotion.signal.audio import WINDOW_S, read_window_at
 from emotion.signal.mel import MelConfig
 from emotion.zoo.networks import HeadedNetwork
 from emotion.zoo.registry import architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import PLACES, images_of, to_device
 from training.data.duplicates import duplicate_groups
-from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
 from training.data.splits import PARTS, Folds, Protocol, paper_folds
 from training.datasets import DATASETS, Clip, DatasetError
+from training.datasets.base import duration_s
 from training.evaluation.metrics import score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import fold_scores, scores_by_protocol
@@ -34,13 +37,14 @@ from training.evaluation.report.tables import Table, figure
 from training.exceptions import TrainingError
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
-from training.fit.loop import FitConfig, FitTask, ImageSet
+from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, together
 from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
-from training.fit.runtime import Processes, together
 from training.recipes.registry import Log, TrainJob
 
 # Windows of random crops: the centre first, which is evaluated.
 CROP_PLACES = (0.5, 0.0, 0.25, 0.75, 1.0)
+# Taken whole in the paper: one is balanced as published, the other is too small to lose clips.
+KEPT_WHOLE = ("4qaed", "bimodal")
 _Config = TypeVar("_Config", "PaperConfig", MelConfig, FitConfig, AugmentConfig)
 
 
@@ -48,6 +52,20 @@ class PaperError(TrainingError):
     """An invalid configuration, or sources that leave nothing to train on."""
 
     code = "paper_run"
+
+
+class SelectionError(TrainingError):
+    """A rule that would leave nothing of a dataset, or asks for more than it has."""
+
+    code = "selection_impossible"
+
+
+class ShortClips(StrEnum):
+    """Treatment of a clip shorter than the window: dropped, repeated, or padded with silence."""
+
+    DROP = "drop"
+    REPEAT = "repeat"
+    PAD = "pad"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +154,7 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of every clip's id, label and sound."""
+        """Hash of every clip's id, label and audio."""
         lines = [
             f"{clip.id}\t{clip.quadrant}\t{clip.valence}\t{clip.arousal}\t{digest(clip.audio)}\n" for clip in self.clips
         ]
@@ -189,6 +207,88 @@ def _select(name: str, config: PaperConfig, data_root: Path, work_dir: Path) -> 
     return {**facts, "clips": len(chosen)}, chosen
 
 
+def long_enough(clips: Sequence[Clip], *, short: ShortClips = ShortClips.DROP, min_s: float = WINDOW_S) -> list[Clip]:
+    """Apply the paper's 24 s rule (section 4.1), unless `images_of` repeats or pads short clips."""
+    if short is not ShortClips.DROP:
+        return list(clips)
+    long = []
+    for clip in clips:
+        whole_s = duration_s(clip.audio)
+        if (whole_s if clip.end_s is None else min(clip.end_s, whole_s)) - clip.start_s >= min_s:
+            long.append(clip)
+    datasets = {clip.dataset for clip in long}
+    for dataset in dict.fromkeys(clip.dataset for clip in clips):
+        if dataset not in datasets:
+            raise SelectionError(
+                f"Every clip of {dataset} is shorter than {min_s:g} s. Keep short clips (repeat or pad), or leave "
+                f"{dataset} out."
+            )
+    return long
+
+
+def extreme_corners(
+    clips: Sequence[Clip],
+    *,
+    cap: float = 1.0,
+    totals: Mapping[str, int] | None = None,
+    whole: Collection[str] = KEPT_WHOLE,
+) -> list[Clip]:
+    """Balance each dataset over the quadrants, in favour of the clips deepest in the corners.
+
+    Within a quadrant clips are ranked by min(|v|, |a|), then by v^2 + a^2. It contributes at most `cap` times the clips
+    of the dataset's smallest quadrant or, as evenly as possible, its number in `totals`. A dataset without valence and
+    arousal stays whole, like those in `whole`; in others, clips without them are left out.
+
+    Source: Cazzaniga et al., section 4.2 and Figure 2, which do not say how many clips they take from a quadrant.
+    """
+    if cap < 1.0:
+        raise SelectionError(f"A cap of {cap:g} would keep less than the smallest quadrant has; give 1 or more.")
+    chosen: set[str] = set()
+    by_dataset = sorted(clips, key=lambda clip: clip.dataset)
+    for dataset, members in groupby(by_dataset, key=lambda clip: clip.dataset):
+        group = list(members)
+        corners = _corners(group)
+        if dataset in whole or not any(corners.values()):
+            chosen |= {clip.id for clip in group}
+            continue
+        counts = _counts(dataset, corners, cap, (totals or {}).get(dataset))
+        chosen |= {clip.id for quadrant, n in counts.items() for clip in corners[quadrant][:n]}
+    return [clip for clip in clips if clip.id in chosen]
+
+
+def _corners(clips: Sequence[Clip]) -> dict[Quadrant, list[Clip]]:
+    ranked: list[tuple[float, float, str, Clip]] = []
+    for clip in clips:
+        if clip.quadrant is not None and clip.valence is not None and clip.arousal is not None:
+            depth = min(abs(clip.valence), abs(clip.arousal))
+            ranked.append((-depth, -(clip.valence**2 + clip.arousal**2), clip.id, clip))
+    ranked.sort(key=lambda row: row[:3])
+    return {quadrant: [clip for *_, clip in ranked if clip.quadrant is quadrant] for quadrant in Quadrant}
+
+
+def _counts(
+    dataset: str, corners: Mapping[Quadrant, Sequence[Clip]], cap: float, total: int | None
+) -> dict[Quadrant, int]:
+    sizes = {quadrant: len(clips) for quadrant, clips in corners.items()}
+    if total is not None:
+        if not 0 < total <= sum(sizes.values()):
+            raise SelectionError(
+                f"{dataset} has {sum(sizes.values())} rated clips; a total of {total} cannot be taken."
+            )
+        counts = dict.fromkeys(sizes, 0)
+        for _ in range(total):
+            counts[min((q for q in sizes if counts[q] < sizes[q]), key=lambda q: (counts[q], q))] += 1
+        return counts
+    for quadrant, size in sizes.items():
+        if size == 0:
+            raise SelectionError(
+                f"{dataset} has no clip in {quadrant.name} ({quadrant.label}), so an equal number from each quadrant "
+                f"would be none. Leave {dataset} out, keep it whole, or give it a total."
+            )
+    most = math.floor(cap * min(sizes.values()))
+    return {quadrant: min(size, most) for quadrant, size in sizes.items()}
+
+
 def train(job: TrainJob) -> Path | None:
     """Train or resume; return the run folder, None after a dry run and in every process but the first."""
     config = config_from(tomllib.loads(job.text))
@@ -205,7 +305,7 @@ def train(job: TrainJob) -> Path | None:
         processes.wait()
         folder = RunFolder.open(path)
         if folder.is_finished:
-            log(f"{path} is finished: there is nothing to go on with.")
+            log(f"{path} is finished: there is nothing to resume.")
             return None
         if processes.is_first and job.resumes:
             folder.resumed()
@@ -215,11 +315,8 @@ def train(job: TrainJob) -> Path | None:
 
 def run(
     config: PaperConfig, *, data_root: Path, work_dir: Path, folder: RunFolder, processes: Processes, log: Log
-) -> dict[str, Any]:
-    """Train and score every fold of every protocol, or resume a killed run; leave a complete run folder.
-
-    Return the content of metrics.json; an empty one in every process but the first.
-    """
+) -> None:
+    """Train and score every fold of every protocol, or resume a killed run; leave a complete run folder."""
     if not processes.is_first:
         # The first process renders and fills the caches.
         processes.wait()
@@ -237,7 +334,8 @@ def run(
         )
         processes.wait()
     results = {each.protocol: cross_validate(study, each, folder, processes, log) for each in planned.folds}
-    return _conclude(config, planned, folder, results) if processes.is_first else {}
+    if processes.is_first:
+        _conclude(config, planned, folder, results)
 
 
 def _study(config: PaperConfig, planned: Plan, work_dir: Path, device: torch.device) -> Study:
@@ -295,7 +393,7 @@ def initial_backbone(config: PaperConfig) -> dict[str, Tensor] | None:
         network.load_imagenet(None if config.init == "imagenet" else Path(config.init))
     except OSError as error:
         raise PaperError(
-            f"ImageNet weights could not be had from {config.init}: {error}. Give the path of a state dict of "
+            f"ImageNet weights could not be loaded from {config.init}: {error}. Give the path of a state dict of "
             "efficientnet_pytorch as init, or shipped, or scratch."
         ) from error
     except (RuntimeError, KeyError, AttributeError) as error:
@@ -319,9 +417,7 @@ def make_network(config: PaperConfig, backbone: dict[str, Tensor] | None, seed: 
     return network
 
 
-def _conclude(
-    config: PaperConfig, planned: Plan, folder: RunFolder, results: dict[Protocol, list[FoldResult]]
-) -> dict[str, Any]:
+def _conclude(config: PaperConfig, planned: Plan, folder: RunFolder, results: dict[Protocol, list[FoldResult]]) -> None:
     # The first protocol's best fold becomes the run's weights.
     predictions = Predictions.concatenate([fold.predictions for folds in results.values() for fold in folds])
     predictions.save(folder.path / PREDICTIONS)
@@ -358,7 +454,6 @@ def _conclude(
     )
     write_card(card, weights)
     folder.finish()
-    return metrics
 
 
 def fold_table(protocol: str, folds: Sequence[FoldResult]) -> Table:
