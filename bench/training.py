@@ -29,8 +29,7 @@ from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import Network, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
-from training.fit.loop import FitConfig, FitTask, ImageSet, train
-from training.fit.runtime import Processes, alone, keep_wide_depthwise_in_float32
+from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, alone, keep_wide_depthwise_in_float32, train
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
 REPEATS = 3
@@ -62,7 +61,7 @@ def limit_images_per_s(job: FitTask, backbone: str) -> float:
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     rows = np.arange(config.batch_size)
     images = job.mel.tensor(job.data.batch(rows, 0 * rows, device))
-    targets = job.data.targets_of(rows, device)
+    targets = torch.from_numpy(job.data.targets[rows]).to(device)
 
     def step() -> None:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):

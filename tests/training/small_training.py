@@ -9,8 +9,7 @@ from torch import Tensor, nn
 
 from emotion.zoo.frontends import MelConfig
 from training.data.augment import AugmentConfig
-from training.fit.loop import FitConfig, FitTask, ImageSet, Outcome, train
-from training.fit.runtime import alone
+from training.fit.loop import FitConfig, FitTask, ImageSet, Outcome, alone, train
 
 MEL = MelConfig(image_size=16)
 SHORT = FitConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)

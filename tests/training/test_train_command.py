@@ -63,10 +63,10 @@ def test_a_run_takes_the_configuration_with_what_is_set(place: Path, tmp_path: P
     assert [line["epoch"] for line in run.history()] == [1, 1]
     assert (run.path / "b0-other.safetensors").exists()
     assert len(run.predictions()) == 12
-    with pytest.raises(CommandError, match="holds something already"):
+    with pytest.raises(CommandError, match="is not empty"):
         train(place, "--run", str(tmp_path / "run"))
     finished = train(place, "--resume", str(tmp_path / "run"), config=None)
-    assert "is finished: there is nothing to go on with" in finished
+    assert "is finished: there is nothing to resume" in finished
 
 
 def _train_in_a_process(place: Path, run: Path) -> None:
@@ -132,8 +132,8 @@ def test_the_configuration_chooses_the_recipe(
 ) -> None:
     called: dict[str, Any] = {}
 
-    def record(path: Path, **options: Any) -> None:
-        called.update(options, values=tomllib.loads(path.read_text()))
+    def record(text: str, **options: Any) -> None:
+        called.update(options, values=tomllib.loads(text))
 
     monkeypatch.setattr(recipe, "run", record)
     train(place, "--run", str(tmp_path / "run"), "--set", "seed=5", config=name)

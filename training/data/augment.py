@@ -1,16 +1,13 @@
 """Random changes of log-mel images that leave the emotion alone.
 
 Images are `(n, 1, n_mels, n_frames)` in [0, 1], where one unit is `MelConfig.range_db`; every function returns a new
-batch, on the device of the one it was given, each image with its own draw from that device's generator.
+batch on the same device, each image with its own draw from that device's generator.
 
-All changes are made on images, which is far cheaper than decoding and transforming the sound again and comes close to
-the same change of the waveform (tests/training/test_augment.py holds each to it):
-
-- the same: gain, power shift, time shift, masking, bandwidth, and crops, which are cached windows of the file;
-- the response of real filters at each band's centre: seven-band equaliser;
-- what a phase vocoder does, without its loss of 3 dB and its smear: time stretch and pitch shift (below 200 Hz, where a
-  band is wider than a semitone, a shift mostly blurs);
-- in power, without phases: noise, mixup, and reverberation, which here is late decay without the colour of a room.
+Changes of images are far cheaper than new decoding and come close to those of the waveform, as the tests check: exactly
+for gain, power shift, time shift, masking, bandwidth and crops (cached windows of the file); at each band's centre for
+the equaliser; as a phase vocoder without its loss of 3 dB for time stretch and pitch shift (below 200 Hz, where a band
+is wider than a semitone, a shift mostly blurs); in power, without phases, for noise, mixup and reverberation (late
+decay without the colour of a room).
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from torch.nn import functional
 
 from emotion.zoo.frontends import MelConfig
 
-# Centre frequencies are drawn between these, in Hz: a low shelf, five bells and a high shelf.
+# Ranges of centre frequencies in Hz: a low shelf, five bells and a high shelf.
 EQ_BANDS_HZ = ((42, 95), (91, 204), (196, 441), (421, 948), (909, 2045), (1957, 4404), (4216, 9486))
 _EQ_Q = (0.3, 1.0)
 _LARGEST_MASK = 0.15
@@ -58,7 +55,7 @@ class AugmentConfig:
 
     @classmethod
     def off(cls) -> AugmentConfig:
-        """Return the configuration that changes nothing, as the paper trains."""
+        # Changes nothing, as the paper trains.
         return cls(gain_db=0, tilt_db=0, lowpass_chance=0, mask_chance=0, shift=False, mixup_alpha=0)
 
 
@@ -70,7 +67,7 @@ def augment(images: Tensor, config: AugmentConfig, *, range_db: float, mel: MelC
 
     Images are `(n, 1, rows, columns)` in [0, 1], `range_db` decibels to the unit; `mel` gives hertz and seconds.
     """
-    n, rows = images.shape[0], images.shape[2]
+    n, _, rows, columns = images.shape
     out = images
     if config.stretch:
         out = time_stretch(out, 1 + _uniform(out, n, config.stretch))
@@ -87,18 +84,18 @@ def augment(images: Tensor, config: AugmentConfig, *, range_db: float, mel: MelC
         noisy = add_noise(out, snr_db, range_db, mel)
         out = torch.where(_chosen(out, n, config.noise_chance).view(n, 1, 1, 1), noisy, out)
     if config.gain_db or config.power_db or config.tilt_db or config.equaliser_db:
-        out = change_level(out, _level_db(out, n, rows, config, mel), range_db)
+        out = change_level(out, _level_db(out, config, mel), range_db)
     if config.lowpass_chance:
         cut = 0.6 + 0.4 * torch.rand(n, device=out.device)
         out = lowpass(out, torch.where(_chosen(out, n, config.lowpass_chance), cut, 1.0))
     if config.mask_chance:
-        bands, times = _mask(out, rows, config.mask_chance), _mask(out, images.shape[3], config.mask_chance)
+        bands, times = _mask(out, rows, config.mask_chance), _mask(out, columns, config.mask_chance)
         out = out * bands.view(n, 1, rows, 1) * times.view(n, 1, 1, -1)
     return out.clamp(0.0, 1.0)
 
 
 def time_shift(images: Tensor, share: Tensor) -> Tensor:
-    """Rotate time by a `share` `(n,)` of the window: what leaves the end comes back at the start."""
+    """Rotate time by a `share` `(n,)` of the window."""
     columns = images.shape[3]
     steps = (share * columns).long().view(-1, 1, 1, 1)
     source = (torch.arange(columns, device=images.device) - steps) % columns
@@ -106,7 +103,7 @@ def time_shift(images: Tensor, share: Tensor) -> Tensor:
 
 
 def time_stretch(images: Tensor, speed: Tensor) -> Tensor:
-    """Play at `speed` `(n,)`, 2.0 being twice as fast, around the middle, at the same pitch; what ends begins again."""
+    """Play at `speed` `(n,)`, 2.0 twice as fast, around the middle and at the same pitch; a short image repeats."""
     columns = images.shape[3]
     middle = (columns - 1) / 2
     offset = torch.arange(columns, device=images.device) - middle
@@ -119,7 +116,7 @@ def time_stretch(images: Tensor, speed: Tensor) -> Tensor:
 
 
 def pitch_shift(images: Tensor, semitones: Tensor, mel: MelConfig) -> Tensor:
-    """Move the spectrum up by `semitones` `(n,)`, or down; what comes from outside the image is silence."""
+    """Move the spectrum up or down by `semitones` `(n,)`; beyond the image is silence."""
     rows = images.shape[2]
     hz = row_frequencies_hz(mel, rows).to(images.device)
     wanted_hz = hz / 2 ** (semitones.view(-1, 1) / 12)
@@ -148,7 +145,7 @@ def lowpass(images: Tensor, cut: Tensor) -> Tensor:
 
 
 def reverberate(images: Tensor, decay_s: Tensor, direct_db: Tensor, range_db: float, mel: MelConfig) -> Tensor:
-    """Let sound die away exponentially, as the late part of a room does.
+    """Add an exponential decay, as the late part of a room does.
 
     It falls by 60 dB in `decay_s` `(n,)`; the direct sound is `direct_db` `(n,)` above the whole decay.
 
@@ -168,7 +165,7 @@ def reverberate(images: Tensor, decay_s: Tensor, direct_db: Tensor, range_db: fl
 
 
 def add_noise(images: Tensor, snr_db: Tensor, range_db: float, mel: MelConfig) -> Tensor:
-    """Add white noise, which is as loud in every band, in power, `snr_db` `(n,)` below the sound."""
+    """Add white noise, of equal power in every band, `snr_db` `(n,)` below the sound."""
     power = 10 ** ((images.float() - 1) * range_db / 10)
     # A band's reading is its power per hertz, so a wide band holds more of the sound than a narrow one.
     width = torch.gradient(row_frequencies_hz(mel, images.shape[2]).to(images.device))[0].view(1, 1, -1, 1)
@@ -205,12 +202,16 @@ def row_frequencies_hz(mel: MelConfig, rows: int) -> Tensor:
     return torch.from_numpy(librosa.mel_to_hz(low + (band + 1) * (high - low) / (mel.n_mels + 1))).float()
 
 
-def _level_db(images: Tensor, n: int, rows: int, config: AugmentConfig, mel: MelConfig) -> Tensor:
+def _level_db(images: Tensor, config: AugmentConfig, mel: MelConfig) -> Tensor:
+    n, rows = images.shape[0], images.shape[2]
     level = _uniform(images, n, config.gain_db).view(n, 1)
     if config.power_db:
         level = level + config.power_db * (2.0 * _chosen(images, n, 0.5) - 1).view(n, 1)
     if config.tilt_db:
-        level = level + _bells(images, n, rows, config.tilt_db)
+        position = torch.linspace(0, 1, rows, device=images.device).view(1, 1, rows)
+        centre, width = _between(images, (n, 3, 1), (0, 1)), _between(images, (n, 3, 1), (0.1, 0.4))
+        bells = torch.exp(-0.5 * ((position - centre) / width) ** 2)
+        level = level + (bells * _uniform(images, 3 * n, config.tilt_db).view(n, 3, 1)).sum(dim=1)
     if config.equaliser_db:
         low, high = torch.tensor(EQ_BANDS_HZ, dtype=torch.float32, device=images.device).unbind(1)
         centre_hz = low * (high / low) ** torch.rand(n, len(EQ_BANDS_HZ), device=images.device)
@@ -220,19 +221,8 @@ def _level_db(images: Tensor, n: int, rows: int, config: AugmentConfig, mel: Mel
     return level
 
 
-def _bells(images: Tensor, n: int, rows: int, limit_db: float) -> Tensor:
-    """Return `(n, rows)` dB: three bell-shaped boosts or cuts at random centres."""
-    position = torch.linspace(0, 1, rows, device=images.device).view(1, 1, rows)
-    centre, width = _between(images, (n, 3, 1), (0, 1)), _between(images, (n, 3, 1), (0.1, 0.4))
-    bells = torch.exp(-0.5 * ((position - centre) / width) ** 2)
-    return (bells * _uniform(images, 3 * n, limit_db).view(n, 3, 1)).sum(dim=1)
-
-
 def _mask(images: Tensor, length: int, chance: float) -> Tensor:
-    """Return `(n, length)` of ones with one random stretch of zeros in most rows.
-
-    Source: Park et al. (2019), SpecAugment.
-    """
+    # Source: Park et al. (2019), SpecAugment.
     n = len(images)
     width = _between(images, (n, 1), (0, _LARGEST_MASK)) * _chosen(images, n, chance).view(n, 1)
     start = _between(images, (n, 1), (0, 1)) * (1 - width)
@@ -277,10 +267,6 @@ def mixup(tensors: list[Tensor], alpha: float) -> list[Tensor]:
 
 
 def soft_quadrants(valence: float, arousal: float, spread: float) -> tuple[float, float, float, float]:
-    """Return quadrant probabilities of a rated point whose ratings scatter by `spread` on each axis.
-
-    A clip rated just above the midpoint says little about which side it is on; a hard label would say all.
-    """
-    high_v = 0.5 * (1 + math.erf(valence / (spread * math.sqrt(2))))
-    high_a = 0.5 * (1 + math.erf(arousal / (spread * math.sqrt(2))))
+    """Return quadrant probabilities of a rated point whose ratings scatter by `spread` on each axis."""
+    high_v, high_a = (0.5 * (1 + math.erf(value / (spread * math.sqrt(2)))) for value in (valence, arousal))
     return high_a * high_v, high_a * (1 - high_v), (1 - high_a) * (1 - high_v), (1 - high_a) * high_v

@@ -1,8 +1,8 @@
 """Images of clips on disk, keyed by the audio's content and the whole MelConfig.
 
-One folder per configuration holds `images`, rows of float16 one after the other, which are memory-mapped, and `index`,
-the SHA-256 of the audio behind each row. The index names a row only when the row is on the disk, so a build that is
-stopped at any point leaves a cache that is right and goes on where it was.
+One folder per configuration holds `images`, memory-mapped rows of float16, and `index`, the SHA-256 of the audio of
+each row. The index names a row only when the row is on the disk, so a build that stops at any point leaves a valid
+cache, from which the next one continues.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ _BATCH = 16
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
 
+_Stack = NDArray[np.float16] | AudioUnreadableError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
@@ -58,9 +59,9 @@ class ImageCacheError(TrainingError):
 
 
 class Images:
-    """Images of clips, read from the memory map when they are indexed.
+    """A read-only `(n, n_places, height, width)` float16 array in [0, 1], read from the memory map when indexed.
 
-    Behaves as a read-only `(n, n_places, height, width)` float16 array in [0, 1]; whatever is indexed is a copy.
+    An indexed part is a copy.
     """
 
     __slots__ = ("_rows", "_stored")
@@ -74,7 +75,6 @@ class Images:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Clips, places, rows and columns."""
         return (len(self._rows), *self._stored.shape[1:])
 
     def __len__(self) -> int:
@@ -88,12 +88,12 @@ class Images:
         if isinstance(first, slice) and any(isinstance(part, (list, np.ndarray)) for part in rest):
             # A slice has become an array of rows, which must not be paired off with the second array.
             return self._stored[rows][(slice(None), *rest)]
-        found = self._stored[(rows, *rest)]
-        return found if rows.ndim else found.copy()
+        part = self._stored[(rows, *rest)]
+        return part if rows.ndim else part.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
-            raise ValueError("The images lie in the file in another order: they cannot be had without a copy.")
+            raise ValueError("The file has the images in another order: an array of them is a copy.")
         return self._stored[self._rows].astype(dtype or self.dtype, copy=False)
 
 
@@ -108,9 +108,9 @@ def images_of(
 ) -> Images:
     """Return the images of audio files, computing those that the cache does not hold.
 
-    At the centre the window is the one that is served, which moves away from silence, and so is every bit of the image
-    but for its rounding to half precision. A clip shorter than the window has the same image at every place; it is
-    padded with silence or, as in serving, repeated. Places are 0 first, 0.5 centre, 1 last.
+    The centre window is that of serving, which avoids silence; its image differs only by rounding to half precision. A
+    clip shorter than the window has the same image at every place; it is padded with silence or, as in serving,
+    repeated. Places are 0 first, 0.5 centre, 1 last.
 
     Returns:
         `(n, n_places, *config.image_shape)` float16 in [0, 1].
@@ -153,7 +153,7 @@ def to_device(images: Images | NDArray[np.float16], device: torch.device | str) 
 def in_threads(
     work: Callable[[_Item], _Result], items: Sequence[_Item], *, workers: int, desc: str
 ) -> Iterator[_Result]:
-    """Give the result for each item, in order, with a progress bar; stopping early leaves nothing running."""
+    """Yield the result for each item, in order, with a progress bar; stopping early leaves nothing running."""
     # Left alone, the BLAS of every thread starts a thread per core, and they spend most of their time waiting.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
         try:
@@ -170,9 +170,7 @@ def content_digest(path: Path) -> bytes:
         raise AudioUnreadableError("missing", f"{path} is not there.") from error
 
 
-def _image_stack(
-    path: Path, *, config: MelConfig, places: tuple[float, ...], padded: bool
-) -> NDArray[np.float16] | AudioUnreadableError:
+def _image_stack(path: Path, *, config: MelConfig, places: tuple[float, ...], padded: bool) -> _Stack:
     try:
         stack: list[NDArray[np.float16]] = []
         for place in places:
@@ -201,7 +199,7 @@ class _Store:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Let one build at a time in; the lock of a killed process opens by itself."""
+        # One build at a time; the lock of a killed process opens by itself.
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as file:
             try:
@@ -212,7 +210,7 @@ class _Store:
             yield
 
     def rows(self) -> dict[bytes, int]:
-        """Return the row of each audio digest; an entry or a row that was cut off is not one."""
+        # An entry or a row that was cut off does not count.
         index, images = self.folder / "index", self.folder / "images"
         if not index.exists():
             return {}
@@ -225,44 +223,33 @@ class _Store:
             return np.zeros((0, *self.shape), np.float16)
         return np.memmap(self.folder / "images", np.float16, "r", shape=(n_rows, *self.shape))
 
-    def add(
-        self,
-        missing: dict[bytes, Path],
-        make: Callable[[Path], NDArray[np.float16] | AudioUnreadableError],
-        workers: int,
-    ) -> None:
+    def add(self, missing: dict[bytes, Path], make: Callable[[Path], _Stack], workers: int) -> None:
         needed = len(missing) * self.row_bytes
         if needed > shutil.disk_usage(self.folder).free:
             raise self.full(f"{len(missing)} clips' images need {file_size(needed)} and were not begun")
         silent: list[AudioUnreadableError] = []
-        digests: list[bytes] = []
-        stacks: list[NDArray[np.float16]] = []
+        batch: dict[bytes, NDArray[np.float16]] = {}
         made = in_threads(make, list(missing.values()), workers=workers, desc="images")
         for number, (key, stack) in enumerate(zip(missing, made, strict=True), start=1):
             if isinstance(stack, AudioUnreadableError):
                 silent.append(stack)
             else:
-                digests.append(key)
-                stacks.append(stack)
-            if len(stacks) == _BATCH or number == len(missing):
-                self.append(digests, stacks)
-                digests, stacks = [], []
+                batch[key] = stack
+            if len(batch) == _BATCH or number == len(missing):
+                self.append(batch)
+                batch = {}
         if silent:
             more = f" and {len(silent) - _NAMED} more" if len(silent) > _NAMED else ""
             sentences = " ".join(str(error) for error in silent[:_NAMED])
-            raise AudioUnreadableError(silent[0].code, f"{len(silent)} files give nothing to hear{more}: {sentences}")
+            raise AudioUnreadableError(silent[0].code, f"{len(silent)} files have no readable audio{more}: {sentences}")
 
-    def append(self, digests: Sequence[bytes], stacks: Sequence[NDArray[np.float16]]) -> None:
-        """Write rows and, once they are on the disk, their names; only while locked.
-
-        Raises:
-            ImageCacheError: The disk is full; no row of these is kept.
-        """
+    def append(self, batch: dict[bytes, NDArray[np.float16]]) -> None:
+        # Only while locked; on a full disk none of these rows stays.
         n_rows = len(self.rows())
         images, index = self.folder / "images", self.folder / "index"
         try:
-            _write_at(images, n_rows * self.row_bytes, b"".join(stack.tobytes() for stack in stacks))
-            _write_at(index, n_rows * _DIGEST_BYTES, b"".join(digests))
+            _write_at(images, n_rows * self.row_bytes, b"".join(stack.tobytes() for stack in batch.values()))
+            _write_at(index, n_rows * _DIGEST_BYTES, b"".join(batch))
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise

@@ -1,9 +1,9 @@
 """Find the same recording under two names, in one dataset or in several, before anything is split.
 
-A recording is known by the peaks of its spectrogram, which survive another codec, another level, noise and a cut at
-another place. Pairs of peaks are hashed; two clips that share hashes at one offset in time are candidates, and of these
-the peaks themselves are compared. Only clips that share a hash ever meet, so the work grows with what is common, not
-with the square of the clips. Another speed or key, another take and a cover are other recordings to this search.
+The peaks of a spectrogram survive another codec, another level, noise and a cut at another place. Pairs of peaks are
+hashed; two clips that share hashes at one offset in time are candidates, and of these the peaks themselves are
+compared. Only clips that share a hash are compared, so the work does not grow with the square of the clips. Another
+speed or key, another take and a cover are other recordings.
 
 Source: Wang (2003), An Industrial-Strength Audio Search Algorithm (ISMIR); the comparison of peaks is this project's.
 """
@@ -75,33 +75,28 @@ class Match:
 
 
 def landmarks_of(paths: Sequence[Path], *, cache_dir: Path, workers: int = 2) -> list[Landmarks]:
-    """Return the landmarks of the middle two minutes of audio files, computing those that the cache does not hold.
-
-    Per file `(n_peaks, 2)` int32, frame and bin of each peak, in order of time; each is one `.npy` in the cache,
-    named by the audio's content.
-    """
+    """Return `landmarks` of the middle two minutes of audio files, from a cache by the audio's content."""
     numbers = (SAMPLE_RATE_HZ, EXCERPT_S, N_FFT, HOP_SAMPLES, BINS, PEAK_AREA, PEAK_RANGE_DB)
     folder = cache_dir / digest(repr(numbers).encode())[:12]
     folder.mkdir(parents=True, exist_ok=True)
-    return list(in_threads(partial(_cached_landmarks, folder=folder), paths, workers=workers, desc="landmarks"))
 
+    def cached(path: Path) -> Landmarks:
+        target = folder / f"{content_digest(path).hex()}.npy"
+        if not target.exists():
+            try:
+                waveform = read_window_at(path, 0.5, window_s=EXCERPT_S).waveform
+            except AudioUnreadableError as error:
+                raise AudioUnreadableError(error.code, f"{path}: {error}") from error
+            write_atomic(target, partial(np.save, arr=landmarks(waveform)), durable=False)
+        return np.asarray(np.load(target))
 
-def _cached_landmarks(path: Path, *, folder: Path) -> Landmarks:
-    target = folder / f"{content_digest(path).hex()}.npy"
-    if not target.exists():
-        try:
-            waveform = read_window_at(path, 0.5, window_s=EXCERPT_S).waveform
-        except AudioUnreadableError as error:
-            raise AudioUnreadableError(error.code, f"{path}: {error}") from error
-        write_atomic(target, partial(np.save, arr=landmarks(waveform)), durable=False)
-    return np.asarray(np.load(target))
+    return list(in_threads(cached, paths, workers=workers, desc="landmarks"))
 
 
 def landmarks(waveform: NDArray[np.float32]) -> Landmarks:
-    """Find the peaks of the spectrogram of a waveform `(n_samples,)` float32 at 22,050 Hz.
+    """Return the peaks of the spectrogram of a waveform `(n_samples,)` float32 at 22,050 Hz.
 
-    Returns:
-        `(n_peaks, 2)` int32, frame and bin of each peak, in order of time; about 40 a second, none in silence.
+    `(n_peaks, 2)` int32, frame and bin of each peak, in order of time; about 40 a second, none in silence.
     """
     if len(waveform) < N_FFT:
         return np.zeros((0, 2), np.int32)
@@ -146,21 +141,7 @@ def _hashes(peaks: Landmarks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
 def _candidates(clips: Sequence[Landmarks]) -> Iterator[tuple[int, int, int]]:
     hashed = [_hashes(peaks) for peaks in clips]
-    keys, frames = _index(hashed)
     n = len(clips)
-    for first, (codes, begins) in enumerate(hashed):
-        # Keys are sorted by hash and then by clip, so that what comes after this clip is one stretch per hash.
-        start, stop = np.searchsorted(keys, codes * n + first + 1), np.searchsorted(keys, (codes + 1) * n)
-        lengths = stop - start
-        met = np.arange(lengths.sum()) + np.repeat(start - (np.cumsum(lengths) - lengths), lengths)
-        for second, offset in _winners(keys[met] % n, frames[met] - np.repeat(begins, lengths)):
-            yield first, second, offset
-
-
-def _index(
-    hashed: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    n = len(hashed)
     none = np.zeros(0, np.int64)
     keys = np.concatenate([none, *(codes * n + clip for clip, (codes, _) in enumerate(hashed))])
     frames = np.concatenate([none, *(begins for _, begins in hashed)])
@@ -168,7 +149,14 @@ def _index(
     keys, frames = keys[order], frames[order]
     _, place, count = np.unique(keys // max(n, 1), return_inverse=True, return_counts=True)
     telling = count[place] <= MOST_PAIRS_PER_HASH
-    return keys[telling], frames[telling]
+    keys, frames = keys[telling], frames[telling]
+    for first, (codes, begins) in enumerate(hashed):
+        # Keys are sorted by hash and then by clip, so that what comes after this clip is one stretch per hash.
+        start, stop = np.searchsorted(keys, codes * n + first + 1), np.searchsorted(keys, (codes + 1) * n)
+        lengths = stop - start
+        met = np.arange(lengths.sum()) + np.repeat(start - (np.cumsum(lengths) - lengths), lengths)
+        for second, offset in _winners(keys[met] % n, frames[met] - np.repeat(begins, lengths)):
+            yield first, second, offset
 
 
 def _winners(partners: NDArray[np.int64], offsets: NDArray[np.int64]) -> Iterator[tuple[int, int]]:

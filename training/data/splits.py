@@ -1,10 +1,10 @@
 """Deal clips into those that train, validate and test: the one place where folds are made.
 
-Clips of one artist, one song or one recording (a near-duplicate under another name) are linked, through one another as
-well, and stay on one side. Only the literature's own protocols let artists cross.
+Clips of one artist, one song or one recording (a near-duplicate under another name) are linked, also transitively, and
+stay on one side. Only the literature's protocols let artists cross.
 
-Functions raise SplitError where clips cannot be dealt as asked: too few of a class, a class missing in a part, two
-clips of one id, or lists that do not fit the clips.
+Functions raise SplitError for too few clips of a class, a class missing in a part, two clips of one id, or lists that
+do not fit the clips.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class SplitError(TrainingError):
 
 
 class Protocol(StrEnum):
-    """How clips are dealt, as files and tables name it; a run is judged by its first one."""
+    """How clips are dealt, as files and tables name it; a run is scored by its first one."""
 
     HELD_OUT = "held_out"
     ARTIST_GROUPED = "artist_grouped"
@@ -72,7 +72,6 @@ class Fold:
     test: tuple[str, ...]
 
     def rows(self, places: Mapping[str, int]) -> Rows:
-        """Return the same parts by position."""
         missing = [i for part in astuple(self) for i in part if i not in places]
         if missing:
             raise SplitError(
@@ -82,7 +81,7 @@ class Fold:
         return Rows(*(np.array([places[i] for i in part], np.int64) for part in astuple(self)))
 
     def fingerprint(self) -> str:
-        """Return the hash of the ids alone, which runs before 0.2.0 saved of their held-out fold."""
+        """Return the hash of the ids alone, as runs before 0.2.0 saved it of their held-out fold."""
         return digest("\n\n".join("\n".join(part) for part in astuple(self)).encode())
 
 
@@ -95,25 +94,21 @@ class Folds:
 
     @property
     def sha256(self) -> str:
-        """Hash of the protocol and of every id in its place."""
         return digest(json.dumps([self.protocol, [asdict(fold) for fold in self.folds]]).encode())
 
     def is_named(self, sha256: str) -> bool:
-        """Return whether a hash is of these folds, in today's form or in that of runs before 0.2.0."""
+        """Return whether a hash is of these folds, in the present form or in that of runs before 0.2.0."""
         return sha256 == self.sha256 or (len(self.folds) == 1 and sha256 == self.folds[0].fingerprint())
 
     def rows(self, clips: Sequence[Clip]) -> list[Rows]:
-        """Return the folds as positions in `clips`."""
         places = places_of(clips)
         return [fold.rows(places) for fold in self.folds]
 
     def to_json(self) -> dict[str, Any]:
-        """Return protocol, folds and hash as a plain dictionary."""
         return {"protocol": self.protocol, "folds": [asdict(fold) for fold in self.folds], "sha256": self.sha256}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Folds:
-        """Read the output of `to_json`."""
         try:
             folds = tuple(Fold(*(tuple(fold[part]) for part in PARTS)) for fold in content["folds"])
             dealt, stated = cls(Protocol(content["protocol"]), folds), content["sha256"]
@@ -124,12 +119,10 @@ class Folds:
         return dealt
 
     def save(self, path: Path) -> None:
-        """Write the folds as JSON, atomically."""
         write_atomic(path, json.dumps(self.to_json(), indent=0))
 
     @classmethod
     def load(cls, path: Path) -> Folds:
-        """Read a file of `save`."""
         try:
             return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
         except json.JSONDecodeError as error:
@@ -143,7 +136,7 @@ def places_of(clips: Sequence[Clip]) -> dict[str, int]:
     places = {clip.id: i for i, clip in enumerate(clips)}
     if len(places) < len(clips):
         twice = next(clip.id for i, clip in enumerate(clips) if places[clip.id] != i)
-        raise SplitError(f"Two clips are called {twice}: give every clip an id of its own.")
+        raise SplitError(f"Two clips are called {twice}: give every clip a different id.")
     return places
 
 
@@ -174,12 +167,12 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
     Labels are numbered by the first artist's name in each group, so that they do not depend on the order of the clips.
     """
     names = [
-        (f"artist {clip.artist}", f"song {clip.dataset} {clip.song_id}", f"recording {recording}")
+        name
         for clip, recording in zip(clips, _recordings(clips, duplicates), strict=True)
+        for name in (f"artist {clip.artist}", f"song {clip.dataset} {clip.song_id}", f"recording {recording}")
     ]
-    nodes = {name: len(clips) + i for i, name in enumerate(dict.fromkeys(name for row in names for name in row))}
-    ends = [nodes[name] for row in names for name in row]
-    size = len(clips) + len(nodes)
+    nodes = {name: len(clips) + i for i, name in enumerate(dict.fromkeys(names))}
+    ends, size = [nodes[name] for name in names], len(clips) + len(nodes)
     graph = coo_matrix((np.ones(len(ends)), (np.repeat(np.arange(len(clips)), 3), ends)), shape=(size, size))
     labels = connected_components(graph, directed=False)[1][: len(clips)]
     first: dict[int, str] = {}
@@ -190,17 +183,14 @@ def linked_groups(clips: Sequence[Clip], duplicates: Labels | None = None) -> ND
 
 
 def stratified_folds(clips: Sequence[Clip], *, seed: int, n_folds: int = 5, duplicates: Labels | None = None) -> Folds:
-    """Deal clips into folds by source and quadrant alone: the literature's protocol, in which artists leak.
-
-    Only near-duplicates stay on one side.
-    """
+    """Deal clips into folds by source and quadrant, as the literature does: only near-duplicates stay on one side."""
     return _tested_once(Protocol.STRATIFIED, clips, _recordings(clips, duplicates), n_folds, seed)
 
 
 def artist_grouped_folds(
     clips: Sequence[Clip], *, seed: int, n_folds: int = 5, duplicates: Labels | None = None
 ) -> Folds:
-    """Deal clips into folds so that no artist, song or recording is on two sides of one."""
+    """Deal clips into folds that share no artist, song or recording between their parts."""
     return _tested_once(Protocol.ARTIST_GROUPED, clips, linked_groups(clips, duplicates), n_folds, seed)
 
 
@@ -231,23 +221,22 @@ def paper_folds(
 
     Source: Cazzaniga et al., sections 4.2 and 5.
     """
-    everyone = list(range(len(clips)))
     if grouped:
         groups = linked_groups(clips, duplicates)
-        _, test = _rounds(clips, everyone, groups, round(1 / test_share), seed)[0]
+        _, test = _rounds(clips, range(len(clips)), groups, round(1 / test_share), seed)[0]
     else:
         groups = _recordings(clips, duplicates)
         test = _balanced_sample(clips, groups, test_share, by_genre, seed)
-    rest = [i for i in everyone if i not in test]
+    rest = [i for i in range(len(clips)) if i not in test]
     folds = [_fold(clips, train, part, test) for train, part in _rounds(clips, rest, groups, n_folds, seed)]
     name = Protocol.ARTIST_GROUPED if grouped else Protocol.PAPER
     return _checked(name, folds, clips, cells=PARTS)
 
 
 def leave_one_source_out(clips: Sequence[Clip], *, seed: int, duplicates: Labels | None = None) -> Folds:
-    """Return a fold per dataset, in order of appearance, in which all of it is tested and none of it trained on.
+    """Return a fold per dataset, in order of appearance, that tests all of it and trains on none of it.
 
-    Clips of other datasets that share an artist or a recording with the tested one are in no part of that fold.
+    Clips of other datasets that are linked with the tested one are in no part of that fold.
     """
     sources = list(dict.fromkeys(clip.dataset for clip in clips))
     if len(sources) < 2:
@@ -304,7 +293,7 @@ def _deal(
     kind = StratifiedKFold if alone else StratifiedGroupKFold
     folds = np.zeros(len(members), np.int64)
     with warnings.catch_warnings():
-        # A source may well have fewer clips of a class than there are folds where nobody asks for one in each.
+        # A source may have fewer clips of a class than there are folds.
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         splitter = kind(n_folds, shuffle=True, random_state=seed).split(strata, strata, None if alone else labels)
         for fold, (_, taken) in enumerate(splitter):
@@ -315,11 +304,8 @@ def _deal(
 def _balanced_sample(
     clips: Sequence[Clip], groups: NDArray[np.int64], share: float, by_genre: Collection[str], seed: int
 ) -> set[int]:
-    """Take a share of every dataset, of each of its classes and, where asked, of each genre in these.
-
-    Recordings are lined up by dataset, class and genre, and taken at even steps along the line: every stretch of it,
-    large or small, then gives its share to within one.
-    """
+    # Recordings are sorted by dataset, class and genre and taken at even steps, so that every stretch of the line,
+    # large or small, gives its share to within one.
     rng = np.random.default_rng(seed)
     _, first = np.unique(groups, return_index=True)
     lot = dict(zip(first.tolist(), rng.random(len(first)), strict=True))

@@ -1,38 +1,10 @@
 """The labelled datasets that training can merge, by name."""
 
-from training.datasets import (
-    bimodal,
-    cal500,
-    cal500exp,
-    deam,
-    emopia,
-    emotify,
-    jamendo,
-    magnatagatune,
-    merge,
-    pmemo,
-    qaed,
-    vgmidi,
-)
+from training.datasets import deam, emotify, pmemo, qaed, tags, vgmidi
 from training.datasets.base import Clip, Curve, Dataset, DatasetError
 
-DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset
-    for dataset in (
-        qaed.DATASET,
-        pmemo.DATASET,
-        deam.EMOMUSIC,
-        bimodal.DATASET,
-        deam.DEAM,
-        emotify.DATASET,
-        emopia.DATASET,
-        vgmidi.DATASET,
-        merge.DATASET,
-        cal500.DATASET,
-        cal500exp.DATASET,
-        jamendo.DATASET,
-        magnatagatune.DATASET,
-    )
-}
+_FIRST = (qaed.QAED, pmemo.DATASET, deam.EMOMUSIC, qaed.BIMODAL, deam.DEAM, emotify.DATASET, vgmidi.EMOPIA)
+_FURTHER = (vgmidi.DATASET, qaed.MERGE, tags.CAL500, tags.CAL500EXP, tags.JAMENDO, tags.MAGNATAGATUNE)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _FIRST + _FURTHER}
 
 __all__ = ["DATASETS", "Clip", "Curve", "Dataset", "DatasetError"]

@@ -1,14 +1,14 @@
-"""What dataset modules are made of: clips, curves, annotation tables, audio files and an inventory."""
+"""Clips, curves, annotation tables, audio files and the inventory of the dataset modules."""
 
 from __future__ import annotations
 
 import csv
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 
+_Value = TypeVar("_Value")
 _SUFFIXES = (".mp3", ".opus", ".wav", ".flac", ".ogg", ".m4a")
 
 
@@ -84,8 +85,7 @@ class Reading:
 class Dataset:
     """A dataset's name, licence and loaders."""
 
-    name: str  # As used on the command line.
-    folder: str  # Below the data root.
+    name: str  # As used on the command line, and of the folder below the data root.
     licence: str  # As stated at the source.
     # From the dataset's folder and a work folder (for rendered audio) to its clips; opens no audio.
     read: Callable[[Path, Path], Reading]
@@ -97,10 +97,12 @@ class Dataset:
     # all others.
     vocabulary: Callable[[Path], list[str]] | None = None
 
-    def load(self, folder: Path, work_dir: Path) -> list[Clip]:
-        """Return the clips with valid labels, rendering those that come as MIDI.
+    @property
+    def folder(self) -> str:
+        return self.name
 
-        A clip whose audio is missing or damaged is among them: `validate` names it.
+    def load(self, folder: Path, work_dir: Path) -> list[Clip]:
+        """Return the clips with valid labels, missing or damaged audio included, and render those that come as MIDI.
 
         Raises:
             DatasetError: An annotation file is missing or malformed, or nothing can be rendered here.
@@ -112,9 +114,9 @@ class Dataset:
         return list(self.read(folder, work_dir).clips)
 
     def validate(self, root: Path, work_dir: Path, *, seen: Callable[[Path], object] = lambda _: None) -> list[str]:
-        """Check labels, ids and the header of every audio file, rendering what comes as MIDI.
+        """Return the problems of labels, ids and headers of audio files, one sentence each; render MIDI.
 
-        Returns one sentence for each problem; `seen` is called with each audio file after its check.
+        `seen` is called with each audio file after its check.
         """
         try:
             reading = self.read(root / self.folder, work_dir)
@@ -126,7 +128,15 @@ class Dataset:
                 self.render(root / self.folder, work_dir)
             except DatasetError as error:
                 problems += error.problems
-        return problems + audio_problems([(clip.id, clip.audio) for clip in reading.clips], seen)
+        users: dict[Path, list[str]] = {}
+        for clip in reading.clips:
+            users.setdefault(clip.audio, []).append(clip.id)
+        for path, clips in users.items():
+            if problem := _audio_problem(path):
+                others = f" and {len(clips) - 1} more clips" if len(clips) > 1 else ""
+                problems.append(f"{clips[0]}{others}: {problem}")
+            seen(path)
+        return problems
 
     def is_trainable(self, root: Path, work_dir: Path) -> bool:
         """Return whether all four quadrants are labelled here and nine in ten clips have, or can get, their audio."""
@@ -142,15 +152,14 @@ class Dataset:
         return with_audio >= 0.9 * len(clips)
 
     def is_renderable(self, clip: Clip, work_dir: Path) -> bool:
-        """Return whether a clip's audio is rendered here."""
         return self.render is not None and clip.audio.is_relative_to(work_dir)
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What is here of a dataset: counts of its clips with valid labels, and one sentence for each problem.
+    """Counts of a dataset's clips with valid labels, and one sentence for each problem.
 
-    `with_audio` counts those whose file exists, `to_render` those to be rendered, `tags` different tags.
+    `with_audio` counts existing files, `to_render` clips to be rendered, `tags` different tags.
     """
 
     name: str
@@ -168,10 +177,9 @@ class Inventory:
 def take_inventory(
     dataset: Dataset, root: Path, work_dir: Path, *, check: Callable[[Dataset, int], list[str]] | None = None
 ) -> Inventory:
-    """Count what is here of a dataset.
+    """Count the available clips of a dataset.
 
-    `check` returns the problems of a dataset with so many audio files; by default only missing labels and audio are
-    looked for, and no file is opened.
+    `check` returns the problems of a dataset with so many audio files; without it no file is opened.
     """
     folder = root / dataset.folder
     try:
@@ -207,24 +215,23 @@ def required(*paths: Path) -> Path:
         DatasetError: Some are missing; the message names every one.
     """
     if missing := [path for path in paths if not path.exists()]:
-        raise DatasetError(*(_expected([path]) for path in missing))
+        raise DatasetError(*(_expected(path) for path in missing))
     return paths[0]
 
 
-def one_of(paths: Iterable[Path]) -> Path:
+def one_of(*paths: Path) -> Path:
     """Return the first path that exists.
 
     Raises:
         DatasetError: None does; the message names them all.
     """
-    places = list(paths)
-    existing = next((path for path in places if path.exists()), None)
-    if existing is None:
-        raise DatasetError(_expected(places))
-    return existing
+    for path in paths:
+        if path.exists():
+            return path
+    raise DatasetError(_expected(*paths))
 
 
-def _expected(paths: list[Path]) -> str:
+def _expected(*paths: Path) -> str:
     places = ", or ".join(map(str, paths))
     return f"Expected {paths[0].name} at {places}; point MER_DATA at the folder that holds the datasets."
 
@@ -266,55 +273,48 @@ class Row:
         """Return the first filled cell of some columns, which the table may lack; else an empty string."""
         return next((self.cells[column] for column in columns if self.cells.get(column)), "")
 
+    def about(self, **columns: str | tuple[str, ...]) -> dict[str, Any]:
+        """Return the cell of each named column, or the first filled one of several; empty where there is none."""
+        return {key: self.get(*((names,) if isinstance(names, str) else names)) for key, names in columns.items()}
+
     @property
     def place(self) -> str:
-        """File and line."""
         return f"{self.path.name}, line {self.line}"
 
     def number(self, column: str, scale: Scale) -> float:
-        """Return a number on its scale."""
-        value = self._float(column)
+        rule = f"it must be a number from {scale.low:g} to {scale.high:g}"
+        value = self._cell(column, float, rule)
         if not scale.low <= value <= scale.high:
-            raise self.wrong(column, f"it must be a number from {scale.low:g} to {scale.high:g}")
+            raise self.wrong(column, rule)
         return value
 
     def applies(self, column: str) -> bool:
         """Return whether a tag applies, written as 0 or 1."""
-        value = self._float(column)
-        if value not in (0.0, 1.0):
-            raise self.wrong(column, "it must be 0 or 1")
-        return value == 1.0
-
-    def _float(self, column: str) -> float:
-        try:
-            return float(self[column])
-        except ValueError:
-            return math.nan
+        return bool(self._cell(column, lambda text: (0.0, 1.0).index(float(text)), "it must be 0 or 1"))
 
     def point(self, scale: Scale, *, valence: str, arousal: str) -> tuple[float, float]:
         """Return valence and arousal in [-1, 1] from the columns of these names."""
         return scale.centred(self.number(valence, scale)), scale.centred(self.number(arousal, scale))
 
     def whole(self, column: str) -> int:
-        """Return a whole number."""
-        try:
-            return int(self[column])
-        except ValueError:
-            raise self.wrong(column, "it must be a whole number") from None
+        return self._cell(column, int, "it must be a whole number")
 
     def quadrant(self, column: str) -> Quadrant:
         """Return a quadrant written as "Q1" or "1"."""
+        rule = "it must be one of Q1, Q2, Q3, Q4"
+        return self._cell(column, lambda text: Quadrant(int(text.removeprefix("Q"))), rule)
+
+    def _cell(self, column: str, convert: Callable[[str], _Value], rule: str) -> _Value:
         try:
-            return Quadrant(int(self[column].removeprefix("Q")))
+            return convert(self[column])
         except ValueError:
-            raise self.wrong(column, "it must be one of Q1, Q2, Q3, Q4") from None
+            raise self.wrong(column, rule) from None
 
     def wrong(self, column: str, rule: str) -> LabelError:
-        """Return the error of a cell that breaks a rule."""
         return LabelError(f"{self.place}: {column} is {self[column]!r}; {rule}. The row is left out.")
 
 
-# What is known of a song that a dataset labels and does not describe.
+# Describes a song of which a dataset has only labels.
 UNKNOWN = Row(Path(), 0, {})
 
 
@@ -338,6 +338,28 @@ def table(path: Path, *columns: str, delimiter: str = ",", encoding: str = "utf-
     if missing := [column for column in columns if column not in header]:
         raise DatasetError(f"{path} has no column {', '.join(missing)}; its header is {', '.join(header)}.")
     return rows
+
+
+def rows_by(column: str, path: Path, *columns: str, **options: str) -> dict[str, Row]:
+    """Read a table as `table` does, by the cells of one of its columns."""
+    return {row[column]: row for row in table(path, column, *columns, **options)}
+
+
+def song_clip(
+    dataset: str,
+    song: str,
+    audio: Path,
+    quadrant: Quadrant | None = None,
+    *,
+    point: tuple[float, float] | None = None,
+    artist: str = "",
+    **known: Any,
+) -> Clip:
+    """Return a song's only clip; rated valence and arousal give the quadrant where the dataset publishes none."""
+    if point is not None:
+        quadrant = quadrant or Quadrant.from_valence_arousal(*point)
+        known |= {"valence": point[0], "arousal": point[1]}
+    return Clip(f"{dataset}/{song}", dataset, song, artist_key(artist) or f"song {song}", audio, quadrant, **known)
 
 
 def collect(
@@ -391,25 +413,7 @@ def duration_s(path: Path) -> float:
             raise AudioUnreadableError("not_decodable", f"{path} could not be decoded: {error}.") from error
 
 
-def audio_problems(files: Iterable[tuple[str, Path]], seen: Callable[[Path], object]) -> list[str]:
-    """Return one sentence for each file, given with its clip's id, that is missing, empty, or has no valid header.
-
-    A file that several clips share is opened once.
-    """
-    users: dict[Path, list[str]] = {}
-    for clip, path in files:
-        users.setdefault(path, []).append(clip)
-    problems = []
-    for path, clips in users.items():
-        if problem := audio_problem(path):
-            others = f" and {len(clips) - 1} more clips" if len(clips) > 1 else ""
-            problems.append(f"{clips[0]}{others}: {problem}")
-        seen(path)
-    return problems
-
-
-def audio_problem(path: Path) -> str:
-    """Return what is wrong with a file by its header, or an empty string."""
+def _audio_problem(path: Path) -> str:
     if not path.is_file() or path.stat().st_size == 0:
         return f"{path} is missing or empty."
     try:

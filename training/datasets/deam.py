@@ -1,8 +1,9 @@
 """Emotion in Music and the later songs of DEAM: valence and arousal of Free Music Archive clips.
 
-Papers: Soleymani et al. (2013), 1000 Songs for Emotional Analysis of Music; Aljanaki, Yang, Soleymani (2017),
-Developing a benchmark for emotional analysis of music.
-Licence: audio Creative Commons per track; non-commercial use. Scale: 1 to 9 on both axes, -1 to 1 over time.
+Papers: Soleymani et al. (2013), 1000 Songs for Emotional Analysis of Music, CrowdMM; Aljanaki, Yang, Soleymani (2017),
+Developing a benchmark for emotional analysis of music, PLOS ONE 12(3).
+Source: https://cvml.unige.ch/databases/DEAM/. Licence: audio Creative Commons per track; non-commercial use.
+Scale: 1 to 9 on both axes, -1 to 1 over time.
 
 The two are one audio collection: song ids up to 1000 are Emotion in Music, whose labels are read from its own files,
 because DEAM's static file has valence and arousal swapped for them.
@@ -24,137 +25,99 @@ from pathlib import Path
 
 import numpy as np
 
-from emotion.inference.quadrants import Quadrant
-from training.datasets.base import (
-    UNKNOWN,
-    Clip,
-    Curve,
-    Dataset,
-    LabelError,
-    Reading,
-    Row,
-    Scale,
-    artist_key,
-    audio_file,
-    collect,
-    one_of,
-    required,
-    table,
-)
+from training.datasets import base
+from training.datasets.base import Clip, Curve, Dataset, LabelError, Reading, Row, audio_file, one_of, required, table
 
-CITATION = "Soleymani et al. (2013), CrowdMM; Aljanaki, Yang, Soleymani (2017), PLOS ONE 12(3)."
-LICENSE = "audio Creative Commons per track; treated as non-commercial"
-SOURCE = "https://cvml.unige.ch/databases/DEAM/"
-
-STATIC, DYNAMIC = Scale(1, 9), Scale(-1, 1)
-LAST_EMOMUSIC_ID = 1000
-_CUT_START_S, _CUT_END_S = 30.0, 40.0
+_STATIC, _DYNAMIC = base.Scale(1, 9), base.Scale(-1, 1)
+_LAST_EMOMUSIC_ID = 1000
+# The folder of the cuts of each clip's seconds 30 to 40.
+_CUTS, _CUT_START_S, _CUT_END_S = "audio_10s", 30.0, 40.0
 _PER_SONG = Path("annotations", "annotations averaged per song")
+_EMOMUSIC, _DEAM = ("mean_valence", "mean_arousal"), ("valence_mean", "arousal_mean")
 
 
 def read_emomusic(folder: Path, work_dir: Path) -> Reading:
-    """Read the 744 songs of Emotion in Music; its audio cuts lie in DEAM's folder beside it."""
+    """Read the 744 songs of Emotion in Music; its audio cuts lie in DEAM's folder next to it."""
     labels, info = (folder / "annotations" / f"{name}.csv" for name in ("static_annotations", "songs_info"))
     required(labels, info)
-    songs = {row["song_id"]: row for row in table(info, "song_id", "Artist", "Genre")}
-    audio, _ = _emomusic_audio(folder)
-
-    def build(row: Row) -> Clip | None:
-        return _clip("emomusic", row, songs, audio, valence="mean_valence", arousal="mean_arousal")
-
-    return collect(
-        table(labels, "song_id", "mean_valence", "mean_arousal"), build, order=lambda clip: int(clip.song_id)
-    )
+    songs = base.rows_by("song_id", info, "Artist", "Genre")
+    return _read("emomusic", table(labels, "song_id", *_EMOMUSIC), songs, _emomusic_audio(folder), _EMOMUSIC)
 
 
 def read_deam(folder: Path, work_dir: Path) -> Reading:
     """Read the songs of DEAM that are not in Emotion in Music."""
     names = [f"static_annotations_averaged_songs_{part}.csv" for part in ("1_2000", "2000_2058")]
-    paths = [one_of((folder / name, folder / _PER_SONG / "song_level" / name)) for name in names]
+    paths = [one_of(folder / name, folder / _PER_SONG / "song_level" / name) for name in names]
     songs = _deam_songs(folder)
-    audio, is_cut = _deam_audio(folder)
+    audio = _deam_audio(folder)
+    rows = [row for path in paths for row in table(path, "song_id", *_DEAM)]
+    return _read("deam", rows, songs, audio, _DEAM, lambda song: _is_later(song, songs, audio))
 
+
+def _is_later(song: int, songs: Mapping[str, Row], audio: Path) -> bool:
+    return song > _LAST_EMOMUSIC_ID and (audio.name != _CUTS or str(song) in songs)
+
+
+def _read(
+    dataset: str,
+    rows: list[Row],
+    songs: Mapping[str, Row],
+    audio: Path,
+    axes: tuple[str, str],
+    wanted: Callable[[int], bool] = lambda _: True,
+) -> Reading:
     def build(row: Row) -> Clip | None:
         song = row.whole("song_id")
-        if not _is_later(song, songs, is_cut):
+        if not wanted(song):
             return None
-        return _clip("deam", row, songs, audio, valence="valence_mean", arousal="arousal_mean")
+        about = songs.get(str(song), base.UNKNOWN).about(
+            artist=("artist", "Artist"),
+            title=("title", "Song title", "Track"),
+            album=("album", "Album"),
+            genre=("genre", "Genre"),
+        )
+        point = row.point(_STATIC, valence=axes[0], arousal=axes[1])
+        path = audio_file(audio, str(song), official=".opus" if audio.name == _CUTS else ".mp3")
+        return base.song_clip(dataset, str(song), path, point=point, **about)
 
-    rows = [row for path in paths for row in table(path, "song_id", "valence_mean", "arousal_mean")]
-    return collect(rows, build, order=lambda clip: int(clip.song_id))
-
-
-def _is_later(song: int, songs: Mapping[str, Row], is_cut: bool) -> bool:
-    return song > LAST_EMOMUSIC_ID and (not is_cut or str(song) in songs)
-
-
-def _clip(
-    dataset: str, row: Row, songs: Mapping[str, Row], audio: Callable[[int], Path], *, valence: str, arousal: str
-) -> Clip:
-    song = row.whole("song_id")
-    high, loud = row.point(STATIC, valence=valence, arousal=arousal)
-    known = songs.get(str(song), UNKNOWN)
-
-    return Clip(
-        id=f"{dataset}/{song}",
-        dataset=dataset,
-        song_id=str(song),
-        artist=artist_key(known.get("artist", "Artist")) or f"song {song}",
-        audio=audio(song),
-        quadrant=Quadrant.from_valence_arousal(high, loud),
-        valence=high,
-        arousal=loud,
-        title=known.get("title", "Song title", "Track"),
-        album=known.get("album", "Album"),
-        genre=known.get("genre", "Genre"),
-    )
+    return base.collect(rows, build, order=lambda clip: int(clip.song_id))
 
 
-def _emomusic_audio(folder: Path) -> tuple[Callable[[int], Path], bool]:
-    """Return where each song's audio is, and whether it is the cut of seconds 30 to 40."""
+def _emomusic_audio(folder: Path) -> Path:
     places = (folder / "clips_45sec", folder / "clips_45seconds", folder / "clips_45sec" / "clips_45seconds")
     official = next((place for place in places if any(place.glob("*.mp3"))), None)
-    if official is None:
-        return _deam_audio(folder.parent / "deam")
-    return lambda song: audio_file(official, str(song)), False
+    return official or _deam_audio(folder.parent / "deam")
 
 
-def _deam_audio(folder: Path) -> tuple[Callable[[int], Path], bool]:
-    """Return where each song's audio is, and whether it is the cut of seconds 30 to 40."""
-    cuts = folder / "audio_10s"
-    if cuts.is_dir() and not (folder / "MEMD_audio").is_dir():
-        return lambda song: audio_file(cuts, str(song), official=".opus"), True
-    return lambda song: audio_file(folder / "MEMD_audio", str(song)), False
+def _deam_audio(folder: Path) -> Path:
+    cuts, official = folder / _CUTS, folder / "MEMD_audio"
+    return cuts if cuts.is_dir() and not official.is_dir() else official
 
 
 def _deam_songs(folder: Path) -> dict[str, Row]:
     if (folder / "songs.csv").exists():
-        return {row["song_id"]: row for row in table(folder / "songs.csv", "song_id", "artist")}
-    paths = sorted(path for path in folder.rglob("metadata_20??.csv"))
-    rows = [row for path in paths for row in table(path, encoding="latin-1")]
+        return base.rows_by("song_id", folder / "songs.csv", "artist")
+    rows = [row for path in sorted(folder.rglob("metadata_20??.csv")) for row in table(path, encoding="latin-1")]
     return {row.get("song_id", "Id", "id"): row for row in rows}
 
 
 def emomusic_curves(folder: Path) -> dict[str, list[Curve]]:
     """Return each song's mean curve, two points a second from second 15, as far as its audio reaches."""
-    annotations = folder / "annotations"
-    _, is_cut = _emomusic_audio(folder)
-    paths = [annotations / f"{axis}_cont_average.csv" for axis in ("valence", "arousal")]
-    return _curves("emomusic", paths, is_cut, lambda _: True)
+    paths = [folder / "annotations" / f"{axis}_cont_average.csv" for axis in ("valence", "arousal")]
+    return _curves("emomusic", paths, _emomusic_audio(folder), lambda _: True)
 
 
 def deam_curves(folder: Path) -> dict[str, list[Curve]]:
     """Return each later song's mean curve, two points a second from second 15, as far as its audio reaches."""
     official = folder / _PER_SONG / "dynamic (per second annotations)"
-    _, is_cut = _deam_audio(folder)
-    songs = _deam_songs(folder)
-    paths = [one_of((folder / f"{axis}.csv", official / f"{axis}.csv")) for axis in ("valence", "arousal")]
-    return _curves("deam", paths, is_cut, lambda song: _is_later(song, songs, is_cut))
+    audio, songs = _deam_audio(folder), _deam_songs(folder)
+    paths = [one_of(folder / f"{axis}.csv", official / f"{axis}.csv") for axis in ("valence", "arousal")]
+    return _curves("deam", paths, audio, lambda song: _is_later(song, songs, audio))
 
 
-def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int], bool]) -> dict[str, list[Curve]]:
+def _curves(dataset: str, paths: list[Path], audio: Path, wanted: Callable[[int], bool]) -> dict[str, list[Curve]]:
     required(*paths)
-    start_s, end_s = (_CUT_START_S, _CUT_END_S) if is_cut else (0.0, math.inf)
+    start_s, end_s = (_CUT_START_S, _CUT_END_S) if audio.name == _CUTS else (0.0, math.inf)
     valence, arousal = (
         {song: _samples(row, start_s, end_s) for row in table(path, "song_id") if wanted(song := row.whole("song_id"))}
         for path in paths
@@ -163,8 +126,8 @@ def _curves(dataset: str, paths: list[Path], is_cut: bool, wanted: Callable[[int
     for song in sorted(valence.keys() & arousal.keys()):
         times_s = sorted(valence[song].keys() & arousal[song].keys())
         if times_s:
-            high, loud = (np.array([samples[song][time] for time in times_s]) for samples in (valence, arousal))
-            curves[f"{dataset}/{song}"] = [Curve(np.array(times_s) - start_s, high, loud)]
+            points = [np.array([samples[song][time] for time in times_s]) for samples in (valence, arousal)]
+            curves[f"{dataset}/{song}"] = [Curve(np.array(times_s) - start_s, points[0], points[1])]
     return curves
 
 
@@ -176,9 +139,10 @@ def _samples(row: Row, start_s: float, end_s: float) -> dict[float, float]:
         time_s = float(column.removeprefix("sample_").removesuffix("ms")) / 1000
         if start_s <= time_s < end_s:
             with suppress(LabelError):
-                samples[time_s] = row.number(column, DYNAMIC)
+                samples[time_s] = row.number(column, _DYNAMIC)
     return samples
 
 
-EMOMUSIC = Dataset("emomusic", "emomusic", LICENSE, read_emomusic, curves=emomusic_curves)
-DEAM = Dataset("deam", "deam", LICENSE, read_deam, curves=deam_curves)
+_LICENCE = "audio Creative Commons per track; treated as non-commercial"
+EMOMUSIC = Dataset("emomusic", _LICENCE, read_emomusic, curves=emomusic_curves)
+DEAM = Dataset("deam", _LICENCE, read_deam, curves=deam_curves)

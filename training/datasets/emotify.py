@@ -1,7 +1,8 @@
 """Emotify: 400 excerpts of four genres, with the GEMS emotions that listeners felt.
 
-Paper: Aljanaki, Wiering, Veltkamp (2016), Studying emotion induced by music through a crowdsourcing game.
-Licence: asks for citation; treated as non-commercial. Labels: nine GEMS columns, 0 or 1 per listener and song.
+Paper: Aljanaki, Wiering, Veltkamp (2016), Studying emotion induced by music through a crowdsourcing game, IP&M 52.
+Source: http://www2.projects.science.uu.nl/memotion/emotifydata/. Licence: asks for citation; treated as non-commercial.
+Labels: nine GEMS columns, 0 or 1 per listener and song.
 
 The quadrant is the largest of four means over the song's listeners: (joyful activation, power) is Q1, tension is Q2,
 (sadness, nostalgia) is Q3, (calmness, tenderness) is Q4. That is induced emotion read as a perceived label, the only
@@ -12,6 +13,7 @@ Layout, seen: `data.csv`, `classical/`, `rock/`, `electronic/`, `pop/` with `1.m
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
 
 import mutagen
@@ -19,12 +21,6 @@ import numpy as np
 
 from emotion.inference.quadrants import Quadrant
 from training.datasets.base import Clip, Dataset, LabelError, Reading, artist_key, audio_file, table
-
-CITATION = (
-    "Aljanaki, Wiering, Veltkamp (2016). Studying emotion induced by music through a crowdsourcing game. IP&M 52."
-)
-LICENSE = "citation asked for; treated as non-commercial"
-SOURCE = "http://www2.projects.science.uu.nl/memotion/emotifydata/"
 
 GEMS = (
     "amazement",
@@ -50,28 +46,6 @@ _DUPLICATES = {("rock", 76): ("rock", 70), ("pop", 66): ("pop", 59), ("rock", 75
 
 def read(folder: Path, work_dir: Path) -> Reading:
     """Read the ratings and average them per song; the artist comes from each file's tags."""
-    ratings, problems = _ratings(folder)
-    clips = []
-    for track, felt in sorted(ratings.items()):
-        genre = max((g for g, first in _FIRST_TRACK.items() if first <= track), key=_FIRST_TRACK.__getitem__)
-        number = track - _FIRST_TRACK[genre] + 1
-        artist_number = _DUPLICATES.get((genre, number), (genre, number))[1]
-        clips.append(
-            Clip(
-                id=f"emotify/{track}",
-                dataset="emotify",
-                song_id=str(track),
-                artist=_artist(audio_file(folder / genre, str(artist_number))),
-                audio=audio_file(folder / genre, str(number)),
-                quadrant=_quadrant(felt),
-                genre=genre,
-                n_raters=len(felt),
-            )
-        )
-    return Reading(tuple(clips), tuple(problems))
-
-
-def _ratings(folder: Path) -> tuple[dict[int, list[list[float]]], list[str]]:
     ratings: dict[int, list[list[float]]] = defaultdict(list)
     problems = []
     for row in table(folder / "data.csv", "track id", *GEMS):
@@ -82,13 +56,20 @@ def _ratings(folder: Path) -> tuple[dict[int, list[list[float]]], list[str]]:
             ratings[track].append([float(row.applies(column)) for column in GEMS])
         except LabelError as error:
             problems.append(str(error))
-    return ratings, problems
+    clips = []
+    for track, ticked in sorted(ratings.items()):
+        genre = max((g for g, first in _FIRST_TRACK.items() if first <= track), key=_FIRST_TRACK.__getitem__)
+        number = track - _FIRST_TRACK[genre] + 1
+        artist = _artist(audio_file(folder / genre, str(_DUPLICATES.get((genre, number), (genre, number))[1])))
+        clip = Clip(f"emotify/{track}", "emotify", str(track), artist, audio_file(folder / genre, str(number)), None)
+        clips.append(replace(clip, quadrant=_quadrant(ticked), genre=genre, n_raters=len(ticked)))
+    return Reading(tuple(clips), tuple(problems))
 
 
-def _quadrant(felt: list[list[float]]) -> Quadrant:
+def _quadrant(ticked: list[list[float]]) -> Quadrant:
     def score(quadrant: Quadrant) -> float:
         columns = [GEMS.index(name) for name in _COLUMNS[quadrant]]
-        return float(np.mean([[row[column] for column in columns] for row in felt]))
+        return float(np.mean([[row[column] for column in columns] for row in ticked]))
 
     return max(Quadrant, key=score)
 
@@ -104,4 +85,4 @@ def _artist(audio: Path) -> str:
     return artist_key(names[0]) if names else unknown
 
 
-DATASET = Dataset("emotify", "emotify", LICENSE, read)
+DATASET = Dataset("emotify", "citation asked for; treated as non-commercial", read)

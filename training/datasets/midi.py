@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import accumulate
+from itertools import accumulate, groupby
 from pathlib import Path
 from zlib import crc32
 
@@ -31,6 +31,7 @@ _GAIN = 1.0
 _VARIANT_GAIN = 1.4
 _SAMPLE_RATE_HZ = 22_050
 _TIMEOUT_S = 120
+_WORKERS = 2
 _MIDI_SUFFIXES = (".mid", ".midi")
 
 # General MIDI programs, counted from 0. Families that hold a note as long as the key is down get no pedal: the
@@ -79,46 +80,38 @@ class Arrangement:
 
     @property
     def voices(self) -> int:
-        """Return how many instruments play."""
         return 1 + sum(program is not None for program in (self.low, self.layer, self.pad, self.bass))
 
 
-def render_midis(
-    archive: Path, out_dir: Path, *, only: Collection[str] | None = None, workers: int = 2
-) -> dict[str, Path]:
-    """Render the MIDI files of a zip or a folder to FLAC at 22,050 Hz; existing files stay.
+def render_midis(archive: Path, out_dir: Path, *, only: Collection[str] | None = None) -> dict[str, Path]:
+    """Render the MIDI files of a zip or a folder, all or `only` some, to FLAC at 22,050 Hz; existing files stay.
 
-    Return the audio file of each stem, all or `only` some.
+    Return the audio file of each stem.
     """
-    midis = read_midis(archive)
+    midis = _read_midis(archive)
     targets = {stem: out_dir / f"{stem}.flac" for stem in midis if only is None or stem in only}
-    missing = {stem: target for stem, target in targets.items() if not target.exists()}
-    _run({target: partial(_render_plain, midis[stem], target) for stem, target in missing.items()}, out_dir, workers)
+    _run({target: partial(_render_plain, midis[stem], target) for stem, target in targets.items()}, out_dir)
     return targets
 
 
-def render_variants(
-    archive: Path, out_dir: Path, *, variants: int, seed: int, workers: int = 2
-) -> dict[str, list[Path]]:
+def render_variants(archive: Path, out_dir: Path, *, variants: int, seed: int) -> dict[str, list[Path]]:
     """Render every MIDI file of a zip or a folder in several arrangements; existing files stay.
 
-    The arrangement depends on the seed, the file's stem, the variant's number and the installed sound fonts alone.
-    Return the audio files of each stem, in the order of the variants.
+    An arrangement depends only on the seed, the file's stem, the variant's number and the installed sound fonts. Return
+    the audio files of each stem, in the order of the variants.
     """
-    midis = read_midis(archive)
+    midis = _read_midis(archive)
     targets = {stem: [out_dir / f"{stem}.s{seed}v{n}.flac" for n in range(variants)] for stem in midis}
     jobs = {
         path: partial(_render_variant, midis[stem], path, stem, seed, number)
         for stem, paths in targets.items()
         for number, path in enumerate(paths)
-        if not path.exists()
     }
-    _run(jobs, out_dir, workers)
+    _run(jobs, out_dir)
     return targets
 
 
-def read_midis(archive: Path) -> dict[str, bytes]:
-    """Return the MIDI files of a zip or a folder, by stem."""
+def _read_midis(archive: Path) -> dict[str, bytes]:
     if archive.is_dir():
         return {path.stem: path.read_bytes() for path in sorted(archive.rglob("*")) if path.suffix in _MIDI_SUFFIXES}
     try:
@@ -159,13 +152,13 @@ def arrange(midi: mido.MidiFile, how: Arrangement) -> mido.MidiFile:
     notes = _notes(events)
     high = [note for note in notes if how.low is None or note.pitch >= _MIDDLE_C]
     low = [note for note in notes if how.low is not None and note.pitch < _MIDDLE_C]
-    bar_ticks = _BAR_BEATS * midi.ticks_per_beat
+    pad, bass = _pad_and_bass(notes, _BAR_BEATS * midi.ticks_per_beat)
     voices: list[tuple[int | None, list[Note], float]] = [
         (how.lead, high, 1.0),
         (how.low, low, 1.0),
         (how.layer, high, 0.7),
-        (how.pad, _pad(notes, bar_ticks), 0.55),
-        (how.bass, _bass(notes, bar_ticks), 0.8),
+        (how.pad, pad, 0.55),
+        (how.bass, bass, 0.8),
     ]
     struck = {program for family in STRUCK.values() for program in family}
     timed = list(zip(accumulate(event.time for event in events), events, strict=True))
@@ -174,9 +167,16 @@ def arrange(midi: mido.MidiFile, how: Arrangement) -> mido.MidiFile:
     arranged.tracks.append(_track([(now, event) for now, event in timed if event.type == "set_tempo"]))
     for channel, (program, played, share) in enumerate(voices):
         if program is not None:
-            pedal = pedals if program in struck else []
-            scale = how.velocity_scale * share
-            arranged.tracks.append(_voice(channel, program, played, pedal, how.key_shift, scale))
+            events = [(0, mido.Message("program_change", channel=channel, program=program))]
+            events += [(now, event.copy(channel=channel)) for now, event in pedals if program in struck]
+            for note in played:
+                pitch = note.pitch + how.key_shift
+                velocity = int(np.clip(round(note.velocity * (how.velocity_scale * share)), 1, 127))
+                if 0 <= pitch <= 127:
+                    on = mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)
+                    off = mido.Message("note_off", channel=channel, note=pitch, velocity=0)
+                    events += [(note.start, on), (note.end, off)]
+            arranged.tracks.append(_track(events))
     return arranged
 
 
@@ -198,51 +198,20 @@ def _notes(events: mido.MidiTrack) -> list[Note]:
     return sorted(notes, key=lambda note: (note.start, note.pitch))
 
 
-def _bars(notes: list[Note], bar_ticks: int) -> dict[int, list[Note]]:
-    bars: dict[int, list[Note]] = {}
-    for note in notes:
-        bars.setdefault(note.start // bar_ticks, []).append(note)
-    return bars
-
-
-def _bass(notes: list[Note], bar_ticks: int) -> list[Note]:
-    return [
-        Note(min(n.start for n in bar), (number + 1) * bar_ticks, _BASS_FLOOR + min(n.pitch for n in bar) % 12, loud)
-        for number, bar in _bars(notes, bar_ticks).items()
-        for loud in [round(np.mean([n.velocity for n in bar]))]
-    ]
-
-
-def _pad(notes: list[Note], bar_ticks: int) -> list[Note]:
-    held = []
-    for number, bar in _bars(notes, bar_ticks).items():
+def _pad_and_bass(notes: list[Note], bar_ticks: int) -> tuple[list[Note], list[Note]]:
+    pad: list[Note] = []
+    bass: list[Note] = []
+    for number, notes_of_bar in groupby(notes, lambda note: note.start // bar_ticks):
+        bar = list(notes_of_bar)
         weight = np.zeros(12)
         for note in bar:
             weight[note.pitch % 12] += note.end - note.start
         loud = round(np.mean([note.velocity for note in bar]))
-        start, end = min(note.start for note in bar), (number + 1) * bar_ticks
+        start, end = bar[0].start, (number + 1) * bar_ticks
         longest = [int(pitch_class) for pitch_class in np.argsort(-weight, kind="stable")[:3] if weight[pitch_class]]
-        held += [Note(start, end, _PAD_FLOOR + (pitch_class - _PAD_FLOOR) % 12, loud) for pitch_class in longest]
-    return held
-
-
-def _voice(
-    channel: int,
-    program: int,
-    notes: list[Note],
-    pedal: list[tuple[int, mido.Message]],
-    key_shift: int,
-    velocity_scale: float,
-) -> mido.MidiTrack:
-    events = [(0, mido.Message("program_change", channel=channel, program=program))]
-    events += [(now, event.copy(channel=channel)) for now, event in pedal]
-    for note in notes:
-        pitch = note.pitch + key_shift
-        velocity = int(np.clip(round(note.velocity * velocity_scale), 1, 127))
-        if 0 <= pitch <= 127:
-            events.append((note.start, mido.Message("note_on", channel=channel, note=pitch, velocity=velocity)))
-            events.append((note.end, mido.Message("note_off", channel=channel, note=pitch, velocity=0)))
-    return _track(events)
+        pad += [Note(start, end, _PAD_FLOOR + (pitch_class - _PAD_FLOOR) % 12, loud) for pitch_class in longest]
+        bass.append(Note(start, end, _BASS_FLOOR + min(note.pitch for note in bar) % 12, loud))
+    return pad, bass
 
 
 def _track(events: list[tuple[int, mido.Message]]) -> mido.MidiTrack:
@@ -280,19 +249,21 @@ def _fonts() -> tuple[str, ...]:
     return tuple(font for font in SOUND_FONTS if Path(font).exists())
 
 
-def _run(jobs: Mapping[Path, Callable[[], None]], out_dir: Path, workers: int) -> None:
+def _run(targets: Mapping[Path, Callable[[], None]], out_dir: Path) -> None:
+    jobs = {target: job for target, job in targets.items() if not target.exists()}
     if not jobs:
         return
     if shutil.which("fluidsynth") is None or not _fonts():
         raise DatasetError("Rendering MIDI needs fluidsynth and a General MIDI sound font (fluid-soundfont-gm).")
     out_dir.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(_WORKERS) as pool:
         running = {target: pool.submit(job) for target, job in jobs.items()}
-    failed = {target: task.exception() for target, task in running.items()}
-    reasons = [f"{target.stem} {error}." for target, error in failed.items() if isinstance(error, RenderError)]
-    for error in failed.values():
-        if error is not None and not isinstance(error, RenderError):
-            raise error
+    reasons = []
+    for target, task in running.items():
+        try:
+            task.result()
+        except RenderError as error:
+            reasons.append(f"{target.stem} {error}.")
     if reasons:
         raise RenderError(*reasons)
 

@@ -1,12 +1,21 @@
-"""VGMIDI: 114 piano arrangements of game music, each heard by about thirty listeners who drew a curve per measure.
+"""VGMIDI and EMOPIA: piano in MIDI, rendered with fluidsynth.
 
-Paper: Ferreira, Whitehead (2019), Learning to Generate Music with Sentiment.
-Licence: none stated, so for internal use only. Labels: `vgmidi_labelled.csv` has the sign of valence and of arousal,
-the authors' summary of the curves; it gives the quadrant. Valence and arousal are the means over listeners and measures
+**VGMIDI**: 114 piano arrangements of game music, each rated by about thirty listeners who drew a curve per measure.
+Paper: Ferreira, Whitehead (2019), Learning to Generate Music with Sentiment, ISMIR.
+Source: https://github.com/lucasnfe/vgmidi. Licence: none stated, so for internal use only.
+Labels: `vgmidi_labelled.csv` has the sign of valence and of arousal, the authors' summary of the curves; it gives the
+quadrant. Valence and arousal are the means over listeners and measures
 of the curves in `vgmidi_raw_{1,2}.json.gz`, from -1 to 1 with the midpoint at 0. For 8 of the 114 pieces the two differ
 in a sign, because the authors cluster the curves and do not average them.
 Layout, seen: these files and `midis.zip` (or the folder `midi/`). Rendered like EMOPIA. Pieces of one series are mostly
 by one composer, so the series stands for the artist.
+
+**EMOPIA**: solo-piano clips with a quadrant each.
+Paper: Hung, Ching, Doh, Kim, Nam, Yang (2021), EMOPIA: A Multi-Modal Pop Piano Dataset for Emotion Recognition, ISMIR.
+Source: https://zenodo.org/record/5090631. Licence: CC BY-NC-SA 4.0. Labels: one annotator's quadrant per clip; the
+published split is song-disjoint.
+Layout, seen: `label.csv`, `train.csv`, `val.csv` (and `test.csv` where it is), `midis.zip` or the folder `midis/`. The
+recordings are on YouTube and are not published; if they lie in `audio/<ID>.mp3` or `.wav`, they replace the rendering.
 """
 
 from __future__ import annotations
@@ -20,60 +29,40 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.quadrants import Quadrant
-from training.datasets.base import (
-    Clip,
-    Curve,
-    Dataset,
-    DatasetError,
-    Reading,
-    Row,
-    Scale,
-    artist_key,
-    collect,
-    one_of,
-    required,
-    table,
-)
+from training.datasets import base
+from training.datasets.base import Clip, Curve, Dataset, DatasetError, Reading, Row, Scale, one_of, required, table
 from training.datasets.midi import render_midis
 
-CITATION = "Ferreira, Whitehead (2019). Learning to Generate Music with Sentiment. ISMIR."
-LICENSE = "none stated; internal use only"
-SOURCE = "https://github.com/lucasnfe/vgmidi"
-
-SCALE = Scale(-1, 1)
+_SCALE = Scale(-1, 1)
 _RAW = ("vgmidi_raw_1.json.gz", "vgmidi_raw_2.json.gz")
 
 
 def read(folder: Path, work_dir: Path) -> Reading:
     """Read signs and curves; the audio is what `render` makes."""
-    required(folder / "vgmidi_labelled.csv", *(folder / name for name in _RAW))
     by_midi = _curves_by_midi(folder)
 
     def build(row: Row) -> Clip:
         stem = Path(row["midi"]).stem
         curves = by_midi.get(stem, [])
-        return Clip(
-            id=f"vgmidi/{row['id']}",
-            dataset="vgmidi",
-            song_id=row["id"],
-            artist=artist_key(row["series"]) or f"song {row['id']}",
-            audio=work_dir / "vgmidi" / f"{stem}.flac",
-            quadrant=Quadrant.from_valence_arousal(row.number("valence", SCALE), row.number("arousal", SCALE)),
+        return base.song_clip(
+            "vgmidi",
+            row["id"],
+            work_dir / "vgmidi" / f"{stem}.flac",
+            Quadrant.from_valence_arousal(row.number("valence", _SCALE), row.number("arousal", _SCALE)),
             valence=float(np.mean([curve.valence.mean() for curve in curves])) if curves else None,
             arousal=float(np.mean([curve.arousal.mean() for curve in curves])) if curves else None,
-            title=row.get("piece"),
-            album=row.get("game"),
-            genre="game",
             raters=tuple(curve.listener for curve in curves),
             n_raters=len(curves),
+            genre="game",
+            **row.about(artist="series", title="piece", album="game"),
         )
 
-    return collect(table(folder / "vgmidi_labelled.csv", "id", "series", "midi", "valence", "arousal"), build)
+    return base.collect(table(folder / "vgmidi_labelled.csv", "id", "series", "midi", "valence", "arousal"), build)
 
 
 def render(folder: Path, work_dir: Path) -> None:
     """Render every piece once into `work_dir/vgmidi`."""
-    render_midis(one_of((folder / "midis.zip", folder / "midi")), work_dir / "vgmidi")
+    render_midis(one_of(folder / "midis.zip", folder / "midi"), work_dir / "vgmidi")
 
 
 def curves(folder: Path) -> dict[str, list[Curve]]:
@@ -81,33 +70,58 @@ def curves(folder: Path) -> dict[str, list[Curve]]:
 
     The measures are taken as equally long: the files say how long a piece is, and not when its measures begin.
     """
-    required(folder / "vgmidi_labelled.csv", *(folder / name for name in _RAW))
     by_midi = _curves_by_midi(folder)
     rows = table(folder / "vgmidi_labelled.csv", "id", "midi")
     return {f"vgmidi/{row['id']}": by_midi.get(Path(row["midi"]).stem, []) for row in rows}
 
 
 def _curves_by_midi(folder: Path) -> dict[str, list[Curve]]:
-    found: dict[str, list[Curve]] = defaultdict(list)
+    required(folder / "vgmidi_labelled.csv", *(folder / name for name in _RAW))
+    curves: dict[str, list[Curve]] = defaultdict(list)
     for name in _RAW:
         try:
             raw = json.loads(gzip.decompress((folder / name).read_bytes()))
-            pieces = raw["pieces"]
-            for key, said in raw["annotations"].items():
-                piece = pieces[key.rpartition("_")[0]]
-                found[Path(piece["midi"]).stem].append(_curve(key, said, float(piece["duration"])))
+            for key, drawn in raw["annotations"].items():
+                piece = raw["pieces"][key.rpartition("_")[0]]
+                curves[Path(piece["midi"]).stem].append(_curve(key, drawn, float(piece["duration"])))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise DatasetError(f"{folder / name} is not the file of VGMIDI ({error!r}); fetch it again.") from error
-    return found
+    return curves
 
 
-def _curve(listener: str, said: dict[str, Any], duration_s: float) -> Curve:
+def _curve(listener: str, drawn: dict[str, Any], duration_s: float) -> Curve:
     # Two pieces have listeners with one measure more in one curve than in the other.
-    n = min(len(said["valence"]), len(said["arousal"]))
-    valence, arousal = (np.array(said[axis][:n], np.float64) for axis in ("valence", "arousal"))
-    if n == 0 or np.abs([valence, arousal]).max() > SCALE.high:
+    n = min(len(drawn["valence"]), len(drawn["arousal"]))
+    valence, arousal = (np.array(drawn[axis][:n], np.float64) for axis in ("valence", "arousal"))
+    if n == 0 or np.abs([valence, arousal]).max() > _SCALE.high:
         raise ValueError(f"the curves of {listener} are empty or leave -1 to 1")
-    return Curve((np.arange(n) + 0.5) * duration_s / n, valence, arousal, listener, said.get("isKnown"))
+    return Curve((np.arange(n) + 0.5) * duration_s / n, valence, arousal, listener, drawn.get("isKnown"))
 
 
-DATASET = Dataset("vgmidi", "vgmidi", LICENSE, read, render=render, curves=curves)
+def read_emopia(folder: Path, work_dir: Path) -> Reading:
+    """Read labels and the published split; the audio is the recording where it is, else what `render` makes."""
+    paths = {split: folder / f"{split}.csv" for split in ("train", "val", "test")}
+    required(folder / "label.csv", paths["train"], paths["val"])
+    splits = {row["fname"]: split for split, path in paths.items() if path.exists() for row in table(path, "fname")}
+
+    def build(row: Row) -> Clip:
+        name = row["ID"]
+        song = name.partition("_")[2].rpartition("_")[0]
+        recording = base.audio_file(folder / "audio", name)
+        audio = recording if recording.exists() else work_dir / "emopia" / f"{name}.flac"
+        raters = (row["annotator"],) if row.get("annotator") else ()
+        more: dict[str, Any] = {"split": splits.get(name, ""), "raters": raters, "n_raters": 1}
+        return Clip(f"emopia/{name}", "emopia", song, f"song {song}", audio, row.quadrant("4Q"), **more)
+
+    return base.collect(table(folder / "label.csv", "ID", "4Q"), build, order=lambda clip: clip.id)
+
+
+def render_emopia(folder: Path, work_dir: Path) -> None:
+    """Render the MIDI of every clip without a recording, once, into `work_dir/emopia`."""
+    missing = {clip.audio.stem for clip in read_emopia(folder, work_dir).clips if clip.audio.is_relative_to(work_dir)}
+    if missing:
+        render_midis(one_of(folder / "midis.zip", folder / "midis"), work_dir / "emopia", only=missing)
+
+
+DATASET = Dataset("vgmidi", "none stated; internal use only", read, render=render, curves=curves)
+EMOPIA = Dataset("emopia", "CC BY-NC-SA 4.0", read_emopia, render=render_emopia)

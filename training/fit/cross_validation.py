@@ -19,9 +19,8 @@ from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
-from training.fit.loop import FitConfig, FitTask, ImageSet, predict, train
+from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
-from training.fit.runtime import Processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +30,14 @@ class Study:
     version: str
     clips: Sequence[Clip]  # In the order of the images; all have a quadrant.
     data: ImageSet
-    # `(n,)` the largest value of each clip's image, where every dataset has its own dB reference; None takes the one of
-    # `mel`.
+    # `(n,)` the largest value of each clip's image, for a dB reference of each dataset; None takes that of `mel`.
     peaks: NDArray[np.float32] | None
     loudness_db: NDArray[np.float32]  # `(n,)` float32 mean level of each clip, NaN where unknown.
     make_network: Callable[[int], Network]  # From a seed to a network at the start of training.
     config: FitConfig
     mel: MelConfig
     seed: int  # Of everything random; each fold adds its number.
-    identity: Mapping[str, Any]  # What a checkpoint must share with this run to be resumed.
+    identity: Mapping[str, Any]  # Values that a checkpoint of this run has too.
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +49,6 @@ class FoldResult:
 
     @property
     def validation_loss(self) -> float:
-        """Of the epoch that was kept."""
         return float(read_card(self.weights).facts["validation_loss"])
 
 
@@ -87,7 +84,7 @@ def cross_validate(
 def _train_fold(
     study: Study, folds: Folds, number: int, rows: Rows, stem: Path, run: RunFolder, processes: Processes
 ) -> None:
-    """Train one fold and write its weights and predictions; the predictions come last and mark the fold finished."""
+    # The predictions are written last, and mark the fold as finished.
     lift = None if study.peaks is None else reference_lift(study.clips, study.peaks, rows.train)
     data, checkpoint = replace(study.data, lift=lift), run.path / CHECKPOINT
     key: dict[str, Any] = {"protocol": folds.protocol, "fold": number}
@@ -113,7 +110,7 @@ def _train_fold(
     facts = {**key, "best_epoch": outcome.best_epoch, "validation_loss": outcome.validation_loss}
     mel = study.mel
     if lift is not None:
-        # For a song of no dataset, the reference is the training clips' mean one.
+        # A song of no dataset gets the mean reference of the training clips.
         reference_db = mel.reference_db - mel.range_db * float(lift[rows.train].mean())
         mel = replace(mel, reference_db=round(reference_db, 2))
     save(network, Card(study.version, mel, network.config, temperature, "", facts), stem.with_suffix(".safetensors"))
@@ -128,7 +125,7 @@ def _train_fold(
         embeddings=embeddings,
         loudness_db=study.loudness_db[rows.test],
     )
-    # From here on the fold is not resumed, and the next one must not find its checkpoint.
+    # The next fold must not find this checkpoint.
     checkpoint.unlink()
     predictions.save(stem.with_suffix(".npz"))
 
@@ -136,7 +133,7 @@ def _train_fold(
 def reference_lift(
     clips: Sequence[Clip], peaks: NDArray[np.float32], train_rows: NDArray[np.int64]
 ) -> NDArray[np.float32]:
-    """Return `(n,)` what to add to each clip's image so that the loudest training pixel of its dataset becomes 1.
+    """Return `(n,)`, added to each clip's image to make the loudest training pixel of its dataset 1.
 
     `peaks` `(n,)` has the largest value of each clip's image; a dataset without training clips gets 0.
 
@@ -152,10 +149,9 @@ def reference_lift(
 
 
 def gap(leaky: Predictions, grouped: Predictions) -> dict[str, Any]:
-    """Return how much better folds that share artists between training and test look than folds that do not.
+    """Return the gain, with 95 % intervals, of folds that share artists between training and test.
 
-    For accuracy and macro-F1 the difference and its 95 % interval, rounded. The two have different test clips, so each
-    is resampled by artist on its own.
+    The two have different test clips, so each is resampled by artist separately.
     """
     draws = []
     for seed, part in enumerate((leaky, grouped)):

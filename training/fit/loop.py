@@ -1,41 +1,236 @@
-"""Train a quadrant network on labelled images: one process or several, stopped and resumed at any point.
+"""Train a quadrant network on labelled images, in one process or several, with exact resume.
 
-Two runs of one configuration and seed on one machine give the same weights to the bit, and so does a run that was
-killed and resumed: the order of an epoch depends only on seed and epoch; all other random state is in the checkpoint.
+Two runs of one configuration and seed on one machine give identical weights, and so does a run that was killed and
+resumed: the order of an epoch depends only on seed and epoch; all other random state is in the checkpoint.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
+import pickle
+import random
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from catalog.core.files import remove_leftovers, write_atomic
+from emotion.exceptions import CheckpointError
 from emotion.inference.predict import channels_last
 from emotion.zoo.frontends import FrontEnd, MelConfig
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
 from training.exceptions import TrainingDivergedError
-from training.fit import runtime
 
 _OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 _SCHEDULES = ("constant", "cosine")
 _EVALUATION_BATCH = 32
-# Asking whether the loss is finite makes a GPU wait for the question; often enough to lose little work.
+# A check whether the loss is finite makes a GPU wait.
 _STEPS_BETWEEN_CHECKS = 50
+_FORMAT_VERSION = 1
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """This process among those that train together: one per GPU under torchrun, or a single one."""
+
+    rank: int
+    count: int
+    device: torch.device
+
+    @property
+    def is_first(self) -> bool:
+        return self.rank == 0
+
+    def wait(self) -> None:
+        if self.count > 1:
+            distributed.barrier()
+
+    def share(self, value: _T) -> _T:
+        """Return the first process's value, in every process."""
+        if self.count == 1:
+            return value
+        box = [value]
+        distributed.broadcast_object_list(box, src=0, device=self.device)
+        return box[0]
+
+    def gather(self, value: _T) -> list[_T]:
+        """Return every process's value, in order of rank, in every process."""
+        if self.count == 1:
+            return [value]
+        values: list[_T] = [value] * self.count
+        distributed.all_gather_object(values, value)
+        return values
+
+    def total(self, values: Sequence[float]) -> list[float]:
+        """Return sums over the processes, added in the same order and so identical in all."""
+        return [sum(column) for column in zip(*self.gather(list(values)), strict=True)]
+
+    def spread(self, network: nn.Module) -> nn.Module:
+        """Return a network whose gradients are averaged over the processes; the same one for a single process.
+
+        On GPUs, batch normalisation sees the whole batch; on the CPU, which torch does not support, each process's
+        part.
+        """
+        if self.count == 1:
+            return network
+        if self.device.type == "cuda":
+            network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            return DistributedDataParallel(network, device_ids=[self.device.index])
+        return DistributedDataParallel(network)
+
+
+def alone(device: str = "auto") -> Processes:
+    """Return a single process."""
+    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
+    return Processes(0, 1, torch.device(chosen))
+
+
+@contextmanager
+def together(device: str = "auto") -> Iterator[Processes]:
+    """Join the processes that torchrun started, if any.
+
+    Raises:
+        ValueError: A GPU was asked for, and this machine has fewer than processes.
+    """
+    count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
+    if count == 1:
+        yield alone(device)
+        return
+    on_gpu = torch.cuda.device_count() > rank if device == "auto" else device.startswith("cuda")
+    if on_gpu and torch.cuda.device_count() <= rank:
+        raise ValueError(f"Process {rank} has no GPU: there are {torch.cuda.device_count()}; start fewer, or use cpu.")
+    place = torch.device("cuda", rank) if on_gpu else torch.device("cpu")
+    if on_gpu:
+        torch.cuda.set_device(place)
+    distributed.init_process_group("nccl" if on_gpu else "gloo")
+    try:
+        yield Processes(distributed.get_rank(), distributed.get_world_size(), place)
+    finally:
+        distributed.destroy_process_group()
+
+
+def seed_everything(seed: int, rank: int = 0) -> None:
+    """Seed all random generators of this process; each process has its own sequence."""
+    mixed = int(np.random.SeedSequence((seed, rank)).generate_state(1)[0])
+    random.seed(mixed)
+    np.random.seed(mixed)  # noqa: NPY002 -- libraries that draw from the global generator must repeat as well.
+    torch.manual_seed(mixed)
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of all random generators of this process, as plain values and tensors."""
+    legacy: dict[str, Any] = np.random.get_state(legacy=False)  # noqa: NPY002
+    return {
+        "python": random.getstate(),
+        "numpy": {**legacy, "state": {**legacy["state"], "key": legacy["state"]["key"].tolist()}},
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+    }
+
+
+def restore_random_states(states: dict[str, Any]) -> None:
+    """Restore the states of all random generators of this process."""
+    version, internal, gauss = states["python"]
+    random.setstate((version, tuple(internal), gauss))
+    state = {**states["numpy"]["state"], "key": np.array(states["numpy"]["state"]["key"], np.uint32)}
+    np.random.set_state({**states["numpy"], "state": state})  # noqa: NPY002
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
+
+
+def write_checkpoint(path: Path, identity: dict[str, Any], content: dict[str, Any]) -> None:
+    """Write a checkpoint that replaces the last one only when it is complete.
+
+    Raises:
+        OSError: The disk is full or not writable; the last checkpoint stays.
+    """
+    whole = {"format": _FORMAT_VERSION, "identity": json.loads(json.dumps(identity)), **content}
+    try:
+        write_atomic(path, lambda file: torch.save(whole, file))
+    except RuntimeError as error:
+        # torch reports a full disk as a RuntimeError.
+        raise OSError(f"{path} could not be written: {error}. The last checkpoint is kept.") from error
+    # A run that is killed while it writes leaves a file as large as its checkpoint.
+    remove_leftovers(path)
+
+
+def read_checkpoint(path: Path, identity: dict[str, Any]) -> dict[str, Any]:
+    """Read a checkpoint of this run.
+
+    Raises:
+        CheckpointError: It is damaged, of another format, or of another run; the message says what differs.
+    """
+    try:
+        checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise CheckpointError(
+            f"{path} is damaged, or no checkpoint: nothing can be resumed from it. Delete it to begin that fold again."
+        ) from error
+    if checkpoint.get("format") != _FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format {checkpoint.get('format')}; this program reads {_FORMAT_VERSION}.")
+    theirs, ours = checkpoint["identity"], json.loads(json.dumps(identity))
+    for name in ours.keys() | theirs.keys():
+        if theirs.get(name) != ours.get(name):
+            saved, now = theirs.get(name), ours.get(name)
+            if isinstance(saved, dict) and isinstance(now, dict):
+                keys = sorted(key for key in saved.keys() | now.keys() if saved.get(key) != now.get(key))
+                saved, now = ({key: values.get(key) for key in keys} for values in (saved, now))
+            raise CheckpointError(
+                f"{path} is a checkpoint of another {name}: it has {saved}, this run has {now}. "
+                "Resume with the original values, or start a new run."
+            )
+    return checkpoint
+
+
+def keep_wide_depthwise_in_float32(network: nn.Module) -> None:
+    """Exempt 5x5 depthwise convolutions from autocast, in place.
+
+    On the CPU their backward pass takes four times as long in bf16 as in float32; a whole training step of
+    EfficientNetB3 at 128 pixels becomes 1.5 times as fast.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and module.kernel_size[0] >= 5:
+            module.register_forward_pre_hook(lambda _, inputs: tuple(x.float() for x in inputs))
+            module.forward = torch.autocast("cpu", enabled=False)(module.forward)  # type: ignore[method-assign]
+
+
+@contextmanager
+def renewing_statistics(network: nn.Module) -> Iterator[None]:
+    """Measure the statistics of batch normalisation, in place, on the batches that pass meanwhile; else evaluate.
+
+    Source: Wu and Johnson (2021), Rethinking "Batch" in BatchNorm, section 3.
+    """
+    norms = [module for module in network.eval().modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        # To torch this means the plain mean over all batches.
+        norm.momentum = None
+        norm.train()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        network.eval()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +294,6 @@ class ImageSet:
         lift = torch.from_numpy(self.lift[rows]).to(device).view(-1, 1, 1, 1)
         return (batch + lift).clamp(0.0, 1.0)
 
-    def targets_of(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Return labels `(n, 4)` on a device."""
-        return torch.from_numpy(self.targets[rows]).to(device)
-
-    def points_of(self, rows: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Return rated valence and arousal `(n, 2)` on a device, NaN where unrated."""
-        if self.points is None:
-            return torch.full((len(rows), 2), torch.nan, device=device)
-        return torch.from_numpy(self.points[rows]).to(device)
-
 
 @dataclass(frozen=True, slots=True)
 class FitTask:
@@ -124,7 +309,7 @@ class FitTask:
     config: FitConfig
     mel: MelConfig  # How the images were made.
     seed: int  # Of order, dropout and augmentation.
-    processes: runtime.Processes
+    processes: Processes
     # What a checkpoint must share with this run to be resumed, besides the configuration; plain JSON values.
     identity: dict[str, Any] = field(default_factory=dict)
     checkpoint: Path | None = None  # Written after each epoch; training resumes from it where it exists.
@@ -141,12 +326,12 @@ class FitTask:
 
     @property
     def starts(self) -> range:
-        """Where the batches of an epoch begin; a last one too small to share and to normalise is left out."""
+        """Starts of the batches of an epoch, without a last one too small to share and to normalise."""
         return range(0, len(self.rows) - 2 * self.processes.count + 1, self.config.batch_size)
 
     @property
     def whole_identity(self) -> dict[str, Any]:
-        """What must be the same for a checkpoint to be this task's."""
+        """Values that a checkpoint of this task has too."""
         return {
             "configuration": asdict(self.config),
             "MelConfig": self.mel.to_json(),
@@ -179,10 +364,10 @@ def renew_statistics(
 ) -> None:
     """Measure the statistics of batch normalisation, in place, on the first place of some clips, unchanged.
 
-    EfficientNet's own running statistics lag by a hundred steps. From scratch on 4QAED (B0 at 64 pixels, 125 steps) a
-    network that was right on .54 of the validation clips was at .25, one quadrant for all, by its running ones.
+    EfficientNet's running statistics lag by a hundred steps: from scratch on 4QAED (B0 at 64 pixels, 125 steps) a
+    network with a validation accuracy of .54 had .25, one quadrant for all, by them.
     """
-    with runtime.renewing_statistics(network):
+    with renewing_statistics(network):
         # A last batch of one image has no spread to measure.
         for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
             part = rows[start : start + _EVALUATION_BATCH]
@@ -233,46 +418,37 @@ def train(network: nn.Module, task: FitTask) -> Outcome:
         torch.set_flush_denormal(False)
 
 
-def _rate(task: FitTask) -> Callable[[int], float]:
-    if task.config.schedule == "constant":
-        return lambda _: 1.0
-    steps = task.config.epochs * len(task.starts)
-    return lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
-
-
 class _Fit:
     def __init__(self, network: nn.Module, task: FitTask) -> None:
         config, among = task.config, task.processes
         self.task, self.config, self.among = task, config, among
-        runtime.seed_everything(task.seed, among.rank)
+        seed_everything(task.seed, among.rank)
         self.network = channels_last(network.to(among.device))
-        # Copied before hooks are hung on the network, which would go on pointing at the original.
+        # Copied before the network gets hooks, which would still point at the original.
         self.average = copy.deepcopy(self.network) if config.ema_decay else None
         # The network that is validated and saved.
         self.judged = self.network if self.average is None else self.average
         if config.bf16 and among.device.type == "cpu":
-            runtime.keep_wide_depthwise_in_float32(self.network)
+            keep_wide_depthwise_in_float32(self.network)
         self.spread = among.spread(self.network)
         self.optimiser = _OPTIMISERS[config.optimiser](
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimiser, _rate(task))
+        # An endless cosine is constant.
+        steps = config.epochs * len(task.starts) if config.schedule == "cosine" else math.inf
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
+        )
         self.at = _Progress()
         self.best: dict[str, Tensor] = {}
         self.first_bad = torch.full((), -1, device=among.device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=among.device)
 
-    @property
-    def is_over(self) -> bool:
-        patience = self.config.patience
-        stopped = patience > 0 and self.at.epoch - self.at.best_epoch >= patience
-        return self.at.epoch >= self.config.epochs or stopped
-
     def run(self) -> Outcome:
         self._restore()
         is_first = self.among.is_first
         if is_first and self.at.epochs:
-            # A run killed between its checkpoint and this call has not reported its last epoch.
+            # A run killed after its checkpoint has not reported its last epoch.
             self.task.on_epoch(self.at.epochs)
         with ExitStack() as stack:
             writer = None
@@ -280,7 +456,8 @@ class _Fit:
                 # What a killed run wrote after its last checkpoint is hidden.
                 purge_step = self.at.epoch + 1 if self.at.epoch else None
                 writer = stack.enter_context(SummaryWriter(self.task.log_dir, purge_step=purge_step))
-            while not self.is_over:
+            patience = self.config.patience or math.inf
+            while self.at.epoch < self.config.epochs and self.at.epoch - self.at.best_epoch < patience:
                 report = self._epoch()
                 if is_first:
                     self.task.on_epoch(self.at.epochs)
@@ -301,11 +478,11 @@ class _Fit:
             self._step(order[start : start + size])
             at.position, at.step = start + size, at.step + 1
             if at.step % _STEPS_BETWEEN_CHECKS == 0:
-                self._refuse_nonsense()
+                self._check_loss()
             if self.config.checkpoint_steps and at.step % self.config.checkpoint_steps == 0:
                 at.seconds, begun = at.seconds + time.monotonic() - begun, time.monotonic()
                 self._save()
-        self._refuse_nonsense()
+        self._check_loss()
         at.seconds += time.monotonic() - begun
         validation_loss, accuracy = self._validate()
         self._collect_loss()
@@ -348,7 +525,8 @@ class _Fit:
             nn.utils.clip_grad_norm_(self.network.parameters(), config.clip_norm)
         self.optimiser.step()
         self.schedule.step()
-        self._update_average()
+        if self.average is not None:
+            self._update(self.average)
         self.loss_sum += losses.detach()
         is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
@@ -357,20 +535,19 @@ class _Fit:
         data, mel, change, device = self.task.data, self.task.mel, self.config.augment, self.among.device
         places = torch.randint(data.images.shape[1] if change.crop else 1, (len(rows),)).numpy()
         images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
-        batch = [images, data.targets_of(rows, device), data.points_of(rows, device)]
-        images, *truths = mixup(batch, change.mixup_alpha)
+        points = np.full((len(rows), 2), np.nan, np.float32) if data.points is None else data.points[rows]
+        truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], points)]
+        images, *truths = mixup([images, *truths], change.mixup_alpha)
         return [mel.tensor(images), *truths]
 
     @torch.no_grad()
-    def _update_average(self) -> None:
-        if self.average is None:
-            return
+    def _update(self, average: nn.Module) -> None:
         decay = min(self.config.ema_decay, (self.at.step + 1) / (self.at.step + 10))
-        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
-        floating = [(old, new) for old, new in pairs if old.is_floating_point()]
-        torch._foreach_lerp_([old for old, _ in floating], [new for _, new in floating], 1 - decay)
+        states = (network.state_dict().values() for network in (average, self.network))
+        old, new = ([value for value in state if value.is_floating_point()] for state in states)
+        torch._foreach_lerp_(old, new, 1 - decay)
 
-    def _refuse_nonsense(self) -> None:
+    def _check_loss(self) -> None:
         bad = [step for step in self.among.gather(int(self.first_bad)) if step >= 0]
         if bad:
             raise self._diverged(f"the loss of step {min(bad)}")
@@ -408,9 +585,9 @@ class _Fit:
         if self.task.checkpoint is None:
             return
         if self.at.position:
-            self._refuse_nonsense()
+            self._check_loss()
             self._collect_loss()
-        states = self.among.gather(runtime.random_states())
+        states = self.among.gather(random_states())
         if self.among.is_first:
             content = {
                 "network": self.network.state_dict(),
@@ -421,13 +598,13 @@ class _Fit:
                 "progress": asdict(self.at),
                 "random": states,
             }
-            runtime.write_checkpoint(self.task.checkpoint, self.task.whole_identity, content)
+            write_checkpoint(self.task.checkpoint, self.task.whole_identity, content)
         self.among.wait()
 
     def _restore(self) -> None:
         if self.task.checkpoint is None or not self.task.checkpoint.exists():
             return
-        saved = runtime.read_checkpoint(self.task.checkpoint, self.task.whole_identity)
+        saved = read_checkpoint(self.task.checkpoint, self.task.whole_identity)
         self.network.load_state_dict(saved["network"])
         if self.average is not None:
             self.average.load_state_dict(saved["average"])
@@ -435,4 +612,4 @@ class _Fit:
         self.optimiser.load_state_dict(saved["optimiser"])
         self.schedule.load_state_dict(saved["schedule"])
         self.at = _Progress(**saved["progress"])
-        runtime.restore_random_states(saved["random"][self.among.rank])
+        restore_random_states(saved["random"][self.among.rank])

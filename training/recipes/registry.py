@@ -1,12 +1,11 @@
-"""Which systems can be trained, one TOML file each, and how the live model can be retrained.
+"""The systems that can be trained, one TOML file each, and the recipes that retrain the live model.
 
 A system's file names its `recipe`, a package of `training.recipes` whose module `recipe` has `train(job)`, and for a
 member of the zoo its `architecture`.
 
-A way to retrain is called with a `RetrainJob` and a function that takes a line of progress. It leaves a complete run
-folder in `job.run_dir`: one `<version>.safetensors` with its card, `predictions.npz` with the same held-out clips as
-the live model's, `run.json`, `splits.json`, `history.jsonl`. Clips of the data set "own" come with soft labels in
-`job.local_targets`, by clip id; none of them may be both trained on and scored.
+A retraining recipe leaves a complete run folder in `job.run_dir`: one `<version>.safetensors` with its card,
+`predictions.npz` with the same held-out clips as the live model's, `run.json`, `splits.json`, `history.jsonl`. Clips of
+the data set "own" come with soft labels in `job.local_targets`; none of them may be both trained on and scored.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ class RecipeError(TrainingError):
 class TrainJob:
     """A system to train from scratch, or a run to resume.
 
-    `text` is the configuration, TOML; without a `run_dir` a folder is named after version and time; `resumes` says that
-    the folder's run was stopped; `dry_run` only logs what would be trained and how long it takes; the device is "auto",
-    "cpu", "cuda" or "cuda:1"; the caches in `work_dir` outlive the job.
+    `text` is the configuration, TOML; without a `run_dir` a folder is named after version and time; `resumes` continues
+    the folder's run; `dry_run` only logs size and duration; the device is "auto", "cpu", "cuda" or "cuda:1"; the caches
+    in `work_dir` outlive the job.
     """
 
     text: str
@@ -63,8 +62,8 @@ class TrainJob:
 class RetrainJob:
     """The live model to retrain with the local labels.
 
-    The card of `live_weights` lies next to them; `data_sets` names the labelled data sets that are in `data_root`; the
-    recipe makes `run_dir`; `local_targets` has `(4,)` soft labels of the local clips, by clip id.
+    The card of `live_weights` lies next to them; `data_sets` names the labelled data sets in `data_root`; the recipe
+    makes `run_dir`; `local_targets` has `(4,)` soft labels of the local clips, by clip id.
     """
 
     version: str
@@ -89,14 +88,13 @@ class System:
 
 
 def systems() -> dict[str, System]:
-    """Return the systems that come with the program, by name; the first line of each file is `about` it."""
-    found = {}
+    """Return the shipped systems by name; the first line of each file is `about` it."""
+    shipped = {}
     for path in sorted(_FOLDER.glob("*.toml")):
         text = path.read_text(encoding="utf-8")
-        about = text.partition("\n")[0].lstrip("# ")
-        architecture = tomllib.loads(text).get("architecture", "")
-        found[path.stem] = System(path.stem, path, recipe_of(text), architecture, about)
-    return found
+        architecture, about = tomllib.loads(text).get("architecture", ""), text.partition("\n")[0].lstrip("# ")
+        shipped[path.stem] = System(path.stem, path, recipe_of(text), architecture, about)
+    return shipped
 
 
 def config_path(name: str) -> Path:
@@ -121,7 +119,7 @@ def recipe_of(text: str) -> str:
 
 
 def train(job: TrainJob) -> Path | None:
-    """Train the system that a configuration describes; return the run folder, None after a dry run or in a helper.
+    """Train the system of a configuration; return the run folder, or None after a dry run or in a helper process.
 
     Raises:
         ValueError: The configuration makes no sense.
@@ -135,7 +133,7 @@ def train(job: TrainJob) -> Path | None:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A way to retrain; `text`, for people, is part of the data fingerprint."""
+    """A recipe that retrains; `text`, for people, is part of the data fingerprint."""
 
     text: str
     run: Callable[[RetrainJob, Log], object]
@@ -143,8 +141,8 @@ class Recipe:
 
 def _refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
     # Imported here because torch takes seconds, and pages read the names of the recipes.
-    retraining = importlib.import_module("training.recipes.distilled_b3.retraining")
-    retraining.refit(job, log, keep_backbone=keep_backbone)
+    recipe = importlib.import_module("training.recipes.distilled_b3.recipe")
+    recipe.refit(job, log, keep_backbone=keep_backbone)
 
 
 DEFAULT_RECIPE = "refit"

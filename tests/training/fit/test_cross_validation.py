@@ -18,9 +18,8 @@ from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
 from training.fit.cross_validation import Study, cross_validate, gap, reference_lift
-from training.fit.loop import FitConfig, ImageSet
+from training.fit.loop import FitConfig, ImageSet, alone
 from training.fit.run_folder import CHECKPOINT, RunFolder
-from training.fit.runtime import alone
 
 pytestmark = pytest.mark.slow
 

@@ -17,8 +17,7 @@ from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import create_model
 from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
-from training.fit.loop import FitConfig, FitTask, predict, renew_statistics, train
-from training.fit.runtime import Processes, together
+from training.fit.loop import FitConfig, FitTask, Processes, predict, renew_statistics, together, train
 
 pytestmark = pytest.mark.slow
 

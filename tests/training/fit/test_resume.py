@@ -17,7 +17,7 @@ from torch import Tensor
 
 from emotion.exceptions import CheckpointError
 from tests.training.small_training import MEL, RANDOM, SHORT, job, run, same
-from training.fit import loop, runtime
+from training.fit import loop
 
 pytestmark = pytest.mark.slow
 
@@ -55,33 +55,33 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    runtime.write_checkpoint(path, {"seed": 1}, {"weights": torch.ones(4)})
+    loop.write_checkpoint(path, {"seed": 1}, {"weights": torch.ones(4)})
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
         with pytest.raises(OSError, match="could not be written"):
-            runtime.write_checkpoint(path, {"seed": 1}, {"weights": torch.zeros(1_000_000)})
+            loop.write_checkpoint(path, {"seed": 1}, {"weights": torch.zeros(1_000_000)})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert list(tmp_path.iterdir()) == [path]
-    assert torch.equal(runtime.read_checkpoint(path, {"seed": 1})["weights"], torch.ones(4))
+    assert torch.equal(loop.read_checkpoint(path, {"seed": 1})["weights"], torch.ones(4))
 
 
 def test_every_random_sequence_goes_on_where_it_was(tmp_path: Path) -> None:
     def draw() -> tuple[float, ...]:
         return random.random(), float(np.random.rand()), float(np.random.normal()), float(torch.rand(1))  # noqa: NPY002
 
-    runtime.seed_everything(1)
+    loop.seed_everything(1)
     draw()
-    runtime.write_checkpoint(tmp_path / "states.pt", {}, {"random": runtime.random_states()})
+    loop.write_checkpoint(tmp_path / "states.pt", {}, {"random": loop.random_states()})
     after = draw()
-    runtime.seed_everything(2)
+    loop.seed_everything(2)
     assert draw() != after
-    runtime.restore_random_states(runtime.read_checkpoint(tmp_path / "states.pt", {})["random"])
+    loop.restore_random_states(loop.read_checkpoint(tmp_path / "states.pt", {})["random"])
     assert draw() == after
-    runtime.seed_everything(1, rank=1)
+    loop.seed_everything(1, rank=1)
     other = draw()
-    runtime.seed_everything(1)
+    loop.seed_everything(1)
     assert draw() != other
 
 
@@ -159,7 +159,7 @@ def test_killed_in_the_middle_of_a_checkpoint_it_goes_on_from_the_one_before(pro
         assert child.exitcode == exit_code
         if kill_in_write:
             assert list(tmp_path.glob(".checkpoint.pt.*.part"))
-            runtime.read_checkpoint(tmp_path / "checkpoint.pt", job(LONG).whole_identity)
+            loop.read_checkpoint(tmp_path / "checkpoint.pt", job(LONG).whole_identity)
     assert not list(tmp_path.glob(".checkpoint.pt.*.part"))
     assert _equal(_final(tmp_path), _uninterrupted())
 

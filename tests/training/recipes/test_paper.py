@@ -17,12 +17,10 @@ from tests.training.made_qaed import SMALL_RUN, made_qaed
 from training.data.augment import AugmentConfig
 from training.data.splits import Folds, SplitError
 from training.evaluation.report.run import read_run
-from training.fit.loop import FitConfig
+from training.fit.loop import FitConfig, alone
 from training.fit.run_folder import CHECKPOINT, RunFolder
-from training.fit.runtime import alone
-from training.recipes.paper import config as config_module
 from training.recipes.paper import recipe as protocol
-from training.recipes.paper.config import PaperConfig, PaperError
+from training.recipes.paper.recipe import PaperConfig, PaperError
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +28,7 @@ SHIPPED = Path(__file__).resolve().parents[3] / "training" / "recipes" / "paper.
 
 
 def config(**changes: Any) -> PaperConfig:
-    return config_module.config_from({**SMALL_RUN, **changes})
+    return protocol.config_from({**SMALL_RUN, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -38,16 +36,16 @@ def data_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made_qaed(tmp_path_factory.mktemp("data"))
 
 
-def plan(given: PaperConfig, data_root: Path) -> tuple[config_module.Plan, list[str]]:
+def plan(given: PaperConfig, data_root: Path) -> tuple[protocol.Plan, list[str]]:
     said: list[str] = []
-    return config_module.plan(given, data_root=data_root, work_dir=data_root / "work", log=said.append), said
+    return protocol.plan(given, data_root=data_root, work_dir=data_root / "work", log=said.append), said
 
 
 # --- The configuration --------------------------------------------------------------------------------------------
 
 
 def test_the_shipped_configuration_is_the_papers() -> None:
-    found = config_module.config_from(tomllib.loads(SHIPPED.read_text()))
+    found = protocol.config_from(tomllib.loads(SHIPPED.read_text()))
     assert set(found.datasets) == {"4qaed", "pmemo", "emomusic", "bimodal"}
     assert found.training == FitConfig(epochs=50, batch_size=32, optimiser="adam", learning_rate=1e-5, patience=5)
     assert found.training.augment == AugmentConfig.off()
@@ -92,7 +90,7 @@ def test_a_configuration_that_makes_no_sense_is_refused(change: dict[str, Any], 
 
 def test_what_a_configuration_lacks_is_named() -> None:
     with pytest.raises(PaperError, match="it lacks version, seed"):
-        config_module.config_from({"datasets": ["4qaed"]})
+        protocol.config_from({"datasets": ["4qaed"]})
 
 
 # --- Clips and folds ----------------------------------------------------------------------------------------------
@@ -132,7 +130,7 @@ def test_a_source_with_too_few_of_a_class_is_left_out(data_root: Path) -> None:
         plan(config(test_share=0.1), data_root)
     said: list[str] = []
     with pytest.raises(PaperError):
-        config_module.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, log=said.append)
+        protocol.plan(config(test_share=0.1), data_root=data_root, work_dir=data_root, log=said.append)
     assert "4qaed is left out: its smallest class has 6 clips; 10 are needed" in said[0]
 
 
@@ -175,7 +173,7 @@ def test_weights_that_cannot_be_had_are_explained(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patched:
         patched.setattr(EfficientNetB3, "load_imagenet", offline)
-        with pytest.raises(PaperError, match=r"could not be had from imagenet.*Give the path"):
+        with pytest.raises(PaperError, match=r"could not be loaded from imagenet.*Give the path"):
             protocol.initial_backbone(config(init="imagenet"))
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(PaperError, match=r"other\.pt does not hold the weights of efficientnet-b0"):
@@ -242,7 +240,7 @@ def test_its_metrics_hold_folds_and_the_gap(finished: RunFolder) -> None:
     metrics = finished.metrics()
     assert metrics["protocols"].keys() == {"paper", "artist_grouped"}
     titles = [table["title"] for table in metrics["tables"]]
-    assert titles == ["Folds: paper", "Folds: artist grouped", "What knowing the artist is worth"]
+    assert titles == ["Folds: paper", "Folds: artist grouped", "Gain from known artists"]
     rows = metrics["tables"][0]["rows"]
     assert [row[0] for row in rows] == ["1", "2", "mean"]
     assert rows[2][1] == pytest.approx((rows[0][1] + rows[1][1]) / 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -20,24 +20,24 @@ from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.tables import Table, figure, probe_table
 from training.fit.run_folder import SPLITS
-from training.recipes.distilled_b3.config import DistilledB3Config
-from training.recipes.distilled_b3.features import ClipFeatures, load_clips
+from training.recipes.distilled_b3.features import ClipFeatures, DistilledB3Config, load_clips
+from training.recipes.registry import Log
 
 METHOD = """\
-Its backbone was pre-trained without labels, by learning to predict what two public music taggers hear in endless
-remixes of the training clips (`training/recipes/distilled_b3/distil.py`); its head was then fitted to the labels and
-to the opinions of a support vector machine on the taggers' features (`training/recipes/distilled_b3/head.py`)."""
+Its backbone was pre-trained without labels: it predicts the features of two public music taggers on random mixtures of
+the training clips (`training/recipes/distilled_b3/distil.py`). Its head was then fitted to the labels and to the soft
+targets of a support vector machine on the taggers' features (`training/recipes/distilled_b3/head.py`)."""
 LIMITS = (
-    "It hears 24 s of a song, from the middle, and says one thing of them.",
-    "A source that it never saw is harder than an artist that it never saw: see the rows “source unseen”.",
-    "Emotify's labels are felt emotions read as perceived ones; they are the only such labels in the training data.",
-    "Emotion in Music and DEAM were heard as 10 s cuts that repeat, EMOPIA as rendered MIDI.",
-    "Western popular, classical and game-like piano music; nothing is known about the rest.",
-    "Its sound was learned from taggers that were trained on Western popular music, with whatever they are deaf to.",
+    "The model makes one estimate per song, from a 24 s excerpt of the middle.",
+    "It is less accurate on a new source than on a new artist: see the rows “source unseen”.",
+    "Emotify's labels are induced emotions read as perceived ones; no other labels in the training data are.",
+    "Emotion in Music and DEAM were available as 10 s excerpts, which are repeated, and EMOPIA as rendered MIDI.",
+    "The training data are Western popular, classical and game-like piano music; other music was not tested.",
+    "Its features imitate those of taggers trained on Western popular music, and share their blind spots.",
 )
 _PROTOCOLS = {
     Protocol.ARTIST_GROUPED: "artists unseen",
-    Protocol.STRATIFIED: "artists seen (as the papers do)",
+    Protocol.STRATIFIED: "artists seen (as in the papers)",
     Protocol.LEAVE_ONE_SOURCE_OUT: "source unseen",
 }
 
@@ -49,7 +49,7 @@ def evaluate(
     work_dir: Path,
     engine: str,
     device: str,
-    log: Callable[[str], None],
+    log: Log,
     keep: Path | None = None,
 ) -> dict[str, Scores]:
     """Score a checkpoint on its own held-out clips, from audio files through the serving code.
@@ -65,8 +65,8 @@ def evaluate(
     folds = saved_folds(weights, facts)
     if folds is None:
         raise SplitError(
-            f"No {weights.stem}.{SPLITS} lies beside {weights}: the model was made before the ids of its test clips "
-            "were saved with it, and these cannot be told apart. Evaluate its run folder instead."
+            f"No {weights.stem}.{SPLITS} lies next to {weights}: the model predates the saving of test ids, so "
+            "its test clips are unknown. Evaluate its run folder instead."
         )
     [rows] = folds.rows(clips)
     tested = [clips[i] for i in rows.test]
@@ -94,7 +94,7 @@ def evaluate(
 
 
 def saved_folds(weights: Path, facts: Mapping[str, Any]) -> Folds | None:
-    """Return the folds that a model was trained and tested on, from beside its weights; None where they are missing.
+    """Return the folds that a model was trained and tested on, next to its weights; None where they are missing.
 
     Raises:
         SplitError: The ids are not those of the card's hash.
@@ -114,12 +114,12 @@ def facts_of(
     *,
     student: Predictions,
     teacher: Predictions,
-    seeds: Sequence[dict[str, Any]],
+    seeds: Sequence[tuple[str, float, dict[str, Scores]]],
 ) -> dict[str, Any]:
     """Return the facts of a model's card.
 
     `dealt` starts with the held-out protocol, on which the weights were fitted and tested; `student` and `teacher` have
-    the same rows; `seeds` has the scores of each head that was fitted on the held-out split.
+    the same rows; `seeds` has name, validation loss and scores of each head that was fitted on the held-out split.
     """
     [held_out] = dealt[0].folds
     both = {"model": student, "teacher": teacher}
@@ -129,23 +129,20 @@ def facts_of(
         tables.append(protocol_table(student, teacher))
         tables.append(unseen_table(student, {*held_out.train, *held_out.validation}))
     tables.append(axis_table(student))
-    # With one source, or few artists in the test, there is nothing to tell apart.
+    # With one source, or few artists in the test, there is no probe.
     with suppress(ValueError):
         tables.append(probe_table(probe_run(tested["model"])))
+    licences = {name: dataset.licence for name, dataset in DATASETS.items()}
+    local = "labels by users of this installation; not shared"
     return {
         "method": METHOD,
         "datasets": {
-            name: {
-                "clips": int(np.sum(features.sources == name)),
-                "licence": DATASETS[name].licence
-                if name in DATASETS
-                else "of the people of this installation; stays here",
-            }
+            name: {"clips": int(np.sum(features.sources == name)), "licence": licences.get(name, local)}
             for name in dict.fromkeys(features.sources)
         },
         "split": {
             "protocol": "grouped by artist, song and near-duplicate recording, 10 folds stratified by source and "
-            "quadrant: 2 test, 1 validation; EMOPIA: published val is the test",
+            "quadrant: 2 test, 1 validation; EMOPIA is tested on its published validation part",
             "sizes": {part: len(getattr(held_out, part)) for part in PARTS},
             "sha256": dealt[0].sha256,
         },
@@ -169,59 +166,52 @@ def protocol_table(student: Predictions, teacher: Predictions) -> Table:
             if not chosen.any():
                 continue
             ours, theirs = (score_by_dataset(table.where(chosen))[str(dataset)] for table in (student, teacher))
-            figures = (
-                ours.n,
-                figure(ours.macro_f1, ours.macro_f1_interval),
-                figure(ours.accuracy, ours.accuracy_interval),
-                ours.floor_accuracy,
-                ours.ece,
-                figure(theirs.macro_f1, theirs.macro_f1_interval),
-                theirs.accuracy,
-            )
+            accuracy, (f1, teacher_f1) = figure(ours.accuracy, ours.accuracy_interval), map(_macro_f1, (ours, theirs))
+            figures = (ours.n, f1, accuracy, ours.floor_accuracy, ours.ece, teacher_f1, theirs.accuracy)
             rows.append((f"{dataset}, {title}", *figures))
     note = (
-        "Five folds, or one per source. The head and the teacher were fitted anew in every fold; the backbone was not: "
-        "it learned from the sound, never from a label, of seven tenths of these clips. What that is worth is the next "
-        "table. A source left out is one whose labels no head saw."
+        "Five folds, or one per source. Head and teacher were fitted separately in every fold; the backbone was "
+        "pre-trained once, without labels, on audio that includes seven tenths of these clips; see the next table for "
+        "the effect. For “source unseen”, no head was fitted to labels of that source."
     )
     columns = ("test", "n", "macro-F1 (95 %)", "accuracy (95 %)", "floor", "ECE", "teacher: macro-F1", "accuracy")
     return Table("Folds, artists and sources", note, columns, tuple(rows))
 
 
-def unseen_table(student: Predictions, seen: set[str]) -> Table:
-    """Return artist-grouped accuracy on clips whose sound the backbone learned from, and on the others."""
+def _macro_f1(scores: Scores) -> str:
+    return figure(scores.macro_f1, scores.macro_f1_interval)
+
+
+def unseen_table(student: Predictions, pretrained: set[str]) -> Table:
+    """Return artist-grouped macro-F1 on clips that the backbone was pre-trained on, and on the others."""
     grouped = student.where(student.protocol == Protocol.ARTIST_GROUPED)
-    is_seen = np.isin(grouped.clip, list(seen))
+    is_seen = np.isin(grouped.clip, list(pretrained))
     rows = []
     for dataset in dict.fromkeys(grouped.dataset):
         here = grouped.dataset == dataset
         if not (here & is_seen).any() or not (here & ~is_seen).any():
             continue
-        parts = [score_by_dataset(grouped.where(here & part))[str(dataset)] for part in (is_seen, ~is_seen)]
-        cells = [(part.n, figure(part.macro_f1, part.macro_f1_interval)) for part in parts]
-        rows.append((str(dataset), *cells[0], *cells[1]))
-    note = "Artist-grouped folds. Were the hearing worth much, the first figure would be higher than the second."
-    columns = ("source", "n heard", "macro-F1, heard (95 %)", "n unheard", "macro-F1, unheard (95 %)")
-    return Table("Does it matter that the backbone heard a clip?", note, columns, tuple(rows))
+        seen, others = (score_by_dataset(grouped.where(here & part))[str(dataset)] for part in (is_seen, ~is_seen))
+        rows.append((str(dataset), seen.n, _macro_f1(seen), others.n, _macro_f1(others)))
+    note = "Artist-grouped folds. If pre-training on a clip mattered much, its macro-F1 would exceed that of new clips."
+    columns = ("source", "n pre-trained on", "macro-F1, pre-trained on (95 %)", "n new", "macro-F1, new (95 %)")
+    return Table("Effect of pre-training on a clip", note, columns, tuple(rows))
 
 
-def seed_table(seeds: Sequence[dict[str, Any]]) -> Table:
+def seed_table(seeds: Sequence[tuple[str, float, dict[str, Scores]]]) -> Table:
     """Return the held-out macro-F1 of each head."""
-    names = list(seeds[0]["test"])
-    scores = [[float(each["test"][name]["macro_f1"]) for name in names] for each in seeds]
-    rows = [
-        (f"{each['seed']}{' (shipped)' if each['kept'] else ''}", float(each["validation_loss"]), *row)
-        for each, row in zip(seeds, scores, strict=True)
-    ]
+    names = list(seeds[0][2])
+    scores = [[float(tested[name].macro_f1) for name in names] for _, _, tested in seeds]
+    rows = [(seed, float(loss), *row) for (seed, loss, _), row in zip(seeds, scores, strict=True)]
     deviations = np.std(scores, axis=0, ddof=1) if len(seeds) > 1 else np.zeros(len(names))
     spreads = (f"{mean:.3f} ± {spread:.3f}" for mean, spread in zip(np.mean(scores, axis=0), deviations, strict=True))
-    note = "Macro-F1 on the held-out artists. The head with the lowest validation loss is shipped. One backbone."
+    note = "Macro-F1 on the held-out artists, with one backbone. The head with the lowest validation loss is shipped."
     columns = ("seed", "validation loss", *names)
     return Table("Seeds of the head", note, columns, (*rows, ("mean ± standard deviation", None, *spreads)))
 
 
 def axis_table(student: Predictions) -> Table:
-    """Return how well valence and arousal follow the ratings: of their own output, and projected from probabilities."""
+    """Return the fit of valence and arousal to the ratings: as regressed, and as projected from probabilities."""
     rows = []
     for protocol in (Protocol.HELD_OUT, Protocol.ARTIST_GROUPED, Protocol.LEAVE_ONE_SOURCE_OUT):
         chosen = student.where((student.protocol == protocol) & ~np.isnan(student.valence_true))
@@ -236,8 +226,8 @@ def axis_table(student: Predictions) -> Table:
             figures = (output.r2, output.ccc, output.rmse, projected.r2, projected.ccc, output.floor_rmse)
             rows.append((f"{axis}, {protocol.replace('_', ' ')}", output.n, *figures))
     note = (
-        "Ratings of Emotion in Music and DEAM, -1 to 1. R² and CCC (concordance) of the network's own output, then of "
-        "the projection of the four probabilities; root mean square error beside that of the mean rating."
+        "Ratings of Emotion in Music and DEAM, -1 to 1. R², CCC (concordance) and root mean square error (RMSE) of the "
+        "regression output, R² and CCC of the projection of the four probabilities, and the RMSE of the mean rating."
     )
     columns = ("axis", "n", "R²", "CCC", "RMSE", "R² projected", "CCC projected", "RMSE of the mean")
     return Table("Valence and arousal", note, columns, tuple(rows))

@@ -1,7 +1,6 @@
-"""Pre-train a backbone without labels on the features of public tagging networks, and compute its own features.
+"""Pre-train a backbone without labels on the features of public tagging networks, and compute its features.
 
-Student and teachers get the same mixtures, and the teachers answer for the very mixture, so the training data never
-runs out; what holds on mixtures holds on unseen music.
+Student and teachers get the same random mixtures, so the training data never runs out.
 
 Source: Beyer et al. (2022), Knowledge distillation: a good teacher is patient and consistent (same view for both,
 mixing far from the data, long schedules).
@@ -27,7 +26,7 @@ from emotion.inference.predict import channels_last, compile_openvino
 from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import HeadedNetwork
 from training.exceptions import TrainingDivergedError
-from training.fit.runtime import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
+from training.fit.loop import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
 from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, stretch_at, student_images
 from training.recipes.distilled_b3.teacher import TaggerFeatures
 
@@ -45,7 +44,6 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Update every weight that has a gradient."""
         for group in self.param_groups:
             for weight in group["params"]:
                 if weight.grad is None:
@@ -96,11 +94,11 @@ class _Features(nn.Module):
         return self.network.features(images)
 
 
-def windows(spectra: Sequence[Spectra], mel: MelConfig, place: float = 0.5) -> Iterator[Tensor]:
-    """Yield batches of the network inputs of one window of each clip, unchanged."""
+def windows(spectra: Sequence[Spectra], mel: MelConfig) -> Iterator[Tensor]:
+    """Yield batches of the network inputs of the centre window of each clip, unchanged."""
     frames = mel.image_shape[1]
     for start in range(0, len(spectra), BATCH):
-        batch = np.stack([stretch_at(each.student, frames, place) for each in spectra[start : start + BATCH]])
+        batch = np.stack([stretch_at(each.student, frames) for each in spectra[start : start + BATCH]])
         yield student_images(torch.from_numpy(batch), mel)
 
 
@@ -121,9 +119,8 @@ class DistilStage:
     first_rate: float
     last_rate: float
     scene: MixtureConfig | None = None  # How far the mixtures are from the clips; None takes the configuration's.
-    # Whether the statistics of batch normalisation are measured once, before the stage, and then stay. While each batch
-    # gives its own, a rare sound is tamed by the batch that it is in, and runs away when it is served alone; the last
-    # stages teach the network what is served.
+    # Whether the statistics of batch normalisation are measured once, before the stage, and then stay, as in serving.
+    # With those of each batch, a rare sound is normalised by its batch, and its features run away when served alone.
     settled: bool = False
 
 
@@ -131,7 +128,7 @@ class DistilStage:
 class DistilConfig:
     """How the backbone is pre-trained."""
 
-    # Short crops first: a step costs the seconds it hears, and four short crops teach more than a long one.
+    # Short crops first: a step costs the seconds of its crops, and four short crops teach more than a long one.
     stages: tuple[DistilStage, ...]
     matrix_rate: float = 10.0  # Learning rate of Muon, in units of the stage's rate, which is AdamW's.
     weight_decay: float = 0.02
@@ -154,7 +151,7 @@ class Teachers:
         return torch.from_numpy(self._taggers.features(teacher_db.numpy()))
 
     def measure(self, batches: Iterator[Tensor]) -> None:
-        """Learn each feature's mean and spread from batches of spectra."""
+        """Measure each feature's mean and spread on batches of spectra."""
         features = torch.cat([self.raw(batch) for batch in batches])
         self._mean, self._spread = features.mean(dim=0), features.std(dim=0).clamp(min=1e-4)
 
@@ -177,36 +174,29 @@ class Student(nn.Module):
 
 
 def prepare_from_scratch(network: HeadedNetwork) -> None:
-    """Set, in place, what suits a backbone that learns from endless mixtures instead of fine-tuning.
-
-    No block is ever skipped (there is nothing to overfit), and normalisation follows ten steps instead of a hundred.
-    """
+    """Prepare a backbone, in place, for endless mixtures: no block is skipped, and normalisation follows ten steps."""
     network.skip_no_block()
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 0.1
 
 
-def optimisers(student: Student, config: DistilConfig) -> list[torch.optim.Optimizer]:
-    """Return Muon for the backbone's matrices and AdamW for everything else; rates are set at each step."""
+def _optimisers(student: Student, config: DistilConfig) -> tuple[torch.optim.Optimizer, torch.optim.Optimizer]:
+    # Muon for the backbone's matrices and AdamW for everything else; each step sets their rates.
     matrices = [
         weight
         for weight in student.network.backbone.parameters()
         if weight.ndim == 4 and weight.shape[2:] == (1, 1) and min(weight.shape[:2]) >= 24
     ]
-    chosen = {id(weight) for weight in matrices}
     parts = (student.network.head, student.network.classifier, student.network.regressor)
-    head = {id(weight) for part in parts if part is not None for weight in part.parameters()}
-    rest = [weight for weight in student.parameters() if id(weight) not in chosen | head]
+    others = {id(weight) for part in parts if part is not None for weight in part.parameters()} | set(map(id, matrices))
+    rest = [weight for weight in student.parameters() if id(weight) not in others]
     decayed = [weight for weight in rest if weight.ndim > 1]
     plain = [weight for weight in rest if weight.ndim <= 1]
     adam = torch.optim.AdamW(
         [{"params": decayed, "weight_decay": config.weight_decay}, {"params": plain, "weight_decay": 0.0}], fused=True
     )
-    if config.matrix_rate == 0:
-        adam.add_param_group({"params": matrices, "weight_decay": config.weight_decay})
-        return [adam]
-    return [Muon(matrices, 0.0, 0.95, config.weight_decay), adam]
+    return Muon(matrices, 0.0, 0.95, config.weight_decay), adam
 
 
 def pretrain(
@@ -222,8 +212,8 @@ def pretrain(
 ) -> Student:
     """Pre-train a network's backbone, in place, and return the student in evaluation mode.
 
-    Every step has its own random generator, of seed and step, so that a run that resumes from the checkpoint, which is
-    written every 50 steps, gets the same batches. `evaluate` scores the student on held-out crops of so many columns.
+    Every step has a random generator of seed and step, so that a run resumed from the checkpoint, which is written
+    every 50 steps, gets the same batches. `evaluate` scores the student on held-out crops of so many columns.
 
     Raises:
         TrainingDivergedError: The loss is not finite.
@@ -233,7 +223,7 @@ def pretrain(
     keep_wide_depthwise_in_float32(network)
     first = sampler.batch(2, config.stages[0].crop_columns, np.random.default_rng(seed))
     student = Student(network, teachers.raw(first.teacher_db).shape[1])
-    chosen = optimisers(student, config)
+    chosen = _optimisers(student, config)
     identity = {"configuration": asdict(config), "network": asdict(network.config), "seed": seed}
     step, done = 0, _resume(checkpoint, identity, student, chosen)
     for stage in config.stages:
@@ -248,8 +238,7 @@ def pretrain(
         for position in range(stage.steps):
             if (number := step + position) < done:
                 continue
-            _set_rates(chosen, config, stage, position, number)
-            losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, number))
+            losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, position, number))
             if (number + 1) % 50 == 0:
                 pace = len(losses) * stage.batch_size / (time.monotonic() - started)
                 log(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
@@ -276,16 +265,6 @@ def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequ
     return int(state["step"])
 
 
-def _set_rates(
-    chosen: Sequence[torch.optim.Optimizer], config: DistilConfig, stage: DistilStage, position: int, number: int
-) -> None:
-    rate = stage.first_rate + (stage.last_rate - stage.first_rate) * position / stage.steps
-    rate *= min(1.0, (number + 1) / config.warmup_steps)
-    for optimiser in chosen:
-        for group in optimiser.param_groups:
-            group["lr"] = rate * (config.matrix_rate if isinstance(optimiser, Muon) else 1.0)
-
-
 def _step(
     student: Student,
     chosen: Sequence[torch.optim.Optimizer],
@@ -294,19 +273,24 @@ def _step(
     config: DistilConfig,
     stage: DistilStage,
     seed: int,
+    position: int,
     number: int,
 ) -> float:
+    rate = stage.first_rate + (stage.last_rate - stage.first_rate) * position / stage.steps
+    rate *= min(1.0, (number + 1) / config.warmup_steps)
+    for optimiser, factor in zip(chosen, (config.matrix_rate, 1.0), strict=True):
+        for group in optimiser.param_groups:
+            group["lr"] = rate * factor
     rng = np.random.default_rng((seed, 1, number))
     batch = sampler.batch(stage.batch_size, stage.crop_columns, rng, stage.scene)
     wanted = teachers.features(batch.teacher_db)
     student.train()
-    if stage.settled:
-        for module in student.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
+    for module in student.modules():
+        if stage.settled and isinstance(module, nn.BatchNorm2d):
+            module.eval()
     with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
         guessed = student(batch.images)
-    # Near the target the mean squared error; far from it linear, so that one runaway does not decide the step.
+    # Linear far from the target, so that one runaway does not decide the step.
     loss = (
         2 * functional.huber_loss(guessed, wanted, delta=3.0) if stage.settled else functional.mse_loss(guessed, wanted)
     )

@@ -1,8 +1,4 @@
-"""The dense head, fitted to labels on a backbone that stays as it is.
-
-A step through the whole network costs thousands of times one through its head. Once a backbone's features are known,
-a head sees every clip a hundred times in seconds, so folds, seeds and left-out sources cost minutes.
-"""
+"""The dense head, fitted to labels on the features of a frozen backbone, which takes seconds."""
 
 from __future__ import annotations
 
@@ -55,21 +51,17 @@ class _Style:
     """
 
     def __init__(self, data: HeadData) -> None:
-        means, spreads = [], []
         quadrant = data.targets.argmax(dim=1)
-        for source in range(int(data.sources.max()) + 1):
+        self.present = torch.unique(data.sources)
+        self.means = torch.zeros(int(data.sources.max()) + 1, data.served.shape[1])
+        self.spreads = torch.ones_like(self.means)
+        for source in self.present.tolist():
             here = data.sources == source
-            if not here.any():
-                means.append(torch.zeros(data.served.shape[1]))
-                spreads.append(torch.ones(data.served.shape[1]))
-                continue
             weight = 1.0 / torch.bincount(quadrant[here], minlength=4).clamp(min=1)[quadrant[here]].float()
             weight = (weight / weight.sum())[:, None]
             mean = (data.served[here] * weight).sum(dim=0)
-            means.append(mean)
-            spreads.append((((data.served[here] - mean) ** 2 * weight).sum(dim=0)).sqrt().clamp(min=1e-3))
-        self.present = torch.unique(data.sources)
-        self.means, self.spreads = torch.stack(means), torch.stack(spreads)
+            self.means[source] = mean
+            self.spreads[source] = (((data.served[here] - mean) ** 2 * weight).sum(dim=0)).sqrt().clamp(min=1e-3)
 
     def restyle(self, features: Tensor, sources: Tensor, chance: float) -> Tensor:
         """Return features, some of them with the style of a random mixture of sources."""
@@ -111,7 +103,7 @@ def fit_head(
         if now < best:
             best, weights, best_epoch = now, copy.deepcopy(parts.state_dict()), epoch + 1
     parts.load_state_dict(weights)
-    # The first layer does the standardising, so that serving needs no step for it.
+    # The first layer standardises, so that serving has no step for it.
     first = network.head[0]
     assert isinstance(first, nn.Linear)
     with torch.no_grad():
@@ -138,12 +130,12 @@ def _batch(data: HeadData, style: _Style, config: HeadConfig) -> list[Tensor]:
 
 def _loss(network: HeadedNetwork, batch: list[Tensor], config: HeadConfig) -> Tensor:
     features, targets, points, rated = batch
-    found = network.judge(features)
-    loss = functional.cross_entropy(found[0], targets)
+    outputs = network.judge(features)
+    loss = functional.cross_entropy(outputs[0], targets)
     if network.regressor is not None:
         # A mixture of a rated and an unrated clip has no rating of its own.
         whole = rated > 0.99
-        error = ((found[2] - points) ** 2 * whole).sum() / whole.sum().clamp(min=1)
+        error = ((outputs[2] - points) ** 2 * whole).sum() / whole.sum().clamp(min=1)
         loss = loss + config.point_weight * error
     return loss
 
@@ -151,10 +143,10 @@ def _loss(network: HeadedNetwork, batch: list[Tensor], config: HeadConfig) -> Te
 @torch.inference_mode()
 def _validation_loss(network: HeadedNetwork, data: HeadData, config: HeadConfig) -> float:
     network.eval()
-    found = network.judge(data.served)
-    per_clip = functional.cross_entropy(found[0], data.targets, reduction="none")
+    outputs = network.judge(data.served)
+    per_clip = functional.cross_entropy(outputs[0], data.targets, reduction="none")
     loss = float((per_clip * data.weights).sum() / data.weights.sum())
     if network.regressor is not None:
         rated = ~data.points[:, 0].isnan()
-        loss += config.point_weight * float(((found[2][rated] - data.points[rated]) ** 2).sum(dim=1).mean())
+        loss += config.point_weight * float(((outputs[2][rated] - data.points[rated]) ** 2).sum(dim=1).mean())
     return loss

@@ -1,6 +1,6 @@
-"""Spectra of clips, and training batches mixed from them.
+"""Spectra of clips, and training batches mixed from them, the same for student and teachers.
 
-Student and teachers get the same sound. Spectra are cached, not audio, and powers add, so a batch costs milliseconds.
+Spectra are cached in place of audio, and powers add, so a batch costs milliseconds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from training.data.cache import content_digest
 
 LONGEST_S = 60.0
 FLOOR_DB = -100.0
-# What the public taggers were trained on: 96 HTK bands to 8 kHz, a frame every 16 ms.
+# The input of the public taggers: 96 HTK bands to 8 kHz, a frame every 16 ms.
 TEACHER_RATE_HZ = 16_000
 TEACHER_HOP = 256
 TEACHER_MELS = 96
@@ -51,22 +51,16 @@ class Spectra:
 def spectra_of(
     paths: Sequence[Path], *, config: MelConfig, cache_dir: Path, workers: int = 2
 ) -> list[Spectra | AudioUnreadableError]:
-    """Return the spectra of audio files, computing those that the cache does not hold.
-
-    Of each file, the middle `LONGEST_S` seconds are used. Each file's spectra are one `.npz` named by the audio's
-    content, written atomically, so that a killed run resumes; a file that cannot be read gives its error.
-    """
+    """Return the spectra of the middle `LONGEST_S` seconds of audio files, or the error of a file, from a cache."""
     folder = cache_dir / config.fingerprint
     folder.mkdir(parents=True, exist_ok=True)
     files = in_processes(partial(_cached, config=config, folder=folder), paths, workers=workers, desc="spectra")
-    spectra: list[Spectra | AudioUnreadableError] = []
-    for file in files:
-        if isinstance(file, AudioUnreadableError):
-            spectra.append(file)
-        else:
-            with np.load(file) as arrays:
-                spectra.append(Spectra(arrays["student"], arrays["teacher"], float(arrays["level_db"])))
-    return spectra
+    return [file if isinstance(file, AudioUnreadableError) else _loaded(file) for file in files]
+
+
+def _loaded(file: Path) -> Spectra:
+    with np.load(file) as arrays:
+        return Spectra(arrays["student"], arrays["teacher"], float(arrays["level_db"]))
 
 
 def in_processes(work: Callable[[Path], _Result], paths: Sequence[Path], *, workers: int, desc: str) -> list[_Result]:
@@ -77,7 +71,7 @@ def in_processes(work: Callable[[Path], _Result], paths: Sequence[Path], *, work
 
 
 def content_name(path: Path) -> str:
-    """Return the name of an audio file in the caches: 24 hexadecimal digits of its content."""
+    """Return an audio file's name in the caches: 24 hexadecimal digits of its content."""
     return content_digest(path).hex()[:24]
 
 
@@ -101,10 +95,7 @@ def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnrea
 
 
 def stretch_at(frames: NDArray[np.float16], n: int, place: float = 0.5) -> NDArray[np.float32]:
-    """Return `n` frames `(n, bands)` of a clip `(n_frames, bands)`; a shorter clip repeats, as when it is served.
-
-    They lie at a place in the room that they leave: 0 first, 0.5 centre, 1 last.
-    """
+    """Return `n` frames `(n, bands)` of a clip at a place, 0 first, 0.5 centre, 1 last; a short clip repeats."""
     start = int(max(0, len(frames) - n) * place)
     return frames[(start + np.arange(n)) % len(frames)].astype(np.float32)
 
@@ -128,7 +119,7 @@ def teacher_db(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, slots=True)
 class MixtureConfig:
-    """How far a batch's sound is from the clips it is made of; zero switches a change off."""
+    """How far a batch's sound is from its clips; zero switches a change off."""
 
     mix_chance: float = 0.5  # How often a second clip sounds as well.
     mix_db: float = 12.0  # Largest difference of level between the two.
@@ -154,42 +145,35 @@ class MixtureSampler:
         self, spectra: Sequence[Spectra], weights: NDArray[np.float64], mel: MelConfig, config: MixtureConfig
     ) -> None:
         """Draw from clips by `weights`, `(n,)`."""
-        self._spectra = spectra
-        self._weights = weights / weights.sum()
-        self._mel = mel
-        self._config = config
-        student_hz = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)[1:-1]
-        self._student_hz = torch.from_numpy(student_hz).float()
-        teacher_hz = mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)[1:-1]
-        self._teacher_hz = torch.from_numpy(teacher_hz).float()
+        self._spectra, self._weights = spectra, weights / weights.sum()
+        self._mel, self._config = mel, config
+        student_hz = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)
+        teacher_hz = mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)
+        self._student_hz, self._teacher_hz = (torch.from_numpy(hz[1:-1]).float() for hz in (student_hz, teacher_hz))
 
     def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
         """Return a batch of `n` mixtures of `columns` image columns."""
         config = scene or self._config
-        student, teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
-        other_student, other_teacher = self._crops(self._draw(n, rng), columns, rng, config.speed)
+        (student, teacher), (other_student, other_teacher) = (
+            self._crops(rng.choice(len(self._spectra), n, p=self._weights), columns, rng, config.speed)
+            for _ in range(2)
+        )
         mixed = torch.from_numpy(rng.random(n) < config.mix_chance)
         relative_db = torch.from_numpy(rng.uniform(-config.mix_db, config.mix_db, n).astype(np.float32))
         quieter = torch.where(mixed, relative_db, torch.full((n,), -200.0)).view(n, 1, 1)
         student, teacher = add_db(student, other_student + quieter), add_db(teacher, other_teacher + quieter)
-        shape = _Filter.draw(n, config, rng)
-        student = shape.apply(student, self._student_hz)
-        teacher = shape.apply(teacher, self._teacher_hz)
+        filtered = _filter(n, config, rng)
+        student, teacher = filtered(student, self._student_hz), filtered(teacher, self._teacher_hz)
         return Batch(student_images(student, self._mel), teacher.transpose(1, 2)[:, None].contiguous())
 
     def views(self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator) -> Tensor:
-        """Return network inputs of a random stretch of each named clip, filtered and re-levelled but not mixed."""
+        """Return network inputs of a random stretch of each of these clips, filtered and scaled but not mixed."""
         student, _ = self._crops(clips, columns, rng, self._config.speed)
-        shape = _Filter.draw(len(clips), self._config, rng)
-        return student_images(shape.apply(student, self._student_hz), self._mel)
-
-    def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-        return rng.choice(len(self._spectra), n, p=self._weights)
+        return student_images(_filter(len(clips), self._config, rng)(student, self._student_hz), self._mel)
 
     def _crops(
         self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator, speed: float
     ) -> tuple[Tensor, Tensor]:
-        """Return `(n, frames, bands)` dB of both, for one random stretch of each clip."""
         n = len(clips)
         student_s, teacher_s = self._mel.hop_samples / SAMPLE_RATE_HZ, TEACHER_HOP / TEACHER_RATE_HZ
         n_student = columns * CHANNELS
@@ -211,45 +195,32 @@ def _stretch(frames: NDArray[np.float16], start: float, n: int, speed: float) ->
     return frames[(start + np.arange(n) * speed).astype(np.int64) % len(frames)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Filter:
-    """What happens to a whole scene: gain, three bells in octaves, a low-pass and noise, each `(n, ...)`."""
+def _filter(n: int, config: MixtureConfig, rng: np.random.Generator) -> Callable[[Tensor, Tensor], Tensor]:
+    """Draw gain, bells, a low-pass and noise; return the change of `(n, frames, bands)` dB at `(bands,)` Hz."""
 
-    gain_db: Tensor
-    bell_octave: Tensor
-    bell_width: Tensor
-    bell_db: Tensor
-    cut_hz: Tensor
-    noise_db: Tensor
-    noise_slope: Tensor
+    def between(low: float, high: float, *shape: int) -> Tensor:
+        return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32))
 
-    @classmethod
-    def draw(cls, n: int, config: MixtureConfig, rng: np.random.Generator) -> _Filter:
-        def between(low: float, high: float, *shape: int) -> Tensor:
-            return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32))
+    cut_octave = torch.where(between(0, 1) < config.lowpass_chance, between(11.5, 13.0), torch.full((n,), 20.0))
+    noisy = between(0, 1) < config.noise_chance
+    gain_db = between(-config.gain_db, config.gain_db)
+    bell_octave, bell_width = between(6, 13, 3), between(0.5, 2.0, 3)
+    bell_db = between(-config.eq_db, config.eq_db, 3)
+    cut_hz = 2**cut_octave
+    noise_db = torch.where(noisy, between(-45, -10), torch.full((n,), -200.0))
+    noise_slope = between(-6, 0)
 
-        cut = torch.where(between(0, 1) < config.lowpass_chance, between(11.5, 13.0), torch.full((n,), 20.0))
-        noisy = between(0, 1) < config.noise_chance
-        return cls(
-            gain_db=between(-config.gain_db, config.gain_db),
-            bell_octave=between(6, 13, 3),
-            bell_width=between(0.5, 2.0, 3),
-            bell_db=between(-config.eq_db, config.eq_db, 3),
-            cut_hz=2**cut,
-            noise_db=torch.where(noisy, between(-45, -10), torch.full((n,), -200.0)),
-            noise_slope=between(-6, 0),
-        )
-
-    def apply(self, level_db: Tensor, band_hz: Tensor) -> Tensor:
-        """Return `(n, frames, bands)` dB of the filtered scene."""
+    def apply(level_db: Tensor, band_hz: Tensor) -> Tensor:
         octave = torch.log2(band_hz.clamp(min=30.0))
-        distance = (octave - self.bell_octave[..., None]) / self.bell_width[..., None]
-        curve = (self.bell_db[..., None] * torch.exp(-0.5 * distance**2)).sum(dim=1)
+        distance = (octave - bell_octave[..., None]) / bell_width[..., None]
+        curve = (bell_db[..., None] * torch.exp(-0.5 * distance**2)).sum(dim=1)
         # 48 dB an octave and more, as resamplers and codecs cut.
-        over = (octave - torch.log2(self.cut_hz)[:, None]).clamp(min=0) * 300.0
-        curve = curve + self.gain_db[:, None] - over
-        noise = (self.noise_db[:, None] + self.noise_slope[:, None] * (octave - 10.0))[:, None]
+        over = (octave - torch.log2(cut_hz)[:, None]).clamp(min=0) * 300.0
+        curve = curve + gain_db[:, None] - over
+        noise = (noise_db[:, None] + noise_slope[:, None] * (octave - 10.0))[:, None]
         return add_db(level_db + curve[:, None], noise).clamp(min=FLOOR_DB)
+
+    return apply
 
 
 def add_db(first: Tensor, second: Tensor) -> Tensor:

@@ -1,74 +1,68 @@
-"""From dataset folders to a pre-trained, fitted, calibrated, scored checkpoint."""
+"""From dataset folders to a pre-trained, fitted, calibrated, scored checkpoint, and the retraining of such a model."""
 
 from __future__ import annotations
 
 import time
 import tomllib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import tomli_w
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from emotion.inference.checkpoint import Card, save
+from emotion.inference import checkpoint
 from emotion.inference.predict import points_of, softmax
 from emotion.zoo.registry import HeadedNetwork, architecture, create_model
 from training.data import splits
-from training.datasets import DATASETS
-from training.datasets.midi import render_variants
+from training.data.splits import PARTS, Fold, Folds, Protocol
+from training.datasets import Clip
 from training.evaluation.metrics import fit_temperature, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
-from training.exceptions import TrainingError
+from training.exceptions import RetrainRefusedError, TrainingError
 from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder, new_run_path
 from training.recipes.distilled_b3 import cards
-from training.recipes.distilled_b3.config import DistilledB3Config, read_config
 from training.recipes.distilled_b3.distil import Student, Teachers, prepare_from_scratch, pretrain
 from training.recipes.distilled_b3.features import (
     ClipFeatures,
+    DistilledB3Config,
     backbone_features,
+    config_of,
     gather,
     head_data,
     load_clips,
     readable,
 )
 from training.recipes.distilled_b3.head import fit_head
-from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra
+from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler
 from training.recipes.distilled_b3.teacher import TAGGERS, Judge
-from training.recipes.registry import Log, TrainJob
-
-TEACHER_PREDICTIONS = "teacher.npz"
-# The teacher's soft targets of the training clips, and its logits of validation and test clips, by protocol and fold.
-TeacherOutputs = dict[tuple[str, int], tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]
+from training.recipes.registry import Log, RetrainJob, TrainJob
 
 
-def train(job: TrainJob) -> Path | None:
+def train(job: TrainJob) -> Path:
     """Train or resume as `manage.py train` asks, and return the run folder."""
     if job.dry_run:
         raise TrainingError("--dry-run is for the recipe paper; the head of distilled_b3.toml says what it takes.")
     run_dir = job.run_dir or new_run_path(tomllib.loads(job.text).get("version", "model"))
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "config.toml"
-        path.write_text(job.text, encoding="utf-8")
-        run(path, data_root=job.data_root, work_dir=job.work_dir, run_dir=run_dir, log=job.log)
+    run(job.text, data_root=job.data_root, work_dir=job.work_dir, run_dir=run_dir, log=job.log)
     return run_dir
 
 
-def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, log: Log) -> dict[str, Any]:
+def run(text: str, *, data_root: Path, work_dir: Path, run_dir: Path, log: Log) -> dict[str, Any]:
     """Pre-train, fit, calibrate and score a model; leave a complete run folder and return the facts of the card.
 
-    A run that was killed resumes when it is started again on the same folder: its batches depend on nothing but the
-    seed and the number of the step.
+    `text` is the configuration, TOML. A killed run resumes when it is started again on the same folder: its batches
+    depend only on the seed and the number of the step.
 
     Raises:
-        ValueError: The configuration makes no sense, or the folder is that of a run with another one.
+        ValueError: The configuration is invalid, or the folder is that of a run with another one.
     """
-    config, text = read_config(config_path), config_path.read_text(encoding="utf-8")
+    config = config_of(tomllib.loads(text), "The file")
     started = time.monotonic()
     if not run_dir.exists():
         facts = {"version": config.version, "seed": config.seed, "recipe": "distilled_b3"}
@@ -78,27 +72,18 @@ def run(config_path: Path, *, data_root: Path, work_dir: Path, run_dir: Path, lo
         if folder.config_toml != text:
             raise ValueError(f"{run_dir} was begun with another configuration; name another folder.")
         folder.resumed()
-    clips = load_clips(config.datasets, data_root, work_dir)
-    timbres = timbres_of(config, data_root, work_dir)
-    features = gather(clips, config, data_root=data_root, work_dir=work_dir, timbres=timbres, log=log)
+    places: dict[str, Any] = {"data_root": data_root, "work_dir": work_dir}
+    clips = load_clips(config.datasets, **places)
+    features = gather(clips, config, **places, log=log)
     dealt = deal(features, config)
     folder.write_folds(dealt)
-    network = learn(features, dealt[0], config, data_root=data_root, work_dir=work_dir, folder=folder, log=log)
+    network = learn(features, dealt[0], config, **places, folder=folder, log=log)
     facts = fit_and_judge(network, features, dealt, config, folder=folder, log=log)
     folder.finish(time.monotonic() - started)
     return facts
 
 
-def timbres_of(config: DistilledB3Config, data_root: Path, work_dir: Path) -> dict[str, list[Path]]:
-    """Return other renderings of EMOPIA's clips by clip id, rendering those that are missing."""
-    if not config.timbres or "emopia" not in config.datasets:
-        return {}
-    archive, out_dir = data_root / DATASETS["emopia"].folder / "midis.zip", work_dir / "emopia-timbres"
-    rendered = render_variants(archive, out_dir, variants=config.timbres, seed=config.seed)
-    return {f"emopia/{stem}": paths for stem, paths in rendered.items()}
-
-
-def deal(features: ClipFeatures, config: DistilledB3Config) -> list[splits.Folds]:
+def deal(features: ClipFeatures, config: DistilledB3Config) -> list[Folds]:
     """Return the folds of every protocol, the held-out one first; with one source, none is left out."""
     options: dict[str, Any] = {"seed": config.seed, "duplicates": features.duplicates}
     dealt = [
@@ -113,7 +98,7 @@ def deal(features: ClipFeatures, config: DistilledB3Config) -> list[splits.Folds
 
 def learn(
     features: ClipFeatures,
-    held_out: splits.Folds,
+    held_out: Folds,
     config: DistilledB3Config,
     *,
     data_root: Path,
@@ -121,21 +106,28 @@ def learn(
     folder: RunFolder,
     log: Log,
 ) -> HeadedNetwork:
-    """Pre-train a new network on the sound of the training clips and of the unlabelled sets.
-
-    No label is used, and no sound of a validation or test clip.
-    """
+    """Pre-train a new network, without labels, on the audio of the training clips and of the unlabelled sets."""
     [fold] = held_out.rows(features.clips)
     paths = sorted({clip.audio for clip in load_clips(config.unlabelled, data_root, work_dir)})
     unlabelled = [spectra for spectra in readable(paths, config, work_dir, log) if spectra is not None]
     pool = [*(features.spectra[i] for i in fold.train), *unlabelled]
-    sources = [features.clips[i].dataset for i in fold.train] + ["unlabelled"] * len(unlabelled)
-    weights = mixture_weights(pool, sources, config.distil.source_power)
+    sources = np.array([features.clips[i].dataset for i in fold.train] + ["unlabelled"] * len(unlabelled))
+    # A clip is drawn by its length, and its source by its total length to a power.
+    lengths = np.array([len(spectra.student) for spectra in pool], np.float64)
+    totals = {name: lengths[sources == name].sum() for name in set(sources.tolist())}
+    weights = lengths * np.array([totals[name] ** (config.distil.source_power - 1) for name in sources.tolist()])
     teachers = Teachers([data_root / "pretrained" / name for name in TAGGERS])
-    unheard = [features.spectra[i] for i in fold.validation]
-    validation = MixtureSampler(unheard, np.ones(len(unheard)), config.mel, MixtureConfig(0, 0, 0, 0, 0, 0, 0))
-    student = pretrain(
-        new_network(config),
+    unseen = [features.spectra[i] for i in fold.validation]
+    validation = MixtureSampler(unseen, np.ones(len(unseen)), config.mel, MixtureConfig(0, 0, 0, 0, 0, 0, 0))
+    torch.manual_seed(config.seed)
+    kind = architecture(config.architecture)
+    options = kind.config(config.backbone, image_size=config.mel.network_shape, regresses=True)
+    network = create_model(config.architecture, options)
+    # This recipe needs a backbone whose pooled features a head judges.
+    assert isinstance(network, HeadedNetwork)
+    prepare_from_scratch(network)
+    pretrain(
+        network,
         MixtureSampler(pool, weights, config.mel, config.distil.scene),
         teachers,
         config.distil,
@@ -144,26 +136,7 @@ def learn(
         log=log,
         evaluate=lambda student, columns: explained(student, validation, teachers, columns),
     )
-    return student.network
-
-
-def new_network(config: DistilledB3Config) -> HeadedNetwork:
-    """Return a network with new weights, seeded by the configuration."""
-    torch.manual_seed(config.seed)
-    kind = architecture(config.architecture)
-    options = kind.config(config.backbone, image_size=config.mel.network_shape, regresses=True)
-    network = create_model(config.architecture, options)
-    # What this recipe works on: a backbone whose pooled features a head judges.
-    assert isinstance(network, HeadedNetwork)
-    prepare_from_scratch(network)
     return network
-
-
-def mixture_weights(pool: Sequence[Spectra], sources: Sequence[str], power: float) -> NDArray[np.float64]:
-    """Return how often each clip is drawn: by its length, a source's total to a power."""
-    lengths = np.array([len(spectra.student) for spectra in pool], np.float64)
-    totals = {name: lengths[np.array(sources) == name].sum() for name in set(sources)}
-    return lengths * np.array([totals[name] ** (power - 1) for name in sources])
 
 
 @torch.inference_mode()
@@ -180,7 +153,7 @@ def explained(student: Student, validation: MixtureSampler, teachers: Teachers, 
 def fit_and_judge(
     network: HeadedNetwork,
     features: ClipFeatures,
-    dealt: Sequence[splits.Folds],
+    dealt: Sequence[Folds],
     config: DistilledB3Config,
     *,
     folder: RunFolder,
@@ -191,18 +164,27 @@ def fit_and_judge(
     The first of `dealt` is the held-out protocol, from which the saved model comes.
     """
     pooled = backbone_features(network, features, config)
-    students, teachers = judge_protocols(network, features, pooled, config, dealt=dealt[1:], log=log)
-    seeds, best = fit_seeds(network, features, pooled, dealt[0], config, log)
-    student = Predictions.concatenate([best.student, *students])
-    teacher = Predictions.concatenate([best.teacher, *teachers])
+    judged = judge_protocols(network, features, pooled, config, dealt=dealt[1:], log=log)
+    seeds = range(config.seed, config.seed + config.head_seeds)
+    heads = judge_fold(network, features, pooled, dealt[0], 0, config, seeds=seeds)
+    for head in heads:
+        log(f"head of seed {head.seed}: validation loss {head.validation_loss:.3f} at epoch {head.epoch}")
+    best = min(heads, key=lambda head: head.validation_loss)
+    network.load_state_dict(best.weights)
+    student = Predictions.concatenate([each.student for each in (best, *judged)])
+    teacher = Predictions.concatenate([each.teacher for each in (best, *judged)])
     student.save(folder.path / PREDICTIONS)
-    teacher.save(folder.path / TEACHER_PREDICTIONS)
-    facts = cards.facts_of(config, features, dealt, student=student, teacher=teacher, seeds=seeds)
+    teacher.save(folder.path / "teacher.npz")
+    tested = [
+        (f"{head.seed}{' (shipped)' * (head is best)}", head.validation_loss, score_by_dataset(head.student))
+        for head in heads
+    ]
+    facts = cards.facts_of(config, features, dealt, student=student, teacher=teacher, seeds=tested)
     folder.write_metrics({"student": scores_by_protocol(student), "teacher": scores_by_protocol(teacher)})
-    folder.write_facts({**folder.facts(), **{key: facts[key] for key in ("datasets", "split", "folds")}})
+    folder.add_facts(**{key: facts[key] for key in ("datasets", "split", "folds")})
     facts["commit"] = folder.facts()["commit"]
-    card = Card(config.version, config.mel, network.config, best.temperature, "", facts)
-    save(network, card, folder.path / f"{config.version}.safetensors")
+    card = checkpoint.Card(config.version, config.mel, network.config, best.temperature, "", facts)
+    checkpoint.save(network, card, folder.path / f"{config.version}.safetensors")
     return facts
 
 
@@ -210,11 +192,13 @@ def fit_and_judge(
 class Judged:
     """Predictions of a fold's head and its teacher on the test clips, and the outcome of the head's fit."""
 
+    seed: int
     student: Predictions
     teacher: Predictions
     temperature: float
     validation_loss: float
     epoch: int
+    weights: dict[str, Tensor]  # Of the whole network.
 
 
 def judge_protocols(
@@ -223,88 +207,43 @@ def judge_protocols(
     pooled: tuple[Tensor, Tensor],
     config: DistilledB3Config,
     *,
-    dealt: Sequence[splits.Folds],
-    log: Callable[[str], None],
-) -> tuple[list[Predictions], list[Predictions]]:
-    """Return the predictions of every fold of several protocols: the student's and the teacher's."""
-    students, teachers = [], []
+    dealt: Sequence[Folds],
+    log: Log,
+) -> list[Judged]:
+    """Fit and score a head and a teacher on every fold of several protocols."""
+    results = []
     for folds in dealt:
         for number in range(len(folds.folds)):
-            judged = judge_fold(network, features, pooled, folds, number, config, seed=config.seed, teacher_outputs={})
-            students.append(judged.student)
-            teachers.append(judged.teacher)
+            [judged] = judge_fold(network, features, pooled, folds, number, config, seeds=[config.seed])
+            results.append(judged)
             right = [float(np.mean(p.logits.argmax(1) == p.truth)) for p in (judged.student, judged.teacher)]
             log(f"{folds.protocol} fold {number + 1}: accuracy {right[0]:.3f}, teacher {right[1]:.3f}")
-    return students, teachers
-
-
-def fit_seeds(
-    network: HeadedNetwork,
-    features: ClipFeatures,
-    pooled: tuple[Tensor, Tensor],
-    held_out: splits.Folds,
-    config: DistilledB3Config,
-    log: Log,
-) -> tuple[list[dict[str, Any]], Judged]:
-    """Fit one head per seed, leave that with the lowest validation loss in the network, and return all scores."""
-    outputs: TeacherOutputs = {}
-    heads = []
-    for seed in range(config.seed, config.seed + config.head_seeds):
-        judged = judge_fold(network, features, pooled, held_out, 0, config, seed=seed, teacher_outputs=outputs)
-        log(f"head of seed {seed}: validation loss {judged.validation_loss:.3f} at epoch {judged.epoch}")
-        heads.append((seed, judged, {name: value.clone() for name, value in network.state_dict().items()}))
-    best_seed, best, weights = min(heads, key=lambda head: head[1].validation_loss)
-    network.load_state_dict(weights)
-    seeds = [
-        {
-            "seed": seed,
-            "validation_loss": judged.validation_loss,
-            "kept": seed == best_seed,
-            "test": {name: asdict(scores) for name, scores in score_by_dataset(judged.student).items()},
-        }
-        for seed, judged, _ in heads
-    ]
-    return seeds, best
+    return results
 
 
 def judge_fold(
     network: HeadedNetwork,
     features: ClipFeatures,
     pooled: tuple[Tensor, Tensor],
-    folds: splits.Folds,
+    folds: Folds,
     number: int,
     config: DistilledB3Config,
     *,
-    seed: int,
-    teacher_outputs: TeacherOutputs,
-) -> Judged:
-    """Fit teacher and head on a fold's training clips, stop and calibrate on its validation clips, predict its test.
+    seeds: Sequence[int],
+) -> list[Judged]:
+    """Fit the teacher and a head per seed to a fold, stop and calibrate on its validation clips, predict its test.
 
-    The network's backbone is not touched; its head is left fitted. `teacher_outputs` is a cache between calls.
+    The network's backbone is not touched; the last head stays in it.
     """
-    fold = folds.rows(features.clips)[number]
-    if (key := (folds.protocol, number)) not in teacher_outputs:
-        judge = Judge()
-        soft_targets = judge.fit(features.teacher[fold.train], features.truth[fold.train], features.groups[fold.train])
-        validation, test = (judge.logits(features.teacher[part]) for part in (fold.validation, fold.test))
-        teacher_outputs[key] = soft_targets, validation, test
-    soft_targets, validation_logits, test_logits = teacher_outputs[key]
+    fold, judge = folds.rows(features.clips)[number], Judge()
+    soft_targets = judge.fit(features.teacher[fold.train], features.truth[fold.train], features.groups[fold.train])
+    validation_logits, test_logits = (judge.logits(features.teacher[part]) for part in (fold.validation, fold.test))
     learning = head_data(features, pooled, fold.train, soft_targets, config.cell_power)
     stopping_targets = softmax(validation_logits, 1.0).astype(np.float32)
     stopping = head_data(features, pooled, fold.validation, stopping_targets, config.cell_power)
-    epoch, loss = fit_head(network, learning, stopping, config.head, seed=seed)
-    with torch.inference_mode():
-        validated, tested = (
-            [output.numpy() for output in network.eval().judge(pooled[0][torch.from_numpy(part)])]
-            for part in (fold.validation, fold.test)
-        )
-    temperature = fit_temperature(features.truth[fold.validation], validated[0])
 
     def predictions(
-        logits: NDArray[np.float32],
-        temperature: float,
-        points: NDArray[np.float32] | None,
-        embeddings: NDArray[np.float32],
+        temperature: float, logits: NDArray[np.float32], embeddings: NDArray[np.float32], *points: NDArray[np.float32]
     ) -> Predictions:
         probabilities = softmax(logits, temperature)
         return Predictions.of_clips(
@@ -313,11 +252,82 @@ def judge_fold(
             fold=number,
             logits=logits,
             probabilities=probabilities,
-            points=points_of(probabilities, points),
+            points=points_of(probabilities, points[0] if points else None),
             embeddings=embeddings,
             loudness_db=np.array([features.spectra[i].level_db for i in fold.test], np.float32),
         )
 
-    student = predictions(tested[0], temperature, tested[2] if len(tested) > 2 else None, tested[1])
-    teacher = predictions(test_logits, 1.0, None, np.zeros((len(fold.test), 64), np.float32))
-    return Judged(student, teacher, temperature, loss, epoch)
+    teacher = predictions(1.0, test_logits, np.zeros((len(fold.test), 64), np.float32))
+    heads = []
+    for seed in seeds:
+        epoch, loss = fit_head(network, learning, stopping, config.head, seed=seed)
+        with torch.inference_mode():
+            validated, tested = (
+                [output.numpy() for output in network.eval().judge(pooled[0][torch.from_numpy(part)])]
+                for part in (fold.validation, fold.test)
+            )
+        temperature = fit_temperature(features.truth[fold.validation], validated[0])
+        weights = {name: value.clone() for name, value in network.state_dict().items()}
+        heads.append(Judged(seed, predictions(temperature, *tested), teacher, temperature, loss, epoch, weights))
+    return heads
+
+
+def refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
+    """Refit the live model's head on its backbone, or pre-train that too; leave a complete run folder.
+
+    Raises:
+        RetrainRefusedError: The live model was not made by this recipe, or its datasets are not here.
+    """
+    started = time.monotonic()
+    network, card = checkpoint.load(job.live_weights)
+    try:
+        config = replace(config_of(card.facts.get("config", {}), f"The card of {card.version}"), version=job.version)
+    except ValueError as error:
+        raise RetrainRefusedError(f"The live model cannot be retrained by this recipe: {error}") from error
+    if missing := sorted(set(config.datasets) - set(job.data_sets)):
+        raise RetrainRefusedError(
+            f"The live model learned from {', '.join(missing)} too, which {job.data_root} lacks: without the same "
+            "held-out clips a new model could not be compared with it."
+        )
+    if not isinstance(network, HeadedNetwork):
+        raise RetrainRefusedError(f"The live model is a {card.architecture}, which has no head on a backbone to refit.")
+    # TOML has no null.
+    values = asdict(config, dict_factory=lambda items: {key: value for key, value in items if value is not None})
+    config_toml = tomli_w.dumps({"recipe": "distilled_b3", **values})
+    folder = RunFolder.create(job.run_dir, config_toml, {"version": job.version, "seed": config.seed})
+    places = {"data_root": job.data_root, "work_dir": job.work_dir}
+    public = load_clips(config.datasets, **places)
+    features = gather([*public, *job.local_clips], config, **places, log=log, local_targets=job.local_targets)
+    # An older model came without ids; its folds are dealt again, by artist and song alone.
+    [before] = (
+        cards.saved_folds(job.live_weights, card.facts) or splits.artist_grouped_split(public, seed=config.seed)
+    ).folds
+    local = {clip.id for clip in job.local_clips}
+    held_out = with_local_labels(before, features.clips, features.groups, local=local, seed=config.seed)
+    folder.write_folds([held_out])
+    if not keep_backbone:
+        network = learn(features, held_out, config, **places, folder=folder, log=log)
+    fit_and_judge(network, features, [held_out], config, folder=folder, log=log)
+    folder.finish(time.monotonic() - started)
+
+
+def with_local_labels(
+    held_out: Fold, clips: Sequence[Clip], groups: NDArray[np.int64], *, local: Set[str], seed: int
+) -> Folds:
+    """Add the locally labelled clips: by group, seven tenths to train, one to validate, two to test.
+
+    A group that is in a part already joins that part. Training clips that are linked with a test clip are left out. Of
+    the public clips, only those of the live model are taken; `groups` `(n,)` are `training.data.splits.linked_groups`.
+    """
+    group_of = {clip.id: int(group) for clip, group in zip(clips, groups, strict=True)}
+    old = {i: part for part in PARTS for i in getattr(held_out, part) if i in group_of}
+    # The test comes last, so that a group that lies in several parts is tested.
+    part_of = {group_of[i]: part for i, part in old.items()}
+    new: dict[str, list[str]] = {part: [] for part in PARTS}
+    for i, part in old.items():
+        if i not in local and part_of[group_of[i]] == part:
+            new[part].append(i)
+    rng = np.random.default_rng(seed)
+    for i in sorted(local & group_of.keys()):
+        new[part_of.setdefault(group_of[i], str(rng.choice(PARTS, p=(0.7, 0.1, 0.2))))].append(i)
+    return Folds(Protocol.HELD_OUT, (Fold(*(tuple(new[part]) for part in PARTS)),))

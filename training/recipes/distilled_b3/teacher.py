@@ -1,8 +1,8 @@
 """The teacher: a support vector machine on features of small public tagging networks.
 
 The features are pooled activations of fully convolutional taggers (five 3x3 convolution blocks on a 96-band mel
-spectrogram at 16 kHz; Choi et al. 2016, weights of Won et al. 2020, Apache-2.0). The student learns both the features,
-which need no labels, and the teacher's soft targets, which are out-of-fold for the clips it learns from.
+spectrogram at 16 kHz; Choi et al. 2016, weights of Won et al. 2020, Apache-2.0). The student learns the features, which
+need no labels, and the teacher's soft targets, which are out-of-fold for its training clips.
 """
 
 from __future__ import annotations
@@ -27,15 +27,8 @@ from catalog.core.files import write_atomic
 from emotion.inference.predict import compile_openvino, softmax
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from training.evaluation.metrics import fit_temperature
-from training.recipes.distilled_b3.mixtures import (
-    TEACHER_HOP,
-    TEACHER_MELS,
-    TEACHER_RATE_HZ,
-    Spectra,
-    content_name,
-    in_processes,
-    stretch_at,
-)
+from training.recipes.distilled_b3 import mixtures
+from training.recipes.distilled_b3.mixtures import Spectra, stretch_at
 
 TAGGERS = ("msd_fcn.pth", "jamendo_fcn.pth")
 _BLOCKS = ((1, 64, (2, 4)), (64, 128, (2, 4)), (128, 128, (2, 4)), (128, 128, (3, 5)), (128, 64, (4, 4)))
@@ -62,14 +55,11 @@ class Tagger(nn.Module):
             self.add_module(f"layer{number}", _Block(*block))
 
     def forward(self, level_db: Tensor) -> Tensor:
-        """Pool the activations of the last three blocks.
-
-        Args:
-            level_db: `(n, 1, 96, n_frames)` power mel spectrogram in dB, 320 frames (5.1 s) at least.
+        """Pool the last three blocks on mel spectrograms `(n, 1, 96, n_frames)` in dB of at least 320 frames (5.1 s).
 
         Returns:
             `(n, 576)`: mean and standard deviation over the maps of blocks 3 and 4, and the maximum over that of
-            block 5, which on 24 s is what the tagger's own output layer reads.
+            block 5, which on 24 s is the input of the tagger's output layer.
         """
         maps, pooled = self.spec_bn(level_db), []
         for number in range(1, len(_BLOCKS)):
@@ -82,7 +72,7 @@ class Tagger(nn.Module):
 
 
 class TaggerFeatures:
-    """Several taggers as one function, compiled by OpenVINO: seven times as fast here as torch on a CPU with bf16."""
+    """Several taggers as one function, compiled by OpenVINO: seven times as fast as torch on a CPU with bf16."""
 
     def __init__(self, files: Sequence[Path]) -> None:
         self._taggers = nn.ModuleList(load_tagger(file) for file in files).eval()
@@ -93,7 +83,7 @@ class TaggerFeatures:
         n_frames = level_db.shape[-1]
         if n_frames not in self._compiled:
             taggers = _Each(self._taggers)
-            self._compiled[n_frames] = compile_openvino(taggers, (1, TEACHER_MELS, n_frames), precision="bf16")
+            self._compiled[n_frames] = compile_openvino(taggers, (1, mixtures.TEACHER_MELS, n_frames), precision="bf16")
         outputs = self._compiled[n_frames](level_db)
         return np.concatenate([np.asarray(outputs[i], np.float32) for i in range(len(self._taggers))], axis=1)
 
@@ -108,13 +98,13 @@ class _Each(nn.Module):
 
 
 def load_tagger(file: Path) -> Tagger:
-    """Load a public tagger, leaving its output layer behind."""
+    """Load a public tagger without its output layer."""
     tagger = Tagger()
     state = torch.load(file, map_location="cpu", weights_only=True)
     for key, value in tagger.state_dict().items():
         value.copy_(state[key])
         if value.is_floating_point():
-            # Weight decay left denormal numbers behind, on which a processor is twenty times slower.
+            # Weight decay left denormal numbers, on which a processor is twenty times slower.
             value[value.abs() < 1e-20] = 0.0
     return tagger.eval()
 
@@ -123,19 +113,19 @@ def teacher_features(
     spectra: Sequence[Spectra], paths: Sequence[Path], taggers: TaggerFeatures, cache_dir: Path, *, workers: int = 2
 ) -> NDArray[np.float32]:
     """Compute the teacher's features `(n, n_features)` float32 of the centre window of each clip."""
-    n_frames = 1 + round(WINDOW_S * TEACHER_RATE_HZ) // TEACHER_HOP
+    n_frames = 1 + round(WINDOW_S * mixtures.TEACHER_RATE_HZ) // mixtures.TEACHER_HOP
     pooled = [
         taggers.features(np.stack([stretch_at(each.teacher, n_frames).T[None] for each in spectra[start : start + 16]]))
         for start in tqdm(range(0, len(spectra), 16), desc="teacher", mininterval=10)
     ]
     cache_dir.mkdir(parents=True, exist_ok=True)
     work = partial(_cached_statistics, cache_dir=cache_dir)
-    statistics = in_processes(work, paths, workers=workers, desc="measures")
+    statistics = mixtures.in_processes(work, paths, workers=workers, desc="measures")
     return np.concatenate([np.concatenate(pooled), np.stack(statistics)], axis=1)
 
 
 def _cached_statistics(path: Path, *, cache_dir: Path) -> NDArray[np.float32]:
-    target = cache_dir / f"{content_name(path)}.npy"
+    target = cache_dir / f"{mixtures.content_name(path)}.npy"
     if not target.exists():
         write_atomic(target, partial(np.save, arr=_statistics(read_window_at(path, 0.5).waveform)), durable=False)
     return np.asarray(np.load(target))
@@ -149,7 +139,7 @@ def _statistics(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
     chroma = librosa.feature.chroma_stft(S=spectrum**2, sr=SAMPLE_RATE_HZ, tuning=0.0).mean(axis=1)
     level = [np.log10(rms.mean() + 1e-6), rms.std() / (rms.mean() + 1e-6)]
     brightness = [centroid.mean() / 1e3, centroid.std() / 1e3]
-    # Pitch classes relative to the strongest show something of the mode without naming a key.
+    # Pitch classes relative to the strongest depend on the mode and not on the key.
     relative = np.roll(chroma, -int(chroma.argmax()))
     return np.array([*level, *brightness, onset.mean(), onset.std(), *relative], dtype=np.float32)
 
@@ -157,8 +147,8 @@ def _statistics(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
 class Judge:
     """The teacher's classifier: standardised features, RBF kernel, decision values read as logits with a temperature.
 
-    Sigmoids fitted to each class against the rest leave far too timid probabilities (a calibration error of .2 to .3 on
-    five sources); one temperature on the out-of-fold decision values does not, and costs one fit instead of six.
+    Sigmoids fitted to each class against the rest are underconfident (a calibration error of .2 to .3 on five sources);
+    one temperature on the out-of-fold decision values is not, and costs one fit instead of six.
     """
 
     def __init__(self) -> None:

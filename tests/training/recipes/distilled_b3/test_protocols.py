@@ -1,3 +1,4 @@
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,16 +12,15 @@ from emotion.zoo.registry import create_model
 from training.data.splits import Fold, Protocol, artist_grouped_folds, linked_groups
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
-from training.recipes.distilled_b3.config import read_config
-from training.recipes.distilled_b3.features import ClipFeatures, quadrant_targets, sampling_weights
+from training.recipes.distilled_b3.features import ClipFeatures, config_of, quadrant_targets, sampling_weights
 from training.recipes.distilled_b3.head import HeadConfig
 from training.recipes.distilled_b3.mixtures import Spectra
-from training.recipes.distilled_b3.recipe import deal, judge_protocols
-from training.recipes.distilled_b3.retraining import with_local_labels
+from training.recipes.distilled_b3.recipe import deal, judge_protocols, with_local_labels
 
 pytestmark = pytest.mark.slow
 
-SHIPPED = Path(__file__).resolve().parents[4] / "training" / "recipes" / "distilled_b3.toml"
+RECIPES = Path(__file__).resolve().parents[4] / "training" / "recipes"
+SHIPPED = config_of(tomllib.loads((RECIPES / "distilled_b3.toml").read_text()), "distilled_b3.toml")
 
 
 def clip(i: int, dataset: str, quadrant: Quadrant, artist: str, point: tuple[float, float] | None = None) -> Clip:
@@ -51,7 +51,7 @@ def features() -> ClipFeatures:
 def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(features: ClipFeatures) -> None:
     # A clip of one source is the same recording as one of the other, under another artist.
     features.duplicates[[5, 90]] = 5
-    dealt = deal(features, replace(read_config(SHIPPED), folds=4, seed=1))
+    dealt = deal(features, replace(SHIPPED, folds=4, seed=1))
     assert {folds.protocol: len(folds.folds) for folds in dealt} == {
         Protocol.HELD_OUT: 1,
         Protocol.ARTIST_GROUPED: 4,
@@ -74,7 +74,7 @@ def test_every_clip_is_tested_once_and_no_part_shares_what_it_must_not(features:
 
 def test_with_one_source_none_is_left_out(features: ClipFeatures) -> None:
     one = replace(features, clips=features.clips[:80], duplicates=features.duplicates[:80])
-    dealt = deal(one, replace(read_config(SHIPPED), folds=4, seed=1))
+    dealt = deal(one, replace(SHIPPED, folds=4, seed=1))
     assert Protocol.LEAVE_ONE_SOURCE_OUT not in {folds.protocol for folds in dealt}
 
 
@@ -82,12 +82,12 @@ def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures)
     network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     vectors = torch.randn(160, 1280) + torch.randn(4, 1280)[torch.from_numpy(features.truth)]
     head = HeadConfig(epochs=60, batch_size=32, learning_rate=2e-3, mixup_alpha=0.0)
-    config = replace(read_config(SHIPPED), folds=2, head=head)
+    config = replace(SHIPPED, folds=2, head=head)
     pooled = vectors, torch.zeros(160, 0, 1280)
     lines: list[str] = []
     grouped = artist_grouped_folds(features.clips, seed=config.seed, n_folds=config.folds)
-    students, teachers = judge_protocols(network, features, pooled, config, dealt=[grouped], log=lines.append)
-    said, taught = Predictions.concatenate(students), Predictions.concatenate(teachers)
+    judged = judge_protocols(network, features, pooled, config, dealt=[grouped], log=lines.append)
+    said, taught = (Predictions.concatenate([getattr(each, who) for each in judged]) for who in ("student", "teacher"))
     assert len(lines) == 2
     assert len(said) == len(taught) == 160
     assert np.array_equal(said.clip, taught.clip)

@@ -20,8 +20,7 @@ from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import read_run
 from training.fit.run_folder import RunError
 from training.recipes.distilled_b3.cards import evaluate
-from training.recipes.distilled_b3.recipe import run
-from training.recipes.distilled_b3.retraining import refit
+from training.recipes.distilled_b3.recipe import refit, run
 from training.recipes.registry import RetrainJob
 
 pytestmark = pytest.mark.slow
@@ -63,10 +62,9 @@ def place(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> Path
     place = tmp_path_factory.mktemp("flagship")
     made_qaed(place / "data", clips=14, seconds=6.5, artists=14)
     (place / "data" / "pretrained").symlink_to(taggers[0].parent)
-    (place / "made.toml").write_text(CONFIG)
     torch.set_num_threads(1)
     run(
-        place / "made.toml",
+        CONFIG,
         data_root=place / "data",
         work_dir=place / "work",
         run_dir=place / "run",
@@ -116,8 +114,7 @@ def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
 
 
 def test_a_folder_of_another_configuration_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other.toml"
-    other.write_text(CONFIG.replace("seed = 2", "seed = 3"))
+    other = CONFIG.replace("seed = 2", "seed = 3")
     with pytest.raises((ValueError, RunError), match="another configuration"):
         run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", log=lambda _: None)
 
@@ -132,10 +129,10 @@ def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path:
     path.write_text(json.dumps(old))
     places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run"}
     with pytest.raises(RunError, match=r"splits\.json holds other folds than those dealt now.*Begin a new run"):
-        run(place / "made.toml", **places, log=lambda _: None)
+        run(CONFIG, **places, log=lambda _: None)
     path.write_text(json.dumps({**old, "sha256": "0" * 64}))
     with pytest.raises(SplitError, match=r"splits\.json: The folds were changed after they were saved"):
-        run(place / "made.toml", **places, log=lambda _: None)
+        run(CONFIG, **places, log=lambda _: None)
 
 
 def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: Path) -> None:
@@ -143,7 +140,7 @@ def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: P
         shutil.copyfile(place / "run" / name, tmp_path / name)
     weights = tmp_path / "b0-made.safetensors"
     places = {"data_root": place / "data", "work_dir": place / "work", "engine": "torch", "device": "cpu"}
-    with pytest.raises(SplitError, match=r"No b0-made\.splits\.json lies beside"):
+    with pytest.raises(SplitError, match=r"No b0-made\.splits\.json lies next to"):
         evaluate(weights, **places, log=lambda _: None)
     shutil.copyfile(place / "run" / "splits-stratified.json", tmp_path / "b0-made.splits.json")
     with pytest.raises(SplitError, match="is not the split that the card of b0-made"):

@@ -12,9 +12,9 @@ import pytest
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
-from training.data.selection import SelectionError, ShortClips, extreme_corners, long_enough
 from training.datasets import DATASETS, Clip
 from training.datasets.base import duration_s
+from training.recipes.paper.recipe import SelectionError, ShortClips, extreme_corners, long_enough
 
 
 def rated(*points: tuple[float, float], dataset: str = "pmemo") -> list[Clip]:
