@@ -26,8 +26,8 @@ MIN_SHARED_CLIPS = 40
 _CRITERIA = {
     "serves": gettext_noop(
         "Serving can load it: the card has the four quadrants in the program's order and a known "
-        "MelConfig and architecture, the file has the card's hash, and a recording passes through the"
-        " serving code to four probabilities and a finite embedding."
+        "architecture and front end, the file has the card's hash, and a recording passes through the "
+        "serving code to four probabilities and a finite embedding."
     ),
     "comparable": gettext_noop(
         "Its held-out clips include at least %(clips)d of those of the live model, and some from "
