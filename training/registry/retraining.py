@@ -40,8 +40,8 @@ BEAT_S = 5.0
 _State = Retraining.State
 
 
-def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE, queue: bool = True) -> Retraining:
-    """Create a retraining; a worker of the analysis queue takes it, or with `queue` off the caller runs it.
+def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE, claim: bool = False) -> Retraining:
+    """Create a retraining, which a worker of the gpu queue takes; with `claim` the caller holds it from the start.
 
     Raises:
         RetrainBusyError: One is under way.
@@ -57,12 +57,14 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
     try:
         with transaction.atomic():
             row = Retraining.objects.create(recipe=recipe, started_by=user)
+            if claim:
+                # Before the commit, so that no worker takes it first.
+                return claims.claim(Retraining.objects.filter(pk=row.pk))[0]
     except IntegrityError:
         raise RetrainBusyError(
             _("A retraining is already under way; wait for it to finish, or cancel it on the models page.")
         ) from None
-    if queue:
-        RETRAININGS.wake_on_commit()
+    RETRAININGS.wake_on_commit()
     return row
 
 
@@ -81,7 +83,7 @@ def retraining_cancel(*, pk: int) -> bool:
 def retraining_step() -> None:
     """Run the queued retraining, if there is one."""
     for row in RETRAININGS.claim():
-        _work(row, RECIPES[row.recipe])
+        retraining_run(row=row)
 
 
 RETRAININGS = claims.register(
@@ -95,24 +97,18 @@ RETRAININGS = claims.register(
 )
 
 
-def retraining_run(*, pk: int, recipe: Recipe | None = None, force: bool = False) -> Retraining:
-    """Run a queued retraining and return it in its final state; a second call for the same one does nothing.
+def retraining_run(*, row: Retraining, recipe: Recipe | None = None, force: bool = False) -> Retraining:
+    """Run a retraining that the caller has claimed, and return it in its final state.
 
     An error that the recipe raised is in its outcome and log. `recipe` takes the place of the row's; `force` runs it
     even when nothing has changed since the last one.
     """
-    for row in claims.claim(Retraining.objects.filter(pk=pk)):
-        _work(row, recipe or RECIPES[row.recipe], force=force)
-    return Retraining.objects.get(pk=pk)
-
-
-def _work(row: Retraining, recipe: Recipe, *, force: bool = False) -> None:
     Retraining.objects.filter(pk=row.pk).update(started_at=timezone.now())
     # An epoch may take longer than a lease.
     with claims.renewed(row, every_s=BEAT_S):
         try:
             with read_local_labels() as labels:
-                _run(row, recipe, labels, data_sets_here(), force=force)
+                _run(row, recipe or RECIPES[row.recipe], labels, data_sets_here(), force=force)
         except TrainingError as error:
             claims.finish(row, state=_State.REFUSED, outcome=str(error))
         # The page shows every error of a recipe, not only the worker's log.
@@ -120,6 +116,8 @@ def _work(row: Retraining, recipe: Recipe, *, force: bool = False) -> None:
             logger.exception("Retraining %s failed.", row.pk)
             _say(row, traceback.format_exc(limit=-4))
             claims.fail(row, code="error", reason=f"It failed with {type(error).__name__}: {error}")
+    row.refresh_from_db()
+    return row
 
 
 def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[str], *, force: bool) -> None:
