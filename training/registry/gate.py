@@ -1,7 +1,4 @@
-"""The gate: the criteria that a model must meet before it goes live.
-
-`CRITERIA` is the text of the gate; pages show it, and docs/model-gate.md quotes it (a test compares the two).
-"""
+"""The gate: the criteria that a model must meet before it goes live; docs/model-gate.md quotes `CRITERIA`."""
 
 from __future__ import annotations
 
@@ -76,10 +73,7 @@ class GateResult:
 
 
 def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> GateResult:
-    """Hold a checkpoint, and the predictions of its held-out clips if they exist, against every criterion.
-
-    `live` are the predictions of the live model `live_version`; None when there is none to compare with.
-    """
+    """Check a checkpoint and its held-out predictions against every criterion; `live` are the live model's, or None."""
     serves = _serves(weights)
     if live is None:
         first = "No model is live, so there is nothing to compare it with."

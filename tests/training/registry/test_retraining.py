@@ -35,7 +35,7 @@ from training.exceptions import RetrainBusyError, RetrainRefusedError
 from training.models import Retraining
 from training.recipes import registry
 from training.recipes.registry import Log, Recipe, RetrainJob
-from training.registry import local_labels, retraining
+from training.registry import retraining
 from training.registry.retraining import RETRAININGS
 
 pytestmark = pytest.mark.django_db
@@ -49,8 +49,8 @@ def _no_data_sets(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path / "var"
 
 
-def labels_here() -> local_labels.LocalLabels:
-    with local_labels.read_local_labels() as own:
+def labels_here() -> retraining.LocalLabels:
+    with retraining.read_local_labels() as own:
         return own
 
 

@@ -1,4 +1,4 @@
-"""`manage.py reanalyse`: have the live model hear the songs again that another one heard last."""
+"""`manage.py reanalyse`: analyse songs again whose estimates are not the live model's."""
 
 from __future__ import annotations
 
@@ -41,12 +41,7 @@ class Command(BaseCommand):
         latest = reanalysis_latest()
         if latest is None:
             raise CommandError("No re-analysis yet; start one with manage.py reanalyse.")
-        acts = {
-            "pause": reanalysis.reanalysis_pause,
-            "resume": reanalysis.reanalysis_resume,
-            "cancel": reanalysis.reanalysis_cancel,
-        }
-        acts[action](pk=latest.job.pk)
+        getattr(reanalysis, f"reanalysis_{action}")(pk=latest.job.pk)
 
     def _status(self) -> None:
         progress = reanalysis_latest()

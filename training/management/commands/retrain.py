@@ -1,4 +1,4 @@
-"""`manage.py retrain`: learn from what people here say that songs express; with --queue in a worker."""
+"""`manage.py retrain`: learn from the perceived labels of this installation; with --queue in a worker."""
 
 from __future__ import annotations
 
