@@ -59,35 +59,28 @@ class Verdict:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on (empty without one)."""
+def judge(
+    weights: Path, predictions: Path, *, live: Path | None, live_version: str
+) -> tuple[list[Verdict], dict[str, Any]]:
+    """Check a checkpoint and its held-out predictions against every criterion; `live` are the live model's, or None.
 
-    verdicts: tuple[Verdict, ...]
-    comparison: dict[str, Any]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every criterion is met."""
-        return all(verdict.passed for verdict in self.verdicts)
-
-
-def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> GateResult:
-    """Check a checkpoint and its held-out predictions against every criterion; `live` are the live model's, or None."""
+    Returns:
+        All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on, empty without one.
+    """
     serves = _serves(weights)
     if live is None:
         first = "No model is live, so there is nothing to compare it with."
-        return GateResult((serves, *(Verdict(code, True, first) for code in CRITERIA if code != "serves")), {})
+        return [serves, *(Verdict(code, True, first) for code in CRITERIA if code != "serves")], {}
     mine, theirs = _held_out(predictions), _held_out(live)
     comparable = _comparable(mine, theirs, live_version)
     if mine is None or theirs is None or not comparable.passed:
         unknown = "That cannot be said without clips to compare on."
         rest = (Verdict(code, False, unknown) for code in ("not_worse", "calibrated"))
-        return GateResult((serves, comparable, *rest), {})
+        return [serves, comparable, *rest], {}
     from training.evaluation.comparison import compare
 
     comparison = compare(theirs, mine)
-    return GateResult((serves, comparable, _not_worse(comparison), _calibrated(comparison)), comparison.to_json())
+    return [serves, comparable, _not_worse(comparison), _calibrated(comparison)], comparison.to_json()
 
 
 def _serves(weights: Path) -> Verdict:

@@ -27,7 +27,7 @@ from catalog.files.storage import local_copy, media_exists
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 from emotion.selectors import served_model
-from training.datasets import Clip
+from training.datasets import DATASETS, Clip
 from training.datasets.base import artist_key
 from training.exceptions import RetrainBusyError, RetrainRefusedError, TrainingError
 from training.models import Retraining
@@ -169,14 +169,9 @@ def retraining_request(*, user: User | None = None, recipe: str = DEFAULT_RECIPE
 
 def retraining_cancel(*, pk: int) -> bool:
     """Cancel a retraining that no worker has claimed yet; return whether it was cancelled."""
-    waiting = Retraining.objects.filter(pk=pk, state=_State.QUEUED)
-    return bool(
-        waiting.update(
-            state=_State.SKIPPED,
-            outcome=gettext_noop("It was cancelled before it started."),
-            state_changed_at=timezone.now(),
-        )
-    )
+    outcome = gettext_noop("It was cancelled before it started.")
+    changes = {"state": _State.SKIPPED, "outcome": outcome, "state_changed_at": timezone.now()}
+    return bool(Retraining.objects.filter(pk=pk, state=_State.QUEUED).update(**changes))
 
 
 def retraining_step() -> None:
@@ -257,8 +252,6 @@ def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[s
 
 def data_sets_here() -> list[str]:
     """Return the data sets with quadrants whose labels and audio are on this machine."""
-    from training.datasets import DATASETS
-
     work_dir = settings.MOODPLANE_VAR / "training"
     return [name for name, data_set in DATASETS.items() if data_set.is_trainable(settings.MER_DATA, work_dir)]
 
@@ -285,9 +278,6 @@ def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
 
 
 def _fingerprint(labels: LocalLabels, data_sets: list[str], recipe: Recipe) -> str:
-    """Return a hash of labels, data sets and recipe; of the model it starts from, nothing."""
-    from training.datasets import DATASETS
-
     # Names and sizes suffice: reading gigabytes of audio would take minutes.
     folders = {}
     for name in data_sets:

@@ -130,27 +130,25 @@ def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
         ModelNotFoundError: No such model was imported.
     """
     model, live = model_named(version), live_model()
-    against = live if live is not None and live.pk != model.pk else None
-    result = gate.judge(
-        model.weights,
-        model.predictions,
-        live=against.predictions if against else None,
-        live_version=against.version if against else "",
+    live = None if live == model else live
+    against = live.version if live else ""
+    verdicts, comparison = gate.judge(
+        model.weights, model.predictions, live=live.predictions if live else None, live_version=against
     )
-    verdicts: dict[str, Any] = {
-        "against": against.version if against else "",
+    result: dict[str, Any] = {
+        "against": against,
         "checked_at": timezone.now().isoformat(),
-        "passed": result.passed,
-        "verdicts": [asdict(verdict) for verdict in result.verdicts],
-        "comparison": result.comparison,
+        "passed": all(verdict.passed for verdict in verdicts),
+        "verdicts": [asdict(verdict) for verdict in verdicts],
+        "comparison": comparison,
     }
     with advisory_lock(Lock.LIVE_MODEL):
         model.refresh_from_db()
-        model.gate = verdicts
+        model.gate = result
         if model.state in (_State.IMPORTED, _State.REFUSED):
-            model.state = _State.IMPORTED if result.passed else _State.REFUSED
+            model.state = _State.IMPORTED if result["passed"] else _State.REFUSED
         model.save(update_fields=["gate", "state"])
-        ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.CHECKED, by=user, gate=verdicts)
+        ModelEvent.objects.create(model=model, kind=ModelEvent.Kind.CHECKED, by=user, gate=result)
     return model
 
 
