@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.ratings import Ratings
 from training.datasets import emotify
 from training.datasets.base import Clip, LabelError, Row, table
 from training.listener_study.protocol import Cohort, SongEstimates, estimate_clips, principal_directions
@@ -60,7 +59,12 @@ def load(folder: Path, weights: Path, work_dir: Path) -> EmotifyStudy:
     clips = emotify.read(folder, folder).clips
     estimates = estimate_clips(clips, weights, work_dir)
     places = {int(clip.song_id): place for place, clip in enumerate(clips)}
-    listeners = {name: _ratings(rows, places, estimates) for name, rows in _listeners(folder).items()}
+    listeners = {}
+    for name, rows in _listeners(folder).items():
+        songs = np.array([places[row.whole("track id")] for row in rows], np.int64)
+        ticked = np.array([[row.applies(emotion) for emotion in emotify.GEMS] for row in rows], np.float64)
+        likes = np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows])
+        listeners[name] = estimates.ratings(songs, felt_point(ticked), likes=likes)
     basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
     return EmotifyStudy(Cohort("Emotify", listeners, basis, estimates.recordings), clips, estimates)
 
@@ -92,10 +96,3 @@ def _is_valid(row: Row) -> bool:
     except LabelError:
         # The dataset's own check names such a row; the other answers are valid without it.
         return False
-
-
-def _ratings(rows: list[Row], places: dict[int, int], estimates: SongEstimates) -> Ratings:
-    songs = np.array([places[row.whole("track id")] for row in rows], np.int64)
-    ticked = np.array([[row.applies(name) for name in emotify.GEMS] for row in rows], np.float64)
-    likes = np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows])
-    return estimates.ratings(songs, felt_point(ticked), likes=likes)

@@ -68,24 +68,13 @@ class SongPool:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerNoise:
-    """The chance in each answer, drawn beforehand so that every policy meets the same: `(sessions, songs, ...)`.
-
-    `felt` `(.., 2)` in units of felt emotion; `unmoved` `(.., 2)`, how far an unmoved answer is from the mood;
-    `stays` `(..)`, whether the song does nothing; `liking` `(..)`.
-    """
-
-    felt: NDArray[np.float64]
-    unmoved: NDArray[np.float64]
-    stays: NDArray[np.bool_]
-    liking: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
 class SimulatedListener:
     """A listener who is not real: `coefficients` `(2, 6 + r)`, `liking` `(1 + r,)`, and their sessions.
 
     `song_felt` `(n, 2)` and `song_like` `(n,)` are effects of single songs; `moods` and `targets` `(sessions, 2)`.
+    The chance in each answer is drawn beforehand, so that every policy meets the same, `(sessions, songs, ..)`:
+    `felt_noise` `(.., 2)`; `unmoved` `(.., 2)`, how far an unmoved answer is from the mood; `stays`, whether the song
+    does nothing; `like_noise`.
     """
 
     coefficients: NDArray[np.float64]
@@ -94,7 +83,10 @@ class SimulatedListener:
     song_like: NDArray[np.float64]
     moods: NDArray[np.float64]
     targets: NDArray[np.float64]
-    noise: AnswerNoise
+    felt_noise: NDArray[np.float64]
+    unmoved: NDArray[np.float64]
+    stays: NDArray[np.bool_]
+    like_noise: NDArray[np.float64]
 
     def felt(self, songs: SongPool, mood: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the felt point of each song in a mood, if the song does something, `(n, 2)`."""
@@ -112,10 +104,9 @@ class SimulatedListener:
 
     def answer(self, songs: SongPool, session: int, row: int) -> Ratings:
         """Return the answer to a song in a session."""
-        noise, mood = self.noise, self.moods[session]
-        moved = self.felt(songs, mood)[row] + noise.felt[session, row]
-        felt = mood + noise.unmoved[session, row] if noise.stays[session, row] else moved
-        liked = np.clip(np.round(self.likes(songs)[row] + noise.liking[session, row]), -1.0, 1.0)
+        mood, place = self.moods[session], (session, row)
+        felt = mood + self.unmoved[place] if self.stays[place] else self.felt(songs, mood)[row] + self.felt_noise[place]
+        liked = np.clip(np.round(self.likes(songs)[row] + self.like_noise[place]), -1.0, 1.0)
         return songs.estimates.ratings(
             np.array([row]), np.clip(felt, -1.0, 1.0)[None], likes=np.array([liked]), moods=mood[None]
         )
@@ -156,30 +147,18 @@ def draw_listener(
         song_like=np.sqrt(SONG_LIKING_SHARE * song_variance) * rng.standard_normal(len(songs)),
         moods=np.clip(rng.multivariate_normal(TYPICAL_MOOD, moods, N_SESSIONS), -1.0, 1.0),
         targets=corners[order],
-        noise=AnswerNoise(
-            felt=rng.standard_t(NOISE_DF, (*shape, 2)) * np.sqrt((1 - SONG_FEELING_SHARE) * felt_variance),
-            unmoved=rng.standard_normal((*shape, 2)) * prior.stay_sd,
-            stays=rng.random(shape) < rng.beta(*prior.stay),
-            liking=rng.standard_normal(shape) * np.sqrt((1 - SONG_LIKING_SHARE) * song_variance),
-        ),
+        felt_noise=rng.standard_t(NOISE_DF, (*shape, 2)) * np.sqrt((1 - SONG_FEELING_SHARE) * felt_variance),
+        unmoved=rng.standard_normal((*shape, 2)) * prior.stay_sd,
+        stays=rng.random(shape) < rng.beta(*prior.stay),
+        like_noise=rng.standard_normal(shape) * np.sqrt((1 - SONG_LIKING_SHARE) * song_variance),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedWorld:
-    """The songs, the listeners' prior, and the covariance `(2, 2)` of their moods before a session."""
-
-    songs: SongPool
-    prior: Prior
-    moods: NDArray[np.float64]
-
-    def draw(self, n_listeners: int, seed: int) -> list[SimulatedListener]:
-        """Draw listeners; the first ones are the same however many are drawn."""
-        return [draw_listener(self.prior, self.songs, self.moods, (seed, number)) for number in range(n_listeners)]
-
-
-def load_world(data: Path, weights: Path, work_dir: Path) -> SimulatedWorld:
+def load_world(data: Path, weights: Path, work_dir: Path) -> tuple[SongPool, Prior, NDArray[np.float64]]:
     """Learn a world from a folder that holds `situnes` and `emotify`; `weights` and `work_dir` as in `emotify.load`.
+
+    Returns:
+        The songs, the listeners' prior, and the covariance `(2, 2)` of their moods before a session.
 
     Raises:
         DatasetError: A study is missing or cannot be read.
@@ -192,7 +171,7 @@ def load_world(data: Path, weights: Path, work_dir: Path) -> SimulatedWorld:
         learn(list(each.listeners.values()), each.basis, Prior.default()) for each in (moods, study.cohort)
     )
     prior = world_prior(moods_from=of_moods, songs_from=of_songs)
-    return SimulatedWorld(songs, prior, mood_spread(list(moods.listeners.values())))
+    return songs, prior, mood_spread(list(moods.listeners.values()))
 
 
 def mean_likes(listeners: list[Ratings], n_songs: int) -> NDArray[np.float64]:

@@ -31,7 +31,6 @@ from training.datasets.base import DatasetError, required
 from training.evaluation.report.tables import Table
 from training.listener_study.protocol import (
     Cohort,
-    SongEstimates,
     estimate_clips,
     interval,
     interval_text,
@@ -71,15 +70,13 @@ def load(folder: Path, weights: Path, work_dir: Path) -> Cohort:
     for name, drawn in _answers(folder).items():
         answers = [answer for answer in drawn if answer.piece in places]
         if len(answers) >= MIN_PIECES:
-            listeners[name] = _ratings(answers, places, estimates)
+            songs = np.array([places[answer.piece] for answer in answers], np.int64)
+            familiar = np.array([0.0 if answer.known is None else 2.0 * answer.known - 1.0 for answer in answers])
+            listeners[name] = estimates.ratings(
+                songs, np.array([answer.point for answer in answers]), familiar=familiar
+            )
     basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
     return Cohort("VGMIDI", listeners, basis, estimates.recordings)
-
-
-def _ratings(answers: list[PieceAnswer], places: dict[str, int], estimates: SongEstimates) -> Ratings:
-    songs = np.array([places[answer.piece] for answer in answers], np.int64)
-    familiar = np.array([0.0 if answer.known is None else 2.0 * answer.known - 1.0 for answer in answers])
-    return estimates.ratings(songs, np.array([answer.point for answer in answers]), familiar=familiar)
 
 
 def _answers(folder: Path) -> dict[str, list[PieceAnswer]]:

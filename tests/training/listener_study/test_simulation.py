@@ -59,7 +59,7 @@ def test_the_same_seed_draws_the_same_listener_and_another_does_not() -> None:
     other = draw_listener(Prior.default(), songs, MOODS, (5, 4))
 
     assert np.array_equal(one.coefficients, same.coefficients)
-    assert np.array_equal(one.noise.felt, same.noise.felt)
+    assert np.array_equal(one.felt_noise, same.felt_noise)
     assert not np.array_equal(one.coefficients, other.coefficients)
 
 

@@ -78,19 +78,20 @@ class Command(BaseCommand):
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
         folder = options["data"] or Path(settings.MER_DATA)
-        world = simulation.load_world(folder, _weights(options), options["work"])
-        listeners = world.draw(options["listeners"], options["seed"])
-        self.stdout.write(f"{simulation.NOTE}\n{len(listeners)} listeners, {len(world.songs)} songs.\n")
-        runs = simulation.compare_policies(listeners, world.songs, world.prior, options["seed"], self.stderr.write)
-        journeys = [simulation.journeys(one, world.songs, world.prior, n) for n, one in enumerate(listeners)]
+        songs, prior, moods = simulation.load_world(folder, _weights(options), options["work"])
+        seeds = [(options["seed"], number) for number in range(options["listeners"])]
+        listeners = [simulation.draw_listener(prior, songs, moods, seed) for seed in seeds]
+        self.stdout.write(f"{simulation.NOTE}\n{len(listeners)} listeners, {len(songs)} songs.\n")
+        runs = simulation.compare_policies(listeners, songs, prior, options["seed"], self.stderr.write)
+        journeys = [simulation.journeys(one, songs, prior, number) for number, one in enumerate(listeners)]
         for table in (
-            simulation.policy_table(runs, len(world.songs)),
+            simulation.policy_table(runs, len(songs)),
             simulation.regret_table(runs),
             simulation.difference_table(runs),
             simulation.journey_table(journeys),
         ):
             self.stdout.write(f"{table}\n")
-        return simulation.as_json(runs, journeys, len(world.songs))
+        return simulation.as_json(runs, journeys, len(songs))
 
     def _count(self, cohort: Cohort) -> None:
         self.stdout.write(f"{cohort.name}: {len(cohort.listeners)} listeners, {cohort.n_ratings} answers.")
