@@ -83,6 +83,7 @@ def report_page(
     facts = {key: value for key, value in run.facts.items() if key != "datasets"}
     facts |= {f"split {name}": f"{len(each.folds)} folds, SHA-256 {each.sha256}" for name, each in run.splits.items()}
     items = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(_plain(value))}</dd>" for key, value in facts.items())
+    pairs = [_part(tables.comparison_table, each.comparison, "this run", each.name) for each in systems]
     sections: list[_Section] = [
         (
             "short",
@@ -133,7 +134,7 @@ def report_page(
             ],
         ),
         _errors(predictions),
-        *_systems(systems),
+        *([("systems", "Against other systems", [_part(tables.systems_table, systems), *pairs])] if systems else []),
         *_run_metrics(run.metrics),
         ("repeat", "How to repeat it", [f"<dl>{items}</dl>" if facts else _absent("This run has no run.json.")]),
     ]
@@ -232,11 +233,6 @@ def _errors(predictions: Predictions) -> _Section:
         _part(tables.confident_errors, rows),
     ]
     return "errors", "Where it errs", parts
-
-
-def _systems(systems: Sequence[SystemComparison]) -> list[_Section]:
-    each = [_part(tables.comparison_table, system.comparison, "this run", system.name) for system in systems]
-    return [("systems", "Against other systems", [_part(tables.systems_table, systems), *each])] if systems else []
 
 
 def _run_metrics(metrics: Mapping[str, Any]) -> list[_Section]:
