@@ -57,9 +57,6 @@ _IMAGES = (
 _LOSS = "Loss by epoch, as the paper's Figure 5; the dotted line is the best epoch. At most six folds."
 _PREDICTED = "Ratings against predictions; on the dashed line they are equal."
 
-# The anchor, the title and the parts as HTML.
-_Section = tuple[str, str, Sequence[str]]
-
 
 def report_page(
     run: Run,
@@ -84,70 +81,50 @@ def report_page(
     facts |= {f"split {name}": f"{len(each.folds)} folds, SHA-256 {each.sha256}" for name, each in run.splits.items()}
     items = "".join(f"<dt>{html.escape(key)}</dt><dd>{html.escape(_plain(value))}</dd>" for key, value in facts.items())
     pairs = [_part(tables.comparison_table, each.comparison, "this run", each.name) for each in systems]
-    sections: list[_Section] = [
-        (
-            "short",
-            "In short",
-            [
-                _part(lambda: _list(summary(predictions, probe))),
-                _part(plots.score_forest, predictions, caption=_FOREST),
-            ],
-        ),
-        (
-            "data",
-            "The data",
-            [
-                _part(tables.data_table, run),
-                _part(plots.class_distribution, labels, run.parts(), caption=_BY_CLASS),
-                _part(plots.label_plane, labels, caption=_RATED),
-                _part(plots.spectrograms, examples or {}, caption=_IMAGES),
-            ],
-        ),
-        (
-            "training",
-            "How training went",
-            [
-                _part(plots.curves, run.stages(), "loss", caption=_LOSS),
-                _part(plots.curves, run.stages(), "accuracy", caption="Accuracy on validation clips by epoch."),
-                _part(tables.history_table, run),
-            ],
-        ),
-        *(_protocol(predictions, protocol) for protocol in protocols_of(predictions)),
-        (
-            "sources",
-            "Beyond its own sources",
-            [
-                _part(tables.leave_one_out_table, predictions),
-                _part(tables.gap_table, predictions),
-                _part(plots.fold_spread, predictions, caption="Macro-F1 of each fold; the bar is their mean."),
-                _part(tables.probe_table, probe) if isinstance(probe, Probe) else _absent(probe),
-            ],
-        ),
-        (
-            "plane",
-            "Valence and arousal",
-            [
-                _part(lambda: tables.axis_table(predictions, main_protocol(predictions))),
-                _part(
-                    lambda: plots.rated_against_predicted(predictions, main_protocol(predictions)), caption=_PREDICTED
-                ),
-            ],
-        ),
-        _errors(predictions),
-        *([("systems", "Against other systems", [_part(tables.systems_table, systems), *pairs])] if systems else []),
-        *_run_metrics(run.metrics),
-        ("repeat", "How to repeat it", [f"<dl>{items}</dl>" if facts else _absent("This run has no run.json.")]),
-    ]
+    # By anchor and title; those without parts are left out.
+    sections: dict[tuple[str, str], Sequence[str]] = {
+        ("short", "In short"): [
+            _part(lambda: _list(summary(predictions, probe))),
+            _part(plots.score_forest, predictions, caption=_FOREST),
+        ],
+        ("data", "The data"): [
+            _part(tables.data_table, run),
+            _part(plots.class_distribution, labels, run.parts(), caption=_BY_CLASS),
+            _part(plots.label_plane, labels, caption=_RATED),
+            _part(plots.spectrograms, examples or {}, caption=_IMAGES),
+        ],
+        ("training", "How training went"): [
+            _part(plots.curves, run.stages(), "loss", caption=_LOSS),
+            _part(plots.curves, run.stages(), "accuracy", caption="Accuracy on validation clips by epoch."),
+            _part(tables.history_table, run),
+        ],
+        **{(each, protocol_title(each)): _protocol(predictions, each) for each in protocols_of(predictions)},
+        ("sources", "Beyond its own sources"): [
+            _part(tables.leave_one_out_table, predictions),
+            _part(tables.gap_table, predictions),
+            _part(plots.fold_spread, predictions, caption="Macro-F1 of each fold; the bar is their mean."),
+            _part(tables.probe_table, probe) if isinstance(probe, Probe) else _absent(probe),
+        ],
+        ("plane", "Valence and arousal"): [
+            _part(lambda: tables.axis_table(predictions, main_protocol(predictions))),
+            _part(lambda: plots.rated_against_predicted(predictions, main_protocol(predictions)), caption=_PREDICTED),
+        ],
+        ("errors", "Where it errs"): _errors(predictions),
+        ("systems", "Against other systems"): [_part(tables.systems_table, systems), *pairs] if systems else [],
+        ("further", "Further figures of this run"): _run_metrics(run.metrics),
+        ("repeat", "How to repeat it"): [f"<dl>{items}</dl>" if facts else _absent("This run has no run.json.")],
+    }
+    sections = {names: parts for names, parts in sections.items() if parts}
     ended = str(run.facts.get("ended") or run.facts.get("started") or "")[:16].replace("T", " ")
     lede = (f"Run {run.folder.name}", ended, f"seed {run.facts['seed']}" if "seed" in run.facts else "")
     return Template(_PAGE.read_text(encoding="utf-8")).substitute(
         title=html.escape(f"{run.version}: report"),
         version=html.escape(run.version),
         lede=html.escape(" · ".join(filter(None, lede))),
-        links="".join(f'<li><a href="#{anchor}">{html.escape(title)}</a></li>' for anchor, title, _ in sections),
+        links="".join(f'<li><a href="#{anchor}">{html.escape(title)}</a></li>' for anchor, title in sections),
         sections="\n".join(
             "\n".join([f'<section id="{anchor}">', f"<h2>{html.escape(title)}</h2>", *parts, "</section>"])
-            for anchor, title, parts in sections
+            for (anchor, title), parts in sections.items()
         ),
     )
 
@@ -176,10 +153,10 @@ def _list(sentences: Iterable[str]) -> str:
     return f"<ul>{''.join(f'<li>{html.escape(sentence)}</li>' for sentence in sentences)}</ul>"
 
 
-def _protocol(predictions: Predictions, protocol: str) -> _Section:
+def _protocol(predictions: Predictions, protocol: str) -> Sequence[str]:
     is_first = protocol == main_protocol(predictions)
     rows = predictions.of_protocol(protocol)
-    title, note = PROTOCOLS.get(protocol, (protocol_title(protocol), ""))
+    note = PROTOCOLS.get(protocol, ("", ""))[1]
     scores = all_scores(predictions, protocol)
     parts = [_paragraph(note), _part(tables.score_rows, scores, "Scores", _SCORES_NOTE if is_first else "")]
     if protocol != Protocol.LEAVE_ONE_SOURCE_OUT and len(rows.by_fold()) > 1:
@@ -197,7 +174,7 @@ def _protocol(predictions: Predictions, protocol: str) -> _Section:
     if is_first:
         plane = "Predicted points, coloured by the label: a clip of another colour in a quadrant is an error."
         parts.append(_part(plots.predicted_plane, predictions, protocol, caption=plane))
-    return protocol, title, parts
+    return parts
 
 
 def _matrix(name: str, confusion: NDArray[np.float64]) -> str:
@@ -215,27 +192,26 @@ def _matrix(name: str, confusion: NDArray[np.float64]) -> str:
     )
 
 
-def _errors(predictions: Predictions) -> _Section:
+def _errors(predictions: Predictions) -> Sequence[str]:
     try:
         rows = predictions.of_protocol(main_protocol(predictions))
     except NotInRunError as reason:
-        return "errors", "Where it errs", [_absent(str(reason))]
+        return [_absent(str(reason))]
 
     def grouping(name: str, note: str, group: Callable[[Predictions], list[ClipGroup]]) -> str:
         groups = group(rows)
         table = _part(tables.group_table, name, note, groups)
         return f"{table}<figure>{plots.group_forest(name, groups)}</figure>"
 
-    parts = [
+    return [
         _part(grouping, "By arousal", "The label's half of the plane, and the rating if there is one.", by_arousal),
         _part(grouping, "By genre", f"Genres with at least {MIN_CLIPS} tested clips.", by_genre),
         _part(grouping, "By loudness", "Quarters of the clips' mean level. Sources differ in level, too.", by_loudness),
         _part(tables.confident_errors, rows),
     ]
-    return "errors", "Where it errs", parts
 
 
-def _run_metrics(metrics: Mapping[str, Any]) -> list[_Section]:
+def _run_metrics(metrics: Mapping[str, Any]) -> Sequence[str]:
     # Further tables, what was tried and limits, as the run states them itself.
     parts = [_part(Table.from_json, raw) for raw in metrics.get("tables", ())]
     if metrics.get("tried"):
@@ -243,7 +219,7 @@ def _run_metrics(metrics: Mapping[str, Any]) -> list[_Section]:
         parts.append(_part(Table, "What was tried", "", ("what", "result"), rows))
     if metrics.get("limits"):
         parts.append(f"<h3>Limits</h3>{_list(metrics['limits'])}")
-    return [("further", "Further figures of this run", parts)] if parts else []
+    return parts
 
 
 def _plain(value: Any) -> str:
