@@ -13,7 +13,7 @@ from emotion.inference.checkpoint import read_card, shipped_weights
 from mer_site.settings import environment
 from mer_site.settings.environment import VARIABLES
 from tools import env_example
-from training.evaluation.report.card import card_page, scores_table
+from training.evaluation.report.tables import card_page, scores_table
 
 pytestmark = pytest.mark.slow
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, gettext_noop
 
-from catalog.core.claims import Job
+from catalog.core.claims import WORKER_LOST, Job
 from emotion.models import ModelVersion
 
 
@@ -53,8 +53,8 @@ class Retraining(Job):
     WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.RUNNING, State.DONE, State.FAILED
     LEASE_S = 90.0
     MAX_ATTEMPTS = 1
-    LOST = (
-        f"Its process has not reported for {LEASE_S:.0f} s and ended without a message: it was killed, ran out of "
+    LOST = gettext_noop(
+        "Its process has not reported for %(seconds)d s and ended without a message: it was killed, ran out of "
         "memory, or the machine stopped. See the worker's log; then start it again."
     )
 
@@ -90,5 +90,7 @@ class Retraining(Job):
 
     @property
     def ending(self) -> str:
-        """The outcome in a sentence; empty while it is active."""
-        return self.outcome or self.failure_reason
+        """The outcome in a sentence, in the reader's language; empty while it is active."""
+        if self.failure_code == WORKER_LOST:
+            return gettext(self.LOST) % {"seconds": round(self.LEASE_S)}
+        return gettext(self.outcome or self.failure_reason)

@@ -40,12 +40,7 @@ def model_named(version: str) -> ModelVersion:
 def model_shown(pk: int) -> ModelVersion | None:
     """Return a model with its events."""
     events = ModelEvent.objects.select_related("by", "before")
-    return (
-        ModelVersion.objects.select_related("imported_by", "live_before")
-        .prefetch_related(Prefetch("events", events))
-        .filter(pk=pk)
-        .first()
-    )
+    return models_all().prefetch_related(Prefetch("events", events)).filter(pk=pk).first()
 
 
 def events_latest(limit: int = 10) -> list[ModelEvent]:

@@ -8,7 +8,7 @@ from celery import shared_task
 
 from catalog.core import claims
 from training.exceptions import TrainingError
-from training.registry import promotion
+from training.registry import services
 
 logger = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 def gate_check(version: str) -> None:
     """Check a model at the gate."""
     try:
-        promotion.gate_check(version=version)
+        services.gate_check(version=version)
     except TrainingError as error:
         # The model was deleted in the meantime.
         logger.warning("Not checked: %s", error)

@@ -1,7 +1,4 @@
-"""Pages of models for the staff: the live one and candidates, their training, scores and verdicts of the gate.
-
-Nothing here runs a network: workers check models at the gate and train them.
-"""
+"""Pages of models for the staff. Nothing here runs a network: workers check models at the gate and train them."""
 
 from __future__ import annotations
 
@@ -27,15 +24,14 @@ from training import selectors
 from training.evaluation.model_report import curve_chart, reliability_chart, share_chart, side_by_side
 from training.exceptions import TrainingError
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES
-from training.registry import promotion
 from training.registry import retraining as retrain
+from training.registry import services
 from training.registry.gate import NEVER_FORCED, criteria
 from training.registry.services import model_files_problem
 
 LOG_LINES = 12
 _WEEKS_OF_A_LINE = 2
 _HEAT_STEPS = 5
-
 
 _staff = allowed(is_staff)
 
@@ -124,7 +120,7 @@ def model_detail(request: HttpRequest, pk: int) -> HttpResponse:
 @_staff
 def model_check(request: HttpRequest, pk: int) -> HttpResponse:
     """Have a worker check a model at the gate."""
-    promotion.gate_check_request(version=_model(pk).version)
+    services.gate_check_request(version=_model(pk).version)
     messages.info(request, _("A worker is checking it against the gate; the verdicts appear here soon."))
     return redirect("training:model_detail", pk)
 
@@ -137,7 +133,7 @@ def model_promote(request: HttpRequest, pk: int) -> HttpResponse:
     if request.method != "POST":
         return render(request, "training/model_promote.html", {"model": model} | _gate_context(model))
     try:
-        promotion.model_promote(
+        services.model_promote(
             version=model.version,
             user=cast(User, request.user),
             force="force" in request.POST,
@@ -158,7 +154,7 @@ def model_rollback(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "training/model_rollback.html", {"live": live_model()})
     try:
-        model = promotion.model_rollback(user=cast(User, request.user), reason=request.POST.get("reason", ""))
+        model = services.model_rollback(user=cast(User, request.user), reason=request.POST.get("reason", ""))
     except TrainingError as error:
         messages.error(request, str(error))
         return redirect("training:model_rollback")
@@ -221,7 +217,7 @@ def _gate_context(model: ModelVersion) -> dict[str, Any]:
 
 
 def _confusion_rows(confusion: list[list[int]]) -> list[dict[str, Any]]:
-    """Return a row for each quadrant; a cell's heat is its share of the row, in steps that the style sheet knows."""
+    """Return a row for each quadrant; a cell's heat is its share of the row, in the style sheet's steps."""
     rows = []
     for quadrant, counts in zip(Quadrant, confusion, strict=False):
         total = sum(counts) or 1

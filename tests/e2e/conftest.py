@@ -29,7 +29,7 @@ from tests.audio_fixtures import make_audio
 from tests.browser import chromium
 from tests.factories import PASSWORD, EstimateFactory
 from tests.training.made_models import held_out, made_run_folder, made_weights, worse
-from training.registry import promotion, services
+from training.registry import services
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse its database.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -163,5 +163,5 @@ def models(live_server: LiveServer, settings: Settings, tmp_path: Path) -> Model
     services.shipped_register()
     for version, predictions, bias in (("good-1", held_out(), 1.0), ("bad-1", worse(held_out(), "emopia"), 2.0)):
         services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
-        promotion.gate_check(version=version)
+        services.gate_check(version=version)
     return ModelVersion.objects.get(version="good-1")

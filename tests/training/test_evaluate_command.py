@@ -12,7 +12,7 @@ from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
 from tests.training.made_run import made_predictions, made_run
 from training.evaluation.metrics import score
-from training.evaluation.report.card import card_page, scores_table
+from training.evaluation.report.tables import card_page, scores_table
 from training.recipes.distilled_b3 import cards
 
 pytestmark = pytest.mark.slow
@@ -55,7 +55,7 @@ def test_other_runs_and_the_teacher_stand_beside_it(
     # The made clips have the same names and other labels; this run's own are the ones that hold.
     call_command("evaluate", run, against=[other], **options(tmp_path))
     said = capsys.readouterr().out
-    assert "Beside other systems" in said
+    assert "Against other systems" in said
     assert "\n| older | 560 |" in said
     assert "\n| teacher | 560 |" in said
 

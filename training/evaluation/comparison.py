@@ -1,17 +1,23 @@
-"""Which of two models is better on the same clips: paired intervals, and tests that a reviewer accepts."""
+"""Which of two models is better on the same clips, and whether an embedding still names the dataset of its song."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, confusion_matrix
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from training.data.splits import Protocol
+from training.data.splits import Labels, Protocol, artist_grouped_folds
+from training.datasets import Clip
 from training.evaluation.metrics import (
     Interval,
     accuracy_of,
@@ -27,6 +33,7 @@ from training.evaluation.predictions import Predictions
 
 # A bootstrap over fewer artists says "surely worse" far more often than it should.
 MIN_ARTISTS = 5
+PROBE_FOLDS = 5
 _UNKNOWN: Interval = (-1.0, 1.0)
 
 
@@ -62,8 +69,8 @@ class SourceComparison:
 class PairedComparison:
     """A candidate against the live model, on the clips that both were tested on, by dataset and overall.
 
-    `only_live` and `only_candidate` count clips of one model alone, which are left out; `relabelled` shared clips whose
-    label has changed in between: both are held to the candidate's.
+    `only_live` and `only_candidate` count clips of one model alone, which are left out; `relabelled` shared clips of
+    another label, of which the candidate's counts.
     """
 
     protocol: str
@@ -119,19 +126,12 @@ def _compare(live: Predictions, candidate: Predictions, name: str) -> PairedComp
 
 def _shared(live: Predictions, candidate: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return positions of the same clips in both; the second time a clip is tested meets the second time."""
-    where = {key: i for i, key in enumerate(_times_tested(live))}
-    pairs = [(where[key], i) for i, key in enumerate(_times_tested(candidate)) if key in where]
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, clip in enumerate(live.clip.tolist()):
+        places[clip].append(i)
+    pairs = [(places[clip].pop(0), i) for i, clip in enumerate(candidate.clip.tolist()) if places.get(clip)]
     first, second = np.array(pairs, np.int64).reshape(-1, 2).T
     return first, second
-
-
-def _times_tested(predictions: Predictions) -> list[tuple[str, int]]:
-    seen: Counter[str] = Counter()
-    keys = []
-    for clip in predictions.clip.tolist():
-        keys.append((clip, seen[clip]))
-        seen[clip] += 1
-    return keys
 
 
 def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> SourceComparison:
@@ -163,9 +163,7 @@ def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> Sourc
 
 
 def protocol_gap(predictions: Predictions) -> PairedComparison:
-    """Compare folds that keep artists together ("live") with stratified ones ("candidate"), on the same clips.
-
-    The difference is the gain from other clips of the same artist in training.
+    """Compare folds that keep artists together ("live") with stratified ones ("candidate"): the gain from the artist.
 
     Raises:
         ValueError: The run has not both.
@@ -287,3 +285,89 @@ def _fold_test(first: Predictions, second: Predictions) -> FoldTest | None:
         return None
     scores = [[float(macro_f1_of(confusion_of(by[fold]))) for fold in shared] for by in (one, two)]
     return corrected_t_test(scores[0], scores[1], test_to_train=tested / (clips - tested))
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How well a linear map of the embedding names the dataset of `n` songs of artists that it was not fitted on.
+
+    Near the floor is good: then the embedding describes the music and not its source. The interval is 95 %, over
+    artists; the floor always names the largest dataset; `balanced_accuracy` is the mean recall, by chance 1 / datasets.
+    Rows of `confusion` are the truth, in the order of `datasets`.
+    """
+
+    datasets: tuple[str, ...]
+    n: int
+    accuracy: float
+    accuracy_interval: Interval
+    floor_accuracy: float
+    balanced_accuracy: float
+    confusion: list[list[int]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the probe as a plain dictionary, rounded to four digits."""
+        return dict(rounded(asdict(self)))
+
+
+def name_the_dataset(
+    embedding: NDArray[np.floating], dataset: ArrayLike, artist: ArrayLike, duplicates: Labels | None = None
+) -> Probe:
+    """Fit a logistic regression in artist-grouped cross-validation and score how often it names the dataset.
+
+    Embeddings `(n, n_features)` must be of one network: the spaces of two have nothing in common. Songs of one artist
+    `(n,)` or with one label of `duplicates` `(n,)` stay on one side of each fold.
+
+    Raises:
+        ValueError: There are fewer than two datasets, or one has too few artists for the folds.
+    """
+    names, truth = np.unique(np.asarray(dataset), return_inverse=True)
+    artists = np.asarray(artist)
+    if len(names) < 2:
+        raise ValueError(f"There is only {', '.join(names) or 'no dataset'}: to be distinguished there must be two.")
+    for i, name in enumerate(names):
+        n_artists = len(np.unique(artists[truth == i]))
+        if n_artists < PROBE_FOLDS:
+            raise ValueError(f"{name} has {n_artists} artists here; {PROBE_FOLDS} artist-grouped folds need one each.")
+    # Without quadrants, folds are stratified by dataset alone.
+    songs = [
+        Clip(str(i), names[place], str(i), str(who), Path(), None)
+        for i, (place, who) in enumerate(zip(truth, artists, strict=True))
+    ]
+    predicted = np.zeros_like(truth)
+    for rows in artist_grouped_folds(songs, seed=0, n_folds=PROBE_FOLDS, duplicates=duplicates).rows(songs):
+        fitted = np.sort(np.concatenate([rows.train, rows.validation]))
+        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+        classifier.fit(embedding[fitted].astype(np.float64), truth[fitted])
+        predicted[rows.test] = classifier.predict(embedding[rows.test].astype(np.float64))
+    correct = (predicted == truth).astype(float)
+    drawn = resampled_sums(np.column_stack([correct, np.ones_like(correct)]), artists)
+    return Probe(
+        datasets=tuple(names.tolist()),
+        n=len(truth),
+        accuracy=float(correct.mean()),
+        accuracy_interval=interval_95(drawn[:, 0] / drawn[:, 1]),
+        floor_accuracy=float(np.bincount(truth).max() / len(truth)),
+        balanced_accuracy=float(balanced_accuracy_score(truth, predicted)),
+        confusion=confusion_matrix(truth, predicted).tolist(),
+    )
+
+
+def probe_run(predictions: Predictions, duplicates: Mapping[str, int] | None = None) -> Probe:
+    """Probe the one network of a run that was tested on most clips of two or more datasets.
+
+    Datasets with fewer artists than folds are left out. `duplicates` are labels by clip id, equal for near-duplicates;
+    a clip without one is linked with its artist's alone.
+
+    Raises:
+        ValueError: No network of the run was tested on two datasets with enough artists.
+    """
+    networks = zip(predictions.protocol.tolist(), predictions.fold.tolist(), strict=True)
+    for (protocol, fold), _ in Counter(networks).most_common():
+        rows = predictions.where((predictions.protocol == protocol) & (predictions.fold == fold))
+        enough = [name for name, part in rows.by_dataset().items() if len(set(part.artist.tolist())) >= PROBE_FOLDS]
+        if len(enough) > 1:
+            rows = rows.where(np.isin(rows.dataset, enough))
+            known = duplicates or {}
+            labels = [known.get(clip, -i) for i, clip in enumerate(rows.clip.tolist(), start=1)]
+            return name_the_dataset(rows.embedding, rows.dataset, rows.artist, labels)
+    raise ValueError("No network of this run was tested on two datasets, so that there is nothing to distinguish.")

@@ -20,10 +20,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class ClassScores:
-    """Precision, recall and F1 of one quadrant, a row of the paper's Table 4; `n` clips are in it.
-
-    Precision is 0 when no clip was predicted to be in it, recall when none is.
-    """
+    """Precision, recall and F1 of one quadrant with `n` clips, each 0 where undefined: a row of the paper's Table 4."""
 
     precision: float
     recall: float
@@ -140,7 +137,7 @@ def class_scores(confusion: NDArray[Any]) -> list[ClassScores]:
     """Return precision, recall and F1 of each quadrant of a confusion matrix `(4, 4)`."""
     rows = zip(np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1), _f1_of(confusion), strict=True)
     return [
-        ClassScores(float(hit / max(said, 1)), float(hit / max(n, 1)), float(f1), int(n)) for hit, said, n, f1 in rows
+        ClassScores(float(hit / max(taken, 1)), float(hit / max(n, 1)), float(f1), int(n)) for hit, taken, n, f1 in rows
     ]
 
 
@@ -215,12 +212,9 @@ def score_axis(rated: ArrayLike, predicted: ArrayLike, clusters: ArrayLike) -> A
     moments = np.column_stack([np.ones_like(x), x, y, x * x, y * y, x * y])
     figures = _axis_figures(moments.sum(axis=0))
     drawn = _axis_figures(resampled_sums(moments, names))
-    both = {
-        name: value
-        for key in figures
-        for name, value in ((key, float(figures[key])), (f"{key}_interval", interval_95(drawn[key])))
-    }
-    return AxisScores(n=len(x), floor_rmse=float(x.std()), **both)  # type: ignore[arg-type]
+    scores = {name: float(value) for name, value in figures.items()}
+    intervals = {f"{name}_interval": interval_95(values) for name, values in drawn.items()}
+    return AxisScores(n=len(x), floor_rmse=float(x.std()), **scores, **intervals)  # type: ignore[arg-type]
 
 
 def _axis_figures(moments: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -246,7 +240,7 @@ def _ratio(over: NDArray[np.float64], under: NDArray[np.float64]) -> NDArray[np.
 
 @dataclass(frozen=True, slots=True)
 class ReliabilityBin:
-    """Clips of like confidence: how sure the model was on average, and how often it was right."""
+    """The mean confidence and the accuracy on clips of similar confidence."""
 
     confidence: float
     accuracy: float
@@ -256,7 +250,7 @@ class ReliabilityBin:
 def reliability(
     truth: NDArray[np.int64], probabilities: NDArray[np.floating], *, bins: int = N_BINS
 ) -> list[ReliabilityBin]:
-    """Return the reliability curve over bins of equal mass, from the least sure to the surest.
+    """Return the reliability curve over bins of equal mass, in order of confidence.
 
     Source: Nixon et al. (2019), Measuring calibration in deep learning (adaptive bins).
     """

@@ -6,7 +6,9 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from catalog.core.charts import Axes, Tick, polyline
@@ -34,7 +36,7 @@ _COMPARED = {
 
 
 def make_report(card: dict[str, Any], predictions: Path, run: Path | None) -> dict[str, Any]:
-    """Gather what is known of a model from its card, and from predictions and run folder where they exist.
+    """Gather a model's figures from its card, and from predictions and run folder where they exist.
 
     Returns:
         `protocol`, `scores` by data set, `n`, `accuracy`, `reliability`, `ece`, `curves` and `run`; unknown ones are
@@ -88,23 +90,19 @@ def _scores_of_card(facts: dict[str, Any]) -> dict[str, Any]:
 
 def _summed(scores: dict[str, Any]) -> dict[str, Any]:
     clips = sum(each["n"] for each in scores.values())
-    correct = sum(each["confusion"][i][i] for each in scores.values() for i in range(len(each["confusion"])))
+    correct = sum(row[i] for each in scores.values() for i, row in enumerate(each["confusion"]))
     return {"scores": scores, "n": clips, "accuracy": round(correct / clips, 4)}
 
 
 def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     # One line per fold; a figure that no epoch has gives no curve.
-    curves = []
-    for figure in _TITLES:
-        lines: dict[str, list[float]] = {}
-        for row in history:
-            value = row.get(figure)
-            if isinstance(value, int | float) and math.isfinite(value):
-                fold = f"{row.get('protocol', '')} {row.get('fold', 0)}".strip()
-                lines.setdefault(fold, []).append(round(float(value), 4))
-        if lines:
-            curves.append({"figure": figure, "lines": lines})
-    return curves
+    curves: dict[str, dict[str, list[float]]] = {}
+    for figure, row in product(_TITLES, history):
+        value = row.get(figure)
+        if isinstance(value, int | float) and math.isfinite(value):
+            fold = f"{row.get('protocol', '')} {row.get('fold', 0)}".strip()
+            curves.setdefault(figure, {}).setdefault(fold, []).append(round(float(value), 4))
+    return [{"figure": figure, "lines": lines} for figure, lines in curves.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +124,7 @@ def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:
     longest = max(len(line) for line in lines.values())
     axes = replace(AXES, x_range=(1, longest), y_range=(low, high))
     drawn = [axes.points(range(1, len(line) + 1), line) for line in lines.values()]
-    first, last = (number(_mean([line[place] for line in lines.values()]), 3) for place in (0, -1))
+    first, last = (number(fmean(line[place] for line in lines.values()), 3) for place in (0, -1))
     if len(lines) > 1:
         sentence = gettext("%(first)s in the first epoch, %(last)s in the last of %(epochs)d (%(folds)d folds, means).")
     else:
@@ -144,7 +142,7 @@ def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:
 def reliability_chart(bins: Sequence[Mapping[str, Any]]) -> Chart:
     """Draw how often the model is right against its confidence; the diagonal would be perfect."""
     points = AXES.points([each["confidence"] for each in bins], [each["accuracy"] for each in bins])
-    gap = _mean([each["accuracy"] - each["confidence"] for each in bins])
+    gap = fmean(each["accuracy"] - each["confidence"] for each in bins)
     too_sure = ngettext(
         "%(n)d group of clips; overall the model is overconfident, by %(gap)s on average.",
         "%(n)d groups of clips of equal size; overall the model is overconfident, by %(gap)s on average.",
@@ -171,41 +169,23 @@ def _share_chart(title: str, sentence: str, points: Sequence[tuple[float, float]
     return Chart(title, sentence, (polyline(points),), tuple(points), x_ticks, y_ticks)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values) if values else 0.0
+def side_by_side(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Pair the reports of two models, figure by figure.
 
-
-@dataclass(frozen=True, slots=True)
-class ScoreCell:
-    """A figure of one model, with its 95 % interval if it has one."""
-
-    value: float
-    interval: tuple[float, float] | None
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreRow:
-    """A figure on one source by both models; `difference` is the second less the first."""
-
-    source: str
-    figure: str
-    cells: tuple[ScoreCell | None, ScoreCell | None]
-    difference: float | None
-
-
-def side_by_side(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[ScoreRow]:
-    """Pair the reports of two models, source by source; where one lacks a figure, its cell is None."""
+    Returns:
+        "source", "figure", two "cells" with "value" and "interval", None where the model lacks the figure, and their
+        "difference", the second less the first.
+    """
     scores = first.get("scores", {}), second.get("scores", {})
     rows = []
     for source in dict.fromkeys([*scores[0], *scores[1]]):
         for figure, (name, interval) in _COMPARED.items():
-            a, b = (_score_cell(each.get(source, {}), figure, interval) for each in scores)
-            rows.append(ScoreRow(source, gettext(name), (a, b), b.value - a.value if a and b else None))
+            a, b = cells = [
+                {"value": each[source][figure], "interval": each[source].get(interval)}
+                if figure in each.get(source, {})
+                else None
+                for each in scores
+            ]
+            difference = b["value"] - a["value"] if a and b else None
+            rows.append({"source": source, "figure": gettext(name), "cells": cells, "difference": difference})
     return rows
-
-
-def _score_cell(scores: Mapping[str, Any], figure: str, interval: str) -> ScoreCell | None:
-    if figure not in scores:
-        return None
-    ends = scores.get(interval)
-    return ScoreCell(float(scores[figure]), (float(ends[0]), float(ends[1])) if ends else None)

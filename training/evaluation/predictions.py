@@ -60,8 +60,8 @@ class Predictions:
 
         `points` are predicted valence and arousal, each `(n,)`, as `emotion.inference.predict.points_of` gives them.
         """
-        rated = [(clip.valence, clip.arousal) for clip in clips]
-        points_true = np.array([[np.nan if value is None else value for value in point] for point in rated], np.float32)
+        # None becomes NaN.
+        points_true = np.array([(clip.valence, clip.arousal) for clip in clips], np.float32)
         return cls(
             protocol=np.full(len(clips), protocol),
             fold=np.full(len(clips), fold, np.int64),

@@ -1,1 +1,1 @@
-"""How well the recommender knows real listeners: their ratings, the protocols, the baselines, a simulator."""
+"""How well the recommender predicts real listeners: their ratings, the protocol, baselines and a simulation."""

@@ -18,10 +18,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from recommender.felt_model.model import Ratings
 from training.datasets import emotify
 from training.datasets.base import Clip, LabelError, Row, table
-from training.listener_study.cohort import Cohort, SongEstimates, estimate_clips, principal_directions
+from training.listener_study.protocol import Cohort, SongEstimates, estimate_clips, principal_directions
 
 # (valence, arousal) of each emotion. Chosen by hand, in the quadrants as which the training data reads them, before any
 # figure was looked at. Amazement and solemnity, which it reads as none, lie at mild pleasure with and without arousal.
@@ -51,18 +50,23 @@ class EmotifyStudy:
     estimates: SongEstimates
 
 
-def load(folder: Path, weights: Path, cache: Path | None = None) -> EmotifyStudy:
-    """Read a folder in the layout of Emotify: `data.csv` and the recordings.
+def load(folder: Path, weights: Path, work_dir: Path) -> EmotifyStudy:
+    """Read a folder in the layout of Emotify: `data.csv` and the recordings; `work_dir` caches their estimates.
 
     Raises:
         DatasetError: A table or a recording is missing or cannot be read.
     """
     clips = emotify.read(folder, folder).clips
-    estimates = estimate_clips(clips, weights, cache)
+    estimates = estimate_clips(clips, weights, work_dir)
     places = {int(clip.song_id): place for place, clip in enumerate(clips)}
-    listeners = {name: _ratings(rows, places, estimates) for name, rows in _listeners(folder).items()}
+    listeners = {}
+    for name, rows in _listeners(folder).items():
+        songs = np.array([places[row.whole("track id")] for row in rows], np.int64)
+        ticked = np.array([[row.applies(emotion) for emotion in emotify.GEMS] for row in rows], np.float64)
+        likes = np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows])
+        listeners[name] = estimates.ratings(songs, felt_point(ticked), likes=likes)
     basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
-    return EmotifyStudy(Cohort("Emotify", listeners, basis), clips, estimates)
+    return EmotifyStudy(Cohort("Emotify", listeners, basis, estimates.recordings), clips, estimates)
 
 
 def felt_point(ticked: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -73,7 +77,6 @@ def felt_point(ticked: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _listeners(folder: Path) -> dict[str, list[Row]]:
-    """Return the rows of each profile that may be one person."""
     by_profile: dict[str, list[Row]] = defaultdict(list)
     for row in table(folder / "data.csv", "track id", *emotify.GEMS, "liked", "disliked", *_PROFILE):
         if _is_valid(row):
@@ -93,10 +96,3 @@ def _is_valid(row: Row) -> bool:
     except LabelError:
         # The dataset's own check names such a row; the other answers are valid without it.
         return False
-
-
-def _ratings(rows: list[Row], places: dict[int, int], estimates: SongEstimates) -> Ratings:
-    songs = np.array([places[row.whole("track id")] for row in rows], np.int64)
-    ticked = np.array([[row.applies(name) for name in emotify.GEMS] for row in rows], np.float64)
-    likes = np.array([float(row.applies("liked")) - float(row.applies("disliked")) for row in rows])
-    return estimates.ratings(songs, felt_point(ticked), likes=likes)

@@ -1,24 +1,30 @@
-"""Held-out songs of held-out listeners, after 0, 1, 2, ... of their ratings, and the tables of the outcome.
+"""The listeners of a study, and held-out songs of held-out listeners after 0, 1, 2, ... of their ratings.
 
 One listener at a time is left out; the prior is learned from the others alone. Of the listener's songs k are drawn as
-support and the others are predicted, many times; a song in the support is never predicted. Figures are per listener,
-then their mean with a bootstrap interval over listeners. A listener is harmed when their error with k ratings is larger
-than with none.
+support and the others are predicted, many times; a recording in the support is never predicted, under another name
+either. Figures are per listener, then their mean with a bootstrap interval over listeners. A listener is harmed when
+their error with k ratings is larger than with none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.files import write_atomic
+from emotion.exceptions import AudioUnreadableError, CheckpointError
+from emotion.inference import checkpoint
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import ListenerModel, Prior, Ratings, features_of
+from recommender.index import songs as index_songs
+from training.data.duplicates import duplicate_groups
+from training.datasets.base import Clip, DatasetError
 from training.evaluation.report.tables import Table
-from training.listener_study.cohort import Cohort
 
 SUPPORTS = (0, 1, 2, 5, 10, 20)
 # Fewer songs than this left to predict say too little of a listener.
@@ -30,6 +36,118 @@ _RIDGE_ANSWERS = 5.0
 
 Interval = tuple[float, float, float]
 Method = Callable[["HeldOut"], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The listeners of one study.
+
+    `listeners` maps names to answers, a row each; songs of different listeners share ids. `basis` `(r, d)` has
+    orthonormal rows onto which embeddings are projected. `recordings` has a label for each song id, equal for
+    near-duplicates: no answer to one may predict another.
+    """
+
+    name: str
+    listeners: dict[str, Ratings]
+    basis: NDArray[np.float64]
+    recordings: NDArray[np.int64]
+
+    @property
+    def n_ratings(self) -> int:
+        """Answers of all listeners."""
+        return sum(len(ratings.song_ids) for ratings in self.listeners.values())
+
+    @property
+    def knows_mood(self) -> bool:
+        """Whether any listener's mood before listening is known."""
+        return any(np.isfinite(ratings.moods).any() for ratings in self.listeners.values())
+
+    def without_mood(self) -> Cohort:
+        """Return the same answers without the moods before."""
+        listeners = {
+            name: replace(ratings, moods=np.full_like(ratings.moods, np.nan))
+            for name, ratings in self.listeners.items()
+        }
+        return replace(self, listeners=listeners)
+
+
+def principal_directions(embeddings: NDArray[np.float64], n_directions: int) -> NDArray[np.float64]:
+    """Return orthonormal rows `(r, d)` along which embeddings `(n, d)` vary most, as the index chooses them."""
+    directions = index_songs.principal_directions(embeddings.sum(axis=0), embeddings.T @ embeddings, len(embeddings))
+    return directions[:n_directions]
+
+
+@dataclass(frozen=True, slots=True)
+class SongEstimates:
+    """A row per song: `perceived` `(n, 2)` in [-1, 1], unit `embeddings` `(n, d)`, `confidence` `(n,)` in [0, 1].
+
+    `recordings` `(n,)` are equal for near-duplicates.
+    """
+
+    perceived: NDArray[np.float64]
+    embeddings: NDArray[np.float64]
+    confidence: NDArray[np.float64]
+    recordings: NDArray[np.int64]
+
+    def ratings(
+        self,
+        songs: NDArray[np.int64],
+        felt: NDArray[np.float64],
+        *,
+        likes: NDArray[np.float64] | None = None,
+        moods: NDArray[np.float64] | None = None,
+        familiar: NDArray[np.float64] | None = None,
+    ) -> Ratings:
+        """Return one listener's answers to songs `(n,)`, given as rows; None stands for a question not asked."""
+        n = len(songs)
+        return Ratings(
+            song_ids=songs,
+            perceived=self.perceived[songs],
+            felt=felt,
+            embeddings=self.embeddings[songs],
+            weights=np.ones(n),
+            likes=np.full(n, np.nan) if likes is None else likes,
+            like_weights=np.ones(n),
+            moods=np.full((n, 2), np.nan) if moods is None else moods,
+            familiar=np.zeros(n) if familiar is None else familiar,
+        )
+
+
+def estimate_clips(clips: Sequence[Clip], weights: Path, work_dir: Path) -> SongEstimates:
+    """Estimate clips of one dataset with a checkpoint, through the code that serves; `work_dir` caches the estimates.
+
+    Raises:
+        DatasetError: The audio of a clip cannot be read, or the model cannot be loaded.
+    """
+    from emotion.inference.predict import Predictor
+
+    try:
+        version = checkpoint.read_card(weights).version
+    except CheckpointError as error:
+        raise DatasetError(str(error)) from error
+    path = work_dir / "estimates" / f"{clips[0].dataset}.{version}.npz"
+    ids, audio = [clip.id for clip in clips], [clip.audio for clip in clips]
+    if path.is_file():
+        with np.load(path) as arrays:
+            if arrays["ids"].tolist() == ids:
+                return SongEstimates(**{name: arrays[name] for name in SongEstimates.__slots__})
+    if missing := next((file for file in audio if not file.is_file()), None):
+        raise DatasetError(f"{missing} is missing, so it cannot be analysed; fetch the recordings again.")
+    results = []
+    for file, result in zip(audio, Predictor.load(weights).predict(audio), strict=True):
+        if isinstance(result, AudioUnreadableError):
+            raise DatasetError(f"{file} cannot be analysed: {result}")
+        results.append(result)
+    estimates = SongEstimates(
+        perceived=np.array([(result.valence, result.arousal) for result in results]),
+        embeddings=np.array([result.embedding for result in results], np.float64),
+        confidence=np.array([result.probabilities.max() for result in results]),
+        recordings=duplicate_groups(audio, cache_dir=work_dir / "landmarks"),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    columns = {name: getattr(estimates, name) for name in SongEstimates.__slots__}
+    write_atomic(path, lambda file: np.savez(file, ids=ids, **columns), durable=False)
+    return estimates
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,36 +180,29 @@ def listener_model(held_out: HeldOut) -> NDArray[np.float64]:
     return _expected(ListenerModel.fit(held_out.support, held_out.prior, held_out.basis), held_out.tested)
 
 
-def others_mean(held_out: HeldOut) -> NDArray[np.float64]:
-    """Predict the mean answer of the others."""
-    return np.tile(held_out.centre, (len(held_out.tested.song_ids), 1))
-
-
-def support_mean(held_out: HeldOut) -> NDArray[np.float64]:
-    """Predict the mean of the support, or of the others when there is none."""
+def _support_mean(held_out: HeldOut) -> NDArray[np.float64]:
+    # Without a support, that of the others.
     centre = held_out.support.felt.mean(axis=0) if len(held_out.support.song_ids) else held_out.centre
     return np.tile(centre, (len(held_out.tested.song_ids), 1))
 
 
-def shared_and_bias(held_out: HeldOut) -> NDArray[np.float64]:
-    """Shift the shared model by the support's mean residual, shrunk."""
+def _shared_and_bias(held_out: HeldOut) -> NDArray[np.float64]:
     residuals = held_out.residuals
     shift = residuals.sum(axis=0) / (len(residuals) + _BIAS_ANSWERS)
     return np.asarray(np.clip(held_out.predict_shared(held_out.tested) + shift, -1, 1))
 
 
-def shared_and_ridge(held_out: HeldOut) -> NDArray[np.float64]:
-    """Fit the support's residuals from the shared model by ridge regression on all features."""
+def _shared_and_ridge(held_out: HeldOut) -> NDArray[np.float64]:
     x, tested = (features_of(part, held_out.basis) for part in (held_out.support, held_out.tested))
     coefficients = np.linalg.solve(x.T @ x + _RIDGE_ANSWERS * np.eye(x.shape[1]), x.T @ held_out.residuals)
     return np.clip(held_out.predict_shared(held_out.tested) + tested @ coefficients, -1, 1)
 
 
 METHODS: Mapping[str, Method] = {
-    "mean of the others": others_mean,
-    "the listener's mean": support_mean,
-    "everybody + bias": shared_and_bias,
-    "everybody + ridge": shared_and_ridge,
+    "mean of the others": lambda held_out: np.tile(held_out.centre, (len(held_out.tested.song_ids), 1)),
+    "the listener's mean": _support_mean,
+    "everybody + bias": _shared_and_bias,
+    "everybody + ridge": _shared_and_ridge,
     "ours": listener_model,
 }
 
@@ -133,8 +244,7 @@ def evaluate(
 ) -> StudyOutcome:
     """Run the protocol on every listener with enough songs for 10 in the support.
 
-    `n_draws` supports are drawn for each size: the same songs for every method, and each size a part of the next. The
-    seed decides them, whatever the order of the listeners.
+    `n_draws` supports of each size are drawn by the seed, the same for every method, each size a part of the next.
     """
     enough = min(10, max(supports)) + MIN_TESTED
     chosen = [name for name, each in cohort.listeners.items() if len(each.with_feeling().song_ids) >= enough]
@@ -152,7 +262,9 @@ def evaluate(
         floor.append(float(np.abs(np.median(likes) - own.likes).mean()) if len(likes) else np.nan)
         for k in supports:
             draws = [
-                HeldOut(prior, cohort.basis, centre, *parts) for order in orders if (parts := _draw(own, order, k))
+                HeldOut(prior, cohort.basis, centre, *parts)
+                for order in orders
+                if (parts := _draw(own, order, k, cohort.recordings))
             ]
             for method, predict in methods.items():
                 figures[method, k].append(_figures([(draw.tested.felt, predict(draw)) for draw in draws]))
@@ -165,31 +277,27 @@ def evaluate(
     return StudyOutcome(cohort.name, cohort.knows_mood, tuple(chosen), errors, by_size, np.array(floor))
 
 
-def _draw(ratings: Ratings, order: NDArray[np.int64], k: int) -> tuple[Ratings, Ratings] | None:
+def _draw(
+    ratings: Ratings, order: NDArray[np.int64], k: int, recordings: NDArray[np.int64]
+) -> tuple[Ratings, Ratings] | None:
     support, tested = ratings.rows(order[:k]), ratings.rows(order[k:])
-    tested = tested.rows(~np.isin(tested.song_ids, support.song_ids))
+    tested = tested.rows(~np.isin(recordings[tested.song_ids], recordings[support.song_ids]))
     return (support, tested) if len(tested.song_ids) >= MIN_TESTED else None
 
 
 def _figures(pairs: list[tuple[NDArray[np.float64], NDArray[np.float64]]]) -> NDArray[np.float64]:
-    """Return mean absolute error, mean squared error and concordance `(3, 2)`, the mean over draws."""
-    if not pairs:
-        return np.full((3, 2), np.nan)
-    of_draws = [
-        (np.abs(predicted - felt).mean(axis=0), ((predicted - felt) ** 2).mean(axis=0), _concordance(felt, predicted))
-        for felt, predicted in pairs
-    ]
-    return np.asarray(np.mean(of_draws, axis=0))
-
-
-def _concordance(felt: NDArray[np.float64], predicted: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return Lin's concordance correlation per axis `(2,)`, 0 for a constant.
+    """Return mean absolute error, mean squared error and concordance, 0 for a constant, `(3, 2)`, over draws.
 
     Source: Lin (1989), A concordance correlation coefficient to evaluate reproducibility.
     """
-    covariance = ((felt - felt.mean(axis=0)) * (predicted - predicted.mean(axis=0))).mean(axis=0)
-    spread = felt.var(axis=0) + predicted.var(axis=0) + (felt.mean(axis=0) - predicted.mean(axis=0)) ** 2
-    return np.asarray(2 * covariance / np.maximum(spread, 1e-12))
+    figures = []
+    for felt, predicted in pairs:
+        error = predicted - felt
+        covariance = ((felt - felt.mean(axis=0)) * (predicted - predicted.mean(axis=0))).mean(axis=0)
+        spread = felt.var(axis=0) + predicted.var(axis=0) + (felt.mean(axis=0) - predicted.mean(axis=0)) ** 2
+        concordance = 2 * covariance / np.maximum(spread, 1e-12)
+        figures.append((np.abs(error).mean(axis=0), (error**2).mean(axis=0), concordance))
+    return np.asarray(np.mean(figures, axis=0)) if figures else np.full((3, 2), np.nan)
 
 
 def _liking_error(held_out: HeldOut) -> float:
@@ -214,21 +322,17 @@ def interval_text(values: Interval, digits: Callable[[float], str] = "{:.3f}".fo
     return f"{mean} ({low} to {high})"
 
 
-def heading(outcome: StudyOutcome) -> str:
-    """Return the cohort, and whether its moods are used."""
-    mood = "with the mood before" if outcome.with_mood else "without the mood before"
-    return f"{outcome.cohort}, {mood}: {len(outcome.listeners)} listeners"
-
-
 def error_table(outcome: StudyOutcome) -> str:
     """Return mean absolute errors of valence / arousal, a row per method and a column per support size."""
     rows = tuple((name, *map(_both_axes, errors.absolute.values())) for name, errors in outcome.errors.items())
-    return Table("", "", ("ratings heard", *map(str, outcome.liking)), rows).to_markdown()
+    table = Table("", "", ("ratings", *map(str, outcome.liking)), rows).to_markdown()
+    mood = "with the mood before" if outcome.with_mood else "without the mood before"
+    return f"### {outcome.cohort}, {mood}: {len(outcome.listeners)} listeners\n\n{table}"
 
 
-def detail_table(outcome: StudyOutcome, method: str = "ours") -> str:
-    """Return, for one method, every support size with its intervals, the change from none, RMSE, CCC and harm."""
-    errors = outcome.errors[method]
+def detail_table(outcome: StudyOutcome) -> str:
+    """Return every support size of our model with its intervals, the change from none, RMSE, CCC and harm."""
+    errors = outcome.errors["ours"]
     columns: tuple[str, ...] = ("ratings", "listeners", "MAE valence", "MAE arousal", "change from none", "RMSE", "CCC")
     columns += ("harmed", "like, MAE")
     rows = []
@@ -242,7 +346,7 @@ def detail_table(outcome: StudyOutcome, method: str = "ours") -> str:
         rows.append((k, n, valence, arousal, changed, root, ccc, f"{worse} of {n}", like))
     floor = interval_text(interval(outcome.liking_floor), _short)
     table = Table("", "", columns, tuple(rows)).to_markdown()
-    return f"{table}\n\nLike by the others' median, whoever it is: {floor}."
+    return f"{table}\n\nLike by the others' median, for every listener: {floor}."
 
 
 def as_json(outcome: StudyOutcome) -> dict[str, Any]:

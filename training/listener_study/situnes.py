@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from training.datasets.base import DatasetError, LabelError, Scale, table
 from training.evaluation.report.tables import Table
-from training.listener_study.cohort import Cohort, SongEstimates, principal_directions
+from training.listener_study.protocol import Cohort, Interval, SongEstimates, principal_directions
 
 INTERACTIONS = Path("Stage2") / "interactions.csv"
 SONGS = Path("music_metadata") / "music_info.csv"
@@ -38,7 +38,6 @@ QUESTIONS: Mapping[str, tuple[str, str, Scale]] = {
     "felt arousal": ("emo_arousal", "emo_post_arousal", Scale(-1, 1)),
 }
 _RESAMPLES = 2000
-Interval = tuple[float, float, float]
 
 
 def load(folder: Path) -> Cohort:
@@ -51,7 +50,7 @@ def load(folder: Path) -> Cohort:
     places = {row["item_id"]: place for place, row in enumerate(songs)}
     # The catalog's valence and energy lie in [0, 1].
     perceived = 2.0 * _filled(_columns(songs, *_PLANE)) - 1.0
-    estimates = SongEstimates(perceived, _embeddings(songs), np.ones(len(songs)))
+    estimates = SongEstimates(perceived, _embeddings(songs), np.ones(len(songs)), np.arange(len(songs)))
     by_listener: dict[str, list[dict[str, str]]] = {}
     for row in _rows(folder / INTERACTIONS):
         if _id(row["item_id"]) in places:
@@ -65,7 +64,8 @@ def load(folder: Path) -> Cohort:
         )
         for name, rows in sorted(by_listener.items())
     }
-    return Cohort("SiTunes, stage 2", listeners, principal_directions(estimates.embeddings, N_DIRECTIONS))
+    basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
+    return Cohort("SiTunes, stage 2", listeners, basis, estimates.recordings)
 
 
 def _embeddings(songs: list[dict[str, str]]) -> NDArray[np.float64]:
@@ -113,7 +113,7 @@ def retest_reliability(folder: Path) -> dict[str, tuple[int, Interval]]:
     """Return for each question the number of pairs, and their correlation with its interval over listeners.
 
     Raises:
-        DatasetError: A stage is missing or lacks a column, or a cell is no answer, or no song was heard twice.
+        DatasetError: A stage is missing or lacks a column, a cell is no answer, or the stages hardly share a song.
     """
     reliability = {}
     for name, (first, second, scale) in QUESTIONS.items():
@@ -121,7 +121,7 @@ def retest_reliability(folder: Path) -> dict[str, tuple[int, Interval]]:
         later = _centred(folder / INTERACTIONS, second, scale)
         both = sorted(set(before) & set(later))
         if len(both) < 2:
-            raise DatasetError(f"In {folder} hardly a song was heard in both stages.")
+            raise DatasetError(f"In {folder} hardly a song was answered in both stages.")
         pairs = np.array([(before[pair], later[pair]) for pair in both])
         reliability[name] = len(pairs), _correlation_interval([listener for listener, _ in both], pairs)
     return reliability

@@ -15,6 +15,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,13 @@ from recommender.felt_model.model import FAMILIAR, ListenerModel, Prior, Ratings
 from training.datasets import vgmidi
 from training.datasets.base import DatasetError, required
 from training.evaluation.report.tables import Table
-from training.listener_study.cohort import Cohort, SongEstimates, estimate_clips, principal_directions
-from training.listener_study.protocol import Interval, interval, interval_text
+from training.listener_study.protocol import (
+    Cohort,
+    estimate_clips,
+    interval,
+    interval_text,
+    principal_directions,
+)
 
 N_DIRECTIONS = 4
 N_FOLDS = 4
@@ -48,8 +54,8 @@ class PieceAnswer:
     known: bool | None
 
 
-def load(folder: Path, work_dir: Path, weights: Path, cache: Path | None = None) -> Cohort:
-    """Read the listeners of a folder in the layout of VGMIDI; `work_dir` has the rendered pieces, or gets them.
+def load(folder: Path, weights: Path, work_dir: Path) -> Cohort:
+    """Read the listeners of a folder in the layout of VGMIDI; `work_dir` caches rendered pieces and estimates.
 
     Raises:
         DatasetError: A file is missing or is not what it should be.
@@ -57,20 +63,19 @@ def load(folder: Path, work_dir: Path, weights: Path, cache: Path | None = None)
     clips = vgmidi.read(folder, work_dir).clips
     if not all(clip.audio.exists() for clip in clips):
         vgmidi.render(folder, work_dir)
-    estimates = estimate_clips(clips, weights, cache)
+    estimates = estimate_clips(clips, weights, work_dir)
     places = {clip.audio.stem: place for place, clip in enumerate(clips)}
     listeners = {}
     for name, drawn in _answers(folder).items():
         answers = [answer for answer in drawn if answer.piece in places]
         if len(answers) >= MIN_PIECES:
-            listeners[name] = _ratings(answers, places, estimates)
-    return Cohort("VGMIDI", listeners, principal_directions(estimates.embeddings, N_DIRECTIONS))
-
-
-def _ratings(answers: list[PieceAnswer], places: dict[str, int], estimates: SongEstimates) -> Ratings:
-    songs = np.array([places[answer.piece] for answer in answers], np.int64)
-    familiar = np.array([0.0 if answer.known is None else 2.0 * answer.known - 1.0 for answer in answers])
-    return estimates.ratings(songs, np.array([answer.point for answer in answers]), familiar=familiar)
+            songs = np.array([places[answer.piece] for answer in answers], np.int64)
+            familiar = np.array([0.0 if answer.known is None else 2.0 * answer.known - 1.0 for answer in answers])
+            listeners[name] = estimates.ratings(
+                songs, np.array([answer.point for answer in answers]), familiar=familiar
+            )
+    basis = principal_directions(estimates.embeddings, N_DIRECTIONS)
+    return Cohort("VGMIDI", listeners, basis, estimates.recordings)
 
 
 def _answers(folder: Path) -> dict[str, list[PieceAnswer]]:
@@ -98,31 +103,14 @@ def _answer(piece: str, annotation: dict[str, Any]) -> PieceAnswer:
     return PieceAnswer(piece, (float(point[0]), float(point[1])), annotation.get("isKnown"))
 
 
-@dataclass(frozen=True, slots=True)
-class PairOutcome:
-    """The other piece of listeners of two or more, by the mean absolute error of both axes.
+def second_pieces(cohort: Cohort, seed: int = 0) -> dict[str, Any]:
+    """Predict each further piece of a held-out listener from none and from the first; `seed` decides the folds.
 
-    Each is a mean with its interval over listeners: `constant`, the mean of the other listeners; `shared`, the model
-    without ratings; `own`, after the first piece; `change`, own less shared. `improved` is the share of listeners that
-    one answer helped. `prior` is learned from all listeners.
+    Returns:
+        Mean absolute errors of both axes, each with its interval over listeners: "constant", the mean of the other
+        listeners; "shared", the model without ratings; "own", after the first piece; "change", own less shared.
+        "improved" is the share of listeners that one answer helped, "prior" learned from all listeners.
     """
-
-    n_listeners: int
-    constant: Interval
-    shared: Interval
-    own: Interval
-    change: Interval
-    improved: float
-    prior: Prior
-
-    def as_json(self) -> dict[str, Any]:
-        """Return all figures as plain values."""
-        figures = {name: getattr(self, name) for name in self.__slots__}
-        return figures | {"prior": self.prior.as_json()}
-
-
-def second_pieces(cohort: Cohort, seed: int = 0) -> PairOutcome:
-    """Predict each further piece of a held-out listener from none and from the first; `seed` decides the folds."""
     names = sorted(cohort.listeners)
     fold_of = np.random.default_rng(seed).permutation(len(names)) % N_FOLDS
     errors = []
@@ -131,43 +119,40 @@ def second_pieces(cohort: Cohort, seed: int = 0) -> PairOutcome:
         held_out = [cohort.listeners[name] for name, its in zip(names, fold_of, strict=True) if its == fold]
         prior = learn(others, cohort.basis, Prior.default())
         centre = np.concatenate([each.felt for each in others]).mean(axis=0)
-        errors += [_errors(each, prior, cohort.basis, centre) for each in held_out]
+        errors += [error for each in held_out if (error := _errors(each, prior, cohort, centre))]
     constant, shared, own = np.array(errors).T
-    return PairOutcome(
-        n_listeners=len(errors),
-        constant=interval(constant),
-        shared=interval(shared),
-        own=interval(own),
-        change=interval(own - shared),
-        improved=float((own < shared).mean()),
-        prior=learn(list(cohort.listeners.values()), cohort.basis, Prior.default()),
-    )
+    return {
+        "n_listeners": len(errors),
+        "constant": interval(constant),
+        "shared": interval(shared),
+        "own": interval(own),
+        "change": interval(own - shared),
+        "improved": float((own < shared).mean()),
+        "prior": learn(list(cohort.listeners.values()), cohort.basis, Prior.default()).as_json(),
+    }
 
 
-def _errors(
-    ratings: Ratings, prior: Prior, basis: NDArray[np.float64], centre: NDArray[np.float64]
-) -> tuple[float, ...]:
-    """Return the errors of the constant, and of the model without ratings and after one."""
-    tested = ratings.rows(np.arange(1, len(ratings.song_ids)))
-    models = [ListenerModel.fit(ratings.rows(np.arange(n)), prior, basis) for n in (0, 1)]
+def _errors(ratings: Ratings, prior: Prior, cohort: Cohort, centre: NDArray[np.float64]) -> tuple[float, ...]:
+    """Return the errors of the constant, and of the model without ratings and after one; nothing without a test."""
+    recordings = cohort.recordings[ratings.song_ids]
+    tested = ratings.rows(recordings != recordings[0])
+    if not len(tested.song_ids):
+        return ()
+    models = [ListenerModel.fit(ratings.rows(np.arange(n)), prior, cohort.basis) for n in (0, 1)]
     songs = tested.song_ids, tested.perceived, tested.embeddings, None, tested.familiar
     points = [centre, *(model.predict(*songs).point for model in models)]
     return tuple(float(np.abs(point - tested.felt).mean()) for point in points)
 
 
-def pair_table(outcome: PairOutcome) -> str:
-    """Return the outcome in Markdown."""
-    figures = {
-        "mean of the others": outcome.constant,
-        "model of everybody": outcome.shared,
-        "ours, after one piece": outcome.own,
-        "change by that piece": outcome.change,
-    }
-    rows = tuple((name, interval_text(values)) for name, values in figures.items())
-    known = outcome.prior.mean[:, FAMILIAR]
+def pair_table(outcome: Mapping[str, Any]) -> str:
+    """Return the outcome of `second_pieces` in Markdown."""
+    names = ("mean of the others", "model of everybody", "ours, after one piece", "change by that piece")
+    keys = ("constant", "shared", "own", "change")
+    rows = tuple((name, interval_text(outcome[key])) for name, key in zip(names, keys, strict=True))
+    known = Prior.from_json(outcome["prior"]).mean[:, FAMILIAR]
     return (
-        f"Further pieces of {outcome.n_listeners} listeners:\n\n"
+        f"Further pieces of {outcome['n_listeners']} listeners:\n\n"
         f"{Table('', '', ('', 'mean absolute error'), rows).to_markdown()}\n\n"
-        f"Helped: {outcome.improved:.0%} of listeners. A piece that is known is put {2 * known[0]:+.3f} in valence and "
-        f"{2 * known[1]:+.3f} in arousal from one that is not."
+        f"Helped: {outcome['improved']:.0%} of listeners. A piece that is known is put {2 * known[0]:+.3f} in valence "
+        f"and {2 * known[1]:+.3f} in arousal from one that is not."
     )

@@ -1,7 +1,4 @@
-"""The gate: the criteria that a model must meet before it goes live.
-
-`CRITERIA` is the text of the gate; pages show it, and docs/model-gate.md quotes it (a test compares the two).
-"""
+"""The gate: the criteria that a model must meet before it goes live; docs/model-gate.md quotes `CRITERIA`."""
 
 from __future__ import annotations
 
@@ -26,8 +23,8 @@ MIN_SHARED_CLIPS = 40
 _CRITERIA = {
     "serves": gettext_noop(
         "Serving can load it: the card has the four quadrants in the program's order and a known "
-        "MelConfig and architecture, the file has the card's hash, and a recording passes through the"
-        " serving code to four probabilities and a finite embedding."
+        "architecture and front end, the file has the card's hash, and a recording passes through the "
+        "serving code to four probabilities and a finite embedding."
     ),
     "comparable": gettext_noop(
         "Its held-out clips include at least %(clips)d of those of the live model, and some from "
@@ -62,38 +59,28 @@ class Verdict:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class GateResult:
-    """All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on (empty without one)."""
+def judge(
+    weights: Path, predictions: Path, *, live: Path | None, live_version: str
+) -> tuple[list[Verdict], dict[str, Any]]:
+    """Check a checkpoint and its held-out predictions against every criterion; `live` are the live model's, or None.
 
-    verdicts: tuple[Verdict, ...]
-    comparison: dict[str, Any]
-
-    @property
-    def passed(self) -> bool:
-        """Whether every criterion is met."""
-        return all(verdict.passed for verdict in self.verdicts)
-
-
-def judge(weights: Path, predictions: Path, *, live: Path | None, live_version: str = "") -> GateResult:
-    """Hold a checkpoint, and the predictions of its held-out clips if they exist, against every criterion.
-
-    `live` are the predictions of the live model `live_version`; None when there is none to compare with.
+    Returns:
+        All verdicts, in the order of `CRITERIA`, and the comparison that two of them rest on, empty without one.
     """
     serves = _serves(weights)
     if live is None:
         first = "No model is live, so there is nothing to compare it with."
-        return GateResult((serves, *(Verdict(code, True, first) for code in CRITERIA if code != "serves")), {})
+        return [serves, *(Verdict(code, True, first) for code in CRITERIA if code != "serves")], {}
     mine, theirs = _held_out(predictions), _held_out(live)
     comparable = _comparable(mine, theirs, live_version)
     if mine is None or theirs is None or not comparable.passed:
         unknown = "That cannot be said without clips to compare on."
         rest = (Verdict(code, False, unknown) for code in ("not_worse", "calibrated"))
-        return GateResult((serves, comparable, *rest), {})
+        return [serves, comparable, *rest], {}
     from training.evaluation.comparison import compare
 
     comparison = compare(theirs, mine)
-    return GateResult((serves, comparable, _not_worse(comparison), _calibrated(comparison)), comparison.to_json())
+    return [serves, comparable, _not_worse(comparison), _calibrated(comparison)], comparison.to_json()
 
 
 def _serves(weights: Path) -> Verdict:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tests.training.made_run import made_predictions
-from training.evaluation.dataset_probe import name_the_dataset, probe_run
+from training.evaluation.comparison import name_the_dataset, probe_run
 
 
 def made(shift: float, n: int = 200) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -31,6 +31,26 @@ def test_an_artist_met_before_does_not_help() -> None:
     dataset = np.array(["a", "b"])[rng.integers(0, 2, 60)][artist]
     result = name_the_dataset(places[artist] + rng.normal(0, 0.1, (300, 60)), dataset, artist)
     assert result.balanced_accuracy < 0.7
+
+
+def test_a_near_duplicate_by_another_artist_does_not_help() -> None:
+    # Each recording comes under five artists' names; its place names the dataset only to those who know it.
+    rng = np.random.default_rng(1)
+    recording = np.repeat(np.arange(60), 5)
+    places = rng.normal(0, 10, (60, 60))
+    dataset = np.array(["a", "b"])[rng.integers(0, 2, 60)][recording]
+    songs = places[recording] + rng.normal(0, 0.1, (300, 60)), dataset, np.arange(300)
+    assert name_the_dataset(*songs).balanced_accuracy > 0.95
+    assert name_the_dataset(*songs, recording).balanced_accuracy < 0.7
+
+
+def test_near_duplicates_of_a_run_are_given_by_clip() -> None:
+    predictions = made_predictions(("held_out",))
+    without = probe_run(predictions)
+    alone = {clip: i for i, clip in enumerate(predictions.clip.tolist())}
+    assert probe_run(predictions, alone) == without
+    linked = {clip: i // 2 if i % 40 < 2 else -i for clip, i in alone.items()}
+    assert probe_run(predictions, linked) != without
 
 
 def test_what_cannot_be_probed_is_refused_with_a_reason() -> None:

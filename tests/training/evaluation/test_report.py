@@ -18,22 +18,31 @@ from training.datasets import DATASETS
 from training.evaluation.comparison import compare_systems
 from training.evaluation.metrics import score
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.card import card_page, scores_table
-from training.evaluation.report.page import Extras, report_page
-from training.evaluation.report.plots import all_labels, example_images
-from training.evaluation.report.run import ClipLabel, NotInRunError, read_run, scores_by_protocol
+from training.evaluation.report.page import report_page
+from training.evaluation.report.plots import example_images
+from training.evaluation.report.run import (
+    ClipLabel,
+    NotInRunError,
+    all_labels,
+    clips_of,
+    duplicates_of,
+    read_run,
+    scores_by_protocol,
+)
 from training.evaluation.report.tables import (
     Table,
     axis_table,
     by_arousal,
     by_genre,
     by_loudness,
+    card_page,
     class_table,
+    confident_errors,
     figure,
     fold_table,
     gap_table,
     leave_one_out_table,
-    surest_mistakes,
+    scores_table,
 )
 
 pytestmark = pytest.mark.slow
@@ -158,7 +167,7 @@ def test_valence_and_arousal_are_scored_where_they_were_rated() -> None:
     assert [row[:3] for row in table.rows] == [
         (f"emomusic, {axis}", figure, 180)
         for axis in ("valence", "arousal")
-        for figure in ("as said", "from the quadrants")
+        for figure in ("as predicted", "from the quadrants")
     ]
     with pytest.raises(NotInRunError, match="rated valence and arousal"):
         axis_table(predictions.where(predictions.dataset == "4qaed"), "held_out")
@@ -172,7 +181,7 @@ def test_errors_by_arousal_genre_and_loudness() -> None:
     truth, said = predictions.truth, predictions.probabilities.argmax(1)
     assert high.accuracy == pytest.approx(np.mean((said == truth)[truth < 2]))
     assert high.right_about_arousal == pytest.approx(np.mean(said[truth < 2] < 2))
-    assert re.fullmatch(r"Q[12] called Q[1-4], \d+ %", high.slip)
+    assert re.fullmatch(r"Q[12] taken for Q[1-4], \d+ %", high.slip)
     assert {group.name for group in by_genre(predictions)} == {"rock", "jazz", "classical", "electronic"}
     assert [group.n for group in by_loudness(predictions)] == [140] * 4
     predictions.genre[:] = ""
@@ -183,8 +192,8 @@ def test_errors_by_arousal_genre_and_loudness() -> None:
         by_loudness(predictions)
 
 
-def test_the_surest_mistakes_are_mistakes_and_in_order() -> None:
-    rows = surest_mistakes(made_predictions(("held_out",)), 5).rows
+def test_the_most_confident_errors_are_errors_and_in_order() -> None:
+    rows = confident_errors(made_predictions(("held_out",)), 5).rows
     assert all(row[2] != row[3] for row in rows)
     assert [row[4] for row in rows] == sorted((row[4] for row in rows), reverse=True)
 
@@ -225,12 +234,12 @@ def full_page(tmp_path_factory: pytest.TempPathFactory) -> str:
     image = np.linspace(0, 1, 64, dtype=np.float32).reshape(8, 8)
     unused = ClipLabel("emomusic/unused", "emomusic", 0, 0.1, 0.1, selected=False)
     others = {"other <model>": made_predictions(("held_out",), seed=5)}
-    extras = Extras(
+    return report_page(
+        run,
         systems=compare_systems(run.predictions, others),
         examples={quadrant: (f"4qaed/{quadrant.name}", image) for quadrant in Quadrant},
         labels=[*(ClipLabel(f"emomusic/{i}", "emomusic", i % 4, 0.2, -0.2, selected=True) for i in range(8)), unused],
     )
-    return report_page(run, extras)
 
 
 def test_the_page_needs_nothing_but_itself(full_page: str) -> None:
@@ -267,7 +276,7 @@ def test_the_page_has_every_section_and_says_them_in_words(full_page: str) -> No
         assert f"paper's Figure {number}" in full_page or f"paper&#x27;s Figure {number}" in full_page
     assert 'class="absent"' not in full_page
     assert "1 not used" in full_page
-    assert "other &lt;model&gt; beside this run" in full_page
+    assert "other &lt;model&gt; against this run" in full_page
     assert "other <model>" not in full_page
 
 
@@ -343,17 +352,19 @@ def test_images_and_unused_clips_come_from_the_data_where_it_is(tmp_path: Path) 
     fold = Fold((clips[0].id,), (), tuple(said.clip.tolist()))
     Folds(Protocol.HELD_OUT, (fold,)).save(tmp_path / "splits.json")
     run = read_run(tmp_path)
-    places = {"data_root": data_root, "work_dir": tmp_path / "work"}
-    images = example_images(run, MelConfig(window_s=6.0), **places)
+    here = clips_of(run, data_root=data_root, work_dir=tmp_path / "work")
+    images = example_images(run, MelConfig(window_s=6.0), here)
     # Of each quadrant's two the second is the surer.
     assert [name for name, _ in images.values()] == said.clip.tolist()[1::2]
     assert images[Quadrant.Q3][1].shape == (300, 300)
-    labels = {label.clip: label for label in all_labels(run, **places)}
+    labels = {label.clip: label for label in all_labels(run, here)}
     assert len(labels) == 12
     assert sum(label.selected for label in labels.values()) == len({*said.clip.tolist(), clips[0].id})
-    nowhere = {"data_root": tmp_path / "nowhere", "work_dir": tmp_path / "work"}
-    assert example_images(run, MelConfig(), **nowhere) == {}
-    assert len(all_labels(run, **nowhere)) == 8
+    assert duplicates_of(run, here, work_dir=tmp_path / "work").keys() == set(said.clip.tolist())
+    nowhere = clips_of(run, data_root=tmp_path / "nowhere", work_dir=tmp_path / "work")
+    assert example_images(run, MelConfig(), nowhere) == {}
+    assert len(all_labels(run, nowhere)) == 8
+    assert duplicates_of(run, nowhere, work_dir=tmp_path / "work") == {}
 
 
 def test_a_table_without_rows_has_every_column_of_predictions(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ def heard_by(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A small model, and what it heard in the twenty songs."""
     place = tmp_path_factory.mktemp("heard")
     weights = made_weights(place, "small-1")
-    emotify.load(made_emotify(place), weights, place / "cache")
-    return weights, place / "cache"
+    emotify.load(made_emotify(place), weights, place / "work")
+    return weights, place / "work"
 
 
 def test_players_are_told_apart_by_their_profile_and_keep_their_answers(
@@ -102,23 +102,33 @@ def test_what_was_heard_is_kept_until_the_model_or_the_clips_change(
 ) -> None:
     folder = made_emotify(tmp_path)
     (folder / "classical" / "3.mp3").unlink()
-    weights, cache = heard_by
+    weights, work_dir = heard_by
 
-    study = emotify.load(folder, weights, cache)
+    study = emotify.load(folder, weights, work_dir)
 
-    assert [kept.name for kept in cache.iterdir()] == ["emotify.small-1.npz"]
+    assert [kept.name for kept in (work_dir / "estimates").iterdir()] == ["emotify.small-1.npz"]
     assert study.estimates.embeddings.shape == (N_SONGS, 64)
     # Another model has to hear them itself, and one recording is gone by now.
     with pytest.raises(DatasetError, match=r"3\.mp3 is missing"):
-        emotify.load(folder, made_weights(tmp_path, "small-2"), cache)
+        emotify.load(folder, made_weights(tmp_path, "small-2"), work_dir)
+
+
+def test_one_recording_under_two_names_has_one_label(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
+    folder = made_emotify(tmp_path)
+    (folder / "classical" / "2.mp3").write_bytes((folder / "classical" / "1.mp3").read_bytes())
+
+    cohort = emotify.load(folder, heard_by[0], tmp_path).cohort
+
+    assert cohort.recordings[0] == cohort.recordings[1]
+    assert len(set(cohort.recordings.tolist())) == N_SONGS - 1
 
 
 def test_a_recording_that_cannot_be_decoded_is_named(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
     folder = made_emotify(tmp_path)
     (folder / "classical" / "5.mp3").write_bytes(b"no music")
 
-    with pytest.raises(DatasetError, match=r"5\.mp3 cannot be heard"):
-        emotify.load(folder, heard_by[0])
+    with pytest.raises(DatasetError, match=r"5\.mp3 cannot be analysed"):
+        emotify.load(folder, heard_by[0], tmp_path)
 
 
 @pytest.mark.needs_data

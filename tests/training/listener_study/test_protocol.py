@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,16 @@ from django.core.management import CommandError, call_command
 from recommender.felt_model.model import Ratings
 from training.datasets.base import DatasetError
 from training.listener_study import situnes
-from training.listener_study.cohort import Cohort, principal_directions
-from training.listener_study.protocol import METHODS, HeldOut, detail_table, evaluate, interval, listener_model
+from training.listener_study.protocol import (
+    METHODS,
+    Cohort,
+    HeldOut,
+    detail_table,
+    evaluate,
+    interval,
+    listener_model,
+    principal_directions,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -76,7 +85,7 @@ def made_cohort(n_listeners: int = 6, shift: float = -0.3, n_songs: int = 25) ->
         listeners[str(n)] = Ratings(
             np.arange(n_songs), perceived, np.clip(felt, -1, 1), embeddings, one, one, one, nothing, 0 * one
         )
-    return Cohort("made", listeners, principal_directions(embeddings, 2))
+    return Cohort("made", listeners, principal_directions(embeddings, 2), np.arange(len(embeddings)))
 
 
 def test_the_layout_is_read(miniature: Path) -> None:
@@ -119,6 +128,23 @@ def test_nobody_is_predicted_from_their_own_songs(miniature: Path) -> None:
     for held_out in seen:
         assert not set(held_out.support.song_ids) & set(held_out.tested.song_ids)
         assert len(held_out.support.song_ids) in (0, 5)
+
+
+def test_a_near_duplicate_of_a_known_song_is_not_predicted() -> None:
+    cohort = made_cohort(n_listeners=2)
+    # Each song comes twice, under two ids.
+    cohort = replace(cohort, recordings=np.arange(25) // 2)
+    seen: list[HeldOut] = []
+
+    def spy(held_out: HeldOut) -> np.ndarray:
+        seen.append(held_out)
+        return held_out.tested.perceived
+
+    evaluate(cohort, supports=(0, 5), n_draws=4, methods={"spy": spy})
+    for held_out in seen:
+        known, tested = (set(cohort.recordings[part.song_ids]) for part in (held_out.support, held_out.tested))
+        assert not known & tested
+    assert {len(held_out.tested.song_ids) for held_out in seen} <= {25, *range(15, 20)}
 
 
 def test_with_no_ratings_ours_is_what_everybody_gets_and_learns_from_there() -> None:

@@ -10,17 +10,22 @@ import numpy as np
 import pytest
 
 from recommender.felt_model.model import Prior, Ratings
-from training.listener_study import policies, simulation, situnes
-from training.listener_study.cohort import SongEstimates, principal_directions
-from training.listener_study.policies import POLICIES, PolicyContext, PolicyRun, joined, oracle, run_policy
+from training.listener_study import simulation, situnes
+from training.listener_study.protocol import SongEstimates, principal_directions
 from training.listener_study.simulation import (
     N_SESSIONS,
+    POLICIES,
     SESSION_SONGS,
     WEIGHTS,
+    PolicyContext,
+    PolicyRun,
     SimulatedListener,
     SongPool,
     draw_listener,
+    joined,
     mood_spread,
+    oracle,
+    run_policy,
     world_prior,
 )
 
@@ -35,7 +40,7 @@ def _songs(n: int = N_SONGS) -> SongPool:
     embeddings = rng.standard_normal((n, 16))
     embeddings /= np.linalg.norm(embeddings, axis=1, keepdims=True)
     return SongPool(
-        estimates=SongEstimates(rng.uniform(-0.8, 0.8, (n, 2)), embeddings, rng.uniform(0.4, 0.9, n)),
+        estimates=SongEstimates(rng.uniform(-0.8, 0.8, (n, 2)), embeddings, rng.uniform(0.4, 0.9, n), np.arange(n)),
         artist_ids=np.arange(n) % (n // 2),
         popularity=rng.uniform(-1.0, 1.0, n),
         basis=principal_directions(embeddings, 4),
@@ -53,7 +58,7 @@ def test_the_same_seed_draws_the_same_listener_and_another_does_not() -> None:
     other = draw_listener(Prior.default(), songs, MOODS, (5, 4))
 
     assert np.array_equal(one.coefficients, same.coefficients)
-    assert np.array_equal(one.noise.felt, same.noise.felt)
+    assert np.array_equal(one.felt_noise, same.felt_noise)
     assert not np.array_equal(one.coefficients, other.coefficients)
 
 
@@ -180,25 +185,25 @@ def test_tables_and_numbers_call_it_a_simulation_and_agree() -> None:
     listeners = _listeners(3, songs)
     done: list[str] = []
 
-    courses = policies.compare_policies(listeners, songs, Prior.default(), 0, done.append)
-    went = [policies.journeys(listener, songs, Prior.default(), number) for number, listener in enumerate(listeners)]
-    figures = json.loads(json.dumps(policies.as_json(courses, went, len(songs))))
+    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0, done.append)
+    went = [simulation.journeys(listener, songs, Prior.default(), number) for number, listener in enumerate(listeners)]
+    figures = json.loads(json.dumps(simulation.as_json(courses, went, len(songs))))
 
     assert figures["note"].startswith("A simulation")
     assert list(figures["policies"]) == done
     assert figures["policies"]["all-knowing"]["regret"][0] == pytest.approx(0.0, abs=1e-9)
     regret = figures["policies"]["ours"]["regret"][0]
-    assert f"| ours | {regret:.3f} (" in policies.policy_table(courses, len(songs))
-    assert f"{regret:.2f} |" in policies.regret_table(courses).splitlines()[2]
-    assert len(policies.difference_table(courses).splitlines()) == len(done) + 1
-    assert "| nearest to each target |" in policies.journey_table(went)
+    assert f"| ours | {regret:.3f} (" in simulation.policy_table(courses, len(songs))
+    assert f"{regret:.2f} |" in simulation.regret_table(courses).splitlines()[2]
+    assert len(simulation.difference_table(courses).splitlines()) == len(done) + 1
+    assert "| nearest to each target |" in simulation.journey_table(went)
 
 
 def test_an_installation_without_ratings_differs_from_a_learned_one_only_in_its_prior() -> None:
     songs = _songs(60)
     listeners = _listeners(2, songs)
 
-    courses = policies.compare_policies(listeners, songs, Prior.default(), 0)
+    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0)
 
     assert _rows(courses["ours"]) == _rows(courses["ours, new installation"])
 
@@ -208,35 +213,35 @@ def test_coverage_counts_every_song_once() -> None:
     nothing = np.zeros(rows.shape)
     course = PolicyRun(rows, nothing, nothing, nothing, nothing[:, 0])
 
-    assert policies.coverage([course, course], 200) == 0.25
+    assert simulation.coverage([course, course], 200) == 0.25
 
 
-@pytest.mark.parametrize("name", policies.PLANNERS)
+@pytest.mark.parametrize("name", simulation.PLANNERS)
 def test_a_journey_has_its_length_and_no_song_twice(name: str) -> None:
     songs = _songs()
     (listener,) = _listeners(1, songs)
-    model = policies.rated_model(listener, songs, Prior.default(), 1)
-    candidates = policies.candidates_of(songs, model, model, None)
+    model = simulation.rated_model(listener, songs, Prior.default(), 1)
+    candidates = simulation.candidates_of(songs, model, model, None)
 
-    rows = policies.PLANNERS[name](candidates, policies.journey_path(listener, 1), policies.Drift.none(), 1)
+    rows = simulation.PLANNERS[name](candidates, simulation.journey_path(listener, 1), simulation.Drift.none(), 1)
 
-    assert len(np.unique(rows)) == policies.N_PLACES
+    assert len(np.unique(rows)) == simulation.N_PLACES
 
 
 def test_a_journey_leads_away_from_the_mood_before() -> None:
     songs = _songs()
     for number, listener in enumerate(_listeners(10, songs)):
-        path = policies.journey_path(listener, number)
+        path = simulation.journey_path(listener, number)
 
         assert np.array_equal(path[0], listener.moods[0])
-        assert np.hypot(*(path[1] - path[0])) >= policies.MIN_LENGTH
+        assert np.hypot(*(path[1] - path[0])) >= simulation.MIN_LENGTH
 
 
 def test_every_song_of_a_journey_is_felt_in_the_mood_that_the_last_one_left() -> None:
     songs = _songs()
     (listener,) = _listeners(1, songs)
 
-    points = policies.felt_along(listener, songs, np.array([4, 9]), listener.moods[0])
+    points = simulation.felt_along(listener, songs, np.array([4, 9]), listener.moods[0])
 
     assert np.array_equal(points[0], listener.felt(songs, listener.moods[0])[4])
     assert np.array_equal(points[1], listener.felt(songs, points[0])[9])
@@ -245,21 +250,19 @@ def test_every_song_of_a_journey_is_felt_in_the_mood_that_the_last_one_left() ->
 def test_planned_journeys_lead_further_in_smaller_steps_than_random_ones() -> None:
     songs = _songs()
     went = [
-        policies.journeys(listener, songs, Prior.default(), number)
+        simulation.journeys(listener, songs, Prior.default(), number)
         for number, listener in enumerate(_listeners(15, songs))
     ]
 
-    for measure in ("mean_step", "largest_step", "arrival"):
-        planned, random = (
-            np.mean([getattr(each[name].quality, measure) for each in went]) for name in ("ours", "random")
-        )
+    for measure in ("mean step", "largest step", "arrival"):
+        planned, random = (np.mean([each[name][measure] for each in went]) for name in ("ours", "random"))
         assert planned < 0.8 * random
 
 
 def test_popularity_is_the_mean_like_and_little_known_songs_are_as_liked_as_the_others() -> None:
     said = replace(Ratings.none(2), song_ids=np.array([0, 1, 1]), likes=np.array([1.0, -1.0, -1.0]))
 
-    popularity = simulation._popularity([said], 3)
+    popularity = simulation.mean_likes([said], 3)
 
     # Five more listeners of each song like it as all songs are liked, -1/3.
     assert popularity == pytest.approx([(1 - 5 / 3) / 6, (-2 - 5 / 3) / 7, -1 / 3])

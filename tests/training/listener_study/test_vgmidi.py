@@ -16,7 +16,7 @@ from tests.training.made_models import made_weights
 from tests.training.miniatures import write
 from training.datasets.base import DatasetError
 from training.listener_study import vgmidi
-from training.listener_study.cohort import Cohort
+from training.listener_study.protocol import Cohort
 
 pytestmark = pytest.mark.slow
 
@@ -41,19 +41,21 @@ def _made(root: Path, annotations: dict[str, Any]) -> Path:
         (folder / f"vgmidi_raw_{part}.json.gz").write_bytes(gzip.compress(raw))
     rendered = root / "work" / "vgmidi"
     rendered.mkdir(parents=True, exist_ok=True)
-    for stem in _PIECES:
-        (rendered / f"{stem}.flac").write_bytes(recording())
+    for number, stem in enumerate(_PIECES):
+        (rendered / f"{stem}.flac").write_bytes(recording(number))
     return folder
 
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
     """Reads annotations as VGMIDI would hold them; the model hears the pieces once."""
-    heard = tmp_path_factory.mktemp("heard")
-    weights = made_weights(heard, "small-1")
+    weights = made_weights(tmp_path_factory.mktemp("model"), "small-1")
+    estimates = tmp_path_factory.mktemp("estimates")
 
     def loaded(root: Path, annotations: dict[str, Any]) -> Cohort:
-        return vgmidi.load(_made(root, annotations), root / "work", weights, heard)
+        folder = _made(root, annotations)
+        (root / "work" / "estimates").symlink_to(estimates)
+        return vgmidi.load(folder, weights, root / "work")
 
     return loaded
 
@@ -110,12 +112,12 @@ def test_one_piece_helps_to_predict_a_listener_whose_answers_all_lie_to_one_side
 
     outcome = vgmidi.second_pieces(load(tmp_path, annotations))
 
-    assert outcome.n_listeners == 40
-    assert outcome.change[2] < 0.0
-    assert outcome.improved > 0.9
-    assert outcome.own[0] < outcome.shared[0]
+    assert outcome["n_listeners"] == 40
+    assert outcome["change"][2] < 0.0
+    assert outcome["improved"] > 0.9
+    assert outcome["own"][0] < outcome["shared"][0]
     assert "| ours, after one piece |" in vgmidi.pair_table(outcome)
-    assert json.loads(json.dumps(outcome.as_json()))["n_listeners"] == 40
+    assert json.loads(json.dumps(outcome))["n_listeners"] == 40
 
 
 @pytest.mark.needs_data

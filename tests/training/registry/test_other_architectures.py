@@ -23,7 +23,7 @@ from tests import zoo_members
 from tests.audio_fixtures import make_audio
 from tests.factories import SongFactory
 from tests.training.made_models import held_out
-from training.registry import promotion, services
+from training.registry import services
 
 pytestmark = pytest.mark.django_db
 
@@ -50,9 +50,9 @@ def test_it_is_imported_promoted_and_serves(
     make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 12, codec="ogg", channels=1)
 
     services.model_import_weights(weights=raw_weights)
-    checked = promotion.gate_check(version="raw-1")
+    checked = services.gate_check(version="raw-1")
     assert [verdict["code"] for verdict in checked.gate["verdicts"] if not verdict["passed"]] == []
-    promotion.model_promote(version="raw-1")
+    services.model_promote(version="raw-1")
     assert str(live_model()) == "raw-1"
 
     assert songs_analyse() == [song.pk]
@@ -78,5 +78,5 @@ def test_it_is_imported_promoted_and_serves(
     # People see a spectrogram of the same seconds, whatever the network reads.
     assert client.get(reverse("emotion:spectrogram", args=[song.pk])).content.startswith(b"\x89PNG")
 
-    promotion.model_rollback()
+    services.model_rollback()
     assert analysis.predictor_get().card.architecture == "efficientnet_b3"

@@ -21,7 +21,7 @@ from tests.training.made_models import held_out, made_run_folder, made_weights, 
 from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError, PromotionRefusedError, RollbackImpossibleError
 from training.models import ModelEvent
-from training.registry import promotion, services
+from training.registry import services
 from training.registry.gate import CRITERIA
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def candidate(tmp_path: Path, version: str, predictions: Predictions | None = None, bias: float = 1.0) -> ModelVersion:
     services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
-    return promotion.gate_check(version=version)
+    return services.gate_check(version=version)
 
 
 def failed(model: ModelVersion) -> list[str]:
@@ -48,7 +48,7 @@ def test_an_equal_model_passes_and_goes_live(live: ModelVersion, staff: User, tm
     model = candidate(tmp_path, "mine-1")
     assert failed(model) == []
     assert (model.gate["against"], model.state) == ("shipped-1", "imported")
-    promotion.model_promote(version="mine-1", user=staff)
+    services.model_promote(version="mine-1", user=staff)
     now = live_model()
     assert now is not None
     assert (now.version, now.live_before) == ("mine-1", live)
@@ -67,7 +67,7 @@ def test_a_model_that_is_worse_on_one_source_is_refused(live: ModelVersion, tmp_
     assert "emopia" in model.gate["verdicts"][2]["sentence"]
     assert model.gate["comparison"]["worse_on"] == ["emopia"]
     with pytest.raises(PromotionRefusedError, match="Model mine-1 does not pass the gate\\. Worse beyond chance on 1"):
-        promotion.model_promote(version="mine-1")
+        services.model_promote(version="mine-1")
     assert live_model() == live
 
 
@@ -85,7 +85,7 @@ def test_calibration_may_be_bad_where_the_live_one_is_as_bad(
 
 def test_without_clips_in_common_nothing_is_known_and_nothing_passes(live: ModelVersion, tmp_path: Path) -> None:
     services.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0))
-    model = promotion.gate_check(version="bare-1")
+    model = services.gate_check(version="bare-1")
     assert failed(model) == ["comparable", "not_worse", "calibrated"]
     assert "has no predictions" in model.gate["verdicts"][1]["sentence"]
 
@@ -103,18 +103,18 @@ def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: Mode
     card = folder / "mine-1.json"
     card.write_text(card.read_text().replace('"efficientnet-b0"', '"efficientnet-b1"'))
     services.model_import_run(folder=folder)
-    model = promotion.gate_check(version="mine-1")
+    model = services.gate_check(version="mine-1")
     assert failed(model) == ["serves"]
     assert model.gate["verdicts"][0]["sentence"].startswith("It cannot serve:")
     with pytest.raises(PromotionRefusedError, match="It cannot serve"):
-        promotion.model_promote(version="mine-1", force=True, reason="I want to")
+        services.model_promote(version="mine-1", force=True, reason="I want to")
 
 
 def test_force_needs_a_reason_which_is_kept(live: ModelVersion, staff: User, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1", worse(held_out(), "emopia"))
     with pytest.raises(PromotionRefusedError, match="needs a reason"):
-        promotion.model_promote(version="mine-1", force=True, reason="  ")
-    promotion.model_promote(version="mine-1", user=staff, force=True, reason="EMOPIA is piano only.")
+        services.model_promote(version="mine-1", force=True, reason="  ")
+    services.model_promote(version="mine-1", user=staff, force=True, reason="EMOPIA is piano only.")
     event = ModelEvent.objects.filter(kind="forced").get()
     assert (event.reason, event.by, event.gate["passed"]) == ("EMOPIA is piano only.", staff, False)
 
@@ -122,24 +122,24 @@ def test_force_needs_a_reason_which_is_kept(live: ModelVersion, staff: User, tmp
 def test_verdicts_against_another_live_model_no_longer_count(live: ModelVersion, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1")
     candidate(tmp_path, "mine-2", bias=2.0)
-    promotion.model_promote(version="mine-1")
+    services.model_promote(version="mine-1")
     with pytest.raises(PromotionRefusedError, match="was checked against shipped-1, but mine-1 is live now"):
-        promotion.model_promote(version="mine-2")
+        services.model_promote(version="mine-2")
     with pytest.raises(PromotionRefusedError, match="is already live"):
-        promotion.model_promote(version="mine-1")
-    promotion.gate_check(version="mine-2")
-    promotion.model_promote(version="mine-2")
+        services.model_promote(version="mine-1")
+    services.gate_check(version="mine-2")
+    services.model_promote(version="mine-2")
     assert str(live_model()) == "mine-2"
 
 
 def test_an_unchecked_or_damaged_model_is_refused(live: ModelVersion, tmp_path: Path) -> None:
     services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
     with pytest.raises(PromotionRefusedError, match="has not been checked at the gate yet"):
-        promotion.model_promote(version="mine-1")
-    model = promotion.gate_check(version="mine-1")
+        services.model_promote(version="mine-1")
+    model = services.gate_check(version="mine-1")
     model.weights.write_bytes(b"rubbish")
     with pytest.raises(ModelFileError, match="not the file that was imported"):
-        promotion.model_promote(version="mine-1")
+        services.model_promote(version="mine-1")
     assert live_model() == live
 
 
@@ -147,17 +147,17 @@ def test_rollback_goes_back_step_by_step_and_brings_the_estimates_along(live: Mo
     estimate = EstimateFactory(model_version="shipped-1")
     for number in (1, 2):
         candidate(tmp_path, f"mine-{number}", bias=number)
-        promotion.model_promote(version=f"mine-{number}")
+        services.model_promote(version=f"mine-{number}")
     EmotionEstimate.objects.update(is_current=False)
     EstimateFactory(song=estimate.song, model_version="mine-2")
-    assert str(promotion.model_rollback(reason="worse by ear")) == "mine-1"
-    assert str(promotion.model_rollback()) == "shipped-1"
+    assert str(services.model_rollback(reason="worse by ear")) == "mine-1"
+    assert str(services.model_rollback()) == "shipped-1"
     current = EmotionEstimate.objects.get(is_current=True)
     assert (current.pk, Reanalysis.objects.latest("pk").n_adopted) == (estimate.pk, 1)
     with pytest.raises(RollbackImpossibleError, match="no earlier model"):
-        promotion.model_rollback()
-    assert str(promotion.model_rollback(to="mine-2")) == "mine-2"
-    assert str(promotion.model_rollback()) == "mine-1"
+        services.model_rollback()
+    assert str(services.model_rollback(to="mine-2")) == "mine-2"
+    assert str(services.model_rollback()) == "mine-1"
     reasons = ModelEvent.objects.filter(kind="rolled_back").values_list("reason", flat=True)
     assert "worse by ear" in reasons
 
@@ -165,13 +165,13 @@ def test_rollback_goes_back_step_by_step_and_brings_the_estimates_along(live: Mo
 def test_rollback_leads_only_where_a_model_was(live: ModelVersion, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1")
     with pytest.raises(RollbackImpossibleError, match="was never live"):
-        promotion.model_rollback(to="mine-1")
+        services.model_rollback(to="mine-1")
     with pytest.raises(RollbackImpossibleError, match="already live"):
-        promotion.model_rollback(to="shipped-1")
-    promotion.model_promote(version="mine-1")
+        services.model_rollback(to="shipped-1")
+    services.model_promote(version="mine-1")
     live.weights.unlink()
     with pytest.raises(ModelFileError, match="cannot be read"):
-        promotion.model_rollback()
+        services.model_rollback()
     assert str(live_model()) == "mine-1"
 
 
@@ -179,18 +179,18 @@ def test_pinned_weights_cannot_be_promoted_past(live: ModelVersion, settings: Se
     candidate(tmp_path, "mine-1")
     settings.MOODPLANE_WEIGHTS_PINNED = True
     with pytest.raises(PromotionRefusedError, match="MOODPLANE_WEIGHTS names"):
-        promotion.model_promote(version="mine-1")
+        services.model_promote(version="mine-1")
     with pytest.raises(PromotionRefusedError, match="MOODPLANE_WEIGHTS names"):
-        promotion.model_rollback()
+        services.model_rollback()
 
 
 def test_the_process_takes_up_the_new_model_and_back_again(live: ModelVersion, tmp_path: Path) -> None:
     first = analysis.predictor_get()
     assert analysis.predictor_get() is first
     candidate(tmp_path, "mine-1")
-    promotion.model_promote(version="mine-1")
+    services.model_promote(version="mine-1")
     assert analysis.predictor_get().card.version == "mine-1"
-    promotion.model_rollback()
+    services.model_rollback()
     assert analysis.predictor_get().card.version == "shipped-1"
 
 
@@ -198,7 +198,7 @@ def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion
     from emotion.models import AnalysisWorker
 
     model = candidate(tmp_path, "mine-1")
-    promotion.model_promote(version="mine-1")
+    services.model_promote(version="mine-1")
     model.weights.unlink()
     with pytest.raises(
         CheckpointError, match=r"are missing\. It is the live model mine-1: manage\.py rollback leads back"
@@ -206,7 +206,7 @@ def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion
         analysis.predictor_get()
     analysis.worker_report(name="gpu@here")
     assert "are missing" in AnalysisWorker.objects.get().problem
-    promotion.model_rollback()
+    services.model_rollback()
     assert analysis.predictor_get().card.version == "shipped-1"
     analysis.worker_report(name="gpu@here")
     assert AnalysisWorker.objects.get().problem == ""
@@ -233,7 +233,7 @@ def test_the_commands_promote_and_roll_back(live: ModelVersion, tmp_path: Path) 
 def test_of_two_promotions_at_once_one_wins(live: ModelVersion, tmp_path: Path) -> None:
     for number in (1, 2):
         candidate(tmp_path, f"mine-{number}", bias=number)
-    outcomes = together(*(partial(promotion.model_promote, version=f"mine-{number}") for number in (1, 2)))
+    outcomes = together(*(partial(services.model_promote, version=f"mine-{number}") for number in (1, 2)))
     (refused,) = [outcome for outcome in outcomes if isinstance(outcome, Exception)]
     assert isinstance(refused, PromotionRefusedError)
     assert "is live now; check it again" in str(refused)
@@ -244,7 +244,7 @@ def test_the_check_runs_in_a_worker_and_may_run_twice(live: ModelVersion, tmp_pa
     from training.tasks import gate_check
 
     services.model_import_run(folder=made_run_folder(tmp_path, "mine-1", bias=1.0))
-    promotion.gate_check_request(version="mine-1")
+    services.gate_check_request(version="mine-1")
     assert "queued_at" in ModelVersion.objects.get(version="mine-1").gate
     gate_check("mine-1")
     gate_check("mine-1")

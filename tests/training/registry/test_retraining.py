@@ -14,7 +14,9 @@ import pytest
 import torch
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
-from django.utils import timezone
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils import timezone, translation
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from torch.nn import functional
 
@@ -33,7 +35,7 @@ from training.exceptions import RetrainBusyError, RetrainRefusedError
 from training.models import Retraining
 from training.recipes import registry
 from training.recipes.registry import Log, Recipe, RetrainJob
-from training.registry import local_labels, retraining
+from training.registry import retraining
 from training.registry.retraining import RETRAININGS
 
 pytestmark = pytest.mark.django_db
@@ -47,8 +49,8 @@ def _no_data_sets(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path / "var"
 
 
-def labels_here() -> local_labels.LocalLabels:
-    with local_labels.read_local_labels() as own:
+def labels_here() -> retraining.LocalLabels:
+    with retraining.read_local_labels() as own:
         return own
 
 
@@ -108,8 +110,8 @@ TINY = Recipe("One layer, three steps.", tiny_refit)
 
 
 def run(recipe: Recipe = TINY, user: User | None = None, **options: bool) -> Retraining:
-    row = retraining.retraining_request(user=user, queue=False)
-    return retraining.retraining_run(pk=row.pk, recipe=recipe, **options)
+    row = retraining.retraining_request(user=user, claim=True)
+    return retraining.retraining_run(row=row, recipe=recipe, **options)
 
 
 # --- What is learned from -----------------------------------------------------------------------------------------
@@ -265,33 +267,35 @@ def test_a_half_written_run_does_not_become_a_model(live: ModelVersion, enough: 
 
 
 def test_one_at_a_time(live: ModelVersion, enough: list[Song]) -> None:
-    waiting = retraining.retraining_request(queue=False)
+    waiting = retraining.retraining_request()
     with pytest.raises(RetrainBusyError, match="already under way"):
         retraining.retraining_request()
     assert retraining.retraining_cancel(pk=waiting.pk)
     assert not retraining.retraining_cancel(pk=waiting.pk)
-    taken = retraining.retraining_run(pk=waiting.pk, recipe=TINY)
-    assert taken.state == "skipped"
+    assert RETRAININGS.claim() == []
+    assert Retraining.objects.get().state == "skipped"
     with pytest.raises(RetrainRefusedError, match="The recipe “magic” does not exist; choose one of refit, whole"):
         retraining.retraining_request(recipe="magic")
 
 
 def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> None:
-    row = retraining.retraining_request(queue=False)
+    row = retraining.retraining_request()
     assert len(RETRAININGS.claim()) == 1
     claims.tick()
     assert Retraining.objects.get().state == "running"
     Retraining.objects.filter(pk=row.pk).update(due_at=timezone.now() - timedelta(seconds=1))
     # Whoever asks next need not wait for the scheduler.
-    next_one = retraining.retraining_request(queue=False)
+    next_one = retraining.retraining_request()
     row.refresh_from_db()
     assert row.state == "failed"
-    assert "was killed, ran out of memory" in row.ending
+    assert "has not reported for 90 s and ended without a message: it was killed, ran out of memory" in row.ending
+    with translation.override("de"):
+        assert row.ending.startswith("Der Prozess hat sich seit 90 s nicht gemeldet")
     assert next_one.is_active
 
 
 def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion) -> None:
-    retraining.retraining_request(queue=False)
+    retraining.retraining_request()
     claims.tick()
     claims.tick()
     assert waiting_tasks() == ["training.tasks.retrain"]
@@ -299,6 +303,30 @@ def test_one_that_the_broker_lost_is_sent_again(live: ModelVersion) -> None:
     lose_messages()
     claims.tick()
     assert waiting_tasks() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_worker_takes_what_the_caller_runs(live: ModelVersion, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Retraining] = []
+
+    def worker() -> None:
+        taken.extend(claim(Retraining.objects.all()))
+        connection.close()
+
+    def claim_late(rows: QuerySet[Retraining]) -> list[Retraining]:
+        # The row exists and is due, and a worker looks for it.
+        thread = threading.Thread(target=worker)
+        thread.start()
+        thread.join()
+        return claim(rows)
+
+    claim = claims.claim
+    monkeypatch.setattr(claims, "claim", claim_late)
+    row = retraining.retraining_request(claim=True)
+    worker()
+    assert taken == []
+    assert (row.state, row.attempts) == ("running", 1)
+    assert row.claim
 
 
 @pytest.mark.django_db(transaction=True)

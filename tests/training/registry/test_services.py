@@ -19,7 +19,7 @@ from training.data.splits import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError
 from training.models import ModelEvent
-from training.registry import promotion, services
+from training.registry import services
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +58,7 @@ def test_an_upgrade_brings_its_model_along(live: ModelVersion, settings: Setting
     live.refresh_from_db()
     assert live.state == ModelVersion.State.RETIRED
     # Whoever goes back to the older one is not overruled by the next start.
-    promotion.model_rollback()
+    services.model_rollback()
     services.shipped_register()
     assert live_model() == live
 
@@ -67,8 +67,8 @@ def test_beside_a_promoted_model_an_upgrade_is_only_offered(
     live: ModelVersion, settings: Settings, tmp_path: Path
 ) -> None:
     services.model_import_run(folder=made_run_folder(tmp_path, "mine-1"))
-    promotion.gate_check(version="mine-1")
-    promotion.model_promote(version="mine-1")
+    services.gate_check(version="mine-1")
+    services.model_promote(version="mine-1")
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-2", bias=1.0)
     out = StringIO()
     call_command("models", "register", stdout=out)

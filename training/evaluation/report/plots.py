@@ -1,7 +1,7 @@
 """The plots of a report: the paper's figures, calibration, folds and errors, each as SVG.
 
-matplotlib draws them in stand-in colours, which the page's light and dark styles set. A
-plot that a run has no figures for raises `NotInRunError`.
+matplotlib draws in stand-in colours, which the page's light and dark styles set. A plot that a run has no figures for
+raises `NotInRunError`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import astuple
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
@@ -26,7 +25,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import read_window
 from emotion.zoo.frontends import MelConfig, log_mel_image
 from training.data.splits import PARTS
-from training.datasets import DATASETS, Clip, DatasetError
+from training.datasets import Clip
 from training.evaluation.metrics import reliability
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import (
@@ -35,7 +34,6 @@ from training.evaluation.report.run import (
     Run,
     all_scores,
     fold_scores,
-    labels_of,
     main_protocol,
     protocol_title,
     protocols_of,
@@ -46,8 +44,6 @@ _MARKERS = "o^sD"
 _WIDTH = 9.3
 _HALVES = (-1, -0.5, 0, 0.5, 1)
 _MAX_CURVES = 6
-# Loading these renders their MIDI files first, which takes too long for a picture.
-_RENDERED = frozenset({"emopia", "vgmidi"})
 
 Examples = dict[Quadrant, tuple[str, NDArray[np.float32]]]
 Stages = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -75,12 +71,12 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+@dataclass(slots=True)
 class SvgPlot:
-    """A figure being drawn; `svg` is there when its block ends."""
+    """A figure being drawn; `svg` is filled when its block ends."""
 
-    def __init__(self, figure: Figure) -> None:
-        self.figure = figure
-        self.svg = ""
+    figure: Figure
+    svg: str = ""
 
     def panels(self, n: int, columns: int, **options: Any) -> list[Axes]:
         """Return `n` axes in rows of `columns`."""
@@ -114,51 +110,24 @@ def _inline(svg: str, alt: str) -> str:
     return svg.replace("<svg ", f'<svg role="img" aria-label="{html.escape(alt)}" ', 1)
 
 
-def example_images(run: Run, config: MelConfig, *, data_root: Path, work_dir: Path) -> Examples:
-    """Return for each quadrant the correctly classified clip of the highest confidence, and its image.
-
-    All four come from one dataset, as in the paper's Figure 3. Where its audio is not here there are none.
-    """
+def example_images(run: Run, config: MelConfig, clips: Mapping[str, Clip]) -> Examples:
+    """Return, of one dataset, each quadrant's correctly classified clip of the highest confidence, and its image."""
     if not protocols_of(run.predictions):
         return {}
-    for dataset, rows in run.predictions.of_protocol(main_protocol(run.predictions)).by_dataset().items():
+    for rows in run.predictions.of_protocol(main_protocol(run.predictions)).by_dataset().values():
         chosen = {}
         for quadrant in Quadrant:
             right = rows.where(rows.is_correct & (rows.truth == quadrant.index))
             if len(right):
                 chosen[quadrant] = str(right.clip[right.probabilities[:, quadrant.index].argmax()])
         if len(chosen) == len(Quadrant):
-            audio = {clip.id: clip.audio for clip in _clips(dataset, data_root, work_dir)}
             images = {}
             for quadrant, clip in chosen.items():
                 with suppress(KeyError, AudioUnreadableError):
-                    window = read_window(audio[clip], window_s=config.window_s)
+                    window = read_window(clips[clip].audio, window_s=config.window_s)
                     images[quadrant] = clip, log_mel_image(window.waveform, config)
             return images
     return {}
-
-
-def all_labels(run: Run, *, data_root: Path, work_dir: Path) -> list[ClipLabel]:
-    """Return the labels of all clips of the run's datasets that are here, and whether the run used them."""
-    labels = {label.clip: label for label in labels_of(run.predictions)}
-    folds = [fold for split in run.splits.values() for fold in split.folds]
-    used = {clip for fold in folds for part in astuple(fold) for clip in part}
-    for dataset in dict.fromkeys([*run.facts.get("datasets", ()), *(label.dataset for label in labels.values())]):
-        for clip in _clips(dataset, data_root, work_dir):
-            valence, arousal = (np.nan if value is None else value for value in (clip.valence, clip.arousal))
-            quadrant = clip.quadrant.index if clip.quadrant else -1
-            selected = not used or clip.id in used or clip.id in labels
-            labels[clip.id] = ClipLabel(clip.id, dataset, quadrant, valence, arousal, selected)
-    return list(labels.values())
-
-
-def _clips(dataset: str, data_root: Path, work_dir: Path) -> list[Clip]:
-    if dataset not in DATASETS or (dataset in _RENDERED and not (work_dir / dataset).is_dir()):
-        return []
-    try:
-        return DATASETS[dataset].load(data_root / DATASETS[dataset].folder, work_dir)
-    except DatasetError:
-        return []
 
 
 def _grid(n: int, height_to_width: float) -> tuple[int, tuple[float, float]]:
@@ -177,20 +146,18 @@ def label_plane(labels: Sequence[ClipLabel]) -> str:
     columns, size = _grid(len(datasets), 1.06)
     with plot_of(*size, "Rated songs on the plane") as plot:
         for axes, dataset in zip(plot.panels(len(datasets), columns), datasets, strict=True):
-            members = [label for label in rated if label.dataset == dataset]
-            left = [label for label in members if not label.selected]
-            axes.plot(*_points(left), "o", color=SOFT, markersize=2, alpha=0.35, label="not used")
+            columns_of = [
+                (each.valence, each.arousal, each.quadrant, each.selected) for each in rated if each.dataset == dataset
+            ]
+            valence, arousal, quadrants, used = (np.array(column) for column in zip(*columns_of, strict=True))
+            axes.plot(valence[~used], arousal[~used], "o", color=SOFT, markersize=2, alpha=0.35)
             for quadrant, colour in zip(Quadrant, QUADRANT_COLOURS, strict=True):
-                used = [label for label in members if label.selected and label.quadrant == quadrant.index]
-                axes.plot(*_points(used), "o", color=colour, markersize=3, alpha=0.8, label=quadrant.name)
+                rows = used & (quadrants == quadrant.index)
+                axes.plot(valence[rows], arousal[rows], "o", color=colour, markersize=3, alpha=0.8)
             _plane(axes)
-            unused = f", {len(left)} not used" if left else ""
-            axes.set_title(f"{dataset}: {len(members) - len(left)} used{unused}")
+            unused = f", {np.sum(~used)} not used" if not used.all() else ""
+            axes.set_title(f"{dataset}: {used.sum()} used{unused}")
     return plot.svg
-
-
-def _points(labels: Sequence[ClipLabel]) -> tuple[list[float], list[float]]:
-    return [label.valence for label in labels], [label.arousal for label in labels]
 
 
 def _plane(axes: Axes) -> None:
@@ -217,10 +184,7 @@ def spectrograms(examples: Examples) -> str:
 
 
 def class_distribution(labels: Sequence[ClipLabel], parts: Mapping[str, str]) -> str:
-    """Draw how many clips of each class and dataset were trained on and tested: the paper's Figure 4.
-
-    `parts` are by clip; where it is empty, all clips count as one part. Clips without a quadrant are left out.
-    """
+    """Draw the clips of each class and dataset by part, which `parts` names by clip: the paper's Figure 4."""
     used = [label for label in labels if label.selected and label.quadrant >= 0]
     names: list[str] = [part for part in PARTS if part in parts.values()] or ["tested"]
     datasets = list(dict.fromkeys(label.dataset for label in used))
@@ -228,50 +192,38 @@ def class_distribution(labels: Sequence[ClipLabel], parts: Mapping[str, str]) ->
         raise NotInRunError("No clip of this run has a quadrant.")
     with plot_of(_WIDTH / 3 * len(names), 1.2 + 0.42 * len(datasets), "Clips by class, dataset and part") as plot:
         for axes, name in zip(plot.panels(len(names), len(names), sharey=True), names, strict=True):
-            members = [label for label in used if parts.get(label.clip, "tested") == name]
             counts = np.zeros((len(datasets), 4), int)
-            for label in members:
-                counts[datasets.index(label.dataset), label.quadrant] += 1
-            _stacked(axes, counts, datasets)
-            axes.set_title(f"{name}: {counts.sum()} clips")
+            for label in used:
+                counts[datasets.index(label.dataset), label.quadrant] += parts.get(label.clip, "tested") == name
+            starts = np.cumsum(counts, axis=1) - counts
+            least = max(counts.sum(axis=1).max() * 0.08, 1)
+            for quadrant, colour in zip(Quadrant, QUADRANT_COLOURS, strict=True):
+                column = counts[:, quadrant.index]
+                left = starts[:, quadrant.index]
+                bars = axes.barh(datasets, column, left=left, color=colour, height=0.7, label=quadrant.name)
+                shown = [str(n) if n >= least else "" for n in column]
+                ink = ON_DARK if quadrant.index in (1, 2) else "#20202a"
+                axes.bar_label(bars, shown, label_type="center", color=ink, fontsize=8)
+            axes.invert_yaxis()
+            axes.grid(axis="x")
+            axes.set(xlabel="clips", title=f"{name}: {counts.sum()} clips")
         plot.figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
     return plot.svg
 
 
-def _stacked(axes: Axes, counts: NDArray[np.int64], datasets: Sequence[str]) -> None:
-    starts = np.cumsum(counts, axis=1) - counts
-    for quadrant, colour in zip(Quadrant, QUADRANT_COLOURS, strict=True):
-        column = quadrant.index
-        bars = axes.barh(
-            datasets, counts[:, column], left=starts[:, column], color=colour, height=0.7, label=quadrant.name
-        )
-        wide = counts.sum(axis=1).max() * 0.08
-        shown = [str(n) if n >= max(wide, 1) else "" for n in counts[:, column]]
-        axes.bar_label(bars, shown, label_type="center", color=ON_DARK if column in (1, 2) else "#20202a", fontsize=8)
-    axes.invert_yaxis()
-    axes.grid(axis="x")
-    axes.set_xlabel("clips")
-
-
-def loss_curves(stages: Stages) -> str:
-    """Draw the training and the validation loss of each fold and stage: the paper's Figure 5."""
-    return _curves(stages, {"loss": ("training", ACCENT), "validation_loss": ("validation", SECOND)}, "loss")
-
-
-def accuracy_curves(stages: Stages) -> str:
-    """Draw the validation accuracy of each fold and stage; errors as in `loss_curves`."""
-    return _curves(stages, {"validation_accuracy": ("validation", SECOND)}, "accuracy")
-
-
-def _curves(stages: Stages, shown: Mapping[str, tuple[str, str]], unit: str) -> str:
-    known = [
-        (name, lines)
+def curves(stages: Stages, unit: str) -> str:
+    """Draw "loss" (training and validation) or "accuracy" (validation) of each fold and stage: the paper's Figure 5."""
+    shown = {"loss": ("training", ACCENT), "validation_loss": ("validation", SECOND)}
+    if unit == "accuracy":
+        shown = {"validation_accuracy": ("validation", SECOND)}
+    known = {
+        name: lines
         for name, lines in stages.items()
         if any(line.get(key) is not None for line in lines for key in shown)
-    ]
+    }
     if not known:
         raise NotInRunError(f"This run has no {unit} by epoch (history.jsonl).")
-    chosen = known[:_MAX_CURVES]
+    chosen = list(known.items())[:_MAX_CURVES]
     columns, size = _grid(len(chosen), 0.75)
     with plot_of(*size, f"{unit.capitalize()} by epoch") as plot:
         panels = plot.panels(len(chosen), columns, sharey=True)
@@ -302,7 +254,7 @@ def fold_spread(predictions: Predictions) -> str:
             if len(scores) > 1:
                 strips[f"{dataset}, {protocol_title(protocol).lower()}"] = scores
     if not strips:
-        raise NotInRunError("No dataset of this run was tested in two folds or more, so that nothing spreads.")
+        raise NotInRunError("No dataset of this run was tested in two folds or more, so that there is no spread.")
     with plot_of(_WIDTH, 0.8 + 0.26 * len(strips), "Macro-F1 of each fold") as plot:
         (axes,) = plot.panels(1, 1)
         for y, scores in enumerate(strips.values()):
@@ -326,11 +278,8 @@ def score_forest(predictions: Predictions) -> str:
     with plot_of(_WIDTH, 1.2 + 0.24 * len(scores), "Accuracy and macro-F1 with intervals and floors") as plot:
         panels = plot.panels(2, 2, sharey=True)
         for axes, measure, title in zip(panels, ("accuracy", "macro_f1"), ("accuracy", "macro-F1"), strict=True):
-            columns = [
-                [getattr(each, name) for each in scores.values()]
-                for name in (measure, f"{measure}_interval", f"floor_{measure}")
-            ]
-            _forest(axes, *columns)
+            names = (measure, f"{measure}_interval", f"floor_{measure}")
+            _forest(axes, *([getattr(each, name) for each in scores.values()] for name in names))
             axes.set(title=title, xlim=(0, 1))
         panels[0].set_yticks(range(len(scores)), list(scores))
         panels[0].set_ylim(len(scores) - 0.5, -0.5)
@@ -359,7 +308,7 @@ def reliability_diagram(predictions: Predictions, protocol: str) -> str:
             confidence, accuracy = [one.confidence for one in bins], [one.accuracy for one in bins]
             axes.vlines(confidence, confidence, accuracy, color=SECOND, linewidth=1.5, alpha=0.6)
             axes.plot(confidence, accuracy, "o", color=ACCENT, markersize=4)
-            axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="how sure", ylabel="how often right", aspect="equal")
+            axes.set(xlim=(0, 1.02), ylim=(-0.02, 1.02), xlabel="confidence", ylabel="accuracy", aspect="equal")
             axes.set_title(f"{dataset}: ECE {each.ece:.3f}")
             axes.grid()
     return plot.svg
@@ -370,14 +319,14 @@ def rated_against_predicted(predictions: Predictions, protocol: str) -> str:
     rows = predictions.where((predictions.protocol == protocol) & np.isfinite(predictions.valence_true))
     if not len(rows):
         raise NotInRunError("No tested clip of this run has rated valence and arousal.")
-    with plot_of(_WIDTH, 4.6, "Rated against said valence and arousal") as plot:
+    with plot_of(_WIDTH, 4.6, "Rated against predicted valence and arousal") as plot:
         for axes, axis in zip(plot.panels(2, 2), ("valence", "arousal"), strict=True):
             axes.plot([-1, 1], [-1, 1], color=SOFT, linewidth=1, linestyle="--")
             for i, (dataset, part) in enumerate(rows.by_dataset().items()):
                 colour = (ACCENT, SECOND, QUADRANT_COLOURS[3], QUADRANT_COLOURS[0], SOFT)[i % 5]
                 rated, predicted = getattr(part, f"{axis}_true"), getattr(part, axis)
                 axes.plot(rated, predicted, _MARKERS[i % 4], color=colour, markersize=3.5, alpha=0.6, label=dataset)
-            axes.set(xlim=(-1, 1), ylim=(-1, 1), xlabel=f"rated {axis}", ylabel=f"said {axis}", aspect="equal")
+            axes.set(xlim=(-1, 1), ylim=(-1, 1), xlabel=f"rated {axis}", ylabel=f"predicted {axis}", aspect="equal")
             axes.set(xticks=_HALVES, yticks=_HALVES)
             axes.grid()
         axes.legend(fontsize=8, loc="lower right")
@@ -388,7 +337,7 @@ def predicted_plane(predictions: Predictions, protocol: str) -> str:
     """Draw the predicted points of each dataset's clips, coloured by their label."""
     by_dataset = predictions.of_protocol(protocol).by_dataset()
     columns, size = _grid(len(by_dataset), 1.06)
-    with plot_of(*size, "Clips where the model puts them") as plot:
+    with plot_of(*size, "Predicted points of the clips") as plot:
         for axes, (dataset, rows) in zip(plot.panels(len(by_dataset), columns), by_dataset.items(), strict=True):
             for quadrant, colour in zip(Quadrant, QUADRANT_COLOURS, strict=True):
                 part = rows.where(rows.truth == quadrant.index)
@@ -401,11 +350,11 @@ def predicted_plane(predictions: Predictions, protocol: str) -> str:
 def group_forest(title: str, groups: Sequence[ClipGroup]) -> str:
     """Draw the accuracy of groups of clips, with intervals and floors."""
     if not groups:
-        raise NotInRunError("No group of clips is large enough to say anything of.")
+        raise NotInRunError("No group of clips is large enough for a figure.")
     with plot_of(_WIDTH, 0.8 + 0.26 * len(groups), f"Accuracy: {title.lower()}") as plot:
         (axes,) = plot.panels(1, 1)
-        accuracies = [group.accuracy for group in groups]
-        _forest(axes, accuracies, [group.accuracy_interval for group in groups], [group.floor for group in groups])
+        names = ("accuracy", "accuracy_interval", "floor")
+        _forest(axes, *([getattr(group, name) for group in groups] for name in names))
         axes.set_yticks(range(len(groups)), [f"{group.name} ({group.n})" for group in groups])
         axes.set(xlim=(0, 1), ylim=(len(groups) - 0.5, -0.5), xlabel="accuracy; the bar is the floor")
     return plot.svg

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from emotion.inference.quadrants import valence_arousal_from_probabilities
+from training.data.duplicates import duplicate_groups
 from training.data.splits import PARTS, Folds, Protocol, SplitError
+from training.datasets import DATASETS, Clip, DatasetError
 from training.evaluation.metrics import (
     AxisScores,
     Scores,
@@ -25,21 +29,26 @@ from training.evaluation.metrics import (
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 
-# The question of each protocol, in the order in which a reader should meet them.
+PREDICTED = "as predicted"
+
+# Loading these renders their MIDI files first, which takes too long for a report.
+_RENDERED = frozenset({"emopia", "vgmidi"})
+
+# Title and note of each protocol, in the order of the report.
 PROTOCOLS: dict[str, tuple[str, str]] = {
     Protocol.HELD_OUT: ("Held-out clips", "One network, on clips of artists that it was not trained on."),
     Protocol.ARTIST_GROUPED: (
         "Folds that keep artists together",
-        "Each clip by the one model that was fitted without a label of its artist.",
+        "Each clip by the one model fitted without a label of its artist.",
     ),
     Protocol.PAPER: ("The paper's protocol", "Each fold's network on the one fixed, balanced test set."),
     Protocol.STRATIFIED: (
         "Stratified folds",
-        "Each clip by a model fitted without its label, but maybe with labels of its artist: it flatters.",
+        "Each clip by a model fitted without its label, but maybe with labels of its artist, which flatters it.",
     ),
     Protocol.LEAVE_ONE_SOURCE_OUT: (
         "A source left out",
-        "Each source by a model that was fitted without a single label of that source.",
+        "Each source by a model fitted without any label of that source.",
     ),
 }
 
@@ -68,7 +77,7 @@ class ClipLabel:
 class Run:
     """The files of a run folder: `facts` of `run.json`, `splits` by protocol, a dictionary per epoch in `history`.
 
-    What the folder lacks is empty; `teacher` holds the teacher's predictions of the same clips, where there was one.
+    Missing files give empty values; `teacher` holds the teacher's predictions of the same clips, if there was one.
     """
 
     folder: Path
@@ -81,11 +90,11 @@ class Run:
 
     @property
     def version(self) -> str:
-        """Name of the model, or of the folder where the run does not say."""
+        """Name of the model, or of the folder where the run names none."""
         return str(self.facts.get("version", self.folder.name))
 
     def stages(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the epochs of each fold and stage of training, in order, by a name for people."""
+        """Return the epochs of each fold and stage of training, in order, by a readable name."""
         stages: dict[str, list[dict[str, Any]]] = {}
         for line in self.history:
             name = str(line.get("stage") or line.get("protocol") or "training").replace("_", " ")
@@ -148,7 +157,7 @@ def _history(path: Path) -> list[dict[str, Any]]:
         try:
             epochs.append(json.loads(line))
         except ValueError as error:
-            # A run that was killed, or still writes, may leave its last line unfinished.
+            # A run that was killed or is still writing may leave its last line unfinished.
             if line.endswith("\n"):
                 raise ValueError(f"Line {number} of {path} is not JSON: {error}.") from error
     return epochs
@@ -174,6 +183,36 @@ def labels_of(predictions: Predictions) -> list[ClipLabel]:
     return [ClipLabel(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
 
 
+def clips_of(run: Run, *, data_root: Path, work_dir: Path) -> dict[str, Clip]:
+    """Return all clips of the run's datasets that are here, by id."""
+    clips: dict[str, Clip] = {}
+    for name in dict.fromkeys([*run.facts.get("datasets", ()), *run.predictions.dataset.tolist()]):
+        if name in DATASETS and (name not in _RENDERED or (work_dir / name).is_dir()):
+            with suppress(DatasetError):
+                clips |= {clip.id: clip for clip in DATASETS[name].load(data_root / DATASETS[name].folder, work_dir)}
+    return clips
+
+
+def all_labels(run: Run, clips: Mapping[str, Clip]) -> list[ClipLabel]:
+    """Return the labels of the tested clips and of `clips`, and whether the run used them."""
+    labels = {label.clip: label for label in labels_of(run.predictions)}
+    used = {clip for split in run.splits.values() for fold in split.folds for part in astuple(fold) for clip in part}
+    for clip in clips.values():
+        valence, arousal = (np.nan if value is None else value for value in (clip.valence, clip.arousal))
+        quadrant = clip.quadrant.index if clip.quadrant else -1
+        selected = not used or clip.id in used or clip.id in labels
+        labels[clip.id] = ClipLabel(clip.id, clip.dataset, quadrant, valence, arousal, selected)
+    return list(labels.values())
+
+
+def duplicates_of(run: Run, clips: Mapping[str, Clip], *, work_dir: Path) -> dict[str, int]:
+    """Return a label of each tested clip whose audio is here, equal for near-duplicates."""
+    tested = {name: clips[name].audio for name in dict.fromkeys(run.predictions.clip.tolist()) if name in clips}
+    audio = {name: path for name, path in tested.items() if path.is_file()}
+    groups = duplicate_groups([*audio.values()], cache_dir=work_dir / "landmarks") if audio else np.zeros(0, int)
+    return dict(zip(audio, groups.tolist(), strict=True))
+
+
 def protocols_of(predictions: Predictions) -> list[str]:
     """Return the protocols under which labelled clips were tested, in the order of `PROTOCOLS`, then others."""
     tested = dict.fromkeys(predictions.protocol[predictions.truth >= 0].tolist())
@@ -181,7 +220,7 @@ def protocols_of(predictions: Predictions) -> list[str]:
 
 
 def protocol_title(protocol: str) -> str:
-    """Return a protocol's name for people."""
+    """Return a protocol's readable name."""
     return PROTOCOLS.get(protocol, (protocol.replace("_", " ").capitalize(), ""))[0]
 
 
@@ -224,7 +263,7 @@ def axis_scores(predictions: Predictions, protocol: str) -> dict[tuple[str, str,
     """Score valence and arousal, as predicted and as projected from the quadrants' probabilities.
 
     Returns:
-        By dataset, axis and source of the figure ("as said" or "from the quadrants").
+        By dataset, axis and source of the figure (`PREDICTED` or "from the quadrants").
 
     Raises:
         NotInRunError: No tested clip was rated.
@@ -235,7 +274,7 @@ def axis_scores(predictions: Predictions, protocol: str) -> dict[tuple[str, str,
         for axis, from_quadrants in zip(("valence", "arousal"), projected, strict=True):
             rated = getattr(rows, f"{axis}_true")
             if np.isfinite(rated).sum() >= 3:
-                for name, predicted in (("as said", getattr(rows, axis)), ("from the quadrants", from_quadrants)):
+                for name, predicted in ((PREDICTED, getattr(rows, axis)), ("from the quadrants", from_quadrants)):
                     scores[dataset, axis, name] = score_axis(rated, predicted, rows.artist)
     if not scores:
         raise NotInRunError("No tested clip of this run has rated valence and arousal.")

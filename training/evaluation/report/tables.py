@@ -1,4 +1,4 @@
-"""The tables of a report, each from a run's predictions: Markdown in a card, HTML on a page, JSON in a card's facts.
+"""The tables of a run: Markdown in a model card, HTML on a page, JSON in a card's facts; and the card itself.
 
 A table that a run has no figures for raises `NotInRunError`.
 """
@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emotion.inference.checkpoint import Card
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.registry import architecture
 from training.data.splits import PARTS, Protocol
-from training.evaluation.comparison import PairedComparison, SystemComparison, protocol_gap
-from training.evaluation.dataset_probe import Probe
+from training.evaluation.comparison import PairedComparison, Probe, SystemComparison, protocol_gap
 from training.evaluation.metrics import Interval, Scores, class_scores, confusion_of, interval_95, resampled_sums
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import (
@@ -48,20 +49,28 @@ _HIGH = np.array([quadrant.corner[1] > 0 for quadrant in Quadrant])
 _POSITIVE = np.array([quadrant.corner[0] > 0 for quadrant in Quadrant])
 _FOLDED = (Protocol.ARTIST_GROUPED, Protocol.PAPER, Protocol.STRATIFIED)
 _NUMBER = re.compile(r"[-+−]?[\d.,]+( ?%)?( .*)?")
+# Limits of every model of this kind, unless the card names its own.
+_LIMITS = (
+    "It analyses 24 s from the middle of a song and gives one estimate for them.",
+    "Emotify's labels are *felt* emotions read as perceived ones; they are the only such labels in the training data.",
+    "Of Emotion in Music and DEAM, it was trained on 10 s cuts, of EMOPIA on MIDI rendered with one sound font.",
+    "Sources differ in level and timbre, and a network learns to distinguish them. Its accuracy on a source without "
+    "training data is not measured here: each figure is on unseen artists of sources that it was trained on.",
+    "Western popular, classical and game-like piano music; nothing is known about other music.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Rows under columns, with a heading and a sentence or two on the measurement.
 
-    A cell is text, an integer, a float (shown with three digits) or None (a dash). Text between double asterisks is
-    bold.
+    A cell is text, an integer, a float (three digits) or None (a dash); text between double asterisks is bold.
     """
 
     title: str
     note: str
     columns: tuple[str, ...]
-    # Any and not Cell: mixed tuples lose the types of their items, and `cell_text` takes whatever comes.
+    # Any and not Cell: mixed tuples lose the types of their items.
     rows: tuple[tuple[Any, ...], ...]
 
     @classmethod
@@ -111,7 +120,7 @@ class Table:
 
 
 def cell_text(cell: Cell) -> str:
-    """Return a cell as people read it."""
+    """Return a cell as text."""
     if cell is None or (isinstance(cell, float) and math.isnan(cell)):
         return "–"
     return f"{cell:.3f}" if isinstance(cell, float) else str(cell)
@@ -137,25 +146,27 @@ def _markup(text: str) -> str:
     return re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", html.escape(text))
 
 
-_SCORE_COLUMNS = ("n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor")
+SCORES = ("n", "**accuracy", "floor_accuracy", "**macro_f1", "floor_macro_f1")
+SCORE_COLUMNS = ("n", "accuracy (95 %)", "floor", "macro-F1 (95 %)", "floor")
 
 
-def _score_cells(scores: Scores) -> tuple[Cell, ...]:
-    return (
-        scores.n,
-        figure(scores.accuracy, scores.accuracy_interval, bold=True),
-        scores.floor_accuracy,
-        figure(scores.macro_f1, scores.macro_f1_interval, bold=True),
-        scores.floor_macro_f1,
+def cells(source: Any, *names: str) -> tuple[Cell, ...]:
+    """Return fields of a record as cells, with the interval of those that have one, bold after two asterisks."""
+    values = source if isinstance(source, Mapping) else asdict(source)
+    return tuple(
+        figure(values[field], values[f"{field}_interval"], bold=name != field)
+        if f"{field}_interval" in values
+        else values[field]
+        for name in names
+        for field in [name.removeprefix("**")]
     )
 
 
 def score_rows(scores: Mapping[str, Scores], title: str, note: str) -> Table:
     """Return scores by dataset, each figure next to its floor."""
-    columns = ("test clips", *_SCORE_COLUMNS, "top 3", "floor", "ECE", "Brier", "floor")
-    rows = tuple(
-        (name, *_score_cells(s), s.top3, s.floor_top3, s.ece, s.brier, s.floor_brier) for name, s in scores.items()
-    )
+    columns = ("test clips", *SCORE_COLUMNS, "top 3", "floor", "ECE", "Brier", "floor")
+    further = ("top3", "floor_top3", "ece", "brier", "floor_brier")
+    rows = tuple((name, *cells(each, *SCORES, *further)) for name, each in scores.items())
     return Table(title, note, columns, rows)
 
 
@@ -164,7 +175,7 @@ def fold_table(predictions: Predictions, protocol: str) -> Table:
     rows = predictions.of_protocol(protocol)
     folds = list(rows.by_fold())
     if len(folds) < 2:
-        raise NotInRunError(f"{protocol_title(protocol)}: there is one fold only, so that nothing spreads.")
+        raise NotInRunError(f"{protocol_title(protocol)}: one fold only, so that there is no spread.")
     by_dataset = rows.by_dataset()
     # For a hundred folds of ten times ten, mean and spread suffice.
     shown = folds if len(folds) <= MAX_FOLD_COLUMNS else []
@@ -203,22 +214,16 @@ def leave_one_out_table(predictions: Predictions) -> Table:
     if Protocol.LEAVE_ONE_SOURCE_OUT not in protocols:
         raise NotInRunError("This run left no source out.")
     other = next((name for name in protocols if name != Protocol.LEAVE_ONE_SOURCE_OUT), None)
-    seen = all_scores(predictions, other) if other else {}
+    seen = {name: (s.accuracy, s.macro_f1) for name, s in all_scores(predictions, other).items()} if other else {}
     rows = tuple(
-        (
-            name,
-            *_score_cells(s),
-            s.ece,
-            seen[name].accuracy if name in seen else None,
-            seen[name].macro_f1 if name in seen else None,
-        )
-        for name, s in all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT).items()
+        (name, *cells(each, *SCORES, "ece"), *seen.get(name, (None, None)))
+        for name, each in all_scores(predictions, Protocol.LEAVE_ONE_SOURCE_OUT).items()
     )
-    columns = ("source left out", *_SCORE_COLUMNS, "ECE", "accuracy with its labels", "macro-F1 with its labels")
-    note = "What a listener's own collection is to the model."
+    columns = ("source left out", *SCORE_COLUMNS, "ECE", "accuracy with its labels", "macro-F1 with its labels")
+    note = "To the model, a listener's own collection is such a source."
     if other:
         title = protocol_title(other)
-        note += f" The last two columns are from “{title}”: the distance is what the source itself taught."
+        note += f" The last two columns are from “{title}”: the difference is the gain from the source's own labels."
     return Table("Each source, fitted without its labels", note, columns, rows)
 
 
@@ -230,7 +235,7 @@ def gap_table(predictions: Predictions) -> Table:
         raise NotInRunError(str(error)) from error
     note = "The same clips, in folds that keep artists together and in folds that do not; intervals over artists."
     columns = _difference_columns("grouped", "stratified", "gap")
-    return Table("What knowing the artist is worth", note, columns, _difference_rows(gap))
+    return Table("The gain from other songs of the artist", note, columns, _difference_rows(gap))
 
 
 def comparison_table(comparison: PairedComparison, first: str, second: str) -> Table:
@@ -239,7 +244,7 @@ def comparison_table(comparison: PairedComparison, first: str, second: str) -> T
     if comparison.worse_on:
         note += f" Worse beyond the interval on {', '.join(comparison.worse_on)}."
     columns = _difference_columns(first, second, "difference")
-    return Table(f"{second} beside {first}", note, columns, _difference_rows(comparison))
+    return Table(f"{second} against {first}", note, columns, _difference_rows(comparison))
 
 
 def _difference_columns(first: str, second: str, difference: str) -> tuple[str, ...]:
@@ -251,16 +256,12 @@ def _difference_rows(comparison: PairedComparison) -> tuple[tuple[Cell, ...], ..
     shown = comparison.sources if len(comparison.sources) == 1 else (*comparison.sources, comparison.overall)
     return tuple(
         (
-            source.dataset,
-            source.n,
-            source.live_accuracy,
-            source.candidate_accuracy,
-            figure(source.accuracy_difference, source.accuracy_interval, bold=True),
-            source.live_macro_f1,
-            source.candidate_macro_f1,
-            figure(source.macro_f1_difference, source.macro_f1_interval, bold=True),
+            *cells(each, "dataset", "n", "live_accuracy", "candidate_accuracy"),
+            figure(each.accuracy_difference, each.accuracy_interval, bold=True),
+            *cells(each, "live_macro_f1", "candidate_macro_f1"),
+            figure(each.macro_f1_difference, each.macro_f1_interval, bold=True),
         )
-        for source in shown
+        for each in shown
     )
 
 
@@ -270,59 +271,41 @@ def systems_table(systems: Sequence[SystemComparison], reference: str = "this ru
     columns += ("p (McNemar, Holm)", "macro-F1, mean over folds: difference (95 %)", "p (corrected t)")
     rows = tuple(
         (
-            system.name,
-            system.comparison.overall.n,
-            system.comparison.overall.candidate_accuracy,
-            system.comparison.overall.live_accuracy,
-            system.test.only_second,
-            system.test.only_first,
-            system.adjusted_p,
-            figure(system.folds.difference, system.folds.interval) if system.folds else None,
-            system.folds.p_value if system.folds else None,
+            each.name,
+            *cells(each.comparison.overall, "n", "candidate_accuracy", "live_accuracy"),
+            *cells(each.test, "only_second", "only_first"),
+            each.adjusted_p,
+            figure(each.folds.difference, each.folds.interval) if each.folds else None,
+            each.folds.p_value if each.folds else None,
         )
-        for system in systems
+        for each in systems
     )
     note = (
         "Each on the clips it shares with the reference. McNemar's exact test over clips, Holm's correction over "
         "systems; over folds, the corrected resampled t-test of Nadeau and Bengio."
     )
-    return Table("Beside other systems", note, columns, rows)
+    return Table("Against other systems", note, columns, rows)
 
 
 def axis_table(predictions: Predictions, protocol: str) -> Table:
     """Return the scores of valence and arousal, by dataset, each next to its floor."""
     rows = tuple(
-        (
-            f"{dataset}, {axis}",
-            name,
-            s.n,
-            figure(s.r, s.r_interval),
-            figure(s.ccc, s.ccc_interval, bold=True),
-            figure(s.r2, s.r2_interval),
-            figure(s.rmse, s.rmse_interval),
-            s.floor_rmse,
-        )
-        for (dataset, axis, name), s in axis_scores(predictions, protocol).items()
+        (f"{dataset}, {axis}", name, *cells(each, "n", "r", "**ccc", "r2", "rmse", "floor_rmse"))
+        for (dataset, axis, name), each in axis_scores(predictions, protocol).items()
     )
     columns = ("test clips", "figure", "n", "correlation (95 %)", "CCC (95 %)", "R² (95 %)", "RMSE (95 %)", "floor")
-    note = "Against mean ratings, on [-1, 1]. The floor of the RMSE is saying the mean; R² is 0 there."
+    note = "Against mean ratings, on [-1, 1]. The floor of the RMSE is predicting the mean; R² is 0 there."
     return Table(f"Valence and arousal: {protocol_title(protocol).lower()}", note, columns, rows)
 
 
 def probe_table(probe: Probe) -> Table:
     """Return how often the embedding names its dataset."""
-    row = (
-        ", ".join(probe.datasets),
-        probe.n,
-        figure(probe.accuracy, probe.accuracy_interval, bold=True),
-        probe.floor_accuracy,
-        probe.balanced_accuracy,
-        1 / len(probe.datasets),
-    )
+    figures = cells(probe, "n", "**accuracy", "floor_accuracy", "balanced_accuracy")
+    row = (", ".join(probe.datasets), *figures, 1 / len(probe.datasets))
     columns = ("datasets", "n", "accuracy (95 %)", "floor", "balanced accuracy", "chance")
     note = (
-        "A logistic regression on the embedding, in artist-grouped folds. Near the floor is good: then the network "
-        "hears music and not where it came from."
+        "A logistic regression on the embedding, in artist-grouped folds. Near the floor is good: then the embedding "
+        "describes the music and not its source."
     )
     return Table("Can the embedding name its dataset?", note, columns, (row,))
 
@@ -386,11 +369,10 @@ def run_tables(predictions: Predictions, systems: Sequence[SystemComparison] = (
 
 @dataclass(frozen=True, slots=True)
 class ClipGroup:
-    """Clips with something in common, and how often the model is right about them.
+    """Clips with something in common, and the accuracy on them, with a 95 % interval over artists.
 
-    The interval is 95 %, over artists; the floor the best that a constant can do on these clips; `right_about_arousal`
-    the share put into the right half of the plane, high or low; `slip` the most frequent error in words, if there is
-    one.
+    `floor` is the best that a constant can do; `right_about_arousal` the share put into the right half of the plane;
+    `slip` the most frequent error in words, if there is one.
     """
 
     name: str
@@ -449,7 +431,7 @@ def _group(name: str, rows: Predictions) -> ClipGroup:
     drawn = resampled_sums(np.column_stack([correct, np.ones_like(correct)]), rows.artist)
     slips = Counter((t, p) for t, p in zip(truth.tolist(), predicted.tolist(), strict=True) if t != p)
     slip = "".join(
-        f"Q{label + 1} called Q{answer + 1}, {100 * times / len(truth):.0f} %"
+        f"Q{label + 1} taken for Q{answer + 1}, {100 * times / len(truth):.0f} %"
         for (label, answer), times in slips.most_common(1)
     )
     return ClipGroup(
@@ -467,24 +449,13 @@ def _group(name: str, rows: Predictions) -> ClipGroup:
 def group_table(title: str, note: str, groups: Iterable[ClipGroup]) -> Table:
     """Return groups as a table, each accuracy next to its floor."""
     columns: tuple[str, ...] = ("clips that are", "n", "accuracy (95 %)", "floor")
-    columns += ("right about arousal", "right about valence", "most frequent slip")
-    rows = tuple(
-        (
-            group.name,
-            group.n,
-            figure(group.accuracy, group.accuracy_interval),
-            group.floor,
-            group.right_about_arousal,
-            group.right_about_valence,
-            group.slip,
-        )
-        for group in groups
-    )
-    return Table(title, note, columns, rows)
+    columns += ("right about arousal", "right about valence", "most frequent error")
+    fields = ("name", "n", "accuracy", "floor", "right_about_arousal", "right_about_valence", "slip")
+    return Table(title, note, columns, tuple(cells(group, *fields) for group in groups))
 
 
-def surest_mistakes(predictions: Predictions, n: int = 10) -> Table:
-    """Return the errors of the highest confidence: wrong labels and real blind spots come first."""
+def confident_errors(predictions: Predictions, n: int = 10) -> Table:
+    """Return the errors of the highest confidence, where wrong labels and real weaknesses come first."""
     confidence = np.where(predictions.is_correct, -1.0, predictions.probabilities.max(axis=1))
     order = [i for i in np.argsort(-confidence, kind="stable")[:n] if confidence[i] > 0]
     rows = tuple(
@@ -498,5 +469,79 @@ def surest_mistakes(predictions: Predictions, n: int = 10) -> Table:
         )
         for i in order
     )
-    columns = ("clip", "artist", "label", "said", "how sure", "given to the label")
-    return Table("The surest mistakes", "Worth listening to: some are the label's.", columns, rows)
+    columns = ("clip", "artist", "label", "predicted", "confidence", "probability of the label")
+    return Table("The most confident errors", "Worth listening to: in some, the label is wrong.", columns, rows)
+
+
+def scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return scores by dataset, as `Scores.to_json` gives them, as a Markdown table: each figure next to its floor."""
+    rows = tuple((name, *cells(each, *SCORES, "ece")) for name, each in scores.items())
+    return Table("", "", ("test clips", *SCORE_COLUMNS, "ECE"), rows).to_markdown()
+
+
+def card_page(card: Card) -> str:
+    """Return the model card as Markdown: data and licences, protocol, scores, what was tried, limits.
+
+    Of `card.facts`, `datasets` is needed; `method` (a paragraph), `split` and `test` (scores by dataset of the model,
+    and of a teacher), `tables`, `tried` and `limits` are optional.
+
+    Raises:
+        ValueError: A table of the facts is not one.
+    """
+    facts = card.facts
+    head = f"""\
+# Model card: {card.version}
+
+{architecture(card.architecture).title}: the quadrant of Russell's valence/arousal plane that a song expresses,
+from a {card.frontend.describe()}. Half precision, safetensors, SHA-256
+`{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
+    rows = tuple((name, d["clips"], d["licence"]) for name, d in facts["datasets"].items())
+    data = Table("Data", "", ("dataset", "clips", "licence as stated at the source"), rows)
+    terms = "**Not for commercial use**: several licences above forbid it. "
+    terms += "No audio is in this repository or in the weights."
+    parts = [head, facts.get("method", ""), _section(data), terms]
+    if "test" in facts:
+        parts.append(_scores_part(facts))
+    parts += [_section(Table.from_json(raw)) for raw in facts.get("tables", ())]
+    if "test" in facts:
+        parts += ["## Confusion matrices", "Rows are the label, columns the prediction."]
+        for name, scores in facts["test"]["model"].items():
+            counts = tuple((f"**Q{i}**", *row) for i, row in enumerate(scores["confusion"], start=1))
+            parts.append(Table("", "", (name, "Q1", "Q2", "Q3", "Q4"), counts).to_markdown())
+    if facts.get("tried"):
+        tried = tuple((row["what"], row["result"]) for row in facts["tried"])
+        parts.append(_section(Table("What was tried", "", ("what", "result"), tried)))
+    limits = "\n".join(f"- {sentence}" for sentence in facts.get("limits") or _LIMITS)
+    return "\n\n".join([*filter(None, parts), f"## Limits\n\n{limits}"]) + "\n"
+
+
+def _scores_part(facts: Mapping[str, Any]) -> str:
+    split, teacher = facts["split"], facts["test"].get("teacher")
+    alone = "" if facts.get("tables") else " One seed, one split."
+    # Of a split with a note this is not wholly true.
+    unseen = "" if split.get("note") else " Training never saw an artist of the test."
+    sizes = ", ".join(f"{n} {name}" for name, n in split.get("sizes", {}).items())
+    lines = [
+        "## Scores",
+        f"Split: {split['protocol']}.{unseen}{f' Clips: {sizes}.' if sizes else ''}\n"
+        f"SHA-256 of the exact ids `{split['sha256']}`.\n{_folds_of_card(facts)}"
+        "The floor is the best that a constant can do on the same clips; intervals are a bootstrap over artists."
+        f"{alone}\nMeasured from audio files through the serving code (`manage.py evaluate`).",
+        scores_table(facts["test"]["model"]),
+    ]
+    if teacher:
+        what = "a support vector machine on features of two public tagging networks"
+        lines += [f"Its teacher ({what}), on the same clips:", scores_table(teacher)]
+    return "\n\n".join(lines)
+
+
+def _folds_of_card(facts: Mapping[str, Any]) -> str:
+    lines = [split["note"]] if (split := facts["split"]).get("note") else []
+    if further := {name: sha256 for name, sha256 in facts.get("folds", {}).items() if sha256 != split["sha256"]}:
+        names = ", ".join(f"{name.replace('_', ' ')} `{sha256}`" for name, sha256 in further.items())
+        lines.append(f"The ids of all folds lie in the run folder (`splits*.json`); further hashes: {names}.")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _section(table: Table) -> str:
+    return "\n\n".join(part for part in (f"## {table.title}", table.note, table.to_markdown()) if part)

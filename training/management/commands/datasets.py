@@ -1,21 +1,19 @@
-"""`manage.py datasets [NAME ...] [--check] [--json]`: which labelled music is here, and what is missing of it."""
+"""`manage.py datasets [NAME ...] [--check] [--json]`: the labelled datasets here, and their missing files."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from tqdm import tqdm
 
 from emotion.inference.quadrants import Quadrant
-
-if TYPE_CHECKING:
-    from training.datasets import Dataset
-    from training.datasets.base import Inventory
+from training.datasets import DATASETS, Dataset
+from training.datasets.base import Inventory, take_inventory
 
 _SHOWN_PROBLEMS = 5
 
@@ -32,30 +30,28 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="Print everything as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = [self._inventory(dataset, options) for dataset in _chosen(options["names"])]
+        inventories = [self._inventory(dataset, options) for dataset in _chosen(options["names"])]
         if options["json"]:
-            self.stdout.write(json.dumps([asdict(one) for one in found], indent=2, default=str))
+            self.stdout.write(json.dumps([asdict(one) for one in inventories], indent=2, default=str))
         else:
-            self._table(found, options["data"])
-        broken = [one.name for one in found if one.problems]
+            self._table(inventories, options["data"])
+        broken = [one.name for one in inventories if one.problems]
         if options["names"] and broken:
             raise CommandError(f"Incomplete: {', '.join(broken)}.")
 
     def _inventory(self, dataset: Dataset, options: dict[str, Any]) -> Inventory:
-        from training.datasets.base import take_inventory
-
         def check(dataset: Dataset, n_files: int) -> list[str]:
-            # Where nobody watches, as in a log, there is no bar.
+            # Without a terminal, as in a log, there is no bar.
             with tqdm(total=n_files, desc=dataset.name, disable=None) as bar:
                 return dataset.validate(options["data"], options["work"], seen=lambda _: bar.update())
 
         return take_inventory(dataset, options["data"], options["work"], check=check if options["check"] else None)
 
-    def _table(self, found: list[Inventory], root: Path) -> None:
+    def _table(self, inventories: list[Inventory], root: Path) -> None:
         self.stdout.write(f"In {root}, each in a folder of the same name:")
         quadrants = "".join(f"{quadrant.name:>5}" for quadrant in Quadrant)
         self.stdout.write(f"{'dataset':14} {'clips':>6} {'audio':>6} {quadrants} {'tags':>5}  licence")
-        for one in found:
+        for one in inventories:
             self.stdout.write(_line(one))
             if one.to_render:
                 self.stdout.write(f"    {one.to_render} clips are rendered from MIDI when they are first needed.")
@@ -73,8 +69,6 @@ def _line(one: Inventory) -> str:
 
 
 def _chosen(names: list[str]) -> list[Dataset]:
-    from training.datasets import DATASETS
-
     unknown = sorted(set(names) - set(DATASETS))
     if unknown:
         raise CommandError(f"No dataset {', '.join(unknown)}; available: {', '.join(DATASETS)}.")

@@ -1,24 +1,41 @@
-"""`manage.py evaluate [RUN | WEIGHTS]`: a run's worth as tables and a page, or a checkpoint's by serving it."""
+"""`manage.py evaluate [RUN | WEIGHTS]`: scores of a run as tables and a page, or of a checkpoint by serving it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.core.files import write_atomic
-
-if TYPE_CHECKING:
-    from training.evaluation.report.page import Extras
-    from training.evaluation.report.run import Run
+from emotion.exceptions import EmotionError
+from emotion.inference.checkpoint import read_card, write_card
+from emotion.zoo.frontends import MelConfig
+from training.data.splits import Protocol
+from training.datasets import DatasetError
+from training.evaluation.comparison import SystemComparison, compare_systems
+from training.evaluation.metrics import score_by_dataset
+from training.evaluation.report.page import report_page
+from training.evaluation.report.plots import example_images
+from training.evaluation.report.run import (
+    Run,
+    all_labels,
+    clips_of,
+    duplicates_of,
+    main_protocol,
+    read_run,
+    scores_by_protocol,
+)
+from training.evaluation.report.tables import card_page, run_tables, scores_table
+from training.exceptions import TrainingError
+from training.recipes.distilled_b3 import cards
 
 
 class Command(BaseCommand):
     help = (
-        "Score a run from what it said of its test clips, or a checkpoint on its held-out clips, from audio files "
+        "Score a run from its predictions for its test clips, or a checkpoint on its held-out clips, from audio files "
         "through the code that serves."
     )
     requires_system_checks: list[str] = []
@@ -32,7 +49,7 @@ class Command(BaseCommand):
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
         parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
         parser.add_argument(
-            "--write-card", action="store_true", help="Store these scores in the card, and write README.md beside it."
+            "--write-card", action="store_true", help="Store these scores in the card, and write README.md next to it."
         )
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
         parser.add_argument("--html", type=Path, help="Write the run's report as one self-contained page.")
@@ -41,10 +58,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        from emotion.exceptions import EmotionError
-        from training.datasets import DatasetError
-        from training.exceptions import TrainingError
-
         path = options["path"]
         if path is None:
             raise CommandError("There are no model weights; name some, or train with manage.py train.")
@@ -57,10 +70,6 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
-        from emotion.inference.checkpoint import read_card, write_card
-        from training.evaluation.report.card import card_page, scores_table
-        from training.recipes.distilled_b3 import cards
-
         if options["html"] or options["against"]:
             raise ValueError(f"{weights} is a weights file; --html and --against need the folder of a run.")
         scores = cards.evaluate(
@@ -83,58 +92,39 @@ class Command(BaseCommand):
             write_atomic(weights.parent / "README.md", card_page(card))
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
-        from training.evaluation.report.run import main_protocol, read_run, scores_by_protocol
-        from training.evaluation.report.tables import run_tables
-
         run = read_run(folder)
-        extras = self._extras(run, options)
+        systems = self._systems(run, options["against"])
         if options["html"]:
-            from training.evaluation.report.page import report_page
-
-            write_atomic(options["html"], report_page(run, extras))
+            weights = _weights_of(run)
+            mel = read_card(weights).frontend if weights else None
+            clips = clips_of(run, data_root=options["data"], work_dir=options["work"])
+            page = report_page(
+                run,
+                systems=systems,
+                examples=example_images(run, mel if isinstance(mel, MelConfig) else MelConfig(), clips),
+                labels=all_labels(run, clips),
+                duplicates=duplicates_of(run, clips, work_dir=options["work"]),
+            )
+            write_atomic(options["html"], page)
             self.stdout.write(f"The report is in {options['html']}.")
             if not len(run.predictions):
                 return
         main_protocol(run.predictions)
-        for table in run_tables(run.predictions, extras.systems):
+        for table in run_tables(run.predictions, systems):
             self.stdout.write(f"\n{table.title}\n\n{table.to_markdown()}")
         if options["json"]:
             write_atomic(options["json"], json.dumps(scores_by_protocol(run.predictions), indent=1) + "\n")
         if options["write_card"]:
             self._write_card(run)
 
-    def _extras(self, run: Run, options: dict[str, Any]) -> Extras:
-        from emotion.inference.checkpoint import read_card
-        from emotion.zoo.frontends import MelConfig
-        from training.evaluation.comparison import compare_systems
-        from training.evaluation.report.page import Extras
-        from training.evaluation.report.plots import all_labels, example_images
-        from training.evaluation.report.run import main_protocol, read_run
-
-        others = {path.name: read_run(path).predictions for path in options["against"]}
+    def _systems(self, run: Run, against: list[Path]) -> list[SystemComparison]:
+        others = {path.name: read_run(path).predictions for path in against}
         if run.teacher is not None:
             others["teacher"] = run.teacher
-        systems = []
-        if others:
-            systems = compare_systems(run.predictions, others, protocol=main_protocol(run.predictions))
-        if not options["html"]:
-            return Extras(systems=systems)
-        weights = _weights_of(run)
-        mel = read_card(weights).frontend if weights else None
-        places = {"data_root": options["data"], "work_dir": options["work"]}
-        return Extras(
-            systems=systems,
-            examples=example_images(run, mel if isinstance(mel, MelConfig) else MelConfig(), **places),
-            labels=all_labels(run, **places),
-        )
+        protocol = main_protocol(run.predictions) if others else ""
+        return compare_systems(run.predictions, others, protocol=protocol)
 
     def _write_card(self, run: Run) -> None:
-        from emotion.inference.checkpoint import read_card, write_card
-        from training.data.splits import Protocol
-        from training.evaluation.metrics import score_by_dataset
-        from training.evaluation.report.card import card_page
-        from training.evaluation.report.tables import run_tables
-
         weights = _weights_of(run)
         if weights is None:
             raise ValueError(f"{run.folder} has no weights with a card, so there is no card to write to.")
@@ -143,7 +133,7 @@ class Command(BaseCommand):
         if len(held_out):
             by_dataset = {name: each.to_json() for name, each in score_by_dataset(held_out).items()}
             card.facts.setdefault("test", {})["model"] = by_dataset
-        # A recipe that told of itself in tables of its own knows better than this.
+        # Tables that the recipe wrote take precedence.
         card.facts.setdefault("tables", [table.to_json() for table in run_tables(run.predictions)])
         write_card(card, weights)
         write_atomic(weights.parent / "README.md", card_page(card))

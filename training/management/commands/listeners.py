@@ -1,18 +1,17 @@
-"""`manage.py listeners STUDY`: how well the recommender knows real listeners, and how it does by simulated ones."""
+"""`manage.py listeners STUDY`: how well the recommender predicts real listeners, and serves simulated ones."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from training.datasets.base import DatasetError
-
-if TYPE_CHECKING:
-    from training.listener_study.cohort import Cohort
+from training.listener_study import emotify, protocol, simulation, situnes, vgmidi
+from training.listener_study.protocol import Cohort
 
 
 class Command(BaseCommand):
@@ -50,11 +49,9 @@ class Command(BaseCommand):
             options["json"].write_text(json.dumps(figures, indent=1), encoding="utf-8")
 
     def _protocol(self, options: dict[str, Any]) -> list[dict[str, Any]]:
-        from training.listener_study import emotify, protocol, situnes
-
         folder = options["data"] or Path(settings.MER_DATA) / options["study"]
         if options["study"] == "emotify":
-            cohort = emotify.load(folder, _weights(options), options["work"] / "heard").cohort
+            cohort = emotify.load(folder, _weights(options), options["work"]).cohort
         else:
             cohort = situnes.load(folder)
         self._count(cohort)
@@ -62,44 +59,39 @@ class Command(BaseCommand):
         for part in (cohort, cohort.without_mood()) if cohort.knows_mood else (cohort,):
             outcome = protocol.evaluate(part, n_draws=options["draws"], seed=options["seed"])
             outcomes.append(outcome)
-            self.stdout.write(f"\n### {protocol.heading(outcome)}\n\n{protocol.error_table(outcome)}\n")
+            self.stdout.write(f"\n{protocol.error_table(outcome)}\n")
             self.stdout.write(f"Ours in full:\n\n{protocol.detail_table(outcome)}\n")
         return [protocol.as_json(outcome) for outcome in outcomes]
 
     def _pairs(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listener_study import vgmidi
-
         folder = options["data"] or Path(settings.MER_DATA) / "vgmidi"
-        cohort = vgmidi.load(folder, options["work"], _weights(options), options["work"] / "heard")
+        cohort = vgmidi.load(folder, _weights(options), options["work"])
         self._count(cohort)
         outcome = vgmidi.second_pieces(cohort, seed=options["seed"])
         self.stdout.write(vgmidi.pair_table(outcome))
-        return outcome.as_json()
+        return outcome
 
     def _retest(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listener_study import situnes
-
         reliability = situnes.retest_reliability(options["data"] or Path(settings.MER_DATA) / "situnes")
         self.stdout.write(situnes.retest_table(reliability))
         return dict(reliability)
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
-        from training.listener_study import policies, simulation
-
         folder = options["data"] or Path(settings.MER_DATA)
-        world = simulation.load_world(folder, _weights(options), options["work"] / "heard")
-        listeners = world.draw(options["listeners"], options["seed"])
-        self.stdout.write(f"{policies.NOTE}\n{len(listeners)} listeners, {len(world.songs)} songs.\n")
-        runs = policies.compare_policies(listeners, world.songs, world.prior, options["seed"], self.stderr.write)
-        journeys = [policies.journeys(each, world.songs, world.prior, number) for number, each in enumerate(listeners)]
+        songs, prior, moods = simulation.load_world(folder, _weights(options), options["work"])
+        seeds = [(options["seed"], number) for number in range(options["listeners"])]
+        listeners = [simulation.draw_listener(prior, songs, moods, seed) for seed in seeds]
+        self.stdout.write(f"{simulation.NOTE}\n{len(listeners)} listeners, {len(songs)} songs.\n")
+        runs = simulation.compare_policies(listeners, songs, prior, options["seed"], self.stderr.write)
+        journeys = [simulation.journeys(one, songs, prior, number) for number, one in enumerate(listeners)]
         for table in (
-            policies.policy_table(runs, len(world.songs)),
-            policies.regret_table(runs),
-            policies.difference_table(runs),
-            policies.journey_table(journeys),
+            simulation.policy_table(runs, len(songs)),
+            simulation.regret_table(runs),
+            simulation.difference_table(runs),
+            simulation.journey_table(journeys),
         ):
             self.stdout.write(f"{table}\n")
-        return policies.as_json(runs, journeys, len(world.songs))
+        return simulation.as_json(runs, journeys, len(songs))
 
     def _count(self, cohort: Cohort) -> None:
         self.stdout.write(f"{cohort.name}: {len(cohort.listeners)} listeners, {cohort.n_ratings} answers.")

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from emotion.models import ModelVersion
 from training import selectors
 from training.exceptions import TrainingError
-from training.registry import promotion, services
+from training.registry import services
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
                 case "import":
                     self._import(options["path"])
                 case "check":
-                    self._verdicts(promotion.gate_check(version=options["version"]))
+                    self._verdicts(services.gate_check(version=options["version"]))
                 case "register":
                     self._register()
                 case _:
@@ -56,7 +56,7 @@ class Command(BaseCommand):
         take = services.model_import_run(folder=path) if path.is_dir() else services.model_import_weights(weights=path)
         self.stdout.write(f"Model {take.model.version} is {'imported' if take.is_new else 'already here'}.")
         if take.model.state != ModelVersion.State.LIVE:
-            self._verdicts(promotion.gate_check(version=take.model.version))
+            self._verdicts(services.gate_check(version=take.model.version))
 
     def _register(self) -> None:
         shipped = services.shipped_register()

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from training.exceptions import TrainingError
-from training.registry import promotion, services
+from training.registry import services
 
 
 class Command(BaseCommand):
@@ -22,9 +22,9 @@ class Command(BaseCommand):
         version = options["version"]
         try:
             services.shipped_register()
-            for verdict in promotion.gate_check(version=version).gate["verdicts"]:
+            for verdict in services.gate_check(version=version).gate["verdicts"]:
                 self.stdout.write(f"  {'passed' if verdict['passed'] else 'FAILED'}  {verdict['sentence']}")
-            promotion.model_promote(version=version, force=options["force"], reason=options["reason"])
+            services.model_promote(version=version, force=options["force"], reason=options["reason"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Model {version} is live. The catalog is analysed again; older estimates serve until then.")

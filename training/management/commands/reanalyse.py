@@ -1,4 +1,4 @@
-"""`manage.py reanalyse`: have the live model hear the songs again that another one heard last."""
+"""`manage.py reanalyse`: analyse songs again whose estimates are not the live model's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from emotion.exceptions import ReanalysisError
 from emotion.jobs import reanalysis
-from emotion.selectors import ReanalysisProgress, reanalysis_failures, reanalysis_latest, served_version
+from emotion.selectors import reanalysis_failures, reanalysis_latest, served_version
 
 _POLL_S = 1.0
 
@@ -24,46 +24,28 @@ class Command(BaseCommand):
         parser.add_argument("--wait", action="store_true", help="Wait until it is done.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        action, latest = options["action"], reanalysis_latest()
         try:
-            self._act(options["action"])
+            if action is None:
+                reanalysis.reanalysis_start(model_version=served_version())
+            elif action != "status":
+                if latest is None:
+                    raise CommandError("No re-analysis yet; start one with manage.py reanalyse.")
+                getattr(reanalysis, f"reanalysis_{action}")(pk=latest.job.pk)
         except ReanalysisError as error:
             raise CommandError(str(error)) from error
         while options["wait"] and (progress := reanalysis_latest()) and progress.job.state == "running":
             time.sleep(_POLL_S)
-        self._status()
-
-    def _act(self, action: str | None) -> None:
-        if action == "status":
-            return
-        if action is None:
-            reanalysis.reanalysis_start(model_version=served_version())
-            return
-        latest = reanalysis_latest()
-        if latest is None:
-            raise CommandError("No re-analysis yet; start one with manage.py reanalyse.")
-        acts = {
-            "pause": reanalysis.reanalysis_pause,
-            "resume": reanalysis.reanalysis_resume,
-            "cancel": reanalysis.reanalysis_cancel,
-        }
-        acts[action](pk=latest.job.pk)
-
-    def _status(self) -> None:
         progress = reanalysis_latest()
         if progress is None:
             self.stdout.write("No re-analysis yet.")
             return
-        self.stdout.write(_sentence(progress))
-        if progress.job.problem:
-            self.stdout.write(f"It makes no progress: {progress.job.problem}")
-        for item in reanalysis_failures(progress.job):
+        job, eta = progress.job, f", about {progress.eta_s / 60:.0f} minutes to go" if progress.eta_s else ""
+        self.stdout.write(
+            f"Re-analysis by {job.model_version} is {job.get_state_display().lower()}: {progress.handled} of "
+            f"{progress.total} songs, {progress.failed} failed, {job.n_adopted} reused{eta}."
+        )
+        if job.problem:
+            self.stdout.write(f"It makes no progress: {job.problem}")
+        for item in reanalysis_failures(job):
             self.stdout.write(f"  {item.song}: {item.failure_reason}")
-
-
-def _sentence(progress: ReanalysisProgress) -> str:
-    job = progress.job
-    eta = f", about {progress.eta_s / 60:.0f} minutes to go" if progress.eta_s else ""
-    return (
-        f"Re-analysis by {job.model_version} is {job.get_state_display().lower()}: {progress.handled} of "
-        f"{progress.total} songs, {progress.failed} failed, {job.n_adopted} reused{eta}."
-    )

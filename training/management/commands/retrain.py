@@ -1,4 +1,4 @@
-"""`manage.py retrain`: learn from what people here say that songs express; with --queue in a worker."""
+"""`manage.py retrain`: learn from the perceived labels of this installation; with --queue in a worker."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Command(BaseCommand):
     help = "Train a new model on the data sets and the labels given here; it is imported and checked at the gate."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        told = "; ".join(f"{name}: {recipe.text}" for name, recipe in RECIPES.items())
-        parser.add_argument("--recipe", default=DEFAULT_RECIPE, choices=list(RECIPES), help=told)
+        recipes = "; ".join(f"{name}: {recipe.text}" for name, recipe in RECIPES.items())
+        parser.add_argument("--recipe", default=DEFAULT_RECIPE, choices=list(RECIPES), help=recipes)
         parser.add_argument("--queue", action="store_true", help="Leave it to a worker of the gpu queue.")
         parser.add_argument(
             "--force", action="store_true", help="Retrain even if nothing has changed since the last time."
@@ -27,13 +27,13 @@ class Command(BaseCommand):
         if options["queue"] and options["force"]:
             raise CommandError("--force works only without --queue: a queued retraining checks for changes itself.")
         try:
-            row = retraining.retraining_request(recipe=options["recipe"], queue=options["queue"])
+            row = retraining.retraining_request(recipe=options["recipe"], claim=not options["queue"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
         if options["queue"]:
             self.stdout.write(f"Retraining {row.pk} is waiting for a worker; see the models page.")
             return
-        row = retraining.retraining_run(pk=row.pk, force=options["force"])
+        row = retraining.retraining_run(row=row, force=options["force"])
         self.stdout.write(row.log.rstrip())
         if row.state in (Retraining.State.REFUSED, Retraining.State.FAILED):
             raise CommandError(row.ending)

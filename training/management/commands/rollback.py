@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from training.exceptions import TrainingError
-from training.registry import promotion
+from training.registry import services
 
 
 class Command(BaseCommand):
@@ -19,7 +19,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            model = promotion.model_rollback(to=options["to"], reason=options["reason"])
+            model = services.model_rollback(to=options["to"], reason=options["reason"])
         except TrainingError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Model {model.version} is live again.")

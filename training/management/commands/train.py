@@ -11,7 +11,10 @@ import tomli_w
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from training.exceptions import TrainingDivergedError, TrainingError
+from emotion.exceptions import EmotionError
+from training.datasets import DatasetError
+from training.exceptions import TrainingError
+from training.fit.run_folder import RunFolder
 from training.recipes.registry import DEFAULT_SYSTEM, RENAMED, TrainJob, config_path, systems, train
 
 
@@ -53,10 +56,6 @@ class Command(BaseCommand):
             )
         if (new := RENAMED.get(options["config"])) and not options["resume"]:
             self.stderr.write(f"{options['config']} is now called {new}; the next release removes the old name.")
-        # Imported here because the datasets load numpy and more, and `manage.py help` should not.
-        from emotion.exceptions import EmotionError
-        from training.datasets import DatasetError
-
         try:
             job = TrainJob(
                 text=_configuration(options),
@@ -69,7 +68,7 @@ class Command(BaseCommand):
                 log=self.stdout.write,
             )
             run_dir = train(job)
-        except (OSError, ValueError, DatasetError, EmotionError, TrainingError, TrainingDivergedError) as error:
+        except (OSError, ValueError, DatasetError, EmotionError, TrainingError) as error:
             raise CommandError(str(error)) from error
         if run_dir is not None:
             self.stdout.write(self.style.SUCCESS(f"The run is in {run_dir}."))
@@ -86,8 +85,6 @@ def _assignment(text: str) -> tuple[list[str], Any]:
 
 
 def _configuration(options: dict[str, Any]) -> str:
-    from training.fit.run_folder import RunFolder
-
     if options["resume"]:
         return RunFolder.open(options["resume"]).config_toml
     text = config_path(options["config"]).read_text(encoding="utf-8")

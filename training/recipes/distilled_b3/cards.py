@@ -15,7 +15,7 @@ from emotion.exceptions import AudioUnreadableError
 from emotion.inference.predict import Prediction, Predictor, points_of
 from training.data.splits import PARTS, Folds, Protocol, SplitError
 from training.datasets import DATASETS, Clip
-from training.evaluation.dataset_probe import probe_run
+from training.evaluation.comparison import probe_run
 from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.tables import Table, figure, probe_table
