@@ -92,7 +92,7 @@ def test_a_song_from_upload_to_playlist(
         estimate = Song.objects.get().estimates.get(is_current=True)
         client.post("/playlists/", {"quadrant": estimate.quadrant})
     assert Playlist.objects.get().items.count() == 1
-    assert entered == documented("A song, from upload to playlist", 54)
+    assert entered == documented("A song, from upload to playlist", 40)
 
 
 @pytest.mark.django_db
@@ -118,4 +118,4 @@ def test_one_training_run(tmp_path: Path) -> None:
     with files_entered() as entered:
         call_command("train", "--config", str(tmp_path / "small.toml"), *places, "--device", "cpu")
         call_command("evaluate", str(tmp_path / "run"), "--html", str(tmp_path / "report.html"))
-    assert entered == documented("One training run", 35)
+    assert entered == documented("One training run", 32)

@@ -131,7 +131,8 @@ def facts_of(
     tables.append(axis_table(student))
     # With one source, or few artists in the test, there is no probe.
     with suppress(ValueError):
-        tables.append(probe_table(probe_run(tested["model"])))
+        duplicates = dict(zip([clip.id for clip in features.clips], features.duplicates.tolist(), strict=True))
+        tables.append(probe_table(probe_run(tested["model"], duplicates)))
     licences = {name: dataset.licence for name, dataset in DATASETS.items()}
     local = "labels by users of this installation; not shared"
     return {
