@@ -53,10 +53,10 @@ def main() -> None:
     steps = ["build", "search"] if asked.no_hnsw else ["build", "search", "hnsw"]
     for size in asked.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            told: dict[str, Any] = {}
+            figures: dict[str, Any] = {}
             for step_name in steps:
-                told |= _in_a_process(step_name, folder, size)
-            _say(size, told)
+                figures |= _in_a_process(step_name, folder, size)
+            _say(size, figures)
 
 
 def built(folder: Path, n_songs: int) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def searched(folder: Path, n_songs: int) -> dict[str, Any]:
     after = _memory_mb()
     rock = index.table.matching(genre="genre 3")
     narrow = index.table.matching(genre="genre 3", decade=1990)
-    told = {
+    figures = {
         "reader_private_mb": after["private"] - before["private"],
         "reader_mapped_mb": after["mapped"] - before["mapped"],
         "felt": _quantiles(times),
@@ -99,8 +99,8 @@ def searched(folder: Path, n_songs: int) -> dict[str, Any]:
         "scan": _quantiles(_times_ms(lambda query: _scan(index, query, POOL), queries)),
     }
     for differs, some in zip(LISTENERS, _by_listener(queries), strict=True):
-        told[f"recall_{differs:g}"] = _recall(index, some)
-    return told
+        figures[f"recall_{differs:g}"] = _recall(index, some)
+    return figures
 
 
 def hnsw(folder: Path, n_songs: int) -> dict[str, Any]:
@@ -124,9 +124,9 @@ def hnsw(folder: Path, n_songs: int) -> dict[str, Any]:
         np.isin(_alike_exact(index, song_id), rows).mean()
         for (song_id, _), rows in zip(sounds, about_alike["rows"], strict=True)
     ]
-    for told, hits in ((about_felt, felt_hits), (about_alike, alike_hits)):
-        told["recall"] = float(np.mean(hits))
-        del told["rows"]
+    for figures, hits in ((about_felt, felt_hits), (about_alike, alike_hits)):
+        figures["recall"] = float(np.mean(hits))
+        del figures["rows"]
     return {"hnsw_felt": about_felt, "hnsw_alike": about_alike, "hnsw_peak_mb": _peak_mb()}
 
 
@@ -226,27 +226,28 @@ def _in_a_process(step: str, folder: str, size: int) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def _say(size: int, told: dict[str, Any]) -> None:
-    felt, scan, alike = told["felt"], told["scan"], told["alike"]
-    private, mapped = told["reader_private_mb"], told["reader_mapped_mb"]
-    recalls = ", ".join(f"{differs:g} sd {told[f'recall_{differs:g}']:.4f}" for differs in LISTENERS)
+def _say(size: int, figures: dict[str, Any]) -> None:
+    felt, scan, alike = figures["felt"], figures["scan"], figures["alike"]
+    private, mapped = figures["reader_private_mb"], figures["reader_mapped_mb"]
+    recalls = ", ".join(f"{differs:g} sd {figures[f'recall_{differs:g}']:.4f}" for differs in LISTENERS)
     print(f"\n{size:,} songs")
-    print(f"  build {told['build_s']:.1f} s, peak {told['build_peak_mb']:.0f} MB, files {told['files_mb']:.0f} MB")
+    build_s, peak_mb, files_mb = (figures[name] for name in ("build_s", "build_peak_mb", "files_mb"))
+    print(f"  build {build_s:.1f} s, peak {peak_mb:.0f} MB, files {files_mb:.0f} MB")
     print(f"  a reader: {private:.0f} MB of its own, {mapped:.0f} MB mapped, which readers share")
     print(f"  the {POOL} best for a listener: {_shown(felt)}")
-    print(f"    of one genre: {_shown(told['genre'])}")
+    print(f"    of one genre: {_shown(figures['genre'])}")
     print(f"    recall@{K} by how far listeners differ: {recalls}")
-    print(f"    recall@{K} of a genre {told['recall_genre']:.4f}, and decade {told['recall_genre_decade']:.4f}")
-    print(f"  the {K} most like a song: {_shown(alike)}, recall {told['recall_alike']:.4f}")
+    print(f"    recall@{K} of a genre {figures['recall_genre']:.4f}, and decade {figures['recall_genre_decade']:.4f}")
+    print(f"  the {K} most like a song: {_shown(alike)}, recall {figures['recall_alike']:.4f}")
     print(f"  numpy scan for a listener: {_shown(scan)}; ratio to ours {scan[0] / felt[0]:.1f}")
-    if "hnsw_felt" in told:
+    if "hnsw_felt" in figures:
         for name, ours in (("felt", felt), ("alike", alike)):
-            graph = told[f"hnsw_{name}"]
+            graph = figures[f"hnsw_{name}"]
             ratio = graph["times"][0] / ours[0]
             print(f"  hnswlib, {name}: build {graph['build_s']:.1f} s, {_shown(graph['times'])}, ", end="")
             print(f"recall {graph['recall']:.4f}; ratio to ours {ratio:.1f}")
-        print(f"  hnswlib, both: peak {told['hnsw_peak_mb']:.0f} MB")
-    elif "hnsw_missing" in told:
+        print(f"  hnswlib, both: peak {figures['hnsw_peak_mb']:.0f} MB")
+    elif "hnsw_missing" in figures:
         print("  hnswlib is not installed; it was left out.")
     sys.stdout.flush()
 
