@@ -205,7 +205,8 @@ def _rank_list(context: _Context) -> _Ranking:
         songs, away[[*context.fixed.values(), *chosen]].tolist(), n_reachable=int((away <= FAR_DISTANCE).sum())
     )
     if request.around is not None and context.centre is None:
-        note = f"{_('The song this list was made around was deleted; only its mood remains.')} {note}".strip()
+        deleted = _("The song this list was made around was deleted; only its mood remains.")
+        note = f"{deleted} {note}".strip()
     targets = np.tile(np.asarray(request.target.point), (len(songs), 1))
     return _Ranking(songs, targets, candidates.felt[chosen], note)
 
