@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -292,6 +292,10 @@ class Row:
         """Return whether a tag applies, written as 0 or 1."""
         return bool(self._cell(column, lambda text: (0.0, 1.0).index(float(text)), "it must be 0 or 1"))
 
+    def tags(self, *, without: Collection[str]) -> tuple[str, ...]:
+        """Return the tags that apply: every column is one, but for some."""
+        return tuple(column for column in self.cells if column not in without and self.applies(column))
+
     def point(self, scale: Scale, *, valence: str, arousal: str) -> tuple[float, float]:
         """Return valence and arousal in [-1, 1] from the columns of these names."""
         return scale.centred(self.number(valence, scale)), scale.centred(self.number(arousal, scale))
@@ -343,6 +347,20 @@ def table(path: Path, *columns: str, delimiter: str = ",", encoding: str = "utf-
 def rows_by(column: str, path: Path, *columns: str, **options: str) -> dict[str, Row]:
     """Read a table as `table` does, by the cells of one of its columns."""
     return {row[column]: row for row in table(path, column, *columns, **options)}
+
+
+def columns(rows: Sequence[Row], *, without: Collection[str]) -> list[str]:
+    """Return a table's columns, but for some, in order."""
+    return [column for column in rows[0].cells if column not in without] if rows else []
+
+
+def lines(path: Path, encoding: str) -> list[str]:
+    """Return the lines of a file that are not blank, stripped.
+
+    Raises:
+        DatasetError: The file is missing.
+    """
+    return [line.strip() for line in required(path).read_text(encoding=encoding).splitlines() if line.strip()]
 
 
 def song_clip(

@@ -1,7 +1,5 @@
 """Emotify: 400 excerpts of four genres, with the GEMS emotions that listeners felt.
 
-Paper: Aljanaki, Wiering, Veltkamp (2016), Studying emotion induced by music through a crowdsourcing game, IP&M 52.
-Source: http://www2.projects.science.uu.nl/memotion/emotifydata/. Licence: asks for citation; treated as non-commercial.
 Labels: nine GEMS columns, 0 or 1 per listener and song.
 
 The quadrant is the largest of four means over the song's listeners: (joyful activation, power) is Q1, tension is Q2,
@@ -21,6 +19,12 @@ import numpy as np
 
 from emotion.inference.quadrants import Quadrant
 from training.datasets.base import Clip, Dataset, LabelError, Reading, artist_key, audio_file, table
+
+CITATION = (
+    "Aljanaki, Wiering, Veltkamp (2016). Studying emotion induced by music through a crowdsourcing game. IP&M 52."
+)
+LICENSE = "citation asked for; treated as non-commercial"
+SOURCE = "http://www2.projects.science.uu.nl/memotion/emotifydata/"
 
 GEMS = (
     "amazement",
@@ -85,4 +89,4 @@ def _artist(audio: Path) -> str:
     return artist_key(names[0]) if names else unknown
 
 
-DATASET = Dataset("emotify", "citation asked for; treated as non-commercial", read)
+DATASET = Dataset("emotify", LICENSE, read)

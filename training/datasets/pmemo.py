@@ -1,7 +1,5 @@
 """PMEmo: the choruses of 794 songs from pop charts, 767 of them with valence and arousal.
 
-Paper: Zhang, Zhang, Yang, Sun (2018), The PMEmo Dataset for Music Emotion Recognition, ICMR.
-Source: https://github.com/HuiZhangDB/PMEmo. Licence: MIT for the annotations; commercial songs, never redistributed.
 Scale: 0 to 1 on both axes, as means over at least ten listeners, for the whole chorus and over time.
 Converted by Table 2 of Cazzaniga et al.: strictly above .5 is high.
 Layout, of the authors' `PMEmo2019` as public code reads it: `metadata.csv`, `annotations/static_annotations.csv`,
@@ -19,6 +17,10 @@ import numpy as np
 
 from training.datasets import base
 from training.datasets.base import Clip, Curve, Dataset, LabelError, Reading, Row, Scale, one_of, required, table
+
+CITATION = "Zhang, Zhang, Yang, Sun (2018). The PMEmo Dataset for Music Emotion Recognition. ICMR."
+LICENSE = "MIT repository; commercial songs, never redistributed"
+SOURCE = "https://github.com/HuiZhangDB/PMEmo"
 
 _SCALE = Scale(0, 1)
 _VALENCE, _AROUSAL = "Valence(mean)", "Arousal(mean)"
@@ -49,4 +51,4 @@ def curves(folder: Path) -> dict[str, list[Curve]]:
     return {clip: [Curve(*np.array(sorted(samples), np.float64).T)] for clip, samples in points.items()}
 
 
-DATASET = Dataset("pmemo", "MIT repository; commercial songs, never redistributed", read, curves=curves)
+DATASET = Dataset("pmemo", LICENSE, read, curves=curves)

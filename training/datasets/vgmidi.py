@@ -1,21 +1,11 @@
-"""VGMIDI and EMOPIA: piano in MIDI, rendered with fluidsynth.
+"""VGMIDI: 114 piano arrangements of game music in MIDI, rated by about thirty listeners who drew a curve per measure.
 
-**VGMIDI**: 114 piano arrangements of game music, each rated by about thirty listeners who drew a curve per measure.
-Paper: Ferreira, Whitehead (2019), Learning to Generate Music with Sentiment, ISMIR.
-Source: https://github.com/lucasnfe/vgmidi. Licence: none stated, so for internal use only.
 Labels: `vgmidi_labelled.csv` has the sign of valence and of arousal, the authors' summary of the curves; it gives the
-quadrant. Valence and arousal are the means over listeners and measures
-of the curves in `vgmidi_raw_{1,2}.json.gz`, from -1 to 1 with the midpoint at 0. For 8 of the 114 pieces the two differ
-in a sign, because the authors cluster the curves and do not average them.
-Layout, seen: these files and `midis.zip` (or the folder `midi/`). Rendered like EMOPIA. Pieces of one series are mostly
-by one composer, so the series stands for the artist.
-
-**EMOPIA**: solo-piano clips with a quadrant each.
-Paper: Hung, Ching, Doh, Kim, Nam, Yang (2021), EMOPIA: A Multi-Modal Pop Piano Dataset for Emotion Recognition, ISMIR.
-Source: https://zenodo.org/record/5090631. Licence: CC BY-NC-SA 4.0. Labels: one annotator's quadrant per clip; the
-published split is song-disjoint.
-Layout, seen: `label.csv`, `train.csv`, `val.csv` (and `test.csv` where it is), `midis.zip` or the folder `midis/`. The
-recordings are on YouTube and are not published; if they lie in `audio/<ID>.mp3` or `.wav`, they replace the rendering.
+quadrant. Valence and arousal are the means over listeners and measures of the curves in `vgmidi_raw_{1,2}.json.gz`,
+from -1 to 1 with the midpoint at 0. For 8 of the 114 pieces the two differ in a sign, because the authors cluster the
+curves and do not average them.
+Layout, seen: these files and `midis.zip` (or the folder `midi/`). Rendered with fluidsynth. Pieces of one series are
+mostly by one composer, so the series stands for the artist.
 """
 
 from __future__ import annotations
@@ -32,6 +22,10 @@ from emotion.inference.quadrants import Quadrant
 from training.datasets import base
 from training.datasets.base import Clip, Curve, Dataset, DatasetError, Reading, Row, Scale, one_of, required, table
 from training.datasets.midi import render_midis
+
+CITATION = "Ferreira, Whitehead (2019). Learning to Generate Music with Sentiment. ISMIR."
+LICENSE = "none stated; internal use only"
+SOURCE = "https://github.com/lucasnfe/vgmidi"
 
 _SCALE = Scale(-1, 1)
 _RAW = ("vgmidi_raw_1.json.gz", "vgmidi_raw_2.json.gz")
@@ -98,30 +92,4 @@ def _curve(listener: str, drawn: dict[str, Any], duration_s: float) -> Curve:
     return Curve((np.arange(n) + 0.5) * duration_s / n, valence, arousal, listener, drawn.get("isKnown"))
 
 
-def read_emopia(folder: Path, work_dir: Path) -> Reading:
-    """Read labels and the published split; the audio is the recording where it is, else what `render` makes."""
-    paths = {split: folder / f"{split}.csv" for split in ("train", "val", "test")}
-    required(folder / "label.csv", paths["train"], paths["val"])
-    splits = {row["fname"]: split for split, path in paths.items() if path.exists() for row in table(path, "fname")}
-
-    def build(row: Row) -> Clip:
-        name = row["ID"]
-        song = name.partition("_")[2].rpartition("_")[0]
-        recording = base.audio_file(folder / "audio", name)
-        audio = recording if recording.exists() else work_dir / "emopia" / f"{name}.flac"
-        raters = (row["annotator"],) if row.get("annotator") else ()
-        more: dict[str, Any] = {"split": splits.get(name, ""), "raters": raters, "n_raters": 1}
-        return Clip(f"emopia/{name}", "emopia", song, f"song {song}", audio, row.quadrant("4Q"), **more)
-
-    return base.collect(table(folder / "label.csv", "ID", "4Q"), build, order=lambda clip: clip.id)
-
-
-def render_emopia(folder: Path, work_dir: Path) -> None:
-    """Render the MIDI of every clip without a recording, once, into `work_dir/emopia`."""
-    missing = {clip.audio.stem for clip in read_emopia(folder, work_dir).clips if clip.audio.is_relative_to(work_dir)}
-    if missing:
-        render_midis(one_of(folder / "midis.zip", folder / "midis"), work_dir / "emopia", only=missing)
-
-
-DATASET = Dataset("vgmidi", "none stated; internal use only", read, render=render, curves=curves)
-EMOPIA = Dataset("emopia", "CC BY-NC-SA 4.0", read_emopia, render=render_emopia)
+DATASET = Dataset("vgmidi", LICENSE, read, render=render, curves=curves)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import pkgutil
+import re
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from emotion.inference.quadrants import Quadrant
 from tests.training.miniatures import MINIATURES, POINTS, SPOILED, Spoiled, silence, vgmidi
+from training import datasets
 from training.datasets import DATASETS, DatasetError
 from training.datasets.base import Clip, Scale
 
@@ -28,6 +32,17 @@ def validate(name: str, root: Path) -> list[str]:
 
 def test_every_dataset_has_a_miniature() -> None:
     assert set(MINIATURES) == set(DATASETS)
+
+
+def test_each_dataset_is_a_module_that_names_citation_licence_and_source() -> None:
+    modules = [import_module(f"training.datasets.{each.name}") for each in pkgutil.iter_modules(datasets.__path__)]
+    by_name = {module.DATASET.name: module for module in modules if hasattr(module, "DATASET")}
+    assert by_name.keys() == DATASETS.keys()
+    for name, module in by_name.items():
+        assert module.DATASET is DATASETS[name]
+        assert module.DATASET.licence == module.LICENSE != ""
+        assert re.search(r"\(20\d\d\)\. .+\.$", module.CITATION), name
+        assert module.SOURCE.startswith("http"), name
 
 
 @pytest.mark.parametrize("name", DATASETS)
