@@ -194,6 +194,16 @@ def artist_grouped_folds(
     return _tested_once(Protocol.ARTIST_GROUPED, clips, linked_groups(clips, duplicates), n_folds, seed)
 
 
+def artist_grouped_test_folds(
+    clips: Sequence[Clip], *, seed: int, n_folds: int, duplicates: Labels | None = None
+) -> NDArray[np.int64]:
+    """Return the number `(n,)` of the only fold that tests each clip, of folds without validation parts.
+
+    No artist, song or recording is in two folds.
+    """
+    return _deal(clips, range(len(clips)), linked_groups(clips, duplicates), n_folds, seed)
+
+
 def _tested_once(
     protocol: Protocol, clips: Sequence[Clip], groups: NDArray[np.int64], n_folds: int, seed: int
 ) -> Folds:

@@ -16,7 +16,7 @@ from sklearn.metrics import balanced_accuracy_score, confusion_matrix
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.data.splits import Labels, Protocol, artist_grouped_folds
+from training.data.splits import Labels, Protocol, artist_grouped_test_folds
 from training.datasets import Clip
 from training.evaluation.metrics import (
     Interval,
@@ -334,11 +334,12 @@ def name_the_dataset(
         for i, (place, who) in enumerate(zip(truth, artists, strict=True))
     ]
     predicted = np.zeros_like(truth)
-    for rows in artist_grouped_folds(songs, seed=0, n_folds=PROBE_FOLDS, duplicates=duplicates).rows(songs):
-        fitted = np.sort(np.concatenate([rows.train, rows.validation]))
+    folds = artist_grouped_test_folds(songs, seed=0, n_folds=PROBE_FOLDS, duplicates=duplicates)
+    for fold in np.unique(folds):
+        fitted, tested = folds != fold, folds == fold
         classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
         classifier.fit(embedding[fitted].astype(np.float64), truth[fitted])
-        predicted[rows.test] = classifier.predict(embedding[rows.test].astype(np.float64))
+        predicted[tested] = classifier.predict(embedding[tested].astype(np.float64))
     correct = (predicted == truth).astype(float)
     drawn = resampled_sums(np.column_stack([correct, np.ones_like(correct)]), artists)
     return Probe(

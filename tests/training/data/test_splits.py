@@ -24,6 +24,7 @@ from training.data.splits import (
     SplitError,
     artist_grouped_folds,
     artist_grouped_split,
+    artist_grouped_test_folds,
     leave_one_source_out,
     linked_groups,
     paper_folds,
@@ -133,6 +134,15 @@ def test_every_clip_is_tested_once_and_in_one_part_of_each_fold() -> None:
         for fold in folds.folds:
             assert sorted(fold.train + fold.validation + fold.test) == sorted(clip.id for clip in made)
             assert len(fold.validation) == pytest.approx(0.1 * 0.8 * len(made), rel=0.25)
+
+
+def test_folds_without_validation_test_what_those_with_it_test() -> None:
+    made = two_sources()
+    duplicates = np.arange(len(made))
+    duplicates[[3, 90]] = 3
+    numbers = artist_grouped_test_folds(made, seed=1, n_folds=5, duplicates=duplicates)
+    folds = artist_grouped_folds(made, seed=1, duplicates=duplicates)
+    assert [set(np.flatnonzero(numbers == fold)) for fold in range(5)] == [set(r.test) for r in folds.rows(made)]
 
 
 def test_stratified_folds_have_the_same_share_of_every_class_of_every_source() -> None:

@@ -53,6 +53,21 @@ def test_near_duplicates_of_a_run_are_given_by_clip() -> None:
     assert probe_run(predictions, linked) != without
 
 
+@pytest.mark.parametrize("n_artists", [5, 6, 9])
+def test_five_artists_of_one_clip_each_are_enough(n_artists: int) -> None:
+    dataset = np.repeat(["a", "b"], n_artists)
+    embedding = np.random.default_rng(2).normal(0, 1, (2 * n_artists, 3))
+    embedding[dataset == "b"] += 20
+    probe = name_the_dataset(embedding, dataset, np.arange(2 * n_artists))
+    assert (probe.n, probe.accuracy, probe.confusion) == (2 * n_artists, 1.0, [[n_artists, 0], [0, n_artists]])
+    # One recording by two artists, in both datasets.
+    linked = np.arange(2 * n_artists)
+    linked[-1] = 0
+    assert name_the_dataset(embedding, dataset, np.arange(2 * n_artists), linked).n == 2 * n_artists
+    with pytest.raises(ValueError, match="a has 4 artists here; 5 artist-grouped folds need one each"):
+        name_the_dataset(embedding[n_artists - 4 :], dataset[n_artists - 4 :], np.arange(n_artists + 4))
+
+
 def test_what_cannot_be_probed_is_refused_with_a_reason() -> None:
     embedding, dataset, artist = made(1.0)
     with pytest.raises(ValueError, match="There is only a"):
