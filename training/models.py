@@ -53,10 +53,11 @@ class Retraining(Job):
     WAITING, CLAIMED, DONE, FAILED = State.QUEUED, State.RUNNING, State.DONE, State.FAILED
     LEASE_S = 90.0
     MAX_ATTEMPTS = 1
-    LOST = gettext_noop(
+    LOST_TEMPLATE = gettext_noop(
         "Its process has not reported for %(seconds)d s and ended without a message: it was killed, ran out of "
         "memory, or the machine stopped. See the worker's log; then start it again."
     )
+    LOST = LOST_TEMPLATE % {"seconds": round(LEASE_S)}
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.QUEUED)
     recipe = models.CharField(max_length=10, help_text="A name in the registry of recipes.")
@@ -92,5 +93,5 @@ class Retraining(Job):
     def ending(self) -> str:
         """The outcome in a sentence, in the reader's language; empty while it is active."""
         if self.failure_code == WORKER_LOST:
-            return gettext(self.LOST) % {"seconds": round(self.LEASE_S)}
+            return gettext(self.LOST_TEMPLATE) % {"seconds": round(self.LEASE_S)}
         return gettext(self.outcome or self.failure_reason)

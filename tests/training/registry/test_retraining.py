@@ -288,7 +288,12 @@ def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> N
     next_one = retraining.retraining_request()
     row.refresh_from_db()
     assert row.state == "failed"
-    assert "has not reported for 90 s and ended without a message: it was killed, ran out of memory" in row.ending
+    # The admin pages show what is stored.
+    assert row.failure_reason == (
+        "Its process has not reported for 90 s and ended without a message: it was killed, ran out of memory, or the "
+        "machine stopped. See the worker's log; then start it again."
+    )
+    assert row.ending == row.failure_reason
     with translation.override("de"):
         assert row.ending.startswith("Der Prozess hat sich seit 90 s nicht gemeldet")
     assert next_one.is_active
