@@ -98,7 +98,6 @@ def registered() -> Iterator[None]:
         licence="none",
         front_end=FEATURES,
         parameters=0,
-        is_fitted=True,
         saves_halves=False,
     )
     def tiny_features(config: TinyFeaturesConfig) -> TinyFeatures:

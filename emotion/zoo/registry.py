@@ -113,7 +113,6 @@ class Architecture:
     config: Callable[..., Any]  # The class of its options; its defaults go with `front_end`.
     build: Callable[[Any], Network]
     has_saliency: bool = False  # Whether it can say where on a log-mel image it looked.
-    is_fitted: bool = False  # Whether `fit(inputs, targets)` replaces training by gradients.
     saves_halves: bool = True  # Whether its weights survive half precision.
     small: tuple[FrontEnd, Any] | None = None  # What a test trains in seconds; None is the defaults.
 
