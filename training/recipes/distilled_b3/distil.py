@@ -242,13 +242,15 @@ def pretrain(
             if (number + 1) % 50 == 0:
                 pace = len(losses) * stage.batch_size / (time.monotonic() - started)
                 log(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
-            if (number + 1) % 50 == 0 or position == stage.steps - 1:
+            scores = (number + 1) % 500 == 0 or position == stage.steps - 1
+            if scores and not stage.settled:
+                # Before it is saved: a run that is killed later finds the norms as they are scored.
+                settle(student, sampler, stage, seed)
+            if (number + 1) % 50 == 0 or scores:
                 states = [optimiser.state_dict() for optimiser in chosen]
                 state = {"student": student.state_dict(), "optimisers": states, "step": number + 1}
                 write_checkpoint(checkpoint, identity, state)
-            if (number + 1) % 500 == 0 or position == stage.steps - 1:
-                if not stage.settled:
-                    settle(student, sampler, stage, seed)
+            if scores:
                 student.eval()
                 log(f"step {number + 1}: {evaluate(student, stage.crop_columns):.3f} of the variance of held-out clips")
         step += stage.steps
