@@ -166,11 +166,11 @@ def fit_and_judge(
     pooled = backbone_features(network, features, config)
     judged = judge_protocols(network, features, pooled, config, dealt=dealt[1:], log=log)
     seeds = range(config.seed, config.seed + config.head_seeds)
-    heads = judge_fold(network, features, pooled, dealt[0], 0, config, seeds=seeds)
+    heads = judge_fold(network, features, pooled, dealt[0], 0, config, seeds=seeds, keeps_weights=True)
     for head in heads:
         log(f"head of seed {head.seed}: validation loss {head.validation_loss:.3f} at epoch {head.epoch}")
     best = min(heads, key=lambda head: head.validation_loss)
-    network.load_state_dict(best.weights)
+    network.load_state_dict({**network.state_dict(), **best.head_weights})
     student = Predictions.concatenate([each.student for each in (best, *judged)])
     teacher = Predictions.concatenate([each.teacher for each in (best, *judged)])
     student.save(folder.path / PREDICTIONS)
@@ -198,7 +198,7 @@ class Judged:
     temperature: float
     validation_loss: float
     epoch: int
-    weights: dict[str, Tensor]  # Of the whole network.
+    head_weights: dict[str, Tensor]  # All of the network's but the backbone's; empty where they are not kept.
 
 
 def judge_protocols(
@@ -230,6 +230,7 @@ def judge_fold(
     config: DistilledB3Config,
     *,
     seeds: Sequence[int],
+    keeps_weights: bool = False,
 ) -> list[Judged]:
     """Fit the teacher and a head per seed to a fold, stop and calibrate on its validation clips, predict its test.
 
@@ -267,7 +268,8 @@ def judge_fold(
                 for part in (fold.validation, fold.test)
             )
         temperature = fit_temperature(features.truth[fold.validation], validated[0])
-        weights = {name: value.clone() for name, value in network.state_dict().items()}
+        state = network.state_dict() if keeps_weights else {}
+        weights = {name: value.clone() for name, value in state.items() if not name.startswith("backbone.")}
         heads.append(Judged(seed, predictions(temperature, *tested), teacher, temperature, loss, epoch, weights))
     return heads
 

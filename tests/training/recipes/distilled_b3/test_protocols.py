@@ -15,7 +15,7 @@ from training.evaluation.predictions import Predictions
 from training.recipes.distilled_b3.features import ClipFeatures, config_of, quadrant_targets, sampling_weights
 from training.recipes.distilled_b3.head import HeadConfig
 from training.recipes.distilled_b3.mixtures import Spectra
-from training.recipes.distilled_b3.recipe import deal, judge_protocols, with_local_labels
+from training.recipes.distilled_b3.recipe import deal, judge_fold, judge_protocols, with_local_labels
 
 pytestmark = pytest.mark.slow
 
@@ -89,6 +89,7 @@ def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures)
     judged = judge_protocols(network, features, pooled, config, dealt=[grouped], log=lines.append)
     said, taught = (Predictions.concatenate([getattr(each, who) for each in judged]) for who in ("student", "teacher"))
     assert len(lines) == 2
+    assert all(each.head_weights == {} for each in judged)
     assert len(said) == len(taught) == 160
     assert np.array_equal(said.clip, taught.clip)
     assert np.mean(said.probabilities.argmax(axis=1) == said.truth) > 0.8
@@ -97,6 +98,23 @@ def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures)
         named = Quadrant(int(said.probabilities[row].argmax()) + 1)
         assert Quadrant.from_valence_arousal(said.valence[row], said.arousal[row]) is named
     assert np.isnan(said.valence_true[said.dataset == "4qaed"]).all()
+
+
+def test_a_head_that_is_kept_is_put_back_on_its_backbone(features: ClipFeatures) -> None:
+    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
+    pooled = torch.randn(160, 1280), torch.zeros(160, 0, 1280)
+    config = replace(SHIPPED, head=HeadConfig(epochs=2, batch_size=32))
+    folds = artist_grouped_folds(features.clips, seed=1, n_folds=2)
+    first, second = judge_fold(network, features, pooled, folds, 0, config, seeds=(1, 2), keeps_weights=True)
+    of_head = {name for name in network.state_dict() if not name.startswith("backbone.")}
+    assert first.head_weights.keys() == second.head_weights.keys() == of_head
+    assert {name.partition(".")[0] for name in of_head} == {"head", "classifier", "regressor"}
+    tested = pooled[0][torch.from_numpy(folds.rows(features.clips)[0].test)]
+    for judged in (first, second):
+        network.load_state_dict({**network.state_dict(), **judged.head_weights})
+        with torch.inference_mode():
+            logits = network.eval().judge(tested)[0].numpy()
+        assert np.array_equal(logits, judged.student.logits)
 
 
 def test_targets_are_hard_for_quadrants_and_soft_for_ratings() -> None:
