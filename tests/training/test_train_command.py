@@ -142,6 +142,7 @@ def test_the_configuration_chooses_the_recipe(
     assert called["values"]["seed"] == 5
     assert called["values"]["datasets"]
     assert called["run_dir"] == tmp_path / "run"
+    assert called["resumes"] is False
     assert called["data_root"] == place / "data"
 
 

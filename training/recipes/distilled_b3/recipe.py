@@ -49,22 +49,26 @@ def train(job: TrainJob) -> Path:
     if job.dry_run:
         raise TrainingError("--dry-run is for the recipe paper; the head of distilled_b3.toml says what it takes.")
     run_dir = job.run_dir or new_run_path(tomllib.loads(job.text).get("version", "model"))
-    run(job.text, data_root=job.data_root, work_dir=job.work_dir, run_dir=run_dir, log=job.log)
+    places: dict[str, Any] = {"data_root": job.data_root, "work_dir": job.work_dir, "run_dir": run_dir}
+    run(job.text, **places, resumes=job.resumes, log=job.log)
     return run_dir
 
 
-def run(text: str, *, data_root: Path, work_dir: Path, run_dir: Path, log: Log) -> dict[str, Any]:
+def run(
+    text: str, *, data_root: Path, work_dir: Path, run_dir: Path, log: Log, resumes: bool = False
+) -> dict[str, Any]:
     """Pre-train, fit, calibrate and score a model; leave a complete run folder and return the facts of the card.
 
-    `text` is the configuration, TOML. A killed run resumes when it is started again on the same folder: its batches
-    depend only on the seed and the number of the step.
+    `text` is the configuration, TOML. A killed run `resumes` in its folder as if it had not stopped: its batches depend
+    only on the seed and the number of the step.
 
     Raises:
-        ValueError: The configuration is invalid, or the folder is that of a run with another one.
+        ValueError: The configuration is invalid, or the run to resume has another one.
+        training.fit.run_folder.RunError: The folder of a new run is not empty, or there is no run to resume.
     """
     config = config_of(tomllib.loads(text), "The file")
     started = time.monotonic()
-    if not run_dir.exists():
+    if not resumes:
         facts = {"version": config.version, "seed": config.seed, "recipe": "distilled_b3"}
         folder = RunFolder.create(run_dir, text, facts)
     else:

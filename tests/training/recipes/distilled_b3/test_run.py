@@ -20,8 +20,8 @@ from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import read_run
 from training.fit.run_folder import RunError
 from training.recipes.distilled_b3.cards import evaluate
-from training.recipes.distilled_b3.recipe import refit, run
-from training.recipes.registry import RetrainJob
+from training.recipes.distilled_b3.recipe import refit, run, train
+from training.recipes.registry import RetrainJob, TrainJob
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +116,39 @@ def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
 def test_a_folder_of_another_configuration_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
     other = CONFIG.replace("seed = 2", "seed = 3")
     with pytest.raises((ValueError, RunError), match="another configuration"):
-        run(other, data_root=place / "data", work_dir=place / "work", run_dir=place / "run", log=lambda _: None)
+        run(
+            other,
+            data_root=place / "data",
+            work_dir=place / "work",
+            run_dir=place / "run",
+            log=lambda _: None,
+            resumes=True,
+        )
+
+
+def test_the_folder_of_a_run_is_gone_on_with_only_if_that_is_asked_for(place: Path, tmp_path: Path) -> None:
+    job = TrainJob(
+        text=CONFIG,
+        data_root=place / "data",
+        work_dir=place / "work",
+        run_dir=place / "run",
+        resumes=False,
+        dry_run=False,
+        device="cpu",
+        log=lambda _: None,
+    )
+    before = (place / "run" / "run.json").read_bytes()
+    with pytest.raises(RunError, match=r"run is not empty; continue its run by --resume .*run, or name another"):
+        train(job)
+    assert (place / "run" / "run.json").read_bytes() == before
+    with pytest.raises(RunError, match="nowhere is not a run folder"):
+        train(replace(job, run_dir=tmp_path / "nowhere", resumes=True))
+    shutil.copytree(place / "run", tmp_path / "run")
+    assert train(replace(job, run_dir=tmp_path / "run", resumes=True)) == tmp_path / "run"
+    resumed = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert len(resumed["resumed"]) == 1
+    one, other = (Predictions.load(root / "run" / "predictions.npz") for root in (place, tmp_path))
+    assert np.array_equal(one.logits, other.logits)
 
 
 def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path: Path) -> None:
@@ -127,7 +159,7 @@ def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path:
     other = replace(fold, train=fold.train[1:])
     old = {"protocol": "held_out", "folds": [asdict(other)], "sha256": other.fingerprint()}
     path.write_text(json.dumps(old))
-    places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run"}
+    places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run", "resumes": True}
     with pytest.raises(RunError, match=r"splits\.json holds other folds than those dealt now.*Begin a new run"):
         run(CONFIG, **places, log=lambda _: None)
     path.write_text(json.dumps({**old, "sha256": "0" * 64}))
