@@ -51,7 +51,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(len(os.sched_getaffinity(0)), _PROCESSES_AT_MOST)
 
 
-class OneBrowser(LoadScopeScheduling):
+class OneBrowser(LoadScopeScheduling):  # type: ignore[misc]
     """A file goes to one process, and all that drives the browser to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:

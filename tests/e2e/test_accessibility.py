@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
@@ -34,7 +34,7 @@ SEND_WITHOUT_TOKEN = """() => {
   document.body.append(form);
   form.submit();
 }"""
-LOOKS = (("light", 1280), ("dark", 360))
+LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 360))
 
 
 def faults(page: Page) -> list[str]:

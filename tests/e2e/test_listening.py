@@ -30,7 +30,10 @@ def wait_until_heard(page: Page, beyond_s: float = 0.5) -> None:
 
 
 def order(page: Page) -> list[str]:
-    return page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)")
+    songs: list[str] = page.eval_on_selector_all(
+        "#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)"
+    )
+    return songs
 
 
 def sign_up(page: Page, name: str) -> None:

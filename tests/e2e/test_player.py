@@ -61,7 +61,8 @@ def play_first(page: Page) -> str:
 
 
 def shown(page: Page) -> list[str]:
-    return page.eval_on_selector_all("[data-track]", "rows => rows.map(row => row.dataset.song)")
+    songs: list[str] = page.eval_on_selector_all("[data-track]", "rows => rows.map(row => row.dataset.song)")
+    return songs
 
 
 def queued(page: Page) -> list[str]:

@@ -5,7 +5,7 @@ A new address that is not in `RULES` fails the walk, so nothing is published tha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,7 +74,7 @@ class Rule:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-MINE = {"private": True, "arguments": ("playlist",)}
+MINE: dict[str, Any] = {"private": True, "arguments": ("playlist",)}
 RULES: dict[str, Rule] = {
     # Pages
     "home": Rule(("get",)),
@@ -151,7 +151,7 @@ PRIVATE = [call for call in CALLS if RULES[call[0]].private]
 PUBLIC = [call for call in CALLS if not RULES[call[0]].private]
 
 
-def names_of(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
+def names_of(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str | None]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from names_of(pattern.url_patterns)

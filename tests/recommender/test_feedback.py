@@ -288,7 +288,7 @@ def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
 ) -> None:
     make_songs(12)
     playlist = playlists.playlist_create(listener=Listener(user=alice), target=Target.of_point(0.6, 0.6), length=8)
-    song = playlist.items.first().song
+    song = playlist.items.all()[0].song
     answer = client_alice.post(url(song), {"liked": "yes", "playlist": playlist.pk}).json()
     assert bool(answer["reranked"]) is True
     assert FeltRating.objects.get().playlist == playlist

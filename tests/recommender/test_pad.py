@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from recommender import requests
+from recommender.exceptions import PlaylistInvalidError
 from recommender.models import MoodCheckIn, Playlist
 from recommender.pad import CELLS, encode, varints
 from recommender.requests import Listener
@@ -275,5 +275,5 @@ def test_a_journey_of_the_service_passes_four_way_points_and_refuses_five(alice:
     path = [(-0.5, -0.5), (-0.3, 0.0), (0.0, 0.2), (0.2, 0.3), (0.4, 0.5), (0.6, 0.6)]
     journey = playlists.journey_create(listener=Listener(alice), path=path, length=8)
     assert [tuple(point) for point in journey.path] == path
-    with pytest.raises(requests.PlaylistInvalidError):
+    with pytest.raises(PlaylistInvalidError):
         playlists.journey_create(listener=Listener(alice), path=[(-0.9, -0.9), *path])

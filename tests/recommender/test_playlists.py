@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from django.utils import timezone
 from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
 from recommender.exceptions import PlaylistInvalidError
+from recommender.generate import GeneratedPlaylist, generate
 from recommender.models import FeltRating, Listen
 from recommender.requests import Filters, Listener, Target
 from recommender.retrieval import estimates_playable
@@ -240,14 +242,13 @@ def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
     nobody: Listener, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = make_songs(5)
-    generate = playlists.generate
 
     def lose_the_first_song() -> None:
         Song.objects.filter(pk=songs[0].pk).delete()
         connection.close()
 
-    def compose_and_lose_a_song(**asked: object) -> object:
-        generated = generate(**asked)  # type: ignore[arg-type]
+    def compose_and_lose_a_song(**asked: Any) -> GeneratedPlaylist:
+        generated = generate(**asked)
         thread = threading.Thread(target=lose_the_first_song)
         thread.start()
         thread.join()

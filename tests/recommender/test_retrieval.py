@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,12 @@ HAPPY = query_of(0.6, 0.6, EMBEDDING_SIZE)
 SAD = query_of(-0.6, -0.6, EMBEDDING_SIZE)
 
 
-def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> list[int]:
-    return pool(query, filters, **more).song_ids.tolist()
+def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: Any) -> list[int]:
+    song_ids: list[int] = pool(query, filters, **more).song_ids.tolist()
+    return song_ids
 
 
-def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> Pool:
+def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: Any) -> Pool:
     return retrieve(songs_index(), [query], filters, **more)
 
 

@@ -20,7 +20,7 @@ def page_of(client: Client, song: Song) -> str:
     return client.get(reverse("recommender:song_detail", args=[song.pk])).content.decode()
 
 
-def search(client: Client, **values: object) -> str:
+def search(client: Client, **values: str | int) -> str:
     return client.get(reverse("recommender:song_list"), values).content.decode()
 
 

@@ -54,7 +54,7 @@ def rate(client: Client, song: Song, **values: str) -> str:
 
 def said(alice: User, song: Song) -> tuple[object, ...] | None:
     rating = FeltRating.objects.filter(listener=alice, song=song).first()
-    return rating and (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar)
+    return None if rating is None else (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar)
 
 
 # --- Ratings ----------------------------------------------------------------------------------------------------

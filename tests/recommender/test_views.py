@@ -85,7 +85,7 @@ def test_songs_are_filtered_by_quadrant_genre_and_artist(client: Client) -> None
     wanted = EstimateFactory(quadrant=Quadrant.Q3, song__artist=artist, song__genre="Waltz", song__title="Wanted").song
     EstimateFactory(quadrant=Quadrant.Q1, song__artist=artist, song__genre="Waltz", song__title="Other mood")
     EstimateFactory(quadrant=Quadrant.Q3, song__genre="Waltz", song__title="Other artist")
-    query = {"quadrant": 3, "genre": "Waltz", "artist": artist.pk}
+    query: dict[str, str | int] = {"quadrant": 3, "genre": "Waltz", "artist": artist.pk}
     page = client.get(reverse("recommender:song_list"), query).content.decode()
     assert wanted.title in page
     assert "Other mood" not in page

@@ -7,7 +7,6 @@ it shows names that are long, from right to left or emoji, and 0, 1 and 10,000 s
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -98,4 +97,4 @@ def _page(screens: list[Screen]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

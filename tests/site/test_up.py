@@ -65,7 +65,8 @@ class Up:
 
     def family(self) -> list[psutil.Process]:
         """Every process that it started, and their children."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return children
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end."""

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=[LOUD, QUIET], ids=["loud", "quiet"])
 def number(request: pytest.FixtureRequest) -> int:
     """The index of each of the two."""
-    return request.param
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")

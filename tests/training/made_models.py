@@ -13,7 +13,7 @@ import torch
 from emotion.inference import checkpoint
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from tests.training.made_run import made_predictions
 from training.evaluation.predictions import Predictions
 
@@ -24,7 +24,7 @@ SMALL_MEL = MelConfig(image_size=64)
 @cache
 def _network() -> EfficientNetB3:
     torch.manual_seed(7)
-    return create_model("efficientnet_b3", SMALL).eval()
+    return efficientnet(SMALL).eval()
 
 
 def made_weights(folder: Path, version: str, *, bias: float = 0.0, facts: dict[str, Any] | None = None) -> Path:

@@ -34,6 +34,7 @@ from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
 from tests.messages import waiting_tasks
 from tests.recommender.made_songs import like_song
+from training.models import ModelEvent
 from training.registry.services import model_go_live
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def make_songs(settings: Settings, tmp_path: Path) -> Callable[[int], list[Song]
         songs = []
         for _ in range(n):
             song = EstimateFactory(model_version=OLD).song
-            path = Path(settings.MEDIA_ROOT) / song.audio.name
+            path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(recording.read_bytes())
             songs.append(song)
@@ -314,7 +315,7 @@ def test_it_survives_a_killed_worker_and_an_emptied_broker_and_uploads_pass_it(
 
 def with_lock_go_live(model: ModelVersion) -> None:
     with advisory_lock(Lock.LIVE_MODEL):
-        model_go_live(model, kind="promoted", remember=False)
+        model_go_live(model, kind=ModelEvent.Kind.PROMOTED, remember=False)
 
 
 def wait_until(condition: Callable[[], bool], what: str, within_s: float = 240) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.db import connections, transaction
@@ -96,7 +97,7 @@ def test_a_transient_error_puts_it_back() -> None:
 
 
 def test_retry_announces_the_song_anew(
-    django_capture_on_commit_callbacks: Callable[..., object], announced: list[int]
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]], announced: list[int]
 ) -> None:
     song = make_song(State.FAILED, attempts=3, failure_code="worker_lost", failure_reason="Lost.")
 

@@ -55,9 +55,7 @@ def begin(client: APIClient, size: int, name: str = "long.wav", **headers: str) 
 
 
 def add(client: APIClient, address: str, offset: int, data: bytes, **headers: str) -> Any:
-    return client.generic(
-        "PATCH", address, data, content_type=PIECE, headers={**TUS, "Upload-Offset": str(offset), **headers}
-    )
+    return client.patch(address, data, content_type=PIECE, headers={**TUS, "Upload-Offset": str(offset), **headers})
 
 
 def offset_of(client: APIClient, address: str) -> int:
@@ -142,14 +140,16 @@ def test_requests_that_do_not_keep_to_the_protocol(api_cleo: APIClient, audio: b
     address = begin(api_cleo, len(audio))["Location"]
     add(api_cleo, address, 0, audio[:1000])
 
-    def patch(offset: str = "1000", data: bytes = b"x", kind: str = PIECE, **headers: str) -> Any:
-        return api_cleo.generic(
-            "PATCH", address, data, content_type=kind, headers={**TUS, "Upload-Offset": offset, **headers}
+    def patch(
+        offset: str = "1000", data: bytes = b"x", kind: str = PIECE, headers: dict[str, str] | None = None
+    ) -> Any:
+        return api_cleo.patch(
+            address, data, content_type=kind, headers={**TUS, "Upload-Offset": offset, **(headers or {})}
         )
 
     refusals = {
         "no version": (api_cleo.post(URL, headers={"Upload-Length": "5"}), 412, "tus_version_wrong"),
-        "old version": (patch(**{"Tus-Resumable": "0.2.2"}), 412, "tus_version_wrong"),
+        "old version": (patch(headers={"Tus-Resumable": "0.2.2"}), 412, "tus_version_wrong"),
         "too large": (begin(api_cleo, 600_001), 413, "too_large"),
         "no length": (api_cleo.post(URL, headers=TUS), 400, "upload_request_invalid"),
         "metadata": (begin(api_cleo, 5, **{"Upload-Metadata": "filename ü%"}), 400, "upload_request_invalid"),
@@ -158,9 +158,9 @@ def test_requests_that_do_not_keep_to_the_protocol(api_cleo: APIClient, audio: b
         "ahead": (patch("1001"), 409, "offset_wrong"),
         "no number": (patch("-1"), 400, "upload_request_invalid"),
         "type": (patch(kind="application/json"), 415, "piece_type_wrong"),
-        "unsized": (patch(**{"Transfer-Encoding": "chunked"}), 411, "length_required"),
+        "unsized": (patch(headers={"Transfer-Encoding": "chunked"}), 411, "length_required"),
         "more than announced": (patch(data=audio), 413, "more_than_announced"),
-        "unknown checksum": (patch(**{"Upload-Checksum": "crc32 AAAA"}), 400, "upload_request_invalid"),
+        "unknown checksum": (patch(headers={"Upload-Checksum": "crc32 AAAA"}), 400, "upload_request_invalid"),
         "unknown upload": (add(api_cleo, f"{URL}{'0' * 32}/", 0, b"x"), 404, "upload_not_found"),
     }
     for what, (answer, status, code) in refusals.items():

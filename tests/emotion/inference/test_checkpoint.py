@@ -8,6 +8,7 @@ from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
 from emotion.inference.predict import Predictor
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
 
@@ -85,6 +86,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_the_shipped_model_is_the_flagship_and_its_card_is_whole() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     assert card.network.backbone == "efficientnet-b3"
+    assert isinstance(card.frontend, MelConfig)
     assert (card.frontend.image_size, card.frontend.window_s, card.frontend.sample_rate_hz) == (300, 24.0, 22_050)
     assert checkpoint.shipped_weights().stat().st_size < 30e6
     assert {"datasets", "split", "test", "commit"} <= card.facts.keys()

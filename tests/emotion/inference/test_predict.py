@@ -16,6 +16,7 @@ from emotion.inference.predict import (
 )
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
@@ -24,12 +25,14 @@ pytestmark = pytest.mark.slow
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
+    probabilities: np.ndarray = scaled / scaled.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def test_engines_agree_on_the_shipped_model() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     rng = np.random.default_rng(0)
+    assert isinstance(card.frontend, MelConfig)
     rows, columns = card.frontend.image_shape
     fading = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
     images = rng.uniform(size=(3, rows, columns)).astype(np.float32) * fading

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def stored_song(settings: Settings, seed: int, seconds: float = 6) -> Song:
     song = SongFactory(state=Song.State.QUEUED)
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, seconds, codec="ogg", seed=seed)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), seconds, codec="ogg", seed=seed)
     return song
 
 
@@ -64,7 +64,7 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
 
     good, silent = stored_song(settings, 1), SongFactory(state=Song.State.QUEUED)
     zeros = np.zeros((6 * 22_050, 1), np.float32)
-    make_audio(Path(settings.MEDIA_ROOT) / silent.audio.name, codec="ogg", waveform=zeros)
+    make_audio(Path(settings.MEDIA_ROOT) / str(silent.audio.name), codec="ogg", waveform=zeros)
     assert analysis.songs_analyse() == [good.pk]
     silent.refresh_from_db()
     assert (silent.state, silent.failure_code) == (Song.State.FAILED, "silent")

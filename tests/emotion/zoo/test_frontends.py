@@ -23,7 +23,8 @@ ALL = [
 @pytest.mark.parametrize("seconds", [3, 24, 30])
 def test_windows_of_any_length_make_inputs_of_one_shape(frontend: FrontEnd, seconds: int) -> None:
     prepared = frontend.prepare(make_waveform(seconds, channels=1)[:, 0])
-    assert (prepared.dtype, prepared.shape) == (np.float32, frontend.prepared_shape)
+    assert prepared.dtype == np.float32
+    assert prepared.shape == frontend.prepared_shape
     inputs = frontend.tensor(torch.from_numpy(np.stack([prepared, prepared])))
     chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
     assert inputs.shape == (2, *chunks, *frontend.input_shape)

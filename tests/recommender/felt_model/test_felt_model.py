@@ -19,8 +19,9 @@ NOBODY = Ratings.none(N_DIMENSIONS)
 def unit_rows(n_rows: int, seed: int = 0) -> NDArray[np.float64]:
     """Make embeddings that lie mostly where the basis sees them, as those of real songs do."""
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(n_rows, 8)) @ BASIS + 0.1 * rng.normal(size=(n_rows, N_DIMENSIONS)) / 8
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows: NDArray[np.float64] = rng.normal(size=(n_rows, 8)) @ BASIS + 0.1 * rng.normal(size=(n_rows, N_DIMENSIONS)) / 8
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 def plane(n_rows: int, seed: int = 1) -> NDArray[np.float64]:

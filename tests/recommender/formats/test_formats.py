@@ -230,7 +230,8 @@ def test_a_file_becomes_a_list_with_a_report(alice: User, make_songs: SongMaker)
     bjork = EstimateFactory(song__title="Jóga", song__artist=ArtistFactory(name="Björk", name_key="björk")).song
     unheard = SongFactory(title="Unheard", state=Song.State.QUEUED)
     twins = SongFactory.create_batch(2, title="Twin", artist=ArtistFactory(name="Same", name_key="same"))
-    arrived = UploadFactory(file_name="old name.mp3", song=SongFactory()).song
+    arrived = SongFactory()
+    UploadFactory(file_name="old name.mp3", song=arrived)
     UploadFactory(file_name="gone.mp3", song=None, outcome=Upload.Outcome.FAILED)
     SongFactory(title="Broken", state=Song.State.FAILED)
     playlist = bring(

@@ -241,7 +241,7 @@ class _Scores:
         ways = directions(self.targets)
         for place in range(1, len(rows)):
             step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
-            even = np.linalg.norm(self.targets[place] - self.targets[place - 1])
+            even = float(np.linalg.norm(self.targets[place] - self.targets[place - 1]))
             free = max(journeys.SLACK * even, journeys.FREE_STEP)
             scores["step"] -= journeys.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
             scores["progress"] -= journeys.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -23,7 +24,7 @@ from training.fit.loop import ImageSet
 OFF = AugmentConfig.off()
 MEL = MelConfig(window_s=6.0, image_size=128)
 RATE_HZ = MEL.sample_rate_hz
-ALONE = {
+ALONE: dict[str, Any] = {
     "gain_db": 10,
     "power_db": 6,
     "tilt_db": 8,
@@ -136,7 +137,7 @@ def test_a_pitch_shift_moves_a_tone_to_the_row_of_its_new_frequency(semitones: f
     time_s = np.arange(round(MEL.window_s * RATE_HZ)) / RATE_HZ
     tone, moved = (image_of(0.1 * np.sin(2 * np.pi * f * time_s)) for f in (hz, hz * 2 ** (semitones / 12)))
     shifted = changes.pitch_shift(tone, semitones * ONE, MEL)
-    row = shifted.mean(dim=3).argmax().item()
+    row = int(shifted.mean(dim=3).argmax())
     assert abs(row - moved.mean(dim=3).argmax().item()) <= 1
     assert changes.row_frequencies_hz(MEL, 128)[row].item() == pytest.approx(hz * 2 ** (semitones / 12), rel=0.05)
 

@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -198,7 +199,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
         return really_write(descriptor, content[: 11 if len(content) <= 32 else 37], offset)
 
     def build_and_die() -> None:
-        os.pwrite = write_a_little
+        monkeypatch.setattr(os, "pwrite", write_a_little)
         build(paths, tmp_path)
 
     assert in_another_process(build_and_die) == (-signal.SIGKILL if written < 350 else 0)
@@ -265,7 +266,7 @@ def test_a_disk_that_fills_while_names_are_written_keeps_no_nameless_row(
 def test_a_build_that_cannot_fit_is_not_begun(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     monkeypatch.setattr(cache, "log_mel_image", lambda *_: pytest.fail("begun"))
     with pytest.raises(ImageCacheError, match=r"3 clips' images need 12 KiB and were not begun"):
         build(paths, tmp_path)

@@ -39,7 +39,8 @@ def song(seed: int, seconds: float = 17.0) -> Sound:
 def with_noise(waveform: Sound, snr_db: float = 15.0) -> Sound:
     noise = np.random.default_rng(9).standard_normal(len(waveform))
     level = np.sqrt(np.mean(waveform**2)) * 10 ** (-snr_db / 20)
-    return (waveform + level * noise).astype(np.float32)
+    noisy: Sound = (waveform + level * noise).astype(np.float32)
+    return noisy
 
 
 def write(path: Path, waveform: Sound) -> Path:

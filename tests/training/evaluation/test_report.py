@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ from training.evaluation.report.tables import (
 pytestmark = pytest.mark.slow
 
 
-def scores() -> dict[str, object]:
+def scores() -> dict[str, Any]:
     truth = np.array([0, 0, 0, 1, 2, 3])
     return {"4qaed": score(truth, np.eye(4)[[0, 0, 1, 1, 2, 3]], list("abcdef")).to_json()}
 
@@ -59,7 +60,7 @@ def test_a_table_shows_every_figure_beside_its_floor() -> None:
     assert "| 0.500 |" in row
 
 
-def facts() -> dict[str, object]:
+def facts() -> dict[str, Any]:
     return {
         "datasets": {"4qaed": {"clips": 900, "licence": "research only"}},
         "split": {"protocol": "artist-grouped", "sizes": {"test": 6}, "sha256": "abc"},
@@ -67,7 +68,7 @@ def facts() -> dict[str, object]:
     }
 
 
-def page_of(facts: dict[str, object]) -> str:
+def page_of(facts: dict[str, Any]) -> str:
     return card_page(Card("b3-test", MelConfig(), EfficientNetConfig(), 1.25, "fed", facts))
 
 

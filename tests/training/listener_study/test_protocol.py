@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def miniature(tmp_path: Path) -> Path:
         for n in range(30)
     ]
     songs[3][3] = ""
-    answers = []
+    answers: list[list[object]] = []
     for user, n_songs in ((1, 30), (2, 30), (3, 30), (9, 3)):
         for n in range(n_songs):
             before, after = rng.uniform(-0.5, 0.5, 2), rng.uniform(-0.9, 0.9, 2)
@@ -66,7 +67,7 @@ def miniature(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write(path: Path, columns: list[str], rows: list[list[object]]) -> None:
+def write(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
 

@@ -56,7 +56,8 @@ def test_the_shipped_configuration_is_the_papers() -> None:
 
 
 def test_one_key_switches_one_change_on() -> None:
-    for name, value in {"mask_chance": 0.5, "stretch": 0.1, "crop": True, "mixup_alpha": 0.3}.items():
+    changes: dict[str, Any] = {"mask_chance": 0.5, "stretch": 0.1, "crop": True, "mixup_alpha": 0.3}
+    for name, value in changes.items():
         found = config(training={"augment": {name: value}}).training.augment
         assert found == replace(AugmentConfig.off(), **{name: value})
 

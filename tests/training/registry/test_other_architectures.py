@@ -47,7 +47,7 @@ def test_it_is_imported_promoted_and_serves(
 ) -> None:
     settings.MOODPLANE_VAR = tmp_path / "var"
     song = SongFactory(state=Song.State.QUEUED, duration_s=12.0)
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 12, codec="ogg", channels=1)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 12, codec="ogg", channels=1)
 
     services.model_import_weights(weights=raw_weights)
     checked = services.gate_check(version="raw-1")

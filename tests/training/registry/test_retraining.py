@@ -29,6 +29,7 @@ from emotion.services import labels
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
 from tests.messages import lose_messages, waiting_tasks
+from tests.networks import load_efficientnet
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
 from training.exceptions import RetrainBusyError, RetrainRefusedError
@@ -85,7 +86,7 @@ def enough(label: Labeller) -> list[Song]:
 
 def tiny_refit(job: RetrainJob, log: Log) -> None:
     """A real refit of the last layer on the labels given here, small enough for a test."""
-    network, card = checkpoint.load(job.live_weights)
+    network, card = load_efficientnet(job.live_weights)
     torch.manual_seed(1)
     targets = torch.tensor([job.local_targets[clip.id] for clip in job.local_clips])
     features = functional.one_hot(targets.argmax(dim=1), network.classifier.in_features).float()
@@ -94,7 +95,7 @@ def tiny_refit(job: RetrainJob, log: Log) -> None:
     for epoch in range(3):
         loss = functional.cross_entropy(network.classifier(features), targets)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         history.append({"fold": 0, "epoch": epoch, "loss": loss.item()})
         log(f"epoch {epoch}: loss {loss.item():.3f}")

@@ -21,8 +21,11 @@ def taggers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         torch.manual_seed(number)
         tagger = Tagger()
         # A spectrogram in decibels has a mean of some -30 and a spread of 20.
-        tagger.spec_bn.running_mean.fill_(-30.0)
-        tagger.spec_bn.running_var.fill_(400.0)
+        mean, variance = tagger.spec_bn.running_mean, tagger.spec_bn.running_var
+        assert mean is not None
+        assert variance is not None
+        mean.fill_(-30.0)
+        variance.fill_(400.0)
         torch.save(tagger.state_dict(), folder / name)
         files.append(folder / name)
     return files
