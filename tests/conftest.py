@@ -102,7 +102,7 @@ def mer_data() -> Path:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
-    """A private server vanishes with all that is in it; dropping its database first fails on whoever is late."""
+    """A private server vanishes with its data; dropping its database first fails on late connections."""
     return django_settings.MOODPLANE_EMBEDDED_POSTGRES or bool(request.config.getvalue("reuse_db"))
 
 
@@ -298,7 +298,7 @@ client_alice, client_bob, client_cleo, client_staff = map(_client_of, ("alice", 
 
 @pytest.fixture
 def api_anonymous(db: None) -> APIClient:
-    """The API for somebody without an account."""
+    """The API for a visitor without an account."""
     return APIClient()
 
 

@@ -138,7 +138,7 @@ def test_only_the_holder_finishes_and_only_once(kind: Kind[Any]) -> None:
 
 
 @each_kind
-def test_what_is_not_due_is_not_claimed(kind: Kind[Any]) -> None:
+def test_a_row_that_is_not_due_is_not_claimed(kind: Kind[Any]) -> None:
     job = make(kind)
     pass_time(job, -60)
     assert kind.claim() == []

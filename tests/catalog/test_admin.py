@@ -16,7 +16,7 @@ from tests.factories import ArtistFactory, SongFactory, UploadFactory, UserFacto
 
 @pytest.fixture
 def client_boss(db: None) -> Client:
-    """A browser of somebody who may everything."""
+    """A browser of a superuser."""
     client = Client()
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     return client

@@ -1,4 +1,4 @@
-"""A curator's evening by keyboard alone: songs found, changed, set right, undone, heard again and deleted."""
+"""A curator's evening by keyboard alone: songs found, changed, corrected, undone, analysed again and deleted."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(tools.get_by_role("button", name="Undo", exact=True), "Enter")
     expect(main.locator(".mood-word")).to_have_count(0)
 
-    # Heard again: however often it is asked for, once; and the page says when it is done.
+    # Analysed again: once, however often it is requested; and the page says when it is done.
     press(tools.get_by_role("button", name="Analyse again"), "Enter")
     expect(tools.get_by_text("Queued")).to_be_visible()
     with page.expect_response(lambda answer: answer.request.method == "POST"):

@@ -328,7 +328,7 @@ def test_the_order_of_a_journey_is_the_queues(page: Page, songs: list[Song]) -> 
     before = order(page)
     page.keyboard.press("s")
     page.keyboard.press("r")
-    # The list is fetched anew; the listener's own order stays, and the list's comes back afterwards.
+    # The list is fetched again; the listener's own order stays, and the list's comes back afterwards.
     mixed = queued(page)
     page.evaluate(
         "document.dispatchEvent(new CustomEvent('player:reranked', {detail: "

@@ -1,6 +1,6 @@
-"""Who may reach what: every address of the recommender, tried by somebody else and by nobody.
+"""Access rights: every address of the recommender, tried by another user and by a visitor.
 
-A new address that is not in `RULES` fails the walk, so nothing is published that nobody thought about.
+A new address that is not in `RULES` fails the walk, so nothing is published by oversight.
 """
 
 from __future__ import annotations
@@ -59,11 +59,11 @@ class Alices:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an address is tried, and what somebody else (and nobody) is answered.
+    """How an address is tried, and the answer that another user (or a visitor) gets.
 
-    `private` means that what is in the address is Alice's: everybody else is told that it is not there. Otherwise the
-    answer is about the caller's own things, or about songs, which are everybody's. `refused` is what even Alice is told
-    of what can only be done after something else: there is nothing to undo.
+    `private` means that the object in the address is Alice's: everyone else gets 404. Otherwise the answer is about the
+    caller's objects, or about songs, which are public. `refused` is the status that even Alice gets where an earlier
+    step is missing: there is nothing to undo.
     """
 
     methods: tuple[str, ...]
@@ -222,7 +222,7 @@ def client_for(request: pytest.FixtureRequest, who: str, name: str) -> Client | 
 
 
 @pytest.mark.parametrize("who", ["bob", "staff", "cleo", "nobody"])
-def test_what_is_alices_is_not_there_for_anybody_else(request: pytest.FixtureRequest, alices: Alices, who: str) -> None:
+def test_alices_objects_are_not_found_by_anyone_else(request: pytest.FixtureRequest, alices: Alices, who: str) -> None:
     before = rows()
     # One after the other on the same rows: none of them may change anything.
     for name, method in PRIVATE:
@@ -237,14 +237,14 @@ def test_what_is_alices_is_not_there_for_anybody_else(request: pytest.FixtureReq
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo what an address did, so that the next one is tried on the same rows; making them anew takes far longer."""
+    """Undo what an address did, so that the next one is tried on the same rows; recreating them takes far longer."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("who", ["bob", "nobody"])
-def test_what_is_everybodys_shows_and_changes_nothing_of_alices(
+def test_public_addresses_show_and_change_nothing_of_alices(
     request: pytest.FixtureRequest, alices: Alices, who: str
 ) -> None:
     before, user = rows(), None if who == "nobody" else request.getfixturevalue(who)

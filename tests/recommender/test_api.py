@@ -194,7 +194,7 @@ def test_a_list_that_cannot_be_made_is_a_problem(api_alice: APIClient, asked: di
     assert not Playlist.objects.exists()
 
 
-def test_a_list_is_renamed_saved_and_made_anew(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
+def test_a_list_is_renamed_saved_and_regenerated(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
     where = f"{PLAYLISTS}{playlist_of_alice.pk}/"
     changed = api_alice.patch(where, {"title": "  For\ta rainy\nday ", "saved": True}).json()
     assert (changed["title"], bool(changed["saved_at"])) == ("For a rainy day", True)

@@ -38,7 +38,7 @@ def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, flo
         feedback.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
-def test_a_mood_belongs_to_somebody(db: None) -> None:
+def test_a_mood_has_an_owner(db: None) -> None:
     with pytest.raises(CheckInInvalidError, match="must belong"):
         say(Listener(None))
     assert selectors.mood_now(Listener(None)) is None

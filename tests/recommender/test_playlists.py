@@ -1,4 +1,4 @@
-"""Playlists: made, listened to, kept, deleted."""
+"""Playlists: made, played, saved, deleted."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_length_out_of_range_is_refused(nobody: Listener, length: int) -> None
         playlist_services.playlist_create(listener=nobody, target=HAPPY, length=length)
 
 
-def test_a_playlist_belongs_to_somebody(db: None) -> None:
+def test_a_playlist_has_an_owner(db: None) -> None:
     with pytest.raises(PlaylistInvalidError, match="must belong"):
         playlist_services.playlist_create(listener=Listener(user=None), target=HAPPY)
 
@@ -210,7 +210,7 @@ def test_songs_tagged_since_the_index_was_built_are_offered(nobody: Listener, ma
     assert set(found) == {song.pk for song in [*songs, *more]}
 
 
-def test_a_song_that_is_analysed_anew_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
+def test_a_song_that_is_analysed_again_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(2)
     Song.objects.update(state=Song.State.ANALYSING)
     assert len(order(playlist_services.playlist_create(listener=nobody, target=HAPPY))) == len(songs)

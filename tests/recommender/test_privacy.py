@@ -1,4 +1,4 @@
-"""Everything that is somebody's: taken along complete, forgotten, deleted, and then nowhere any more."""
+"""A person's data: exported completely, forgotten, deleted, and then nowhere any more."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ API = "/api/v1/me/"
 
 @pytest.fixture
 def dora(make_songs: SongMaker, tmp_path: Path) -> User:
-    """Somebody who did everything that can be done here, through the real services where there are some."""
+    """A listener who did everything that can be done here, through the real services where there are some."""
     songs = make_songs(12)
     user = UserFactory(username=NAME, email=MAIL, is_staff=True)
     user.groups.add(Group.objects.get_or_create(name="curator")[0])
@@ -130,7 +130,7 @@ def test_every_column_that_points_to_a_user_is_known() -> None:
     assert {(label, field) for label, field, _ in related_to(User)} == named
 
 
-def test_what_is_deleted_with_the_account_and_what_stays_is_as_said() -> None:
+def test_deletion_of_an_account_removes_and_leaves_the_rows_it_names() -> None:
     kept = {kind.model._meta.label for kind in KINDS if kind.kept}
     assert {label for label, _, on_delete in related_to(User) if on_delete is models.SET_NULL} == kept
     assert {on_delete for *_, on_delete in related_to(User)} == {models.SET_NULL, models.CASCADE}
@@ -210,7 +210,7 @@ def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
     assert exported(alice)["playlists"][0]["title"] == '=HYPERLINK("x")'
 
 
-def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
+def test_the_export_holds_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
     feedback.check_in_create(listener=Listener(alice), valence=0.1234, arousal=0.4321)
     archive = exported(dora, "csv")
     told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
@@ -410,7 +410,7 @@ def test_the_api_exports_forgets_and_deletes(alice: User, make_songs: SongMaker)
     assert api.get(f"{API}export/").status_code == 401
 
 
-def test_bob_gets_and_deletes_only_what_is_bobs(alice: User, client_bob: Client, api_bob: APIClient) -> None:
+def test_bob_gets_and_deletes_only_his_data(alice: User, client_bob: Client, api_bob: APIClient) -> None:
     song = Song.objects.first()
     assert song is None
     MoodCheckIn.objects.create(listener=alice, valence=0.7791, arousal=0.1)

@@ -1,4 +1,4 @@
-"""What a playlist may choose from: the index, what is newer than it, and what the rows say is still there."""
+"""The songs a playlist may choose from: the index, newer songs, and those that still exist."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def settle() -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pools of five, so that what is nearest decides."""
+    """Pools of five, so that the nearest songs decide."""
     monkeypatch.setattr(retrieval, "POOL_SIZE", 5)
     monkeypatch.setattr(retrieval, "ALIKE_SIZE", 3)
 
@@ -164,7 +164,7 @@ def test_filters_are_applied_before_choosing(make_songs: SongMaker, built: bool)
 
 
 @pytest.mark.usefixtures("few")
-def test_what_is_left_out_makes_room_for_others(make_songs: SongMaker) -> None:
+def test_excluded_songs_make_room_for_others(make_songs: SongMaker) -> None:
     make_songs(20)
     settle()
     nearest = found()

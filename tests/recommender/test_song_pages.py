@@ -24,7 +24,7 @@ def search(client: Client, **values: str | int) -> str:
     return client.get(reverse("recommender:song_list"), values).content.decode()
 
 
-def test_what_others_felt_is_told_from_five_of_them_on_and_rounded(client_alice: Client, alice: User) -> None:
+def test_feelings_of_others_are_shown_from_five_raters_on_and_rounded(client_alice: Client, alice: User) -> None:
     song = EstimateFactory().song
     RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=-1.0)
     RatingFactory(listener=UserFactory(), song=song, felt_valence=None, felt_arousal=None, liked=True)
@@ -43,7 +43,7 @@ def test_what_others_felt_is_told_from_five_of_them_on_and_rounded(client_alice:
     assert selectors.felt_by_others(alice, song) == (5, 0.5, 0.2)
 
 
-def test_earlier_models_are_told_and_the_current_one_is_the_tag(client: Client) -> None:
+def test_earlier_models_are_listed_and_the_current_one_is_the_tag(client: Client) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1, model_version="second-model").song
     assert "earlier model" not in page_of(client, song)
     EstimateFactory(song=song, quadrant=Quadrant.Q3, model_version="first-model", is_current=False)

@@ -1,4 +1,4 @@
-"""What somebody did before the pictures are taken, so that no screen is empty; and songs that are hard to show."""
+"""Data made before the pictures are taken, so that no screen is empty; and songs that are hard to show."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def test_a_port_in_use_is_said(var: Path, port: int) -> None:
     assert sentence in refused.said
 
 
-def test_what_is_killed_comes_back_and_nothing_outlives_a_sigkill(up: Up, var: Path, port: int) -> None:
+def test_a_killed_process_comes_back_and_none_outlives_a_sigkill(up: Up, var: Path, port: int) -> None:
     pidfile = EmbeddedPaths(var).postgres_data / "postmaster.pid"
     psutil.Process(int(pidfile.read_text().split()[0])).kill()
     web_server(up).kill()

@@ -1,4 +1,4 @@
-"""The catalog heard again: each song once, uploads first, nothing lost to a killed worker or an emptied broker."""
+"""The catalog analysed again: each song once, uploads first, nothing lost to a killed worker or an emptied broker."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ OLD = "older-1"
 
 @pytest.fixture
 def make_songs(settings: Settings, tmp_path: Path) -> Callable[[int], list[Song]]:
-    """Makes songs with audio that an older model has heard."""
+    """Makes songs with audio that an older model analysed."""
     recording = make_audio(tmp_path / "recording.ogg", 6)
 
     def make(n: int) -> list[Song]:
@@ -75,7 +75,7 @@ def versions() -> dict[str, int]:
     return {version: list(current).count(version) for version in set(current)}
 
 
-def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
+def test_every_song_is_analysed_once_and_the_old_estimates_stay_stored(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(11)
@@ -106,7 +106,7 @@ def test_uploads_go_first(live: ModelVersion, make_songs: Callable[[int], list[S
     assert versions() == {"shipped-1": 2}
 
 
-def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
+def test_a_song_that_cannot_be_analysed_keeps_its_estimate_and_says_why(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     _, silent, gone = make_songs(3)
@@ -258,7 +258,7 @@ def test_playlists_and_the_index_work_half_way_through(
     index = SongIndex.build(table, state)
     assert (index.info.model_version, len(index)) == ("shipped-1", 12)
     heard = [song.pk for song in songs[:8]]
-    # Embeddings of two models are never compared: only what the index's own model heard can be alike.
+    # Embeddings of two models are never compared: only songs that the index's own model analysed can be alike.
     assert set(like_song(index, heard[0], 20).song_ids.tolist()) <= set(heard)
     assert like_song(index, songs[-1].pk, 20).song_ids.tolist() == []
     playlist = playlist_create(listener=Listener(user=UserFactory()), target=Target(0.0, 0.0), length=12)

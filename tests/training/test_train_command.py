@@ -53,7 +53,7 @@ def train(place: Path, *arguments: str, config: str | None = "small.toml", **opt
     return out.getvalue()
 
 
-def test_a_run_takes_the_configuration_with_what_is_set(place: Path, tmp_path: Path) -> None:
+def test_a_run_takes_the_configuration_with_its_overrides(place: Path, tmp_path: Path) -> None:
     said = train(place, "--run", str(tmp_path / "run"), "--set", "training.epochs=1", "--set", "version=b0-other")
     assert f"The run is in {tmp_path / 'run'}." in said
     assert "paper fold 2 of 2: accuracy" in said

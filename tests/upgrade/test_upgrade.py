@@ -158,7 +158,7 @@ RETRAININGS = [
 ]
 # Model, state, adopted, done, songs that wait.
 REANALYSES = [("b3-copy", "done", 0, 43, []), ("b3-flagship", "paused", 43, 8, [53, 54])]
-# By which models a song was heard, and whose estimate is current.
+# Which models analysed a song, and whose estimate is current.
 VERSIONS = {
     1: {"b3-flagship": True, "b3-copy": False},
     45: {"b3-flagship": True, "b3-copy": False},

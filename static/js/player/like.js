@@ -29,7 +29,7 @@ export function attachLike(player) {
       const said = answer.ok ? (await answer.json()).liked : null;
       if (player.queue.current?.song === track.song) show(said === true);
     } catch {
-      // Offline: the heart stays empty, and a press says what is the matter.
+      // Offline: the heart stays empty, and a press gives the reason.
     }
   }
 

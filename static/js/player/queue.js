@@ -1,4 +1,4 @@
-/* The queue: which songs, which of them is playing, kept for this browser tab so that a reload resumes. */
+/* The queue: which songs, which of them is playing, stored for this browser tab so that a reload resumes. */
 
 import { findAll } from "../shared/dom.js";
 import { store, stored } from "../shared/storage.js";

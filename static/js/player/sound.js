@@ -1,4 +1,4 @@
-/* The sound: two audio elements, one that is heard and one that has the next song ready or fades away. */
+/* The sound: two audio elements, one that plays and one that has the next song ready or fades out. */
 
 const STEP_MS = 40;
 const FORWARDED = [

@@ -147,7 +147,7 @@ def test_behind_nginx_the_file_is_handed_over(client: Client, stored_song: Song,
     assert response.content == b""
 
 
-def test_a_lost_file_is_told(client: Client, stored_song: Song) -> None:
+def test_a_lost_file_is_reported(client: Client, stored_song: Song) -> None:
     Path(stored_song.audio.path).unlink()
 
     assert client.get(url(stored_song)).status_code == 404

@@ -45,7 +45,7 @@ def run(*args: object) -> tuple[str, str]:
     return out.getvalue(), err.getvalue()
 
 
-def test_what_is_offered(folder: Path) -> None:
+def test_which_files_are_offered(folder: Path) -> None:
     names = [str(path.relative_to(folder)) for path in audio_files_find([folder])]
 
     assert names == ["a.ogg", "broken.mp3", "deep/c.flac", "deep/copy of b.mp3", "deep/er/b.MP3"]

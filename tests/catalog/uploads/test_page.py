@@ -166,7 +166,7 @@ def test_rows_are_taken_off_the_list_by_their_owner(
     assert Upload.objects.count() == 7, "the record stays"
 
 
-def test_a_listener_hears_how_to_become_a_curator(client_bob: Client) -> None:
+def test_a_listener_learns_how_to_become_a_curator(client_bob: Client) -> None:
     answer = client_bob.get(URL)
     assert answer.status_code == 403
     assert "You are signed in as bob, a listener." in answer.content.decode()
@@ -203,7 +203,7 @@ def test_what_may_be_the_same_recording_is_noted_once(cleo: User, tmp_path: Path
     assert PossibleDuplicate.objects.count() == 1
 
 
-def test_two_that_may_be_one_are_compared_and_both_kept(client_cleo: Client, twins: Any) -> None:
+def test_two_possible_duplicates_are_compared_and_both_stay(client_cleo: Client, twins: Any) -> None:
     _first, second = twins
     assert shown(client_cleo, state="question") == ["second.flac"]
     page = client_cleo.get(f"/uploads/{second.pk}/compare/").content.decode()

@@ -62,7 +62,7 @@ def offset_of(client: APIClient, address: str) -> int:
     return int(client.head(address, headers=TUS)["Upload-Offset"])
 
 
-def test_what_the_server_can_do_is_told(api_cleo: APIClient) -> None:
+def test_the_server_lists_its_capabilities(api_cleo: APIClient) -> None:
     told = api_cleo.options(URL)
     assert told.status_code == 204
     assert told["Tus-Version"] == told["Tus-Resumable"] == "1.0.0"
@@ -109,7 +109,7 @@ def test_the_last_piece_repeated_does_nothing_twice(
     address = begin(api_cleo, len(audio))["Location"]
     with django_capture_on_commit_callbacks(execute=True):
         answers = [add(api_cleo, address, 0, audio) for _ in range(2)]
-        # By the protocol the sender now asks, hears that all is there, and is done.
+        # By the protocol the sender now asks, learns that all is there, and is done.
         asked = api_cleo.head(address, headers=TUS)
         empty = add(api_cleo, address, len(audio), b"")
         partial_finish(partial_upload=PartialUpload.objects.get())

@@ -70,7 +70,7 @@ def test_a_short_file_is_one_partial_window(tmp_path: Path) -> None:
     assert window.duration_s == pytest.approx(7, abs=0.01)
 
 
-def test_what_is_no_audio_is_said(tmp_path: Path) -> None:
+def test_a_file_without_audio_is_reported(tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_bytes(b"nonsense")
     with pytest.raises(AudioUnreadableError, match="could not be decoded"):
@@ -164,13 +164,13 @@ def told(probabilities: np.ndarray, duration_s: float = 0.0) -> str:
     return sentence(sections(probabilities, times, duration_s or float(times[-1]) + 12))
 
 
-def test_a_change_is_told_with_its_time() -> None:
+def test_a_change_is_described_with_its_time() -> None:
     calm_then_tense = sure_of(*[Quadrant.Q4] * 17, *[Quadrant.Q2] * 20)
     # The border lies between the points at 76 s and at 80 s.
     assert told(calm_then_tense) == "Starts calm, becomes tense after 1:18."
 
 
-def test_no_change_is_told_too() -> None:
+def test_the_absence_of_change_is_described_too() -> None:
     assert told(sure_of(*[Quadrant.Q3] * 9)) == "Sad throughout."
 
 

@@ -67,7 +67,7 @@ def test_a_file_is_read_whole(tmp_path: Path, codec: str) -> None:
     assert peaks.min() > 30
 
 
-def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"no music")
     with pytest.raises(AudioUnreadableError):
         read_peaks(tmp_path / "song.mp3")
@@ -77,7 +77,7 @@ def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_whoever_makes_the_curve_keeps_the_waveform(settings: Settings, small_model: Path) -> None:
+def test_making_the_curve_stores_the_waveform(settings: Settings, small_model: Path) -> None:
     curve = queued_curve(settings, seconds=40)
     curves.curve_step()
     waveform = Waveform.objects.get(song=curve.song)
@@ -158,7 +158,7 @@ def test_a_disk_that_comes_back_brings_the_waveform(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_a_song_that_somebody_reads_is_left_to_them(settings: Settings) -> None:
+def test_a_song_claimed_by_another_worker_is_left_alone(settings: Settings) -> None:
     song = old_song(settings)
     later = timezone.now() + timedelta(seconds=50)
     Waveform.objects.create(song=song, state=Waveform.State.CLAIMED, attempts=1, due_at=later)

@@ -20,7 +20,7 @@ def copy_of(weights: Path, folder: Path, **changes: object) -> Path:
     return target
 
 
-def test_what_is_saved_is_what_loads(small_network: EfficientNetB3, small_weights: Path) -> None:
+def test_a_saved_network_loads_unchanged(small_network: EfficientNetB3, small_weights: Path) -> None:
     loaded, card = checkpoint.load(small_weights)
     assert (card.version, card.frontend, card.network, card.temperature) == ("small-1", SMALL_MEL, SMALL, 1.5)
     assert not loaded.training
@@ -69,7 +69,7 @@ def test_a_card_of_before_the_zoo_loads_as_what_it_was(small_weights: Path, tmp_
     assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
 
 
-def test_other_classes_load_for_whoever_can_use_them(small_network: EfficientNetB3, tmp_path: Path) -> None:
+def test_other_classes_load_where_they_are_allowed(small_network: EfficientNetB3, tmp_path: Path) -> None:
     tags = ("tender", "wonder", "power", "peace")
     card = checkpoint.Card("tags", SMALL_MEL, SMALL, classes=tags)
     checkpoint.save(small_network, card, tmp_path / "tags.safetensors")

@@ -99,7 +99,7 @@ def test_temperature_softens_but_does_not_reorder(small_network: EfficientNetB3,
     assert sharp.probabilities.max() > soft.probabilities.max()
 
 
-def test_a_point_of_its_own_is_kept_where_it_agrees_and_moved_where_it_does_not() -> None:
+def test_a_regressed_point_stays_where_it_agrees_and_moves_where_it_does_not() -> None:
     probabilities = np.array([[0.7, 0.1, 0.1, 0.1], [0.4, 0.35, 0.2, 0.05]])
     points = np.array([[0.5, 0.25], [-0.3, 0.6]], np.float32)
     valence, arousal = points_of(probabilities, points)

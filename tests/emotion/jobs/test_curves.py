@@ -161,7 +161,7 @@ def test_a_curve_waits_for_a_reanalysis_and_for_a_person_at_a_page(settings: Set
     assert curves.curve_step() is True
 
 
-def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_heard_twice(
+def test_a_song_that_arrives_midway_waits_for_one_batch_and_no_window_is_judged_twice(
     settings: Settings, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued_curve(settings, seconds=100)

@@ -97,7 +97,7 @@ def test_curators_alone(client: Client, client_bob: Client, client_cleo: Client,
 # --- Finding and choosing -------------------------------------------------------------------------------------------
 
 
-def test_what_is_looked_for_is_found(client_cleo: Client) -> None:
+def test_a_search_finds_its_songs(client_cleo: Client) -> None:
     sure = EstimateFactory(song__title="Sure", quadrant=Quadrant.Q1, confidence=0.9).song
     EstimateFactory(song__title="Unsure", quadrant=Quadrant.Q2, confidence=0.4)
     # An older answer of another model counts for nothing.
@@ -198,7 +198,7 @@ def test_one_song_is_edited_and_the_message_undoes_it(client_cleo: Client) -> No
     assert "set by cleo" not in page
 
 
-def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Client, cleo: User) -> None:
+def test_only_curators_see_who_set_it(client: Client, client_cleo: Client, cleo: User) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q4, "Slow"), editor=cleo)
     page = client.get(f"/songs/{song.pk}/").content.decode()
@@ -207,7 +207,7 @@ def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Clien
     assert "Slow" not in page
 
 
-def test_what_is_wrong_is_said_beside_its_field(client_cleo: Client) -> None:
+def test_an_error_stands_next_to_its_field(client_cleo: Client) -> None:
     song = SongFactory(title="Tide")
     edit = f"/songs/{song.pk}/edit/"
     form = filled(client_cleo, edit, title=" ", year="soon", note="Slow")
@@ -238,7 +238,7 @@ def test_two_curators_do_not_overwrite_each_other(client_cleo: Client, client_st
     assert (song.title, song.genre) == ("Mine", "Folk")
 
 
-def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Client) -> None:
+def test_of_many_songs_only_filled_or_cleared_fields_change(client_cleo: Client) -> None:
     one = EstimateFactory(song__genre="Rock", song__year=1990, quadrant=Quadrant.Q1).song
     two = EstimateFactory(song__genre="Pop", song__year=1990, quadrant=Quadrant.Q4).song
     change = f"{LIBRARY}change/?song={one.pk}&song={two.pk}"
@@ -358,7 +358,7 @@ def test_a_word_on_the_song_page(client_cleo: Client) -> None:
     )
 
 
-def test_one_song_is_heard_again_once(client_cleo: Client) -> None:
+def test_one_song_is_analysed_again_once(client_cleo: Client) -> None:
     song = EstimateFactory().song
     where = f"/songs/{song.pk}/reanalyse/"
     told = [client_cleo.post(where, headers=FRAGMENT).content.decode() for _ in range(3)]

@@ -124,7 +124,7 @@ def test_a_word_on_a_song_without_a_tag_waits_for_it(settings: Settings, small_m
     assert (served(song).effective_quadrant, served(song).is_overridden) == (Quadrant.Q4, True)
 
 
-def test_undo_leaves_alone_what_somebody_said_since(cleo: User, staff: User) -> None:
+def test_undo_leaves_later_overrides_alone(cleo: User, staff: User) -> None:
     one, two = EstimateFactory(quadrant=Quadrant.Q1), EstimateFactory(quadrant=Quadrant.Q1)
     say(cleo, [one.song], Override(Quadrant.Q2))
     change = say(cleo, [one.song, two.song], CALM, genre="Folk")
@@ -234,7 +234,7 @@ def test_the_point_that_counts_is_the_nearest_in_the_quadrant(cleo: User, modell
     assert Quadrant.from_valence_arousal(*nearest) == said
 
 
-def test_how_often_the_model_agrees_with_people_is_about_what_it_heard(cleo: User, alice: User) -> None:
+def test_agreement_with_people_uses_the_model_s_estimates(cleo: User, alice: User) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     labels.perceived_label_set(user=alice, song=song, quadrant=Quadrant.Q4)
     say(cleo, [song], CALM)

@@ -39,7 +39,7 @@ def test_tagged_songs_are_counted_in_the_minute_they_were_tagged_in() -> None:
     assert len(seen.tagged) == len(seen.waiting) == SPANS["hour"][1]
 
 
-def test_the_queue_is_told_backwards_from_now() -> None:
+def test_the_queue_is_counted_backwards_from_now() -> None:
     tagged(10.5)
     SongFactory(state=Song.State.QUEUED)
     Song.objects.filter(state=Song.State.QUEUED).update(created_at=timezone.now() - timedelta(minutes=5, seconds=30))

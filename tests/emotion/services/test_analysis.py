@@ -144,7 +144,7 @@ def test_failed_songs_can_be_queued_again() -> None:
     assert songs_queue(song_ids=[song.pk]) == [song.pk]
 
 
-def test_the_spectrogram_is_a_picture_and_is_kept(settings: Settings, tmp_path: Path) -> None:
+def test_the_spectrogram_is_a_picture_and_is_cached(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path
     song = stored_song(settings, 1)
     first = pictures.song_spectrogram_png(song)

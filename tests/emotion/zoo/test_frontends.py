@@ -41,7 +41,7 @@ def test_a_card_of_before_the_zoo_has_a_log_mel_image() -> None:
 
 
 @pytest.mark.parametrize("raw", [{"name": "cochleagram"}, {"name": "features", "extractor": "ears"}, {"size": 9}])
-def test_what_is_not_known_is_no_front_end(raw: dict[str, object]) -> None:
+def test_an_unknown_name_is_no_front_end(raw: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         front_end_of({"frontend": raw})
 

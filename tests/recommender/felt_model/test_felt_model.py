@@ -144,7 +144,7 @@ def test_one_rating_that_fits_nothing_else_counts_little() -> None:
     assert np.abs(startled.predict(*probe).point - calm.predict(*probe).point).max() < 0.06
 
 
-def test_a_mood_before_moves_what_is_felt_and_nothing_else() -> None:
+def test_a_mood_before_moves_the_felt_point_and_nothing_else() -> None:
     felt = fitted(NOBODY).predict(np.arange(2), np.zeros((2, 2)), unit_rows(2), mood=(-0.5, 0.6))
     slope = Prior.default().mean[0, 1]
     assert felt.by_mood[:, 0] == pytest.approx(slope * (-0.5 - TYPICAL_MOOD[0]))
@@ -159,7 +159,7 @@ def test_a_mood_can_be_given_for_each_song() -> None:
     assert not felt.by_mood[1].any()
 
 
-def test_somebody_whom_songs_leave_as_they_were_is_learned() -> None:
+def test_a_listener_whom_songs_do_not_move_is_learned() -> None:
     moods, perceived = plane(30, seed=3), plane(30)
     unmoved = fitted(ratings(perceived, moods, unit_rows(30), moods=moods))
     moved = fitted(ratings(perceived, np.clip(perceived + 0.3, -1, 1), unit_rows(30), moods=moods))

@@ -267,7 +267,7 @@ def test_a_file_without_one_of_our_songs_makes_no_list(alice: User, make_songs: 
     assert not Playlist.objects.exists()
 
 
-def test_a_list_from_a_file_belongs_to_somebody(db: None) -> None:
+def test_a_list_from_a_file_has_an_owner(db: None) -> None:
     with pytest.raises(PlaylistInvalidError):
         sharing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
 

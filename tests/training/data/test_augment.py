@@ -244,7 +244,7 @@ def test_reverberation_is_that_of_a_decaying_room() -> None:
     room = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
     room *= np.sqrt(10 ** (-direct_db / 10) / np.sum(room**2))
     room[0] += 1
-    # A beat and nothing after it, so that what is left is the room's.
+    # A beat and nothing after it, so that the rest is the room's.
     beat = np.where(np.arange(len(melody())) < RATE_HZ, melody(), 0)
     wet = image_of(signal.fftconvolve(beat, room)[: len(beat)])
     found = changes.reverberate(image_of(beat) + 1e-6, decay_s * ONE, direct_db * ONE, MEL.range_db, MEL)

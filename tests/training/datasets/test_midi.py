@@ -136,7 +136,7 @@ def test_midi_is_rendered_whole_and_once(tmp_path: Path) -> None:
 
 
 @needs_fluidsynth
-def test_variants_are_repeatable_and_kept(tmp_path: Path) -> None:
+def test_variants_are_repeatable_and_stored(tmp_path: Path) -> None:
     folder = tmp_path / "midis"
     folder.mkdir()
     (folder / "a.mid").write_bytes(SONG)

@@ -99,7 +99,7 @@ def test_a_card_may_bring_tables_limits_and_what_was_tried() -> None:
     assert "Confusion" not in only_tables
 
 
-def test_a_card_names_its_folds_or_says_what_is_wrong_with_them() -> None:
+def test_a_card_names_its_folds_or_their_fault() -> None:
     told = facts()
     told["folds"] = {"held_out": told["split"]["sha256"], "artist_grouped": "b" * 64}
     page = page_of(told)
@@ -299,7 +299,7 @@ def test_a_run_of_one_source_and_one_protocol_is_reported(tmp_path: Path) -> Non
     assert "No tested clip of this run has rated valence and arousal" in page
 
 
-def test_what_a_run_tells_in_its_metrics_is_shown(tmp_path: Path) -> None:
+def test_the_texts_in_a_runs_metrics_are_shown(tmp_path: Path) -> None:
     table = Table("Windows", "One against five.", ("windows", "macro-F1"), (("one", 0.7), ("five", 0.72)))
     told = {"tables": [table.to_json()], "limits": ["No choirs."], "tried": [{"what": "mixup", "result": "<nothing>"}]}
     (tmp_path / "run.json").write_text(json.dumps({"version": "b3-made"}))
@@ -309,7 +309,7 @@ def test_what_a_run_tells_in_its_metrics_is_shown(tmp_path: Path) -> None:
         assert part in page
 
 
-def test_what_is_not_a_run_or_is_damaged_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a run folder"):
         read_run(tmp_path)
     run = made_run(tmp_path / "run", ("held_out",))

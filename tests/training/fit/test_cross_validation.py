@@ -136,7 +136,7 @@ def test_folds_of_other_clips_are_refused(study: Study, run: RunFolder) -> None:
 def test_references_are_fitted_on_training_clips_of_each_dataset() -> None:
     given = clips()
     peaks = np.where([clip.dataset == "a" for clip in given], 0.5, 0.8).astype(np.float32)
-    # The loudest clip of all is tested, and must not be heard of.
+    # The loudest clip of all is a test clip, and must have no influence.
     peaks[20] = 1.0
     lift = reference_lift(given, peaks, np.arange(16))
     assert lift[::2] == pytest.approx(np.full(12, 0.5))

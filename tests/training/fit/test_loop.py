@@ -72,7 +72,7 @@ def running(norm: torch.nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
     return norm.running_mean, norm.running_var
 
 
-def test_batch_statistics_are_measured_anew_on_unchanged_training_clips() -> None:
+def test_batch_statistics_are_measured_again_on_unchanged_training_clips() -> None:
     data, network = four_kinds(), small()
     renew_statistics(network, data, np.arange(33), MEL, CPU.device)
     batch = data.batch(np.arange(32), np.zeros(32, int), CPU.device)
@@ -128,7 +128,7 @@ def test_the_cosine_ends_near_zero_and_the_constant_stays() -> None:
     assert rates("cosine") == pytest.approx([0.75e-2, 0.25e-2, 0.0], abs=1e-9)
 
 
-def test_averaged_weights_are_the_ones_kept() -> None:
+def test_averaged_weights_are_the_result() -> None:
     plain, _ = run(job(SHORT))
     averaged, _ = run(job(replace(SHORT, ema_decay=0.99)))
     assert not same(plain, averaged)

@@ -165,7 +165,7 @@ def test_killed_in_the_middle_of_a_checkpoint_it_goes_on_from_the_one_before(pro
     assert _equal(_final(tmp_path), _uninterrupted())
 
 
-def test_a_finished_training_resumed_does_nothing_and_tells_its_epochs_again(tmp_path: Path) -> None:
+def test_a_finished_training_resumed_does_nothing_and_reports_its_epochs_again(tmp_path: Path) -> None:
     told: list[list[dict[str, Any]]] = []
     given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=told.append)
     network, outcome = run(given)

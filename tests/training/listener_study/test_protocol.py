@@ -105,7 +105,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         situnes.load(tmp_path)
 
 
-def test_a_cell_that_is_no_number_is_told(miniature: Path) -> None:
+def test_a_cell_that_is_no_number_is_reported(miniature: Path) -> None:
     path = miniature / situnes.INTERACTIONS
     path.write_text(
         path.read_text(encoding="utf-8").replace("1600000000.0,1,", "1600000000.0,often,", 1), encoding="utf-8"
@@ -192,7 +192,7 @@ def test_the_command_prints_both_protocols_and_writes_the_figures(
     assert len(written[0]["methods"]["ours"]["10"]["per_listener"]) == 3
 
 
-def test_the_command_tells_what_is_missing(tmp_path: Path) -> None:
+def test_the_command_names_the_missing_files(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="Name the folder"):
         call_command("listeners", "situnes", data=tmp_path)
 

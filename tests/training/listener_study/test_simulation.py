@@ -172,7 +172,7 @@ def test_a_world_takes_moods_from_one_study_and_sound_from_the_other() -> None:
     assert both.timbre.sum() == 32.0
 
 
-def test_the_spread_of_moods_leaves_out_what_is_not_known() -> None:
+def test_the_spread_of_moods_leaves_out_unknown_ones() -> None:
     songs = _songs()
     (listener,) = _listeners(1, songs)
     said = joined([listener.answer(songs, session, 1) for session in range(N_SESSIONS)], songs)

@@ -97,7 +97,7 @@ def test_what_a_configuration_lacks_is_named() -> None:
 # --- Clips and folds ----------------------------------------------------------------------------------------------
 
 
-def test_the_plan_names_what_is_left_out_and_deals_the_rest(data_root: Path) -> None:
+def test_the_plan_names_the_omitted_clips_and_deals_the_rest(data_root: Path) -> None:
     ours, said = plan(config(), data_root)
     assert ours.sources["4qaed"]["quadrants"] == {"Q1": 6, "Q2": 6, "Q3": 6, "Q4": 6}
     assert "pmemo is left out: Expected" in said[0]

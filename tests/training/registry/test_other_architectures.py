@@ -1,4 +1,4 @@
-"""A model that is no EfficientNet and hears raw waveforms, from its checkpoint to a tagged song: by the same roads."""
+"""A model that is no EfficientNet and reads raw waveforms, from its checkpoint to a tagged song: by the same code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def raw_weights(tmp_path: Path) -> Iterator[Path]:
-    """A checkpoint of the tiny network on raw waveforms, with predictions beside it."""
+    """A checkpoint of the tiny network on raw waveforms, with predictions next to it."""
     with zoo_members.registered():
         torch.manual_seed(5)
         network = create_model("tiny_raw").eval()

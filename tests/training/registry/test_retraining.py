@@ -247,7 +247,7 @@ def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song])
     assert row.ending == "It failed with RuntimeError: CUDA out of memory"
     assert "so far so good" in row.log
     assert "in dies" in row.log
-    # It stands in nobody's way.
+    # It blocks no later run.
     assert run().state == "done"
 
 
@@ -285,7 +285,7 @@ def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> N
     claims.tick()
     assert Retraining.objects.get().state == "running"
     Retraining.objects.filter(pk=row.pk).update(due_at=timezone.now() - timedelta(seconds=1))
-    # Whoever asks next need not wait for the scheduler.
+    # The next request need not wait for the scheduler.
     next_one = retraining.retraining_request()
     row.refresh_from_db()
     assert row.state == "failed"

@@ -8,7 +8,7 @@ from emotion.zoo.frontends import MelConfig
 from training.recipes.distilled_b3.mixtures import Spectra
 from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 
-# 6.5 s of 32 bands, six times as coarse as what is served.
+# 6.5 s of 32 bands, six times as coarse as the served images.
 MEL = MelConfig(n_fft=1024, hop_samples=1024, n_mels=32, f_max_hz=8000.0, window_s=6.5, frames_as_channels=True)
 
 

@@ -1,4 +1,4 @@
-"""The whole recipe on made music: pre-training, heads, folds, card; then a head anew with labels from here."""
+"""The whole recipe on made music: pre-training, heads, folds, card; then a new head with local labels."""
 
 import json
 import shutil
