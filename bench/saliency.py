@@ -1,4 +1,4 @@
-"""Which explanation of a tag is the most faithful: what happens to the tag's probability without what was marked.
+"""Which explanation of a tag is the most faithful: how the tag's probability changes without the marked part.
 
 Run: python bench/saliency.py FOLDER [number of songs]. Each rule marks places of the images of songs drawn from the
 folder. The fifth of an image that it marks most is blanked (each band by its mean), then the fifth that it marks least:

@@ -121,7 +121,7 @@ def _real_servers() -> Iterator[None]:
 
 
 def _fast_and_careless(socket_dir: Path, passfile: Path) -> None:
-    """Tell the private server not to wait for the disk; nobody will want this data after a power cut."""
+    """Tell the private server not to wait for the disk; no one needs this data after a power cut."""
     database = psycopg2.connect(host=str(socket_dir), user="postgres", dbname="postgres", passfile=str(passfile))
     database.autocommit = True
     with database.cursor() as cursor:
@@ -256,7 +256,7 @@ def alice(db: None) -> User:
 
 @pytest.fixture
 def bob(db: None) -> User:
-    """Another listener, who must never see what is Alice's."""
+    """Another listener, who must never see Alice's data."""
     return UserFactory(username="bob")
 
 
@@ -277,7 +277,7 @@ def staff(db: None) -> User:
 
 @pytest.fixture
 def password() -> str:
-    """The password of everybody in the cast."""
+    """The password of every user in the cast."""
     return PASSWORD
 
 

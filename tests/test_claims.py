@@ -66,7 +66,7 @@ def stored(job: Job) -> Any:
 
 
 def pass_time(job: Job, seconds: float) -> None:
-    """Let what was to happen to a row in so many seconds happen now."""
+    """Let a row's event that is due in so many seconds happen now."""
     row = stored(job)
     back = timedelta(seconds=seconds)
     type(job)._default_manager.filter(pk=job.pk).update(

@@ -34,7 +34,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     sign_in(page, cleo, password, "/songs/edit/")
     main = page.get_by_role("main")
 
-    # Found by what is wrong with them.
+    # Found by their faults.
     press(main.get_by_label("Search"), "End")
     page.keyboard.type("wrong genre")
     rows = main.locator("[data-library-row]")

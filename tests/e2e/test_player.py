@@ -152,7 +152,7 @@ def test_one_song_fades_into_the_next_and_a_pause_holds_both(page: Page, songs: 
     wait_for(lambda: all(one["paused"] for one in elements(page)), "a pause holds both")
     page.keyboard.press("Space")
     wait_for(lambda: not any(one["paused"] for one in elements(page)), "both go on")
-    # Going somewhere else ends what is left of the song before.
+    # Going somewhere else ends the rest of the song before.
     seek_to(page, 2)
     wait_for(lambda: elements(page)[0]["volume"] == 1 and elements(page)[1]["paused"], "the fade is over")
 

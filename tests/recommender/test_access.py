@@ -35,7 +35,7 @@ SAID = {"valence": "0.5", "arousal": "0.5"}
 
 @dataclass(frozen=True)
 class Alices:
-    """What is Alice's, and nobody else's."""
+    """Alice's private objects."""
 
     playlist: Playlist
     song: Song

@@ -94,7 +94,7 @@ def test_ratings_that_are_all_alike_pull_songs_there_and_not_beyond(n_ratings: i
 
     perceived, _ = _songs(200, seed=9)
     assert np.abs(others.point - always).mean() < np.abs(perceived - always).mean()
-    # Nobody is pushed through the point to its other side by more than what is left of doubt.
+    # No listener is pushed past the point by more than the remaining doubt.
     beyond = np.sign(others.point - always) != np.sign(perceived - always)
     assert np.abs(others.point - always)[beyond].max(initial=0.0) < 0.25
     assert (others.sd > 0).all()

@@ -1,4 +1,4 @@
-"""How listeners say they are: asked lightly, kept for half an hour, never made up."""
+"""Listeners' reported moods: optional, valid for half an hour, never invented."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plays, skips and completions: kept apart from what listeners say."""
+"""Plays, skips and completions: stored apart from ratings."""
 
 from __future__ import annotations
 

@@ -146,7 +146,7 @@ def test_what_hangs_on_something_personal_is_known_too() -> None:
 
 
 def whole_kinds() -> list[Kind]:
-    """The kinds that are exported column by column; of work on what is shared, the export says what and when."""
+    """The kinds that are exported column by column; of shared objects, the export gives the act and its time."""
     shared = ("auth.User_groups", "auth.User_user_permissions", "admin.LogEntry")
     return [kind for kind in KINDS if not kind.kept and kind.model_label not in shared]
 

@@ -32,7 +32,7 @@ def test_feelings_of_others_are_shown_from_five_raters_on_and_rounded(client_ali
         RatingFactory(listener=UserFactory(), song=song, felt_valence=0.5 + number / 100, felt_arousal=0.25)
     assert selectors.felt_by_others(alice, song) is None
     assert "at least 5 others" in page_of(client_alice, song)
-    # Alice is one of the five for everybody else, and never among the others for herself.
+    # Alice counts as one of the five for other users, and never among the others for herself.
     assert selectors.felt_by_others(AnonymousUser(), song) == (5, 0.2, 0.0)
     RatingFactory(listener=UserFactory(), song=song, felt_valence=0.5, felt_arousal=0.25)
     assert selectors.felt_by_others(alice, song) == (5, 0.5, 0.2)

@@ -1,4 +1,4 @@
-"""The listener's pages: what they show, to whom, with and without JavaScript."""
+"""The listener's pages: their content for each kind of user, with and without JavaScript."""
 
 from __future__ import annotations
 

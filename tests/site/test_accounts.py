@@ -1,4 +1,4 @@
-"""Signing up, in and out; what was gathered before belongs to the account afterwards."""
+"""Signing up, in and out; data of the session before belongs to the account afterwards."""
 
 from __future__ import annotations
 

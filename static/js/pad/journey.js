@@ -1,5 +1,5 @@
 /* The journey page: a handle on the plane for each point of the way. The sliders under it are the truth, a handle moves
- * them; after a change the way is looked for again, and an answer to what was asked before is dropped.
+ * them; after a change the way is looked for again, and an answer to an earlier request is dropped.
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
@@ -206,7 +206,7 @@ class Journey {
     find(this.root, "[data-journey-asked]", SVGElement).setAttribute("points", line);
   }
 
-  /** An answer brings its own line of what was asked, and the seed that keeps the songs alike while a point moves. */
+  /** An answer brings the line of its request, and the seed that keeps the songs alike while a point moves. */
   answered() {
     this.show();
     const preview = find(this.root, "#journey-preview");

@@ -66,7 +66,7 @@ export class Queue {
     this.index = -1;
     this.playlist = "";
     this.pageUrl = "";
-    // The songs as the list has them, for when shuffling ends; what was taken out here stays out.
+    // The songs as the list has them, for when shuffling ends; songs removed here stay out.
     /** @type {string[]} */
     this.listed = [];
     /** @type {string[]} */

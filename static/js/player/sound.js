@@ -123,7 +123,7 @@ export class Sound extends EventTarget {
     else this.#apply();
   }
 
-  /** Ends a fade at once: what was fading away is silent. */
+  /** Ends a fade at once: the fading song falls silent. */
   endFade() {
     if (!this.fading) return;
     clearInterval(this.#timer);

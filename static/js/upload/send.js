@@ -129,7 +129,7 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
 }
 
 /**
- * Finds what was begun of the same file before, in this tab, another one, or before a reload.
+ * Finds an earlier unfinished upload of the same file, in this tab, another one, or before a reload.
  * @param {File} file
  * @param {string} resumableUrl
  * @param {AbortSignal | undefined} signal

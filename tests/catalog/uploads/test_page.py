@@ -1,4 +1,4 @@
-"""What the upload page lists: groups, search, what changed since it was seen, what is taken off, and duplicates."""
+"""What the upload page lists: groups, search, changes since the last visit, removed rows, and duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The curators' library: what they find, choose, change, undo and delete, and that nobody else can."""
+"""The curators' library: finding, selecting, editing, undoing and deleting songs, for curators only."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ def test_a_listener_whom_songs_do_not_move_is_learned() -> None:
     assert unmoved.stay_share > 0.8 > 0.3 > moved.stay_share
     expected = unmoved.expect(np.array([[0.9, -0.9]]), (-0.2, 0.1))
     assert np.abs(expected - (-0.2, 0.1)).max() < 0.1
-    # What songs do when they do something stays what everybody feels: nothing was learned of it.
+    # The effect of songs that move the listener stays the average: nothing was learned about it.
     assert np.abs(unmoved.posterior.mean).max() < 0.1
 
 
@@ -239,7 +239,7 @@ def test_a_draw_is_repeatable_spreads_as_the_posterior_does_and_cools_to_the_mea
 
 
 def cohort(n_listeners: int, slope: float, stay: float, seed: int = 0) -> list[Ratings]:
-    """Make listeners who differ in their bias, feel `slope` of what is perceived, and often feel nothing."""
+    """Make listeners who differ in their bias, feel `slope` of the perceived point, and often feel nothing."""
     rng = np.random.default_rng(seed)
     made = []
     for number in range(n_listeners):

@@ -191,7 +191,7 @@ SONGS = (
         (FileEntry(page="http://testserver/songs/4/", title="Hello", artist="Artist A"), 4, ()),
         (FileEntry(location="/songs/4/audio"), 4, ()),
         (FileEntry(location="http://elsewhere/songs/4/audio"), None, ()),
-        # Our own number, but of another day: the name says what is meant.
+        # Our own number, but of another day: the name decides.
         (FileEntry(location="http://testserver/songs/4/audio", title="Jóga", artist="Björk"), 1, ()),
         (FileEntry(location="http://testserver/songs/4/audio", title="Renamed", artist="Since"), 4, ()),
         (FileEntry(location=f"/media/audio/aa/{HASH}.ogg"), 1, ()),

@@ -35,7 +35,7 @@ from recommender.reasons.reasons import (
 PLAIN = Evidence(quadrant=Quadrant.Q4, confidence=0.82, distance=0.4)
 BASE = "Calm and positive, 82 % sure; close to your target"
 
-# Words that betray each factor, so that a reason can be searched for claims nobody made.
+# Words that betray each factor, so that a reason can be searched for unfounded claims.
 MARKS = {
     Factor.LIKENESS: "sounds ",
     Factor.STAGE: "; step ",
