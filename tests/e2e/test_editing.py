@@ -70,14 +70,14 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(main.get_by_role("button", name="Save for 3 songs"), "Enter")
 
     # Undone from the message.
-    told = main.locator(".messages")
-    expect(told).to_contain_text("3 songs were changed.")
+    banner = main.locator(".messages")
+    expect(banner).to_contain_text("3 songs were changed.")
     assert Song.objects.filter(genre="Chamber").count() == 3
     assert (
         EmotionEstimate.objects.with_effective().filter(is_overridden=True, effective_quadrant=Quadrant.Q1).count() == 3
     )
-    press(told.get_by_role("button", name="Undo"), "Enter")
-    expect(told).to_contain_text("Undone: everything is as it was before.")
+    press(banner.get_by_role("button", name="Undo"), "Enter")
+    expect(banner).to_contain_text("Undone: everything is as it was before.")
     expect(rows).to_have_count(3)
     assert not Song.objects.filter(genre="Chamber").exists()
 
@@ -105,7 +105,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(tools.get_by_role("link", name="Delete"), "Enter")
     expect(main).to_contain_text("This cannot be undone.")
     press(main.get_by_role("button", name="Delete 1 song for good"), "Enter")
-    expect(told).to_contain_text("1 song was deleted.")
+    expect(banner).to_contain_text("1 song was deleted.")
     assert Song.objects.count() == len(songs) - 1
 
 

@@ -203,7 +203,7 @@ def call(client: Any, name: str, method: str, alices: Alices) -> Any:
     return getattr(client, method)(where, values)
 
 
-def told_by(response: Any) -> str:
+def text_of(response: Any) -> str:
     """All that an answer says, streamed or not."""
     content = b"".join(response.streaming_content) if response.streaming else response.content
     return str(content.decode(errors="replace"))
@@ -231,7 +231,7 @@ def test_alices_objects_are_not_found_by_anyone_else(request: pytest.FixtureRequ
             assert_asked_to_sign_in(response, name)
         else:
             assert response.status_code == 404, (name, method)
-        assert "Alice" not in told_by(response), (name, method)
+        assert "Alice" not in text_of(response), (name, method)
         assert rows() == before, (name, method)
 
 
@@ -251,15 +251,15 @@ def test_public_addresses_show_and_change_nothing_of_alices(
     for name, method in PUBLIC:
         with undone():
             response = call(signed_in(user, name), name, method, alices)
-            told = told_by(response)
+            text = text_of(response)
             if who == "nobody" and RULES[name].account:
                 assert_asked_to_sign_in(response, name)
             else:
-                assert response.status_code in (200, 201, 204, 302, RULES[name].refused), (name, method, told)
+                assert response.status_code in (200, 201, 204, 302, RULES[name].refused), (name, method, text)
             secrets = ("0.6213", "0.4457", "0.7791", "0.3387", "7.2519", "alice")
-            assert not any(secret in told for secret in secrets), (name, method)
+            assert not any(secret in text for secret in secrets), (name, method)
             if "shared" not in name:
-                assert "Alice" not in told, (name, method)
+                assert "Alice" not in text, (name, method)
             assert rows() == before, (name, method)
 
 

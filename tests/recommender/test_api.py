@@ -258,8 +258,8 @@ def test_a_rating_keeps_the_mood_before(api_alice: APIClient, make_songs: SongMa
     api_alice.post(MOODS, {"valence": -0.5, "arousal": 0.25})
     said = api_alice.post(RATINGS, felt).json()["rating"]
     assert (said["mood_valence"], said["mood_arousal"]) == (-0.5, 0.25)
-    told = api_alice.post(RATINGS, {**felt, "mood": {"valence": 0.1, "arousal": 0.2}}).json()["rating"]
-    assert (told["mood_valence"], told["mood_arousal"]) == (0.1, 0.2)
+    detail = api_alice.post(RATINGS, {**felt, "mood": {"valence": 0.1, "arousal": 0.2}}).json()["rating"]
+    assert (detail["mood_valence"], detail["mood_arousal"]) == (0.1, 0.2)
 
 
 # --- Ratings ------------------------------------------------------------------------------------------------------

@@ -91,8 +91,8 @@ def test_a_list_keeps_the_mood_it_was_made_in(alice: User, make_songs: SongMaker
     say(listener)
     made = playlists.playlist_create(listener=listener, target=HAPPY)
     assert (made.mood_valence, made.mood_arousal) == LOW
-    told = playlists.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
-    assert (told.mood_valence, told.mood_arousal) == (0.0, 0.0)
+    with_mood = playlists.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
+    assert (with_mood.mood_valence, with_mood.mood_arousal) == (0.0, 0.0)
     an_hour_passes()
     again = playlists.playlist_regenerate(playlist=made, listener=listener)
     assert again.mood_valence is None

@@ -81,8 +81,8 @@ def test_without_ratings_there_is_no_sentence() -> None:
 
 def test_two_ratings_are_too_few_for_everything() -> None:
     found = findings_of(listener_who(2, shift=(0.5, 0.5), like=1.0, with_moods=True))
-    told = [finding for findings in found.values() for finding in findings if finding.sure is Sure.SURE]
-    assert told == []
+    certain = [finding for findings in found.values() for finding in findings if finding.sure is Sure.SURE]
+    assert certain == []
 
 
 @pytest.mark.parametrize(
@@ -325,17 +325,17 @@ def content(client: Client, query: str = "") -> str:
 
 
 def test_a_visitor_reads_what_this_is_and_is_led_back(client: Client, db: None) -> None:
-    told = content(client)
-    assert "Sign in to see your mood map" in told
-    assert "/accounts/login/?next=/me/" in told
-    assert "/accounts/signup/?next=/me/" in told
+    text = content(client)
+    assert "Sign in to see your mood map" in text
+    assert "/accounts/login/?next=/me/" in text
+    assert "/accounts/signup/?next=/me/" in text
 
 
 def test_a_listener_without_ratings_reads_how_to_rate(client_alice: Client) -> None:
-    told = content(client_alice)
-    assert "No ratings yet" in told
-    assert "Download JSON" in told
-    assert "What was learned" not in told
+    text = content(client_alice)
+    assert "No ratings yet" in text
+    assert "Download JSON" in text
+    assert "What was learned" not in text
 
 
 def test_the_page_shows_the_songs_the_words_and_the_table(
@@ -343,14 +343,14 @@ def test_the_page_shows_the_songs_the_words_and_the_table(
 ) -> None:
     songs = make_songs(24)
     rate(alice, songs)
-    told = content(client_alice)
-    assert told.count("data-felt-line") == 24
-    assert told.count("/withdraw/") == 20
-    assert "Page 1 of 2" in told
-    assert "Songs leave you sadder than they sound." in told
-    assert "too few ratings to tell" in told
-    assert f"Withdraw the rating of {songs[-1].title}" in told
-    assert "Change over time" in told
+    text = content(client_alice)
+    assert text.count("data-felt-line") == 24
+    assert text.count("/withdraw/") == 20
+    assert "Page 1 of 2" in text
+    assert "Songs leave you sadder than they sound." in text
+    assert "too few ratings to tell" in text
+    assert f"Withdraw the rating of {songs[-1].title}" in text
+    assert "Change over time" in text
     assert content(client_alice, "?page=2").count("/withdraw/") == 4
 
 
@@ -361,9 +361,9 @@ def test_few_ratings_get_no_line(client_alice: Client, alice: User, make_songs: 
 
 def test_only_likes_draw_nothing(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
     feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
-    told = content(client_alice)
-    assert '<svg class="way' not in told
-    assert "You have rated 1 song," in told
+    text = content(client_alice)
+    assert '<svg class="way' not in text
+    assert "You have rated 1 song," in text
 
 
 def test_titles_are_text_not_markup(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
@@ -390,9 +390,9 @@ def test_nothing_of_the_page_stays_in_a_cache(client_alice: Client) -> None:
 def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs: SongMaker) -> None:
     rate(alice, make_songs(3))
     feedback.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
-    told = content(client_bob)
-    assert "No ratings yet" in told
-    assert "+0.78" not in told
+    text = content(client_bob)
+    assert "No ratings yet" in text
+    assert "+0.78" not in text
 
 
 # --- Taking single things back --------------------------------------------------------------------------------------

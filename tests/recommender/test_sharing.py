@@ -59,10 +59,10 @@ def test_it_shows_nothing_of_its_owner(client: Client, api_anonymous: APIClient,
     page = client.get(shared_path(token)).content.decode()
     answer = api_anonymous.get(f"/api/v1/shared/{token}/")
     reasons = [item.reason for item in journey.items.all()]
-    for told in (page, answer.content.decode()):
-        assert not any(reason in told for reason in reasons)
+    for content in (page, answer.content.decode()):
+        assert not any(reason in content for reason in reasons)
         for word in ("alice", "you ", "rating", "moved it", "step 1", "on the way", "felt_", "0.81", "0.37", "seed"):
-            assert word not in told.split("<main")[-1].split("</main")[0].lower(), word
+            assert word not in content.split("<main")[-1].split("</main")[0].lower(), word
     items = answer.json()["items"]
     assert [item["song"]["id"] for item in items] == order(journey)
     assert set(items[0]) == {"position", "song", "reason"}

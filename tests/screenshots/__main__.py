@@ -52,11 +52,11 @@ def _arguments() -> argparse.Namespace:
 def _all(address: str, out: Path) -> list[Path]:
     from tests.screenshots import camera, story
 
-    told = story.told()
+    places = story.prepared()
     deadline = time.monotonic() + _EXPLAINED_WITHIN_S
     while not story.explained() and time.monotonic() < deadline:
         time.sleep(1)
-    screens = camera.screens(told)
+    screens = camera.screens(places)
     with camera.browser() as opened:
         taken = camera.shoot(opened, address, screens, out)
     (out / "README.md").write_text(_page(screens), encoding="utf-8")

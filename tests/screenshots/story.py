@@ -46,7 +46,7 @@ class Story:
     upload: str
 
 
-def told() -> Story:
+def prepared() -> Story:
     """Let a member of the staff listen, rate, report moods, keep playlists and upload."""
     forgotten()
     edith = UserFactory(username=NAME, is_staff=True)

@@ -69,8 +69,13 @@ def made_run_folder(root: Path, version: str, predictions: Predictions | None = 
     folder.mkdir(parents=True)
     made_weights(folder, version, bias=bias)
     (predictions or held_out()).save(folder / "predictions.npz")
-    told = {"version": version, "seed": 1, "commit": "0" * 40, "datasets": {"4qaed": {"clips": 240, "licence": "made"}}}
-    (folder / "run.json").write_text(json.dumps(told))
+    run = {
+        "version": version,
+        "seed": 1,
+        "commit": "0" * 40,
+        "datasets": {"4qaed": {"clips": 240, "licence": "made"}},
+    }
+    (folder / "run.json").write_text(json.dumps(run))
     rows = [
         {"fold": 0, "stage": 0, "epoch": epoch, "loss": 1.4 - 0.1 * epoch, "validation_loss": 1.4 - 0.05 * epoch,
          "validation_accuracy": 0.3 + 0.05 * epoch}

@@ -313,6 +313,6 @@ def test_agreement_is_shown_week_by_week(live: ModelVersion, alice: User, bob: U
         label = PerceivedLabel.objects.create(song=song, rater=rater, quadrant=quadrant)
         PerceivedLabel.objects.filter(pk=label.pk).update(updated_at=timezone.now() - timedelta(weeks=weeks_ago))
     assert [(week.labels, week.agreeing) for week in agreement_by_week()] == [(1, 0), (1, 1)]
-    told = page(client_staff)
-    assert "1 of 2 labels by 2 people agree" in told
-    assert "From 0 % in the first week to 100 % in the last." in told
+    content = page(client_staff)
+    assert "1 of 2 labels by 2 people agree" in content
+    assert "From 0 % in the first week to 100 % in the last." in content

@@ -195,5 +195,5 @@ def test_every_system_is_listed_with_an_architecture_that_is_there(place: Path) 
 def test_the_configurations_are_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         call_command("train", "--help")
-    told = capsys.readouterr().out
-    assert all(path.stem in told for path in RECIPES.glob("*.toml"))
+    printed = capsys.readouterr().out
+    assert all(path.stem in printed for path in RECIPES.glob("*.toml"))

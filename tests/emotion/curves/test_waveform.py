@@ -183,8 +183,8 @@ def test_a_player_gets_loudness_and_emotion(
         response = client.get(url(estimate.song))
     answer = response.json()
     assert (answer["song"], answer["duration_s"], answer["peaks"]) == (estimate.song.pk, 100.0, [0, 128, 255])
-    told = [(part["quadrant"], part["label"], part["start_s"], part["end_s"]) for part in answer["sections"]]
-    assert told == [("Q4", "Calm", 0.0, 50.0), ("Q2", "Tense", 50.0, 100.0)]
+    parts = [(part["quadrant"], part["label"], part["start_s"], part["end_s"]) for part in answer["sections"]]
+    assert parts == [("Q4", "Calm", 0.0, 50.0), ("Q2", "Tense", 50.0, 100.0)]
     assert answer["sections"][0]["confidence"] == pytest.approx(0.85)
     assert api_anonymous.get(f"/api/v1/songs/{estimate.song.pk}/waveform/").json() == answer
     assert "private" in response["Cache-Control"]

@@ -163,10 +163,10 @@ def test_the_table_asks_until_nothing_is_on_its_way(client_cleo: Client) -> None
     assert 'hx-trigger="every 2s"' in client_cleo.get(states).content.decode()
     EstimateFactory(song=song)
     Song.objects.update(state=Song.State.ANALYSED)
-    told = client_cleo.get(states).content.decode()
-    assert "every 2s" not in told
-    assert f'id="song-mark-{song.pk}" hx-swap-oob="true"' in told
-    assert "Happy" in told
+    content = client_cleo.get(states).content.decode()
+    assert "every 2s" not in content
+    assert f'id="song-mark-{song.pk}" hx-swap-oob="true"' in content
+    assert "Happy" in content
 
 
 # --- Changing -------------------------------------------------------------------------------------------------------
@@ -248,9 +248,9 @@ def test_of_many_songs_only_filled_or_cleared_fields_change(client_cleo: Client)
     assert "Clear the 2 values of “Genre”" in page
 
     form = filled(client_cleo, change, album="Both", quadrant="4", clear=["genre"])
-    told = client_cleo.post(change, form | {"preview": "1"}, headers=FRAGMENT).content.decode()
-    assert "<html" not in told
-    assert re.findall(r"(\d of 2 songs)", told) == ["2 of 2 songs"] * 3
+    content = client_cleo.post(change, form | {"preview": "1"}, headers=FRAGMENT).content.decode()
+    assert "<html" not in content
+    assert re.findall(r"(\d of 2 songs)", content) == ["2 of 2 songs"] * 3
     assert not SongChange.objects.exists()
 
     page = client_cleo.post(change, form, follow=True).content.decode()
@@ -329,8 +329,8 @@ def test_undo_says_what_stays(client_cleo: Client, cleo: User, staff: User) -> N
 def test_a_preview_counts_what_really_changes(cleo: User) -> None:
     songs = [SongFactory(artist__name="Ann", genre="Rock"), SongFactory(artist__name="Ben", genre="Rock")]
     lines = preview(songs, {"artist": "Ann", "genre": "", "cover": "new", "year": None}, Override(None))
-    told = [(line.name, line.before, line.after, line.n_songs) for line in lines]
-    assert told == [
+    changes = [(line.name, line.before, line.after, line.n_songs) for line in lines]
+    assert changes == [
         ("Artist", "Ben", "Ann", 1),
         ("Genre", "Rock", "–", 2),
         ("Cover", "–", "✓", 2),
@@ -361,9 +361,9 @@ def test_a_word_on_the_song_page(client_cleo: Client) -> None:
 def test_one_song_is_analysed_again_once(client_cleo: Client) -> None:
     song = EstimateFactory().song
     where = f"/songs/{song.pk}/reanalyse/"
-    told = [client_cleo.post(where, headers=FRAGMENT).content.decode() for _ in range(3)]
-    assert all('hx-trigger="every 2s"' in each for each in told)
-    assert "On its way" not in told[0]
+    content = [client_cleo.post(where, headers=FRAGMENT).content.decode() for _ in range(3)]
+    assert all('hx-trigger="every 2s"' in each for each in content)
+    assert "On its way" not in content[0]
     assert client_cleo.post(where).status_code == 302
     Song.objects.update(state=Song.State.ANALYSED)
     told_last = client_cleo.get(f"/songs/{song.pk}/reanalysis/").content.decode()
@@ -410,16 +410,20 @@ def patch(api: APIClient, song: Song, **values: Any) -> Any:
 
 def test_the_api_changes_a_song(api_cleo: APIClient) -> None:
     song = EstimateFactory(song__title="Tide", quadrant=Quadrant.Q1).song
-    told = patch(api_cleo, song, title="Ebb", artist="Zoë", year=2001, quadrant="Q4", note="Slow").json()
-    assert (told["title"], told["artist"]["name"], told["year"]) == ("Ebb", "Zoë", 2001)
-    estimate = told["estimate"]
+    content = patch(api_cleo, song, title="Ebb", artist="Zoë", year=2001, quadrant="Q4", note="Slow").json()
+    assert (content["title"], content["artist"]["name"], content["year"]) == ("Ebb", "Zoë", 2001)
+    estimate = content["estimate"]
     assert (estimate["quadrant"], estimate["set_by_curator"], estimate["heard"]) == ("Q4", True, "Q1")
     assert (estimate["valence"], estimate["arousal"]) == (song.estimates.get().valence, -0.01)
     assert estimate["model_quadrant"] == "Q1"
     assert (estimate["model_valence"], estimate["model_arousal"]) == song.estimates.values_list("valence", "arousal")[0]
     assert song.overrides.get().note == "Slow"
-    told = patch(api_cleo, song, quadrant=None, album="", year=None).json()
-    assert (told["estimate"]["quadrant"], told["estimate"]["set_by_curator"], told["year"]) == ("Q1", False, None)
+    content = patch(api_cleo, song, quadrant=None, album="", year=None).json()
+    assert (content["estimate"]["quadrant"], content["estimate"]["set_by_curator"], content["year"]) == (
+        "Q1",
+        False,
+        None,
+    )
     assert SongChange.objects.count() == 2
 
 

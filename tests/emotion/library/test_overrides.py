@@ -80,8 +80,8 @@ def test_taking_the_word_back_brings_the_models_own_back(cleo: User) -> None:
     now = served(estimate.song)
     assert effective(now) == (Quadrant.Q2, estimate.valence, estimate.arousal, estimate.confidence, False)
     assert models_own(now) == models_own(estimate)
-    told = [(row.before, row.was_set, row.quadrant) for row in estimate.song.overrides.order_by("pk")]
-    assert told == [(2, False, 4), (4, True, 3), (3, True, None)]
+    changes = [(row.before, row.was_set, row.quadrant) for row in estimate.song.overrides.order_by("pk")]
+    assert changes == [(2, False, 4), (4, True, 3), (3, True, None)]
     assert library_edit(song_ids=[estimate.song_id], values={}, override=MODELS_OWN, editor=cleo) is None
 
 

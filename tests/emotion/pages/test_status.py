@@ -62,10 +62,10 @@ def test_a_day_holds_what_an_hour_forgot() -> None:
 
 def test_every_plot_has_words_and_numbers(client: Client) -> None:
     tagged(3.5)
-    told = [plot.sentence for plot in plots(activity("hour"), "hour")]
-    assert told == ["1 song in the last hour, at most 1 in one minute.", "0 now, at most 1."]
+    sentences = [plot.sentence for plot in plots(activity("hour"), "hour")]
+    assert sentences == ["1 song in the last hour, at most 1 in one minute.", "0 now, at most 1."]
     page = client.get(STATUS).content.decode()
-    assert told[0] in page
+    assert sentences[0] in page
     assert page.count('<svg class="chart"') == page.count("As a table") == 2
 
 

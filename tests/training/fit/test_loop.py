@@ -242,7 +242,9 @@ def _train_in_a_group(rank: int, port: int, folder: Path) -> None:
     mine.mkdir()
     with together("cpu") as among:
         given = _shared_job(among, checkpoint=mine / "checkpoint.pt", log_dir=mine / "tensorboard")
-        network, outcome = run(replace(given, on_epoch=lambda _: (mine / "told").touch()), small(norm=False, dropout=0))
+        network, outcome = run(
+            replace(given, on_epoch=lambda _: (mine / "reported").touch()), small(norm=False, dropout=0)
+        )
         assert among.share(rank) == 0
         assert among.gather(rank) == [0, 1]
     torch.save({"weights": network.state_dict(), "loss": outcome.validation_loss}, folder / f"{rank}.pt")
@@ -269,5 +271,5 @@ def test_two_processes_with_half_batches_end_where_one_with_whole_batches_does(p
     for name, value in one.state_dict().items():
         assert torch.allclose(ends[0]["weights"][name], value, atol=1e-5), name
     assert ends[0]["loss"] == ends[1]["loss"] == pytest.approx(outcome.validation_loss, rel=1e-4)
-    assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "told"}
+    assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "reported"}
     assert not list((tmp_path / "1").iterdir())

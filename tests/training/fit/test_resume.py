@@ -166,12 +166,12 @@ def test_killed_in_the_middle_of_a_checkpoint_it_goes_on_from_the_one_before(pro
 
 
 def test_a_finished_training_resumed_does_nothing_and_reports_its_epochs_again(tmp_path: Path) -> None:
-    told: list[list[dict[str, Any]]] = []
-    given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=told.append)
+    reports: list[list[dict[str, Any]]] = []
+    given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=reports.append)
     network, outcome = run(given)
     assert any((tmp_path / "tensorboard").iterdir())
     again, same_outcome = run(given)
     assert same(network, again)
     assert same_outcome == outcome
-    assert [len(epochs) for epochs in told] == [3, 3, 3, 3]
-    assert math.isfinite(told[-1][-1]["images_per_s"])
+    assert [len(epochs) for epochs in reports] == [3, 3, 3, 3]
+    assert math.isfinite(reports[-1][-1]["images_per_s"])

@@ -56,8 +56,8 @@ def test_a_folds_history_is_read_once_however_often_it_is_written(run: RunFolder
     run.write_history(first, [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.9}])
     run.write_history(second, [{"epoch": 1, "loss": 0.8}])
     run.write_history(second, [{"epoch": 1, "loss": 0.8}, {"epoch": 2, "loss": 0.7}])
-    told = [(line["fold"], line["epoch"]) for line in run.history()]
-    assert told == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    epochs = [(line["fold"], line["epoch"]) for line in run.history()]
+    assert epochs == [(0, 1), (0, 2), (1, 1), (1, 2)]
     lines = (run.path / HISTORY).read_text().splitlines()
     assert json.loads(lines[-1]) == {"protocol": "paper", "fold": 1, "epoch": 2, "loss": 0.7}
 

@@ -221,8 +221,8 @@ def test_a_run_leaves_a_whole_folder(finished: RunFolder) -> None:
 
 
 def test_its_history_and_predictions_are_of_every_fold(finished: RunFolder) -> None:
-    told = [(line["protocol"], line["fold"], line["epoch"]) for line in finished.history()]
-    assert told == [(name, fold, 1) for name in ("paper", "artist_grouped") for fold in (0, 1)]
+    lines = [(line["protocol"], line["fold"], line["epoch"]) for line in finished.history()]
+    assert lines == [(name, fold, 1) for name in ("paper", "artist_grouped") for fold in (0, 1)]
     wanted = {"stage", "loss", "validation_loss", "validation_accuracy", "images_per_s", "learning_rate"}
     assert wanted <= finished.history()[0].keys()
     said = finished.predictions()
@@ -264,8 +264,8 @@ def test_its_best_weights_are_served_and_its_report_reads_it(finished: RunFolder
 
 def test_an_estimate_says_what_a_run_takes(data_root: Path) -> None:
     ours, _ = plan(config(), data_root)
-    told = "\n".join(protocol.estimate(config(), ours, alone("cpu")))
-    assert "4qaed: 24 clips" in told
-    assert "paper: 9 train, 9 validation, 6 test, 2 folds" in told
-    assert "images/s on cpu: at most" in told
-    assert "for 4 networks of 2 epochs" in told
+    estimate = "\n".join(protocol.estimate(config(), ours, alone("cpu")))
+    assert "4qaed: 24 clips" in estimate
+    assert "paper: 9 train, 9 validation, 6 test, 2 folds" in estimate
+    assert "images/s on cpu: at most" in estimate
+    assert "for 4 networks of 2 epochs" in estimate

@@ -82,9 +82,9 @@ def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
         "config.toml", "run.json", "splits.json", "predictions.npz", "teacher.npz", "metrics.json", "checkpoint.pt",
         "b0-made.safetensors", "b0-made.json",
     } <= here  # fmt: skip
-    told = json.loads((place / "run" / "run.json").read_text())
-    assert told["ended"]
-    assert told["datasets"]["4qaed"]["clips"] == 56
+    facts = json.loads((place / "run" / "run.json").read_text())
+    assert facts["ended"]
+    assert facts["datasets"]["4qaed"]["clips"] == 56
     said = Predictions.load(place / "run" / "predictions.npz")
     assert set(said.protocol) == {"held_out", "artist_grouped", "stratified", "leave_one_source_out"} - (
         {"leave_one_source_out"}
@@ -92,11 +92,11 @@ def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
     assert np.sum(said.protocol == "artist_grouped") == 56
     for name in ("splits", "splits-artist_grouped", "splits-stratified"):
         folds = Folds.load(place / "run" / f"{name}.json")
-        assert told["folds"][folds.protocol] == folds.sha256
+        assert facts["folds"][folds.protocol] == folds.sha256
         for number, fold in enumerate(folds.folds):
             rows = said.where((said.protocol == folds.protocol) & (said.fold == number))
             assert sorted(rows.clip) == sorted(fold.test)
-    assert read_run(place / "run").splits.keys() == told["folds"].keys()
+    assert read_run(place / "run").splits.keys() == facts["folds"].keys()
 
 
 def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
