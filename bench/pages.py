@@ -322,7 +322,7 @@ def _fetch(browsers: threading.local, port: int, ask: Ask) -> tuple[int, int]:
         except (OSError, http.client.HTTPException):
             client.close()
             browsers.client = None
-            # A kept connection may have been closed by the server in the same instant; browsers ask once more, too.
+            # A reused connection may have been closed by the server in the same instant; browsers ask once more, too.
             if is_reused:
                 continue
             return 0, 0
@@ -352,7 +352,7 @@ def _verdict(answers: list[Answer]) -> None:
     import numpy as np
 
     late = np.quantile([answer.late_ms for answer in answers], 0.99)
-    # Without a worker beside it, healthz says 503; that is its right answer here.
+    # Without a worker, healthz answers 503, which is right here.
     wrong = Counter(
         (answer.ask.name, answer.status)
         for answer in answers

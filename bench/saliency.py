@@ -1,4 +1,4 @@
-"""Which explanation of a tag is the most faithful: what happens to the tag's probability without what was marked.
+"""Which explanation of a tag is the most faithful: how the tag's probability changes without the marked part.
 
 Run: python bench/saliency.py FOLDER [number of songs]. Each rule marks places of the images of songs drawn from the
 folder. The fifth of an image that it marks most is blanked (each band by its mean), then the fifth that it marks least:
@@ -9,13 +9,17 @@ the first is the larger.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
+
+from emotion.zoo.frontends import MelConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,10 +40,10 @@ def maps(network: HeadedNetwork, inputs: Tensor) -> dict[str, Tensor]:
     """Return the map of each layer and rule for the likeliest quadrant, `(rows, columns)`."""
     outputs_by_name: dict[str, Tensor] = {}
 
-    def keep(name: str) -> object:
+    def keep(name: str) -> Callable[[Any, Any, Tensor], None]:
         return lambda _module, _inputs, output: outputs_by_name.__setitem__(name, output)
 
-    backbone = network.backbone
+    backbone: Any = network.backbone
     hooks = [
         (backbone._bn1 if place < 0 else backbone._blocks[place]).register_forward_hook(keep(name))
         for name, place in LAYERS.items()
@@ -76,6 +80,8 @@ def main() -> None:
     torch.manual_seed(0)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     network, card = checkpoint.load(checkpoint.shipped_weights())
+    assert isinstance(network, HeadedNetwork)
+    assert isinstance(card.frontend, MelConfig)
     losses: dict[str, list[tuple[float, float]]] = {}
     for place in np.random.default_rng(0).permutation(len(files))[:n_songs]:
         try:

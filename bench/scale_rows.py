@@ -276,7 +276,7 @@ def _together_ms(ask: Ask) -> list[tuple[float, float]]:
 
 
 def _times_ms(ask: Ask, n_times: int) -> list[tuple[float, float]]:
-    """Return wall and CPU times of this process; the first few asks warm what is cached."""
+    """Return wall and CPU times of this process; the first few queries warm the caches."""
     for n in range(3):
         ask(n)
     times = []

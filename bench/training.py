@@ -67,11 +67,16 @@ def limit_images_per_s(job: FitTask, backbone: str) -> float:
         with torch.autocast(device.type, torch.bfloat16, enabled=config.bf16):
             logits = network(images)[0]
         optimiser.zero_grad(set_to_none=True)
-        functional.cross_entropy(logits.float(), targets).backward()
+        functional.cross_entropy(logits.float(), targets).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
     steps = len(job.rows) // config.batch_size
-    return steps * config.batch_size / best_s(lambda: [step() for _ in range(steps)], device, repeats=1)
+
+    def epoch() -> None:
+        for _ in range(steps):
+            step()
+
+    return steps * config.batch_size / best_s(epoch, device, repeats=1)
 
 
 def best_s(work: Callable[[], object], device: torch.device, repeats: int = REPEATS) -> float:
@@ -134,9 +139,10 @@ def compare(arguments: argparse.Namespace) -> None:
         for i in range(len(on_disk)):
             on_disk[i] = rng.random(shape[1:], np.float32)
         on_disk.flush()
-        job = job_of(arguments, np.memmap(path, np.float16, "r", shape=shape), processes)
-        there = replace(job, data=replace(job.data, images=to_device(job.data.images, processes.device)))
-        ways = {
+        images = np.memmap(path, np.float16, "r", shape=shape)
+        job = job_of(arguments, images, processes)
+        there = replace(job, data=replace(job.data, images=to_device(images, processes.device)))
+        ways: dict[str, Callable[[], float]] = {
             "network alone": lambda: limit_images_per_s(there, arguments.backbone),
             "the loop, images in a memory map": lambda: loop_images_per_s(job, arguments.backbone),
             f"the loop, images in the memory of {processes.device}": lambda: loop_images_per_s(

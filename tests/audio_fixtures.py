@@ -91,6 +91,7 @@ def _write_ffmpeg(
     with av.open(str(path), "w", format=muxer) as out:
         out.metadata.update(tags)
         stream = out.add_stream(encoder, rate=rate_hz, layout=layout)
+        assert isinstance(stream, av.AudioStream)
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(waveform.T), format="fltp", layout=layout)
         frame.sample_rate = rate_hz
         frame.pts = 0

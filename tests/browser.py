@@ -22,7 +22,7 @@ def chromium() -> Path | None:
 
 
 def _playwrights_own() -> Path | None:
-    # In a process of its own: Playwright's loop would stay with whoever imports this.
+    # In a separate process: Playwright's loop would stay in the importing one.
     script = (
         "from playwright.sync_api import sync_playwright\n"
         "with sync_playwright() as p: print(p.chromium.executable_path)"

@@ -51,7 +51,7 @@ def pytest_xdist_auto_num_workers() -> int:
     return min(len(os.sched_getaffinity(0)), _PROCESSES_AT_MOST)
 
 
-class OneBrowser(LoadScopeScheduling):
+class OneBrowser(LoadScopeScheduling):  # type: ignore[misc]
     """A file goes to one process, and all that drives the browser to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
@@ -102,7 +102,7 @@ def mer_data() -> Path:
 
 @pytest.fixture(scope="session")
 def django_db_keepdb(request: pytest.FixtureRequest) -> bool:
-    """A private server vanishes with all that is in it; dropping its database first fails on whoever is late."""
+    """A private server vanishes with its data; dropping its database first fails on late connections."""
     return django_settings.MOODPLANE_EMBEDDED_POSTGRES or bool(request.config.getvalue("reuse_db"))
 
 
@@ -121,7 +121,7 @@ def _real_servers() -> Iterator[None]:
 
 
 def _fast_and_careless(socket_dir: Path, passfile: Path) -> None:
-    """Tell the private server not to wait for the disk; nobody will want this data after a power cut."""
+    """Tell the private server not to wait for the disk; no one needs this data after a power cut."""
     database = psycopg2.connect(host=str(socket_dir), user="postgres", dbname="postgres", passfile=str(passfile))
     database.autocommit = True
     with database.cursor() as cursor:
@@ -256,7 +256,7 @@ def alice(db: None) -> User:
 
 @pytest.fixture
 def bob(db: None) -> User:
-    """Another listener, who must never see what is Alice's."""
+    """Another listener, who must never see Alice's data."""
     return UserFactory(username="bob")
 
 
@@ -277,7 +277,7 @@ def staff(db: None) -> User:
 
 @pytest.fixture
 def password() -> str:
-    """The password of everybody in the cast."""
+    """The password of every user in the cast."""
     return PASSWORD
 
 
@@ -298,7 +298,7 @@ client_alice, client_bob, client_cleo, client_staff = map(_client_of, ("alice", 
 
 @pytest.fixture
 def api_anonymous(db: None) -> APIClient:
-    """The API for somebody without an account."""
+    """The API for a visitor without an account."""
     return APIClient()
 
 

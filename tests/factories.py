@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import factory
 import numpy as np
 from django.contrib.auth.models import User
-from factory.django import DjangoModelFactory
+from django.db.models import Model
+from factory.declarations import LazyAttribute, LazyFunction, Sequence, SubFactory
+from factory.django import DjangoModelFactory, Password
 
 from catalog.models import Album, Artist, Song, Upload
 from emotion.inference.quadrants import Quadrant, valence_arousal_from_probabilities
@@ -32,43 +33,57 @@ def probabilities_for(quadrant: Quadrant, confidence: float = 0.7) -> dict[str, 
     return {f"p_q{each.value}": confidence if each is quadrant else rest for each in Quadrant}
 
 
-class UserFactory(DjangoModelFactory[User]):
+T = TypeVar("T", bound=Model)
+
+
+class RowFactory(DjangoModelFactory[T]):
+    """A factory whose call gives a row, for the type checker too; factory_boy does it in a metaclass without types."""
+
+    class Meta:
+        abstract = True
+
+    if TYPE_CHECKING:
+
+        def __new__(cls, **values: Any) -> T: ...  # type: ignore[misc]
+
+
+class UserFactory(RowFactory[User]):
     class Meta:
         model = User
         skip_postgeneration_save = True
 
-    username = factory.Sequence(lambda n: f"listener{n}")
-    password = factory.django.Password(PASSWORD)
+    username = Sequence(lambda n: f"listener{n}")
+    password = Password(PASSWORD)
 
 
-class ArtistFactory(DjangoModelFactory[Artist]):
+class ArtistFactory(RowFactory[Artist]):
     class Meta:
         model = Artist
 
-    name = factory.Sequence(lambda n: f"Artist {n}")
-    name_key = factory.LazyAttribute(lambda artist: " ".join(artist.name.casefold().split()))
+    name = Sequence(lambda n: f"Artist {n}")
+    name_key = LazyAttribute(lambda artist: " ".join(artist.name.casefold().split()))
 
 
-class AlbumFactory(DjangoModelFactory[Album]):
+class AlbumFactory(RowFactory[Album]):
     class Meta:
         model = Album
 
-    title = factory.Sequence(lambda n: f"Album {n}")
-    title_key = factory.LazyAttribute(lambda album: " ".join(album.title.casefold().split()))
-    artist = factory.SubFactory(ArtistFactory)
+    title = Sequence(lambda n: f"Album {n}")
+    title_key = LazyAttribute(lambda album: " ".join(album.title.casefold().split()))
+    artist = SubFactory(ArtistFactory)
 
 
-class SongFactory(DjangoModelFactory[Song]):
+class SongFactory(RowFactory[Song]):
     """A tagged song; give `state` for another. Its estimate is a separate factory."""
 
     class Meta:
         model = Song
 
-    title = factory.Sequence(lambda n: f"Song {n}")
-    artist = factory.SubFactory(ArtistFactory)
+    title = Sequence(lambda n: f"Song {n}")
+    artist = SubFactory(ArtistFactory)
     genre = "Rock"
-    content_hash = factory.Sequence(lambda n: hashlib.sha256(f"song {n}".encode()).hexdigest())
-    audio = factory.LazyAttribute(lambda song: f"audio/{song.content_hash[:2]}/{song.content_hash}.ogg")
+    content_hash = Sequence(lambda n: hashlib.sha256(f"song {n}".encode()).hexdigest())
+    audio = LazyAttribute(lambda song: f"audio/{song.content_hash[:2]}/{song.content_hash}.ogg")
     mime_type = "audio/ogg"
     size_bytes = 1_000_000
     duration_s = 60.0
@@ -77,18 +92,18 @@ class SongFactory(DjangoModelFactory[Song]):
     state = Song.State.ANALYSED
 
 
-class UploadFactory(DjangoModelFactory[Upload]):
+class UploadFactory(RowFactory[Upload]):
     class Meta:
         model = Upload
 
-    owner = factory.SubFactory(UserFactory)
-    file_name = factory.Sequence(lambda n: f"song {n}.ogg")
+    owner = SubFactory(UserFactory)
+    file_name = Sequence(lambda n: f"song {n}.ogg")
     size_bytes = 1_000_000
     outcome = Upload.Outcome.ACCEPTED
-    song = factory.SubFactory(SongFactory, state=Song.State.QUEUED)
+    song = SubFactory(SongFactory, state=Song.State.QUEUED)
 
 
-class EstimateFactory(DjangoModelFactory[EmotionEstimate]):
+class EstimateFactory(RowFactory[EmotionEstimate]):
     """The current estimate of a song. `quadrant` and `confidence` set the probabilities and the point."""
 
     class Meta:
@@ -96,13 +111,13 @@ class EstimateFactory(DjangoModelFactory[EmotionEstimate]):
 
     class Params:
         confidence = 0.7
-        seed = factory.Sequence(lambda n: n)
+        seed = Sequence(lambda n: n)
 
-    song = factory.SubFactory(SongFactory)
+    song = SubFactory(SongFactory)
     model_version = MODEL_VERSION
     is_current = True
     quadrant = Quadrant.Q1
-    embedding_bytes = factory.LazyAttribute(lambda estimate: unit_embedding(estimate.seed))
+    embedding_bytes = LazyAttribute(lambda estimate: unit_embedding(estimate.seed))
     window_start_s = 18.0
     window_s = 24.0
     is_partial = False
@@ -112,29 +127,16 @@ class EstimateFactory(DjangoModelFactory[EmotionEstimate]):
     mel_ms = 10.0
     network_ms = 200.0
 
-    @factory.lazy_attribute
-    def p_q1(self) -> float:
-        return probabilities_for(Quadrant(self.quadrant), self.confidence)["p_q1"]
+    p_q1 = LazyAttribute(lambda estimate: _probability(estimate, "p_q1"))
+    p_q2 = LazyAttribute(lambda estimate: _probability(estimate, "p_q2"))
+    p_q3 = LazyAttribute(lambda estimate: _probability(estimate, "p_q3"))
+    p_q4 = LazyAttribute(lambda estimate: _probability(estimate, "p_q4"))
+    valence = LazyAttribute(lambda estimate: _point(estimate)[0])
+    arousal = LazyAttribute(lambda estimate: _point(estimate)[1])
 
-    @factory.lazy_attribute
-    def p_q2(self) -> float:
-        return probabilities_for(Quadrant(self.quadrant), self.confidence)["p_q2"]
 
-    @factory.lazy_attribute
-    def p_q3(self) -> float:
-        return probabilities_for(Quadrant(self.quadrant), self.confidence)["p_q3"]
-
-    @factory.lazy_attribute
-    def p_q4(self) -> float:
-        return probabilities_for(Quadrant(self.quadrant), self.confidence)["p_q4"]
-
-    @factory.lazy_attribute
-    def valence(self) -> float:
-        return _point(self)[0]
-
-    @factory.lazy_attribute
-    def arousal(self) -> float:
-        return _point(self)[1]
+def _probability(estimate: Any, name: str) -> float:
+    return probabilities_for(Quadrant(estimate.quadrant), estimate.confidence)[name]
 
 
 def _point(estimate: Any) -> tuple[float, float]:
@@ -143,16 +145,16 @@ def _point(estimate: Any) -> tuple[float, float]:
     return float(valence), float(arousal)
 
 
-class WorkerFactory(DjangoModelFactory[AnalysisWorker]):
+class WorkerFactory(RowFactory[AnalysisWorker]):
     class Meta:
         model = AnalysisWorker
 
-    name = factory.Sequence(lambda n: f"gpu{n}@test")
+    name = Sequence(lambda n: f"gpu{n}@test")
     device = "cpu"
     engine = "torch"
     model_version = MODEL_VERSION
-    started_at = factory.LazyFunction(lambda: _now())
-    seen_at = factory.LazyFunction(lambda: _now())
+    started_at = LazyFunction(lambda: _now())
+    seen_at = LazyFunction(lambda: _now())
 
 
 def _now() -> Any:
@@ -161,13 +163,13 @@ def _now() -> Any:
     return timezone.now()
 
 
-class PlaylistFactory(DjangoModelFactory[Playlist]):
+class PlaylistFactory(RowFactory[Playlist]):
     """An empty playlist for the first quadrant; give `owner=None, session_key=...` for an anonymous one."""
 
     class Meta:
         model = Playlist
 
-    owner = factory.SubFactory(UserFactory)
+    owner = SubFactory(UserFactory)
     title = "Happy"
     target_quadrant = Quadrant.Q1
     target_valence = 0.6
@@ -177,32 +179,32 @@ class PlaylistFactory(DjangoModelFactory[Playlist]):
     model_version = MODEL_VERSION
 
 
-class PlaylistItemFactory(DjangoModelFactory[PlaylistItem]):
+class PlaylistItemFactory(RowFactory[PlaylistItem]):
     class Meta:
         model = PlaylistItem
 
-    playlist = factory.SubFactory(PlaylistFactory)
-    position = factory.Sequence(lambda n: n)
-    song = factory.SubFactory(SongFactory)
+    playlist = SubFactory(PlaylistFactory)
+    position = Sequence(lambda n: n)
+    song = SubFactory(SongFactory)
     reason = "Energetic and positive, 70 % sure."
     felt_valence = 0.5
     felt_arousal = 0.5
 
 
-class RatingFactory(DjangoModelFactory[FeltRating]):
+class RatingFactory(RowFactory[FeltRating]):
     class Meta:
         model = FeltRating
 
-    listener = factory.SubFactory(UserFactory)
-    song = factory.SubFactory(SongFactory)
+    listener = SubFactory(UserFactory)
+    song = SubFactory(SongFactory)
     felt_valence = 0.5
     felt_arousal = 0.5
     model_version = MODEL_VERSION
 
 
-class ListenFactory(DjangoModelFactory[Listen]):
+class ListenFactory(RowFactory[Listen]):
     class Meta:
         model = Listen
 
-    listener = factory.SubFactory(UserFactory)
-    song = factory.SubFactory(SongFactory)
+    listener = SubFactory(UserFactory)
+    song = SubFactory(SongFactory)

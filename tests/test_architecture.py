@@ -83,7 +83,7 @@ def test_only_the_zoo_names_its_members() -> None:
 
 
 def test_templates_hold_no_inline_script_or_style() -> None:
-    # The Content-Security-Policy would block them in the browser, silently for whoever does not look at the console.
+    # The Content-Security-Policy would block them in the browser, silently unless the console is open.
     forbidden = ("<style", " style=", " onclick=", " onload=", " onchange=", " onsubmit=", "hx-on", "javascript:")
     found = [
         f"{path.relative_to(ROOT)}: {needle}"

@@ -66,7 +66,7 @@ def stored(job: Job) -> Any:
 
 
 def pass_time(job: Job, seconds: float) -> None:
-    """Let what was to happen to a row in so many seconds happen now."""
+    """Let a row's event that is due in so many seconds happen now."""
     row = stored(job)
     back = timedelta(seconds=seconds)
     type(job)._default_manager.filter(pk=job.pk).update(
@@ -138,7 +138,7 @@ def test_only_the_holder_finishes_and_only_once(kind: Kind[Any]) -> None:
 
 
 @each_kind
-def test_what_is_not_due_is_not_claimed(kind: Kind[Any]) -> None:
+def test_a_row_that_is_not_due_is_not_claimed(kind: Kind[Any]) -> None:
     job = make(kind)
     pass_time(job, -60)
     assert kind.claim() == []

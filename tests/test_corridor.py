@@ -111,7 +111,7 @@ def test_from_files_to_a_playlist_that_a_rating_changes(
 
 
 def travel_share_and_take_along(api_alice: APIClient) -> None:
-    """A journey is made, heard by somebody signed out, and brought back from a file."""
+    """A journey is made, played by a visitor, and imported again from a file."""
     path = [{"valence": -0.5, "arousal": 0.5}, {"valence": 0.5, "arousal": -0.5}]
     journey = api_alice.post("/api/v1/playlists/", {"path": path, "length": 5}).json()
     songs = [item["song"]["id"] for item in journey["items"]]

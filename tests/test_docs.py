@@ -67,7 +67,7 @@ def test_the_page_of_figures_quotes_the_card() -> None:
 
 
 def documented_commands() -> list[tuple[str, str]]:
-    """Return the page and the text of every command that the documentation tells people to run."""
+    """Return the page and the text of every command in the documentation."""
     return sorted(
         {
             (page.name, part.strip())

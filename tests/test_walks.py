@@ -27,7 +27,7 @@ from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 from tests.training.made_qaed import SMALL_RUN, made_qaed
 from tools.structure import APPS, walks
 
-# What every request passes, and modules that only hold names: nobody opens them to follow a walk.
+# What every request passes, and modules that only hold names: a reader need not open them to follow a walk.
 _NOT_ON_THE_WAY = {
     "mer_site",
     "templatetags",

@@ -1,4 +1,4 @@
-"""Two tiny architectures that are no EfficientNet: one hears raw waveforms in chunks, one is fitted to features."""
+"""Two tiny architectures that are no EfficientNet: one reads raw waveforms in chunks, one is fitted to features."""
 
 from __future__ import annotations
 

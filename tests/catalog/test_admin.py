@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.factories import ArtistFactory, SongFactory, UploadFactory, UserFacto
 
 @pytest.fixture
 def client_boss(db: None) -> Client:
-    """A browser of somebody who may everything."""
+    """A browser of a superuser."""
     client = Client()
     client.force_login(UserFactory(is_staff=True, is_superuser=True))
     return client
@@ -41,7 +42,9 @@ def test_a_renamed_artist_gets_its_key(client_boss: Client) -> None:
 
 
 def test_a_deleted_song_takes_its_file_along(
-    client_boss: Client, stored_song: Song, django_capture_on_commit_callbacks: Callable[..., object]
+    client_boss: Client,
+    stored_song: Song,
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
     path = Path(stored_song.audio.path)
     assert path.is_file()

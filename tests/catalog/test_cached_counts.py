@@ -1,4 +1,4 @@
-"""What is counted for every page is kept for a few seconds, and only while the catalog is large."""
+"""Counts shown on every page are cached for a few seconds, and only while the catalog is large."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE - 1])
-def test_of_a_small_catalog_everybody_is_told_what_is_there_now(size: int) -> None:
+def test_a_small_catalog_is_counted_each_time(size: int) -> None:
     counts = iter([size, 2, 3])
     asked = CachedCount(lambda: next(counts), size=lambda n: n)
     assert [asked(), asked(), asked()] == [size, 2, 3]
@@ -56,16 +56,16 @@ def test_while_one_counts_others_take_the_old_answer(clock: Clock) -> None:
             assert go_on.wait(10)
         return answer
 
-    asked, told = CachedCount(count, size=lambda n: n), []
+    asked, counted = CachedCount(count, size=lambda n: n), []
     assert asked() == LARGE
     clock.now += CACHED_S + 1
-    slow = threading.Thread(target=lambda: told.append(asked()))
+    slow = threading.Thread(target=lambda: counted.append(asked()))
     slow.start()
     assert counting.wait(10)
     assert asked() == LARGE
     go_on.set()
     slow.join(10)
-    assert (told, asked()) == ([LARGE + 1], LARGE + 1)
+    assert (counted, asked()) == ([LARGE + 1], LARGE + 1)
 
 
 def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections import Counter
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -42,7 +43,7 @@ def test_they_stay_small() -> None:
 
 
 @pytest.mark.parametrize("entry", MANIFEST, ids=[entry["file"][:2] for entry in MANIFEST])
-def test_a_song_can_be_taken_and_says_nothing_of_the_intention(entry: dict) -> None:
+def test_a_song_can_be_taken_and_says_nothing_of_the_intention(entry: dict[str, Any]) -> None:
     path = DEMO_SONGS / entry["file"]
     facts = probe(path)
     assert (facts.extension, facts.codec, facts.channels) == ("opus", "opus", 2)

@@ -1,7 +1,7 @@
 """A real browser on a real server. Every page is watched: an error, something blocked or a foreign host fails the test.
 
-The browser is a Chromium found by `tests.browser`. It runs with its usual autoplay policy, so that a test which hears
-music has proved that a click of a listener is enough.
+The browser is a Chromium found by `tests.browser`. It runs with its usual autoplay policy, so that a test
+which plays music proves that a listener's click is enough.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def open_page(browser: Browser, live_server: LiveServer) -> Opener:
 
 
 def sign_in(page: Page, name: str = "alice", *, to: str = "/me/") -> None:
-    """Sign in, and wait until it is done: whoever leaves before the answer has come leaves signed out."""
+    """Sign in, and wait until it is done: leaving before the answer arrives leaves the user signed out."""
     page.goto(f"/accounts/login/?next={to}")
     page.fill("[name=username]", name)
     page.fill("[name=password]", PASSWORD)

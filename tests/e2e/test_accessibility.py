@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
@@ -34,7 +34,7 @@ SEND_WITHOUT_TOKEN = """() => {
   document.body.append(form);
   form.submit();
 }"""
-LOOKS = (("light", 1280), ("dark", 360))
+LOOKS: tuple[tuple[Literal["light", "dark"], int], ...] = (("light", 1280), ("dark", 360))
 
 
 def faults(page: Page) -> list[str]:
@@ -74,8 +74,8 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     songs[2].state, songs[2].failure_code, songs[2].failure_reason = Song.State.FAILED, "silent_audio", "It is silent."
     songs[2].save()
     found: list[str] = []
-    # The policy forbids what axe adds to a page; a test that hears of forbidden things is another one. Pages of errors
-    # are asked for on purpose.
+    # The policy forbids what axe adds to a page; another test checks for violations. Error pages are requested on
+    # purpose.
     with open_page(bypass_csp=True, allow="the server responded with") as page:
         answer_with(page, "/broken", 500, "500.html")
         answer_with(page, "/not-understood", 400, "400.html")

@@ -1,4 +1,4 @@
-"""A curator's evening by keyboard alone: songs found, changed, set right, undone, heard again and deleted."""
+"""A curator's evening by keyboard alone: songs found, changed, corrected, undone, analysed again and deleted."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     sign_in(page, cleo, password, "/songs/edit/")
     main = page.get_by_role("main")
 
-    # Found by what is wrong with them.
+    # Found by their faults.
     press(main.get_by_label("Search"), "End")
     page.keyboard.type("wrong genre")
     rows = main.locator("[data-library-row]")
@@ -70,14 +70,14 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(main.get_by_role("button", name="Save for 3 songs"), "Enter")
 
     # Undone from the message.
-    told = main.locator(".messages")
-    expect(told).to_contain_text("3 songs were changed.")
+    banner = main.locator(".messages")
+    expect(banner).to_contain_text("3 songs were changed.")
     assert Song.objects.filter(genre="Chamber").count() == 3
     assert (
         EmotionEstimate.objects.with_effective().filter(is_overridden=True, effective_quadrant=Quadrant.Q1).count() == 3
     )
-    press(told.get_by_role("button", name="Undo"), "Enter")
-    expect(told).to_contain_text("Undone: everything is as it was before.")
+    press(banner.get_by_role("button", name="Undo"), "Enter")
+    expect(banner).to_contain_text("Undone: everything is as it was before.")
     expect(rows).to_have_count(3)
     assert not Song.objects.filter(genre="Chamber").exists()
 
@@ -93,7 +93,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(tools.get_by_role("button", name="Undo", exact=True), "Enter")
     expect(main.locator(".mood-word")).to_have_count(0)
 
-    # Heard again: however often it is asked for, once; and the page says when it is done.
+    # Analysed again: once, however often it is requested; and the page says when it is done.
     press(tools.get_by_role("button", name="Analyse again"), "Enter")
     expect(tools.get_by_text("Queued")).to_be_visible()
     with page.expect_response(lambda answer: answer.request.method == "POST"):
@@ -105,7 +105,7 @@ def test_a_curators_evening_by_keyboard(page: Page, songs: list[Song], cleo: Use
     press(tools.get_by_role("link", name="Delete"), "Enter")
     expect(main).to_contain_text("This cannot be undone.")
     press(main.get_by_role("button", name="Delete 1 song for good"), "Enter")
-    expect(told).to_contain_text("1 song was deleted.")
+    expect(banner).to_contain_text("1 song was deleted.")
     assert Song.objects.count() == len(songs) - 1
 
 

@@ -25,7 +25,7 @@ _WORDS = """async () => {
 }"""
 
 
-def test_somebody_signs_up_hears_and_rates_in_german(open_page: Opener, songs: list[Song]) -> None:
+def test_a_listener_signs_up_plays_and_rates_in_german(open_page: Opener, songs: list[Song]) -> None:
     with open_page(viewport={"width": 1280, "height": 900}, locale="de-DE") as page:
         page.goto("/")
         expect(page.locator("html")).to_have_attribute("lang", "de")

@@ -30,7 +30,10 @@ def wait_until_heard(page: Page, beyond_s: float = 0.5) -> None:
 
 
 def order(page: Page) -> list[str]:
-    return page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)")
+    songs: list[str] = page.eval_on_selector_all(
+        "#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)"
+    )
+    return songs
 
 
 def sign_up(page: Page, name: str) -> None:
@@ -48,7 +51,7 @@ def set_slider(page: Page, selector: str, key: str, presses: int) -> None:
         page.keyboard.press(key)
 
 
-def test_a_listener_signs_up_hears_a_mood_rates_and_the_rest_changes(page: Page, songs: list[Song]) -> None:
+def test_a_listener_signs_up_plays_a_mood_rates_and_the_rest_changes(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     sign_up(page, "dora")
     page.get_by_role("button", name="Calm").click()
@@ -180,7 +183,7 @@ def test_an_early_skip_of_a_listener_is_noted(page: Page, songs: list[Song]) -> 
     assert not FeltRating.objects.exists()
 
 
-def test_a_visitor_hears_music_and_is_asked_in_to_rate(page: Page, songs: list[Song]) -> None:
+def test_a_visitor_plays_music_and_must_sign_in_to_rate(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     page.get_by_role("button", name="Calm").click()
     wait_until_heard(page)

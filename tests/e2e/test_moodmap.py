@@ -41,10 +41,10 @@ def rated(alice: User, songs: list[Song]) -> list[Song]:
 def test_the_map_is_read_by_mouse_and_by_keyboard(page: Page, rated: list[Song]) -> None:
     sign_in(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("My mood map")
-    told, lines = page.locator("[data-felt-told]"), page.locator("[data-felt-line]")
+    caption, lines = page.locator("[data-felt-told]"), page.locator("[data-felt-line]")
     expect(lines).to_have_count(24)
     lines.last.locator("circle").last.hover()
-    expect(told).to_contain_text(rated[-1].title)
+    expect(caption).to_contain_text(rated[-1].title)
 
     # All lines are one stop of the Tab key; arrows go through them, the newest first.
     page.get_by_role("link", name="Skip the songs on the plane").focus()
@@ -52,7 +52,7 @@ def test_the_map_is_read_by_mouse_and_by_keyboard(page: Page, rated: list[Song])
     expect(lines.last).to_be_focused()
     page.keyboard.press("ArrowLeft")
     expect(lines.nth(22)).to_be_focused()
-    expect(told).to_contain_text(rated[22].title)
+    expect(caption).to_contain_text(rated[22].title)
     page.keyboard.press("Home")
     expect(lines.first).to_be_focused()
     page.keyboard.press("Tab")
@@ -75,9 +75,9 @@ def test_all_data_is_taken_along_and_then_deleted(page: Page, rated: list[Song],
     shared = Playlist.objects.get().share_token
     with page.expect_download() as document:
         page.get_by_role("link", name="Download JSON").click()
-    told = json.loads(document.value.path().read_text())
+    exported = json.loads(document.value.path().read_text())
     assert document.value.suggested_filename.startswith("moodplane-alice-")
-    assert (len(told["ratings"]), len(told["moods"]), len(told["playlist_items"])) == (24, 1, 5)
+    assert (len(exported["ratings"]), len(exported["moods"]), len(exported["playlist_items"])) == (24, 1, 5)
     with page.expect_download() as tables:
         page.get_by_role("link", name="Download CSV").click()
     with zipfile.ZipFile(tables.value.path()) as archive:

@@ -29,7 +29,7 @@ def press_play(page: Page) -> None:
 
 
 @pytest.mark.parametrize("width", [360, 1440])
-def test_a_visitor_browses_searches_and_hears(open_page: Opener, songs: list[Song], width: int) -> None:
+def test_a_visitor_browses_searches_and_plays(open_page: Opener, songs: list[Song], width: int) -> None:
     song = songs[7]
     song.title, song.genre = "Unmistakable", "Waltz"
     song.save()

@@ -45,7 +45,7 @@ def values_in(url: str) -> dict[str, float]:
     return {name: float(value) for name, value in re.findall(r"(\w+_(?:valence|arousal))=(-?[\d.]+)", url)}
 
 
-def test_pointing_tells_the_song_and_a_click_plays_around_it(page: Page, songs: list[Song]) -> None:
+def test_pointing_shows_the_song_and_a_click_plays_around_it(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     ready(page, 32)
     estimate = songs[0].estimates.get()
@@ -59,16 +59,13 @@ def test_pointing_tells_the_song_and_a_click_plays_around_it(page: Page, songs: 
     painted = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     assert page.locator("[data-plane-dots]").evaluate(painted)
     assert page.locator("[data-plane-lit]").evaluate(painted)
-    # Where nobody points, nothing is told.
+    # Without a pointer on the plane, nothing is shown.
     page.mouse.move(2, 2)
     expect(card).to_be_hidden()
     page.mouse.click(*pixel(page, 0.5, -0.4))
     wait_until_heard(page)
     playlist = Playlist.objects.get()
-    assert (playlist.target_valence, playlist.target_arousal) == (
-        pytest.approx(0.5, abs=0.02),
-        pytest.approx(-0.4, abs=0.02),
-    )
+    assert [playlist.target_valence, playlist.target_arousal] == pytest.approx([0.5, -0.4], abs=0.02)
 
 
 def test_a_drag_draws_a_journey_and_can_be_given_up(page: Page, songs: list[Song]) -> None:
@@ -114,7 +111,7 @@ def test_a_drag_draws_a_journey_and_can_be_given_up(page: Page, songs: list[Song
     assert values_in(page.url)["end_arousal"] == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_mood_is_one_press_and_the_start_of_what_is_drawn(page: Page, songs: list[Song]) -> None:
+def test_a_mood_is_one_press_and_the_start_of_the_journey(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     ready(page, 32)
     mark = page.locator("[data-pad-mood]")

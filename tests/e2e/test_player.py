@@ -61,7 +61,8 @@ def play_first(page: Page) -> str:
 
 
 def shown(page: Page) -> list[str]:
-    return page.eval_on_selector_all("[data-track]", "rows => rows.map(row => row.dataset.song)")
+    songs: list[str] = page.eval_on_selector_all("[data-track]", "rows => rows.map(row => row.dataset.song)")
+    return songs
 
 
 def queued(page: Page) -> list[str]:
@@ -151,7 +152,7 @@ def test_one_song_fades_into_the_next_and_a_pause_holds_both(page: Page, songs: 
     wait_for(lambda: all(one["paused"] for one in elements(page)), "a pause holds both")
     page.keyboard.press("Space")
     wait_for(lambda: not any(one["paused"] for one in elements(page)), "both go on")
-    # Going somewhere else ends what is left of the song before.
+    # Going somewhere else ends the rest of the song before.
     seek_to(page, 2)
     wait_for(lambda: elements(page)[0]["volume"] == 1 and elements(page)[1]["paused"], "the fade is over")
 
@@ -327,7 +328,7 @@ def test_the_order_of_a_journey_is_the_queues(page: Page, songs: list[Song]) -> 
     before = order(page)
     page.keyboard.press("s")
     page.keyboard.press("r")
-    # The list is fetched anew; the listener's own order stays, and the list's comes back afterwards.
+    # The list is fetched again; the listener's own order stays, and the list's comes back afterwards.
     mixed = queued(page)
     page.evaluate(
         "document.dispatchEvent(new CustomEvent('player:reranked', {detail: "

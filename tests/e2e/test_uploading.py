@@ -59,7 +59,7 @@ def open_uploads(page: Page, who: User) -> None:
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Reach an element as somebody does who has no mouse."""
+    """Reach an element without a mouse."""
     for _ in range(80):
         page.keyboard.press("Tab")
         if page.evaluate("(selector) => document.activeElement?.matches(selector)", selector):

@@ -103,7 +103,7 @@ class KeyboardWalker(Walker):
     def _go_to(self, target: Locator) -> None:
         expect(target).to_be_visible()
         element = target.element_handle()
-        # A new page begins at its content: what is in the header lies behind, except in a menu that is open.
+        # A new page begins at its content: the header's elements lie behind, except in an open menu.
         header = bool(target.evaluate("el => Boolean(el.closest('#site-header')) && !el.closest(':popover-open')"))
         for _ in range(_STOPS):
             if self.page.evaluate(_IS_AT, [element]):

@@ -13,7 +13,7 @@ from emotion.inference import checkpoint
 from emotion.services import analysis
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 
 SMALL = EfficientNetConfig(backbone="efficientnet-b0", image_size=64)
 SMALL_MEL = MelConfig(image_size=64)
@@ -23,7 +23,7 @@ SMALL_MEL = MelConfig(image_size=64)
 def small_network() -> EfficientNetB3:
     """EfficientNetB0 at 64 pixels with the paper's head and seeded weights."""
     torch.manual_seed(7)
-    return create_model("efficientnet_b3", SMALL).eval()
+    return efficientnet(SMALL).eval()
 
 
 @pytest.fixture(scope="session")

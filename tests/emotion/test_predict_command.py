@@ -31,7 +31,7 @@ def test_a_table_of_files(small_weights: Path, tmp_path: Path) -> None:
         assert row["model_version"] == "small-1"
 
 
-def test_a_file_that_fails_is_told_and_the_others_still_come(
+def test_a_file_that_fails_is_reported_and_the_others_still_come(
     small_weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bad = tmp_path / "bad.mp3"

@@ -60,7 +60,7 @@ def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
     transactional_db: None, settings: Settings, tmp_path: Path
 ) -> None:
     song = EstimateFactory(song__duration_s=600.0, model_version=served_version()).song
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 600, codec="ogg", channels=1)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 600, codec="ogg", channels=1)
     assert curves.curves_queue(song_ids=[song.pk]) == 1
     starter = WorkerStarter(tmp_path)
     starter.start()

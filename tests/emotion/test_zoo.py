@@ -88,7 +88,7 @@ def overfit(network: nn.Module, inputs: Tensor) -> None:
         loss.backward()
         optimiser.step()
     assert loss.item() < 0.05
-    # Running statistics lag behind so few steps; those of the eight clips are what was learned with.
+    # Running statistics lag behind so few steps; training used those of the eight clips.
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
             module.reset_running_stats()

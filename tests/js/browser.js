@@ -20,7 +20,7 @@ export function define(name, value) {
   Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
 }
 
-/** Answers requests of `fetch` from a function of the address and the options; returns what was asked. */
+/** Answers requests of `fetch` from a function of the address and the options; returns the requests. */
 export function answerFetch(answer) {
   const asked = [];
   define("fetch", async (url, options = {}) => {

@@ -7,7 +7,7 @@ const { Queue } = await import("../../static/js/player/queue.js");
 const { Sound } = await import("../../static/js/player/sound.js");
 const { Mender, causeOf } = await import("../../static/js/player/recovery.js");
 
-/** An audio element without sound: it plays what it is told, and has a length. */
+/** An audio element without sound: it plays on request, and has a length. */
 class Audio extends EventTarget {
   attributes = new Map();
   currentTime = 0;

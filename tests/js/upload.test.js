@@ -232,7 +232,7 @@ test("of a folder only audio counts, whatever the case of its name", () => {
 
 /* Sending ---------------------------------------------------------------------------------------------------------- */
 
-/** Answers every XMLHttpRequest from a function of method, address and headers; returns what was asked. */
+/** Answers every XMLHttpRequest from a function of method, address and headers; returns the requests. */
 function answerRequests(answer) {
   const asked = [];
   define(

@@ -32,7 +32,7 @@ def tag(song: Song, valence: float, arousal: float, **fields: object) -> Emotion
 
 @pytest.fixture
 def make_songs(db: None) -> SongMaker:
-    """Make tagged songs around a point, each by another artist unless told; the same ones in every run."""
+    """Make tagged songs around a point, each by another artist unless given; the same ones in every run."""
 
     def make(
         n_songs: int,
@@ -55,5 +55,5 @@ def make_songs(db: None) -> SongMaker:
 
 @pytest.fixture
 def nobody() -> Listener:
-    """Somebody without an account."""
+    """A listener without an account."""
     return Listener(user=None, session_key="a-browser-session")

@@ -23,7 +23,7 @@ def table_of(song_ids: Ints, perceived: Floats, embeddings: NDArray[np.float32],
 
 
 def query_of(valence: float, arousal: float, n_dimensions: int) -> FeltQuery:
-    """Return the query of a listener who feels what is perceived and likes all songs alike."""
+    """Return the query of a listener who feels the perceived point and likes all songs alike."""
     felt = LinearFelt(np.zeros(2), np.eye(2), np.zeros((2, n_dimensions)), np.zeros(n_dimensions))
     return FeltQuery(np.array([valence, arousal]), felt)
 

@@ -1,11 +1,11 @@
-"""Who may reach what: every address of the recommender, tried by somebody else and by nobody.
+"""Access rights: every address of the recommender, tried by another user and by a visitor.
 
-A new address that is not in `RULES` fails the walk, so nothing is published that nobody thought about.
+A new address that is not in `RULES` fails the walk, so nothing is published by oversight.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ SAID = {"valence": "0.5", "arousal": "0.5"}
 
 @dataclass(frozen=True)
 class Alices:
-    """What is Alice's, and nobody else's."""
+    """Alice's private objects."""
 
     playlist: Playlist
     song: Song
@@ -59,11 +59,11 @@ class Alices:
 
 @dataclass(frozen=True)
 class Rule:
-    """How an address is tried, and what somebody else (and nobody) is answered.
+    """How an address is tried, and the answer that another user (or a visitor) gets.
 
-    `private` means that what is in the address is Alice's: everybody else is told that it is not there. Otherwise the
-    answer is about the caller's own things, or about songs, which are everybody's. `refused` is what even Alice is told
-    of what can only be done after something else: there is nothing to undo.
+    `private` means that the object in the address is Alice's: everyone else gets 404. Otherwise the answer is about the
+    caller's objects, or about songs, which are public. `refused` is the status that even Alice gets where an earlier
+    step is missing: there is nothing to undo.
     """
 
     methods: tuple[str, ...]
@@ -74,7 +74,7 @@ class Rule:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-MINE = {"private": True, "arguments": ("playlist",)}
+MINE: dict[str, Any] = {"private": True, "arguments": ("playlist",)}
 RULES: dict[str, Rule] = {
     # Pages
     "home": Rule(("get",)),
@@ -151,7 +151,7 @@ PRIVATE = [call for call in CALLS if RULES[call[0]].private]
 PUBLIC = [call for call in CALLS if not RULES[call[0]].private]
 
 
-def names_of(patterns: list[URLPattern | URLResolver]) -> Iterator[str | None]:
+def names_of(patterns: Sequence[URLPattern | URLResolver]) -> Iterator[str | None]:
     for pattern in patterns:
         if isinstance(pattern, URLResolver):
             yield from names_of(pattern.url_patterns)
@@ -203,7 +203,7 @@ def call(client: Any, name: str, method: str, alices: Alices) -> Any:
     return getattr(client, method)(where, values)
 
 
-def told_by(response: Any) -> str:
+def text_of(response: Any) -> str:
     """All that an answer says, streamed or not."""
     content = b"".join(response.streaming_content) if response.streaming else response.content
     return str(content.decode(errors="replace"))
@@ -222,7 +222,7 @@ def client_for(request: pytest.FixtureRequest, who: str, name: str) -> Client | 
 
 
 @pytest.mark.parametrize("who", ["bob", "staff", "cleo", "nobody"])
-def test_what_is_alices_is_not_there_for_anybody_else(request: pytest.FixtureRequest, alices: Alices, who: str) -> None:
+def test_alices_objects_are_not_found_by_anyone_else(request: pytest.FixtureRequest, alices: Alices, who: str) -> None:
     before = rows()
     # One after the other on the same rows: none of them may change anything.
     for name, method in PRIVATE:
@@ -231,35 +231,35 @@ def test_what_is_alices_is_not_there_for_anybody_else(request: pytest.FixtureReq
             assert_asked_to_sign_in(response, name)
         else:
             assert response.status_code == 404, (name, method)
-        assert "Alice" not in told_by(response), (name, method)
+        assert "Alice" not in text_of(response), (name, method)
         assert rows() == before, (name, method)
 
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """Undo what an address did, so that the next one is tried on the same rows; making them anew takes far longer."""
+    """Undo what an address did, so that the next one is tried on the same rows; recreating them takes far longer."""
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 @pytest.mark.parametrize("who", ["bob", "nobody"])
-def test_what_is_everybodys_shows_and_changes_nothing_of_alices(
+def test_public_addresses_show_and_change_nothing_of_alices(
     request: pytest.FixtureRequest, alices: Alices, who: str
 ) -> None:
     before, user = rows(), None if who == "nobody" else request.getfixturevalue(who)
     for name, method in PUBLIC:
         with undone():
             response = call(signed_in(user, name), name, method, alices)
-            told = told_by(response)
+            text = text_of(response)
             if who == "nobody" and RULES[name].account:
                 assert_asked_to_sign_in(response, name)
             else:
-                assert response.status_code in (200, 201, 204, 302, RULES[name].refused), (name, method, told)
+                assert response.status_code in (200, 201, 204, 302, RULES[name].refused), (name, method, text)
             secrets = ("0.6213", "0.4457", "0.7791", "0.3387", "7.2519", "alice")
-            assert not any(secret in told for secret in secrets), (name, method)
+            assert not any(secret in text for secret in secrets), (name, method)
             if "shared" not in name:
-                assert "Alice" not in told, (name, method)
+                assert "Alice" not in text, (name, method)
             assert rows() == before, (name, method)
 
 

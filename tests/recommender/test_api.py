@@ -194,7 +194,7 @@ def test_a_list_that_cannot_be_made_is_a_problem(api_alice: APIClient, asked: di
     assert not Playlist.objects.exists()
 
 
-def test_a_list_is_renamed_saved_and_made_anew(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
+def test_a_list_is_renamed_saved_and_regenerated(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
     where = f"{PLAYLISTS}{playlist_of_alice.pk}/"
     changed = api_alice.patch(where, {"title": "  For\ta rainy\nday ", "saved": True}).json()
     assert (changed["title"], bool(changed["saved_at"])) == ("For a rainy day", True)
@@ -258,8 +258,8 @@ def test_a_rating_keeps_the_mood_before(api_alice: APIClient, make_songs: SongMa
     api_alice.post(MOODS, {"valence": -0.5, "arousal": 0.25})
     said = api_alice.post(RATINGS, felt).json()["rating"]
     assert (said["mood_valence"], said["mood_arousal"]) == (-0.5, 0.25)
-    told = api_alice.post(RATINGS, {**felt, "mood": {"valence": 0.1, "arousal": 0.2}}).json()["rating"]
-    assert (told["mood_valence"], told["mood_arousal"]) == (0.1, 0.2)
+    detail = api_alice.post(RATINGS, {**felt, "mood": {"valence": 0.1, "arousal": 0.2}}).json()["rating"]
+    assert (detail["mood_valence"], detail["mood_arousal"]) == (0.1, 0.2)
 
 
 # --- Ratings ------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Lists put in order by hand, named, kept and made anew."""
+"""Lists ordered by hand, named, saved and regenerated."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_song_is_taken_out_and_does_not_come_back_by_itself(alice: User, playl
     assert order(playlist) == []
 
 
-def test_what_is_not_in_the_list_or_not_yours_is_not_moved(alice: User, bob: User, playlist: Playlist) -> None:
+def test_only_songs_of_a_list_of_yours_are_moved(alice: User, bob: User, playlist: Playlist) -> None:
     before = order(playlist)
     with pytest.raises(PlaylistItemNotFoundError):
         playlists.item_move(playlist=playlist, listener=Listener(alice), song_id=SongFactory().pk, position=1)
@@ -109,7 +109,7 @@ def test_buttons_move_and_remove_with_and_without_javascript(client_alice: Clien
 @pytest.mark.parametrize(
     ("title", "kept"), [(" Rain\n\tand  wind ", "Rain and wind"), ("Schön ♥", "Schön ♥"), ("x" * 200, "x" * 200)]
 )
-def test_a_title_is_kept_on_one_line(playlist: Playlist, title: str, kept: str) -> None:
+def test_a_title_stays_on_one_line(playlist: Playlist, title: str, kept: str) -> None:
     playlists.playlist_rename(playlist=playlist, title=title)
     playlist.refresh_from_db()
     assert playlist.title == kept
@@ -145,7 +145,7 @@ def test_a_title_says_what_was_asked(nobody: Listener, make_songs: SongMaker) ->
     assert calm.filters == {"genre": "Rock", "decade": 1990}
 
 
-# --- Around a song, and made anew -----------------------------------------------------------------------------------
+# --- Around a song, and regenerated --------------------------------------------------------------------------------
 
 
 def test_a_list_around_a_song(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
@@ -163,14 +163,14 @@ def test_a_list_around_a_song(client_alice: Client, alice: User, make_songs: Son
     assert "Songs like one that was deleted" in page
 
 
-def test_there_is_nothing_around_a_song_that_was_not_heard(client_alice: Client, db: None) -> None:
+def test_there_is_nothing_around_a_song_that_was_not_analysed(client_alice: Client, db: None) -> None:
     song = SongFactory(title="Unheard")
     response = client_alice.post(reverse("recommender:song_playlist", args=[song.pk]))
     assert response.status_code == 400
     assert "has not analysed “Unheard” yet" in response.content.decode()
 
 
-def test_a_journey_made_anew_goes_the_same_way(alice: User, make_songs: SongMaker) -> None:
+def test_a_regenerated_journey_goes_the_same_way(alice: User, make_songs: SongMaker) -> None:
     make_songs(60, around=(0.0, 0.0), spread=0.9)
     path = [(-0.5, 0.5), (0.5, -0.5)]
     journey = playlists.journey_create(
@@ -189,7 +189,7 @@ def test_a_way_that_cannot_be_is_refused(nobody: Listener, path: list[tuple[floa
         playlists.journey_create(listener=nobody, path=path)
 
 
-def test_songs_from_elsewhere_are_not_chosen_anew(alice: User, playlist: Playlist) -> None:
+def test_imported_songs_are_not_chosen_again(alice: User, playlist: Playlist) -> None:
     Playlist.objects.update(kind=Playlist.Kind.IMPORTED)
     playlist.refresh_from_db()
     before = order(playlist)

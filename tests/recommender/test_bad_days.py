@@ -77,7 +77,7 @@ def test_contradicting_oneself_moves_other_songs_within_bounds(n_times: int, bou
     assert np.abs(others.by_ratings).max() < bound
 
 
-def test_answers_at_random_move_unheard_songs_less_than_they_differ() -> None:
+def test_random_answers_move_unplayed_songs_less_than_they_differ() -> None:
     felt = np.random.default_rng(4).choice([-1.0, 1.0], size=(60, 2))
 
     others = _unheard(_fitted(felt))
@@ -94,7 +94,7 @@ def test_ratings_that_are_all_alike_pull_songs_there_and_not_beyond(n_ratings: i
 
     perceived, _ = _songs(200, seed=9)
     assert np.abs(others.point - always).mean() < np.abs(perceived - always).mean()
-    # Nobody is pushed through the point to its other side by more than what is left of doubt.
+    # No listener is pushed past the point by more than the remaining doubt.
     beyond = np.sign(others.point - always) != np.sign(perceived - always)
     assert np.abs(others.point - always)[beyond].max(initial=0.0) < 0.25
     assert (others.sd > 0).all()
@@ -119,7 +119,7 @@ def test_disliking_everything_leaves_an_order_among_songs() -> None:
     assert len(np.unique(liking)) > 100
 
 
-def test_a_list_for_somebody_at_the_corner_is_still_a_list(alice: User, make_songs: SongMaker) -> None:
+def test_a_list_for_a_listener_at_the_corner_is_still_a_list(alice: User, make_songs: SongMaker) -> None:
     songs = make_songs(60, around=(0.0, 0.0), spread=0.9)
     for song in songs:
         RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=-1.0, liked=False)
@@ -134,7 +134,7 @@ def test_a_list_for_somebody_at_the_corner_is_still_a_list(alice: User, make_son
 # --- Too much ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_hundred_thousand_ratings_are_kept_and_the_newest_thousand_read(alice: User, make_songs: SongMaker) -> None:
+def test_a_hundred_thousand_ratings_are_stored_and_the_newest_thousand_read(alice: User, make_songs: SongMaker) -> None:
     newest = make_songs(RATINGS_LIMIT + 200, around=(0.0, 0.0), spread=0.9, n_artists=50)
     _multiply(SongFactory(), A_CROWD - len(newest) - 1, title="'Old ' || n", content_hash="md5(n::text) || md5('x')")
     first = RatingFactory(listener=alice, song=newest[0])

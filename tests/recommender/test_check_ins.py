@@ -1,4 +1,4 @@
-"""How listeners say they are: asked lightly, kept for half an hour, never made up."""
+"""Listeners' reported moods: optional, valid for half an hour, never invented."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_mood_outside_the_plane_is_refused(alice: User, mood: tuple[float, flo
         feedback.check_in_create(listener=Listener(alice), valence=mood[0], arousal=mood[1])
 
 
-def test_a_mood_belongs_to_somebody(db: None) -> None:
+def test_a_mood_has_an_owner(db: None) -> None:
     with pytest.raises(CheckInInvalidError, match="must belong"):
         say(Listener(None))
     assert selectors.mood_now(Listener(None)) is None
@@ -91,8 +91,8 @@ def test_a_list_keeps_the_mood_it_was_made_in(alice: User, make_songs: SongMaker
     say(listener)
     made = playlists.playlist_create(listener=listener, target=HAPPY)
     assert (made.mood_valence, made.mood_arousal) == LOW
-    told = playlists.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
-    assert (told.mood_valence, told.mood_arousal) == (0.0, 0.0)
+    with_mood = playlists.playlist_create(listener=listener, target=HAPPY, mood=(0.0, 0.0))
+    assert (with_mood.mood_valence, with_mood.mood_arousal) == (0.0, 0.0)
     an_hour_passes()
     again = playlists.playlist_regenerate(playlist=made, listener=listener)
     assert again.mood_valence is None

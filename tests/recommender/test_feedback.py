@@ -25,7 +25,7 @@ from tests.together import together
 # --- Ratings ------------------------------------------------------------------------------------------------------
 
 
-def test_a_rating_is_kept_and_changed_answer_by_answer(alice: User, make_songs: SongMaker) -> None:
+def test_a_rating_is_stored_and_changed_answer_by_answer(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     feedback.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
     feedback.feedback_record(user=alice, song=song, liked=True)
@@ -139,7 +139,7 @@ def test_ranking_again_without_news_changes_nothing(alice: User, make_songs: Son
     assert order(playlist) == before
 
 
-def test_a_song_that_is_rated_was_heard_and_keeps_its_place(alice: User, make_songs: SongMaker) -> None:
+def test_a_rated_song_counts_as_played_and_keeps_its_place(alice: User, make_songs: SongMaker) -> None:
     make_songs(20)
     playlist = playlists.playlist_create(listener=Listener(alice), target=HAPPY, length=6)
     item = playlist.items.get(position=4)
@@ -257,7 +257,7 @@ def liked(client: Client, song: Song) -> bool | None:
     return answer
 
 
-def test_a_like_is_kept_shown_to_its_listener_alone_and_taken_back(
+def test_a_like_is_stored_shown_to_its_listener_alone_and_withdrawn(
     client_alice: Client, client_bob: Client, alice: User, make_songs: SongMaker
 ) -> None:
     song = make_songs(1)[0]
@@ -288,7 +288,7 @@ def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
 ) -> None:
     make_songs(12)
     playlist = playlists.playlist_create(listener=Listener(user=alice), target=Target.of_point(0.6, 0.6), length=8)
-    song = playlist.items.first().song
+    song = playlist.items.all()[0].song
     answer = client_alice.post(url(song), {"liked": "yes", "playlist": playlist.pk}).json()
     assert bool(answer["reranked"]) is True
     assert FeltRating.objects.get().playlist == playlist
@@ -298,7 +298,7 @@ def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
     assert not FeltRating.objects.exists()
 
 
-def test_what_a_visitor_likes_is_kept_until_they_sign_in(
+def test_a_visitors_likes_are_stored_until_they_sign_in(
     client: Client, alice: User, password: str, make_songs: SongMaker
 ) -> None:
     first, second = make_songs(2)

@@ -46,7 +46,7 @@ def catalog(make_songs: SongMaker) -> list[Song]:
 # --- Lists --------------------------------------------------------------------------------------------------------
 
 
-def test_a_placement_tells_target_terms_and_reason(nobody: Listener, catalog: list[Song]) -> None:
+def test_a_placement_holds_target_terms_and_reason(nobody: Listener, catalog: list[Song]) -> None:
     made = generate(listener=nobody, request=LIST)
     for position, entry in enumerate(made.entries, 1):
         assert entry.position == position
@@ -71,7 +71,7 @@ def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_noth
     assert len(wild) > 1
 
 
-def test_exploration_that_decided_is_told(nobody: Listener, catalog: list[Song]) -> None:
+def test_exploration_that_decided_is_named(nobody: Listener, catalog: list[Song]) -> None:
     reasons = [
         entry.reason
         for seed in range(6)
@@ -259,7 +259,7 @@ def test_a_gap_is_gone_round_or_stopped_at(nobody: Listener, make_songs: SongMak
     assert path_quality(felt_in(round_about), DOWN).arrival < 0.4
 
 
-# --- What a listener told -----------------------------------------------------------------------------------------
+# --- A listener's feedback ----------------------------------------------------------------------------------------
 
 
 def played(user: User, song: Song, *outcomes: str, listened_s: float = 5.0) -> None:
@@ -348,7 +348,7 @@ def test_songs_without_an_estimate_or_deleted_say_nothing(alice: User, make_song
     assert history_of(Listener(alice), songs_index()).ratings.song_ids.tolist() == [songs[0].pk]
 
 
-def test_a_session_that_skips_is_heard_too(nobody: Listener, make_songs: SongMaker) -> None:
+def test_skips_of_a_session_count_too(nobody: Listener, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     ListenFactory(listener=None, session_key=nobody.session_key, song=song, outcome=SKIPPED, listened_s=1.0)
     assert history_of(nobody, songs_index()).like_signals == {song.pk: LikeSignal.SKIPPED}
@@ -381,7 +381,7 @@ def test_embeddings_that_are_no_numbers_do_no_harm(alice: User, catalog: list[So
 
 
 @pytest.mark.parametrize("felt", [[(1.0, 1.0)], [(-1.0, -1.0), (1.0, 1.0)], [(0.0, 0.0)], [(-1.0, 1.0)]])
-def test_odd_raters_are_heard_within_bounds(alice: User, catalog: list[Song], felt: list[tuple[float, float]]) -> None:
+def test_odd_ratings_count_within_bounds(alice: User, catalog: list[Song], felt: list[tuple[float, float]]) -> None:
     """Everything in a corner, the opposite every time, all alike: no prediction leaves the plane, no list is short."""
     for n, song in enumerate(catalog[:40]):
         valence, arousal = felt[n % len(felt)]
@@ -429,7 +429,7 @@ def test_a_day_s_listening_fades_by_whole_hours() -> None:
     assert same[0] == same[1]
 
 
-def test_a_mood_moves_what_is_expected_and_the_reason_says_so(alice: User, catalog: list[Song]) -> None:
+def test_a_mood_moves_the_expectation_and_the_reason_says_so(alice: User, catalog: list[Song]) -> None:
     rng = np.random.default_rng(0)
     perceived = dict(EmotionEstimate.objects.values_list("song_id", "arousal"))
     for song in catalog[:30]:

@@ -1,4 +1,4 @@
-"""Plays, skips and completions: kept apart from what listeners say."""
+"""Plays, skips and completions: stored apart from ratings."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_skip_reranks_the_rest_and_says_so(alice: User, make_songs: SongMaker)
 
 
 @pytest.mark.parametrize(("listened_s", "completed"), [(60.0, True), (45.0, False)])
-def test_who_heard_most_of_a_song_has_no_quarrel_with_it(
+def test_playing_most_of_a_song_is_no_dislike(
     nobody: Listener, make_songs: SongMaker, listened_s: float, completed: bool
 ) -> None:
     make_songs(8)

@@ -45,7 +45,7 @@ def listener_who(
     noise: float = 0.1,
     seed: int = 3,
 ) -> Ratings:
-    """Return the ratings of somebody whom songs move in a known way."""
+    """Return the ratings of a listener whom songs move in a known way."""
     rng = np.random.default_rng(seed)
     perceived = rng.uniform(-0.6, 0.6, (n_songs, 2))
     embeddings = rng.normal(size=(n_songs, N_DIMENSIONS))
@@ -73,7 +73,7 @@ def findings_of(ratings: Ratings) -> dict[str, tuple[Finding, ...]]:
     return {topic.title: topic.findings for topic in topics_of(model, ratings, titles)}
 
 
-def test_whoever_rated_nothing_is_told_nothing() -> None:
+def test_without_ratings_there_is_no_sentence() -> None:
     found = findings_of(Ratings.none(N_DIMENSIONS))
     assert len(found) == 7
     assert {finding.sure for findings in found.values() for finding in findings} == {Sure.TOO_FEW}
@@ -81,8 +81,8 @@ def test_whoever_rated_nothing_is_told_nothing() -> None:
 
 def test_two_ratings_are_too_few_for_everything() -> None:
     found = findings_of(listener_who(2, shift=(0.5, 0.5), like=1.0, with_moods=True))
-    told = [finding for findings in found.values() for finding in findings if finding.sure is Sure.SURE]
-    assert told == []
+    certain = [finding for findings in found.values() for finding in findings if finding.sure is Sure.SURE]
+    assert certain == []
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_two_ratings_are_too_few_for_everything() -> None:
         ),
     ],
 )
-def test_a_listener_whom_songs_move_one_way_is_told_which(shift: tuple[float, float], words: tuple[str, str]) -> None:
+def test_a_listener_whom_songs_move_one_way_reads_which(shift: tuple[float, float], words: tuple[str, str]) -> None:
     findings = findings_of(listener_who(60, shift=shift))["Songs in general, apart from your mood"]
     for finding, sentence, moved in zip(findings, words, shift, strict=True):
         assert finding.sentence.startswith(sentence)
@@ -108,7 +108,7 @@ def test_a_listener_whom_songs_move_one_way_is_told_which(shift: tuple[float, fl
 
 
 def listener_of_kinds(quadrants: set[Quadrant]) -> Ratings:
-    """Return the ratings of somebody whom only happy songs move, to be sadder, and who rated only some kinds."""
+    """Return the ratings of a listener whom only happy songs move, to be sadder, and who rated only some kinds."""
     plain, sad = listener_who(160), listener_who(160, shift=(-0.5, 0.0))
     kinds = [Quadrant.from_valence_arousal(*point) for point in plain.perceived.tolist()]
     happy = np.array([kind is Quadrant.Q1 for kind in kinds])[:, None]
@@ -129,13 +129,13 @@ def test_kinds_that_were_not_rated_are_not_spoken_of() -> None:
     assert not any("happy" in finding.sentence or "tense" in finding.sentence for finding in findings)
 
 
-def test_a_listener_whom_all_songs_move_alike_is_told_that_none_stands_out() -> None:
+def test_a_listener_whom_all_songs_move_alike_reads_that_none_stands_out() -> None:
     (finding,) = findings_of(listener_who(100, shift=(-0.2, 0.0)))["Kinds of songs that stand out"]
     assert finding.sentence == "So far, no kind of song affects you differently from songs in general."
     assert not finding.measured
 
 
-def test_how_much_of_the_mood_stays_is_told_once_moods_were() -> None:
+def test_how_much_of_the_mood_stays_is_shown_once_moods_exist() -> None:
     unknown = findings_of(listener_who(40))["Your mood before"]
     assert {finding.sure for finding in unknown} == {Sure.TOO_FEW}
     assert "about 45\u00a0%" in unknown[0].sentence
@@ -145,7 +145,7 @@ def test_how_much_of_the_mood_stays_is_told_once_moods_were() -> None:
     assert known[0].sentence.startswith("About ")
 
 
-def test_how_many_songs_change_nothing_is_told_once_moods_were() -> None:
+def test_how_many_songs_change_nothing_is_shown_once_moods_exist() -> None:
     moved = listener_who(60, with_moods=True)
     felt = np.where(np.arange(60)[:, None] % 2 == 0, moved.moods, moved.felt)
     still = Ratings(**{name: getattr(moved, name) for name in moved.__slots__} | {"felt": felt})
@@ -155,7 +155,7 @@ def test_how_many_songs_change_nothing_is_told_once_moods_were() -> None:
     assert findings_of(listener_who(60))["Songs that change nothing"][0].sure is Sure.TOO_FEW
 
 
-def test_what_knowing_a_song_does_is_told_once_it_was_said() -> None:
+def test_the_effect_of_knowing_a_song_is_shown_once_it_was_rated() -> None:
     (finding,) = findings_of(listener_who(80, by_known=0.15))["Songs you know"]
     assert finding.sentence == "Songs you know leave you happier than new ones."
     assert finding.known
@@ -173,7 +173,7 @@ def test_the_sound_that_moves_most_is_named_by_a_song_that_has_it_and_never_quit
 
 
 @pytest.mark.parametrize(("like", "word", "other"), [(1.0, "like", "dislike"), (-1.0, "dislike", "like")])
-def test_who_likes_everything_is_told_so(like: float, word: str, other: str) -> None:
+def test_who_likes_everything_reads_so(like: float, word: str, other: str) -> None:
     finding = findings_of(listener_who(30, like=like))["What you like"][0]
     assert finding.sentence == f"You {word} more songs than you {other}."
     assert finding.sure is Sure.SURE
@@ -324,18 +324,18 @@ def content(client: Client, query: str = "") -> str:
     return answer.content.decode()
 
 
-def test_nobody_is_told_what_this_is_and_led_back(client: Client, db: None) -> None:
-    told = content(client)
-    assert "Sign in to see your mood map" in told
-    assert "/accounts/login/?next=/me/" in told
-    assert "/accounts/signup/?next=/me/" in told
+def test_a_visitor_reads_what_this_is_and_is_led_back(client: Client, db: None) -> None:
+    text = content(client)
+    assert "Sign in to see your mood map" in text
+    assert "/accounts/login/?next=/me/" in text
+    assert "/accounts/signup/?next=/me/" in text
 
 
-def test_whoever_rated_nothing_is_told_how(client_alice: Client) -> None:
-    told = content(client_alice)
-    assert "No ratings yet" in told
-    assert "Download JSON" in told
-    assert "What was learned" not in told
+def test_a_listener_without_ratings_reads_how_to_rate(client_alice: Client) -> None:
+    text = content(client_alice)
+    assert "No ratings yet" in text
+    assert "Download JSON" in text
+    assert "What was learned" not in text
 
 
 def test_the_page_shows_the_songs_the_words_and_the_table(
@@ -343,14 +343,14 @@ def test_the_page_shows_the_songs_the_words_and_the_table(
 ) -> None:
     songs = make_songs(24)
     rate(alice, songs)
-    told = content(client_alice)
-    assert told.count("data-felt-line") == 24
-    assert told.count("/withdraw/") == 20
-    assert "Page 1 of 2" in told
-    assert "Songs leave you sadder than they sound." in told
-    assert "too few ratings to tell" in told
-    assert f"Withdraw the rating of {songs[-1].title}" in told
-    assert "Change over time" in told
+    text = content(client_alice)
+    assert text.count("data-felt-line") == 24
+    assert text.count("/withdraw/") == 20
+    assert "Page 1 of 2" in text
+    assert "Songs leave you sadder than they sound." in text
+    assert "too few ratings to tell" in text
+    assert f"Withdraw the rating of {songs[-1].title}" in text
+    assert "Change over time" in text
     assert content(client_alice, "?page=2").count("/withdraw/") == 4
 
 
@@ -361,9 +361,9 @@ def test_few_ratings_get_no_line(client_alice: Client, alice: User, make_songs: 
 
 def test_only_likes_draw_nothing(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
     feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
-    told = content(client_alice)
-    assert '<svg class="way' not in told
-    assert "You have rated 1 song," in told
+    text = content(client_alice)
+    assert '<svg class="way' not in text
+    assert "You have rated 1 song," in text
 
 
 def test_titles_are_text_not_markup(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
@@ -390,9 +390,9 @@ def test_nothing_of_the_page_stays_in_a_cache(client_alice: Client) -> None:
 def test_bob_sees_nothing_of_alices(client_bob: Client, alice: User, make_songs: SongMaker) -> None:
     rate(alice, make_songs(3))
     feedback.check_in_create(listener=Listener(alice), valence=0.7791, arousal=0.2)
-    told = content(client_bob)
-    assert "No ratings yet" in told
-    assert "+0.78" not in told
+    text = content(client_bob)
+    assert "No ratings yet" in text
+    assert "+0.78" not in text
 
 
 # --- Taking single things back --------------------------------------------------------------------------------------

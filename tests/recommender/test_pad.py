@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from recommender import requests
+from recommender.exceptions import PlaylistInvalidError
 from recommender.models import MoodCheckIn, Playlist
 from recommender.pad import CELLS, encode, varints
 from recommender.requests import Listener
@@ -102,7 +102,7 @@ def test_the_pad_shows_each_song_where_it_is_with_and_without_an_index(client: C
     assert points(client) == expected
     index_rebuild()
     assert points(client) == expected
-    # Newer than the index: one that is new, and one that is heard anew.
+    # Newer than the index: a new song, and one that was analysed again.
     new = SongFactory()
     tag(new, -0.25, 0.75)
     songs[0].estimates.all().delete()
@@ -116,7 +116,7 @@ def where(song: Song) -> tuple[float, float, int]:
     return round(estimate.valence, 2), round(estimate.arousal, 2), estimate.quadrant
 
 
-def test_whoever_has_the_points_is_sent_none_until_a_song_is_new(client: Client, make_songs: SongMaker) -> None:
+def test_a_browser_with_the_points_gets_none_until_a_song_is_new(client: Client, make_songs: SongMaker) -> None:
     make_songs(5)
     index_rebuild()
     url = reverse("recommender:pad_points")
@@ -144,7 +144,7 @@ def test_points_of_many_songs_are_small(client: Client, make_songs: SongMaker, m
 # --- The song pointed at, and names ---------------------------------------------------------------------------------
 
 
-def test_a_song_pointed_at_tells_title_artist_and_quadrant(client: Client, db: None) -> None:
+def test_a_song_under_the_pointer_shows_title_artist_and_quadrant(client: Client, db: None) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q4, song__title="<Tide> & שלום").song
     page = client.get(reverse("recommender:pad_song", args=[song.pk])).content.decode()
     assert "&lt;Tide&gt; &amp; שלום" in page
@@ -157,7 +157,7 @@ def test_a_song_pointed_at_tells_title_artist_and_quadrant(client: Client, db: N
     )
 
 
-def test_a_closed_site_tells_nobody_of_its_songs(client: Client, settings: Settings, make_songs: SongMaker) -> None:
+def test_a_closed_site_shows_visitors_no_songs(client: Client, settings: Settings, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     settings.MOODPLANE_PUBLIC = False
     for name, args in (("pad_points", []), ("pad_song", [song.pk]), ("artist_options", [])):
@@ -275,5 +275,5 @@ def test_a_journey_of_the_service_passes_four_way_points_and_refuses_five(alice:
     path = [(-0.5, -0.5), (-0.3, 0.0), (0.0, 0.2), (0.2, 0.3), (0.4, 0.5), (0.6, 0.6)]
     journey = playlists.journey_create(listener=Listener(alice), path=path, length=8)
     assert [tuple(point) for point in journey.path] == path
-    with pytest.raises(requests.PlaylistInvalidError):
+    with pytest.raises(PlaylistInvalidError):
         playlists.journey_create(listener=Listener(alice), path=[(-0.9, -0.9), *path])

@@ -1,4 +1,4 @@
-"""What somebody without an account says of songs is kept, and counts once they signed in or up."""
+"""A visitor's answers about songs are stored, and count once they sign in or up."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def sign_up(client: Client) -> str:
     return client.post(reverse("accounts:signup"), SIGN_UP, follow=True).content.decode()
 
 
-def test_an_answer_is_kept_shown_again_and_recorded_once_after_signing_up(client: Client, songs: list[Song]) -> None:
+def test_an_answer_is_stored_shown_again_and_recorded_once_after_signing_up(client: Client, songs: list[Song]) -> None:
     assert "You can answer now" in client.get(felt_url(songs[0])).content.decode()
     page = client.post(felt_url(songs[0]), SAD, headers=HTMX).content.decode()
     assert "Saved in this browser. Sign in or sign up to make it count." in page
@@ -46,7 +46,7 @@ def test_an_answer_is_kept_shown_again_and_recorded_once_after_signing_up(client
     assert f"Your rating of “{songs[0].title}” was saved." in sign_up(client)
     rating = FeltRating.objects.get(listener__username="dora")
     assert (rating.song, rating.felt_valence, rating.felt_arousal, rating.liked) == (songs[0], -0.62, -0.4, True)
-    # What was recorded is no longer kept: signing out and in again says nothing more.
+    # Recorded answers are no longer pending: signing out and in again records nothing more.
     client.post(reverse("accounts:logout"))
     rating.delete()
     client.post(reverse("accounts:login"), {"username": "dora", "password": PASSWORD})
@@ -98,7 +98,7 @@ def test_the_later_answer_to_the_same_question_wins_and_forgetting_forgets(clien
     assert (rating.song, rating.felt_valence, rating.felt_nothing, rating.familiar) == (songs[0], None, True, True)
 
 
-def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
+def test_the_number_of_answers_is_limited_and_a_song_that_is_gone_is_skipped(
     client: Client, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feedback, "PENDING_LIMIT", 3)
@@ -110,7 +110,7 @@ def test_only_so_many_are_kept_and_a_song_that_is_gone_is_passed_over(
     assert sorted(FeltRating.objects.values_list("song_id", flat=True)) == [songs[2].pk, songs[4].pk]
 
 
-def test_an_answer_that_says_nothing_is_not_kept(client: Client, songs: list[Song]) -> None:
+def test_an_empty_answer_is_not_stored(client: Client, songs: list[Song]) -> None:
     page = client.post(felt_url(songs[0]), {"felt_valence": "0"}, headers=HTMX).content.decode()
     assert "There is no answer yet" in page
     assert PENDING_ANSWERS_KEY not in client.session

@@ -1,10 +1,11 @@
-"""Playlists: made, listened to, kept, deleted."""
+"""Playlists: made, played, saved, deleted."""
 
 from __future__ import annotations
 
 import threading
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from django.utils import timezone
 from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
 from recommender.exceptions import PlaylistInvalidError
+from recommender.generate import GeneratedPlaylist, generate
 from recommender.models import FeltRating, Listen
 from recommender.requests import Filters, Listener, Target
 from recommender.retrieval import estimates_playable
@@ -128,7 +130,7 @@ def test_a_length_out_of_range_is_refused(nobody: Listener, length: int) -> None
         playlist_services.playlist_create(listener=nobody, target=HAPPY, length=length)
 
 
-def test_a_playlist_belongs_to_somebody(db: None) -> None:
+def test_a_playlist_has_an_owner(db: None) -> None:
     with pytest.raises(PlaylistInvalidError, match="must belong"):
         playlist_services.playlist_create(listener=Listener(user=None), target=HAPPY)
 
@@ -208,7 +210,7 @@ def test_songs_tagged_since_the_index_was_built_are_offered(nobody: Listener, ma
     assert set(found) == {song.pk for song in [*songs, *more]}
 
 
-def test_a_song_that_is_analysed_anew_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
+def test_a_song_that_is_analysed_again_stays_playable(nobody: Listener, make_songs: SongMaker) -> None:
     songs = make_songs(2)
     Song.objects.update(state=Song.State.ANALYSING)
     assert len(order(playlist_services.playlist_create(listener=nobody, target=HAPPY))) == len(songs)
@@ -240,14 +242,13 @@ def test_a_song_deleted_between_choosing_and_storing_is_chosen_around(
     nobody: Listener, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     songs = make_songs(5)
-    generate = playlists.generate
 
     def lose_the_first_song() -> None:
         Song.objects.filter(pk=songs[0].pk).delete()
         connection.close()
 
-    def compose_and_lose_a_song(**asked: object) -> object:
-        generated = generate(**asked)  # type: ignore[arg-type]
+    def compose_and_lose_a_song(**asked: Any) -> GeneratedPlaylist:
+        generated = generate(**asked)
         thread = threading.Thread(target=lose_the_first_song)
         thread.start()
         thread.join()

@@ -69,7 +69,7 @@ def test_it_is_learned_again_only_when_there_is_more_to_learn_from(make_songs: S
 def test_what_was_taken_back_is_forgotten(make_songs: SongMaker) -> None:
     rate_everything(make_songs, 6)
     prior_learn_task()
-    FeltRating.objects.order_by("id").first().delete()
+    FeltRating.objects.order_by("id")[0].delete()
     prior_learn_task()
     assert FeltPrior.objects.get(is_current=True).n_ratings == 71
     FeltRating.objects.all().delete()

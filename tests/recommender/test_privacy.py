@@ -1,4 +1,4 @@
-"""Everything that is somebody's: taken along complete, forgotten, deleted, and then nowhere any more."""
+"""A person's data: exported completely, forgotten, deleted, and then nowhere any more."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ API = "/api/v1/me/"
 
 @pytest.fixture
 def dora(make_songs: SongMaker, tmp_path: Path) -> User:
-    """Somebody who did everything that can be done here, through the real services where there are some."""
+    """A listener who did everything that can be done here, through the real services where there are some."""
     songs = make_songs(12)
     user = UserFactory(username=NAME, email=MAIL, is_staff=True)
     user.groups.add(Group.objects.get_or_create(name="curator")[0])
@@ -130,7 +130,7 @@ def test_every_column_that_points_to_a_user_is_known() -> None:
     assert {(label, field) for label, field, _ in related_to(User)} == named
 
 
-def test_what_is_deleted_with_the_account_and_what_stays_is_as_said() -> None:
+def test_deletion_of_an_account_removes_and_leaves_the_rows_it_names() -> None:
     kept = {kind.model._meta.label for kind in KINDS if kind.kept}
     assert {label for label, _, on_delete in related_to(User) if on_delete is models.SET_NULL} == kept
     assert {on_delete for *_, on_delete in related_to(User)} == {models.SET_NULL, models.CASCADE}
@@ -146,7 +146,7 @@ def test_what_hangs_on_something_personal_is_known_too() -> None:
 
 
 def whole_kinds() -> list[Kind]:
-    """The kinds that are exported column by column; of work on what is shared, the export says what and when."""
+    """The kinds that are exported column by column; of shared objects, the export gives the act and its time."""
     shared = ("auth.User_groups", "auth.User_user_permissions", "admin.LogEntry")
     return [kind for kind in KINDS if not kind.kept and kind.model_label not in shared]
 
@@ -165,30 +165,30 @@ def test_every_column_of_a_personal_row_is_exported(kind: Kind) -> None:
 
 
 def test_the_export_holds_every_row_of_every_kind(dora: User) -> None:
-    told = exported(dora)
-    assert told["account"]["username"] == NAME
-    assert (told["format"], told["version"]) == ("moodplane-export", 1)
+    export = exported(dora)
+    assert export["account"]["username"] == NAME
+    assert (export["format"], export["version"]) == ("moodplane-export", 1)
     for kind in KINDS[1:]:
         rows = kind.queryset(dora).count()
         assert rows > 0, f"dora has no {kind.name}, so nothing is shown"
-        assert len(told[kind.name]) == rows
-        assert set(told[kind.name][0]) == set(told["fields"][kind.name]) - {""}
-    rating = told["ratings"][0]
+        assert len(export[kind.name]) == rows
+        assert set(export[kind.name][0]) == set(export["fields"][kind.name]) - {""}
+    rating = export["ratings"][0]
     assert (rating["felt_valence"], rating["felt_arousal"], rating["mood_valence"]) == (-0.62, 0.44, -0.7791)
     assert rating["song_title"] == Song.objects.get(pk=rating["song"]).title
-    assert told["playlists"][0]["title"] == "An unmistakable evening"
-    assert told["uploads"][0]["file_name"] == FILE_NAME
-    assert told["playlists"][1]["path"] == [[-0.5, 0.1], [0.6, 0.6]]
+    assert export["playlists"][0]["title"] == "An unmistakable evening"
+    assert export["uploads"][0]["file_name"] == FILE_NAME
+    assert export["playlists"][1]["path"] == [[-0.5, 0.1], [0.6, 0.6]]
 
 
 def test_the_tables_say_the_same_as_the_document(dora: User) -> None:
-    told, archive = exported(dora), exported(dora, "csv")
+    export, archive = exported(dora), exported(dora, "csv")
     assert archive.testzip() is None
     assert set(archive.namelist()) == {"README.txt", *(f"{kind.name}.csv" for kind in KINDS)}
     readme = archive.read("README.txt").decode()
     for kind in KINDS:
         table = list(csv.DictReader(io.StringIO(archive.read(f"{kind.name}.csv").decode())))
-        rows = [told["account"]] if kind is ACCOUNT else told[kind.name]
+        rows = [export["account"]] if kind is ACCOUNT else export[kind.name]
         assert [_as_cells(row) for row in rows] == table
         assert all(f"{field.name}: {field.meaning}" in readme for field in kind.fields)
 
@@ -210,14 +210,14 @@ def test_a_table_starts_no_formula_in_a_spreadsheet(alice: User) -> None:
     assert exported(alice)["playlists"][0]["title"] == '=HYPERLINK("x")'
 
 
-def test_the_export_tells_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
+def test_the_export_holds_no_secret_and_nothing_of_others(dora: User, alice: User, make_songs: SongMaker) -> None:
     feedback.check_in_create(listener=Listener(alice), valence=0.1234, arousal=0.4321)
     archive = exported(dora, "csv")
-    told = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
-    assert dora.password not in told
-    assert Token.objects.get(user=dora).key not in told
-    assert "0.1234" not in told
-    assert "alice" not in told
+    export = json.dumps(exported(dora)) + "".join(archive.read(name).decode() for name in archive.namelist())
+    assert dora.password not in export
+    assert Token.objects.get(user=dora).key not in export
+    assert "0.1234" not in export
+    assert "alice" not in export
 
 
 def test_an_export_is_read_as_it_is_sent(alice: User, make_songs: SongMaker) -> None:
@@ -382,10 +382,10 @@ def test_without_the_password_nothing_is_deleted(client_alice: Client, alice: Us
 
 def test_a_page_says_what_goes_before_it_goes(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
     feedback.feedback_record(user=alice, song=make_songs(1)[0], liked=True)
-    told = client_alice.get(reverse("recommender:me_delete")).content.decode()
-    assert "1 rating of what you felt about songs" in told
-    assert "0 reported moods" in told
-    assert "Songs you uploaded" in told
+    export = client_alice.get(reverse("recommender:me_delete")).content.decode()
+    assert "1 rating of what you felt about songs" in export
+    assert "0 reported moods" in export
+    assert "Songs you uploaded" in export
     assert (
         "1 rating of what you felt about songs" in client_alice.get(reverse("recommender:me_forget")).content.decode()
     )
@@ -410,14 +410,14 @@ def test_the_api_exports_forgets_and_deletes(alice: User, make_songs: SongMaker)
     assert api.get(f"{API}export/").status_code == 401
 
 
-def test_bob_gets_and_deletes_only_what_is_bobs(alice: User, client_bob: Client, api_bob: APIClient) -> None:
+def test_bob_gets_and_deletes_only_his_data(alice: User, client_bob: Client, api_bob: APIClient) -> None:
     song = Song.objects.first()
     assert song is None
     MoodCheckIn.objects.create(listener=alice, valence=0.7791, arousal=0.1)
     for answer in (client_bob.get(reverse("recommender:me_export", args=["json"])), api_bob.get(f"{API}export/")):
-        told = json.loads(answer.getvalue())
-        assert told["account"]["username"] == "bob"
-        assert told["moods"] == []
+        export = json.loads(answer.getvalue())
+        assert export["account"]["username"] == "bob"
+        assert export["moods"] == []
     assert client_bob.post(reverse("recommender:me_forget")).status_code == 302
     assert api_bob.post(f"{API}forget/").status_code == 204
     assert MoodCheckIn.objects.filter(listener=alice).count() == 1

@@ -1,9 +1,10 @@
-"""What a playlist may choose from: the index, what is newer than it, and what the rows say is still there."""
+"""The songs a playlist may choose from: the index, newer songs, and those that still exist."""
 
 from __future__ import annotations
 
 import logging
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,11 +29,12 @@ HAPPY = query_of(0.6, 0.6, EMBEDDING_SIZE)
 SAD = query_of(-0.6, -0.6, EMBEDDING_SIZE)
 
 
-def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> list[int]:
-    return pool(query, filters, **more).song_ids.tolist()
+def found(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: Any) -> list[int]:
+    song_ids: list[int] = pool(query, filters, **more).song_ids.tolist()
+    return song_ids
 
 
-def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: list[int]) -> Pool:
+def pool(query: FeltQuery = HAPPY, filters: Filters = NO_FILTERS, **more: Any) -> Pool:
     return retrieve(songs_index(), [query], filters, **more)
 
 
@@ -47,7 +49,7 @@ def settle() -> None:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pools of five, so that what is nearest decides."""
+    """Pools of five, so that the nearest songs decide."""
     monkeypatch.setattr(retrieval, "POOL_SIZE", 5)
     monkeypatch.setattr(retrieval, "ALIKE_SIZE", 3)
 
@@ -162,7 +164,7 @@ def test_filters_are_applied_before_choosing(make_songs: SongMaker, built: bool)
 
 
 @pytest.mark.usefixtures("few")
-def test_what_is_left_out_makes_room_for_others(make_songs: SongMaker) -> None:
+def test_excluded_songs_make_room_for_others(make_songs: SongMaker) -> None:
     make_songs(20)
     settle()
     nearest = found()

@@ -18,7 +18,7 @@ from tests.recommender.conftest import SongMaker, order
 
 @pytest.fixture
 def journey(alice: User, make_songs: SongMaker) -> Playlist:
-    """A journey of Alice's that began in a bad mood, in which she rated what she heard."""
+    """A journey of Alice's that began in a bad mood, in which she rated the songs she played."""
     make_songs(30, around=(0.0, 0.0), spread=0.9)
     path = [(-0.81, 0.37), (0.6, -0.4)]
     playlist = playlists.journey_create(listener=Listener(alice), path=path, length=8, seed=2)
@@ -54,15 +54,15 @@ def test_it_opens_signed_out_and_plays(client: Client, journey: Playlist) -> Non
     assert "sessionid" not in response.cookies
 
 
-def test_it_shows_nothing_of_whoever_shared_it(client: Client, api_anonymous: APIClient, journey: Playlist) -> None:
+def test_it_shows_nothing_of_its_owner(client: Client, api_anonymous: APIClient, journey: Playlist) -> None:
     token = sharing.playlist_share(playlist=journey)
     page = client.get(shared_path(token)).content.decode()
     answer = api_anonymous.get(f"/api/v1/shared/{token}/")
     reasons = [item.reason for item in journey.items.all()]
-    for told in (page, answer.content.decode()):
-        assert not any(reason in told for reason in reasons)
+    for content in (page, answer.content.decode()):
+        assert not any(reason in content for reason in reasons)
         for word in ("alice", "you ", "rating", "moved it", "step 1", "on the way", "felt_", "0.81", "0.37", "seed"):
-            assert word not in told.split("<main")[-1].split("</main")[0].lower(), word
+            assert word not in content.split("<main")[-1].split("</main")[0].lower(), word
     items = answer.json()["items"]
     assert [item["song"]["id"] for item in items] == order(journey)
     assert set(items[0]) == {"position", "song", "reason"}
@@ -114,7 +114,7 @@ def test_a_visitor_without_an_account_keeps_a_copy_too(client: Client, journey: 
     assert Playlist.objects.get(owner=None).session_key == client.session.session_key
 
 
-def test_what_a_visitor_hears_is_the_visitors(client: Client, alice: User, journey: Playlist) -> None:
+def test_a_visitors_plays_are_the_visitors(client: Client, alice: User, journey: Playlist) -> None:
     token = sharing.playlist_share(playlist=journey)
     before = Listen.objects.filter(listener=alice).count()
     page = client.get(shared_path(token)).content.decode()

@@ -20,11 +20,11 @@ def page_of(client: Client, song: Song) -> str:
     return client.get(reverse("recommender:song_detail", args=[song.pk])).content.decode()
 
 
-def search(client: Client, **values: object) -> str:
+def search(client: Client, **values: str | int) -> str:
     return client.get(reverse("recommender:song_list"), values).content.decode()
 
 
-def test_what_others_felt_is_told_from_five_of_them_on_and_rounded(client_alice: Client, alice: User) -> None:
+def test_feelings_of_others_are_shown_from_five_raters_on_and_rounded(client_alice: Client, alice: User) -> None:
     song = EstimateFactory().song
     RatingFactory(listener=alice, song=song, felt_valence=-1.0, felt_arousal=-1.0)
     RatingFactory(listener=UserFactory(), song=song, felt_valence=None, felt_arousal=None, liked=True)
@@ -32,7 +32,7 @@ def test_what_others_felt_is_told_from_five_of_them_on_and_rounded(client_alice:
         RatingFactory(listener=UserFactory(), song=song, felt_valence=0.5 + number / 100, felt_arousal=0.25)
     assert selectors.felt_by_others(alice, song) is None
     assert "at least 5 others" in page_of(client_alice, song)
-    # Alice is one of the five for everybody else, and never among the others for herself.
+    # Alice counts as one of the five for other users, and never among the others for herself.
     assert selectors.felt_by_others(AnonymousUser(), song) == (5, 0.2, 0.0)
     RatingFactory(listener=UserFactory(), song=song, felt_valence=0.5, felt_arousal=0.25)
     assert selectors.felt_by_others(alice, song) == (5, 0.5, 0.2)
@@ -43,7 +43,7 @@ def test_what_others_felt_is_told_from_five_of_them_on_and_rounded(client_alice:
     assert selectors.felt_by_others(alice, song) == (5, 0.5, 0.2)
 
 
-def test_earlier_models_are_told_and_the_current_one_is_the_tag(client: Client) -> None:
+def test_earlier_models_are_listed_and_the_current_one_is_the_tag(client: Client) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1, model_version="second-model").song
     assert "earlier model" not in page_of(client, song)
     EstimateFactory(song=song, quadrant=Quadrant.Q3, model_version="first-model", is_current=False)

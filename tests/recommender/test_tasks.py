@@ -83,7 +83,7 @@ def test_a_damaged_index_is_rebuilt_and_lists_are_right_meanwhile(
     assert len(load(directory)) == 5
 
 
-def test_a_running_reader_picks_up_what_is_published(make_songs: SongMaker, directory: Path) -> None:
+def test_a_running_reader_picks_up_a_published_index(make_songs: SongMaker, directory: Path) -> None:
     make_songs(3)
     indexing.index_rebuild()
     assert len(songs_index()) == 3

@@ -54,7 +54,7 @@ def rate(client: Client, song: Song, **values: str) -> str:
 
 def said(alice: User, song: Song) -> tuple[object, ...] | None:
     rating = FeltRating.objects.filter(listener=alice, song=song).first()
-    return rating and (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar)
+    return None if rating is None else (rating.felt_valence, rating.felt_arousal, rating.liked, rating.familiar)
 
 
 # --- Ratings ----------------------------------------------------------------------------------------------------
@@ -77,7 +77,7 @@ def test_a_changed_rating_goes_back_to_what_was_said_and_stays_as_old(
     before = RatingFactory(listener=alice, song=song, felt_valence=-0.62, felt_arousal=0.1, liked=True, familiar=None)
     FeltRating.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=40))
     token = token_in(rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="1"))
-    # What was heard meanwhile is not taken back with it.
+    # Songs played meanwhile stay played.
     feedback.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
     client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, headers=HTMX)
     rating = FeltRating.objects.get(listener=alice, song=song)

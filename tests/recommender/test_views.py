@@ -1,4 +1,4 @@
-"""The listener's pages: what they show, to whom, with and without JavaScript."""
+"""The listener's pages: their content for each kind of user, with and without JavaScript."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_home_of_a_passing_visitor_opens_no_session(client: Client, songs: list[
     assert "sessionid" not in client.get("/").cookies
 
 
-def test_empty_home_tells_a_curator_to_upload_and_others_to_wait(client: Client, client_cleo: Client) -> None:
+def test_empty_home_asks_a_curator_to_upload_and_others_to_wait(client: Client, client_cleo: Client) -> None:
     assert "Upload music" not in client.get("/").content.decode()
     assert "Upload music" in client_cleo.get("/").content.decode()
 
@@ -85,7 +85,7 @@ def test_songs_are_filtered_by_quadrant_genre_and_artist(client: Client) -> None
     wanted = EstimateFactory(quadrant=Quadrant.Q3, song__artist=artist, song__genre="Waltz", song__title="Wanted").song
     EstimateFactory(quadrant=Quadrant.Q1, song__artist=artist, song__genre="Waltz", song__title="Other mood")
     EstimateFactory(quadrant=Quadrant.Q3, song__genre="Waltz", song__title="Other artist")
-    query = {"quadrant": 3, "genre": "Waltz", "artist": artist.pk}
+    query: dict[str, str | int] = {"quadrant": 3, "genre": "Waltz", "artist": artist.pk}
     page = client.get(reverse("recommender:song_list"), query).content.decode()
     assert wanted.title in page
     assert "Other mood" not in page
@@ -129,7 +129,7 @@ def test_song_page_shows_the_four_probabilities_and_the_model(client: Client) ->
     assert estimate.model_version in page
 
 
-def test_song_page_marks_a_song_of_which_less_than_the_window_was_heard(client: Client) -> None:
+def test_song_page_marks_a_song_shorter_than_the_window(client: Client) -> None:
     estimate = EstimateFactory(is_partial=True, window_s=14.0)
     page = client.get(reverse("recommender:song_detail", args=[estimate.song_id])).content.decode()
     assert "Only 14 s played" in page
@@ -253,7 +253,7 @@ def test_delete_keeps_ratings(client_alice: Client, alice: User, alices_playlist
 # --- Feedback ---------------------------------------------------------------------------------------------------
 
 
-def test_a_rating_is_kept_and_the_rest_of_the_list_follows(
+def test_a_rating_is_stored_and_the_rest_of_the_list_follows(
     client_alice: Client, alice: User, alices_playlist: Playlist
 ) -> None:
     first = alices_playlist.items.select_related("song").first()
@@ -341,7 +341,7 @@ def test_a_rating_needs_an_account(client: Client, songs: list[Song]) -> None:
     assert not FeltRating.objects.exists()
 
 
-def test_a_rating_cannot_name_somebody_elses_list(client_bob: Client, alices_playlist: Playlist) -> None:
+def test_a_rating_cannot_name_another_users_list(client_bob: Client, alices_playlist: Playlist) -> None:
     item = alices_playlist.items.select_related("song").first()
     assert item is not None
     values = {"playlist": alices_playlist.pk, "felt": "1", "felt_valence": "0.2", "felt_arousal": "0.2"}

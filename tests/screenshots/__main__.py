@@ -7,7 +7,6 @@ it shows names that are long, from right to left or emoji, and 0, 1 and 10,000 s
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -53,11 +52,11 @@ def _arguments() -> argparse.Namespace:
 def _all(address: str, out: Path) -> list[Path]:
     from tests.screenshots import camera, story
 
-    told = story.told()
+    places = story.prepared()
     deadline = time.monotonic() + _EXPLAINED_WITHIN_S
     while not story.explained() and time.monotonic() < deadline:
         time.sleep(1)
-    screens = camera.screens(told)
+    screens = camera.screens(places)
     with camera.browser() as opened:
         taken = camera.shoot(opened, address, screens, out)
     (out / "README.md").write_text(_page(screens), encoding="utf-8")
@@ -98,4 +97,4 @@ def _page(screens: list[Screen]) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -23,7 +23,7 @@ _QUALITY = 68
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen: what it is called, where it is, and what is done on it before its picture is taken."""
+    """A screen: its title, its address, and the steps before its picture is taken."""
 
     name: str
     title: str
@@ -33,7 +33,7 @@ class Screen:
 
 
 def screens(story: Story) -> list[Screen]:
-    """Return every screen, in the order in which somebody meets it."""
+    """Return every screen, in the order in which a user meets it."""
     return [
         Screen("home", "Mood pad, first visit", "/", signed_in=False),
         Screen("sign-in", "Sign in", "/accounts/login/", signed_in=False),

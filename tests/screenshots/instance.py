@@ -33,7 +33,7 @@ def settle(var: Path) -> None:
 
 @contextmanager
 def started() -> Iterator[str]:
-    """Start the product with its demo music, wait until all of it was heard, and give its address."""
+    """Start the product with its demo music, wait until all of it is analysed, and return its address."""
     with tempfile.TemporaryDirectory(prefix="moodplane-pictures-") as folder:
         var, port = Path(folder), _free_port()
         address = f"http://127.0.0.1:{port}"
@@ -51,7 +51,7 @@ def started() -> Iterator[str]:
                 _wait(lambda: _is_heard() or _ended(process, var), _FILLED_WITHIN_S, "the demo music")
                 yield address
             finally:
-                # This process holds open what is in the folder, which is about to vanish.
+                # This process holds files open in the folder, which is about to vanish.
                 embedded.leave()
         finally:
             process.send_signal(signal.SIGINT)

@@ -1,4 +1,4 @@
-"""What somebody did before the pictures are taken, so that no screen is empty; and songs that are hard to show."""
+"""Data made before the pictures are taken, so that no screen is empty; and songs that are hard to show."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Story:
     upload: str
 
 
-def told() -> Story:
+def prepared() -> Story:
     """Let a member of the staff listen, rate, report moods, keep playlists and upload."""
     forgotten()
     edith = UserFactory(username=NAME, is_staff=True)

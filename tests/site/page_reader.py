@@ -1,4 +1,4 @@
-"""Reads pages as people and as machines do: what is said on them, and the numbers that scripts and drawings take."""
+"""Reads pages as people and as machines do: their text, and the numbers that scripts and drawings take."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signing up, in and out; what was gathered before belongs to the account afterwards."""
+"""Signing up, in and out; data of the session before belongs to the account afterwards."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_guessing_passwords_for_a_token_is_slowed(alice: User) -> None:
 # --- The account, the theme and the pages of errors -----------------------------------------------------------------
 
 
-def test_the_account_page_is_for_whoever_is_signed_in(client: Client, client_alice: Client) -> None:
+def test_the_account_page_needs_a_signed_in_user(client: Client, client_alice: Client) -> None:
     assert client.get(reverse("accounts:account"))["Location"] == "/accounts/login/?next=/accounts/"
     page = client_alice.get(reverse("accounts:account")).content.decode()
     assert "<h1>alice</h1>" in page
@@ -121,7 +121,7 @@ def test_a_password_is_changed_and_the_session_stays(client_alice: Client, alice
     assert alice.check_password(new)
 
 
-def test_a_theme_is_kept_and_given_back(client: Client) -> None:
+def test_a_theme_is_stored_and_returned(client: Client) -> None:
     choose = reverse("accounts:theme")
     answer = client.post(choose, {"theme": "dark", "next": "/songs/"})
     assert answer["Location"] == "/songs/"
@@ -131,7 +131,7 @@ def test_a_theme_is_kept_and_given_back(client: Client) -> None:
 
 
 @pytest.mark.parametrize("theme", ["", "pink", '"><script>'])
-def test_what_is_no_theme_is_the_systems(client: Client, theme: str) -> None:
+def test_an_unknown_theme_is_the_systems(client: Client, theme: str) -> None:
     client.cookies["theme"] = theme
     assert "data-theme=" not in client.get("/songs/").content.decode()
 
@@ -147,7 +147,7 @@ def test_a_lost_page_offers_a_search(client: Client) -> None:
     assert f'action="{reverse("recommender:song_list")}"' in page.content.decode()
 
 
-def test_who_may_not_is_told_what_to_do(client_alice: Client) -> None:
+def test_a_refusal_says_what_to_do(client_alice: Client) -> None:
     page = client_alice.get(reverse("training:models"))
     assert page.status_code == 403
     assert "You are signed in as alice." in page.content.decode()

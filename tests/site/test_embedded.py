@@ -26,7 +26,7 @@ def var(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def servers(var: Path) -> Iterator[Servers]:
-    """Servers that were left by everybody."""
+    """Servers that no process uses any more."""
     servers = Servers(var)
     yield servers
     servers.release()

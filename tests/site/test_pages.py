@@ -46,7 +46,14 @@ OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<in
 MOVED = {"songs/<int:pk>/attention/"}
 FRAGMENT = {"HX-Request": "true"}
 # Who asks, and whether for the page or for its fragment; the staff may see everything, and come last.
-VISITORS = (("nobody", {}), ("alice", {}), ("alice", FRAGMENT), ("cleo", {}), ("cleo", FRAGMENT), ("staff", {}))
+VISITORS: tuple[tuple[str, dict[str, str]], ...] = (
+    ("nobody", {}),
+    ("alice", {}),
+    ("alice", FRAGMENT),
+    ("cleo", {}),
+    ("cleo", FRAGMENT),
+    ("staff", {}),
+)
 
 
 # --- Queries --------------------------------------------------------------------------------------------------------

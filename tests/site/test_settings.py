@@ -1,4 +1,4 @@
-"""Settings: bad values stop the start with a sentence; the secret key is made once and kept private."""
+"""Settings: bad values stop the start with a sentence; the secret key is made once and stays private."""
 
 from __future__ import annotations
 

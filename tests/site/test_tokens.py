@@ -78,7 +78,7 @@ def test_words_are_readable_on_every_ground(theme: str) -> None:
 
 
 @pytest.mark.parametrize("theme", THEMES)
-def test_what_is_not_words_stands_out_three_to_one(theme: str) -> None:
+def test_graphics_stand_out_three_to_one(theme: str) -> None:
     known = colours(theme)
     for name in ("focus", "line-strong"):
         for ground in ("paper", "surface"):

@@ -32,7 +32,7 @@ GERMAN = {"Accept-Language": "de"}
 
 @dataclass(frozen=True)
 class Site:
-    """Somebody who may see everything, and one of each thing."""
+    """A user who may see everything, and one of each object."""
 
     user: User
     song: Song
@@ -138,7 +138,7 @@ def _patterns(resolver: URLResolver, namespace: str) -> Iterator[tuple[str, list
 
 
 def pages(client: Client, site: Site, **headers: str) -> dict[str, str]:
-    """Return what can be read at every address, as somebody sees it who has JavaScript and reads whole pages."""
+    """Return the readable text of every address, as a user with JavaScript sees it on whole pages."""
     found = {}
     for name, address in addresses(site):
         answer = client.get(address, headers=headers)

@@ -120,7 +120,7 @@ def language_of(client: Client, **headers: str) -> str:
     return page.split('<html lang="')[1].split('"')[0]
 
 
-def test_the_browser_decides_until_somebody_chooses(client: Client, db: None) -> None:
+def test_the_browser_decides_until_the_user_chooses(client: Client, db: None) -> None:
     assert language_of(client) == "en"
     assert language_of(client, **GERMAN) == "de"
     assert language_of(client, **{"Accept-Language": "fr,nl"}) == "en"

@@ -65,7 +65,8 @@ class Up:
 
     def family(self) -> list[psutil.Process]:
         """Every process that it started, and their children."""
-        return psutil.Process(self.process.pid).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(self.process.pid).children(recursive=True)
+        return children
 
     def end(self, number: signal.Signals) -> int:
         """Send a signal and wait for the end."""
@@ -136,7 +137,7 @@ def test_a_port_in_use_is_said(var: Path, port: int) -> None:
     assert sentence in refused.said
 
 
-def test_what_is_killed_comes_back_and_nothing_outlives_a_sigkill(up: Up, var: Path, port: int) -> None:
+def test_a_killed_process_comes_back_and_none_outlives_a_sigkill(up: Up, var: Path, port: int) -> None:
     pidfile = EmbeddedPaths(var).postgres_data / "postmaster.pid"
     psutil.Process(int(pidfile.read_text().split()[0])).kill()
     web_server(up).kill()

@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(params=[LOUD, QUIET], ids=["loud", "quiet"])
 def number(request: pytest.FixtureRequest) -> int:
     """The index of each of the two."""
-    return request.param
+    return int(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,7 @@ def test_lengths(scores: list[Score]) -> None:
 
 
 def test_energetic_pieces_are_louder_and_denser(scores: list[Score]) -> None:
-    """The cues that tell the upper half of the plane from the lower one are in the scores themselves."""
+    """The cues that separate the upper half of the plane from the lower are in the scores themselves."""
     upper = [score for score, recipe in zip(scores, PIECES, strict=True) if recipe.quadrant in (1, 2)]
     lower = [score for score, recipe in zip(scores, PIECES, strict=True) if recipe.quadrant in (3, 4)]
     assert min(s.loudness_db for s in upper) > max(s.loudness_db for s in lower) + 3

@@ -1,4 +1,4 @@
-"""A live model, and others beside it, for the tests of the registry."""
+"""A live model, and others next to it, for the tests of the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.training.made_models import held_out, made_weights
 
 @pytest.fixture
 def shipped(settings: Settings, tmp_path: Path) -> Iterator[Path]:
-    """The weights that came with the program: small ones, with predictions beside them."""
+    """The weights that came with the program: small ones, with predictions next to them."""
     weights = made_weights(tmp_path / "shipped", "shipped-1")
     held_out().save(weights.with_suffix(".predictions.npz"))
     settings.MOODPLANE_WEIGHTS = weights

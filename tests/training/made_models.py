@@ -13,7 +13,7 @@ import torch
 from emotion.inference import checkpoint
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from tests.training.made_run import made_predictions
 from training.evaluation.predictions import Predictions
 
@@ -24,7 +24,7 @@ SMALL_MEL = MelConfig(image_size=64)
 @cache
 def _network() -> EfficientNetB3:
     torch.manual_seed(7)
-    return create_model("efficientnet_b3", SMALL).eval()
+    return efficientnet(SMALL).eval()
 
 
 def made_weights(folder: Path, version: str, *, bias: float = 0.0, facts: dict[str, Any] | None = None) -> Path:
@@ -69,8 +69,13 @@ def made_run_folder(root: Path, version: str, predictions: Predictions | None = 
     folder.mkdir(parents=True)
     made_weights(folder, version, bias=bias)
     (predictions or held_out()).save(folder / "predictions.npz")
-    told = {"version": version, "seed": 1, "commit": "0" * 40, "datasets": {"4qaed": {"clips": 240, "licence": "made"}}}
-    (folder / "run.json").write_text(json.dumps(told))
+    run = {
+        "version": version,
+        "seed": 1,
+        "commit": "0" * 40,
+        "datasets": {"4qaed": {"clips": 240, "licence": "made"}},
+    }
+    (folder / "run.json").write_text(json.dumps(run))
     rows = [
         {"fold": 0, "stage": 0, "epoch": epoch, "loss": 1.4 - 0.1 * epoch, "validation_loss": 1.4 - 0.05 * epoch,
          "validation_accuracy": 0.3 + 0.05 * epoch}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from tests.audio_fixtures import make_audio
 
@@ -40,7 +41,7 @@ def _write(path: Path, rows: list[dict[str, str]]) -> None:
 
 
 # A run of the paper's protocol on it that takes seconds.
-SMALL_RUN = {
+SMALL_RUN: dict[str, Any] = {
     "recipe": "paper",
     "version": "b0-made",
     "datasets": ["4qaed", "pmemo"],

@@ -19,8 +19,7 @@ SOURCES = {"4qaed": (240, 150, False), "emomusic": (180, 80, True), "emopia": (1
 GENRES = ("rock", "jazz", "classical", "electronic")
 PROTOCOLS = ("held_out", "artist_grouped", "stratified", "leave_one_source_out")
 N_FOLDS = 5
-# How clear each protocol's network hears; the one that has heard the artist before is the best, the one that never
-# heard the source the worst.
+# How clear each protocol's predictions are: best where the artist was in training, worst where the source was not.
 _CLARITY = {"held_out": 1.6, "artist_grouped": 1.6, "stratified": 2.4, "leave_one_source_out": 0.8, "paper": 1.6}
 
 

@@ -33,7 +33,7 @@ class Small(nn.Module):
 
 
 def four_kinds(n: int = 40, size: int = 16) -> ImageSet:
-    """Images whose bright band tells the quadrant, in two windows each."""
+    """Images whose bright band gives the quadrant, in two windows each."""
     rng = np.random.default_rng(0)
     quadrants = np.arange(n) % 4
     images = rng.uniform(0, 0.2, (n, 2, size, size))

@@ -35,7 +35,7 @@ def write_weights(folder: Path, facts: dict[str, Any]) -> Path:
     return weights
 
 
-def test_a_run_is_told_as_tables_page_and_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_is_shown_as_tables_page_and_json(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("evaluate", run, html=tmp_path / "report.html", json=tmp_path / "scores.json", **options(tmp_path))
     said = capsys.readouterr().out
     stored = json.loads((tmp_path / "scores.json").read_text())
@@ -123,7 +123,7 @@ def test_weights_are_scored_through_the_serving_code(
     assert not (tmp_path / "x.html").exists()
 
 
-def test_what_is_neither_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_neither_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is not a run folder"):
         call_command("evaluate", tmp_path, **options(tmp_path))
     with pytest.raises(CommandError, match="missing"):

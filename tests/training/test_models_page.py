@@ -1,4 +1,4 @@
-"""The page of models: for the staff, and for nobody else."""
+"""The page of models, for the staff only."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_place_without_models_says_what_to_do(settings: Settings, client_staff
     assert "nobody" not in shown
 
 
-def test_the_page_tells_what_serves_and_who_agrees(
+def test_the_page_shows_the_live_model_and_its_agreement(
     live: ModelVersion, client_staff: Client, alice: User, bob: User
 ) -> None:
     WorkerFactory(name="gpu@here", model_version="shipped-1")
@@ -232,7 +232,7 @@ def test_the_reanalysis_is_steered_from_the_page(live: ModelVersion, client_staf
     assert "This re-analysis is cancelled; it cannot be paused." in said
 
 
-def test_a_retraining_is_asked_for_once_and_tells_how_it_ended(
+def test_a_retraining_is_requested_once_and_reports_its_end(
     live: ModelVersion, staff: User, client_staff: Client
 ) -> None:
     url = reverse("training:retraining")
@@ -306,13 +306,13 @@ def test_what_one_model_lacks_stays_empty() -> None:
 # --- Agreement over time --------------------------------------------------------------------------------------------
 
 
-def test_agreement_is_told_week_by_week(live: ModelVersion, alice: User, bob: User, client_staff: Client) -> None:
+def test_agreement_is_shown_week_by_week(live: ModelVersion, alice: User, bob: User, client_staff: Client) -> None:
     assert "No labels yet." in page(client_staff)
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     for rater, quadrant, weeks_ago in ((alice, Quadrant.Q1, 0), (bob, Quadrant.Q3, 2)):
         label = PerceivedLabel.objects.create(song=song, rater=rater, quadrant=quadrant)
         PerceivedLabel.objects.filter(pk=label.pk).update(updated_at=timezone.now() - timedelta(weeks=weeks_ago))
     assert [(week.labels, week.agreeing) for week in agreement_by_week()] == [(1, 0), (1, 1)]
-    told = page(client_staff)
-    assert "1 of 2 labels by 2 people agree" in told
-    assert "From 0 % in the first week to 100 % in the last." in told
+    content = page(client_staff)
+    assert "1 of 2 labels by 2 people agree" in content
+    assert "From 0 % in the first week to 100 % in the last." in content

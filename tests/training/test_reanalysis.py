@@ -1,4 +1,4 @@
-"""The catalog heard again: each song once, uploads first, nothing lost to a killed worker or an emptied broker."""
+"""The catalog analysed again: each song once, uploads first, nothing lost to a killed worker or an emptied broker."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ from tests.conftest import WorkerStarter
 from tests.factories import EstimateFactory, SongFactory, UserFactory
 from tests.messages import waiting_tasks
 from tests.recommender.made_songs import like_song
+from training.models import ModelEvent
 from training.registry.services import model_go_live
 
 pytestmark = pytest.mark.django_db
@@ -43,14 +44,14 @@ OLD = "older-1"
 
 @pytest.fixture
 def make_songs(settings: Settings, tmp_path: Path) -> Callable[[int], list[Song]]:
-    """Makes songs with audio that an older model has heard."""
+    """Makes songs with audio that an older model analysed."""
     recording = make_audio(tmp_path / "recording.ogg", 6)
 
     def make(n: int) -> list[Song]:
         songs = []
         for _ in range(n):
             song = EstimateFactory(model_version=OLD).song
-            path = Path(settings.MEDIA_ROOT) / song.audio.name
+            path = Path(settings.MEDIA_ROOT) / str(song.audio.name)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(recording.read_bytes())
             songs.append(song)
@@ -74,7 +75,7 @@ def versions() -> dict[str, int]:
     return {version: list(current).count(version) for version in set(current)}
 
 
-def test_every_song_is_heard_once_and_the_old_estimates_stay_in_the_books(
+def test_every_song_is_analysed_once_and_the_old_estimates_stay_stored(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     make_songs(11)
@@ -105,7 +106,7 @@ def test_uploads_go_first(live: ModelVersion, make_songs: Callable[[int], list[S
     assert versions() == {"shipped-1": 2}
 
 
-def test_a_song_that_cannot_be_heard_keeps_its_estimate_and_says_why(
+def test_a_song_that_cannot_be_analysed_keeps_its_estimate_and_says_why(
     live: ModelVersion, make_songs: Callable[[int], list[Song]]
 ) -> None:
     _, silent, gone = make_songs(3)
@@ -257,7 +258,7 @@ def test_playlists_and_the_index_work_half_way_through(
     index = SongIndex.build(table, state)
     assert (index.info.model_version, len(index)) == ("shipped-1", 12)
     heard = [song.pk for song in songs[:8]]
-    # Embeddings of two models are never compared: only what the index's own model heard can be alike.
+    # Embeddings of two models are never compared: only songs that the index's own model analysed can be alike.
     assert set(like_song(index, heard[0], 20).song_ids.tolist()) <= set(heard)
     assert like_song(index, songs[-1].pk, 20).song_ids.tolist() == []
     playlist = playlist_create(listener=Listener(user=UserFactory()), target=Target(0.0, 0.0), length=12)
@@ -314,7 +315,7 @@ def test_it_survives_a_killed_worker_and_an_emptied_broker_and_uploads_pass_it(
 
 def with_lock_go_live(model: ModelVersion) -> None:
     with advisory_lock(Lock.LIVE_MODEL):
-        model_go_live(model, kind="promoted", remember=False)
+        model_go_live(model, kind=ModelEvent.Kind.PROMOTED, remember=False)
 
 
 def wait_until(condition: Callable[[], bool], what: str, within_s: float = 240) -> None:

@@ -53,7 +53,7 @@ def train(place: Path, *arguments: str, config: str | None = "small.toml", **opt
     return out.getvalue()
 
 
-def test_a_run_takes_the_configuration_with_what_is_set(place: Path, tmp_path: Path) -> None:
+def test_a_run_takes_the_configuration_with_its_overrides(place: Path, tmp_path: Path) -> None:
     said = train(place, "--run", str(tmp_path / "run"), "--set", "training.epochs=1", "--set", "version=b0-other")
     assert f"The run is in {tmp_path / 'run'}." in said
     assert "paper fold 2 of 2: accuracy" in said
@@ -196,5 +196,5 @@ def test_every_system_is_listed_with_an_architecture_that_is_there(place: Path) 
 def test_the_configurations_are_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         call_command("train", "--help")
-    told = capsys.readouterr().out
-    assert all(path.stem in told for path in RECIPES.glob("*.toml"))
+    printed = capsys.readouterr().out
+    assert all(path.stem in printed for path in RECIPES.glob("*.toml"))

@@ -158,7 +158,7 @@ RETRAININGS = [
 ]
 # Model, state, adopted, done, songs that wait.
 REANALYSES = [("b3-copy", "done", 0, 43, []), ("b3-flagship", "paused", 43, 8, [53, 54])]
-# By which models a song was heard, and whose estimate is current.
+# Which models analysed a song, and whose estimate is current.
 VERSIONS = {
     1: {"b3-flagship": True, "b3-copy": False},
     45: {"b3-flagship": True, "b3-copy": False},
@@ -437,7 +437,7 @@ def test_the_audio_and_the_cover_are_served() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "address", "told"),
+    ("name", "address", "text"),
     [
         ("ann", "/", "Up from here"),
         ("ann", "/me/", "Lake Without a Name"),
@@ -455,8 +455,8 @@ def test_the_audio_and_the_cover_are_served() -> None:
         ("sam", "/models/2/", "To see whether a second model can serve."),
     ],
 )
-def test_pages_show_it(name: str, address: str, told: str) -> None:
-    assert told in page(signed_in(name), address)
+def test_pages_show_it(name: str, address: str, text: str) -> None:
+    assert text in page(signed_in(name), address)
 
 
 def test_the_panel_explains_a_tag() -> None:
@@ -471,6 +471,6 @@ def test_the_curator_is_one_and_the_staff_are_the_staff() -> None:
 
 
 def test_everything_a_listener_gave_can_be_taken_out() -> None:
-    told = signed_in("ann").get("/me/export/json/")
-    assert told.status_code == 200
-    assert "Up from here" in b"".join(told).decode()
+    export = signed_in("ann").get("/me/export/json/")
+    assert export.status_code == 200
+    assert "Up from here" in b"".join(export).decode()

@@ -62,7 +62,7 @@ KINDS: Mapping[str, type[Model]] = {
 
 
 def name_of(user: User | None) -> str:
-    """Return who somebody is; empty for nobody."""
+    """Return the username; empty for a visitor."""
     return user.username if user else ""
 
 
@@ -274,7 +274,7 @@ def wish(pk: int) -> tuple[Any, ...]:
 
 
 def not_found(pk: int) -> list[str]:
-    """What an imported playlist named and nobody found."""
+    """The entries of an imported playlist that no song matched."""
     return [entry["words"] for entry in Playlist.objects.get(pk=pk).import_report["not_found"]]
 
 

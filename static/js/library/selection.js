@@ -33,7 +33,7 @@ document.addEventListener("change", (event) => {
   if (page) {
     for (const box of findAll(form, BOX, HTMLInputElement)) box.checked = page.checked;
   }
-  // Whoever picks songs one by one no longer means all that match.
+  // Picking single songs ends the selection of all matches.
   const [all] = findAll(form, "[data-library-all]", HTMLInputElement);
   if (all && event.target !== all) all.checked = false;
   tell(form);

@@ -14,7 +14,7 @@ export function rgbaOf(colour) {
   return context.getImageData(0, 0, 1, 1).data;
 }
 
-/** Paints dots into a box of a canvas, over nothing: what was there goes. Where several lie on each other they add up.
+/** Paints dots into a box of a canvas, on a cleared canvas. Where several lie on each other they add up.
  *
  * `xs`, `ys` are the middles of all dots in pixels of the canvas, `dots` those to paint (all without), `radius` theirs.
  * @param {CanvasRenderingContext2D} context

@@ -1,5 +1,5 @@
 /* The journey page: a handle on the plane for each point of the way. The sliders under it are the truth, a handle moves
- * them; after a change the way is looked for again, and an answer to what was asked before is dropped.
+ * them; after a change the way is looked for again, and an answer to an earlier request is dropped.
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
@@ -150,7 +150,7 @@ class Journey {
   listen() {
     this.adding.addEventListener("click", () => this.add(null));
     for (const preset of this.presets) preset.addEventListener("click", (event) => this.take(event, preset));
-    // Length and filters, which lie in the form beside the points.
+    // Length and filters, which the form holds next to the points.
     this.form.addEventListener(
       "submit",
       (event) => {
@@ -158,7 +158,7 @@ class Journey {
         clearTimeout(this.looking);
         this.looking = 0;
         this.asked += 1;
-        // Before htmx sends what is asked.
+        // Before htmx sends the request.
       },
       { capture: true },
     );
@@ -206,11 +206,11 @@ class Journey {
     find(this.root, "[data-journey-asked]", SVGElement).setAttribute("points", line);
   }
 
-  /** An answer brings its own line of what was asked, and the seed that keeps the songs alike while a point moves. */
+  /** An answer brings the line of its request, and the seed that keeps the songs alike while a point moves. */
   answered() {
     this.show();
     const preview = find(this.root, "#journey-preview");
-    // Whoever asked with the button wants to see; whoever drags a point looks at the plane.
+    // After a press of the button the result scrolls into view; while dragging, the eyes stay on the plane.
     if (this.wished && preview.getBoundingClientRect().top > innerHeight * 0.7) preview.scrollIntoView();
     this.wished = false;
     const [seed] = findAll(preview, "[name=seed]", HTMLInputElement);
@@ -329,14 +329,14 @@ class Journey {
     if (!at) return;
     for (const each of this.root.querySelectorAll(`[data-journey-row="${at}"], [data-journey-stop="${at}"]`)) {
       each.classList.toggle("is-told", on);
-      // SVG paints in the order of its elements: what is told lies on top.
+      // SVG paints in document order: the highlighted stop comes last, to lie on top.
       if (on && each.matches("[data-journey-stop]") && each !== stop) each.parentNode?.appendChild(each);
     }
   }
 }
 
 /**
- * Sets up the page; `close()` of what is returned lets go of it.
+ * Sets up the page; `close()` of the returned object releases it.
  * @param {HTMLElement} root
  */
 export function setUpJourney(root) {

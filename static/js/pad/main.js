@@ -1,5 +1,5 @@
 /* The mood pad: a picture of the plane over two real sliders. The sliders are the truth; the picture only mirrors and
- * moves them, so a keyboard or a screen reader needs nothing of what is drawn here. A press plays around a place, draws
+ * moves them, so a keyboard or a screen reader needs nothing from the picture. A press plays around a place, draws
  * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
  */
 
@@ -117,7 +117,7 @@ class Pad {
     document.addEventListener("keydown", this.onkey);
   }
 
-  /* What is shown ------------------------------------------------------------------------------------------------ */
+  /* Display ------------------------------------------------------------------------------------------------------ */
 
   /** Puts the puck where the sliders are and says so. */
   show() {
@@ -166,7 +166,7 @@ class Pad {
   }
 
   /**
-   * Lights up what is close to the pointer, and names the song that it is on.
+   * Lights up the songs close to the pointer, and names the one under it.
    * @param {number} v
    * @param {number} a
    */
@@ -194,7 +194,7 @@ class Pad {
     this.names.ask(id[dot], (fragment) => showCard(this.view, this.card, fragment, valence[dot], arousal[dot]));
   }
 
-  /** Leaves the plane as it is while nobody points at it. */
+  /** Leaves the plane unlit while no pointer is on it. */
   rest() {
     this.hovering = null;
     this.pointedAt = undefined;
@@ -206,7 +206,7 @@ class Pad {
     this.show();
   }
 
-  /** Marks where somebody said that they are; the partial `mood_now` has it. */
+  /** Marks the listener's reported mood, which the partial `mood_now` holds. */
   takeMood() {
     const { valence, arousal } = document.getElementById("mood-now")?.dataset ?? {};
     this.moodAt = valence === undefined ? null : [Number(valence), Number(arousal)];
@@ -402,7 +402,7 @@ function headOf(x1, y1, x2, y2) {
 /* Limits ---------------------------------------------------------------------------------------------------------- */
 
 /**
- * Says beside a folded `<details data-limits>` what it is set to.
+ * Shows the current settings next to a folded `<details data-limits>`.
  * @param {HTMLElement} root
  */
 function setUpLimits(root) {

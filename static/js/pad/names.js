@@ -1,4 +1,4 @@
-/* Who is this dot? Asked of the server for the one that is pointed at, a moment after the pointer rests, and kept. */
+/* Names of dots: asked of the server for the dot under the pointer, a moment after it rests, and cached. */
 
 const REST_MS = 120;
 const KEPT = 500;
@@ -42,7 +42,7 @@ export class Names {
   async fetch(id, tell) {
     try {
       const answer = await fetch(this.songUrl.replace("/0/", `/${id}/`));
-      // The song may be gone since the dots were made; then there is nothing to tell.
+      // The song may be gone since the dots were made; then there is nothing to show.
       if (!answer.ok) return;
       const template = document.createElement("template");
       template.innerHTML = await answer.text();
@@ -56,7 +56,7 @@ export class Names {
 }
 
 /**
- * Shows a song beside a place of the plane; on the right half it opens to the left.
+ * Shows a song next to a place of the plane; on the right half it opens to the left.
  * @param {PlaneView} view
  * @param {HTMLElement} card
  * @param {DocumentFragment} fragment

@@ -1,4 +1,4 @@
-/* Places on the plane in words, for sliders, handles and whoever listens to the page. */
+/* Places on the plane in words, for sliders, handles and screen readers. */
 
 import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
 

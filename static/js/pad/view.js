@@ -65,7 +65,7 @@ export class PlaneView {
     this.resizing.observe(plane);
     this.scheme = matchMedia("(prefers-color-scheme: dark)");
     this.scheme.addEventListener("change", this.repaint);
-    // Whoever chooses a theme on the page changes an attribute of the root.
+    // Choosing a theme on the page changes an attribute of the root.
     this.themes = new MutationObserver(this.repaint);
     this.themes.observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
   }

@@ -1,6 +1,6 @@
 /* The player: what plays, what comes next, and what the listener asks for. It shows nothing; see view.js.
  *
- * It tells what happens by events: "track" (another song, or its description changed), "state" (plays or not, modes),
+ * It reports by events: "track" (another song, or its description changed), "state" (plays or not, modes),
  * "time", "queue" (the songs or their order), "volume", and "say" with a sentence.
  */
 
@@ -16,7 +16,7 @@ const REPEATS = ["off", "all", "one"];
 const SETTINGS = "moodplane.player";
 const DEFAULTS = { level: 1, muted: false, repeat: /** @type {Repeat} */ ("off"), fadeS: 0, letters: true };
 
-/** Returns the settings of this browser, for every tab; changes through `change` are kept. */
+/** Returns the settings of this browser, for every tab; `change` stores a change. */
 export function loadSettings() {
   /** @type {Settings} */
   const settings = {

@@ -18,7 +18,7 @@ export function attachLike(player) {
     part("like-icon", SVGElement).setAttribute("href", liked ? "#i-heart-full" : "#i-heart");
   }
 
-  /** Asks what was said of the song before. */
+  /** Asks for the earlier rating of the song. */
   async function follow() {
     const track = player.queue.current;
     if (!track?.likedUrl || track.song === asked) return;
@@ -29,7 +29,7 @@ export function attachLike(player) {
       const said = answer.ok ? (await answer.json()).liked : null;
       if (player.queue.current?.song === track.song) show(said === true);
     } catch {
-      // Offline: the heart stays empty, and a press says what is the matter.
+      // Offline: the heart stays empty, and a press gives the reason.
     }
   }
 

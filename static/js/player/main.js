@@ -16,7 +16,7 @@ import { attachQueue } from "./up_next.js";
 import { bar, part, parts, View } from "./view.js";
 import { Waveform } from "./waveform.js";
 
-// A page that comes back this soon was reloaded; one that comes back later was opened anew, and starts nothing.
+// A page that comes back this soon was reloaded; one that comes back later was opened again, and starts nothing.
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
@@ -87,7 +87,7 @@ document.addEventListener("click", (event) => {
 async function refreshQueue({ playlist, sentence }) {
   if (playlist !== queue.playlist) return;
   const shownList = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
-  // Whoever puts the list in order by hand keeps the buttons for it.
+  // While the list is ordered by hand, its buttons stay.
   if (shownList?.hasAttribute("data-arranging")) return;
   const answer = await fetch(`${queue.pageUrl}items/`);
   if (!answer.ok) return;

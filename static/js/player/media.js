@@ -16,7 +16,7 @@ export function attachMedia(player) {
   player.addEventListener("state", () => {
     session.playbackState = sound.paused ? "paused" : "playing";
   });
-  // Sparingly: systems count on by themselves from what they are told.
+  // Sparingly: systems count on by themselves from the last reported position.
   for (const type of ["durationchange", "seeked", "playing", "pause"]) {
     sound.addEventListener(type, () => {
       if (!sound.durationS) return;

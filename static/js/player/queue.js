@@ -1,4 +1,4 @@
-/* The queue: which songs, which of them is playing, kept for this browser tab so that a reload resumes. */
+/* The queue: which songs, which of them is playing, stored for this browser tab so that a reload resumes. */
 
 import { findAll } from "../shared/dom.js";
 import { store, stored } from "../shared/storage.js";
@@ -66,7 +66,7 @@ export class Queue {
     this.index = -1;
     this.playlist = "";
     this.pageUrl = "";
-    // The songs as the list has them, for when shuffling ends; what was taken out here stays out.
+    // The songs as the list has them, for when shuffling ends; songs removed here stay out.
     /** @type {string[]} */
     this.listed = [];
     /** @type {string[]} */

@@ -1,6 +1,6 @@
 /* What happens when a song does not play: the cause in words, then the next song, or the same one once it is possible.
  *
- * An audio element only says that something failed; a HEAD request for the same address tells what.
+ * An audio element only reports that something failed; a HEAD request for the same address gives the cause.
  */
 
 import { gettext, interpolate } from "../shared/i18n.js";
@@ -37,7 +37,7 @@ export async function causeOf(src, { timeS, code }) {
 }
 
 /**
- * Says what is the matter with a song.
+ * Gives the reason why a song does not play.
  * @param {Cause} cause
  * @param {string} title
  */
@@ -96,7 +96,7 @@ export class Mender {
     if (!track || !sound.audio.getAttribute("src")) return;
     sound.endFade();
     const cause = await causeOf(track.src, { timeS: queue.timeS, code: sound.audio.error?.code });
-    // Somebody may have gone on meanwhile.
+    // The listener may have moved on meanwhile.
     if (track !== queue.current || !sound.audio.error) return;
     this.player.tell("state");
     const words = wordsFor(cause, track.title);
@@ -151,7 +151,7 @@ export class Mender {
     }
   }
 
-  /** Opens the song anew where it broke off. */
+  /** Reopens the song where it broke off. */
   #again() {
     const { player } = this;
     const stuck = player.sound.audio.error || player.sound.audio.readyState < 3;

@@ -1,4 +1,4 @@
-/* Tells the server what was played, left and heard to the end; none of it ever stops the music. */
+/* Reports plays, skips and completed songs to the server; no report ever stops the music. */
 
 import { post } from "../shared/requests.js";
 
@@ -34,7 +34,7 @@ export async function reportSkipped(track, playlist, listenedS) {
 }
 
 /**
- * Tells the page and the queue that a playlist has a new order.
+ * Informs the page and the queue that a playlist has a new order.
  * @param {string} playlist
  * @param {string} sentence
  */

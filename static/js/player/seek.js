@@ -47,7 +47,7 @@ export function attachSeek(player, view, wave) {
     view.seeking = false;
     player.seek(Number(range.value));
   });
-  // A thumb that is let go where it was taken tells of no change.
+  // A thumb released where it was grabbed fires no change event.
   for (const type of ["pointerup", "pointercancel", "blur"])
     range.addEventListener(type, () => {
       view.seeking = false;

@@ -6,7 +6,7 @@ const SEEK_S = 10;
 const VOLUME_STEP = 0.05;
 const TYPED =
   "textarea, select, [contenteditable], input:not([type=range], [type=checkbox], [type=radio], [type=button], [type=submit])";
-// Whoever is at one of these means it with the arrows, or scrolls it.
+// With the focus on one of these, the arrow keys move or scroll it.
 const ARROWED = "input, [role=slider], [role=region], [role=radiogroup], [role=tablist], [role=listbox], [role=menu]";
 
 const PRESSED = "button, summary, a, input:not([type=range]), [role=button]";
@@ -76,7 +76,7 @@ export function attachShortcuts(player, { like, queue }) {
   });
   document.addEventListener("click", (event) => {
     if (closest(event, "[data-open-help]")) openHelp();
-    // A click beside the dialog lands on the dialog itself, whose content fills it.
+    // A click outside the content lands on the dialog itself, since the content fills it.
     else if (event.target === dialog) dialog.close();
   });
   for (const button of findAll(document, "[data-open-help]")) button.hidden = false;

@@ -1,4 +1,4 @@
-/* The sound: two audio elements, one that is heard and one that has the next song ready or fades away. */
+/* The sound: two audio elements, one that plays and one that has the next song ready or fades out. */
 
 const STEP_MS = 40;
 const FORWARDED = [
@@ -123,7 +123,7 @@ export class Sound extends EventTarget {
     else this.#apply();
   }
 
-  /** Ends a fade at once: what was fading away is silent. */
+  /** Ends a fade at once: the fading song falls silent. */
   endFade() {
     if (!this.fading) return;
     clearInterval(this.#timer);

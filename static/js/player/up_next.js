@@ -1,5 +1,5 @@
-/* Up next: the queue as a list beside the page. Songs are played, moved (by buttons or by dragging) and taken out here;
- * the playlist on the server stays as it is. */
+/* Up next: the queue as a list at the side of the page. Songs are played, moved (by buttons or by dragging) and removed
+ * here; the playlist on the server stays as it is. */
 
 import { closest, find, findAll } from "../shared/dom.js";
 import { gettext, interpolate, ngettext } from "../shared/i18n.js";

@@ -1,4 +1,4 @@
-/* A list that plays counts on: how many of its songs were heard, and how much is left. */
+/* Counts, while a list plays, how many of its songs were played and how much is left. */
 
 import { closest, findAll } from "../shared/dom.js";
 import { interpolate, ngettext } from "../shared/i18n.js";
@@ -50,7 +50,7 @@ document.addEventListener(
   true,
 );
 
-// A list that was ranked again brings its own marks; the words beside it follow.
+// A reranked list brings its own marks; the words next to it follow.
 document.addEventListener("htmx:load", (event) => {
   const { elt } = event.detail;
   if (elt.id === "playlist-items") count(elt);

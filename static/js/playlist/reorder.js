@@ -1,4 +1,4 @@
-/* A list is put in order by dragging a song at its grip; by keyboard the buttons beside it do the same. */
+/* A list is put in order by dragging a song at its grip; by keyboard the buttons next to it do the same. */
 
 import { closest, find } from "../shared/dom.js";
 

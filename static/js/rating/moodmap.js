@@ -1,4 +1,4 @@
-/* My mood map: the line that is pointed at or focused tells its song under the plane, and all lines are one tab stop,
+/* My mood map: the line under the pointer or in focus shows its song under the plane, and all lines are one tab stop,
  * walked with the arrow keys. Without this every line is a link with a title, and the table says the same.
  */
 
@@ -29,7 +29,7 @@ function setUp(root) {
       stopAt(line);
       tell(line);
     });
-    // What is told below need not hide the line as well.
+    // The text below replaces the tooltip, which would hide the line.
     line.querySelector("title")?.remove();
   }
   root.addEventListener("keydown", (event) => {

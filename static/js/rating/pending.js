@@ -60,7 +60,7 @@ async function send(answer) {
   return response.ok ? (await response.json()).sentence : "";
 }
 
-/** Sends what waits; what somebody else said in this browser waits for them. */
+/** Sends pending answers; those of another account in this browser wait for it. */
 export async function sendAnswers() {
   if (sending) return;
   sending = true;

@@ -4,7 +4,7 @@ import { find } from "./dom.js";
 
 /** Returns the token that every changing request carries.
  *
- * The cookie is renewed by signing in, also in another tab; what is written in a page may be older than that.
+ * The cookie is renewed by signing in, also in another tab; the token in the page may be older than that.
  */
 export function csrfToken() {
   const cookie = document.cookie.split("; ").find((each) => each.startsWith("csrftoken="));

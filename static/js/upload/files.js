@@ -1,4 +1,4 @@
-/* Which files somebody means who drops or chooses them: single files as they are, of folders what looks like audio. */
+/* Which files of a drop or a choice are meant: single files as they are, of folders those that look like audio. */
 
 /**
  * Takes everything out of a drop at once: the browser empties it as soon as its handler awaits.
@@ -82,7 +82,7 @@ async function fileOf(entry, fromFolder) {
 }
 
 /**
- * Of a folder only what looks like audio is offered: it also holds covers and logs that nobody means.
+ * Only files that look like audio are taken from a folder, which also holds covers and logs.
  * @param {File[]} files
  * @param {string[]} suffixes
  */

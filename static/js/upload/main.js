@@ -43,7 +43,7 @@ queue.addEventListener("sent", () => {
 });
 
 /**
- * What is being sent is no longer something left over from earlier.
+ * A file being sent is no longer left over from an earlier visit.
  * @param {string} url
  */
 function forgetUnfinished(url) {
@@ -81,7 +81,7 @@ async function take(form, parts) {
 }
 
 /**
- * Says what of a folder is not sent: nobody should look for a file among the songs that never went.
+ * Names the files of a folder that are not sent, so that no one looks for them among the songs.
  * @param {{ leftOut: number, unread: number, taken: number }} files
  */
 function sayLeftOut({ leftOut, unread, taken }) {
@@ -125,7 +125,7 @@ function mountForm(form) {
       if (chosen.length) take(form, [{ files: chosen, fromFolder: input === folder, unread: 0 }]);
     };
     input.addEventListener("change", read);
-    // Somebody quick, or a slow network: files may have been chosen before this module was there to hear of it.
+    // On a slow network, files may have been chosen before this module listens.
     read();
   }
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -151,7 +151,7 @@ function mount() {
 }
 
 // An answer for a list that is gone by now (a link was clicked, another group is shown) belongs nowhere. The element
-// that asked hears of it even outside the page, where nothing reaches the document.
+// that asked receives the event even outside the page, where none reaches the document.
 const guarded = new WeakSet();
 document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
   if (!elt.closest("#upload-live") || guarded.has(elt)) return;
@@ -161,7 +161,7 @@ document.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
   });
 });
 
-// A file that somebody gives up is not kept on the server for days.
+// A cancelled file should not stay on the server for days.
 queue.addEventListener("cancel", (event) => {
   const { session, file } = /** @type {CustomEvent<UploadItem>} */ (event).detail;
   if (session) discard(file, places);

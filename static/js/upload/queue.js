@@ -1,6 +1,6 @@
 /* The files that wait to be sent: two at a time, held while paused, while the server asks for it, or without connection.
  *
- * It knows nothing of the page. Whoever shows it listens for "change"; "sent" tells that the server has one file more,
+ * It knows nothing of the page. A view listens for "change"; "sent" means that the server has one file more,
  * and "note" carries a sentence for people.
  */
 import { gettext } from "../shared/i18n.js";
@@ -12,7 +12,7 @@ const OFFLINE_WAITS_S = [2, 4, 8, 15, 30];
 
 export class UploadQueue extends EventTarget {
   /**
-   * `send(file, options)` sends one; `isReachable()` tells whether the server answers.
+   * `send(file, options)` sends one; `isReachable()` returns whether the server answers.
    * @param {{ send(file: File, options: SendOptions): Promise<Verdict>, isReachable(): Promise<boolean>, parallel?: number }} options
    */
   constructor({ send, isReachable, parallel = PARALLEL }) {
@@ -169,7 +169,7 @@ export class UploadQueue extends EventTarget {
   }
 
   /**
-   * Something that concerns every file: nothing more is sent until somebody saw to it.
+   * Stops for a reason that concerns every file: nothing more is sent until the user resumes.
    * @param {string} sentence
    */
   stopFor(sentence) {

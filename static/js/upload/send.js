@@ -3,7 +3,7 @@
  * Every sender resolves, never rejects, with what became of it:
  *   { kind: "done" | "aborted" | "lost" }       lost: no answer, or one that says to try again
  *   { kind: "later", afterS }                   the server asks for a pause
- *   { kind: "failed" | "refused", sentence }    refused: not this file, but whoever sends it (signed out)
+ *   { kind: "failed" | "refused", sentence }    refused: not this file, but its sender (signed out)
  */
 
 import { gettext, interpolate } from "../shared/i18n.js";
@@ -35,7 +35,7 @@ const PASSING = new Set([408, 500, 502, 503, 504]);
 const MOST_SURPRISES = 5;
 
 /**
- * Sends a file the way that suits its size. `onBytes` hears how many bytes are there, `signal` stops it.
+ * Sends a file the way that suits its size. `onBytes` receives the number of bytes sent, `signal` stops it.
  * @param {File} file
  * @param {UploadPlaces & SendOptions} options
  * @returns {Promise<Verdict>}
@@ -46,7 +46,7 @@ export async function send(file, options) {
 }
 
 /**
- * Tells whether the server answers at all.
+ * Returns whether the server answers at all.
  * @param {string} url
  */
 export async function isReachable(url) {
@@ -59,7 +59,7 @@ export async function isReachable(url) {
 }
 
 /**
- * Throws away on the server what arrived of a file that somebody no longer wants to send.
+ * Deletes on the server the parts of a file whose upload was cancelled.
  * @param {File} file
  * @param {{ resumableUrl: string }} places
  */
@@ -129,7 +129,7 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
 }
 
 /**
- * Finds what was begun of the same file before, in this tab, another one, or before a reload.
+ * Finds an earlier unfinished upload of the same file, in this tab, another one, or before a reload.
  * @param {File} file
  * @param {string} resumableUrl
  * @param {AbortSignal | undefined} signal

@@ -177,7 +177,7 @@ export class UploadView {
     const kept = new Set(shown);
     for (const [item, row] of this.rows) {
       if (kept.has(item)) continue;
-      // Somebody who works down the list by keyboard stays in it.
+      // Keyboard focus stays in the list.
       if (row.contains(document.activeElement)) {
         const below = row.nextElementSibling;
         (below ? find(below, "[data-cancel]") : parts.title).focus();
@@ -238,7 +238,7 @@ export class UploadView {
   }
 
   /**
-   * Tells those who do not see the bar what matters, and not every percent.
+   * Announces what matters to those who do not see the bar, not every percent.
    * @param {Parts} parts
    * @param {UploadTotals} totals
    */

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import default_storage, storages
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -74,8 +74,8 @@ def test_of_two_that_place_the_same_bytes_at_once_one_stays(
     with file_staged([DATA]) as first, file_staged([DATA]) as second:
         file_place(first, "audio/x.mp3")
         # The second looked before the first was done.
-        monkeypatch.setattr(default_storage._wrapped, "exists", lambda name: False)
-        monkeypatch.setattr(default_storage._wrapped, "get_available_name", lambda name, max_length=None: f"{name}.1")
+        monkeypatch.setattr(storages["default"], "exists", lambda name: False)
+        monkeypatch.setattr(storages["default"], "get_available_name", lambda name, max_length=None: f"{name}.1")
         file_place(second, "audio/x.mp3")
     monkeypatch.undo()
     assert default_storage.listdir("audio") == ([], ["x.mp3"])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
@@ -47,8 +47,8 @@ def test_of_an_empty_file_no_range_is_satisfiable() -> None:
         byte_range_parse("bytes=-5", 0)
 
 
-def body(response: HttpResponse) -> bytes:
-    return response.getvalue()
+def body(response: Any) -> bytes:
+    return bytes(response.getvalue())
 
 
 def url(song: Song) -> str:
@@ -147,7 +147,7 @@ def test_behind_nginx_the_file_is_handed_over(client: Client, stored_song: Song,
     assert response.content == b""
 
 
-def test_a_lost_file_is_told(client: Client, stored_song: Song) -> None:
+def test_a_lost_file_is_reported(client: Client, stored_song: Song) -> None:
     Path(stored_song.audio.path).unlink()
 
     assert client.get(url(stored_song)).status_code == 404

@@ -1,4 +1,4 @@
-"""Curators change what is known of songs: in one go, never over each other's heads, and back again."""
+"""Curators edit songs: in one go, never overwriting each other unseen, and back again."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def again(song: Song) -> Song:
     return Song.objects.select_related("artist", "album").get(pk=song.pk)
 
 
-def test_only_named_fields_change_and_are_kept_with_what_they_were(cleo: User) -> None:
+def test_only_named_fields_change_and_their_old_values_are_stored(cleo: User) -> None:
     song = SongFactory(title="Tide", genre="Rock", year=1990, artist__name="Ann")
 
     change = edit(cleo, [song], title="Ebb", year=None)
@@ -45,7 +45,7 @@ def test_only_named_fields_change_and_are_kept_with_what_they_were(cleo: User) -
     assert change.edits.get().after == {"title": "Ebb", "year": None}
 
 
-def test_what_is_like_that_already_is_no_change(cleo: User) -> None:
+def test_setting_the_present_value_is_no_change(cleo: User) -> None:
     songs = [SongFactory(genre="Jazz"), SongFactory(genre="Rock")]
 
     change = edit(cleo, songs, genre="Jazz")
@@ -120,13 +120,13 @@ def test_nobody_overwrites_what_they_have_not_seen(cleo: User, staff: User) -> N
         editing.songs_edit(song_ids=[song.pk], values={"title": "Flow"}, editor=cleo, seen=seen)
     assert caught.value.fields == ["title"]
     assert again(song).title == "Ebb"
-    # Another field of the same song is nobody else's business.
+    # Another field of the same song is no conflict.
     editing.songs_edit(song_ids=[song.pk], values={"genre": "Folk"}, editor=cleo, seen=seen)
     assert (again(song).title, again(song).genre) == ("Ebb", "Folk")
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_save_at_once_one_wins_and_the_other_is_told(cleo: User, staff: User) -> None:
+def test_of_two_who_save_at_once_one_wins_and_the_other_gets_an_error(cleo: User, staff: User) -> None:
     songs = [SongFactory(title="Tide") for _ in range(3)]
     ids, seen = [song.pk for song in songs], editing.values_seen(map(again, songs))
 
@@ -228,7 +228,7 @@ def test_deleting_takes_files_and_leaves_nothing_unused(cleo: User) -> None:
 
 
 @pytest.mark.django_db
-def test_songs_are_heard_anew_once_however_often_somebody_clicks(announced: list[int]) -> None:
+def test_songs_are_analysed_again_once_despite_repeated_clicks(announced: list[int]) -> None:
     tagged, failed = SongFactory(), SongFactory(state=Song.State.FAILED, failure_code="silent", failure_reason="No.")
     waiting = SongFactory(state=Song.State.QUEUED)
     ids = [tagged.pk, failed.pk, waiting.pk]

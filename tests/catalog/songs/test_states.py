@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import pytest
 from django.db import connections, transaction
@@ -95,8 +96,8 @@ def test_a_transient_error_puts_it_back() -> None:
     assert (song.state, song.attempts) == ("queued", 1), "the attempt still counts"
 
 
-def test_retry_announces_the_song_anew(
-    django_capture_on_commit_callbacks: Callable[..., object], announced: list[int]
+def test_retry_announces_the_song_again(
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]], announced: list[int]
 ) -> None:
     song = make_song(State.FAILED, attempts=3, failure_code="worker_lost", failure_reason="Lost.")
 
@@ -158,7 +159,7 @@ def test_waiting_is_no_change_of_state() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_finishing_does_not_wait_for_somebody_who_stores_a_row_about_the_song() -> None:
+def test_finishing_does_not_wait_for_a_transaction_that_stores_a_row_about_the_song() -> None:
     """A row that refers to a song locks the song's key until its transaction ends."""
     make_song(State.QUEUED)
     [song] = songs_claim()

@@ -6,6 +6,7 @@ import io
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ def run(*args: object) -> tuple[str, str]:
     return out.getvalue(), err.getvalue()
 
 
-def test_what_is_offered(folder: Path) -> None:
+def test_which_files_are_offered(folder: Path) -> None:
     names = [str(path.relative_to(folder)) for path in audio_files_find([folder])]
 
     assert names == ["a.ogg", "broken.mp3", "deep/c.flac", "deep/copy of b.mp3", "deep/er/b.MP3"]
@@ -52,7 +53,10 @@ def test_what_is_offered(folder: Path) -> None:
 
 
 def test_the_summary_adds_up_and_a_second_run_adds_nothing(
-    folder: Path, cleo: User, announced: list[int], django_capture_on_commit_callbacks: Callable[..., object]
+    folder: Path,
+    cleo: User,
+    announced: list[int],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
     seen: list[tuple[int, int]] = []
     with django_capture_on_commit_callbacks(execute=True):
@@ -81,7 +85,9 @@ def test_the_summary_adds_up_and_a_second_run_adds_nothing(
 
 
 def test_a_run_that_was_killed_is_finished_by_the_next(
-    folder: Path, announced: list[int], django_capture_on_commit_callbacks: Callable[..., object]
+    folder: Path,
+    announced: list[int],
+    django_capture_on_commit_callbacks: Callable[..., AbstractContextManager[object]],
 ) -> None:
     """Songs stored without their announcement are announced by the second run."""
     paths_ingest(paths=[folder / "a.ogg"])

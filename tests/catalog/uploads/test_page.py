@@ -1,4 +1,4 @@
-"""What the upload page lists: groups, search, what changed since it was seen, what is taken off, and duplicates."""
+"""What the upload page lists: groups, search, changes since the last visit, removed rows, and duplicates."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_only_what_changed_is_sent_and_polling_ends(client_cleo: Client, history
     page = client_cleo.get(ROWS).content.decode()
     assert "every 2s" in page
 
-    Song.objects.filter(pk=history["queued"].song_id).update(state=Song.State.ANALYSING)
+    Song.objects.filter(uploads=history["queued"]).update(state=Song.State.ANALYSING)
     answer = client_cleo.get(CHANGES, {"seen": before}).content.decode()
     assert shown(client_cleo, CHANGES, seen=before) == ["queued"]
     assert 'data-state="analysing" hx-swap-oob="true"' in answer
@@ -129,7 +129,8 @@ def test_retry_all_reaches_only_ones_own_failed_songs(
     announced: list[int],
     django_capture_on_commit_callbacks: Any,
 ) -> None:
-    strangers = UploadFactory(song=SongFactory(state=Song.State.FAILED)).song
+    strangers = SongFactory(state=Song.State.FAILED)
+    UploadFactory(song=strangers)
     assert client.post("/uploads/retry/").status_code == 302
     assert client_bob.post("/uploads/retry/").status_code == 403
     assert api_bob.post("/api/v1/uploads/retry/").status_code == 403
@@ -165,7 +166,7 @@ def test_rows_are_taken_off_the_list_by_their_owner(
     assert Upload.objects.count() == 7, "the record stays"
 
 
-def test_a_listener_hears_how_to_become_a_curator(client_bob: Client) -> None:
+def test_a_listener_learns_how_to_become_a_curator(client_bob: Client) -> None:
     answer = client_bob.get(URL)
     assert answer.status_code == 403
     assert "You are signed in as bob, a listener." in answer.content.decode()
@@ -192,7 +193,7 @@ def twins(cleo: User, alice: User, tmp_path: Path) -> tuple[Upload, Upload]:
 def test_what_may_be_the_same_recording_is_noted_once(cleo: User, tmp_path: Path, twins: Any) -> None:
     first, second = twins
     assert list(PossibleDuplicate.objects.values_list("song", "other")) == [(second.song_id, first.song_id)]
-    others = {
+    others: dict[str, dict[str, Any]] = {
         "longer": {"seconds": 12.0, "tags": {"title": "Tide", "artist": "Ann"}},
         "other title": {"seconds": 8.0, "tags": {"title": "Tides", "artist": "Ann"}},
         "other artist": {"seconds": 8.0, "tags": {"title": "Tide", "artist": "Ann B"}},
@@ -202,7 +203,7 @@ def test_what_may_be_the_same_recording_is_noted_once(cleo: User, tmp_path: Path
     assert PossibleDuplicate.objects.count() == 1
 
 
-def test_two_that_may_be_one_are_compared_and_both_kept(client_cleo: Client, twins: Any) -> None:
+def test_two_possible_duplicates_are_compared_and_both_stay(client_cleo: Client, twins: Any) -> None:
     _first, second = twins
     assert shown(client_cleo, state="question") == ["second.flac"]
     page = client_cleo.get(f"/uploads/{second.pk}/compare/").content.decode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from catalog.uploads.services import upload_create
 from tests.audio_fixtures import make_audio, make_video
 from tests.together import together
 
-OnCommit = Callable[..., object]
+OnCommit = Callable[..., AbstractContextManager[object]]
 
 
 def offer(path: Path, owner: User | None = None, name: str = "") -> Upload:
@@ -151,7 +152,7 @@ def test_the_same_file_again_is_a_duplicate_with_its_song(tmp_path: Path, announ
 @pytest.mark.django_db(transaction=True)
 def test_the_same_file_from_many_at_once_is_one_song(tmp_path: Path, announced: list[int]) -> None:
     path = make_audio(tmp_path / "a.mp3", tags={"title": "Tide", "artist": "Ann", "album": "Sea"})
-    states = [getattr(upload, "state", upload) for upload in together(*[lambda: offer(path)] * 6)]
+    states = [str(getattr(upload, "state", upload)) for upload in together(*[lambda: offer(path)] * 6)]
     assert sorted(states) == ["duplicate"] * 5 + ["uploaded"]
     song = Song.objects.get()
     assert announced == [song.pk]

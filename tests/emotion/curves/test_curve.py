@@ -70,7 +70,7 @@ def test_a_short_file_is_one_partial_window(tmp_path: Path) -> None:
     assert window.duration_s == pytest.approx(7, abs=0.01)
 
 
-def test_what_is_no_audio_is_said(tmp_path: Path) -> None:
+def test_a_file_without_audio_is_reported(tmp_path: Path) -> None:
     bad = tmp_path / "bad.mp3"
     bad.write_bytes(b"nonsense")
     with pytest.raises(AudioUnreadableError, match="could not be decoded"):
@@ -159,42 +159,42 @@ def test_the_spread_is_what_drawing_at_random_gives() -> None:
 # --- Words ------------------------------------------------------------------------------------------------------
 
 
-def told(probabilities: np.ndarray, duration_s: float = 0.0) -> str:
+def sentence_of(probabilities: np.ndarray, duration_s: float = 0.0) -> str:
     times = times_s(len(probabilities), hop_s=4, window_s=24)
     return sentence(sections(probabilities, times, duration_s or float(times[-1]) + 12))
 
 
-def test_a_change_is_told_with_its_time() -> None:
+def test_a_change_is_described_with_its_time() -> None:
     calm_then_tense = sure_of(*[Quadrant.Q4] * 17, *[Quadrant.Q2] * 20)
     # The border lies between the points at 76 s and at 80 s.
-    assert told(calm_then_tense) == "Starts calm, becomes tense after 1:18."
+    assert sentence_of(calm_then_tense) == "Starts calm, becomes tense after 1:18."
 
 
-def test_no_change_is_told_too() -> None:
-    assert told(sure_of(*[Quadrant.Q3] * 9)) == "Sad throughout."
+def test_the_absence_of_change_is_described_too() -> None:
+    assert sentence_of(sure_of(*[Quadrant.Q3] * 9)) == "Sad throughout."
 
 
 def test_a_moment_is_no_change() -> None:
     parts = sure_of(*[Quadrant.Q4] * 9, *[Quadrant.Q1] * 2, *[Quadrant.Q4] * 9)
-    assert told(parts) == "Calm throughout."
+    assert sentence_of(parts) == "Calm throughout."
     opening = sure_of(*[Quadrant.Q2] * 2, *[Quadrant.Q4] * 9)
-    assert told(opening) == "Calm throughout."
+    assert sentence_of(opening) == "Calm throughout."
 
 
 def test_many_changes_are_counted() -> None:
     parts = sure_of(*([Quadrant.Q4] * 6 + [Quadrant.Q1] * 4) * 4)
-    assert told(parts) == "Starts calm, changes 7 times and ends happy; it is calm for 59 % of the time."
+    assert sentence_of(parts) == "Starts calm, changes 7 times and ends happy; it is calm for 59 % of the time."
 
 
 def test_doubt_is_said() -> None:
-    assert told(sure_of(*[Quadrant.Q1] * 9, confidence=0.4)).endswith("The model is unsure: 40 % on average.")
+    assert sentence_of(sure_of(*[Quadrant.Q1] * 9, confidence=0.4)).endswith("The model is unsure: 40 % on average.")
 
 
 def test_silence_belongs_to_what_surrounds_it() -> None:
     probabilities = sure_of(*[Quadrant.Q1] * 12)
     probabilities[4:7] = np.nan
-    assert told(probabilities) == "Happy throughout."
-    assert told(np.full((3, 4), np.nan)) == "There is no audible sound in it."
+    assert sentence_of(probabilities) == "Happy throughout."
+    assert sentence_of(np.full((3, 4), np.nan)) == "There is no audible sound in it."
 
 
 def test_sections_cover_the_song_without_gaps() -> None:

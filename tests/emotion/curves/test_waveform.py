@@ -41,7 +41,8 @@ def envelope_of(*pieces: np.ndarray) -> np.ndarray:
 def test_the_loudest_part_is_255_and_half_as_loud_is_half_of_it() -> None:
     tone = np.sin(2 * np.pi * 440 * np.arange(RATE_HZ * 50) / RATE_HZ)
     peaks = envelope_of(np.concatenate([0.4 * tone, 0.2 * tone, 0 * tone]))
-    assert (peaks.dtype, len(peaks)) == (np.uint8, N_PARTS)
+    assert peaks.dtype == np.uint8
+    assert len(peaks) == N_PARTS
     assert peaks[10] == pytest.approx(255, abs=2)
     assert peaks[N_PARTS // 2] == pytest.approx(128, abs=2)
     assert peaks[-10] == 0
@@ -66,7 +67,7 @@ def test_a_file_is_read_whole(tmp_path: Path, codec: str) -> None:
     assert peaks.min() > 30
 
 
-def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"no music")
     with pytest.raises(AudioUnreadableError):
         read_peaks(tmp_path / "song.mp3")
@@ -76,7 +77,7 @@ def test_what_is_no_audio_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_whoever_makes_the_curve_keeps_the_waveform(settings: Settings, small_model: Path) -> None:
+def test_making_the_curve_stores_the_waveform(settings: Settings, small_model: Path) -> None:
     curve = queued_curve(settings, seconds=40)
     curves.curve_step()
     waveform = Waveform.objects.get(song=curve.song)
@@ -157,7 +158,7 @@ def test_a_disk_that_comes_back_brings_the_waveform(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
-def test_a_song_that_somebody_reads_is_left_to_them(settings: Settings) -> None:
+def test_a_song_claimed_by_another_worker_is_left_alone(settings: Settings) -> None:
     song = old_song(settings)
     later = timezone.now() + timedelta(seconds=50)
     Waveform.objects.create(song=song, state=Waveform.State.CLAIMED, attempts=1, due_at=later)
@@ -182,8 +183,8 @@ def test_a_player_gets_loudness_and_emotion(
         response = client.get(url(estimate.song))
     answer = response.json()
     assert (answer["song"], answer["duration_s"], answer["peaks"]) == (estimate.song.pk, 100.0, [0, 128, 255])
-    told = [(part["quadrant"], part["label"], part["start_s"], part["end_s"]) for part in answer["sections"]]
-    assert told == [("Q4", "Calm", 0.0, 50.0), ("Q2", "Tense", 50.0, 100.0)]
+    parts = [(part["quadrant"], part["label"], part["start_s"], part["end_s"]) for part in answer["sections"]]
+    assert parts == [("Q4", "Calm", 0.0, 50.0), ("Q2", "Tense", 50.0, 100.0)]
     assert answer["sections"][0]["confidence"] == pytest.approx(0.85)
     assert api_anonymous.get(f"/api/v1/songs/{estimate.song.pk}/waveform/").json() == answer
     assert "private" in response["Cache-Control"]

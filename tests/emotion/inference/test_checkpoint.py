@@ -8,6 +8,7 @@ from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
 from emotion.inference.predict import Predictor
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
 
@@ -19,7 +20,7 @@ def copy_of(weights: Path, folder: Path, **changes: object) -> Path:
     return target
 
 
-def test_what_is_saved_is_what_loads(small_network: EfficientNetB3, small_weights: Path) -> None:
+def test_a_saved_network_loads_unchanged(small_network: EfficientNetB3, small_weights: Path) -> None:
     loaded, card = checkpoint.load(small_weights)
     assert (card.version, card.frontend, card.network, card.temperature) == ("small-1", SMALL_MEL, SMALL, 1.5)
     assert not loaded.training
@@ -68,7 +69,7 @@ def test_a_card_of_before_the_zoo_loads_as_what_it_was(small_weights: Path, tmp_
     assert all(torch.equal(a, b) for a, b in zip(old.parameters(), new.parameters(), strict=True))
 
 
-def test_other_classes_load_for_whoever_can_use_them(small_network: EfficientNetB3, tmp_path: Path) -> None:
+def test_other_classes_load_where_they_are_allowed(small_network: EfficientNetB3, tmp_path: Path) -> None:
     tags = ("tender", "wonder", "power", "peace")
     card = checkpoint.Card("tags", SMALL_MEL, SMALL, classes=tags)
     checkpoint.save(small_network, card, tmp_path / "tags.safetensors")
@@ -85,6 +86,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_the_shipped_model_is_the_flagship_and_its_card_is_whole() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     assert card.network.backbone == "efficientnet-b3"
+    assert isinstance(card.frontend, MelConfig)
     assert (card.frontend.image_size, card.frontend.window_s, card.frontend.sample_rate_hz) == (300, 24.0, 22_050)
     assert checkpoint.shipped_weights().stat().st_size < 30e6
     assert {"datasets", "split", "test", "commit"} <= card.facts.keys()

@@ -16,6 +16,7 @@ from emotion.inference.predict import (
 )
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
+from emotion.zoo.frontends import MelConfig
 from tests.audio_fixtures import make_audio
 from tests.emotion.conftest import SMALL, SMALL_MEL
 
@@ -24,12 +25,14 @@ pytestmark = pytest.mark.slow
 
 def softmax(logits: np.ndarray) -> np.ndarray:
     scaled = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return scaled / scaled.sum(axis=1, keepdims=True)
+    probabilities: np.ndarray = scaled / scaled.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def test_engines_agree_on_the_shipped_model() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
     rng = np.random.default_rng(0)
+    assert isinstance(card.frontend, MelConfig)
     rows, columns = card.frontend.image_shape
     fading = np.linspace(1, 0, rows, dtype=np.float32)[:, None]
     images = rng.uniform(size=(3, rows, columns)).astype(np.float32) * fading
@@ -96,7 +99,7 @@ def test_temperature_softens_but_does_not_reorder(small_network: EfficientNetB3,
     assert sharp.probabilities.max() > soft.probabilities.max()
 
 
-def test_a_point_of_its_own_is_kept_where_it_agrees_and_moved_where_it_does_not() -> None:
+def test_a_regressed_point_stays_where_it_agrees_and_moves_where_it_does_not() -> None:
     probabilities = np.array([[0.7, 0.1, 0.1, 0.1], [0.4, 0.35, 0.2, 0.05]])
     points = np.array([[0.5, 0.25], [-0.3, 0.6]], np.float32)
     valence, arousal = points_of(probabilities, points)

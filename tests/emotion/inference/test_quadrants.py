@@ -20,7 +20,7 @@ def test_the_midpoint_counts_as_low() -> None:
 def test_certainty_projects_onto_the_corner(quadrant: Quadrant) -> None:
     certain = np.eye(4)[quadrant.index]
     valence, arousal = valence_arousal_from_probabilities(certain)
-    assert (valence, arousal) == quadrant.corner
+    assert (float(valence), float(arousal)) == quadrant.corner
     assert Quadrant.from_valence_arousal(*quadrant.target) is quadrant
 
 

@@ -31,7 +31,7 @@ State = EmotionCurve.State
 
 def tagged_song(settings: Settings, seconds: float = 40, seed: int = 1, **fields: Any) -> Song:
     song = EstimateFactory(song__duration_s=seconds, model_version=VERSION, **fields).song
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, seconds, codec="ogg", seed=seed, channels=1)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), seconds, codec="ogg", seed=seed, channels=1)
     return song
 
 
@@ -52,7 +52,12 @@ def computed(monkeypatch: pytest.MonkeyPatch, small_model: Path) -> list[int]:
     sizes: list[int] = []
     predictor = analysis.predictor_get()
     judge = predictor.judge
-    monkeypatch.setattr(predictor, "judge", lambda images: (sizes.append(len(images)), judge(images))[1])
+
+    def counted(images: Any) -> Any:
+        sizes.append(len(images))
+        return judge(images)
+
+    monkeypatch.setattr(predictor, "judge", counted)
     return sizes
 
 
@@ -123,7 +128,7 @@ def test_a_worker_that_lost_its_claim_stores_nothing(settings: Settings, small_m
 
 def test_tagging_announces_the_curve(settings: Settings, small_model: Path) -> None:
     song = SongFactory(state=Song.State.QUEUED, duration_s=6)
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 6, codec="ogg")
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 6, codec="ogg")
     analysis.songs_analyse()
     assert EmotionCurve.objects.get(song=song).state == State.WAITING
     assert len(waiting_tasks()) == 1
@@ -156,7 +161,7 @@ def test_a_curve_waits_for_a_reanalysis_and_for_a_person_at_a_page(settings: Set
     assert curves.curve_step() is True
 
 
-def test_a_song_that_comes_in_the_middle_waits_for_one_batch_and_nothing_is_heard_twice(
+def test_a_song_that_arrives_midway_waits_for_one_batch_and_no_window_is_judged_twice(
     settings: Settings, computed: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queued_curve(settings, seconds=100)

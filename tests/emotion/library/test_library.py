@@ -1,4 +1,4 @@
-"""The curators' library: what they find, choose, change, undo and delete, and that nobody else can."""
+"""The curators' library: finding, selecting, editing, undoing and deleting songs, for curators only."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_curators_alone(client: Client, client_bob: Client, client_cleo: Client,
 # --- Finding and choosing -------------------------------------------------------------------------------------------
 
 
-def test_what_is_looked_for_is_found(client_cleo: Client) -> None:
+def test_a_search_finds_its_songs(client_cleo: Client) -> None:
     sure = EstimateFactory(song__title="Sure", quadrant=Quadrant.Q1, confidence=0.9).song
     EstimateFactory(song__title="Unsure", quadrant=Quadrant.Q2, confidence=0.4)
     # An older answer of another model counts for nothing.
@@ -163,10 +163,10 @@ def test_the_table_asks_until_nothing_is_on_its_way(client_cleo: Client) -> None
     assert 'hx-trigger="every 2s"' in client_cleo.get(states).content.decode()
     EstimateFactory(song=song)
     Song.objects.update(state=Song.State.ANALYSED)
-    told = client_cleo.get(states).content.decode()
-    assert "every 2s" not in told
-    assert f'id="song-mark-{song.pk}" hx-swap-oob="true"' in told
-    assert "Happy" in told
+    content = client_cleo.get(states).content.decode()
+    assert "every 2s" not in content
+    assert f'id="song-mark-{song.pk}" hx-swap-oob="true"' in content
+    assert "Happy" in content
 
 
 # --- Changing -------------------------------------------------------------------------------------------------------
@@ -198,7 +198,7 @@ def test_one_song_is_edited_and_the_message_undoes_it(client_cleo: Client) -> No
     assert "set by cleo" not in page
 
 
-def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Client, cleo: User) -> None:
+def test_only_curators_see_who_set_it(client: Client, client_cleo: Client, cleo: User) -> None:
     song = EstimateFactory(quadrant=Quadrant.Q1).song
     library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q4, "Slow"), editor=cleo)
     page = client.get(f"/songs/{song.pk}/").content.decode()
@@ -207,7 +207,7 @@ def test_who_set_it_is_told_to_curators_alone(client: Client, client_cleo: Clien
     assert "Slow" not in page
 
 
-def test_what_is_wrong_is_said_beside_its_field(client_cleo: Client) -> None:
+def test_an_error_stands_next_to_its_field(client_cleo: Client) -> None:
     song = SongFactory(title="Tide")
     edit = f"/songs/{song.pk}/edit/"
     form = filled(client_cleo, edit, title=" ", year="soon", note="Slow")
@@ -238,7 +238,7 @@ def test_two_curators_do_not_overwrite_each_other(client_cleo: Client, client_st
     assert (song.title, song.genre) == ("Mine", "Folk")
 
 
-def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Client) -> None:
+def test_of_many_songs_only_filled_or_cleared_fields_change(client_cleo: Client) -> None:
     one = EstimateFactory(song__genre="Rock", song__year=1990, quadrant=Quadrant.Q1).song
     two = EstimateFactory(song__genre="Pop", song__year=1990, quadrant=Quadrant.Q4).song
     change = f"{LIBRARY}change/?song={one.pk}&song={two.pk}"
@@ -248,9 +248,9 @@ def test_of_many_songs_only_what_is_filled_in_or_cleared_changes(client_cleo: Cl
     assert "Clear the 2 values of “Genre”" in page
 
     form = filled(client_cleo, change, album="Both", quadrant="4", clear=["genre"])
-    told = client_cleo.post(change, form | {"preview": "1"}, headers=FRAGMENT).content.decode()
-    assert "<html" not in told
-    assert re.findall(r"(\d of 2 songs)", told) == ["2 of 2 songs"] * 3
+    content = client_cleo.post(change, form | {"preview": "1"}, headers=FRAGMENT).content.decode()
+    assert "<html" not in content
+    assert re.findall(r"(\d of 2 songs)", content) == ["2 of 2 songs"] * 3
     assert not SongChange.objects.exists()
 
     page = client_cleo.post(change, form, follow=True).content.decode()
@@ -329,8 +329,8 @@ def test_undo_says_what_stays(client_cleo: Client, cleo: User, staff: User) -> N
 def test_a_preview_counts_what_really_changes(cleo: User) -> None:
     songs = [SongFactory(artist__name="Ann", genre="Rock"), SongFactory(artist__name="Ben", genre="Rock")]
     lines = preview(songs, {"artist": "Ann", "genre": "", "cover": "new", "year": None}, Override(None))
-    told = [(line.name, line.before, line.after, line.n_songs) for line in lines]
-    assert told == [
+    changes = [(line.name, line.before, line.after, line.n_songs) for line in lines]
+    assert changes == [
         ("Artist", "Ben", "Ann", 1),
         ("Genre", "Rock", "–", 2),
         ("Cover", "–", "✓", 2),
@@ -358,12 +358,12 @@ def test_a_word_on_the_song_page(client_cleo: Client) -> None:
     )
 
 
-def test_one_song_is_heard_again_once(client_cleo: Client) -> None:
+def test_one_song_is_analysed_again_once(client_cleo: Client) -> None:
     song = EstimateFactory().song
     where = f"/songs/{song.pk}/reanalyse/"
-    told = [client_cleo.post(where, headers=FRAGMENT).content.decode() for _ in range(3)]
-    assert all('hx-trigger="every 2s"' in each for each in told)
-    assert "On its way" not in told[0]
+    content = [client_cleo.post(where, headers=FRAGMENT).content.decode() for _ in range(3)]
+    assert all('hx-trigger="every 2s"' in each for each in content)
+    assert "On its way" not in content[0]
     assert client_cleo.post(where).status_code == 302
     Song.objects.update(state=Song.State.ANALYSED)
     told_last = client_cleo.get(f"/songs/{song.pk}/reanalysis/").content.decode()
@@ -410,16 +410,20 @@ def patch(api: APIClient, song: Song, **values: Any) -> Any:
 
 def test_the_api_changes_a_song(api_cleo: APIClient) -> None:
     song = EstimateFactory(song__title="Tide", quadrant=Quadrant.Q1).song
-    told = patch(api_cleo, song, title="Ebb", artist="Zoë", year=2001, quadrant="Q4", note="Slow").json()
-    assert (told["title"], told["artist"]["name"], told["year"]) == ("Ebb", "Zoë", 2001)
-    estimate = told["estimate"]
+    content = patch(api_cleo, song, title="Ebb", artist="Zoë", year=2001, quadrant="Q4", note="Slow").json()
+    assert (content["title"], content["artist"]["name"], content["year"]) == ("Ebb", "Zoë", 2001)
+    estimate = content["estimate"]
     assert (estimate["quadrant"], estimate["set_by_curator"], estimate["heard"]) == ("Q4", True, "Q1")
     assert (estimate["valence"], estimate["arousal"]) == (song.estimates.get().valence, -0.01)
     assert estimate["model_quadrant"] == "Q1"
     assert (estimate["model_valence"], estimate["model_arousal"]) == song.estimates.values_list("valence", "arousal")[0]
     assert song.overrides.get().note == "Slow"
-    told = patch(api_cleo, song, quadrant=None, album="", year=None).json()
-    assert (told["estimate"]["quadrant"], told["estimate"]["set_by_curator"], told["year"]) == ("Q1", False, None)
+    content = patch(api_cleo, song, quadrant=None, album="", year=None).json()
+    assert (content["estimate"]["quadrant"], content["estimate"]["set_by_curator"], content["year"]) == (
+        "Q1",
+        False,
+        None,
+    )
     assert SongChange.objects.count() == 2
 
 

@@ -39,7 +39,7 @@ def test_tagged_songs_are_counted_in_the_minute_they_were_tagged_in() -> None:
     assert len(seen.tagged) == len(seen.waiting) == SPANS["hour"][1]
 
 
-def test_the_queue_is_told_backwards_from_now() -> None:
+def test_the_queue_is_counted_backwards_from_now() -> None:
     tagged(10.5)
     SongFactory(state=Song.State.QUEUED)
     Song.objects.filter(state=Song.State.QUEUED).update(created_at=timezone.now() - timedelta(minutes=5, seconds=30))
@@ -62,10 +62,10 @@ def test_a_day_holds_what_an_hour_forgot() -> None:
 
 def test_every_plot_has_words_and_numbers(client: Client) -> None:
     tagged(3.5)
-    told = [plot.sentence for plot in plots(activity("hour"), "hour")]
-    assert told == ["1 song in the last hour, at most 1 in one minute.", "0 now, at most 1."]
+    sentences = [plot.sentence for plot in plots(activity("hour"), "hour")]
+    assert sentences == ["1 song in the last hour, at most 1 in one minute.", "0 now, at most 1."]
     page = client.get(STATUS).content.decode()
-    assert told[0] in page
+    assert sentences[0] in page
     assert page.count('<svg class="chart"') == page.count("As a table") == 2
 
 

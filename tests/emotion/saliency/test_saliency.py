@@ -46,7 +46,7 @@ def song(settings: Settings, small_model: Path, tmp_path: Path) -> Song:
     """A song that the small model tagged."""
     settings.MOODPLANE_VAR = tmp_path
     made: Song = EstimateFactory(song__duration_s=30.0, model_version=VERSION).song
-    make_audio(Path(settings.MEDIA_ROOT) / made.audio.name, 30, codec="ogg", channels=1)
+    make_audio(Path(settings.MEDIA_ROOT) / str(made.audio.name), 30, codec="ogg", channels=1)
     return made
 
 
@@ -83,11 +83,12 @@ def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: E
     assert found.heat.max() == pytest.approx(1)
     assert found.heat.min() >= 0
     assert all(parameter.grad is None for parameter in small_network.parameters())
-    assert not any(block._forward_hooks for block in small_network.backbone._blocks)
+    assert not any(block._forward_hooks for block in small_network.saliency_blocks())
 
 
 def test_what_is_lit_matters_more_to_the_shipped_model_than_what_is_not(tmp_path: Path) -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
+    assert isinstance(card.frontend, MelConfig)
     drops = {"lit": 0.0, "dark": 0.0}
     for seed in range(1, 7):
         window = read_window(make_audio(tmp_path / f"{seed}.wav", 24, seed=seed, sample_rate_hz=22_050))

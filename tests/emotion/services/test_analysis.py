@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 
 def stored_song(settings: Settings, seed: int, seconds: float = 6) -> Song:
     song = SongFactory(state=Song.State.QUEUED)
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, seconds, codec="ogg", seed=seed)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), seconds, codec="ogg", seed=seed)
     return song
 
 
@@ -64,7 +64,7 @@ def test_a_silent_song_fails_with_its_sentence_and_the_others_are_tagged(setting
 
     good, silent = stored_song(settings, 1), SongFactory(state=Song.State.QUEUED)
     zeros = np.zeros((6 * 22_050, 1), np.float32)
-    make_audio(Path(settings.MEDIA_ROOT) / silent.audio.name, codec="ogg", waveform=zeros)
+    make_audio(Path(settings.MEDIA_ROOT) / str(silent.audio.name), codec="ogg", waveform=zeros)
     assert analysis.songs_analyse() == [good.pk]
     silent.refresh_from_db()
     assert (silent.state, silent.failure_code) == (Song.State.FAILED, "silent")
@@ -144,7 +144,7 @@ def test_failed_songs_can_be_queued_again() -> None:
     assert songs_queue(song_ids=[song.pk]) == [song.pk]
 
 
-def test_the_spectrogram_is_a_picture_and_is_kept(settings: Settings, tmp_path: Path) -> None:
+def test_the_spectrogram_is_a_picture_and_is_cached(settings: Settings, tmp_path: Path) -> None:
     settings.MOODPLANE_VAR = tmp_path
     song = stored_song(settings, 1)
     first = pictures.song_spectrogram_png(song)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import IntegrityError
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 from rest_framework.test import APIClient
@@ -32,9 +33,9 @@ def url(song: Song) -> str:
     return reverse("emotion:song_perceived", args=[song.pk])
 
 
-def panel(answer: HttpResponse) -> str:
+def panel(answer: Any) -> str:
     """The part of the song page that asks what the song expresses."""
-    return answer.content.decode().partition('<details class="perceived-label"')[2].partition("</details>")[0]
+    return str(answer.content.decode()).partition('<details class="perceived-label"')[2].partition("</details>")[0]
 
 
 def test_a_second_answer_replaces_the_first_point_included(alice: User, song: Song) -> None:

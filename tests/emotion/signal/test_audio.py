@@ -12,7 +12,7 @@ from tests.audio_fixtures import CODECS, make_audio, make_waveform
 def test_the_centre_of_every_format_is_read(tmp_path: Path, codec: str) -> None:
     rate = 48_000 if codec == "opus" else 22_050
     time_s = np.arange(40 * rate) / rate
-    # The pitch rises with time, so the spectrum of what was read tells where it was read.
+    # The pitch rises with time, so the spectrum of a window shows its position.
     sweep = (0.3 * np.sin(2 * np.pi * (200 * time_s + 25 * time_s**2)))[:, None].astype(np.float32)
     window = read_window(make_audio(tmp_path / f"sweep.{codec}", codec=codec, sample_rate_hz=rate, waveform=sweep))
     assert len(window.waveform) == pytest.approx(24 * SAMPLE_RATE_HZ, abs=2)

@@ -23,7 +23,8 @@ ALL = [
 @pytest.mark.parametrize("seconds", [3, 24, 30])
 def test_windows_of_any_length_make_inputs_of_one_shape(frontend: FrontEnd, seconds: int) -> None:
     prepared = frontend.prepare(make_waveform(seconds, channels=1)[:, 0])
-    assert (prepared.dtype, prepared.shape) == (np.float32, frontend.prepared_shape)
+    assert prepared.dtype == np.float32
+    assert prepared.shape == frontend.prepared_shape
     inputs = frontend.tensor(torch.from_numpy(np.stack([prepared, prepared])))
     chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
     assert inputs.shape == (2, *chunks, *frontend.input_shape)
@@ -40,7 +41,7 @@ def test_a_card_of_before_the_zoo_has_a_log_mel_image() -> None:
 
 
 @pytest.mark.parametrize("raw", [{"name": "cochleagram"}, {"name": "features", "extractor": "ears"}, {"size": 9}])
-def test_what_is_not_known_is_no_front_end(raw: dict[str, object]) -> None:
+def test_an_unknown_name_is_no_front_end(raw: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         front_end_of({"frontend": raw})
 

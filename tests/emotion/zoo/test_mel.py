@@ -3,12 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from emotion.zoo.frontends import MelConfig, fill_window, log_mel, log_mel_image
 from tests.audio_fixtures import make_waveform
 
 
-def tone(frequency_hz: float, seconds: float = 24.0) -> np.ndarray:
+def tone(frequency_hz: float, seconds: float = 24.0) -> NDArray[np.float32]:
     time_s = np.arange(round(seconds * 22_050)) / 22_050
     return (0.5 * np.sin(2 * np.pi * frequency_hz * time_s)).astype(np.float32)
 
@@ -28,7 +29,7 @@ def test_rows_go_from_low_to_high() -> None:
 
 def test_loudness_still_matters() -> None:
     config = MelConfig()
-    loud, quiet = log_mel_image(tone(440), config), log_mel_image(tone(440) / 10, config)
+    loud, quiet = log_mel_image(tone(440), config), log_mel_image(tone(440) / np.float32(10), config)
     # Twenty decibels less, in units of the image's range.
     assert (loud - quiet).max() == pytest.approx(20 / config.range_db, abs=0.01)
 

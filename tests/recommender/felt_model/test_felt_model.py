@@ -19,8 +19,9 @@ NOBODY = Ratings.none(N_DIMENSIONS)
 def unit_rows(n_rows: int, seed: int = 0) -> NDArray[np.float64]:
     """Make embeddings that lie mostly where the basis sees them, as those of real songs do."""
     rng = np.random.default_rng(seed)
-    rows = rng.normal(size=(n_rows, 8)) @ BASIS + 0.1 * rng.normal(size=(n_rows, N_DIMENSIONS)) / 8
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    rows: NDArray[np.float64] = rng.normal(size=(n_rows, 8)) @ BASIS + 0.1 * rng.normal(size=(n_rows, N_DIMENSIONS)) / 8
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows
 
 
 def plane(n_rows: int, seed: int = 1) -> NDArray[np.float64]:
@@ -143,7 +144,7 @@ def test_one_rating_that_fits_nothing_else_counts_little() -> None:
     assert np.abs(startled.predict(*probe).point - calm.predict(*probe).point).max() < 0.06
 
 
-def test_a_mood_before_moves_what_is_felt_and_nothing_else() -> None:
+def test_a_mood_before_moves_the_felt_point_and_nothing_else() -> None:
     felt = fitted(NOBODY).predict(np.arange(2), np.zeros((2, 2)), unit_rows(2), mood=(-0.5, 0.6))
     slope = Prior.default().mean[0, 1]
     assert felt.by_mood[:, 0] == pytest.approx(slope * (-0.5 - TYPICAL_MOOD[0]))
@@ -158,14 +159,14 @@ def test_a_mood_can_be_given_for_each_song() -> None:
     assert not felt.by_mood[1].any()
 
 
-def test_somebody_whom_songs_leave_as_they_were_is_learned() -> None:
+def test_a_listener_whom_songs_do_not_move_is_learned() -> None:
     moods, perceived = plane(30, seed=3), plane(30)
     unmoved = fitted(ratings(perceived, moods, unit_rows(30), moods=moods))
     moved = fitted(ratings(perceived, np.clip(perceived + 0.3, -1, 1), unit_rows(30), moods=moods))
     assert unmoved.stay_share > 0.8 > 0.3 > moved.stay_share
     expected = unmoved.expect(np.array([[0.9, -0.9]]), (-0.2, 0.1))
     assert np.abs(expected - (-0.2, 0.1)).max() < 0.1
-    # What songs do when they do something stays what everybody feels: nothing was learned of it.
+    # The effect of songs that move the listener stays the average: nothing was learned about it.
     assert np.abs(unmoved.posterior.mean).max() < 0.1
 
 
@@ -238,7 +239,7 @@ def test_a_draw_is_repeatable_spreads_as_the_posterior_does_and_cools_to_the_mea
 
 
 def cohort(n_listeners: int, slope: float, stay: float, seed: int = 0) -> list[Ratings]:
-    """Make listeners who differ in their bias, feel `slope` of what is perceived, and often feel nothing."""
+    """Make listeners who differ in their bias, feel `slope` of the perceived point, and often feel nothing."""
     rng = np.random.default_rng(seed)
     made = []
     for number in range(n_listeners):

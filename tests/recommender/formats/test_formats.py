@@ -191,7 +191,7 @@ SONGS = (
         (FileEntry(page="http://testserver/songs/4/", title="Hello", artist="Artist A"), 4, ()),
         (FileEntry(location="/songs/4/audio"), 4, ()),
         (FileEntry(location="http://elsewhere/songs/4/audio"), None, ()),
-        # Our own number, but of another day: the name says what is meant.
+        # Our own number, but of another day: the name decides.
         (FileEntry(location="http://testserver/songs/4/audio", title="Jóga", artist="Björk"), 1, ()),
         (FileEntry(location="http://testserver/songs/4/audio", title="Renamed", artist="Since"), 4, ()),
         (FileEntry(location=f"/media/audio/aa/{HASH}.ogg"), 1, ()),
@@ -230,7 +230,8 @@ def test_a_file_becomes_a_list_with_a_report(alice: User, make_songs: SongMaker)
     bjork = EstimateFactory(song__title="Jóga", song__artist=ArtistFactory(name="Björk", name_key="björk")).song
     unheard = SongFactory(title="Unheard", state=Song.State.QUEUED)
     twins = SongFactory.create_batch(2, title="Twin", artist=ArtistFactory(name="Same", name_key="same"))
-    arrived = UploadFactory(file_name="old name.mp3", song=SongFactory()).song
+    arrived = SongFactory()
+    UploadFactory(file_name="old name.mp3", song=arrived)
     UploadFactory(file_name="gone.mp3", song=None, outcome=Upload.Outcome.FAILED)
     SongFactory(title="Broken", state=Song.State.FAILED)
     playlist = bring(
@@ -266,7 +267,7 @@ def test_a_file_without_one_of_our_songs_makes_no_list(alice: User, make_songs: 
     assert not Playlist.objects.exists()
 
 
-def test_a_list_from_a_file_belongs_to_somebody(db: None) -> None:
+def test_a_list_from_a_file_has_an_owner(db: None) -> None:
     with pytest.raises(PlaylistInvalidError):
         sharing.playlist_import(listener=Listener(None), content=b"a.mp3", file_name="a.m3u", site=SITE)
 

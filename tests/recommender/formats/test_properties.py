@@ -1,4 +1,4 @@
-"""Playlist files, whatever they hold: what was written comes back, and other bytes are read or refused in words."""
+"""Playlist files of any content: written files read back, and other bytes are read or refused with a sentence."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from tests.recommender.made_songs import best, like_song, near_point, publish
 __all__ = ["large"]
 
 
-def test_what_is_published_reads_back(tmp_path: Path, large: SongIndex) -> None:
+def test_a_published_index_reads_back(tmp_path: Path, large: SongIndex) -> None:
     for index in (build(), large):
         info = publish(index, tmp_path)
         loaded = load(tmp_path)
@@ -40,7 +40,7 @@ def test_what_is_published_reads_back(tmp_path: Path, large: SongIndex) -> None:
     assert not list(tmp_path.glob("*.building"))
 
 
-def test_no_index_and_damaged_indexes_are_told_apart(tmp_path: Path) -> None:
+def test_no_index_and_damaged_indexes_are_distinguished(tmp_path: Path) -> None:
     with pytest.raises(IndexMissingError, match="run index_rebuild"):
         load(tmp_path)
     info = publish(build(), tmp_path)

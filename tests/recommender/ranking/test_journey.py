@@ -241,7 +241,7 @@ class _Scores:
         ways = directions(self.targets)
         for place in range(1, len(rows)):
             step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
-            even = np.linalg.norm(self.targets[place] - self.targets[place - 1])
+            even = float(np.linalg.norm(self.targets[place] - self.targets[place - 1]))
             free = max(journeys.SLACK * even, journeys.FREE_STEP)
             scores["step"] -= journeys.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
             scores["progress"] -= journeys.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
@@ -268,7 +268,7 @@ def _changed(pool: Candidates, rows: list[int], place: int) -> Iterator[list[int
 
 
 def reached(points: NDArray[np.float64], path: tuple[tuple[float, float], ...]) -> Reach:
-    """Return what can be reached by somebody whose mood moves nothing."""
+    """Return the reachable area of a listener whose mood moves nothing."""
     return reach(points, points, points, np.asarray(path))
 
 
@@ -317,7 +317,7 @@ def test_a_path_that_cannot_leave_its_start_stays_there() -> None:
     assert np.linalg.norm(found.path - DOWN[0], axis=1).max() < 0.1
 
 
-def test_way_points_are_kept_on_the_way_round() -> None:
+def test_way_points_stay_on_the_way_round() -> None:
     path = np.array([(-0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)])
     ring = [(-0.6, y) for y in (-0.2, 0.2)] + [(x, 0.6) for x in (-0.2, 0.2)]
     found = way_round(rows_on(*path, *ring), Reach(path), 0.6)
@@ -429,7 +429,7 @@ def test_a_journey_that_is_over_has_no_rest() -> None:
     assert (found.songs, found.rows.tolist()) == ((), [3, 8])
 
 
-def test_the_songs_near_a_path_are_kept() -> None:
+def test_the_songs_near_a_path_stay() -> None:
     pool = everywhere(n_songs=1000)
     rows = journeys.nearest_to_path(pool, np.asarray(DOWN), Drift.none(), 200)
     assert len(rows) == 200

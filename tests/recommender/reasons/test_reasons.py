@@ -35,7 +35,7 @@ from recommender.reasons.reasons import (
 PLAIN = Evidence(quadrant=Quadrant.Q4, confidence=0.82, distance=0.4)
 BASE = "Calm and positive, 82 % sure; close to your target"
 
-# Words that betray each factor, so that a reason can be searched for claims nobody made.
+# Words that betray each factor, so that a reason can be searched for unfounded claims.
 MARKS = {
     Factor.LIKENESS: "sounds ",
     Factor.STAGE: "; step ",
@@ -232,7 +232,7 @@ def test_a_journey_names_the_step(stage: Stage, distance: float, words: str) -> 
     assert "the songs around it" in reason(replace(given, decided={"diversity": 0.3}))
 
 
-def test_readers_who_may_not_know_the_listener_are_told_what_the_song_is() -> None:
+def test_readers_who_may_not_know_the_listener_read_about_the_song() -> None:
     assert public_reason(Quadrant.Q2, 0.9) == "Energetic and dark, 90 % sure."
     assert public_reason(Quadrant.Q2, 0.4) == "Perhaps energetic and dark, only 40 % sure."
 
@@ -314,7 +314,7 @@ def test_a_reranking_says_what_it_did_and_why(
         ),
     ],
 )
-def test_a_note_says_what_is_missing(
+def test_a_note_names_the_missing_data(
     length: int, n_tagged: int, n_reachable: int, filtered: bool, distances: list[float], n_recent: int, note: str
 ) -> None:
     said = list_note(
@@ -386,6 +386,6 @@ def test_a_journey_says_what_the_catalog_could_not_do(found: Reach, n_places: in
     assert journey_note(found, quality, asked=DOWN, n_places=n_places) == note
 
 
-def test_distances_are_told_as_parts_of_the_pad() -> None:
+def test_distances_are_given_as_parts_of_the_pad() -> None:
     assert share_of_pad(2.0) == "100 % of the pad"
     assert share_of_pad(0.5) == "25 % of the pad"

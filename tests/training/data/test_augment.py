@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -23,7 +24,7 @@ from training.fit.loop import ImageSet
 OFF = AugmentConfig.off()
 MEL = MelConfig(window_s=6.0, image_size=128)
 RATE_HZ = MEL.sample_rate_hz
-ALONE = {
+ALONE: dict[str, Any] = {
     "gain_db": 10,
     "power_db": 6,
     "tilt_db": 8,
@@ -136,7 +137,7 @@ def test_a_pitch_shift_moves_a_tone_to_the_row_of_its_new_frequency(semitones: f
     time_s = np.arange(round(MEL.window_s * RATE_HZ)) / RATE_HZ
     tone, moved = (image_of(0.1 * np.sin(2 * np.pi * f * time_s)) for f in (hz, hz * 2 ** (semitones / 12)))
     shifted = changes.pitch_shift(tone, semitones * ONE, MEL)
-    row = shifted.mean(dim=3).argmax().item()
+    row = int(shifted.mean(dim=3).argmax())
     assert abs(row - moved.mean(dim=3).argmax().item()) <= 1
     assert changes.row_frequencies_hz(MEL, 128)[row].item() == pytest.approx(hz * 2 ** (semitones / 12), rel=0.05)
 
@@ -243,7 +244,7 @@ def test_reverberation_is_that_of_a_decaying_room() -> None:
     room = rng.standard_normal(len(time_s)) * 10 ** (-3 * time_s / decay_s)
     room *= np.sqrt(10 ** (-direct_db / 10) / np.sum(room**2))
     room[0] += 1
-    # A beat and nothing after it, so that what is left is the room's.
+    # A beat and nothing after it, so that the rest is the room's.
     beat = np.where(np.arange(len(melody())) < RATE_HZ, melody(), 0)
     wet = image_of(signal.fftconvolve(beat, room)[: len(beat)])
     found = changes.reverberate(image_of(beat) + 1e-6, decay_s * ONE, direct_db * ONE, MEL.range_db, MEL)

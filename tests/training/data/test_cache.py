@@ -6,6 +6,7 @@ import errno
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ def test_serving_and_training_see_the_same_image_bit_for_bit(tmp_path: Path, cod
     assert np.asarray(images[:, 0]).tobytes() == served(paths, config).astype(np.float16).tobytes()
 
 
-def test_the_silent_centre_of_these_tests_is_not_the_window_that_is_heard(tmp_path: Path) -> None:
+def test_the_silent_centre_of_these_tests_is_not_the_window_used(tmp_path: Path) -> None:
     """Guards the first test: a reader that took the centre blindly would make another image."""
     path = make_audio(tmp_path / "edges.wav", waveform=with_a_silent_centre(22_050))
     centre = log_mel_image(np.zeros(24 * 22_050, np.float32), CONFIG)
@@ -105,7 +106,7 @@ def test_a_short_clip_is_repeated_or_padded_as_asked(tmp_path: Path) -> None:
     assert not padded[:, 12:].any()
 
 
-def test_the_images_of_another_configuration_or_shape_are_kept_apart(paths: list[Path], tmp_path: Path) -> None:
+def test_the_images_of_another_configuration_or_shape_are_stored_apart(paths: list[Path], tmp_path: Path) -> None:
     whole_frames = MelConfig(n_mels=48, frames_as_channels=True)
     for config in (CONFIG, MelConfig(image_size=32, n_mels=64), whole_frames):
         images = images_of(paths[:1], config=config, cache_dir=tmp_path / "cache")
@@ -113,7 +114,7 @@ def test_the_images_of_another_configuration_or_shape_are_kept_apart(paths: list
     assert len(list((tmp_path / "cache").iterdir())) == 3
 
 
-def test_what_is_cached_is_found_by_its_content_and_not_made_again(
+def test_a_cached_image_is_found_by_its_content_and_not_made_again(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = build(paths, tmp_path)
@@ -150,7 +151,7 @@ def test_images_are_indexed_as_an_array_is(paths: list[Path], tmp_path: Path) ->
         images[3]
 
 
-def test_files_that_give_nothing_to_hear_are_all_named_and_the_others_kept(
+def test_silent_files_are_all_named_and_the_others_stay(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     silent = make_audio(tmp_path / "silent.wav", waveform=np.zeros((22_050 * 8, 1), np.float32))
@@ -198,7 +199,7 @@ def test_a_build_that_is_killed_goes_on_where_it_was(
         return really_write(descriptor, content[: 11 if len(content) <= 32 else 37], offset)
 
     def build_and_die() -> None:
-        os.pwrite = write_a_little
+        monkeypatch.setattr(os, "pwrite", write_a_little)
         build(paths, tmp_path)
 
     assert in_another_process(build_and_die) == (-signal.SIGKILL if written < 350 else 0)
@@ -265,7 +266,7 @@ def test_a_disk_that_fills_while_names_are_written_keeps_no_nameless_row(
 def test_a_build_that_cannot_fit_is_not_begun(
     paths: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
     monkeypatch.setattr(cache, "log_mel_image", lambda *_: pytest.fail("begun"))
     with pytest.raises(ImageCacheError, match=r"3 clips' images need 12 KiB and were not begun"):
         build(paths, tmp_path)

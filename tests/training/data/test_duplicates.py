@@ -39,7 +39,8 @@ def song(seed: int, seconds: float = 17.0) -> Sound:
 def with_noise(waveform: Sound, snr_db: float = 15.0) -> Sound:
     noise = np.random.default_rng(9).standard_normal(len(waveform))
     level = np.sqrt(np.mean(waveform**2)) * 10 ** (-snr_db / 20)
-    return (waveform + level * noise).astype(np.float32)
+    noisy: Sound = (waveform + level * noise).astype(np.float32)
+    return noisy
 
 
 def write(path: Path, waveform: Sound) -> Path:
@@ -55,7 +56,7 @@ def as_opus(path: Path, waveform: Sound) -> Path:
 
 @pytest.fixture(scope="module")
 def others() -> list[Sound]:
-    """Eight songs that are nobody's duplicate."""
+    """Eight songs without duplicates."""
     return [song(seed) for seed in range(100, 108)]
 
 
@@ -150,7 +151,7 @@ def test_groups_follow_matches_through_one_another() -> None:
     assert group_labels(3, []).tolist() == [0, 1, 2]
 
 
-def test_landmarks_are_kept_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_landmarks_are_cached_by_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paths = [write(tmp_path / f"{seed}.wav", song(seed, 6.0)) for seed in (1, 2)]
     first = landmarks_of(paths, cache_dir=tmp_path / "landmarks")
     monkeypatch.setattr(duplicates, "read_window_at", lambda *_, **__: pytest.fail("read again"))

@@ -1,4 +1,4 @@
-"""`manage.py datasets`: what a person is told of the data, and what a program."""
+"""`manage.py datasets`: its output for people and for programs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def listed(root: Path, *arguments: str) -> str:
     return out.getvalue()
 
 
-def test_all_datasets_are_listed_with_what_is_here(tmp_path: Path) -> None:
+def test_all_datasets_are_listed_with_their_local_state(tmp_path: Path) -> None:
     MINIATURES["4qaed"](tmp_path)
     MINIATURES["jamendo"](tmp_path)
     lines = listed(tmp_path).splitlines()
@@ -53,7 +53,7 @@ def test_only_the_whole_check_opens_the_audio(tmp_path: Path) -> None:
     assert "SQ1.mp3 is 0 s long." in listed(tmp_path, "--check")
 
 
-def test_many_problems_are_counted_and_all_told_to_programs(tmp_path: Path) -> None:
+def test_many_problems_are_counted_and_all_given_to_programs(tmp_path: Path) -> None:
     MINIATURES["4qaed"](tmp_path)
     table = tmp_path / "4qaed" / "panda_dataset_taffc_annotations.csv"
     table.write_text(table.read_text() + "".join(f"X{i},Q9\n" for i in range(8)))
@@ -66,12 +66,12 @@ def test_many_problems_are_counted_and_all_told_to_programs(tmp_path: Path) -> N
     assert found["merge"]["is_here"] is False
 
 
-def test_what_is_yet_to_be_rendered_is_no_problem(tmp_path: Path) -> None:
+def test_an_unrendered_dataset_is_no_problem(tmp_path: Path) -> None:
     MINIATURES["vgmidi"](tmp_path)
     next((tmp_path / "work" / "vgmidi").iterdir()).unlink()
     assert "1 clips are rendered from MIDI when they are first needed." in listed(tmp_path, "vgmidi")
 
 
-def test_an_unknown_name_is_told_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"No dataset deem; available: 4qaed, pmemo, .*deam"):
         listed(tmp_path, "deem", "deam")

@@ -1,4 +1,4 @@
-"""Every dataset in its official layout, in little: what is read, and what is said of rows and files that are wrong."""
+"""Every dataset in its official layout, in miniature: the clips read, and the errors for wrong rows and files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.datasets.base import Clip, Scale
 
 BY_TAGS = ("cal500", "cal500exp", "jamendo", "magnatagatune")
 RATED = ("pmemo", "emomusic", "deam", "bimodal", "vgmidi", "merge")
-# The others are rendered anew when a file is deleted.
+# The others are rendered again when a file is deleted.
 WITH_FILES = sorted(set(MINIATURES) - {"vgmidi", "emopia"})
 
 
@@ -66,7 +66,7 @@ def test_the_official_layout_is_read_whole(tmp_path: Path, name: str) -> None:
 def test_ratings_become_points_of_the_plane(tmp_path: Path, name: str) -> None:
     MINIATURES[name](tmp_path)
     clips = load(name, tmp_path)
-    # The second listener of VGMIDI hears the second measure as half as strong.
+    # The second listener of VGMIDI rates the second measure as half as strong.
     share = 0.875 if name == "vgmidi" else 1.0
     assert [clip.valence for clip in clips] == pytest.approx([valence * share for valence, _ in POINTS.values()])
     assert [clip.arousal for clip in clips] == pytest.approx([arousal for _, arousal in POINTS.values()])
@@ -292,7 +292,7 @@ def test_jamendo_takes_the_small_audio_where_only_that_is_here(tmp_path: Path) -
 # --- Curves -------------------------------------------------------------------------------------------------------
 
 
-def test_curves_of_pmemo_are_in_order_and_leave_out_what_is_off_the_scale(tmp_path: Path) -> None:
+def test_curves_of_pmemo_are_in_order_and_leave_out_values_off_the_scale(tmp_path: Path) -> None:
     MINIATURES["pmemo"](tmp_path)
     curves = DATASETS["pmemo"].curves
     assert curves is not None

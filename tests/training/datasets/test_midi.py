@@ -14,7 +14,6 @@ import soundfile
 
 from tests.training.miniatures import MINIATURES, midi, sound, zip_midis
 from training.datasets import DATASETS, DatasetError
-from training.datasets import midi as rendering
 from training.datasets.base import RenderError
 from training.datasets.midi import (
     HELD,
@@ -57,7 +56,7 @@ def played(file: mido.MidiFile) -> Played:
 
 
 def arranged(**changes: object) -> mido.MidiFile:
-    how = Arrangement(**{**{name: getattr(PIANO, name) for name in PIANO.__slots__}, **changes})  # type: ignore[arg-type]
+    how = Arrangement(**{**{name: getattr(PIANO, name) for name in PIANO.__slots__}, **changes})
     return arrange(mido.MidiFile(file=io.BytesIO(SONG)), how)
 
 
@@ -137,7 +136,7 @@ def test_midi_is_rendered_whole_and_once(tmp_path: Path) -> None:
 
 
 @needs_fluidsynth
-def test_variants_are_repeatable_and_kept(tmp_path: Path) -> None:
+def test_variants_are_repeatable_and_stored(tmp_path: Path) -> None:
     folder = tmp_path / "midis"
     folder.mkdir()
     (folder / "a.mid").write_bytes(SONG)
@@ -194,7 +193,7 @@ def test_rendering_without_fluidsynth_says_what_to_install(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, render: Callable[[Path, Path], object]
 ) -> None:
     archive = zip_midis(tmp_path / "midis.zip", {"a": SONG})
-    monkeypatch.setattr(rendering.shutil, "which", lambda name: None)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(DatasetError, match="needs fluidsynth"):
         render(archive, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -149,7 +149,7 @@ def test_emomusic_is_not_read_from_deam_s_swapped_file(read: Read, mer_data: Pat
     assert clip.arousal == pytest.approx((float(first["mean_arousal"]) - 5) / 4)
 
 
-def test_what_is_known_of_the_songs(read: Read) -> None:
+def test_the_known_facts_about_the_songs(read: Read) -> None:
     assert Counter(clip.genre for clip in read("emomusic").clips).keys() >= {"Blues", "Classical", "Jazz", "Rock"}
     assert len({clip.genre for clip in read("emomusic").clips}) == 8
     assert all(clip.title and clip.genre and clip.tags for clip in read("4qaed").clips)

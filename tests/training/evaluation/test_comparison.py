@@ -90,7 +90,7 @@ def test_the_gap_between_stratified_and_grouped_folds() -> None:
     grouped = predictions.where((predictions.protocol == "artist_grouped") & (predictions.dataset == "4qaed"))
     right = np.mean(grouped.probabilities.argmax(1) == grouped.truth)
     assert gap.sources[0].live_accuracy == pytest.approx(right)
-    # The made run is better where it has heard the artist.
+    # The made run is better on artists of its training set.
     assert gap.overall.accuracy_difference > 0
     with pytest.raises(ValueError, match="no stratified folds"):
         protocol_gap(grouped)

@@ -3,6 +3,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ from training.evaluation.report.tables import (
 pytestmark = pytest.mark.slow
 
 
-def scores() -> dict[str, object]:
+def scores() -> dict[str, Any]:
     truth = np.array([0, 0, 0, 1, 2, 3])
     return {"4qaed": score(truth, np.eye(4)[[0, 0, 1, 1, 2, 3]], list("abcdef")).to_json()}
 
@@ -59,7 +60,7 @@ def test_a_table_shows_every_figure_beside_its_floor() -> None:
     assert "| 0.500 |" in row
 
 
-def facts() -> dict[str, object]:
+def facts() -> dict[str, Any]:
     return {
         "datasets": {"4qaed": {"clips": 900, "licence": "research only"}},
         "split": {"protocol": "artist-grouped", "sizes": {"test": 6}, "sha256": "abc"},
@@ -67,7 +68,7 @@ def facts() -> dict[str, object]:
     }
 
 
-def page_of(facts: dict[str, object]) -> str:
+def page_of(facts: dict[str, Any]) -> str:
     return card_page(Card("b3-test", MelConfig(), EfficientNetConfig(), 1.25, "fed", facts))
 
 
@@ -81,27 +82,27 @@ def test_the_card_s_page_names_data_licence_protocol_and_confusion() -> None:
 
 def test_a_card_may_bring_tables_limits_and_what_was_tried() -> None:
     table = Table("Seeds", "Three heads.", ("seed", "macro-F1"), ((1, 0.7), (2, None)))
-    told = {
+    extra = {
         "method": "It learned from sound.",
         "tables": [table.to_json()],
         "limits": ["It has never heard a choir."],
         "tried": [{"what": "mixup", "result": "nothing: .700 beside .701"}],
     }
-    page = page_of({**facts(), **json.loads(json.dumps(told))})
+    page = page_of({**facts(), **json.loads(json.dumps(extra))})
     assert "It learned from sound." in page
     assert "## Seeds\n\nThree heads.\n\n| seed | macro-F1 |\n|---|---|\n| 1 | 0.700 |\n| 2 | – |" in page
     assert "| mixup | nothing: .700 beside .701 |" in page
     assert "- It has never heard a choir." in page
     assert "10 s cuts" not in page
-    only_tables = page_of({"datasets": {}, "tables": told["tables"]})
+    only_tables = page_of({"datasets": {}, "tables": extra["tables"]})
     assert "## Seeds" in only_tables
     assert "Confusion" not in only_tables
 
 
-def test_a_card_names_its_folds_or_says_what_is_wrong_with_them() -> None:
-    told = facts()
-    told["folds"] = {"held_out": told["split"]["sha256"], "artist_grouped": "b" * 64}
-    page = page_of(told)
+def test_a_card_names_its_folds_or_their_fault() -> None:
+    extra = facts()
+    extra["folds"] = {"held_out": extra["split"]["sha256"], "artist_grouped": "b" * 64}
+    page = page_of(extra)
     assert "never saw an artist" in page
     assert (
         f"The ids of all folds lie in the run folder (`splits*.json`); further hashes: artist grouped `{'b' * 64}`."
@@ -298,17 +299,17 @@ def test_a_run_of_one_source_and_one_protocol_is_reported(tmp_path: Path) -> Non
     assert "No tested clip of this run has rated valence and arousal" in page
 
 
-def test_what_a_run_tells_in_its_metrics_is_shown(tmp_path: Path) -> None:
+def test_the_texts_in_a_runs_metrics_are_shown(tmp_path: Path) -> None:
     table = Table("Windows", "One against five.", ("windows", "macro-F1"), (("one", 0.7), ("five", 0.72)))
-    told = {"tables": [table.to_json()], "limits": ["No choirs."], "tried": [{"what": "mixup", "result": "<nothing>"}]}
+    extra = {"tables": [table.to_json()], "limits": ["No choirs."], "tried": [{"what": "mixup", "result": "<nothing>"}]}
     (tmp_path / "run.json").write_text(json.dumps({"version": "b3-made"}))
-    (tmp_path / "metrics.json").write_text(json.dumps(told))
+    (tmp_path / "metrics.json").write_text(json.dumps(extra))
     page = report_page(read_run(tmp_path))
     for part in ("One against five.", "No choirs.", "&lt;nothing&gt;"):
         assert part in page
 
 
-def test_what_is_not_a_run_or_is_damaged_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_damaged_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is not a run folder"):
         read_run(tmp_path)
     run = made_run(tmp_path / "run", ("held_out",))

@@ -12,7 +12,7 @@ from emotion.inference.checkpoint import load
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from tests.training.made_run import made_predictions
 from training.data.splits import Fold, Folds, Protocol, SplitError
 from training.datasets import Clip
@@ -53,7 +53,7 @@ def two_folds(protocol: Protocol = Protocol.PAPER) -> Folds:
 
 def make_network(seed: int) -> EfficientNetB3:
     torch.manual_seed(seed)
-    return create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
+    return efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32))
 
 
 @pytest.fixture
@@ -101,6 +101,8 @@ def test_each_fold_leaves_weights_and_predictions_of_its_test_clips(study: Study
         assert card.facts["validation_loss"] == result.validation_loss
         # The card's reference is what the lift did to the average training clip.
         rows = np.arange(8) + 8 * number
+        assert study.peaks is not None
+        assert isinstance(card.frontend, MelConfig)
         lift = reference_lift(study.clips, study.peaks, rows)[rows].mean()
         assert card.frontend.reference_db == pytest.approx(MEL.reference_db - MEL.range_db * lift, abs=0.01)
         assert network.config == make_network(0).config
@@ -134,7 +136,7 @@ def test_folds_of_other_clips_are_refused(study: Study, run: RunFolder) -> None:
 def test_references_are_fitted_on_training_clips_of_each_dataset() -> None:
     given = clips()
     peaks = np.where([clip.dataset == "a" for clip in given], 0.5, 0.8).astype(np.float32)
-    # The loudest clip of all is tested, and must not be heard of.
+    # The loudest clip of all is a test clip, and must have no influence.
     peaks[20] = 1.0
     lift = reference_lift(given, peaks, np.arange(16))
     assert lift[::2] == pytest.approx(np.full(12, 0.5))

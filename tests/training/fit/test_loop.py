@@ -14,8 +14,8 @@ import torch
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import create_model
-from tests.training.small_training import CPU, MEL, RANDOM, SHORT, four_kinds, job, run, same, small
+from tests.networks import efficientnet
+from tests.training.small_training import CPU, MEL, RANDOM, SHORT, Small, four_kinds, job, run, same, small
 from training.exceptions import TrainingDivergedError
 from training.fit.loop import FitConfig, FitTask, Processes, predict, renew_statistics, together, train
 
@@ -37,7 +37,7 @@ def test_it_learns_what_can_be_learnt_and_keeps_the_best_epoch() -> None:
 
 def test_a_quadrant_network_trains_in_half_precision_with_the_papers_optimiser() -> None:
     torch.manual_seed(0)
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32))
     before = copy.deepcopy(network)
     config = FitConfig(epochs=1, batch_size=8)
     outcome = train(
@@ -59,23 +59,37 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(config: FitCo
     assert not torch.are_deterministic_algorithms_enabled()
 
 
-def test_batch_statistics_are_measured_anew_on_unchanged_training_clips() -> None:
+def norm_of(network: Small) -> torch.nn.BatchNorm2d:
+    norm = network.maps[1]
+    assert isinstance(norm, torch.nn.BatchNorm2d)
+    return norm
+
+
+def running(norm: torch.nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the running mean and variance."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    return norm.running_mean, norm.running_var
+
+
+def test_batch_statistics_are_measured_again_on_unchanged_training_clips() -> None:
     data, network = four_kinds(), small()
     renew_statistics(network, data, np.arange(33), MEL, CPU.device)
     batch = data.batch(np.arange(32), np.zeros(32, int), CPU.device)
     found = network.maps[0](MEL.tensor(batch)).detach()
-    norm = network.maps[1]
+    norm = norm_of(network)
+    mean, variance = running(norm)
     # The 33rd clip would be a batch of one, and is left out.
-    assert torch.allclose(norm.running_mean, found.mean(dim=(0, 2, 3)), atol=1e-5)
-    assert torch.allclose(norm.running_var, found.var(dim=(0, 2, 3)), rtol=1e-4)
+    assert torch.allclose(mean, found.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(variance, found.var(dim=(0, 2, 3)), rtol=1e-4)
     assert norm.momentum == 0.1
     assert not network.training
     # A slow average judges by statistics that were never true of this network.
     losses = []
     for n in (0, 32):
         slow = small(dropout=0.0)
-        slow.maps[1].momentum = 1e-4
-        slow.maps[1].running_var.fill_(1e4)
+        norm_of(slow).momentum = 1e-4
+        running(norm_of(slow))[1].fill_(1e4)
         losses.append(run(job(replace(SHORT, renew_norms=n)), slow)[1].validation_loss)
     assert losses[1] < losses[0]
 
@@ -86,7 +100,7 @@ def test_ratings_are_learnt_beside_quadrants_and_unrated_clips_do_no_harm() -> N
     points[:6] = np.nan
     config = replace(SHORT, epochs=6, learning_rate=3e-3, regression_weight=5.0)
     torch.manual_seed(0)
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     given = job(config, data=replace(data, points=points), rows=np.arange(24), validation_rows=np.arange(24))
     given = replace(given, mel=MelConfig(image_size=32))
     before = predict(network, given.data, np.arange(6, 24), given.mel, CPU.device)[2]
@@ -114,7 +128,7 @@ def test_the_cosine_ends_near_zero_and_the_constant_stays() -> None:
     assert rates("cosine") == pytest.approx([0.75e-2, 0.25e-2, 0.0], abs=1e-9)
 
 
-def test_averaged_weights_are_the_ones_kept() -> None:
+def test_averaged_weights_are_the_result() -> None:
     plain, _ = run(job(SHORT))
     averaged, _ = run(job(replace(SHORT, ema_decay=0.99)))
     assert not same(plain, averaged)
@@ -161,12 +175,13 @@ def test_images_may_lie_on_disk_or_on_the_device_and_carry_frames_in_channels(tm
 
 
 def test_a_lift_moves_a_clips_level_and_stays_in_range() -> None:
-    data = replace(four_kinds(), lift=np.linspace(-1, 1, 40, dtype=np.float32))
+    lift = np.linspace(-1, 1, 40, dtype=np.float32)
+    data = replace(four_kinds(), lift=lift)
     batch = data.batch(np.array([0, 20, 39]), np.zeros(3, int), CPU.device)
     assert batch[0].max() == 0
     assert batch[2].min() == 1
     plain = torch.from_numpy(data.images[20, 0]).float()
-    assert torch.allclose(batch[1, 0], (plain + float(data.lift[20])).clamp(0, 1))
+    assert torch.allclose(batch[1, 0], (plain + float(lift[20])).clamp(0, 1))
 
 
 # --- Divergence ---------------------------------------------------------------------------------------------------
@@ -178,11 +193,13 @@ def test_a_loss_that_is_not_a_number_stops_and_leaves_the_last_good_checkpoint(t
     run(good)
     before = checkpoint.read_bytes()
     data = four_kinds()
+    assert isinstance(data.images, np.ndarray)
     data.images[3] = np.nan
-    bad = job(SHORT, data=data, checkpoint=tmp_path / "other.pt")
+    other = tmp_path / "other.pt"
+    bad = job(SHORT, data=data, checkpoint=other)
     with pytest.raises(TrainingDivergedError, match=r"in epoch 1: the loss of step \d+ is not a finite.*0\.01"):
         run(bad)
-    assert not bad.checkpoint.exists()
+    assert not other.exists()
     # The same in a later epoch: what an earlier one left is still there, and can be read.
     with pytest.raises(TrainingDivergedError, match="in epoch 2"):
         run(replace(good, config=replace(SHORT, epochs=2), data=data, checkpoint=_of_two_epochs(good, tmp_path)))
@@ -203,6 +220,7 @@ def _of_two_epochs(good: FitTask, tmp_path: Path) -> Path:
 
 def test_validation_clips_that_are_not_numbers_are_named() -> None:
     data = four_kinds()
+    assert isinstance(data.images, np.ndarray)
     data.images[39] = np.nan
     with pytest.raises(TrainingDivergedError, match="the validation loss is not a finite number"):
         run(job(data=data))
@@ -224,7 +242,9 @@ def _train_in_a_group(rank: int, port: int, folder: Path) -> None:
     mine.mkdir()
     with together("cpu") as among:
         given = _shared_job(among, checkpoint=mine / "checkpoint.pt", log_dir=mine / "tensorboard")
-        network, outcome = run(replace(given, on_epoch=lambda _: (mine / "told").touch()), small(norm=False, dropout=0))
+        network, outcome = run(
+            replace(given, on_epoch=lambda _: (mine / "reported").touch()), small(norm=False, dropout=0)
+        )
         assert among.share(rank) == 0
         assert among.gather(rank) == [0, 1]
     torch.save({"weights": network.state_dict(), "loss": outcome.validation_loss}, folder / f"{rank}.pt")
@@ -251,5 +271,5 @@ def test_two_processes_with_half_batches_end_where_one_with_whole_batches_does(p
     for name, value in one.state_dict().items():
         assert torch.allclose(ends[0]["weights"][name], value, atol=1e-5), name
     assert ends[0]["loss"] == ends[1]["loss"] == pytest.approx(outcome.validation_loss, rel=1e-4)
-    assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "told"}
+    assert {file.name for file in (tmp_path / "0").iterdir()} == {"checkpoint.pt", "tensorboard", "reported"}
     assert not list((tmp_path / "1").iterdir())

@@ -9,6 +9,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -45,10 +46,11 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path, change: dict[str
 
 @pytest.mark.parametrize("damage", [b"", b"not a checkpoint", None])
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path, damage: bytes | None) -> None:
-    given = job(replace(SHORT, epochs=1), checkpoint=tmp_path / "checkpoint.pt")
+    checkpoint = tmp_path / "checkpoint.pt"
+    given = job(replace(SHORT, epochs=1), checkpoint=checkpoint)
     run(given)
-    whole = given.checkpoint.read_bytes()
-    given.checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
+    whole = checkpoint.read_bytes()
+    checkpoint.write_bytes(whole[: len(whole) // 2] if damage is None else damage)
     with pytest.raises(CheckpointError, match=r"checkpoint\.pt is damaged"):
         run(given)
 
@@ -107,10 +109,9 @@ def _train_and_write(folder: Path, kill_in_write: int) -> None:
             file.truncate(file.tell() // 2)
             os.kill(os.getpid(), signal.SIGKILL)
 
-    loop._Fit._step, torch.save = slow_step, save_half
-    (folder / "begun").touch()
-    network, _ = run(job(LONG, checkpoint=folder / "checkpoint.pt"))
-    torch.save = save
+    with patch.object(loop._Fit, "_step", slow_step), patch.object(torch, "save", save_half):
+        (folder / "begun").touch()
+        network, _ = run(job(LONG, checkpoint=folder / "checkpoint.pt"))
     torch.save(network.state_dict(), folder / "final.part")
     (folder / "final.part").rename(folder / "final.pt")
 
@@ -164,13 +165,13 @@ def test_killed_in_the_middle_of_a_checkpoint_it_goes_on_from_the_one_before(pro
     assert _equal(_final(tmp_path), _uninterrupted())
 
 
-def test_a_finished_training_resumed_does_nothing_and_tells_its_epochs_again(tmp_path: Path) -> None:
-    told: list[list[dict[str, Any]]] = []
-    given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=told.append)
+def test_a_finished_training_resumed_does_nothing_and_reports_its_epochs_again(tmp_path: Path) -> None:
+    reports: list[list[dict[str, Any]]] = []
+    given = job(SHORT, checkpoint=tmp_path / "checkpoint.pt", log_dir=tmp_path / "tensorboard", on_epoch=reports.append)
     network, outcome = run(given)
     assert any((tmp_path / "tensorboard").iterdir())
     again, same_outcome = run(given)
     assert same(network, again)
     assert same_outcome == outcome
-    assert [len(epochs) for epochs in told] == [3, 3, 3, 3]
-    assert math.isfinite(told[-1][-1]["images_per_s"])
+    assert [len(epochs) for epochs in reports] == [3, 3, 3, 3]
+    assert math.isfinite(reports[-1][-1]["images_per_s"])

@@ -51,24 +51,24 @@ def test_time_adds_up_over_sittings(run: RunFolder) -> None:
     assert run.is_finished
 
 
-def test_a_folds_history_is_told_once_however_often_it_is_written(run: RunFolder) -> None:
+def test_a_folds_history_is_read_once_however_often_it_is_written(run: RunFolder) -> None:
     first, second = ({"protocol": "paper", "fold": fold} for fold in (0, 1))
     run.write_history(first, [{"epoch": 1, "loss": 1.0}, {"epoch": 2, "loss": 0.9}])
     run.write_history(second, [{"epoch": 1, "loss": 0.8}])
     run.write_history(second, [{"epoch": 1, "loss": 0.8}, {"epoch": 2, "loss": 0.7}])
-    told = [(line["fold"], line["epoch"]) for line in run.history()]
-    assert told == [(0, 1), (0, 2), (1, 1), (1, 2)]
+    epochs = [(line["fold"], line["epoch"]) for line in run.history()]
+    assert epochs == [(0, 1), (0, 2), (1, 1), (1, 2)]
     lines = (run.path / HISTORY).read_text().splitlines()
     assert json.loads(lines[-1]) == {"protocol": "paper", "fold": 1, "epoch": 2, "loss": 0.7}
 
 
 @pytest.mark.parametrize("read", [RunFolder.metrics, RunFolder.predictions])
-def test_what_is_not_there_yet_is_asked_for(run: RunFolder, read: Any) -> None:
+def test_a_missing_file_names_its_command(run: RunFolder, read: Any) -> None:
     with pytest.raises(RunError, match=f"yet; finish it with --resume {run.path}"):
         read(run)
 
 
-def test_what_is_there_is_read(run: RunFolder) -> None:
+def test_existing_files_are_read(run: RunFolder) -> None:
     made_predictions(("paper",)).save(run.path / "predictions.npz")
     run.write_metrics({"accuracy": 0.5})
     assert len(run.predictions()) == 560

@@ -19,14 +19,14 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def heard_by(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A small model, and what it heard in the twenty songs."""
+    """A small model, and its predictions for the twenty songs."""
     place = tmp_path_factory.mktemp("heard")
     weights = made_weights(place, "small-1")
     emotify.load(made_emotify(place), weights, place / "work")
     return weights, place / "work"
 
 
-def test_players_are_told_apart_by_their_profile_and_keep_their_answers(
+def test_players_are_distinguished_by_their_profile_and_keep_their_answers(
     tmp_path: Path, heard_by: tuple[Path, Path]
 ) -> None:
     folder = made_emotify(tmp_path)
@@ -43,7 +43,7 @@ def test_players_are_told_apart_by_their_profile_and_keep_their_answers(
     assert not study.cohort.knows_mood
 
 
-def test_songs_are_as_the_model_hears_them(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
+def test_songs_carry_the_models_predictions(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
     study = emotify.load(made_emotify(tmp_path), *heard_by)
 
     said = study.cohort.listeners["30, 0, Dutch"]
@@ -54,7 +54,7 @@ def test_songs_are_as_the_model_hears_them(tmp_path: Path, heard_by: tuple[Path,
     assert np.abs(study.estimates.perceived).max() <= 1.0
 
 
-def test_a_profile_that_heard_a_song_twice_is_several_people(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
+def test_a_profile_that_rated_a_song_twice_is_several_people(tmp_path: Path, heard_by: tuple[Path, Path]) -> None:
     twice = row(1, ("tension",), who="30,0,Dutch")
 
     study = emotify.load(made_emotify(tmp_path, twice), *heard_by)
@@ -97,7 +97,7 @@ def test_the_points_lie_where_the_training_data_reads_the_emotions(quadrant: Qua
     assert Quadrant.from_valence_arousal(float(valence), float(arousal)) is quadrant
 
 
-def test_what_was_heard_is_kept_until_the_model_or_the_clips_change(
+def test_predictions_are_cached_until_the_model_or_the_clips_change(
     tmp_path: Path, heard_by: tuple[Path, Path]
 ) -> None:
     folder = made_emotify(tmp_path)
@@ -108,7 +108,7 @@ def test_what_was_heard_is_kept_until_the_model_or_the_clips_change(
 
     assert [kept.name for kept in (work_dir / "estimates").iterdir()] == ["emotify.small-1.npz"]
     assert study.estimates.embeddings.shape == (N_SONGS, 64)
-    # Another model has to hear them itself, and one recording is gone by now.
+    # Another model has to analyse them itself, and one recording is gone by now.
     with pytest.raises(DatasetError, match=r"3\.mp3 is missing"):
         emotify.load(folder, made_weights(tmp_path, "small-2"), work_dir)
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def heard(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Options that name a small model and the folder with what it heard in the songs of Emotify."""
+    """Options that name a small model and the folder with its predictions for the songs of Emotify."""
     place = tmp_path_factory.mktemp("heard")
     weights = made_weights(place, "small-1")
     emotify.load(made_emotify(place), weights, place)

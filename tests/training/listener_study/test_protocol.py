@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def miniature(tmp_path: Path) -> Path:
         for n in range(30)
     ]
     songs[3][3] = ""
-    answers = []
+    answers: list[list[object]] = []
     for user, n_songs in ((1, 30), (2, 30), (3, 30), (9, 3)):
         for n in range(n_songs):
             before, after = rng.uniform(-0.5, 0.5, 2), rng.uniform(-0.9, 0.9, 2)
@@ -66,7 +67,7 @@ def miniature(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write(path: Path, columns: list[str], rows: list[list[object]]) -> None:
+def write(path: Path, columns: list[str], rows: Iterable[Iterable[object]]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *rows])
 
@@ -104,7 +105,7 @@ def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
         situnes.load(tmp_path)
 
 
-def test_a_cell_that_is_no_number_is_told(miniature: Path) -> None:
+def test_a_cell_that_is_no_number_is_reported(miniature: Path) -> None:
     path = miniature / situnes.INTERACTIONS
     path.write_text(
         path.read_text(encoding="utf-8").replace("1600000000.0,1,", "1600000000.0,often,", 1), encoding="utf-8"
@@ -191,7 +192,7 @@ def test_the_command_prints_both_protocols_and_writes_the_figures(
     assert len(written[0]["methods"]["ours"]["10"]["per_listener"]) == 3
 
 
-def test_the_command_tells_what_is_missing(tmp_path: Path) -> None:
+def test_the_command_names_the_missing_files(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="Name the folder"):
         call_command("listeners", "situnes", data=tmp_path)
 

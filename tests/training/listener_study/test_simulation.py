@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from recommender.felt_model.model import Prior, Ratings
+from recommender.ranking.journeys import Drift
 from training.listener_study import simulation, situnes
 from training.listener_study.protocol import SongEstimates, principal_directions
 from training.listener_study.simulation import (
@@ -171,7 +172,7 @@ def test_a_world_takes_moods_from_one_study_and_sound_from_the_other() -> None:
     assert both.timbre.sum() == 32.0
 
 
-def test_the_spread_of_moods_leaves_out_what_is_not_known() -> None:
+def test_the_spread_of_moods_leaves_out_unknown_ones() -> None:
     songs = _songs()
     (listener,) = _listeners(1, songs)
     said = joined([listener.answer(songs, session, 1) for session in range(N_SESSIONS)], songs)
@@ -223,7 +224,7 @@ def test_a_journey_has_its_length_and_no_song_twice(name: str) -> None:
     model = simulation.rated_model(listener, songs, Prior.default(), 1)
     candidates = simulation.candidates_of(songs, model, model, None)
 
-    rows = simulation.PLANNERS[name](candidates, simulation.journey_path(listener, 1), simulation.Drift.none(), 1)
+    rows = simulation.PLANNERS[name](candidates, simulation.journey_path(listener, 1), Drift.none(), 1)
 
     assert len(np.unique(rows)) == simulation.N_PLACES
 

@@ -28,7 +28,7 @@ def _made(root: Path, *, same: bool = True, n_songs: int = 30) -> Path:
     return root
 
 
-def test_what_is_said_alike_both_times_correlates_and_what_is_not_does_not(tmp_path: Path) -> None:
+def test_ratings_alike_both_times_correlate_and_others_do_not(tmp_path: Path) -> None:
     found = retest_reliability(_made(tmp_path))
 
     n_pairs, (value, low, high) = found["rating"]
@@ -40,7 +40,7 @@ def test_what_is_said_alike_both_times_correlates_and_what_is_not_does_not(tmp_p
     assert "| rating | 180 | 1.00 (1.00 to 1.00) |" in retest_table(found)
 
 
-def test_ratings_given_anew_do_not_correlate(tmp_path: Path) -> None:
+def test_independent_ratings_do_not_correlate(tmp_path: Path) -> None:
     _, (value, low, high) = retest_reliability(_made(tmp_path, same=False))["rating"]
 
     assert low < 0.0 < high

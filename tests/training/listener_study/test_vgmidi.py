@@ -1,4 +1,4 @@
-"""VGMIDI's listeners: told apart by what they wrote, and predicted from one piece."""
+"""VGMIDI's listeners: distinguished by their annotations, and predicted from one piece."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _made(root: Path, annotations: dict[str, Any]) -> Path:
 
 @pytest.fixture(scope="module")
 def load(tmp_path_factory: pytest.TempPathFactory) -> Load:
-    """Reads annotations as VGMIDI would hold them; the model hears the pieces once."""
+    """Reads annotations as VGMIDI would hold them; the model analyses the pieces once."""
     weights = made_weights(tmp_path_factory.mktemp("model"), "small-1")
     estimates = tmp_path_factory.mktemp("estimates")
 

@@ -56,7 +56,8 @@ def test_the_shipped_configuration_is_the_papers() -> None:
 
 
 def test_one_key_switches_one_change_on() -> None:
-    for name, value in {"mask_chance": 0.5, "stretch": 0.1, "crop": True, "mixup_alpha": 0.3}.items():
+    changes: dict[str, Any] = {"mask_chance": 0.5, "stretch": 0.1, "crop": True, "mixup_alpha": 0.3}
+    for name, value in changes.items():
         found = config(training={"augment": {name: value}}).training.augment
         assert found == replace(AugmentConfig.off(), **{name: value})
 
@@ -96,7 +97,7 @@ def test_what_a_configuration_lacks_is_named() -> None:
 # --- Clips and folds ----------------------------------------------------------------------------------------------
 
 
-def test_the_plan_names_what_is_left_out_and_deals_the_rest(data_root: Path) -> None:
+def test_the_plan_names_the_omitted_clips_and_deals_the_rest(data_root: Path) -> None:
     ours, said = plan(config(), data_root)
     assert ours.sources["4qaed"]["quadrants"] == {"Q1": 6, "Q2": 6, "Q3": 6, "Q4": 6}
     assert "pmemo is left out: Expected" in said[0]
@@ -220,8 +221,8 @@ def test_a_run_leaves_a_whole_folder(finished: RunFolder) -> None:
 
 
 def test_its_history_and_predictions_are_of_every_fold(finished: RunFolder) -> None:
-    told = [(line["protocol"], line["fold"], line["epoch"]) for line in finished.history()]
-    assert told == [(name, fold, 1) for name in ("paper", "artist_grouped") for fold in (0, 1)]
+    lines = [(line["protocol"], line["fold"], line["epoch"]) for line in finished.history()]
+    assert lines == [(name, fold, 1) for name in ("paper", "artist_grouped") for fold in (0, 1)]
     wanted = {"stage", "loss", "validation_loss", "validation_accuracy", "images_per_s", "learning_rate"}
     assert wanted <= finished.history()[0].keys()
     said = finished.predictions()
@@ -263,8 +264,8 @@ def test_its_best_weights_are_served_and_its_report_reads_it(finished: RunFolder
 
 def test_an_estimate_says_what_a_run_takes(data_root: Path) -> None:
     ours, _ = plan(config(), data_root)
-    told = "\n".join(protocol.estimate(config(), ours, alone("cpu")))
-    assert "4qaed: 24 clips" in told
-    assert "paper: 9 train, 9 validation, 6 test, 2 folds" in told
-    assert "images/s on cpu: at most" in told
-    assert "for 4 networks of 2 epochs" in told
+    estimate = "\n".join(protocol.estimate(config(), ours, alone("cpu")))
+    assert "4qaed: 24 clips" in estimate
+    assert "paper: 9 train, 9 validation, 6 test, 2 folds" in estimate
+    assert "images/s on cpu: at most" in estimate
+    assert "for 4 networks of 2 epochs" in estimate

@@ -53,7 +53,7 @@ def test_clips_shorter_than_the_window_are_dropped(long_and_short: list[Clip]) -
 
 
 @pytest.mark.parametrize("short", [ShortClips.REPEAT, ShortClips.PAD])
-def test_short_clips_are_kept_where_asked(long_and_short: list[Clip], short: ShortClips) -> None:
+def test_short_clips_stay_where_configured(long_and_short: list[Clip], short: ShortClips) -> None:
     assert long_enough(long_and_short, short=short) == long_and_short
 
 
@@ -90,7 +90,7 @@ def test_each_quadrant_keeps_as_many_as_the_smallest_has() -> None:
     assert [clip.id for clip in made if clip in kept] == [clip.id for clip in kept]
 
 
-def test_what_is_kept_lies_deeper_in_its_corner_than_what_is_not() -> None:
+def test_selected_clips_lie_deeper_in_their_corner_than_the_others() -> None:
     made = scattered(300)
     kept = extreme_corners(made)
 
@@ -105,7 +105,7 @@ def test_what_is_kept_lies_deeper_in_its_corner_than_what_is_not() -> None:
         assert not outside or min(inside) > max(outside)
 
 
-def test_of_equally_deep_clips_the_one_farther_from_the_origin_is_kept() -> None:
+def test_of_equally_deep_clips_the_one_farther_from_the_origin_is_selected() -> None:
     made = rated((0.5, 0.5), (0.9, 0.5), (0.5, 0.7), (-0.3, 0.3), (-0.3, -0.3), (0.3, -0.3))
     assert [clip.song_id for clip in extreme_corners(made)] == ["1", "3", "4", "5"]
 
@@ -127,7 +127,7 @@ def test_a_total_is_met_as_evenly_as_the_quadrants_allow(total: int) -> None:
     assert not free or (max(counts) - min(free) <= 1)
 
 
-def test_each_dataset_is_balanced_by_itself_and_some_are_kept_whole() -> None:
+def test_each_dataset_is_balanced_by_itself_and_some_stay_whole() -> None:
     unrated = [replace(clip, valence=None, arousal=None) for clip in scattered(30, dataset="emopia")]
     bimodal, small, large = scattered(40, dataset="bimodal"), scattered(120, dataset="x"), scattered(200, dataset="y")
     kept = extreme_corners([*unrated, *bimodal, *small, *large])

@@ -1,4 +1,4 @@
-"""A model that is no EfficientNet and hears raw waveforms, from its checkpoint to a tagged song: by the same roads."""
+"""A model that is no EfficientNet and reads raw waveforms, from its checkpoint to a tagged song: by the same code."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def raw_weights(tmp_path: Path) -> Iterator[Path]:
-    """A checkpoint of the tiny network on raw waveforms, with predictions beside it."""
+    """A checkpoint of the tiny network on raw waveforms, with predictions next to it."""
     with zoo_members.registered():
         torch.manual_seed(5)
         network = create_model("tiny_raw").eval()
@@ -47,7 +47,7 @@ def test_it_is_imported_promoted_and_serves(
 ) -> None:
     settings.MOODPLANE_VAR = tmp_path / "var"
     song = SongFactory(state=Song.State.QUEUED, duration_s=12.0)
-    make_audio(Path(settings.MEDIA_ROOT) / song.audio.name, 12, codec="ogg", channels=1)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 12, codec="ogg", channels=1)
 
     services.model_import_weights(weights=raw_weights)
     checked = services.gate_check(version="raw-1")

@@ -110,7 +110,7 @@ def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: Mode
         services.model_promote(version="mine-1", force=True, reason="I want to")
 
 
-def test_force_needs_a_reason_which_is_kept(live: ModelVersion, staff: User, tmp_path: Path) -> None:
+def test_force_needs_a_reason_which_is_stored(live: ModelVersion, staff: User, tmp_path: Path) -> None:
     candidate(tmp_path, "mine-1", worse(held_out(), "emopia"))
     with pytest.raises(PromotionRefusedError, match="needs a reason"):
         services.model_promote(version="mine-1", force=True, reason="  ")
@@ -194,7 +194,7 @@ def test_the_process_takes_up_the_new_model_and_back_again(live: ModelVersion, t
     assert analysis.predictor_get().card.version == "shipped-1"
 
 
-def test_a_live_model_that_is_gone_is_told_and_rollback_helps(live: ModelVersion, tmp_path: Path) -> None:
+def test_a_live_model_that_is_gone_is_reported_and_rollback_helps(live: ModelVersion, tmp_path: Path) -> None:
     from emotion.models import AnalysisWorker
 
     model = candidate(tmp_path, "mine-1")

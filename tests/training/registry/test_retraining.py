@@ -29,6 +29,7 @@ from emotion.services import labels
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, RatingFactory, SongFactory, UserFactory
 from tests.messages import lose_messages, waiting_tasks
+from tests.networks import load_efficientnet
 from tests.training.made_models import held_out
 from tests.training.made_qaed import made_qaed
 from training.exceptions import RetrainBusyError, RetrainRefusedError
@@ -85,7 +86,7 @@ def enough(label: Labeller) -> list[Song]:
 
 def tiny_refit(job: RetrainJob, log: Log) -> None:
     """A real refit of the last layer on the labels given here, small enough for a test."""
-    network, card = checkpoint.load(job.live_weights)
+    network, card = load_efficientnet(job.live_weights)
     torch.manual_seed(1)
     targets = torch.tensor([job.local_targets[clip.id] for clip in job.local_clips])
     features = functional.one_hot(targets.argmax(dim=1), network.classifier.in_features).float()
@@ -94,7 +95,7 @@ def tiny_refit(job: RetrainJob, log: Log) -> None:
     for epoch in range(3):
         loss = functional.cross_entropy(network.classifier(features), targets)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         history.append({"fold": 0, "epoch": epoch, "loss": loss.item()})
         log(f"epoch {epoch}: loss {loss.item():.3f}")
@@ -246,7 +247,7 @@ def test_a_recipe_that_dies_says_of_what(live: ModelVersion, enough: list[Song])
     assert row.ending == "It failed with RuntimeError: CUDA out of memory"
     assert "so far so good" in row.log
     assert "in dies" in row.log
-    # It stands in nobody's way.
+    # It blocks no later run.
     assert run().state == "done"
 
 
@@ -284,7 +285,7 @@ def test_one_whose_process_is_gone_is_ended_and_says_so(live: ModelVersion) -> N
     claims.tick()
     assert Retraining.objects.get().state == "running"
     Retraining.objects.filter(pk=row.pk).update(due_at=timezone.now() - timedelta(seconds=1))
-    # Whoever asks next need not wait for the scheduler.
+    # The next request need not wait for the scheduler.
     next_one = retraining.retraining_request()
     row.refresh_from_db()
     assert row.state == "failed"

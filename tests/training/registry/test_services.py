@@ -57,7 +57,7 @@ def test_an_upgrade_brings_its_model_along(live: ModelVersion, settings: Setting
     assert (newer.version, newer.live_before) == ("shipped-2", live)
     live.refresh_from_db()
     assert live.state == ModelVersion.State.RETIRED
-    # Whoever goes back to the older one is not overruled by the next start.
+    # A rollback to the older one is not overruled by the next start.
     services.model_rollback()
     services.shipped_register()
     assert live_model() == live
@@ -133,7 +133,7 @@ def test_a_damaged_copy_is_noticed_and_an_import_mends_it(live: ModelVersion, sh
     assert "cannot be read" in services.model_files_problem(live)
 
 
-def test_what_is_no_model_is_refused_and_leaves_nothing(settings: Settings, db: None, tmp_path: Path) -> None:
+def test_a_folder_without_a_model_is_refused_and_leaves_nothing(settings: Settings, db: None, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     with pytest.raises(ModelFileError, match="holds no weights: expected the folder of a finished run"):

@@ -10,7 +10,7 @@ RECIPES = Path(__file__).resolve().parents[4] / "training" / "recipes"
 SHIPPED = tomllib.loads((RECIPES / "distilled_b3.toml").read_text())
 
 
-def test_the_shipped_configuration_reads_and_hears_the_whole_window_at_last() -> None:
+def test_the_shipped_configuration_reads_and_ends_with_the_whole_window() -> None:
     config = config_of(SHIPPED, "distilled_b3.toml")
     assert config.distil.stages[-1].crop_columns == config.mel.network_shape[1]
     assert config.distil.stages[-1].last_rate == 0

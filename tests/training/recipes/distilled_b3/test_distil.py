@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import torch
 
 from emotion.exceptions import CheckpointError
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from tests.training.recipes.distilled_b3.conftest import MEL
 from training.exceptions import TrainingDivergedError
 from training.recipes.distilled_b3 import distil
@@ -33,7 +34,7 @@ def sampler(clips: list[Spectra], scene: MixtureConfig | None = None) -> Mixture
 
 def small_network() -> EfficientNetB3:
     torch.manual_seed(3)
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=(32, 46)))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=(32, 46)))
     prepare_from_scratch(network)
     return network
 
@@ -116,7 +117,7 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
     whole = learn(clips, taggers, tmp_path / "whole.pt")
     real_step, calls = distil._step, []
 
-    def killed(*args: object) -> float:
+    def killed(*args: Any) -> float:
         calls.append(args)
         if len(calls) == 5:
             raise KeyboardInterrupt
@@ -144,7 +145,7 @@ def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path
     seen: list[float] = []
     real = distil._step
 
-    def watched(*args: object) -> float:
+    def watched(*args: Any) -> float:
         seen.append(real(*args))
         return seen[-1]
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from training.recipes.distilled_b3.head import HeadConfig, HeadData, _Style, fit_head
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ def data(n: int, *, seed: int, views: int = 1) -> HeadData:
 
 @pytest.mark.parametrize("views", [0, 2])
 def test_a_head_learns_quadrants_and_points(views: int) -> None:
-    network = create_model("efficientnet_b3", SMALL)
+    network = efficientnet(SMALL)
     train, test = data(320, seed=1, views=views), data(80, seed=2, views=views)
     epoch, loss = fit_head(network, train, test, QUICK, seed=0)
     logits, embedding, points = network.judge(test.served)
@@ -44,14 +44,14 @@ def test_a_head_learns_quadrants_and_points(views: int) -> None:
 def test_the_same_seed_fits_the_same_head() -> None:
     found = []
     for _ in range(2):
-        network = create_model("efficientnet_b3", SMALL)
+        network = efficientnet(SMALL)
         fit_head(network, data(64, seed=1), data(32, seed=2), HeadConfig(epochs=2), seed=5)
         found.append(network.classifier.weight.detach().clone())
     assert torch.equal(*found)
 
 
 def test_a_network_without_regressor_is_fitted_too() -> None:
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32))
     before = [value.clone() for value in network.backbone.state_dict().values()]
     fit_head(network, data(64, seed=1), data(32, seed=2), HeadConfig(epochs=1), seed=0)
     assert len(network.judge(data(4, seed=3).served)) == 2

@@ -8,7 +8,7 @@ import torch
 
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.efficientnet_b3 import EfficientNetConfig
-from emotion.zoo.registry import create_model
+from tests.networks import efficientnet
 from training.data.splits import Fold, Protocol, artist_grouped_folds, linked_groups
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
@@ -79,7 +79,7 @@ def test_with_one_source_none_is_left_out(features: ClipFeatures) -> None:
 
 
 def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures) -> None:
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     vectors = torch.randn(160, 1280) + torch.randn(4, 1280)[torch.from_numpy(features.truth)]
     head = HeadConfig(epochs=60, batch_size=32, learning_rate=2e-3, mixup_alpha=0.0)
     config = replace(SHIPPED, folds=2, head=head)

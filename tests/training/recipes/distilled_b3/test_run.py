@@ -1,9 +1,10 @@
-"""The whole recipe on made music: pre-training, heads, folds, card; then a head anew with labels from here."""
+"""The whole recipe on made music: pre-training, heads, folds, card; then a new head with local labels."""
 
 import json
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,9 @@ import torch
 from emotion.inference import checkpoint
 from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.frontends import MelConfig
 from tests.audio_fixtures import make_audio
+from tests.networks import load_efficientnet
 from tests.training.made_qaed import made_qaed
 from training.data.splits import Folds, SplitError
 from training.datasets import Clip
@@ -79,9 +82,9 @@ def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
         "config.toml", "run.json", "splits.json", "predictions.npz", "teacher.npz", "metrics.json", "checkpoint.pt",
         "b0-made.safetensors", "b0-made.json",
     } <= here  # fmt: skip
-    told = json.loads((place / "run" / "run.json").read_text())
-    assert told["ended"]
-    assert told["datasets"]["4qaed"]["clips"] == 56
+    facts = json.loads((place / "run" / "run.json").read_text())
+    assert facts["ended"]
+    assert facts["datasets"]["4qaed"]["clips"] == 56
     said = Predictions.load(place / "run" / "predictions.npz")
     assert set(said.protocol) == {"held_out", "artist_grouped", "stratified", "leave_one_source_out"} - (
         {"leave_one_source_out"}
@@ -89,11 +92,11 @@ def test_a_run_leaves_everything_that_says_what_it_was(place: Path) -> None:
     assert np.sum(said.protocol == "artist_grouped") == 56
     for name in ("splits", "splits-artist_grouped", "splits-stratified"):
         folds = Folds.load(place / "run" / f"{name}.json")
-        assert told["folds"][folds.protocol] == folds.sha256
+        assert facts["folds"][folds.protocol] == folds.sha256
         for number, fold in enumerate(folds.folds):
             rows = said.where((said.protocol == folds.protocol) & (said.fold == number))
             assert sorted(rows.clip) == sorted(fold.test)
-    assert read_run(place / "run").splits.keys() == told["folds"].keys()
+    assert read_run(place / "run").splits.keys() == facts["folds"].keys()
 
 
 def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
@@ -109,6 +112,7 @@ def test_the_checkpoint_serves_and_scores_as_the_run_said(place: Path) -> None:
     # Half precision moves a probability a little; an accuracy on ten clips by one of them at most.
     assert scores["4qaed"].n == card.facts["test"]["model"]["4qaed"]["n"]
     assert scores["4qaed"].accuracy == pytest.approx(card.facts["test"]["model"]["4qaed"]["accuracy"], abs=0.2)
+    assert isinstance(card.frontend, MelConfig)
     assert card.frontend.network_shape == card.network.image_shape == (32, 43)
     assert {table["title"] for table in card.facts["tables"]} >= {"Seeds of the head", "Folds, artists and sources"}
 
@@ -171,7 +175,12 @@ def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: P
     for name in ("b0-made.safetensors", "b0-made.json"):
         shutil.copyfile(place / "run" / name, tmp_path / name)
     weights = tmp_path / "b0-made.safetensors"
-    places = {"data_root": place / "data", "work_dir": place / "work", "engine": "torch", "device": "cpu"}
+    places: dict[str, Any] = {
+        "data_root": place / "data",
+        "work_dir": place / "work",
+        "engine": "torch",
+        "device": "cpu",
+    }
     with pytest.raises(SplitError, match=r"No b0-made\.splits\.json lies next to"):
         evaluate(weights, **places, log=lambda _: None)
     shutil.copyfile(place / "run" / "splits-stratified.json", tmp_path / "b0-made.splits.json")
@@ -197,8 +206,8 @@ def test_refitting_adds_labels_from_here_and_keeps_the_backbone_and_the_held_out
         local_targets={clip.id: (0.1, 0.7, 0.1, 0.1) for clip in own},
     )
     refit(job, lambda line: None)
-    old, _ = checkpoint.load(job.live_weights)
-    new, card = checkpoint.load(tmp_path / "refit" / "b0-refit.safetensors")
+    old, _ = load_efficientnet(job.live_weights)
+    new, card = load_efficientnet(tmp_path / "refit" / "b0-refit.safetensors")
     assert card.version == "b0-refit"
     for name, value in old.backbone.state_dict().items():
         assert torch.equal(value, new.backbone.state_dict()[name]), name

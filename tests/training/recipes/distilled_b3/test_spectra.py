@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 MEL = MelConfig(hop_samples=1024, f_max_hz=8000.0, frames_as_channels=True)
 
 
-def test_spectra_are_kept_by_content_and_a_bad_file_says_why(tmp_path: Path) -> None:
+def test_spectra_are_cached_by_content_and_a_bad_file_says_why(tmp_path: Path) -> None:
     good, bad = make_audio(tmp_path / "a.wav", 7), tmp_path / "b.wav"
     bad.write_bytes(b"nothing")
     first, refused = spectra_of([good, bad], config=MEL, cache_dir=tmp_path / "cache", workers=1)
