@@ -98,7 +98,7 @@ def workers_alive() -> list[AnalysisWorker]:
     return list(AnalysisWorker.objects.filter(seen_at__gte=timezone.now() - timedelta(seconds=30)))
 
 
-def tagging_waits() -> bool:
+def analysis_waits() -> bool:
     """Return whether something more urgent than a curve waits: songs, a re-analysis, or a person at a page."""
     return (
         claims.due(Song.objects.all()).exists()

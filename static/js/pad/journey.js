@@ -328,8 +328,8 @@ class Journey {
     const at = closest(event, "[data-journey-row]")?.dataset.journeyRow ?? stop?.dataset.journeyStop;
     if (!at) return;
     for (const each of this.root.querySelectorAll(`[data-journey-row="${at}"], [data-journey-stop="${at}"]`)) {
-      each.classList.toggle("is-told", on);
-      // SVG paints in the order of its elements: what is told lies on top.
+      each.classList.toggle("is-highlighted", on);
+      // SVG paints in the order of its elements: what is highlighted lies on top.
       if (on && each.matches("[data-journey-stop]") && each !== stop) each.parentNode?.appendChild(each);
     }
   }
