@@ -130,6 +130,32 @@ def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:
     assert len(reader.current()) == 25
 
 
+def test_a_thread_that_waited_does_not_map_again_what_another_has_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(build(5), tmp_path)
+    reader, mapped = IndexReader(tmp_path), []
+
+    class Waiting:
+        """A lock that is free once another thread has seen a publication."""
+
+        def __enter__(self) -> None:
+            monkeypatch.setattr(reader, "_lock", threading.Lock())
+            publish(build(6), tmp_path)
+            other = threading.Thread(target=reader.current)
+            other.start()
+            other.join()
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    reader.current()
+    monkeypatch.setattr(reader, "_lock", Waiting())
+    monkeypatch.setattr(versions, "load", lambda directory: mapped.append(directory) or load(directory))
+    assert len(reader.current()) == len(reader.current()) == 6
+    assert len(mapped) == 1
+
+
 def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None:
     def age() -> None:
         long_ago = time.time() - versions.GRACE_S - 60
