@@ -30,6 +30,8 @@ from emotion.models import EmotionCurve, EmotionEstimate
 _ACTIVITY_CACHED_S, _PARTS_CACHED_S = 5, 15
 # Seconds of a step, and steps of a span.
 SPANS = {"hour": (60, 60), "day": (1800, 48)}
+# The share of the disk that should stay free.
+_LOW_ON_DISK = 0.05
 # The template draws 640 x 200 units; the margins hold the numbers of the axes.
 _AXES = Axes(44, 632, 14, 168)
 _STATE_WORDS = {
@@ -235,4 +237,4 @@ def _broker() -> tuple[str, bool]:
 def _disk() -> tuple[str, bool]:
     total_bytes, free_bytes = media_disk_usage()
     words = _("%(free)s of %(total)s free") % {"free": file_size(free_bytes), "total": file_size(total_bytes)}
-    return words, free_bytes > 0.05 * total_bytes
+    return words, free_bytes > _LOW_ON_DISK * total_bytes
