@@ -23,7 +23,11 @@ for _name in (
     shared_task(name=_name)(claims.tick)
 
 
-@shared_task(name="catalog.tasks.upload_sessions_tick")
+@shared_task(name="catalog.tasks.partial_uploads_tick")
 def partial_uploads_tick() -> None:
     """Finish large uploads whose last request died, and delete abandoned ones."""
     partials_tick()
+
+
+# The name of 0.1.0; goes with the release after 0.2.0.
+shared_task(name="catalog.tasks.upload_sessions_tick")(partials_tick)

@@ -36,6 +36,9 @@ from emotion.models import (
     Waveform,
 )
 
+# Workers report every five seconds; some reports may be late before one counts as gone.
+WORKER_ALIVE_S = 30
+
 
 class ServedModel(NamedTuple):
     """The weights that workers should have loaded; `version` is empty where no model is registered."""
@@ -94,11 +97,11 @@ def current_estimate(song: Song) -> EmotionEstimate | None:
 
 
 def workers_alive() -> list[AnalysisWorker]:
-    """Return the analysis workers that reported within the last half minute."""
-    return list(AnalysisWorker.objects.filter(seen_at__gte=timezone.now() - timedelta(seconds=30)))
+    """Return the analysis workers that reported within `WORKER_ALIVE_S`."""
+    return list(AnalysisWorker.objects.filter(seen_at__gte=timezone.now() - timedelta(seconds=WORKER_ALIVE_S)))
 
 
-def tagging_waits() -> bool:
+def analysis_waits() -> bool:
     """Return whether something more urgent than a curve waits: songs, a re-analysis, or a person at a page."""
     return (
         claims.due(Song.objects.all()).exists()

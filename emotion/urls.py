@@ -14,8 +14,6 @@ urlpatterns = [
     path("songs/<int:pk>/waveform/", views.song_waveform, name="song_waveform"),
     path("songs/<int:pk>/saliency/", views.song_saliency, name="song_saliency"),
     path("songs/<int:pk>/saliency.png", views.saliency_picture, name="saliency_picture"),
-    # The path of 0.1.0; goes with the release after 0.2.0.
-    path("songs/<int:pk>/attention/", RedirectView.as_view(pattern_name="emotion:song_saliency", permanent=True)),
     path("songs/<int:pk>/perceived/", views.song_perceived, name="song_perceived"),
     path("status/", views.status, name="status"),
     path("songs/edit/", library.library, name="library"),
@@ -28,4 +26,8 @@ urlpatterns = [
     path("songs/<int:pk>/quadrant/", library.song_override, name="song_override"),
     path("songs/<int:pk>/reanalyse/", library.song_reanalyse, name="song_reanalyse"),
     path("songs/<int:pk>/reanalysis/", library.song_reanalysis, name="song_reanalysis"),
+    # The paths of 0.1.0; they go with the release after 0.2.0.
+    path("songs/<int:pk>/attention/", RedirectView.as_view(pattern_name="emotion:song_saliency", permanent=True)),
+    path("songs/<int:pk>/attention.png", RedirectView.as_view(pattern_name="emotion:saliency_picture", permanent=True)),
+    path("songs/<int:pk>/hearing/", RedirectView.as_view(pattern_name="emotion:song_reanalysis", permanent=True)),
 ]

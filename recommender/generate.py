@@ -76,13 +76,13 @@ class _Context(NamedTuple):
 
     def list_note(self, songs: Sequence[RankedSong], away: list[float], *, n_reachable: int) -> str:
         """Describe the whole list, `away` from its target; only songs placed now can be called played recently."""
-        n_songs = n_tagged = len(away)
+        n_songs = n_analysed = len(away)
         if n_songs < self.request.length:
             # Only a list that came out short asks, because counting a large catalog is slow.
-            n_tagged = max(estimates_playable(self.request.filters).count(), n_songs)
+            n_analysed = max(estimates_playable(self.request.filters).count(), n_songs)
         return list_note(
             length=self.request.length,
-            n_tagged=n_tagged,
+            n_analysed=n_analysed,
             n_reachable=n_reachable,
             filtered=self.request.filters != NO_FILTERS,
             distances=away,

@@ -37,7 +37,6 @@ _NOT_ON_THE_WAY = {
     "wording.py",
     "permissions.py",
     "htmx.py",
-    "formats.py",
 }
 
 

@@ -20,7 +20,7 @@ from catalog.models import Song
 from emotion.curves.curve import hop_for
 from emotion.exceptions import AudioUnreadableError
 from emotion.models import EmotionCurve, EmotionEstimate, Waveform
-from emotion.selectors import served_version, tagging_waits
+from emotion.selectors import analysis_waits, served_version
 from emotion.services.analysis import fail_unreadable, predictor_get
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     with local_copy(curve.song.audio) as path:
         for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
             points, window_s = np.concatenate([points, batch.points]), batch.window_s
-            if tagging_waits():
+            if analysis_waits():
                 # It made progress, so its attempts count from zero: only work that never ends is given up.
                 claims.release(curve, attempts=0, window_s=window_s, points_bytes=points.astype("<f4").tobytes())
                 return False
@@ -122,12 +122,12 @@ def waveform_step() -> bool:
 
 def _curves() -> QuerySet[EmotionCurve]:
     curves = EmotionCurve.objects.filter(model_version=served_version()).select_related("song")
-    return curves.none() if tagging_waits() else curves
+    return curves.none() if analysis_waits() else curves
 
 
 def _waveforms() -> QuerySet[Waveform]:
     rows = Waveform.objects.select_related("song")
-    return rows.none() if tagging_waits() or claims.due(EmotionCurve.objects.all()).exists() else rows
+    return rows.none() if analysis_waits() or claims.due(EmotionCurve.objects.all()).exists() else rows
 
 
 CURVES = claims.register(

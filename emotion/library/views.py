@@ -39,6 +39,11 @@ from emotion.models import QuadrantOverride
 from emotion.selectors import songs_with_estimates
 
 SONGS_PER_PAGE = 50
+CHANGES_PER_PAGE = 20
+_CHANGES_OF_A_SONG = 20
+# Songs that the history shows of each change, and that the message after an undo names; the others are counted.
+_SONGS_PER_CHANGE = 3
+_SONGS_NAMED = 3
 
 
 @require_safe
@@ -202,7 +207,7 @@ def _reanalysis(request: HttpRequest, pk: int) -> HttpResponseBase:
 def changes(request: HttpRequest) -> HttpResponseBase:
     """The changes by curators, newest first."""
     made = SongChange.objects.select_related("made_by", "undone_by")
-    page = Paginator(made, 20).get_page(request.GET.get("page"))
+    page = Paginator(made, CHANGES_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "emotion/changes.html", {"page": page, "entries": changes_history(page.object_list)})
 
 
@@ -223,7 +228,7 @@ def change_undo(request: HttpRequest, pk: int) -> HttpResponseBase:
 
 
 def _undone_except(unchanged: FieldsLeft) -> str:
-    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:3]).values_list("pk", "title"))
+    titles = dict(Song.objects.filter(pk__in=list(unchanged)[:_SONGS_NAMED]).values_list("pk", "title"))
     named = [f"{titles[pk]} ({', '.join(str(NAMES[name]) for name in unchanged[pk])})" for pk in titles]
     text = _("Undone, except what has been changed since: %(songs)s.") % {"songs": "; ".join(named)}
     n_more = len(unchanged) - len(named)
@@ -315,13 +320,13 @@ def song_history(song: Song) -> list[HistoryEntry]:
     for row in rows:
         row.song = song
     changes = {row.change_id: row.change for row in rows}
-    entries = {pk: HistoryEntry(changes[pk]) for pk in sorted(changes, reverse=True)[:20]}
+    entries = {pk: HistoryEntry(changes[pk]) for pk in sorted(changes, reverse=True)[:_CHANGES_OF_A_SONG]}
     return _fill(entries, edits, overrides)
 
 
 def _first_of_each(rows: QuerySet[Any]) -> list[Any]:
     numbered = rows.annotate(n=Window(RowNumber(), partition_by="change", order_by=F("song").asc()))
-    return list(numbered.filter(n__lte=3).select_related("song__artist").order_by("change", "song"))
+    return list(numbered.filter(n__lte=_SONGS_PER_CHANGE).select_related("song__artist").order_by("change", "song"))
 
 
 def _fill(

@@ -30,6 +30,8 @@ from emotion.models import EmotionCurve, EmotionEstimate
 _ACTIVITY_CACHED_S, _PARTS_CACHED_S = 5, 15
 # Seconds of a step, and steps of a span.
 SPANS = {"hour": (60, 60), "day": (1800, 48)}
+# The share of the disk that should stay free.
+_LOW_ON_DISK = 0.05
 # The template draws 640 x 200 units; the margins hold the numbers of the axes.
 _AXES = Axes(44, 632, 14, 168)
 _STATE_WORDS = {
@@ -46,12 +48,12 @@ class Activity(NamedTuple):
 
     since: datetime
     step_s: int
-    tagged: tuple[int, ...]
+    analysed: tuple[int, ...]
     waiting: tuple[int, ...]
 
     @property
-    def n_tagged(self) -> int:
-        return sum(self.tagged)
+    def n_analysed(self) -> int:
+        return sum(self.analysed)
 
 
 class CurveProgress(NamedTuple):
@@ -91,7 +93,7 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
         "waiting": waiting,
         "total": waiting + counts[Song.State.ANALYSED],
         "is_empty": not any(counts.values()),
-        "tagged": counts[Song.State.ANALYSED],
+        "analysed": counts[Song.State.ANALYSED],
         "per_minute": per_minute,
         "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
         "span": span,
@@ -115,7 +117,7 @@ def activity(span: str) -> Activity:
         return Activity(
             since=since,
             step_s=step_s,
-            tagged=_by_step(EmotionEstimate.objects.filter(is_current=True), "analysed_at", since, step_s, n_steps),
+            analysed=_by_step(EmotionEstimate.objects.filter(is_current=True), "analysed_at", since, step_s, n_steps),
             waiting=queue_lengths(
                 Song.objects.filter(state__in=PENDING_STATES).count(),
                 came=_by_step(Song.objects.all(), "created_at", since, step_s, n_steps),
@@ -159,23 +161,28 @@ def curve_progress(model_version: str) -> CurveProgress:
 
 def plots(seen: Activity, span: str) -> list[ActivityChart]:
     """Draw songs analysed as bars, and songs waiting as an area."""
-    tagged, waiting = (replace(_AXES, y_range=(0, round_top(values))) for values in (seen.tagged, seen.waiting))
+    analysed, waiting = (replace(_AXES, y_range=(0, round_top(values))) for values in (seen.analysed, seen.waiting))
     title = _("Songs analysed per minute") if span == "hour" else _("Songs analysed per half hour")
     sentence, area = _("No songs were waiting."), ""
     if any(seen.waiting):
         sentence = _("%(now)d now, at most %(most)d.") % {"now": seen.waiting[-1], "most": max(seen.waiting)}
         area = waiting.step_area(seen.waiting)
-    analysed_rows, waiting_rows = _rows(seen, seen.tagged), _rows(seen, seen.waiting)
+    analysed_rows, waiting_rows = _rows(seen, seen.analysed), _rows(seen, seen.waiting)
     return [
         ActivityChart(
-            "tagged", title, _tagged_sentence(seen, span), tagged.count_ticks(), analysed_rows, tagged.bars(seen.tagged)
+            "analysed",
+            title,
+            _analysed_sentence(seen, span),
+            analysed.count_ticks(),
+            analysed_rows,
+            analysed.bars(seen.analysed),
         ),
         ActivityChart("waiting", _("Songs waiting"), sentence, waiting.count_ticks(), waiting_rows, area=area),
     ]
 
 
-def _tagged_sentence(seen: Activity, span: str) -> str:
-    if not (n := seen.n_tagged):
+def _analysed_sentence(seen: Activity, span: str) -> str:
+    if not (n := seen.n_analysed):
         return _("None in the last hour.") if span == "hour" else _("None in the last day.")
     words = (
         ngettext("%(n)d song in the last hour, at most %(most)d in one minute.",
@@ -184,7 +191,7 @@ def _tagged_sentence(seen: Activity, span: str) -> str:
         else ngettext("%(n)d song in the last day, at most %(most)d in half an hour.",
                       "%(n)d songs in the last day, at most %(most)d in half an hour.", n)
     )  # fmt: skip
-    return words % {"n": n, "most": max(seen.tagged)}
+    return words % {"n": n, "most": max(seen.analysed)}
 
 
 def _rows(seen: Activity, values: tuple[int, ...]) -> list[dict[str, Any]]:
@@ -230,4 +237,4 @@ def _broker() -> tuple[str, bool]:
 def _disk() -> tuple[str, bool]:
     total_bytes, free_bytes = media_disk_usage()
     words = _("%(free)s of %(total)s free") % {"free": file_size(free_bytes), "total": file_size(total_bytes)}
-    return words, free_bytes > 0.05 * total_bytes
+    return words, free_bytes > _LOW_ON_DISK * total_bytes

@@ -34,6 +34,9 @@ from emotion.pages.status import status_context
 from emotion.serializers import waveform_json
 from emotion.services import labels, pictures
 
+# A browser shows a picture again without asking; afterwards it asks with the ETag.
+_PICTURE_MAX_AGE_S = 3600
+
 
 @require_safe
 def spectrogram(request: HttpRequest, pk: int) -> HttpResponse:
@@ -67,7 +70,7 @@ def _picture(request: HttpRequest, name: str, draw: Callable[[], bytes]) -> Http
     etag = quote_etag(name)
     response = get_conditional_response(request, etag=etag) or HttpResponse(draw(), content_type="image/png")
     response["ETag"] = etag
-    patch_cache_control(response, private=True, max_age=3600)
+    patch_cache_control(response, private=True, max_age=_PICTURE_MAX_AGE_S)
     return response
 
 

@@ -28,7 +28,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(MOODPLANE_VAR / "run" / "beat-schedule")
 _EVERY_S = {
     "find lost work": ("catalog.tick", 30.0),
-    "finish and clear unfinished uploads": ("catalog.tasks.upload_sessions_tick", 120.0),
+    "finish and clear unfinished uploads": ("catalog.tasks.partial_uploads_tick", 120.0),
     "refresh the index": ("recommender.tasks.index_refresh", 60.0),
     "learn what listeners have in common": ("recommender.tasks.prior_learn", 3600.0),
     "delete playlists that were thrown away": ("recommender.tasks.playlists_purge", 3600.0),

@@ -126,13 +126,17 @@ def m3u_read(text: str) -> Sheet:
 def _m3u_page(text: str) -> str:
     try:
         ours = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return _text(ours.get("page")) if isinstance(ours, dict) else ""
 
 
-def _seconds(seconds: float) -> float | None:
-    """Return a duration, None where a file gives an impossible one."""
+def _seconds(duration: float, per_second: int = 1) -> float | None:
+    """Return a duration in seconds, None where a file gives an impossible one: JSON has integers beyond all floats."""
+    try:
+        seconds = duration / per_second
+    except OverflowError:
+        return None
     return seconds if 0 < seconds < math.inf else None
 
 
@@ -181,7 +185,7 @@ def _jspf_entry(track: dict[str, Any]) -> FileEntry:
         page=_jspf_first(track.get("identifier")) or _text(track.get("info")),
         title=_text(track.get("title")),
         artist=_text(track.get("creator")),
-        duration_s=_seconds(duration_ms / 1000) if isinstance(duration_ms, int | float) else None,
+        duration_s=_seconds(duration_ms, per_second=1000) if isinstance(duration_ms, int | float) else None,
     )
 
 

@@ -144,14 +144,15 @@ class IndexReader:
             IndexMissingError: none was published.
             IndexCorruptError: it is damaged.
         """
-        try:
-            status = (self._directory / POINTER).stat()
-        except FileNotFoundError as error:
-            raise IndexMissingError(f"No index was published in {self._directory}; run index_rebuild.") from error
-        seen = status.st_ino, status.st_mtime_ns
         with self._lock:
+            # Within the lock: a thread that waited for it compares the pointer of now, not the one that another thread
+            # has replaced. Before the load: a pointer that moves meanwhile is seen by the next call.
+            try:
+                status = (self._directory / POINTER).stat()
+            except FileNotFoundError as error:
+                raise IndexMissingError(f"No index was published in {self._directory}; run index_rebuild.") from error
+            seen = status.st_ino, status.st_mtime_ns
             if self._index is None or seen != self._seen:
-                # The identity is taken before reading, so a pointer that moves meanwhile is seen by the next call.
                 self._index, self._seen = load(self._directory), seen
             return self._index
 

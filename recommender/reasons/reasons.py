@@ -347,7 +347,7 @@ def _sentence(words: str) -> str:
 def list_note(
     *,
     length: int,
-    n_tagged: int,
+    n_analysed: int,
     n_reachable: int,
     filtered: bool,
     distances: Sequence[float],
@@ -358,7 +358,7 @@ def list_note(
 
     Args:
         length: songs asked for.
-        n_tagged: songs there are to choose from.
+        n_analysed: songs there are to choose from.
         n_reachable: how many of them are within `FAR_DISTANCE` of the target.
         filtered: whether a filter limited them.
         distances: of the songs in the list to the target.
@@ -366,14 +366,14 @@ def list_note(
         what: "list" or "journey".
     """
     n_songs = len(distances)
-    if n_tagged == 0:
+    if n_analysed == 0:
         return _(_EMPTY[what, filtered])
     sentences = []
-    if n_songs < length <= n_tagged:
+    if n_songs < length <= n_analysed:
         sentences.append(_(_SHORT[what]) % {"n_songs": n_songs, "length": length})
     elif n_songs < length:
-        few = ngettext(*_FEW[what, filtered], n_tagged)
-        sentences.append(few % {"n": n_tagged, "n_songs": n_songs, "length": length})
+        few = ngettext(*_FEW[what, filtered], n_analysed)
+        sentences.append(few % {"n": n_analysed, "n_songs": n_songs, "length": length})
     n_far = sum(1 for distance in distances if distance > FAR_DISTANCE)
     if n_far:
         sentences.append(_far_words(n_far, n_songs, all_there_is=n_songs - n_far >= n_reachable))

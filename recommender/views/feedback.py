@@ -199,7 +199,7 @@ def _not_saved(
         return JsonResponse(answer, status=400 if refused else 200)
     if wants_fragment(request):
         context = felt_context(request, song, playlist, refused)
-        return render(request, _PANEL, context if refused else context | {"kept": sentence})
+        return render(request, _PANEL, context if refused else context | {"pending": sentence})
     (messages.error if refused else messages.info)(request, sentence)
     return redirect(where) if refused else redirect_to_login(where)
 

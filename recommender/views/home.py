@@ -45,15 +45,15 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def home_body(request: HttpRequest) -> HttpResponse:
-    """The mood pad again, for a home page that waits for the first tagged song."""
+    """The mood pad again, for a home page that waits for the first analysed song."""
     return render(request, "recommender/partials/home_body.html", _home_context(request))
 
 
 @require_GET
-def tagging_progress(request: HttpRequest) -> HttpResponse:
-    """How many songs are tagged; it polls itself until none waits."""
-    context = {"progress": _tagging(polled=True), "has_songs": True}
-    return render(request, "recommender/partials/tagging_progress.html", context)
+def analysis_progress(request: HttpRequest) -> HttpResponse:
+    """How many songs are analysed; it polls itself until none waits."""
+    context = {"progress": _progress(polled=True), "has_songs": True}
+    return render(request, "recommender/partials/analysis_progress.html", context)
 
 
 @require_POST
@@ -74,12 +74,12 @@ def mood_withdraw(request: HttpRequest) -> HttpResponse:
     return _mood_answer(request)
 
 
-def _tagging(*, polled: bool = False) -> dict[str, int | bool]:
+def _progress(*, polled: bool = False) -> dict[str, int | bool]:
     """Return how far the model got through the catalog; `polled` when a page asks again."""
     counts = catalog_selectors.state_counts()
-    tagged, failed = counts["tagged"], counts["failed"]
+    analysed, failed = counts["tagged"], counts["failed"]
     waiting = sum(counts[state] for state in catalog_selectors.PENDING_STATES)
-    return {"tagged": tagged, "waiting": waiting, "failed": failed, "total": tagged + waiting, "polled": polled}
+    return {"analysed": analysed, "waiting": waiting, "failed": failed, "total": analysed + waiting, "polled": polled}
 
 
 def _mood_answer(request: HttpRequest) -> HttpResponse:
@@ -98,7 +98,7 @@ def _home_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "quadrants": corners(counts),
         "has_songs": any(counts.values()),
-        "progress": _tagging(),
+        "progress": _progress(),
         **_mood_context(request),
         "recent_playlists": own_playlists(request)[:RECENT_PLAYLISTS],
         **limits_context(),

@@ -41,7 +41,7 @@ def rated(alice: User, songs: list[Song]) -> list[Song]:
 def test_the_map_is_read_by_mouse_and_by_keyboard(page: Page, rated: list[Song]) -> None:
     sign_in(page)
     expect(page.get_by_role("heading", level=1)).to_have_text("My mood map")
-    caption, lines = page.locator("[data-felt-told]"), page.locator("[data-felt-line]")
+    caption, lines = page.locator("[data-felt-sentence]"), page.locator("[data-felt-line]")
     expect(lines).to_have_count(24)
     lines.last.locator("circle").last.hover()
     expect(caption).to_contain_text(rated[-1].title)
@@ -114,7 +114,7 @@ def test_without_javascript_all_of_it_works(open_page: Opener, rated: list[Song]
         page.fill("[name=password]", PASSWORD)
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
         expect(page.locator("[data-felt-line]")).to_have_count(24)
-        expect(page.locator("[data-felt-told]")).to_be_hidden()
+        expect(page.locator("[data-felt-sentence]")).to_be_hidden()
         assert rated[0].title in (page.locator("[data-felt-line] title").first.text_content() or "")
         page.get_by_role("link", name="Delete my account").click()
         page.get_by_label("Your password").fill(PASSWORD)

@@ -105,7 +105,7 @@ def test_a_drag_draws_a_journey_and_can_be_given_up(page: Page, songs: list[Song
     ready(page, 32)
     page.get_by_label("Draw a journey").check()
     page.mouse.click(*pixel(page, -0.5, -0.5))
-    expect(page.locator("[data-press-told]")).to_contain_text("Now press where you want to be")
+    expect(page.locator("[data-press-message]")).to_contain_text("Now press where you want to be")
     page.mouse.click(*pixel(page, 0.5, 0.5))
     page.wait_for_url("**/journey/?**")
     assert values_in(page.url)["end_arousal"] == pytest.approx(0.5, abs=0.02)
@@ -123,7 +123,7 @@ def test_a_mood_is_one_press_and_the_start_of_the_journey(page: Page, songs: lis
     assert MoodCheckIn.objects.get().valence == pytest.approx(-0.5, abs=0.02)
     expect(page.get_by_label("Play around a point")).to_be_checked()
     page.get_by_label("Draw a journey").check()
-    expect(page.locator("[data-press-told]")).to_contain_text("the journey starts where you are")
+    expect(page.locator("[data-press-message]")).to_contain_text("the journey starts where you are")
     page.mouse.click(*pixel(page, 0.6, 0.6))
     page.wait_for_url("**/journey/?**")
     assert values_in(page.url)["start_valence"] == pytest.approx(-0.5, abs=0.02)
@@ -174,7 +174,7 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     expect(page.get_by_role("button", name="Lift")).to_have_attribute("aria-pressed", "true")
     # A focused row shows its place on the way.
     rows.nth(2).locator(".song-row__title").focus()
-    expect(page.locator("#journey-way .is-told")).to_have_attribute("data-journey-stop", "3")
+    expect(page.locator("#journey-way .is-highlighted")).to_have_attribute("data-journey-stop", "3")
     page.get_by_role("button", name="Play this journey").press("Enter")
     wait_until_heard(page)
     assert Playlist.objects.get().path == [[0.0, 0.0], [0.6, 0.6]]
@@ -194,7 +194,7 @@ def test_handles_are_dragged_and_the_plane_takes_way_points(page: Page, songs: l
     expect(page.get_by_role("button", name=re.compile("^First waypoint"))).to_be_visible()
     expect(page.locator("[data-journey-row]")).to_have_count(6)
     page.locator("[data-journey-row='4']").hover()
-    expect(page.locator("#journey-way .is-told")).to_have_attribute("data-journey-stop", "4")
+    expect(page.locator("#journey-way .is-highlighted")).to_have_attribute("data-journey-stop", "4")
     page.get_by_role("button", name="Remove: First waypoint").click()
     expect(page.locator("[data-journey-point=via]")).to_be_hidden()
 

@@ -65,8 +65,8 @@ def fitted(member: Architecture) -> tuple[FrontEnd, Network, np.ndarray]:
     frontend, network = small(member)
     prepared = clips(frontend)
     inputs = frontend.tensor(torch.from_numpy(prepared))
-    if hasattr(network, "fit"):
-        network.fit(inputs, TARGETS)
+    if (fit := getattr(network, "fit", None)) is not None:
+        fit(inputs, TARGETS)
     else:
         overfit(for_songs(network, frontend), inputs)
     return frontend, network.eval(), prepared

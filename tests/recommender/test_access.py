@@ -79,7 +79,7 @@ RULES: dict[str, Rule] = {
     # Pages
     "home": Rule(("get",)),
     "home_body": Rule(("get",)),
-    "tagging_progress": Rule(("get",)),
+    "analysis_progress": Rule(("get",)),
     "pad_points": Rule(("get",)),
     "pad_song": Rule(("get",), ("song",)),
     "artist_options": Rule(("get",), values={"artist_name": "a"}),

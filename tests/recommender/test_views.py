@@ -66,7 +66,7 @@ def test_home_before_the_first_tag_says_how_far_it_is_and_asks_again(client: Cli
 
 
 def test_progress_stops_asking_when_nothing_waits(client: Client, songs: list[Song]) -> None:
-    fragment = client.get(reverse("recommender:tagging_progress"), headers=HTMX).content.decode()
+    fragment = client.get(reverse("recommender:analysis_progress"), headers=HTMX).content.decode()
     assert "All 20 songs have been analysed." in fragment
     assert "hx-get" not in fragment
 

@@ -18,11 +18,11 @@ from recommender.exceptions import RecommenderError
 
 @pytest.mark.parametrize("root", [CatalogError, EmotionError, RecommenderError])
 def test_an_apps_own_error_becomes_a_problem(root: type[Exception]) -> None:
-    class Refused(root):  # type: ignore[misc, valid-type]
+    class RefusedError(root):  # type: ignore[misc, valid-type]
         code = "refused"
         status = 409
 
-    response = errors.problem_response(Refused("The song is busy; try again."), {})
+    response = errors.problem_response(RefusedError("The song is busy; try again."), {})
     assert response is not None
     assert response.content_type == "application/problem+json"
     assert response.data == {
@@ -76,11 +76,11 @@ def test_an_unknown_address_is_a_problem_in_the_api_and_a_page_elsewhere(client:
 
 @pytest.mark.django_db
 def test_a_page_shows_an_apps_error_as_its_sentence(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Refused(CatalogError):
+    class RefusedError(CatalogError):
         status = 409
 
     def refuse(*_: Any, **__: Any) -> HttpResponse:
-        raise Refused("The song is <busy>; try again.")
+        raise RefusedError("The song is <busy>; try again.")
 
     monkeypatch.setattr("django.contrib.auth.views.LoginView.get", refuse)
     page = client.get("/accounts/login/")

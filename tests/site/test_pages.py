@@ -43,7 +43,7 @@ NOT_OURS = ("admin/", "api/")
 # The bytes of a song and the pictures made from them: no visitor of this test has a file.
 OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/saliency.png"}
 # Paths of an older version, which lead to the new ones.
-MOVED = {"songs/<int:pk>/attention/"}
+MOVED = {f"songs/<int:pk>/{path}" for path in ("attention/", "attention.png", "hearing/")}
 FRAGMENT = {"HX-Request": "true"}
 # Who asks, and whether for the page or for its fragment; the staff may see everything, and come last.
 VISITORS: tuple[tuple[str, dict[str, str]], ...] = (

@@ -2,7 +2,6 @@
 
 import errno
 import fcntl
-import hashlib
 import http.client
 import os
 import secrets
@@ -23,6 +22,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError, connection
 
+from catalog.core.files import digest
 from catalog.models import Song
 from catalog.permissions import CURATOR_GROUP
 from mer_site.local.supervisor import Child, Program, Supervisor
@@ -158,14 +158,16 @@ class Command(BaseCommand):
 def _static_collect() -> None:
     # Hashing and compressing takes seconds, so nothing is done unless a file has changed.
     stamp = settings.MOODPLANE_VAR / "run" / "static.stamp"
-    digest = hashlib.sha256(str(settings.STATIC_ROOT).encode())
-    for finder in get_finders():
-        for path, storage in finder.list(None):
-            digest.update(f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n".encode())
-    if stamp.exists() and stamp.read_text() == digest.hexdigest() and settings.STATIC_ROOT.is_dir():
+    files = [
+        f"{path} {storage.size(path)} {storage.get_modified_time(path)}\n"
+        for finder in get_finders()
+        for path, storage in finder.list(None)
+    ]
+    state = digest("".join([str(settings.STATIC_ROOT), *files]).encode())
+    if stamp.exists() and stamp.read_text() == state and settings.STATIC_ROOT.is_dir():
         return
     call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=_NEVER_SERVED)
-    stamp.write_text(digest.hexdigest())
+    stamp.write_text(state)
 
 
 def _python(words: str) -> tuple[str, ...]:

@@ -328,7 +328,7 @@ class Journey {
     const at = closest(event, "[data-journey-row]")?.dataset.journeyRow ?? stop?.dataset.journeyStop;
     if (!at) return;
     for (const each of this.root.querySelectorAll(`[data-journey-row="${at}"], [data-journey-stop="${at}"]`)) {
-      each.classList.toggle("is-told", on);
+      each.classList.toggle("is-highlighted", on);
       // SVG paints in document order: the highlighted stop comes last, to lie on top.
       if (on && each.matches("[data-journey-stop]") && each !== stop) each.parentNode?.appendChild(each);
     }

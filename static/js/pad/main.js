@@ -49,7 +49,7 @@ class Pad {
     this.head = part("arrow-head", SVGElement);
     this.near = part("near");
     this.said = part("said");
-    this.hint = find(root, "[data-press-told]");
+    this.hint = find(root, "[data-press-message]");
     this.modes = findAll(root, "[name=press]", HTMLInputElement);
     this.names = new Names(root.dataset.songUrl ?? "");
     this.view = new PlaneView(this.plane, root.dataset.pointsUrl ?? "");
@@ -68,7 +68,7 @@ class Pad {
     this.saying = undefined;
     this.painting = 0;
     /** @type {string | undefined} */
-    this.tagged = undefined;
+    this.analysed = undefined;
     /** @param {KeyboardEvent} event */
     this.onkey = (event) => {
       if (event.key === "Escape") this.cancel();
@@ -444,11 +444,11 @@ document.addEventListener("htmx:load", (event) => {
   for (const root of findAll(elt, "[data-limits]")) setUpLimits(root);
   const pads = [...alive.values()].filter((made) => made instanceof Pad);
   if (elt.id === "mood-now") for (const pad of pads) pad.takeMood();
-  // While the model listens, the plane fills.
-  if (elt.id === "tagging" && elt.dataset.tagged !== undefined)
+  // While the model analyses songs, the plane fills.
+  if (elt.id === "analysis-progress" && elt.dataset.analysed !== undefined)
     for (const pad of pads)
-      if (pad.tagged !== elt.dataset.tagged) {
-        pad.tagged = elt.dataset.tagged;
+      if (pad.analysed !== elt.dataset.analysed) {
+        pad.analysed = elt.dataset.analysed;
         pad.view.load();
       }
 });

@@ -1,7 +1,7 @@
 /* Names of dots: asked of the server for the dot under the pointer, a moment after it rests, and cached. */
 
 const REST_MS = 120;
-const KEPT = 500;
+const MAX_CACHED = 500;
 
 const known = new Map();
 
@@ -24,8 +24,8 @@ export class Names {
   ask(id, tell) {
     this.forget();
     this.wanted = id;
-    const kept = known.get(id);
-    if (kept) tell(kept.cloneNode(true));
+    const cached = known.get(id);
+    if (cached) tell(cached.cloneNode(true));
     else this.timer = setTimeout(() => this.fetch(id, tell), REST_MS);
   }
 
@@ -46,7 +46,7 @@ export class Names {
       if (!answer.ok) return;
       const template = document.createElement("template");
       template.innerHTML = await answer.text();
-      if (known.size >= KEPT) known.delete(known.keys().next().value);
+      if (known.size >= MAX_CACHED) known.delete(known.keys().next().value);
       known.set(id, template.content);
     } catch {
       return;

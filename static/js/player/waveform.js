@@ -8,7 +8,7 @@ import { gettext, interpolate } from "../shared/i18n.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BAR_PX = 3;
-const KEPT = 12;
+const MAX_CACHED = 12;
 
 export class Waveform extends EventTarget {
   #known = new Map();
@@ -58,7 +58,7 @@ export class Waveform extends EventTarget {
    */
   #keep(song, data) {
     this.#known.set(song, data);
-    if (this.#known.size > KEPT) this.#known.delete(this.#known.keys().next().value);
+    if (this.#known.size > MAX_CACHED) this.#known.delete(this.#known.keys().next().value);
   }
 
   /** @param {WaveformData | null} data */

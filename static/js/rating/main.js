@@ -160,7 +160,7 @@ document.addEventListener("htmx:load", (event) => {
   forms.forEach(setUp);
   // What was just saved stays in sight until the next song; anything else may be late and follows at once.
   const said = elt.id === "felt" ? findAll(elt, "[data-felt-saved]")[0] : undefined;
-  const saved = said && (said.textContent || elt.querySelector("[data-felt-kept]"));
+  const saved = said && (said.textContent || elt.querySelector("[data-felt-pending]"));
   if (said?.textContent) announce(said);
   if (elt === document.body || elt.id === "main" || (elt.id === "felt" && !saved)) follow(false);
 });

@@ -8,14 +8,14 @@ import { find, findAll } from "../shared/dom.js";
 function setUp(root) {
   const lines = findAll(root, "[data-felt-line]", SVGElement);
   if (!lines.length) return;
-  const told = find(root, "[data-felt-told]");
+  const sentence = find(root, "[data-felt-sentence]");
 
   /**
    */
   /** @param {SVGElement} line */
   const tell = (line) => {
-    for (const each of lines) each.classList.toggle("is-told", each === line);
-    told.textContent = line.getAttribute("aria-label");
+    for (const each of lines) each.classList.toggle("is-highlighted", each === line);
+    sentence.textContent = line.getAttribute("aria-label");
   };
   /**
    */

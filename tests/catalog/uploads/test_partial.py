@@ -25,6 +25,7 @@ from catalog.tasks import partial_uploads_tick
 from catalog.uploads import partial as sessions_module
 from catalog.uploads.partial import partial_append, partial_discard, partial_finish, partial_open, partials_tick
 from mer_site import settings as product_settings
+from mer_site.celery import app as celery_app
 from tests.audio_fixtures import make_audio
 from tests.factories import UserFactory
 from tests.together import together
@@ -355,8 +356,18 @@ def test_a_full_disk_keeps_what_arrived(cleo: User, audio: bytes, tiny_disk: Pat
     assert incoming()[0].read_bytes() == audio[:150_000]
 
 
+@pytest.mark.parametrize("task", ["partial_uploads_tick", "upload_sessions_tick"])
+@pytest.mark.django_db
+def test_the_tick_is_known_by_its_name_and_for_one_release_by_the_former_one(cleo: User, task: str) -> None:
+    partial_open(owner=cleo, file_name="a.wav", size_bytes=10)
+    PartialUpload.objects.update(expires_at=timezone.now() - dt.timedelta(seconds=1))
+    celery_app.loader.import_default_modules()
+    celery_app.tasks[f"catalog.tasks.{task}"]()
+    assert not PartialUpload.objects.exists()
+
+
 def test_the_pieces_of_the_browser_end_where_the_server_stores_them() -> None:
-    assert "catalog.tasks.upload_sessions_tick" in {
+    assert "catalog.tasks.partial_uploads_tick" in {
         entry["task"] for entry in product_settings.CELERY_BEAT_SCHEDULE.values()
     }
     script = (Path(django_settings.BASE_DIR) / "static/js/upload/send.js").read_text()

@@ -94,7 +94,7 @@ def test_half_a_hearing_leaves_no_half_waveform(
     queued_curve(settings, seconds=100)
     answers = iter([False, True])
     with monkeypatch.context() as patch:
-        patch.setattr(curves, "tagging_waits", lambda: next(answers))
+        patch.setattr(curves, "analysis_waits", lambda: next(answers))
         assert curves.curve_step() is False
     assert (EmotionCurve.objects.get().state, Waveform.objects.count()) == ("waiting", 0)
     curves.curve_step()

@@ -166,7 +166,7 @@ def test_a_song_that_arrives_midway_waits_for_one_batch_and_no_window_is_judged_
 ) -> None:
     queued_curve(settings, seconds=100)
     whole = 20
-    real, asked = selectors.tagging_waits, 0
+    real, asked = selectors.analysis_waits, 0
 
     def song_arrives() -> bool:
         nonlocal asked
@@ -175,7 +175,7 @@ def test_a_song_that_arrives_midway_waits_for_one_batch_and_no_window_is_judged_
             SongFactory(state=Song.State.QUEUED)
         return real()
 
-    monkeypatch.setattr(curves, "tagging_waits", song_arrives)
+    monkeypatch.setattr(curves, "analysis_waits", song_arrives)
     assert curves.curve_step() is False
     curve = EmotionCurve.objects.get()
     assert computed == [8]

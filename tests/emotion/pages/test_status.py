@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 STATUS = "/status/"
 
 
-def tagged(minutes_ago: float) -> Song:
-    """Return a song that came and was tagged then."""
+def analysed(minutes_ago: float) -> Song:
+    """Return a song that came and was analysed then."""
     song: Song = EstimateFactory().song
     then = timezone.now() - timedelta(minutes=minutes_ago)
     EmotionEstimate.objects.filter(song=song).update(analysed_at=then)
@@ -28,19 +28,19 @@ def tagged(minutes_ago: float) -> Song:
     return song
 
 
-def test_tagged_songs_are_counted_in_the_minute_they_were_tagged_in() -> None:
-    tagged(0.5)
-    tagged(10.5)
-    tagged(10.5)
-    tagged(61.5)
+def test_analysed_songs_are_counted_in_the_minute_they_were_analysed_in() -> None:
+    analysed(0.5)
+    analysed(10.5)
+    analysed(10.5)
+    analysed(61.5)
     seen = activity("hour")
-    assert seen.n_tagged == 3
-    assert (seen.tagged[-1], seen.tagged[-11]) == (1, 2)
-    assert len(seen.tagged) == len(seen.waiting) == SPANS["hour"][1]
+    assert seen.n_analysed == 3
+    assert (seen.analysed[-1], seen.analysed[-11]) == (1, 2)
+    assert len(seen.analysed) == len(seen.waiting) == SPANS["hour"][1]
 
 
 def test_the_queue_is_counted_backwards_from_now() -> None:
-    tagged(10.5)
+    analysed(10.5)
     SongFactory(state=Song.State.QUEUED)
     Song.objects.filter(state=Song.State.QUEUED).update(created_at=timezone.now() - timedelta(minutes=5, seconds=30))
     seen = activity("hour")
@@ -55,13 +55,13 @@ def test_queue_lengths_never_fall_below_nought() -> None:
 
 
 def test_a_day_holds_what_an_hour_forgot() -> None:
-    tagged(180)
-    assert activity("hour").n_tagged == 0
-    assert activity("day").n_tagged == 1
+    analysed(180)
+    assert activity("hour").n_analysed == 0
+    assert activity("day").n_analysed == 1
 
 
 def test_every_plot_has_words_and_numbers(client: Client) -> None:
-    tagged(3.5)
+    analysed(3.5)
     sentences = [plot.sentence for plot in plots(activity("hour"), "hour")]
     assert sentences == ["1 song in the last hour, at most 1 in one minute.", "0 now, at most 1."]
     page = client.get(STATUS).content.decode()
@@ -70,7 +70,7 @@ def test_every_plot_has_words_and_numbers(client: Client) -> None:
 
 
 def test_the_day_is_a_link_away_and_stays(client: Client) -> None:
-    tagged(180)
+    analysed(180)
     page = client.get(STATUS, {"span": "day"}).content.decode()
     assert "1 song in the last day" in page
     assert 'hx-get="/status/?span=day"' in page
@@ -108,7 +108,7 @@ def test_a_fresh_install_says_where_to_begin(client: Client, client_cleo: Client
 
 
 def test_it_asks_little(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
-    tagged(3)
+    analysed(3)
     client.get(STATUS)
     cache.clear()
     with django_assert_max_num_queries(10):

@@ -58,6 +58,18 @@ def test_an_unknown_song_has_no_spectrogram(client: Client) -> None:
     assert client.get(reverse("emotion:spectrogram", args=[4711])).status_code == 404
 
 
+# --- Paths of 0.1.0 ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("former", "present"),
+    [("attention/", "saliency/"), ("attention.png", "saliency.png"), ("hearing/", "reanalysis/")],
+)
+def test_the_paths_of_the_release_before_lead_to_the_present_ones(client: Client, former: str, present: str) -> None:
+    answer = client.get(f"/songs/7/{former}")
+    assert (answer.status_code, answer["Location"]) == (301, f"/songs/7/{present}")
+
+
 # --- Status -----------------------------------------------------------------------------------------------------
 
 

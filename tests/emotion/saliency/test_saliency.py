@@ -270,11 +270,6 @@ def test_it_works_without_javascript_and_without_an_account(song: Song, client: 
     assert SaliencyMap.objects.get().song == song
 
 
-def test_the_path_of_an_older_version_leads_to_the_new_one(client: Client) -> None:
-    answer = client.get("/songs/7/attention/")
-    assert (answer.status_code, answer["Location"]) == (301, "/songs/7/saliency/")
-
-
 @pytest.mark.django_db
 def test_looking_asks_for_nothing(song: Song, client: Client) -> None:
     client.get(url(song), headers=HTMX)

@@ -122,10 +122,24 @@ def test_a_jspf_with_fields_of_another_kind_is_read_as_far_as_it_makes_sense() -
         {"title": 3, "creator": None, "location": "http://a/b.mp3", "duration": "long"},
         "not a track",
         {"title": "T\x00\ud800", "location": [None, "x.mp3"], "duration": 1e400, "identifier": {}},
+        {"location": "y.mp3", "duration": 10**400},
     ]
     sheet = sheet_read(json.dumps({"playlist": {"title": ["x"], "track": tracks}}).encode())
     assert sheet.title == ""
-    assert sheet.entries == (FileEntry(location="http://a/b.mp3"), FileEntry(location="x.mp3", title="T?"))
+    assert sheet.entries == (
+        FileEntry(location="http://a/b.mp3"),
+        FileEntry(location="x.mp3", title="T?"),
+        FileEntry(location="y.mp3"),
+    )
+
+
+def test_our_comment_in_an_m3u_may_nest_without_end() -> None:
+    nested = "#MOODPLANE:" + "[" * 2000
+
+    def read_deep_in_a_request(depth: int) -> FileEntry:
+        return read_deep_in_a_request(depth - 1) if depth else sheet_read(f"{nested}\nx.mp3".encode()).entries[0]
+
+    assert read_deep_in_a_request(100) == FileEntry(location="x.mp3")
 
 
 @pytest.mark.parametrize(

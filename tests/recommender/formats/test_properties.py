@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -67,6 +69,33 @@ def test_every_format_is_well_formed(title: str, tracks: list[Track]) -> None:
     assert len(ElementTree.fromstring(xspf_write(title, tracks).encode()).findall(".//{*}track")) == len(tracks)  # noqa: S314
     assert len(json.loads(jspf_write(title, tracks))["playlist"]["track"]) == len(tracks)
     assert {each.suffix for each in FORMATS.values()} == set(FORMATS)
+
+
+# Whatever JSON can hold where a number, a word or a list of words belongs; integers go beyond every float.
+numbers = st.integers() | st.integers(300, 420).map(lambda n: 10**n) | st.floats(allow_subnormal=False)
+values = numbers | st.none() | st.booleans() | names | st.lists(names | numbers, max_size=3)
+fields = st.sampled_from(["location", "identifier", "info", "title", "creator", "duration"])
+
+
+@settings(deadline=None)
+@given(title=values, entries=st.lists(st.dictionaries(fields, values) | values, max_size=5))
+@example(title="", entries=[{"duration": 10**400}])
+def test_a_jspf_with_any_values_is_read_or_refused_in_words(title: Any, entries: list[Any]) -> None:
+    content = json.dumps({"playlist": {"title": title, "track": entries}}).encode()
+    if not any(isinstance(entry, dict) for entry in entries):
+        with pytest.raises(ExchangeError):
+            sheet_read(content)
+        return
+    for entry in sheet_read(content).entries:
+        assert entry.duration_s is None or 0 < entry.duration_s < math.inf
+
+
+@settings(deadline=None)
+@given(seconds=numbers, rest=names)
+@example(seconds=10**400, rest=",x")
+def test_an_m3u_with_any_duration_is_read(seconds: float, rest: str) -> None:
+    [entry] = m3u_read(f"#EXTINF:{seconds}{' '.join(rest.split())}\nx.mp3").entries
+    assert entry.duration_s is None or 0 < entry.duration_s < math.inf
 
 
 @settings(deadline=None)

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,6 +129,37 @@ def test_readers_in_threads_never_see_half_an_index(tmp_path: Path) -> None:
         thread.join()
     assert not faults
     assert len(reader.current()) == 25
+
+
+def test_a_thread_that_waited_does_not_map_again_what_another_has_mapped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(build(5), tmp_path)
+    reader, mapped = IndexReader(tmp_path), []
+
+    class Waiting:
+        """A lock that is free once another thread has seen a publication."""
+
+        def __enter__(self) -> None:
+            monkeypatch.setattr(reader, "_lock", threading.Lock())
+            publish(build(6), tmp_path)
+            other = threading.Thread(target=reader.current)
+            other.start()
+            other.join()
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    reader.current()
+    monkeypatch.setattr(reader, "_lock", Waiting())
+
+    def counting(directory: Path) -> Any:
+        mapped.append(directory)
+        return load(directory)
+
+    monkeypatch.setattr(versions, "load", counting)
+    assert len(reader.current()) == len(reader.current()) == 6
+    assert len(mapped) == 1
 
 
 def test_old_generations_go_after_a_grace_and_not_before(tmp_path: Path) -> None:

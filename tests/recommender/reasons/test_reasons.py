@@ -292,7 +292,7 @@ def test_a_reranking_says_what_it_did_and_why(
 
 
 @pytest.mark.parametrize(
-    ("length", "n_tagged", "n_reachable", "filtered", "distances", "n_recent", "note"),
+    ("length", "n_analysed", "n_reachable", "filtered", "distances", "n_recent", "note"),
     [
         (12, 30, 20, False, [0.2] * 12, 0, ""),
         (12, 3, 3, False, [0.2] * 3, 0, "Only 3 songs have been analysed so far, so this list has 3 instead of 12."),
@@ -315,11 +315,11 @@ def test_a_reranking_says_what_it_did_and_why(
     ],
 )
 def test_a_note_names_the_missing_data(
-    length: int, n_tagged: int, n_reachable: int, filtered: bool, distances: list[float], n_recent: int, note: str
+    length: int, n_analysed: int, n_reachable: int, filtered: bool, distances: list[float], n_recent: int, note: str
 ) -> None:
     said = list_note(
         length=length,
-        n_tagged=n_tagged,
+        n_analysed=n_analysed,
         n_reachable=n_reachable,
         filtered=filtered,
         distances=distances,

@@ -101,7 +101,7 @@ def test_student_and_teacher_are_judged_on_the_same_rows(features: ClipFeatures)
 
 
 def test_a_head_that_is_kept_is_put_back_on_its_backbone(features: ClipFeatures) -> None:
-    network = create_model("efficientnet_b3", EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
+    network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     pooled = torch.randn(160, 1280), torch.zeros(160, 0, 1280)
     config = replace(SHIPPED, head=HeadConfig(epochs=2, batch_size=32))
     folds = artist_grouped_folds(features.clips, seed=1, n_folds=2)

@@ -163,12 +163,12 @@ def test_a_run_begun_with_other_folds_is_not_gone_on_with(place: Path, tmp_path:
     other = replace(fold, train=fold.train[1:])
     old = {"protocol": "held_out", "folds": [asdict(other)], "sha256": other.fingerprint()}
     path.write_text(json.dumps(old))
-    places = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run", "resumes": True}
+    places: dict[str, Any] = {"data_root": place / "data", "work_dir": place / "work", "run_dir": tmp_path / "run"}
     with pytest.raises(RunError, match=r"splits\.json holds other folds than those dealt now.*Begin a new run"):
-        run(CONFIG, **places, log=lambda _: None)
+        run(CONFIG, **places, resumes=True, log=lambda _: None)
     path.write_text(json.dumps({**old, "sha256": "0" * 64}))
     with pytest.raises(SplitError, match=r"splits\.json: The folds were changed after they were saved"):
-        run(CONFIG, **places, log=lambda _: None)
+        run(CONFIG, **places, resumes=True, log=lambda _: None)
 
 
 def test_a_model_is_scored_on_its_own_ids_or_not_at_all(place: Path, tmp_path: Path) -> None:
