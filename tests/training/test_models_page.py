@@ -252,6 +252,13 @@ def test_a_retraining_is_requested_once_and_reports_its_end(
     assert "1 one 2 two" in shown
 
 
+def test_a_retraining_that_a_worker_has_only_just_claimed_is_shown(live: ModelVersion, client_staff: Client) -> None:
+    client_staff.post(reverse("training:retraining"), {"recipe": "refit"})
+    # The claim comes first, and the worker's own note of when it began a moment later.
+    Retraining.objects.update(state="running", claim="w", due_at=timezone.now() + timedelta(minutes=1))
+    assert "Started just now." in page(client_staff)
+
+
 # --- Drawings -----------------------------------------------------------------------------------------------------
 
 
