@@ -141,7 +141,10 @@ def songs(live_server: LiveServer, recording: Path) -> list[Song]:
     made = []
     for number in range(32):
         estimate = EstimateFactory(
-            quadrant=Quadrant(number % 4 + 1), confidence=0.4 + number / 64, song__duration_s=SONG_SECONDS
+            quadrant=Quadrant(number % 4 + 1),
+            confidence=0.4 + number / 64,
+            seed=number,
+            song__duration_s=SONG_SECONDS,
         )
         place_audio(estimate.song, recording)
         made.append(estimate.song)
