@@ -11,14 +11,14 @@ import numpy as np
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models.functions import Coalesce, Greatest, Least, Now
+from django.db.models.functions import Abs, Coalesce, Greatest, Least, Now, Sqrt
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from catalog.core.claims import Job, JobState
 from catalog.models import Song, SongChange
-from emotion.inference.quadrants import CURATOR_CONFIDENCE, INSIDE, MODEL_CONFIDENCE_MAX, Quadrant
+from emotion.inference.quadrants import CURATOR_CONFIDENCE, MODEL_CONFIDENCE_MAX, Quadrant
 
 _CURRENT = models.Q(is_current=True)
 _PENDING = models.Q(state__in=["waiting", "claimed"])
@@ -99,6 +99,10 @@ class ModelVersion(models.Model):
         return self.folder / f"{self.version}.predictions.npz"
 
 
+# Probabilities of the high side of an axis between which the model is undecided about it.
+UNDECIDED = (0.4, 0.6)
+# The uncertainty of an estimate that was stored without one, before 0.3.
+UNKNOWN_SD = 0.35
 # What counts of a song: the model's answer, or a curator's override.
 EFFECTIVE = ("effective_quadrant", "effective_valence", "effective_arousal", "effective_confidence", "is_overridden")
 
@@ -107,8 +111,8 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
     def with_effective(self) -> models.QuerySet[Any]:
         """Annotate the names of `EFFECTIVE`; this alone decides which value counts.
 
-        An overridden point is the model's, moved just inside the curator's quadrant where it lies outside; an override
-        has no probability and counts as 1.
+        On an axis where the model's point lies outside the curator's quadrant, what counts is the mean of the model's
+        density inside it; an override has no probability and counts as 1.
         """
         overridden = models.Q(override__quadrant__isnull=False)
         current = models.Q(song__overrides__is_current=True)
@@ -116,8 +120,8 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
         estimates: Any = self.alias(override=models.FilteredRelation("song__overrides", condition=current))
         return estimates.annotate(
             effective_quadrant=Coalesce("override__quadrant", "quadrant"),
-            effective_valence=_just_inside("valence", axis=0),
-            effective_arousal=_just_inside("arousal", axis=1),
+            effective_valence=_inside("valence", axis=0),
+            effective_arousal=_inside("arousal", axis=1),
             effective_confidence=models.Case(
                 models.When(overridden, then=models.Value(CURATOR_CONFIDENCE)),
                 default=Least(Greatest("p_q1", "p_q2", "p_q3", "p_q4"), MODEL_CONFIDENCE_MAX),
@@ -126,12 +130,24 @@ class EstimateQuerySet(models.QuerySet["EmotionEstimate"]):
         )
 
 
-def _just_inside(name: str, *, axis: int) -> models.Case:
+def _inside(name: str, *, axis: int) -> models.Case:
+    """Return an axis of the point that counts, where `override` is the current override.
+
+    Of a normal density with mean m and standard deviation s, the part beyond 0 has a mean (sqrt(m^2 + 8 s^2) - |m|) / 4
+    from it, to within 12 %.
+
+    Source: Sampford (1953), Some inequalities on Mill's ratio and related functions.
+    """
     high = [quadrant.value for quadrant in Quadrant if quadrant.corner[axis] > 0]
+    mean, sd = models.F(name), Coalesce(f"{name}_sd", UNKNOWN_SD)
+    beyond = (Sqrt(mean * mean + 8.0 * sd * sd) - Abs(mean)) / 4.0
+    is_high = models.Q(override__quadrant__in=high)
     return models.Case(
-        models.When(override__quadrant=None, then=models.F(name)),
-        models.When(override__quadrant__in=high, then=Greatest(name, INSIDE)),
-        default=Least(name, -INSIDE),
+        models.When(is_high & models.Q(**{f"{name}__lte": 0}), then=beyond),
+        models.When(
+            ~is_high & models.Q(override__quadrant__isnull=False) & models.Q(**{f"{name}__gt": 0}), then=-beyond
+        ),
+        default=mean,
     )
 
 
@@ -153,6 +169,8 @@ class EmotionEstimate(models.Model):
     p_q4 = models.FloatField()
     valence = models.FloatField(help_text="Perceived, -1 to 1.")
     arousal = models.FloatField(help_text="Perceived, -1 to 1.")
+    valence_sd = models.FloatField(null=True, help_text="Uncertainty of the valence; empty in estimates before 0.3.")
+    arousal_sd = models.FloatField(null=True, help_text="Uncertainty of the arousal; empty in estimates before 0.3.")
     embedding_bytes = models.BinaryField(help_text="float32, little-endian, L2-normalised.")
 
     window_start_s = models.FloatField()
@@ -193,6 +211,14 @@ class EmotionEstimate(models.Model):
     @property
     def probabilities(self) -> tuple[float, float, float, float]:
         return self.p_q1, self.p_q2, self.p_q3, self.p_q4
+
+    @property
+    def between(self) -> list[Quadrant]:
+        """The quadrants between which the model is undecided: two or all four; none where both axes are clear."""
+        high = (self.p_q1 + self.p_q4, self.p_q1 + self.p_q2)
+        clear = [(axis, p > 0.5) for axis, p in enumerate(high) if not UNDECIDED[0] < p < UNDECIDED[1]]
+        alike = [quadrant for quadrant in Quadrant if all((quadrant.corner[axis] > 0) == side for axis, side in clear)]
+        return alike if len(alike) > 1 else []
 
     @property
     def confidence(self) -> float:

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from catalog.core import claims
 from catalog.models import Song
 from catalog.selectors import cached_while_large
-from emotion.curves.curve import Section, sections, sentence, spread
+from emotion.curves.curve import Section, sections, sentence
 from emotion.curves.curve import times_s as curve_times_s
 from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundError
+from emotion.inference.estimate import Reading
 from emotion.inference.quadrants import Quadrant
 from emotion.models import (
     AnalysisWorker,
@@ -252,7 +253,7 @@ class CurveReading(NamedTuple):
 
     times_s: NDArray[np.float64]  # `(n,)`, the middle of each point's window.
     points: NDArray[np.float32]  # `(n, 6)`: valence, arousal, probabilities; rows of NaN where the song is silent.
-    spreads: tuple[NDArray[np.floating], NDArray[np.floating]]  # Standard deviations of valence and arousal, `(n,)`.
+    sd: NDArray[np.floating]  # `(n, 2)`: how uncertain valence and arousal are.
     sections: tuple[Section, ...]  # The stretches of the song that carry one emotion.
     sentence: str  # The same in words.
 
@@ -262,7 +263,9 @@ def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
     points = curve.points
     times_s = curve_times_s(len(points), hop_s=curve.hop_s, window_s=curve.window_s)
     parts = sections(points[:, 2:], times_s, duration_s)
-    return CurveReading(times_s, points, spread(points[:, 2:]), parts, sentence(parts))
+    model = ModelVersion.objects.filter(version=curve.model_version).only("card").first()
+    reading = Reading.from_json(model.card.get("reading") if model else None)
+    return CurveReading(times_s, points, reading.uncertainty(points[:, :2]), parts, sentence(parts))
 
 
 def waveform_read(song: Song) -> tuple[NDArray[np.uint8], tuple[Section, ...]]:

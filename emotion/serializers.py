@@ -60,6 +60,11 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
     model_quadrant = QuadrantName(source="quadrant", help_text="What the model says, Q1 to Q4.")
     model_valence = serializers.FloatField(source="valence", read_only=True)
     model_arousal = serializers.FloatField(source="arousal", read_only=True)
+    model_valence_sd = serializers.FloatField(source="valence_sd", read_only=True, help_text="Its uncertainty.")
+    model_arousal_sd = serializers.FloatField(source="arousal_sd", read_only=True, help_text="Its uncertainty.")
+    between = serializers.SerializerMethodField(
+        help_text="Quadrants between which the model is undecided; mostly none."
+    )
     heard = QuadrantName(source="quadrant", help_text="Use `model_quadrant`; goes with the release after 0.2.0.")
     probabilities = serializers.SerializerMethodField(help_text="The model's, calibrated, by quadrant.")
 
@@ -67,10 +72,14 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
         model = EmotionEstimate
         fields = [
             "id", "song", "model_version", "is_current", "quadrant", "set_by_curator", "valence", "arousal",
-            "model_quadrant", "model_valence", "model_arousal", "heard", "probabilities", "window_start_s", "window_s",
-            "is_partial", "engine", "device", "decode_ms", "mel_ms", "network_ms", "updated_at",
+            "model_quadrant", "model_valence", "model_arousal", "model_valence_sd", "model_arousal_sd", "between",
+            "heard", "probabilities", "window_start_s", "window_s", "is_partial", "engine", "device", "decode_ms",
+            "mel_ms", "network_ms", "updated_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+    def get_between(self, estimate: EmotionEstimate) -> list[str]:
+        return [quadrant.name for quadrant in estimate.between]
 
     def get_probabilities(self, estimate: EmotionEstimate) -> dict[str, float]:
         return {quadrant.name: estimate.probabilities[quadrant.index] for quadrant in Quadrant}
@@ -231,8 +240,8 @@ def curve_json(song: Song, curve: EmotionCurve | None) -> dict[str, Any]:
         "times_s": read.times_s.tolist(),
         "valence": _numbers(read.points[:, 0]),
         "arousal": _numbers(read.points[:, 1]),
-        "valence_sd": _numbers(read.spreads[0]),
-        "arousal_sd": _numbers(read.spreads[1]),
+        "valence_sd": _numbers(read.sd[:, 0]),
+        "arousal_sd": _numbers(read.sd[:, 1]),
         "probabilities": {q.name: _numbers(read.points[:, 2 + q.index]) for q in Quadrant},
         "sections": [SectionSerializer(section).data for section in read.sections],
         "summary": read.sentence,

@@ -42,18 +42,6 @@ def times_s(n_points: int, *, hop_s: float, window_s: float) -> NDArray[np.float
     return np.asarray(window_s / 2 + hop_s * np.arange(n_points), np.float64)
 
 
-def spread(probabilities: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return the standard deviations of valence and arousal, each `(...)`, in [0, 0.6].
-
-    They are those of the quadrants' targets, 0.6 from both axes, under calibrated probabilities `(..., 4)`: 0 for a
-    model that is sure of one side of the axis, at most 0.6 for one that cannot decide between the sides.
-    """
-    targets = np.array([quadrant.target for quadrant in Quadrant])
-    mean = probabilities @ targets
-    variance = np.maximum(probabilities @ np.square(targets) - np.square(mean), 0.0)
-    return np.sqrt(variance[..., 0]), np.sqrt(variance[..., 1])
-
-
 class Section(NamedTuple):
     """A stretch of a song in one quadrant; `confidence` is the quadrant's mean probability in it."""
 
@@ -166,16 +154,19 @@ class CurveChart(NamedTuple):
 
 
 def curve_chart(
-    points: NDArray[np.floating], times_s: NDArray[np.floating], duration_s: float, parts: tuple[Section, ...]
+    points: NDArray[np.floating],
+    sd: NDArray[np.floating],
+    times_s: NDArray[np.floating],
+    duration_s: float,
+    parts: tuple[Section, ...],
 ) -> CurveChart:
-    """Draw points `(n, 6)` at times `(n,)` over the seconds of a song; rows of NaN leave a gap."""
+    """Draw points `(n, 6)`, uncertain by `(n, 2)`, at times `(n,)` over a song's seconds; rows of NaN leave a gap."""
     axes = Axes(LEFT, RIGHT, TOP, BOTTOM, x_range=(0.0, duration_s), y_range=(-1.0, 1.0))
-    spreads = spread(points[:, 2:])
     step_s = next((step for step in _STEPS_S if duration_s / step <= 8), _STEPS_S[-1])
     ticks_s = range(0, int(duration_s) + 1, step_s)
     return CurveChart(
         traces=tuple(
-            _trace(name, axes, times_s, points[:, i], spreads[i]) for i, name in enumerate(("valence", "arousal"))
+            _trace(name, axes, times_s, points[:, i], sd[:, i]) for i, name in enumerate(("valence", "arousal"))
         ),
         strips=tuple(
             Strip(axes.x(part.start_s), round(axes.x(part.end_s) - axes.x(part.start_s), 1), part) for part in parts
@@ -189,12 +180,12 @@ def curve_chart(
 
 
 def _trace(
-    name: str, axes: Axes, times_s: NDArray[np.floating], values: NDArray[np.floating], spreads: NDArray[np.floating]
+    name: str, axes: Axes, times_s: NDArray[np.floating], values: NDArray[np.floating], sd: NDArray[np.floating]
 ) -> Trace:
     lines, bands, dots = [], [], []
     between_silences = np.diff(np.concatenate([[False], ~np.isnan(values), [False]]).astype(np.int8))
     for start, end in np.flatnonzero(between_silences).reshape(-1, 2):
-        at, middle, around = times_s[start:end], values[start:end], spreads[start:end]
+        at, middle, around = times_s[start:end], values[start:end], sd[start:end]
         lower, upper = np.clip([middle - around, middle + around], -1, 1)
         if len(at) == 1:
             # One window has no length on the axis of time: its band becomes a line.

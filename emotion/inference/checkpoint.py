@@ -12,6 +12,7 @@ from safetensors.torch import save as safetensors_bytes
 
 from catalog.core.files import digest, write_atomic
 from emotion.exceptions import CheckpointError
+from emotion.inference.estimate import Reading
 from emotion.zoo.frontends import FrontEnd, front_end_of
 from emotion.zoo.registry import FIRST, Network, architecture, create_model
 
@@ -32,6 +33,7 @@ class Card:
     facts: dict[str, Any] = field(default_factory=dict)  # Data, licences, splits, metrics with intervals, commit.
     architecture: str = FIRST  # Its name in `emotion.zoo.registry`.
     classes: tuple[str, ...] = QUADRANTS  # The meaning of the logits; only quadrants serve.
+    reading: Reading = field(default_factory=Reading)  # How estimates are read from the outputs; fitted in training.
 
     def to_json(self) -> dict[str, Any]:
         """Return the card as a plain dictionary."""
@@ -43,6 +45,7 @@ class Card:
             "frontend": {"name": self.frontend.name, **self.frontend.to_json()},
             "network": asdict(self.network),
             "temperature": self.temperature,
+            "reading": self.reading.to_json(),
             "weights_sha256": self.weights_sha256,
             "facts": self.facts,
         }
@@ -107,6 +110,7 @@ def read_card(weights: Path) -> Card:
             raw["facts"],
             name,
             tuple(raw["classes"]),
+            Reading.from_json(raw.get("reading")),
         )
     except (KeyError, TypeError, CheckpointError) as error:
         raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}") from error
@@ -143,11 +147,11 @@ def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple
 
 
 def shipped_weights() -> Path:
-    """Return the newest checkpoint that came with the program.
+    """Return the checkpoint that serves where nothing else is chosen.
 
     Raises:
         CheckpointError: There is none.
     """
-    if weights := sorted(SHIPPED_DIR.glob("*.safetensors")):
-        return weights[-1]
+    if (weights := SHIPPED_DIR / "hybrid-b3.safetensors").is_file():
+        return weights
     raise CheckpointError(f"No weights in {SHIPPED_DIR}; train some with manage.py train.")

@@ -23,7 +23,7 @@ from torch import nn
 
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
-from emotion.inference.quadrants import Quadrant, nearest_in_quadrant, valence_arousal_from_probabilities
+from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import Window, read_window
 from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.registry import OverChunks
@@ -113,7 +113,9 @@ class OpenVinoEngine:
 
     def __init__(self, network: nn.Module, frontend: FrontEnd, cache_dir: Path | None = None) -> None:
         self._frontend = frontend
-        options = {"PERFORMANCE_HINT": "THROUGHPUT"} | ({"CACHE_DIR": str(cache_dir)} if cache_dir else {})
+        # With several streams OpenVINO 2026.4 gives wrong sums for hybrid-b3; one batch at a time needs only one.
+        options = {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": "1"}
+        options |= {"CACHE_DIR": str(cache_dir)} if cache_dir else {}
         chunks = (frontend.chunks,) if frontend.chunks > 1 else ()
         self._compiled = compile_openvino(for_songs(network, frontend), (*chunks, *frontend.input_shape), **options)
 
@@ -147,12 +149,14 @@ def make_engine(
 
 
 class Prediction(NamedTuple):
-    """What the network says of one file; quadrant and point never contradict each other."""
+    """What the network says of one file, as `emotion.inference.estimate` reads it."""
 
     quadrant: Quadrant
     probabilities: NDArray[np.float64]  # `(4,)` calibrated, in quadrant order.
-    valence: float  # Perceived, in [-1, 1], as is the arousal.
+    valence: float  # Perceived, in (-1, 1), as is the arousal.
     arousal: float
+    valence_sd: float  # How uncertain each is.
+    arousal_sd: float
     embedding: NDArray[np.float32]  # `(64,)` of unit length.
     window_start_s: float
     window_s: float
@@ -166,8 +170,10 @@ class BatchPrediction(NamedTuple):
     """What the network says of a batch of songs: `Prediction`, with an axis of songs in front."""
 
     probabilities: NDArray[np.float64]
-    valence: NDArray[np.floating]
-    arousal: NDArray[np.floating]
+    valence: NDArray[np.float64]
+    arousal: NDArray[np.float64]
+    valence_sd: NDArray[np.float64]
+    arousal_sd: NDArray[np.float64]
     embeddings: NDArray[np.float32]
 
 
@@ -227,10 +233,9 @@ class Predictor:
     def judge(self, prepared: NDArray[np.float32]) -> BatchPrediction:
         """Judge songs that the front end prepared, `(n, *frontend.prepared_shape)`."""
         outputs = self.engine.run(prepared)
-        probabilities = softmax(outputs.logits, self.card.temperature)
-        valence, arousal = points_of(probabilities, outputs.points)
+        estimates = self.card.reading.estimates(outputs.logits / self.card.temperature, outputs.points)
         lengths = np.maximum(np.linalg.norm(outputs.embeddings, axis=1, keepdims=True), 1e-12)
-        return BatchPrediction(probabilities, valence, arousal, (outputs.embeddings / lengths).astype(np.float32))
+        return BatchPrediction(*estimates, (outputs.embeddings / lengths).astype(np.float32))
 
     def _prepare(self, lent: AbstractContextManager[Path]) -> _Prepared | AudioUnreadableError:
         started = time.perf_counter()
@@ -249,12 +254,15 @@ class Predictor:
         started = time.perf_counter()
         judged = self.judge(np.stack([item.array for item in batch]))
         network_ms = 1e3 * (time.perf_counter() - started) / len(batch)
-        for item, probabilities, valence, arousal, embedding in zip(batch, *judged, strict=True):
+        for item, probabilities, *point, embedding in zip(batch, *judged, strict=True):
+            valence, arousal, valence_sd, arousal_sd = map(float, point)
             yield Prediction(
-                quadrant=Quadrant(int(probabilities.argmax()) + 1),
+                quadrant=Quadrant.from_valence_arousal(valence, arousal),
                 probabilities=probabilities,
-                valence=float(valence),
-                arousal=float(arousal),
+                valence=valence,
+                arousal=arousal,
+                valence_sd=valence_sd,
+                arousal_sd=arousal_sd,
                 embedding=embedding,
                 window_start_s=item.window.start_s,
                 window_s=item.window.duration_s,
@@ -263,17 +271,6 @@ class Predictor:
                 mel_ms=item.mel_ms,
                 network_ms=network_ms,
             )
-
-
-def points_of(
-    probabilities: NDArray[np.floating], points: NDArray[np.floating] | None
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Return valence and arousal, each `(n,)`, that never contradict the likeliest quadrant.
-
-    They come from `points` `(n, 2)` of a network that regresses, or else from the probabilities `(n, 4)`.
-    """
-    valence, arousal = valence_arousal_from_probabilities(probabilities) if points is None else points.T.astype(float)
-    return nearest_in_quadrant(valence, arousal, probabilities.argmax(axis=-1))
 
 
 def softmax(logits: NDArray[np.floating], temperature: float) -> NDArray[np.float64]:

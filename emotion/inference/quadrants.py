@@ -80,22 +80,6 @@ def valence_arousal_from_probabilities(
     return p1 + p4 - p2 - p3, p1 + p2 - p3 - p4
 
 
-# So far inside its quadrant that a page's two decimals show it.
-INSIDE = 0.01
-
-
-def nearest_in_quadrant(
-    valence: NDArray[np.floating], arousal: NDArray[np.floating], index: NDArray[np.integer]
-) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Move points `(...)` that lie outside their quadrants, by columns `(...)` of 0 to 3, just inside; others stay."""
-    # Two outputs of a network can differ near an axis, where both are uncertain; pages show one opinion.
-    signs = np.array([quadrant.corner for quadrant in Quadrant])[index]
-    return (
-        signs[..., 0] * np.maximum(signs[..., 0] * valence, INSIDE),
-        signs[..., 1] * np.maximum(signs[..., 1] * arousal, INSIDE),
-    )
-
-
 # An override has no probability: where a number is needed it is 1, which no model reaches.
 CURATOR_CONFIDENCE = 1.0
 MODEL_CONFIDENCE_MAX = 0.9999

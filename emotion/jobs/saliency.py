@@ -93,13 +93,13 @@ def _network_load(served: ServedModel) -> tuple[Network, Card]:
 def _look(row: SaliencyMap) -> dict[str, Any]:
     from emotion.saliency.saliency import bands_that_weighed, hirescam, seconds_that_weighed
     from emotion.signal.audio import read_window
-    from emotion.zoo.frontends import MelConfig
 
     network, card = _network_load(served_model())
     with local_copy(row.song.audio) as path:
         window = read_window(path, window_s=card.frontend.window_s)
     saliency = hirescam(network, card, window)
-    assert isinstance(card.frontend, MelConfig)
+    image = card.frontend.image
+    assert image is not None  # Or there is no saliency.
     return {
         "quadrant": saliency.quadrant.value,
         "window_start_s": window.start_s,
@@ -107,7 +107,7 @@ def _look(row: SaliencyMap) -> dict[str, Any]:
         "n_rows": saliency.heat.shape[0],
         "heat_bytes": saliency.heat.astype("<f4").tobytes(),
         "weighed": {
-            "seconds": [span._asdict() for span in seconds_that_weighed(saliency.heat, window, card.frontend)],
-            "bands_hz": [span._asdict() for span in bands_that_weighed(saliency.heat, card.frontend)],
+            "seconds": [span._asdict() for span in seconds_that_weighed(saliency.heat, window, image)],
+            "bands_hz": [span._asdict() for span in bands_that_weighed(saliency.heat, image)],
         },
     }

@@ -162,10 +162,10 @@ def curve_panel(song: Song, estimate: EmotionEstimate | None = None) -> dict[str
     read = selectors.curve_read(curve, duration_s=song.duration_s)
     # At most forty rows: the API has every point of a long song.
     step = -(-len(read.points) // 40)
-    table = np.column_stack([read.times_s, read.points[:, :2], *read.spreads])[::step].tolist()
+    table = np.column_stack([read.times_s, read.points[:, :2], read.sd])[::step].tolist()
     names = ("time_s", "valence", "arousal", "valence_sd", "arousal_sd")
     drawing = {
-        "chart": curve_chart(read.points, read.times_s, song.duration_s, read.sections),
+        "chart": curve_chart(read.points, read.sd, read.times_s, song.duration_s, read.sections),
         "sentence": read.sentence,
         "sections": read.sections,
         "rows": [dict(zip(names, (None if math.isnan(v) else v for v in row), strict=True)) for row in table],

@@ -50,19 +50,21 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
     Raises:
         SaliencyUnavailableError: The architecture cannot say where it looked, or it looked at no log-mel image.
     """
-    if not (architecture(card.architecture).has_saliency and isinstance(card.frontend, MelConfig)):
+    if not (architecture(card.architecture).has_saliency and (image := card.frontend.image)):
         raise SaliencyUnavailableError(gettext_noop("This architecture does not support saliency maps."))
     inputs = card.frontend.tensor(torch.from_numpy(card.frontend.prepare(window.waveform)[None]))
     outputs: list[Tensor] = []
     with torch.enable_grad(), ExitStack() as hooks:
         for block in network.saliency_blocks():
             hooks.enter_context(block.register_forward_hook(lambda _, __, output: outputs.append(output)))
-        logits = network(inputs.requires_grad_())[0][0]
-        quadrant = Quadrant(int(logits.argmax()) + 1)
+        logits, _, *points = network(inputs.requires_grad_())
+        numbers = [output.detach().numpy() for output in (logits / card.temperature, *points)]
+        estimate = card.reading.estimates(*numbers)
+        quadrant = Quadrant.from_valence_arousal(float(estimate.valence[0]), float(estimate.arousal[0]))
         # The end of the first stage that is 16 times smaller than the image.
-        at_stride = [output for output in outputs if output.shape[2] == -(-inputs.shape[2] // 16)]
+        at_stride = [output for output in outputs if output.shape[2] == -(-image.network_shape[0] // 16)]
         layer = [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
-        [gradient] = torch.autograd.grad(logits[quadrant.index], [layer])
+        [gradient] = torch.autograd.grad(logits[0, quadrant.index], [layer])
     weight = torch.relu((gradient * layer.detach()).sum(dim=1))[0].numpy()
     return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
 

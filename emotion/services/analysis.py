@@ -174,13 +174,12 @@ def _estimate_store(song: Song, prediction: Prediction, predictor: Predictor) ->
     songs_lock(song_ids=[song.pk])
     version = predictor.card.version
     song.estimates.filter(is_current=True).exclude(model_version=version).update(is_current=False)
-    same = ("valence", "arousal", "window_start_s", "window_s", "is_partial", "decode_ms", "mel_ms", "network_ms")
-    values: dict[str, Any] = {name: getattr(prediction, name) for name in same}
-    values |= {f"p_q{i}": float(p) for i, p in enumerate(prediction.probabilities, start=1)}
+    values: dict[str, Any] = prediction._asdict()
+    values |= {f"p_q{i}": float(p) for i, p in enumerate(values.pop("probabilities"), start=1)}
     values |= {
         "is_current": True,
         "quadrant": prediction.quadrant.value,
-        "embedding_bytes": prediction.embedding.astype("<f4").tobytes(),
+        "embedding_bytes": values.pop("embedding").astype("<f4").tobytes(),
         "engine": predictor.engine.name,
         "device": predictor.engine.device,
         "analysed_at": timezone.now(),

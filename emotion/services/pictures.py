@@ -71,4 +71,4 @@ def _config_in(card: dict[str, Any]) -> MelConfig:
     except KeyError:
         return MelConfig()
     # People see pitch and time whatever the network reads.
-    return frontend if isinstance(frontend, MelConfig) else MelConfig(window_s=frontend.window_s)
+    return frontend.image or MelConfig(window_s=frontend.window_s)

@@ -107,12 +107,12 @@ def curator_tools(context: template.RequestContext, song: Song, estimate: Emotio
 
 @register.inclusion_tag("emotion/partials/mood_word.html", takes_context=True)
 def mood_word(context: template.RequestContext, estimate: EmotionEstimate) -> dict[str, Any]:
-    """Show what a curator set and what the model estimates; only curators see which curator it was."""
+    """Show what a curator set, with the name only for curators, or between which moods the model is undecided."""
     set_by = ""
     if estimate.is_overridden and context.get("can_upload"):
         current = QuadrantOverride.objects.filter(song=estimate.song_id, is_current=True)
         set_by = current.values_list("change__made_by__username", flat=True).first() or ""
-    return {"estimate": estimate, "set_by": set_by}
+    return {"estimate": estimate, "set_by": set_by, "between": estimate.between}
 
 
 @register.simple_tag

@@ -15,7 +15,7 @@ from pytest_django import DjangoAssertNumQueries
 from catalog.models import UNKNOWN_ARTIST, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override, library_edit, library_undo
-from emotion.models import EmotionEstimate, QuadrantOverride
+from emotion.models import UNKNOWN_SD, EmotionEstimate, QuadrantOverride
 from recommender import retrieval
 from recommender.index.songs import FeltQuery
 from recommender.requests import NO_FILTERS, Filters
@@ -116,11 +116,14 @@ def test_an_override_and_its_undo_count_at_once(make_songs: SongMaker, cleo: Use
     assert row is not None
     change = library_edit(song_ids=[song.pk], values={}, override=Override(Quadrant.Q1), editor=cleo)
     assert change is not None
-    assert seen() == (Quadrant.Q1, 1.0, [0.01, 0.01])
+    contradicted = np.abs(as_modelled.perceived[row])
+    inside: Any = pytest.approx((np.sqrt(contradicted**2 + 8 * UNKNOWN_SD**2) - contradicted) / 4)
+    assert (as_modelled.perceived[row] < 0).all()
+    assert seen() == (Quadrant.Q1, 1.0, inside)
     assert song.pk in found()
     if built:
         settle()
-        assert seen() == (Quadrant.Q1, 1.0, [0.01, 0.01])
+        assert seen() == (Quadrant.Q1, 1.0, inside)
         assert song.pk in found()
     library_undo(change=change, editor=cleo)
     assert seen() == (as_modelled.quadrants[row], as_modelled.confidence[row], as_modelled.perceived[row].tolist())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
@@ -10,6 +11,7 @@ from pytest_django import Settings
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
+from emotion.library.services import Override, library_edit
 from recommender.models import FeltRating, Listen, Playlist
 from recommender.requests import Listener, Target
 from recommender.services import playlists
@@ -127,6 +129,40 @@ def test_song_page_shows_the_four_probabilities_and_the_model(client: Client) ->
     assert "82\u00a0%" in page
     assert page.count('<progress class="bar--q') == 4
     assert estimate.model_version in page
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "sentence"),
+    [
+        ((0.5, 0.45, 0.02, 0.03), "The model is undecided between Happy and Tense."),
+        ((0.1, 0.15, 0.4, 0.35), "The model is undecided between Sad and Calm."),
+        ((0.28, 0.26, 0.22, 0.24), "The model is undecided between all four moods."),
+        ((0.7, 0.1, 0.1, 0.1), ""),
+    ],
+)
+def test_song_page_says_between_which_moods_the_model_is_undecided(
+    client: Client, probabilities: tuple[float, ...], sentence: str
+) -> None:
+    p = {f"p_q{i}": p for i, p in enumerate(probabilities, start=1)}
+    quadrant = Quadrant(int(np.argmax(probabilities)) + 1)
+    estimate = EstimateFactory(quadrant=quadrant, valence_sd=0.21, arousal_sd=0.34, **p)
+    page = client.get(reverse("recommender:song_detail", args=[estimate.song_id])).content.decode()
+    assert ("The model is undecided" in page) == bool(sentence)
+    assert sentence in page
+    assert "± 0.21</dd>" in page
+    assert "± 0.34</dd>" in page
+
+
+def test_song_page_shows_no_uncertainty_where_none_is_stored_or_a_curator_decided(client: Client, cleo: User) -> None:
+    old = EstimateFactory(p_q1=0.28, p_q2=0.26, p_q3=0.22, p_q4=0.24)
+    page = client.get(reverse("recommender:song_detail", args=[old.song_id])).content.decode()
+    assert "±" not in page
+    decided = EstimateFactory(p_q1=0.28, p_q2=0.26, p_q3=0.22, p_q4=0.24, valence_sd=0.21, arousal_sd=0.34)
+    library_edit(song_ids=[decided.song_id], values={}, override=Override(Quadrant.Q4), editor=cleo)
+    page = client.get(reverse("recommender:song_detail", args=[decided.song_id])).content.decode()
+    assert "set by a curator" in page
+    assert "±" not in page
+    assert "undecided" not in page
 
 
 def test_song_page_marks_a_song_shorter_than_the_window(client: Client) -> None:

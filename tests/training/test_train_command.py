@@ -150,7 +150,7 @@ def test_the_configuration_chooses_the_recipe(
     ("arguments", "config", "sentence"),
     [
         ((), "nothing", "There is no configuration nothing; name a file, or one of .*paper"),
-        (("--set", "recipe=magic"), "small.toml", "recipe is 'magic'; it can be distilled_b3 or paper"),
+        (("--set", "recipe=magic"), "small.toml", "recipe is 'magic'; it can be distilled_b3 or hybrid_b3 or paper"),
         (("--set", "mel.image_size.x=1"), "small.toml", "mel.image_size.x cannot be set: image_size is no"),
         (("--set", "training.speed=1"), "small.toml", "speed"),
         (("--set", "epochs"), "small.toml", "is not KEY=VALUE"),

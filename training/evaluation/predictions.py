@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from catalog.core.files import write_atomic
 
 if TYPE_CHECKING:
+    from emotion.inference.estimate import Estimates
     from training.datasets import Clip
 
 
@@ -22,7 +23,7 @@ class Predictions:
 
     `protocol` is a `training.data.splits.Protocol`; `fold` 0 where there is only one; `clip` `Clip.id`; `artist` the
     cluster of intervals; `truth` a quadrant 0 to 3, or -1 where only valence and arousal are known; `logits` `(n, 4)`
-    before the temperature; `probabilities` `(n, 4)`, calibrated with a temperature fitted on clips that are not in
+    before the temperature; `probabilities` `(n, 4)`, calibrated with a reading fitted on clips that are not in
     these rows; predicted and true `valence` and `arousal` in [-1, 1], NaN where unrated; `embedding` `(n, 64)`;
     `loudness_db` the mean level in dB full scale, NaN where unknown; `genre` empty where unknown.
     """
@@ -51,15 +52,11 @@ class Predictions:
         protocol: str,
         fold: int,
         logits: NDArray[np.float32],
-        probabilities: NDArray[np.floating],
-        points: tuple[NDArray[np.floating], NDArray[np.floating]],
+        estimates: Estimates,
         embeddings: NDArray[np.floating],
         loudness_db: NDArray[np.float32] | None = None,
     ) -> Predictions:
-        """Return a row for each labelled clip; every array is in the order of the clips and as in the table.
-
-        `points` are predicted valence and arousal, each `(n,)`, as `emotion.inference.predict.points_of` gives them.
-        """
+        """Return a row for each labelled clip; every array is in the order of the clips and as in the table."""
         # None becomes NaN.
         points_true = np.array([(clip.valence, clip.arousal) for clip in clips], np.float32)
         return cls(
@@ -70,9 +67,9 @@ class Predictions:
             artist=np.array([clip.artist for clip in clips]),
             truth=np.array([-1 if clip.quadrant is None else clip.quadrant.index for clip in clips], np.int64),
             logits=logits.astype(np.float32),
-            probabilities=probabilities.astype(np.float32),
-            valence=points[0].astype(np.float32),
-            arousal=points[1].astype(np.float32),
+            probabilities=estimates.probabilities.astype(np.float32),
+            valence=estimates.valence.astype(np.float32),
+            arousal=estimates.arousal.astype(np.float32),
             valence_true=points_true[:, 0],
             arousal_true=points_true[:, 1],
             embedding=embeddings.astype(np.float16),

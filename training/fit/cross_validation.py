@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emotion.inference.checkpoint import Card, read_card, save
-from emotion.inference.predict import points_of, softmax
 from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import Network
 from training.data.splits import Folds, Rows
@@ -105,23 +104,25 @@ def _train_fold(
     outcome = train(network, task)
     if not processes.is_first:
         return
-    validation = predict(network, data, rows.validation, study.mel, processes.device)[0]
-    temperature = metrics.fit_temperature(data.targets.argmax(axis=1)[rows.validation], validation)
+    validation, _, *points = predict(network, data, rows.validation, study.mel, processes.device)
+    reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
     facts = {**key, "best_epoch": outcome.best_epoch, "validation_loss": outcome.validation_loss}
     mel = study.mel
     if lift is not None:
         # A song of no dataset gets the mean reference of the training clips.
         reference_db = mel.reference_db - mel.range_db * float(lift[rows.train].mean())
         mel = replace(mel, reference_db=round(reference_db, 2))
-    save(network, Card(study.version, mel, network.config, temperature, "", facts), stem.with_suffix(".safetensors"))
+    save(
+        network,
+        Card(study.version, mel, network.config, facts=facts, reading=reading),
+        stem.with_suffix(".safetensors"),
+    )
     logits, embeddings, *points = predict(network, data, rows.test, study.mel, processes.device)
-    probabilities = softmax(logits, temperature)
     predictions = Predictions.of_clips(
         [study.clips[i] for i in rows.test],
         **key,
         logits=logits,
-        probabilities=probabilities,
-        points=points_of(probabilities, points[0] if points else None),
+        estimates=reading.estimates(logits, *points),
         embeddings=embeddings,
         loudness_db=study.loudness_db[rows.test],
     )

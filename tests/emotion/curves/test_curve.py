@@ -21,7 +21,6 @@ from emotion.curves.curve import (
     hop_for,
     sections,
     sentence,
-    spread,
     times_s,
 )
 from emotion.curves.tracing import trace
@@ -138,24 +137,6 @@ def test_silence_is_a_gap(small_weights: Path, tmp_path: Path) -> None:
     assert np.allclose(np.nansum(points[:, 2:], axis=1)[[0, 4, 8]], 1, atol=1e-5)
 
 
-# --- Doubt ------------------------------------------------------------------------------------------------------
-
-
-def test_the_spread_is_that_of_the_quadrants_points() -> None:
-    valence_sd, arousal_sd = spread(np.array([[1, 0, 0, 0], [0.25] * 4, [0.5, 0, 0, 0.5]]))
-    assert valence_sd == pytest.approx([0, 0.6, 0])
-    assert arousal_sd == pytest.approx([0, 0.6, 0.6])
-
-
-def test_the_spread_is_what_drawing_at_random_gives() -> None:
-    probabilities = np.array([0.4, 0.3, 0.2, 0.1])
-    drawn = np.random.default_rng(0).choice(4, 200_000, p=probabilities)
-    stands = np.array([quadrant.target for quadrant in Quadrant])[drawn]
-    found = spread(probabilities[None])
-    assert found[0][0] == pytest.approx(stands[:, 0].std(), abs=2e-3)
-    assert found[1][0] == pytest.approx(stands[:, 1].std(), abs=2e-3)
-
-
 # --- Words ------------------------------------------------------------------------------------------------------
 
 
@@ -221,7 +202,8 @@ def test_lines_stay_inside_the_plot_and_gaps_stay_gaps() -> None:
     points[:, 0] = np.linspace(-1, 1, 20)
     points[7:9] = np.nan
     times = times_s(20, hop_s=4, window_s=24)
-    chart = curve_chart(points, times, 100, sections(points[:, 2:], times, 100))
+    sd = np.full((20, 2), 0.3)
+    chart = curve_chart(points, sd, times, 100, sections(points[:, 2:], times, 100))
     valence, arousal = chart.traces
     assert (len(valence.lines), len(valence.bands), len(arousal.lines)) == (2, 2, 2)
     for line in (*valence.lines, *valence.bands, *arousal.lines, *arousal.bands):
@@ -236,7 +218,7 @@ def test_lines_stay_inside_the_plot_and_gaps_stay_gaps() -> None:
 
 def test_one_point_is_a_dot_with_its_doubt() -> None:
     points = points_for(sure_of(Quadrant.Q2))
-    chart = curve_chart(points, np.array([4.0]), 8, sections(points[:, 2:], np.array([4.0]), 8))
+    chart = curve_chart(points, np.array([[0.2, 0.2]]), np.array([4.0]), 8, sections(points[:, 2:], np.array([4.0]), 8))
     assert [len(trace.dots) for trace in chart.traces] == [1, 1]
     assert [tick.text for tick in chart.x_ticks] == ["0 s", "5 s"]
 
@@ -244,6 +226,6 @@ def test_one_point_is_a_dot_with_its_doubt() -> None:
 @pytest.mark.parametrize("duration_s", [8, 61, 200, 400, 3600, 7200])
 def test_the_axis_has_a_handful_of_ticks(duration_s: float) -> None:
     points = points_for(sure_of(*[Quadrant.Q2] * 3))
-    chart = curve_chart(points, np.array([1.0, 2.0, 3.0]), duration_s, ())
+    chart = curve_chart(points, np.full((3, 2), 0.2), np.array([1.0, 2.0, 3.0]), duration_s, ())
     assert 2 <= len(chart.x_ticks) <= 9
     assert chart.x_ticks[-1].at <= RIGHT

@@ -6,6 +6,7 @@ import torch
 
 from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
+from emotion.inference.estimate import Reading
 from emotion.inference.predict import Predictor
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from emotion.zoo.frontends import MelConfig
@@ -83,14 +84,24 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
         checkpoint.load(tmp_path / "nothing.safetensors")
 
 
-def test_the_shipped_model_is_the_flagship_and_its_card_is_whole() -> None:
+def test_the_shipped_model_is_the_hybrid_and_its_card_is_whole() -> None:
     network, card = checkpoint.load(checkpoint.shipped_weights())
+    assert card.architecture == "hybrid_b3"
     assert card.network.backbone == "efficientnet-b3"
-    assert isinstance(card.frontend, MelConfig)
-    assert (card.frontend.image_size, card.frontend.window_s, card.frontend.sample_rate_hz) == (300, 24.0, 22_050)
+    assert card.frontend.image is not None
+    assert (card.frontend.window_s, card.frontend.image.sample_rate_hz) == (24.0, 22_050)
     assert checkpoint.shipped_weights().stat().st_size < 30e6
     assert {"datasets", "split", "test", "commit"} <= card.facts.keys()
     assert all(torch.isfinite(weight).all() for weight in network.parameters())
+
+
+def test_the_fast_model_is_the_efficientnet_of_the_hybrid() -> None:
+    hybrid, _ = checkpoint.load(checkpoint.shipped_weights())
+    fast, card = checkpoint.load(checkpoint.SHIPPED_DIR / "b3-fast.safetensors")
+    assert isinstance(card.frontend, MelConfig)
+    assert card.reading != Reading()
+    mine = {name.removeprefix("image."): tensor for name, tensor in hybrid.state_dict().items()}
+    assert all(torch.equal(tensor, mine[name]) for name, tensor in fast.state_dict().items())
 
 
 def test_the_shipped_model_beats_its_floors_beyond_the_interval() -> None:

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
+from scipy.stats import truncnorm
 
 from catalog.exceptions import EditConflictError, TooManySongsError
 from catalog.models import Song, SongChange
 from emotion.inference.predict import Prediction
-from emotion.inference.quadrants import Quadrant, nearest_in_quadrant
+from emotion.inference.quadrants import Quadrant
 from emotion.jobs.reanalysis import _estimates_adopt
 from emotion.library import services as library_services
 from emotion.library.services import Override, library_edit, library_seen, library_undo, overrides_on
-from emotion.models import EFFECTIVE, EmotionEstimate
+from emotion.models import EFFECTIVE, UNKNOWN_SD, EmotionEstimate
 from emotion.services import analysis, labels
 from emotion.signals import song_analysed
 from recommender.index.songs import microseconds
@@ -54,14 +55,15 @@ def models_own(estimate: EmotionEstimate) -> tuple[object, ...]:
     return estimate.quadrant, estimate.valence, estimate.arousal, estimate.probabilities, estimate.updated_at
 
 
-def test_the_word_serves_and_the_point_moves_just_inside(cleo: User) -> None:
-    estimate = EstimateFactory(quadrant=Quadrant.Q1, confidence=0.7)
+def test_the_override_counts_and_the_point_moves_inside(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q1, confidence=0.7, valence_sd=0.3, arousal_sd=0.3)
     before = estimate.valence, estimate.arousal
 
     say(cleo, [estimate.song], CALM)
 
     now = served(estimate.song)
-    assert effective(now) == (Quadrant.Q4, before[0], -0.01, 1.0, True)
+    assert now.effective_arousal == pytest.approx(-0.12, abs=0.02)
+    assert effective(now) == (Quadrant.Q4, before[0], now.effective_arousal, 1.0, True)
     assert (now.quadrant, now.valence, now.arousal) == (Quadrant.Q1.value, *before)
     assert now.confidence == pytest.approx(0.7)
     assert models_own(now) == models_own(estimate)
@@ -224,14 +226,30 @@ def test_what_counts_can_be_filtered_ordered_and_counted(cleo: User) -> None:
 
 @pytest.mark.parametrize("said", Quadrant)
 @pytest.mark.parametrize("modelled", Quadrant)
-def test_the_point_that_counts_is_the_nearest_in_the_quadrant(cleo: User, modelled: Quadrant, said: Quadrant) -> None:
-    estimate = EstimateFactory(quadrant=modelled)
+def test_the_point_that_counts_is_the_mean_of_the_density_in_the_quadrant(
+    cleo: User, modelled: Quadrant, said: Quadrant
+) -> None:
+    estimate = EstimateFactory(quadrant=modelled, valence_sd=0.2, arousal_sd=0.4)
     say(cleo, [estimate.song], Override(said))
-    valence, arousal = nearest_in_quadrant(np.array(estimate.valence), np.array(estimate.arousal), np.array(said.index))
-    nearest = float(valence), float(arousal)
     now = served(estimate.song)
-    assert (now.effective_valence, now.effective_arousal) == nearest
-    assert Quadrant.from_valence_arousal(*nearest) == said
+    for axis, side in zip(("valence", "arousal"), said.corner, strict=True):
+        mean, sd = getattr(estimate, axis), getattr(estimate, f"{axis}_sd")
+        counted = getattr(now, f"effective_{axis}")
+        if mean * side > 0:
+            assert counted == mean
+        else:
+            bounds = sorted((-mean / sd, side * np.inf))
+            assert counted == pytest.approx(truncnorm.mean(*bounds, loc=mean, scale=sd), rel=0.12)
+    assert Quadrant.from_valence_arousal(now.effective_valence, now.effective_arousal) == said
+
+
+def test_an_estimate_of_before_its_uncertainty_was_stored_can_be_overridden(cleo: User) -> None:
+    estimate = EstimateFactory(quadrant=Quadrant.Q1, valence=0.1, arousal=0.5)
+    assert estimate.valence_sd is None
+    say(cleo, [estimate.song], Override(Quadrant.Q2))
+    now = served(estimate.song)
+    assert now.effective_valence == pytest.approx(-(np.sqrt(0.1**2 + 8 * UNKNOWN_SD**2) - 0.1) / 4)
+    assert now.effective_arousal == 0.5
 
 
 def test_agreement_with_people_uses_the_model_s_estimates(cleo: User, alice: User) -> None:

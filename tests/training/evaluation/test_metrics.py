@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import expit
 from sklearn.metrics import f1_score, precision_score, r2_score, recall_score, root_mean_squared_error
 
+from emotion.inference.estimate import quadrant_probabilities
 from tests.training.made_run import made_predictions
 from training.evaluation.metrics import (
+    POINT_SD,
+    REGRESSION_SHARE,
     expected_calibration_error,
+    fit_reading,
     fit_temperature,
     reliability,
     resampled_sums,
@@ -145,3 +150,33 @@ def test_a_constant_answer_correlates_with_nothing() -> None:
         score_axis([0.1, 0.2, np.nan], [0, 0, 0], list("abc"))
     with pytest.raises(ValueError, match="1 of 3 rated clips have no prediction"):
         score_axis([0.1, 0.2, 0.3], [0, np.nan, 0], list("abc"))
+
+
+def test_a_fitted_reading_is_calibrated_and_uses_the_plane() -> None:
+    rng = np.random.default_rng(4)
+    scores = rng.normal(0, 2, (4000, 2))
+    high = rng.uniform(size=scores.shape) < expit(scores)
+    truth = np.select([high.all(axis=1), ~high[:, 0] & high[:, 1], ~high.any(axis=1)], [0, 1, 2], 3)
+    # A network that is twice too sure.
+    logits = np.log(quadrant_probabilities(2 * scores))
+    plain = fit_reading(truth, logits)
+    for axis in (plain.valence, plain.arousal):
+        assert axis.margin == pytest.approx(0.5, abs=0.05)
+        assert axis.regression == 0
+    # Its own point says the same on another scale: half as much of it as of the margins, and as sure in all.
+    reading = fit_reading(truth, logits, 0.1 * scores)
+    for axis in (reading.valence, reading.arousal):
+        assert axis.regression * 0.1 == pytest.approx(REGRESSION_SHARE * axis.margin * 2, rel=0.02)
+        assert 2 * axis.margin + 0.1 * axis.regression == pytest.approx(1, abs=0.1)
+    estimates = reading.estimates(logits, 0.1 * scores)
+    assert expected_calibration_error(truth, estimates.probabilities) < 0.03
+    assert estimates.valence.std() == pytest.approx(POINT_SD, abs=1e-6)
+    assert estimates.arousal.std() == pytest.approx(POINT_SD, abs=1e-6)
+
+
+def test_a_network_that_learned_nothing_gets_a_reading() -> None:
+    truth = np.array([0, 1, 2, 3])
+    reading = fit_reading(truth, np.zeros((4, 4)))
+    estimates = reading.estimates(np.zeros((4, 4)))
+    np.testing.assert_allclose(estimates.probabilities, 0.25)
+    np.testing.assert_allclose(estimates.valence, 0)
