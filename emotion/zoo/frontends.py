@@ -50,6 +50,11 @@ class FrontEnd:
         return 1
 
     @property
+    def image(self) -> MelConfig | None:
+        """The log-mel image that it makes, if it makes one: what saliency maps lie on."""
+        return None
+
+    @property
     def prepared_shape(self) -> tuple[int, ...]:
         """Shape of what `prepare` returns."""
         raise NotImplementedError
@@ -100,6 +105,10 @@ class MelConfig(FrontEnd):
     range_db: float = 90.0
     image_size: int = 300
     frames_as_channels: bool = False
+
+    @property
+    def image(self) -> MelConfig:
+        return self
 
     @property
     def image_shape(self) -> tuple[int, int]:
@@ -188,6 +197,79 @@ def log_mel_image(waveform: Waveform, config: MelConfig) -> NDArray[np.float32]:
         return np.clip(image, 0.0, 1.0)[:, :columns]
     resized = Image.fromarray(image).resize((columns, rows), Image.Resampling.BILINEAR)
     return np.clip(np.asarray(resized), 0.0, 1.0)
+
+
+# The input of public taggers: 96 HTK bands to 8 kHz, a frame every 16 ms.
+TAGGER_RATE_HZ = 16_000
+TAGGER_HOP = 256
+TAGGER_MELS = 96
+
+
+def tagger_db(waveform: Waveform) -> NDArray[np.float32]:
+    """Return the mel spectrogram of the public taggers, `(96, n_frames)` dB of at least -100, of any waveform."""
+    at_16k = librosa.resample(waveform, orig_sr=SAMPLE_RATE_HZ, target_sr=TAGGER_RATE_HZ, res_type="soxr_hq")
+    power = librosa.feature.melspectrogram(
+        y=at_16k,
+        sr=TAGGER_RATE_HZ,
+        n_fft=512,
+        hop_length=TAGGER_HOP,
+        n_mels=TAGGER_MELS,
+        fmin=0.0,
+        fmax=TAGGER_RATE_HZ / 2,
+        htk=True,
+        norm=None,
+    )
+    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-10)), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageAndTaggerMel(FrontEnd):
+    """A log-mel image and the mel spectrogram of the public taggers, of one window, in one flat array."""
+
+    name: ClassVar[str] = "image_and_tagger_mel"
+
+    mel: MelConfig  # Of the image.
+
+    @property
+    def image(self) -> MelConfig:
+        return self.mel
+
+    @property
+    def window_s(self) -> float:
+        return self.mel.window_s
+
+    @property
+    def tagger_shape(self) -> tuple[int, int]:
+        """Bands and frames of the taggers' spectrogram."""
+        return TAGGER_MELS, 1 + round(self.window_s * TAGGER_RATE_HZ) // TAGGER_HOP
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return (math.prod(self.mel.prepared_shape) + math.prod(self.tagger_shape),)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (math.prod(self.mel.input_shape) + math.prod(self.tagger_shape),)
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        filled = fill_window(waveform, self)
+        return np.concatenate([self.mel.prepare(filled).ravel(), tagger_db(filled).ravel()])
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        import torch
+
+        n = math.prod(self.mel.prepared_shape)
+        image = self.mel.tensor(prepared[:, :n].reshape(-1, *self.mel.prepared_shape))
+        return torch.cat([image.flatten(1), prepared[:, n:]], dim=1)
+
+    @classmethod
+    def from_json(cls, mel: Mapping[str, Any]) -> ImageAndTaggerMel:
+        """Build it from what `to_json` returned."""
+        return cls(MelConfig(**mel))
+
+    def describe(self) -> str:
+        bands, frames = self.tagger_shape
+        return f"{self.mel.describe()} and a {bands}x{frames} mel spectrogram at {TAGGER_RATE_HZ} Hz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +422,8 @@ def _mfcc_means(waveform: Waveform) -> NDArray[np.float32]:
 # By name: what measures a filled window, and how many numbers it returns.
 EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {"mfcc_means": (_mfcc_means, 20)}
 FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
-    each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features)
+    **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features)},
+    ImageAndTaggerMel.name: ImageAndTaggerMel.from_json,
 }
 
 
