@@ -479,6 +479,14 @@ def scores_table(scores: Mapping[str, Mapping[str, Any]]) -> str:
     return Table("", "", ("test clips", *SCORE_COLUMNS, "ECE"), rows).to_markdown()
 
 
+def _reading(card: Card) -> str:
+    parts = []
+    for name, axis in (("Valence", card.reading.valence), ("arousal", card.reading.arousal)):
+        score = f"{axis.margin:.3f} x log odds + {axis.regression:.3f} x regression"
+        parts.append(f"{name}: score {score}, shown at tanh(score / {axis.reach:.3f})")
+    return f"Log odds of logits over {card.temperature:.3f}. {'; '.join(parts)}."
+
+
 def card_page(card: Card) -> str:
     """Return the model card as Markdown: data and licences, protocol, scores, what was tried, limits.
 
@@ -494,7 +502,7 @@ def card_page(card: Card) -> str:
 
 {architecture(card.architecture).title}: the quadrant of Russell's valence/arousal plane that a song expresses,
 from a {card.frontend.describe()}. Half precision, safetensors, SHA-256
-`{card.weights_sha256}`. Temperature {card.temperature:.3f}, fitted on validation clips."""
+`{card.weights_sha256}`. {_reading(card)}"""
     rows = tuple((name, d["clips"], d["licence"]) for name, d in facts["datasets"].items())
     data = Table("Data", "", ("dataset", "clips", "licence as stated at the source"), rows)
     terms = "**Not for commercial use**: several licences above forbid it. "
@@ -532,6 +540,8 @@ def _scores_part(facts: Mapping[str, Any]) -> str:
     if teacher:
         what = "a support vector machine on features of two public tagging networks"
         lines += [f"Its teacher ({what}), on the same clips:", scores_table(teacher)]
+    if fast := facts["test"].get("fast"):
+        lines += ["`b3-fast`, its EfficientNetB3 alone, on the same clips:", scores_table(fast)]
     return "\n\n".join(lines)
 
 

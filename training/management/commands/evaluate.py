@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.core.files import write_atomic
 from emotion.exceptions import EmotionError
-from emotion.inference.checkpoint import read_card, write_card
+from emotion.inference.checkpoint import Card, read_card, write_card
 from emotion.zoo.frontends import MelConfig
 from training.data.splits import Protocol
 from training.datasets import DatasetError
@@ -28,7 +28,7 @@ from training.evaluation.report.run import (
     read_run,
     scores_by_protocol,
 )
-from training.evaluation.report.tables import card_page, run_tables, scores_table
+from training.evaluation.report.tables import Table, card_page, run_tables, scores_table
 from training.exceptions import TrainingError
 from training.recipes.distilled_b3 import cards
 
@@ -51,6 +51,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--write-card", action="store_true", help="Store these scores in the card, and write README.md next to it."
         )
+        parser.add_argument(
+            "--curves", action="store_true", help="Compare the emotion curves of a checkpoint with drawn ones instead."
+        )
         parser.add_argument("--json", type=Path, help="Also write the scores, confusion matrices included, as JSON.")
         parser.add_argument("--html", type=Path, help="Write the run's report as one self-contained page.")
         parser.add_argument(
@@ -72,15 +75,13 @@ class Command(BaseCommand):
     def _weights(self, weights: Path, options: dict[str, Any]) -> None:
         if options["html"] or options["against"]:
             raise ValueError(f"{weights} is a weights file; --html and --against need the folder of a run.")
-        scores = cards.evaluate(
-            weights,
-            data_root=options["data"],
-            work_dir=options["work"],
-            engine=options["engine"],
-            device=options["device"],
-            log=self.stderr.write,
-            keep=weights.with_suffix(".predictions.npz") if options["write_card"] else None,
-        )
+        how = {"engine": options["engine"], "device": options["device"], "log": self.stderr.write}
+        where = {"data_root": options["data"], "work_dir": options["work"]}
+        if options["curves"]:
+            self._curves(weights, cards.evaluate_curves(weights, **where, **how), options)
+            return
+        keep = weights.with_suffix(".predictions.npz") if options["write_card"] else None
+        scores = cards.evaluate(weights, **where, **how, keep=keep)
         by_dataset = {name: each.to_json() for name, each in scores.items()}
         self.stdout.write(scores_table(by_dataset))
         if options["json"]:
@@ -88,20 +89,29 @@ class Command(BaseCommand):
         if options["write_card"]:
             card = read_card(weights)
             card.facts["test"]["model"] = by_dataset
-            write_card(card, weights)
-            write_atomic(weights.parent / "README.md", card_page(card))
+            self._write_page(card, weights)
+
+    def _curves(self, weights: Path, table: Table, options: dict[str, Any]) -> None:
+        self.stdout.write(f"{table.note}\n\n{table.to_markdown()}")
+        if options["json"]:
+            write_atomic(options["json"], json.dumps(table.to_json(), indent=1) + "\n")
+        if options["write_card"]:
+            card = read_card(weights)
+            others = [each for each in card.facts.get("tables", []) if each["title"] != table.title]
+            card.facts["tables"] = [*others, table.to_json()]
+            self._write_page(card, weights)
 
     def _run(self, folder: Path, options: dict[str, Any]) -> None:
         run = read_run(folder)
         systems = self._systems(run, options["against"])
         if options["html"]:
             weights = _weights_of(run)
-            mel = read_card(weights).frontend if weights else None
+            mel = read_card(weights).frontend.image if weights else None
             clips = clips_of(run, data_root=options["data"], work_dir=options["work"])
             page = report_page(
                 run,
                 systems=systems,
-                examples=example_images(run, mel if isinstance(mel, MelConfig) else MelConfig(), clips),
+                examples=example_images(run, mel or MelConfig(), clips),
                 labels=all_labels(run, clips),
                 duplicates=duplicates_of(run, clips, work_dir=options["work"]),
             )
@@ -135,8 +145,14 @@ class Command(BaseCommand):
             card.facts.setdefault("test", {})["model"] = by_dataset
         # Tables that the recipe wrote take precedence.
         card.facts.setdefault("tables", [table.to_json() for table in run_tables(run.predictions)])
+        self._write_page(card, weights)
+
+    @staticmethod
+    def _write_page(card: Card, weights: Path) -> None:
         write_card(card, weights)
-        write_atomic(weights.parent / "README.md", card_page(card))
+        # In a folder of several models, all but one have a page of their own name.
+        own = weights.with_suffix(".md")
+        write_atomic(own if own.is_file() else weights.parent / "README.md", card_page(card))
 
 
 def _weights_of(run: Run) -> Path | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,18 @@ import numpy as np
 from tqdm import tqdm
 
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.predict import Prediction, Predictor, points_of
+from emotion.inference.estimate import Estimates
+from emotion.inference.predict import Prediction, Predictor
+from emotion.inference.quadrants import valence_arousal_from_probabilities
 from training.data.splits import PARTS, Folds, Protocol, SplitError
-from training.datasets import DATASETS, Clip
+from training.datasets import DATASETS, Clip, DatasetError
 from training.evaluation.comparison import probe_run
+from training.evaluation.curves import curve_table, follow
 from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.tables import Table, figure, probe_table
 from training.fit.run_folder import SPLITS
-from training.recipes.distilled_b3.features import ClipFeatures, DistilledB3Config, load_clips
+from training.recipes.distilled_b3.features import ClipFeatures, load_clips
 from training.recipes.registry import Log
 
 METHOD = """\
@@ -77,20 +79,48 @@ def evaluate(
             log(f"{clip.id}: {result}")
         else:
             served.append((clip, result))
-    probabilities = np.stack([result.probabilities for _, result in served])
-    valence, arousal = np.array([(result.valence, result.arousal) for _, result in served]).T
+    names = Estimates._fields
+    estimates = Estimates(*(np.stack([getattr(result, name) for _, result in served]) for name in names))
     predictions = Predictions.of_clips(
         [clip for clip, _ in served],
         protocol=Protocol.HELD_OUT,
         fold=0,
-        logits=np.log(np.maximum(probabilities, 1e-12)).astype(np.float32) * np.float32(predictor.card.temperature),
-        probabilities=probabilities,
-        points=(valence, arousal),
+        logits=np.log(np.maximum(estimates.probabilities, 1e-12)).astype(np.float32),
+        estimates=estimates,
         embeddings=np.stack([result.embedding for _, result in served]),
     )
     if keep is not None:
         predictions.save(keep)
     return score_by_dataset(predictions)
+
+
+def evaluate_curves(weights: Path, *, data_root: Path, work_dir: Path, engine: str, device: str, log: Log) -> Table:
+    """Compare a checkpoint's curves with drawn ones: of its held-out clips, and of data sets it did not learn from.
+
+    Raises:
+        SplitError: The ids of its folds are missing, or not those of its card.
+        DatasetError: No data set with curves is on this machine.
+    """
+    predictor = Predictor.load(weights, engine=engine, device=device)
+    folds = saved_folds(weights, predictor.card.facts)
+    if folds is None:
+        raise SplitError(f"No {weights.stem}.{SPLITS} lies next to {weights}: its test clips are unknown.")
+    learned, tested = predictor.card.facts["config"]["datasets"], {*folds.folds[0].test}
+    followed = []
+    for dataset in DATASETS.values():
+        folder = data_root / dataset.folder
+        if dataset.curves is None or not folder.is_dir():
+            continue
+        curves = dataset.curves(folder)
+        clips = [
+            clip
+            for clip in dataset.load(folder, work_dir)
+            if curves.get(clip.id) and clip.audio.is_file() and (clip.dataset not in learned or clip.id in tested)
+        ]
+        followed += follow(predictor, clips, curves, log=log)
+    if not followed:
+        raise DatasetError(f"No data set with drawn curves and audio is in {data_root}.")
+    return curve_table(followed)
 
 
 def saved_folds(weights: Path, facts: Mapping[str, Any]) -> Folds | None:
@@ -108,25 +138,26 @@ def saved_folds(weights: Path, facts: Mapping[str, Any]) -> Folds | None:
 
 
 def facts_of(
-    config: DistilledB3Config,
+    config: Mapping[str, Any],
     features: ClipFeatures,
     dealt: Sequence[Folds],
+    predictions: Mapping[str, Predictions],
     *,
-    student: Predictions,
-    teacher: Predictions,
-    seeds: Sequence[tuple[str, float, dict[str, Scores]]],
+    method: str = METHOD,
+    seeds: Sequence[tuple[str, float, dict[str, Scores]]] = (),
 ) -> dict[str, Any]:
     """Return the facts of a model's card.
 
-    `dealt` starts with the held-out protocol, on which the weights were fitted and tested; `student` and `teacher` have
-    the same rows; `seeds` has name, validation loss and scores of each head that was fitted on the held-out split.
+    `dealt` starts with the held-out protocol, on which the weights were fitted and tested; `predictions` are those of
+    the "model" and, of the held-out clips at least, of others beside it, such as its "teacher"; `seeds` has name,
+    validation loss and scores of each head that was fitted on the held-out split.
     """
     [held_out] = dealt[0].folds
-    both = {"model": student, "teacher": teacher}
-    tested = {name: each.where(each.protocol == Protocol.HELD_OUT) for name, each in both.items()}
-    tables = [seed_table(seeds)]
+    tested = {name: each.where(each.protocol == Protocol.HELD_OUT) for name, each in predictions.items()}
+    student = predictions["model"]
+    tables = [seed_table(seeds)] if seeds else []
     if (student.protocol != Protocol.HELD_OUT).any():
-        tables.append(protocol_table(student, teacher))
+        tables.append(protocol_table(student, predictions.get("teacher")))
         tables.append(unseen_table(student, {*held_out.train, *held_out.validation}))
     tables.append(axis_table(student))
     # With one source, or few artists in the test, there is no probe.
@@ -136,7 +167,7 @@ def facts_of(
     licences = {name: dataset.licence for name, dataset in DATASETS.items()}
     local = "labels by users of this installation; not shared"
     return {
-        "method": METHOD,
+        "method": method,
         "datasets": {
             name: {"clips": int(np.sum(features.sources == name)), "licence": licences.get(name, local)}
             for name in dict.fromkeys(features.sources)
@@ -154,29 +185,33 @@ def facts_of(
         },
         "limits": list(LIMITS),
         "tables": [table.to_json() for table in tables],
-        "config": asdict(config),
+        "config": dict(config),
     }
 
 
-def protocol_table(student: Predictions, teacher: Predictions) -> Table:
-    """Return macro-F1 and accuracy of model and teacher by source and protocol."""
+def protocol_table(student: Predictions, teacher: Predictions | None) -> Table:
+    """Return macro-F1 and accuracy of a model, and of its teacher if it has one, by source and protocol."""
     rows = []
     for dataset in dict.fromkeys(student.dataset):
         for protocol, title in _PROTOCOLS.items():
             chosen = (student.dataset == dataset) & (student.protocol == protocol)
             if not chosen.any():
                 continue
-            ours, theirs = (score_by_dataset(table.where(chosen))[str(dataset)] for table in (student, teacher))
-            accuracy, (f1, teacher_f1) = figure(ours.accuracy, ours.accuracy_interval), map(_macro_f1, (ours, theirs))
-            figures = (ours.n, f1, accuracy, ours.floor_accuracy, ours.ece, teacher_f1, theirs.accuracy)
-            rows.append((f"{dataset}, {title}", *figures))
+            ours = score_by_dataset(student.where(chosen))[str(dataset)]
+            accuracy = figure(ours.accuracy, ours.accuracy_interval)
+            row = [f"{dataset}, {title}", ours.n, _macro_f1(ours), accuracy, ours.floor_accuracy, ours.ece]
+            if teacher is not None:
+                theirs = score_by_dataset(teacher.where(chosen))[str(dataset)]
+                row += [_macro_f1(theirs), theirs.accuracy]
+            rows.append(tuple(row))
     note = (
-        "Five folds, or one per source. Head and teacher were fitted separately in every fold; the backbone was "
+        "Five folds, or one per source. Heads were fitted separately in every fold; the backbone was "
         "pre-trained once, without labels, on audio that includes seven tenths of these clips; see the next table for "
         "the effect. For “source unseen”, no head was fitted to labels of that source."
     )
-    columns = ("test", "n", "macro-F1 (95 %)", "accuracy (95 %)", "floor", "ECE", "teacher: macro-F1", "accuracy")
-    return Table("Folds, artists and sources", note, columns, tuple(rows))
+    columns = ["test", "n", "macro-F1 (95 %)", "accuracy (95 %)", "floor", "ECE"]
+    columns += ["teacher: macro-F1", "accuracy"] if teacher is not None else []
+    return Table("Folds, artists and sources", note, tuple(columns), tuple(rows))
 
 
 def _macro_f1(scores: Scores) -> str:
@@ -218,7 +253,7 @@ def axis_table(student: Predictions) -> Table:
         chosen = student.where((student.protocol == protocol) & ~np.isnan(student.valence_true))
         if not len(chosen):
             continue
-        projections = points_of(chosen.probabilities.astype(np.float64), None)
+        projections = valence_arousal_from_probabilities(chosen.probabilities)
         for axis, projection in zip(("valence", "arousal"), projections, strict=True):
             rated = getattr(chosen, f"{axis}_true")
             output, projected = (
