@@ -64,6 +64,13 @@ VARIABLES = (
     Variable("MOODPLANE_DEVICE", "`auto`", "the device of the model", "cpu", choices=("auto", "cpu", "cuda")),
     Variable("MOODPLANE_ENGINE", "`auto`", "the engine of the model", "torch", choices=("auto", "torch", "openvino")),
     Variable(
+        "MOODPLANE_MODEL",
+        "`hybrid-b3`",
+        "the bundled model that serves; `b3-fast` needs a third of the time and is less accurate",
+        "b3-fast",
+        choices=("hybrid-b3", "b3-fast"),
+    ),
+    Variable(
         "MOODPLANE_WEIGHTS",
         "the registry's live model",
         "a `.safetensors` file that serves in its place",

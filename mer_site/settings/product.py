@@ -12,7 +12,11 @@ MOODPLANE_X_ACCEL = env.str("MOODPLANE_X_ACCEL", "")
 MOODPLANE_MEDIA_ORIGIN = env.str("MOODPLANE_MEDIA_ORIGIN", "")
 
 
-_shipped = max((BASE_DIR / "emotion" / "weights").glob("*.safetensors"), default=None)
+# One of the bundled models; named by hand, it replaces another bundled one that is live.
+_model = env.str("MOODPLANE_MODEL", "")
+MOODPLANE_MODEL, MOODPLANE_MODEL_CHOSEN = _model or "hybrid-b3", bool(_model)
+_bundled = BASE_DIR / "emotion" / "weights" / f"{MOODPLANE_MODEL}.safetensors"
+_shipped = _bundled if _bundled.is_file() else None
 _weights = env.str("MOODPLANE_WEIGHTS", "")
 # Weights named by hand serve whatever is live in the registry of models.
 MOODPLANE_WEIGHTS_PINNED = bool(_weights)

@@ -34,6 +34,7 @@ def check(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
     [
         ("MOODPLANE_DEVICE", "gpu", "MOODPLANE_DEVICE is 'gpu', but must be one of auto, cpu, cuda."),
         ("MOODPLANE_ENGINE", "onnx", "MOODPLANE_ENGINE is 'onnx', but must be one of auto, torch, openvino."),
+        ("MOODPLANE_MODEL", "b3", "MOODPLANE_MODEL is 'b3', but must be one of hybrid-b3, b3-fast."),
         ("MOODPLANE_MAX_UPLOAD_BYTES", "0", "MOODPLANE_MAX_UPLOAD_BYTES is 0, but must be above zero."),
         ("MOODPLANE_WEIGHTS", "/nowhere.safetensors", "MOODPLANE_WEIGHTS names /nowhere.safetensors, and there is no"),
         ("MOODPLANE_MEDIA_ORIGIN", "https://x.example", "MOODPLANE_MEDIA_ORIGIN is set, but files on this machine"),
@@ -44,6 +45,24 @@ def test_a_bad_value_stops_the_start_with_a_sentence(name: str, value: str, sent
     result = check(tmp_path, **{name: value})
     assert result.returncode != 0
     assert sentence in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "weights", "is_chosen"),
+    [("", "hybrid-b3", False), ("hybrid-b3", "hybrid-b3", True), ("b3-fast", "b3-fast", True)],
+)
+def test_a_bundled_model_is_chosen_by_its_name(name: str, weights: str, is_chosen: bool, tmp_path: Path) -> None:
+    script = "from mer_site import settings as s; print(s.MOODPLANE_WEIGHTS, s.MOODPLANE_MODEL_CHOSEN)"
+    environment = {"PATH": os.environ["PATH"], "MOODPLANE_VAR": str(tmp_path), "SECRET_KEY": "for this test"}
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**environment, "MOODPLANE_MODEL": name},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.stdout.split() == [str(ROOT / "emotion" / "weights" / f"{weights}.safetensors"), str(is_chosen)]
 
 
 def test_defaults_pass(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ the data set "own" come with soft labels in `job.local_targets`; none of them ma
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 import tomllib
 from collections.abc import Callable, Mapping
@@ -141,6 +142,9 @@ class Recipe:
 
 def _refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
     # Imported here because torch takes seconds, and pages read the names of the recipes.
+    if keep_backbone and json.loads(job.live_weights.with_suffix(".json").read_text())["architecture"] == "hybrid_b3":
+        importlib.import_module("training.recipes.hybrid_b3.retraining").refit(job, log)
+        return
     recipe = importlib.import_module("training.recipes.distilled_b3.recipe")
     recipe.refit(job, log, keep_backbone=keep_backbone)
 

@@ -38,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 # Fewer songs than this cannot move a head that thousands of clips of the data sets have fitted.
 MIN_OWN_SONGS = 20
-# Without the data sets, the model would forget a quadrant of hardly any labels.
-MIN_OWN_SONGS_PER_QUADRANT = 15
 BEAT_S = 5.0
 NAME = "own"
 # A quarter of a vote for each quadrant: one rater alone gives .63 to their choice, five who agree .88.
@@ -217,7 +215,7 @@ def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[s
     for line in labels.report():
         _say(row, line)
     _say(row, f"Data sets here: {', '.join(data_sets) or 'none'}.")
-    _check_enough(labels, data_sets)
+    _check_enough(labels)
     fingerprint = _fingerprint(labels, data_sets, recipe)
     last = Retraining.objects.filter(state=_State.DONE, fingerprint=fingerprint).first()
     Retraining.objects.filter(pk=row.pk).update(fingerprint=fingerprint)
@@ -256,8 +254,8 @@ def data_sets_here() -> list[str]:
     return [name for name, data_set in DATASETS.items() if data_set.is_trainable(settings.MER_DATA, work_dir)]
 
 
-def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
-    if data_sets and len(labels.clips) < MIN_OWN_SONGS:
+def _check_enough(labels: LocalLabels) -> None:
+    if len(labels.clips) < MIN_OWN_SONGS:
         raise RetrainRefusedError(
             ngettext(
                 "%(n)d song has a usable label; retraining needs %(least)d. Label more songs on their pages.",
@@ -265,15 +263,6 @@ def _check_enough(labels: LocalLabels, data_sets: list[str]) -> None:
                 len(labels.clips),
             )
             % {"n": len(labels.clips), "least": MIN_OWN_SONGS}
-        )
-    scarce = [f"{q.label} {n}" for q, n in labels.per_quadrant().items() if n < MIN_OWN_SONGS_PER_QUADRANT]
-    if not data_sets and scarce:
-        raise RetrainRefusedError(
-            _(
-                "None of the labelled data sets is at %(folder)s, and without them each quadrant "
-                "needs %(least)d songs; so far: %(scarce)s. Label more songs, or set MER_DATA."
-            )
-            % {"folder": settings.MER_DATA, "least": MIN_OWN_SONGS_PER_QUADRANT, "scarce": ", ".join(scarce)}
         )
 
 

@@ -69,8 +69,8 @@ def model_import_weights(*, weights: Path, user: User | None = None) -> Imported
 def shipped_register() -> Imported | None:
     """Import the model that came with the program; return None when none came.
 
-    A new one goes live if no model is live yet, or if the live one came with the program too: an upgrade brings its
-    model along. Next to a promoted model it is an import like any other.
+    A new one, or the one that `MOODPLANE_MODEL` names, goes live if no model is live yet, or if the live one came with
+    the program too: an upgrade brings its model along. Next to a promoted model it is an import like any other.
 
     Raises:
         ModelFileError: It is damaged.
@@ -80,7 +80,8 @@ def shipped_register() -> Imported | None:
     imported = _import(Path(settings.MOODPLANE_WEIGHTS), _Origin.SHIPPED)
     with advisory_lock(Lock.LIVE_MODEL):
         live = live_model()
-        if live is None or (imported.is_new and live.origin == _Origin.SHIPPED):
+        is_wanted = imported.is_new or settings.MOODPLANE_MODEL_CHOSEN
+        if live is None or (is_wanted and live.origin == _Origin.SHIPPED and live.pk != imported.model.pk):
             model_go_live(imported.model, kind=_Kind.SHIPPED)
     imported.model.refresh_from_db()
     return imported

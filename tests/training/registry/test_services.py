@@ -77,6 +77,42 @@ def test_beside_a_promoted_model_an_upgrade_is_only_offered(
     assert ModelVersion.objects.get(version="shipped-2").state == ModelVersion.State.IMPORTED
 
 
+def choose(settings: Settings, weights: Path, *, by_name: bool = True) -> None:
+    """Do what MOODPLANE_MODEL does, or what its default does."""
+    settings.MOODPLANE_WEIGHTS, settings.MOODPLANE_MODEL_CHOSEN = weights, by_name
+    services.shipped_register()
+
+
+def test_a_bundled_model_that_is_chosen_replaces_another_that_is_live(
+    live: ModelVersion, shipped: Path, settings: Settings, tmp_path: Path
+) -> None:
+    weights = made_weights(tmp_path, "b3-fast", bias=1.0)
+    choose(settings, weights)
+    fast = ModelVersion.objects.get(version="b3-fast")
+    assert (live_model(), fast.live_before) == (fast, live)
+    choose(settings, shipped, by_name=False)
+    assert live_model() == fast
+    choose(settings, shipped)
+    assert live_model() == live
+    choose(settings, weights)
+    choose(settings, weights)
+    assert live_model() == fast
+    events = ModelEvent.objects.filter(kind="shipped").order_by("pk")
+    assert [event.model for event in events] == [live, fast, live, fast]
+
+
+def test_a_bundled_model_that_is_chosen_does_not_replace_a_promoted_one(
+    live: ModelVersion, settings: Settings, tmp_path: Path
+) -> None:
+    services.model_import_run(folder=made_run_folder(tmp_path, "mine-1"))
+    services.gate_check(version="mine-1")
+    services.model_promote(version="mine-1")
+    choose(settings, made_weights(tmp_path, "b3-fast", bias=1.0))
+    choose(settings, Path(settings.MOODPLANE_WEIGHTS))
+    assert live_model() == ModelVersion.objects.get(version="mine-1")
+    assert ModelVersion.objects.get(version="b3-fast").state == ModelVersion.State.IMPORTED
+
+
 def test_a_run_comes_in_with_its_scores_and_curves(live: ModelVersion, staff: User, tmp_path: Path) -> None:
     folder = made_run_folder(tmp_path, "mine-1")
     imported = services.model_import_run(folder=folder, user=staff)

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import librosa
 import numpy as np
 import torch
 from librosa import mel_frequencies
@@ -25,15 +24,11 @@ from tqdm import tqdm
 from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
-from emotion.zoo.frontends import CHANNELS, MelConfig, log_mel
+from emotion.zoo.frontends import CHANNELS, TAGGER_HOP, TAGGER_MELS, TAGGER_RATE_HZ, MelConfig, log_mel, tagger_db
 from training.data.cache import content_digest
 
 LONGEST_S = 60.0
 FLOOR_DB = -100.0
-# The input of the public taggers: 96 HTK bands to 8 kHz, a frame every 16 ms.
-TEACHER_RATE_HZ = 16_000
-TEACHER_HOP = 256
-TEACHER_MELS = 96
 _NEPERS_PER_DB = math.log(10) / 10
 
 _Result = TypeVar("_Result")
@@ -81,7 +76,7 @@ def _cached(path: Path, *, config: MelConfig, folder: Path) -> Path | AudioUnrea
         return target
     try:
         waveform = read_window_at(path, 0.5, window_s=LONGEST_S).waveform
-        student, teacher = log_mel(waveform, config), teacher_db(waveform)
+        student, teacher = log_mel(waveform, config), tagger_db(waveform)
     except AudioUnreadableError as error:
         return error
     rms = float(np.sqrt(np.mean(np.square(waveform, dtype=np.float64)))) if waveform.size else 0.0
@@ -98,23 +93,6 @@ def stretch_at(frames: NDArray[np.float16], n: int, place: float = 0.5) -> NDArr
     """Return `n` frames `(n, bands)` of a clip at a place, 0 first, 0.5 centre, 1 last; a short clip repeats."""
     start = int(max(0, len(frames) - n) * place)
     return frames[(start + np.arange(n)) % len(frames)].astype(np.float32)
-
-
-def teacher_db(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the input `(96, n_frames)` dB of the public taggers of a waveform `(n_samples,)` at 22,050 Hz."""
-    at_16k = librosa.resample(waveform, orig_sr=SAMPLE_RATE_HZ, target_sr=TEACHER_RATE_HZ, res_type="soxr_hq")
-    power = librosa.feature.melspectrogram(
-        y=at_16k,
-        sr=TEACHER_RATE_HZ,
-        n_fft=512,
-        hop_length=TEACHER_HOP,
-        n_mels=TEACHER_MELS,
-        fmin=0.0,
-        fmax=TEACHER_RATE_HZ / 2,
-        htk=True,
-        norm=None,
-    )
-    return (10.0 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))).astype(np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +126,7 @@ class MixtureSampler:
         self._spectra, self._weights = spectra, weights / weights.sum()
         self._mel, self._config = mel, config
         student_hz = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)
-        teacher_hz = mel_frequencies(TEACHER_MELS + 2, fmin=0.0, fmax=TEACHER_RATE_HZ / 2, htk=True)
+        teacher_hz = mel_frequencies(TAGGER_MELS + 2, fmin=0.0, fmax=TAGGER_RATE_HZ / 2, htk=True)
         self._student_hz, self._teacher_hz = (torch.from_numpy(hz[1:-1]).float() for hz in (student_hz, teacher_hz))
 
     def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
@@ -175,11 +153,11 @@ class MixtureSampler:
         self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator, speed: float
     ) -> tuple[Tensor, Tensor]:
         n = len(clips)
-        student_s, teacher_s = self._mel.hop_samples / SAMPLE_RATE_HZ, TEACHER_HOP / TEACHER_RATE_HZ
+        student_s, teacher_s = self._mel.hop_samples / SAMPLE_RATE_HZ, TAGGER_HOP / TAGGER_RATE_HZ
         n_student = columns * CHANNELS
         n_teacher = round(n_student * student_s / teacher_s)
         students = np.empty((n, n_student, self._mel.n_mels), np.float32)
-        teachers = np.empty((n, n_teacher, TEACHER_MELS), np.float32)
+        teachers = np.empty((n, n_teacher, TAGGER_MELS), np.float32)
         for row, clip in enumerate(clips):
             spectra = self._spectra[clip]
             rate = 1 + rng.uniform(-speed, speed)

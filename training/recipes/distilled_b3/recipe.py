@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.inference import checkpoint
-from emotion.inference.predict import points_of, softmax
+from emotion.inference.estimate import Reading
+from emotion.inference.predict import softmax
 from emotion.zoo.registry import HeadedNetwork, architecture, create_model
 from training.data import splits
 from training.data.splits import PARTS, Fold, Folds, Protocol
 from training.datasets import Clip
-from training.evaluation.metrics import fit_temperature, score_by_dataset
+from training.evaluation.metrics import fit_reading, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
 from training.exceptions import RetrainRefusedError, TrainingError
@@ -183,11 +184,12 @@ def fit_and_judge(
         (f"{head.seed}{' (shipped)' * (head is best)}", head.validation_loss, score_by_dataset(head.student))
         for head in heads
     ]
-    facts = cards.facts_of(config, features, dealt, student=student, teacher=teacher, seeds=tested)
+    both = {"model": student, "teacher": teacher}
+    facts = cards.facts_of(asdict(config), features, dealt, both, seeds=tested)
     folder.write_metrics({"student": scores_by_protocol(student), "teacher": scores_by_protocol(teacher)})
     folder.add_facts(**{key: facts[key] for key in ("datasets", "split", "folds")})
     facts["commit"] = folder.facts()["commit"]
-    card = checkpoint.Card(config.version, config.mel, network.config, best.temperature, "", facts)
+    card = checkpoint.Card(config.version, config.mel, network.config, facts=facts, reading=best.reading)
     checkpoint.save(network, card, folder.path / f"{config.version}.safetensors")
     return facts
 
@@ -199,7 +201,7 @@ class Judged:
     seed: int
     student: Predictions
     teacher: Predictions
-    temperature: float
+    reading: Reading
     validation_loss: float
     epoch: int
     head_weights: dict[str, Tensor]  # All of the network's but the backbone's; empty where they are not kept.
@@ -248,21 +250,23 @@ def judge_fold(
     stopping = head_data(features, pooled, fold.validation, stopping_targets, config.cell_power)
 
     def predictions(
-        temperature: float, logits: NDArray[np.float32], embeddings: NDArray[np.float32], *points: NDArray[np.float32]
+        reading: Reading, logits: NDArray[np.float32], embeddings: NDArray[np.float32], *points: NDArray[np.float32]
     ) -> Predictions:
-        probabilities = softmax(logits, temperature)
         return Predictions.of_clips(
             [features.clips[i] for i in fold.test],
             protocol=folds.protocol,
             fold=number,
             logits=logits,
-            probabilities=probabilities,
-            points=points_of(probabilities, points[0] if points else None),
+            estimates=reading.estimates(logits, *points),
             embeddings=embeddings,
             loudness_db=np.array([features.spectra[i].level_db for i in fold.test], np.float32),
         )
 
-    teacher = predictions(1.0, test_logits, np.zeros((len(fold.test), 64), np.float32))
+    teacher = predictions(
+        fit_reading(features.truth[fold.validation], validation_logits),
+        test_logits,
+        np.zeros((len(fold.test), 64), np.float32),
+    )
     heads = []
     for seed in seeds:
         epoch, loss = fit_head(network, learning, stopping, config.head, seed=seed)
@@ -271,10 +275,10 @@ def judge_fold(
                 [output.numpy() for output in network.eval().judge(pooled[0][torch.from_numpy(part)])]
                 for part in (fold.validation, fold.test)
             )
-        temperature = fit_temperature(features.truth[fold.validation], validated[0])
+        reading = fit_reading(features.truth[fold.validation], validated[0], *validated[2:])
         state = network.state_dict() if keeps_weights else {}
         weights = {name: value.clone() for name, value in state.items() if not name.startswith("backbone.")}
-        heads.append(Judged(seed, predictions(temperature, *tested), teacher, temperature, loss, epoch, weights))
+        heads.append(Judged(seed, predictions(reading, *tested), teacher, reading, loss, epoch, weights))
     return heads
 
 

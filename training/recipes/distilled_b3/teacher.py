@@ -26,49 +26,13 @@ from tqdm import tqdm
 from catalog.core.files import write_atomic
 from emotion.inference.predict import compile_openvino, softmax
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
+from emotion.zoo.frontends import TAGGER_HOP, TAGGER_MELS, TAGGER_RATE_HZ
+from emotion.zoo.hybrid_b3 import Tagger
 from training.evaluation.metrics import fit_temperature
 from training.recipes.distilled_b3 import mixtures
 from training.recipes.distilled_b3.mixtures import Spectra, stretch_at
 
 TAGGERS = ("msd_fcn.pth", "jamendo_fcn.pth")
-_BLOCKS = ((1, 64, (2, 4)), (64, 128, (2, 4)), (128, 128, (2, 4)), (128, 128, (3, 5)), (128, 64, (4, 4)))
-
-
-class _Block(nn.Module):
-    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.bn = nn.BatchNorm2d(outputs)
-        self.mp = nn.MaxPool2d(pool)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.mp(torch.relu(self.bn(self.conv(maps))))
-
-
-class Tagger(nn.Module):
-    """The convolutional part of a tagger; parameter names are those of the public state dicts."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.spec_bn = nn.BatchNorm2d(1)
-        for number, block in enumerate(_BLOCKS, start=1):
-            self.add_module(f"layer{number}", _Block(*block))
-
-    def forward(self, level_db: Tensor) -> Tensor:
-        """Pool the last three blocks on mel spectrograms `(n, 1, 96, n_frames)` in dB of at least 320 frames (5.1 s).
-
-        Returns:
-            `(n, 576)`: mean and standard deviation over the maps of blocks 3 and 4, and the maximum over that of
-            block 5, which on 24 s is the input of the tagger's output layer.
-        """
-        maps, pooled = self.spec_bn(level_db), []
-        for number in range(1, len(_BLOCKS)):
-            maps = getattr(self, f"layer{number}")(maps)
-            if number >= 3:
-                pooled += [maps.mean(dim=(2, 3)), maps.float().std(dim=(2, 3), correction=0)]
-        last = getattr(self, f"layer{len(_BLOCKS)}")
-        pooled.append(torch.relu(last.bn(last.conv(maps))).amax(dim=(2, 3)))
-        return torch.cat(pooled, dim=1)
 
 
 class TaggerFeatures:
@@ -83,7 +47,7 @@ class TaggerFeatures:
         n_frames = level_db.shape[-1]
         if n_frames not in self._compiled:
             taggers = _Each(self._taggers)
-            self._compiled[n_frames] = compile_openvino(taggers, (1, mixtures.TEACHER_MELS, n_frames), precision="bf16")
+            self._compiled[n_frames] = compile_openvino(taggers, (1, TAGGER_MELS, n_frames), precision="bf16")
         outputs = self._compiled[n_frames](level_db)
         return np.concatenate([np.asarray(outputs[i], np.float32) for i in range(len(self._taggers))], axis=1)
 
@@ -113,7 +77,7 @@ def teacher_features(
     spectra: Sequence[Spectra], paths: Sequence[Path], taggers: TaggerFeatures, cache_dir: Path, *, workers: int = 2
 ) -> NDArray[np.float32]:
     """Compute the teacher's features `(n, n_features)` float32 of the centre window of each clip."""
-    n_frames = 1 + round(WINDOW_S * mixtures.TEACHER_RATE_HZ) // mixtures.TEACHER_HOP
+    n_frames = 1 + round(WINDOW_S * TAGGER_RATE_HZ) // TAGGER_HOP
     pooled = [
         taggers.features(np.stack([stretch_at(each.teacher, n_frames).T[None] for each in spectra[start : start + 16]]))
         for start in tqdm(range(0, len(spectra), 16), desc="teacher", mininterval=10)

@@ -1,34 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
-import torch
 
 from emotion.zoo.frontends import MelConfig
 from training.recipes.distilled_b3.mixtures import Spectra
-from training.recipes.distilled_b3.teacher import TAGGERS, Tagger
 
 # 6.5 s of 32 bands, six times as coarse as the served images.
 MEL = MelConfig(n_fft=1024, hop_samples=1024, n_mels=32, f_max_hz=8000.0, window_s=6.5, frames_as_channels=True)
-
-
-@pytest.fixture(scope="session")
-def taggers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Two taggers of random weights, in files as the public ones are."""
-    folder = tmp_path_factory.mktemp("pretrained")
-    files = []
-    for number, name in enumerate(TAGGERS):
-        torch.manual_seed(number)
-        tagger = Tagger()
-        # A spectrogram in decibels has a mean of some -30 and a spread of 20.
-        mean, variance = tagger.spec_bn.running_mean, tagger.spec_bn.running_var
-        assert mean is not None
-        assert variance is not None
-        mean.fill_(-30.0)
-        variance.fill_(400.0)
-        torch.save(tagger.state_dict(), folder / name)
-        files.append(folder / name)
-    return files
 
 
 @pytest.fixture(scope="session")

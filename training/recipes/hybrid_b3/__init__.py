@@ -1,0 +1,1 @@
+"""EfficientNetB3 and two public taggers under a kernel head."""

@@ -1,0 +1,258 @@
+"""Fits the head of a hybrid again with the local labels, on features that come with the program: minutes, no data set.
+
+`FEATURES` holds, of the clips that the shipped model was fitted to and tested on, the principal components that its
+kernel compares, the embedding and the labels, in half precision; no audio can be made of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tomli_w
+import torch
+from numpy.typing import NDArray
+from sklearn.model_selection import GroupKFold
+
+from catalog.core.files import digest, write_atomic
+from emotion.inference import checkpoint
+from emotion.inference.quadrants import Quadrant
+from emotion.zoo.frontends import ImageAndTaggerMel
+from emotion.zoo.hybrid_b3 import HybridB3
+from emotion.zoo.kernel_head import KernelConfig, KernelData
+from training.data.duplicates import duplicate_groups
+from training.data.splits import PARTS, Fold, Folds, Protocol, linked_groups
+from training.datasets import Clip
+from training.evaluation.metrics import score_by_dataset
+from training.evaluation.predictions import Predictions
+from training.exceptions import RetrainRefusedError
+from training.fit.run_folder import PREDICTIONS, RunFolder
+from training.recipes.hybrid_b3.features import clip_features
+from training.recipes.registry import Log, RetrainJob
+
+FEATURES = checkpoint.SHIPPED_DIR / "hybrid-b3.features.npz"
+# A local label counts as much as so many clips of the data sets: it is about the music that is here.
+OWN_WEIGHT = 5.0
+# By so much the labels must lower the log loss on local songs left out of them.
+MIN_GAIN = 0.01
+_FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class PublicFeatures:
+    """Clips of the data sets, without audio; all arrays have the same length `n`, but the last."""
+
+    clip: NDArray[np.str_]
+    dataset: NDArray[np.str_]
+    song: NDArray[np.str_]
+    artist: NDArray[np.str_]
+    part: NDArray[np.str_]  # Of the held-out split: "train", "validation" or "test".
+    quadrant: NDArray[np.int64]  # 0 to 3.
+    targets: NDArray[np.float32]  # `(n, 4)` soft quadrant labels.
+    points: NDArray[np.float32]  # `(n, 2)` rated valence and arousal, NaN where unrated.
+    weights: NDArray[np.float32]
+    reduced: NDArray[np.float16]  # `(n, n_components)`.
+    embedding: NDArray[np.float16]  # `(n, 64)`.
+    components_sha256: NDArray[np.str_]  # Of the network whose `reduced` these are.
+
+    def save(self, path: Path) -> None:
+        """Write to an `.npz` that appears whole or not at all."""
+        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
+        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
+
+    @classmethod
+    def load(cls, path: Path) -> PublicFeatures:
+        """Read what `save` wrote.
+
+        Raises:
+            RetrainRefusedError: It is missing or damaged.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        except (OSError, ValueError, KeyError) as error:
+            raise RetrainRefusedError(
+                f"The features that come with the program, {path}, cannot be read: {error}."
+            ) from error
+
+    def clips(self, rows: NDArray[np.int64]) -> list[Clip]:
+        """Return the clips at some rows, without audio."""
+        rated = [(None, None) if np.isnan(point).any() else tuple(map(float, point)) for point in self.points[rows]]
+        return [
+            Clip(
+                id=str(self.clip[i]),
+                dataset=str(self.dataset[i]),
+                song_id=str(self.song[i]),
+                artist=str(self.artist[i]),
+                audio=Path(),
+                quadrant=Quadrant(int(self.quadrant[i]) + 1),
+                valence=valence,
+                arousal=arousal,
+            )
+            for i, (valence, arousal) in zip(rows, rated, strict=True)
+        ]
+
+
+def components_digest(network: HybridB3) -> str:
+    """Return a hash of what features become before the kernel compares them."""
+    return digest(network.kernel.components.half().numpy().tobytes())
+
+
+def refit(job: RetrainJob, log: Log) -> None:
+    """Fit the output layer of the live hybrid again and leave a complete run folder.
+
+    The local labels are cross-validated, artists apart: if they do not make the model better on local songs that it has
+    not learned from, there is no new model.
+
+    Raises:
+        RetrainRefusedError: They do not help, the live model is no hybrid, or the features are not of its networks.
+    """
+    started = time.monotonic()
+    network, card = checkpoint.load(job.live_weights)
+    public = PublicFeatures.load(FEATURES)
+    if not (isinstance(network, HybridB3) and isinstance(card.frontend, ImageAndTaggerMel)):
+        raise RetrainRefusedError(f"The live model is a {card.architecture}, not a hybrid.")
+    if str(public.components_sha256) != components_digest(network):
+        raise RetrainRefusedError("The features that come with the program are not those of the live model's networks.")
+    cache = job.work_dir / "hybrid-features" / card.weights_sha256[:12]
+    found = clip_features(network, card.frontend, [clip.audio for clip in job.local_clips], cache, log=log)
+    clips = [clip for clip, row in zip(job.local_clips, found, strict=True) if row is not None]
+    features = torch.from_numpy(np.stack([row for row in found if row is not None]))
+    own = _Own(network, card, public, clips, features, job.local_targets)
+    before, after = own.judged_by_live(), own.cross_validated(linked_groups(clips, _duplicates(clips, job.work_dir)))
+    log(f"The live model: {before}. With the labels, on songs left out of them: {after}.")
+    if after.loss > before.loss - MIN_GAIN:
+        raise RetrainRefusedError(
+            "The labels do not help yet. On local songs left out of them, the log loss is "
+            f"{after.loss:.3f} with them and {before.loss:.3f} without, the accuracy {after.accuracy:.0%} and "
+            f"{before.accuracy:.0%}. Label more songs."
+        )
+    own.fit(np.arange(len(clips)))
+    _write(job, network, card, public, clips, {"live": before.to_json(), "with_labels": after.to_json()}, started)
+
+
+@dataclass(frozen=True, slots=True)
+class _Score:
+    loss: float
+    accuracy: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"log loss {self.loss:.3f}, accuracy {self.accuracy:.0%} of {self.n} songs"
+
+    def to_json(self) -> dict[str, float]:
+        return {"log_loss": self.loss, "accuracy": self.accuracy, "n": self.n}
+
+
+class _Own:
+    """The local songs, as the live model's kernel compares them, beside the public clips."""
+
+    def __init__(
+        self,
+        network: HybridB3,
+        card: checkpoint.Card,
+        public: PublicFeatures,
+        clips: Sequence[Clip],
+        features: torch.Tensor,
+        targets: Any,
+    ) -> None:
+        self._network, self._card, self._public = network, card, public
+        self._rows = np.flatnonzero(public.part != "test")
+        kernel = network.kernel
+        with torch.inference_mode():
+            self._similar = kernel.similarities(torch.from_numpy(public.reduced[self._rows].astype(np.float32)))
+            self._own = kernel.similarities(kernel.reduced(features))
+        self._targets = np.array([targets[clip.id] for clip in clips], np.float32)
+        self._points = np.array([(clip.valence, clip.arousal) for clip in clips], np.float32)
+
+    def fit(self, chosen: NDArray[np.int64]) -> None:
+        """Fit the output layer to the public clips and to some local songs."""
+        public, rows = self._public, self._rows
+        data = KernelData(
+            public.reduced[:0].astype(np.float32),
+            np.concatenate([public.targets[rows], self._targets[chosen]]),
+            np.concatenate([public.points[rows], self._points[chosen]]),
+            np.concatenate([public.weights[rows], np.full(len(chosen), OWN_WEIGHT)]).astype(np.float64),
+        )
+        similar = torch.cat([self._similar, self._own[torch.from_numpy(chosen)]])
+        self._network.kernel.fit_output(similar, data, KernelConfig())
+
+    def judged_by_live(self) -> _Score:
+        return self._score(self._probabilities(np.arange(len(self._targets))))
+
+    def cross_validated(self, groups: NDArray[np.int64]) -> _Score:
+        found = np.zeros(self._targets.shape)
+        n_folds = min(_FOLDS, len(set(groups.tolist())))
+        if n_folds < 2:
+            raise RetrainRefusedError("All labelled songs are by one artist; label songs of others as well.")
+        for learned, others in GroupKFold(n_folds).split(groups, groups=groups):
+            self.fit(learned)
+            found[others] = self._probabilities(others)
+        return self._score(found)
+
+    @torch.inference_mode()
+    def _probabilities(self, chosen: NDArray[np.int64]) -> NDArray[np.float64]:
+        output = self._network.kernel.output(self._own[torch.from_numpy(chosen)]).numpy()
+        return self._card.reading.estimates(output[:, :4], output[:, 4:].clip(-1, 1)).probabilities
+
+    def _score(self, probabilities: NDArray[np.float64]) -> _Score:
+        loss = -(self._targets * np.log(np.maximum(probabilities, 1e-9))).sum(axis=1).mean()
+        right = probabilities.argmax(axis=1) == self._targets.argmax(axis=1)
+        return _Score(float(loss), float(right.mean()), len(right))
+
+
+def _duplicates(clips: Sequence[Clip], work_dir: Path) -> NDArray[np.int64]:
+    return duplicate_groups([clip.audio for clip in clips], cache_dir=work_dir / "landmarks")
+
+
+def _write(
+    job: RetrainJob,
+    network: HybridB3,
+    card: checkpoint.Card,
+    public: PublicFeatures,
+    clips: Sequence[Clip],
+    scores: dict[str, Any],
+    started: float,
+) -> None:
+    facts = {"version": job.version, "recipe": "hybrid_b3"}
+    folder = RunFolder.create(job.run_dir, tomli_w.dumps({"recipe": "hybrid_b3", "version": job.version}), facts)
+    parts = {part: tuple(map(str, public.clip[public.part == part])) for part in PARTS}
+    held_out = Fold(parts["train"] + tuple(clip.id for clip in clips), parts["validation"], parts["test"])
+    folds = Folds(Protocol.HELD_OUT, (held_out,))
+    folder.write_folds([folds])
+    rows = np.flatnonzero(public.part == "test")
+    with torch.inference_mode():
+        logits, points = network.kernel.judge(torch.from_numpy(public.reduced[rows].astype(np.float32)))
+    predictions = Predictions.of_clips(
+        public.clips(rows),
+        protocol=Protocol.HELD_OUT,
+        fold=0,
+        logits=logits.numpy(),
+        estimates=card.reading.estimates(logits.numpy(), points.numpy()),
+        embeddings=public.embedding[rows],
+    )
+    predictions.save(folder.path / PREDICTIONS)
+    tested = {name: each.to_json() for name, each in score_by_dataset(predictions).items()}
+    split = {
+        **card.facts["split"],
+        "sha256": folds.sha256,
+        "sizes": {part: len(getattr(held_out, part)) for part in PARTS},
+    }
+    local = {"clips": len(clips), "licence": "labels by users of this installation; not shared"}
+    of_card: dict[str, Any] = {
+        **card.facts,
+        "datasets": {**card.facts["datasets"], "own": local},
+        "split": split,
+        "test": {"model": tested},
+        "tables": [],
+        "own": scores,
+        "commit": folder.facts()["commit"],
+    }
+    folder.write_metrics({"own": scores})
+    made = replace(card, version=job.version, facts=of_card)
+    checkpoint.save(network, made, folder.path / f"{job.version}.safetensors")
+    folder.finish(time.monotonic() - started)
