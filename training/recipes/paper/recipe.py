@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from catalog.core.files import digest, write_atomic
-from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.checkpoint import SHIPPED_DIR, read_card, write_card
+from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import WINDOW_S, read_window_at
 from emotion.zoo.frontends import MelConfig
@@ -78,7 +78,8 @@ class PaperConfig:
     architecture: str = "efficientnet_b3"  # Of the zoo; it takes the options below, as the EfficientNets do.
     backbone: str = "efficientnet-b3"  # A name that efficientnet_pytorch knows.
     flatten: bool = False  # The paper's literal Flatten, in place of global average pooling.
-    # "imagenet" downloads, "shipped" takes the backbone of b3-fast, "scratch" starts at random; else the path of a state dict of efficientnet_pytorch.
+    # "imagenet" downloads, "shipped" takes the backbone of b3-fast, "scratch" starts at random; else the path of a
+    # state dict of efficientnet_pytorch.
     init: str = "imagenet"
     short_clips: str = "drop"  # The paper drops clips under 24 s; "repeat" and "pad" keep them.
     corner_cap: float = 1.0  # A quadrant has at most this many times the clips of its dataset's smallest one.
