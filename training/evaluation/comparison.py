@@ -25,6 +25,7 @@ from training.evaluation.metrics import (
     confusion_of,
     expected_calibration_error,
     interval_95,
+    log_loss_of,
     macro_f1_of,
     resampled_sums,
     rounded,
@@ -58,6 +59,10 @@ class SourceComparison:
     macro_f1_interval: Interval
     live_ece: float
     candidate_ece: float
+    live_log_loss: float
+    candidate_log_loss: float
+    log_loss_difference: float
+    log_loss_interval: Interval
 
     @property
     def is_worse(self) -> bool:
@@ -136,15 +141,20 @@ def _shared(live: Predictions, candidate: Predictions) -> tuple[NDArray[np.int64
 
 def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> SourceComparison:
     truth = candidate.truth
-    cells = np.hstack([confusion_cells(truth, each.predicted) for each in (live, candidate)])
+    both = (live, candidate)
+    cells = np.hstack([confusion_cells(truth, each.predicted) for each in both])
+    losses = np.stack([log_loss_of(truth, each.probabilities) for each in both], axis=1)
     totals = cells.sum(axis=0).reshape(2, 4, 4)
-    drawn = resampled_sums(cells, candidate.artist).reshape(-1, 2, 4, 4)
+    sums = resampled_sums(np.hstack([cells, losses]), candidate.artist)
+    drawn = sums[:, :32].reshape(-1, 2, 4, 4)
+    drawn_losses = sums[:, 32:] / drawn[:, 0].sum(axis=(1, 2))[:, None]
     artists = len(np.unique(candidate.artist))
     accuracy, f1 = accuracy_of(totals), macro_f1_of(totals)
     intervals = [
-        interval_95(np.diff(figure(drawn), axis=1)) if artists >= MIN_ARTISTS else _UNKNOWN
-        for figure in (accuracy_of, macro_f1_of)
+        interval_95(np.diff(figures, axis=1)) if artists >= MIN_ARTISTS else _UNKNOWN
+        for figures in (accuracy_of(drawn), macro_f1_of(drawn), drawn_losses)
     ]
+    live_loss, candidate_loss = map(float, losses.mean(axis=0))
     return SourceComparison(
         dataset=name,
         n=len(truth),
@@ -159,6 +169,10 @@ def _compare_rows(name: str, live: Predictions, candidate: Predictions) -> Sourc
         macro_f1_interval=intervals[1],
         live_ece=expected_calibration_error(truth, live.probabilities),
         candidate_ece=expected_calibration_error(truth, candidate.probabilities),
+        live_log_loss=live_loss,
+        candidate_log_loss=candidate_loss,
+        log_loss_difference=candidate_loss - live_loss,
+        log_loss_interval=intervals[2],
     )
 
 

@@ -140,6 +140,11 @@ def _f1_of(confusion: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(2 * right / np.maximum(both, np.finfo(float).tiny))
 
 
+def log_loss_of(truth: NDArray[np.int64], probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return each clip's log loss `(n,)`, in nats, at most 20.7: to be certain and wrong is not infinitely bad."""
+    return -np.log(np.maximum(probabilities[np.arange(len(truth)), truth].astype(np.float64), 1e-9))
+
+
 def class_scores(confusion: NDArray[Any]) -> list[ClassScores]:
     """Return precision, recall and F1 of each quadrant of a confusion matrix `(4, 4)`."""
     rows = zip(np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1), _f1_of(confusion), strict=True)

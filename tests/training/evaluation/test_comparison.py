@@ -28,6 +28,7 @@ def test_a_model_is_not_worse_than_itself() -> None:
     for source in (*comparison.sources, comparison.overall):
         assert source.accuracy_difference == source.macro_f1_difference == 0
         assert source.accuracy_interval == (0, 0)
+        assert source.log_loss_interval == (0, 0)
     assert [source.dataset for source in comparison.sources] == ["4qaed", "emomusic", "emopia"]
 
 
@@ -43,6 +44,17 @@ def test_a_candidate_that_fails_one_source_is_named_with_it() -> None:
     assert said["sources"]["4qaed"]["accuracy_difference"] == 0
     # The other way round it is better, and better is not worse.
     assert not compare(spoilt(live, "emopia", 0.5), live).worse_on
+
+
+def test_probabilities_of_the_same_tags_that_are_too_sharp_have_a_higher_log_loss() -> None:
+    live = made_predictions(protocols=("held_out",))
+    sharp = live.probabilities**6 / (live.probabilities**6).sum(axis=1, keepdims=True)
+    overall = compare(live, replace(live, probabilities=sharp)).overall
+    assert overall.accuracy_difference == 0
+    assert overall.log_loss_difference == pytest.approx(overall.candidate_log_loss - overall.live_log_loss)
+    assert 0 < overall.log_loss_interval[0] < overall.log_loss_difference < overall.log_loss_interval[1]
+    certain_and_wrong = np.eye(4, dtype=np.float32)[(live.truth + 1) % 4]
+    assert compare(live, replace(live, probabilities=certain_and_wrong)).overall.candidate_log_loss < 21
 
 
 def test_a_small_loss_within_the_interval_is_not_worse() -> None:
