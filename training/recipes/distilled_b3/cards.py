@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
-from emotion.exceptions import AudioUnreadableError
-from emotion.inference.estimate import Estimates
-from emotion.inference.predict import Prediction, Predictor
+from emotion.inference.predict import Predictor
 from emotion.inference.quadrants import valence_arousal_from_probabilities
 from training.data.splits import PARTS, Folds, Protocol, SplitError
-from training.datasets import DATASETS, Clip, DatasetError
+from training.datasets import DATASETS, DatasetError
 from training.evaluation.comparison import probe_run
 from training.evaluation.curves import curve_table, follow
+from training.evaluation.held_out import said_of_audio
 from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.tables import Table, figure, probe_table
@@ -71,24 +69,7 @@ def evaluate(
             "its test clips are unknown. Evaluate its run folder instead."
         )
     [rows] = folds.rows(clips)
-    tested = [clips[i] for i in rows.test]
-    served: list[tuple[Clip, Prediction]] = []
-    results = predictor.predict([clip.audio for clip in tested])
-    for clip, result in tqdm(zip(tested, results, strict=True), total=len(tested), desc="clips", mininterval=5):
-        if isinstance(result, AudioUnreadableError):
-            log(f"{clip.id}: {result}")
-        else:
-            served.append((clip, result))
-    names = Estimates._fields
-    estimates = Estimates(*(np.stack([getattr(result, name) for _, result in served]) for name in names))
-    predictions = Predictions.of_clips(
-        [clip for clip, _ in served],
-        protocol=Protocol.HELD_OUT,
-        fold=0,
-        logits=np.log(np.maximum(estimates.probabilities, 1e-12)).astype(np.float32),
-        estimates=estimates,
-        embeddings=np.stack([result.embedding for _, result in served]),
-    )
+    predictions = said_of_audio(predictor, [clips[i] for i in rows.test], log)
     if keep is not None:
         predictions.save(keep)
     return score_by_dataset(predictions)

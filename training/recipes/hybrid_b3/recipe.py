@@ -25,6 +25,7 @@ from training.data import splits
 from training.data.duplicates import duplicate_groups
 from training.data.splits import PARTS, Folds
 from training.datasets import DATASETS
+from training.evaluation.held_out import HeldOut, chosen
 from training.evaluation.metrics import fit_reading
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
@@ -114,6 +115,8 @@ def train(job: TrainJob) -> Path:
     card = checkpoint.Card(config.version, frontend, network.config, facts=facts, reading=reading)
     checkpoint.save(network, card, folder.path / f"{config.version}.safetensors")
     public_features(network, features, dealt[0], config).save(folder.path / "features.npz")
+    tests = dealt[0].rows(features.clips)[0].test
+    HeldOut.of_clips(chosen([features.clips[i] for i in tests]), frontend).save(folder.path / "held-out.npz")
     folder.finish(time.monotonic() - started)
     return run_dir
 

@@ -19,6 +19,7 @@ from emotion.zoo.frontends import MelConfig
 from tests.networks import efficientnet
 from tests.training.made_qaed import made_qaed
 from training.data.splits import Folds
+from training.evaluation.held_out import HeldOut, said_of_audio, said_of_spectra
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 from training.fit.run_folder import RunError
@@ -73,6 +74,23 @@ def test_the_checkpoint_serves_as_it_was_scored(job: TrainJob) -> None:
         np.testing.assert_allclose(result.probabilities, said.probabilities[row], atol=0.03)
         assert result.quadrant is Quadrant.from_valence_arousal(result.valence, result.arousal)
         assert result.quadrant.index == said.probabilities[row].argmax()
+
+
+def test_the_clips_that_the_gate_reads_are_of_the_test_and_say_the_same(job: TrainJob) -> None:
+    assert job.run_dir is not None
+    stored = HeldOut.load(job.run_dir / "held-out.npz")
+    # The made clips are named as those of a data set that may not be passed on.
+    assert len(stored) == 0
+    predictor = Predictor.load(job.run_dir / "made.safetensors", engine="torch", device="cpu")
+    assert stored.fits(predictor.card.frontend)
+    assert stored.fits(MEL)
+    assert not stored.fits(replace(MEL, f_max_hz=7000.0))
+    paths = {f"4qaed/{path.stem}": path for path in (job.data_root / "4qaed").rglob("*.opus")}
+    clips = [replace(clip, audio=paths[clip.id]) for clip in stored.clips()]
+    read, heard = said_of_spectra(predictor, stored), said_of_audio(predictor, clips, print)
+    assert read.clip.tolist() == heard.clip.tolist() == stored.clip.tolist()
+    np.testing.assert_allclose(read.probabilities, heard.probabilities, atol=0.1)
+    assert said_of_audio(predictor, [replace(clips[0], audio=job.work_dir / "gone.opus")], print).clip.tolist() == []
 
 
 def test_features_are_computed_once_and_a_stopped_run_is_repeated(job: TrainJob) -> None:
