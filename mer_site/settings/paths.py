@@ -20,9 +20,12 @@ MOODPLANE_VAR = _folder("MOODPLANE_VAR", BASE_DIR / "var")
 MEDIA_ROOT = _folder("MEDIA_ROOT", MOODPLANE_VAR / "media")
 MOODPLANE_INDEX_DIR = _folder("MOODPLANE_INDEX_DIR", MOODPLANE_VAR / "index")
 MOODPLANE_MODELS_DIR = _folder("MOODPLANE_MODELS_DIR", MOODPLANE_VAR / "models")
+# The clips on which the gate runs models.
+MOODPLANE_HELD_OUT = BASE_DIR / "emotion" / "weights" / "held-out.npz"
 STATIC_ROOT = MOODPLANE_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_URL = "/static/"
 MEDIA_URL = "/media/"  # Nothing is served from here: audio and covers pass through views that ask for permission.
-# The labelled datasets that training reads; only `train` and `evaluate`, and tests marked for them, need it.
+# The labelled datasets that training reads; only `train` and `evaluate`, and tests marked for them, need it; the gate
+# uses it for models of other inputs than the bundled one's.
 MER_DATA = Path(env.str("MER_DATA", str(BASE_DIR.parent / "shared" / "data"))).expanduser().absolute()

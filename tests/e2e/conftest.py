@@ -28,7 +28,7 @@ from emotion.models import ModelVersion
 from tests.audio_fixtures import make_audio
 from tests.browser import chromium
 from tests.factories import PASSWORD, EstimateFactory
-from tests.training.made_models import held_out, made_run_folder, made_weights, worse
+from tests.training.made_models import held_out, made_held_out, made_run_folder, made_weights, worse
 from training.registry import services
 
 # Playwright's synchronous interface runs an event loop in this thread, where Django would refuse its database.
@@ -163,6 +163,8 @@ def models(live_server: LiveServer, settings: Settings, tmp_path: Path) -> Model
     """A live model, one that passes the gate, and one that does not; returns the one that passes."""
     settings.MOODPLANE_WEIGHTS = made_weights(tmp_path / "shipped", "shipped-1")
     held_out().save(settings.MOODPLANE_WEIGHTS.with_suffix(".predictions.npz"))
+    settings.MOODPLANE_HELD_OUT = made_held_out(tmp_path)
+    settings.MOODPLANE_ENGINE, settings.MOODPLANE_DEVICE = "torch", "cpu"
     services.shipped_register()
     for version, predictions, bias in (("good-1", held_out(), 1.0), ("bad-1", worse(held_out(), "emopia"), 2.0)):
         services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))

@@ -125,7 +125,7 @@ def model_files_problem(model: ModelVersion) -> str:
 
 
 def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
-    """Hold a model against the gate, and store the verdicts; takes seconds, and belongs in a worker.
+    """Hold a model against the gate, and store the verdicts; takes a minute, and belongs in a worker.
 
     Raises:
         ModelNotFoundError: No such model was imported.
@@ -134,7 +134,14 @@ def gate_check(*, version: str, user: User | None = None) -> ModelVersion:
     live = None if live == model else live
     against = live.version if live else ""
     verdicts, comparison = gate.judge(
-        model.weights, model.predictions, live=live.predictions if live else None, live_version=against
+        model.weights,
+        live=live.weights if live else None,
+        live_version=against,
+        held_out=settings.MOODPLANE_HELD_OUT,
+        data_root=settings.MER_DATA,
+        work_dir=settings.MOODPLANE_VAR / "training",
+        engine=settings.MOODPLANE_ENGINE,
+        device=settings.MOODPLANE_DEVICE,
     )
     result: dict[str, Any] = {
         "against": against,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
@@ -17,7 +19,8 @@ from emotion.selectors import live_model
 from emotion.services import analysis
 from tests.factories import EstimateFactory
 from tests.together import together
-from tests.training.made_models import held_out, made_run_folder, made_weights, overconfident, worse
+from tests.training.made_models import held_out, made_run_folder, made_weights, stored_clips, worse
+from training.data.splits import Fold, Folds, Protocol
 from training.evaluation.predictions import Predictions
 from training.exceptions import ModelFileError, PromotionRefusedError, RollbackImpossibleError
 from training.models import ModelEvent
@@ -29,8 +32,10 @@ pytestmark = pytest.mark.django_db
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def candidate(tmp_path: Path, version: str, predictions: Predictions | None = None, bias: float = 1.0) -> ModelVersion:
-    services.model_import_run(folder=made_run_folder(tmp_path, version, predictions, bias=bias))
+def candidate(
+    tmp_path: Path, version: str, says: Predictions | None = None, bias: float = 1.0, **options: float
+) -> ModelVersion:
+    services.model_import_run(folder=made_run_folder(tmp_path, version, says, bias=bias, **options))
     return services.gate_check(version=version)
 
 
@@ -72,30 +77,71 @@ def test_a_model_that_is_worse_on_one_source_is_refused(live: ModelVersion, tmp_
 
 
 def test_a_model_that_is_too_sure_is_refused(live: ModelVersion, tmp_path: Path) -> None:
-    assert failed(candidate(tmp_path, "mine-1", overconfident(held_out()))) == ["calibrated"]
+    assert failed(candidate(tmp_path, "mine-1", temperature=0.1)) == ["calibrated"]
+
+
+def test_a_model_that_is_never_sure_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    assert failed(candidate(tmp_path, "mine-1", temperature=3.0)) == ["calibrated"]
 
 
 def test_calibration_may_be_bad_where_the_live_one_is_as_bad(
     shipped: Path, tmp_path: Path, settings: Settings, db: None
 ) -> None:
-    overconfident(held_out()).save(shipped.with_suffix(".predictions.npz"))
+    settings.MOODPLANE_WEIGHTS = made_weights(tmp_path, "shipped-1", temperature=0.1)
     services.shipped_register()
-    assert failed(candidate(tmp_path, "mine-1", overconfident(held_out()))) == []
+    assert failed(candidate(tmp_path, "mine-1", temperature=0.1)) == []
 
 
-def test_without_clips_in_common_nothing_is_known_and_nothing_passes(live: ModelVersion, tmp_path: Path) -> None:
+def test_weights_alone_are_enough(live: ModelVersion, tmp_path: Path) -> None:
     services.model_import_weights(weights=made_weights(tmp_path, "bare-1", bias=1.0))
     model = services.gate_check(version="bare-1")
+    assert failed(model) == []
+    assert model.gate["verdicts"][1]["sentence"] == (
+        f"Both were run on the same {len(stored_clips())} held-out clips of 4qaed, emomusic, emopia."
+    )
+
+
+def test_what_a_folder_claims_counts_for_nothing(live: ModelVersion, tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path, "forged-1", worse(held_out(), "emopia"))
+    truth = np.eye(4, dtype=np.float32)[held_out().truth] * 0.9 + 0.025
+    replace(held_out(), probabilities=truth).save(folder / "predictions.npz")
+    services.model_import_run(folder=folder)
+    model = services.gate_check(version="forged-1")
+    assert model.report["accuracy"] == 1.0
+    assert "not_worse" in failed(model)
+    assert model.gate["comparison"]["sources"]["emopia"]["candidate_accuracy"] < 0.6
+
+
+def test_a_model_that_names_held_out_clips_as_its_training_is_refused(live: ModelVersion, tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path, "mine-1")
+    first, second, *_ = held_out().clip.tolist()
+    Folds(Protocol.HELD_OUT, (Fold(("a", first), (second,), ("c",)),)).save(folder / "splits.json")
+    services.model_import_run(folder=folder)
+    model = services.gate_check(version="mine-1")
     assert failed(model) == ["comparable", "not_worse", "calibrated"]
-    assert "has no predictions" in model.gate["verdicts"][1]["sentence"]
+    assert f"It learned from 2 of the 72 held-out clips, such as {first}" in model.gate["verdicts"][1]["sentence"]
+    (model.weights.with_suffix(".splits.json")).write_text("[]")
+    assert "is no such list" in services.gate_check(version="mine-1").gate["verdicts"][1]["sentence"]
 
 
-def test_a_source_that_was_not_tried_is_missed(live: ModelVersion, tmp_path: Path) -> None:
-    few = held_out()
-    model = candidate(tmp_path, "mine-1", few.where(few.dataset != "emopia"))
-    assert "It was not tried on emopia" in model.gate["verdicts"][1]["sentence"]
-    a_few = few.where(few.clip == few.clip[0])
-    assert "1 clips only; 40 are needed" in candidate(tmp_path, "mine-2", a_few).gate["verdicts"][1]["sentence"]
+def test_without_a_live_model_a_constant_has_to_be_beaten(shipped: Path, tmp_path: Path, db: None) -> None:
+    model = candidate(tmp_path, "mine-1")
+    assert failed(model) == []
+    assert model.gate["against"] == ""
+    never = replace(held_out(), probabilities=np.full((len(held_out()), 4), 0.25, np.float32))
+    assert failed(candidate(tmp_path, "mine-2", never)) == ["not_worse", "calibrated"]
+    assert failed(candidate(tmp_path, "mine-3", temperature=0.05)) == ["calibrated"]
+
+
+def test_a_live_model_or_clips_that_cannot_be_read_are_named(
+    live: ModelVersion, tmp_path: Path, settings: Settings
+) -> None:
+    live.weights.write_bytes(b"rubbish")
+    sentence = candidate(tmp_path, "mine-1").gate["verdicts"][1]["sentence"]
+    assert sentence.startswith("The live model shipped-1 cannot be run:")
+    settings.MOODPLANE_HELD_OUT.write_bytes(b"rubbish")
+    sentence = services.gate_check(version="mine-1").gate["verdicts"][1]["sentence"]
+    assert sentence.startswith("The held-out clips that come with the program")
 
 
 def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: ModelVersion, tmp_path: Path) -> None:
@@ -104,7 +150,7 @@ def test_a_card_that_serving_cannot_honour_is_refused_even_with_force(live: Mode
     card.write_text(card.read_text().replace('"efficientnet-b0"', '"efficientnet-b1"'))
     services.model_import_run(folder=folder)
     model = services.gate_check(version="mine-1")
-    assert failed(model) == ["serves"]
+    assert failed(model) == ["serves", "comparable", "not_worse", "calibrated"]
     assert model.gate["verdicts"][0]["sentence"].startswith("It cannot serve:")
     with pytest.raises(PromotionRefusedError, match="It cannot serve"):
         services.model_promote(version="mine-1", force=True, reason="I want to")

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest_django import Settings
 
 from emotion.inference import checkpoint
 from emotion.inference.predict import Prediction, Predictor
 from emotion.inference.quadrants import Quadrant
 from tests.audio_fixtures import make_audio
+from tests.training.made_models import few_shipped_clips
 from training.data.splits import Folds
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
 from training.exceptions import RetrainRefusedError
 from training.recipes.hybrid_b3 import retraining
 from training.recipes.registry import RECIPES, RetrainJob
-from training.registry.services import model_import_run
+from training.registry.services import gate_check, model_import_run, shipped_register
 
 pytestmark = pytest.mark.slow
 
@@ -95,11 +97,21 @@ def test_labels_that_change_nothing_are_refused_with_the_figures(
 
 
 @pytest.mark.django_db
-def test_the_run_is_a_model_of_the_registry(job: Callable[[Teller], RetrainJob], tmp_path: Path) -> None:
+def test_the_run_is_a_model_of_the_registry_and_the_gate_judges_it(
+    job: Callable[[Teller], RetrainJob], tmp_path: Path, settings: Settings
+) -> None:
     RECIPES["refit"].run(job(lambda said: Quadrant((said.value + 1) % 4 + 1)), lambda _: None)
     model = model_import_run(folder=tmp_path / "run", retrained=True).model
     assert model.report["n"] == 720
     assert model.card["facts"]["datasets"]["own"]["clips"] == 24
+    settings.MOODPLANE_HELD_OUT = few_shipped_clips(tmp_path, per_source=8)
+    shipped_register()
+    checked = gate_check(version="own-1").gate
+    verdicts = {verdict["code"]: verdict for verdict in checked["verdicts"]}
+    assert verdicts["serves"]["passed"]
+    # Its training names no held-out clip, and its networks read the stored spectra.
+    assert verdicts["comparable"]["passed"], verdicts
+    assert checked["comparison"]["overall"]["n"] == 40
 
 
 def test_other_models_and_features_are_refused(job: Callable[[Teller], RetrainJob], tmp_path: Path) -> None:
