@@ -1,6 +1,7 @@
 """Checks at the start: a setting that cannot work stops it, with a sentence."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def settings_check(**_: Any) -> list[CheckMessage]:
 
 def _errors() -> Iterator[CheckMessage]:
     for each in VARIABLES:
-        if each.choices and (value := getattr(settings, each.name)) not in each.choices:
+        if each.choices and re.sub(r":\d+$", ":N", value := getattr(settings, each.name)) not in each.choices:
             yield Error(f"{each.name} is {value!r}, but must be one of {', '.join(each.choices)}.", id="moodplane.E001")
         if each.is_positive and (value := getattr(settings, each.name)) <= 0:
             yield Error(f"{each.name} is {value}, but must be above zero.", id="moodplane.E002")

@@ -5,7 +5,9 @@ The engines agree on every probability to within `TOLERANCE` for the same images
 
 from __future__ import annotations
 
+import copy
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 from threadpoolctl import threadpool_limits
-from torch import nn
+from torch import Tensor, nn
 
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
@@ -48,6 +50,25 @@ class Outputs(NamedTuple):
     points: NDArray[np.float32] | None = None  # `(n, 2)` valence and arousal in [-1, 1], from a network that regresses.
 
 
+def device_of(name: str) -> torch.device:
+    """Return the device that a name means: "auto" (CUDA where there is some), "cpu", "cuda" (the first) or "cuda:1".
+
+    Raises:
+        DeviceUnavailableError: The name means nothing, or this machine lacks the device.
+    """
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", name):
+        raise DeviceUnavailableError(f"There is no device {name!r}; it can be auto, cpu, cuda or cuda:1.")
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
+    number, count = int(name.partition(":")[2] or 0), torch.cuda.device_count()
+    if number >= count:
+        last = f" to cuda:{count - 1}" if count > 1 else ""
+        raise DeviceUnavailableError(f"{name} was asked for, but this machine has only cuda:0{last}.")
+    return torch.device("cuda", number)
+
+
 def channels_last(network: _Module) -> _Module:
     """Lay a network's weights out as its convolutions are fastest on; changed in place."""
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -62,19 +83,17 @@ class TorchEngine:
     """torch: float32 on the CPU, bf16 with channels_last on CUDA.
 
     Raises:
-        DeviceUnavailableError: CUDA is missing; it does not fall back to the CPU silently.
+        DeviceUnavailableError: The device is missing; it does not fall back to the CPU silently.
     """
 
     name = "torch"
 
     def __init__(self, network: nn.Module, frontend: FrontEnd, device: str = "cpu") -> None:
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise DeviceUnavailableError("CUDA was asked for, but torch sees no CUDA device on this machine.")
         self._frontend = frontend
-        self._device = torch.device(device)
+        self._device = device_of(device)
         self._network = channels_last(for_songs(network.eval(), frontend).to(self._device))
         self._bf16 = self._device.type == "cuda"
-        self.device = f"{device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
+        self.device = f"{self._device} {torch.cuda.get_device_name(self._device)}" if self._bf16 else "cpu"
 
     @torch.inference_mode()
     def run(self, prepared: NDArray[np.float32]) -> Outputs:
@@ -105,6 +124,43 @@ def compile_openvino(
     return openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": precision, **options})
 
 
+class Features:
+    """What a network's `features` makes of a batch: by OpenVINO on the CPU, by torch on CUDA.
+
+    The network is copied, and stays where it is. With `precision` "bf16" a batch is faster and less exact.
+    """
+
+    def __init__(
+        self, network: nn.Module, shape: Sequence[int], device: torch.device, *, precision: str = "f32"
+    ) -> None:
+        self._device, self._bf16 = device, precision == "bf16"
+        self._network = self._compiled = None
+        if device.type == "cpu":
+            self._compiled = compile_openvino(_OnlyFeatures(network), shape, precision=precision)
+        else:
+            self._network = channels_last(copy.deepcopy(network).eval().to(device))
+
+    @torch.inference_mode()
+    def __call__(self, inputs: Tensor) -> Tensor:
+        """Return features `(n, n_features)` float32, on the device, of inputs `(n, *shape)`."""
+        if self._network is None:
+            assert self._compiled is not None
+            # OpenVINO reads memory in the order of the axes.
+            return torch.from_numpy(np.array(self._compiled(inputs.contiguous().numpy())[0], np.float32))
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
+            features: Tensor = self._network.features(inputs.to(self._device))  # type: ignore[operator]
+        return features.float()
+
+
+class _OnlyFeatures(nn.Module):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor]:
+        return (self.network.features(inputs),)  # type: ignore[operator]
+
+
 class OpenVinoEngine:
     """OpenVINO on the CPU, in float32; compiled once per process and cached on disk where a folder is given."""
 
@@ -131,19 +187,18 @@ def make_engine(
 ) -> TorchEngine | OpenVinoEngine:
     """Choose and build an engine: "torch", "openvino", or by default torch on CUDA and OpenVINO on a CPU.
 
-    The device is "cuda", "cpu", or by default CUDA where there is one; OpenVINO caches compiled models in `cache_dir`.
+    The device is any that `device_of` knows; OpenVINO caches compiled models in `cache_dir`.
 
     Raises:
         DeviceUnavailableError: The device is not there, or the engine cannot use it.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    chosen = device_of(device)
     if engine == "auto":
-        engine = "torch" if device.startswith("cuda") else "openvino"
-    if engine == "openvino" and device != "cpu":
+        engine = "torch" if chosen.type == "cuda" else "openvino"
+    if engine == "openvino" and chosen.type != "cpu":
         raise DeviceUnavailableError("The OpenVINO engine runs on the CPU only; choose the torch engine for CUDA.")
     is_openvino = engine == "openvino"
-    made = OpenVinoEngine(network, frontend, cache_dir) if is_openvino else TorchEngine(network, frontend, device)
+    made = OpenVinoEngine(network, frontend, cache_dir) if is_openvino else TorchEngine(network, frontend, str(chosen))
     logger.info("The network runs on %s with %s.", made.device, made.name)
     return made
 

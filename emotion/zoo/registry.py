@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pickle
 import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,23 @@ class HeadedNetwork(Network):
 
     def skip_no_block(self) -> None:
         """Switch stochastic depth off: a backbone that learns from endless batches has nothing to overfit."""
+
+
+def load_imagenet(network: HeadedNetwork, source: str) -> None:
+    """Start a network's backbone, in place, from ImageNet weights: "download", or the path of a state dict.
+
+    Raises:
+        CheckpointError: They are not there, or not of this network.
+    """
+    try:
+        network.load_imagenet(None if source == "download" else Path(source))
+    except OSError as error:
+        raise CheckpointError(
+            f"ImageNet weights could not be loaded ({source}: {error}). Give the path of a state dict of "
+            "efficientnet_pytorch, or start at random."
+        ) from error
+    except (RuntimeError, KeyError, AttributeError, pickle.UnpicklingError) as error:
+        raise CheckpointError(f"{source} does not hold the weights of {network.config.backbone}: {error}") from error
 
 
 class OverChunks(nn.Module):

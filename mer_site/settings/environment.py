@@ -61,7 +61,13 @@ VARIABLES = (
         "the origin of addresses that the storage signs; when set, browsers fetch audio and covers there",
         "https://music.example.org",
     ),
-    Variable("MOODPLANE_DEVICE", "`auto`", "the device of the model", "cpu", choices=("auto", "cpu", "cuda")),
+    Variable(
+        "MOODPLANE_DEVICE",
+        "`auto`",
+        "the device of the model and of retraining; N counts GPUs from 0",
+        "cpu",
+        choices=("auto", "cpu", "cuda", "cuda:N"),
+    ),
     Variable("MOODPLANE_ENGINE", "`auto`", "the engine of the model", "torch", choices=("auto", "torch", "openvino")),
     Variable(
         "MOODPLANE_MODEL",

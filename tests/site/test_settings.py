@@ -32,7 +32,7 @@ def check(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        ("MOODPLANE_DEVICE", "gpu", "MOODPLANE_DEVICE is 'gpu', but must be one of auto, cpu, cuda."),
+        ("MOODPLANE_DEVICE", "gpu", "MOODPLANE_DEVICE is 'gpu', but must be one of auto, cpu, cuda, cuda:N."),
         ("MOODPLANE_ENGINE", "onnx", "MOODPLANE_ENGINE is 'onnx', but must be one of auto, torch, openvino."),
         ("MOODPLANE_MODEL", "b3", "MOODPLANE_MODEL is 'b3', but must be one of hybrid-b3, b3-fast."),
         ("MOODPLANE_MAX_UPLOAD_BYTES", "0", "MOODPLANE_MAX_UPLOAD_BYTES is 0, but must be above zero."),

@@ -29,8 +29,8 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from catalog.core.files import remove_leftovers, write_atomic
-from emotion.exceptions import CheckpointError
-from emotion.inference.predict import channels_last
+from emotion.exceptions import CheckpointError, DeviceUnavailableError
+from emotion.inference.predict import channels_last, device_of
 from emotion.zoo.frontends import FrontEnd, MelConfig
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
@@ -96,9 +96,16 @@ class Processes:
 
 
 def alone(device: str = "auto") -> Processes:
-    """Return a single process."""
-    chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
-    return Processes(0, 1, torch.device(chosen))
+    """Return a single process on a device, which becomes the current one.
+
+    Raises:
+        DeviceUnavailableError: The device is not there.
+    """
+    chosen = device_of(device)
+    if chosen.type == "cuda":
+        # The states of random generators that a checkpoint holds are the current device's.
+        torch.cuda.set_device(chosen)
+    return Processes(0, 1, chosen)
 
 
 @contextmanager
@@ -106,15 +113,17 @@ def together(device: str = "auto") -> Iterator[Processes]:
     """Join the processes that torchrun started, if any.
 
     Raises:
-        ValueError: A GPU was asked for, and this machine has fewer than processes.
+        DeviceUnavailableError: The device is not there, or is a single GPU, or there are fewer GPUs than processes.
     """
     count, rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_RANK", "0"))
     if count == 1:
         yield alone(device)
         return
-    on_gpu = torch.cuda.device_count() > rank if device == "auto" else device.startswith("cuda")
-    if on_gpu and torch.cuda.device_count() <= rank:
-        raise ValueError(f"Process {rank} has no GPU: there are {torch.cuda.device_count()}; start fewer, or use cpu.")
+    on_gpu, n_gpus = device_of(device).type == "cuda", torch.cuda.device_count()
+    if ":" in device:
+        raise DeviceUnavailableError(f"{device} is one GPU, and there are {count} processes; with cuda each takes one.")
+    if on_gpu and n_gpus <= rank:
+        raise DeviceUnavailableError(f"Process {rank} has no GPU: there are {n_gpus}; start fewer, or use cpu.")
     place = torch.device("cuda", rank) if on_gpu else torch.device("cpu")
     if on_gpu:
         torch.cuda.set_device(place)
@@ -316,6 +325,8 @@ class FitTask:
     log_dir: Path | None = None  # Of TensorBoard.
     # Called by the first process after each epoch with all epochs so far.
     on_epoch: Callable[[list[dict[str, Any]]], None] = lambda _: None
+    # Asked after each epoch of a single process: whether training ends as it is then.
+    is_over: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
         if len(self.rows) < 2 * self.processes.count or not len(self.validation_rows):
@@ -464,6 +475,8 @@ class _Fit:
                 if writer is not None:
                     for name in report.keys() - {"stage", "epoch"}:
                         writer.add_scalar(name, report[name], report["epoch"])
+                if self.among.count == 1 and self.task.is_over():
+                    break
         self.network.load_state_dict(self.best)
         self.network.eval()
         return Outcome(self.at.best_epoch, self.at.best_loss, self.at.epochs)

@@ -64,7 +64,8 @@ class RetrainJob:
     """The live model to retrain with the local labels.
 
     The card of `live_weights` lies next to them; `data_sets` names the labelled data sets in `data_root`; the recipe
-    makes `run_dir`; `local_targets` has `(4,)` soft labels of the local clips, by clip id.
+    makes `run_dir`; `local_targets` has `(4,)` soft labels of the local clips, by clip id; the device is as in
+    `TrainJob`.
     """
 
     version: str
@@ -75,6 +76,7 @@ class RetrainJob:
     run_dir: Path
     local_clips: list[Clip]
     local_targets: Mapping[str, tuple[float, float, float, float]]
+    device: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

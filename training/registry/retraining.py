@@ -24,6 +24,7 @@ from django.utils.translation import gettext_noop, ngettext
 from catalog.core import claims
 from catalog.core.files import digest
 from catalog.files.storage import local_copy, media_exists
+from emotion.exceptions import DeviceUnavailableError
 from emotion.inference.quadrants import Quadrant
 from emotion.models import PerceivedLabel
 from emotion.selectors import served_model
@@ -189,18 +190,28 @@ RETRAININGS = claims.register(
 )
 
 
-def retraining_run(*, row: Retraining, recipe: Recipe | None = None, force: bool = False) -> Retraining:
+def retraining_run(
+    *, row: Retraining, recipe: Recipe | None = None, force: bool = False, device: str | None = None
+) -> Retraining:
     """Run a retraining that the caller has claimed, and return it in its final state, errors in its outcome and log.
 
-    `recipe` takes the place of the row's; `force` runs it even when nothing has changed since the last one.
+    `recipe` takes the place of the row's; `force` runs it even when nothing has changed since the last one;
+    the device is `MOODPLANE_DEVICE`, or another.
     """
     Retraining.objects.filter(pk=row.pk).update(started_at=timezone.now())
     # An epoch may take longer than a lease.
     with claims.renewed(row, every_s=BEAT_S):
         try:
             with read_local_labels() as labels:
-                _run(row, recipe or RECIPES[row.recipe], labels, data_sets_here(), force=force)
-        except TrainingError as error:
+                _run(
+                    row,
+                    recipe or RECIPES[row.recipe],
+                    labels,
+                    data_sets_here(),
+                    device or settings.MOODPLANE_DEVICE,
+                    force=force,
+                )
+        except (TrainingError, DeviceUnavailableError) as error:
             claims.finish(row, state=_State.REFUSED, outcome=str(error))
         # The page shows every error of a recipe, not only the worker's log.
         except Exception as error:
@@ -211,7 +222,9 @@ def retraining_run(*, row: Retraining, recipe: Recipe | None = None, force: bool
     return row
 
 
-def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[str], *, force: bool) -> None:
+def _run(
+    row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[str], device: str, *, force: bool
+) -> None:
     for line in labels.report():
         _say(row, line)
     _say(row, f"Data sets here: {', '.join(data_sets) or 'none'}.")
@@ -238,6 +251,7 @@ def _run(row: Retraining, recipe: Recipe, labels: LocalLabels, data_sets: list[s
         run_dir=settings.MOODPLANE_VAR / "runs" / version,
         local_clips=labels.clips,
         local_targets=labels.targets,
+        device=device,
     )
     job.run_dir.parent.mkdir(parents=True, exist_ok=True)
     recipe.run(job, lambda line: _say(row, line))

@@ -25,7 +25,7 @@ class Command(BaseCommand):
         parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
         parser.add_argument("--csv", default="-", metavar="FILE", help="Where the table goes; - is standard output.")
         parser.add_argument("--weights", type=Path, default=settings.MOODPLANE_WEIGHTS)
-        parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
+        parser.add_argument("--device", default=settings.MOODPLANE_DEVICE, help="auto, cpu, cuda or cuda:1.")
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
 
     def handle(self, *args: Any, **options: Any) -> None:

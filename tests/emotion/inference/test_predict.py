@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from emotion.exceptions import AudioUnreadableError, DeviceUnavailableError
 from emotion.inference import checkpoint
@@ -11,6 +12,7 @@ from emotion.inference.predict import (
     Prediction,
     Predictor,
     TorchEngine,
+    device_of,
     make_engine,
 )
 from emotion.inference.quadrants import Quadrant
@@ -50,8 +52,42 @@ def test_cuda_that_is_not_there_is_refused(small_network: EfficientNetB3, monkey
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(DeviceUnavailableError, match="CUDA was asked for"):
         make_engine(small_network, SMALL_MEL, engine="torch", device="cuda")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     with pytest.raises(DeviceUnavailableError, match="runs on the CPU only"):
         make_engine(small_network, SMALL_MEL, engine="openvino", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("name", "n_gpus", "sentence"),
+    [
+        ("cuda", 0, "CUDA was asked for, but torch sees no CUDA device on this machine."),
+        ("cuda:7", 0, "CUDA was asked for, but torch sees no CUDA device on this machine."),
+        ("cuda:7", 1, "cuda:7 was asked for, but this machine has only cuda:0."),
+        ("cuda:4", 4, "cuda:4 was asked for, but this machine has only cuda:0 to cuda:3."),
+        ("gpu", 1, "There is no device 'gpu'; it can be auto, cpu, cuda or cuda:1."),
+        ("cuda:-1", 1, "There is no device 'cuda:-1'; it can be auto, cpu, cuda or cuda:1."),
+        ("", 0, "There is no device ''; it can be auto, cpu, cuda or cuda:1."),
+    ],
+)
+def test_a_device_that_is_not_there_is_a_sentence(
+    name: str, n_gpus: int, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: n_gpus > 0)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: n_gpus)
+    with pytest.raises(DeviceUnavailableError) as refused:
+        device_of(name)
+    assert str(refused.value) == sentence
+
+
+def test_a_device_that_is_there_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert device_of("auto") == device_of("cpu") == torch.device("cpu")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert device_of("cpu") == torch.device("cpu")
+    assert device_of("auto") == device_of("cuda") == torch.device("cuda", 0)
+    assert device_of("cuda:1") == torch.device("cuda", 1)
 
 
 def test_predictions_come_in_order_and_bad_files_do_not_stop_the_others(small_weights: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 import tomli_w
 import torch
 
+from emotion.exceptions import CheckpointError
 from emotion.inference.checkpoint import load
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from tests.training.made_qaed import SMALL_RUN, made_qaed
@@ -174,10 +175,10 @@ def test_weights_that_cannot_be_had_are_explained(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patched:
         patched.setattr(EfficientNetB3, "load_imagenet", offline)
-        with pytest.raises(PaperError, match=r"could not be loaded from imagenet.*Give the path"):
+        with pytest.raises(CheckpointError, match=r"could not be loaded \(download: .*Give the path"):
             protocol.initial_backbone(config(init="imagenet"))
     torch.save({"weight": torch.zeros(1)}, tmp_path / "other.pt")
-    with pytest.raises(PaperError, match=r"other\.pt does not hold the weights of efficientnet-b0"):
+    with pytest.raises(CheckpointError, match=r"other\.pt does not hold the weights of efficientnet-b0"):
         protocol.initial_backbone(config(init=str(tmp_path / "other.pt")))
     with pytest.raises(PaperError, match=r"has the backbone efficientnet-b3, not efficientnet-b0"):
         protocol.initial_backbone(config(init="shipped"))

@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from catalog.core.files import write_atomic
 from emotion.exceptions import EmotionError
 from emotion.inference.checkpoint import Card, read_card, write_card
+from emotion.inference.predict import device_of
 from emotion.zoo.frontends import MelConfig
 from training.data.splits import Protocol
 from training.datasets import DatasetError
@@ -47,7 +48,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio.")
         parser.add_argument("--engine", default=settings.MOODPLANE_ENGINE, choices=["auto", "torch", "openvino"])
-        parser.add_argument("--device", default=settings.MOODPLANE_DEVICE)
+        parser.add_argument("--device", default=settings.MOODPLANE_DEVICE, help="auto, cpu, cuda or cuda:1.")
         parser.add_argument(
             "--write-card", action="store_true", help="Store these scores in the card, and write README.md next to it."
         )
@@ -65,6 +66,7 @@ class Command(BaseCommand):
         if path is None:
             raise CommandError("There are no model weights; name some, or train with manage.py train.")
         try:
+            device_of(options["device"])
             if path.is_dir():
                 self._run(path, options)
             else:

@@ -8,6 +8,7 @@ mixing far from the data, long schedules).
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,13 +23,19 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
-from emotion.inference.predict import channels_last, compile_openvino
+from emotion.inference.predict import Features, channels_last
 from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import HeadedNetwork
 from training.exceptions import TrainingDivergedError
 from training.fit.loop import keep_wide_depthwise_in_float32, read_checkpoint, renewing_statistics, write_checkpoint
-from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, stretch_at, student_images
-from training.recipes.distilled_b3.teacher import TaggerFeatures
+from training.recipes.distilled_b3.mixtures import (
+    MixtureConfig,
+    MixtureSampler,
+    Sampler,
+    Spectra,
+    stretch_at,
+    student_images,
+)
 
 
 class Muon(torch.optim.Optimizer):
@@ -71,27 +78,16 @@ def _orthogonal(matrix: Tensor) -> Tensor:
 
 
 BATCH = 32
+_STEPS_BETWEEN_SAVES = 50
+# A check makes a GPU wait.
+_STEPS_BETWEEN_CHECKS = 10
+_WARMING_STEPS, _MEASURED_STEPS = 3, 6
 
 
-class Backbone:
-    """A backbone's pooled features, compiled by OpenVINO for a CPU."""
-
-    def __init__(self, network: HeadedNetwork, mel: MelConfig, precision: str = "f32") -> None:
-        self._compiled = compile_openvino(_Features(network), mel.input_shape, precision=precision)
-
-    def features(self, batches: Iterator[Tensor], *, total: int, name: str) -> NDArray[np.float32]:
-        """Return `(n, feature_size)` of batches of network inputs; `total` and `name` are for the progress bar."""
-        bar = tqdm(batches, total=-(-total // BATCH), desc=name, mininterval=10)
-        return np.concatenate([np.array(self._compiled(batch.contiguous().numpy())[0], np.float32) for batch in bar])
-
-
-class _Features(nn.Module):
-    def __init__(self, network: HeadedNetwork) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.network.features(images)
+def pooled(features: Features, batches: Iterator[Tensor], *, total: int, name: str) -> Tensor:
+    """Return features `(n, feature_size)` of batches of inputs; `total` and `name` are for the progress bar."""
+    bar = tqdm(batches, total=-(-total // BATCH), desc=name, mininterval=10)
+    return torch.cat([features(batch).cpu() for batch in bar])
 
 
 def windows(spectra: Sequence[Spectra], mel: MelConfig) -> Iterator[Tensor]:
@@ -140,15 +136,12 @@ class DistilConfig:
 
 
 class Teachers:
-    """Public taggers, and the scale of their features at one length of crop."""
+    """Features of public taggers, and their scale at one length of crop."""
 
-    def __init__(self, files: Sequence[Path]) -> None:
-        self._taggers = TaggerFeatures(files)
+    def __init__(self, raw: Callable[[Tensor], Tensor]) -> None:
+        """Take a function from the teachers' inputs of a batch to features `(n, n_features)` in their own units."""
+        self.raw = raw
         self._mean = self._spread = torch.zeros(0)
-
-    def raw(self, teacher_db: Tensor) -> Tensor:
-        """Return features `(n, n_features)` in the taggers' own units."""
-        return torch.from_numpy(self._taggers.features(teacher_db.numpy()))
 
     def measure(self, batches: Iterator[Tensor]) -> None:
         """Measure each feature's mean and spread on batches of spectra."""
@@ -201,7 +194,7 @@ def _optimisers(student: Student, config: DistilConfig) -> tuple[torch.optim.Opt
 
 def pretrain(
     network: HeadedNetwork,
-    sampler: MixtureSampler,
+    sampler: Sampler,
     teachers: Teachers,
     config: DistilConfig,
     *,
@@ -209,52 +202,85 @@ def pretrain(
     checkpoint: Path,
     log: Callable[[str], None],
     evaluate: Callable[[Student, int], float],
+    is_over: Callable[[], bool] = lambda: False,
 ) -> Student:
-    """Pre-train a network's backbone, in place, and return the student in evaluation mode.
+    """Pre-train a network's backbone, in place, on the sampler's device; return the student in evaluation mode.
 
     Every step has a random generator of seed and step, so that a run resumed from the checkpoint, which is written
-    every 50 steps, gets the same batches. `evaluate` scores the student on held-out crops of so many columns.
+    every 50 steps, gets the same batches. `evaluate` scores the student on held-out crops of so many columns; once
+    `is_over`, which is asked when a checkpoint is written, the student is returned as it is then.
 
     Raises:
         TrainingDivergedError: The loss is not finite.
     """
     torch.set_flush_denormal(True)
     torch.manual_seed(seed)
-    keep_wide_depthwise_in_float32(network)
-    first = sampler.batch(2, config.stages[0].crop_columns, np.random.default_rng(seed))
-    student = Student(network, teachers.raw(first.teacher_db).shape[1])
+    student = _new_student(network, sampler, teachers, config.stages[0], seed)
     chosen = _optimisers(student, config)
     identity = {"configuration": asdict(config), "network": asdict(network.config), "seed": seed}
-    step, done = 0, _resume(checkpoint, identity, student, chosen)
-    for stage in config.stages:
-        if done >= step + stage.steps:
-            step += stage.steps
-            continue
-        rng = np.random.default_rng((seed, step))
+    done = _resume(checkpoint, identity, student, chosen)
+    for stage, first in _left(config.stages, done):
+        rng = np.random.default_rng((seed, first))
         teachers.measure(sampler.batch(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(12))
-        if stage.settled and done <= step:
+        if stage.settled and done <= first:
             settle(student, sampler, stage, seed, batches=48)
         started, losses = time.monotonic(), []
-        for position in range(stage.steps):
-            if (number := step + position) < done:
-                continue
-            losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, position, number))
-            if (number + 1) % 50 == 0:
+        for number in range(max(first, done), first + stage.steps):
+            losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, number - first, number))
+            saves = (number + 1) % _STEPS_BETWEEN_SAVES == 0
+            if saves:
                 pace = len(losses) * stage.batch_size / (time.monotonic() - started)
-                log(f"step {number + 1}: loss {np.mean(losses[-50:]):.3f}, {pace:.1f} crops/s")
-            scores = (number + 1) % 500 == 0 or position == stage.steps - 1
+                log(f"step {number + 1}: loss {torch.stack(losses[-50:]).mean():.3f}, {pace:.1f} crops/s")
+            scores = (number + 1) % 500 == 0 or number + 1 == first + stage.steps
             if scores and not stage.settled:
                 # Before it is saved: a run that is killed later finds the norms as they are scored.
                 settle(student, sampler, stage, seed)
-            if (number + 1) % 50 == 0 or scores:
+            if saves or scores:
+                _check(losses[-1], number)
                 states = [optimiser.state_dict() for optimiser in chosen]
                 state = {"student": student.state_dict(), "optimisers": states, "step": number + 1}
                 write_checkpoint(checkpoint, identity, state)
+                if is_over():
+                    settle(student, sampler, stage, seed)
+                    return student.eval()
             if scores:
                 student.eval()
                 log(f"step {number + 1}: {evaluate(student, stage.crop_columns):.3f} of the variance of held-out clips")
-        step += stage.steps
     return student.eval()
+
+
+def steps_per_s(
+    network: HeadedNetwork, sampler: Sampler, teachers: Teachers, config: DistilConfig, stage: DistilStage
+) -> float:
+    """Return how many steps of a stage a second holds, measured on a copy of the network."""
+    student = _new_student(copy.deepcopy(network), sampler, teachers, stage, 0)
+    chosen = _optimisers(student, config)
+    teachers.measure(iter([sampler.batch(64, stage.crop_columns, np.random.default_rng(0), stage.scene).teacher_db]))
+    started = 0.0
+    for number in range(_WARMING_STEPS + _MEASURED_STEPS):
+        if number == _WARMING_STEPS:
+            started = time.monotonic()
+        # The conversion waits for a GPU.
+        float(_step(student, chosen, sampler, teachers, config, stage, 0, number, number))
+    return _MEASURED_STEPS / (time.monotonic() - started)
+
+
+def _left(stages: Sequence[DistilStage], done: int) -> Iterator[tuple[DistilStage, int]]:
+    # The stages that are not done, with the number of their first step.
+    first = 0
+    for stage in stages:
+        if done < first + stage.steps:
+            yield stage, first
+        first += stage.steps
+
+
+def _new_student(
+    network: HeadedNetwork, sampler: Sampler, teachers: Teachers, stage: DistilStage, seed: int
+) -> Student:
+    if sampler.device.type == "cpu":
+        keep_wide_depthwise_in_float32(network)
+    first = sampler.batch(2, stage.crop_columns, np.random.default_rng(seed))
+    return Student(network, teachers.raw(first.teacher_db).shape[1]).to(sampler.device)
 
 
 def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequence[torch.optim.Optimizer]) -> int:
@@ -270,14 +296,14 @@ def _resume(path: Path, identity: dict[str, Any], student: Student, chosen: Sequ
 def _step(
     student: Student,
     chosen: Sequence[torch.optim.Optimizer],
-    sampler: MixtureSampler,
+    sampler: Sampler,
     teachers: Teachers,
     config: DistilConfig,
     stage: DistilStage,
     seed: int,
     position: int,
     number: int,
-) -> float:
+) -> Tensor:
     rate = stage.first_rate + (stage.last_rate - stage.first_rate) * position / stage.steps
     rate *= min(1.0, (number + 1) / config.warmup_steps)
     for optimiser, factor in zip(chosen, (config.matrix_rate, 1.0), strict=True):
@@ -290,26 +316,31 @@ def _step(
     for module in student.modules():
         if stage.settled and isinstance(module, nn.BatchNorm2d):
             module.eval()
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
+    with torch.autocast(wanted.device.type, torch.bfloat16, enabled=config.bf16):
         guessed = student(batch.images)
     # Linear far from the target, so that one runaway does not decide the step.
     loss = (
         2 * functional.huber_loss(guessed, wanted, delta=3.0) if stage.settled else functional.mse_loss(guessed, wanted)
     )
-    if not torch.isfinite(loss):
-        raise TrainingDivergedError(f"The loss is {loss.item()} at step {number}; lower the learning rate.")
+    if loss.device.type == "cpu" or number % _STEPS_BETWEEN_CHECKS == 0:
+        _check(loss, number)
     for optimiser in chosen:
         optimiser.zero_grad(set_to_none=True)
     loss.backward()
     nn.utils.clip_grad_norm_(student.parameters(), config.clip_norm)
     for optimiser in chosen:
         optimiser.step()
-    return float(loss.item())
+    return loss.detach()
 
 
-def settle(student: Student, sampler: MixtureSampler, stage: DistilStage, seed: int, batches: int = 12) -> None:
+def _check(loss: Tensor, number: int) -> None:
+    if not torch.isfinite(loss):
+        raise TrainingDivergedError(f"The loss is {loss.item()} at step {number}; lower the learning rate.")
+
+
+def settle(student: Student, sampler: Sampler, stage: DistilStage, seed: int, batches: int = 12) -> None:
     """Measure the statistics of batch normalisation, in place, on batches of a stage."""
     rng = np.random.default_rng((seed, 2))
-    with renewing_statistics(student), torch.autocast("cpu", torch.bfloat16):
+    with renewing_statistics(student), torch.autocast(sampler.device.type, torch.bfloat16):
         for _ in range(batches):
             student.network.features(sampler.batch(stage.batch_size, stage.crop_columns, rng, stage.scene).images)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tomli_w
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.exceptions import AudioUnreadableError
+from emotion.inference.predict import Features
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import HeadedNetwork
@@ -22,9 +24,9 @@ from training.data.duplicates import duplicate_groups
 from training.data.splits import linked_groups
 from training.datasets import DATASETS, Clip
 from training.datasets.midi import render_variants
-from training.recipes.distilled_b3.distil import Backbone, DistilConfig, DistilStage, changed, windows
+from training.recipes.distilled_b3.distil import DistilConfig, DistilStage, changed, pooled, windows
 from training.recipes.distilled_b3.head import HeadConfig, HeadData
-from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, spectra_of
+from training.recipes.distilled_b3.mixtures import CPU, MixtureConfig, MixtureSampler, Spectra, spectra_of
 from training.recipes.distilled_b3.teacher import TAGGERS, TaggerFeatures, teacher_features
 from training.recipes.registry import Log
 
@@ -41,6 +43,9 @@ class DistilledB3Config:
     unlabelled: tuple[str, ...] = ()  # Datasets used in pre-training only.
     architecture: str = "efficientnet_b3"  # Of the zoo: a backbone whose pooled features a head judges.
     backbone: str = "efficientnet-b3"  # A name that efficientnet_pytorch knows.
+    # Where the backbone starts: "" at random, "download" from ImageNet weights of efficientnet_pytorch, or from a file
+    # of them.
+    imagenet: str = ""
     head: HeadConfig = field(default_factory=HeadConfig)
     # Standard deviation of a rated valence or arousal, for the soft quadrants of rated sets.
     rating_spread: float = 0.3
@@ -83,6 +88,13 @@ def config_of(raw: Mapping[str, Any], name: str) -> DistilledB3Config:
     if not config.mel.frames_as_channels:
         raise ValueError(f"{name}: this recipe mixes images of whole frames; set frames_as_channels = true.")
     return config
+
+
+def toml_of(config: DistilledB3Config) -> str:
+    """Return a configuration as the text of a file."""
+    # TOML has no null.
+    values = asdict(config, dict_factory=lambda items: {key: value for key, value in items if value is not None})
+    return tomli_w.dumps({"recipe": "distilled_b3", **values})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +141,7 @@ def gather(
     data_root: Path,
     work_dir: Path,
     log: Log,
+    device: torch.device = CPU,
     local_targets: Mapping[str, Sequence[float]] | None = None,
 ) -> ClipFeatures:
     """Read clips with both their spectra, the teacher's features and soft labels.
@@ -147,7 +160,7 @@ def gather(
     others = [timbres.get(clip.id.removeprefix("emopia/"), []) for clip in clips]
     other_spectra = iter(readable([path for paths in others for path in paths], config, work_dir, log))
     rendered = [[each for _ in paths if (each := next(other_spectra)) is not None] for paths in others]
-    taggers = TaggerFeatures([data_root / "pretrained" / name for name in TAGGERS])
+    taggers = TaggerFeatures([data_root / "pretrained" / name for name in TAGGERS], device)
     audio = [clip.audio for clip in clips]
     targets = quadrant_targets(clips, config.rating_spread)
     for row, clip in enumerate(clips):
@@ -182,31 +195,31 @@ def sampling_weights(clips: Sequence[Clip], power: float) -> NDArray[np.float64]
 
 
 def backbone_features(
-    network: HeadedNetwork, features: ClipFeatures, config: DistilledB3Config
+    network: HeadedNetwork, features: ClipFeatures, config: DistilledB3Config, device: torch.device = CPU
 ) -> tuple[Tensor, Tensor]:
     """Compute pooled features of served windows `(n, feature_size)` and copies `(n, n_views, feature_size)`."""
     n = len(features.clips)
-    served = Backbone(network, config.mel).features(windows(features.spectra, config.mel), total=n, name="windows")
+    exact = Features(network, config.mel.input_shape, device)
+    served = pooled(exact, windows(features.spectra, config.mel), total=n, name="windows")
     # Changed copies are only trained on.
-    fast = Backbone(network, config.mel, "bf16")
+    fast = Features(network, config.mel.input_shape, device, precision="bf16")
     pool, rows = list(features.spectra), [[i] for i in range(n)]
     for i, others in enumerate(features.timbres):
         rows[i] += range(len(pool), len(pool) + len(others))
         pool += others
-    sampler = MixtureSampler(pool, np.ones(len(pool)), config.mel, config.view_scene)
+    sampler = MixtureSampler(pool, np.ones(len(pool)), config.mel, config.view_scene, device)
     views = []
     for number in range(config.views):
         # Every other view is of another rendering, where there is one.
         chosen = np.array([row[number % len(row)] for row in rows])
         batches = changed(sampler, chosen, config.mel, config.seed + number)
-        views.append(fast.features(batches, total=n, name=f"view {number + 1} of {config.views}"))
-    copies = np.stack(views, axis=1) if views else np.zeros((n, 0, served.shape[1]), np.float32)
-    return torch.from_numpy(served), torch.from_numpy(copies)
+        views.append(pooled(fast, batches, total=n, name=f"view {number + 1} of {config.views}"))
+    return served, torch.stack(views, dim=1) if views else torch.zeros(n, 0, served.shape[1])
 
 
 def head_data(
     features: ClipFeatures,
-    pooled: tuple[Tensor, Tensor],
+    of_backbone: tuple[Tensor, Tensor],
     rows: NDArray[np.int64],
     soft_targets: NDArray[np.float32],
     cell_power: float,
@@ -215,8 +228,8 @@ def head_data(
     index = torch.from_numpy(rows)
     names = sorted(set(features.sources))
     return HeadData(
-        served=pooled[0][index],
-        views=pooled[1][index],
+        served=of_backbone[0][index],
+        views=of_backbone[1][index],
         targets=torch.from_numpy(features.targets[rows]),
         soft_targets=torch.from_numpy(soft_targets),
         points=torch.from_numpy(features.points[rows]),

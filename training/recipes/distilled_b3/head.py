@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from emotion.zoo.registry import HeadedNetwork
 from training.data.augment import mixup
+from training.recipes.distilled_b3.mixtures import CPU
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,9 @@ class HeadData:
     weights: Tensor  # `(n,)` how often each clip is drawn.
     sources: Tensor  # `(n,)` number of each clip's dataset.
 
+    def to(self, device: torch.device) -> HeadData:
+        return HeadData(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 class _Style:
     """Mean and spread of each source's features, quadrants weighing the same.
@@ -53,7 +57,7 @@ class _Style:
     def __init__(self, data: HeadData) -> None:
         quadrant = data.targets.argmax(dim=1)
         self.present = torch.unique(data.sources)
-        self.means = torch.zeros(int(data.sources.max()) + 1, data.served.shape[1])
+        self.means = data.served.new_zeros(int(data.sources.max()) + 1, data.served.shape[1])
         self.spreads = torch.ones_like(self.means)
         for source in self.present.tolist():
             here = data.sources == source
@@ -65,22 +69,33 @@ class _Style:
 
     def restyle(self, features: Tensor, sources: Tensor, chance: float) -> Tensor:
         """Return features, some of them with the style of a random mixture of sources."""
-        share = torch.distributions.Dirichlet(torch.full((len(self.present),), 0.5)).sample((len(features),))
+        share = torch.distributions.Dirichlet(features.new_full((len(self.present),), 0.5)).sample((len(features),))
         mean, spread = share @ self.means[self.present], share @ self.spreads[self.present]
         plain = (features - self.means[sources]) / self.spreads[sources].clamp(min=1e-3)
-        chosen = torch.rand(len(features), 1) < chance
+        chosen = torch.rand(len(features), 1, device=features.device) < chance
         return torch.where(chosen, plain.clamp(-6, 6) * spread + mean, features)
 
 
 def fit_head(
-    network: HeadedNetwork, train: HeadData, validation: HeadData, config: HeadConfig, *, seed: int
+    network: HeadedNetwork,
+    train: HeadData,
+    validation: HeadData,
+    config: HeadConfig,
+    *,
+    seed: int,
+    device: torch.device = CPU,
 ) -> tuple[int, float]:
-    """Fit head, classifier and any regressor, in place; return the best epoch and its validation loss."""
+    """Fit head, classifier and any regressor, in place; return the best epoch and its validation loss.
+
+    They are fitted on the device, and then on the CPU again.
+    """
     torch.manual_seed(seed)
     parts = nn.ModuleList([part for part in (network.head, network.classifier, network.regressor) if part is not None])
     for module in parts.modules():
         if isinstance(module, nn.Linear):
             module.reset_parameters()
+    parts.to(device)
+    train, validation = train.to(device), validation.to(device)
     mean, spread = train.served.mean(dim=0), train.served.std(dim=0).clamp(min=1e-3)
     train, validation = (
         replace(data, served=(data.served - mean) / spread, views=(data.views - mean) / spread)
@@ -103,6 +118,8 @@ def fit_head(
         if now < best:
             best, weights, best_epoch = now, copy.deepcopy(parts.state_dict()), epoch + 1
     parts.load_state_dict(weights)
+    parts.cpu()
+    mean, spread = mean.cpu(), spread.cpu()
     # The first layer standardises, so that serving has no step for it.
     first = network.head[0]
     assert isinstance(first, nn.Linear)
@@ -117,8 +134,8 @@ def _batch(data: HeadData, style: _Style, config: HeadConfig) -> list[Tensor]:
     drawn = torch.multinomial(data.weights, config.batch_size, replacement=True)
     features = data.served[drawn]
     if data.views.shape[1]:
-        view = data.views[drawn, torch.randint(0, data.views.shape[1], (len(drawn),))]
-        features = torch.where(torch.rand(len(drawn), 1) < config.view_share, view, features)
+        view = data.views[drawn, torch.randint(0, data.views.shape[1], (len(drawn),), device=drawn.device)]
+        features = torch.where(torch.rand(len(drawn), 1, device=drawn.device) < config.view_share, view, features)
     features = style.restyle(features, data.sources[drawn], config.restyle_chance)
     features = features + config.noise * torch.randn_like(features)
     labels = data.targets[drawn] * (1 - config.label_smoothing) + config.label_smoothing / 4

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from training.data.cache import content_digest
 LONGEST_S = 60.0
 FLOOR_DB = -100.0
 _NEPERS_PER_DB = math.log(10) / 10
+CPU = torch.device("cpu")
 
 _Result = TypeVar("_Result")
 
@@ -116,76 +117,112 @@ class Batch:
     teacher_db: Tensor  # `(n, 1, 96, frames)` dB, the input of the teachers.
 
 
+class Sampler(Protocol):
+    """What draws batches."""
+
+    device: torch.device
+
+    def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
+        """Return a batch of `n` mixtures of `columns` image columns."""
+
+
 class MixtureSampler:
     """Draws batches of mixtures from the spectra of clips."""
 
     def __init__(
-        self, spectra: Sequence[Spectra], weights: NDArray[np.float64], mel: MelConfig, config: MixtureConfig
+        self,
+        spectra: Sequence[Spectra],
+        weights: NDArray[np.float64],
+        mel: MelConfig,
+        config: MixtureConfig,
+        device: torch.device = CPU,
     ) -> None:
-        """Draw from clips by `weights`, `(n,)`."""
-        self._spectra, self._weights = spectra, weights / weights.sum()
+        """Draw from clips by `weights`, `(n,)`; they are mixed on the device, by the same random numbers on any."""
+        self.device = device
+        self._weights = weights / weights.sum()
+        self._pools = [_Pool([getattr(each, kind) for each in spectra], device) for kind in ("student", "teacher")]
         self._mel, self._config = mel, config
         student_hz = mel_frequencies(mel.n_mels + 2, fmin=mel.f_min_hz, fmax=mel.f_max_hz)
         teacher_hz = mel_frequencies(TAGGER_MELS + 2, fmin=0.0, fmax=TAGGER_RATE_HZ / 2, htk=True)
-        self._student_hz, self._teacher_hz = (torch.from_numpy(hz[1:-1]).float() for hz in (student_hz, teacher_hz))
+        self._student_hz, self._teacher_hz = (
+            torch.from_numpy(hz[1:-1]).float().to(device) for hz in (student_hz, teacher_hz)
+        )
 
     def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
         """Return a batch of `n` mixtures of `columns` image columns."""
         config = scene or self._config
         (student, teacher), (other_student, other_teacher) = (
-            self._crops(rng.choice(len(self._spectra), n, p=self._weights), columns, rng, config.speed)
+            self._crops(rng.choice(len(self._weights), n, p=self._weights), columns, rng, config.speed)
             for _ in range(2)
         )
-        mixed = torch.from_numpy(rng.random(n) < config.mix_chance)
-        relative_db = torch.from_numpy(rng.uniform(-config.mix_db, config.mix_db, n).astype(np.float32))
-        quieter = torch.where(mixed, relative_db, torch.full((n,), -200.0)).view(n, 1, 1)
+        mixed = rng.random(n) < config.mix_chance
+        relative_db = rng.uniform(-config.mix_db, config.mix_db, n).astype(np.float32)
+        quieter = torch.from_numpy(np.where(mixed, relative_db, np.float32(-200))).to(self.device).view(n, 1, 1)
         student, teacher = add_db(student, other_student + quieter), add_db(teacher, other_teacher + quieter)
-        filtered = _filter(n, config, rng)
+        filtered = _filter(n, config, rng, self.device)
         student, teacher = filtered(student, self._student_hz), filtered(teacher, self._teacher_hz)
         return Batch(student_images(student, self._mel), teacher.transpose(1, 2)[:, None].contiguous())
 
     def views(self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator) -> Tensor:
         """Return network inputs of a random stretch of each of these clips, filtered and scaled but not mixed."""
         student, _ = self._crops(clips, columns, rng, self._config.speed)
-        return student_images(_filter(len(clips), self._config, rng)(student, self._student_hz), self._mel)
+        return student_images(_filter(len(clips), self._config, rng, self.device)(student, self._student_hz), self._mel)
 
     def _crops(
         self, clips: NDArray[np.int64], columns: int, rng: np.random.Generator, speed: float
     ) -> tuple[Tensor, Tensor]:
         n = len(clips)
+        of_student, of_teacher = self._pools
         student_s, teacher_s = self._mel.hop_samples / SAMPLE_RATE_HZ, TAGGER_HOP / TAGGER_RATE_HZ
         n_student = columns * CHANNELS
         n_teacher = round(n_student * student_s / teacher_s)
-        students = np.empty((n, n_student, self._mel.n_mels), np.float32)
-        teachers = np.empty((n, n_teacher, TAGGER_MELS), np.float32)
+        starts_s, rates = np.zeros(n), np.zeros(n)
         for row, clip in enumerate(clips):
-            spectra = self._spectra[clip]
-            rate = 1 + rng.uniform(-speed, speed)
-            room_s = len(spectra.student) * student_s - n_student * student_s * rate
-            start_s = rng.uniform(0, max(0.0, room_s))
-            students[row] = _stretch(spectra.student, start_s / student_s, n_student, rate)
-            teachers[row] = _stretch(spectra.teacher, start_s / teacher_s, n_teacher, rate)
-        return torch.from_numpy(students), torch.from_numpy(teachers)
+            rates[row] = 1 + rng.uniform(-speed, speed)
+            room_s = of_student.lengths[clip] * student_s - n_student * student_s * rates[row]
+            starts_s[row] = rng.uniform(0, max(0.0, room_s))
+        students = of_student.crops(clips, starts_s / student_s, n_student, rates)
+        return students, of_teacher.crops(clips, starts_s / teacher_s, n_teacher, rates)
 
 
-def _stretch(frames: NDArray[np.float16], start: float, n: int, speed: float) -> NDArray[np.float16]:
-    # A clip that ends begins again.
-    return frames[(start + np.arange(n) * speed).astype(np.int64) % len(frames)]
+class _Pool:
+    """Spectra of many clips: a list on the CPU, and one tensor on a GPU, which would wait for the copies."""
+
+    def __init__(self, spectra: Sequence[NDArray[np.float16]], device: torch.device, *, in_one: bool = False) -> None:
+        self._spectra, self._device = spectra, device
+        self.lengths = np.array([len(each) for each in spectra])
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        self._frames = None
+        if in_one or device.type != "cpu":
+            self._frames = torch.cat([torch.from_numpy(each).to(device) for each in spectra])
+
+    def crops(
+        self, clips: NDArray[np.int64], starts: NDArray[np.float64], n: int, rates: NDArray[np.float64]
+    ) -> Tensor:
+        """Return `n` frames of each clip, `(len(clips), n, bands)`; one that ends begins again."""
+        places = (starts[:, None] + np.arange(n) * rates[:, None]).astype(np.int64) % self.lengths[clips][:, None]
+        if self._frames is not None:
+            places += self._starts[clips][:, None]
+            return self._frames[torch.from_numpy(places).to(self._device)].float()
+        crops = [self._spectra[clip][place].astype(np.float32) for clip, place in zip(clips, places, strict=True)]
+        return torch.from_numpy(np.stack(crops))
 
 
-def _filter(n: int, config: MixtureConfig, rng: np.random.Generator) -> Callable[[Tensor, Tensor], Tensor]:
+def _filter(
+    n: int, config: MixtureConfig, rng: np.random.Generator, device: torch.device
+) -> Callable[[Tensor, Tensor], Tensor]:
     """Draw gain, bells, a low-pass and noise; return the change of `(n, frames, bands)` dB at `(bands,)` Hz."""
 
     def between(low: float, high: float, *shape: int) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32))
+        return torch.from_numpy(rng.uniform(low, high, (n, *shape)).astype(np.float32)).to(device)
 
-    cut_octave = torch.where(between(0, 1) < config.lowpass_chance, between(11.5, 13.0), torch.full((n,), 20.0))
+    cut_octave = torch.where(between(0, 1) < config.lowpass_chance, between(11.5, 13.0), 20.0)
     noisy = between(0, 1) < config.noise_chance
     gain_db = between(-config.gain_db, config.gain_db)
     bell_octave, bell_width = between(6, 13, 3), between(0.5, 2.0, 3)
     bell_db = between(-config.eq_db, config.eq_db, 3)
     cut_hz = 2**cut_octave
-    noise_db = torch.where(noisy, between(-45, -10), torch.full((n,), -200.0))
+    noise_db = torch.where(noisy, between(-45, -10), -200.0)
     noise_slope = between(-6, 0)
 
     def apply(level_db: Tensor, band_hz: Tensor) -> Tensor:

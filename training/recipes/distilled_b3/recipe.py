@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tomli_w
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.inference import checkpoint
 from emotion.inference.estimate import Reading
-from emotion.inference.predict import softmax
-from emotion.zoo.registry import HeadedNetwork, architecture, create_model
+from emotion.inference.predict import device_of, softmax
+from emotion.zoo.registry import HeadedNetwork, architecture, create_model, load_imagenet
 from training.data import splits
 from training.data.splits import PARTS, Fold, Folds, Protocol
 from training.datasets import Clip
@@ -38,10 +37,11 @@ from training.recipes.distilled_b3.features import (
     head_data,
     load_clips,
     readable,
+    toml_of,
 )
 from training.recipes.distilled_b3.head import fit_head
-from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler
-from training.recipes.distilled_b3.teacher import TAGGERS, Judge
+from training.recipes.distilled_b3.mixtures import CPU, MixtureConfig, MixtureSampler, Sampler, Spectra
+from training.recipes.distilled_b3.teacher import TAGGERS, Judge, TaggerFeatures
 from training.recipes.registry import Log, RetrainJob, TrainJob
 
 
@@ -51,12 +51,19 @@ def train(job: TrainJob) -> Path:
         raise TrainingError("--dry-run is for the recipe paper; the head of distilled_b3.toml says what it takes.")
     run_dir = job.run_dir or new_run_path(tomllib.loads(job.text).get("version", "model"))
     places: dict[str, Any] = {"data_root": job.data_root, "work_dir": job.work_dir, "run_dir": run_dir}
-    run(job.text, **places, resumes=job.resumes, log=job.log)
+    run(job.text, **places, resumes=job.resumes, log=job.log, device=device_of(job.device))
     return run_dir
 
 
 def run(
-    text: str, *, data_root: Path, work_dir: Path, run_dir: Path, log: Log, resumes: bool = False
+    text: str,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    run_dir: Path,
+    log: Log,
+    resumes: bool = False,
+    device: torch.device = CPU,
 ) -> dict[str, Any]:
     """Pre-train, fit, calibrate and score a model; leave a complete run folder and return the facts of the card.
 
@@ -79,11 +86,11 @@ def run(
         folder.resumed()
     places: dict[str, Any] = {"data_root": data_root, "work_dir": work_dir}
     clips = load_clips(config.datasets, **places)
-    features = gather(clips, config, **places, log=log)
+    features = gather(clips, config, **places, log=log, device=device)
     dealt = deal(features, config)
     folder.write_folds(dealt)
-    network = learn(features, dealt[0], config, **places, folder=folder, log=log)
-    facts = fit_and_judge(network, features, dealt, config, folder=folder, log=log)
+    network = learn(features, dealt[0], config, **places, folder=folder, log=log, device=device)
+    facts = fit_and_judge(network, features, dealt, config, folder=folder, log=log, device=device)
     folder.finish(time.monotonic() - started)
     return facts
 
@@ -110,30 +117,21 @@ def learn(
     work_dir: Path,
     folder: RunFolder,
     log: Log,
+    device: torch.device = CPU,
 ) -> HeadedNetwork:
     """Pre-train a new network, without labels, on the audio of the training clips and of the unlabelled sets."""
     [fold] = held_out.rows(features.clips)
     paths = sorted({clip.audio for clip in load_clips(config.unlabelled, data_root, work_dir)})
     unlabelled = [spectra for spectra in readable(paths, config, work_dir, log) if spectra is not None]
-    pool = [*(features.spectra[i] for i in fold.train), *unlabelled]
-    sources = np.array([features.clips[i].dataset for i in fold.train] + ["unlabelled"] * len(unlabelled))
-    # A clip is drawn by its length, and its source by its total length to a power.
-    lengths = np.array([len(spectra.student) for spectra in pool], np.float64)
-    totals = {name: lengths[sources == name].sum() for name in set(sources.tolist())}
-    weights = lengths * np.array([totals[name] ** (config.distil.source_power - 1) for name in sources.tolist()])
-    teachers = Teachers([data_root / "pretrained" / name for name in TAGGERS])
+    pool, weights = mixture_pool(features, fold.train, unlabelled, config)
+    taggers = TaggerFeatures([data_root / "pretrained" / name for name in TAGGERS], device)
+    teachers = Teachers(taggers.features)
     unseen = [features.spectra[i] for i in fold.validation]
-    validation = MixtureSampler(unseen, np.ones(len(unseen)), config.mel, MixtureConfig(0, 0, 0, 0, 0, 0, 0))
-    torch.manual_seed(config.seed)
-    kind = architecture(config.architecture)
-    options = kind.config(config.backbone, image_size=config.mel.network_shape, regresses=True)
-    network = create_model(config.architecture, options)
-    # This recipe needs a backbone whose pooled features a head judges.
-    assert isinstance(network, HeadedNetwork)
-    prepare_from_scratch(network)
+    validation = MixtureSampler(unseen, np.ones(len(unseen)), config.mel, MixtureConfig(0, 0, 0, 0, 0, 0, 0), device)
+    network = new_network(config)
     pretrain(
         network,
-        MixtureSampler(pool, weights, config.mel, config.distil.scene),
+        MixtureSampler(pool, weights, config.mel, config.distil.scene, device),
         teachers,
         config.distil,
         seed=config.seed,
@@ -141,11 +139,41 @@ def learn(
         log=log,
         evaluate=lambda student, columns: explained(student, validation, teachers, columns),
     )
+    return network.cpu()
+
+
+def mixture_pool(
+    features: ClipFeatures, rows: NDArray[np.int64], unlabelled: Sequence[Spectra], config: DistilledB3Config
+) -> tuple[list[Spectra], NDArray[np.float64]]:
+    """Return the clips that mixtures are drawn from, and how often: labelled ones at `rows`, and unlabelled ones."""
+    pool = [*(features.spectra[i] for i in rows), *unlabelled]
+    sources = np.array([features.clips[i].dataset for i in rows] + ["unlabelled"] * len(unlabelled))
+    # A clip is drawn by its length, and its source by its total length to a power.
+    lengths = np.array([len(spectra.student) for spectra in pool], np.float64)
+    totals = {name: lengths[sources == name].sum() for name in set(sources.tolist())}
+    return pool, lengths * np.array([totals[name] ** (config.distil.source_power - 1) for name in sources.tolist()])
+
+
+def new_network(config: DistilledB3Config) -> HeadedNetwork:
+    """Return a network at the start of pre-training.
+
+    Raises:
+        emotion.exceptions.CheckpointError: ImageNet weights are wanted, and are not there.
+    """
+    torch.manual_seed(config.seed)
+    kind = architecture(config.architecture)
+    options = kind.config(config.backbone, image_size=config.mel.network_shape, regresses=True)
+    network = create_model(config.architecture, options)
+    # This recipe needs a backbone whose pooled features a head judges.
+    assert isinstance(network, HeadedNetwork)
+    if config.imagenet:
+        load_imagenet(network, config.imagenet)
+    prepare_from_scratch(network)
     return network
 
 
 @torch.inference_mode()
-def explained(student: Student, validation: MixtureSampler, teachers: Teachers, columns: int) -> float:
+def explained(student: Student, validation: Sampler, teachers: Teachers, columns: int) -> float:
     """Return the mean share of the variance of the teachers' features that a student explains on validation clips."""
     rng = np.random.default_rng(5)
     batches = [validation.batch(16, columns, rng) for _ in range(8)]
@@ -163,15 +191,17 @@ def fit_and_judge(
     *,
     folder: RunFolder,
     log: Log,
+    device: torch.device = CPU,
 ) -> dict[str, Any]:
     """Fit heads on a finished backbone, score every protocol, save the model and return the facts of its card.
 
     The first of `dealt` is the held-out protocol, from which the saved model comes.
     """
-    pooled = backbone_features(network, features, config)
-    judged = judge_protocols(network, features, pooled, config, dealt=dealt[1:], log=log)
+    pooled = backbone_features(network, features, config, device)
+    judged = judge_protocols(network, features, pooled, config, dealt=dealt[1:], log=log, device=device)
     seeds = range(config.seed, config.seed + config.head_seeds)
-    heads = judge_fold(network, features, pooled, dealt[0], 0, config, seeds=seeds, keeps_weights=True)
+    options: dict[str, Any] = {"seeds": seeds, "keeps_weights": True, "device": device}
+    heads = judge_fold(network, features, pooled, dealt[0], 0, config, **options)
     for head in heads:
         log(f"head of seed {head.seed}: validation loss {head.validation_loss:.3f} at epoch {head.epoch}")
     best = min(heads, key=lambda head: head.validation_loss)
@@ -215,12 +245,14 @@ def judge_protocols(
     *,
     dealt: Sequence[Folds],
     log: Log,
+    device: torch.device = CPU,
 ) -> list[Judged]:
     """Fit and score a head and a teacher on every fold of several protocols."""
     results = []
     for folds in dealt:
         for number in range(len(folds.folds)):
-            [judged] = judge_fold(network, features, pooled, folds, number, config, seeds=[config.seed])
+            seeds = [config.seed]
+            [judged] = judge_fold(network, features, pooled, folds, number, config, seeds=seeds, device=device)
             results.append(judged)
             right = [float(np.mean(p.logits.argmax(1) == p.truth)) for p in (judged.student, judged.teacher)]
             log(f"{folds.protocol} fold {number + 1}: accuracy {right[0]:.3f}, teacher {right[1]:.3f}")
@@ -237,6 +269,7 @@ def judge_fold(
     *,
     seeds: Sequence[int],
     keeps_weights: bool = False,
+    device: torch.device = CPU,
 ) -> list[Judged]:
     """Fit the teacher and a head per seed to a fold, stop and calibrate on its validation clips, predict its test.
 
@@ -269,7 +302,7 @@ def judge_fold(
     )
     heads = []
     for seed in seeds:
-        epoch, loss = fit_head(network, learning, stopping, config.head, seed=seed)
+        epoch, loss = fit_head(network, learning, stopping, config.head, seed=seed, device=device)
         with torch.inference_mode():
             validated, tested = (
                 [output.numpy() for output in network.eval().judge(pooled[0][torch.from_numpy(part)])]
@@ -288,7 +321,7 @@ def refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
     Raises:
         RetrainRefusedError: The live model was not made by this recipe, or its datasets are not here.
     """
-    started = time.monotonic()
+    started, device = time.monotonic(), device_of(job.device)
     network, card = checkpoint.load(job.live_weights)
     try:
         config = replace(config_of(card.facts.get("config", {}), f"The card of {card.version}"), version=job.version)
@@ -301,13 +334,11 @@ def refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
         )
     if not isinstance(network, HeadedNetwork):
         raise RetrainRefusedError(f"The live model is a {card.architecture}, which has no head on a backbone to refit.")
-    # TOML has no null.
-    values = asdict(config, dict_factory=lambda items: {key: value for key, value in items if value is not None})
-    config_toml = tomli_w.dumps({"recipe": "distilled_b3", **values})
-    folder = RunFolder.create(job.run_dir, config_toml, {"version": job.version, "seed": config.seed})
+    folder = RunFolder.create(job.run_dir, toml_of(config), {"version": job.version, "seed": config.seed})
     places = {"data_root": job.data_root, "work_dir": job.work_dir}
     public = load_clips(config.datasets, **places)
-    features = gather([*public, *job.local_clips], config, **places, log=log, local_targets=job.local_targets)
+    labelled = [*public, *job.local_clips]
+    features = gather(labelled, config, **places, log=log, device=device, local_targets=job.local_targets)
     # An older model came without ids; its folds are dealt again, by artist and song alone.
     [before] = (
         cards.saved_folds(job.live_weights, card.facts) or splits.artist_grouped_split(public, seed=config.seed)
@@ -316,8 +347,8 @@ def refit(job: RetrainJob, log: Log, *, keep_backbone: bool = True) -> None:
     held_out = with_local_labels(before, features.clips, features.groups, local=local, seed=config.seed)
     folder.write_folds([held_out])
     if not keep_backbone:
-        network = learn(features, held_out, config, **places, folder=folder, log=log)
-    fit_and_judge(network, features, [held_out], config, folder=folder, log=log)
+        network = learn(features, held_out, config, **places, folder=folder, log=log, device=device)
+    fit_and_judge(network, features, [held_out], config, folder=folder, log=log, device=device)
     folder.finish(time.monotonic() - started)
 
 

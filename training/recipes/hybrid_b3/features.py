@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
-from torch import Tensor, nn
 from tqdm import tqdm
 
 from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError
-from emotion.inference.predict import compile_openvino
+from emotion.inference.predict import Features
 from emotion.signal.audio import read_window_at
 from emotion.zoo.frontends import ImageAndTaggerMel
 from emotion.zoo.hybrid_b3 import HybridB3
@@ -26,17 +25,14 @@ from training.recipes.registry import Log
 _BATCH = 8
 
 
-class _Features(nn.Module):
-    def __init__(self, network: HybridB3) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor]:
-        return (self.network.features(inputs),)
-
-
 def clip_features(
-    network: HybridB3, frontend: ImageAndTaggerMel, paths: Sequence[Path], cache: Path, *, log: Log
+    network: HybridB3,
+    frontend: ImageAndTaggerMel,
+    paths: Sequence[Path],
+    cache: Path,
+    *,
+    log: Log,
+    device: torch.device,
 ) -> list[NDArray[np.float32] | None]:
     """Return the features `(n_features,)` of the window of each file that is served; None for an unreadable one.
 
@@ -45,7 +41,7 @@ def clip_features(
     cache.mkdir(parents=True, exist_ok=True)
     targets = [cache / f"{content_name(path)}.npy" for path in paths]
     missing = [(path, target) for path, target in zip(paths, targets, strict=True) if not target.exists()]
-    compiled = compile_openvino(_Features(network), frontend.input_shape)
+    features = Features(network, frontend.input_shape, device)
 
     def prepared(path: Path) -> NDArray[np.float32] | None:
         try:
@@ -61,6 +57,6 @@ def clip_features(
             read = [(array, target) for array, (_, target) in zip(arrays, batch, strict=True) if array is not None]
             if read:
                 inputs = frontend.tensor(torch.from_numpy(np.stack([array for array, _ in read])))
-                for (_, target), row in zip(read, compiled(inputs.numpy())[0], strict=True):
+                for (_, target), row in zip(read, features(inputs).cpu().numpy(), strict=True):
                     write_atomic(target, partial(np.save, arr=row), durable=False)
     return [np.load(target) if target.exists() else None for target in targets]

@@ -16,6 +16,7 @@ from sklearn.model_selection import GroupKFold
 
 from emotion.inference import checkpoint
 from emotion.inference.estimate import Reading
+from emotion.inference.predict import device_of
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from emotion.zoo.frontends import ImageAndTaggerMel, MelConfig
 from emotion.zoo.hybrid_b3 import HybridB3, HybridConfig
@@ -90,6 +91,7 @@ def train(job: TrainJob) -> Path:
     if job.dry_run:
         raise TrainingError("--dry-run is for the recipe paper; the head of hybrid_b3.toml says what it takes.")
     config, started = config_of(job.text), time.monotonic()
+    device_of(job.device)
     run_dir = job.run_dir or new_run_path(config.version)
     facts = {"version": config.version, "seed": config.seed, "recipe": "hybrid_b3"}
     folder = RunFolder.open(run_dir) if job.resumes else RunFolder.create(run_dir, job.text, facts)
@@ -187,7 +189,8 @@ def gather(
     """Read the labelled clips with the network's features of each; after a log line, unreadable ones are left out."""
     clips = [clip for clip in load_clips(config.datasets, job.data_root, job.work_dir) if clip.quadrant is not None]
     cache = job.work_dir / "hybrid-features" / checkpoint.read_card(weights).weights_sha256[:12]
-    found = clip_features(network, frontend, [clip.audio for clip in clips], cache, log=job.log)
+    audio, device = [clip.audio for clip in clips], device_of(job.device)
+    found = clip_features(network, frontend, audio, cache, log=job.log, device=device)
     used = [(clip, row) for clip, row in zip(clips, found, strict=True) if row is not None]
     clips = [clip for clip, _ in used]
     return ClipFeatures(

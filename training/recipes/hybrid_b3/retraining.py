@@ -20,6 +20,7 @@ from sklearn.model_selection import GroupKFold
 
 from catalog.core.files import digest, write_atomic
 from emotion.inference import checkpoint
+from emotion.inference.predict import device_of
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.frontends import ImageAndTaggerMel
 from emotion.zoo.hybrid_b3 import HybridB3
@@ -111,7 +112,7 @@ def refit(job: RetrainJob, log: Log) -> None:
     Raises:
         RetrainRefusedError: They do not help, the live model is no hybrid, or the features are not of its networks.
     """
-    started = time.monotonic()
+    started, device = time.monotonic(), device_of(job.device)
     network, card = checkpoint.load(job.live_weights)
     public = PublicFeatures.load(FEATURES)
     if not (isinstance(network, HybridB3) and isinstance(card.frontend, ImageAndTaggerMel)):
@@ -119,7 +120,8 @@ def refit(job: RetrainJob, log: Log) -> None:
     if str(public.components_sha256) != components_digest(network):
         raise RetrainRefusedError("The features that come with the program are not those of the live model's networks.")
     cache = job.work_dir / "hybrid-features" / card.weights_sha256[:12]
-    found = clip_features(network, card.frontend, [clip.audio for clip in job.local_clips], cache, log=log)
+    audio = [clip.audio for clip in job.local_clips]
+    found = clip_features(network, card.frontend, audio, cache, log=log, device=device)
     clips = [clip for clip, row in zip(job.local_clips, found, strict=True) if row is not None]
     features = torch.from_numpy(np.stack([row for row in found if row is not None]))
     own = _Own(network, card, public, clips, features, job.local_targets)

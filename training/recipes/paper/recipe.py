@@ -22,7 +22,7 @@ from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import WINDOW_S, read_window_at
 from emotion.zoo.frontends import MelConfig
-from emotion.zoo.registry import HeadedNetwork, architecture, create_model
+from emotion.zoo.registry import HeadedNetwork, architecture, create_model, load_imagenet
 from training.data.augment import AugmentConfig
 from training.data.cache import PLACES, images_of, to_device
 from training.data.duplicates import duplicate_groups
@@ -380,23 +380,15 @@ def _level_db(path: Path) -> float:
 def initial_backbone(config: PaperConfig) -> dict[str, Tensor] | None:
     """Return the weights that every fold's backbone starts from, or None for a random start."""
     network = _new_network(config)
-    try:
-        if config.init == "scratch":
-            return None
-        if config.init == "shipped":
-            shipped, card = load_checkpoint(SHIPPED_DIR / "b3-fast.safetensors")
-            assert isinstance(shipped, HeadedNetwork)
-            if card.network.backbone != network.config.backbone:
-                raise PaperError(f"b3-fast has the backbone {card.network.backbone}, not {config.backbone}.")
-            return shipped.backbone.state_dict()
-        network.load_imagenet(None if config.init == "imagenet" else Path(config.init))
-    except OSError as error:
-        raise PaperError(
-            f"ImageNet weights could not be loaded from {config.init}: {error}. Give the path of a state dict of "
-            "efficientnet_pytorch as init, or shipped, or scratch."
-        ) from error
-    except (RuntimeError, KeyError, AttributeError) as error:
-        raise PaperError(f"{config.init} does not hold the weights of {config.backbone}: {error}") from error
+    if config.init == "scratch":
+        return None
+    if config.init == "shipped":
+        shipped, card = load_checkpoint(SHIPPED_DIR / "b3-fast.safetensors")
+        assert isinstance(shipped, HeadedNetwork)
+        if card.network.backbone != network.config.backbone:
+            raise PaperError(f"b3-fast has the backbone {card.network.backbone}, not {config.backbone}.")
+        return shipped.backbone.state_dict()
+    load_imagenet(network, "download" if config.init == "imagenet" else config.init)
     return network.backbone.state_dict()
 
 

@@ -20,7 +20,15 @@ from training.recipes.distilled_b3.distil import (
     prepare_from_scratch,
     pretrain,
 )
-from training.recipes.distilled_b3.mixtures import MixtureConfig, MixtureSampler, Spectra, add_db, student_images
+from training.recipes.distilled_b3.mixtures import (
+    MixtureConfig,
+    MixtureSampler,
+    Spectra,
+    _Pool,
+    add_db,
+    student_images,
+)
+from training.recipes.distilled_b3.teacher import TaggerFeatures
 
 pytestmark = pytest.mark.slow
 
@@ -49,6 +57,13 @@ def test_a_still_scene_is_a_clip_as_it_is(clips: list[Spectra]) -> None:
     whole = torch.from_numpy(clips[0].student.astype(np.float32))[None]
     assert torch.allclose(batch.images[0], student_images(whole[:, :171], MEL)[0], atol=1e-4)
     assert batch.teacher_db.shape == (2, 1, 96, round(171 * 1024 / 22_050 * 62.5))
+
+
+def test_a_pool_in_one_tensor_gives_the_crops_of_a_list(clips: list[Spectra]) -> None:
+    arrays = [clip.student[: 100 + 3 * number] for number, clip in enumerate(clips)]
+    places = (np.array([3, 0, 3]), np.array([0.0, 90.5, 12.25]), 40, np.array([1.0, 0.9, 1.1]))
+    listed, resident = _Pool(arrays, torch.device("cpu")), _Pool(arrays, torch.device("cpu"), in_one=True)
+    assert torch.equal(listed.crops(*places), resident.crops(*places))
 
 
 def test_student_and_teacher_hear_the_same_change(clips: list[Spectra]) -> None:
@@ -102,7 +117,7 @@ def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: 
     return pretrain(
         small_network(),
         sampler(clips),
-        Teachers(taggers),
+        Teachers(TaggerFeatures(taggers).features),
         config,
         seed=seed,
         checkpoint=checkpoint,
@@ -117,7 +132,7 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
     whole = learn(clips, taggers, tmp_path / "whole.pt")
     real_step, calls = distil._step, []
 
-    def killed(*args: Any) -> float:
+    def killed(*args: Any) -> torch.Tensor:
         calls.append(args)
         if len(calls) == 5:
             raise KeyboardInterrupt
@@ -140,14 +155,15 @@ def test_a_checkpoint_of_another_run_is_refused(clips: list[Spectra], taggers: l
 
 
 def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:
-    teachers, network = Teachers(taggers), small_network()
+    teachers, network = Teachers(TaggerFeatures(taggers).features), small_network()
     config = DistilConfig(stages=(DistilStage(45, 30, 8, 2e-3, 1e-3, STILL),), warmup_steps=5, bf16=False)
     seen: list[float] = []
     real = distil._step
 
-    def watched(*args: Any) -> float:
-        seen.append(real(*args))
-        return seen[-1]
+    def watched(*args: Any) -> torch.Tensor:
+        loss = real(*args)
+        seen.append(float(loss))
+        return loss
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distil, "_step", watched)
