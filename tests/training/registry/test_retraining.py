@@ -23,6 +23,7 @@ from torch.nn import functional
 from catalog.core import claims
 from catalog.models import Song
 from emotion.inference import checkpoint
+from emotion.inference.predict import device_of
 from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion, PerceivedLabel
 from emotion.services import labels
@@ -386,3 +387,28 @@ def test_the_command_runs_it_here_or_leaves_it_to_a_worker(
 
 def test_probabilities_of_targets_add_up(enough: list[Song]) -> None:
     assert np.array(list(labels_here().targets.values())).sum(axis=1) == pytest.approx(1.0)
+
+
+def test_it_runs_on_the_device_that_is_named(
+    live: ModelVersion, enough: list[Song], settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def record(job: RetrainJob, log: Log) -> None:
+        seen.append(job.device)
+        device_of(job.device)
+        raise RetrainRefusedError("Enough.")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setitem(registry.RECIPES, "refit", Recipe("Records.", record))
+    settings.MOODPLANE_DEVICE = "cuda:1"
+    row = run(Recipe("Records.", record))
+    assert (row.state, row.outcome) == ("refused", "CUDA was asked for, but torch sees no CUDA device on this machine.")
+    with pytest.raises(CommandError, match="Enough"):
+        call_command("retrain", "--device", "cpu", stdout=StringIO())
+    assert seen == ["cuda:1", "cpu"]
+    with pytest.raises(CommandError, match="There is no device 'gpu'"):
+        call_command("retrain", "--device", "gpu")
+    with pytest.raises(CommandError, match="--device works only without --queue"):
+        call_command("retrain", "--device", "cpu", "--queue")
+    assert len(seen) == 2

@@ -279,7 +279,7 @@ def _new_student(
 ) -> Student:
     if sampler.device.type == "cpu":
         keep_wide_depthwise_in_float32(network)
-    first = sampler.batch(2, stage.crop_columns, np.random.default_rng(seed))
+    first = sampler.batch(2, stage.crop_columns, np.random.default_rng(seed), stage.scene)
     return Student(network, teachers.raw(first.teacher_db).shape[1]).to(sampler.device)
 
 
