@@ -177,10 +177,11 @@ def prepare(
     heard: dict[str, NDArray[np.float32]] = {"served": np.concatenate(served)}
     for number, (columns, scene) in enumerate(scenes_of(config)):
         for kind, sampler in samplers.items():
+            # Of unmixed clips fewer will do.
             n, wanted = (per_scene, scene) if kind == "train" else (max(_CHUNK, per_scene // 32), _STILL)
             batches = mixtures(sampler, (columns, wanted), n, config.seed + number)
             heard[f"{kind}_{number}"] = np.concatenate([taggers.features(each.teacher_db).numpy() for each in batches])
-        log(f"{n} mixtures of {columns} columns after {time.monotonic() - started:.0f} s")
+        log(f"{per_scene} mixtures of {columns} columns after {time.monotonic() - started:.0f} s")
     codes = Codes.fitted(np.concatenate([each[:2000] for each in heard.values()]), N_COMPONENTS)
     lost = {name: round(codes.lost(each), 3) for name, each in heard.items()}
     log(f"Share of the taggers' variance that the codes lose: {lost}.")
@@ -236,8 +237,9 @@ def features_of(
     return ClipFeatures(clips, spectra, [[] for _ in clips], heard, targets, truth, points, duplicates)
 
 
-def _row(clip: Clip) -> list[Any]:
-    return [clip.id, clip.dataset, clip.song_id, clip.artist, clip.quadrant, clip.valence, clip.arousal, clip.genre]
+def _row(clip: Clip) -> dict[str, Any]:
+    names = ("id", "dataset", "song_id", "artist", "quadrant", "valence", "arousal", "genre")
+    return {name: getattr(clip, name) for name in names}
 
 
 def split_of(features: ClipFeatures, config: DistilledB3Config) -> Folds:
@@ -285,10 +287,8 @@ class Carry:
             Spectra(from_webp(arrays["pictures"][end - size : end].tobytes()), nothing, float(level))
             for end, size, level in zip(ends, arrays["sizes"], arrays["levels"], strict=True)
         ]
-        clips = [
-            Clip(*row[:4], Path(), Quadrant(row[4]), row[5], row[6], genre=row[7])  # No audio is carried.
-            for row in facts["clips"]
-        ]
+        # No audio is carried.
+        clips = [Clip(**{**row, "quadrant": Quadrant(row["quadrant"]), "audio": Path()}) for row in facts["clips"]]
         own = {"targets": arrays["targets"], "duplicates": arrays["duplicates"]}
         features = features_of(clips, spectra[: len(clips)], heard=heard["served"], **own)
         held_out = Folds.from_json(facts["split"])

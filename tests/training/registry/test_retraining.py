@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -110,7 +111,7 @@ def tiny_refit(job: RetrainJob, log: Log) -> None:
 TINY = Recipe("One layer, three steps.", tiny_refit)
 
 
-def run(recipe: Recipe = TINY, user: User | None = None, **options: bool) -> Retraining:
+def run(recipe: Recipe = TINY, user: User | None = None, **options: Any) -> Retraining:
     row = retraining.retraining_request(user=user, claim=True)
     return retraining.retraining_run(row=row, recipe=recipe, **options)
 

@@ -120,7 +120,8 @@ class Batch:
 class Sampler(Protocol):
     """What draws batches."""
 
-    device: torch.device
+    @property
+    def device(self) -> torch.device: ...
 
     def batch(self, n: int, columns: int, rng: np.random.Generator, scene: MixtureConfig | None = None) -> Batch:
         """Return a batch of `n` mixtures of `columns` image columns."""
