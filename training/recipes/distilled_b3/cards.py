@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from emotion.inference.predict import Predictor
-from emotion.inference.quadrants import valence_arousal_from_probabilities
+from emotion.inference.quadrants import Quadrant
 from training.data.splits import PARTS, Folds, Protocol, SplitError
 from training.datasets import DATASETS, DatasetError
 from training.evaluation.comparison import probe_run
@@ -18,7 +18,7 @@ from training.evaluation.curves import curve_table, follow
 from training.evaluation.held_out import said_of_audio
 from training.evaluation.metrics import Scores, score_axis, score_by_dataset
 from training.evaluation.predictions import Predictions
-from training.evaluation.report.tables import Table, figure, probe_table
+from training.evaluation.report.tables import Table, cells, figure, probe_table
 from training.fit.run_folder import SPLITS
 from training.recipes.distilled_b3.features import ClipFeatures, load_clips
 from training.recipes.registry import Log
@@ -228,23 +228,24 @@ def seed_table(seeds: Sequence[tuple[str, float, dict[str, Scores]]]) -> Table:
 
 
 def axis_table(student: Predictions) -> Table:
-    """Return the fit of valence and arousal to the ratings: as regressed, and as projected from probabilities."""
+    """Return how points fit the ratings, and how often they lie on the labelled side of each axis."""
     rows = []
     for protocol in (Protocol.HELD_OUT, Protocol.ARTIST_GROUPED, Protocol.LEAVE_ONE_SOURCE_OUT):
-        chosen = student.where((student.protocol == protocol) & ~np.isnan(student.valence_true))
-        if not len(chosen):
+        chosen, labelled = student.where(student.protocol == protocol), student.of_protocol(protocol)
+        rated = chosen.where(~np.isnan(chosen.valence_true))
+        if not len(rated):
             continue
-        projections = valence_arousal_from_probabilities(chosen.probabilities)
-        for axis, projection in zip(("valence", "arousal"), projections, strict=True):
-            rated = getattr(chosen, f"{axis}_true")
-            output, projected = (
-                score_axis(rated, values, chosen.artist) for values in (getattr(chosen, axis), projection)
-            )
-            figures = (output.r2, output.ccc, output.rmse, projected.r2, projected.ccc, output.floor_rmse)
-            rows.append((f"{axis}, {protocol.replace('_', ' ')}", output.n, *figures))
+        corners = np.array([quadrant.corner for quadrant in Quadrant])[labelled.truth]
+        for i, axis in enumerate(("valence", "arousal")):
+            scores = score_axis(getattr(rated, f"{axis}_true"), getattr(rated, axis), rated.artist)
+            side = float(np.mean((getattr(labelled, axis) > 0) == (corners[:, i] > 0)))
+            fit = cells(scores, "n", "**r", "ccc", "r2", "rmse", "floor_rmse")
+            rows.append((f"{axis}, {protocol.replace('_', ' ')}", *fit, side))
     note = (
-        "Ratings of Emotion in Music and DEAM, -1 to 1. R², CCC (concordance) and root mean square error (RMSE) of the "
-        "regression output, R² and CCC of the projection of the four probabilities, and the RMSE of the mean rating."
+        "Points against the ratings of Emotion in Music and DEAM, -1 to 1; the last column is over all clips with a "
+        "quadrant. Points use the whole plane and not the raters' scale, which costs R²: its square is what a line "
+        "through the correlation would explain."
     )
-    columns = ("axis", "n", "R²", "CCC", "RMSE", "R² projected", "CCC projected", "RMSE of the mean")
+    columns: tuple[str, ...] = ("axis", "rated", "correlation (95 %)", "CCC (95 %)", "R² (95 %)", "RMSE (95 %)")
+    columns += ("RMSE of the mean", "right side")
     return Table("Valence and arousal", note, columns, tuple(rows))
