@@ -11,14 +11,23 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from catalog.core.charts import Point
+from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.index.songs import SongIndex
 from recommender.listener import ListenerState, Predicted, listener_state, recency_of
-from recommender.ranking.journeys import Walk, nearest_to_path, path_length, place_targets, walk
-from recommender.ranking.lists import RankedSong, Weights, distances, rank
-from recommender.reasons.reasons import CLOSE_DISTANCE, FAR_DISTANCE, Evidence, Stage, journey_note, list_note, reason
+from recommender.ranking.journeys import end_quadrant, nearest_to_path, place_targets, walk
+from recommender.ranking.lists import RankedSong, Weights, distances, lies_in, nearest_inside, rank
+from recommender.reasons.reasons import (
+    CLOSE_DISTANCE,
+    FAR_DISTANCE,
+    Evidence,
+    journey_note,
+    list_note,
+    reasons,
+    region_note,
+)
 from recommender.requests import NO_FILTERS, Listener, PlaylistRequest, Target
-from recommender.retrieval import Pool, embedding_matrix, estimates_playable, retrieve, songs_index
+from recommender.retrieval import Pool, embedding_matrix, estimates_playable, recordings_of, retrieve, songs_index
 
 # Points of a journey around which songs are retrieved.
 PATH_POINTS = 6
@@ -72,7 +81,26 @@ class _Context(NamedTuple):
     @property
     def weights(self) -> Weights:
         around = self.centre is not None and self.centre.is_comparable
-        return Weights.of(self.request.variety, around=around, journey=bool(self.request.path))
+        return Weights.of(
+            self.request.variety, around=around, journey=bool(self.request.path), region=self.quadrant is not None
+        )
+
+    @property
+    def quadrant(self) -> Quadrant | None:
+        """The region that a list is for, None when it is for a point."""
+        return None if self.request.path or self.centre else self.request.target.quadrant
+
+    @property
+    def one_of_each(self) -> NDArray[np.bool_]:
+        """Which songs `(n,)` may be chosen so that no recording comes twice; fixed ones stay whatever they are."""
+        recordings = recordings_of(self.pool)
+        fixed = list(self.fixed.values())
+        single = ~np.isin(recordings, recordings[fixed])
+        first = np.zeros(len(single), bool)
+        first[np.unique(recordings, return_index=True)[1]] = True
+        single &= first
+        single[fixed] = True
+        return single
 
     def list_note(self, songs: Sequence[RankedSong], away: list[float], *, n_reachable: int) -> str:
         """Describe the whole list, `away` from its target; only songs placed now can be called played recently."""
@@ -92,13 +120,12 @@ class _Context(NamedTuple):
 
 
 class _Ranking(NamedTuple):
-    """Songs for the free places, with `targets` and predicted `felt` points `(n_songs, 2)`; a journey has its plan."""
+    """Songs for the free places, with `targets` and predicted `felt` points `(n_songs, 2)`."""
 
     songs: Sequence[RankedSong]
     targets: NDArray[np.float64]
     felt: NDArray[np.float64]
     note: str
-    plan: Walk | None = None
 
 
 def generate(
@@ -123,24 +150,25 @@ def generate(
     # A fixed song was played in this very list; that is no reason to leave it out.
     recency[list(rows.values())] = 0.0
     likeness = None if centre is None else np.asarray(pool.embeddings @ centre.embedding)
-    # On a journey the mood before differs from place to place.
+    # On a journey the mood before differs from place to place, and is a forecast everywhere but at the first.
     mood = None if request.path else request.mood
     predicted = state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
     context = _Context(request, state, pool, predicted, rows, centre)
     ranking = _rank_journey(context) if request.path else _rank_list(context)
 
+    said = reasons([_evidence(context, song, felt) for song, felt in zip(ranking.songs, ranking.felt, strict=True)])
     entries = tuple(
         Entry(
             position=song.position,
             song_id=song.song_id,
-            reason=reason(_evidence(context, song, felt, ranking.plan)),
+            reason=sentence,
             felt=_pair(felt),
             perceived=_pair(pool.perceived[song.row]),
             target=_pair(target),
             terms={name: round(value, 4) for name, value in song.terms.as_dict().items()},
         )
-        for song, felt, target in zip(ranking.songs, ranking.felt, ranking.targets, strict=True)
+        for song, felt, target, sentence in zip(ranking.songs, ranking.felt, ranking.targets, said, strict=True)
     )
     return GeneratedPlaylist(entries, ranking.note, pool.model_version)
 
@@ -176,13 +204,10 @@ def _retrieve(
 ) -> Pool:
     if request.path:
         points = place_targets(request.path, PATH_POINTS)
-        # The mood before a song of a journey is where the song before it led.
-        moods = [request.mood_before, *(_pair(point) for point in points[:-1])]
-        return retrieve(index, state.queries(points, moods, [state.drawn]), request.filters, always)
-    models = [state.model] if state.drawn is state.model else [state.model, state.drawn]
-    queries = state.queries(np.asarray([request.target.point]), [request.mood], models)
+        return retrieve(index, state.queries(points), request.filters, always, quadrant=end_quadrant(request.path[-1]))
+    queries = state.queries(np.asarray([request.target.point]))
     if centre is None:
-        return retrieve(index, queries, request.filters, always)
+        return retrieve(index, queries, request.filters, always, quadrant=request.target.quadrant)
     return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
 
 
@@ -190,20 +215,35 @@ def _retrieve(
 
 
 def _rank_list(context: _Context) -> _Ranking:
-    request, candidates = context.request, context.predicted.candidates
-    away = distances(candidates.felt, request.target.point)
+    request, candidates, quadrant = context.request, context.predicted.candidates, context.quadrant
+    # How sure the model is counts only where it is sure of the mood that is wanted.
+    aim = quadrant or Quadrant.from_valence_arousal(*request.target.point)
+    of_aim = np.asarray([each is aim for each in context.pool.quadrants], np.bool_)
+    candidates = replace(
+        candidates, confidence=np.where(of_aim, candidates.confidence, (1.0 - candidates.confidence) / 3)
+    )
+    where = np.asarray(request.target.point) if quadrant is None else nearest_inside(candidates.felt, quadrant)
+    away = distances(candidates.felt, where)
     rows = _eligible(context, away)
     songs = rank(
         candidates.take(rows),
         np.tile(np.asarray(request.target.point), (request.length, 1)),
         weights=context.weights,
         fixed={place: int(np.searchsorted(rows, row)) for place, row in context.fixed.items()},
+        quadrant=quadrant,
+        seed=request.seed,
     )
     songs = [replace(song, row=int(rows[song.row])) for song in songs]
     chosen = [song.row for song in songs]
+    # In a region the sentence on its songs says how near the others are.
+    far = away if quadrant is None else np.zeros_like(away)
     note = context.list_note(
-        songs, away[[*context.fixed.values(), *chosen]].tolist(), n_reachable=int((away <= FAR_DISTANCE).sum())
+        songs, far[[*context.fixed.values(), *chosen]].tolist(), n_reachable=int((away <= FAR_DISTANCE).sum())
     )
+    if quadrant is not None:
+        in_order = [row for _, row in sorted([*context.fixed.items(), *((song.position, song.row) for song in songs)])]
+        inside = lies_in(candidates.felt[in_order], quadrant).tolist()
+        note = f"{region_note(quadrant, inside, filtered=request.filters != NO_FILTERS)} {note}".strip()
     if request.around is not None and context.centre is None:
         deleted = _("The song this list was made around was deleted; only its mood remains.")
         note = f"{deleted} {note}".strip()
@@ -212,21 +252,30 @@ def _rank_list(context: _Context) -> _Ranking:
 
 
 def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the rows to choose from, fixed ones included.
+    """Return the rows to choose from, fixed ones included; `away` `(n,)` from the target or the region.
 
     Songs played within a day are left out when enough others are close to the target; the song that the list is around
-    is always left out.
+    is always left out. A region has its own songs and, where they are too few, the nearest others.
     """
-    candidates = context.predicted.candidates
-    allowed = np.ones(len(away), bool)
+    candidates, quadrant = context.predicted.candidates, context.quadrant
+    allowed = context.one_of_each
     if context.centre is not None:
         allowed &= candidates.song_ids != context.centre.song_id
+    close = away <= CLOSE_DISTANCE if quadrant is None else lies_in(candidates.felt, quadrant)
     recent = candidates.recency >= 1.0
+    fixed = list(context.fixed.values())
     # Fixed songs count as well, so that playing a list does not change what its rest is chosen from.
-    if int((allowed & ~recent & (away <= CLOSE_DISTANCE)).sum()) >= context.request.length:
+    if int((allowed & ~recent & close).sum()) >= context.request.length:
         allowed &= ~recent
-    allowed[list(context.fixed.values())] = True
-    return np.flatnonzero(allowed)
+    allowed[fixed] = True
+    if quadrant is None:
+        return np.flatnonzero(allowed)
+    free = allowed.copy()
+    free[fixed] = False
+    others = np.flatnonzero(free & ~close)
+    n_missing = max(context.request.length - len(fixed) - int((free & close).sum()), 0)
+    nearest = others[np.argsort(away[others], kind="stable")[:n_missing]]
+    return np.sort(np.concatenate([np.flatnonzero(free & close), nearest, fixed]).astype(np.int64))
 
 
 # --- Rank a journey -------------------------------------------------------------------------------------------------
@@ -234,9 +283,10 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
 
 def _rank_journey(context: _Context) -> _Ranking:
     """Plan a journey through the songs near it and the fixed ones."""
-    request, candidates, drift = context.request, context.predicted.candidates, context.state.drift
+    request, candidates = context.request, context.predicted.candidates
     path = np.asarray(request.path)
-    near = nearest_to_path(candidates, path, drift, JOURNEY_SONGS)
+    single = np.flatnonzero(context.one_of_each)
+    near = single[nearest_to_path(candidates.take(single), path, JOURNEY_SONGS)]
     rows = np.union1d(near, np.asarray(list(context.fixed.values()), np.int64))
     if not len(rows):
         return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), context.list_note([], [], n_reachable=0))
@@ -246,52 +296,40 @@ def _rank_journey(context: _Context) -> _Ranking:
         path,
         min(request.length, len(rows)),
         weights=context.weights,
-        mood=request.mood,
-        drift=drift,
         fixed={place: int(np.searchsorted(rows, row)) for place, row in context.fixed.items()},
         # What the listener just felt for the last song played, if they said so.
         here=None if last is None else context.state.history.felt_lately.get(int(context.pool.song_ids[last])),
     )
     songs = tuple(replace(song, row=int(rows[song.row])) for song in plan.songs)
-    plan = replace(plan, rows=rows[plan.rows], songs=songs)
     n_songs = len(plan.rows)
     short = context.list_note(songs, [0.0] * n_songs, n_reachable=n_songs)
-    note = f"{short} {journey_note(plan.found, plan.quality, asked=request.path, n_places=n_songs)}".strip()
+    note = f"{short} {journey_note(plan, asked=request.path)}".strip()
     places = [song.position - 1 for song in songs]
-    return _Ranking(songs, plan.targets[places], plan.points[places], note, plan)
+    return _Ranking(songs, plan.targets[places], plan.points[places], note)
 
 
 # --- Explain --------------------------------------------------------------------------------------------------------
 
 
-def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64], plan: Walk | None) -> Evidence:
+def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64]) -> Evidence:
     row, predicted, candidates = song.row, context.predicted, context.predicted.candidates
     own_liking = candidates.liking[row] - predicted.shared_liking[row]
-    centre = context.centre
-    stage = None
-    if plan is not None:
-        path = plan.found.path
-        stage = Stage(song.position, len(plan.targets), end=_pair(path[-1]), moves=path_length(path) > 0)
-    comparable = centre is not None and centre.is_comparable and bool(context.pool.embeddings[row].any())
     return Evidence(
-        quadrant=context.pool.quadrants[row],
-        confidence=float(context.pool.confidence[row]),
-        distance=song.distance,
         decided=song.decided,
         helped=frozenset(name for name, value in song.terms.as_dict().items() if value > 0),
         by_ratings=_pair(candidates.rated[row] - candidates.shared[row]),
         by_mood=_pair(felt - candidates.rated[row]),
-        # The mood before a later song of a journey is predicted, not stated.
-        mood=context.request.mood_before if plan is None or song.position == 1 else None,
+        # A journey's first point is where it starts, whether or not the listener said that they are there.
+        mood=None if context.request.path else context.request.mood,
         n_similar=int(predicted.felt.n_similar[row]),
         by_own_rating=bool(predicted.felt.by_own_rating[row]),
         like_signal=context.state.history.like_signals.get(song.song_id),
         likes_known=bool(own_liking >= 0.5 * candidates.liking[row]),
-        recency=float(candidates.recency[row]),
+        is_played=bool(candidates.recency[row] > 0),
         kept_apart=song.kept_apart,
-        around=centre.title if centre is not None and comparable else "",
+        around="" if context.centre is None else context.centre.title,
         alike=float(candidates.likeness[row]),
-        stage=stage,
+        on_journey=bool(context.request.path),
     )
 
 

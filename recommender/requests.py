@@ -169,11 +169,6 @@ class PlaylistRequest:
                 _("The variety is %(value)s; it must lie between 0 and 1.") % {"value": self.variety}
             )
 
-    @property
-    def mood_before(self) -> Point | None:
-        """The stated mood; a journey starts where the listener is."""
-        return self.mood or (self.path[0] if self.path else None)
-
 
 def journey_request(path: Sequence[Point], **limits: Unpack[Limits]) -> PlaylistRequest:
     """Return the request for a journey; its start is also the listener's mood before listening.

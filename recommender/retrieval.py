@@ -25,7 +25,7 @@ from django.db.models.functions import Cast, Greatest, Length
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from catalog.models import UNKNOWN_ARTIST, Song
+from catalog.models import UNKNOWN_ARTIST, PossibleDuplicate, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
@@ -235,6 +235,10 @@ POOL_GROWTH = 1.5
 LEAST_PER_QUERY = 100
 # Songs that sound like the one a list is around.
 ALIKE_SIZE = 200
+# What two copies of one recording have in common, if they were only encoded differently: the cosine of their
+# embeddings, and their length to so many seconds.
+SAME_SOUND = 0.995
+SAME_LENGTH_S = 0.2
 # Songs that are found beyond those asked for, in place of some that cannot be played any more.
 SPARE = 10
 # Songs newer than the index that are searched as well, the newest first; a rebuild begins long before.
@@ -335,6 +339,7 @@ def retrieve(
     *,
     without: Sequence[int] = (),
     alike: NDArray[np.floating] | None = None,
+    quadrant: Quadrant | None = None,
 ) -> Pool:
     """Return the songs to choose from: the best of each query, those that sound alike, and some whatever they are.
 
@@ -345,10 +350,11 @@ def retrieve(
         always: ids of songs that must be in the pool if they still exist.
         without: ids of songs that must not be, unless they are in `always`.
         alike: `(d,)`, an embedding; songs that sound like it are found as well.
+        quadrant: its songs that are best for the last query are found as well.
     """
     fresh = _newer_than(index, searched=bool(queries) or alike is not None)
     per_query = POOL_SIZE if len(queries) <= 1 else max(round(POOL_GROWTH * POOL_SIZE / len(queries)), LEAST_PER_QUERY)
-    wanted = queries, filters, alike, per_query + len(without)
+    wanted = queries, filters, alike, quadrant, per_query + len(without)
     excluded = [*without, *always]
     given = index.table.rows_of(np.asarray(always, np.int64))
     parts = [
@@ -357,6 +363,34 @@ def retrieve(
         index.table.take(given[given >= 0]),
     ]
     return Pool.of(_checked_with_rows(SongTable.join(parts), index, filters, always), index.info.model_version)
+
+
+def recordings_of(pool: Pool) -> Ints:
+    """Return for each song of a pool `(n,)` the first song that is, or may be, the same recording.
+
+    Songs may be the same that a curator has not told apart since they were marked on upload, or that sound the same
+    and last equally long: of different songs, one sounds like another more often than it lasts as long.
+    """
+    first = np.arange(len(pool.song_ids))
+    marked = PossibleDuplicate.objects.filter(
+        song__in=pool.song_ids.tolist(), other__in=pool.song_ids.tolist(), verdict=PossibleDuplicate.Verdict.OPEN
+    )
+    pairs = [(pool.row_of(other), pool.row_of(song)) for song, other in marked.values_list("song_id", "other_id")]
+    alike = np.argwhere(np.triu(pool.embeddings @ pool.embeddings.T, 1) >= SAME_SOUND).tolist()
+    if alike:
+        rows = sorted({row for pair in alike for row in pair})
+        lasting = Song.objects.filter(pk__in=pool.song_ids[rows].tolist()).values_list("pk", "duration_s")
+        lasts = {pool.row_of(song_id): duration_s for song_id, duration_s in lasting}
+        pairs += [(one, other) for one, other in alike if _same_length(lasts.get(one), lasts.get(other))]
+    for one, other in pairs:
+        if one is not None and other is not None:
+            low, high = sorted((int(first[one]), int(first[other])))
+            first[first == high] = low
+    return pool.song_ids[first]
+
+
+def _same_length(one: float | None, other: float | None) -> bool:
+    return one is not None and other is not None and abs(one - other) <= SAME_LENGTH_S
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
@@ -407,6 +441,7 @@ def _found(
     queries: Sequence[FeltQuery],
     filters: Filters,
     alike: NDArray[np.floating] | None,
+    quadrant: Quadrant | None,
     k: int,
     without: Sequence[int],
 ) -> SongTable:
@@ -414,6 +449,11 @@ def _found(
     if filters != NO_FILTERS:
         allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
     rows = [hits.rows for hits in index.best_each(queries, k, allowed)]
+    if quadrant is not None and len(index) > k:
+        inside = index.table.quadrants == quadrant
+        rows += [
+            hits.rows for hits in index.best_each(queries[-1:], k, inside if allowed is None else inside & allowed)
+        ]
     if alike is not None:
         rows.append(index.like_embedding(alike, ALIKE_SIZE, allowed=allowed).rows)
     found = np.unique(np.concatenate([np.zeros(0, np.int64), *rows]))

@@ -1,8 +1,10 @@
 """Journeys on the plane: presets, targets and quality of paths, and the search for songs, round gaps and replanned.
 
 The iso principle: begin where the listener is, and go to where they want to be in small steps that do not turn back.
-The mood before a song is where the previous song led, so the same song has another effect early on a journey than
-late. Only the mood before the first song is stated; from then on the targets of the places stand for it.
+What is aimed at, measured, shown and said is one quantity: what each song is to this listener in a typical mood. The
+mood before a later song would be a forecast of what the journey itself does, so it moves nothing here.
+
+A journey ends with a song of the quadrant in which it is to end, whenever there is one.
 
 The score of a path is the sum of its songs' terms and of the costs between neighbours: a step longer than necessary, a
 step back, an artist or album again, the same sound again. The search keeps, for every song at a place, the best path
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.sparse.csgraph import dijkstra
@@ -36,14 +39,19 @@ from recommender.ranking.lists import (
     Terms,
     Weights,
     distances,
+    lies_in,
     terms_at,
     what_decided,
 )
 
 # A song this close to a point stands for it: a fifth of the pad's width.
 NEAR = 0.4
-# A step no longer than this is small, whatever the request: a quarter of the pad's width.
-SMALL_STEP = 0.5
+# So many songs near an end are enough to choose the last from.
+ENOUGH = 3
+# A step no longer than this is small, whatever the request: about a sixth of the pad's width.
+SMALL_STEP = 0.35
+# A point closer to the middle of the plane than this is of no quadrant in particular.
+NEUTRAL_DISTANCE = 0.15
 # A step may be this many times the even one before it is called a gap.
 UNEVEN = 1.5
 # A step against the way that is shorter than this is not felt as one.
@@ -184,41 +192,60 @@ def path_from(point: Point, path: Floats, walked: float) -> Floats:
     return np.vstack([np.asarray(point, np.float64)[None], ahead, path[-1:]])
 
 
+def end_quadrant(end: Point) -> Quadrant | None:
+    """Return the quadrant in which a journey is to end; None when its end is in the middle of the plane."""
+    return None if max(map(abs, end)) < NEUTRAL_DISTANCE else Quadrant.from_valence_arousal(*end)
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """A path that a catalog can follow, and how it differs from the requested one.
 
     `path` `(m, 2)`; `from_start` and `from_end` are how far it begins and ends from the request, 0 where it does not
-    differ; `gap` is the step on the straight way that was too long, and `hole` how far the emptiest part of that way is
-    from any song, both 0 when the way was good; `via` is where a detour leads, None when there is none; `stops` when
-    the path ends before what cannot be crossed.
+    differ; `quadrant` is that of the requested end; `gap` is the step on the straight way that was too long, and `hole`
+    how far the emptiest part of that way is from any song, both 0 when the way was good; `via` is where a detour leads,
+    None when there is none; `needed` is how many songs a way in small steps has, 0 when it was not looked for or there
+    is none.
     """
 
     path: Floats
     from_start: float = 0.0
     from_end: float = 0.0
+    quadrant: Quadrant | None = None
     gap: float = 0.0
     hole: float = 0.0
     via: Point | None = None
-    stops: bool = False
+    needed: int = 0
 
 
-def reach(at_start: Floats, at_end: Floats, settled: Floats, path: Floats) -> Reach:
+def reach(points: Floats, path: Floats) -> Reach:
     """Move an end of a path to the nearest song where there is no song near it.
 
     Args:
-        at_start: `(n, 2)`, n >= 1, the felt points of songs for a listener at the start.
-        at_end: `(n, 2)`, the same for a listener about to arrive.
-        settled: `(n, 2)`, the same for a listener whose mood is already where the song leads.
-        path: `(m, 2)`, m >= 2.
+        points: `(n, 2)`, n >= 1, where the songs are felt.
+        path: `(m, 2)`, m >= 2. Its end moves to a song of the same quadrant if there is one.
     """
-    start, away = _nearest(at_start, path[0])
+    start, away = _nearest(points, path[0])
     from_start = away if away > NEAR else 0.0
-    path = np.vstack([start if from_start else path[:1], path[1:]])
-    if _nearest(at_end, path[-1])[1] <= NEAR:
-        return Reach(path, from_start=from_start)
-    end, from_end = _nearest(settled, path[-1])
-    return Reach(np.vstack([path[:-1], end]), from_start=from_start, from_end=from_end)
+    start = start if from_start else path[:1]
+    quadrant = end_quadrant((float(path[-1, 0]), float(path[-1, 1])))
+    may_end = may_be_last(points, path[-1], quadrant)
+    end, away = _nearest(points[may_end], path[-1])
+    from_end = away if away > NEAR else 0.0
+    end = end if from_end else path[-1:]
+    return Reach(np.vstack([start, path[1:-1], end]), from_start, from_end, quadrant)
+
+
+def may_be_last(points: Floats, end: Floats, quadrant: Quadrant | None) -> Bools:
+    """Return the songs, felt at points `(n, 2)`, with which a journey to an end in a quadrant may end.
+
+    They are those of the quadrant near the end, if they are `ENOUGH`; else all of it; without any, all songs.
+    """
+    inside = np.ones(len(points), bool) if quadrant is None else lies_in(points, quadrant)
+    near = inside & (_norms(points - end) <= NEAR)
+    if near.sum() >= ENOUGH:
+        return near
+    return inside if inside.any() else np.ones(len(points), bool)
 
 
 def _nearest(points: Floats, corner: Floats) -> tuple[Floats, float]:
@@ -230,38 +257,39 @@ def _nearest(points: Floats, corner: Floats) -> tuple[Floats, float]:
 def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
     """Find the path nearest to the wanted one on which each song, of `points` `(n, 2)`, is a step within a limit away.
 
-    A chain of songs from corner to corner becomes a detour. Where there is no chain, the path stops at the point
-    nearest to its next corner that a chain leads to.
+    A chain of songs from corner to corner becomes a detour. Where there is no chain, the path stays as it is.
     """
-    songs = [int(np.argmin(_norms(points - corner))) for corner in wanted.path]
-    way = [wanted.path[:1]]
-    for start, goal, corner in zip(songs, songs[1:], wanted.path[1:], strict=False):
-        chain, arrives = _chain(points, start, goal, limit)
-        if not arrives:
-            way.append(points[chain[1:]])
-            end = way[-1][-1:] if len(chain) > 1 else way[-2][-1:]
-            missing = float(_norms(end - wanted.path[-1])[0])
-            return replace(wanted, path=_joined(way), from_end=wanted.from_end + missing, stops=True)
-        way += [points[chain[1:-1]], corner[None]]
-    return replace(wanted, path=_joined(way), via=_furthest(_joined(way), wanted.path))
-
-
-def _joined(way: list[Floats]) -> Floats:
-    """Return a path of two points at least."""
-    path = np.vstack(way)
-    return path if len(path) > 1 else np.repeat(path, 2, axis=0)
-
-
-def _chain(points: Floats, start: int, goal: int, limit: float) -> tuple[list[int], bool]:
-    """Return the shortest chain of steps within a limit to the goal or the song nearest to it, and if it arrives."""
     songs = cKDTree(points)
-    cost, before = dijkstra(songs.sparse_distance_matrix(songs, limit), indices=start, return_predecessors=True)
-    is_reached = np.isfinite(cost)
-    end = goal if is_reached[goal] else int(np.argmin(np.where(is_reached, _norms(points - points[goal]), np.inf)))
-    chain = [end]
+    steps = songs.sparse_distance_matrix(songs, limit)
+    last, may_end = len(wanted.path) - 1, np.flatnonzero(may_be_last(points, wanted.path[-1], wanted.quadrant))
+    here, way, needed = _by_distance(points, wanted.path[0])[:1], [wanted.path[:1]], 1
+    for place, corner in enumerate(wanted.path[1:], 1):
+        goals = _by_distance(points, corner)
+        chain = _chain(steps, int(here[0]), goals[np.isin(goals, may_end)] if place == last else goals[:1])
+        if not len(chain):
+            return wanted
+        needed += len(chain) - 1
+        here = chain[-1:]
+        is_near = _norms(points[here] - corner)[0] <= NEAR
+        way += [points[chain[1:-1]], corner[None] if is_near else points[here]]
+    path = np.vstack(way)
+    return replace(wanted, path=path, via=_furthest(path, wanted.path), needed=needed)
+
+
+def _by_distance(points: Floats, corner: Floats) -> Ints:
+    return np.argsort(_norms(points - corner), kind="stable")
+
+
+def _chain(steps: Any, start: int, goals: Ints) -> Ints:
+    """Return the shortest chain of steps from a song to the first goal that is reached; empty if none is."""
+    cost, before = dijkstra(steps, indices=start, return_predecessors=True)
+    reached = goals[np.isfinite(cost[goals])]
+    if not len(reached):
+        return reached
+    chain = [int(reached[0])]
     while before[chain[-1]] >= 0:
         chain.append(int(before[chain[-1]]))
-    return chain[::-1], end == goal
+    return np.asarray(chain[::-1], np.int64)
 
 
 def _furthest(way: Floats, path: Floats) -> Point:
@@ -279,6 +307,8 @@ def _norms(offsets: Floats) -> Floats:
 # What a step costs for each unit of the plane that it is longer than it need be, and a step back for each unit.
 STEP_WEIGHT = 1.0
 BACK_WEIGHT = 2.0
+# What a step that is not small costs besides, for each unit beyond, and a step back that is felt as one.
+HARD_WEIGHT = 50.0
 # A step this long is small whatever the even step is.
 FREE_STEP = 0.12
 # The even step may be exceeded by this factor before it costs.
@@ -294,20 +324,21 @@ POLISH_ROUNDS = 4
 
 
 def plan(
-    candidates: Candidates | Sequence[Candidates],
+    candidates: Candidates,
     targets: Floats,
     *,
     weights: Weights,
     fixed: Mapping[int, int] | None = None,
+    end: Quadrant | None = None,
 ) -> list[RankedSong]:
     """Choose the songs of a journey.
 
     Args:
-        candidates: `n` songs, at least as many as there are places; the order of rows does not matter. A sequence says
-            for each place what the same songs are felt like there.
+        candidates: `n` songs, at least as many as there are places; the order of rows does not matter.
         targets: `(n_places, 2)`, where each place is to be; places count from 1.
         weights: what counts how much.
         fixed: places that are taken, each by the row of a candidate.
+        end: the quadrant in which the last song is to be felt, if any is.
 
     Returns:
         A song for each free place, in order.
@@ -315,38 +346,41 @@ def plan(
     Raises:
         ValueError: there are fewer songs than places.
     """
-    places = [candidates] * len(targets) if isinstance(candidates, Candidates) else list(candidates)
-    if not places:
+    if not len(targets):
         return []
-    songs = places[0]
-    if len(songs) < len(targets):
-        raise ValueError(f"{len(songs)} songs cannot fill {len(targets)} places.")
-    order = np.argsort(songs.song_ids, kind="stable")
+    if len(candidates) < len(targets):
+        raise ValueError(f"{len(candidates)} songs cannot fill {len(targets)} places.")
+    order = np.argsort(candidates.song_ids, kind="stable")
     row_of = np.empty_like(order)
     row_of[order] = np.arange(len(order))
     taken = {position - 1: int(row_of[row]) for position, row in (fixed or {}).items() if position <= len(targets)}
-    if (order != np.arange(len(order))).any():
-        places = [place.take(order) for place in places]
-    planner = _Planner(places, np.asarray(targets, np.float64), weights, taken)
+    planner = Planner(candidates.take(order), np.asarray(targets, np.float64), weights, taken, end)
     rows = planner.polish(planner.search())
     return [planner.ranked(rows, place, order) for place in range(len(targets)) if place not in taken]
 
 
-class _Planner:
-    """What a journey's songs score: alone at a place (`nodes`), and next to each other."""
+class Planner:
+    """What a journey's songs score: alone at a place, and next to each other. Places count from 0."""
 
     def __init__(
-        self, places: Sequence[Candidates], targets: Floats, weights: Weights, taken: Mapping[int, int]
+        self, candidates: Candidates, targets: Floats, weights: Weights, taken: Mapping[int, int], end: Quadrant | None
     ) -> None:
-        self._candidates = candidates = places[0]
-        self._felt = np.array([place.felt for place in places])
+        self._candidates = candidates
+        self._felt = candidates.felt
         self._targets = targets
         self._taken = taken
         self._ways = directions(targets)
         steps = np.hypot(*np.diff(targets, axis=0, prepend=targets[:1]).T)
         self._free_steps = np.maximum(SLACK * steps, FREE_STEP)
-        self._terms = [terms_at(place, target, weights) for place, target in zip(places, targets, strict=True)]
+        self._small_steps = np.maximum(UNEVEN * steps, SMALL_STEP)
+        self._terms = [terms_at(candidates, target, weights) for target in targets]
         self._nodes = np.array([terms.sum(axis=0) for terms in self._terms])
+        free = np.ones(len(candidates), bool)
+        free[list(taken.values())] = False
+        self._may_end = free & may_be_last(candidates.felt, targets[-1], end)
+        self._may_end = self._may_end if self._may_end.any() else free
+        self._may_start = free & (distances(candidates.felt, targets[0]) <= NEAR)
+        self._may_start = self._may_start if self._may_start.any() else free
         alike = np.maximum(candidates.embeddings @ candidates.embeddings.T, 0.0)
         same_album = (candidates.album_ids[:, None] == candidates.album_ids) & (candidates.album_ids > 0)
         self._same_artist = candidates.artist_ids[:, None] == candidates.artist_ids
@@ -370,11 +404,13 @@ class _Planner:
         history = rows[:, None]
         for place in range(1, len(self._targets)):
             choices = self._choices[place]
-            if used[:, choices].all():
+            is_out = used[:, choices] | self._too_early(place, used, choices)
+            if is_out.all():
                 # Earlier places took all of them, on every path; whatever is left must do.
                 choices = np.setdiff1d(np.flatnonzero(~used.all(axis=0)), list(self._taken.values()))
+                is_out = used[:, choices] | self._too_early(place, used, choices)
             reached = scores[:, None] + self._between(place, rows, choices) + heat[:, choices]
-            reached = np.where(used[:, choices], -np.inf, reached)
+            reached = np.where(is_out, -np.inf, reached)
             best = reached.argmax(axis=0)
             scores = reached[best, np.arange(len(choices))] + self._nodes[place, choices]
             alive = np.flatnonzero(np.isfinite(scores))
@@ -393,8 +429,8 @@ class _Planner:
             for place in range(len(rows)):
                 if place in self._taken:
                     continue
-                scores = self._terms_beside(rows, place).sum(axis=0)
-                allowed, apart = self._allowed(rows, place)
+                scores = self.terms_beside(rows, place).sum(axis=0)
+                allowed, apart = self.allowed(rows, place)
                 choices = apart if apart.any() else allowed
                 best = int(np.argmax(np.where(choices, scores, -np.inf)))
                 if not choices[rows[place]] or scores[best] > scores[rows[place]] + EPSILON:
@@ -405,8 +441,8 @@ class _Planner:
 
     def ranked(self, rows: Ints, place: int, order: Ints) -> RankedSong:
         """Return the song at a place with its terms, given the others; `order` leads to the caller's rows."""
-        terms = self._terms_beside(rows, place)
-        allowed, apart = self._allowed(rows, place)
+        terms = self.terms_beside(rows, place)
+        allowed, apart = self.allowed(rows, place)
         row = int(rows[place])
         scores = np.where(allowed, terms.sum(axis=0), -np.inf)
         return RankedSong(
@@ -414,7 +450,7 @@ class _Planner:
             row=int(order[row]),
             song_id=int(self._candidates.song_ids[row]),
             terms=Terms(*terms[:, row].tolist()),
-            distance=float(distances(self._felt[place, row][None], self._targets[place])[0]),
+            distance=float(distances(self._felt[row][None], self._targets[place])[0]),
             kept_apart=bool(apart[row]) and bool(scores.max() > scores[row] + EPSILON),
             decided=what_decided(terms, apart if apart[row] else allowed, row),
         )
@@ -424,25 +460,41 @@ class _Planner:
         if place in self._taken:
             return np.array([self._taken[place]])
         nodes = self._nodes[place].copy()
-        nodes[list(self._taken.values())] = -np.inf
+        nodes[~self._fitting(place)] = nodes[list(self._taken.values())] = -np.inf
         rivals = distances(self._targets, self._targets[place]) <= SAME_SONGS_DISTANCE
         breadth = BREADTH + int(rivals.sum())
-        n_free = len(nodes) - len(set(self._taken.values()))
-        best = np.argsort(-nodes, kind="stable")[: min(breadth, n_free)]
+        best = np.argsort(-nodes, kind="stable")[: min(breadth, int(np.isfinite(nodes).sum()))]
         return np.asarray(best, np.int64)
+
+    def _fitting(self, place: int) -> Bools:
+        """Return the songs with which a journey may begin or end; anywhere else, all."""
+        if place == len(self._targets) - 1:
+            return self._may_end
+        return np.ones(len(self._candidates), bool) if place else self._may_start
+
+    def _too_early(self, place: int, used: Bools, choices: Ints) -> Bools:
+        """Return which choices `(n_paths, n_choices)` would leave nothing to end with."""
+        last = len(self._targets) - 1
+        if place == last or last in self._taken:
+            return np.zeros((len(used), len(choices)), bool)
+        n_left = (~used[:, self._may_end]).sum(axis=1)
+        return np.asarray((n_left <= 1)[:, None] & self._may_end[choices])
 
     def _between(self, place: int, rows: Ints, choices: Ints) -> Floats:
         """Return what the steps `(len(rows), len(choices))` into a place cost, and the same artist again."""
-        offset = self._felt[place, choices][None] - self._felt[place - 1, rows][:, None]
+        offset = self._felt[choices][None] - self._felt[rows][:, None]
         leap, back = self._costs(place, offset)
         return np.asarray(-(leap + back) - SAME_ARTIST_COST * self._same_artist[np.ix_(rows, choices)])
 
     def _costs(self, place: int, offset: Floats) -> tuple[Floats, Floats]:
         """Return what steps into a place cost for being longer than need be, and for leading back."""
-        excess = np.maximum(np.hypot(offset[..., 0], offset[..., 1]) - self._free_steps[place], 0.0)
-        return STEP_WEIGHT * excess, BACK_WEIGHT * np.maximum(-(offset @ self._ways[place]), 0.0)
+        length, back = np.hypot(offset[..., 0], offset[..., 1]), -(offset @ self._ways[place])
+        leap = STEP_WEIGHT * np.maximum(length - self._free_steps[place], 0.0)
+        leap += HARD_WEIGHT * np.maximum(length - self._small_steps[place], 0.0)
+        turn = BACK_WEIGHT * np.maximum(back, 0.0) + HARD_WEIGHT * np.maximum(back - BACK_TOLERANCE, 0.0)
+        return leap, turn
 
-    def _terms_beside(self, rows: Ints, place: int) -> Floats:
+    def terms_beside(self, rows: Ints, place: int) -> Floats:
         """Return all terms `(n_terms, n)` of every song at a place, given the songs at the other places."""
         terms = self._terms[place].copy()
         window = np.arange(max(place - SPACING_WINDOW, 0), min(place + SPACING_WINDOW + 1, len(rows)))
@@ -451,15 +503,15 @@ class _Planner:
             terms[TERM_ROW[name]] = shares @ pairs[rows[window]]
         for neighbour, into in ((place - 1, place), (place + 1, place + 1)):
             if 0 <= neighbour < len(rows):
-                offset = self._felt[place] - self._felt[neighbour, rows[neighbour]]
+                offset = self._felt - self._felt[rows[neighbour]]
                 leap, back = self._costs(into, offset if neighbour < place else -offset)
                 terms[TERM_ROW["step"]] -= leap
                 terms[TERM_ROW["progress"]] -= back
         return terms
 
-    def _allowed(self, rows: Ints, place: int) -> tuple[Bools, Bools]:
+    def allowed(self, rows: Ints, place: int) -> tuple[Bools, Bools]:
         """Return which songs might have a place: all that are not elsewhere, and those that keep artists apart."""
-        allowed = np.ones(len(self._candidates), bool)
+        allowed = self._fitting(place).copy()
         allowed[rows] = False
         allowed[list(self._taken.values())] = False
         allowed[rows[place]] = True
@@ -475,44 +527,11 @@ _PARTS = 25
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
-    """How the mood before moves the felt point: by `felt` `(2, 2)` times the mood less the `typical` one.
-
-    `drawn` is the same of a draw from the listener's model.
-    """
-
-    felt: Floats
-    drawn: Floats
-    typical: Point
-
-    @classmethod
-    def none(cls) -> Drift:
-        """Return the drift of a listener whose mood moves nothing."""
-        return cls(np.zeros((2, 2)), np.zeros((2, 2)), (0.0, 0.0))
-
-    def in_mood(self, candidates: Candidates, mood: Floats | Point) -> Candidates:
-        """Return candidates, predicted without a mood, as they are felt in one."""
-        off = np.asarray(mood) - self.typical
-        return replace(
-            candidates,
-            felt=np.clip(candidates.rated + self.felt @ off, -1.0, 1.0),
-            drawn=np.clip(candidates.drawn + self.drawn @ off, -1.0, 1.0),
-        )
-
-    def settled(self, points: Floats) -> Floats:
-        """Return the felt points `(n, 2)` for a listener whose mood is already where each song leads."""
-        pull = np.eye(2) - self.felt
-        if np.linalg.eigvals(self.felt).real.max() >= 1.0:
-            return points  # A mood that only ever grows leads nowhere in particular.
-        return np.clip(np.linalg.solve(pull, (points - self.felt @ np.asarray(self.typical)).T).T, -1.0, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
 class Walk:
     """A planned journey, fixed places included.
 
     `found` is the path it follows; `targets` and `points` `(n_places, 2)` are where each place was to be and what its
-    song is predicted to be felt like there; `rows` `(n_places,)` are the songs; `songs` those of the free places.
+    song is predicted to be felt like; `rows` `(n_places,)` are the songs; `songs` those of the free places.
     """
 
     found: Reach
@@ -527,104 +546,74 @@ class Walk:
         return path_quality(self.points, self.found.path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """What a journey is planned for."""
-
-    candidates: Candidates
-    path: Floats
-    n_places: int
-    mood: Point
-    weights: Weights
-    drift: Drift
-
-
 def walk(
     candidates: Candidates,
     path: Floats,
     n_places: int,
     *,
     weights: Weights,
-    mood: Point | None = None,
-    drift: Drift | None = None,
     fixed: Mapping[int, int] | None = None,
     here: Point | None = None,
 ) -> Walk:
     """Plan a journey; with fixed places, its rest from the last of them, unless they are as planned.
 
     Args:
-        candidates: `n` songs, `n >= n_places >= 1`, predicted without a mood.
+        candidates: `n` songs, `n >= n_places >= 1`.
         path: `(m, 2)`, m >= 2, from where the listener is to where they want to be.
         n_places: songs in the journey.
         weights: what counts how much.
-        mood: how the listener feels before the first song; None for where the path starts.
-        drift: how moods move felt points; None for not at all.
         fixed: places that are taken, each by the row of a candidate.
         here: the listener's rating of the last fixed song; None when there is none and the prediction counts.
     """
     path = np.asarray(path, np.float64)
-    start = mood or (float(path[0, 0]), float(path[0, 1]))
-    task = _Task(candidates, path, n_places, start, weights, drift or Drift.none())
-    fresh = _fresh(task)
+    fresh = _fresh(candidates, path, n_places, weights)
     taken = {place: row for place, row in (fixed or {}).items() if place <= n_places}
     as_planned = all(int(fresh.rows[place - 1]) == row for place, row in taken.items())
     if not taken or (as_planned and here is None):
         return replace(fresh, songs=tuple(song for song in fresh.songs if song.position not in taken))
-    return _onward(task, fresh, taken, here)
+    # From where the last song left the listener.
+    last = max(taken)
+    targets = fresh.targets.copy()
+    targets[last - 1] = candidates.felt[taken[last]] if here is None else here
+    ahead = path_from(targets[last - 1], fresh.found.path, (last - 1) / max(n_places - 1, 1))
+    targets[last:] = place_targets(ahead, n_places - last + 1)[1:]
+    return _planned(candidates, fresh.found, targets, weights, taken)
 
 
-def nearest_to_path(candidates: Candidates, path: Floats, drift: Drift, k: int) -> Ints:
-    """Return the rows, ascending, of the `k` songs that come first for some part of a path, every part alike."""
+def nearest_to_path(candidates: Candidates, path: Floats, k: int) -> Ints:
+    """Return the rows, ascending, of the `k` songs that come first for some part of a path, every part alike.
+
+    Some of the quadrant in which the path ends are always among them.
+    """
     if len(candidates) <= k:
         return np.arange(len(candidates))
-    points = drift.settled(candidates.rated)
-    away = np.array([_norms(points - part) for part in place_targets(path, _PARTS)])
+    parts = place_targets(path, _PARTS)
+    away = np.array([_norms(candidates.felt - part) for part in parts])
+    may_end = may_be_last(candidates.felt, parts[-1], end_quadrant((float(parts[-1, 0]), float(parts[-1, 1]))))
+    away = np.vstack([away, np.where(may_end, away[-1], np.inf)])
     rank_for_part = away.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return np.sort(np.argsort(rank_for_part.min(axis=0), kind="stable")[:k])
 
 
-def _fresh(task: _Task) -> Walk:
+def _fresh(candidates: Candidates, path: Floats, n_places: int, weights: Weights) -> Walk:
     """Plan a journey as if nothing had been played, round a gap if songs lead round it."""
-    settled = task.drift.settled(task.candidates.rated)
-    arriving = place_targets(task.path, task.n_places + 1)[-2]
-    at_start, at_end = (task.drift.in_mood(task.candidates, mood).felt for mood in (task.mood, arriving))
-    reached = reach(at_start, at_end, settled, task.path)
-    straight = _planned(task, reached, place_targets(reached.path, task.n_places), {})
-    gap, limit = straight.quality.largest_step, step_limit(reached.path, task.n_places)
-    felt = (task.drift.in_mood(task.candidates, mood).felt for mood in _moods(task, straight.targets))
+    reached = reach(candidates.felt, path)
+    straight = _planned(candidates, reached, place_targets(reached.path, n_places), weights, {})
+    gap, limit = straight.quality.largest_step, step_limit(reached.path, n_places)
     # How far the target that is furthest from all songs is from the nearest one.
-    hole = max(float(_norms(points - target).min()) for points, target in zip(felt, straight.targets, strict=True))
+    hole = max(float(_norms(candidates.felt - target).min()) for target in straight.targets)
     if gap <= limit and hole <= NEAR:
         return straight
     reached = replace(reached, gap=gap, hole=hole)
-    other = way_round(settled, reached, limit)
-    around = _planned(task, other, place_targets(other.path, task.n_places), {})
-    return around if around.quality.largest_step <= max(gap, limit) else replace(straight, found=reached)
+    other = way_round(candidates.felt, reached, limit)
+    around = _planned(candidates, other, place_targets(other.path, n_places), weights, {})
+    if around.quality.largest_step <= max(limit, gap - BACK_TOLERANCE):
+        return around
+    return replace(straight, found=replace(reached, needed=other.needed))
 
 
-def _onward(task: _Task, fresh: Walk, taken: Mapping[int, int], here: Point | None) -> Walk:
-    """Plan the rest of a journey from where its last song left the listener."""
-    last = max(taken)
-    if here is None:
-        before = _moods(task, fresh.targets)[last - 1]
-        felt = task.drift.in_mood(task.candidates, before).felt[taken[last]]
-        here = (float(felt[0]), float(felt[1]))
-    targets = fresh.targets.copy()
-    targets[last - 1] = here
-    ahead = path_from(here, fresh.found.path, (last - 1) / max(task.n_places - 1, 1))
-    targets[last:] = place_targets(ahead, task.n_places - last + 1)[1:]
-    return _planned(task, fresh.found, targets, taken)
-
-
-def _planned(task: _Task, found: Reach, targets: Floats, fixed: Mapping[int, int]) -> Walk:
-    felt_at = [task.drift.in_mood(task.candidates, mood) for mood in _moods(task, targets)]
-    songs = plan(felt_at, targets, weights=task.weights, fixed=fixed)
+def _planned(candidates: Candidates, found: Reach, targets: Floats, weights: Weights, fixed: Mapping[int, int]) -> Walk:
+    songs = plan(candidates, targets, weights=weights, fixed=fixed, end=found.quadrant)
     chosen = {**{song.position: song.row for song in songs}, **fixed}
     rows = np.asarray([chosen[place] for place in range(1, len(targets) + 1)], np.int64)
-    points = np.asarray([each.felt[row] for each, row in zip(felt_at, rows, strict=True)])
-    return Walk(found, targets, points, rows, tuple(songs))
-
-
-def _moods(task: _Task, targets: Floats) -> Floats:
-    """Return the mood before each place: the stated one, then the target of the place before."""
-    return np.vstack([np.asarray(task.mood)[None], targets[:-1]])
+    return Walk(found, targets, candidates.felt[rows], rows, tuple(songs))

@@ -1,8 +1,9 @@
 """Reasons: why a song is in a list, what a re-ranking did, and what of a request is missing.
 
-Every reason names the song's mood and how close it comes. Anything else is named only if it decided by a noticeable
-margin: without that term of the ranking another song would have had the place (`ranking.lists.what_decided`). Two facts
-against a song are named as well: that it was played recently, and that the listener disliked or skipped it.
+A reason names the one factor that decided most: without that term of the ranking another song would have had the place,
+by a noticeable margin (`ranking.lists.what_decided`). Where closeness or chance decided there is nothing to say, and
+what was not asked or answered is never spoken of. One kind of fact comes instead of a deciding factor: that the
+listener disliked or skipped the very song.
 """
 
 from __future__ import annotations
@@ -10,40 +11,32 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-import numpy as np
+from typing import NamedTuple
 
 from catalog.core.charts import Point
 from catalog.core.wording import gettext as _
-from catalog.core.wording import gettext_noop, ngettext, ngettext_noop
+from catalog.core.wording import gettext_noop, ngettext, ngettext_noop, pgettext, pgettext_noop
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
-from recommender.ranking.journeys import NEAR, SMALL_STEP, PathQuality, Reach, path_length, places_needed
+from recommender.ranking.journeys import NEUTRAL_DISTANCE, SMALL_STEP, Reach, Walk, path_length, places_needed
 
 CLOSE_DISTANCE = 0.6
-VERY_CLOSE_DISTANCE = 0.25
 FAR_DISTANCE = 1.0
 SURE = 0.5
 # A person does not notice a factor below these.
 NOTICEABLE_SHIFT = 0.08
-NOTICEABLE_RECENCY = 0.5
 NOTICEABLE_LEAN = 0.02
 # Of many songs that are nearly the same, next to nothing decides; the very target is worth 1.
 NOTICEABLE_ADVANTAGE = 0.05
-# A mood closer to the middle of the plane than this is none of the four.
-NEUTRAL_DISTANCE = 0.15
 VERY_ALIKE = 0.8
 ALIKE = 0.5
-# More would be a paragraph; the ones that decided most are named.
-MAX_DECIDING = 3
+# Of a list's songs, the share that may give the same reason; said more often, it tells no song from another.
+SAME_SHARE = 1 / 3
 
 
 class Factor(StrEnum):
     """A factor that a reason may name."""
 
-    TAG = "tag"
     LIKENESS = "likeness"
-    CLOSENESS = "closeness"
-    STAGE = "stage"
     OWN_RATING = "own_rating"
     SIMILAR_RATINGS = "similar_ratings"
     ALL_RATINGS = "all_ratings"
@@ -62,7 +55,6 @@ class Factor(StrEnum):
     FORWARD = "forward"
     OWN_DISLIKE = "own_dislike"
     SKIPPED = "skipped"
-    RECENT = "recent"
 
 
 class LikeSignal(StrEnum):
@@ -103,29 +95,16 @@ _OBJECTIONS = {LikeSignal.DISLIKED: Factor.OWN_DISLIKE, LikeSignal.SKIPPED: Fact
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Where on a journey a song is: its place, counted from 1, of so many, and the end; `moves` unless it stays."""
-
-    place: int
-    n_places: int
-    end: Point
-    moves: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Evidence:
     """The facts behind one song's place.
 
-    `distance` is that of the predicted felt point to the place's target; `decided` the terms without which another song
-    would have had the place, with their advantage over it, and `helped` those that are above 0 for this song;
-    `by_ratings` and `by_mood` are what the listener's ratings and their mood before changed in the shared prediction;
-    `like_signal` is theirs for this song; `likes_known` whether its liking comes from their own likes; `alike` the
+    `decided` the terms without which another song would have had the place, with their advantage over it, and `helped`
+    those that are above 0 for this song; `by_ratings` and `by_mood` are what the listener's ratings and their mood
+    before changed in the shared prediction, `mood` that mood if they said it; `like_signal` is theirs for this song;
+    `likes_known` whether its liking comes from their own likes; `is_played` whether they played it lately; `alike` the
     cosine with the song, of title `around`, that the list is made around.
     """
 
-    quadrant: Quadrant
-    confidence: float
-    distance: float
     decided: Mapping[str, float] = field(default_factory=dict)
     helped: frozenset[str] = frozenset()
     by_ratings: Point = (0.0, 0.0)
@@ -135,38 +114,51 @@ class Evidence:
     by_own_rating: bool = False
     like_signal: LikeSignal | None = None
     likes_known: bool = False
-    recency: float = 0.0
+    is_played: bool = False
     kept_apart: bool = False
     around: str = ""
     alike: float = 0.0
-    stage: Stage | None = None
+    on_journey: bool = False
 
 
-def factors(evidence: Evidence) -> tuple[Factor, ...]:
-    """Return the factors worth naming, in the order in which they are named."""
-    named = [Factor.TAG]
-    if evidence.around:
-        named.append(Factor.LIKENESS)
-    named.append(Factor.STAGE if evidence.stage else Factor.CLOSENESS)
-    named += deciding_factors(evidence)
+class Deciding(NamedTuple):
+    """A factor worth naming, and its advantage over the next best song; 0 for one without a number."""
+
+    factor: Factor
+    advantage: float
+
+
+def deciding(evidence: Evidence) -> Deciding | None:
+    """Return the one factor that a reason names, None when nothing that can be named decided."""
     if evidence.like_signal in _OBJECTIONS:
-        named.append(_OBJECTIONS[evidence.like_signal])
-    return (*named, Factor.RECENT) if evidence.recency >= NOTICEABLE_RECENCY else tuple(named)
+        return Deciding(_OBJECTIONS[evidence.like_signal], 0.0)
+    for term in sorted(evidence.decided, key=lambda term: -evidence.decided[term]):
+        advantage = evidence.decided[term]
+        factor = _factor_of(term, evidence) if advantage >= NOTICEABLE_ADVANTAGE else None
+        if factor is not None:
+            return Deciding(factor, advantage)
+    return Deciding(Factor.KEPT_APART, 0.0) if evidence.kept_apart else None
 
 
-def deciding_factors(evidence: Evidence) -> tuple[Factor, ...]:
-    """Return the factors that decided the place, at most `MAX_DECIDING`, the strongest first."""
-    noticeable = [term for term, advantage in evidence.decided.items() if advantage >= NOTICEABLE_ADVANTAGE]
-    noticeable.sort(key=lambda term: -evidence.decided[term])
-    named = [factor for term in noticeable if (factor := _factor_of(term, evidence))]
-    if evidence.kept_apart and Factor.KEPT_APART not in named:
-        named.append(Factor.KEPT_APART)
-    return tuple(named[:MAX_DECIDING])
+def reasons(songs: Sequence[Evidence]) -> list[str]:
+    """Return why each song of a list is there, in order, such as "You liked it."; empty where there is nothing to say.
+
+    At most `SAME_SHARE` of the songs give the same reason: those for which it decided most.
+    """
+    found = [deciding(evidence) for evidence in songs]
+    most = max(int(SAME_SHARE * len(songs)), 1)
+    named = set()
+    for factor in Factor:
+        places = [place for place, each in enumerate(found) if each is not None and each.factor is factor]
+        named.update(sorted(places, key=lambda place: -_advantage(found[place]))[:most])
+    return [
+        _sentence(_words(each.factor, evidence)) if each is not None and place in named else ""
+        for place, (each, evidence) in enumerate(zip(found, songs, strict=True))
+    ]
 
 
-def reason(evidence: Evidence) -> str:
-    """Return why a song is in the list, such as "Calm and positive, 82 % sure; close to your target."."""
-    return _sentence("; ".join(_words(factor, evidence) for factor in factors(evidence)))
+def _advantage(found: Deciding | None) -> float:
+    return 0.0 if found is None else found.advantage
 
 
 def public_reason(quadrant: Quadrant, confidence: float) -> str:
@@ -231,13 +223,14 @@ def _factor_of(term: str, evidence: Evidence) -> Factor | None:
             return Factor.OWN_RATING if evidence.by_own_rating else others
         case "mood" if evidence.mood and _noticeable(evidence.by_mood):
             return Factor.MOOD
-        case "liking" if term in evidence.helped and evidence.like_signal is not None:
-            return _LIKE_FACTORS.get(evidence.like_signal)
         case "liking" if term in evidence.helped:
-            return Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
+            others = Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
+            return _LIKE_FACTORS.get(evidence.like_signal) if evidence.like_signal else others
         case "exploration" if term in evidence.helped:
-            is_new = evidence.like_signal is None and not evidence.by_own_rating and not evidence.recency
+            is_new = evidence.like_signal is None and not evidence.by_own_rating and not evidence.is_played
             return Factor.EXPLORATION if is_new else None
+        case "likeness" if evidence.alike >= ALIKE:
+            return Factor.LIKENESS
     return _PLAIN_FACTORS.get(term)
 
 
@@ -263,26 +256,16 @@ _MESSAGES = {
     Factor.FORWARD: gettext_noop("the alternatives would mean turning back"),
     Factor.OWN_DISLIKE: gettext_noop("here although you disliked it before"),
     Factor.SKIPPED: gettext_noop("here although you skipped it before"),
-    Factor.RECENT: gettext_noop("played recently"),
 }
 
 
 def _words(factor: Factor, evidence: Evidence) -> str:
     match factor:
-        case Factor.TAG:
-            return _tag_words(evidence.quadrant, evidence.confidence)
-        case Factor.STAGE:
-            return _stage_words(evidence)
         case Factor.LIKENESS if evidence.alike >= VERY_ALIKE:
             words = _("sounds very like “%(title)s”")
-        case Factor.LIKENESS if evidence.alike >= ALIKE:
-            words = _("sounds like “%(title)s”")
         case Factor.LIKENESS:
-            words = _("sounds only a little like “%(title)s”")
-        case Factor.CLOSENESS:
-            step = sum(evidence.distance > limit for limit in (VERY_CLOSE_DISTANCE, CLOSE_DISTANCE, FAR_DISTANCE))
-            words = _((_TO_MOOD if evidence.around else _TO_TARGET)[step])
-        case Factor.CONTRAST if evidence.stage:
+            words = _("sounds like “%(title)s”")
+        case Factor.CONTRAST if evidence.on_journey:
             words = _("a change from the sound of the songs around it")
         case Factor.SIMILAR_RATINGS:
             words = ngettext(
@@ -300,23 +283,6 @@ def _words(factor: Factor, evidence: Evidence) -> str:
     }
 
 
-def _stage_words(evidence: Evidence) -> str:
-    stage = evidence.stage
-    assert stage is not None
-    if not stage.moves:
-        where = _("step %(place)d of %(n_places)d, staying %(mood)s")
-    elif stage.place == stage.n_places:
-        where = _("step %(place)d of %(n_places)d, arriving at %(mood)s")
-    else:
-        where = _("step %(place)d of %(n_places)d, on the way to %(mood)s")
-    where %= {"place": stage.place, "n_places": stage.n_places, "mood": mood_name(stage.end)}
-    if evidence.distance <= CLOSE_DISTANCE:
-        return where
-    if evidence.distance <= FAR_DISTANCE:
-        return _("%(where)s, though some distance from that step") % {"where": where}
-    return _("%(where)s, though far from that step") % {"where": where}
-
-
 def _tag_words(quadrant: Quadrant, confidence: float) -> str:
     if confidence >= CURATOR_CONFIDENCE:
         return _("%(description)s, set by a curator") % {"description": quadrant.description}
@@ -324,20 +290,6 @@ def _tag_words(quadrant: Quadrant, confidence: float) -> str:
     if confidence < SURE:
         return _("perhaps %(description)s, only %(percent)d %% sure") % values
     return _("%(description)s, %(percent)d %% sure") % values
-
-
-_TO_TARGET = (
-    gettext_noop("very close to your target"),
-    gettext_noop("close to your target"),
-    gettext_noop("some distance from your target"),
-    gettext_noop("far from your target"),
-)
-_TO_MOOD = (
-    gettext_noop("very close to its mood"),
-    gettext_noop("close to its mood"),
-    gettext_noop("some distance from its mood"),
-    gettext_noop("far from its mood"),
-)
 
 
 def _sentence(words: str) -> str:
@@ -447,28 +399,102 @@ def _recent_words(n_recent: int, n_songs: int) -> str:
     ) % {"n": n_recent}
 
 
-def journey_note(found: Reach, quality: PathQuality, *, asked: Sequence[tuple[float, float]], n_places: int) -> str:
+_NUMBERS = (
+    pgettext_noop("number", "one"),
+    pgettext_noop("number", "two"),
+    pgettext_noop("number", "three"),
+    pgettext_noop("number", "four"),
+    pgettext_noop("number", "five"),
+    pgettext_noop("number", "six"),
+    pgettext_noop("number", "seven"),
+    pgettext_noop("number", "eight"),
+    pgettext_noop("number", "nine"),
+    pgettext_noop("number", "ten"),
+    pgettext_noop("number", "eleven"),
+    pgettext_noop("number", "twelve"),
+)
+# Each in full, because languages inflect the mood.
+_OF_REGION = {
+    Quadrant.Q1: ngettext_noop("%(n)d happy song here", "%(n)d happy songs here"),
+    Quadrant.Q2: ngettext_noop("%(n)d tense song here", "%(n)d tense songs here"),
+    Quadrant.Q3: ngettext_noop("%(n)d sad song here", "%(n)d sad songs here"),
+    Quadrant.Q4: ngettext_noop("%(n)d calm song here", "%(n)d calm songs here"),
+}
+_OF_REGION_FILTERED = {
+    Quadrant.Q1: ngettext_noop("%(n)d happy song matches these filters", "%(n)d happy songs match these filters"),
+    Quadrant.Q2: ngettext_noop("%(n)d tense song matches these filters", "%(n)d tense songs match these filters"),
+    Quadrant.Q3: ngettext_noop("%(n)d sad song matches these filters", "%(n)d sad songs match these filters"),
+    Quadrant.Q4: ngettext_noop("%(n)d calm song matches these filters", "%(n)d calm songs match these filters"),
+}
+
+
+def region_note(quadrant: Quadrant, inside: Sequence[bool], *, filtered: bool) -> str:
+    """Return that a quadrant has too few songs, such as "8 tense songs here; the last four are the nearest".
+
+    Args:
+        quadrant: what was asked for.
+        inside: whether each song of the list is felt in it, in order.
+        filtered: whether a filter limited them.
+
+    Returns:
+        Empty when all are.
+    """
+    n_inside = sum(inside)
+    n_others = len(inside) - n_inside
+    if not n_others:
+        return ""
+    here = ngettext(*(_OF_REGION_FILTERED if filtered else _OF_REGION)[quadrant], n_inside) % {"n": n_inside}
+    if not n_inside:
+        rest = _("these are the nearest")
+    elif not any(inside[n_inside:]):
+        rest = ngettext("the last one is the nearest", "the last %(number)s are the nearest", n_others)
+    else:
+        rest = ngettext("another one is the nearest", "another %(number)s are the nearest", n_others)
+    number = pgettext("number", _NUMBERS[n_others - 1]) if n_others <= len(_NUMBERS) else str(n_others)
+    return _("%(here)s; %(rest)s.") % {"here": here, "rest": rest % {"number": number}}
+
+
+def journey_note(plan: Walk, *, asked: Sequence[Point]) -> str:
     """Return how a journey differs from the `asked` path, and why; empty when it does not."""
+    found, quality, n_places = plan.found, plan.quality, len(plan.rows)
     sentences = []
     if found.from_start:
-        closest = _(
-            "No song is closer than %(share)s to where you are (%(mood)s); this journey starts with the closest."
-        )
-        sentences.append(closest % {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)})
-    if found.from_end and not found.stops:
-        closest = _(
-            "No song is closer than %(share)s to where you want to be (%(mood)s); this journey ends with the closest."
-        )
-        sentences.append(closest % {"mood": mood_name(asked[-1]), "share": share_of_pad(found.from_end)})
-    if found.gap or found.hole:
-        sentences.append(_gap_words(found, quality, asked))
+        nearest = _("The nearest song is %(share)s from where you are (%(mood)s).")
+        sentences.append(nearest % {"mood": mood_name(asked[0]), "share": share_of_pad(found.from_start)})
+    last = Quadrant.from_valence_arousal(*plan.points[-1].tolist())
+    if found.quadrant is not None and last is not found.quadrant:
+        sentences.append(_(_NO_END[found.quadrant]) % {"mood": last.label.lower()})
+    elif found.from_end:
+        nearest = _(_NEAREST_END[found.quadrant])
+        sentences.append(nearest % {"share": share_of_pad(found.from_end)})
+    if quality.largest_step > SMALL_STEP or found.via is not None:
+        sentences.append(_step_words(found, quality.largest_step, asked))
     # More songs help when the length, not the catalog, makes the steps large.
     even = path_length(found.path) / max(n_places - 1, 1)
     if n_places >= 2 and min(even, quality.largest_step) > SMALL_STEP:
-        more = _("With %(n_places)d songs a step is %(share)s; with %(needed)d songs the steps would be small.")
-        needed = places_needed(np.asarray(found.path))
+        more = _("With %(n_places)d songs a step is %(share)s on average; small steps take %(needed)d songs.")
+        needed = places_needed(found.path)
         sentences.append(more % {"n_places": n_places, "share": share_of_pad(even), "needed": needed})
+    n_back = round((1.0 - quality.monotone_share) * (n_places - 1))
+    if n_back:
+        back = ngettext("%(n)d step leads back.", "%(n)d steps lead back.", n_back)
+        sentences.append(back % {"n": n_back})
     return " ".join(sentences)
+
+
+_NO_END = {
+    Quadrant.Q1: gettext_noop("There is no happy song to end with, so the last one is %(mood)s."),
+    Quadrant.Q2: gettext_noop("There is no tense song to end with, so the last one is %(mood)s."),
+    Quadrant.Q3: gettext_noop("There is no sad song to end with, so the last one is %(mood)s."),
+    Quadrant.Q4: gettext_noop("There is no calm song to end with, so the last one is %(mood)s."),
+}
+_NEAREST_END: Mapping[Quadrant | None, str] = {
+    None: gettext_noop("The nearest song is %(share)s from where you want to be."),
+    Quadrant.Q1: gettext_noop("The nearest happy song is %(share)s from where you want to be."),
+    Quadrant.Q2: gettext_noop("The nearest tense song is %(share)s from where you want to be."),
+    Quadrant.Q3: gettext_noop("The nearest sad song is %(share)s from where you want to be."),
+    Quadrant.Q4: gettext_noop("The nearest calm song is %(share)s from where you want to be."),
+}
 
 
 def share_of_pad(distance: float) -> str:
@@ -476,21 +502,15 @@ def share_of_pad(distance: float) -> str:
     return _("%(percent)d %% of the pad") % {"percent": round(50 * distance)}
 
 
-def _gap_words(found: Reach, quality: PathQuality, asked: Sequence[tuple[float, float]]) -> str:
-    if found.hole > NEAR:
-        why = _("No song is closer than %(share)s to part of the direct route") % {"share": share_of_pad(found.hole)}
-    else:
-        why = _("On the direct route one step would be %(share)s, because there are no songs in between")
-        why %= {"share": share_of_pad(found.gap)}
+def _step_words(found: Reach, largest: float, asked: Sequence[Point]) -> str:
     via = "" if found.via is None else mood_name(found.via)
-    if found.stops:
-        words = _("%(why)s; this journey stops where small steps lead, %(short)s short of its end.")
-    elif not via:
-        words = _("%(why)s; there is no way round it, so the largest step is %(largest)s.")
-    elif via in {mood_name(corner) for corner in asked}:
+    if via and via in {mood_name(corner) for corner in asked}:
         # Where a detour leads is named, unless the asked path itself goes there.
-        words = _("%(why)s; this journey takes a detour, and its largest step is %(largest)s.")
+        words = _("This journey takes a detour to avoid a long step; its largest step is %(largest)s.")
+    elif via:
+        words = _("This journey takes a detour via %(via)s to avoid a long step; its largest step is %(largest)s.")
+    elif found.gap and not found.needed:
+        words = _("No way in small steps was found; the largest step is %(largest)s.")
     else:
-        words = _("%(why)s; this journey takes a detour via %(via)s, and its largest step is %(largest)s.")
-    short, largest = share_of_pad(found.from_end), share_of_pad(quality.largest_step)
-    return words % {"why": why, "short": short, "largest": largest, "via": via}
+        words = _("The largest step is %(largest)s.")
+    return words % {"largest": share_of_pad(largest), "via": via}

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import FAMILIAR, MOOD, NOISE_DF, TYPICAL_MOOD, ListenerModel, Prior, Ratings, features
-from recommender.ranking.journeys import Drift, path_quality, place_targets, walk
+from recommender.ranking.journeys import path_quality, place_targets, walk
 from recommender.ranking.lists import Candidates, Weights, closeness, draw_temperature, rank
 from training.evaluation.report.tables import Table
 from training.listener_study import emotify, situnes
@@ -345,28 +345,23 @@ N_PLACES = 12
 MIN_LENGTH = 0.5
 
 JourneyFigures = dict[str, float]
-Planner = Callable[[Candidates, NDArray[np.float64], Drift, int], NDArray[np.int64]]
+Planner = Callable[[Candidates, NDArray[np.float64], int], NDArray[np.int64]]
 
 
-def _nearest(candidates: Candidates, path: NDArray[np.float64], drift: Drift, _seed: int) -> NDArray[np.int64]:
+def _nearest(candidates: Candidates, path: NDArray[np.float64], _seed: int) -> NDArray[np.int64]:
     # For each place, of the songs left, the one predicted nearest to its target.
-    targets = place_targets(path, N_PLACES)
     rows: list[int] = []
-    for mood, target in zip(np.vstack([path[:1], targets[:-1]]), targets, strict=True):
-        away = np.hypot(*(drift.in_mood(candidates, mood).felt - target).T)
+    for target in place_targets(path, N_PLACES):
+        away = np.hypot(*(candidates.felt - target).T)
         away[rows] = np.inf
         rows.append(int(np.argmin(away)))
     return np.array(rows)
 
 
 PLANNERS: Mapping[str, Planner] = {
-    OURS: lambda songs, path, drift, _: (
-        walk(songs, path, N_PLACES, weights=Weights.of(VARIETY, journey=True), drift=drift).rows
-    ),
+    OURS: lambda songs, path, _: walk(songs, path, N_PLACES, weights=Weights.of(VARIETY, journey=True)).rows,
     "nearest to each target": _nearest,
-    "random": lambda songs, _path, _drift, seed: np.random.default_rng(seed).choice(
-        len(songs), N_PLACES, replace=False
-    ),
+    "random": lambda songs, _path, seed: np.random.default_rng(seed).choice(len(songs), N_PLACES, replace=False),
 }
 
 
@@ -393,11 +388,10 @@ def journeys(listener: SimulatedListener, songs: SongPool, prior: Prior, seed: i
     """
     model, path = rated_model(listener, songs, prior, seed), journey_path(listener, seed)
     drawn = model.draw(seed, draw_temperature(VARIETY))
-    drift = Drift(model.coefficients[:, MOOD], drawn.coefficients[:, MOOD], TYPICAL_MOOD)
     candidates = candidates_of(songs, model, drawn, None)
     outcomes = {}
     for name, plan in PLANNERS.items():
-        rows = plan(candidates, path, drift, seed)
+        rows = plan(candidates, path, seed)
         artists = songs.artist_ids[rows]
         quality = path_quality(felt_along(listener, songs, rows, path[0]), path)
         outcomes[name] = {

@@ -14,7 +14,6 @@ from emotion.inference.quadrants import Quadrant
 from recommender.ranking import journeys
 from recommender.ranking.journeys import (
     PRESETS,
-    Drift,
     Reach,
     directions,
     path_from,
@@ -212,14 +211,14 @@ def test_a_term_decided_if_and_only_if_another_song_would_have_had_the_place_wit
         scores = _Scores(pool, targets)
         chosen = scores.of(rows)
         for place in (0, 3, 7):
-            others = [scores.of(changed) for changed in _changed(pool, rows, place)]
+            others = [scores.of(changed) for changed in _changed(pool, rows, place, targets)]
             assert all(sum(other.values()) <= sum(chosen.values()) + 1e-9 for other in others)
             for name in TERM_NAMES:
                 without = max(sum(other.values()) - other[name] for other in others)
                 better = without > sum(chosen.values()) - chosen[name] + 1e-9
                 assert (name in songs[place].decided) == better, (seed, place, name)
                 seen |= {name} if better else set()
-    assert {"step", "closeness", "liking", "novelty"} <= seen
+    assert {"step", "closeness", "novelty"} <= seen
 
 
 class _Scores:
@@ -243,8 +242,12 @@ class _Scores:
             step = self.pool.felt[rows[place]] - self.pool.felt[rows[place - 1]]
             even = float(np.linalg.norm(self.targets[place] - self.targets[place - 1]))
             free = max(journeys.SLACK * even, journeys.FREE_STEP)
-            scores["step"] -= journeys.STEP_WEIGHT * max(float(np.linalg.norm(step)) - free, 0.0)
-            scores["progress"] -= journeys.BACK_WEIGHT * max(-float(step @ ways[place]), 0.0)
+            small = max(journeys.UNEVEN * even, journeys.SMALL_STEP)
+            length, back = float(np.linalg.norm(step)), -float(step @ ways[place])
+            scores["step"] -= journeys.STEP_WEIGHT * max(length - free, 0.0)
+            scores["step"] -= journeys.HARD_WEIGHT * max(length - small, 0.0)
+            scores["progress"] -= journeys.BACK_WEIGHT * max(back, 0.0)
+            scores["progress"] -= journeys.HARD_WEIGHT * max(back - journeys.BACK_TOLERANCE, 0.0)
         return scores
 
     def _pair(self, scores: dict[str, float], one: int, other: int, gap: int) -> None:
@@ -256,37 +259,38 @@ class _Scores:
         scores["album"] -= share * self.weights.album * bool(same_album)
 
 
-def _changed(pool: Candidates, rows: list[int], place: int) -> Iterator[list[int]]:
-    """Yield the path with every other song in a place that keeps artists apart."""
+def _changed(pool: Candidates, rows: list[int], place: int, targets: NDArray[np.float64]) -> Iterator[list[int]]:
+    """Yield the path with every other song in a place that keeps artists apart and may begin or end it."""
+    fits = {0: np.linalg.norm(pool.felt - targets[0], axis=1) <= journeys.NEAR}
+    fits[len(rows) - 1] = journeys.may_be_last(pool.felt, targets[-1], None)
     beside = {int(pool.artist_ids[rows[n]]) for n in (place - 1, place + 1) if 0 <= n < len(rows)}
     for row in range(len(pool)):
-        if row not in rows and int(pool.artist_ids[row]) not in beside:
+        is_free = row not in rows and int(pool.artist_ids[row]) not in beside
+        if is_free and (place not in fits or fits[place][row]):
             yield [*rows[:place], row, *rows[place + 1 :]]
 
 
 # --- What a catalog cannot do -------------------------------------------------------------------------------------
 
 
-def reached(points: NDArray[np.float64], path: tuple[tuple[float, float], ...]) -> Reach:
-    """Return the reachable area of a listener whose mood moves nothing."""
-    return reach(points, points, points, np.asarray(path))
-
-
 def test_a_path_with_songs_at_both_ends_is_left_alone() -> None:
-    found = reached(rows_on(*DOWN), DOWN)
+    found = reach(rows_on(*DOWN), np.asarray(DOWN))
     assert found.path.tolist() == [list(corner) for corner in DOWN]
     assert (found.from_start, found.from_end, found.gap, found.via) == (0.0, 0.0, 0.0, None)
 
 
-def test_an_end_without_songs_moves_to_the_nearest() -> None:
+def test_an_end_without_songs_moves_to_the_nearest_of_its_quadrant() -> None:
     points = rows_on((-0.6, 0.6), (0.0, 0.0))
-    found = reached(points, DOWN)
-    nearest = np.linalg.norm(points - DOWN[1], axis=1)
+    found = reach(points, np.asarray(DOWN))
+    calm = points[(points[:, 0] > 0) & (points[:, 1] <= 0)]
+    nearest = np.linalg.norm(calm - DOWN[1], axis=1)
     assert found.from_end == pytest.approx(nearest.min())
-    assert found.path[-1].tolist() == points[nearest.argmin()].tolist()
-    assert found.from_start == 0.0
-    backwards = reached(points, DOWN[::-1])
-    assert backwards.from_start == found.from_end
+    assert found.path[-1].tolist() == calm[nearest.argmin()].tolist()
+    assert (found.from_start, found.quadrant) == (0.0, Quadrant.Q4)
+    backwards = reach(points, np.asarray(DOWN[::-1]))
+    assert backwards.from_start == pytest.approx(np.linalg.norm(points - DOWN[1], axis=1).min())
+    nothing_calm = reach(rows_on((-0.6, 0.6), (0.2, 0.2)), np.asarray(DOWN))
+    assert nothing_calm.from_end > 0.4
 
 
 def test_a_gap_is_gone_round_when_a_chain_leads_round_it() -> None:
@@ -295,26 +299,17 @@ def test_a_gap_is_gone_round_when_a_chain_leads_round_it() -> None:
     side = [(-0.6, y) for y in (0.3, 0.0, -0.3)] + [corner] + [(x, -0.6) for x in (-0.3, 0.0, 0.3)]
     points = rows_on(*DOWN, *side)
     found = way_round(points, Reach(np.asarray(DOWN), gap=1.7), 0.5)
-    assert (found.gap, found.from_end, found.stops) == (1.7, 0.0, False)
+    assert (found.gap, found.from_end) == (1.7, 0.0)
+    assert found.needed == 8
     assert found.via is not None
     assert np.linalg.norm(np.subtract(found.via, corner)) < 0.35
     assert np.linalg.norm(np.diff(found.path, axis=0), axis=1).max() <= 0.5
     assert np.linalg.norm(found.path[-1] - DOWN[1]) < 0.1
 
 
-def test_a_gap_that_nothing_leads_round_ends_the_path_before_it() -> None:
-    points = rows_on((-0.6, 0.6), (-0.3, 0.3), DOWN[1])
-    found = way_round(points, Reach(np.asarray(DOWN)), 0.5)
-    assert (found.via, found.stops) == (None, True)
-    assert np.linalg.norm(found.path[-1] - (-0.3, 0.3)) < 0.1
-    assert found.from_end == pytest.approx(np.linalg.norm(found.path[-1] - DOWN[1]))
-
-
-def test_a_path_that_cannot_leave_its_start_stays_there() -> None:
-    points = rows_on(*DOWN)
-    found = way_round(points, Reach(np.asarray(DOWN)), 0.3)
-    assert len(place_targets(found.path, 5)) == 5
-    assert np.linalg.norm(found.path - DOWN[0], axis=1).max() < 0.1
+def test_a_gap_that_nothing_leads_round_stays() -> None:
+    wanted = Reach(np.asarray(DOWN))
+    assert way_round(rows_on((-0.6, 0.6), (-0.3, 0.3), DOWN[1]), wanted, 0.5) is wanted
 
 
 def test_way_points_stay_on_the_way_round() -> None:
@@ -325,7 +320,7 @@ def test_way_points_stay_on_the_way_round() -> None:
         assert np.linalg.norm(found.path - corner, axis=1).min() < 0.1
 
 
-@pytest.mark.parametrize(("n_places", "limit"), [(12, 0.5), (3, 1.5 * np.hypot(1.2, 1.2) / 2), (1, None)])
+@pytest.mark.parametrize(("n_places", "limit"), [(12, 0.35), (3, 1.5 * np.hypot(1.2, 1.2) / 2), (1, None)])
 def test_a_long_way_in_few_songs_allows_longer_steps(n_places: int, limit: float | None) -> None:
     found = journeys.step_limit(np.asarray(DOWN), n_places)
     assert found == pytest.approx(limit if limit is not None else 1.5 * np.hypot(1.2, 1.2))
@@ -333,64 +328,52 @@ def test_a_long_way_in_few_songs_allows_longer_steps(n_places: int, limit: float
 
 def test_songs_needed_for_small_steps() -> None:
     needed = journeys.places_needed(np.asarray(DOWN))
-    assert journeys.path_length(np.asarray(DOWN)) / (needed - 1) <= 0.25
+    assert journeys.path_length(np.asarray(DOWN)) / (needed - 1) <= 0.175
     assert journeys.places_needed(np.zeros((2, 2))) == 1
 
 
-# --- The whole walk, moods included -------------------------------------------------------------------------------
-
-HALF = Drift(felt=0.45 * np.eye(2), drawn=0.45 * np.eye(2), typical=(0.3, 0.1))
+# --- The whole walk -----------------------------------------------------------------------------------------------
 
 
 def everywhere(seed: int = 0, n_songs: int = 300) -> Candidates:
     return candidates(n_songs, n_artists=100, seed=seed)
 
 
-def test_the_mood_before_a_song_is_where_the_song_before_led() -> None:
+def test_what_is_aimed_at_measured_and_shown_is_one_quantity() -> None:
+    """The felt points of the songs themselves, whatever comes before them."""
     pool = everywhere()
-    found = journeys.walk(pool, np.asarray(DOWN), 12, weights=Weights.of(0.3), drift=HALF)
-    moods = np.vstack([[DOWN[0]], found.targets[:-1]])
-    felt = np.clip(pool.rated[found.rows] + 0.45 * (moods - (0.3, 0.1)), -1, 1)
-    assert found.points == pytest.approx(felt)
-    assert found.quality.monotone_share == 1.0
-    assert found.quality.arrival < 0.3
-    for song in found.songs:
-        assert song.distance == pytest.approx(
-            np.linalg.norm(felt[song.position - 1] - found.targets[song.position - 1])
-        )
-
-
-def test_how_the_listener_feels_may_differ_from_where_the_path_starts() -> None:
-    pool = everywhere()
-    one, other = (
-        journeys.walk(pool, np.asarray(DOWN), 6, weights=Weights.of(0.3), drift=HALF, mood=mood)
-        for mood in (None, (0.8, 0.8))
-    )
-    assert one.rows[0] != other.rows[0]
-    assert one.quality.departure < 0.3
-
-
-def test_without_drift_a_song_is_felt_the_same_at_every_place() -> None:
-    pool = everywhere()
-    found = journeys.walk(pool, np.asarray(DOWN), 8, weights=Weights.of(0.3), mood=(0.9, 0.9))
+    found = journeys.walk(pool, np.asarray(DOWN), 12, weights=Weights.of(0.3))
     assert (found.points == pool.felt[found.rows]).all()
+    assert found.quality == path_quality(pool.felt[found.rows], found.found.path)
+    for song in found.songs:
+        assert song.distance == pytest.approx(np.linalg.norm(pool.felt[song.row] - found.targets[song.position - 1]))
 
 
-def test_settled_is_what_stays_when_the_mood_follows() -> None:
-    points = np.array([[0.2, -0.1], [-0.3, 0.2]])
-    settled = HALF.settled(points)
-    assert points + 0.45 * (settled - (0.3, 0.1)) == pytest.approx(settled)
-    assert (Drift.none().settled(points) == points).all()
-    runaway = Drift(felt=1.5 * np.eye(2), drawn=np.eye(2), typical=(0.0, 0.0))
-    assert np.abs(runaway.settled(points)).max() <= 1.0
+@pytest.mark.parametrize("n_calm", [1, 2, 3, 8])
+def test_a_journey_ends_in_the_quadrant_of_its_end_whatever_is_nearer(n_calm: int) -> None:
+    """Calm songs just over the axis, sad ones at the very end's height."""
+    calm = np.column_stack([np.full(n_calm, 0.1), np.linspace(-0.1, -0.3, n_calm)])
+    sad = rows_on((-0.02, -0.6), (-0.2, -0.5), (-0.4, -0.2), (-0.5, 0.2), (-0.6, 0.6), each=4)
+    felt = np.vstack([calm, np.minimum(sad, [[-0.01, 1.0]])])
+    for seed in range(4):
+        pool = candidates(len(felt), n_artists=30, seed=seed, felt=felt)
+        found = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3, journey=True))
+        assert Quadrant.from_valence_arousal(*found.points[-1]) is Quadrant.Q4
+        assert np.linalg.norm(found.points[0] - DOWN[0]) <= journeys.NEAR
+
+
+def test_a_journey_to_the_middle_ends_anywhere_near_it() -> None:
+    found = journeys.walk(everywhere(), np.asarray([DOWN[0], (0.05, -0.1)]), 8, weights=Weights.of(0.3))
+    assert found.found.quadrant is None
+    assert np.linalg.norm(found.points[-1] - (0.05, -0.1)) < 0.3
 
 
 def test_what_was_played_as_planned_changes_nothing() -> None:
     for seed in range(4):
         pool = everything_at_work(seed)
-        fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+        fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3))
         fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2, 5)}
-        again = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed)
+        again = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), fixed=fixed)
         assert (again.rows == fresh.rows).all()
         assert [song.position for song in again.songs] == [3, 4, 6, 7, 8, 9, 10]
 
@@ -412,14 +395,14 @@ def test_another_song_at_a_place_plans_the_rest_from_where_it_led() -> None:
 
 def test_what_the_listener_says_they_feel_is_where_they_are() -> None:
     pool = everywhere()
-    fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF)
+    fresh = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3))
     fixed = {place: int(fresh.rows[place - 1]) for place in (1, 2)}
     sad = (-0.8, -0.5)
-    found = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, fixed=fixed, here=sad)
+    found = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), fixed=fixed, here=sad)
     steps = np.linalg.norm(np.diff(np.vstack([[sad], found.targets[2:]]), axis=0), axis=1)
     assert steps == pytest.approx(np.full(8, steps[0]))
     assert np.linalg.norm(found.points[2] - sad) < np.linalg.norm(fresh.points[2] - sad)
-    unsaid = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), drift=HALF, here=sad)
+    unsaid = journeys.walk(pool, np.asarray(DOWN), 10, weights=Weights.of(0.3), here=sad)
     assert (unsaid.rows == fresh.rows).all()
 
 
@@ -431,13 +414,13 @@ def test_a_journey_that_is_over_has_no_rest() -> None:
 
 def test_the_songs_near_a_path_stay() -> None:
     pool = everywhere(n_songs=1000)
-    rows = journeys.nearest_to_path(pool, np.asarray(DOWN), Drift.none(), 200)
+    rows = journeys.nearest_to_path(pool, np.asarray(DOWN), 200)
     assert len(rows) == 200
-    assert len(journeys.nearest_to_path(pool, np.asarray(PATHS[3]), HALF, 200)) == 200
+    assert len(journeys.nearest_to_path(pool, np.asarray(PATHS[3]), 200)) == 200
     along = place_targets(DOWN, 50)
     away = np.array([np.linalg.norm(along - point, axis=1).min() for point in pool.felt])
     assert away[rows].max() < np.median(away)
-    assert len(journeys.nearest_to_path(pool, np.asarray(DOWN), HALF, 1000)) == 1000
+    assert len(journeys.nearest_to_path(pool, np.asarray(DOWN), 1000)) == 1000
 
 
 def test_a_walk_goes_round_a_hole_and_says_so() -> None:

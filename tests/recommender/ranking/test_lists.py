@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from emotion.inference.quadrants import Quadrant
 from recommender.ranking import lists
 from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, closeness, draw_temperature, rank
 
@@ -93,7 +94,8 @@ def test_songs_without_a_difference_keep_an_order() -> None:
         20, felt=np.tile(TARGET, (20, 1)), confidence=np.ones(20), embeddings=np.zeros((20, 8)), n_artists=20
     )
     backwards = same.take(np.arange(20)[::-1])
-    assert ids_of(same) == ids_of(backwards) == list(range(1, 13))
+    assert ids_of(same, variety=0.0) == ids_of(backwards, variety=0.0) == list(range(1, 13))
+    assert ids_of(same, seed=3) == ids_of(backwards, seed=3)
 
 
 def test_another_draw_gives_another_list_and_no_variety_does_not_draw() -> None:
@@ -208,9 +210,9 @@ def test_songs_of_one_album_are_spaced_and_songs_of_none_are_not() -> None:
     felt = np.tile(TARGET, (24, 1))
     confidence = np.r_[np.ones(12), np.full(12, 0.8)]
     pool = candidates(24, n_artists=24, felt=felt, confidence=confidence, embeddings=np.zeros((24, 8)))
-    assert set(ids_of(pool)) == set(range(1, 13))
+    assert set(ids_of(pool, variety=0.0)) == set(range(1, 13))
     one_album = replace(pool, album_ids=np.r_[np.full(12, 5), np.zeros(12, np.int64)])
-    ranked = songs_of(one_album)
+    ranked = songs_of(one_album, variety=0.0)
     assert sum(song.song_id <= 12 for song in ranked) <= 6
     assert any("album" in song.decided for song in ranked)
 
@@ -276,3 +278,62 @@ def test_rows_can_be_taken_in_any_order() -> None:
     assert len(some) == 2
     for each in fields(Candidates):
         assert (getattr(some, each.name) == getattr(pool, each.name)[[5, 2]]).all()
+
+
+# --- A quadrant ---------------------------------------------------------------------------------------------------
+
+
+def of_calm(pool: Candidates, *, length: int = 12, variety: float = 0.3, **options: Any) -> list[RankedSong]:
+    return rank(
+        pool,
+        np.tile(Quadrant.Q4.target, (length, 1)),
+        weights=Weights.of(variety, region=True),
+        quadrant=Quadrant.Q4,
+        **options,
+    )
+
+
+def test_a_quadrants_own_songs_come_before_any_other() -> None:
+    for seed in range(20):
+        pool = everything_at_work(seed)
+        calm = lists.lies_in(pool.felt, Quadrant.Q4)
+        n_calm = int(calm.sum())
+        inside = [bool(calm[song.row]) for song in of_calm(pool, length=n_calm + 5, variety=seed / 20, seed=seed)]
+        assert inside == [True] * n_calm + [False] * 5
+
+
+def test_well_inside_a_quadrant_the_point_does_not_matter_and_the_probability_does() -> None:
+    felt = np.array([(0.9, -0.9), (0.25, -0.25), (0.6, -0.6), (0.05, -0.6)])
+    pool = candidates(4, felt=felt, confidence=np.array([0.5, 0.9, 0.7, 0.91]), embeddings=np.zeros((4, 8)))
+    ranked = of_calm(pool, length=4, variety=0.0)
+    assert [song.song_id for song in ranked] == [2, 3, 4, 1]
+    assert {song.distance for song in ranked} == {0.0}
+    assert [song.terms.closeness for song in ranked][:2] == [1.0, 1.0]
+
+
+def test_every_good_song_opens_in_turn() -> None:
+    pool = candidates(4, felt=np.tile((0.5, -0.5), (4, 1)), confidence=np.array([0.9, 0.6, 0.7, 0.8]))
+    openers = [of_calm(pool, length=4, seed=seed)[0] for seed in range(4)]
+    assert {song.song_id for song in openers} == {1, 2, 3, 4}
+    assert len({of_calm(pool, length=4, variety=0.0, seed=seed)[0].song_id for seed in range(4)}) == 1
+    far = replace(pool, confidence=np.array([0.9, 0.2, 0.2, 0.8]), liking=np.array([0.0, -1.0, -1.0, 0.0]))
+    far = replace(far, drawn_liking=far.liking)
+    assert {of_calm(far, length=4, seed=seed)[0].song_id for seed in range(8)} == {1, 4}
+
+
+def test_chance_is_the_songs_own_whatever_the_others_are() -> None:
+    ids = np.arange(1, 2001)
+    some = lists.chances(ids, 7)
+    assert (lists.chances(ids[::3], 7) == some[::3]).all()
+    assert 0 <= some.min() < 0.01 < 0.99 < some.max() < 1
+    assert abs(np.corrcoef(some, lists.chances(ids, 8))[0, 1]) < 0.1
+    assert lists.chances(ids[:3], -5).tolist() == lists.chances(ids[:3], -5).tolist()
+
+
+def test_the_nearest_point_of_a_quadrant() -> None:
+    points = np.array([(0.5, -0.5), (-0.3, 0.2), (0.1, 0.4), (0.0, 0.0)])
+    assert lists.nearest_inside(points, Quadrant.Q4).tolist() == [[0.5, -0.5], [0.0, 0.0], [0.1, 0.0], [0.0, 0.0]]
+    assert lists.nearest_inside(points, Quadrant.Q4, 0.2)[0].tolist() == [0.5, -0.5]
+    assert lists.nearest_inside(points, Quadrant.Q4, 0.2)[1].tolist() == [0.2, -0.2]
+    assert lists.lies_in(points, Quadrant.Q4).tolist() == [True, False, False, False]
+    assert lists.lies_in(points, Quadrant.Q3).tolist() == [False, False, False, True]

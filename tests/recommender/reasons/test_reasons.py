@@ -7,57 +7,53 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
-from recommender.ranking.journeys import Reach, path_quality
+from recommender.ranking.journeys import Reach, Walk, place_targets
 from recommender.ranking.lists import TERM_NAMES
 from recommender.reasons.reasons import (
-    MAX_DECIDING,
     NOTICEABLE_ADVANTAGE,
     NOTICEABLE_SHIFT,
     Evidence,
     Factor,
     LikeSignal,
     RerankTrigger,
-    Stage,
-    deciding_factors,
+    deciding,
     direction,
-    factors,
     journey_note,
     list_note,
     mood_name,
     public_reason,
-    reason,
+    reasons,
+    region_note,
     rerank_sentence,
     share_of_pad,
 )
 
-PLAIN = Evidence(quadrant=Quadrant.Q4, confidence=0.82, distance=0.4)
-BASE = "Calm and positive, 82 % sure; close to your target"
+PLAIN = Evidence()
 
 # Words that betray each factor, so that a reason can be searched for unfounded claims.
 MARKS = {
-    Factor.LIKENESS: "sounds ",
-    Factor.STAGE: "; step ",
-    Factor.OWN_RATING: "your own rating",
+    Factor.LIKENESS: "Sounds ",
+    Factor.OWN_RATING: "Your own rating",
     Factor.SIMILAR_RATINGS: "similar song",
     Factor.ALL_RATINGS: "all your ratings",
-    Factor.MOOD: "you said you were",
-    Factor.OWN_LIKE: "you liked it",
+    Factor.MOOD: "You said you were",
+    Factor.OWN_LIKE: "You liked it",
     Factor.REPLAYED: "more than once",
     Factor.HEARD_OUT: "to the end",
-    Factor.SIMILAR_LIKES: "based on your likes",
-    Factor.SHARED_LIKING: "listeners tend to like",
-    Factor.EXPLORATION: "something new for you",
+    Factor.SIMILAR_LIKES: "Based on your likes",
+    Factor.SHARED_LIKING: "Listeners tend to like",
+    Factor.EXPLORATION: "Something new for you",
     Factor.FRESH: "played lately",
-    Factor.CONTRAST: "a change from the sound",
+    Factor.CONTRAST: "A change from the sound",
     Factor.KEPT_APART: "one artist apart",
     Factor.ALBUM_APART: "one album apart",
-    Factor.SMALL_STEP: "a smaller step",
+    Factor.SMALL_STEP: "A smaller step",
     Factor.FORWARD: "turning back",
     Factor.OWN_DISLIKE: "disliked it",
     Factor.SKIPPED: "you skipped it",
-    Factor.RECENT: "played recently",
 }
 
 
@@ -69,79 +65,96 @@ def evidence(*decided: str, **known: Any) -> Evidence:
 @pytest.mark.parametrize(
     ("given", "expected", "sentence"),
     [
-        (PLAIN, [], f"{BASE}."),
-        (replace(PLAIN, distance=0.1), [], "Calm and positive, 82 % sure; very close to your target."),
-        (replace(PLAIN, distance=0.8), [], "Calm and positive, 82 % sure; some distance from your target."),
-        (replace(PLAIN, distance=1.5), [], "Calm and positive, 82 % sure; far from your target."),
-        (replace(PLAIN, confidence=0.38), [], "Perhaps calm and positive, only 38 % sure; close to your target."),
+        (PLAIN, None, ""),
         (
             evidence("ratings", by_ratings=(0.05, -0.3), n_similar=3),
-            [Factor.SIMILAR_RATINGS],
-            f"{BASE}; your ratings of 3 similar songs made it calmer.",
+            Factor.SIMILAR_RATINGS,
+            "Your ratings of 3 similar songs made it calmer.",
         ),
         (
             evidence("ratings", by_ratings=(0.3, 0.1), n_similar=1),
-            [Factor.SIMILAR_RATINGS],
-            f"{BASE}; your rating of a similar song made it happier.",
+            Factor.SIMILAR_RATINGS,
+            "Your rating of a similar song made it happier.",
         ),
         (
             evidence("ratings", by_ratings=(-0.3, 0.1), n_similar=2, by_own_rating=True),
-            [Factor.OWN_RATING],
-            f"{BASE}; your own rating made it sadder.",
+            Factor.OWN_RATING,
+            "Your own rating made it sadder.",
         ),
         (
             evidence("ratings", by_ratings=(0.0, 0.2)),
-            [Factor.ALL_RATINGS],
-            f"{BASE}; based on all your ratings, it feels more energetic to you than it sounds.",
+            Factor.ALL_RATINGS,
+            "Based on all your ratings, it feels more energetic to you than it sounds.",
         ),
-        (evidence("ratings", by_ratings=(0.05, 0.05), n_similar=4), [], f"{BASE}."),
-        (evidence(by_ratings=(0.3, 0.3), n_similar=4), [], f"{BASE}."),
+        (evidence("ratings", by_ratings=(0.05, 0.05), n_similar=4), None, ""),
+        (evidence(by_ratings=(0.3, 0.3), n_similar=4), None, ""),
         (
             evidence("mood", by_mood=(0.0, -0.2), mood=(-0.6, 0.5)),
-            [Factor.MOOD],
-            f"{BASE}; you said you were tense: it should make you feel calmer.",
+            Factor.MOOD,
+            "You said you were tense: it should make you feel calmer.",
         ),
-        (evidence("mood", by_mood=(0.0, -0.2)), [], f"{BASE}."),
-        (evidence("mood", by_mood=(0.0, -0.02), mood=(-0.6, 0.5)), [], f"{BASE}."),
-        (evidence(by_mood=(0.0, -0.2), mood=(-0.6, 0.5)), [], f"{BASE}."),
-        (evidence("liking", likes_known=True), [Factor.SIMILAR_LIKES], None),
-        (evidence("liking"), [Factor.SHARED_LIKING], None),
-        (evidence("liking", helped=frozenset(), likes_known=True), [], None),
-        (evidence("liking", like_signal=LikeSignal.LIKED), [Factor.OWN_LIKE], None),
-        (evidence("liking", like_signal=LikeSignal.REPLAYED), [Factor.REPLAYED], None),
-        (evidence("liking", like_signal=LikeSignal.COMPLETED), [Factor.HEARD_OUT], None),
-        (evidence(like_signal=LikeSignal.LIKED), [], None),
-        (evidence(like_signal=LikeSignal.DISLIKED), [Factor.OWN_DISLIKE], None),
-        (evidence(like_signal=LikeSignal.SKIPPED), [Factor.SKIPPED], None),
-        (evidence("exploration"), [Factor.EXPLORATION], f"{BASE}; something new for you: we are not sure yet."),
-        (evidence("exploration", like_signal=LikeSignal.LIKED), [], None),
-        (evidence("exploration", by_own_rating=True), [], None),
-        (evidence("exploration", recency=0.2), [], None),
-        (evidence("exploration", helped=frozenset()), [], None),
-        (evidence("novelty"), [Factor.FRESH], None),
-        (evidence("diversity"), [Factor.CONTRAST], None),
-        (evidence("artist"), [Factor.KEPT_APART], None),
-        (evidence("artist", kept_apart=True), [Factor.KEPT_APART], None),
-        (evidence(kept_apart=True), [Factor.KEPT_APART], None),
-        (evidence("album"), [Factor.ALBUM_APART], None),
-        (evidence("confidence", "closeness", "likeness"), [], f"{BASE}."),
-        (evidence(decided={"exploration": 0.01, "diversity": 0.02}), [], f"{BASE}."),
-        (evidence(recency=1.0), [Factor.RECENT], None),
-        (evidence(recency=0.1), [], None),
+        (evidence("mood", by_mood=(0.0, -0.2)), None, ""),
+        (evidence("mood", by_mood=(0.0, -0.02), mood=(-0.6, 0.5)), None, ""),
+        (evidence(by_mood=(0.0, -0.2), mood=(-0.6, 0.5)), None, ""),
+        (evidence("liking", likes_known=True), Factor.SIMILAR_LIKES, None),
+        (evidence("liking"), Factor.SHARED_LIKING, None),
+        (evidence("liking", helped=frozenset(), likes_known=True), None, ""),
+        (evidence("liking", like_signal=LikeSignal.LIKED), Factor.OWN_LIKE, None),
+        (evidence("liking", like_signal=LikeSignal.REPLAYED), Factor.REPLAYED, None),
+        (evidence("liking", like_signal=LikeSignal.COMPLETED), Factor.HEARD_OUT, None),
+        (evidence(like_signal=LikeSignal.LIKED), None, ""),
+        (evidence(like_signal=LikeSignal.DISLIKED), Factor.OWN_DISLIKE, None),
+        (evidence("diversity", like_signal=LikeSignal.SKIPPED), Factor.SKIPPED, "Here although you skipped it before."),
+        (evidence("exploration"), Factor.EXPLORATION, "Something new for you: we are not sure yet."),
+        (evidence("exploration", like_signal=LikeSignal.LIKED), None, ""),
+        (evidence("exploration", by_own_rating=True), None, ""),
+        (evidence("exploration", is_played=True), None, ""),
+        (evidence("exploration", helped=frozenset()), None, ""),
+        (
+            evidence("likeness", around="Northern Lights", alike=0.85),
+            Factor.LIKENESS,
+            "Sounds very like “Northern Lights”.",
+        ),
+        (evidence("likeness", around="Northern Lights", alike=0.6), Factor.LIKENESS, "Sounds like “Northern Lights”."),
+        (evidence("likeness", around="Northern Lights", alike=0.2), None, ""),
+        (evidence("novelty"), Factor.FRESH, None),
+        (evidence("diversity"), Factor.CONTRAST, "A change from the sound of the songs before it."),
+        (evidence("diversity", on_journey=True), Factor.CONTRAST, "A change from the sound of the songs around it."),
+        (evidence("step"), Factor.SMALL_STEP, None),
+        (evidence("progress"), Factor.FORWARD, None),
+        (evidence("artist"), Factor.KEPT_APART, None),
+        (evidence(kept_apart=True), Factor.KEPT_APART, None),
+        (evidence("album"), Factor.ALBUM_APART, None),
+        (evidence("confidence", "closeness", "chance"), None, ""),
+        (evidence(decided={"exploration": 0.01, "diversity": 0.02}), None, ""),
+        (evidence(decided={"album": 0.1, "diversity": 0.2}), Factor.CONTRAST, None),
     ],
 )
-def test_a_reason_claims_what_decided_and_nothing_else(
-    given: Evidence, expected: list[Factor], sentence: str | None
+def test_a_reason_claims_what_decided_most_and_nothing_else(
+    given: Evidence, expected: Factor | None, sentence: str | None
 ) -> None:
-    assert list(factors(given)) == [Factor.TAG, Factor.CLOSENESS, *expected]
-    said = reason(given)
-    assert {factor for factor, mark in MARKS.items() if mark in said} == set(expected)
+    found = deciding(given)
+    assert (None if found is None else found.factor) == expected
+    said = reasons([given])[0]
+    assert [factor for factor, mark in MARKS.items() if mark in said] == ([] if expected is None else [expected])
     if sentence is not None:
         assert said == sentence
 
 
 def test_every_factor_is_known_by_its_words() -> None:
-    assert set(MARKS) | {Factor.TAG, Factor.CLOSENESS} == set(Factor)
+    assert set(MARKS) == set(Factor)
+
+
+def test_no_more_than_a_third_of_a_list_gives_the_same_reason() -> None:
+    ratings = [
+        evidence(decided={"ratings": 0.1 + n / 100}, by_ratings=(0.3, 0.0), n_similar=1 + n % 3) for n in range(12)
+    ]
+    said = reasons(ratings)
+    assert [bool(words) for words in said] == [False] * 8 + [True] * 4
+    mixed = [*ratings[:6], *[evidence("diversity")] * 6]
+    assert sum(bool(words) for words in reasons(mixed)) == 8
+    assert reasons([evidence("diversity")]) == ["A change from the sound of the songs before it."]
+    assert reasons([]) == []
 
 
 # Which term must have decided for a factor to be named.
@@ -169,22 +182,22 @@ def test_whatever_is_named_decided_and_was_there() -> None:
     rng = np.random.default_rng(0)
     for _ in range(500):
         given = _any_evidence(rng)
-        named = deciding_factors(given)
-        assert len(named) == len(set(named)) <= MAX_DECIDING
-        for factor in named:
-            decided_by = given.decided.get(TERM_OF[factor], 0.0)
-            assert decided_by >= NOTICEABLE_ADVANTAGE or (factor is Factor.KEPT_APART and given.kept_apart)
-            if TERM_OF[factor] == "ratings":
-                assert np.abs(given.by_ratings).max() >= NOTICEABLE_SHIFT
-            if factor is Factor.MOOD:
-                assert given.mood is not None
-                assert np.abs(given.by_mood).max() >= NOTICEABLE_SHIFT
-            if factor is Factor.EXPLORATION:
-                assert given.like_signal is None
-        advantages = [given.decided[TERM_OF[factor]] for factor in named if TERM_OF[factor] in given.decided]
-        assert advantages == sorted(advantages, reverse=True)
-        said = reason(given)
-        assert {factor for factor, mark in MARKS.items() if mark in said} == set(factors(given)) & set(MARKS)
+        found = deciding(given)
+        if found is None:
+            continue
+        if found.factor in (Factor.OWN_DISLIKE, Factor.SKIPPED):
+            assert given.like_signal in (LikeSignal.DISLIKED, LikeSignal.SKIPPED)
+            continue
+        decided_by = given.decided.get(TERM_OF[found.factor], 0.0)
+        assert decided_by >= NOTICEABLE_ADVANTAGE or (found.factor is Factor.KEPT_APART and given.kept_apart)
+        if TERM_OF[found.factor] == "ratings":
+            assert np.abs(given.by_ratings).max() >= NOTICEABLE_SHIFT
+        if found.factor is Factor.MOOD:
+            assert given.mood is not None
+            assert np.abs(given.by_mood).max() >= NOTICEABLE_SHIFT
+        if found.factor is Factor.EXPLORATION:
+            assert given.like_signal is None
+        assert [factor for factor, mark in MARKS.items() if mark in reasons([given])[0]] == [found.factor]
 
 
 def _any_evidence(rng: np.random.Generator) -> Evidence:
@@ -202,34 +215,8 @@ def _any_evidence(rng: np.random.Generator) -> Evidence:
         like_signal=[None, *LikeSignal][rng.integers(0, len(LikeSignal) + 1)],
         likes_known=bool(rng.uniform() < 0.5),
         kept_apart=bool(rng.uniform() < 0.3),
-        recency=float(rng.choice([0.0, 0.7])),
+        is_played=bool(rng.uniform() < 0.5),
     )
-
-
-def test_around_a_song_its_sound_is_named_first() -> None:
-    given = replace(PLAIN, around="Northern Lights", alike=0.85, distance=0.1)
-    assert reason(given) == "Calm and positive, 82 % sure; sounds very like “Northern Lights”; very close to its mood."
-    assert "sounds like “Northern Lights”" in reason(replace(given, alike=0.6))
-    assert "sounds only a little like “Northern Lights”" in reason(replace(given, alike=0.2))
-
-
-@pytest.mark.parametrize(
-    ("stage", "distance", "words"),
-    [
-        (Stage(4, 10, end=(0.6, -0.6)), 0.2, "step 4 of 10, on the way to calm"),
-        (Stage(1, 3, end=(0.05, 0.1)), 0.2, "step 1 of 3, on the way to neutral"),
-        (Stage(3, 3, end=(0.6, 0.6)), 0.2, "step 3 of 3, arriving at happy"),
-        (Stage(2, 3, end=(0.6, 0.6), moves=False), 0.2, "step 2 of 3, staying happy"),
-        (Stage(2, 3, end=(0.6, 0.6)), 0.7, "step 2 of 3, on the way to happy, though some distance from that step"),
-    ],
-)
-def test_a_journey_names_the_step(stage: Stage, distance: float, words: str) -> None:
-    given = replace(PLAIN, stage=stage, distance=distance)
-    assert factors(given) == (Factor.TAG, Factor.STAGE)
-    assert reason(given) == f"Calm and positive, 82 % sure; {words}."
-    stepping = replace(given, decided={"step": 0.3, "progress": 0.2})
-    assert factors(stepping)[2:] == (Factor.SMALL_STEP, Factor.FORWARD)
-    assert "the songs around it" in reason(replace(given, decided={"diversity": 0.3}))
 
 
 def test_readers_who_may_not_know_the_listener_read_about_the_song() -> None:
@@ -328,62 +315,80 @@ def test_a_note_names_the_missing_data(
     assert said == note
 
 
+@pytest.mark.parametrize(
+    ("quadrant", "inside", "filtered", "note"),
+    [
+        (Quadrant.Q2, [True] * 8 + [False] * 4, False, "8 tense songs here; the last four are the nearest."),
+        (Quadrant.Q4, [True] * 11 + [False], False, "11 calm songs here; the last one is the nearest."),
+        (Quadrant.Q3, [True] + [False] * 13, False, "1 sad song here; the last 13 are the nearest."),
+        (Quadrant.Q1, [False, True, False], True, "1 happy song matches these filters; another two are the nearest."),
+        (Quadrant.Q1, [False] * 3, False, "0 happy songs here; these are the nearest."),
+        (Quadrant.Q1, [True] * 3, False, ""),
+        (Quadrant.Q1, [], False, ""),
+    ],
+)
+def test_a_quadrant_with_too_few_songs_says_so(
+    quadrant: Quadrant, inside: list[bool], filtered: bool, note: str
+) -> None:
+    assert region_note(quadrant, inside, filtered=filtered) == note
+
+
 DOWN = ((-0.6, 0.6), (0.6, -0.6))
+CALM = Reach(np.asarray(DOWN), quadrant=Quadrant.Q4)
 
 
 @pytest.mark.parametrize(
     ("found", "n_places", "note"),
     [
-        (Reach(np.asarray(DOWN)), 12, ""),
-        (Reach(np.asarray(DOWN)), 1, ""),
-        (Reach(np.asarray(DOWN)), 3, "With 3 songs a step is 42 % of the pad; with 8 songs the steps would be small."),
+        (CALM, 12, ""),
+        (CALM, 1, ""),
         (
-            Reach(np.asarray(DOWN), from_start=0.6),
+            CALM,
+            3,
+            "The largest step is 42 % of the pad. "
+            "With 3 songs a step is 42 % of the pad on average; small steps take 11 songs.",
+        ),
+        (replace(CALM, from_start=0.6), 12, "The nearest song is 30 % of the pad from where you are (tense)."),
+        (replace(CALM, from_end=0.6), 12, "The nearest calm song is 30 % of the pad from where you want to be."),
+        (
+            replace(CALM, quadrant=None, from_end=0.6),
             12,
-            "No song is closer than 30 % of the pad to where you are (tense); this journey starts with the closest.",
+            "The nearest song is 30 % of the pad from where you want to be.",
         ),
         (
-            Reach(np.asarray(DOWN), from_end=0.6),
+            replace(CALM, quadrant=Quadrant.Q1, from_end=0.6),
             12,
-            "No song is closer than 30 % of the pad to where you want to be (calm); this journey ends"
-            " with the closest.",
+            "There is no happy song to end with, so the last one is calm.",
         ),
         (
-            Reach(np.asarray(DOWN), gap=0.7, hole=0.3, via=(-0.6, -0.6)),
+            replace(CALM, gap=0.7, hole=0.3, via=(-0.6, -0.6), needed=9),
             12,
-            "On the direct route one step would be 35 % of the pad, because there are no songs in "
-            "between; this journey takes a detour via sad, and its largest step is 8 % of the pad.",
+            "This journey takes a detour via sad to avoid a long step; its largest step is 8 % of the pad.",
         ),
         (
-            Reach(np.asarray(DOWN), gap=0.4, hole=0.6, via=(-0.6, -0.6)),
+            replace(CALM, gap=0.4, hole=0.6, via=(-0.6, 0.2), needed=9),
             12,
-            "No song is closer than 30 % of the pad to part of the direct route; this journey takes a"
-            " detour via sad, and its largest step is 8 % of the pad.",
-        ),
-        (
-            Reach(np.asarray(DOWN), gap=0.4, hole=0.6, via=(-0.6, 0.2)),
-            12,
-            "No song is closer than 30 % of the pad to part of the direct route; this journey takes a"
-            " detour, and its largest step is 8 % of the pad.",
-        ),
-        (
-            Reach(np.asarray(DOWN), gap=1.2, hole=0.6, from_end=0.8, stops=True),
-            12,
-            "No song is closer than 30 % of the pad to part of the direct route; this journey stops "
-            "where small steps lead, 40 % of the pad short of its end.",
-        ),
-        (
-            Reach(np.asarray(DOWN), gap=1.2, hole=0.6),
-            12,
-            "No song is closer than 30 % of the pad to part of the direct route; there is no way "
-            "round it, so the largest step is 8 % of the pad.",
+            "This journey takes a detour to avoid a long step; its largest step is 8 % of the pad.",
         ),
     ],
 )
 def test_a_journey_says_what_the_catalog_could_not_do(found: Reach, n_places: int, note: str) -> None:
-    points = np.linspace(DOWN[0], DOWN[1], n_places)
-    quality = path_quality(points, found.path)
-    assert journey_note(found, quality, asked=DOWN, n_places=n_places) == note
+    assert journey_note(_walked(np.linspace(DOWN[0], DOWN[1], n_places), found), asked=DOWN) == note
+
+
+def test_a_journey_owns_up_to_a_long_step_and_to_a_step_back() -> None:
+    points = np.vstack([np.linspace(DOWN[0], (-0.2, 0.2), 5), np.linspace((0.2, -0.2), DOWN[1], 5)])
+    found = replace(CALM, gap=0.57)
+    alone = "No way in small steps was found; the largest step is 28 % of the pad."
+    assert journey_note(_walked(points, found), asked=DOWN) == alone
+    known = "The largest step is 28 % of the pad."
+    assert journey_note(_walked(points, replace(found, needed=12)), asked=DOWN) == known
+    points[[2, 3]] = points[[3, 2]]
+    assert journey_note(_walked(points, found), asked=DOWN) == f"{alone} 1 step leads back."
+
+
+def _walked(points: NDArray[np.float64], found: Reach) -> Walk:
+    return Walk(found, place_targets(found.path, len(points)), points, np.arange(len(points)), ())
 
 
 def test_distances_are_given_as_parts_of_the_pad() -> None:

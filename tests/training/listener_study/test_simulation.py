@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from recommender.felt_model.model import Prior, Ratings
-from recommender.ranking.journeys import Drift
 from training.listener_study import simulation, situnes
 from training.listener_study.protocol import SongEstimates, principal_directions
 from training.listener_study.simulation import (
@@ -224,7 +223,7 @@ def test_a_journey_has_its_length_and_no_song_twice(name: str) -> None:
     model = simulation.rated_model(listener, songs, Prior.default(), 1)
     candidates = simulation.candidates_of(songs, model, model, None)
 
-    rows = simulation.PLANNERS[name](candidates, simulation.journey_path(listener, 1), Drift.none(), 1)
+    rows = simulation.PLANNERS[name](candidates, simulation.journey_path(listener, 1), 1)
 
     assert len(np.unique(rows)) == simulation.N_PLACES
 
