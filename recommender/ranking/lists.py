@@ -73,8 +73,8 @@ _CHANCE = 0.5
 # The song that opens a list is drawn from the best, if they differ by less than this times the variety.
 _OPENERS = 6
 _OPENER_CHANCE = 1.0
-# What the probability of the quadrant counts in a list for that quadrant.
-_OF_QUADRANT = 0.25
+# What the probability of the quadrant, and a like, count in a list for that quadrant, whose songs are all close.
+_OF_QUADRANT, _LIKING_IN_QUADRANT = 0.25, 0.3
 # A song played within a day loses to any other within about 0.8 of the target, and to none beyond.
 _NOVELTY = 0.7
 
@@ -105,9 +105,9 @@ class Weights:
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
         if journey:
             return cls(closeness, likeness, diversity=0.25 * variety, confidence=0.0, novelty=0.5 * _NOVELTY)
-        confidence = _OF_QUADRANT if region else 0.1
+        confidence, liking = (_OF_QUADRANT, _LIKING_IN_QUADRANT) if region else (0.1, 0.15)
         chance, opener_chance = _CHANCE * variety, _OPENER_CHANCE * variety
-        return cls(closeness, likeness, 0.5 * variety, confidence, chance=chance, opener_chance=opener_chance)
+        return cls(closeness, likeness, 0.5 * variety, confidence, liking, chance=chance, opener_chance=opener_chance)
 
 
 def draw_temperature(variety: float) -> float:

@@ -49,7 +49,7 @@ def test_a_playlist_is_made_and_read(api_alice: APIClient, make_songs: SongMaker
     assert [item["position"] for item in made["items"]] == [1, 2, 3, 4]
     song = made["items"][0]["song"]
     assert (song["quadrant"], round(song["confidence"], 2)) == (1, 0.7)
-    assert made["items"][0]["reason"]
+    assert "A change from the sound of the songs before it." in [item["reason"] for item in made["items"]]
     assert api_alice.get(response["Location"]).json() == made
     listed = api_alice.get(PLAYLISTS).json()
     assert (listed["count"], listed["results"][0]["id"]) == (1, made["id"])
@@ -169,7 +169,6 @@ def test_a_list_around_a_song_and_a_journey_are_made(api_alice: APIClient, make_
     assert (journey["kind"], journey["path"], journey["variety"]) == ("journey", path, 0.0)
     assert (journey["mood_valence"], journey["mood_arousal"]) == (-0.6, 0.5)
     assert (journey["valence"], journey["arousal"]) == (0.6, -0.5)
-    assert "step 1 of 6" in journey["items"][0]["reason"]
     assert journey["items"][0]["terms"]
 
 
