@@ -16,6 +16,7 @@ from django.conf import settings
 
 from catalog.files.probe import probe
 from emotion.exceptions import AudioUnreadableError
+from emotion.inference.checkpoint import shipped_weights
 from emotion.inference.predict import Predictor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +46,7 @@ def write(path: Path = ESTIMATES) -> None:
         emotion.exceptions.AudioUnreadableError: A file cannot be read.
     """
     songs = list(files())
-    predictor = Predictor.load(settings.MOODPLANE_WEIGHTS)
+    predictor = Predictor.load(shipped_weights())
     estimates = []
     for result in predictor.predict([song.path for song in songs]):
         if isinstance(result, AudioUnreadableError):

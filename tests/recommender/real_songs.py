@@ -18,7 +18,7 @@ SOURCES = ("demo", "catalog", "emotify")
 def embeddings() -> np.ndarray:
     """Return the embeddings `(96, 64)`, of unit length again after half precision."""
     rows = REAL["embeddings"].astype(np.float64)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
 def points() -> np.ndarray:

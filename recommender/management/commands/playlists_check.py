@@ -129,7 +129,9 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not estimates_playable().exists():
             raise CommandError("No songs have been analysed yet.")
-        results = [result for variety in (0.0, DEFAULT_VARIETY) for result in (*lists(variety), *journeys(variety))]
+        results: list[ListResult | JourneyResult] = []
+        for variety in (0.0, DEFAULT_VARIETY):
+            results += [*lists(variety), *journeys(variety)]
         for result in results:
             self.stdout.write(f"{'' if result.is_kept else 'BROKEN: '}{result}")
         n_broken = sum(not result.is_kept for result in results)

@@ -203,7 +203,7 @@ def test_a_mood_puts_no_song_of_the_opposite_corner_into_a_list(monkeypatch: pyt
     state = ListenerState(shared, shared, shared, History(Ratings.none(64), {}, {}, ()))
     for quadrant in Quadrant:
         opposite = Quadrant.from_valence_arousal(*(-np.asarray(quadrant.target)))
-        counts = {}
+        counts: dict[Target, int] = {}
         for mood in (None, *(each.target for each in Quadrant), (-1.0, 1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)):
             for target in (Target.of_quadrant(quadrant), Target(*quadrant.target)):
                 request = PlaylistRequest(target, mood=mood, variety=0.0, seed=1)
