@@ -23,6 +23,8 @@ from recommender.services.indexing import index_rebuild
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory
 from tests.recommender.conftest import SongMaker, tag
 from tests.recommender.made_points import decode
+from tests.recommender.real_songs import REAL
+from tests.recommender.real_songs import points as real_points
 
 HTMX = {"HX-Request": "true"}
 WAY = {"start_valence": "-0.5", "start_arousal": "0.5", "end_valence": "0.5", "end_arousal": "-0.5", "length": "6"}
@@ -48,6 +50,15 @@ def test_every_dot_comes_back_where_it_was(n_songs: int) -> None:
     assert dots.quadrants == quadrants.tolist()
     # A third of a pixel on a plane of 600.
     np.testing.assert_allclose(dots.perceived, perceived, atol=1 / 2047 + 1e-9)
+
+
+def test_real_songs_lie_in_the_quadrant_of_their_tag_and_fill_the_pad() -> None:
+    quadrants = (REAL["probabilities"].argmax(axis=1) + 1).astype(np.uint8)
+    dots = decode(encode(np.arange(1, 97), real_points(), quadrants))
+    assert [Quadrant.from_valence_arousal(*point) for point in dots.perceived.tolist()] == dots.quadrants
+    # Neither in a heap in the middle nor on a line beside an axis.
+    assert np.quantile(np.abs(dots.perceived), 0.75, axis=0).min() > 0.4
+    assert (np.abs(dots.perceived) < 0.02).any(axis=1).mean() < 0.1
 
 
 def test_ten_thousand_songs_weigh_forty_kilobytes() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 
 import numpy as np
 import pytest
@@ -25,6 +25,7 @@ from recommender.ranking.journeys import (
 )
 from recommender.ranking.lists import TERM_NAMES, Candidates, RankedSong, Weights, rank, terms_at
 from tests.recommender.ranking.test_lists import candidates, everything_at_work
+from tests.recommender.real_songs import REAL, embeddings, points
 
 DOWN = ((-0.6, 0.6), (0.6, -0.6))
 PATHS = [DOWN, ((-0.6, -0.6), (0.6, 0.6)), ((-0.6, -0.6), (-0.6, 0.6), (0.6, 0.6)), ((0.2, 0.2), (0.2, 0.2))]
@@ -439,3 +440,23 @@ def test_a_walk_that_nothing_can_help_says_so() -> None:
     pool = candidates(2, felt=np.asarray(DOWN))
     found = journeys.walk(pool, np.asarray(DOWN), 2, weights=Weights.of(0.3))
     assert set(found.rows.tolist()) == {0, 1}
+
+
+# --- Real estimates -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["demo", "catalog", "emotify"])
+@pytest.mark.parametrize("n_places", [3, 10, 20])
+def test_between_real_songs_every_journey_begins_and_ends_where_it_should(source: str, n_places: int) -> None:
+    """Begins near its start or the song nearest to it, ends in the quadrant of its end, and each song comes once."""
+    of_source = REAL["source"] == source
+    felt = points()[of_source]
+    pool = candidates(len(felt), n_artists=len(felt), felt=felt, embeddings=embeddings()[of_source])
+    for start, end in permutations(Quadrant, 2):
+        found = journeys.walk(
+            pool, np.asarray([start.target, end.target]), n_places, weights=Weights.of(0.3, journey=True)
+        )
+        assert Quadrant.from_valence_arousal(*found.points[-1]) is end
+        assert np.linalg.norm(found.points[0] - found.found.path[0]) <= journeys.NEAR
+        assert len(set(found.rows.tolist())) == n_places
+        assert (found.points == felt[found.rows]).all()
