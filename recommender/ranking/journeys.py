@@ -46,8 +46,6 @@ from recommender.ranking.lists import (
 
 # A song this close to a point stands for it: a fifth of the pad's width.
 NEAR = 0.4
-# So many songs near an end are enough to choose the last from.
-ENOUGH = 3
 # A step no longer than this is small, whatever the request: about a sixth of the pad's width.
 SMALL_STEP = 0.35
 # A point closer to the middle of the plane than this is of no quadrant in particular.
@@ -229,22 +227,16 @@ def reach(points: Floats, path: Floats) -> Reach:
     from_start = away if away > NEAR else 0.0
     start = start if from_start else path[:1]
     quadrant = end_quadrant((float(path[-1, 0]), float(path[-1, 1])))
-    may_end = may_be_last(points, path[-1], quadrant)
+    may_end = may_be_last(points, quadrant)
     end, away = _nearest(points[may_end], path[-1])
     from_end = away if away > NEAR else 0.0
     end = end if from_end else path[-1:]
     return Reach(np.vstack([start, path[1:-1], end]), from_start, from_end, quadrant)
 
 
-def may_be_last(points: Floats, end: Floats, quadrant: Quadrant | None) -> Bools:
-    """Return the songs, felt at points `(n, 2)`, with which a journey to an end in a quadrant may end.
-
-    They are those of the quadrant near the end, if they are `ENOUGH`; else all of it; without any, all songs.
-    """
+def may_be_last(points: Floats, quadrant: Quadrant | None) -> Bools:
+    """Return the songs, felt at points `(n, 2)`, with which a journey may end: those of a quadrant, all without any."""
     inside = np.ones(len(points), bool) if quadrant is None else lies_in(points, quadrant)
-    near = inside & (_norms(points - end) <= NEAR)
-    if near.sum() >= ENOUGH:
-        return near
     return inside if inside.any() else np.ones(len(points), bool)
 
 
@@ -261,7 +253,7 @@ def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
     """
     songs = cKDTree(points)
     steps = songs.sparse_distance_matrix(songs, limit)
-    last, may_end = len(wanted.path) - 1, np.flatnonzero(may_be_last(points, wanted.path[-1], wanted.quadrant))
+    last, may_end = len(wanted.path) - 1, np.flatnonzero(may_be_last(points, wanted.quadrant))
     here, way, needed = _by_distance(points, wanted.path[0])[:1], [wanted.path[:1]], 1
     for place, corner in enumerate(wanted.path[1:], 1):
         goals = _by_distance(points, corner)
@@ -377,7 +369,7 @@ class Planner:
         self._nodes = np.array([terms.sum(axis=0) for terms in self._terms])
         free = np.ones(len(candidates), bool)
         free[list(taken.values())] = False
-        self._may_end = free & may_be_last(candidates.felt, targets[-1], end)
+        self._may_end = free & may_be_last(candidates.felt, end)
         self._may_end = self._may_end if self._may_end.any() else free
         self._may_start = free & (distances(candidates.felt, targets[0]) <= NEAR)
         self._may_start = self._may_start if self._may_start.any() else free
@@ -589,7 +581,7 @@ def nearest_to_path(candidates: Candidates, path: Floats, k: int) -> Ints:
         return np.arange(len(candidates))
     parts = place_targets(path, _PARTS)
     away = np.array([_norms(candidates.felt - part) for part in parts])
-    may_end = may_be_last(candidates.felt, parts[-1], end_quadrant((float(parts[-1, 0]), float(parts[-1, 1]))))
+    may_end = may_be_last(candidates.felt, end_quadrant((float(parts[-1, 0]), float(parts[-1, 1]))))
     away = np.vstack([away, np.where(may_end, away[-1], np.inf)])
     rank_for_part = away.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return np.sort(np.argsort(rank_for_part.min(axis=0), kind="stable")[:k])

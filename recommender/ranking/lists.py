@@ -100,14 +100,14 @@ class Weights:
 
         Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a
         change of sound, or a song not played lately, is worth half as much, and how sure a mood is nothing, because it
-        may not be the one of that place. In a `region` it is what tells the songs apart.
+        may not be the one of that place. In a `region`, where all songs are close, liking counts double.
         """
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
         if journey:
             return cls(closeness, likeness, diversity=0.25 * variety, confidence=0.0, novelty=0.5 * _NOVELTY)
-        confidence, liking = (_OF_QUADRANT, _LIKING_IN_QUADRANT) if region else (0.1, 0.15)
+        liking = _LIKING_IN_QUADRANT if region else 0.15
         chance, opener_chance = _CHANCE * variety, _OPENER_CHANCE * variety
-        return cls(closeness, likeness, 0.5 * variety, confidence, liking, chance=chance, opener_chance=opener_chance)
+        return cls(closeness, likeness, 0.5 * variety, liking=liking, chance=chance, opener_chance=opener_chance)
 
 
 def draw_temperature(variety: float) -> float:
@@ -237,15 +237,26 @@ def closeness(points: Floats, target: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
 
+def typicality(points: Floats, quadrant: Quadrant) -> Floats:
+    """Return how well points `(n, 2)` stand for a quadrant, above 0.
+
+    It is 1 well inside, less the further away, and more by the quadrant's probability there, where the plane shows a
+    side of the probability P at 2 P - 1.
+    """
+    probability = ((1.0 + points * np.asarray(quadrant.corner)) / 2).prod(axis=1)
+    return closeness(points, nearest_inside(points, quadrant, INSIDE)) + _OF_QUADRANT * probability
+
+
 def terms_at(candidates: Candidates, target: Floats, weights: Weights, quadrant: Quadrant | None = None) -> Floats:
     """Return the terms `(n_terms, n)` that depend on a song and its place only; the others are 0.
 
     What is aimed at is the target `(2,)`, or the region of a quadrant.
     """
     terms = np.zeros((len(TERM_NAMES), len(candidates)))
+    points = candidates.shared, candidates.rated, candidates.felt, candidates.drawn
     shared, rated, felt, drawn = (
-        weights.closeness * closeness(each, target if quadrant is None else nearest_inside(each, quadrant, INSIDE))
-        for each in (candidates.shared, candidates.rated, candidates.felt, candidates.drawn)
+        weights.closeness * (closeness(each, target) if quadrant is None else typicality(each, quadrant))
+        for each in points
     )
     terms[TERM_ROW["closeness"]] = shared
     terms[TERM_ROW["ratings"]] = rated - shared

@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from math import dist
 from typing import NamedTuple
 
 from catalog.core.charts import Point
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, ngettext, ngettext_noop, pgettext, pgettext_noop
 from emotion.inference.quadrants import CURATOR_CONFIDENCE, Quadrant
-from recommender.ranking.journeys import NEUTRAL_DISTANCE, SMALL_STEP, Reach, Walk, path_length, places_needed
+from recommender.ranking.journeys import NEAR, NEUTRAL_DISTANCE, SMALL_STEP, Reach, Walk, path_length, places_needed
 
 CLOSE_DISTANCE = 0.6
 FAR_DISTANCE = 1.0
@@ -464,9 +465,9 @@ def journey_note(plan: Walk, *, asked: Sequence[Point]) -> str:
     last = Quadrant.from_valence_arousal(*plan.points[-1].tolist())
     if found.quadrant is not None and last is not found.quadrant:
         sentences.append(_(_NO_END[found.quadrant]) % {"mood": last.label.lower()})
-    elif found.from_end:
-        nearest = _(_NEAREST_END[found.quadrant])
-        sentences.append(nearest % {"share": share_of_pad(found.from_end)})
+    elif (arrival := dist(plan.points[-1], asked[-1])) > NEAR:
+        further = _("The last song is %(share)s from where you want to be.")
+        sentences.append(further % {"share": share_of_pad(arrival)})
     if quality.largest_step > SMALL_STEP or found.via is not None:
         sentences.append(_step_words(found, quality.largest_step, asked))
     # More songs help when the length, not the catalog, makes the steps large.
@@ -487,13 +488,6 @@ _NO_END = {
     Quadrant.Q2: gettext_noop("There is no tense song to end with, so the last one is %(mood)s."),
     Quadrant.Q3: gettext_noop("There is no sad song to end with, so the last one is %(mood)s."),
     Quadrant.Q4: gettext_noop("There is no calm song to end with, so the last one is %(mood)s."),
-}
-_NEAREST_END: Mapping[Quadrant | None, str] = {
-    None: gettext_noop("The nearest song is %(share)s from where you want to be."),
-    Quadrant.Q1: gettext_noop("The nearest happy song is %(share)s from where you want to be."),
-    Quadrant.Q2: gettext_noop("The nearest tense song is %(share)s from where you want to be."),
-    Quadrant.Q3: gettext_noop("The nearest sad song is %(share)s from where you want to be."),
-    Quadrant.Q4: gettext_noop("The nearest calm song is %(share)s from where you want to be."),
 }
 
 

@@ -243,7 +243,7 @@ def test_a_journey_to_where_no_song_is_ends_in_its_quadrant_and_says_how_far(
     calm = tag(SongFactory(), 0.05, -0.1).song
     made = generate(listener=nobody, request=JOURNEY)
     assert songs_in(made)[-1] == calm.pk
-    assert made.note.startswith("The nearest calm song is 37 % of the pad from where you want to be.")
+    assert made.note.startswith("The last song is 37 % of the pad from where you want to be.")
 
 
 def test_a_gap_is_gone_round_or_owned_up_to(nobody: Listener, make_songs: SongMaker) -> None:

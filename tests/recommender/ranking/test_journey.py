@@ -263,7 +263,7 @@ class _Scores:
 def _changed(pool: Candidates, rows: list[int], place: int, targets: NDArray[np.float64]) -> Iterator[list[int]]:
     """Yield the path with every other song in a place that keeps artists apart and may begin or end it."""
     fits = {0: np.linalg.norm(pool.felt - targets[0], axis=1) <= journeys.NEAR}
-    fits[len(rows) - 1] = journeys.may_be_last(pool.felt, targets[-1], None)
+    fits[len(rows) - 1] = journeys.may_be_last(pool.felt, None)
     beside = {int(pool.artist_ids[rows[n]]) for n in (place - 1, place + 1) if 0 <= n < len(rows)}
     for row in range(len(pool)):
         is_free = row not in rows and int(pool.artist_ids[row]) not in beside

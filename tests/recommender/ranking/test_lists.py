@@ -302,13 +302,15 @@ def test_a_quadrants_own_songs_come_before_any_other() -> None:
         assert inside == [True] * n_calm + [False] * 5
 
 
-def test_well_inside_a_quadrant_the_point_does_not_matter_and_the_probability_does() -> None:
+def test_in_a_quadrant_its_probability_orders_the_songs() -> None:
     felt = np.array([(0.9, -0.9), (0.25, -0.25), (0.6, -0.6), (0.05, -0.6)])
     pool = candidates(4, felt=felt, confidence=np.array([0.5, 0.9, 0.7, 0.91]), embeddings=np.zeros((4, 8)))
     ranked = of_calm(pool, length=4, variety=0.0)
-    assert [song.song_id for song in ranked] == [2, 3, 4, 1]
+    assert [song.song_id for song in ranked] == [1, 3, 2, 4]
     assert {song.distance for song in ranked} == {0.0}
-    assert [song.terms.closeness for song in ranked][:2] == [1.0, 1.0]
+    assert ranked[1].terms.closeness == pytest.approx(1 + 0.25 * 0.8**2)
+    sure = replace(pool, confidence=np.array([0.5, 1.0, 0.1, 0.9]))
+    assert [song.song_id for song in of_calm(sure, length=4, variety=0.0)] == [1, 2, 3, 4]
 
 
 def test_every_good_song_opens_in_turn() -> None:
