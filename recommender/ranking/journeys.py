@@ -257,7 +257,8 @@ def way_round(points: Floats, wanted: Reach, limit: float) -> Reach:
     here, way, needed = _by_distance(points, wanted.path[0])[:1], [wanted.path[:1]], 1
     for place, corner in enumerate(wanted.path[1:], 1):
         goals = _by_distance(points, corner)
-        chain = _chain(steps, int(here[0]), goals[np.isin(goals, may_end)] if place == last else goals[:1])
+        is_region = place == last and wanted.quadrant is not None
+        chain = _chain(steps, int(here[0]), goals[np.isin(goals, may_end)] if is_region else goals[:1])
         if not len(chain):
             return wanted
         needed += len(chain) - 1

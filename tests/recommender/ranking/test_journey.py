@@ -309,8 +309,17 @@ def test_a_gap_is_gone_round_when_a_chain_leads_round_it() -> None:
 
 
 def test_a_gap_that_nothing_leads_round_stays() -> None:
-    wanted = Reach(np.asarray(DOWN))
-    assert way_round(rows_on((-0.6, 0.6), (-0.3, 0.3), DOWN[1]), wanted, 0.5) is wanted
+    points = rows_on((-0.6, 0.6), (-0.3, 0.3), DOWN[1])
+    for quadrant in (None, Quadrant.Q4):
+        wanted = Reach(np.asarray(DOWN), quadrant=quadrant)
+        assert way_round(points, wanted, 0.5) is wanted
+
+
+def test_a_detour_ends_with_the_nearest_song_of_its_quadrant_that_it_reaches() -> None:
+    points = rows_on((-0.6, 0.6), (-0.4, 0.4), (-0.2, 0.2), (0.0, 0.0), (0.2, -0.2), DOWN[1])
+    found = way_round(points, Reach(np.asarray(DOWN), quadrant=Quadrant.Q4), 0.35)
+    assert np.linalg.norm(found.path[-1] - (0.2, -0.2)) < 0.1
+    assert found.needed == 5
 
 
 def test_way_points_stay_on_the_way_round() -> None:
