@@ -10,13 +10,14 @@ from typing import Any, TypedDict, Unpack
 from django.contrib.auth.models import User
 from django.db.models import Q
 from django.http import HttpRequest
-from django.utils.formats import number_format
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.core.charts import Point
 from catalog.models import Song
-from emotion.inference.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant, place_words
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import DEFAULT_VARIETY, Playlist
 
@@ -236,8 +237,11 @@ def title_checked(title: str) -> str:
     return words
 
 
-def title_of(request: PlaylistRequest, *, around: Song | None = None) -> str:
-    """Name a list after its request. A journey is named after its end alone: its start is how the listener felt."""
+def title_of(request: PlaylistRequest, *, around: Song | None = None, first_artist: str = "") -> str:
+    """Name a list after its request, the day and its first artist, so that two lists of one mood differ.
+
+    A journey is named after its end alone: its start is how the listener felt.
+    """
     if around is not None:
         return (_("Around “%(title)s”") % {"title": around.title})[:MAX_TITLE]
     target = request.target
@@ -247,11 +251,8 @@ def title_of(request: PlaylistRequest, *, around: Song | None = None) -> str:
     elif target.quadrant:
         mood = where.label
     else:
-        numbers = {"valence": _signed(target.valence), "arousal": _signed(target.arousal)}
-        mood = _("Around %(valence)s, %(arousal)s (%(mood)s)") % {**numbers, "mood": where.label}
+        words = place_words(target.valence, target.arousal)
+        mood = f"{words[0].upper()}{words[1:]}"
     decade = _("%(year)ds") % {"year": request.filters.decade} if request.filters.decade else ""
-    return " · ".join(filter(None, [mood, request.filters.genre, decade]))
-
-
-def _signed(value: float) -> str:
-    return f"{'-' if value < 0 else '+'}{number_format(abs(value), 1)}"
+    day = date_format(timezone.localdate(), "MONTH_DAY_FORMAT")
+    return " · ".join(filter(None, [mood, request.filters.genre, decade, day, first_artist]))[:MAX_TITLE]

@@ -72,6 +72,30 @@ _WORDS = {
 _CORNERS = {Quadrant.Q1: (1.0, 1.0), Quadrant.Q2: (-1.0, 1.0), Quadrant.Q3: (-1.0, -1.0), Quadrant.Q4: (1.0, -1.0)}
 
 
+# Nearer to the middle of an axis than the first, a point is at neither end; nearer than the second, only slightly.
+_NEUTRAL, _SLIGHT = 0.15, 0.4
+_PLACES = {
+    (1, 1): gettext_noop("bright and lively"),
+    (1, 0): gettext_noop("bright"),
+    (1, -1): gettext_noop("warm and calm"),
+    (0, 1): gettext_noop("lively"),
+    (0, 0): gettext_noop("balanced"),
+    (0, -1): gettext_noop("quiet"),
+    (-1, 1): gettext_noop("dark and driving"),
+    (-1, 0): gettext_noop("dark"),
+    (-1, -1): gettext_noop("sad and quiet"),
+}
+
+
+def place_words(valence: float, arousal: float) -> str:
+    """Describe a point of the plane to a listener, such as "bright and lively" or "slightly dark"."""
+    signs = tuple(0 if abs(value) < _NEUTRAL else 1 if value > 0 else -1 for value in (valence, arousal))
+    words = gettext(_PLACES[signs])
+    if any(signs) and max(abs(valence), abs(arousal)) < _SLIGHT:
+        return gettext("slightly %(words)s") % {"words": words}
+    return words
+
+
 def valence_arousal_from_probabilities(
     probabilities: NDArray[np.floating],
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:

@@ -15,13 +15,13 @@ from django.utils.translation import ngettext, ngettext_lazy
 
 from catalog.core.wording import clock, file_size, percent
 from catalog.models import Song
-from emotion.inference.quadrants import Quadrant
+from emotion.inference.quadrants import Quadrant, place_words
 from emotion.library.views import song_panel
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.pages.views import curve_panel, saliency_panel
 
 register = template.Library()
-for write in (clock, file_size, percent):
+for write in (clock, file_size, percent, place_words):
     register.filter(write)
 
 MINUS = "\u2212"

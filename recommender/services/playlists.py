@@ -235,7 +235,7 @@ def _create(
     mood_valence, mood_arousal = request.mood or (None, None)
     playlist = Playlist.objects.create(
         **listener.owner_fields("owner"),
-        title=title_of(request, around=around),
+        title=title_of(request, around=around, first_artist=_artist_of(generated.entries[:1])),
         kind=kind,
         target_quadrant=request.target.quadrant,
         target_valence=request.target.valence,
@@ -253,6 +253,11 @@ def _create(
     )
     _items_create(playlist, generated.entries)
     return playlist
+
+
+def _artist_of(entries: Sequence[Entry]) -> str:
+    song = Song.objects.select_related("artist").filter(pk__in=[entry.song_id for entry in entries]).first()
+    return "" if song is None or song.artist.is_unknown else str(song.artist)
 
 
 def _items_create(playlist: Playlist, entries: Iterable[Entry]) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any, NamedTuple
 
+from django.contrib.postgres.expressions import ArraySubquery
 from django.core import signing
-from django.db.models import Count, QuerySet
+from django.db.models import Count, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,9 +17,11 @@ from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import UndoTooLateError
 from recommender.forms import PlayedForm
-from recommender.models import Playlist
+from recommender.models import Playlist, PlaylistItem
 from recommender.requests import listener_of
 
+# So many covers of its songs stand for a list.
+COVER_SONGS = 4
 # An offer to undo holds for so long.
 HOLDS_S = 3600
 _SALT = "recommender.undo"
@@ -36,8 +39,13 @@ def own_playlist(request: HttpRequest, pk: int) -> Playlist:
 
 
 def own_playlists(request: HttpRequest) -> QuerySet[Playlist]:
-    """Return the playlists of the listener who asks, newest first, each with its `item_count`."""
-    return selectors.playlists_of(listener_of(request)).annotate(item_count=Count("items")).order_by("-id")
+    """Return the playlists of the listener who asks, newest first.
+
+    Each has its `item_count`, and in `cover_songs` the ids of the songs whose covers stand for it.
+    """
+    first = PlaylistItem.objects.filter(playlist=OuterRef("pk")).order_by("position").values("song_id")[:COVER_SONGS]
+    playlists = selectors.playlists_of(listener_of(request)).order_by("-id")
+    return playlists.annotate(item_count=Count("items"), cover_songs=ArraySubquery(first))
 
 
 def playlist_named(request: HttpRequest, values: Any) -> Playlist | None:
@@ -59,6 +67,7 @@ def items_context(playlist: Playlist, *, arranging: bool = False) -> dict[str, A
     return {
         "playlist": playlist,
         "items": items,
+        "cover_songs": [item.song_id for item in items[:COVER_SONGS]],
         "n_heard": len(items) - len(left),
         "total_s": sum(item.song.duration_s for item in items),
         "left_s": sum(item.song.duration_s for item in left),

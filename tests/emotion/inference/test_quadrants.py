@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from emotion.inference.quadrants import Quadrant, valence_arousal_from_probabilities
+from emotion.inference.quadrants import Quadrant, place_words, valence_arousal_from_probabilities
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,27 @@ def test_batches_project_row_by_row_and_stay_on_the_plane() -> None:
 
 def test_signs_are_those_of_the_literature() -> None:
     assert [quadrant.sign for quadrant in Quadrant] == ["A+V+", "A+V-", "A-V-", "A-V+"]
+
+
+@pytest.mark.parametrize(
+    ("point", "words"),
+    [
+        ((0.6, 0.6), "bright and lively"),
+        ((-0.9, 0.16), "dark and driving"),
+        ((-0.9, 0.14), "dark"),
+        ((-0.5, -0.6), "sad and quiet"),
+        ((0.6, -0.4), "warm and calm"),
+        ((0.0, -1.0), "quiet"),
+        ((0.39, 0.2), "slightly bright and lively"),
+        ((0.0, 0.0), "balanced"),
+        ((-0.1, 0.14), "balanced"),
+    ],
+)
+def test_a_point_is_described_without_numbers(point: tuple[float, float], words: str) -> None:
+    assert place_words(*point) == words
+
+
+def test_the_words_of_a_point_agree_with_its_quadrant() -> None:
+    for quadrant in Quadrant:
+        assert place_words(*quadrant.target) == place_words(*quadrant.corner)
+    assert len({place_words(*quadrant.target) for quadrant in Quadrant}) == 4

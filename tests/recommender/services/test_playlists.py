@@ -12,12 +12,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
+from django.utils.formats import date_format
 
 from catalog.models import UNKNOWN_ARTIST, Song
 from recommender import selectors
 from recommender.exceptions import PlaylistInvalidError
 from recommender.generate import GeneratedPlaylist, generate
-from recommender.models import FeltRating, Listen
+from recommender.models import FeltRating, Listen, Playlist
 from recommender.requests import Filters, Listener, Target
 from recommender.retrieval import estimates_playable
 from recommender.services import feedback, indexing, playlists
@@ -28,14 +29,34 @@ from tests.recommender.conftest import HAPPY, SongMaker, order, tag
 # --- Making a playlist --------------------------------------------------------------------------------------------
 
 
+def _named(mood: str, playlist: Playlist) -> str:
+    first = playlist.items.select_related("song__artist").get(position=1)
+    day = date_format(timezone.localdate(playlist.created_at), "MONTH_DAY_FORMAT")
+    return f"{mood} · {day} · {first.song.artist}"
+
+
 def test_a_playlist_is_stored_with_reasons(alice: User, make_songs: SongMaker) -> None:
     make_songs(20)
     playlist = playlist_services.playlist_create(listener=Listener(alice), target=HAPPY, length=8)
     items = list(playlist.items.all())
     assert [item.position for item in items] == list(range(1, 9))
     assert all(item.reason == "" or (item.reason.endswith(".") and item.reason.count(".") == 1) for item in items)
-    assert (playlist.owner, playlist.session_key, playlist.title) == (alice, "", "Happy")
+    assert (playlist.owner, playlist.session_key, playlist.title) == (alice, "", _named("Happy", playlist))
     assert (playlist.model_version, playlist.note) == ("test-model-1", "")
+
+
+def test_two_lists_of_one_mood_have_titles_that_differ(nobody: Listener, make_songs: SongMaker) -> None:
+    make_songs(2)
+    unnamed = SongFactory(artist=ArtistFactory(name=UNKNOWN_ARTIST))
+    tag(unnamed, 0.6, 0.6)
+    titles = set()
+    for song in Song.objects.all():
+        filters = Filters(artist_id=song.artist_id)
+        playlist = playlist_services.playlist_create(listener=nobody, target=HAPPY, filters=filters)
+        named = _named("Happy", playlist)
+        assert playlist.title == (named.rpartition(" · ")[0] if song == unnamed else named)
+        titles.add(playlist.title)
+    assert len(titles) == 3
 
 
 def test_songs_of_the_target_come_first(nobody: Listener, make_songs: SongMaker) -> None:
@@ -49,7 +70,7 @@ def test_a_point_is_a_target_too(nobody: Listener, make_songs: SongMaker) -> Non
     make_songs(30, around=(0.0, 0.0), spread=1.0)
     playlist = playlist_services.playlist_create(listener=nobody, target=Target.of_point(-0.5, 0.2), length=6)
     assert playlist.target_quadrant is None
-    assert playlist.title == "Around -0.5, +0.2 (Tense)"
+    assert playlist.title == _named("Dark and driving", playlist)
     points = estimates_playable().filter(song_id__in=order(playlist)).values_list("valence", "arousal")
     assert np.linalg.norm(np.asarray(points) - [-0.5, 0.2], axis=1).mean() < 0.5
 
