@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from catalog.core.files import digest
 from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
 from recommender.arrays import Floats, Ints
 from recommender.index.songs import SongIndex
 from recommender.retrieval import songs_known
@@ -25,6 +26,8 @@ HEADER = struct.Struct("<4sIII")
 DOTS_LIMIT = 20_000
 # With a density, so many dots are shown as well; each can be pointed at.
 DENSITY_DOTS = 4_000
+# So many songs stand for a quadrant, by their covers.
+TYPICAL_SONGS = 2
 # Cells of the density along each axis.
 CELLS = 64
 # A coordinate takes 11 bits: a step is a third of a pixel on a plane of 600 pixels.
@@ -85,10 +88,14 @@ def varints(values: Ints) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class PadPicture:
-    """The payload that a browser draws, and an entity tag that all processes with the same songs share."""
+    """The payload that a browser draws, and an entity tag that all processes with the same songs share.
+
+    `typical` has the ids of the songs nearest to the target of each quadrant, at most `TYPICAL_SONGS`.
+    """
 
     payload: bytes
     etag: str
+    typical: dict[Quadrant, list[int]]
 
 
 class _Pad:
@@ -122,7 +129,14 @@ def _picture_of(index: SongIndex, fresh: SongIndex | None) -> PadPicture:
         order = np.argsort(columns[0], kind="stable")
         columns = [column[order] for column in columns]
     payload = encode(*columns)
-    return PadPicture(payload, f'"{digest(payload)[:24]}"')
+    typical = {quadrant: _nearest_in(quadrant, *columns) for quadrant in Quadrant}
+    return PadPicture(payload, f'"{digest(payload)[:24]}"', typical)
+
+
+def _nearest_in(quadrant: Quadrant, song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8]) -> list[int]:
+    rows = np.flatnonzero(quadrants == quadrant.value)
+    away = np.hypot(*(perceived[rows] - quadrant.target).T)
+    return [int(song_id) for song_id in song_ids[rows[np.argsort(away, kind="stable")[:TYPICAL_SONGS]]]]
 
 
 pad_picture = _Pad().current

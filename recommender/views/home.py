@@ -95,8 +95,9 @@ def _mood_context(request: HttpRequest) -> dict[str, Any]:
 
 def _home_context(request: HttpRequest) -> dict[str, Any]:
     counts = selectors.quadrant_counts()
+    typical = pad_picture().typical
     return {
-        "quadrants": corners(counts),
+        "quadrants": [{**corner, "covers": typical[corner["quadrant"]]} for corner in corners(counts)],
         "has_songs": any(counts.values()),
         "progress": _progress(),
         **_mood_context(request),

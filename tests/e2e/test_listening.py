@@ -92,13 +92,13 @@ def test_the_music_plays_on_while_pages_change(page: Page, songs: list[Song]) ->
     wait_until_heard(page)
     page.evaluate("document.querySelector('[data-player-audio]').dataset.mark = 'same element'")
     title = page.locator("[data-player-title]").inner_text()
-    for link, heading in (("Songs", "Songs"), ("Status", "Status"), ("Playlists", "Your playlists")):
+    for link, heading in (("Songs", "Songs"), ("Journey", "A journey"), ("Playlists", "Your playlists")):
         page.get_by_role("navigation", name="Main").get_by_role("link", name=link).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
         expect(page).to_have_title(f"♪ {title} · {link} · Moodplane")
     before_s = audio_time_s(page)
     page.go_back()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Status")
+    expect(page.get_by_role("heading", level=1)).to_have_text("A journey")
     wait_until_heard(page, before_s + 0.3)
     assert page.locator("[data-player-audio]").get_attribute("data-mark") == "same element"
     expect(page.locator("[data-player-title]")).to_have_text(title)
@@ -116,10 +116,12 @@ def test_a_reload_remembers_the_song(page: Page, songs: list[Song]) -> None:
 
 def test_a_keyboard_is_enough(page: Page, songs: list[Song]) -> None:
     page.goto("/")
-    for _ in range(15):
+    for _ in range(25):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.id") == "pad-valence":
+        if page.evaluate("document.activeElement.matches('[data-fine-tune] > summary')"):
             break
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
     slider = page.locator("#pad-valence")
     expect(slider).to_be_focused()
     page.keyboard.press("ArrowRight")

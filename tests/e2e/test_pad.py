@@ -55,7 +55,7 @@ def test_pointing_shows_the_song_and_a_click_plays_around_it(page: Page, songs: 
     expect(card).to_contain_text(songs[0].title)
     expect(card).to_contain_text(songs[0].artist.name)
     expect(card.locator(".badge")).to_contain_text("Happy")
-    expect(page.locator("[data-pad-near]")).to_have_text(re.compile(r"^\d+ songs? near here$"))
+    expect(page.locator("[data-pad-near]")).to_have_text(re.compile(r"pleasant, .* · \d+ songs? near here$"))
     painted = "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.some(Boolean)"
     assert page.locator("[data-plane-dots]").evaluate(painted)
     assert page.locator("[data-plane-lit]").evaluate(painted)
@@ -75,7 +75,7 @@ def test_a_drag_draws_a_journey_and_can_be_given_up(page: Page, songs: list[Song
     expect(arrow).to_be_hidden()
     drag(page, (-0.6, 0.4), (0.5, -0.2), release=False)
     expect(arrow).to_be_visible()
-    expect(page.locator("[data-pad-start-tag]")).to_have_text("Start")
+    expect(page.locator("[data-pad-start]")).to_have_text("Start")
     expect(page.locator("[data-pad-end-tag]")).to_have_text("End")
     page.keyboard.press("Escape")
     expect(arrow).to_be_hidden()
@@ -100,15 +100,6 @@ def test_a_drag_draws_a_journey_and_can_be_given_up(page: Page, songs: list[Song
     asked = values_in(page.url)
     for name, value in {"start_valence": -0.6, "start_arousal": 0.4, "end_valence": 0.5, "end_arousal": -0.2}.items():
         assert asked[name] == pytest.approx(value, abs=0.02)
-    # The other way to draw: the two ends pressed one after the other.
-    page.go_back()
-    ready(page, 32)
-    page.get_by_label("Draw a journey").check()
-    page.mouse.click(*pixel(page, -0.5, -0.5))
-    expect(page.locator("[data-press-message]")).to_contain_text("Now press where you want to be")
-    page.mouse.click(*pixel(page, 0.5, 0.5))
-    page.wait_for_url("**/journey/?**")
-    assert values_in(page.url)["end_arousal"] == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_mood_is_one_press_and_the_start_of_the_journey(page: Page, songs: list[Song]) -> None:
@@ -116,19 +107,29 @@ def test_a_mood_is_one_press_and_the_start_of_the_journey(page: Page, songs: lis
     ready(page, 32)
     mark = page.locator("[data-pad-mood]")
     expect(mark).to_be_hidden()
-    page.get_by_label("I am here").check()
+    chip = page.get_by_role("button", name="How are you now?")
+    chip.click()
+    expect(chip).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("[data-press-message]")).to_contain_text("Press where you are now")
+    # Given up, the next press plays again.
+    page.keyboard.press("Escape")
+    expect(chip).to_have_attribute("aria-pressed", "false")
+    chip.click()
     page.mouse.click(*pixel(page, -0.5, -0.5))
-    expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
+    expect(page.locator("#mood-now")).to_contain_text("You feel sad")
     expect(mark).to_be_visible()
+    expect(page.locator("[data-press-message]")).to_contain_text("Press to play")
     assert MoodCheckIn.objects.get().valence == pytest.approx(-0.5, abs=0.02)
-    expect(page.get_by_label("Play around a point")).to_be_checked()
-    page.get_by_label("Draw a journey").check()
-    expect(page.locator("[data-press-message]")).to_contain_text("the journey starts where you are")
-    page.mouse.click(*pixel(page, 0.6, 0.6))
+    assert not Playlist.objects.exists()
+    page.get_by_text("Fine-tune").click()
+    page.get_by_role("button", name="Journey to here").click()
     page.wait_for_url("**/journey/?**")
     assert values_in(page.url)["start_valence"] == pytest.approx(-0.5, abs=0.02)
     page.go_back()
     expect(mark).to_be_visible()
+    page.get_by_role("link", name="You feel sad").click()
+    expect(page.locator("#start-valence")).to_have_value("-0.5")
+    page.go_back()
     page.get_by_role("button", name="Withdraw").click()
     expect(page.locator("#mood-now")).to_contain_text("How are you now?")
     expect(mark).to_be_hidden()
@@ -138,6 +139,9 @@ def test_a_mood_is_one_press_and_the_start_of_the_journey(page: Page, songs: lis
 def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     ready(page, 32)
+    # The chip leads a keyboard to the sliders, which do the same as the plane.
+    page.get_by_role("button", name="How are you now?").press("Enter")
+    expect(page.locator("#pad-valence")).to_be_focused()
     set_slider(page, "#pad-valence", "End", 1)
     expect(page.locator("[data-pad-said]")).to_have_text(
         re.compile(r"near here(\. Nearest: “Song \d+” by Artist \d+, \w+\.)?$")
@@ -208,6 +212,7 @@ def test_a_finger_plays_and_draws_and_the_page_still_scrolls(open_page: Opener, 
         assert quadrant is not None
         assert box["height"] == box["width"] <= 360
         assert quadrant["y"] - box["y"] - box["height"] < 80, "the quadrants come right after the pad"
+        assert quadrant["height"] <= 64
         assert plane.evaluate("plane => getComputedStyle(plane).touchAction") == "none"
         assert page.locator("main").evaluate("main => getComputedStyle(main).touchAction") == "auto"
         page.touchscreen.tap(*pixel(page, -0.5, 0.5))
@@ -226,12 +231,14 @@ def test_a_finger_plays_and_draws_and_the_page_still_scrolls(open_page: Opener, 
 def test_without_javascript_the_sliders_and_buttons_do_it_all(open_page: Opener, songs: list[Song]) -> None:
     with open_page(java_script_enabled=False) as page:
         page.goto("/")
-        expect(page.get_by_text("Draw a journey", exact=True)).to_be_hidden()
+        expect(page.get_by_text("How are you now?")).to_be_hidden()
+        page.get_by_text("Fine-tune").click()
         page.get_by_label("Valence: how pleasant").fill("0.4")
         page.get_by_role("button", name="Play around here").click()
         expect(page.locator("[data-track]")).to_have_count(12)
         assert Playlist.objects.get().target_valence == 0.4
         page.goto("/")
+        page.get_by_text("Fine-tune").click()
         page.get_by_label("Arousal: how energetic").fill("0.6")
         page.get_by_role("button", name="Journey to here").click()
         expect(page.locator(".way__song")).to_have_count(12)

@@ -35,6 +35,7 @@ def rate_as_felt(page: Page, valence_key: str, arousal_key: str) -> None:
 def test_three_ratings_reorder_the_rest_for_a_reason_that_says_so(page: Page, songs: list[Song]) -> None:
     page.goto("/")
     sign_up(page, "dora")
+    page.get_by_text("Fine-tune").click()
     page.get_by_role("button", name="Play around here").click()
     wait_until_heard(page)
     before, said_before = order(page), reasons(page)
@@ -174,10 +175,11 @@ def drag_and_take_out(page: Page) -> None:
 
 def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs: list[Song]) -> None:
     page.goto("/")
+    page.get_by_text("Fine-tune").click()
     for axis in ("valence", "arousal"):
         page.locator(f"#pad-{axis}").fill("-0.5")
     page.get_by_role("button", name="I feel like this now").click()
-    expect(page.locator("#mood-now")).to_contain_text("You said you feel sad")
+    expect(page.locator("#mood-now")).to_contain_text("You feel sad")
     assert page.url.endswith("/")
     report = MoodCheckIn.objects.get()
     assert (report.valence, report.arousal) == (-0.5, -0.5)
@@ -192,8 +194,9 @@ def test_a_mood_is_one_tap_and_becomes_the_start_of_a_journey(page: Page, songs:
 def test_without_javascript_all_of_it_works_too(open_page: Opener, songs: list[Song], tmp_path: Path) -> None:
     with open_page(java_script_enabled=False) as page:
         page.goto("/")
+        page.get_by_text("Fine-tune").click()
         page.get_by_role("button", name="I feel like this now").click()
-        expect(page.locator("#mood-now")).to_contain_text("You said you feel neutral")
+        expect(page.locator("#mood-now")).to_contain_text("You feel neutral")
         page.get_by_role("link", name="Start a journey from here").click()
         page.get_by_role("button", name="Lift").click()
         expect(page.locator(".way__song")).to_have_count(12)

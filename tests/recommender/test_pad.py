@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import hypot
+
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
@@ -16,7 +18,7 @@ from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from recommender.exceptions import PlaylistInvalidError
 from recommender.models import MoodCheckIn, Playlist
-from recommender.pad import CELLS, encode, varints
+from recommender.pad import CELLS, encode, pad_picture, varints
 from recommender.requests import Listener
 from recommender.services import playlists
 from recommender.services.indexing import index_rebuild
@@ -209,6 +211,21 @@ def test_the_mood_said_is_marked_for_its_owner_alone(
     assert MoodCheckIn.objects.count() == 1
     assert 'data-valence="-0.400" data-arousal="0.200"' in client_alice.get("/").content.decode()
     assert 'id="mood-now" role="status">' in client.get("/").content.decode()
+
+
+def test_each_quadrant_shows_the_covers_of_its_own_songs(client: Client, make_songs: SongMaker) -> None:
+    make_songs(6, around=(-0.6, -0.6), spread=0.3)
+    only = make_songs(1, around=(0.6, 0.6), spread=0.0)[0]
+    typical = pad_picture().typical
+    assert [len(typical[quadrant]) for quadrant in Quadrant] == [1, 0, 2, 0]
+    assert typical[Quadrant.Q1] == [only.pk]
+    distances = {
+        song_id: hypot(valence + 0.6, arousal + 0.6) for song_id, (valence, arousal, _) in points(client).items()
+    }
+    assert typical[Quadrant.Q3] == sorted(distances, key=distances.__getitem__)[:2]
+    page = client.get("/").content.decode()
+    assert page.count('class="cover quadrant__cover"') == 3
+    assert f'src="/songs/{only.pk}/cover"' in page
 
 
 def test_home_of_one_song_counts_one(client: Client, make_songs: SongMaker) -> None:

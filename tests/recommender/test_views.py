@@ -56,8 +56,12 @@ def test_home_of_a_passing_visitor_opens_no_session(client: Client, songs: list[
 
 
 def test_empty_home_asks_a_curator_to_upload_and_others_to_wait(client: Client, client_cleo: Client) -> None:
-    assert "Upload music" not in client.get("/").content.decode()
-    assert "Upload music" in client_cleo.get("/").content.decode()
+    visitor, curator = client.get("/").content.decode(), client_cleo.get("/").content.decode()
+    for page in (visitor, curator):
+        assert "No music yet" in page
+        assert 'hx-get="/home/body/"' in page, "the page follows by itself once songs are on their way"
+    assert 'href="/accounts/login/?next=/uploads/">Add my folder' in visitor
+    assert 'href="/uploads/#upload-folder">Add my folder' in curator
 
 
 def test_home_before_the_first_tag_says_how_far_it_is_and_asks_again(client: Client) -> None:

@@ -1,13 +1,13 @@
 /* The mood pad: a picture of the plane over two real sliders. The sliders are the truth; the picture only mirrors and
- * moves them, so a keyboard or a screen reader needs nothing from the picture. A press plays around a place, draws
- * a journey or says a mood, as the choice above the plane has it; whatever it does, a button under the sliders does too.
+ * moves them, so a keyboard or a screen reader needs nothing from the picture. A press plays around a place, a drag draws
+ * a journey, and after the chip "How are you now?" a press says a mood; a button next to the sliders does each of them too.
  */
 
-import { find, findAll } from "../shared/dom.js";
+import { closest, find, findAll } from "../shared/dom.js";
 import { gettext } from "../shared/i18n.js";
 import { setUpJourney } from "./journey.js";
 import { Names, showCard } from "./names.js";
-import { arousalText, countWords, valenceText } from "./place_text.js";
+import { arousalText, countWords, placeWords, valenceText } from "./place_text.js";
 import { NEAR, PlaneView, percent } from "./view.js";
 
 // A press that moved less than this is none that drags; a finger is less steady than a mouse.
@@ -50,16 +50,15 @@ class Pad {
     this.near = part("near");
     this.said = part("said");
     this.hint = find(root, "[data-press-message]");
-    this.modes = findAll(root, "[name=press]", HTMLInputElement);
+    this.hintAtRest = this.hint.textContent;
+    this.fine = find(root, "[data-fine-tune]", HTMLDetailsElement);
+    // Whether the next press says the listener's mood.
+    this.asking = false;
     this.names = new Names(root.dataset.songUrl ?? "");
     this.view = new PlaneView(this.plane, root.dataset.pointsUrl ?? "");
     this.view.ondraw = () => this.show();
     /** @type {Press | null} */
     this.press = null;
-    /** @type {Place | null} */
-    this.start = null;
-    /** @type {Place | null} */
-    this.moodAt = null;
     /** @type {Place | null} */
     this.hovering = null;
     /** @type {number | undefined} */
@@ -75,7 +74,6 @@ class Pad {
     };
     this.listen();
     this.takeMood();
-    this.choose();
     this.show();
     this.view.load();
   }
@@ -84,10 +82,6 @@ class Pad {
     this.names.forget();
     this.view.close();
     document.removeEventListener("keydown", this.onkey);
-  }
-
-  get mode() {
-    return this.modes.find((choice) => choice.checked)?.value ?? "play";
   }
 
   /** @returns {Place} */
@@ -106,7 +100,15 @@ class Pad {
       });
       slider.addEventListener("blur", () => this.rest());
     }
-    for (const choice of this.modes) choice.addEventListener("change", () => this.choose());
+    this.fine.addEventListener("toggle", () => this.show());
+    this.root.addEventListener("click", (event) => {
+      if (!closest(event, "[data-mood-asked]")) return;
+      this.ask(!this.asking);
+      // Pressed by a key: the plane is for pointers, the sliders are for keys.
+      if (event.detail || !this.asking) return;
+      this.fine.open = true;
+      this.valence.focus();
+    });
     this.plane.addEventListener("pointerdown", (event) => this.down(event));
     this.plane.addEventListener("pointermove", (event) => this.move(event));
     this.plane.addEventListener("pointerup", (event) => this.up(event));
@@ -125,10 +127,15 @@ class Pad {
     this.view.put(this.puck, v, a);
     this.valence.setAttribute("aria-valuetext", valenceText(v));
     this.arousal.setAttribute("aria-valuetext", arousalText(a));
-    this.count(v, a);
+    const isTuned = this.fine.open || this.asking;
+    this.plane.classList.toggle("is-tuned", isTuned);
+    this.plane.classList.toggle("is-aimed", isTuned);
+    if (isTuned) this.count(v, a);
+    else this.near.textContent = "";
   }
 
   /**
+   * Says what lies around a place, and returns how many songs.
    * @param {number} v
    * @param {number} a
    */
@@ -137,7 +144,7 @@ class Pad {
     this.reach.setAttribute("cy", String(percent(-a)));
     if (!this.view.points) return "";
     const words = countWords(this.view.points.count(v, a, NEAR), this.view.points.nCells > 0);
-    this.near.textContent = words;
+    this.near.textContent = `${placeWords(v, a)} · ${words}`;
     return words;
   }
 
@@ -178,6 +185,7 @@ class Pad {
       if (!this.hovering) return;
       const dot = this.view.pointed(...this.hovering);
       this.view.light(...this.hovering, dot);
+      this.plane.classList.add("is-aimed");
       this.count(...this.hovering);
       this.point(dot);
     });
@@ -209,25 +217,24 @@ class Pad {
   /** Marks the listener's reported mood, which the partial `mood_now` holds. */
   takeMood() {
     const { valence, arousal } = document.getElementById("mood-now")?.dataset ?? {};
-    this.moodAt = valence === undefined ? null : [Number(valence), Number(arousal)];
-    this.mood.hidden = !this.moodAt;
-    if (this.moodAt) this.view.put(this.mood, ...this.moodAt);
-    if (this.mode === "journey") this.choose();
+    this.mood.hidden = valence === undefined;
+    if (valence !== undefined) this.view.put(this.mood, Number(valence), Number(arousal));
+    this.ask(false);
   }
 
-  /** Takes over what a press does from now on. */
-  choose() {
-    this.root.dataset.press = this.mode;
-    this.setStart(this.mode === "journey" ? this.moodAt : null);
-    this.hint.textContent =
-      this.mode === "journey" && this.moodAt
-        ? gettext("Press where you want to be; the journey starts where you are. Drag to start elsewhere.")
-        : (this.modes.find((choice) => choice.checked)?.dataset.pressHint ?? "");
+  /**
+   * Takes the next press as the listener's mood, or no longer.
+   * @param {boolean} isAsking
+   */
+  ask(isAsking) {
+    this.asking = isAsking;
+    for (const chip of findAll(this.root, "[data-mood-asked]")) chip.setAttribute("aria-pressed", String(isAsking));
+    this.hint.textContent = isAsking ? gettext("Press where you are now. Only you can see it.") : this.hintAtRest;
+    this.show();
   }
 
   /** @param {Place | null} place */
   setStart(place) {
-    this.start = place;
     this.startMark.hidden = !place;
     if (place) this.view.put(this.startMark, ...place);
   }
@@ -247,7 +254,7 @@ class Pad {
       place,
       dragged: false,
     };
-    if (this.mode === "mood") this.setSliders(place);
+    if (this.asking) this.setSliders(place);
   }
 
   /** @param {PointerEvent} event */
@@ -258,7 +265,7 @@ class Pad {
       return;
     }
     if (event.pointerId !== this.press.id) return;
-    if (this.mode === "mood") {
+    if (this.asking) {
       this.setSliders(place);
       return;
     }
@@ -276,8 +283,8 @@ class Pad {
     if (!press || event.pointerId !== press.id) return;
     this.press = null;
     const place = this.view.placeOf(event);
-    if (this.mode === "mood") this.reportMood(place);
-    else if (!press.dragged) this.tap(press.place);
+    if (this.asking) this.reportMood(place);
+    else if (!press.dragged) this.play(press.place);
     else if (this.isAway(event, press)) this.go(press.place, place);
     else this.draw(null);
   }
@@ -290,19 +297,10 @@ class Pad {
     return Math.hypot(event.clientX - press.x, event.clientY - press.y) > (DRAG_PX[press.kind] ?? DRAG_PX.touch);
   }
 
-  /** @param {Place} place */
-  tap(place) {
-    if (this.mode === "play") return this.play(place);
-    if (this.start) return this.go(this.start, place);
-    this.setStart(place);
-    this.hint.textContent = gettext("Now press where you want to be. Press Escape to start over.");
-  }
-
   cancel() {
-    const busy = this.press || this.start;
     this.press = null;
     this.draw(null);
-    if (busy) this.choose();
+    if (this.asking) this.ask(false);
     this.card.hidden = true;
   }
 
@@ -313,12 +311,11 @@ class Pad {
   draw(end) {
     this.plane.classList.toggle("is-drawing", Boolean(end));
     this.endTag.hidden = !end;
-    if (!end) {
-      if (this.press) this.setStart(this.mode === "journey" ? this.moodAt : null);
+    const start = this.press?.place;
+    if (!end || !start) {
+      this.setStart(null);
       return;
     }
-    const start = this.press?.place ?? this.start;
-    if (!start) return;
     this.setStart(start);
     const [x1, y1] = [percent(start[0]), percent(-start[1])];
     const [x2, y2] = [percent(end[0]), percent(-end[1])];
@@ -350,8 +347,7 @@ class Pad {
     this.setSliders(place);
     find(this.root, "[data-press-does=mood]").click();
     // One tap says it; the next press plays again.
-    this.modes[0].checked = true;
-    this.choose();
+    this.ask(false);
   }
 
   /**

@@ -164,7 +164,9 @@ export class PlaneView {
   /** The more dots, the smaller and fainter; where several lie on each other they add up. */
   get radius() {
     const n = this.points?.length ?? 0;
-    const radius = this.points?.nCells ? 1.5 : n <= 100 ? 4.5 : n <= 1000 ? 3.5 : n <= 5000 ? 2.4 : 1.8;
+    // A handful of songs fills a large plane only with large dots.
+    const few = Math.max(4.5, this.size / 110);
+    const radius = this.points?.nCells ? 1.5 : n <= 100 ? few : n <= 1000 ? 3.5 : n <= 5000 ? 2.4 : 1.8;
     return radius * this.scale;
   }
 
