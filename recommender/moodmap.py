@@ -32,6 +32,8 @@ from recommender.retrieval import songs_index
 
 # Drawn on the plane; more would be a tangle. The table has all of them.
 ARROWS_LIMIT = 120
+# From about so many ratings with a feeling on, something is learned.
+RATINGS_WANTED = 10
 # Ratings to a point of the drift, unless there are months enough with so many each.
 DRIFT_GROUP = 10
 DRIFT_MONTH_LEAST, DRIFT_MONTHS_LEAST = 5, 3
@@ -137,6 +139,17 @@ class MoodMap:
     def with_feeling(self) -> list[RatedSong]:
         """The ratings that the plane could show."""
         return [each for each in self.ratings if each.shift is not None]
+
+    @property
+    def wanted(self) -> int:
+        """How many ratings it takes until something is learned."""
+        return RATINGS_WANTED
+
+    @property
+    def is_early(self) -> bool:
+        """Whether there are few ratings and nothing is known from them yet."""
+        findings = [finding for topic in self.topics for finding in topic.findings]
+        return len(self.with_feeling) < RATINGS_WANTED and not any(finding.known for finding in findings)
 
     @property
     def arrows(self) -> list[RatedSong]:

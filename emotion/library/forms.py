@@ -231,7 +231,7 @@ MISSING = {
 }
 SURENESS = {"unsure": gettext_lazy("The model is unsure"), "set": gettext_lazy("Set by a curator")}
 SORTS = {
-    "": (gettext_lazy("Newest first"), ("-pk",)),
+    "": (gettext_lazy("Recently added"), ("-pk",)),
     "title": (NAMES["title"], ("title", "-pk")),
     "artist": (NAMES["artist"], ("artist__name_key", "title", "-pk")),
     "unsure": (gettext_lazy("Least certain first"), ("surest", "-pk")),

@@ -35,7 +35,7 @@ SIMILAR_SONGS = 6
 # Songs that the page before a deletion names.
 _NAMED = 8
 _SORTS = {
-    "newest": gettext_lazy("Newest first"),
+    "newest": gettext_lazy("Recently added"),
     "oldest": gettext_lazy("Oldest first"),
     "title": gettext_lazy("By title"),
     "year": gettext_lazy("Latest year first"),

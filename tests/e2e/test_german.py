@@ -58,10 +58,10 @@ def test_a_listener_signs_up_plays_and_rates_in_german(open_page: Opener, songs:
         # The choice outlives the browser's wish, on every page, and without signing out.
         page.get_by_role("button", name="English").click()
         expect(page.locator("html")).to_have_attribute("lang", "en")
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        expect(page.get_by_role("button", name="Your menu")).to_be_visible()
         assert page.evaluate(_WORDS)[:3] == ["en", "nobody ever says this", "one"]
         page.get_by_role("navigation", name="Main").get_by_role("link", name="Songs").click()
         expect(page).to_have_url(re.compile("/songs/$"))
         page.get_by_role("button", name="Deutsch").click()
-        expect(page.get_by_role("button", name="Abmelden")).to_be_visible()
+        expect(page.get_by_role("button", name="Dein Menü")).to_be_visible()
         assert page.url.endswith("/songs/")

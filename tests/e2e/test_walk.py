@@ -25,7 +25,7 @@ SECTIONS = {
     "Journey": "/journey/",
     "Playlists": "/playlists/",
     "My mood map": "/me/",
-    "Upload": "/uploads/",
+    "Uploads": "/uploads/",
     "Library": "/songs/edit/",
     "Status": "/status/",
     "Models": "/models/",
@@ -135,7 +135,8 @@ def test_every_screen_is_within_reach(open_page: Opener, edith: User, width: int
         expect(page.locator(".site-account__name")).to_have_text(edith.username)
         walker.arrived("/")
 
-        walker.press(page.locator("#site-header").get_by_role("link", name="Your account"))
+        walker.press(page.get_by_role("button", name="Your menu"))
+        walker.press(page.locator("#user-menu").get_by_role("link", name="Your account"))
         walker.arrived("/accounts/")
         for name, address in SECTIONS.items():
             walker.choose(name)

@@ -409,7 +409,7 @@ def test_a_rating_is_withdrawn_from_the_map(client_alice: Client, alice: User, m
 
 def test_a_mood_is_withdrawn_from_the_map(client_alice: Client, alice: User) -> None:
     mood = feedback.check_in_create(listener=Listener(alice), valence=0.1, arousal=0.2)
-    assert "+0.10, +0.20" in content(client_alice)
+    assert "Slightly lively" in content(client_alice)
     where = reverse("recommender:me_mood_withdraw", args=[mood.pk])
     assert client_alice.post(where)["Location"] == "/me/#moods"
     assert not MoodCheckIn.objects.exists()
