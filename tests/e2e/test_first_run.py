@@ -1,0 +1,128 @@
+"""What somebody sees first: an empty site, a first list, its rows, their own menu; on phone, tablet and desktop."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+
+from catalog.models import Song
+from emotion.inference.quadrants import Quadrant
+from recommender.models import Playlist, PlaylistItem
+from tests.e2e.conftest import Opener, place_audio, sign_in
+from tests.e2e.test_listening import wait_until_heard
+from tests.factories import EstimateFactory, SongFactory
+
+WIDTHS = (360, 768, 1440)
+ROW_PX = 64
+
+
+def fits(page: Page, width: int) -> None:
+    """Assert that nothing sticks out of the window."""
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_an_empty_site_follows_by_itself_until_music_plays(
+    open_page: Opener, recording: object, width: int, transactional_db: None
+) -> None:
+    with open_page(viewport={"width": width, "height": 900}) as page:
+        page.goto("/")
+        expect(page.get_by_role("heading", name="No music yet")).to_be_visible()
+        expect(page.get_by_role("link", name="Add my folder")).to_be_visible()
+        fits(page, width)
+        waiting = SongFactory.create_batch(2, state=Song.State.QUEUED)
+        expect(page.get_by_text("0 of 2 songs analysed.")).to_be_visible()
+        expect(page.get_by_role("progressbar", name="Songs analysed")).to_be_visible()
+        fits(page, width)
+        for song in waiting:
+            place_audio(song, recording)  # type: ignore[arg-type]
+            Song.objects.filter(pk=song.pk).update(state=Song.State.ANALYSED)
+            EstimateFactory(song=song, quadrant=Quadrant.Q1)
+        plane = page.locator("[data-plane]")
+        expect(plane).to_have_attribute("data-songs", "2")
+        expect(page.locator(".quadrant__cover")).to_have_count(2)
+        fits(page, width)
+        page.get_by_role("button", name="Happy").click()
+        wait_until_heard(page)
+        fits(page, width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_home_has_one_chooser_that_shows_without_scrolling(open_page: Opener, songs: list[Song], width: int) -> None:
+    with open_page(viewport={"width": width, "height": 900}) as page:
+        page.goto("/")
+        expect(page.locator("[data-plane]")).to_have_attribute("data-songs", "32")
+        plane, last = page.locator("[data-plane]").bounding_box(), page.locator(".quadrant").last.bounding_box()
+        assert plane is not None
+        assert last is not None
+        assert plane["width"] >= {360: 320, 768: 560, 1440: 640}[width]
+        assert last["y"] + last["height"] <= {360: 900, 768: 1000, 1440: 900}[width]
+        assert last["height"] <= ROW_PX
+        for name in ("Play around here", "I feel like this now"):
+            expect(page.get_by_role("button", name=name)).to_be_hidden()
+        # A visitor is shown no figures of the model, and no status of the machine.
+        assert not re.search(r"[+\u2212-]\d[.,]\d", page.locator("main").inner_text())
+        expect(page.locator("#site-header").get_by_role("link", name="Status")).to_have_count(0)
+
+
+def test_twelve_songs_are_seen_on_one_and_a_half_screens(open_page: Opener, songs: list[Song]) -> None:
+    with open_page(viewport={"width": 1280, "height": 800}) as page:
+        page.goto("/")
+        page.get_by_role("button", name="Happy").click()
+        wait_until_heard(page)
+        playlist = Playlist.objects.get()
+        # As in a list in which something decided for a third of the songs.
+        playlist.items.update(reason="")
+        for item in playlist.items.filter(position__in=(2, 5, 8, 11)):
+            PlaylistItem.objects.filter(pk=item.pk).update(reason="You liked it.")
+        page.goto(f"/playlists/{playlist.pk}/")
+        rows = page.locator("#playlist-items > li")
+        expect(rows).to_have_count(12)
+        boxes = [row.bounding_box() for row in rows.all()]
+        bottom = boxes[-1]["y"] + boxes[-1]["height"]  # type: ignore[index]
+        assert bottom <= 1.5 * 800
+        heights = [box["height"] for box in boxes if box is not None]
+        assert min(heights) <= ROW_PX + 2
+        assert len([height for height in heights if height <= ROW_PX + 2]) == 8
+        expect(page.locator(".song-row__reason:visible")).to_have_count(4)
+
+        # What is folded away opens by a key, and names the place in words first.
+        details = rows.nth(3).locator("summary")
+        details.press("Enter")
+        expect(rows.nth(3).locator(".facts")).to_contain_text("bright and lively (valence +")
+        details.press("Enter")
+        expect(rows.nth(3).locator(".facts")).to_be_hidden()
+
+
+def test_a_user_has_a_menu_and_continues_in_the_players_place(
+    open_page: Opener, alice: User, songs: list[Song]
+) -> None:
+    with open_page(viewport={"width": 360, "height": 740}) as page:
+        sign_in(page, to="/")
+        page.get_by_role("button", name="Calm").click()
+        wait_until_heard(page)
+        other = page.context.new_page()
+        page.close()
+        other.wait_for_timeout(6500)
+        other.goto("/songs/")
+        offer = other.get_by_role("region", name="Continue listening")
+        expect(offer).to_be_visible()
+        box = offer.bounding_box()
+        assert box is not None
+        assert (box["x"], box["width"], round(box["y"] + box["height"])) == (0, 360, 740)
+        other.evaluate("scrollTo(0, document.body.scrollHeight)")
+        footer = other.locator(".site-footer").bounding_box()
+        assert footer is not None
+        assert footer["y"] + footer["height"] <= box["y"] + 1, "the page makes room for it"
+        fits(other, 360)
+
+        menu = other.get_by_role("button", name="Your menu")
+        expect(other.get_by_role("button", name="Sign out")).to_be_hidden()
+        menu.click()
+        expect(other.get_by_role("link", name="Your account")).to_be_visible()
+        fits(other, 360)
+        other.get_by_role("button", name="Sign out").click()
+        expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
