@@ -38,8 +38,8 @@ _SHOWS_FOCUS = """() => {
   const ringed = (el) => { const s = getComputedStyle(el); return s.outlineStyle !== "none" && parseFloat(s.outlineWidth) >= 2; };
   const at = document.activeElement;
   if (at === document.body || at.id === "main") return "";
-  const near = [at, at.nextElementSibling, at.parentElement, at.parentElement?.parentElement, at.closest(".pad")];
-  if (near.some((el) => el && ringed(el)) || at.closest(".pad")?.querySelector(".pad__plane") && ringed(at.closest(".pad").querySelector(".pad__plane"))) return "";
+  const near = [at, at.nextElementSibling, at.parentElement, at.parentElement?.parentElement, at.closest("[data-pad]")];
+  if (near.some((el) => el && ringed(el)) || at.closest("[data-pad]")?.querySelector(".pad__plane") && ringed(at.closest("[data-pad]").querySelector(".pad__plane"))) return "";
   return at.outerHTML.slice(0, 120);
 }"""  # noqa: E501
 
