@@ -89,11 +89,15 @@ _PLACES = {
 
 def place_words(valence: float, arousal: float) -> str:
     """Describe a point of the plane to a listener, such as "bright and lively" or "slightly dark"."""
-    signs = tuple(0 if abs(value) < _NEUTRAL else 1 if value > 0 else -1 for value in (valence, arousal))
-    words = gettext(_PLACES[signs])
-    if any(signs) and max(abs(valence), abs(arousal)) < _SLIGHT:
+    end = _end_of(valence), _end_of(arousal)
+    words = gettext(_PLACES[end])
+    if any(end) and max(abs(valence), abs(arousal)) < _SLIGHT:
         return gettext("slightly %(words)s") % {"words": words}
     return words
+
+
+def _end_of(value: float) -> int:
+    return 0 if abs(value) < _NEUTRAL else 1 if value > 0 else -1
 
 
 def valence_arousal_from_probabilities(
