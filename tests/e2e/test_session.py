@@ -85,7 +85,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
     link = page.get_by_label("Anyone with this link").input_value()
     with open_page() as visitor:
         visitor.goto(link)
-        expect(visitor.get_by_role("heading", level=1)).to_have_text("Journey to Calm")
+        expect(visitor.get_by_role("heading", level=1)).to_have_text(journey.title)
         expect(visitor.locator("[data-track]")).to_have_count(6)
         expect(visitor.get_by_role("main")).not_to_contain_text("step 1")
         visitor.get_by_role("button", name="Play", exact=True).click()
@@ -99,7 +99,7 @@ def test_a_journey_is_made_shared_opened_signed_out_and_taken_along(
         page.get_by_role("link", name="JSPF").click()
     file = tmp_path / download.value.suggested_filename
     download.value.save_as(file)
-    assert file.name == "Journey to Calm.jspf"
+    assert file.name == f"{journey.title}.jspf"
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Playlists").click()
     page.get_by_text("Import a playlist").click()
     page.get_by_label("Playlist file").set_input_files(file)
