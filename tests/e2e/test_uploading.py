@@ -55,7 +55,7 @@ def open_uploads(page: Page, who: User) -> None:
     sign_in(page, who.username)
     # A page that was loaded whole: signing in swaps it in, and then moves the focus.
     page.goto("/uploads/")
-    expect(page.get_by_role("heading", name="Uploads")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Uploads")
 
 
 def tab_to(page: Page, selector: str) -> None:
