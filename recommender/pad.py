@@ -136,7 +136,11 @@ def _picture_of(index: SongIndex, fresh: SongIndex | None) -> PadPicture:
 def _nearest_in(quadrant: Quadrant, song_ids: Ints, perceived: Floats, quadrants: NDArray[np.uint8]) -> list[int]:
     rows = np.flatnonzero(quadrants == quadrant.value)
     away = np.hypot(*(perceived[rows] - quadrant.target).T)
-    return [int(song_id) for song_id in song_ids[rows[np.argsort(away, kind="stable")[:TYPICAL_SONGS]]]]
+    if len(rows) > TYPICAL_SONGS:
+        # To sort a million songs for two takes three times as long.
+        nearest = np.argpartition(away, TYPICAL_SONGS)[:TYPICAL_SONGS]
+        rows, away = rows[nearest], away[nearest]
+    return [int(song_id) for song_id in song_ids[rows[np.argsort(away)]]]
 
 
 pad_picture = _Pad().current
