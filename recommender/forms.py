@@ -17,6 +17,7 @@ from emotion.models import quadrant_choices
 from recommender.formats.files import MAX_BYTES
 from recommender.ranking.journeys import PRESETS
 from recommender.requests import MAX_LENGTH, MAX_TITLE, Filters, Target
+from recommender.selectors import RATING_ANSWERS
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))
@@ -245,25 +246,29 @@ class EndedForm(PlayedForm):
     listened_s = forms.FloatField(min_value=0.0, max_value=86_400.0)
 
 
-class LikeForm(PlayedForm):
-    """A like: "yes", or empty to withdraw it."""
+class WithdrawForm(PlayedForm):
+    """A rating to withdraw, or only some of its answers."""
 
-    liked = forms.ChoiceField(choices=[("yes", "yes")], required=False)
+    only = forms.MultipleChoiceField(choices=[(name, name) for name in RATING_ANSWERS], required=False)
+
+
+class YesNoField(forms.TypedChoiceField):
+    """A question that may stay without an answer."""
+
+    def __init__(self, yes: Any, no: Any) -> None:
+        super().__init__(
+            choices=[("yes", yes), ("no", no)], coerce=lambda word: word == "yes", required=False, empty_value=None
+        )
 
 
 class FeltForm(PlayedForm):
-    """A rating. The sliders count only when `felt` says that they were touched."""
+    """A rating. A slider counts only when `felt` says that it was touched."""
 
-    felt = forms.BooleanField(required=False)
+    felt = forms.MultipleChoiceField(choices=[("valence", "valence"), ("arousal", "arousal")], required=False)
     felt_valence = AxisField(label=gettext_lazy("Felt valence"))
     felt_arousal = AxisField(label=gettext_lazy("Felt arousal"))
-    liked = forms.TypedChoiceField(
-        choices=[("yes", gettext_lazy("Liked it")), ("no", gettext_lazy("Not for me"))],
-        coerce=lambda word: word == "yes",
-        required=False,
-        empty_value=None,
-    )
-    familiar = forms.BooleanField(required=False)
+    liked = YesNoField(gettext_lazy("Liked it"), gettext_lazy("Not for me"))
+    familiar = YesNoField(gettext_lazy("Knew it already"), gettext_lazy("New to me"))
     felt_nothing = forms.BooleanField(required=False)
     mood_valence = AxisField(label=gettext_lazy("Mood valence"))
     mood_arousal = AxisField(label=gettext_lazy("Mood arousal"))
@@ -271,12 +276,11 @@ class FeltForm(PlayedForm):
     def clean(self) -> dict[str, Any]:
         """Drop the coordinates of untouched sliders, and refuse a rating that says nothing."""
         cleaned = self.cleaned_data
-        if not cleaned.get("felt") or cleaned.get("felt_nothing"):
-            cleaned["felt_valence"] = cleaned["felt_arousal"] = None
-        elif not self.errors and None in (cleaned.get("felt_valence"), cleaned.get("felt_arousal")):
-            raise ValidationError(_("Answer both: how pleasant and how energetic it felt."))
-        answers = (cleaned.get("felt_valence"), cleaned.get("liked"))
-        if not self.errors and answers == (None, None) and not (cleaned["familiar"] or cleaned["felt_nothing"]):
+        for axis in ("valence", "arousal"):
+            if axis not in cleaned.get("felt", ()) or cleaned.get("felt_nothing"):
+                cleaned[f"felt_{axis}"] = None
+        answers = {cleaned.get(name) for name in ("felt_valence", "felt_arousal", "liked", "familiar")}
+        if not self.errors and answers == {None} and not cleaned["felt_nothing"]:
             raise ValidationError(_("There is no answer yet: move a slider, or choose one of the answers."))
         return cleaned
 

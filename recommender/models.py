@@ -121,10 +121,11 @@ class FeltRating(models.Model):
         indexes = [models.Index(fields=["listener", "-updated_at"], name="felt_rating_by_listener")]
         constraints = [
             models.UniqueConstraint(fields=["listener", "song"], name="felt_rating_unique_per_listener_and_song"),
+            # Each axis is an answer of its own.
             models.CheckConstraint(
-                condition=models.Q(felt_valence__isnull=True, felt_arousal__isnull=True)
-                | models.Q(felt_valence__range=(-1, 1), felt_arousal__range=(-1, 1)),
-                name="felt_rating_both_axes_in_range",
+                condition=(models.Q(felt_valence__isnull=True) | models.Q(felt_valence__range=(-1, 1)))
+                & (models.Q(felt_arousal__isnull=True) | models.Q(felt_arousal__range=(-1, 1))),
+                name="felt_rating_felt_in_range",
             ),
             models.CheckConstraint(
                 condition=models.Q(mood_valence__isnull=True, mood_arousal__isnull=True)

@@ -68,6 +68,7 @@ class RatedSong:
     liked: bool | None
     rated_at: datetime
     updated_at: datetime
+    felt_on_one_axis: str = ""
 
     @property
     def shift(self) -> Point | None:
@@ -92,8 +93,8 @@ class RatedSong:
 
     @property
     def felt_word(self) -> str:
-        """The felt mood in a word."""
-        return mood_name(self.felt) if self.felt else ""
+        """The felt mood in a word; where only one axis was answered, that."""
+        return mood_name(self.felt) if self.felt else self.felt_on_one_axis
 
     @property
     def sentence(self) -> str:
@@ -103,9 +104,9 @@ class RatedSong:
             pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt nothing.")
         elif self.felt_nothing:
             pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt nothing.")
-        elif self.felt and self.perceived:
+        elif self.felt_word and self.perceived:
             pattern = _("%(title)s by %(artist)s sounds %(heard)s; you felt %(felt)s.")
-        elif self.felt:
+        elif self.felt_word:
             pattern = _("%(title)s by %(artist)s has not been analysed yet; you felt %(felt)s.")
         elif self.perceived:
             pattern = _("%(title)s by %(artist)s sounds %(heard)s; you did not say what you felt.")
@@ -176,11 +177,22 @@ def rated_songs(user: User) -> list[RatedSong]:
     perceived = {song_id: _point(valence, arousal) for song_id, valence, arousal in points}
     rows = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-pk")
     fields = "pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal"
-    rest_fields = "felt_nothing", "liked", "created_at", "updated_at"
+    found = rows.values_list(*fields, "felt_nothing", "liked", "created_at", "updated_at")
     return [
-        RatedSong(pk, song_id, title, artist_shown(artist), _point(fv, fa), perceived.get(song_id), *rest)
-        for pk, song_id, title, artist, fv, fa, *rest in rows.values_list(*fields, *rest_fields)
+        RatedSong(
+            *(pk, song_id, title, artist_shown(artist), _point(valence, arousal), perceived.get(song_id)),
+            *(nothing, liked, created_at, updated_at, _word(valence, arousal)),
+        )
+        for (pk, song_id, title, artist, valence, arousal, nothing, liked, created_at, updated_at) in found
     ]
+
+
+def _word(valence: float | None, arousal: float | None) -> str:
+    if valence is not None and arousal is None:
+        return _("pleasant") if valence >= 0 else _("unpleasant")
+    if arousal is not None and valence is None:
+        return _("energetic") if arousal >= 0 else _("calm")
+    return ""
 
 
 def drift_of(ratings: Sequence[RatedSong]) -> tuple[list[DriftPoint], bool]:

@@ -242,7 +242,7 @@ def felt_by_others(user: AbstractBaseUser | AnonymousUser, song: Song) -> FeltBy
 
     The mean is rounded to a tenth, so that the next answer cannot be read off its change.
     """
-    others = FeltRating.objects.filter(song=song, felt_valence__isnull=False)
+    others = FeltRating.objects.filter(song=song, felt_valence__isnull=False, felt_arousal__isnull=False)
     if user.pk is not None:
         others = others.exclude(listener_id=user.pk)
     felt = others.aggregate(n=Count("pk"), valence=Avg("felt_valence"), arousal=Avg("felt_arousal"))

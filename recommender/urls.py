@@ -22,7 +22,6 @@ urlpatterns = [
     path("songs/<int:pk>/felt/", feedback.song_felt, name="song_felt"),
     path("songs/<int:pk>/felt/withdraw/", feedback.song_felt_withdraw, name="song_felt_withdraw"),
     path("songs/<int:pk>/felt/undo/", feedback.song_felt_undo, name="song_felt_undo"),
-    path("songs/<int:pk>/liked/", feedback.song_liked, name="song_liked"),
     path("songs/<int:pk>/played/", feedback.song_played, name="song_played"),
     path("songs/<int:pk>/skipped/", feedback.song_ended, {"completed": False}, name="song_skipped"),
     path("songs/<int:pk>/completed/", feedback.song_ended, {"completed": True}, name="song_completed"),

@@ -82,13 +82,13 @@ def _spread(posteriors: Sequence[Posterior], start: Floats) -> Floats:
 def _noise(usable: Sequence[Ratings], posteriors: Sequence[Posterior], now: Floats, start: Floats) -> Floats:
     """Return the noise `(2, 2)`: what the precisions leave unexplained, by axis and by whether the mood was known."""
     known = np.concatenate([ratings.mood_known for ratings in usable])
-    counted = np.concatenate([each.moved * by.weights for each, by in zip(posteriors, usable, strict=True)])
-    count = np.bincount(known, weights=counted, minlength=2)
+    counted = np.concatenate([each.moved * by.axis_weights.T for each, by in zip(posteriors, usable, strict=True)], 1)
     learned = np.empty((2, 2))
     for axis in (0, 1):
         # A precision holds 1 / noise, so the squares it weighs are in units of the noise as it was.
         squares = np.concatenate([each.precision[axis] * each.squares[axis] for each in posteriors])
         total = now[axis] * np.bincount(known, weights=squares, minlength=2)
+        count = np.bincount(known, weights=counted[axis], minlength=2)
         learned[axis] = (total + _PSEUDO_ANSWERS * start[axis]) / (count + _PSEUDO_ANSWERS)
     return learned
 
@@ -97,14 +97,14 @@ def _stay(usable: Sequence[Ratings], posteriors: Sequence[Posterior], start: Pri
     """Return the Beta's counts, as strong as they were, and how exactly the unmoved repeat their mood."""
     stayed = np.concatenate([(1 - each.moved) * by.weights for each, by in zip(posteriors, usable, strict=True)])
     apart = np.concatenate([ratings.felt - ratings.moods for ratings in usable])
-    known = np.isfinite(apart).all(axis=1)
+    known = np.isfinite(apart)
     shares = [
         each.stay[0] / each.stay.sum() for each, by in zip(posteriors, usable, strict=True) if by.mood_known.any()
     ]
     strength = start.stay.sum()
     share = (start.stay[0] / strength * PSEUDO_LISTENERS + sum(shares)) / (PSEUDO_LISTENERS + len(shares))
-    squares = (stayed[known, None] * apart[known] ** 2).sum(axis=0)
-    variance = (squares + _PSEUDO_ANSWERS / 2 * start.stay_sd**2) / (stayed[known].sum() + _PSEUDO_ANSWERS / 2)
+    squares = (stayed[:, None] * np.where(known, apart, 0.0) ** 2).sum(axis=0)
+    variance = (squares + _PSEUDO_ANSWERS / 2 * start.stay_sd**2) / (stayed @ known + _PSEUDO_ANSWERS / 2)
     return strength * np.array([share, 1 - share]), np.sqrt(variance)
 
 
@@ -120,7 +120,7 @@ def _mean(
     for ratings, x, posterior in zip(usable, xs, posteriors, strict=True):
         weighted = posterior.precision[:, :, None] * x
         information = weighted.transpose(0, 2, 1) @ x
-        weighted_felt = (weighted * ratings.felt.T[:, :, None]).sum(axis=1)
+        weighted_felt = (weighted * np.nan_to_num(ratings.felt).T[:, :, None]).sum(axis=1)
         # Woodbury: one listener's answers share that listener's deviation, so they count less than their number.
         shared = information @ np.linalg.inv(within + information)
         left = left + information - shared @ information

@@ -34,9 +34,9 @@ MOOD, FAMILIAR, PERCEIVED = slice(1, 3), 3, slice(4, 6)
 class Ratings:
     """One listener's ratings, one row per song.
 
-    `song_ids` `(m,)`; `perceived` and `felt` `(m, 2)` as (valence, arousal) in [-1, 1], a row of `felt` NaN when no
-    feeling was given; `embeddings` `(m, d)`; `weights` `(m,)`, 1 for an ordinary rating; `likes` `(m,)` in [-1, 1],
-    NaN when nothing was said, each with its `like_weights` `(m,)`, 1 for saying it and less for implying it;
+    `song_ids` `(m,)`; `perceived` and `felt` `(m, 2)` as (valence, arousal) in [-1, 1], `felt` NaN on an axis about
+    which nothing was said; `embeddings` `(m, d)`; `weights` `(m,)`, 1 for an ordinary rating; `likes` `(m,)` in
+    [-1, 1], NaN when nothing was said, each with its `like_weights` `(m,)`, 1 for saying it and less for implying it;
     `moods` `(m, 2)`, the mood before listening in [-1, 1], a row NaN when it is not known; `familiar` `(m,)`, 1 when
     the song was known already, -1 when it was new, 0 when nothing was said.
     """
@@ -68,10 +68,16 @@ class Ratings:
         return np.asarray(np.isfinite(self.moods).all(axis=1), np.int64)
 
     def with_feeling(self) -> Ratings:
-        """Return the rows with a feeling and a usable song; a row with a value that is not finite is left out."""
-        finite = np.isfinite(self.perceived).all(axis=1) & np.isfinite(self.felt).all(axis=1)
+        """Return the rows with a feeling on at least one axis and a usable song, whose other values are all finite."""
+        felt = np.where(np.isfinite(self.felt), self.felt, np.nan)
+        finite = np.isfinite(self.perceived).all(axis=1) & np.isfinite(felt).any(axis=1)
         finite &= np.isfinite(self.embeddings).all(axis=1) & np.isfinite(self.weights) & np.isfinite(self.familiar)
-        return self.rows(finite & (np.nan_to_num(self.weights) > 0))
+        return replace(self, felt=felt).rows(finite & (np.nan_to_num(self.weights) > 0))
+
+    @property
+    def axis_weights(self) -> Floats:
+        """The weights by axis, `(m, 2)`: 0 on an axis about which nothing was said."""
+        return np.asarray(self.weights[:, None] * np.isfinite(self.felt))
 
     def with_liking(self) -> Ratings:
         """Return the rows that state or imply a like or dislike."""
@@ -192,8 +198,9 @@ _T_CONSTANT = lgamma((NOISE_DF + 1) / 2) - lgamma(NOISE_DF / 2) - 0.5 * log(NOIS
 class Answers:
     """Answers set against the prior's mean.
 
-    `x` `(m, p)`, features; `residuals` `(m, 2)`, what was felt less what the mean expects; `noise` `(m, 2)`, variance;
-    `unmoved` `(m, 2)`, what was felt less the mood before, NaN when that is not known; `weights` `(m,)`.
+    `x` `(m, p)`, features; `residuals` `(m, 2)`, what was felt less what the mean expects, 0 on an axis that was not
+    answered; `noise` `(m, 2)`, variance; `unmoved` `(m, 2)`, what was felt less the mood before, NaN when either is
+    not known; `weights` `(m, 2)`, 0 on an axis that was not answered.
     """
 
     x: Floats
@@ -207,10 +214,10 @@ class Answers:
         """Set usable ratings with features `x` against mean coefficients `(2, p)`; `noise` `(2, 2)` is as a prior's."""
         return cls(
             x=x,
-            residuals=usable.felt - x @ mean.T,
+            residuals=np.nan_to_num(usable.felt - x @ mean.T),
             noise=noise[:, usable.mood_known].T,
             unmoved=usable.felt - usable.moods,
-            weights=usable.weights,
+            weights=usable.axis_weights,
         )
 
 
@@ -243,24 +250,26 @@ def infer(
         uncertainty: `(2, m)`, variance of each expectation, when the mean itself is being learned.
     """
     share = stay[0] / stay.sum()
-    known: Bools = np.asarray(np.isfinite(answers.unmoved).all(axis=1))
-    errors = np.where(known[:, None], answers.unmoved, 0.0)
-    repeats = (-0.5 * (errors / stay_sd) ** 2 - np.log(stay_sd) - 0.5 * log(2 * pi)).sum(axis=1)
+    compared = np.isfinite(answers.unmoved)
+    known: Bools = np.asarray(compared.any(axis=1))
+    errors = np.where(compared, answers.unmoved, 0.0)
+    repeats = (compared * (-0.5 * (errors / stay_sd) ** 2 - np.log(stay_sd) - 0.5 * log(2 * pi))).sum(axis=1)
     variance = answers.noise.T
+    weights, row_weights = answers.weights.T, answers.weights.max(axis=1)
     moved = np.where(known, 1.0 - share, 1.0)
-    precision = moved * answers.weights / variance
+    precision = moved * weights / variance
     mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
     for _ in range(_ITERATIONS if len(known) else 0):
         student = -0.5 * np.log(variance) - (NOISE_DF + 1) / 2 * np.log1p(squares / (NOISE_DF * variance))
-        differs = (_T_CONSTANT + student).sum(axis=0)
+        differs = (compared.T * (_T_CONSTANT + student)).sum(axis=0)
         gap = np.clip(log(share) - log(1 - share) + repeats - differs, -50, 50)
         moved = np.where(known, 1.0 / (1.0 + np.exp(gap)), 1.0)
         robust = (NOISE_DF + 1) / (NOISE_DF + squares / variance)
-        precision = moved * robust * answers.weights / variance
+        precision = moved * robust * weights / variance
         mean, covariance, squares = _regress(answers, precision, spread, uncertainty)
-        counts = _counts(stay, moved[known], answers.weights[known])
+        counts = _counts(stay, moved[known], row_weights[known])
         share = counts[0] / counts.sum()
-    return Posterior(mean, covariance, precision, squares, moved, _counts(stay, moved[known], answers.weights[known]))
+    return Posterior(mean, covariance, precision, squares, moved, _counts(stay, moved[known], row_weights[known]))
 
 
 def _counts(stay: Floats, moved: Floats, weights: Floats) -> Floats:

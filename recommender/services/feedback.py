@@ -46,8 +46,9 @@ PENDING_LIMIT = 50
 class Answers(TypedDict, total=False):
     """A listener's answers about a song; None, or a box not ticked, is no answer.
 
-    `felt_valence` and `felt_arousal` in [-1, 1] come together; `felt_nothing` means that the song left them cold;
-    `familiar` that they knew it already; `skipped` that they did not listen to its end, but for `listened_s` seconds.
+    `felt_valence` and `felt_arousal` in [-1, 1] are answers of their own; `felt_nothing` means that the song left them
+    cold; `familiar` that they knew it already; `skipped` that they did not listen to its end, but for `listened_s`
+    seconds.
     """
 
     felt_valence: float | None
@@ -92,7 +93,7 @@ def feedback_record(
     `mood` is that before listening; None takes the check-in of the last half hour, if there is one.
 
     Raises:
-        RatingInvalidError: there is no answer, half a feeling, or a number outside its range.
+        RatingInvalidError: there is no answer, or a number outside its range.
         PlaylistNotFoundError: the playlist is not this listener's.
     """
     given = _given(answers)
@@ -110,23 +111,24 @@ def feedback_record(
 
 
 def feedback_withdraw(
-    *, user: User, song: Song, playlist: Playlist | None = None, only_like: bool = False
+    *, user: User, song: Song, playlist: Playlist | None = None, only: Collection[str] = ()
 ) -> RerankResult | None:
-    """Delete a listener's rating of a song, or its like or dislike alone where other answers remain.
+    """Delete a listener's rating of a song, or `only` some of its answers where others remain.
 
-    If there was one, the unplayed rest of the playlist is re-ranked.
+    If there were any, the unplayed rest of the playlist is re-ranked.
 
     Raises:
         PlaylistNotFoundError: the playlist is not this listener's.
     """
     with transaction.atomic():
         rating = FeltRating.objects.select_for_update().filter(listener=user, song=song).first()
-        if rating is None or (only_like and rating.liked is None):
+        said = {name for name in RATING_ANSWERS if rating is not None and _is_answer(name, getattr(rating, name))}
+        if rating is None or (only and said.isdisjoint(only)):
             return None
-        felt = rating.felt_valence is not None or rating.felt_nothing
-        if only_like and (felt or rating.familiar is not None or rating.skipped):
-            rating.liked = None
-            rating.save(update_fields=["liked", "updated_at"])
+        if only and (said.difference(only) or rating.skipped):
+            for name in only:
+                setattr(rating, name, False if name == "felt_nothing" else None)
+            rating.save(update_fields=[*only, "updated_at"])
         else:
             rating.delete()
     return _rerank_withdrawn(user, song, playlist)
@@ -200,20 +202,16 @@ def _mood_before(listener: Listener, playlist: Playlist | None, mood: Point | No
 
 def _given(answers: Answers) -> dict[str, Any]:
     """Return the answers given, checked; `felt_nothing` is among them wherever a feeling was asked for."""
-    given: dict[str, Any] = {
-        name: value
-        for name, value in answers.items()
-        if value is not None and (value is not False or name in ("liked", "familiar"))
-    }
+    given: dict[str, Any] = {name: value for name, value in answers.items() if _is_answer(name, value)}
     feeling = {name: given[name] for name in ("felt_valence", "felt_arousal") if name in given}
-    if len(feeling) == 1:
-        raise RatingInvalidError(_("A feeling has a valence and an arousal; one of them is missing."))
     if feeling and "felt_nothing" in given:
         raise RatingInvalidError(_("A rating says either what you felt or that you felt nothing, not both."))
-    for axis, value in zip((_("valence"), _("arousal")), feeling.values(), strict=False):
+    words = {"felt_valence": _("valence"), "felt_arousal": _("arousal")}
+    for axis, value in feeling.items():
         if not is_on_plane(value):
             raise RatingInvalidError(
-                _("The felt %(axis)s is %(value)s; it must lie between -1 and 1.") % {"axis": axis, "value": value}
+                _("The felt %(axis)s is %(value)s; it must lie between -1 and 1.")
+                % {"axis": words[axis], "value": value}
             )
     if feeling:
         given["felt_nothing"] = False
@@ -223,6 +221,10 @@ def _given(answers: Answers) -> dict[str, Any]:
     if not given:
         raise RatingInvalidError(_("The rating is empty: give a feeling, a like, or another answer."))
     return given
+
+
+def _is_answer(name: str, value: object) -> bool:
+    return value is not None and (value is not False or name in ("liked", "familiar"))
 
 
 def _seconds_check(listened_s: float) -> None:
@@ -378,12 +380,10 @@ def answer_store(*, session: SessionBase, song: Song, answers: dict[str, Any], p
     """Store a visitor's answers in their session; a question without an answer keeps its earlier one."""
     pending = _pending(session)
     earlier = pending.pop(str(song.pk), {})
-    # A box that was not ticked is no answer; a dislike is one.
-    given = {
-        name: value for name, value in answers.items() if value is not None and (value is not False or name == "liked")
-    }
-    if {"felt_valence", "felt_nothing"} & given.keys():
-        earlier = {name: value for name, value in earlier.items() if not name.startswith("felt_")}
+    given = {name: value for name, value in answers.items() if _is_answer(name, value)}
+    feeling = {"felt_valence", "felt_arousal"}
+    replaced = feeling if "felt_nothing" in given else {"felt_nothing"} if feeling & given.keys() else set()
+    earlier = {name: value for name, value in earlier.items() if name not in replaced}
     pending[str(song.pk)] = earlier | given | {"playlist": playlist.pk if playlist else None}
     session[PENDING_ANSWERS_KEY] = dict(list(pending.items())[-PENDING_LIMIT:])
 

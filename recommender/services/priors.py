@@ -6,7 +6,7 @@ import logging
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import Prior
@@ -32,7 +32,8 @@ def prior_learn(*, anyway: bool = False) -> FeltPrior | None:
 
     None when there are too few listeners or, unless `anyway`, too few new ratings and none withdrawn.
     """
-    rated = FeltRating.objects.filter(felt_valence__isnull=False).order_by().values_list("listener_id")
+    felt = Q(felt_valence__isnull=False) | Q(felt_arousal__isnull=False)
+    rated = FeltRating.objects.filter(felt).order_by().values_list("listener_id")
     counted = rated.annotate(n=Count("pk")).filter(n__gte=MIN_RATINGS).order_by("-n", "listener_id")
     listeners = dict(counted[:MAX_LISTENERS])
     n_ratings = sum(listeners.values())

@@ -92,7 +92,6 @@ RULES: dict[str, Rule] = {
     "song_felt": Rule(("get", "post"), ("song",), values={"liked": "yes"}),
     "song_felt_withdraw": Rule(("post",), ("song",)),
     "song_felt_undo": Rule(("post",), ("song",), values={"undo": "made up"}),
-    "song_liked": Rule(("get", "post"), ("song",), values={"liked": "yes"}),
     "song_played": Rule(("post",), ("song",)),
     "song_skipped": Rule(("post",), ("song",), values={"listened_s": 1}),
     "song_completed": Rule(("post",), ("song",), values={"listened_s": 1}),

@@ -278,6 +278,14 @@ def test_a_rating_is_given_changed_read_and_withdrawn(api_alice: APIClient, make
     assert_problem(api_alice.get(where), 404, "rating_not_found")
 
 
+def test_one_axis_alone_is_an_answer(api_alice: APIClient, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    rating = api_alice.post(RATINGS, {"song": song.pk, "felt_arousal": 0.5}).json()["rating"]
+    assert (rating["felt_valence"], rating["felt_arousal"]) == (None, 0.5)
+    rating = api_alice.post(RATINGS, {"song": song.pk, "felt_valence": -0.25, "felt_arousal": None}).json()["rating"]
+    assert (rating["felt_valence"], rating["felt_arousal"]) == (-0.25, 0.5)
+
+
 def test_a_rating_in_a_playlist_moves_its_rest(api_alice: APIClient, playlist_of_alice: Playlist) -> None:
     song = playlist_of_alice.items.get(position=1).song
     answers = {"song": song.pk, "felt_valence": -1, "felt_arousal": -1, "liked": False}
@@ -291,7 +299,6 @@ def test_a_rating_in_a_playlist_moves_its_rest(api_alice: APIClient, playlist_of
     ("answers", "code"),
     [
         ({}, "rating_invalid"),
-        ({"felt_valence": 0.5}, "rating_invalid"),
         ({"felt_valence": 1.5, "felt_arousal": 0}, "invalid"),
         ({"felt_valence": 0.5, "felt_arousal": 0, "felt_nothing": True}, "rating_invalid"),
         ({"song": 10**9, "liked": True}, "invalid"),

@@ -223,6 +223,17 @@ def test_the_words_are_as_often_right_as_they_say() -> None:
     assert shares[Sure.HINT] >= 0.7
 
 
+def test_a_rating_of_one_axis_says_so_and_draws_no_line(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(3)
+    for song, answer in zip(songs, ({"felt_valence": -0.5}, {"felt_arousal": 0.5}, {"liked": True}), strict=True):
+        feedback.feedback_record(user=alice, song=song, **answer)  # type: ignore[arg-type]
+    liked, energetic, unpleasant = mood_map(alice).ratings
+    assert unpleasant.sentence.endswith("you felt unpleasant.")
+    assert energetic.sentence.endswith("you felt energetic.")
+    assert liked.sentence.endswith("you did not say what you felt.")
+    assert not mood_map(alice).with_feeling
+
+
 # --- Drift ----------------------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
+from catalog.core.wording import clock
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override, library_edit
@@ -20,6 +21,8 @@ from tests.factories import ArtistFactory, EstimateFactory, RatingFactory, SongF
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
+JSON = {"Accept": "application/json"}
+AXES = ["valence", "arousal"]
 BOOSTED = {"HX-Request": "true", "HX-Boosted": "true"}
 
 
@@ -298,29 +301,46 @@ def test_a_rating_is_stored_and_the_rest_of_the_list_follows(
 ) -> None:
     first = alices_playlist.items.select_related("song").first()
     assert first is not None
-    values = {"playlist": alices_playlist.pk, "felt": "1", "felt_valence": "-0.8", "felt_arousal": "0.9"}
-    fragment = client_alice.post(felt_url(first.song), values, headers=HTMX).content.decode()
+    values = {
+        "playlist": alices_playlist.pk,
+        "felt": AXES,
+        "felt_valence": "-0.8",
+        "felt_arousal": "0.9",
+    }
+    answer = client_alice.post(felt_url(first.song), values, headers=JSON).json()
     rating = FeltRating.objects.get(listener=alice, song=first.song)
     assert (rating.felt_valence, rating.felt_arousal) == (-0.8, 0.9)
-    assert 'id="playlist-items"' in fragment
-    assert 'hx-swap-oob="innerHTML:#playlist-changes"' in fragment
-    # The fragment has the order of now, not the one from before the rating.
-    order = [item.song_id for item in Playlist.objects.get().items.order_by("position")]
-    places = [fragment.index(f'data-song="{song_id}" data-title') for song_id in order]
+    assert (answer["values"]["felt_valence"], answer["changed"]) == (-0.8, bool(answer["moved"]))
+    where = reverse("recommender:playlist_items", args=[alices_playlist.pk])
+    fragment = client_alice.get(where, {"moved": ",".join(map(str, answer["moved"]))}).content.decode()
+    items = list(Playlist.objects.get().items.select_related("song").order_by("position"))
+    places = [fragment.index(f'data-song="{item.song_id}" data-title') for item in items]
     assert places == sorted(places)
+    assert fragment.count("is-moved") == len(answer["moved"])
+    # The total is that of the songs of now.
+    assert 'hx-swap-oob="innerHTML:#playlist-total"' in fragment
+    assert f"{len(items)} songs · {clock(sum(item.song.duration_s for item in items))}" in " ".join(fragment.split())
 
 
 def test_untouched_sliders_are_no_feeling(client_alice: Client, alice: User, songs: list[Song]) -> None:
-    values = {"felt_valence": "0", "felt_arousal": "0", "liked": "yes", "familiar": "1"}
-    client_alice.post(felt_url(songs[0]), values, headers=HTMX)
+    values = {"felt_valence": "0", "felt_arousal": "0", "liked": "yes"}
+    client_alice.post(felt_url(songs[0]), values)
     rating = FeltRating.objects.get(listener=alice)
     assert (rating.felt_valence, rating.felt_arousal) == (None, None)
-    assert rating.liked is True
-    assert rating.familiar is True
+    assert (rating.liked, rating.familiar) == (True, None)
+    client_alice.post(felt_url(songs[0]), {"felt": "arousal", "felt_valence": "0", "felt_arousal": "0.5"})
+    rating.refresh_from_db()
+    assert (rating.felt_valence, rating.felt_arousal) == (None, 0.5)
+
+
+def test_a_box_that_is_no_longer_ticked_changes_the_answer(client_alice: Client, songs: list[Song]) -> None:
+    for familiar, said in ((["yes"], True), (["no", "yes"], True), (["no"], False)):
+        client_alice.post(felt_url(songs[0]), {"liked": "yes", "familiar": familiar})
+        assert FeltRating.objects.get().familiar is said
 
 
 def test_felt_nothing_needs_no_sliders(client_alice: Client, alice: User, songs: list[Song]) -> None:
-    values = {"felt": "1", "felt_valence": "0.5", "felt_arousal": "0", "felt_nothing": "1"}
+    values = {"felt": "valence", "felt_valence": "0.5", "felt_nothing": "1"}
     client_alice.post(felt_url(songs[0]), values)
     rating = FeltRating.objects.get(listener=alice)
     assert rating.felt_nothing
@@ -331,14 +351,14 @@ def test_felt_nothing_needs_no_sliders(client_alice: Client, alice: User, songs:
     ("values", "sentence"),
     [
         ({"felt_valence": "0", "felt_arousal": "0"}, "There is no answer yet"),
-        ({"felt": "1", "felt_valence": "0.2"}, "Answer both: how pleasant and how energetic it felt."),
-        ({"felt": "1", "felt_valence": "1.7", "felt_arousal": "0"}, "Felt valence: "),
+        ({"felt": "valence", "felt_arousal": "0.2"}, "There is no answer yet"),
+        ({"felt": "valence", "felt_valence": "1.7", "felt_arousal": "0"}, "Felt valence: "),
     ],
 )
 def test_an_answer_that_says_nothing_is_explained(
     client_alice: Client, songs: list[Song], values: dict[str, str], sentence: str
 ) -> None:
-    assert sentence in client_alice.post(felt_url(songs[0]), values, headers=HTMX).content.decode()
+    assert sentence in client_alice.post(felt_url(songs[0]), values, headers=JSON).json()["sentence"]
     assert sentence in client_alice.post(felt_url(songs[0]), values, follow=True).content.decode()
     assert not FeltRating.objects.exists()
 
@@ -346,7 +366,12 @@ def test_an_answer_that_says_nothing_is_explained(
 def test_without_javascript_a_rating_leads_back_to_the_list(client_alice: Client, alices_playlist: Playlist) -> None:
     item = alices_playlist.items.select_related("song").first()
     assert item is not None
-    values = {"playlist": alices_playlist.pk, "felt": "1", "felt_valence": "0.2", "felt_arousal": "0.2"}
+    values = {
+        "playlist": alices_playlist.pk,
+        "felt": AXES,
+        "felt_valence": "0.2",
+        "felt_arousal": "0.2",
+    }
     response = client_alice.post(felt_url(item.song), values, follow=True)
     assert response.redirect_chain[-1][0] == reverse("recommender:playlist_detail", args=[alices_playlist.pk])
     assert b"Saved." in response.content
@@ -357,8 +382,9 @@ def test_a_rating_can_be_withdrawn(client_alice: Client, alice: User, alices_pla
     assert item is not None
     RatingFactory(listener=alice, song=item.song)
     url = reverse("recommender:song_felt_withdraw", args=[item.song_id])
-    fragment = client_alice.post(url, {"playlist": alices_playlist.pk}, headers=HTMX).content.decode()
-    assert "Your rating was withdrawn." in fragment
+    answer = client_alice.post(url, {"playlist": alices_playlist.pk}, headers=JSON).json()
+    assert answer["sentence"] == "Your rating was withdrawn."
+    assert answer["values"]["felt_valence"] is None
     assert not FeltRating.objects.exists()
 
 
@@ -366,16 +392,18 @@ def test_the_panel_shows_the_earlier_answer_of_this_listener_only(
     client_alice: Client, client_bob: Client, alice: User, songs: list[Song]
 ) -> None:
     RatingFactory(listener=alice, song=songs[0], felt_valence=-0.62, felt_arousal=0.4)
-    assert 'value="-0.62"' in client_alice.get(felt_url(songs[0])).content.decode()
-    assert 'value="-0.62"' not in client_bob.get(felt_url(songs[0])).content.decode()
+    page = reverse("recommender:song_detail", args=[songs[0].pk])
+    assert 'value="-0.62"' in client_alice.get(page).content.decode()
+    assert 'value="-0.62"' not in client_bob.get(page).content.decode()
+    assert client_bob.get(felt_url(songs[0])).json()["values"]["felt_valence"] is None
 
 
 def test_a_rating_needs_an_account(client: Client, songs: list[Song]) -> None:
     url = felt_url(songs[0])
-    values = {"felt": "1", "felt_valence": "0.2", "felt_arousal": "0.2"}
+    values = {"felt": AXES, "felt_valence": "0.2", "felt_arousal": "0.2"}
     back = f"next=/songs/{songs[0].pk}/"
-    assert back in client.get(url).content.decode()
-    assert back in client.post(url, values, headers=HTMX).content.decode()
+    assert back in client.get(reverse("recommender:song_detail", args=[songs[0].pk])).content.decode()
+    assert client.post(url, values, headers=JSON).json()["sign_in"] is True
     assert client.post(url, values)["Location"].startswith(reverse("accounts:login"))
     assert client.post(reverse("recommender:song_felt_withdraw", args=[songs[0].pk])).status_code == 302
     assert not FeltRating.objects.exists()
@@ -384,8 +412,13 @@ def test_a_rating_needs_an_account(client: Client, songs: list[Song]) -> None:
 def test_a_rating_cannot_name_another_users_list(client_bob: Client, alices_playlist: Playlist) -> None:
     item = alices_playlist.items.select_related("song").first()
     assert item is not None
-    values = {"playlist": alices_playlist.pk, "felt": "1", "felt_valence": "0.2", "felt_arousal": "0.2"}
-    assert client_bob.post(felt_url(item.song), values, headers=HTMX).status_code == 404
+    values = {
+        "playlist": alices_playlist.pk,
+        "felt": AXES,
+        "felt_valence": "0.2",
+        "felt_arousal": "0.2",
+    }
+    assert client_bob.post(felt_url(item.song), values, headers=JSON).status_code == 404
     assert not FeltRating.objects.exists()
 
 
@@ -411,7 +444,7 @@ def test_how_a_song_ended_is_noted_for_anybody_and_is_no_rating(
     answer = client_alice.post(skipped, values).json()
     assert answer["changed"] is bool(answer["sentence"].count("moved"))
     assert "Your skip of" in answer["sentence"]
-    assert client.post(completed, {"listened_s": "60"}).json() == {"changed": False, "sentence": ""}
+    assert client.post(completed, {"listened_s": "60"}).json() == {"changed": False, "sentence": "", "moved": []}
     outcomes = Listen.objects.order_by("pk").values_list("listener__username", "outcome", "listened_s")
     assert list(outcomes) == [("alice", "skipped", 3.5), (None, "completed", 60.0)]
     assert not FeltRating.objects.exists()

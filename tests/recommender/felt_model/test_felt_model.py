@@ -64,6 +64,24 @@ def test_without_ratings_it_is_exactly_the_shared_model() -> None:
     assert not felt.n_similar.any()
 
 
+def test_an_axis_that_was_not_answered_is_not_learned_from() -> None:
+    perceived, embeddings = plane(40) * 0.5, unit_rows(40)
+    moods = plane(40, seed=9) * 0.5
+    felt = perceived + np.array([0.3, -0.4])
+    half = felt.copy()
+    half[:, 0] = np.nan
+    said, whole = (ratings(perceived, each, embeddings, moods=moods) for each in (half, felt))
+    model, both = fitted(said), fitted(whole)
+    # Nothing about valence; about arousal what the whole answers say, but for which songs changed nothing.
+    assert not model.posterior.mean[0].any()
+    assert not model.predict(np.arange(40), perceived, embeddings).by_ratings[:, 0].any()
+    assert model.posterior.mean[1] == pytest.approx(both.posterior.mean[1], abs=0.05)
+    learned = learn([said] * 6, BASIS, Prior.default())
+    assert np.isfinite(np.concatenate([np.ravel(each) for each in learned.as_json().values()])).all()
+    assert learned.noise[0] == pytest.approx(Prior.default().noise[0])
+    assert learned.mean[0] == pytest.approx(Prior.default().mean[0], abs=1e-6)
+
+
 def test_it_learns_a_listener_who_feels_everything_calmer() -> None:
     perceived = plane(40) * 0.5
     model = fitted(ratings(perceived, perceived + np.array([0.0, -0.4]), unit_rows(40)))
@@ -187,7 +205,7 @@ def test_values_that_are_not_numbers_are_left_out(bad: float) -> None:
     perceived, embeddings = plane(4) * 0.5, unit_rows(4)
     felt = perceived + 0.3
     clean = fitted(ratings(perceived[:1], felt[:1], embeddings[:1]))
-    felt[1, 0], perceived[2, 1], embeddings[3, 5] = bad, bad, bad
+    felt[1], perceived[2, 1], embeddings[3, 5] = bad, bad, bad
     dirty = fitted(ratings(perceived, felt, embeddings))
     assert len(dirty.song_ids) == 1
     assert np.allclose(dirty.coefficients, clean.coefficients)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,13 +15,17 @@ from django.urls import reverse
 from catalog.models import Song
 from recommender import selectors
 from recommender.exceptions import PlaylistNotFoundError, RatingInvalidError
+from recommender.felt_model.model import ListenerModel
+from recommender.listener import history_of
 from recommender.models import FeltRating, Listen, Playlist
 from recommender.requests import Listener, Target
-from recommender.retrieval import estimates_playable
+from recommender.retrieval import estimates_playable, songs_index
 from recommender.services import feedback, playlists
 from tests.factories import RatingFactory
 from tests.recommender.conftest import HAPPY, SongMaker, order
 from tests.together import together
+
+JSON = {"Accept": "application/json"}
 
 # --- Ratings ------------------------------------------------------------------------------------------------------
 
@@ -36,6 +41,33 @@ def test_a_rating_is_stored_and_changed_answer_by_answer(alice: User, make_songs
     assert FeltRating.objects.count() == 1
 
 
+def test_each_axis_is_an_answer_of_its_own(alice: User, make_songs: SongMaker) -> None:
+    song = make_songs(1)[0]
+    rating = feedback.feedback_record(user=alice, song=song, felt_arousal=-0.4).rating
+    assert (rating.felt_valence, rating.felt_arousal, rating.felt_nothing) == (None, -0.4, False)
+    rating = feedback.feedback_record(user=alice, song=song, felt_valence=0.2).rating
+    rating.refresh_from_db()
+    assert (rating.felt_valence, rating.felt_arousal) == (0.2, -0.4)
+    feedback.feedback_withdraw(user=alice, song=song, only=["felt_arousal"])
+    rating.refresh_from_db()
+    assert (rating.felt_valence, rating.felt_arousal) == (0.2, None)
+    # With its last answer a rating goes.
+    feedback.feedback_withdraw(user=alice, song=song, only=["felt_valence"])
+    assert not FeltRating.objects.exists()
+
+
+def test_adaptation_reads_only_the_axis_that_was_answered(alice: User, make_songs: SongMaker) -> None:
+    songs = make_songs(12)
+    for song in songs[:8]:
+        feedback.feedback_record(user=alice, song=song, felt_arousal=-0.9)
+    said = history_of(Listener(alice), songs_index()).ratings
+    assert np.isnan(said.felt[:, 0]).all()
+    assert (said.felt[:8, 1] == -0.9).all()
+    felt = ListenerModel.fit(said, basis=songs_index().basis).predict(said.song_ids, said.perceived, said.embeddings)
+    assert not felt.by_ratings[:, 0].any()
+    assert (felt.by_ratings[:, 1] < 0).all()
+
+
 def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
     feedback.feedback_record(user=alice, song=song, felt_valence=0.2, felt_arousal=-0.4)
@@ -49,8 +81,6 @@ def test_a_feeling_and_feeling_nothing_replace_each_other(alice: User, make_song
     ("answers", "sentence"),
     [
         ({}, "is empty"),
-        ({"felt_valence": 0.2}, "one of them is missing"),
-        ({"felt_arousal": 0.2}, "one of them is missing"),
         ({"felt_valence": 1.2, "felt_arousal": 0.0}, "felt valence is 1.2"),
         ({"felt_valence": 0.0, "felt_arousal": float("nan")}, "felt arousal is nan"),
         ({"felt_valence": 0.0, "felt_arousal": 0.0, "felt_nothing": True}, "not both"),
@@ -248,12 +278,23 @@ def test_a_rating_knows_the_target_of_its_place(alice: User, make_songs: SongMak
     assert (rating.position, rating.target_valence) == (None, None)
 
 
-def url(song: Song) -> str:
-    return reverse("recommender:song_liked", args=[song.pk])
+def felt_url(song: Song, what: str = "felt") -> str:
+    return reverse(f"recommender:song_{what}", args=[song.pk])
 
 
 def liked(client: Client, song: Song) -> bool | None:
-    answer: bool | None = client.get(url(song)).json()["liked"]
+    answer: bool | None = client.get(felt_url(song)).json()["values"]["liked"]
+    return answer
+
+
+def like(client: Client, song: Song, **values: object) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post(felt_url(song), {"liked": "yes", **values}, headers=JSON).json()
+    return answer
+
+
+def unlike(client: Client, song: Song, **values: object) -> dict[str, Any]:
+    url = felt_url(song, "felt_withdraw")
+    answer: dict[str, Any] = client.post(url, {"only": "liked", **values}, headers=JSON).json()
     return answer
 
 
@@ -262,25 +303,28 @@ def test_a_like_is_stored_shown_to_its_listener_alone_and_withdrawn(
 ) -> None:
     song = make_songs(1)[0]
     assert liked(client_alice, song) is None
-    answer = client_alice.post(url(song), {"liked": "yes"}).json()
-    assert answer == {"liked": True, "sentence": "", "changed": False, "reranked": ""}
+    answer = like(client_alice, song)
+    assert (answer["saved"], answer["sentence"], answer["values"]["liked"]) == (True, "Saved.", True)
     assert FeltRating.objects.get(listener=alice, song=song).liked is True
     assert (liked(client_alice, song), liked(client_bob, song)) == (True, None)
-    client_bob.post(url(song), {"liked": ""})
+    unlike(client_bob, song)
     assert liked(client_alice, song) is True
-    assert client_alice.post(url(song), {"liked": ""}).json()["liked"] is False
+    assert unlike(client_alice, song)["values"]["liked"] is None
     assert not FeltRating.objects.exists()
     # Twice is no fault.
-    assert client_alice.post(url(song), {"liked": ""}).status_code == 200
+    assert unlike(client_alice, song)["saved"] is True
 
 
-def test_taking_a_like_back_leaves_what_was_felt(client_alice: Client, alice: User, make_songs: SongMaker) -> None:
+def test_taking_a_like_back_leaves_what_was_felt_and_is_undone(
+    client_alice: Client, alice: User, make_songs: SongMaker
+) -> None:
     song = make_songs(1)[0]
-    RatingFactory(listener=alice, song=song, felt_valence=0.5, felt_arousal=-0.5, liked=None, familiar=True)
-    client_alice.post(url(song), {"liked": "yes"})
-    client_alice.post(url(song), {})
+    RatingFactory(listener=alice, song=song, felt_valence=0.5, felt_arousal=None, liked=None, familiar=True)
+    like(client_alice, song)
+    undo = unlike(client_alice, song)["undo"]
     rating = FeltRating.objects.get()
-    assert (rating.felt_valence, rating.felt_arousal, rating.familiar, rating.liked) == (0.5, -0.5, True, None)
+    assert (rating.felt_valence, rating.felt_arousal, rating.familiar, rating.liked) == (0.5, None, True, None)
+    assert client_alice.post(undo["url"], {"undo": undo["token"]}, headers=JSON).json()["values"]["liked"] is True
 
 
 def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
@@ -289,12 +333,11 @@ def test_in_a_playlist_the_answer_says_whether_the_rest_changed(
     make_songs(12)
     playlist = playlists.playlist_create(listener=Listener(user=alice), target=Target.of_point(0.6, 0.6), length=8)
     song = playlist.items.all()[0].song
-    answer = client_alice.post(url(song), {"liked": "yes", "playlist": playlist.pk}).json()
-    assert bool(answer["reranked"]) is True
+    assert bool(like(client_alice, song, playlist=playlist.pk)["reranked"]) is True
     assert FeltRating.objects.get().playlist == playlist
-    back = client_alice.post(url(song), {"liked": "", "playlist": playlist.pk}).json()
-    assert back["reranked"]
-    assert client_bob.post(url(song), {"liked": "yes", "playlist": playlist.pk}).status_code == 404
+    assert unlike(client_alice, song, playlist=playlist.pk)["reranked"]
+    url = felt_url(song)
+    assert client_bob.post(url, {"liked": "yes", "playlist": playlist.pk}, headers=JSON).status_code == 404
     assert not FeltRating.objects.exists()
 
 
@@ -302,10 +345,11 @@ def test_a_visitors_likes_are_stored_until_they_sign_in(
     client: Client, alice: User, password: str, make_songs: SongMaker
 ) -> None:
     first, second = make_songs(2)
-    answer = client.post(url(first), {"liked": "yes"}).json()
-    assert (answer["liked"], answer["sentence"]) == (True, "Sign in or sign up to save it.")
-    client.post(url(second), {"liked": "yes"})
-    assert client.post(url(second), {"liked": ""}).json()["liked"] is False
+    answer = like(client, first)
+    assert (answer["saved"], answer["sign_in"], answer["values"]["liked"]) == (False, True, True)
+    assert not answer["sentence"].startswith("Saved")
+    like(client, second)
+    assert unlike(client, second)["values"]["liked"] is None
     assert (liked(client, first), liked(client, second)) == (True, None)
     client.post(reverse("accounts:login"), {"username": alice.username, "password": password})
     assert list(FeltRating.objects.values_list("listener", "song", "liked")) == [(alice.pk, first.pk, True)]
@@ -314,8 +358,9 @@ def test_a_visitors_likes_are_stored_until_they_sign_in(
 @pytest.mark.django_db
 def test_nonsense_is_refused_in_words(client_alice: Client, make_songs: SongMaker) -> None:
     song = make_songs(1)[0]
-    answer = client_alice.post(url(song), {"liked": "no"})
-    assert answer.status_code == 400
-    assert "liked" in answer.json()["detail"].lower()
-    assert client_alice.get(reverse("recommender:song_liked", args=[4711])).status_code == 404
-    assert client_alice.put(url(song)).status_code == 405
+    for what, values in (("felt", {"liked": "maybe"}), ("felt_withdraw", {"only": "song_id"})):
+        answer = client_alice.post(felt_url(song, what), values, headers=JSON)
+        assert (answer.status_code, answer.json()["saved"]) == (400, False)
+        assert answer.json()["sentence"]
+    assert client_alice.get(reverse("recommender:song_felt", args=[4711])).status_code == 404
+    assert client_alice.put(felt_url(song)).status_code == 405

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,7 +23,8 @@ from tests.factories import EstimateFactory, PlaylistFactory, RatingFactory
 pytestmark = pytest.mark.django_db
 
 HTMX = {"HX-Request": "true"}
-HAPPY_FEELING = {"felt": "1", "felt_valence": "0.8", "felt_arousal": "0.4"}
+JSON = {"Accept": "application/json"}
+HAPPY_FEELING = {"felt": ["valence", "arousal"], "felt_valence": "0.8", "felt_arousal": "0.4"}
 
 
 @pytest.fixture
@@ -48,8 +50,14 @@ def token_in(page: str) -> str:
     return found[1]
 
 
-def rate(client: Client, song: Song, **values: str) -> str:
-    return client.post(felt_url(song), values, headers=HTMX).content.decode()
+def rate(client: Client, song: Song, **values: object) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post(felt_url(song), values, headers=JSON).json()
+    return answer
+
+
+def undone(client: Client, song: Song, **values: object) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post(felt_url(song, "felt_undo"), values, headers=JSON).json()
+    return answer
 
 
 def said(alice: User, song: Song) -> tuple[object, ...] | None:
@@ -61,13 +69,12 @@ def said(alice: User, song: Song) -> tuple[object, ...] | None:
 
 
 def test_a_first_rating_is_undone_once(client_alice: Client, alice: User, song: Song) -> None:
-    page = rate(client_alice, song, **HAPPY_FEELING)
-    assert "Saved." in page
-    undo = {"undo": token_in(page)}
-    assert "Undone" in client_alice.post(felt_url(song, "felt_undo"), undo, headers=HTMX).content.decode()
+    answer = rate(client_alice, song, **HAPPY_FEELING)
+    assert answer["sentence"] == "Saved."
+    assert "Undone" in undone(client_alice, song, undo=answer["undo"]["token"])["sentence"]
     assert said(alice, song) is None
-    again = client_alice.post(felt_url(song, "felt_undo"), undo, headers=HTMX).content.decode()
-    assert "another answer for this song since" in again
+    again = undone(client_alice, song, undo=answer["undo"]["token"])
+    assert (again["saved"], "another answer for this song since" in again["sentence"]) == (False, True)
     assert said(alice, song) is None
 
 
@@ -76,10 +83,10 @@ def test_a_changed_rating_goes_back_to_what_was_said_and_stays_as_old(
 ) -> None:
     before = RatingFactory(listener=alice, song=song, felt_valence=-0.62, felt_arousal=0.1, liked=True, familiar=None)
     FeltRating.objects.filter(pk=before.pk).update(created_at=timezone.now() - timedelta(days=40))
-    token = token_in(rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="1"))
+    token = rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="yes")["undo"]["token"]
     # Songs played meanwhile stay played.
     feedback.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
-    client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, headers=HTMX)
+    undone(client_alice, song, undo=token)
     rating = FeltRating.objects.get(listener=alice, song=song)
     assert said(alice, song) == (-0.62, 0.1, True, None)
     assert (rating.listened_s, (timezone.now() - rating.created_at).days) == (50.0, 40)
@@ -89,40 +96,36 @@ def test_a_withdrawn_rating_comes_back_with_where_it_was_given(
     client_alice: Client, alice: User, playlist: Playlist
 ) -> None:
     item = playlist.items.select_related("song").get(position=2)
-    values = {**HAPPY_FEELING, "playlist": str(playlist.pk)}
-    rate(client_alice, item.song, **values)
+    rate(client_alice, item.song, **HAPPY_FEELING, playlist=playlist.pk)
     where = {"playlist": playlist.pk}
-    page = client_alice.post(felt_url(item.song, "felt_withdraw"), where, headers=HTMX).content.decode()
+    withdrawn = client_alice.post(felt_url(item.song, "felt_withdraw"), where, headers=JSON).json()
     assert said(alice, item.song) is None
-    answer = client_alice.post(felt_url(item.song, "felt_undo"), {**where, "undo": token_in(page)}, headers=HTMX)
+    answer = undone(client_alice, item.song, **where, undo=withdrawn["undo"]["token"])
     rating = FeltRating.objects.get(listener=alice)
     assert (rating.felt_valence, rating.playlist_id, rating.position) == (0.8, playlist.pk, 2)
     # The rest of the list follows, and the page says what changed.
-    assert 'hx-swap-oob="innerHTML:#playlist-changes"' in answer.content.decode()
-    assert "Your changed rating of" in answer.content.decode()
+    assert "Your changed rating of" in answer["reranked"]
 
 
 def test_what_was_said_since_is_not_overwritten(client_alice: Client, alice: User, song: Song) -> None:
-    token = token_in(rate(client_alice, song, **HAPPY_FEELING))
+    token = rate(client_alice, song, **HAPPY_FEELING)["undo"]["token"]
     feedback.feedback_record(user=alice, song=song, liked=False)
     page = client_alice.post(felt_url(song, "felt_undo"), {"undo": token}, follow=True).content.decode()
     assert "another answer for this song since" in page
-    assert said(alice, song) == (0.8, 0.4, False, False)
+    assert said(alice, song) == (0.8, 0.4, False, None)
 
 
 def test_an_undo_is_of_one_listener_one_song_and_one_hour(
     client: Client, client_alice: Client, client_bob: Client, alice: User, song: Song, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    token = {"undo": token_in(rate(client_alice, song, **HAPPY_FEELING))}
+    token = {"undo": rate(client_alice, song, **HAPPY_FEELING)["undo"]["token"]}
     other = EstimateFactory().song
     tried = [(client_bob, song, token), (client_alice, other, token), (client_alice, song, {"undo": "made:up"})]
     for who, what, values in tried:
-        page = who.post(felt_url(what, "felt_undo"), values, headers=HTMX).content.decode()
-        assert "This can no longer be undone." in page
+        assert undone(who, what, **values)["sentence"] == "This can no longer be undone."
     assert client.post(felt_url(song, "felt_undo"), token)["Location"].startswith(reverse("accounts:login"))
     monkeypatch.setattr("recommender.views.common.HOLDS_S", -1)
-    late = client_alice.post(felt_url(song, "felt_undo"), token, headers=HTMX).content.decode()
-    assert "This can no longer be undone." in late
+    assert undone(client_alice, song, **token)["sentence"] == "This can no longer be undone."
     assert said(alice, song) is not None
 
 
