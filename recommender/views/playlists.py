@@ -122,8 +122,10 @@ def playlist_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_GET
 def playlist_items(request: HttpRequest, pk: int) -> HttpResponse:
-    """The songs of a list alone, for a player that runs while the order changes."""
-    return render(request, "recommender/partials/playlist_items.html", items_context(own_playlist(request, pk)))
+    """The songs of a list, and what the page says of them, for a player that runs while the order changes."""
+    moved = [int(number) for number in request.GET.get("moved", "").split(",") if number.isdecimal()]
+    context = items_context(own_playlist(request, pk)) | {"moved": moved}
+    return render(request, "recommender/partials/playlist_reordered.html", context)
 
 
 @require_POST
