@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { songList } from "./browser.js";
+import { page, songList } from "./browser.js";
 
 const { Queue, trackOf } = await import("../../static/js/player/queue.js");
 
@@ -15,13 +15,25 @@ beforeEach(() => {
 
 test("all addresses of a song lie below its own", () => {
   const row = songList(["a"], { played: ["a"] }).firstElementChild;
-  row.dataset.feltQuery = "?playlist=7";
   const track = trackOf(row);
   assert.equal(track.src, "/songs/a/audio");
-  assert.equal(track.likedUrl, "/songs/a/liked/");
-  assert.equal(track.feltUrl, "/songs/a/felt/?playlist=7");
+  assert.equal(track.feltUrl, "/songs/a/felt/");
   assert.equal(track.played, true);
   assert.equal(track.reason, "");
+});
+
+test("whoever signs in keeps the queue of a visitor, and finds none of another listener", () => {
+  const signIn = (listener) => page(`<div id="csrf" data-listener="${listener}"></div>`);
+  signIn("");
+  queue.fill(songList(["a", "b"]), 0);
+  signIn("ann");
+  assert.equal(queue.adopt(), true);
+  queue.save();
+  assert.equal(songs(new Queue()), "ab");
+  signIn("");
+  assert.equal(queue.adopt(), false);
+  assert.equal(songs(new Queue()), "");
+  assert.equal(sessionStorage.getItem("moodplane.queue").includes("Song"), false);
 });
 
 test("after the last song comes none, or the first where the list repeats", () => {

@@ -153,6 +153,16 @@ export class Player extends EventTarget {
     else this.jump(index);
   }
 
+  /** Empties the queue: it belonged to somebody who signed out. */
+  clear() {
+    this.pause();
+    this.sound.close();
+    this.recorded = false;
+    this.queue.clear();
+    this.say("");
+    for (const type of ["track", "state", "queue"]) this.tell(type);
+  }
+
   /** @param {number} timeS */
   seek(timeS) {
     this.sound.seek(timeS);

@@ -9,6 +9,7 @@ export function attachMedia(player) {
   const { sound, queue } = player;
 
   player.addEventListener("track", () => {
+    session.metadata = null;
     if (!queue.current) return;
     const { title, artist, cover } = queue.current;
     session.metadata = new MediaMetadata({ title, artist, artwork: [{ src: new URL(cover, location.href).href }] });

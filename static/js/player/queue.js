@@ -1,6 +1,7 @@
 /* The queue: which songs, which of them is playing, stored for this browser tab so that a reload resumes. */
 
 import { findAll } from "../shared/dom.js";
+import { listener } from "../shared/requests.js";
 import { store, stored } from "../shared/storage.js";
 
 const KEY = "moodplane.queue";
@@ -11,16 +12,7 @@ const POSITION = "moodplane.position";
  * @param {HTMLElement} element
  */
 export function trackOf(element) {
-  const {
-    song = "",
-    title = "",
-    artist = "",
-    artistHref = "",
-    href = "",
-    reason = "",
-    feltQuery = "",
-    played,
-  } = element.dataset;
+  const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", played } = element.dataset;
   return {
     song,
     title,
@@ -34,8 +26,7 @@ export function trackOf(element) {
     playedUrl: `${href}played/`,
     skippedUrl: `${href}skipped/`,
     completedUrl: `${href}completed/`,
-    feltUrl: `${href}felt/${feltQuery}`,
-    likedUrl: `${href}liked/`,
+    feltUrl: `${href}felt/`,
     waveformUrl: `${href}waveform/`,
   };
 }
@@ -77,7 +68,22 @@ export class Queue {
     this.timeS = 0;
     this.wasPlaying = false;
     this.savedAt = 0;
+    // Whose queue it is; what a visitor plays stays theirs when they sign in.
+    this.listener = "";
     this.restore();
+  }
+
+  /** Makes the queue that of whoever is signed in; false where it is another person's, which is nobody else's business. */
+  adopt() {
+    if (this.listener && this.listener !== listener()) return false;
+    this.listener = listener();
+    return true;
+  }
+
+  clear() {
+    Object.assign(this, { tracks: [], index: -1, playlist: "", pageUrl: "", listed: [], removed: [] });
+    Object.assign(this, { shuffled: false, arranged: false, timeS: 0, wasPlaying: false, listener: listener() });
+    this.save();
   }
 
   /** @returns {Track | undefined} */
@@ -109,6 +115,7 @@ export class Queue {
    */
   fill(list, index) {
     this.tracks = tracksOf(list);
+    this.adopt();
     Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
     Object.assign(this, {
       listed: this.tracks.map((track) => track.song),
@@ -210,8 +217,8 @@ export class Queue {
 
   /** Returns all that must be known to go on with it elsewhere. */
   get content() {
-    const { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged } = this;
-    return { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged };
+    const { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged, listener } = this;
+    return { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged, listener };
   }
 
   save() {
@@ -232,5 +239,6 @@ export class Queue {
   restore() {
     Object.assign(this, stored(sessionStorage, KEY), stored(sessionStorage, POSITION));
     if (!Array.isArray(this.tracks) || !this.tracks[this.index]) Object.assign(this, { tracks: [], index: -1 });
+    if (!this.adopt()) this.clear();
   }
 }

@@ -89,6 +89,13 @@ export class Sound extends EventTarget {
     this.#apply();
   }
 
+  /** Lets go of both songs. */
+  close() {
+    this.endFade();
+    this.#clear(this.audio);
+    this.#clear(this.other);
+  }
+
   /**
    * Lets the other element load a song.
    * @param {string} src

@@ -21,7 +21,7 @@ export function attachTabs(player) {
     player.say(gettext("Playback continues in another tab."));
   });
   const keep = () => {
-    if (queue.current) store(localStorage, LAST, { ...queue.content, listener: listener() });
+    if (queue.current) store(localStorage, LAST, queue.content);
   };
   for (const type of ["track", "queue"])
     player.addEventListener(type, () => {
@@ -53,10 +53,9 @@ export function offerToContinue(player, box) {
   const end = () => {
     box.hidden = true;
   };
-  const { listener: _, ...content } = last;
   go.addEventListener("click", () => {
     end();
-    Object.assign(player.queue, content, { timeS });
+    Object.assign(player.queue, last, { timeS });
     player.queue.save();
     player.open(timeS);
     player.play();
