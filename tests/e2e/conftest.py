@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
@@ -110,6 +110,23 @@ def sign_in(page: Page, name: str = "alice", *, to: str = "/me/") -> None:
     page.fill("[name=password]", PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     expect(page.locator(".site-account__name")).to_have_text(name)
+
+
+def rating_sheet(page: Page) -> Locator:
+    """Open the rating of the song that plays, and return it."""
+    button = page.locator("[data-player-rate]")
+    if button.get_attribute("aria-expanded") == "false":
+        button.click()
+    return page.locator("#player-rating")
+
+
+def press_pad(panel: Locator, valence: float, arousal: float) -> None:
+    """Press a point of a rating's pad with the mouse."""
+    plane = panel.locator("[data-felt-plane]")
+    plane.scroll_into_view_if_needed()
+    box = plane.bounding_box()
+    assert box is not None
+    panel.page.mouse.click(box["x"] + box["width"] * (1 + valence) / 2, box["y"] + box["height"] * (1 - arousal) / 2)
 
 
 def _let_requests_end() -> None:

@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from catalog.models import Song
 from recommender.models import FeltRating
-from tests.e2e.conftest import Opener
-from tests.e2e.test_listening import NEW_PASSWORD, order, set_slider, wait_until_heard
+from tests.e2e.conftest import Opener, press_pad, rating_sheet
+from tests.e2e.test_listening import NEW_PASSWORD, order, wait_until_heard
 
 _WORDS = """async () => {
   const words = await import("/static/js/shared/i18n.js");
@@ -44,18 +44,19 @@ def test_a_listener_signs_up_plays_and_rates_in_german(open_page: Opener, songs:
         wait_until_heard(page)
         assert len(order(page)) == 12
         # Words of scripts: the slider's value, and the player's button.
-        expect(page.locator("#felt-valence")).to_have_attribute("aria-valuetext", "noch nicht beantwortet")
+        panel = rating_sheet(page)
+        expect(panel.locator("[name=felt_valence]")).to_have_attribute("aria-valuetext", "noch nicht beantwortet")
         expect(page.locator("#player").get_by_role("button", name="Pause")).to_be_visible()
-        set_slider(page, "#felt-valence", "End", 1)
-        set_slider(page, "#felt-arousal", "End", 1)
-        page.locator("#felt").get_by_role("button", name="Speichern").click()
+        press_pad(panel, 0.9, 0.9)
+        expect(panel.locator("[data-felt-saved]")).to_contain_text("Gespeichert.")
         expect(page.locator("#playlist-changes")).to_contain_text(re.compile("Deine Bewertung von „.*“"))
-        assert FeltRating.objects.get().felt_valence == 1.0
+        assert FeltRating.objects.get().felt_valence == 0.9
 
         said: Any = page.evaluate(_WORDS)
         assert said == ["de", "nobody ever says this", "one", "many", "5 % of $& all", "this and that"]
 
         # The choice outlives the browser's wish, on every page, and without signing out.
+        page.keyboard.press("Escape")
         page.get_by_role("button", name="English").click()
         expect(page.locator("html")).to_have_attribute("lang", "en")
         expect(page.get_by_role("button", name="Your menu")).to_be_visible()

@@ -66,18 +66,24 @@ def test_a_listener_rates_arranges_and_takes_it_back(open_page: Opener, alice: U
         # What is said before signing in counts afterwards.
         # Its spectrogram is drawn meanwhile; without JavaScript pictures do not wait until they are looked at.
         page.goto(f"/songs/{songs[0].pk}/", wait_until="domcontentloaded")
-        page.get_by_label("Liked it").check(force=True)
+        felt = page.locator("#felt")
+        felt.get_by_label("Liked it").check(force=True)
+        # Each axis has a tick of its own; a slider without one says nothing.
+        felt.locator("[name=felt_arousal]").press("End")
+        felt.locator("[name=felt][value=arousal]").check()
         page.get_by_role("button", name="Save").click()
-        expect(page.get_by_text("Saved in this browser.")).to_be_visible()
+        expect(page.get_by_text("Kept in this browser.")).to_be_visible()
         page.fill("[name=username]", "alice")
         page.fill("[name=password]", PASSWORD)
         page.get_by_role("main").get_by_role("button", name="Sign in").click()
         expect(page.get_by_text("was saved.")).to_be_visible()
-        assert FeltRating.objects.get(listener=alice).liked is True
+        rating = FeltRating.objects.get(listener=alice)
+        assert (rating.liked, rating.felt_valence, rating.felt_arousal, rating.familiar) == (True, None, 1.0, None)
         page.get_by_role("button", name="Withdraw").click()
         page.get_by_role("button", name="Undo").click()
         expect(page.get_by_text("Undone")).to_be_visible()
-        assert FeltRating.objects.get(listener=alice).liked is True
+        rating = FeltRating.objects.get(listener=alice)
+        assert (rating.liked, rating.felt_valence, rating.felt_arousal, rating.familiar) == (True, None, 1.0, None)
 
         page.get_by_role("button", name="Play songs like this").click()
         page.get_by_text("Name, order, share, download").click()

@@ -162,7 +162,7 @@ def test_shuffle_repeat_and_what_comes_next(page: Page, songs: list[Song]) -> No
     listed = shown(page)
     assert queued(page) == listed
     page.keyboard.press("s")
-    expect(page.locator(".player [data-player-shuffle]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".player__controls [data-player-shuffle]")).to_have_attribute("aria-pressed", "true")
     mixed = queued(page)
     assert (mixed[0], sorted(mixed), mixed != listed) == (first, sorted(listed), True)
     # One or two songs on: to one that another follows in the list.
@@ -176,7 +176,7 @@ def test_shuffle_repeat_and_what_comes_next(page: Page, songs: list[Song]) -> No
     after = listed[listed.index(drawn) + 1]
     expect(page.locator("#player")).to_have_attribute("data-song", after)
 
-    repeat = page.locator(".player [data-player-repeat]")
+    repeat = page.locator(".player__controls [data-player-repeat]")
     for words in ("Repeat: the whole list", "Repeat: this song"):
         page.keyboard.press("r")
         expect(repeat).to_have_attribute("aria-label", words)
@@ -227,11 +227,12 @@ def test_a_like_by_a_key_help_and_letters_that_are_no_shortcuts(page: Page, song
     expect(page.locator("[data-queue-reason]").first).to_have_text(reasons[0])
     page.keyboard.press("Escape")
     like = page.get_by_role("button", name="Like this song")
-    with page.expect_response("**/liked/"):
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/felt/" in answer.url):
         page.keyboard.press("l")
     expect(like).to_have_attribute("aria-pressed", "true")
     wait_for(lambda: FeltRating.objects.filter(song_id=song, liked=True).exists(), "the like is in the database")
-    expect(page.get_by_role("radio", name="Liked it")).to_be_checked()
+    expect(page.locator("#toast")).to_contain_text("You like")
+    expect(page.locator("#player-rating [name=liked][value=yes]")).to_be_checked()
     page.get_by_role("button", name="Next song").click()
     expect(like).to_have_attribute("aria-pressed", "false")
     page.keyboard.press("p")
@@ -267,7 +268,7 @@ def test_a_reload_and_another_tab_go_on_where_it_was(page: Page, songs: list[Son
     wait_until_heard(page, 8.9)
     assert audio_time_s(page) < 15
     assert queued(page) == mixed
-    expect(page.locator(".player [data-player-shuffle]")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator(".player__controls [data-player-shuffle]")).to_have_attribute("aria-pressed", "true")
     # The same tab may go on by itself, another one never does.
     if elements(page)[0]["paused"]:
         page.keyboard.press("Space")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Song
 from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist
-from tests.e2e.conftest import Opener
+from tests.e2e.conftest import Opener, press_pad, rating_sheet
 from tests.e2e.test_listening import order, set_slider, sign_up, wait_until_heard
 
 
@@ -22,12 +22,10 @@ def reasons(page: Page) -> dict[str, str]:
     return dict(rows)
 
 
-def rate_as_felt(page: Page, valence_key: str, arousal_key: str) -> None:
-    """Move both sliders to an end and keep the answer."""
-    set_slider(page, "#felt-valence", valence_key, 1)
-    set_slider(page, "#felt-arousal", arousal_key, 1)
-    with page.expect_response("**/felt/") as response:
-        page.locator("#felt").get_by_role("button", name="Save").click()
+def rate_as_unpleasant_and_calm(page: Page) -> None:
+    """Press the lower left corner of the pad."""
+    with page.expect_response(lambda answer: answer.request.method == "POST" and "/felt/" in answer.url) as response:
+        press_pad(rating_sheet(page), -0.9, -0.9)
     assert response.value.ok
     expect(page.locator("#playlist-changes")).not_to_be_empty()
 
@@ -42,13 +40,14 @@ def test_three_ratings_reorder_the_rest_for_a_reason_that_says_so(page: Page, so
     assert not any("rating" in said for said in said_before.values())
     for number in range(3):
         song = page.locator("#player").get_attribute("data-song") or ""
-        expect(page.locator("#felt")).to_have_attribute("data-song", song)
-        rate_as_felt(page, "Home", "Home")
+        expect(page.locator("#player-rating form")).to_have_attribute("data-song", song)
+        rate_as_unpleasant_and_calm(page)
         if number < 2:
             page.get_by_role("button", name="Next song").click()
             expect(page.locator("#player")).not_to_have_attribute("data-song", song)
     after, said_after = order(page), reasons(page)
-    assert FeltRating.objects.filter(listener__username="dora", felt_valence=-1, felt_arousal=-1).count() == 3
+    felt = FeltRating.objects.filter(listener__username="dora").values_list("felt_valence", "felt_arousal")
+    assert list(felt) == [(-0.9, -0.9)] * 3
     assert after[0] == before[0]
     assert after[3:] != before[3:]
     expect(page.locator("#playlist-changes")).to_contain_text("Your rating of")

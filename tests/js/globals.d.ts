@@ -50,8 +50,8 @@ interface GlobalEventHandlersEventMap {
   "htmx:responseError": HtmxEvent;
   "htmx:sendError": HtmxEvent;
   "moodplane:say": CustomEvent<string>;
-  "felt:sent": CustomEvent<{ song: string }>;
-  "player:reranked": CustomEvent<{ playlist: string; sentence: string }>;
+  "felt:said": CustomEvent<FeltVerdict>;
+  "player:reranked": CustomEvent<Reranked>;
   "player:time": CustomEvent<PlayTime>;
   "player:track": CustomEvent;
 }
@@ -99,7 +99,6 @@ interface Track {
   skippedUrl: string;
   completedUrl: string;
   feltUrl: string;
-  likedUrl: string;
   waveformUrl: string;
 }
 
@@ -130,12 +129,48 @@ interface Box {
   height: number;
 }
 
+/** A re-ranking: the sentence on it, and the songs that are new or at another place. */
+interface Reranked {
+  playlist: string;
+  sentence: string;
+  moved?: number[];
+}
+
+interface FeltValues {
+  felt_valence: number | null;
+  felt_arousal: number | null;
+  liked: boolean | null;
+  familiar: boolean | null;
+  felt_nothing: boolean;
+}
+
+/** What became of an answer about a song: `status` is 0 while it waits for the server, `said` what that answered. */
+interface FeltVerdict {
+  song: string;
+  title: string;
+  playlist: string;
+  status: number;
+  isStored: boolean;
+  isLast: boolean;
+  said: {
+    sentence?: string;
+    sign_in?: boolean;
+    values?: FeltValues;
+    undo?: { url: string; token: string } | null;
+    changed?: boolean;
+    moved?: number[];
+    reranked?: string;
+  };
+}
+
 interface PendingAnswer {
+  id: string;
   song: string;
   url: string;
   title: string;
   values: [string, string][];
   listener?: string;
+  isLate?: boolean;
 }
 
 type UploadState = "waiting" | "sending" | "checking" | "sent" | "failed";

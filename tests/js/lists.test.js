@@ -23,7 +23,7 @@ page(
 
 await import("../../static/js/playlist/reorder.js");
 await import("../../static/js/playlist/progress.js");
-const { keepAnswer, forgetAnswer, sendAnswers } = await import("../../static/js/rating/pending.js");
+const { give, sendAnswers } = await import("../../static/js/rating/pending.js");
 const { Waveform } = await import("../../static/js/player/waveform.js");
 const { clock } = await import("../../static/js/player/view.js");
 
@@ -142,63 +142,82 @@ function signIn(listener) {
   page(`<div id="csrf" data-listener="${listener}"><input value="token"></div>`);
 }
 
-test("a later answer for a song replaces the one that waits", () => {
+const away = () => answerFetch(() => new Response("", { status: 503 }));
+const json = (answer) => new Response(JSON.stringify(answer), { headers: { "Content-Type": "application/json" } });
+
+test("answers wait, and are sent in the order in which they were given", async () => {
   signIn("ann");
-  assert.equal(keepAnswer(answer("a", "1")), true);
-  keepAnswer(answer("b"));
-  keepAnswer(answer("a", "2"));
+  away();
+  for (const [song, value] of [
+    ["a", "1"],
+    ["b", "2"],
+    ["a", "3"],
+  ])
+    await give(answer(song, value));
+  assert.equal(waiting().length, 3);
+  const posted = answerFetch(() => json({ sentence: "Saved." }));
+  await sendAnswers();
   assert.deepEqual(
-    waiting().map(({ song, values }) => [song, values[0][1]]),
-    [
-      ["b", "1"],
-      ["a", "2"],
-    ],
+    posted.map(({ url, body }) => `${url} ${body}`),
+    ["a/felt/ felt=1", "b/felt/ felt=2", "a/felt/ felt=3"].map((sent) => `/songs/${sent}&csrfmiddlewaretoken=token`),
   );
-  forgetAnswer("b");
-  assert.deepEqual(
-    waiting().map(({ song }) => song),
-    ["a"],
-  );
+  assert.deepEqual(waiting(), []);
 });
 
-test("what was sent is forgotten, said and told to the page", async () => {
+test("what was sent is forgotten, told to the page and, where it waited, said", async () => {
   signIn("ann");
-  keepAnswer(answer("a"));
   const said = [];
+  const toldSong = ({ detail }) => said.push([detail.song, detail.status, detail.said.sentence, detail.isLast]);
   document.addEventListener("moodplane:say", (event) => said.push(event.detail), { once: true });
-  document.addEventListener("felt:sent", (event) => said.push(event.detail.song), { once: true });
-  const posted = answerFetch(() => new Response('{"sentence": "Saved."}'));
-  await sendAnswers();
-  assert.equal(String(posted[0].body), "felt=1&csrfmiddlewaretoken=token");
-  assert.deepEqual(said, ["The server is back: your answer for “Song a” was sent.", "a"]);
-  assert.deepEqual(waiting(), []);
+  document.addEventListener("felt:said", toldSong);
+  away();
+  await give(answer("a"));
+  answerFetch(() => json({ sentence: "Saved." }));
+  await give(answer("b"));
+  document.removeEventListener("felt:said", toldSong);
+  assert.deepEqual(said, [
+    ["a", 0, undefined, false],
+    "The server is back: your answer for “Song a” was sent.",
+    ["a", 200, "Saved.", true],
+    ["b", 200, "Saved.", true],
+  ]);
 });
 
 test("a server that is not well keeps all answers waiting, one that refuses drops the answer", async () => {
   signIn("ann");
-  keepAnswer(answer("a"));
-  keepAnswer(answer("b"));
-  answerFetch(() => new Response("", { status: 503 }));
-  await sendAnswers();
+  away();
+  await give(answer("a"));
+  await give(answer("b"));
   assert.equal(waiting().length, 2);
   answerFetch(() => new Response("", { status: 404 }));
   await sendAnswers();
   assert.deepEqual(waiting(), []);
 });
 
+test("a page in place of an answer means that nobody is signed in any more", async () => {
+  signIn("ann");
+  const told = [];
+  document.addEventListener("felt:said", ({ detail }) => told.push(detail.status), { once: true });
+  answerFetch(() => new Response("<html>", { headers: { "Content-Type": "text/html" } }));
+  await give(answer("a"));
+  assert.deepEqual(told, [403]);
+});
+
 test("an answer of another listener waits for them", async () => {
   signIn("ann");
-  keepAnswer(answer("a"));
+  away();
+  await give(answer("a"));
   signIn("bob");
-  const posted = answerFetch(() => new Response("{}"));
+  const posted = answerFetch(() => json({}));
   await sendAnswers();
   assert.deepEqual(posted, []);
   assert.equal(waiting().length, 1);
 });
 
-test("at most fifty answers wait", () => {
+test("at most fifty answers wait", async () => {
   signIn("ann");
-  for (let song = 0; song < 60; song += 1) keepAnswer(answer(`s${song}`));
+  away();
+  for (let song = 0; song < 60; song += 1) await give(answer(`s${song}`));
   assert.equal(waiting().length, 50);
   assert.equal(waiting()[0].song, "s10");
 });

@@ -4,16 +4,17 @@
 
 import { closest, find, findAll } from "../shared/dom.js";
 import { loadSettings, Player } from "./core.js";
-import { attachLike } from "./like.js";
 import { attachMedia } from "./media.js";
+import { attachNowPlaying } from "./now_playing.js";
 import { Queue } from "./queue.js";
+import { attachRating } from "./rate.js";
 import { Mender } from "./recovery.js";
 import { attachCurve, attachSeek } from "./seek.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { attachTabs, offerToContinue } from "./tabs.js";
 import { attachQueue } from "./up_next.js";
-import { bar, part, parts, View } from "./view.js";
+import { part, parts, View } from "./view.js";
 import { Waveform } from "./waveform.js";
 
 // A page that comes back this soon was reloaded; one that comes back later was opened again, and starts nothing.
@@ -32,7 +33,10 @@ attachMedia(player);
 attachSeek(player, view, wave);
 attachCurve(player, wave);
 attachTabs(player);
-attachShortcuts(player, { like: attachLike(player), queue: attachQueue(player) });
+const rating = attachRating(player);
+const upNext = attachQueue(player);
+attachNowPlaying(player, [rating, upNext]);
+attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle });
 
 part("toggle").addEventListener("click", () => player.toggle());
 part("next").addEventListener("click", () => player.next());
@@ -42,23 +46,6 @@ const volume = part("volume", HTMLInputElement);
 volume.addEventListener("input", () => player.setVolume(Number(volume.value)));
 for (const button of parts("shuffle")) button.addEventListener("click", () => player.shuffle());
 for (const button of parts("repeat")) button.addEventListener("click", () => player.repeat());
-bar.addEventListener(
-  "click",
-  (event) => {
-    if (!closest(event, "[data-player-feel]")) return;
-    // The panel may be on this very page already: go to it without loading anything.
-    const panel = document.getElementById("felt");
-    const here = panel?.dataset.playlist
-      ? panel.dataset.playlist === queue.playlist
-      : panel?.dataset.song === queue.current?.song;
-    if (!panel || !here) return;
-    event.preventDefault();
-    event.stopPropagation();
-    panel.scrollIntoView({ block: "center" });
-    findAll(panel, "input[type=range], a")[0]?.focus({ preventScroll: true });
-  },
-  true,
-);
 
 document.addEventListener("click", (event) => {
   const button = closest(event, "[data-play], [data-play-all]");
@@ -82,14 +69,14 @@ document.addEventListener("click", (event) => {
 
 /**
  * Fetches the new order of the playlist in play, for the page if it shows it and for the queue in any case.
- * @param {{ playlist: string, sentence: string }} rerank
+ * @param {Reranked} rerank
  */
-async function refreshQueue({ playlist, sentence }) {
+async function refreshQueue({ playlist, sentence, moved = [] }) {
   if (playlist !== queue.playlist) return;
   const shownList = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
   // While the list is ordered by hand, its buttons stay.
   if (shownList?.hasAttribute("data-arranging")) return;
-  const answer = await fetch(`${queue.pageUrl}items/`);
+  const answer = await fetch(`${queue.pageUrl}items/?moved=${moved.join()}`);
   if (!answer.ok) return;
   const html = await answer.text();
   const [list] = findAll(new DOMParser().parseFromString(html, "text/html"), "[data-queue]");
@@ -120,6 +107,12 @@ document.addEventListener("htmx:load", (event) => {
   history.replaceState(history.state, "", location.pathname);
   player.start(begin, 0);
 });
+
+// Whoever signs out takes their music along.
+new MutationObserver(() => {
+  if (queue.adopt()) player.tell("listener");
+  else player.clear();
+}).observe(find(document, "#csrf"), { attributeFilter: ["data-listener"] });
 
 window.addEventListener("pagehide", () => {
   if (queue.current) queue.savePosition(player.sound.timeS, player.wanted);

@@ -29,15 +29,14 @@ export async function reportSkipped(track, playlist, listenedS) {
   if (!track.skippedUrl) return;
   const answer = await post(track.skippedUrl, { listened_s: listenedS.toFixed(1), playlist });
   if (!answer?.ok || !playlist) return;
-  const { changed, sentence } = await answer.json();
-  if (changed) announceRerank(playlist, sentence);
+  const { changed, sentence, moved } = await answer.json();
+  if (changed) announceRerank({ playlist, sentence, moved });
 }
 
 /**
  * Informs the page and the queue that a playlist has a new order.
- * @param {string} playlist
- * @param {string} sentence
+ * @param {Reranked} detail
  */
-export function announceRerank(playlist, sentence) {
-  document.dispatchEvent(new CustomEvent("player:reranked", { detail: { playlist, sentence } }));
+export function announceRerank(detail) {
+  document.dispatchEvent(new CustomEvent("player:reranked", { detail }));
 }

@@ -13,9 +13,9 @@ const PRESSED = "button, summary, a, input:not([type=range]), [role=button]";
 
 /**
  * @param {Player} player
- * @param {{ like: () => void, queue: () => void }} actions
+ * @param {{ like: () => void, rate: () => void, queue: () => void }} actions
  */
-export function attachShortcuts(player, { like, queue }) {
+export function attachShortcuts(player, { like, rate, queue }) {
   const dialog = find(document, "#player-help", HTMLDialogElement);
   const fade = find(dialog, "[data-player-fade]", HTMLSelectElement);
   /** @type {Element | null} */
@@ -37,6 +37,7 @@ export function attachShortcuts(player, { like, queue }) {
   /** @type {Actions} */
   const letters = {
     l: () => like(),
+    f: () => rate(),
     m: () => player.mute(),
     s: () => player.shuffle(),
     r: () => player.repeat(),

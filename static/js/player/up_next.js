@@ -41,8 +41,7 @@ export function attachQueue(player) {
   }
 
   function render() {
-    if (panel.hidden) return;
-    list.replaceChildren(...queue.tracks.map(rowOf));
+    list.replaceChildren(...(panel.hidden ? [] : queue.tracks.map(rowOf)));
     const left = queue.tracks.length - queue.index - 1;
     const words = ngettext("%(count)s song after this one", "%(count)s songs after this one", left);
     find(panel, "[data-queue-count]").textContent = interpolate(words, { count: left }, true);
@@ -131,26 +130,34 @@ export function attachQueue(player) {
     list.addEventListener("lostpointercapture", end, { once: true });
   });
 
-  function open() {
-    panel.hidden = false;
-    button.setAttribute("aria-expanded", "true");
+  /** @param {boolean} open */
+  function set(open) {
+    panel.hidden = !open;
+    button.setAttribute("aria-expanded", String(open));
     render();
+  }
+
+  function open() {
+    set(true);
+    player.tell("sheet", "queue");
     focusRow(Math.max(0, queue.index), "play");
     const [row] = findAll(list, "[aria-current]");
     if (row) list.scrollTop = row.offsetTop - find(list, "li").offsetTop;
   }
 
   function close() {
-    panel.hidden = true;
-    button.setAttribute("aria-expanded", "false");
+    set(false);
     button.focus();
   }
 
-  const toggle = () => (panel.hidden ? open() : close());
+  const toggle = () => (panel.hidden || panel.closest("[data-expanded]") ? open() : close());
+  player.addEventListener("sheet", (event) => {
+    if (/** @type {CustomEvent<string>} */ (event).detail === "rating") set(false);
+  });
   button.addEventListener("click", toggle);
   find(panel, "[data-queue-close]").addEventListener("click", close);
   panel.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
+    if (event.key !== "Escape" || panel.closest("[data-expanded]")) return;
     event.stopPropagation();
     close();
   });
@@ -163,5 +170,5 @@ export function attachQueue(player) {
     render();
     if (row && kind) focusRow(Number(row.dataset.index), kind);
   }
-  return toggle;
+  return { toggle, set };
 }

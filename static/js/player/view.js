@@ -1,6 +1,6 @@
 /* What the player shows: the bar, the rows of the page that its song stands in, and the page's title. */
 
-import { find, findAll } from "../shared/dom.js";
+import { find, findAll, relink } from "../shared/dom.js";
 import { gettext, interpolate } from "../shared/i18n.js";
 
 export const bar = find(document, "#player");
@@ -19,22 +19,6 @@ export const clock = (seconds) => {
   const whole = Number.isFinite(seconds) ? Math.floor(seconds) : 0;
   return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 };
-
-/**
- * Lets a link lead elsewhere. htmx keeps the address that a link had when it first saw it, so it is shown a new link.
- * @param {string} name
- * @param {string} href
- */
-function lead(name, href) {
-  const old = part(name, HTMLAnchorElement);
-  if (old.getAttribute("href") === href) return;
-  const fresh = /** @type {HTMLAnchorElement} */ (old.cloneNode(true));
-  fresh.href = href;
-  const focused = document.activeElement === old;
-  old.replaceWith(fresh);
-  htmx.process(fresh);
-  if (focused) fresh.focus({ preventScroll: true });
-}
 
 const REPEAT_WORDS = {
   off: () => gettext("Repeat: off"),
@@ -63,27 +47,31 @@ export class View {
     player.addEventListener("say", (event) => {
       part("status").textContent = /** @type {CustomEvent<string>} */ (event).detail;
     });
-    wave.addEventListener("drawn", () => this.time());
+    wave.addEventListener("drawn", () => {
+      this.time();
+      this.moods();
+    });
     // A page that arrives brings its own title.
     new MutationObserver(() => this.title()).observe(find(document, "title"), { childList: true });
   }
 
   track() {
-    const { current: track, playlist, pageUrl } = this.player.queue;
+    const { current: track, playlist } = this.player.queue;
     bar.hidden = !track;
-    if (!track) return;
-    Object.assign(bar.dataset, { song: track.song, playlist, feltUrl: track.feltUrl });
+    if (!track) {
+      for (const name of ["title", "artist", "reason", "moods"]) part(name).textContent = "";
+      return;
+    }
+    Object.assign(bar.dataset, { song: track.song, playlist });
     for (const [name, text, href] of [
       ["title", track.title, track.href],
       ["artist", track.artist, track.artistHref],
     ]) {
       part(name).textContent = text;
-      lead(name, href);
+      relink(part(name, HTMLAnchorElement), href);
     }
     part("cover", HTMLImageElement).src = track.cover;
-    lead("cover-link", track.href);
     part("reason").textContent = part("reason").title = track.reason || "";
-    lead("feel", `${pageUrl || track.href}#felt`);
     this.wave.open(track);
     this.time();
     document.dispatchEvent(new CustomEvent("player:track"));
@@ -140,6 +128,20 @@ export class View {
     const { current } = this.player.queue;
     document.dispatchEvent(
       new CustomEvent("player:time", { detail: { song: current?.song, timeS: atS, durationS: whole } }),
+    );
+  }
+
+  /** Names the parts of the waveform, where there is room. */
+  moods() {
+    const { sections } = this.wave.data || { sections: [] };
+    part("moods").replaceChildren(
+      ...sections.map(({ start_s, end_s, label = "", quadrant = "" }) => {
+        const name = document.createElement("span");
+        name.textContent = label;
+        name.className = `player__mood player__mood--${quadrant.toLowerCase()}`;
+        name.style.flexGrow = String(end_s - start_s);
+        return name;
+      }),
     );
   }
 

@@ -27,6 +27,21 @@ export function findAll(root, selector, _type) {
 }
 
 /**
+ * Lets a link lead elsewhere. htmx keeps the address that a link had when it first saw it, so it is shown a new link.
+ * @param {HTMLAnchorElement} old
+ * @param {string} href
+ */
+export function relink(old, href) {
+  if (old.getAttribute("href") === href) return;
+  const fresh = /** @type {HTMLAnchorElement} */ (old.cloneNode(true));
+  fresh.href = href;
+  const focused = document.activeElement === old;
+  old.replaceWith(fresh);
+  htmx.process(fresh);
+  if (focused) fresh.focus({ preventScroll: true });
+}
+
+/**
  * Returns the element that an event happened on or in, if it matches.
  * @template {typeof Element} [T=typeof HTMLElement]
  * @param {Event} event
