@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from django.conf import settings
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
-from django.db.models import Count, Max, Min, Prefetch, Q, QuerySet
+from django.db.models import Count, Max, Min, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
@@ -217,8 +217,13 @@ def label_visible(user: User, pk: int) -> PerceivedLabel:
 
 
 def curve_of(estimate: EmotionEstimate) -> EmotionCurve | None:
-    """Return the row of a song's curve by the model that made an estimate; never that of another model."""
-    return EmotionCurve.objects.filter(song=estimate.song_id, model_version=estimate.model_version).first()
+    """Return the row of a song's curve by the model that made an estimate; never that of another model.
+
+    Its `reading` is what the model's card holds of that name.
+    """
+    card = ModelVersion.objects.filter(version=OuterRef("model_version")).values("card__reading")
+    curves = EmotionCurve.objects.filter(song=estimate.song_id, model_version=estimate.model_version)
+    return curves.annotate(reading=Subquery(card[:1])).first()
 
 
 def curve_visible(song: Song, estimate: EmotionEstimate | None = None) -> EmotionCurve | None:
@@ -259,12 +264,11 @@ class CurveReading(NamedTuple):
 
 
 def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
-    """Read the stored points of a finished curve."""
+    """Read the stored points of a finished curve that `curve_of` returned."""
     points = curve.points
     times_s = curve_times_s(len(points), hop_s=curve.hop_s, window_s=curve.window_s)
     parts = sections(points[:, 2:], times_s, duration_s)
-    model = ModelVersion.objects.filter(version=curve.model_version).only("card").first()
-    reading = Reading.from_json(model.card.get("reading") if model else None)
+    reading = Reading.from_json(getattr(curve, "reading", None))
     return CurveReading(times_s, points, reading.uncertainty(points[:, :2]), parts, sentence(parts))
 
 

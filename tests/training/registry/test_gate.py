@@ -128,7 +128,7 @@ def test_the_clips_that_ship_are_even_and_of_the_test_of_both_models() -> None:
     for source in sources:
         quadrants = np.bincount(clips.quadrant[clips.dataset == source], minlength=4)
         assert {*quadrants.tolist()} == {PER_SOURCE // 4}
-        assert len(np.unique(clips.artist[clips.dataset == source])) > 0.8 * PER_SOURCE
+        assert len(np.unique(clips.artist[clips.dataset == source])) > 0.7 * PER_SOURCE
     for weights in (checkpoint.shipped_weights(), FAST):
         assert clips.fits(checkpoint.read_card(weights).frontend)
         [fold] = Folds.load(weights.with_suffix(".splits.json")).folds

@@ -19,6 +19,7 @@ from emotion.zoo.frontends import MelConfig
 from tests.networks import efficientnet
 from tests.training.made_qaed import made_qaed
 from training.data.splits import Folds
+from training.evaluation import held_out
 from training.evaluation.held_out import HeldOut, said_of_audio, said_of_spectra
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
@@ -43,7 +44,10 @@ def job(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> TrainJ
     checkpoint.save(network, checkpoint.Card("trunk", MEL, network.config), trunk)
     text = CONFIG.format(trunk=trunk)
     job = TrainJob(text, place / "data", place / "work", place / "run", False, False, "cpu", lambda line: None)
-    assert train(job) == place / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        # The made clips stand for those of a data set that may be passed on.
+        patch.setattr(held_out, "NEVER_SHIPPED", frozenset())
+        assert train(job) == place / "run"
     return job
 
 
@@ -71,7 +75,7 @@ def test_the_checkpoint_serves_as_it_was_scored(job: TrainJob) -> None:
     for row, result in enumerate(predictor.predict([paths[clip] for clip in said.clip])):
         assert isinstance(result, Prediction)
         # The features were computed by OpenVINO, and on so few clips the head is steep.
-        np.testing.assert_allclose(result.probabilities, said.probabilities[row], atol=0.03)
+        np.testing.assert_allclose(result.probabilities, said.probabilities[row], atol=0.05)
         assert result.quadrant is Quadrant.from_valence_arousal(result.valence, result.arousal)
         assert result.quadrant.index == said.probabilities[row].argmax()
 
@@ -79,8 +83,8 @@ def test_the_checkpoint_serves_as_it_was_scored(job: TrainJob) -> None:
 def test_the_clips_that_the_gate_reads_are_of_the_test_and_say_the_same(job: TrainJob) -> None:
     assert job.run_dir is not None
     stored = HeldOut.load(job.run_dir / "held-out.npz")
-    # The made clips are named as those of a data set that may not be passed on.
-    assert len(stored) == 0
+    [fold] = Folds.load(job.run_dir / "splits.json").folds
+    assert set(stored.clip.tolist()) <= set(fold.test)
     predictor = Predictor.load(job.run_dir / "made.safetensors", engine="torch", device="cpu")
     assert stored.fits(predictor.card.frontend)
     assert stored.fits(MEL)

@@ -104,7 +104,7 @@ def test_the_run_is_a_model_of_the_registry_and_the_gate_judges_it(
     model = model_import_run(folder=tmp_path / "run", retrained=True).model
     assert model.report["n"] == 720
     assert model.card["facts"]["datasets"]["own"]["clips"] == 24
-    settings.MOODPLANE_HELD_OUT = few_shipped_clips(tmp_path, per_source=8)
+    settings.MOODPLANE_HELD_OUT = few_shipped_clips(tmp_path, per_source=10)
     shipped_register()
     checked = gate_check(version="own-1").gate
     verdicts = {verdict["code"]: verdict for verdict in checked["verdicts"]}
