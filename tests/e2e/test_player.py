@@ -222,7 +222,9 @@ def test_a_like_by_a_key_help_and_letters_that_are_no_shortcuts(page: Page, song
     song = page.locator("#player").get_attribute("data-song") or ""
     title = page.locator("[data-player-title]").inner_text()
     assert page.title().startswith(f"♪ {title} · ")
-    reasons = page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.reason || '')")
+    reasons = page.eval_on_selector_all(
+        "#playlist-items [data-track]", "rows => rows.map(row => row.dataset.reason || '')"
+    )
     page.keyboard.press("q")
     expect(page.locator("[data-queue-reason]").first).to_have_text(reasons[0])
     page.keyboard.press("Escape")
