@@ -45,7 +45,7 @@ def clip_features(
 
     def prepared(path: Path) -> NDArray[np.float32] | None:
         try:
-            return frontend.prepare(read_window_at(path, 0.5).waveform)
+            return frontend.prepare(read_window_at(path, 0.5, window_s=frontend.window_s).waveform)
         except AudioUnreadableError as error:
             log(f"{path} is left out: {error}")
             return None
