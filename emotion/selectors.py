@@ -268,7 +268,11 @@ def curve_read(curve: EmotionCurve, *, duration_s: float) -> CurveReading:
     points = curve.points
     times_s = curve_times_s(len(points), hop_s=curve.hop_s, window_s=curve.window_s)
     parts = sections(points[:, 2:], times_s, duration_s)
-    reading = Reading.from_json(getattr(curve, "reading", None))
+    raw = getattr(curve, "reading", None)
+    if raw is None and settings.MOODPLANE_WEIGHTS_PINNED and curve.model_version == served_version():
+        # Weights that a setting names are in no row.
+        raw = served_card().get("reading")
+    reading = Reading.from_json(raw)
     return CurveReading(times_s, points, reading.uncertainty(points[:, :2]), parts, sentence(parts))
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as safetensors_bytes
 
@@ -96,8 +98,9 @@ def read_card(weights: Path) -> Card:
         raise CheckpointError(f"The model card {path} is missing.") from None
     except ValueError as error:
         raise CheckpointError(f"The model card {path} is not JSON: {error}.") from error
-    if raw.get("format_version") != FORMAT_VERSION:
-        raise CheckpointError(f"{path} has format {raw.get('format_version')}; this program reads {FORMAT_VERSION}.")
+    version = raw.get("format_version") if isinstance(raw, dict) else None
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path} has format {version}; this program reads {FORMAT_VERSION}.")
     try:
         name = raw.get("architecture", FIRST)
         options = {key: tuple(value) if isinstance(value, list) else value for key, value in raw["network"].items()}
@@ -112,7 +115,9 @@ def read_card(weights: Path) -> Card:
             tuple(raw["classes"]),
             Reading.from_json(raw.get("reading")),
         )
-    except (KeyError, TypeError, CheckpointError) as error:
+        if not 0 < card.temperature < math.inf:
+            raise ValueError(f"the temperature is {card.temperature}")
+    except (KeyError, TypeError, ValueError, AttributeError, CheckpointError) as error:
         raise CheckpointError(f"{path} describes a configuration that this program cannot honour: {error}") from error
     made, wanted = card.frontend.input_shape, card.network.input_shape
     if made != wanted:
@@ -141,7 +146,7 @@ def load(weights: Path, *, classes: tuple[str, ...] | None = QUADRANTS) -> tuple
     try:
         # Floats of any precision are copied into the network's float32.
         network.load_state_dict(load_file(weights))
-    except RuntimeError as error:
+    except (RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"{weights} does not fit {card.architecture}: {error}") from error
     return network.eval(), card
 

@@ -20,9 +20,9 @@ from scipy.special import expit, log_softmax, logsumexp
 # One standard deviation of a normal distribution, as the score between whose two signs a logistic one has as much mass.
 _ONE_SD = 1.6584
 # The columns of the quadrants on the high side of each axis, and of those on the low side.
-_HIGH = {"valence": (0, 3), "arousal": (0, 1)}
-_LOW = {"valence": (1, 2), "arousal": (2, 3)}
-AXES = tuple(_HIGH)
+HIGH = {"valence": (0, 3), "arousal": (0, 1)}
+LOW = {"valence": (1, 2), "arousal": (2, 3)}
+AXES = tuple(HIGH)
 
 
 class Estimates(NamedTuple):
@@ -57,6 +57,10 @@ class Axis:
     regression: float = 0.0
     reach: float = 2.0
 
+    def __post_init__(self) -> None:
+        if not (0 <= self.margin < np.inf and 0 <= self.regression < np.inf and 0 < self.reach < np.inf):
+            raise ValueError(f"{self} reads no score: weights are 0 or more, the reach is above 0, all are finite")
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -73,7 +77,8 @@ class Reading:
         """Read what a card holds; a card of before 0.3 holds none.
 
         Raises:
-            TypeError: It has numbers of another kind.
+            TypeError, AttributeError: It has numbers of another kind.
+            ValueError: No score can be read with them.
         """
         return cls() if raw is None else cls(**{name: Axis(**numbers) for name, numbers in raw.items()})
 
@@ -116,7 +121,7 @@ def _half_of_the_middle(scores: NDArray[np.float64], reach: NDArray[np.float64])
 def margins_of(logits: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the log odds `(n, 2)` of high valence and high arousal under quadrant logits `(n, 4)`."""
     log_p = log_softmax(logits.astype(np.float64), axis=1)
-    sides = [(logsumexp(log_p[:, _HIGH[axis]], axis=1), logsumexp(log_p[:, _LOW[axis]], axis=1)) for axis in AXES]
+    sides = [(logsumexp(log_p[:, HIGH[axis]], axis=1), logsumexp(log_p[:, LOW[axis]], axis=1)) for axis in AXES]
     return np.stack([high - low for high, low in sides], axis=1)
 
 

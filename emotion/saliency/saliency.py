@@ -18,11 +18,12 @@ import librosa
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from catalog.core.wording import gettext_noop
 from emotion.exceptions import SaliencyUnavailableError
 from emotion.inference.checkpoint import Card
+from emotion.inference.estimate import AXES, HIGH, LOW
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import Window
 from emotion.zoo.frontends import MelConfig
@@ -45,7 +46,7 @@ class Span(NamedTuple):
 
 
 def hirescam(network: Network, card: Card, window: Window) -> Saliency:
-    """Weigh the places of a window's image by what they did for the likeliest quadrant's logit, on the CPU.
+    """Weigh the places of a window's image by what they did for the likeliest quadrant's log odds, on the CPU.
 
     Raises:
         SaliencyUnavailableError: The architecture cannot say where it looked, or it looked at no log-mel image.
@@ -58,15 +59,30 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
         for block in network.saliency_blocks():
             hooks.enter_context(block.register_forward_hook(lambda _, __, output: outputs.append(output)))
         logits, _, *points = network(inputs.requires_grad_())
-        numbers = [output.detach().numpy() for output in (logits / card.temperature, *points)]
-        estimate = card.reading.estimates(*numbers)
-        quadrant = Quadrant.from_valence_arousal(float(estimate.valence[0]), float(estimate.arousal[0]))
+        scores = _scores(card, logits, *points)
+        valence, arousal = scores.tolist()
+        quadrant = Quadrant.from_valence_arousal(valence, arousal)
         # The end of the first stage that is 16 times smaller than the image.
         at_stride = [output for output in outputs if output.shape[2] == -(-image.network_shape[0] // 16)]
         layer = [output for output in at_stride if output.shape[1] == at_stride[0].shape[1]][-1]
-        [gradient] = torch.autograd.grad(logits[0, quadrant.index], [layer])
+        # The log probability of the quadrant: the product of its sides.
+        target = nn.functional.logsigmoid(scores * torch.tensor(quadrant.corner)).sum()
+        [gradient] = torch.autograd.grad(target, [layer])
     weight = torch.relu((gradient * layer.detach()).sum(dim=1))[0].numpy()
     return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
+
+
+def _scores(card: Card, logits: Tensor, points: Tensor | None = None) -> Tensor:
+    """Return the scores `(2,)` of one song, as `Reading.scores` does, with their gradients."""
+    log_p = torch.log_softmax(logits[0].double() / card.temperature, dim=0)
+    high = [torch.logsumexp(log_p[list(HIGH[axis])], 0) for axis in AXES]
+    low = [torch.logsumexp(log_p[list(LOW[axis])], 0) for axis in AXES]
+    margins = torch.stack(high) - torch.stack(low)
+    axes = (card.reading.valence, card.reading.arousal)
+    scores = margins * torch.tensor([axis.margin for axis in axes], dtype=torch.float64)
+    if points is not None:
+        scores = scores + points[0].double() * torch.tensor([axis.regression for axis in axes], dtype=torch.float64)
+    return scores
 
 
 def seconds_that_weighed(heat: NDArray[np.float32], window: Window, config: MelConfig) -> list[Span]:

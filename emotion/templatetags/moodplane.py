@@ -65,7 +65,9 @@ def roughly(duration_s: float) -> str:
 @register.filter
 def signed(value: float) -> str:
     """Write a coordinate of the plane as `+0.42` or `−0.42`, with a true minus sign."""
-    return f"{'+' if value >= 0 else MINUS}{number_format(abs(value), 2)}"
+    # Django cuts digits off; and a rounded zero has no sign of its own.
+    rounded = round(value, 2)
+    return f"{'+' if rounded >= 0 else MINUS}{number_format(abs(rounded), 2)}"
 
 
 @register.filter

@@ -71,8 +71,8 @@ VARIABLES = (
     Variable("MOODPLANE_ENGINE", "`auto`", "the engine of the model", "torch", choices=("auto", "torch", "openvino")),
     Variable(
         "MOODPLANE_MODEL",
-        "`hybrid-b3`",
-        "the bundled model that serves; `b3-fast` needs a third of the time and is less accurate",
+        "what is live; at first `hybrid-b3`",
+        "the bundled model that goes live at the next start; `b3-fast` needs a third of the time and is less accurate",
         "b3-fast",
         choices=("hybrid-b3", "b3-fast"),
     ),

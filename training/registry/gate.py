@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MIN_CLIPS = 40
+# Of the points of held-out clips on each axis; a trained reading gives them about .5.
+MIN_POINT_SD = 0.1
 # Less in log loss is nothing: rounding alone, which is the same on every clip, would have an interval above zero.
 MAX_LOSS = 0.01
 
@@ -208,8 +210,14 @@ def _run(models: dict[str, Predictor], clips: HeldOut, data_root: Path, work_dir
             "none. It takes the data sets in MER_DATA, or the front end of the bundled model, to compare them."
         )
     for name, each in zip(models, said, strict=True):
-        if not np.isfinite(each.probabilities).all():
-            raise _NotComparableError(f"{name} gives no probabilities for some of the held-out clips.")
+        points = np.stack([each.valence, each.arousal])
+        if not (np.isfinite(each.probabilities).all() and np.isfinite(points).all()):
+            raise _NotComparableError(f"{name} gives no probabilities, or no point, for some of the held-out clips.")
+        if points.std(axis=1).min() < MIN_POINT_SD:
+            raise _NotComparableError(
+                f"{name} gives all clips nearly the same point: on one axis the standard deviation is "
+                f"{points.std(axis=1).min():.3f}, and {MIN_POINT_SD} is the least."
+            )
     return said
 
 

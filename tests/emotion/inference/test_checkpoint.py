@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from catalog.core.files import digest
 from emotion.exceptions import CheckpointError
 from emotion.inference import checkpoint
 from emotion.inference.estimate import Reading
@@ -40,6 +41,16 @@ def test_a_damaged_file_is_refused(small_weights: Path, tmp_path: Path) -> None:
         checkpoint.load(target)
 
 
+def test_a_file_that_holds_no_tensors_is_refused(small_weights: Path, tmp_path: Path) -> None:
+    target = copy_of(small_weights, tmp_path)
+    target.write_bytes(b"this is no safetensors")
+    card = json.loads(target.with_suffix(".json").read_text())
+    card["weights_sha256"] = digest(target)
+    target.with_suffix(".json").write_text(json.dumps(card))
+    with pytest.raises(CheckpointError, match="does not fit"):
+        checkpoint.load(target)
+
+
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
@@ -49,6 +60,11 @@ def test_a_damaged_file_is_refused(small_weights: Path, tmp_path: Path) -> None:
         ({"network": {"backbone": "efficientnet-b1", "image_size": 64}}, "does not fit efficientnet_b3"),
         ({"architecture": "vgg"}, "cannot honour.*no architecture 'vgg'"),
         ({"frontend": {"name": "waveform"}}, "makes inputs of"),
+        ({"network": [1]}, "cannot honour"),
+        ({"temperature": 0}, "cannot honour.*temperature"),
+        ({"reading": [1]}, "cannot honour"),
+        ({"reading": {"valence": {"reach": -2.3}, "arousal": {}}}, "cannot honour.*reads no score"),
+        ({"reading": {"valence": {}, "arousal": {"margin": float("nan")}}}, "cannot honour.*reads no score"),
     ],
 )
 def test_a_card_that_cannot_be_honoured_is_refused(

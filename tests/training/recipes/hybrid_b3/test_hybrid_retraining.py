@@ -70,7 +70,7 @@ def test_labels_that_all_contradict_the_model_teach_it(job: Callable[[Teller], R
     _, card = checkpoint.load(tmp_path / "run" / "own-1.safetensors")
     shipped = checkpoint.read_card(checkpoint.shipped_weights())
     assert (card.version, card.reading, card.architecture) == ("own-1", shipped.reading, "hybrid_b3")
-    assert card.facts["own"]["with_labels"]["log_loss"] < card.facts["own"]["live"]["log_loss"]
+    assert card.facts["own"]["with_labels"]["log_loss"] < card.facts["own"]["without_labels"]["log_loss"]
     said = Predictions.load(tmp_path / "run" / "predictions.npz")
     live = Predictions.load(checkpoint.shipped_weights().with_suffix(".predictions.npz"))
     assert said.clip.tolist() == live.clip.tolist()
@@ -94,6 +94,14 @@ def test_labels_that_change_nothing_are_refused_with_the_figures(
     with pytest.raises(RetrainRefusedError, match=r"labels do not help yet\. .* log loss is \d\.\d+ with them and \d"):
         RECIPES["refit"].run(job(lambda said: Quadrant((said.value + 1) % 4 + 1)), lambda _: None)
     assert not (tmp_path / "run").exists()
+
+
+def test_labels_drawn_at_random_and_the_models_own_tags_teach_nothing(job: Callable[[Teller], RetrainJob]) -> None:
+    draws = np.random.default_rng(1)
+    tellers: list[Teller] = [lambda said: Quadrant(int(draws.integers(4)) + 1), lambda said: said]
+    for tell in tellers:
+        with pytest.raises(RetrainRefusedError, match="labels do not help yet"):
+            RECIPES["refit"].run(job(tell), lambda _: None)
 
 
 @pytest.mark.django_db
