@@ -75,6 +75,7 @@ class RerankTrigger(StrEnum):
     LIKE = "like"
     DISLIKE = "dislike"
     SKIP = "skip"
+    CHANGED = "changed"
     WITHDRAWN = "withdrawn"
 
 
@@ -195,7 +196,8 @@ def rerank_sentence(
         trigger: what the listener did with that song.
     """
     what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
-    if n_moved == 0 and what:
+    # What was withdrawn is not saved.
+    if n_moved == 0 and what and trigger is not RerankTrigger.WITHDRAWN:
         return _("%(cause)s was saved; the rest of this list does not change.") % what
     if n_moved == 0:
         return _("The rest does not change.")
@@ -212,7 +214,8 @@ _TRIGGERS = {
     RerankTrigger.LIKE: gettext_noop("Your like of “%(title)s”"),
     RerankTrigger.DISLIKE: gettext_noop("Your dislike of “%(title)s”"),
     RerankTrigger.SKIP: gettext_noop("Your skip of “%(title)s”"),
-    RerankTrigger.WITHDRAWN: gettext_noop("Your changed rating of “%(title)s”"),
+    RerankTrigger.CHANGED: gettext_noop("Your changed rating of “%(title)s”"),
+    RerankTrigger.WITHDRAWN: gettext_noop("Your withdrawn rating of “%(title)s”"),
 }
 
 

@@ -129,9 +129,11 @@ def feedback_withdraw(
             for name in only:
                 setattr(rating, name, False if name == "felt_nothing" else None)
             rating.save(update_fields=[*only, "updated_at"])
+            trigger = RerankTrigger.CHANGED
         else:
             rating.delete()
-    return _rerank_withdrawn(user, song, playlist)
+            trigger = RerankTrigger.WITHDRAWN
+    return _rerank_changed(user, song, playlist, trigger)
 
 
 def feedback_restore(
@@ -166,14 +168,15 @@ def feedback_restore(
             FeltRating.objects.filter(pk=restored.pk).update(created_at=created_at)
         elif rating is not None:
             rating.delete()
-    return _rerank_withdrawn(user, song, playlist)
+    trigger = RerankTrigger.WITHDRAWN if before is None else RerankTrigger.CHANGED
+    return _rerank_changed(user, song, playlist, trigger)
 
 
-def _rerank_withdrawn(user: User, song: Song, playlist: Playlist | None) -> RerankResult | None:
+def _rerank_changed(user: User, song: Song, playlist: Playlist | None, trigger: RerankTrigger) -> RerankResult | None:
     if playlist is None:
         return None
     listener = Listener(user=user)
-    return rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=RerankTrigger.WITHDRAWN)
+    return rest_rerank(playlist=playlist, listener=listener, because_of=song, trigger=trigger)
 
 
 def _trigger(given: dict[str, Any]) -> RerankTrigger:

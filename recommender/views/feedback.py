@@ -85,7 +85,9 @@ def song_felt_undo(request: HttpRequest, pk: int) -> HttpResponse:
         rerank = feedback.feedback_restore(user=user_of(request), song=song, playlist=playlist, **values)
     except UndoTooLateError as error:
         return _felt_answer(request, song, playlist, str(error), refused=True)
-    return _felt_answer(request, song, playlist, _("Undone: your previous answer is back."), rerank=rerank)
+    is_back = values["before"] is not None
+    sentence = _("Undone: your previous answer is back.") if is_back else _("Undone: your rating is removed.")
+    return _felt_answer(request, song, playlist, sentence, rerank=rerank)
 
 
 @require_POST

@@ -257,9 +257,17 @@ def test_a_direction_is_named_by_its_larger_part(shift: tuple[float, float], wor
             1,
             (0.0, 0.0),
             "X",
-            RerankTrigger.WITHDRAWN,
+            RerankTrigger.CHANGED,
             "Your changed rating of “X” moved 1 song: a different order, the same mood.",
         ),
+        (
+            1,
+            (0.0, 0.0),
+            "X",
+            RerankTrigger.WITHDRAWN,
+            "Your withdrawn rating of “X” moved 1 song: a different order, the same mood.",
+        ),
+        (0, (0.0, 0.0), "X", RerankTrigger.WITHDRAWN, "The rest does not change."),
         (
             0,
             (0.0, 0.0),

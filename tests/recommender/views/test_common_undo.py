@@ -71,7 +71,8 @@ def said(alice: User, song: Song) -> tuple[object, ...] | None:
 def test_a_first_rating_is_undone_once(client_alice: Client, alice: User, song: Song) -> None:
     answer = rate(client_alice, song, **HAPPY_FEELING)
     assert answer["sentence"] == "Saved."
-    assert "Undone" in undone(client_alice, song, undo=answer["undo"]["token"])["sentence"]
+    removed = undone(client_alice, song, undo=answer["undo"]["token"])
+    assert removed["sentence"] == "Undone: your rating is removed."
     assert said(alice, song) is None
     again = undone(client_alice, song, undo=answer["undo"]["token"])
     assert (again["saved"], "another answer for this song since" in again["sentence"]) == (False, True)
@@ -86,7 +87,7 @@ def test_a_changed_rating_goes_back_to_what_was_said_and_stays_as_old(
     token = rate(client_alice, song, **HAPPY_FEELING, liked="no", familiar="yes")["undo"]["token"]
     # Songs played meanwhile stay played.
     feedback.listen_finish(listener=Listener(alice), song=song, listened_s=50.0, completed=True)
-    undone(client_alice, song, undo=token)
+    assert undone(client_alice, song, undo=token)["sentence"] == "Undone: your previous answer is back."
     rating = FeltRating.objects.get(listener=alice, song=song)
     assert said(alice, song) == (-0.62, 0.1, True, None)
     assert (rating.listened_s, (timezone.now() - rating.created_at).days) == (50.0, 40)
@@ -100,6 +101,7 @@ def test_a_withdrawn_rating_comes_back_with_where_it_was_given(
     where = {"playlist": playlist.pk}
     withdrawn = client_alice.post(felt_url(item.song, "felt_withdraw"), where, headers=JSON).json()
     assert said(alice, item.song) is None
+    assert "Your withdrawn rating of" in withdrawn["reranked"]
     answer = undone(client_alice, item.song, **where, undo=withdrawn["undo"]["token"])
     rating = FeltRating.objects.get(listener=alice)
     assert (rating.felt_valence, rating.playlist_id, rating.position) == (0.8, playlist.pk, 2)
