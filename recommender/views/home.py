@@ -51,8 +51,8 @@ def home_body(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def analysis_progress(request: HttpRequest) -> HttpResponse:
-    """How many songs are analysed; it polls itself until none waits."""
-    context = {"progress": _progress(polled=True), "has_songs": True}
+    """How many songs are analysed, and in which quadrants; it polls itself until none waits."""
+    context = {"progress": _progress(polled=True), "has_songs": True, "quadrants": _filled_corners()}
     return render(request, "recommender/partials/analysis_progress.html", context)
 
 
@@ -94,16 +94,20 @@ def _mood_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _home_context(request: HttpRequest) -> dict[str, Any]:
-    counts = selectors.quadrant_counts()
-    typical = pad_picture().typical
+    quadrants = _filled_corners()
     return {
-        "quadrants": [{**corner, "covers": typical[corner["quadrant"]]} for corner in corners(counts)],
-        "has_songs": any(counts.values()),
+        "quadrants": quadrants,
+        "has_songs": any(corner["count"] for corner in quadrants),
         "progress": _progress(),
         **_mood_context(request),
         "recent_playlists": own_playlists(request)[:RECENT_PLAYLISTS],
         **limits_context(),
     }
+
+
+def _filled_corners() -> list[dict[str, Any]]:
+    typical = pad_picture().typical
+    return [{**corner, "covers": typical[corner["quadrant"]]} for corner in corners(selectors.quadrant_counts())]
 
 
 def corners(counts: dict[Quadrant, int] | None = None) -> list[dict[str, Any]]:

@@ -80,6 +80,15 @@ def test_progress_stops_asking_when_nothing_waits(client: Client, songs: list[So
     assert "hx-get" not in fragment
 
 
+def test_progress_brings_the_quadrants_anew(client: Client) -> None:
+    SongFactory(state=Song.State.QUEUED)
+    EstimateFactory(quadrant=Quadrant.Q1)
+    assert "hx-swap-oob" not in client.get("/").content.decode()
+    fragment = client.get(reverse("recommender:analysis_progress"), headers=HTMX).content.decode()
+    assert 'id="quadrants" hx-swap-oob="true"' in fragment
+    assert fragment.count("disabled") == 3, "only the quadrant of the song can be played"
+
+
 def test_home_says_when_every_song_failed(client: Client) -> None:
     SongFactory(state=Song.State.FAILED, failure_code="silent", failure_reason="It is silent.")
     page = client.get("/").content.decode()
