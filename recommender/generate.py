@@ -312,6 +312,7 @@ def _rank_journey(context: _Context) -> _Ranking:
 def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64]) -> Evidence:
     row, predicted, candidates = song.row, context.predicted, context.predicted.candidates
     own_liking = candidates.liking[row] - predicted.shared_liking[row]
+    history = context.state.history
     return Evidence(
         decided=song.decided,
         helped=frozenset(name for name, value in song.terms.as_dict().items() if value > 0),
@@ -321,9 +322,10 @@ def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64]) ->
         mood=None if context.request.path else context.request.mood,
         n_similar=int(predicted.felt.n_similar[row]),
         by_own_rating=bool(predicted.felt.by_own_rating[row]),
-        like_signal=context.state.history.like_signals.get(song.song_id),
+        like_signal=history.like_signals.get(song.song_id),
         likes_known=bool(own_liking >= 0.5 * candidates.liking[row]),
-        is_played=bool(candidates.recency[row] > 0),
+        # To somebody who has heard nothing here, every song is new.
+        is_new=bool(history.plays or history.ratings.song_ids.size) and not candidates.recency[row] > 0,
         kept_apart=song.kept_apart,
         around="" if context.centre is None else context.centre.title,
         alike=float(candidates.likeness[row]),

@@ -103,8 +103,8 @@ class Evidence:
     `decided` the terms without which another song would have had the place, with their advantage over it, and `helped`
     those that are above 0 for this song; `by_ratings` and `by_mood` are what the listener's ratings and their mood
     before changed in the shared prediction, `mood` that mood if they said it; `like_signal` is theirs for this song;
-    `likes_known` whether its liking comes from their own likes; `is_played` whether they played it lately; `alike` the
-    cosine with the song, of title `around`, that the list is made around.
+    `likes_known` whether its liking comes from their own likes; `is_new` whether they played or rated other songs, but
+    did not play this one lately; `alike` the cosine with the song, of title `around`, that the list is made around.
     """
 
     decided: Mapping[str, float] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Evidence:
     by_own_rating: bool = False
     like_signal: LikeSignal | None = None
     likes_known: bool = False
-    is_played: bool = False
+    is_new: bool = False
     kept_apart: bool = False
     around: str = ""
     alike: float = 0.0
@@ -231,7 +231,7 @@ def _factor_of(term: str, evidence: Evidence) -> Factor | None:
             others = Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
             return _LIKE_FACTORS.get(evidence.like_signal) if evidence.like_signal else others
         case "exploration" if term in evidence.helped:
-            is_new = evidence.like_signal is None and not evidence.by_own_rating and not evidence.is_played
+            is_new = evidence.like_signal is None and not evidence.by_own_rating and evidence.is_new
             return Factor.EXPLORATION if is_new else None
         case "likeness" if evidence.alike >= ALIKE:
             return Factor.LIKENESS

@@ -71,14 +71,18 @@ def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_noth
     assert len(wild) > 1
 
 
-def test_exploration_that_decided_is_named(nobody: Listener, catalog: list[Song]) -> None:
-    reasons = [
-        entry.reason
-        for seed in range(6)
-        for entry in generate(listener=nobody, request=replace(LIST, variety=1.0, seed=seed)).entries
-    ]
-    assert any("Something new for you" in said for said in reasons)
-    sober = generate(listener=nobody, request=replace(LIST, variety=0.0))
+def test_exploration_that_decided_is_named_to_who_has_heard_other_songs(
+    nobody: Listener, alice: User, catalog: list[Song]
+) -> None:
+    ListenFactory(listener=alice, song=catalog[0])
+
+    def named(listener: Listener) -> bool:
+        made = [generate(listener=listener, request=replace(LIST, variety=1.0, seed=seed)) for seed in range(6)]
+        return any("Something new for you" in entry.reason for each in made for entry in each.entries)
+
+    assert named(Listener(alice))
+    assert not named(nobody), "to a newcomer every song is new"
+    sober = generate(listener=Listener(alice), request=replace(LIST, variety=0.0))
     assert not any("omething new" in entry.reason for entry in sober.entries)
 
 

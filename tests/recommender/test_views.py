@@ -326,6 +326,8 @@ def test_a_rating_is_stored_and_the_rest_of_the_list_follows(
     places = [fragment.index(f'data-song="{item.song_id}" data-title') for item in items]
     assert places == sorted(places)
     assert fragment.count("is-moved") == len(answer["moved"])
+    explained = [item for item in items if item.reason and item.song_id in answer["moved"]]
+    assert fragment.count("Moved.") == len(explained), "where nothing says why, nothing is said"
     # The total is that of the songs of now.
     assert 'hx-swap-oob="innerHTML:#playlist-total"' in fragment
     assert f"{len(items)} songs · {clock(sum(item.song.duration_s for item in items))}" in " ".join(fragment.split())

@@ -105,11 +105,11 @@ def evidence(*decided: str, **known: Any) -> Evidence:
         (evidence(like_signal=LikeSignal.LIKED), None, ""),
         (evidence(like_signal=LikeSignal.DISLIKED), Factor.OWN_DISLIKE, None),
         (evidence("diversity", like_signal=LikeSignal.SKIPPED), Factor.SKIPPED, "Here although you skipped it before."),
-        (evidence("exploration"), Factor.EXPLORATION, "Something new for you: we are not sure yet."),
-        (evidence("exploration", like_signal=LikeSignal.LIKED), None, ""),
-        (evidence("exploration", by_own_rating=True), None, ""),
-        (evidence("exploration", is_played=True), None, ""),
-        (evidence("exploration", helped=frozenset()), None, ""),
+        (evidence("exploration", is_new=True), Factor.EXPLORATION, "Something new for you: we are not sure yet."),
+        (evidence("exploration", is_new=True, like_signal=LikeSignal.LIKED), None, ""),
+        (evidence("exploration", is_new=True, by_own_rating=True), None, ""),
+        (evidence("exploration"), None, ""),
+        (evidence("exploration", is_new=True, helped=frozenset()), None, ""),
         (
             evidence("likeness", around="Northern Lights", alike=0.85),
             Factor.LIKENESS,
@@ -215,7 +215,7 @@ def _any_evidence(rng: np.random.Generator) -> Evidence:
         like_signal=[None, *LikeSignal][rng.integers(0, len(LikeSignal) + 1)],
         likes_known=bool(rng.uniform() < 0.5),
         kept_apart=bool(rng.uniform() < 0.3),
-        is_played=bool(rng.uniform() < 0.5),
+        is_new=bool(rng.uniform() < 0.5),
     )
 
 

@@ -78,6 +78,7 @@ def test_in_two_thousand_made_situations_what_is_named_decided() -> None:
             by_ratings=_pair(pool.rated[song.row] - pool.shared[song.row]),
             by_mood=_pair(pool.felt[song.row] - pool.rated[song.row]),
             mood=(0.5, 0.5),
+            is_new=True,
             kept_apart=song.kept_apart,
         )
         seen |= _check(asked, songs, {place: evidence})
