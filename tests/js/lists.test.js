@@ -113,7 +113,7 @@ test("another mouse button drags nothing", () => {
 
 /* Progress --------------------------------------------------------------------------------------------------------- */
 
-test("a song that plays counts as heard, and the rest is added up", () => {
+test("a song counts as heard once it is over, and the rest is added up", () => {
   const body = page(
     '<div id="player" data-playlist="7" data-song="b"><audio></audio></div><progress data-heard-bar></progress><p data-heard-words></p>',
   );
@@ -121,11 +121,16 @@ test("a song that plays counts as heard, and the rest is added up", () => {
   list.id = "playlist-items";
   for (const row of list.children) row.dataset.seconds = "1900";
   body.append(list);
+  const words = body.querySelector("[data-heard-words]");
   body.querySelector("audio").dispatchEvent(new Event("playing"));
-  assert.equal(body.querySelector("progress").value, 2);
+  assert.equal(body.querySelector("progress").value, 1);
   assert.equal(body.querySelector("progress").max, 3);
-  assert.equal(body.querySelector("[data-heard-words]").textContent, "2 of 3 songs played, 31:40 left");
+  assert.equal(words.textContent, "1 of 3 songs played, 1:03:20 left");
   assert.ok(list.children[1].classList.contains("is-played"));
+  tell(list, "htmx:load", { detail: { elt: body } });
+  assert.equal(words.textContent, "1 of 3 songs played, 1:03:20 left");
+  body.querySelector("audio").dispatchEvent(new Event("ended"));
+  assert.equal(words.textContent, "2 of 3 songs played, 31:40 left");
 });
 
 /* Answers that wait ------------------------------------------------------------------------------------------------ */

@@ -1,4 +1,4 @@
-/* Counts, while a list plays, how many of its songs were played and how much is left. */
+/* Counts, while a list plays, how many of its songs were played and how much is left. A song counts when it is over. */
 
 import { closest, findAll } from "../shared/dom.js";
 import { interpolate, ngettext } from "../shared/i18n.js";
@@ -14,15 +14,20 @@ function clock(seconds) {
   return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
 }
 
-/** @param {Element} list */
-function count(list) {
+/**
+ * @param {HTMLElement} list
+ * @param {boolean} [isOver] whether the song in the player has ended
+ */
+function count(list, isOver = false) {
   const [bar] = findAll(document, "[data-heard-bar]", HTMLProgressElement);
   const words = document.querySelector("[data-heard-words]");
   if (!bar || !words) return;
   const rows = findAll(list, "[data-track]");
-  const heard = rows.filter((row) => row.dataset.played === "true");
+  const player = document.getElementById("player");
+  const current = !isOver && player?.dataset.playlist === list.dataset.playlist ? player?.dataset.song : undefined;
+  const heard = rows.filter((row) => row.dataset.played === "true" && row.dataset.song !== current);
   const left = rows
-    .filter((row) => row.dataset.played !== "true")
+    .filter((row) => !heard.includes(row))
     .reduce((sum, row) => sum + Number(row.dataset.seconds || 0), 0);
   bar.max = rows.length;
   bar.value = heard.length;
@@ -35,23 +40,26 @@ function count(list) {
 }
 
 // Events of an audio element do not bubble, but can be caught on their way down.
-document.addEventListener(
-  "playing",
-  (event) => {
-    const player = closest(event, "#player");
-    if (!player) return;
-    const [list] = findAll(document, `#playlist-items[data-playlist="${player.dataset.playlist}"]`);
-    const [row] = list ? findAll(list, `[data-song="${player.dataset.song}"]`) : [];
-    if (!row) return;
-    row.dataset.played = "true";
-    row.classList.add("is-played");
-    count(list);
-  },
-  true,
-);
+for (const type of ["playing", "ended"])
+  document.addEventListener(
+    type,
+    (event) => {
+      const player = closest(event, "#player");
+      if (!player) return;
+      const [list] = findAll(document, `#playlist-items[data-playlist="${player.dataset.playlist}"]`);
+      const [row] = list ? findAll(list, `[data-song="${player.dataset.song}"]`) : [];
+      if (!row) return;
+      row.dataset.played = "true";
+      row.classList.add("is-played");
+      // Where songs fade into each other, the next one plays when this one ends.
+      count(list, type === "ended" && findAll(player, "audio", HTMLAudioElement).every((audio) => audio.paused));
+    },
+    true,
+  );
 
-// A reranked list brings its own marks; the words next to it follow.
+// A list that comes, or comes reranked, brings the server's marks, among them one for the song that plays.
 document.addEventListener("htmx:load", (event) => {
   const { elt } = event.detail;
-  if (elt.id === "playlist-items") count(elt);
+  const list = elt.id === "playlist-items" ? elt : findAll(elt, "#playlist-items")[0];
+  if (list) count(list);
 });
