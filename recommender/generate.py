@@ -255,7 +255,8 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
     """Return the rows to choose from, fixed ones included; `away` `(n,)` from the target or the region.
 
     Songs played within a day are left out when enough others are close to the target; the song that the list is around
-    is always left out. Where the songs of the region, or close to the point, are too few, the nearest others join them.
+    is always left out. Where the songs of the region, or close to the point, are too few, the nearest others join them;
+    a list around a song goes by sound as well, and chooses from all.
     """
     candidates, quadrant = context.predicted.candidates, context.quadrant
     allowed = context.one_of_each
@@ -268,6 +269,8 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
     if int((allowed & ~recent & close).sum()) >= context.request.length:
         allowed &= ~recent
     allowed[fixed] = True
+    if context.centre is not None:
+        return np.flatnonzero(allowed)
     free = allowed.copy()
     free[fixed] = False
     others = np.flatnonzero(free & ~close)

@@ -39,5 +39,5 @@ def test_a_listener_says_what_a_song_expresses_without_javascript(open_page: Ope
             expect(page.get_by_text("Your answer: calm.")).to_be_visible()
             assert PerceivedLabel.objects.get().rater == User.objects.get(pk=dora.pk)
             page.get_by_role("button", name="Withdraw").click()
-            expect(page.get_by_text("Your answer")).to_have_count(0)
+            expect(page.get_by_text("Your answer: ")).to_have_count(0)
             assert not PerceivedLabel.objects.exists()

@@ -18,6 +18,7 @@ import numpy as np
 
 from catalog.core.wording import gettext, gettext_noop, number
 from emotion.exceptions import AudioUnreadableError, EmotionError
+from emotion.inference.quadrants import valence_arousal_from_probabilities
 from training.data.splits import Folds, SplitError
 from training.datasets import DATASETS, DatasetError
 from training.evaluation.predictions import Predictions
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MIN_CLIPS = 40
-# Of the points of held-out clips on each axis; a trained reading gives them about .5.
-MIN_POINT_SD = 0.1
+# Of the points of held-out clips on each axis, in terms of P(high) - P(low); a trained reading gives them more than 1.
+MIN_POINT_SPREAD = 0.25
 # Less in log loss is nothing: rounding alone, which is the same on every clip, would have an interval above zero.
 MAX_LOSS = 0.01
 
@@ -213,10 +214,11 @@ def _run(models: dict[str, Predictor], clips: HeldOut, data_root: Path, work_dir
         points = np.stack([each.valence, each.arousal])
         if not (np.isfinite(each.probabilities).all() and np.isfinite(points).all()):
             raise _NotComparableError(f"{name} gives no probabilities, or no point, for some of the held-out clips.")
-        if points.std(axis=1).min() < MIN_POINT_SD:
+        projected = np.stack(valence_arousal_from_probabilities(each.probabilities))
+        if (points.std(axis=1) < MIN_POINT_SPREAD * projected.std(axis=1)).any():
             raise _NotComparableError(
-                f"{name} gives all clips nearly the same point: on one axis the standard deviation is "
-                f"{points.std(axis=1).min():.3f}, and {MIN_POINT_SD} is the least."
+                f"{name} gives nearly the same point to clips whose probabilities differ: the reading on its card is "
+                "none that training fits."
             )
     return said
 

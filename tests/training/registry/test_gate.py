@@ -84,12 +84,18 @@ def too_sharp_a_reading(network: EfficientNetB3, card: checkpoint.Card) -> check
     return replace(card, reading=Reading(tripled(card.reading.valence), tripled(card.reading.arousal)))
 
 
+def points_that_are_all_alike(network: EfficientNetB3, card: checkpoint.Card) -> checkpoint.Card:
+    axes = (replace(card.reading.valence, reach=1e6), card.reading.arousal)
+    return replace(card, reading=Reading(*axes))
+
+
 @pytest.mark.parametrize(
     ("change", "criterion", "sentence"),
     [
         (random_head, "not_worse", "Worse beyond chance on"),
         (swapped_quadrants, "not_worse", "Worse beyond chance on"),
         (other_spectrogram, "comparable", "It reads another input (128x516 log-mel image of 24 s"),
+        (points_that_are_all_alike, "comparable", "It gives nearly the same point to clips"),
         (too_sharp_a_temperature, "calibrated", "Its log loss is"),
         (too_sharp_a_reading, "calibrated", "Its log loss is"),
     ],

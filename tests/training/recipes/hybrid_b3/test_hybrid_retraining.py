@@ -66,7 +66,7 @@ def test_labels_that_all_contradict_the_model_teach_it(job: Callable[[Teller], R
     lines: list[str] = []
     made = job(lambda said: Quadrant((said.value + 1) % 4 + 1))
     RECIPES["refit"].run(made, lines.append)
-    assert any("With the labels" in line for line in lines)
+    assert any("Without the labels" in line for line in lines)
     _, card = checkpoint.load(tmp_path / "run" / "own-1.safetensors")
     shipped = checkpoint.read_card(checkpoint.shipped_weights())
     assert (card.version, card.reading, card.architecture) == ("own-1", shipped.reading, "hybrid_b3")
