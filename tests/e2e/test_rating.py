@@ -262,3 +262,27 @@ def test_signing_out_empties_the_player(page: Page, alice: User, songs: list[Son
     page.goto("/songs/")
     expect(page.locator("#player")).to_be_hidden()
     expect(page.locator("#player-offer")).to_be_hidden()
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "language", "kept"),
+    [(360, 740, "de", "In diesem Browser aufgehoben."), (1440, 900, "en", "Kept in this browser.")],
+)
+def test_the_pad_stays_under_the_pointer(
+    open_page: Opener, songs: list[Song], width: int, height: int, language: str, kept: str
+) -> None:
+    with open_page(viewport={"width": width, "height": height}) as page:
+        song = play_a_mood(page)
+        origin = page.evaluate("location.origin")
+        page.context.add_cookies([{"name": "language", "value": language, "url": origin}])
+        page.goto(f"/songs/{song}/")
+        panel = rating_sheet(page)
+        plane = panel.locator("[data-felt-plane]")
+        before = plane.bounding_box()
+        press_pad(panel, 0.8, 0.5)
+        expect(panel.locator("[data-felt-saved]")).to_contain_text(kept)
+        assert plane.bounding_box() == before
+        sheet, links = panel.bounding_box(), panel.locator("[data-felt-sign-in]").bounding_box()
+        assert sheet is not None
+        assert links is not None
+        assert links["y"] + links["height"] <= sheet["y"] + sheet["height"]
