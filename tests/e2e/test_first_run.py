@@ -50,6 +50,20 @@ def test_an_empty_site_follows_by_itself_until_music_plays(
         fits(page, width)
 
 
+def test_quadrants_open_while_songs_are_analysed(page: Page) -> None:
+    EstimateFactory(quadrant=Quadrant.Q1)
+    waiting = SongFactory.create_batch(2, state=Song.State.QUEUED)
+    page.goto("/")
+    tense = page.locator("#quadrant-2")
+    expect(tense).to_be_disabled()
+    page.locator("#quadrant-1").focus()
+    Song.objects.filter(pk=waiting[0].pk).update(state=Song.State.ANALYSED)
+    EstimateFactory(song=waiting[0], quadrant=Quadrant.Q2)
+    expect(page.get_by_text("2 of 3 songs analysed.")).to_be_visible()
+    expect(tense).to_be_enabled()
+    expect(page.locator("#quadrant-1")).to_be_focused()
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 def test_home_has_one_chooser_that_shows_without_scrolling(open_page: Opener, songs: list[Song], width: int) -> None:
     with open_page(viewport={"width": width, "height": 900}) as page:
