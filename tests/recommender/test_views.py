@@ -169,7 +169,7 @@ def test_song_page_says_between_which_moods_the_model_is_undecided(
     assert "± 0.34</dd>" in page
 
 
-def test_song_page_shows_no_uncertainty_where_none_is_stored_or_a_curator_decided(client: Client, cleo: User) -> None:
+def test_song_page_tells_the_models_point_from_what_a_curator_decided(client: Client, cleo: User) -> None:
     old = EstimateFactory(p_q1=0.28, p_q2=0.26, p_q3=0.22, p_q4=0.24)
     page = client.get(reverse("recommender:song_detail", args=[old.song_id])).content.decode()
     assert "±" not in page
@@ -177,7 +177,9 @@ def test_song_page_shows_no_uncertainty_where_none_is_stored_or_a_curator_decide
     library_edit(song_ids=[decided.song_id], values={}, override=Override(Quadrant.Q4), editor=cleo)
     page = client.get(reverse("recommender:song_detail", args=[decided.song_id])).content.decode()
     assert "set by a curator" in page
-    assert "±" not in page
+    # The model's point with its doubt, and the point that counts.
+    assert "± 0.21" in page
+    assert "it counts as" in page
     assert "undecided" not in page
 
 
