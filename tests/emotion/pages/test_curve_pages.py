@@ -57,8 +57,9 @@ def test_the_curve_by_api(api_anonymous: APIClient, django_assert_max_num_querie
     assert answer["times_s"] == [12.0 + 4 * i for i in range(20)]
     assert answer["valence"][4:7] == [0.5, None, 0.5]
     assert answer["arousal"][19] == 0.5
-    # Side of the axis 0.9 sure: 1.2 times the square root of 0.9 times 0.1.
-    assert answer["valence_sd"][0] == pytest.approx(0.36, abs=1e-3)
+    # Half of the middle 68 % of a logistic density around the point, shown at P(high) - P(low).
+    middle = np.tanh(np.arctanh(0.5) + np.array([-1.6584, 1.6584]) / 2)
+    assert answer["valence_sd"][0] == pytest.approx(np.ptp(middle) / 2, abs=1e-3)
     assert answer["probabilities"]["Q4"][0] == pytest.approx(0.85, abs=1e-4)
     assert answer["probabilities"]["Q4"][5] is None
     assert answer["summary"] == "Starts calm, becomes tense after 0:50."
@@ -132,7 +133,7 @@ def test_the_panel_draws_says_and_lists_the_curve(client: Client) -> None:
     assert "Starts calm, becomes tense after 0:50." in page
     assert page.count('class="curve__line curve__line--valence" points=') == 2
     assert page.count("curve__band--arousal") == 2
-    assert '<tr><th scope="row">0:12</th><td class="number">+0.50 ± 0.36</td>' in page
+    assert '<tr><th scope="row">0:12</th><td class="number">+0.50 ± 0.58</td>' in page
     assert '<th scope="row">0:32</th><td colspan="2">silent</td>' in page
     assert "Tense 0:50 to 1:40" in page
     assert f"model {estimate.model_version}" in page
