@@ -91,7 +91,8 @@ def test_from_files_to_a_playlist_that_a_rating_changes(
     playlist = api_alice.post("/api/v1/playlists/", {"quadrant": 4, "length": 8, "seed": 1}).json()
     items = playlist["items"]
     assert len(items) == 8
-    assert all(item["reason"] for item in items)
+    # A sentence where something can be said; a reason on every row would tell no song from another.
+    assert any(item["reason"] for item in items)
     played = items[0]["position"]
     api_alice.post(f"/api/v1/playlists/{playlist['id']}/items/{played}/played/")
     song_of_first = items[0]["song"] if isinstance(items[0]["song"], int) else items[0]["song"]["id"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ CONFIG = 'recipe = "hybrid_b3"\nversion = "made"\ntrunk = "{trunk}"\ndatasets = 
 
 
 @pytest.fixture(scope="module")
-def job(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> TrainJob:
+def job(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> Iterator[TrainJob]:
     place = tmp_path_factory.mktemp("hybrid")
     made_qaed(place / "data", clips=14, seconds=6.5, artists=14)
     (place / "data" / "pretrained").symlink_to(taggers[0].parent)
@@ -48,7 +49,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, taggers: list[Path]) -> TrainJ
         # The made clips stand for those of a data set that may be passed on.
         patch.setattr(held_out, "NEVER_SHIPPED", frozenset())
         assert train(job) == place / "run"
-    return job
+        yield job
 
 
 def test_a_run_leaves_everything_that_says_what_it_was(job: TrainJob) -> None:
