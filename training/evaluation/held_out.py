@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,10 @@ from catalog.core.files import write_atomic
 from emotion.exceptions import AudioUnreadableError
 from emotion.inference.estimate import Estimates
 from emotion.inference.predict import BATCH_SIZE, Prediction, Predictor
-from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import read_window
 from emotion.zoo.frontends import FrontEnd, ImageAndTaggerMel, MelConfig, front_end_of
 from training.data.splits import Protocol
+from training.data.stored_clips import StoredClips
 from training.datasets import Clip
 from training.evaluation.predictions import Predictions
 
@@ -41,14 +41,11 @@ _TAGGER_FLOOR_DB = -100.0
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class HeldOut(StoredClips):
     """Clips with their labels and spectra, without audio; all arrays but the last two have the same length `n`."""
 
-    clip: NDArray[np.str_]
-    dataset: NDArray[np.str_]
-    artist: NDArray[np.str_]
-    quadrant: NDArray[np.int64]  # 0 to 3.
-    points: NDArray[np.float32]  # `(n, 2)` rated valence and arousal, NaN where unrated.
+    what: ClassVar[str] = "held-out clips"
+
     levels: NDArray[np.uint8]  # `(n, size)`: what the front end prepares, in steps.
     step_db: NDArray[np.float64]  # `()`.
     front_end: NDArray[np.str_]  # JSON, as on a card.
@@ -88,24 +85,6 @@ class HeldOut:
 
         write_atomic(path, write)
 
-    @classmethod
-    def load(cls, path: Path) -> HeldOut:
-        """Read what `save` wrote.
-
-        Raises:
-            ValueError: It is missing or damaged.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise ValueError(
-                f"The held-out clips that come with the program, {path}, cannot be read: {error}."
-            ) from error
-
-    def __len__(self) -> int:
-        return len(self.clip)
-
     @property
     def frontend(self) -> FrontEnd:
         """The front end whose spectra these are."""
@@ -124,23 +103,6 @@ class HeldOut:
             start += size
         flat = np.concatenate(columns, axis=1)[:, :size_wanted].astype(np.float32)
         return flat.reshape(-1, *frontend.prepared_shape)
-
-    def clips(self) -> list[Clip]:
-        """Return the clips, without audio."""
-        rated = [(None, None) if np.isnan(point).any() else tuple(map(float, point)) for point in self.points]
-        return [
-            Clip(
-                id=str(self.clip[i]),
-                dataset=str(self.dataset[i]),
-                song_id=str(self.clip[i]),
-                artist=str(self.artist[i]),
-                audio=Path(),
-                quadrant=Quadrant(int(self.quadrant[i]) + 1),
-                valence=valence,
-                arousal=arousal,
-            )
-            for i, (valence, arousal) in enumerate(rated)
-        ]
 
 
 def _scales(frontend: FrontEnd, step_db: float) -> list[tuple[int, float, float]]:

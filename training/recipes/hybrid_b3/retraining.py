@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tomli_w
@@ -19,16 +19,16 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.model_selection import GroupKFold
 
-from catalog.core.files import digest, write_atomic
+from catalog.core.files import digest
 from emotion.inference import checkpoint
 from emotion.inference.estimate import quadrant_probabilities
 from emotion.inference.predict import device_of
-from emotion.inference.quadrants import Quadrant
 from emotion.zoo.frontends import ImageAndTaggerMel
 from emotion.zoo.hybrid_b3 import HybridB3
 from emotion.zoo.kernel_head import KernelConfig, KernelData
 from training.data.duplicates import duplicate_groups
 from training.data.splits import PARTS, Fold, Folds, Protocol, linked_groups
+from training.data.stored_clips import StoredClips
 from training.datasets import Clip
 from training.evaluation.metrics import interval_95, resampled_sums, score_by_dataset
 from training.evaluation.predictions import Predictions
@@ -46,58 +46,22 @@ _FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class PublicFeatures:
+class PublicFeatures(StoredClips):
     """Clips of the data sets, without audio; all arrays have the same length `n`, but the last."""
 
-    clip: NDArray[np.str_]
-    dataset: NDArray[np.str_]
+    what: ClassVar[str] = "features"
+
     song: NDArray[np.str_]
-    artist: NDArray[np.str_]
     part: NDArray[np.str_]  # Of the held-out split: "train", "validation" or "test".
-    quadrant: NDArray[np.int64]  # 0 to 3.
     targets: NDArray[np.float32]  # `(n, 4)` soft quadrant labels.
-    points: NDArray[np.float32]  # `(n, 2)` rated valence and arousal, NaN where unrated.
     weights: NDArray[np.float32]
     reduced: NDArray[np.float16]  # `(n, n_components)`.
     embedding: NDArray[np.float16]  # `(n, 64)`.
     components_sha256: NDArray[np.str_]  # Of the network whose `reduced` these are.
 
-    def save(self, path: Path) -> None:
-        """Write to an `.npz` that appears whole or not at all."""
-        arrays = {field.name: getattr(self, field.name) for field in fields(self)}
-        write_atomic(path, lambda file: np.savez_compressed(file, **arrays))
-
-    @classmethod
-    def load(cls, path: Path) -> PublicFeatures:
-        """Read what `save` wrote.
-
-        Raises:
-            RetrainRefusedError: It is missing or damaged.
-        """
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError) as error:
-            raise RetrainRefusedError(
-                f"The features that come with the program, {path}, cannot be read: {error}."
-            ) from error
-
-    def clips(self, rows: NDArray[np.int64]) -> list[Clip]:
-        """Return the clips at some rows, without audio."""
-        rated = [(None, None) if np.isnan(point).any() else tuple(map(float, point)) for point in self.points[rows]]
-        return [
-            Clip(
-                id=str(self.clip[i]),
-                dataset=str(self.dataset[i]),
-                song_id=str(self.song[i]),
-                artist=str(self.artist[i]),
-                audio=Path(),
-                quadrant=Quadrant(int(self.quadrant[i]) + 1),
-                valence=valence,
-                arousal=arousal,
-            )
-            for i, (valence, arousal) in zip(rows, rated, strict=True)
-        ]
+    @property
+    def songs(self) -> NDArray[np.str_]:
+        return self.song
 
 
 def components_digest(network: HybridB3) -> str:
@@ -116,7 +80,10 @@ def refit(job: RetrainJob, log: Log) -> None:
     """
     started, device = time.monotonic(), device_of(job.device)
     network, card = checkpoint.load(job.live_weights)
-    public = PublicFeatures.load(FEATURES)
+    try:
+        public = PublicFeatures.load(FEATURES)
+    except ValueError as error:
+        raise RetrainRefusedError(str(error)) from error
     if not (isinstance(network, HybridB3) and isinstance(card.frontend, ImageAndTaggerMel)):
         raise RetrainRefusedError(f"The live model is a {card.architecture}, not a hybrid.")
     if str(public.components_sha256) != components_digest(network):
