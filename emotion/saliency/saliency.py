@@ -59,7 +59,7 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
         for block in network.saliency_blocks():
             hooks.enter_context(block.register_forward_hook(lambda _, __, output: outputs.append(output)))
         logits, _, *points = network(inputs.requires_grad_())
-        scores = _scores(card, logits, *points)
+        scores = scores_of(card, logits, *points)
         valence, arousal = scores.tolist()
         quadrant = Quadrant.from_valence_arousal(valence, arousal)
         # The end of the first stage that is 16 times smaller than the image.
@@ -72,7 +72,7 @@ def hirescam(network: Network, card: Card, window: Window) -> Saliency:
     return Saliency(quadrant, (weight / (weight.max() or 1.0)).astype(np.float32))
 
 
-def _scores(card: Card, logits: Tensor, points: Tensor | None = None) -> Tensor:
+def scores_of(card: Card, logits: Tensor, points: Tensor | None = None) -> Tensor:
     """Return the scores `(2,)` of one song, as `Reading.scores` does, with their gradients."""
     log_p = torch.log_softmax(logits[0].double() / card.temperature, dim=0)
     high = [torch.logsumexp(log_p[list(HIGH[axis])], 0) for axis in AXES]

@@ -21,10 +21,11 @@ from catalog.models import Song
 from emotion import tasks
 from emotion.exceptions import NotExplainableError
 from emotion.inference import checkpoint
+from emotion.inference.estimate import Axis, Reading
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import SALIENCY
 from emotion.models import EmotionCurve, SaliencyMap
-from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, seconds_that_weighed
+from emotion.saliency.saliency import Span, bands_that_weighed, hirescam, scores_of, seconds_that_weighed
 from emotion.services.pictures import saliency_picture
 from emotion.signal.audio import Window, read_window
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
@@ -86,6 +87,17 @@ def test_the_tag_is_explained_and_the_network_is_left_as_it_was(small_network: E
     assert found.heat.min() >= 0
     assert all(parameter.grad is None for parameter in small_network.parameters())
     assert not any(block._forward_hooks for block in small_network.saliency_blocks())
+
+
+def test_what_is_explained_is_the_score_that_is_served() -> None:
+    draws = np.random.default_rng(0)
+    logits, points = draws.normal(0, 3, (20, 4)), draws.uniform(-1, 1, (20, 2))
+    reading = Reading(Axis(0.9, 1.4, 2.2), Axis(1.1, 0.6, 3.1))
+    card = checkpoint.Card("any", SMALL_MEL, SMALL, temperature=1.7, reading=reading)
+    for row in range(20):
+        explained = scores_of(card, torch.from_numpy(logits[row : row + 1]), torch.from_numpy(points[row : row + 1]))
+        served = reading.scores(logits[row : row + 1] / 1.7, points[row : row + 1])
+        np.testing.assert_allclose(explained.numpy(), served[0], atol=1e-9)
 
 
 @pytest.mark.parametrize("name", ["hybrid-b3", "b3-fast"])
