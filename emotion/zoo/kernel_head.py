@@ -92,8 +92,7 @@ class KernelHead(nn.Module):
         )
         standard = (((features - self.mean) / self.spread).clamp(-6, 6) * self.block_scale).double()
         centre = standard.mean(dim=0)
-        _, vectors = torch.linalg.eigh((standard - centre).T @ (standard - centre))
-        components = vectors[:, -len(self.components) :].flip(1).T
+        components = _principal(standard - centre, len(self.components))
         self._set(components=components, centre=components @ centre)
         reduced = self.reduced(features)
         n, wanted = len(features), len(self.landmarks)
@@ -120,6 +119,19 @@ class KernelHead(nn.Module):
     def _set(self, **buffers: Tensor) -> None:
         for name, values in buffers.items():
             getattr(self, name).copy_(values.half())
+
+
+def _principal(centred: Tensor, wanted: int) -> Tensor:
+    """Return the principal directions `(wanted, d)` of centred rows `(n, d)`; zeros beyond those that there are."""
+    n, d = centred.shape
+    if n < d:
+        # The smaller of the two matrices has the same eigenvalues.
+        values, left = torch.linalg.eigh(centred @ centred.T)
+        found = (left / values.clamp(min=1e-12).sqrt()).T @ centred
+    else:
+        found = torch.linalg.eigh(centred.T @ centred)[1].T
+    found = found[-wanted:].flip(0)
+    return torch.cat([found, found.new_zeros(wanted - len(found), d)])
 
 
 @torch.enable_grad()
