@@ -1,14 +1,25 @@
-"""Taggers of random weights."""
+"""Taggers of random weights, and a pre-training that measures as little as made clips need."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 
 from emotion.zoo.hybrid_b3 import Tagger
+from training.recipes.distilled_b3 import distil
 from training.recipes.distilled_b3.teacher import TAGGERS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_batches() -> Iterator[None]:
+    """Measure teachers and batch norm on few batches: a teacher's forward pass is most of a made pre-training."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distil, "_MEASURING_BATCHES", 2)
+        patch.setattr(distil, "_SETTLING_BATCHES", 6)
+        yield
 
 
 @pytest.fixture(scope="session")

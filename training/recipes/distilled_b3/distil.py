@@ -82,6 +82,8 @@ _STEPS_BETWEEN_SAVES = 50
 # A check makes a GPU wait.
 _STEPS_BETWEEN_CHECKS = 10
 _WARMING_STEPS, _MEASURED_STEPS = 3, 6
+# Batches from which the spread of a teacher's features, and the student's batch norm, are measured.
+_MEASURING_BATCHES, _SETTLING_BATCHES = 12, 48
 
 
 def pooled(features: Features, batches: Iterator[Tensor], *, total: int, name: str) -> Tensor:
@@ -221,9 +223,11 @@ def pretrain(
     done = _resume(checkpoint, identity, student, chosen)
     for stage, first in _left(config.stages, done):
         rng = np.random.default_rng((seed, first))
-        teachers.measure(sampler.batch(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(12))
+        teachers.measure(
+            sampler.batch(64, stage.crop_columns, rng, stage.scene).teacher_db for _ in range(_MEASURING_BATCHES)
+        )
         if stage.settled and done <= first:
-            settle(student, sampler, stage, seed, batches=48)
+            settle(student, sampler, stage, seed, batches=_SETTLING_BATCHES)
         started, losses = time.monotonic(), []
         for number in range(max(first, done), first + stage.steps):
             losses.append(_step(student, chosen, sampler, teachers, config, stage, seed, number - first, number))
