@@ -480,13 +480,18 @@ class ListenerModel:
         centre = point if mood is None else np.asarray(mood, np.float64)
         centre = np.where(np.isfinite(centre), centre, point)
         low, high = np.minimum(point, centre) - 0.5, np.maximum(point, centre) + 0.5
-        stay_sd, noise_sd = self.prior.stay_sd, np.sqrt(self.prior.noise[:, 1])
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
-            below = self.stay_share * ndtr((middle - centre) / stay_sd)
-            below += (1 - self.stay_share) * stdtr(NOISE_DF, (middle - point) / noise_sd)
-            low, high = np.where(below < 0.5, middle, low), np.where(below < 0.5, high, middle)
+            is_low = self.below(middle, point, centre) < 0.5
+            low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
         return np.clip((low + high) / 2, -1.0, 1.0)
+
+    def below(self, level: Floats, point: Floats, mood: Floats) -> Floats:
+        """Return the probability `(n, 2)` that an answer lies below a level, given the song's point and the mood."""
+        noise_sd = np.sqrt(self.prior.noise[:, 1])
+        unmoved = ndtr((level - mood) / self.prior.stay_sd)
+        moved = stdtr(NOISE_DF, (level - point) / noise_sd)
+        return np.asarray(self.stay_share * unmoved + (1 - self.stay_share) * moved)
 
     def draw(self, seed: int, temperature: float = 1.0) -> ListenerModel:
         """Return a model whose coefficients are drawn from the posterior (Thompson sampling).

@@ -74,7 +74,7 @@ def test_a_simulation_says_what_it_is_and_repeats_itself(tmp_path: Path, heard: 
     assert first == again
 
 
-@pytest.mark.parametrize("study", ["situnes", "emotify", "vgmidi", "again", "simulate"])
+@pytest.mark.parametrize("study", ["situnes", "emotify", "vgmidi", "again", "change", "simulate"])
 def test_a_folder_that_is_not_there_is_named(study: str, tmp_path: Path, heard: dict[str, Path]) -> None:
     with pytest.raises(CommandError, match="nowhere"):
         _called(study, data=tmp_path / "nowhere", **heard)

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from training.datasets.base import DatasetError
-from training.listener_study import emotify, protocol, simulation, situnes, vgmidi
+from training.listener_study import emotify, protocol, simulation, situnes, valence_change, vgmidi
 from training.listener_study.protocol import Cohort
 
 
@@ -23,12 +23,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "study", choices=["situnes", "emotify", "vgmidi", "again", "simulate"], help="Which layout the folder has."
+            "study",
+            choices=["situnes", "emotify", "vgmidi", "again", "change", "simulate"],
+            help="Which layout the folder has; again and change read SiTunes, simulate reads SiTunes and Emotify.",
         )
         parser.add_argument(
             "--data",
             type=Path,
-            help="The study's folder, by default that in MER_DATA; SiTunes for again, the folder of both for simulate.",
+            help="The study's folder, by default that in MER_DATA; for simulate, the folder of both.",
         )
         parser.add_argument(
             "--work", type=Path, default=Path("runs/work"), help="Cache of rendered and analysed audio."
@@ -40,7 +42,12 @@ class Command(BaseCommand):
         parser.add_argument("--json", type=Path, metavar="FILE", help="Also write all figures as JSON.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        studies = {"simulate": self._simulate, "vgmidi": self._pairs, "again": self._retest}
+        studies = {
+            "simulate": self._simulate,
+            "vgmidi": self._pairs,
+            "again": self._retest,
+            "change": self._change,
+        }
         try:
             figures = studies.get(options["study"], self._protocol)(options)
         except DatasetError as error:
@@ -75,6 +82,12 @@ class Command(BaseCommand):
         reliability = situnes.retest_reliability(options["data"] or Path(settings.MER_DATA) / "situnes")
         self.stdout.write(situnes.retest_table(reliability))
         return dict(reliability)
+
+    def _change(self, options: dict[str, Any]) -> dict[str, Any]:
+        cohort = situnes.load(options["data"] or Path(settings.MER_DATA) / "situnes")
+        outcome = valence_change.evaluate(cohort)
+        self.stdout.write(valence_change.change_table(outcome))
+        return {method: outcome.figures(method) for method in outcome.predicted}
 
     def _simulate(self, options: dict[str, Any]) -> dict[str, Any]:
         folder = options["data"] or Path(settings.MER_DATA)
