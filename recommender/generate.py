@@ -25,9 +25,18 @@ from recommender.reasons.reasons import (
     list_note,
     reasons,
     region_note,
+    unplayable_note,
 )
 from recommender.requests import NO_FILTERS, Listener, PlaylistRequest, Target
-from recommender.retrieval import Pool, embedding_matrix, estimates_playable, recordings_of, retrieve, songs_index
+from recommender.retrieval import (
+    Pool,
+    embedding_matrix,
+    estimates_playable,
+    recordings_of,
+    retrieve,
+    songs_index,
+    songs_of_types,
+)
 
 # Points of a journey around which songs are retrieved.
 PATH_POINTS = 6
@@ -69,7 +78,11 @@ class _Centre(NamedTuple):
 
 
 class _Context(NamedTuple):
-    """What a list is ranked for and from; `fixed` maps places to rows of the pool."""
+    """What a list is ranked for and from.
+
+    `fixed` maps places to rows of the pool; of its songs `(n,)`, `unplayable` are those that the listener's browser
+    cannot play, and `choosable` those that may come: playable ones, no recording twice, fixed ones whatever they are.
+    """
 
     request: PlaylistRequest
     state: ListenerState
@@ -77,6 +90,8 @@ class _Context(NamedTuple):
     predicted: Predicted
     fixed: dict[int, int]
     centre: _Centre | None
+    unplayable: NDArray[np.bool_]
+    choosable: NDArray[np.bool_]
 
     @property
     def weights(self) -> Weights:
@@ -89,18 +104,6 @@ class _Context(NamedTuple):
     def quadrant(self) -> Quadrant | None:
         """The region that a list is for, None when it is for a point."""
         return None if self.request.path or self.centre else self.request.target.quadrant
-
-    @property
-    def one_of_each(self) -> NDArray[np.bool_]:
-        """Which songs `(n,)` may be chosen so that no recording comes twice; fixed ones stay whatever they are."""
-        recordings = recordings_of(self.pool)
-        fixed = list(self.fixed.values())
-        single = ~np.isin(recordings, recordings[fixed])
-        first = np.zeros(len(single), bool)
-        first[np.unique(recordings, return_index=True)[1]] = True
-        single &= first
-        single[fixed] = True
-        return single
 
     def list_note(self, songs: Sequence[RankedSong], away: list[float], *, n_reachable: int) -> str:
         """Describe the whole list, `away` from its target; only songs placed now can be called played recently."""
@@ -154,7 +157,9 @@ def generate(
     mood = None if request.path else request.mood
     predicted = state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
-    context = _Context(request, state, pool, predicted, rows, centre)
+    unplayable = np.isin(pool.song_ids, songs_of_types(pool.song_ids, listener.cannot_play))
+    choosable = _choosable(pool, list(rows.values()), unplayable)
+    context = _Context(request, state, pool, predicted, rows, centre, unplayable, choosable)
     ranking = _rank_journey(context) if request.path else _rank_list(context)
 
     said = reasons([_evidence(context, song, felt) for song, felt in zip(ranking.songs, ranking.felt, strict=True)])
@@ -211,6 +216,15 @@ def _retrieve(
     return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
 
 
+def _choosable(pool: Pool, fixed: list[int], unplayable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    recordings = recordings_of(pool)
+    free = np.flatnonzero(~unplayable & ~np.isin(recordings, recordings[fixed]))
+    allowed = np.zeros(len(recordings), bool)
+    allowed[free[np.unique(recordings[free], return_index=True)[1]]] = True
+    allowed[fixed] = True
+    return allowed
+
+
 # --- Rank a list ----------------------------------------------------------------------------------------------------
 
 
@@ -237,18 +251,26 @@ def _rank_list(context: _Context) -> _Ranking:
     chosen = [song.row for song in songs]
     # In a region the sentence on its songs says how near the others are.
     far = away if quadrant is None else np.zeros_like(away)
-    note = context.list_note(
-        songs, far[[*context.fixed.values(), *chosen]].tolist(), n_reachable=int((away <= FAR_DISTANCE).sum())
-    )
+    placed = [*context.fixed.values(), *chosen]
+    n_reachable = int(((away <= FAR_DISTANCE) & context.choosable).sum())
+    note = context.list_note(songs, far[placed].tolist(), n_reachable=n_reachable)
     if quadrant is not None:
         in_order = [row for _, row in sorted([*context.fixed.items(), *((song.position, song.row) for song in songs)])]
         inside = lies_in(candidates.felt[in_order], quadrant).tolist()
         note = f"{region_note(quadrant, inside, filtered=request.filters != NO_FILTERS)} {note}".strip()
+    close = _close(context, away)
+    if len(placed) < request.length or not close[placed].all():
+        note = f"{note} {unplayable_note(int((close & context.unplayable).sum()))}".strip()
     if request.around is not None and context.centre is None:
         deleted = _("The song this list was made around was deleted; only its mood remains.")
         note = f"{deleted} {note}".strip()
     targets = np.tile(np.asarray(request.target.point), (len(songs), 1))
     return _Ranking(songs, targets, candidates.felt[chosen], note)
+
+
+def _close(context: _Context, away: NDArray[np.float64]) -> NDArray[np.bool_]:
+    quadrant = context.quadrant
+    return away <= CLOSE_DISTANCE if quadrant is None else lies_in(context.predicted.candidates.felt, quadrant)
 
 
 def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -258,11 +280,11 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
     is always left out. Where the songs of the region, or close to the point, are too few, the nearest others join them;
     a list around a song goes by sound as well, and chooses from all.
     """
-    candidates, quadrant = context.predicted.candidates, context.quadrant
-    allowed = context.one_of_each
+    candidates = context.predicted.candidates
+    allowed = context.choosable.copy()
     if context.centre is not None:
         allowed &= candidates.song_ids != context.centre.song_id
-    close = away <= CLOSE_DISTANCE if quadrant is None else lies_in(candidates.felt, quadrant)
+    close = _close(context, away)
     recent = candidates.recency >= 1.0
     fixed = list(context.fixed.values())
     # Fixed songs count as well, so that playing a list does not change what its rest is chosen from.
@@ -286,11 +308,12 @@ def _rank_journey(context: _Context) -> _Ranking:
     """Plan a journey through the songs near it and the fixed ones."""
     request, candidates = context.request, context.predicted.candidates
     path = np.asarray(request.path)
-    single = np.flatnonzero(context.one_of_each)
+    single = np.flatnonzero(context.choosable)
     near = single[nearest_to_path(candidates.take(single), path, JOURNEY_SONGS)]
     rows = np.union1d(near, np.asarray(list(context.fixed.values()), np.int64))
     if not len(rows):
-        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), context.list_note([], [], n_reachable=0))
+        note = f"{context.list_note([], [], n_reachable=0)} {unplayable_note(int(context.unplayable.sum()))}"
+        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), note.strip())
     last = context.fixed[max(context.fixed)] if context.fixed else None
     plan = walk(
         candidates.take(rows),
@@ -304,7 +327,9 @@ def _rank_journey(context: _Context) -> _Ranking:
     songs = tuple(replace(song, row=int(rows[song.row])) for song in plan.songs)
     n_songs = len(plan.rows)
     short = context.list_note(songs, [0.0] * n_songs, n_reachable=n_songs)
-    note = f"{short} {journey_note(plan, asked=request.path)}".strip()
+    left_out = unplayable_note(int(context.unplayable.sum()) if n_songs < request.length else 0)
+    note = f"{short} {left_out}".strip()
+    note = f"{note} {journey_note(plan, asked=request.path)}".strip()
     places = [song.position - 1 for song in songs]
     return _Ranking(songs, plan.targets[places], plan.points[places], note)
 

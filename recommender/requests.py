@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.core.charts import Point
+from catalog.files.probe import MEDIA_TYPES
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant, place_words
 from recommender.exceptions import PlaylistInvalidError
@@ -30,10 +31,14 @@ MAX_PATH_POINTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The owner of a playlist: a signed-in user, or a visitor's browser session."""
+    """The owner of a playlist: a signed-in user, or a visitor's browser session.
+
+    `cannot_play` holds the media types of songs that their present browser cannot play.
+    """
 
     user: User | None
     session_key: str = ""
+    cannot_play: frozenset[str] = frozenset()
 
     @property
     def is_nobody(self) -> bool:
@@ -56,11 +61,13 @@ def listener_of(request: HttpRequest) -> Listener:
 
     Only requests that may write create one: without a session there is nothing to read.
     """
+    # Written by static/js/player/formats.js.
+    cannot_play = MEDIA_TYPES.intersection(request.COOKIES.get("cannot_play", "").split("|"))
     if request.user.is_authenticated:
-        return Listener(user=request.user)
+        return Listener(user=request.user, cannot_play=cannot_play)
     if not request.session.session_key and request.method not in {"GET", "HEAD", "OPTIONS"}:
         request.session.create()
-    return Listener(user=None, session_key=request.session.session_key or "")
+    return Listener(user=None, session_key=request.session.session_key or "", cannot_play=cannot_play)
 
 
 def is_on_plane(*coordinates: float) -> bool:

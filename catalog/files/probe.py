@@ -50,6 +50,7 @@ _DEMUXERS = {
     "mov,mp4,m4a,3gp,3g2,mj2": ("mp4", "audio/mp4", "m4a", ("aac", "alac", "mp3", "flac", "opus")),
     "aac": ("aac", "audio/aac", "aac", ("aac",)),
 }
+MEDIA_TYPES = frozenset(media_type for _, media_type, _, _ in _DEMUXERS.values())
 _PICTURE = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 # The beginnings of accepted formats: (offset, magic, name).
 _BEGINNINGS = (

@@ -344,3 +344,16 @@ def test_the_order_of_a_journey_is_the_queues(page: Page, songs: list[Song]) -> 
     assert queued(page) == mixed
     page.keyboard.press("s")
     assert queued(page) == before
+
+
+def test_songs_that_this_browser_cannot_play_are_not_chosen(page: Page, songs: list[Song]) -> None:
+    # Chromium plays no AIFF.
+    aiff = {str(song.pk) for song in songs[::2]}
+    Song.objects.filter(pk__in=aiff).update(mime_type="audio/aiff")
+    page.goto("/")
+    page.get_by_role("button", name="Calm").click()
+    wait_until_heard(page)
+    chosen = page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)")
+    assert chosen
+    assert not aiff & set(chosen)
+    expect(page.get_by_text("this browser cannot play")).to_be_visible()

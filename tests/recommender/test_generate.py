@@ -71,6 +71,24 @@ def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_noth
     assert len(wild) > 1
 
 
+def test_what_the_browser_cannot_play_is_left_out_and_said(nobody: Listener, make_songs: SongMaker) -> None:
+    songs = make_songs(14, around=(0.6, 0.6), spread=0.1)
+    aiff = {song.pk for song in songs[:8]}
+    Song.objects.filter(pk__in=aiff).update(mime_type="audio/aiff")
+    assert generate(listener=nobody, request=LIST).note == ""
+    listener = replace(nobody, cannot_play=frozenset({"audio/aiff"}))
+    made = generate(listener=listener, request=LIST)
+    assert set(songs_in(made)) == {song.pk for song in songs} - aiff
+    assert made.note.endswith("8 songs are left out: this browser cannot play their files.")
+    # What was placed already stays: another browser may have begun the list.
+    begun = generate(listener=listener, request=LIST, fixed={1: songs[0].pk})
+    assert songs[0].pk not in songs_in(begun)
+    assert set(songs_in(begun)) == {song.pk for song in songs} - aiff
+    journey = generate(listener=listener, request=JOURNEY)
+    assert not aiff & set(songs_in(journey))
+    assert "8 songs are left out" in journey.note
+
+
 def test_exploration_that_decided_is_named_to_who_has_heard_other_songs(
     nobody: Listener, alice: User, catalog: list[Song]
 ) -> None:

@@ -1,8 +1,7 @@
 /* Light, dark, or like the system: applied in place, so that a page need not load again while music plays. */
 
+import { keepCookie } from "../shared/cookies.js";
 import { closest, findAll } from "../shared/dom.js";
-
-const FOR_A_YEAR = 365 * 24 * 3600;
 
 /**
  * Shows the theme, keeps it in the cookie that the server reads, and marks its button wherever there is one.
@@ -11,9 +10,7 @@ const FOR_A_YEAR = 365 * 24 * 3600;
 function choose(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
-  const secure = location.protocol === "https:" ? "; Secure" : "";
-  // biome-ignore lint/suspicious/noDocumentCookie: the Cookie Store API is missing in browsers that we support.
-  document.cookie = `theme=${theme}; Path=/; Max-Age=${FOR_A_YEAR}; SameSite=Lax${secure}`;
+  keepCookie("theme", theme);
   for (const button of findAll(document, "[data-theme-form] button", HTMLButtonElement)) {
     button.setAttribute("aria-pressed", String(button.value === theme));
   }

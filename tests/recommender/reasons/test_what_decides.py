@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.model import ListenerModel, Prior, Ratings
 from recommender.generate import _Context, _eligible, _evidence
-from recommender.listener import History, ListenerState
+from recommender.listener import History, ListenerState, Predicted
 from recommender.ranking.lists import TERM_ROW, Candidates, RankedSong, Weights, _Greedy, distances, rank
 from recommender.reasons.reasons import Evidence, Factor, LikeSignal, deciding, reasons
 from recommender.requests import PlaylistRequest, Target
@@ -117,6 +117,12 @@ def _real_pool() -> Pool:
     )
 
 
+def _context(request: PlaylistRequest, state: ListenerState, pool: Pool, predicted: Predicted) -> _Context:
+    """Return the context of a list of which nothing is placed yet, all of whose songs can be played."""
+    every = np.ones(len(pool.song_ids), bool)
+    return _Context(request, state, pool, predicted, {}, None, unplayable=~every, choosable=every)
+
+
 def _history(pool: Pool, rng: np.random.Generator) -> History:
     """Return what a listener said about some songs, if anything: feelings, likes, and moods before."""
     rows = rng.choice(len(pool.song_ids), int(rng.choice([0, 1, 4, 10, 20])), replace=False)
@@ -157,7 +163,16 @@ def _situations(n_situations: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         request = PlaylistRequest(target, mood=mood, variety=variety, seed=number)
         recency = (rng.random(len(pool.song_ids)) < 0.05).astype(np.float64)
         predicted = state.predict(pool, mood=mood, recency=recency)
-        context = _Context(request, state, pool, predicted, {}, None)
+        context = _Context(
+            request,
+            state,
+            pool,
+            predicted,
+            {},
+            None,
+            np.zeros(len(pool.song_ids), bool),
+            np.ones(len(pool.song_ids), bool),
+        )
         rows = _eligible(context, distances(predicted.candidates.felt, target.point))
         targets = np.tile(target.point, (LENGTH, 1))
         asked = _Asked(predicted.candidates.take(rows), targets, context.weights, quadrant, number)
@@ -212,7 +227,16 @@ def test_a_mood_puts_no_song_of_the_opposite_corner_into_a_list(monkeypatch: pyt
                 moved = Quadrant.from_valence_arousal
                 for row, each in enumerate(pool.quadrants):
                     assert moved(*predicted.candidates.felt[row]) is each
-                context = _Context(request, state, pool, predicted, {}, None)
+                context = _Context(
+                    request,
+                    state,
+                    pool,
+                    predicted,
+                    {},
+                    None,
+                    np.zeros(len(pool.song_ids), bool),
+                    np.ones(len(pool.song_ids), bool),
+                )
                 rows = _eligible(context, distances(predicted.candidates.felt, target.point))
                 songs = rank(
                     predicted.candidates.take(rows),
