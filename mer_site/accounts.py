@@ -27,6 +27,13 @@ class SignupForm(UserCreationForm[User]):
         model = User
         fields = ("username",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # What is refused says why; Django lists all of its rules in advance.
+        self.fields["username"].help_text = _("Letters, digits and @ . + - _")
+        self.fields["password1"].help_text = _("At least 8 characters, and not a common password.")
+        self.fields["password2"].help_text = ""
+
 
 def _login_keeping_session(request: HttpRequest, user: User) -> None:
     # Signing in changes the key of the session.

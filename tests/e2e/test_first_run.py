@@ -133,6 +133,7 @@ def test_a_user_has_a_menu_and_continues_in_the_players_place(
         assert footer["y"] + footer["height"] <= box["y"] + 1, "the page makes room for it"
         fits(other, 360)
 
+        assert other.evaluate("'moodplane.last' in localStorage")
         menu = other.get_by_role("button", name="Your menu")
         expect(other.get_by_role("button", name="Sign out")).to_be_hidden()
         menu.click()
@@ -140,3 +141,5 @@ def test_a_user_has_a_menu_and_continues_in_the_players_place(
         fits(other, 360)
         other.get_by_role("button", name="Sign out").click()
         expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
+        kept = "Object.keys(localStorage).filter(key => key.startsWith('moodplane.last'))"
+        assert other.evaluate(kept) == []

@@ -17,12 +17,13 @@ from emotion.jobs import reanalysis
 from emotion.models import ModelVersion, PerceivedLabel, Reanalysis
 from emotion.selectors import live_model
 from emotion.services import labels
-from tests.factories import EstimateFactory, WorkerFactory
+from tests.factories import EstimateFactory, UserFactory, WorkerFactory
 from tests.training.made_models import held_out, made_run_folder, worse
 from training.evaluation.model_report import AXES, curve_chart, reliability_chart, side_by_side
 from training.evaluation.predictions import Predictions
 from training.models import ModelEvent, Retraining
 from training.registry import services
+from training.registry.retraining import MIN_OWN_SONGS
 from training.selectors import agreement_by_week
 
 pytestmark = pytest.mark.django_db
@@ -250,6 +251,18 @@ def test_a_retraining_is_requested_once_and_reports_its_end(
     shown = page(client_staff)
     assert "It failed with RuntimeError: no memory" in shown
     assert "1 one 2 two" in shown
+
+
+def test_a_retraining_can_be_requested_once_there_are_labels_enough(live: ModelVersion, client_staff: Client) -> None:
+    button = 'name="recipe" value="refit"'
+    before = page(client_staff)
+    assert "So far 0 songs have labels." in before
+    assert f"{button} disabled" in before
+    for _ in range(MIN_OWN_SONGS):
+        PerceivedLabel.objects.create(song=EstimateFactory().song, rater=UserFactory(), quadrant=1)
+    after = page(client_staff)
+    assert f"So far {MIN_OWN_SONGS} songs have labels." in after
+    assert f"{button} disabled" not in after
 
 
 def test_a_retraining_that_a_worker_has_only_just_claimed_is_shown(live: ModelVersion, client_staff: Client) -> None:

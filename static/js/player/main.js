@@ -4,6 +4,7 @@
 
 import { closest, find, findAll } from "../shared/dom.js";
 import { loadSettings, Player } from "./core.js";
+import { tellFormats } from "./formats.js";
 import { attachMedia } from "./media.js";
 import { attachNowPlaying } from "./now_playing.js";
 import { Queue } from "./queue.js";
@@ -12,7 +13,7 @@ import { Mender } from "./recovery.js";
 import { attachCurve, attachSeek } from "./seek.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
-import { attachTabs, offerToContinue } from "./tabs.js";
+import { attachTabs, forgetOthers, offerToContinue } from "./tabs.js";
 import { attachQueue } from "./up_next.js";
 import { part, parts, View } from "./view.js";
 import { Waveform } from "./waveform.js";
@@ -28,6 +29,7 @@ const player = new Player(
 );
 const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
+tellFormats(part("audio", HTMLAudioElement));
 new Mender(player);
 attachMedia(player);
 attachSeek(player, view, wave);
@@ -112,12 +114,14 @@ document.addEventListener("htmx:load", (event) => {
 new MutationObserver(() => {
   if (queue.adopt()) player.tell("listener");
   else player.clear();
+  forgetOthers();
 }).observe(find(document, "#csrf"), { attributeFilter: ["data-listener"] });
 
 window.addEventListener("pagehide", () => {
   if (queue.current) queue.savePosition(player.sound.timeS, player.wanted);
 });
 
+forgetOthers();
 const reloaded = queue.wasPlaying && Date.now() - queue.savedAt < RELOADED_WITHIN_MS;
 if (queue.current) player.open(queue.timeS);
 else offerToContinue(player, find(document, "#player-offer"));

@@ -63,7 +63,17 @@ export function offerToContinue(player, box) {
   });
   close.addEventListener("click", () => {
     end();
-    localStorage.removeItem(LAST);
+    forget();
   });
   player.addEventListener("start", end);
+}
+
+/** Lets go of the last song of somebody who signed out. */
+export function forgetOthers() {
+  const owner = stored(localStorage, LAST).listener;
+  if (owner && owner !== listener()) forget();
+}
+
+function forget() {
+  for (const key of [LAST, LAST_POSITION]) localStorage.removeItem(key);
 }
