@@ -73,8 +73,12 @@ _CHANCE = 0.5
 # The song that opens a list is drawn from the best, if they differ by less than this times the variety.
 _OPENERS = 6
 _OPENER_CHANCE = 1.0
-# What the probability of the quadrant, and a like, count in a list for that quadrant, whose songs are all close.
-_OF_QUADRANT, _LIKING_IN_QUADRANT = 0.25, 0.3
+# What the probability of a quadrant counts in a list for it, whose songs are all close.
+_OF_QUADRANT = 0.25
+# A like counts as much as leaves a list no farther from its target than without (docs/listeners_simulation.md), and a
+# dislike more: a song that one cannot bear spoils a list that the best song does not make.
+_LIKING, _LIKING_IN_QUADRANT, _LIKING_ON_JOURNEY = 0.08, 0.1, 0.15
+_DISLIKE = 3.0
 # A song played within a day loses to any other within about 0.8 of the target, and to none beyond.
 _NOVELTY = 0.7
 
@@ -87,7 +91,7 @@ class Weights:
     likeness: float
     diversity: float
     confidence: float = 0.1
-    liking: float = 0.15
+    liking: float = _LIKING
     novelty: float = _NOVELTY
     artist: float = 0.12
     album: float = 0.08
@@ -100,12 +104,19 @@ class Weights:
 
         Diversity is `variety / 2`, so nothing at 0 and .15 at the usual .3. On a `journey` the way comes first: a
         change of sound, or a song not played lately, is worth half as much, and how sure a mood is nothing, because it
-        may not be the one of that place. In a `region`, where all songs are close, liking counts double.
+        may not be the one of that place. In a `region`, where all songs are close, liking counts more.
         """
         closeness, likeness = (0.5, 1.0) if around else (1.0, 0.0)
         if journey:
-            return cls(closeness, likeness, diversity=0.25 * variety, confidence=0.0, novelty=0.5 * _NOVELTY)
-        liking = _LIKING_IN_QUADRANT if region else 0.15
+            return cls(
+                closeness,
+                likeness,
+                diversity=0.25 * variety,
+                confidence=0.0,
+                liking=_LIKING_ON_JOURNEY,
+                novelty=0.5 * _NOVELTY,
+            )
+        liking = _LIKING_IN_QUADRANT if region else _LIKING
         chance, opener_chance = _CHANCE * variety, _OPENER_CHANCE * variety
         return cls(closeness, likeness, 0.5 * variety, liking=liking, chance=chance, opener_chance=opener_chance)
 
@@ -113,9 +124,10 @@ class Weights:
 def draw_temperature(variety: float) -> float:
     """Return how many posterior standard deviations a draw may go, for a variety in [0, 1].
 
-    It is the variety itself: 0 never leaves what is known best, 1 is Thompson sampling proper.
+    It is the square of the variety: 0 never leaves what is known best, 1 is Thompson sampling proper, and the usual .3
+    draws so little that lists end no farther from their target (docs/listeners_simulation.md).
     """
-    return min(max(variety, 0.0), 1.0)
+    return min(max(variety, 0.0), 1.0) ** 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +249,11 @@ def closeness(points: Floats, target: Floats) -> Floats:
     return np.asarray(1.0 / (1.0 + offset[:, 0] ** 2 + offset[:, 1] ** 2))
 
 
+def liking_value(liking: Floats) -> Floats:
+    """Return what likes in [-1, 1] are worth: a dislike counts `_DISLIKE` times."""
+    return np.where(liking < 0, _DISLIKE * liking, liking)
+
+
 def typicality(points: Floats, quadrant: Quadrant) -> Floats:
     """Return how well points `(n, 2)` stand for a quadrant, above 0.
 
@@ -261,9 +278,10 @@ def terms_at(candidates: Candidates, target: Floats, weights: Weights, quadrant:
     terms[TERM_ROW["closeness"]] = shared
     terms[TERM_ROW["ratings"]] = rated - shared
     terms[TERM_ROW["mood"]] = felt - rated
-    terms[TERM_ROW["exploration"]] = drawn - felt + weights.liking * (candidates.drawn_liking - candidates.liking)
+    liking, drawn_liking = liking_value(candidates.liking), liking_value(candidates.drawn_liking)
+    terms[TERM_ROW["exploration"]] = drawn - felt + weights.liking * (drawn_liking - liking)
     terms[TERM_ROW["confidence"]] = weights.confidence * candidates.confidence
-    terms[TERM_ROW["liking"]] = weights.liking * candidates.liking
+    terms[TERM_ROW["liking"]] = weights.liking * liking
     terms[TERM_ROW["novelty"]] = -weights.novelty * candidates.recency
     terms[TERM_ROW["likeness"]] = weights.likeness * candidates.likeness
     return terms

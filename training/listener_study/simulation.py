@@ -8,9 +8,12 @@ simulation can compare policies when the model holds, and cannot show whether it
 A listener has `N_SESSIONS` sessions of `SESSION_SONGS` songs, some days apart: each has a mood before, which is known,
 and a target quadrant. In a session no song comes twice. Each song is answered by a felt point and a like.
 
-A policy chooses the next song of a session. A journey is judged by the true felt points, each in the mood that the song
-before it truly left; it is planned with the model after `N_RATED` ratings, and compared with the song predicted nearest
-to each place's target and with songs at random.
+A policy chooses the next song of a session, for a point of the pad or for its whole quadrant (`AIMS`), ranked as the
+product does. Distance, quadrant and liking are those after the first session, when ten songs have been rated.
+
+A journey is judged by the true felt points, each in the mood that the song before it truly left; it is planned with the
+model after `N_RATED` ratings, and compared with the song predicted nearest to each place's target and with songs at
+random.
 """
 
 from __future__ import annotations
@@ -27,20 +30,61 @@ from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import FAMILIAR, MOOD, NOISE_DF, TYPICAL_MOOD, ListenerModel, Prior, Ratings, features
 from recommender.ranking.journeys import path_quality, place_targets, walk
-from recommender.ranking.lists import Candidates, Weights, closeness, draw_temperature, rank
+from recommender.ranking.lists import (
+    INSIDE,
+    Candidates,
+    Weights,
+    closeness,
+    draw_temperature,
+    lies_in,
+    liking_value,
+    nearest_inside,
+    rank,
+    typicality,
+)
 from training.evaluation.report.tables import Table
 from training.listener_study import emotify, situnes
 from training.listener_study.protocol import Interval, SongEstimates, interval, interval_text
 
 N_SESSIONS, SESSION_SONGS = 5, 10
 VARIETY = 0.3
-WEIGHTS = Weights.of(VARIETY)
 # The part of what the coefficients leave unexplained that a listener would repeat of the same song another day. In
 # SiTunes ratings correlate .48 (.34 to .60), felt valence .04 (-.14 to .19) and felt arousal -.16 (-.29 to -.01)
 # (`situnes.retest_reliability`).
 SONG_LIKING_SHARE, SONG_FEELING_SHARE = 0.45, 0.1
 # A song's popularity is drawn towards that of all songs as by so many listeners more.
 _POPULARITY_LISTENERS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a session's list is for: its target point, or the quadrant in which that lies."""
+
+    name: str
+    is_region: bool
+
+    @property
+    def weights(self) -> Weights:
+        """The weights of the product's list."""
+        return Weights.of(VARIETY, region=self.is_region)
+
+    def quadrant(self, target: NDArray[np.float64]) -> Quadrant | None:
+        """Return the region that a list is for, None for the target itself."""
+        return Quadrant.from_valence_arousal(*target) if self.is_region else None
+
+    def closeness(self, points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return how close points `(n, 2)` are, as lists have it, `(n,)`."""
+        region = self.quadrant(target)
+        return closeness(points, target) if region is None else typicality(points, region)
+
+    def distance(self, points: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the distance `(n,)` of points `(n, 2)` to the target, or to the region well inside its quadrant."""
+        region = self.quadrant(target)
+        nearest = target if region is None else nearest_inside(points, region, INSIDE)
+        return np.hypot(*(points - nearest).T)
+
+
+POINT, QUADRANT = AIMS = Aim("a point", False), Aim("a quadrant", True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +139,10 @@ class SimulatedListener:
         by_sound = songs.estimates.embeddings @ songs.basis.T @ self.liking[1:]
         return np.asarray(np.clip(self.liking[0] + by_sound + self.song_like, -1.0, 1.0))
 
-    def utility(self, songs: SongPool, session: int) -> NDArray[np.float64]:
-        """Return each song's true utility in a session, `(n,)`: closeness to its target and liking, as ranked."""
-        close = closeness(self.felt(songs, self.moods[session]), self.targets[session])
-        return np.asarray(WEIGHTS.closeness * close + WEIGHTS.liking * self.likes(songs))
+    def utility(self, songs: SongPool, session: int, aim: Aim) -> NDArray[np.float64]:
+        """Return each song's true utility in a session, `(n,)`: closeness to what it is for and liking, as ranked."""
+        close = aim.closeness(self.felt(songs, self.moods[session]), self.targets[session])
+        return np.asarray(aim.weights.closeness * close + aim.weights.liking * liking_value(self.likes(songs)))
 
     def answer(self, songs: SongPool, session: int, row: int) -> Ratings:
         """Return the answer to a song in a session."""
@@ -192,6 +236,7 @@ class PolicyContext:
 
     songs: SongPool
     prior: Prior
+    aim: Aim
     mood: NDArray[np.float64]
     target: NDArray[np.float64]
     ratings: Ratings
@@ -200,6 +245,11 @@ class PolicyContext:
     seed: int
     listener: SimulatedListener
 
+    @property
+    def list_seed(self) -> int:
+        """One seed for a session, as one playlist has one."""
+        return self.seed * N_SESSIONS + self.session
+
 
 Policy = Callable[[PolicyContext], int]
 
@@ -207,9 +257,7 @@ Policy = Callable[[PolicyContext], int]
 def _thompson(context: PolicyContext, temperature: float) -> int:
     """Rank with a draw from the listener's posterior; at temperature 0 with its mean, at 1 with a full draw."""
     model = ListenerModel.fit(context.ratings, context.prior, context.songs.basis)
-    # One seed for a session, as one playlist has one.
-    seed = context.seed * N_SESSIONS + context.session
-    return _ranked(context, model.draw(seed, temperature) if temperature else model)
+    return _ranked(context, model.draw(context.list_seed, temperature) if temperature else model)
 
 
 def _no_adaptation(context: PolicyContext) -> int:
@@ -233,12 +281,14 @@ def _random_song(context: PolicyContext) -> int:
 def _coefficient_oracle(context: PolicyContext) -> int:
     # The limit of what ratings of other songs teach.
     no_effects = {name: np.zeros_like(getattr(context.listener, name)) for name in ("song_felt", "song_like")}
-    return _best_left(context, replace(context.listener, **no_effects).utility(context.songs, context.session))
+    return _best_left(
+        context, replace(context.listener, **no_effects).utility(context.songs, context.session, context.aim)
+    )
 
 
 def oracle(context: PolicyContext) -> int:
     """Take the song of the highest true utility: the measure of regret."""
-    return _best_left(context, context.listener.utility(context.songs, context.session))
+    return _best_left(context, context.listener.utility(context.songs, context.session, context.aim))
 
 
 OURS = "ours"
@@ -261,17 +311,21 @@ class PolicyRun:
     """One listener's sessions: `rows` `(sessions, songs)` as played, and per song `(sessions, songs)` its figures.
 
     `regret` is the utility missing to the best songs of that session, as many; `distance` that of the true felt point
-    to the target; `liking` the true one. `diversity` `(sessions,)` is 1 less the mean cosine between a session's songs.
+    to the aim; `inside` whether it lies in the target's quadrant; `liking` the true one. `diversity` `(sessions,)` is 1
+    less the mean cosine between a session's songs.
     """
 
     rows: NDArray[np.int64]
     regret: NDArray[np.float64]
     distance: NDArray[np.float64]
+    inside: NDArray[np.bool_]
     liking: NDArray[np.float64]
     diversity: NDArray[np.float64]
 
 
-def run_policy(listener: SimulatedListener, songs: SongPool, prior: Prior, policy: Policy, seed: int) -> PolicyRun:
+def run_policy(
+    listener: SimulatedListener, songs: SongPool, prior: Prior, policy: Policy, seed: int, aim: Aim
+) -> PolicyRun:
     """Let a policy choose every song of a listener's sessions, each after the last answer; `seed` is the policy's."""
     answers: list[Ratings] = []
     rows = np.zeros((N_SESSIONS, SESSION_SONGS), np.int64)
@@ -279,18 +333,20 @@ def run_policy(listener: SimulatedListener, songs: SongPool, prior: Prior, polic
         for place in range(SESSION_SONGS):
             played = tuple(rows[session, :place].tolist())
             ratings = joined(answers, songs)
-            row = policy(PolicyContext(songs, prior, mood, target, ratings, played, session, seed, listener))
+            row = policy(PolicyContext(songs, prior, aim, mood, target, ratings, played, session, seed, listener))
             rows[session, place] = row
             answers.append(listener.answer(songs, session, row))
-    utility = np.array([listener.utility(songs, session) for session in range(N_SESSIONS)])
-    felt = np.array([listener.felt(songs, mood)[played] for mood, played in zip(listener.moods, rows, strict=True)])
+    utility = np.array([listener.utility(songs, session, aim) for session in range(N_SESSIONS)])
+    felt = [listener.felt(songs, mood)[played] for mood, played in zip(listener.moods, rows, strict=True)]
+    reached = list(zip(felt, listener.targets, strict=True))
     best = -np.sort(-utility, axis=1)[:, :SESSION_SONGS]
     embeddings = songs.estimates.embeddings[rows]
     cosines, pairs = embeddings @ embeddings.swapaxes(1, 2), SESSION_SONGS * (SESSION_SONGS - 1)
     return PolicyRun(
         rows=rows,
         regret=best - np.take_along_axis(utility, rows, axis=1),
-        distance=np.hypot(*np.moveaxis(felt - listener.targets[:, None], 2, 0)),
+        distance=np.array([aim.distance(points, target) for points, target in reached]),
+        inside=np.array([lies_in(points, Quadrant.from_valence_arousal(*target)) for points, target in reached]),
         liking=listener.likes(songs)[rows],
         diversity=1.0 - (cosines.sum(axis=(1, 2)) - np.trace(cosines, axis1=1, axis2=2)) / pairs,
     )
@@ -301,7 +357,9 @@ def _ranked(context: PolicyContext, drawn: ListenerModel) -> int:
     candidates = candidates_of(context.songs, drawn, drawn, context.mood)
     fixed = dict(enumerate(context.played, start=1))
     targets = np.tile(context.target, (len(context.played) + 1, 1))
-    return rank(candidates, targets, weights=WEIGHTS, fixed=fixed)[0].row
+    quadrant, weights = context.aim.quadrant(context.target), context.aim.weights
+    ranked = rank(candidates, targets, weights=weights, fixed=fixed, quadrant=quadrant, seed=context.list_seed)
+    return ranked[0].row
 
 
 def candidates_of(
@@ -420,8 +478,10 @@ def felt_along(
 PolicyRuns = Mapping[str, Sequence[PolicyRun]]
 MEASURES: Mapping[str, Callable[[PolicyRun], float]] = {
     "regret": lambda run: float(run.regret.sum()),
-    "distance to target": lambda run: float(run.distance.mean()),
-    "liking": lambda run: float(run.liking.mean()),
+    # Ten songs are rated in the first session.
+    "distance": lambda run: float(run.distance[1:].mean()),
+    "in the quadrant": lambda run: float(run.inside[1:].mean()),
+    "liking": lambda run: float(run.liking[1:].mean()),
     "diversity": lambda run: float(run.diversity.mean()),
     "different songs": lambda run: len(np.unique(run.rows)) / run.rows.size,
 }
@@ -432,6 +492,7 @@ def compare_policies(
     songs: SongPool,
     learned: Prior,
     seed: int,
+    aim: Aim,
     on_done: Callable[[str], None] = lambda _policy: None,
 ) -> dict[str, list[PolicyRun]]:
     """Let every policy choose for every listener, with the same seeds; `on_done` is called with each policy's name."""
@@ -441,7 +502,7 @@ def compare_policies(
     runs = {}
     for name, policy, prior in variants:
         pairs = zip(listeners, seeds, strict=True)
-        runs[name] = [run_policy(listener, songs, prior, policy, each) for listener, each in pairs]
+        runs[name] = [run_policy(listener, songs, prior, policy, each, aim) for listener, each in pairs]
         on_done(name)
     return runs
 
@@ -474,13 +535,19 @@ def regret_table(runs: PolicyRuns) -> str:
 
 def difference_table(runs: PolicyRuns) -> str:
     """Return `ours` less each other policy, listener by listener, with intervals."""
-    shown = list(MEASURES)[:4]
-    rows = tuple(
-        (name, *(interval_text(interval(_measured(runs[OURS], each) - _measured(its, each))) for each in shown))
-        for name, its in runs.items()
-        if name != OURS
-    )
-    return Table("", "", ("ours less", *shown), rows).to_markdown()
+    shown, others = list(MEASURES)[:-1], {name: its for name, its in runs.items() if name != OURS}
+    rows = []
+    for name, its in others.items():
+        less = {measure: _measured(runs[OURS], measure) - _measured(its, measure) for measure in shown}
+        rows.append(
+            (name, *(interval_text(interval(each)) for each in less.values()), percent_of(less["distance"] > 0))
+        )
+    return Table("", "", ("ours less", *shown, "farther"), tuple(rows)).to_markdown()
+
+
+def percent_of(which: NDArray[np.bool_]) -> str:
+    """Return the share that is true, such as "48 %"."""
+    return f"{100 * which.mean():.0f} %"
 
 
 def journey_table(outcomes: Sequence[Mapping[str, JourneyFigures]]) -> str:
@@ -497,12 +564,17 @@ def _journey_intervals(outcomes: Sequence[Mapping[str, JourneyFigures]]) -> dict
     }
 
 
-def as_json(runs: PolicyRuns, outcomes: Sequence[Mapping[str, JourneyFigures]], n_songs: int) -> dict[str, Any]:
-    """Return all figures, each a mean and its interval."""
+def as_json(
+    runs: Mapping[str, PolicyRuns], outcomes: Sequence[Mapping[str, JourneyFigures]], n_songs: int
+) -> dict[str, Any]:
+    """Return all figures, each a mean and its interval; `runs` by the name of the aim."""
     policies: dict[str, Any] = {
-        name: {measure: interval(_measured(its, measure)) for measure in MEASURES}
-        | {"coverage": coverage(its, n_songs)}
-        for name, its in runs.items()
+        aim: {
+            name: {measure: interval(_measured(its, measure)) for measure in MEASURES}
+            | {"coverage": coverage(its, n_songs)}
+            for name, its in by_policy.items()
+        }
+        for aim, by_policy in runs.items()
     }
     journeys = _journey_intervals(outcomes)
     return {"note": NOTE, "listeners": len(outcomes), "policies": policies, "journeys": journeys}

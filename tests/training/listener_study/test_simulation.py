@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from recommender.felt_model.model import Prior, Ratings
+from recommender.ranking.lists import liking_value
 from training.listener_study import simulation, situnes
 from training.listener_study.protocol import SongEstimates, principal_directions
 from training.listener_study.simulation import (
     N_SESSIONS,
+    POINT,
     POLICIES,
     SESSION_SONGS,
-    WEIGHTS,
     PolicyContext,
     PolicyRun,
     SimulatedListener,
@@ -76,7 +77,7 @@ def test_a_policy_plays_whole_sessions_without_a_song_twice_and_repeats_itself(n
     songs = _songs()
     (listener,) = _listeners(1, songs)
 
-    first, again = (run_policy(listener, songs, Prior.default(), POLICIES[name], seed=3) for _ in range(2))
+    first, again = (run_policy(listener, songs, Prior.default(), POLICIES[name], seed=3, aim=POINT) for _ in range(2))
 
     assert first.rows.shape == (N_SESSIONS, SESSION_SONGS)
     assert all(len(np.unique(session)) == SESSION_SONGS for session in first.rows)
@@ -87,7 +88,7 @@ def test_a_policy_plays_whole_sessions_without_a_song_twice_and_repeats_itself(n
 def test_knowing_everything_costs_nothing() -> None:
     songs = _songs()
     for listener in _listeners(5, songs):
-        course = run_policy(listener, songs, Prior.default(), oracle, seed=0)
+        course = run_policy(listener, songs, Prior.default(), oracle, seed=0, aim=POINT)
 
         assert course.regret == pytest.approx(0.0, abs=1e-12)
 
@@ -97,9 +98,10 @@ def test_a_song_is_worth_its_closeness_and_its_liking() -> None:
     (listener,) = _listeners(1, songs)
     there = replace(listener, targets=np.tile(listener.felt(songs, listener.moods[0])[7], (N_SESSIONS, 1)))
 
-    utility = there.utility(songs, 0)
+    utility = there.utility(songs, 0, POINT)
+    liked = liking_value(there.likes(songs))[7]
 
-    assert utility[7] == pytest.approx(WEIGHTS.closeness + WEIGHTS.liking * there.likes(songs)[7])
+    assert utility[7] == pytest.approx(POINT.weights.closeness + POINT.weights.liking * liked)
 
 
 def test_policies_meet_the_same_noise() -> None:
@@ -133,7 +135,7 @@ def test_a_policy_sees_every_answer_and_no_more() -> None:
         seen.append(len(context.ratings.song_ids))
         return max(context.played, default=-1) + 1
 
-    run_policy(listener, songs, Prior.default(), watching, seed=0)
+    run_policy(listener, songs, Prior.default(), watching, seed=0, aim=POINT)
 
     assert seen == list(range(N_SESSIONS * SESSION_SONGS))
 
@@ -151,7 +153,8 @@ def test_learning_pays_when_listeners_differ_and_answer_clearly() -> None:
 
     def later_regret(name: str) -> float:
         courses = [
-            run_policy(listener, songs, clear, POLICIES[name], number) for number, listener in enumerate(listeners)
+            run_policy(listener, songs, clear, POLICIES[name], number, POINT)
+            for number, listener in enumerate(listeners)
         ]
         return float(np.mean([course.regret[1:].sum() for course in courses]))
 
@@ -185,14 +188,14 @@ def test_tables_and_numbers_call_it_a_simulation_and_agree() -> None:
     listeners = _listeners(3, songs)
     done: list[str] = []
 
-    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0, done.append)
+    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0, POINT, done.append)
     went = [simulation.journeys(listener, songs, Prior.default(), number) for number, listener in enumerate(listeners)]
-    figures = json.loads(json.dumps(simulation.as_json(courses, went, len(songs))))
+    figures = json.loads(json.dumps(simulation.as_json({POINT.name: courses}, went, len(songs))))
 
     assert figures["note"].startswith("A simulation")
-    assert list(figures["policies"]) == done
-    assert figures["policies"]["all-knowing"]["regret"][0] == pytest.approx(0.0, abs=1e-9)
-    regret = figures["policies"]["ours"]["regret"][0]
+    assert list(figures["policies"]["a point"]) == done
+    assert figures["policies"]["a point"]["all-knowing"]["regret"][0] == pytest.approx(0.0, abs=1e-9)
+    regret = figures["policies"]["a point"]["ours"]["regret"][0]
     assert f"| ours | {regret:.3f} (" in simulation.policy_table(courses, len(songs))
     assert f"{regret:.2f} |" in simulation.regret_table(courses).splitlines()[2]
     assert len(simulation.difference_table(courses).splitlines()) == len(done) + 1
@@ -203,7 +206,7 @@ def test_an_installation_without_ratings_differs_from_a_learned_one_only_in_its_
     songs = _songs(60)
     listeners = _listeners(2, songs)
 
-    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0)
+    courses = simulation.compare_policies(listeners, songs, Prior.default(), 0, POINT)
 
     assert _rows(courses["ours"]) == _rows(courses["ours, new installation"])
 
@@ -211,7 +214,7 @@ def test_an_installation_without_ratings_differs_from_a_learned_one_only_in_its_
 def test_coverage_counts_every_song_once() -> None:
     rows = np.arange(N_SESSIONS * SESSION_SONGS).reshape(N_SESSIONS, SESSION_SONGS)
     nothing = np.zeros(rows.shape)
-    course = PolicyRun(rows, nothing, nothing, nothing, nothing[:, 0])
+    course = PolicyRun(rows, nothing, nothing, nothing > 0, nothing, nothing[:, 0])
 
     assert simulation.coverage([course, course], 200) == 0.25
 

@@ -95,15 +95,19 @@ class Command(BaseCommand):
         seeds = [(options["seed"], number) for number in range(options["listeners"])]
         listeners = [simulation.draw_listener(prior, songs, moods, seed) for seed in seeds]
         self.stdout.write(f"{simulation.NOTE}\n{len(listeners)} listeners, {len(songs)} songs.\n")
-        runs = simulation.compare_policies(listeners, songs, prior, options["seed"], self.stderr.write)
+        runs = {}
+        for aim in simulation.AIMS:
+            its = simulation.compare_policies(listeners, songs, prior, options["seed"], aim, self.stderr.write)
+            self.stdout.write(f"Lists for {aim.name}:\n")
+            for table in (
+                simulation.policy_table(its, len(songs)),
+                simulation.regret_table(its),
+                simulation.difference_table(its),
+            ):
+                self.stdout.write(f"{table}\n")
+            runs[aim.name] = its
         journeys = [simulation.journeys(one, songs, prior, number) for number, one in enumerate(listeners)]
-        for table in (
-            simulation.policy_table(runs, len(songs)),
-            simulation.regret_table(runs),
-            simulation.difference_table(runs),
-            simulation.journey_table(journeys),
-        ):
-            self.stdout.write(f"{table}\n")
+        self.stdout.write(f"{simulation.journey_table(journeys)}\n")
         return simulation.as_json(runs, journeys, len(songs))
 
     def _count(self, cohort: Cohort) -> None:
