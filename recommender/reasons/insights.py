@@ -10,7 +10,8 @@ posterior gives it. How sure that is follows from three rules, and from nothing 
 3. A share ("a third of the songs") is named by its standard deviation: `SURE_SD`, `FAIRLY_SD` and `HINT_SD`.
    Above that, too few ratings.
 
-What was picked as the strongest of many is never called more than fairly sure.
+What was picked as the strongest of many is never called more than fairly sure, and nothing more than a hint from fewer
+than `FEW_RATINGS` ratings.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from recommender.felt_model.model import FAMILIAR, N_NAMED, ListenerModel, Ratin
 from recommender.reasons.reasons import direction
 
 LEARNED = 0.25
+FEW_RATINGS = 5
 SURE_Z, FAIRLY_Z, HINT_Z = 1.96, 1.28, 0.67
 SURE_SD, FAIRLY_SD, HINT_SD = 0.05, 0.1, 0.15
 PRECISE = 0.06
@@ -110,7 +112,7 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
     felt, liked = ratings.with_feeling(), ratings.with_liking()
     mean_point = tuple(felt.perceived.mean(axis=0).tolist()) if len(felt.song_ids) else (0.0, 0.0)
     at_large = tuple(_shift(model, "", mean_point, _mean_sound(model, felt)))
-    return [
+    topics = [
         Topic(_("Songs in general, apart from your mood"), at_large),
         Topic(_("Kinds of songs that stand out"), _by_quadrant(model, felt, at_large)),
         Topic(_("Your mood before"), tuple(_carried(model, axis) for axis in (0, 1))),
@@ -119,6 +121,13 @@ def topics_of(model: ListenerModel, ratings: Ratings, titles: Mapping[int, str])
         Topic(_("The sound that moves you most"), (_moving_sound(model, felt, titles),)),
         Topic(_("What you like"), (_likes_at_large(model, liked), _liked_sound(model, liked, titles))),
     ]
+    if max(len(felt.song_ids), len(liked.song_ids)) >= FEW_RATINGS:
+        return topics
+    return [replace(topic, findings=tuple(_at_most_a_hint(each) for each in topic.findings)) for topic in topics]
+
+
+def _at_most_a_hint(finding: Finding) -> Finding:
+    return replace(finding, sure=Sure.HINT) if finding.sure in {Sure.SURE, Sure.FAIRLY} else finding
 
 
 def sure_of_direction(value: float, sd: float, prior_sd: float) -> Sure | None:

@@ -79,10 +79,13 @@ def test_without_ratings_there_is_no_sentence() -> None:
     assert {finding.sure for findings in found.values() for finding in findings} == {Sure.TOO_FEW}
 
 
-def test_two_ratings_are_too_few_for_everything() -> None:
-    found = findings_of(listener_who(2, shift=(0.5, 0.5), like=1.0, with_moods=True))
-    certain = [finding for findings in found.values() for finding in findings if finding.sure is Sure.SURE]
-    assert certain == []
+def test_fewer_than_five_ratings_are_never_more_than_a_hint() -> None:
+    for n_songs, most in ((2, {Sure.HINT, Sure.TOO_FEW}), (4, {Sure.HINT, Sure.TOO_FEW}), (5, set(Sure))):
+        found = findings_of(listener_who(n_songs, shift=(0.5, 0.5), like=1.0, with_moods=True))
+        said = {finding.sure for findings in found.values() for finding in findings}
+        assert said <= most
+        assert Sure.HINT in said
+        assert bool(said & {Sure.SURE, Sure.FAIRLY}) is (n_songs == 5)
 
 
 @pytest.mark.parametrize(
