@@ -111,12 +111,12 @@ def analysis_waits() -> bool:
     )
 
 
-def throughput() -> float:
-    """Return songs analysed per minute over the last ten minutes, counted from the first of them."""
+def throughput() -> tuple[int, float]:
+    """Return the songs analysed in the last ten minutes, and how many a minute since the first of them."""
     now = timezone.now()
     recent = EmotionEstimate.objects.filter(is_current=True, analysed_at__gte=now - timedelta(minutes=10))
     counted = recent.aggregate(n=Count("pk"), first=Min("analysed_at"))
-    return float(counted["n"]) * 60.0 / max((now - (counted["first"] or now)).total_seconds(), 1.0)
+    return counted["n"], counted["n"] * 60.0 / max((now - (counted["first"] or now)).total_seconds(), 1.0)
 
 
 def songs_with_estimates() -> QuerySet[Song]:

@@ -31,7 +31,9 @@ class SignupForm(UserCreationForm[User]):
         super().__init__(*args, **kwargs)
         # What is refused says why; Django lists all of its rules in advance.
         self.fields["username"].help_text = _("Letters, digits and @ . + - _")
-        self.fields["password1"].help_text = _("At least 8 characters, and not a common password.")
+        self.fields["password1"].help_text = _(
+            "At least 8 characters, not only digits, not a common password and not like your name."
+        )
         self.fields["password2"].help_text = ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -80,6 +81,15 @@ def listeners_agreement() -> Agreement:
     """Compare perceived labels with the model's estimates of the same songs, also where a curator overrode them."""
     people = {"raters": Count("rater", distinct=True), "songs": Count("song", distinct=True)}
     return Agreement(**_labels_estimated().aggregate(labels=Count("pk"), agreeing=_AGREEING, **people))
+
+
+def songs_labelled() -> int:
+    """Count the songs whose raters prefer one quadrant: those that a retraining learns from, if their files are here."""
+    votes: dict[int, list[int]] = defaultdict(list)
+    counted = PerceivedLabel.objects.order_by().values_list("song_id", "quadrant").annotate(n=Count("pk"))
+    for song_id, _quadrant, n in counted:
+        votes[song_id].append(n)
+    return sum(1 for each in votes.values() if each.count(max(each)) == 1)
 
 
 def agreement_by_week(weeks: int = 26) -> list[Agreement]:

@@ -64,6 +64,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "recipes": RECIPES,
         "default_recipe": DEFAULT_RECIPE,
         "min_own_songs": retrain.MIN_OWN_SONGS,
+        "n_labelled": selectors.songs_labelled(),
         "events": selectors.events_latest(),
     }
     if len(weeks) >= _WEEKS_OF_A_LINE:

@@ -84,7 +84,7 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
     """Gather the page; an unknown span is the last hour."""
     counts = state_counts()
     waiting = sum(counts[state] for state in PENDING_STATES)
-    per_minute = selectors.throughput()
+    recent, per_minute = selectors.throughput()
     span = span if span in SPANS else "hour"
     version = selectors.prevailing_model_version()
     curator = can_upload(user)
@@ -94,7 +94,7 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
         "total": waiting + counts[Song.State.ANALYSED],
         "is_empty": not any(counts.values()),
         "analysed": counts[Song.State.ANALYSED],
-        "per_minute": per_minute,
+        "recent": recent,
         "eta_s": waiting / per_minute * 60 if waiting and per_minute else None,
         "span": span,
         "plots": plots(activity(span), span),

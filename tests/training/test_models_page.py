@@ -256,12 +256,17 @@ def test_a_retraining_is_requested_once_and_reports_its_end(
 def test_a_retraining_can_be_requested_once_there_are_labels_enough(live: ModelVersion, client_staff: Client) -> None:
     button = 'name="recipe" value="refit"'
     before = page(client_staff)
-    assert "So far 0 songs have labels." in before
+    assert "So far 0 songs have a clear label." in before
     assert f"{button} disabled" in before
     for _ in range(MIN_OWN_SONGS):
-        PerceivedLabel.objects.create(song=EstimateFactory().song, rater=UserFactory(), quadrant=1)
+        split, clear = EstimateFactory().song, EstimateFactory().song
+        for song, quadrant in ((split, 1), (split, 2), (clear, 3)):
+            PerceivedLabel.objects.create(song=song, rater=UserFactory(), quadrant=quadrant)
+    PerceivedLabel.objects.last().delete()
+    assert f"{button} disabled" in page(client_staff)
+    PerceivedLabel.objects.create(song=clear, rater=UserFactory(), quadrant=3)
     after = page(client_staff)
-    assert f"So far {MIN_OWN_SONGS} songs have labels." in after
+    assert f"So far {MIN_OWN_SONGS} songs have a clear label." in after
     assert f"{button} disabled" not in after
 
 

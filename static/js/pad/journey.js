@@ -276,7 +276,7 @@ class Journey {
     for (const point of this.points) if (point.tick) point.tick.checked = false;
     const end = this.points[this.points.length - 1];
     end.place = valence === undefined ? start : [Number(valence), Number(arousal)];
-    if (variety) find(this.form, "[name=variety]", HTMLSelectElement).value = variety;
+    if (variety) find(this.form, "[name=variety]", HTMLInputElement).value = variety;
     this.changed(end);
     preset.setAttribute("aria-pressed", "true");
     this.say(end.words);

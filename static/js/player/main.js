@@ -3,6 +3,7 @@
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
+import { listener } from "../shared/requests.js";
 import { loadSettings, Player } from "./core.js";
 import { tellFormats } from "./formats.js";
 import { attachMedia } from "./media.js";
@@ -110,11 +111,14 @@ document.addEventListener("htmx:load", (event) => {
   player.start(begin, 0);
 });
 
-// Whoever signs out takes their music along.
+// Whoever signs out takes their music along, in every tab.
+let who = listener();
 new MutationObserver(() => {
   if (queue.adopt()) player.tell("listener");
   else player.clear();
   forgetOthers();
+  if (who && who !== listener()) player.tell("left");
+  who = listener();
 }).observe(find(document, "#csrf"), { attributeFilter: ["data-listener"] });
 
 window.addEventListener("pagehide", () => {

@@ -15,7 +15,14 @@ export function attachTabs(player) {
   const { queue, sound } = player;
   const channel = "BroadcastChannel" in globalThis ? new BroadcastChannel("moodplane.player") : null;
   sound.addEventListener("play", () => channel?.postMessage("playing"));
-  channel?.addEventListener("message", () => {
+  player.addEventListener("left", () => channel?.postMessage("left"));
+  channel?.addEventListener("message", ({ data }) => {
+    // Somebody signed out: what this page shows of them goes as well.
+    if (data === "left") {
+      player.clear();
+      forget();
+      location.reload();
+    }
     if (sound.paused) return;
     player.pause();
     player.say(gettext("Playback continues in another tab."));
