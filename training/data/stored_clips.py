@@ -50,7 +50,7 @@ class StoredClips:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 return cls(**{field.name: arrays[field.name] for field in fields(cls)})
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             problem = f"The {cls.what} that come with the program, {path}, cannot be read: {error}."
             raise ValueError(problem) from error
 
