@@ -16,7 +16,7 @@ from emotion.models import EmotionEstimate
 from recommender.index.songs import SongIndex
 from recommender.listener import ListenerState, Predicted, listener_state, recency_of
 from recommender.ranking.journeys import end_quadrant, nearest_to_path, place_targets, walk
-from recommender.ranking.lists import RankedSong, Weights, distances, lies_in, nearest_inside, rank
+from recommender.ranking.lists import Candidates, RankedSong, Weights, distances, lies_in, nearest_inside, rank
 from recommender.reasons.reasons import (
     CLOSE_DISTANCE,
     FAR_DISTANCE,
@@ -77,11 +77,11 @@ class _Centre(NamedTuple):
         return bool(self.embedding.any())
 
 
-class _Context(NamedTuple):
+class ListContext(NamedTuple):
     """What a list is ranked for and from.
 
-    `fixed` maps places to rows of the pool; of its songs `(n,)`, `unplayable` are those that the listener's browser
-    cannot play, and `choosable` those that may come: playable ones, no recording twice, fixed ones whatever they are.
+    `fixed` maps places to rows of the pool; `choosable` `(n,)` are the songs that may come: no recording twice, fixed
+    ones whatever they are. `n_unplayable` songs are not in the pool, because the listener's browser cannot play them.
     """
 
     request: PlaylistRequest
@@ -90,8 +90,8 @@ class _Context(NamedTuple):
     predicted: Predicted
     fixed: dict[int, int]
     centre: _Centre | None
-    unplayable: NDArray[np.bool_]
     choosable: NDArray[np.bool_]
+    n_unplayable: int = 0
 
     @property
     def weights(self) -> Weights:
@@ -147,7 +147,8 @@ def generate(
         felt_there = state.model.predict(*at, mood=request.mood).point[0]
         request = replace(request, target=Target(*_pair(felt_there)))
 
-    pool = _retrieve(index, request, state, centre, always=list(taken.values()))
+    unplayable = [song for song in songs_of_types(listener.cannot_play, request.filters) if song not in taken.values()]
+    pool = _retrieve(index, request, state, centre, always=list(taken.values()), without=unplayable)
     rows = {place: row for place, song_id in taken.items() if (row := pool.row_of(song_id)) is not None}
     recency = recency_of(state.history.plays, pool.song_ids)
     # A fixed song was played in this very list; that is no reason to leave it out.
@@ -157,10 +158,11 @@ def generate(
     mood = None if request.path else request.mood
     predicted = state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
-    unplayable = np.isin(pool.song_ids, songs_of_types(pool.song_ids, listener.cannot_play))
-    choosable = _choosable(pool, list(rows.values()), unplayable)
-    context = _Context(request, state, pool, predicted, rows, centre, unplayable, choosable)
+    choosable = _choosable(pool, list(rows.values()))
+    context = ListContext(request, state, pool, predicted, rows, centre, choosable, len(unplayable))
     ranking = _rank_journey(context) if request.path else _rank_list(context)
+    # A list that is all that was asked for needs no excuse.
+    note = f"{unplayable_note(context.n_unplayable)} {ranking.note}".strip() if ranking.note else ""
 
     said = reasons([_evidence(context, song, felt) for song, felt in zip(ranking.songs, ranking.felt, strict=True)])
     entries = tuple(
@@ -175,7 +177,7 @@ def generate(
         )
         for song, felt, target, sentence in zip(ranking.songs, ranking.felt, ranking.targets, said, strict=True)
     )
-    return GeneratedPlaylist(entries, ranking.note, pool.model_version)
+    return GeneratedPlaylist(entries, note, pool.model_version)
 
 
 def predict_items(*, listener: Listener, song_ids: Sequence[int], mood: Point | None = None) -> dict[int, Point]:
@@ -205,22 +207,29 @@ def _centre(song_id: int, index: SongIndex) -> _Centre | None:
 
 
 def _retrieve(
-    index: SongIndex, request: PlaylistRequest, state: ListenerState, centre: _Centre | None, always: list[int]
+    index: SongIndex,
+    request: PlaylistRequest,
+    state: ListenerState,
+    centre: _Centre | None,
+    *,
+    always: list[int],
+    without: list[int],
 ) -> Pool:
     if request.path:
-        points = place_targets(request.path, PATH_POINTS)
-        return retrieve(index, state.queries(points), request.filters, always, quadrant=end_quadrant(request.path[-1]))
+        queries, quadrant = state.queries(place_targets(request.path, PATH_POINTS)), end_quadrant(request.path[-1])
+        return retrieve(index, queries, request.filters, always, without=without, quadrant=quadrant)
     queries = state.queries(np.asarray([request.target.point]))
     if centre is None:
-        return retrieve(index, queries, request.filters, always, quadrant=request.target.quadrant)
-    return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
+        return retrieve(index, queries, request.filters, always, without=without, quadrant=request.target.quadrant)
+    without = [centre.song_id, *without]
+    return retrieve(index, queries, request.filters, always, without=without, alike=centre.embedding)
 
 
-def _choosable(pool: Pool, fixed: list[int], unplayable: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _choosable(pool: Pool, fixed: list[int]) -> NDArray[np.bool_]:
     recordings = recordings_of(pool)
-    free = np.flatnonzero(~unplayable & ~np.isin(recordings, recordings[fixed]))
     allowed = np.zeros(len(recordings), bool)
-    allowed[free[np.unique(recordings[free], return_index=True)[1]]] = True
+    allowed[np.unique(recordings, return_index=True)[1]] = True
+    allowed &= ~np.isin(recordings, recordings[fixed])
     allowed[fixed] = True
     return allowed
 
@@ -228,7 +237,20 @@ def _choosable(pool: Pool, fixed: list[int], unplayable: NDArray[np.bool_]) -> N
 # --- Rank a list ----------------------------------------------------------------------------------------------------
 
 
-def _rank_list(context: _Context) -> _Ranking:
+class Ranked(NamedTuple):
+    """A list's songs, with what they were chosen by: all candidates, and how far `(n,)` each is from what is aimed at.
+
+    `rows` are those that were eligible.
+    """
+
+    songs: list[RankedSong]
+    candidates: Candidates
+    away: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+
+def rank_list(context: ListContext) -> Ranked:
+    """Choose the songs of a list that is no journey; it reads no rows."""
     request, candidates, quadrant = context.request, context.predicted.candidates, context.quadrant
     # How sure the model is counts only where it is sure of the mood that is wanted.
     aim = quadrant or Quadrant.from_valence_arousal(*request.target.point)
@@ -247,20 +269,23 @@ def _rank_list(context: _Context) -> _Ranking:
         quadrant=quadrant,
         seed=request.seed,
     )
-    songs = [replace(song, row=int(rows[song.row])) for song in songs]
+    return Ranked([replace(song, row=int(rows[song.row])) for song in songs], candidates, away, rows)
+
+
+def _rank_list(context: ListContext) -> _Ranking:
+    request, quadrant = context.request, context.quadrant
+    songs, candidates, away, _rows = rank_list(context)
     chosen = [song.row for song in songs]
     # In a region the sentence on its songs says how near the others are.
     far = away if quadrant is None else np.zeros_like(away)
-    placed = [*context.fixed.values(), *chosen]
-    n_reachable = int(((away <= FAR_DISTANCE) & context.choosable).sum())
-    note = context.list_note(songs, far[placed].tolist(), n_reachable=n_reachable)
+    # Among songs that cannot be played there may be nearer ones.
+    n_reachable = len(away) if context.n_unplayable else int(((away <= FAR_DISTANCE) & context.choosable).sum())
+    placed = far[[*context.fixed.values(), *chosen]].tolist()
+    note = context.list_note(songs, placed, n_reachable=n_reachable)
     if quadrant is not None:
         in_order = [row for _, row in sorted([*context.fixed.items(), *((song.position, song.row) for song in songs)])]
         inside = lies_in(candidates.felt[in_order], quadrant).tolist()
         note = f"{region_note(quadrant, inside, filtered=request.filters != NO_FILTERS)} {note}".strip()
-    close = _close(context, away)
-    if len(placed) < request.length or not close[placed].all():
-        note = f"{note} {unplayable_note(int((close & context.unplayable).sum()))}".strip()
     if request.around is not None and context.centre is None:
         deleted = _("The song this list was made around was deleted; only its mood remains.")
         note = f"{deleted} {note}".strip()
@@ -268,17 +293,24 @@ def _rank_list(context: _Context) -> _Ranking:
     return _Ranking(songs, targets, candidates.felt[chosen], note)
 
 
-def _close(context: _Context, away: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _close(context: ListContext, away: NDArray[np.float64]) -> NDArray[np.bool_]:
     quadrant = context.quadrant
     return away <= CLOSE_DISTANCE if quadrant is None else lies_in(context.predicted.candidates.felt, quadrant)
 
 
-def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]:
+def _opposite(context: ListContext) -> NDArray[np.bool_]:
+    """Return which songs `(n,)` are felt in the quadrant opposite to the region; none where there is no region."""
+    felt = context.predicted.candidates.felt
+    return np.zeros(len(felt), bool) if context.quadrant is None else lies_in(-felt, context.quadrant)
+
+
+def _eligible(context: ListContext, away: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the rows to choose from, fixed ones included; `away` `(n,)` from the target or the region.
 
     Songs played within a day are left out when enough others are close to the target; the song that the list is around
-    is always left out. Where the songs of the region, or close to the point, are too few, the nearest others join them;
-    a list around a song goes by sound as well, and chooses from all.
+    is always left out. Where the songs of the region, or close to the point, are too few, the nearest others join them,
+    those of the opposite quadrant last, whatever the mood before made of them; a list around a song goes by sound as
+    well, and chooses from all.
     """
     candidates = context.predicted.candidates
     allowed = context.choosable.copy()
@@ -297,14 +329,14 @@ def _eligible(context: _Context, away: NDArray[np.float64]) -> NDArray[np.int64]
     free[fixed] = False
     others = np.flatnonzero(free & ~close)
     n_missing = max(context.request.length - len(fixed) - int((free & close).sum()), 0)
-    nearest = others[np.argsort(away[others], kind="stable")[:n_missing]]
+    nearest = others[np.lexsort((away[others], _opposite(context)[others]))[:n_missing]]
     return np.sort(np.concatenate([np.flatnonzero(free & close), nearest, fixed]).astype(np.int64))
 
 
 # --- Rank a journey -------------------------------------------------------------------------------------------------
 
 
-def _rank_journey(context: _Context) -> _Ranking:
+def _rank_journey(context: ListContext) -> _Ranking:
     """Plan a journey through the songs near it and the fixed ones."""
     request, candidates = context.request, context.predicted.candidates
     path = np.asarray(request.path)
@@ -312,8 +344,7 @@ def _rank_journey(context: _Context) -> _Ranking:
     near = single[nearest_to_path(candidates.take(single), path, JOURNEY_SONGS)]
     rows = np.union1d(near, np.asarray(list(context.fixed.values()), np.int64))
     if not len(rows):
-        note = f"{context.list_note([], [], n_reachable=0)} {unplayable_note(int(context.unplayable.sum()))}"
-        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), note.strip())
+        return _Ranking([], np.zeros((0, 2)), np.zeros((0, 2)), context.list_note([], [], n_reachable=0))
     last = context.fixed[max(context.fixed)] if context.fixed else None
     plan = walk(
         candidates.take(rows),
@@ -327,9 +358,7 @@ def _rank_journey(context: _Context) -> _Ranking:
     songs = tuple(replace(song, row=int(rows[song.row])) for song in plan.songs)
     n_songs = len(plan.rows)
     short = context.list_note(songs, [0.0] * n_songs, n_reachable=n_songs)
-    left_out = unplayable_note(int(context.unplayable.sum()) if n_songs < request.length else 0)
-    note = f"{short} {left_out}".strip()
-    note = f"{note} {journey_note(plan, asked=request.path)}".strip()
+    note = f"{short} {journey_note(plan, asked=request.path)}".strip()
     places = [song.position - 1 for song in songs]
     return _Ranking(songs, plan.targets[places], plan.points[places], note)
 
@@ -337,7 +366,7 @@ def _rank_journey(context: _Context) -> _Ranking:
 # --- Explain --------------------------------------------------------------------------------------------------------
 
 
-def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64]) -> Evidence:
+def _evidence(context: ListContext, song: RankedSong, felt: NDArray[np.float64]) -> Evidence:
     row, predicted, candidates = song.row, context.predicted, context.predicted.candidates
     own_liking = candidates.liking[row] - predicted.shared_liking[row]
     history = context.state.history
@@ -348,6 +377,7 @@ def _evidence(context: _Context, song: RankedSong, felt: NDArray[np.float64]) ->
         by_mood=_pair(felt - candidates.rated[row]),
         # A journey's first point is where it starts, whether or not the listener said that they are there.
         mood=None if context.request.path else context.request.mood,
+        target=context.request.target.point,
         n_similar=int(predicted.felt.n_similar[row]),
         by_own_rating=bool(predicted.felt.by_own_rating[row]),
         like_signal=history.like_signals.get(song.song_id),

@@ -41,6 +41,8 @@ CHUNK = 10_000
 # A row that was written this long before an index was built may have been committed after: it is looked at again.
 LATE_COMMIT = timedelta(seconds=30)
 BYTES_PER_VALUE = 4
+# More songs than these that must not come are left out of the search itself.
+MANY = 100
 # In the order of `SongRow`.
 _FIELDS = (
     "song_id",
@@ -354,7 +356,7 @@ def retrieve(
     """
     fresh = _newer_than(index, searched=bool(queries) or alike is not None)
     per_query = POOL_SIZE if len(queries) <= 1 else max(round(POOL_GROWTH * POOL_SIZE / len(queries)), LEAST_PER_QUERY)
-    wanted = queries, filters, alike, quadrant, per_query + len(without)
+    wanted = queries, filters, alike, quadrant, per_query + min(len(without), MANY)
     excluded = [*without, *always]
     given = index.table.rows_of(np.asarray(always, np.int64))
     parts = [
@@ -393,12 +395,12 @@ def _same_length(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and abs(one - other) <= SAME_LENGTH_S
 
 
-def songs_of_types(song_ids: Ints, media_types: Collection[str]) -> list[int]:
-    """Return those of some songs whose files are of given media types."""
+def songs_of_types(media_types: Collection[str], filters: Filters = NO_FILTERS) -> list[int]:
+    """Return the songs with estimates whose files are of given media types."""
     if not media_types:
         return []
-    songs = Song.objects.filter(pk__in=song_ids.tolist(), mime_type__in=media_types)
-    return list(songs.values_list("pk", flat=True))
+    songs = estimates_playable(filters).filter(song__mime_type__in=media_types)
+    return list(songs.values_list("song_id", flat=True))
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:
@@ -456,6 +458,10 @@ def _found(
     allowed = None
     if filters != NO_FILTERS:
         allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
+    # A few are found and dropped; many would crowd out the others.
+    if len(without) > MANY:
+        others = ~np.isin(index.table.song_ids, without)
+        allowed = others if allowed is None else allowed & others
     rows = [hits.rows for hits in index.best_each(queries, k, allowed)]
     if quadrant is not None and len(index) > k:
         inside = index.table.quadrants == quadrant

@@ -77,7 +77,7 @@ _OPENER_CHANCE = 1.0
 _OF_QUADRANT = 0.25
 # A like counts as much as leaves a list no farther from its target than without (docs/listeners_simulation.md), and a
 # dislike more: a song that one cannot bear spoils a list that the best song does not make.
-_LIKING, _LIKING_IN_QUADRANT, _LIKING_ON_JOURNEY = 0.08, 0.1, 0.15
+_LIKING, _LIKING_IN_QUADRANT, _LIKING_ON_JOURNEY = 0.2, 0.15, 0.15
 _DISLIKE = 3.0
 # A song played within a day loses to any other within about 0.8 of the target, and to none beyond.
 _NOVELTY = 0.7

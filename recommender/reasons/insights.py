@@ -231,8 +231,9 @@ def _carried(model: ListenerModel, axis: int) -> Finding:
     if sure is Sure.TOO_FEW or not np.isfinite(model.answers.unmoved).any():
         usual = float(model.prior.coefficients(model.basis)[axis, _MOOD_FIRST + axis])
         return Finding(_(_HOW_MUCH_CARRIED[axis]) % {"share": percent(usual)}, Sure.TOO_FEW)
-    share = percent(max(estimate.value, 0.0))
-    return Finding(_(_CARRIED[axis]) % {"share": share}, sure, estimate.value, estimate.sd)
+    # No share is below nothing, whatever a few answers suggest.
+    value = max(estimate.value, 0.0)
+    return Finding(_(_CARRIED[axis]) % {"share": percent(value)}, sure, value, estimate.sd)
 
 
 def _staying(model: ListenerModel) -> Finding:
@@ -291,8 +292,9 @@ def _likes_at_large(model: ListenerModel, liked: Ratings) -> Finding:
     mean = sounds.mean(axis=0) if len(sounds) else np.r_[1.0, np.zeros(len(model.basis))]
     estimate = _Estimate(*_liking(model, mean[None])[0].tolist())
     sure = sure_of_direction(*estimate)
-    if sure is Sure.TOO_FEW:
-        return Finding(_("Whether you like most of the songs you play."), sure)
+    # Skips and songs heard out imply a like, and nobody said it.
+    if sure is Sure.TOO_FEW or not (liked.like_weights >= 1).any():
+        return Finding(_("Whether you like most of the songs you play."), Sure.TOO_FEW)
     if sure is None:
         sentence = _("You like about as many songs as you dislike.")
         return Finding(sentence, Sure.SURE, estimate.value, estimate.sd)

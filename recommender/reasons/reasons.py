@@ -102,7 +102,8 @@ class Evidence:
 
     `decided` the terms without which another song would have had the place, with their advantage over it, and `helped`
     those that are above 0 for this song; `by_ratings` and `by_mood` are what the listener's ratings and their mood
-    before changed in the shared prediction, `mood` that mood if they said it; `like_signal` is theirs for this song;
+    before changed in the shared prediction, `mood` that mood if they said it, `target` where the list is to be;
+    `like_signal` is theirs for this song;
     `likes_known` whether its liking comes from their own likes; `is_new` whether they played or rated other songs, but
     did not play this one lately; `alike` the cosine with the song, of title `around`, that the list is made around.
     """
@@ -112,6 +113,7 @@ class Evidence:
     by_ratings: Point = (0.0, 0.0)
     by_mood: Point = (0.0, 0.0)
     mood: Point | None = None
+    target: Point = (0.0, 0.0)
     n_similar: int = 0
     by_own_rating: bool = False
     like_signal: LikeSignal | None = None
@@ -185,30 +187,43 @@ def mood_name(point: Point) -> str:
 
 
 def rerank_sentence(
-    *, n_moved: int, lean: Point, title: str = "", trigger: RerankTrigger = RerankTrigger.RATING
+    *, n_moved: int, lean: Point, n_new: int = 0, title: str = "", trigger: RerankTrigger = RerankTrigger.RATING
 ) -> str:
     """Return a sentence on what a re-ranking did to the unplayed songs, and after which action.
 
     Args:
-        n_moved: songs that are new or at another place.
+        n_moved: songs at another place.
         lean: how far the mean perceived (valence, arousal) of the rest moved.
+        n_new: songs that came in place of others.
         title: the song of the action; empty without one.
         trigger: what the listener did with that song.
     """
     what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
     # What was withdrawn is not saved.
-    if n_moved == 0 and what and trigger is not RerankTrigger.WITHDRAWN:
+    if n_moved == n_new == 0 and what and trigger is not RerankTrigger.WITHDRAWN:
         return _("%(cause)s was saved; the rest of this list does not change.") % what
-    if n_moved == 0:
+    if n_moved == n_new == 0:
         return _("The rest does not change.")
-    songs = ngettext("%(n)d song", "%(n)d songs", n_moved) % {"n": n_moved}
-    moved = _("%(cause)s moved %(songs)s") if what else _("%(songs)s moved")
-    begin = moved % {**what, "songs": songs}
+    first = n_moved or n_new
+    songs = ngettext("%(n)d song", "%(n)d songs", first) % {"n": first}
+    message = _RERANKED[bool(what), bool(n_moved), bool(n_new)]
+    begin = _(message) % {**what, "songs": songs, "n_new": n_new}
     if max(abs(lean[0]), abs(lean[1])) < NOTICEABLE_LEAN:
+        if n_new:
+            return _("%(what_moved)s: the same mood.") % {"what_moved": begin}
         return _("%(what_moved)s: a different order, the same mood.") % {"what_moved": begin}
     return _("%(what_moved)s: the rest now leans %(direction)s.") % {"what_moved": begin, "direction": direction(lean)}
 
 
+# Whether an action is named, whether songs moved, and whether some are new.
+_RERANKED = {
+    (True, True, True): gettext_noop("%(cause)s moved %(songs)s and replaced %(n_new)d"),
+    (True, True, False): gettext_noop("%(cause)s moved %(songs)s"),
+    (True, False, True): gettext_noop("%(cause)s replaced %(songs)s"),
+    (False, True, True): gettext_noop("%(songs)s moved and %(n_new)d replaced"),
+    (False, True, False): gettext_noop("%(songs)s moved"),
+    (False, False, True): gettext_noop("%(songs)s replaced"),
+}
 _TRIGGERS = {
     RerankTrigger.RATING: gettext_noop("Your rating of “%(title)s”"),
     RerankTrigger.LIKE: gettext_noop("Your like of “%(title)s”"),
@@ -226,7 +241,8 @@ def _factor_of(term: str, evidence: Evidence) -> Factor | None:
             others = Factor.SIMILAR_RATINGS if evidence.n_similar else Factor.ALL_RATINGS
             return Factor.OWN_RATING if evidence.by_own_rating else others
         case "mood" if evidence.mood and _noticeable(evidence.by_mood):
-            return Factor.MOOD
+            # A mood that moves a song away from what was asked for brings it nearer at most by chance.
+            return Factor.MOOD if _leads(evidence.by_mood, evidence.target) else None
         case "liking" if term in evidence.helped:
             others = Factor.SIMILAR_LIKES if evidence.likes_known else Factor.SHARED_LIKING
             return _LIKE_FACTORS.get(evidence.like_signal) if evidence.like_signal else others
@@ -236,6 +252,11 @@ def _factor_of(term: str, evidence: Evidence) -> Factor | None:
         case "likeness" if evidence.alike >= ALIKE:
             return Factor.LIKENESS
     return _PLAIN_FACTORS.get(term)
+
+
+def _leads(shift: Point, target: Point) -> bool:
+    axis = 0 if abs(shift[0]) > abs(shift[1]) else 1
+    return shift[axis] * target[axis] > 0
 
 
 def _noticeable(shift: Point) -> bool:
@@ -326,7 +347,7 @@ def list_note(
         return _(_EMPTY[what, filtered])
     sentences = []
     if n_songs < length <= n_analysed:
-        sentences.append(_(_SHORT[what]) % {"n_songs": n_songs, "length": length})
+        sentences.append(ngettext(*_SHORT[what], n_songs) % {"n_songs": n_songs, "length": length})
     elif n_songs < length:
         few = ngettext(*_FEW[what, filtered], n_analysed)
         sentences.append(few % {"n": n_analysed, "n_songs": n_songs, "length": length})
@@ -346,8 +367,14 @@ _EMPTY = {
     ("journey", False): gettext_noop("No songs have been analysed yet, so this journey is empty."),
 }
 _SHORT = {
-    "list": gettext_noop("This list has %(n_songs)d songs instead of %(length)d."),
-    "journey": gettext_noop("This journey has %(n_songs)d songs instead of %(length)d."),
+    "list": ngettext_noop(
+        "This list has %(n_songs)d song instead of %(length)d.",
+        "This list has %(n_songs)d songs instead of %(length)d.",
+    ),
+    "journey": ngettext_noop(
+        "This journey has %(n_songs)d song instead of %(length)d.",
+        "This journey has %(n_songs)d songs instead of %(length)d.",
+    ),
 }
 _FEW = {
     ("list", True): ngettext_noop(
@@ -459,12 +486,12 @@ def region_note(quadrant: Quadrant, inside: Sequence[bool], *, filtered: bool) -
 
 
 def unplayable_note(n: int) -> str:
-    """Return that songs are left out because the listener's browser cannot play them; empty for none."""
+    """Return that songs are left out because the browser that asked cannot play them; empty for none."""
     if not n:
         return ""
     left_out = ngettext(
-        "%(n)d song is left out: this browser cannot play its file.",
-        "%(n)d songs are left out: this browser cannot play their files.",
+        "%(n)d song is left out: the browser that asked cannot play its file.",
+        "%(n)d songs are left out: the browser that asked cannot play their files.",
         n,
     )
     return left_out % {"n": n}

@@ -288,8 +288,10 @@ def _rerank(locked: Playlist, listener: Listener, because_of: Song | None, trigg
     locked.save(update_fields=["note", "model_version", "arranged_at", "updated_at"])
     after = generated.entries
     moved = tuple(entry.song_id for entry in after if before.get(entry.song_id) != entry.position)
+    n_new = sum(1 for song_id in moved if song_id not in before)
     sentence = rerank_sentence(
-        n_moved=len(moved),
+        n_moved=len(moved) - n_new,
+        n_new=n_new,
         lean=_lean(list(before), [entry.perceived for entry in after]),
         title=because_of.title if because_of else "",
         trigger=trigger,
@@ -387,4 +389,6 @@ def _arrange(
         each.position = place
     PlaylistItem.objects.bulk_update(items, ["position"])
     playlist.arranged_at = timezone.now()
-    playlist.save(update_fields=["arranged_at", "requested_length", "updated_at"])
+    # It spoke of the list as it was made.
+    playlist.note = ""
+    playlist.save(update_fields=["arranged_at", "note", "requested_length", "updated_at"])

@@ -356,4 +356,4 @@ def test_songs_that_this_browser_cannot_play_are_not_chosen(page: Page, songs: l
     chosen = page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)")
     assert chosen
     assert not aiff & set(chosen)
-    expect(page.get_by_text("this browser cannot play")).to_be_visible()
+    expect(page.get_by_text("the browser that asked cannot play")).to_be_visible()

@@ -79,6 +79,14 @@ def test_without_ratings_there_is_no_sentence() -> None:
     assert {finding.sure for findings in found.values() for finding in findings} == {Sure.TOO_FEW}
 
 
+def test_skips_alone_say_nothing_of_what_is_liked() -> None:
+    said = listener_who(40, like=-1.0)
+    topic = findings_of(said)["What you like"][0]
+    assert topic.sentence == "You dislike more songs than you like."
+    skipped = replace(said, like_weights=np.full(40, 0.25))
+    assert findings_of(skipped)["What you like"][0].sure is Sure.TOO_FEW
+
+
 def test_fewer_than_five_ratings_are_never_more_than_a_hint() -> None:
     for n_songs, most in ((2, {Sure.HINT, Sure.TOO_FEW}), (4, {Sure.HINT, Sure.TOO_FEW}), (5, set(Sure))):
         found = findings_of(listener_who(n_songs, shift=(0.5, 0.5), like=1.0, with_moods=True))

@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.learning import learn
 from recommender.felt_model.model import FAMILIAR, MOOD, NOISE_DF, TYPICAL_MOOD, ListenerModel, Prior, Ratings, features
+from recommender.generate import ListContext, rank_list
+from recommender.listener import History, ListenerState
 from recommender.ranking.journeys import path_quality, place_targets, walk
 from recommender.ranking.lists import (
     INSIDE,
@@ -39,9 +41,10 @@ from recommender.ranking.lists import (
     lies_in,
     liking_value,
     nearest_inside,
-    rank,
     typicality,
 )
+from recommender.requests import PlaylistRequest, Target
+from recommender.retrieval import Pool
 from training.evaluation.report.tables import Table
 from training.listener_study import emotify, situnes
 from training.listener_study.protocol import Interval, SongEstimates, interval, interval_text
@@ -102,6 +105,22 @@ class SongPool:
 
     def __len__(self) -> int:
         return len(self.artist_ids)
+
+    @property
+    def pool(self) -> Pool:
+        """The songs as the product retrieves them."""
+        estimates, nothing = self.estimates, np.zeros(len(self), np.int64)
+        return Pool(
+            song_ids=np.arange(len(self)),
+            artist_ids=self.artist_ids,
+            album_ids=nothing,
+            years=nothing.astype(np.int16),
+            quadrants=tuple(Quadrant.from_valence_arousal(*point) for point in estimates.perceived.tolist()),
+            confidence=estimates.confidence,
+            perceived=estimates.perceived,
+            embeddings=estimates.embeddings,
+            model_version="",
+        )
 
     def features(self, mood: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the features `(n, 6 + r)` of all songs in one mood `(2,)`."""
@@ -257,13 +276,14 @@ Policy = Callable[[PolicyContext], int]
 def _thompson(context: PolicyContext, temperature: float) -> int:
     """Rank with a draw from the listener's posterior; at temperature 0 with its mean, at 1 with a full draw."""
     model = ListenerModel.fit(context.ratings, context.prior, context.songs.basis)
-    return _ranked(context, model.draw(context.list_seed, temperature) if temperature else model)
+    return _ranked(context, model, model.draw(context.list_seed, temperature) if temperature else model)
 
 
 def _no_adaptation(context: PolicyContext) -> int:
     # The model of a listener without ratings still takes the mood into account.
     nothing = Ratings.none(context.ratings.embeddings.shape[1])
-    return _ranked(context, ListenerModel.fit(nothing, context.prior, context.songs.basis))
+    model = ListenerModel.fit(nothing, context.prior, context.songs.basis)
+    return _ranked(context, model, model)
 
 
 def _popularity(context: PolicyContext) -> int:
@@ -352,14 +372,19 @@ def run_policy(
     )
 
 
-def _ranked(context: PolicyContext, drawn: ListenerModel) -> int:
-    # The mean's prediction is for explanations: in the sum of a song's terms only the draw is left of closeness.
-    candidates = candidates_of(context.songs, drawn, drawn, context.mood)
+def _ranked(context: PolicyContext, model: ListenerModel, drawn: ListenerModel) -> int:
+    """Let the product choose the next song of a list of which some are played."""
+    shared = ListenerModel.fit(Ratings.none(model.embeddings.shape[1]), context.prior, context.songs.basis)
+    state = ListenerState(shared, model, drawn, History(context.ratings, {}, {}, ()))
+    valence, arousal = context.target.tolist()
+    target = Target(valence, arousal, context.aim.quadrant(context.target))
+    mood = float(context.mood[0]), float(context.mood[1])
+    request = PlaylistRequest(target, SESSION_SONGS, context.list_seed, mood=mood, variety=VARIETY)
+    pool = context.songs.pool
+    predicted = state.predict(pool, mood=mood, recency=np.zeros(len(context.songs)))
     fixed = dict(enumerate(context.played, start=1))
-    targets = np.tile(context.target, (len(context.played) + 1, 1))
-    quadrant, weights = context.aim.quadrant(context.target), context.aim.weights
-    ranked = rank(candidates, targets, weights=weights, fixed=fixed, quadrant=quadrant, seed=context.list_seed)
-    return ranked[0].row
+    every = np.ones(len(context.songs), bool)
+    return rank_list(ListContext(request, state, pool, predicted, fixed, None, choosable=every)).songs[0].row
 
 
 def candidates_of(

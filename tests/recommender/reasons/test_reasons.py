@@ -89,10 +89,12 @@ def evidence(*decided: str, **known: Any) -> Evidence:
         (evidence("ratings", by_ratings=(0.05, 0.05), n_similar=4), None, ""),
         (evidence(by_ratings=(0.3, 0.3), n_similar=4), None, ""),
         (
-            evidence("mood", by_mood=(0.0, -0.2), mood=(-0.6, 0.5)),
+            evidence("mood", by_mood=(0.0, -0.2), mood=(-0.6, 0.5), target=(0.6, -0.6)),
             Factor.MOOD,
             "You said you were tense: it should make you feel calmer.",
         ),
+        # For a happy list, "it should make you feel sadder" would be no reason.
+        (evidence("mood", by_mood=(-0.2, 0.0), mood=(-0.6, -0.6), target=(0.6, 0.6)), None, ""),
         (evidence("mood", by_mood=(0.0, -0.2)), None, ""),
         (evidence("mood", by_mood=(0.0, -0.02), mood=(-0.6, 0.5)), None, ""),
         (evidence(by_mood=(0.0, -0.2), mood=(-0.6, 0.5)), None, ""),
@@ -284,6 +286,21 @@ def test_a_reranking_says_what_it_did_and_why(
     n_moved: int, lean: tuple[float, float], title: str, trigger: RerankTrigger, sentence: str
 ) -> None:
     assert rerank_sentence(n_moved=n_moved, lean=lean, title=title, trigger=trigger) == sentence
+
+
+@pytest.mark.parametrize(
+    ("n_moved", "n_new", "lean", "title", "sentence"),
+    [
+        (2, 1, 0.0, "A", "Your rating of “A” moved 2 songs and replaced 1: the same mood."),
+        (0, 1, 0.0, "A", "Your rating of “A” replaced 1 song: the same mood."),
+        (3, 2, 0.3, "", "3 songs moved and 2 replaced: the rest now leans happier."),
+        (0, 2, 0.0, "", "2 songs replaced: the same mood."),
+    ],
+)
+def test_a_reranking_tells_new_songs_from_moved_ones(
+    n_moved: int, n_new: int, lean: float, title: str, sentence: str
+) -> None:
+    assert rerank_sentence(n_moved=n_moved, n_new=n_new, lean=(lean, 0.0), title=title) == sentence
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
 from recommender.felt_model.model import ListenerModel, Prior, Ratings
-from recommender.generate import _Context, _eligible, _evidence
+from recommender.generate import ListContext, _evidence, rank_list
 from recommender.listener import History, ListenerState, Predicted
-from recommender.ranking.lists import TERM_ROW, Candidates, RankedSong, Weights, _Greedy, distances, rank
+from recommender.ranking.lists import TERM_ROW, Candidates, RankedSong, Weights, _Greedy, draw_temperature, rank
 from recommender.reasons.reasons import Evidence, Factor, LikeSignal, deciding, reasons
 from recommender.requests import PlaylistRequest, Target
 from recommender.retrieval import Pool
@@ -78,6 +78,7 @@ def test_in_two_thousand_made_situations_what_is_named_decided() -> None:
             by_ratings=_pair(pool.rated[song.row] - pool.shared[song.row]),
             by_mood=_pair(pool.felt[song.row] - pool.rated[song.row]),
             mood=(0.5, 0.5),
+            target=_pair(targets[0]),
             is_new=True,
             kept_apart=song.kept_apart,
         )
@@ -94,7 +95,7 @@ def _pair(point: NDArray[np.float64]) -> tuple[float, float]:
 
 
 class _Situation(NamedTuple):
-    context: _Context
+    context: ListContext
     asked: _Asked
     songs: list[RankedSong]
     evidence: list[Evidence]
@@ -117,10 +118,10 @@ def _real_pool() -> Pool:
     )
 
 
-def _context(request: PlaylistRequest, state: ListenerState, pool: Pool, predicted: Predicted) -> _Context:
+def _context(request: PlaylistRequest, state: ListenerState, pool: Pool, predicted: Predicted) -> ListContext:
     """Return the context of a list of which nothing is placed yet, all of whose songs can be played."""
     every = np.ones(len(pool.song_ids), bool)
-    return _Context(request, state, pool, predicted, {}, None, unplayable=~every, choosable=every)
+    return ListContext(request, state, pool, predicted, {}, None, choosable=every)
 
 
 def _history(pool: Pool, rng: np.random.Generator) -> History:
@@ -156,30 +157,21 @@ def _situations(n_situations: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         history = _history(pool, rng)
         variety = float(rng.choice([0.0, 0.3, 0.8]))
         model = ListenerModel.fit(history.ratings, Prior.default(), basis)
-        state = ListenerState(shared, model, model.draw(number, variety) if variety else model, history)
+        state = ListenerState(
+            shared, model, model.draw(number, draw_temperature(variety)) if variety else model, history
+        )
         quadrant = [None, *Quadrant][number % 5]
         target = Target.of_quadrant(quadrant) if quadrant else Target(*rng.uniform(-0.8, 0.8, 2).tolist())
         mood = _pair(rng.uniform(-1, 1, 2)) if number % 3 == 0 else None
-        request = PlaylistRequest(target, mood=mood, variety=variety, seed=number)
+        request = PlaylistRequest(target, length=LENGTH, mood=mood, variety=variety, seed=number)
         recency = (rng.random(len(pool.song_ids)) < 0.05).astype(np.float64)
         predicted = state.predict(pool, mood=mood, recency=recency)
-        context = _Context(
-            request,
-            state,
-            pool,
-            predicted,
-            {},
-            None,
-            np.zeros(len(pool.song_ids), bool),
-            np.ones(len(pool.song_ids), bool),
-        )
-        rows = _eligible(context, distances(predicted.candidates.felt, target.point))
+        context = _context(request, state, pool, predicted)
+        ranked = rank_list(context)
+        evidence = [_evidence(context, song, ranked.candidates.felt[song.row]) for song in ranked.songs]
         targets = np.tile(target.point, (LENGTH, 1))
-        asked = _Asked(predicted.candidates.take(rows), targets, context.weights, quadrant, number)
-        songs = rank(asked.pool, targets, weights=asked.weights, quadrant=quadrant, seed=number)
-        evidence = [
-            _evidence(context, replace(song, row=int(rows[song.row])), asked.pool.felt[song.row]) for song in songs
-        ]
+        asked = _Asked(ranked.candidates.take(ranked.rows), targets, context.weights, quadrant, number)
+        songs = [replace(song, row=int(np.searchsorted(ranked.rows, song.row))) for song in ranked.songs]
         yield _Situation(context, asked, songs, evidence)
 
 
@@ -222,27 +214,11 @@ def test_a_mood_puts_no_song_of_the_opposite_corner_into_a_list(monkeypatch: pyt
         counts: dict[Target, int] = {}
         for mood in (None, *(each.target for each in Quadrant), (-1.0, 1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)):
             for target in (Target.of_quadrant(quadrant), Target(*quadrant.target)):
-                request = PlaylistRequest(target, mood=mood, variety=0.0, seed=1)
+                request = PlaylistRequest(target, length=LENGTH, mood=mood, variety=0.0, seed=1)
                 predicted = state.predict(pool, mood=mood, recency=np.zeros(96))
                 moved = Quadrant.from_valence_arousal
                 for row, each in enumerate(pool.quadrants):
                     assert moved(*predicted.candidates.felt[row]) is each
-                context = _Context(
-                    request,
-                    state,
-                    pool,
-                    predicted,
-                    {},
-                    None,
-                    np.zeros(len(pool.song_ids), bool),
-                    np.ones(len(pool.song_ids), bool),
-                )
-                rows = _eligible(context, distances(predicted.candidates.felt, target.point))
-                songs = rank(
-                    predicted.candidates.take(rows),
-                    np.tile(target.point, (LENGTH, 1)),
-                    weights=context.weights,
-                    quadrant=target.quadrant,
-                )
-                n_opposite = sum(pool.quadrants[rows[song.row]] is opposite for song in songs)
+                context = _context(request, state, pool, predicted)
+                n_opposite = sum(pool.quadrants[song.row] is opposite for song in rank_list(context).songs)
                 assert n_opposite <= counts.setdefault(target, n_opposite), (quadrant, mood, target)

@@ -154,7 +154,9 @@ def test_a_rating_reranks_the_rest_and_leaves_what_was_played(alice: User, make_
     assert after != before
     assert len(after) == len(set(after)) == 10
     assert set(result.rerank.moved) == {a for a, b in zip(after, before, strict=True) if a != b}
-    assert result.rerank.sentence.startswith(f"Your rating of “{rated.title}” moved {len(result.rerank.moved)} song")
+    n_new = len(set(after) - set(before))
+    moved = f"moved {len(result.rerank.moved) - n_new} songs" + (f" and replaced {n_new}" if n_new else "")
+    assert result.rerank.sentence.startswith(f"Your rating of “{rated.title}” {moved}: ")
     assert (result.rating.playlist, result.rating.position) == (playlist, 2)
 
 
