@@ -122,16 +122,17 @@ class KernelHead(nn.Module):
 
 
 def _principal(centred: Tensor, wanted: int) -> Tensor:
-    """Return the principal directions `(wanted, d)` of centred rows `(n, d)`; zeros beyond those that there are."""
+    """Return the principal directions `(wanted, d)` of centred rows `(n, d)`, and any others beyond their number."""
     n, d = centred.shape
-    if n < d:
-        # The smaller of the two matrices has the same eigenvalues.
-        values, left = torch.linalg.eigh(centred @ centred.T)
-        found = (left / values.clamp(min=1e-12).sqrt()).T @ centred
-    else:
-        found = torch.linalg.eigh(centred.T @ centred)[1].T
+    if n >= d:
+        return torch.linalg.eigh(centred.T @ centred)[1][:, -wanted:].flip(1).T
+    # The smaller of the two matrices has the same eigenvalues.
+    values, left = torch.linalg.eigh(centred @ centred.T)
+    exist = values > 1e-9 * values[-1]
+    found = (left[:, exist] / values[exist].sqrt()).T @ centred
     found = found[-wanted:].flip(0)
-    return torch.cat([found, found.new_zeros(wanted - len(found), d)])
+    others = torch.randn(wanted - len(found), d, dtype=found.dtype, generator=torch.Generator().manual_seed(0))
+    return torch.linalg.qr(torch.cat([found, others]).T)[0].T
 
 
 @torch.enable_grad()

@@ -31,10 +31,9 @@ def test_components_are_the_principal_ones_with_more_clips_than_features_and_wit
     np.testing.assert_allclose(alike, np.eye(6), atol=0.01)
 
 
-def test_components_beyond_those_of_the_clips_are_nothing_and_do_no_harm() -> None:
+def test_components_beyond_those_of_the_clips_are_directions_too() -> None:
     head, data = _fitted(12, 40, n_components=20)
-    lengths = np.linalg.norm(head.components.numpy(), axis=1)
-    np.testing.assert_allclose(lengths, [1] * 11 + [0] * 9, atol=0.01)
+    np.testing.assert_allclose(head.components.numpy() @ head.components.numpy().T, np.eye(20), atol=0.01)
     logits, points = head(torch.from_numpy(data.features))
     assert logits.argmax(dim=1).tolist() == data.targets.argmax(axis=1).tolist()
     assert not points.any()
