@@ -84,7 +84,7 @@ def listeners_agreement() -> Agreement:
 
 
 def songs_labelled() -> int:
-    """Count the songs whose raters prefer one quadrant: those that a retraining learns from, if their files are here."""
+    """Count the songs whose raters prefer one quadrant; a retraining learns from those whose files are here."""
     votes: dict[int, list[int]] = defaultdict(list)
     counted = PerceivedLabel.objects.order_by().values_list("song_id", "quadrant").annotate(n=Count("pk"))
     for song_id, _quadrant, n in counted:

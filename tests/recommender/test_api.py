@@ -127,7 +127,7 @@ def test_ranking_again_says_what_it_did(api_alice: APIClient, alice: User, playl
     result = api_alice.post(where).json()
     assert result["changed"]
     assert result["moved"]
-    assert result["sentence"].startswith(f"{len(result['moved'])} song")
+    assert " moved" in result["sentence"] or " replaced" in result["sentence"]
 
 
 def test_a_playlist_is_deleted(api_alice: APIClient, playlist_of_alice: Playlist) -> None:

@@ -262,7 +262,7 @@ def test_a_retraining_can_be_requested_once_there_are_labels_enough(live: ModelV
         split, clear = EstimateFactory().song, EstimateFactory().song
         for song, quadrant in ((split, 1), (split, 2), (clear, 3)):
             PerceivedLabel.objects.create(song=song, rater=UserFactory(), quadrant=quadrant)
-    PerceivedLabel.objects.last().delete()
+    PerceivedLabel.objects.filter(song=clear).delete()
     assert f"{button} disabled" in page(client_staff)
     PerceivedLabel.objects.create(song=clear, rater=UserFactory(), quadrant=3)
     after = page(client_staff)
