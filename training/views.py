@@ -45,7 +45,8 @@ def models(request: HttpRequest) -> HttpResponse:
     live = next((model for model in versions if model.state == ModelVersion.State.LIVE), None)
     is_reanalysing = progress is not None and progress.job.state == Reanalysis.State.RUNNING
     is_checking = any("queued_at" in model.gate for model in versions)
-    weeks = selectors.agreement_by_week()
+    agreement = selectors.listeners_agreement()
+    weeks = selectors.agreement_by_week() if agreement.labels else []
     context = {
         "models": versions,
         "is_busy": is_reanalysing or is_checking or bool(latest and latest.is_active),
@@ -54,7 +55,7 @@ def models(request: HttpRequest) -> HttpResponse:
         "served_version": live.version if live and not settings.MOODPLANE_WEIGHTS_PINNED else served_version(),
         "pinned": settings.MOODPLANE_WEIGHTS if settings.MOODPLANE_WEIGHTS_PINNED else None,
         "estimates": selectors.estimates_by_version(),
-        "agreement": selectors.listeners_agreement(),
+        "agreement": agreement,
         "agreement_weeks": weeks,
         "workers": workers_alive(),
         "progress": progress,
