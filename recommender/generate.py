@@ -147,7 +147,7 @@ def generate(
         felt_there = state.model.predict(*at, mood=request.mood).point[0]
         request = replace(request, target=Target(*_pair(felt_there)))
 
-    unplayable = [song for song in songs_of_types(listener.cannot_play, request.filters) if song not in taken.values()]
+    unplayable = list(set(songs_of_types(listener.cannot_play, request.filters)) - set(taken.values()))
     pool = _retrieve(index, request, state, centre, always=list(taken.values()), without=unplayable)
     rows = {place: row for place, song_id in taken.items() if (row := pool.row_of(song_id)) is not None}
     recency = recency_of(state.history.plays, pool.song_ids)

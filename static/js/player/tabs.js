@@ -22,6 +22,7 @@ export function attachTabs(player) {
       player.clear();
       forget();
       location.reload();
+      return;
     }
     if (sound.paused) return;
     player.pause();
