@@ -27,7 +27,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import ModelVersion
 from tests.audio_fixtures import make_audio
 from tests.browser import chromium
-from tests.factories import PASSWORD, EstimateFactory
+from tests.factories import FIXED_IDS, PASSWORD, EstimateFactory
 from tests.training.made_models import held_out, made_held_out, made_run_folder, made_weights, worse
 from training.registry import services
 
@@ -161,6 +161,7 @@ def songs(live_server: LiveServer, recording: Path) -> list[Song]:
             quadrant=Quadrant(number % 4 + 1),
             confidence=0.4 + number / 64,
             seed=number,
+            song__pk=FIXED_IDS + number,
             song__duration_s=SONG_SECONDS,
         )
         place_audio(estimate.song, recording)

@@ -12,7 +12,7 @@ from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate
 from recommender.models import Playlist
 from recommender.requests import Listener, Target
-from tests.factories import ArtistFactory, EstimateFactory, SongFactory
+from tests.factories import FIXED_IDS, ArtistFactory, EstimateFactory, SongFactory
 
 SongMaker = Callable[..., list[Song]]
 
@@ -45,7 +45,8 @@ def make_songs(db: None) -> SongMaker:
         rng = np.random.default_rng(n_songs)
         artists = ArtistFactory.create_batch(n_artists or n_songs)
         points = np.clip(np.asarray(around) + rng.uniform(-spread, spread, size=(n_songs, 2)), -1, 1)
-        songs = [SongFactory(artist=artists[n % len(artists)], **fields) for n in range(n_songs)]
+        first = FIXED_IDS + Song.objects.count()
+        songs = [SongFactory(pk=first + n, artist=artists[n % len(artists)], **fields) for n in range(n_songs)]
         for n, song in enumerate(songs):
             tag(song, float(points[n, 0]), float(points[n, 1]), seed=1000 * n_songs + n)
         return songs

@@ -137,8 +137,9 @@ def test_a_list_for_a_listener_at_the_corner_is_still_a_list(alice: User, make_s
 def test_a_hundred_thousand_ratings_are_stored_and_the_newest_thousand_read(alice: User, make_songs: SongMaker) -> None:
     newest = make_songs(RATINGS_LIMIT + 200, around=(0.0, 0.0), spread=0.9, n_artists=50)
     _multiply(SongFactory(), A_CROWD - len(newest) - 1, title="'Old ' || n", content_hash="md5(n::text) || md5('x')")
-    first = RatingFactory(listener=alice, song=newest[0])
-    _multiply(first, A_CROWD - 1, song_id=f"{newest[0].pk} + n", updated_at="to_timestamp(1000000000)")
+    rated = RatingFactory(listener=alice, song=newest[-1])
+    others = "(ARRAY(SELECT id FROM catalog_song ORDER BY id))[n]"
+    _multiply(rated, A_CROWD - 1, song_id=others, updated_at="to_timestamp(1000000000)")
     FeltRating.objects.filter(song__in=newest).update(updated_at="2026-01-01T00:00:00Z")
     assert FeltRating.objects.filter(listener=alice).count() == A_CROWD
 

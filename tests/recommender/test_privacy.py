@@ -190,7 +190,9 @@ def test_the_tables_say_the_same_as_the_document(dora: User) -> None:
     for kind in KINDS:
         table = list(csv.DictReader(io.StringIO(archive.read(f"{kind.name}.csv").decode())))
         rows = [export["account"]] if kind is ACCOUNT else export[kind.name]
-        assert [_as_cells(row) for row in rows] == table
+        # What would begin a formula carries an apostrophe in the table: a share token may begin with "-".
+        plain = [{name: value.removeprefix("'") for name, value in row.items()} for row in table]
+        assert [_as_cells(row) for row in rows] == plain
         assert all(f"{field.name}: {field.meaning}" in readme for field in kind.fields)
 
 

@@ -18,7 +18,7 @@ from recommender.models import FeltRating, Playlist
 from recommender.requests import Listener, Target
 from recommender.services import feedback, playlists, sharing
 from recommender.tasks import playlists_purge
-from tests.factories import EstimateFactory, PlaylistFactory, RatingFactory
+from tests.factories import FIXED_IDS, EstimateFactory, PlaylistFactory, RatingFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def song() -> Song:
 def playlist(alice: User) -> Playlist:
     """A list of Alice's, six songs long."""
     for number in range(12):
-        EstimateFactory(seed=number)
+        EstimateFactory(seed=number, song__pk=FIXED_IDS + number)
     return playlists.playlist_create(listener=Listener(alice), target=Target(0.5, 0.5), length=6, seed=1)
 
 
