@@ -199,9 +199,8 @@ def rerank_sentence(
         trigger: what the listener did with that song.
     """
     what = {"cause": _(_TRIGGERS[trigger]) % {"title": title}} if title else {}
-    # What was withdrawn is not saved.
-    if n_moved == n_new == 0 and what and trigger is not RerankTrigger.WITHDRAWN:
-        return _("%(cause)s was saved; the rest of this list does not change.") % what
+    if n_moved == n_new == 0 and what:
+        return _("%(cause)s does not change the rest of this list.") % what
     if n_moved == n_new == 0:
         return _("The rest does not change.")
     first = n_moved or n_new

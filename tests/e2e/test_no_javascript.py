@@ -28,7 +28,7 @@ def press_play(page: Page) -> None:
         page.wait_for_timeout(50)
 
 
-@pytest.mark.parametrize("width", [360, 1440])
+@pytest.mark.parametrize("width", [360, 768, 1440])
 def test_a_visitor_browses_searches_and_plays(open_page: Opener, songs: list[Song], width: int) -> None:
     song = songs[7]
     song.title, song.genre = "Unmistakable", "Waltz"
@@ -58,6 +58,12 @@ def test_a_visitor_browses_searches_and_plays(open_page: Opener, songs: list[Son
         expect(page.locator("[data-track]")).to_have_count(12)
         press_play(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # A row's title and its player begin at one edge, and the player is as wide as what stands above it.
+        row = page.locator("[data-track]").first
+        title, audio = (row.locator(each).bounding_box() for each in (".song-row__text", "audio"))
+        assert title and audio
+        assert abs(title["x"] - audio["x"]) < 2
+        assert audio["width"] >= title["width"] - 2
         expect(page.get_by_role("button", name="Play", exact=True)).to_have_count(0)
 
 

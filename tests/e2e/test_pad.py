@@ -172,8 +172,15 @@ def test_keys_alone_aim_bend_and_play_a_journey(page: Page, songs: list[Song]) -
     via.press("Delete")
     expect(via).to_be_hidden()
     expect(page.get_by_role("button", name="Add a waypoint")).to_be_focused()
+    with page.expect_response("**/journey/?**") as response:
+        page.get_by_role("button", name="Focus").press("Enter")
+    asked = values_in(response.value.url)
+    assert (asked["end_valence"], asked["end_arousal"]) == (0.3, -0.15)
+    assert "variety=0.1" in response.value.url
+    expect(page.get_by_role("button", name="Focus")).to_have_attribute("aria-pressed", "true")
     with page.expect_response("**/journey/?**"):
         page.get_by_role("button", name="Lift").press("Enter")
+    expect(page.get_by_role("button", name="Focus")).to_have_attribute("aria-pressed", "false")
     expect(page.locator("#end-valence")).to_have_value("0.6")
     expect(page.get_by_role("button", name="Lift")).to_have_attribute("aria-pressed", "true")
     # A focused row shows its place on the way.

@@ -236,7 +236,7 @@ def test_the_total_of_a_list_is_right_after_a_rating(
     page: Page, alice: User, songs: list[Song], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The seed of the list: with some, one rating moves nothing.
-    monkeypatch.setattr(secrets, "randbits", lambda bits: 2)
+    monkeypatch.setattr(secrets, "randbits", lambda bits: 3)
     for number, song in enumerate(songs):
         Song.objects.filter(pk=song.pk).update(duration_s=100 + 17 * number)
     sign_in(page)
@@ -267,6 +267,21 @@ def test_signing_out_empties_the_player(page: Page, alice: User, songs: list[Son
     page.goto("/songs/")
     expect(page.locator("#player")).to_be_hidden()
     expect(page.locator("#player-offer")).to_be_hidden()
+
+
+def test_signing_out_in_one_tab_empties_the_others(page: Page, alice: User, songs: list[Song]) -> None:
+    sign_in(page)
+    play_a_mood(page)
+    title = page.locator("[data-player-title]").inner_text()
+    other = page.context.new_page()
+    other.goto("/songs/")
+    other.locator("form[action*=logout]").evaluate("form => form.requestSubmit()")
+    expect(other.get_by_role("link", name="Sign in").first).to_be_visible()
+    expect(page.get_by_role("link", name="Sign in").first).to_be_visible()
+    expect(page.locator("#player")).to_be_hidden()
+    assert title not in page.locator("#player").inner_html()
+    kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}])")
+    assert title not in kept
 
 
 @pytest.mark.parametrize(

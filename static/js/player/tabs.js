@@ -17,11 +17,11 @@ export function attachTabs(player) {
   sound.addEventListener("play", () => channel?.postMessage("playing"));
   player.addEventListener("left", () => channel?.postMessage("left"));
   channel?.addEventListener("message", ({ data }) => {
-    // Somebody signed out: what this page shows of them goes as well.
+    // Somebody signed out: what this page shows of them goes as well, and the page may be theirs alone.
     if (data === "left") {
       player.clear();
       forget();
-      location.reload();
+      location.assign("/");
       return;
     }
     if (sound.paused) return;
