@@ -39,6 +39,19 @@ class Network(nn.Module):
         """
         raise NotImplementedError
 
+    def losses(self, outputs: tuple[Tensor, ...], targets: Tensor, points: Tensor) -> Tensor | None:
+        """Return what training minimises of each clip, `(n,)`, for a network that learns something of its own.
+
+        Args:
+            outputs: of `forward`.
+            targets: `(n, 4)` quadrant labels, each row summing to 1.
+            points: `(n, 2)` rated valence and arousal in [-1, 1], NaN where unrated.
+
+        Returns:
+            None for the cross-entropy of the logits.
+        """
+        return None
+
     def saliency_blocks(self) -> Sequence[nn.Module]:
         """Return the blocks whose maps `(n, channels, rows, columns)` say where the network looked, first to last."""
         raise NotImplementedError
@@ -114,8 +127,12 @@ class OverChunks(nn.Module):
         """Judge `(n, chunks, *input_shape)` as `Network.forward` does; its logits are those of the mean probability."""
         outputs = self.network(inputs.flatten(0, 1))
         logits, *others = (output.reshape(-1, self.chunks, output.shape[-1]) for output in outputs)
-        mean = torch.softmax(logits, dim=-1).mean(dim=1).clamp(min=1e-12).log()
-        return mean, *(output.mean(dim=1) for output in others)
+        return log_mean(logits), *(output.mean(dim=1) for output in others)
+
+
+def log_mean(logits: Tensor) -> Tensor:
+    """Return the logits `(n, n_classes)` of the mean probabilities of chunks, whose logits are `(n, chunks, ...)`."""
+    return torch.softmax(logits, dim=-1).mean(dim=1).clamp(min=1e-12).log()
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,7 +61,8 @@ def test_a_visitor_browses_searches_and_plays(open_page: Opener, songs: list[Son
         # A row's title and its player begin at one edge, and the player is as wide as what stands above it.
         row = page.locator("[data-track]").first
         title, audio = (row.locator(each).bounding_box() for each in (".song-row__text", "audio"))
-        assert title and audio
+        assert title
+        assert audio
         assert abs(title["x"] - audio["x"]) < 2
         assert audio["width"] >= title["width"] - 2
         expect(page.get_by_role("button", name="Play", exact=True)).to_have_count(0)

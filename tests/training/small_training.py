@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from emotion.zoo.frontends import MelConfig
 from training.data.augment import AugmentConfig
-from training.fit.loop import FitConfig, FitTask, ImageSet, Outcome, alone, train
+from training.fit.loop import ClipSet, FitConfig, FitTask, Outcome, alone, train
 
 MEL = MelConfig(image_size=16)
 SHORT = FitConfig(epochs=3, batch_size=8, learning_rate=1e-2, bf16=False)
@@ -32,7 +32,7 @@ class Small(nn.Module):
         return self.head(maps), maps[:, :64]
 
 
-def four_kinds(n: int = 40, size: int = 16) -> ImageSet:
+def four_kinds(n: int = 40, size: int = 16) -> ClipSet:
     """Images whose bright band gives the quadrant, in two windows each."""
     rng = np.random.default_rng(0)
     quadrants = np.arange(n) % 4
@@ -40,17 +40,17 @@ def four_kinds(n: int = 40, size: int = 16) -> ImageSet:
     band = size // 4
     for i, quadrant in enumerate(quadrants):
         images[i, :, band * quadrant : band * (quadrant + 1)] += 0.7
-    return ImageSet(images.astype(np.float16), np.eye(4, dtype=np.float32)[quadrants])
+    return ClipSet(images.astype(np.float16), np.eye(4, dtype=np.float32)[quadrants])
 
 
-def job(config: FitConfig = SHORT, *, data: ImageSet | None = None, **changes: Any) -> FitTask:
+def job(config: FitConfig = SHORT, *, data: ClipSet | None = None, **changes: Any) -> FitTask:
     return FitTask(
         **{
             "data": data or four_kinds(),
             "rows": np.arange(32),
             "validation_rows": np.arange(32, 40),
             "config": config,
-            "mel": MEL,
+            "front_end": MEL,
             "seed": 5,
             "processes": CPU,
             **changes,

@@ -25,7 +25,7 @@ from training.evaluation.metrics import fit_reading, score, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
 from training.fit import loop
-from training.fit.loop import FitConfig, FitTask, ImageSet, alone
+from training.fit.loop import ClipSet, FitConfig, FitTask, alone
 from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder, write_json
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.distil import Teachers, pretrain, steps_per_s
@@ -180,14 +180,14 @@ def _begin(
     return folder, config
 
 
-def images_of(carry: Carry, config: DistilledB3Config, device: torch.device) -> ImageSet:
+def images_of(carry: Carry, config: DistilledB3Config, device: torch.device) -> ClipSet:
     """Return the window of every clip that is served, on a device."""
     mel, spectra = config.mel, carry.features.spectra
     images = np.empty((len(spectra), 1, *mel.image_shape), np.float16)
     for row, each in enumerate(spectra):
         level_db = stretch_at(each.student, mel.image_shape[1]).T
         images[row, 0] = ((level_db - mel.reference_db) / mel.range_db + 1).clip(0, 1)
-    return ImageSet(torch.from_numpy(images).to(device), carry.features.targets, points=carry.features.points)
+    return ClipSet(torch.from_numpy(images).to(device), carry.features.targets, points=carry.features.points)
 
 
 def validation_loss(network: HeadedNetwork, carry: Carry, config: DistilledB3Config, device: torch.device) -> float:
@@ -248,7 +248,7 @@ def fine_tune(
         rows=fold.train,
         validation_rows=fold.validation,
         config=tuning,
-        mel=config.mel,
+        front_end=config.mel,
         seed=config.seed,
         processes=processes,
         identity={"distilled steps": steps},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,15 +11,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from emotion.inference.checkpoint import Card, read_card, save
-from emotion.zoo.frontends import MelConfig
+from emotion.zoo.frontends import Chunked, FrontEnd
 from emotion.zoo.registry import Network
 from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
-from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, predict, train
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
 
 
@@ -27,16 +29,22 @@ class Study:
     """Settings that the networks of all folds share."""
 
     version: str
-    clips: Sequence[Clip]  # In the order of the images; all have a quadrant.
-    data: ImageSet
-    # `(n,)` the largest value of each clip's image, for a dB reference of each dataset; None takes that of `mel`.
+    clips: Sequence[Clip]  # In the order of the data; all have a quadrant.
+    data: ClipSet
+    # `(n,)` the largest value of each clip's image, for a dB reference of each dataset; None takes the front end's.
     peaks: NDArray[np.float32] | None
     loudness_db: NDArray[np.float32]  # `(n,)` float32 mean level of each clip, NaN where unknown.
-    make_network: Callable[[int], Network]  # From a seed to a network at the start of training.
+    make_network: Callable[[int, Rows], Network]  # From a seed and a fold to a network at the start of training.
     config: FitConfig
-    mel: MelConfig
+    front_end: FrontEnd  # What serves; of a chunked one, each chunk is a place of the data.
     seed: int  # Of everything random; each fold adds its number.
     identity: Mapping[str, Any]  # Values that a checkpoint of this run has too.
+    seconds: float = math.inf  # After which a fold's training ends with its epoch.
+
+    @property
+    def of_a_place(self) -> FrontEnd:
+        """What prepares one place of a clip."""
+        return self.front_end.each if isinstance(self.front_end, Chunked) else self.front_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,8 @@ def cross_validate(
             accuracy, macro_f1 = metrics.accuracy_of(confusion), metrics.macro_f1_of(confusion)
             log(
                 f"{folds.protocol} fold {number + 1} of {len(folds.folds)}: accuracy {accuracy:.3f}, macro-F1 "
-                f"{macro_f1:.3f}, validation loss {facts['validation_loss']:.3f} in epoch {facts['best_epoch']}"
+                f"{macro_f1:.3f}, validation loss {facts['validation_loss']:.3f}"
+                + (f" in epoch {facts['best_epoch']}" if "best_epoch" in facts else "")
             )
     return results
 
@@ -92,32 +101,40 @@ def _train_fold(
         rows=rows.train,
         validation_rows=rows.validation,
         config=study.config,
-        mel=study.mel,
+        front_end=study.of_a_place,
         seed=study.seed + number,
         processes=processes,
         identity={**study.identity, "fold": key, "split": folds.sha256},
         checkpoint=checkpoint,
         log_dir=run.path / TENSORBOARD / stem.name,
         on_epoch=lambda epochs: run.write_history(key, epochs),
+        is_over=lambda: time.monotonic() - begun > study.seconds,
     )
-    network = study.make_network(task.seed)
-    outcome = train(network, task)
+    begun = time.monotonic()
+    network = study.make_network(task.seed, rows)
+    facts: dict[str, Any] = dict(key)
+    if any(parameter.requires_grad for parameter in network.parameters()):
+        outcome = train(network, task)
+        facts |= {"best_epoch": outcome.best_epoch, "epochs": len(outcome.epochs)}
     if not processes.is_first:
         return
-    validation, _, *points = predict(network, data, rows.validation, study.mel, processes.device)
+    facts["train_s"] = time.monotonic() - begun
+    validation, _, *points = predict(network, data, rows.validation, study.of_a_place, processes.device)
     reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
-    facts = {**key, "best_epoch": outcome.best_epoch, "validation_loss": outcome.validation_loss}
-    mel = study.mel
-    if lift is not None:
+    facts["validation_loss"] = float(
+        metrics.log_loss_of(data.targets.argmax(axis=1)[rows.validation], softmax(validation, axis=1)).mean()
+    )
+    front_end = study.front_end
+    if lift is not None and (mel := front_end.image) is not None:
         # A song of no dataset gets the mean reference of the training clips.
         reference_db = mel.reference_db - mel.range_db * float(lift[rows.train].mean())
-        mel = replace(mel, reference_db=round(reference_db, 2))
+        front_end = replace(mel, reference_db=round(reference_db, 2))
     save(
         network,
-        Card(study.version, mel, network.config, facts=facts, reading=reading),
+        Card(study.version, front_end, network.config, facts=facts, reading=reading),
         stem.with_suffix(".safetensors"),
     )
-    logits, embeddings, *points = predict(network, data, rows.test, study.mel, processes.device)
+    logits, embeddings, *points = predict(network, data, rows.test, study.of_a_place, processes.device)
     predictions = Predictions.of_clips(
         [study.clips[i] for i in rows.test],
         **key,
@@ -127,7 +144,7 @@ def _train_fold(
         loudness_db=study.loudness_db[rows.test],
     )
     # The next fold must not find this checkpoint.
-    checkpoint.unlink()
+    checkpoint.unlink(missing_ok=True)
     predictions.save(stem.with_suffix(".npz"))
 
 

@@ -1,4 +1,4 @@
-"""Train a quadrant network on labelled images, in one process or several, with exact resume.
+"""Train a quadrant network on labelled clips, in one process or several, with exact resume.
 
 Two runs of one configuration and seed on one machine give identical weights, and so does a run that was killed and
 resumed: the order of an epoch depends only on seed and epoch; all other random state is in the checkpoint.
@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,12 +31,17 @@ from tqdm import tqdm
 from catalog.core.files import remove_leftovers, write_atomic
 from emotion.exceptions import CheckpointError, DeviceUnavailableError
 from emotion.inference.predict import channels_last, device_of
-from emotion.zoo.frontends import FrontEnd, MelConfig
+from emotion.zoo.frontends import FrontEnd
+from emotion.zoo.registry import Network, log_mean
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
 from training.exceptions import TrainingDivergedError
 
-_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+_OPTIMISERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "sgd": torch.optim.SGD,
+}
 _SCHEDULES = ("constant", "cosine")
 _EVALUATION_BATCH = 32
 # A check whether the loss is finite makes a GPU wait.
@@ -254,10 +259,11 @@ class FitConfig:
 
     epochs: int = 50  # At most.
     batch_size: int = 32  # Over all processes together.
-    optimiser: str = "adam"  # "adam" or "adamw".
+    optimiser: str = "adam"  # "adam", "adamw" or "sgd".
     learning_rate: float = 1e-5
     schedule: str = "constant"  # Of the learning rate: "constant", or "cosine" down to zero over `epochs`.
     weight_decay: float = 0.0
+    momentum: float = 0.0  # Of "sgd".
     ema_decay: float = 0.0  # Of averaged weights, which are then the ones validated and saved; 0 is none.
     patience: int = 5  # Epochs without a lower validation loss before training stops; 0 is never.
     # Training clips on which batch normalisation is measured before each validation; 0 takes its running statistics.
@@ -268,7 +274,7 @@ class FitConfig:
     bf16: bool = True  # Compute in half precision where that is safe.
     deterministic: bool = False  # Refuse operations whose result depends on the order in which a GPU adds.
     checkpoint_steps: int = 0  # Steps between checkpoints within an epoch; 0 is one at the end of each.
-    augment: AugmentConfig = field(default_factory=AugmentConfig.off)  # Random changes of the training images.
+    augment: AugmentConfig = field(default_factory=AugmentConfig.off)  # Random changes of log-mel training images.
 
     def __post_init__(self) -> None:
         if self.optimiser not in _OPTIMISERS:
@@ -279,28 +285,46 @@ class FitConfig:
             raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate above 0.")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageSet:
-    """Labelled images, on disk, in memory or on a GPU."""
+class Drawn(Protocol):
+    """Prepared clips that are made when they are read: `drawn[rows, places]` is `(n, *prepared_shape)`."""
 
-    # `(n, n_places, rows, columns)` float16 in [0, 1]; the first place is the one evaluated.
-    images: NDArray[np.float16] | Images | Tensor
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Clips, places, and the shape of a prepared input."""
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        """Read some places of some clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSet:
+    """Labelled clips as a front end prepared them, on disk, in memory or on a GPU."""
+
+    # `(n, n_places, *prepared_shape)`, such as images float16 in [0, 1]; places are windows or segments of a clip.
+    inputs: NDArray[np.float16] | Images | Tensor | Drawn
     targets: NDArray[np.float32]  # `(n, 4)` float32 quadrant labels, each row summing to 1.
     # `(n,)` float32 added to each clip's image, for a dB reference of its dataset; None is zero.
     lift: NDArray[np.float32] | None = None
     # `(n, 2)` float32 rated valence and arousal in [-1, 1], NaN where unrated; None is nowhere.
     points: NDArray[np.float32] | None = None
+    # Whether a clip is judged by the mean over its places; else by the first one.
+    averages: bool = False
+    # What training reads in place of `inputs`, such as changed waveforms; None is the same.
+    trained_on: Drawn | None = None
 
-    def batch(self, rows: NDArray[np.int64], places: NDArray[np.int64], device: torch.device) -> Tensor:
-        """Return images `(n, 1, rows, columns)` float32 in [0, 1] on a device."""
-        if isinstance(self.images, Tensor):
-            stored = self.images[torch.from_numpy(rows), torch.from_numpy(places)]
+    def batch(
+        self, rows: NDArray[np.int64], places: NDArray[np.int64], device: torch.device, *, training: bool = False
+    ) -> Tensor:
+        """Return inputs `(n, *prepared_shape)` float32 on a device."""
+        source = self.trained_on if training and self.trained_on is not None else self.inputs
+        if isinstance(source, Tensor):
+            stored = source[torch.from_numpy(rows), torch.from_numpy(places)]
         else:
-            stored = torch.from_numpy(np.ascontiguousarray(self.images[rows, places]))
-        batch = stored.to(device).float()[:, None]
+            stored = torch.from_numpy(np.ascontiguousarray(source[rows, places]))
+        batch = stored.to(device).float()
         if self.lift is None:
             return batch
-        lift = torch.from_numpy(self.lift[rows]).to(device).view(-1, 1, 1, 1)
+        lift = torch.from_numpy(self.lift[rows]).to(device).view(-1, 1, 1)
         return (batch + lift).clamp(0.0, 1.0)
 
 
@@ -312,11 +336,11 @@ class FitTask:
         ValueError: There are too few clips.
     """
 
-    data: ImageSet  # All images; `rows` and `validation_rows` are positions in it.
+    data: ClipSet  # All clips; `rows` and `validation_rows` are positions in it.
     rows: NDArray[np.int64]
     validation_rows: NDArray[np.int64]
     config: FitConfig
-    mel: MelConfig  # How the images were made.
+    front_end: FrontEnd  # What prepared the clips: of one place, where each has several.
     seed: int  # Of order, dropout and augmentation.
     processes: Processes
     # What a checkpoint must share with this run to be resumed, besides the configuration; plain JSON values.
@@ -345,7 +369,7 @@ class FitTask:
         """Values that a checkpoint of this task has too."""
         return {
             "configuration": asdict(self.config),
-            "MelConfig": self.mel.to_json(),
+            "front end": {"name": self.front_end.name, **self.front_end.to_json()},
             "seed": self.seed,
             "number of processes": self.processes.count,
             **self.identity,
@@ -354,24 +378,35 @@ class FitTask:
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
+    network: nn.Module, data: ClipSet, rows: NDArray[np.int64], front_end: FrontEnd, device: torch.device
 ) -> tuple[NDArray[np.float32], ...]:
-    """Return a network's outputs for the first place of some clips, in float32.
+    """Return a network's outputs for some clips, in float32, as `OverChunks` has them where places are averaged.
 
     Returns:
         Logits `(n, 4)`, embeddings `(n, 64)` and, from a network that regresses, valence and arousal `(n, 2)`.
     """
     network.eval()
+    places = range(data.inputs.shape[1]) if data.averages else range(1)
     parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(rows), _EVALUATION_BATCH):
         part = rows[start : start + _EVALUATION_BATCH]
-        images = data.batch(part, np.zeros_like(part), device)
-        parts.append(tuple(output.float().cpu() for output in network(frontend.tensor(images))))
+        by_place = []
+        for place in places:
+            inputs = front_end.tensor(data.batch(part, np.full_like(part, place), device))
+            # What comes after the points is for the network's own loss.
+            by_place.append(tuple(output.float().cpu() for output in network(inputs)[:3]))
+        parts.append(by_place[0] if len(by_place) == 1 else mean_of_places(by_place))
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
 
 
+def mean_of_places(outputs: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """Return the outputs of clips from those of their places, the logits being those of the mean probability."""
+    logits, *others = (torch.stack(column, dim=1) for column in zip(*outputs, strict=True))
+    return log_mean(logits), *(each.mean(dim=1) for each in others)
+
+
 def renew_statistics(
-    network: nn.Module, data: ImageSet, rows: NDArray[np.int64], frontend: FrontEnd, device: torch.device
+    network: nn.Module, data: ClipSet, rows: NDArray[np.int64], front_end: FrontEnd, device: torch.device
 ) -> None:
     """Measure the statistics of batch normalisation, in place, on the first place of some clips, unchanged.
 
@@ -382,7 +417,7 @@ def renew_statistics(
         # A last batch of one image has no spread to measure.
         for start in range(0, len(rows) - 1, _EVALUATION_BATCH):
             part = rows[start : start + _EVALUATION_BATCH]
-            network(frontend.tensor(data.batch(part, np.zeros_like(part), device)))
+            network(front_end.tensor(data.batch(part, np.zeros_like(part), device)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,8 +477,13 @@ class _Fit:
         if config.bf16 and among.device.type == "cpu":
             keep_wide_depthwise_in_float32(self.network)
         self.spread = among.spread(self.network)
+        momentum = {"momentum": config.momentum} if config.optimiser == "sgd" else {}
         self.optimiser = _OPTIMISERS[config.optimiser](
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            [each for each in self.network.parameters() if each.requires_grad],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+            fused=True,
+            **momentum,
         )
         # An endless cosine is constant.
         steps = config.epochs * len(task.starts) if config.schedule == "cosine" else math.inf
@@ -520,11 +560,16 @@ class _Fit:
 
     def _step(self, rows: NDArray[np.int64]) -> None:
         config, among = self.config, self.among
-        images, targets, points = self._batch(rows[among.rank :: among.count])
+        inputs, targets, points = self._batch(rows[among.rank :: among.count])
         with torch.autocast(among.device.type, torch.bfloat16, enabled=config.bf16):
-            outputs = self.spread(images)
-        losses = functional.cross_entropy(
-            outputs[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum"
+            outputs = self.spread(inputs)
+        own = self.network.losses(outputs, targets, points) if isinstance(self.network, Network) else None
+        losses = (
+            functional.cross_entropy(
+                outputs[0].float(), targets, label_smoothing=config.label_smoothing, reduction="sum"
+            )
+            if own is None
+            else own.sum()
         )
         if config.regression_weight:
             # Clips without a rating, or mixed with one, have no error.
@@ -545,13 +590,15 @@ class _Fit:
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
 
     def _batch(self, rows: NDArray[np.int64]) -> list[Tensor]:
-        data, mel, change, device = self.task.data, self.task.mel, self.config.augment, self.among.device
-        places = torch.randint(data.images.shape[1] if change.crop else 1, (len(rows),)).numpy()
-        images = augment(data.batch(rows, places, device), change, range_db=mel.range_db, mel=mel)
+        data, front_end, change, device = self.task.data, self.task.front_end, self.config.augment, self.among.device
+        n_places = data.inputs.shape[1] if change.crop or data.averages else 1
+        inputs = data.batch(rows, torch.randint(n_places, (len(rows),)).numpy(), device, training=True)
+        if (mel := front_end.image) is not None:
+            inputs = augment(inputs[:, None], change, range_db=mel.range_db, mel=mel)
         points = np.full((len(rows), 2), np.nan, np.float32) if data.points is None else data.points[rows]
         truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], points)]
-        images, *truths = mixup([images, *truths], change.mixup_alpha)
-        return [mel.tensor(images), *truths]
+        inputs, *truths = mixup([inputs, *truths], change.mixup_alpha)
+        return [front_end.tensor(inputs), *truths]
 
     @torch.no_grad()
     def _update(self, average: nn.Module) -> None:
@@ -568,7 +615,7 @@ class _Fit:
     def _diverged(self, what: str) -> TrainingDivergedError:
         return TrainingDivergedError(
             f"Training diverged in epoch {self.at.epoch + 1}: {what} is not a finite number. Look for such numbers in "
-            f"the images, or lower the learning rate ({self.config.learning_rate:g}) or set clip_norm and start a new "
+            f"the inputs, or lower the learning rate ({self.config.learning_rate:g}) or set clip_norm and start a new "
             "run; the checkpoint is still the last good one."
         )
 
@@ -577,11 +624,11 @@ class _Fit:
         if self.config.renew_norms:
             # The same clips in every process, so that all have the same statistics.
             drawn = np.random.default_rng((task.seed, self.at.epoch, 1)).permutation(task.rows)
-            renew_statistics(self.judged, task.data, drawn[: max(2, self.config.renew_norms)], task.mel, device)
+            renew_statistics(self.judged, task.data, drawn[: max(2, self.config.renew_norms)], task.front_end, device)
         rows = task.validation_rows[self.among.rank :: self.among.count]
         sums = [0.0, 0.0]
         if len(rows):
-            outputs = predict(self.judged, task.data, rows, task.mel, device)
+            outputs = predict(self.judged, task.data, rows, task.front_end, device)
             logits, targets = (torch.from_numpy(each).double() for each in (outputs[0], task.data.targets[rows]))
             n_right = (logits.argmax(1) == targets.argmax(1)).sum()
             sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]

@@ -19,7 +19,7 @@ from tests.audio_fixtures import make_audio
 from training.data import augment as changes
 from training.data.augment import AugmentConfig, augment, mixup, soft_quadrants
 from training.data.cache import images_of
-from training.fit.loop import ImageSet
+from training.fit.loop import ClipSet
 
 OFF = AugmentConfig.off()
 MEL = MelConfig(window_s=6.0, image_size=128)
@@ -268,12 +268,12 @@ def test_crops_are_other_places_of_the_file(tmp_path: Path) -> None:
     waveform = np.concatenate([melody() * level for level in (0.1, 0.3, 1.0)])[:, None]
     path = make_audio(tmp_path / "long.wav", waveform=waveform)
     stored = images_of([path], config=MEL, cache_dir=tmp_path, places=(0.5, 0.0, 1.0))
-    data = ImageSet(stored, np.eye(4, dtype=np.float32)[:1])
+    data = ClipSet(stored, np.eye(4, dtype=np.float32)[:1])
     crops = data.batch(np.zeros(3, int), np.arange(3), torch.device("cpu"))
     parts = [image_of(part[:, 0]) for part in np.split(waveform, 3)]
     for crop, place in zip(crops, (1, 0, 2), strict=True):
         # The ends of a window differ, where the transform looks past them.
-        apart_db = [distance_db(crop[None], part) for part in parts]
+        apart_db = [distance_db(crop[None, None], part) for part in parts]
         assert apart_db[place] < 1 < min(apart_db[:place] + apart_db[place + 1 :])
 
 

@@ -14,11 +14,11 @@ from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import MelConfig
 from tests.networks import efficientnet
 from tests.training.made_run import made_predictions
-from training.data.splits import Fold, Folds, Protocol, SplitError
+from training.data.splits import Fold, Folds, Protocol, Rows, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
 from training.fit.cross_validation import Study, cross_validate, gap, reference_lift
-from training.fit.loop import FitConfig, ImageSet, alone
+from training.fit.loop import ClipSet, FitConfig, alone
 from training.fit.run_folder import CHECKPOINT, RunFolder
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def two_folds(protocol: Protocol = Protocol.PAPER) -> Folds:
     return Folds(protocol, tuple(Fold(tuple(halves[i]), tuple(halves[1 - i]), tuple(ids[16:])) for i in range(2)))
 
 
-def make_network(seed: int) -> EfficientNetB3:
+def make_network(seed: int, _: Rows) -> EfficientNetB3:
     torch.manual_seed(seed)
     return efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32))
 
@@ -64,12 +64,12 @@ def study() -> Study:
     return Study(
         version="made",
         clips=clips(),
-        data=ImageSet(images, targets),
+        data=ClipSet(images, targets),
         peaks=images.max(axis=(1, 2, 3)).astype(np.float32),
         loudness_db=np.arange(N, dtype=np.float32) - 30,
         make_network=make_network,
         config=FitConfig(epochs=1, batch_size=4, learning_rate=1e-3, bf16=False),
-        mel=MEL,
+        front_end=MEL,
         seed=9,
         identity={"architecture": "made"},
     )
@@ -105,7 +105,7 @@ def test_each_fold_leaves_weights_and_predictions_of_its_test_clips(study: Study
         assert isinstance(card.frontend, MelConfig)
         lift = reference_lift(study.clips, study.peaks, rows)[rows].mean()
         assert card.frontend.reference_db == pytest.approx(MEL.reference_db - MEL.range_db * lift, abs=0.01)
-        assert network.config == make_network(0).config
+        assert network.config == make_network(0, two_folds().rows(study.clips)[0]).config
 
 
 def test_a_finished_fold_is_read_and_not_trained_again(
@@ -114,9 +114,9 @@ def test_a_finished_fold_is_read_and_not_trained_again(
     before = cross_validate(study, two_folds(), run, alone("cpu"), lambda _: None)
     trained: list[int] = []
 
-    def counted(seed: int) -> EfficientNetB3:
+    def counted(seed: int, rows: Rows) -> EfficientNetB3:
         trained.append(seed)
-        return make_network(seed)
+        return make_network(seed, rows)
 
     after = cross_validate(replace(study, make_network=counted), two_folds(), run, alone("cpu"), lambda _: None)
     assert trained == []

@@ -102,10 +102,10 @@ def test_ratings_are_learnt_beside_quadrants_and_unrated_clips_do_no_harm() -> N
     torch.manual_seed(0)
     network = efficientnet(EfficientNetConfig("efficientnet-b0", image_size=32, regresses=True))
     given = job(config, data=replace(data, points=points), rows=np.arange(24), validation_rows=np.arange(24))
-    given = replace(given, mel=MelConfig(image_size=32))
-    before = predict(network, given.data, np.arange(6, 24), given.mel, CPU.device)[2]
+    given = replace(given, front_end=MelConfig(image_size=32))
+    before = predict(network, given.data, np.arange(6, 24), given.front_end, CPU.device)[2]
     train(network, given)
-    after = predict(network, given.data, np.arange(6, 24), given.mel, CPU.device)[2]
+    after = predict(network, given.data, np.arange(6, 24), given.front_end, CPU.device)[2]
     assert np.mean((after - points[6:]) ** 2) < np.mean((before - points[6:]) ** 2)
 
 
@@ -144,7 +144,7 @@ def test_clipping_bounds_what_a_step_can_do() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"optimiser": "sgd"}, "optimiser is 'sgd'; it can be adam or adamw"),
+        ({"optimiser": "lion"}, "optimiser is 'lion'; it can be adam or adamw or sgd"),
         ({"schedule": "step"}, "schedule is 'step'"),
         ({"batch_size": 1}, "batch_size 2 or more"),
     ],
@@ -161,9 +161,10 @@ def test_too_few_clips_are_refused() -> None:
 
 def test_images_may_lie_on_disk_or_on_the_device_and_carry_frames_in_channels(tmp_path: Path) -> None:
     data = four_kinds()
-    np.save(tmp_path / "images.npy", data.images)
-    mapped = replace(data, images=np.load(tmp_path / "images.npy", mmap_mode="r"))
-    on_device = replace(data, images=torch.from_numpy(data.images))
+    assert isinstance(data.inputs, np.ndarray)
+    np.save(tmp_path / "images.npy", data.inputs)
+    mapped = replace(data, inputs=np.load(tmp_path / "images.npy", mmap_mode="r"))
+    on_device = replace(data, inputs=torch.from_numpy(data.inputs))
     first, *others = [run(job(RANDOM, data=each))[0] for each in (data, mapped, on_device)]
     assert all(same(first, other) for other in others)
     square, framed = MelConfig(image_size=6), MelConfig(n_mels=4, window_s=0.19, frames_as_channels=True)
@@ -180,8 +181,8 @@ def test_a_lift_moves_a_clips_level_and_stays_in_range() -> None:
     batch = data.batch(np.array([0, 20, 39]), np.zeros(3, int), CPU.device)
     assert batch[0].max() == 0
     assert batch[2].min() == 1
-    plain = torch.from_numpy(data.images[20, 0]).float()
-    assert torch.allclose(batch[1, 0], (plain + float(lift[20])).clamp(0, 1))
+    plain = torch.from_numpy(data.inputs[20, 0]).float()
+    assert torch.allclose(batch[1], (plain + float(lift[20])).clamp(0, 1))
 
 
 # --- Divergence ---------------------------------------------------------------------------------------------------
@@ -193,8 +194,8 @@ def test_a_loss_that_is_not_a_number_stops_and_leaves_the_last_good_checkpoint(t
     run(good)
     before = checkpoint.read_bytes()
     data = four_kinds()
-    assert isinstance(data.images, np.ndarray)
-    data.images[3] = np.nan
+    assert isinstance(data.inputs, np.ndarray)
+    data.inputs[3] = np.nan
     other = tmp_path / "other.pt"
     bad = job(SHORT, data=data, checkpoint=other)
     with pytest.raises(TrainingDivergedError, match=r"in epoch 1: the loss of step \d+ is not a finite.*0\.01"):
@@ -220,8 +221,8 @@ def _of_two_epochs(good: FitTask, tmp_path: Path) -> Path:
 
 def test_validation_clips_that_are_not_numbers_are_named() -> None:
     data = four_kinds()
-    assert isinstance(data.images, np.ndarray)
-    data.images[39] = np.nan
+    assert isinstance(data.inputs, np.ndarray)
+    data.inputs[39] = np.nan
     with pytest.raises(TrainingDivergedError, match="the validation loss is not a finite number"):
         run(job(data=data))
 

@@ -30,8 +30,8 @@ pytestmark = pytest.mark.slow
     [
         ({"config": replace(SHORT, learning_rate=5e-3)}, r"another configuration: it has \{'learning_rate': 0.01\}"),
         (
-            {"mel": replace(MEL, n_mels=64)},
-            r"another MelConfig: it has \{'n_mels': 128\}, this run has \{'n_mels': 64\}",
+            {"front_end": replace(MEL, n_mels=64)},
+            r"another front end: it has \{'n_mels': 128\}, this run has \{'n_mels': 64\}",
         ),
         ({"identity": {"architecture": "efficientnet-b3"}}, "another architecture: it has efficientnet-b0"),
         ({"seed": 6}, "another seed"),

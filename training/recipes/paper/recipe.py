@@ -36,7 +36,7 @@ from training.evaluation.report.tables import Table, figure
 from training.exceptions import TrainingError
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
-from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, together
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, together
 from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
 from training.recipes.registry import Log, TrainJob
 
@@ -356,12 +356,12 @@ def _study(config: PaperConfig, planned: Plan, work_dir: Path, device: torch.dev
     return Study(
         version=config.version,
         clips=clips,
-        data=ImageSet(stored, targets, points=points),
+        data=ClipSet(stored, targets, points=points),
         peaks=peaks if config.reference == "dataset" else None,
         loudness_db=np.array([_level_db(clip.audio) if clip.id in tested else np.nan for clip in clips], np.float32),
-        make_network=lambda seed: make_network(config, state, seed),
+        make_network=lambda seed, _: make_network(config, state, seed),
         config=config.training,
-        mel=config.mel,
+        front_end=config.mel,
         seed=config.seed,
         identity={
             "architecture": asdict(config.network),
@@ -499,7 +499,7 @@ def _measured_images_per_s(network: HeadedNetwork, config: PaperConfig, processe
     batch = config.training.batch_size if on_gpu else min(8, config.training.batch_size)
     n = batch * (10 if on_gpu else 1)
     images = np.random.default_rng(0).random((n, 1, *config.mel.image_shape), np.float32).astype(np.float16)
-    data = ImageSet(images, np.eye(4, dtype=np.float32)[np.arange(n) % 4])
+    data = ClipSet(images, np.eye(4, dtype=np.float32)[np.arange(n) % 4])
     short = replace(config.training, epochs=2, batch_size=batch, patience=0, checkpoint_steps=0)
     rows = np.arange(n)
     outcome = loop.train(network, FitTask(data, rows, rows[:1], short, config.mel, config.seed, processes))
