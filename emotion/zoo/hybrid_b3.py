@@ -24,6 +24,7 @@ from emotion.zoo.registry import Network, register_model
 _BLOCKS = ((1, 64, (2, 4)), (64, 128, (2, 4)), (128, 128, (2, 4)), (128, 128, (3, 5)), (128, 64, (4, 4)))
 TAGGER_FEATURES = 2 * 128 + 2 * 128 + 64
 N_TAGGERS = 2
+_FIT_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,9 @@ class HybridB3(Network):
         n = len(inputs)
         targets = nn.functional.one_hot(quadrants, 4).float().numpy()
         points, weights = np.full((n, 2), np.nan, np.float32), np.ones(n)
-        data = KernelData(self.eval().features(inputs).numpy(), targets, points, weights)
+        self.eval()
+        features = torch.cat([self.features(part) for part in inputs.split(_FIT_BATCH)])
+        data = KernelData(features.numpy(), targets, points, weights)
         self.kernel.fit(data, self.block_sizes, KernelConfig(), seed=0)
 
     def features(self, inputs: Tensor) -> Tensor:

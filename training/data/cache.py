@@ -1,6 +1,6 @@
-"""Images of clips on disk, keyed by the audio's content and the whole MelConfig.
+"""What front ends make of clips, on disk, keyed by the audio's content and the whole configuration.
 
-One folder per configuration holds `images`, memory-mapped rows of float16, and `index`, the SHA-256 of the audio of
+One folder per configuration holds `images`, memory-mapped rows of numbers, and `index`, the SHA-256 of the audio of
 each row. The index names a row only when the row is on the disk, so a build that stops at any point leaves a valid
 cache, from which the next one continues.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import json
 import logging
 import math
 import os
@@ -33,7 +34,7 @@ from catalog.core.files import digest
 from catalog.core.wording import file_size
 from emotion.exceptions import AudioUnreadableError
 from emotion.signal.audio import read_window, read_window_at
-from emotion.zoo.frontends import MelConfig, log_mel_image
+from emotion.zoo.frontends import Chunked, FrontEnd, MelConfig, log_mel_image
 from training.exceptions import TrainingError
 
 # The centre window is the paper's, the one served and the one evaluated; the first is for training only.
@@ -45,8 +46,11 @@ _DIGEST_BYTES = 32
 _BATCH = 16
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NAMED = 5
+# A vector with more numbers than this is a waveform.
+_SAMPLES = 10_000
+_HALF: np.dtype[Any] = np.dtype(np.float16)
 
-_Stack = NDArray[np.float16] | AudioUnreadableError
+_Stack = NDArray[Any] | AudioUnreadableError
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 logger = logging.getLogger(__name__)
@@ -59,19 +63,24 @@ class ImageCacheError(TrainingError):
 
 
 class Images:
-    """A read-only `(n, n_places, height, width)` float16 array in [0, 1], read from the memory map when indexed.
+    """A read-only array `(n, n_places, *shape)`, read from the memory map when indexed; images are float16 in [0, 1].
 
     An indexed part is a copy.
     """
 
     __slots__ = ("_rows", "_stored")
 
-    dtype = np.dtype(np.float16)
-    ndim = 4
-
-    def __init__(self, stored: NDArray[np.float16], rows: NDArray[np.int64]) -> None:
+    def __init__(self, stored: NDArray[Any], rows: NDArray[np.int64]) -> None:
         self._stored = np.asarray(stored)
         self._rows = rows
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._stored.dtype
+
+    @property
+    def ndim(self) -> int:
+        return self._stored.ndim
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -80,7 +89,7 @@ class Images:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitem__(self, key: Any) -> NDArray[np.float16]:
+    def __getitem__(self, key: Any) -> NDArray[Any]:
         first, *rest = key if isinstance(key, tuple) else (key,)
         if first is Ellipsis:
             first, rest = slice(None), [slice(None)] * (self.ndim - 1 - len(rest)) + rest
@@ -121,6 +130,37 @@ def images_of(
     make = partial(_image_stack, config=config, places=tuple(places), padded=padded)
     kind = digest(repr((tuple(map(float, places)), padded)).encode())[:8]
     store = _Store(cache_dir / f"{config.fingerprint}-{kind}", (len(places), *config.image_shape))
+    return _filled(store, paths, make, workers)
+
+
+def prepared_of(paths: Sequence[Path], *, front_end: FrontEnd, cache_dir: Path, workers: int = 2) -> Images:
+    """Return what a front end makes of the centre of audio files, computing what the cache does not hold.
+
+    Each chunk of a chunked front end is a place. Features keep float32; spectrograms and waveforms are rounded to
+    float16.
+
+    Returns:
+        `(n, n_places, *prepared_shape)`.
+
+    Raises:
+        ImageCacheError: The disk is full; what was made until then stays.
+    """
+    shape = front_end.prepared_shape if isinstance(front_end, Chunked) else (1, *front_end.prepared_shape)
+    dtype = np.dtype(np.float32 if len(shape) == 2 and shape[1] < _SAMPLES else _HALF)
+    kind = digest(json.dumps({"name": front_end.name, **front_end.to_json()}, sort_keys=True).encode())[:12]
+    store = _Store(cache_dir / f"{front_end.name}-{kind}", shape, dtype)
+    return _filled(store, paths, partial(_prepared, front_end=front_end, dtype=dtype), workers)
+
+
+def _prepared(path: Path, *, front_end: FrontEnd, dtype: np.dtype[Any]) -> _Stack:
+    try:
+        made = front_end.prepare(read_window(path, window_s=front_end.window_s).waveform)
+    except AudioUnreadableError as error:
+        return AudioUnreadableError(error.code, f"{path}: {error}")
+    return (made if isinstance(front_end, Chunked) else made[None]).astype(dtype)
+
+
+def _filled(store: _Store, paths: Sequence[Path], make: Callable[[Path], _Stack], workers: int) -> Images:
     digests = list(in_threads(content_digest, paths, workers=workers, desc="files"))
     with store.locked():
         known = store.rows()
@@ -192,10 +232,11 @@ def _image_stack(path: Path, *, config: MelConfig, places: tuple[float, ...], pa
 class _Store:
     folder: Path
     shape: tuple[int, ...]
+    dtype: np.dtype[Any] = _HALF
 
     @property
     def row_bytes(self) -> int:
-        return math.prod(self.shape) * np.dtype(np.float16).itemsize
+        return math.prod(self.shape) * self.dtype.itemsize
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -218,17 +259,17 @@ class _Store:
         whole = min(len(content) // _DIGEST_BYTES, images.stat().st_size // self.row_bytes)
         return {content[row * _DIGEST_BYTES : (row + 1) * _DIGEST_BYTES]: row for row in range(whole)}
 
-    def view(self, n_rows: int) -> NDArray[np.float16]:
+    def view(self, n_rows: int) -> NDArray[Any]:
         if not n_rows:
-            return np.zeros((0, *self.shape), np.float16)
-        return np.memmap(self.folder / "images", np.float16, "r", shape=(n_rows, *self.shape))
+            return np.zeros((0, *self.shape), self.dtype)
+        return np.memmap(self.folder / "images", self.dtype, "r", shape=(n_rows, *self.shape))
 
     def add(self, missing: dict[bytes, Path], make: Callable[[Path], _Stack], workers: int) -> None:
         needed = len(missing) * self.row_bytes
         if needed > shutil.disk_usage(self.folder).free:
             raise self.full(f"{len(missing)} clips' images need {file_size(needed)} and were not begun")
         silent: list[AudioUnreadableError] = []
-        batch: dict[bytes, NDArray[np.float16]] = {}
+        batch: dict[bytes, NDArray[Any]] = {}
         made = in_threads(make, list(missing.values()), workers=workers, desc="images")
         for number, (key, stack) in enumerate(zip(missing, made, strict=True), start=1):
             if isinstance(stack, AudioUnreadableError):
@@ -243,7 +284,7 @@ class _Store:
             sentences = " ".join(str(error) for error in silent[:_NAMED])
             raise AudioUnreadableError(silent[0].code, f"{len(silent)} files have no readable audio{more}: {sentences}")
 
-    def append(self, batch: dict[bytes, NDArray[np.float16]]) -> None:
+    def append(self, batch: dict[bytes, NDArray[Any]]) -> None:
         # Only while locked; on a full disk none of these rows stays.
         n_rows = len(self.rows())
         images, index = self.folder / "images", self.folder / "index"

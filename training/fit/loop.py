@@ -31,7 +31,7 @@ from tqdm import tqdm
 from catalog.core.files import remove_leftovers, write_atomic
 from emotion.exceptions import CheckpointError, DeviceUnavailableError
 from emotion.inference.predict import channels_last, device_of
-from emotion.zoo.frontends import FrontEnd
+from emotion.zoo.frontends import FrontEnd, MelConfig
 from emotion.zoo.registry import Network, log_mean
 from training.data.augment import AugmentConfig, augment, mixup
 from training.data.cache import Images
@@ -378,15 +378,25 @@ class FitTask:
 
 @torch.inference_mode()
 def predict(
-    network: nn.Module, data: ClipSet, rows: NDArray[np.int64], front_end: FrontEnd, device: torch.device
+    network: nn.Module,
+    data: ClipSet,
+    rows: NDArray[np.int64],
+    front_end: FrontEnd,
+    device: torch.device,
+    *,
+    at_once: bool = False,
 ) -> tuple[NDArray[np.float32], ...]:
     """Return a network's outputs for some clips, in float32, as `OverChunks` has them where places are averaged.
+
+    `at_once` takes the middle place in place of all of them.
 
     Returns:
         Logits `(n, 4)`, embeddings `(n, 64)` and, from a network that regresses, valence and arousal `(n, 2)`.
     """
     network.eval()
-    places = range(data.inputs.shape[1]) if data.averages else range(1)
+    places = [*range(data.inputs.shape[1])] if data.averages else [0]
+    if at_once:
+        places = [places[len(places) // 2]]
     parts: list[tuple[Tensor, ...]] = []
     for start in range(0, len(rows), _EVALUATION_BATCH):
         part = rows[start : start + _EVALUATION_BATCH]
@@ -593,8 +603,8 @@ class _Fit:
         data, front_end, change, device = self.task.data, self.task.front_end, self.config.augment, self.among.device
         n_places = data.inputs.shape[1] if change.crop or data.averages else 1
         inputs = data.batch(rows, torch.randint(n_places, (len(rows),)).numpy(), device, training=True)
-        if (mel := front_end.image) is not None:
-            inputs = augment(inputs[:, None], change, range_db=mel.range_db, mel=mel)
+        if isinstance(front_end, MelConfig):
+            inputs = augment(inputs[:, None], change, range_db=front_end.range_db, mel=front_end)
         points = np.full((len(rows), 2), np.nan, np.float32) if data.points is None else data.points[rows]
         truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], points)]
         inputs, *truths = mixup([inputs, *truths], change.mixup_alpha)
@@ -628,7 +638,7 @@ class _Fit:
         rows = task.validation_rows[self.among.rank :: self.among.count]
         sums = [0.0, 0.0]
         if len(rows):
-            outputs = predict(self.judged, task.data, rows, task.front_end, device)
+            outputs = predict(self.judged, task.data, rows, task.front_end, device, at_once=True)
             logits, targets = (torch.from_numpy(each).double() for each in (outputs[0], task.data.targets[rows]))
             n_right = (logits.argmax(1) == targets.argmax(1)).sum()
             sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]

@@ -136,7 +136,7 @@ def new_run_path(version: str) -> Path:
     return Path("runs") / f"{version}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
 
 
-def write_json(path: Path, content: dict[str, Any]) -> None:
+def write_json(path: Path, content: Any) -> None:
     """Write a JSON file that appears whole or not at all."""
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 

@@ -1,0 +1,231 @@
+"""Train one system of the zoo on the folds of a protocol, or resume it, and write its row of the table."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from catalog.core.files import digest
+from emotion.inference.checkpoint import read_card
+from emotion.zoo.registry import OverChunks, create_model
+from training.data.duplicates import duplicate_groups
+from training.data.splits import Folds, artist_grouped_folds, paper_folds, stratified_folds
+from training.datasets import DATASETS, Clip
+from training.evaluation import metrics
+from training.evaluation.predictions import Predictions
+from training.fit.cross_validation import FoldResult, Study, cross_validate
+from training.fit.loop import ClipSet, Processes
+from training.fit.run_folder import PREDICTIONS, RunFolder, write_json
+from training.recipes.registry import Log, TrainJob
+from training.recipes.zoo.data import clip_set
+from training.recipes.zoo.stages import fold_network
+from training.recipes.zoo.systems import FOLDER, ZooError, ZooSystem
+
+SEED = 20261130
+DATA = ("4qaed",)
+
+
+@dataclass(frozen=True, slots=True)
+class ZooProtocol:
+    """How the table tests systems: its folds, and how often they are dealt anew."""
+
+    name: str
+    about: str
+    n_folds: int
+    repeats: int = 1
+
+    def folds(self, clips: Sequence[Clip], duplicates: Sequence[int]) -> list[Folds]:
+        """Deal the clips; each repetition with a seed of its own."""
+        if self.name == "artist5":
+            return [artist_grouped_folds(clips, seed=SEED, n_folds=5, duplicates=duplicates)]
+        if self.name == "paper":
+            return [paper_folds(clips, seed=SEED, duplicates=duplicates)]
+        return [
+            stratified_folds(clips, seed=SEED + repeat, n_folds=self.n_folds, duplicates=duplicates)
+            for repeat in range(self.repeats)
+        ]
+
+
+PROTOCOLS = {
+    each.name: each
+    for each in (
+        ZooProtocol("artist5", "five folds that share no artist, song or recording", 5),
+        ZooProtocol("stratified5", "five folds balanced by quadrant, which share artists", 5),
+        ZooProtocol("louro10x10", "ten times ten folds balanced by quadrant, as Louro et al. have them", 10, 10),
+        ZooProtocol("paper", "a fixed tenth as the test of five networks, as Cazzaniga et al. have it", 5),
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ZooRun:
+    """A system on a protocol; `budget_min` are core-minutes for all folds together, 0 for what the paper takes."""
+
+    system: ZooSystem
+    protocol: ZooProtocol
+    data: tuple[str, ...]
+    budget_min: float
+    data_root: Path
+    work_dir: Path
+    folder: Path
+
+
+def clips_of(data: Sequence[str], data_root: Path, work_dir: Path) -> list[Clip]:
+    """Load the labelled clips of some data sets.
+
+    Raises:
+        training.datasets.DatasetError: One is not there, or not as its layout promises.
+    """
+    clips = [clip for name in data for clip in DATASETS[name].load(data_root / name, work_dir)]
+    return [clip for clip in clips if clip.quadrant is not None]
+
+
+def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
+    """Train every fold, or those that are missing, and return the system's row.
+
+    Raises:
+        training.exceptions.TrainingError: Training diverged, or the folder is of another run.
+    """
+    clips = clips_of(run.data, run.data_root, run.work_dir)
+    duplicates = duplicate_groups([clip.audio for clip in clips], cache_dir=run.work_dir / "landmarks").tolist()
+    dealt = run.protocol.folds(clips, duplicates)
+    data = clip_set(clips, run.system.front_end, run.system.changes, run.work_dir / "zoo")
+    results: list[FoldResult] = []
+    for repeat, folds in enumerate(dealt):
+        path = run.folder if len(dealt) == 1 else run.folder / f"repeat-{repeat}"
+        folder = _opened(path, run, folds)
+        if not folder.is_finished:
+            study = _study(run, clips, data, duplicates, len(dealt) * run.protocol.n_folds, processes)
+            finished = cross_validate(study, folds, folder, processes, log)
+            predictions = Predictions.concatenate([fold.predictions for fold in finished])
+            predictions.save(folder.path / PREDICTIONS)
+            folder.finish()
+        results += [
+            FoldResult(folder.path / "folds" / f"{folds.protocol}-{number}.safetensors", predictions)
+            for number, predictions in Predictions.load(folder.path / PREDICTIONS).by_fold().items()
+        ]
+    row = row_of(run, results, dealt)
+    write_json(run.folder / "row.json", row)
+    return row
+
+
+def _opened(path: Path, run: ZooRun, folds: Folds) -> RunFolder:
+    text = (FOLDER / f"{run.system.name}.toml").read_text(encoding="utf-8")
+    if path.exists() and (path / "run.json").exists():
+        folder = RunFolder.open(path)
+        facts = folder.facts()
+        if folder.config_toml != text or facts["folds"] != folds.sha256 or facts["budget_min"] != run.budget_min:
+            raise ZooError(f"{path} holds another run of {run.system.name}: delete it, or name another folder.")
+        return folder
+    facts = {
+        "version": run.system.name,
+        "recipe": "zoo",
+        "seed": SEED,
+        "folds": folds.sha256,
+        "budget_min": run.budget_min,
+        "data": list(run.data),
+    }
+    folder = RunFolder.create(path, text, facts)
+    folder.write_folds([folds])
+    return folder
+
+
+def _study(
+    run: ZooRun,
+    clips: Sequence[Clip],
+    data: ClipSet,
+    duplicates: Sequence[int],
+    n_fits: int,
+    processes: Processes,
+) -> Study:
+    system = run.system
+    cores = torch.get_num_threads() if processes.device.type == "cpu" else 1
+    return Study(
+        version=system.name,
+        clips=clips,
+        data=data,
+        peaks=None,
+        loudness_db=np.full(len(clips), np.nan, np.float32),
+        make_network=lambda seed, rows: fold_network(system, clips, data, rows, seed, run.work_dir, run.data_root),
+        config=system.training,
+        front_end=system.front_end,
+        seed=SEED,
+        identity={"system": system.name, "architecture": asdict(system.network), "data": digest(_ids(clips))},
+        seconds=60 * run.budget_min / n_fits / cores if run.budget_min else math.inf,
+    )
+
+
+def _ids(clips: Sequence[Clip]) -> bytes:
+    return "\n".join(clip.id for clip in clips).encode()
+
+
+def row_of(run: ZooRun, results: Sequence[FoldResult], dealt: Sequence[Folds]) -> dict[str, Any]:
+    """Return a system's row of the table from its finished folds."""
+    whole = Predictions.concatenate([fold.predictions for fold in results])
+    scores = metrics.score(whole.truth, whole.probabilities, whole.artist)
+    cards = [read_card(fold.weights) for fold in results]
+    low, high = scores.macro_f1_interval
+    return {
+        "system": run.system.name,
+        "title": run.system.title,
+        "paper": run.system.paper,
+        "protocol": run.protocol.name,
+        "data": "+".join(run.data),
+        "folds": digest(" ".join(folds.sha256 for folds in dealt).encode()),
+        "n": len(set(whole.clip.tolist())),
+        "macro_f1": round(scores.macro_f1, 4),
+        "low": round(low, 4),
+        "high": round(high, 4),
+        "by_fold": [round(float(metrics.macro_f1_of(metrics.confusion_of(each.predictions))), 4) for each in results],
+        "accuracy": round(scores.accuracy, 4),
+        "top3": round(scores.top3, 4),
+        "floor": round(scores.floor_macro_f1, 4),
+        "floor_accuracy": round(scores.floor_accuracy, 4),
+        "floor_top3": round(scores.floor_top3, 4),
+        "ece": round(scores.ece, 4),
+        "parameters": run.system.parameters,
+        "train_s": round(sum(card.facts["train_s"] for card in cards), 1),
+        "epochs": [card.facts.get("epochs", 0) for card in cards],
+        "infer_ms": round(infer_ms(run.system), 1),
+        "budget_min": run.budget_min,
+        "cut": _cut(run, cards),
+        "note": run.system.note,
+    }
+
+
+def _cut(run: ZooRun, cards: Sequence[Any]) -> str:
+    if not run.budget_min:
+        return ""
+    done = [card.facts["epochs"] for card in cards if "epochs" in card.facts]
+    if not done:
+        return run.system.cut
+    stopped = sum(epochs < run.system.training.epochs for epochs in done)
+    words = f"{min(done)} to {max(done)} epochs of at most {run.system.training.epochs}"
+    return ", ".join(part for part in (run.system.cut, words if stopped else "") if part)
+
+
+@torch.inference_mode()
+def infer_ms(system: ZooSystem, repeats: int = 3) -> float:
+    """Measure the milliseconds that a CPU takes to prepare and judge one song's window, the fastest of a few."""
+    network: torch.nn.Module = create_model(system.member.name, system.network).eval()
+    if system.front_end.chunks > 1:
+        network = OverChunks(network, system.front_end.chunks)
+    waveform = np.random.default_rng(0).normal(0, 0.1, round(system.front_end.window_s * 22_050)).astype(np.float32)
+    times = []
+    for _ in range(repeats):
+        begun = time.perf_counter()
+        network(system.front_end.tensor(torch.from_numpy(system.front_end.prepare(waveform))[None]))
+        times.append(1000 * (time.perf_counter() - begun))
+    return min(times)
+
+
+def train(job: TrainJob) -> Path | None:
+    """Refuse: a system of the zoo is trained on the folds of a protocol, with the others' budget."""
+    raise ZooError("Systems of the zoo are trained by `manage.py zoo run NAME`.")

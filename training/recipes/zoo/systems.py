@@ -1,0 +1,157 @@
+"""The systems of the zoo, read from their files: an architecture, a front end, and how the paper trains it."""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emotion.exceptions import CheckpointError
+from emotion.zoo.frontends import Chunked, FrontEnd, MelConfig, front_end_of
+from emotion.zoo.registry import Architecture, architecture, create_model
+from training.data.augment import AugmentConfig
+from training.exceptions import TrainingError
+from training.fit.loop import FitConfig
+
+FOLDER = Path(__file__).resolve().parent
+_TABLES = ("network", "front_end", "training", "budget", "augment", "before")
+_WORDS = ("recipe", "title", "paper", "architecture", "note")
+
+
+class ZooError(TrainingError):
+    """A system that does not exist, or whose file makes no sense."""
+
+    code = "zoo_system"
+
+
+@dataclass(frozen=True, slots=True)
+class ZooSystem:
+    """One row of the table."""
+
+    name: str
+    title: str
+    paper: str
+    note: str  # Choices that no source makes, and departures from the paper.
+    member: Architecture
+    network: Any  # The architecture's options.
+    front_end: FrontEnd
+    training: FitConfig
+    changes: Mapping[str, Any] = field(default_factory=dict)  # Of training waveforms: a change and its numbers.
+    before: Mapping[str, Any] = field(default_factory=dict)  # What is fitted inside the training fold before the loop.
+    cut: str = ""  # What the budget leaves out.
+
+    @property
+    def parameters(self) -> int:
+        """The number of its network's parameters, buffers not counted."""
+        with torch.device("meta"):
+            network = create_model(self.member.name, self.network)
+        return sum(parameter.numel() for parameter in network.parameters())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `manage.py zoo --json` lists."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "paper": self.paper,
+            "front_end": self.front_end.describe(),
+            "parameters": self.parameters,
+            "licence": self.member.licence,
+            "architecture": self.member.name,
+            "note": self.note,
+        }
+
+
+def system_names() -> list[str]:
+    """Return the names of all systems."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def system(name: str, *, within_budget: bool = False) -> ZooSystem:
+    """Return a system as its paper has it, or with what a budget of CPU minutes cuts.
+
+    Raises:
+        ZooError: There is none of this name, or its file makes no sense.
+    """
+    path = FOLDER / f"{name}.toml"
+    if name not in system_names():
+        raise ZooError(f"There is no system {name!r} in the zoo; `manage.py zoo` lists them.")
+    return system_of(name, path.read_text(encoding="utf-8"), within_budget=within_budget)
+
+
+def system_of(name: str, text: str, *, within_budget: bool = False) -> ZooSystem:
+    """Build a system from the text of its file.
+
+    Raises:
+        ZooError: The text makes no sense; the sentence says where.
+    """
+    try:
+        raw = tomllib.loads(text)
+        if strange := sorted(raw.keys() - {*_TABLES, *_WORDS}):
+            raise ValueError(f"{', '.join(strange)} is not known; tables are {', '.join(_TABLES)}")
+        if missing := [word for word in ("title", "paper", "architecture") if word not in raw]:
+            raise ValueError(f"it lacks {', '.join(missing)}")
+        member = architecture(raw["architecture"])
+        budget = dict(raw.get("budget", {})) if within_budget else {}
+        front_end = _front_end(raw.get("front_end"), budget.pop("chunks", None), member.front_end)
+        training, cuts = _training(raw, budget)
+        network = _network(member, raw.get("network", {}), front_end)
+    except (CheckpointError, KeyError, TypeError, ValueError) as error:
+        raise ZooError(f"The system {name} cannot be read: {error}.") from error
+    changes = raw.get("augment", {})
+    return ZooSystem(
+        name=name,
+        title=raw["title"],
+        paper=raw["paper"],
+        note=" ".join(raw.get("note", "").split()),
+        member=member,
+        network=network,
+        front_end=front_end,
+        training=training,
+        changes=changes.get("waveform", {}),
+        before=raw.get("before", {}),
+        cut=cuts,
+    )
+
+
+def _front_end(raw: Mapping[str, Any] | None, chunks: Mapping[str, float] | None, default: FrontEnd) -> FrontEnd:
+    made = default if raw is None else front_end_of({"frontend": raw})
+    if chunks is None:
+        return made
+    hop_s, length_s = chunks["hop_s"], chunks["length_s"]
+    each = made.each if isinstance(made, Chunked) else made
+    return Chunked(replace(each, window_s=length_s), hop_s=hop_s, window_s=made.window_s)  # type: ignore[type-var]
+
+
+def _training(raw: Mapping[str, Any], budget: Mapping[str, Any]) -> tuple[FitConfig, str]:
+    values, image = dict(raw.get("training", {})), raw.get("augment", {}).get("image", {})
+    known = {each.name for each in fields(FitConfig)} - {"augment"}
+    for table in (values, budget):
+        if strange := sorted(table.keys() - known):
+            raise ValueError(f"training has no {', '.join(strange)}; it has {', '.join(sorted(known))}")
+    cuts = [f"{name} {value:g} in place of {values.get(name, 'the default')}" for name, value in budget.items()]
+    augment = AugmentConfig(**{**asdict(AugmentConfig.off()), **image})
+    return FitConfig(**{**values, **budget, "augment": augment}), ", ".join(cuts)
+
+
+def _network(member: Architecture, raw: Mapping[str, Any], front_end: FrontEnd) -> Any:
+    options = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
+    each = front_end.each if isinstance(front_end, Chunked) else front_end
+    known = inspect.signature(member.config).parameters
+    sizes = _sizes(each)
+    network = member.config(**{name: value for name, value in sizes.items() if name in known}, **options)
+    if network.input_shape != each.input_shape:
+        raise ValueError(f"its front end makes {each.input_shape}, its network reads {network.input_shape}")
+    return network
+
+
+def _sizes(each: FrontEnd) -> dict[str, Any]:
+    # By the name of an architecture's option: the size of what a front end makes.
+    if isinstance(each, MelConfig):
+        return {"image_size": each.network_shape}
+    shape = each.input_shape
+    return {"n_features": shape[0], "n_samples": shape[-1], "size": shape[-1], "n_frames": shape[-1]}
