@@ -419,8 +419,18 @@ def _mfcc_means(waveform: Waveform) -> NDArray[np.float32]:
     return np.asarray(librosa.feature.mfcc(y=waveform, sr=SAMPLE_RATE_HZ, n_mfcc=20).mean(axis=1), np.float32)
 
 
+def _song_features(waveform: Waveform) -> NDArray[np.float32]:
+    # Imported here because it loads much of scipy, and the web server needs none of it.
+    from emotion.zoo.song_features import song_features
+
+    return song_features(waveform)
+
+
 # By name: what measures a filled window, and how many numbers it returns.
-EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {"mfcc_means": (_mfcc_means, 20)}
+EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {
+    "mfcc_means": (_mfcc_means, 20),
+    "song_features": (_song_features, 561),
+}
 FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
     **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features)},
     ImageAndTaggerMel.name: ImageAndTaggerMel.from_json,
