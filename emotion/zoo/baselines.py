@@ -45,7 +45,7 @@ class Majority(Network):
         self.log_shares.copy_((counts / counts.sum()).log())
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.log_shares.expand(len(inputs), -1), self.embedding(inputs)
+        return self.log_shares.expand(inputs.shape[0], -1), self.embedding(inputs)
 
 
 class Logistic(Network):

@@ -140,7 +140,8 @@ def test_it_learns_eight_clips_by_heart_and_keeps_them(member: Architecture, tmp
         )
     )
     said = softmax(first.logits, 1.0)
-    assert (said.argmax(axis=1) == TARGETS.numpy()).all()
+    # A floor learns nothing but shares.
+    assert member.name == "majority" or (said.argmax(axis=1) == TARGETS.numpy()).all()
     assert np.array_equal(others[0].logits, first.logits), "in evaluation mode nothing is drawn"
     for other in others[1:]:
         assert np.abs(softmax(other.logits, 1.0) - said).max() < TOLERANCE
