@@ -1,0 +1,135 @@
+"""A system on the folds of a protocol: its row, its resume, and what is changed in training only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.management import CommandError, call_command
+
+from emotion.zoo.frontends import RawWaveform
+from tests.training.made_qaed import made_qaed
+from training.data.cache import prepared_of
+from training.fit import cross_validation, loop
+from training.recipes.zoo import recipe, systems
+from training.recipes.zoo.data import ChangedSegments
+
+KEYS = {
+    "system", "protocol", "data", "folds", "n", "macro_f1", "low", "high", "accuracy", "top3", "floor", "ece",
+    "parameters", "train_s", "infer_ms", "cut",
+}  # fmt: skip
+TINY = """
+title = "Made"
+paper = "none"
+architecture = "liu_simple"
+[network]
+maps = [4, 4, 4, 4]
+hidden = [8]
+[front_end]
+name = "power_spectrogram"
+size = 65
+window_s = 2.0
+[front_end.chunks]
+hop_s = 2.0
+window_s = 6.0
+[training]
+learning_rate = 1.0e-2
+epochs = 2
+batch_size = 8
+bf16 = false
+"""
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A zoo of two systems, and a made 4QAED."""
+    folder = tmp_path / "systems"
+    folder.mkdir()
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "means.toml").write_text('title = "Means"\npaper = "none"\narchitecture = "logistic_means"\n')
+    monkeypatch.setattr(systems, "FOLDER", folder)
+    monkeypatch.setattr(recipe, "FOLDER", folder)
+    made_qaed(tmp_path / "data", clips=10, seconds=6.0, artists=10)
+    return tmp_path
+
+
+def run(zoo: Path, *names: str, protocol: str = "artist5") -> list[dict[str, Any]]:
+    options = {
+        "data": zoo / "data",
+        "work": zoo / "work",
+        "runs": zoo / "runs",
+        "results": zoo / "results" / "zoo.json",
+    }
+    call_command("zoo", "run", *names, protocol=protocol, budget=1.0, **options)
+    rows: list[dict[str, Any]] = json.loads((zoo / "results" / "zoo.json").read_text())
+    return rows
+
+
+def test_a_run_leaves_a_row_and_is_not_repeated(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = run(zoo)
+    assert [row["system"] for row in rows] == ["means", "tiny"]
+    for row in rows:
+        assert row.keys() >= KEYS
+        assert row["n"] == 40
+        assert len(row["by_fold"]) == 5
+        assert row["low"] <= row["macro_f1"] <= row["high"]
+    assert rows[1]["epochs"] == [2] * 5
+    assert rows[0]["folds"] == rows[1]["folds"]
+    monkeypatch.setattr(cross_validation, "train", None)
+    assert run(zoo) == rows
+    assert len(run(zoo, "means", protocol="stratified5")) == 3
+
+
+def test_a_killed_run_goes_on_to_the_same_row(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [whole] = run(zoo, "tiny")
+    (zoo / "runs").rename(zoo / "finished")
+    (zoo / "results" / "zoo.json").unlink()
+    trained = loop.train
+    folds = 0
+
+    def killed(*args: Any) -> Any:
+        nonlocal folds
+        folds += 1
+        if folds == 3:
+            raise KeyboardInterrupt
+        return trained(*args)
+
+    monkeypatch.setattr(cross_validation, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, "tiny")
+    [resumed] = run(zoo, "tiny")
+    assert folds == 6
+    timed = ("train_s", "infer_ms")
+    assert {k: v for k, v in resumed.items() if k not in timed} == {k: v for k, v in whole.items() if k not in timed}
+
+
+def test_a_folder_of_another_run_is_refused(zoo: Path) -> None:
+    run(zoo, "means")
+    (zoo / "results" / "zoo.json").unlink()
+    text = (zoo / "systems" / "means.toml").read_text()
+    (zoo / "systems" / "means.toml").write_text(text + 'note = "other"\n')
+    with pytest.raises(CommandError, match="holds another run of means"):
+        run(zoo, "means")
+
+
+def test_an_unknown_protocol_is_a_sentence(zoo: Path) -> None:
+    with pytest.raises(CommandError, match="protocol is 'all'; it can be artist5, stratified5"):
+        run(zoo, protocol="all")
+
+
+def test_training_hears_changed_segments_and_evaluation_does_not(zoo: Path) -> None:
+    front_end = systems.system("tiny").front_end
+    paths = sorted((zoo / "data").rglob("*.opus"))[:3]
+    waveforms = prepared_of(paths, front_end=RawWaveform(front_end.window_s), cache_dir=zoo / "cache")
+    plain = prepared_of(paths, front_end=front_end, cache_dir=zoo / "cache")
+    same = ChangedSegments(waveforms, front_end, lambda waveform, _: waveform)
+    assert same.shape == plain.shape == (3, 3, 65, 65)
+    rows, places = np.array([0, 1, 2]), np.array([0, 1, 2])
+    # The cache rounds to half precision.
+    assert np.abs(same[rows, places] - plain[rows, places]).max() < 0.02
+    louder = ChangedSegments(waveforms, front_end, lambda waveform, _: 4 * waveform)
+    assert (louder[rows, places] >= plain[rows, places] - 0.02).all()
+    assert (louder[rows, places] - plain[rows, places]).max() > 0.05

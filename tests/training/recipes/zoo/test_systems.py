@@ -1,0 +1,85 @@
+"""The systems' files: each builds its network, and what makes no sense is a sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+import torch
+from django.core.management import CommandError, call_command
+
+from emotion.zoo.registry import create_model
+from training.recipes.zoo.systems import ZooError, system, system_names, system_of
+
+TEXT = """
+title = "Made"
+paper = "none"
+architecture = "liu_simple"
+[front_end]
+name = "power_spectrogram"
+size = 65
+[training]
+learning_rate = 1.0e-3
+"""
+
+
+def listed() -> list[dict[str, object]]:
+    out = io.StringIO()
+    call_command("zoo", "--json", stdout=out)
+    systems: list[dict[str, object]] = json.loads(out.getvalue())
+    return systems
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_a_file_is_a_network_that_reads_its_front_end(name: str) -> None:
+    for within_budget in (False, True):
+        made = system(name, within_budget=within_budget)
+        each = made.front_end.input_shape
+        with torch.device("meta"):
+            network = create_model(made.member.name, made.network)
+        assert network.config.input_shape == each
+        assert made.title
+        assert made.paper
+
+
+def test_the_list_has_what_a_program_asks_for() -> None:
+    systems = listed()
+    assert [each["name"] for each in systems] == system_names()
+    for each in systems:
+        assert {"name", "paper", "front_end", "parameters", "licence"} <= each.keys()
+        assert isinstance(each["parameters"], int)
+
+
+def test_an_option_of_the_input_follows_the_front_end() -> None:
+    assert system_of("made", TEXT).network.size == 65
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sentence"),
+    [
+        ('"liu_simple"', '"nothing"', "There is no architecture 'nothing'"),
+        ("size = 65", "size = 65\nheight = 3", "height"),
+        ('"power_spectrogram"', '"cochlea"', "cochlea"),
+        ("learning_rate", "learning", "training has no learning"),
+        ('title = "Made"', "", "it lacks title"),
+        ("[training]", "[trainings]", "trainings is not known"),
+        ("1.0e-3", "-1", "learning_rate above 0"),
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence(before: str, after: str, sentence: str) -> None:
+    with pytest.raises(ZooError, match=sentence) as error:
+        system_of("made", TEXT.replace(before, after))
+    assert str(error.value).startswith("The system made cannot be read")
+
+
+def test_an_unknown_system_is_a_sentence() -> None:
+    with pytest.raises(CommandError, match="There is no system 'nothing' in the zoo"):
+        call_command("zoo", "list", "nothing")
+
+
+def test_a_budget_says_what_it_cuts() -> None:
+    text = TEXT + "[budget]\nbatch_size = 8\n"
+    assert system_of("made", text).cut == ""
+    assert system_of("made", text, within_budget=True).cut == "batch_size 8 in place of the default"
+    assert system_of("made", text, within_budget=True).training.batch_size == 8
