@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emotion.zoo.conv_blocks import ConvBlock
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import TAGGER_MELS, ImageAndTaggerMel, MelConfig
 from emotion.zoo.kernel_head import KernelConfig, KernelData, KernelHead
@@ -43,17 +44,6 @@ class HybridConfig:
         return (3 * math.prod(self.image_size) + TAGGER_MELS * self.tagger_frames,)
 
 
-class _Block(nn.Module):
-    def __init__(self, inputs: int, outputs: int, pool: tuple[int, int]) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-        self.bn = nn.BatchNorm2d(outputs)
-        self.mp = nn.MaxPool2d(pool)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        return self.mp(torch.relu(self.bn(self.conv(maps))))
-
-
 class Tagger(nn.Module):
     """The convolutional part of a tagger; parameter names are those of the public state dicts."""
 
@@ -61,7 +51,7 @@ class Tagger(nn.Module):
         super().__init__()
         self.spec_bn = nn.BatchNorm2d(1)
         for number, block in enumerate(_BLOCKS, start=1):
-            self.add_module(f"layer{number}", _Block(*block))
+            self.add_module(f"layer{number}", ConvBlock(*block))
 
     def forward(self, level_db: Tensor) -> Tensor:
         """Pool the activations of the last three blocks.
@@ -79,7 +69,7 @@ class Tagger(nn.Module):
             if number >= 3:
                 pooled += [maps.mean(dim=(2, 3)), maps.float().std(dim=(2, 3), correction=0)]
         last = getattr(self, f"layer{len(_BLOCKS)}")
-        pooled.append(torch.relu(last.bn(last.conv(maps))).amax(dim=(2, 3)))
+        pooled.append(last.unpooled(maps).amax(dim=(2, 3)))
         return torch.cat(pooled, dim=1)
 
 
