@@ -223,6 +223,30 @@ def tagger_db(waveform: Waveform) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True, slots=True)
+class TaggerMel(FrontEnd):
+    """The mel spectrogram of the public taggers alone."""
+
+    name: ClassVar[str] = "tagger_mel"
+
+    window_s: float = WINDOW_S
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return TAGGER_MELS, 1 + round(self.window_s * TAGGER_RATE_HZ) // TAGGER_HOP
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return 1, *self.prepared_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        return tagger_db(fill_window(waveform, self))
+
+    def describe(self) -> str:
+        bands, frames = self.prepared_shape
+        return f"{bands}x{frames} mel spectrogram at {TAGGER_RATE_HZ} Hz"
+
+
+@dataclass(frozen=True, slots=True)
 class ImageAndTaggerMel(FrontEnd):
     """A log-mel image and the mel spectrogram of the public taggers, of one window, in one flat array."""
 
@@ -256,11 +280,7 @@ class ImageAndTaggerMel(FrontEnd):
         return np.concatenate([self.mel.prepare(filled).ravel(), tagger_db(filled).ravel()])
 
     def tensor(self, prepared: Tensor) -> Tensor:
-        import torch
-
-        n = math.prod(self.mel.prepared_shape)
-        image = self.mel.tensor(prepared[:, :n].reshape(-1, *self.mel.prepared_shape))
-        return torch.cat([image.flatten(1), prepared[:, n:]], dim=1)
+        return _with_image(self.mel, prepared)
 
     @classmethod
     def from_json(cls, mel: Mapping[str, Any]) -> ImageAndTaggerMel:
@@ -371,6 +391,64 @@ class Features(FrontEnd):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageAndFeatures(FrontEnd):
+    """A log-mel image and the features of a named extractor, of one window, in one flat array.
+
+    Source: Louro et al., section 3.2 (Hybrid Augmented).
+    """
+
+    name: ClassVar[str] = "image_and_features"
+
+    mel: MelConfig  # Of the image.
+    extractor: str = "mfcc_means"
+
+    @property
+    def image(self) -> MelConfig:
+        return self.mel
+
+    @property
+    def window_s(self) -> float:
+        return self.mel.window_s
+
+    @property
+    def features(self) -> Features:
+        """The front end of the features alone."""
+        return Features(self.extractor, self.window_s)
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return (math.prod(self.mel.prepared_shape) + math.prod(self.features.prepared_shape),)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (math.prod(self.mel.input_shape) + math.prod(self.features.input_shape),)
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        filled = fill_window(waveform, self)
+        return np.concatenate([self.mel.prepare(filled).ravel(), self.features.prepare(filled)])
+
+    def tensor(self, prepared: Tensor) -> Tensor:
+        return _with_image(self.mel, prepared)
+
+    @classmethod
+    def from_json(cls, mel: Mapping[str, Any], extractor: str = "mfcc_means") -> ImageAndFeatures:
+        """Build it from what `to_json` returned."""
+        return cls(MelConfig(**mel), extractor)
+
+    def describe(self) -> str:
+        return f"{self.mel.describe()} and {self.features.describe()}"
+
+
+def _with_image(mel: MelConfig, prepared: Tensor) -> Tensor:
+    # Flat arrays that begin with a log-mel image: the image becomes network inputs, what follows stays.
+    import torch
+
+    n = math.prod(mel.prepared_shape)
+    image = mel.tensor(prepared[:, :n].reshape(-1, *mel.prepared_shape))
+    return torch.cat([image.flatten(1), prepared[:, n:]], dim=1)
+
+
+@dataclass(frozen=True, slots=True)
 class Chunked(FrontEnd):
     """Another front end on overlapping chunks of the window, as long as its own window; the last one ends in silence.
 
@@ -432,8 +510,9 @@ EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {
     "song_features": (_song_features, 561),
 }
 FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
-    **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features)},
+    **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features, TaggerMel)},
     ImageAndTaggerMel.name: ImageAndTaggerMel.from_json,
+    ImageAndFeatures.name: ImageAndFeatures.from_json,
 }
 
 
