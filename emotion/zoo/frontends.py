@@ -402,6 +402,10 @@ class ImageAndFeatures(FrontEnd):
     mel: MelConfig  # Of the image.
     extractor: str = "mfcc_means"
 
+    def __post_init__(self) -> None:
+        # It knows the extractors.
+        Features(self.extractor)
+
     @property
     def image(self) -> MelConfig:
         return self.mel

@@ -72,7 +72,7 @@ class Decoder(nn.Module):
         self.convolutions = nn.Sequential()
         for size, channels in zip(reversed(config.sizes[:-1]), pairwise(reversed((1, *config.channels))), strict=True):
             self.convolutions.extend(
-                [nn.ReLU(), nn.Upsample(size), nn.Conv2d(*channels, 3, padding=1), nn.BatchNorm2d(channels[1])]
+                [nn.BatchNorm2d(channels[0]), nn.ReLU(), nn.Upsample(size), nn.Conv2d(*channels, 3, padding=1)]
             )
 
     def forward(self, codes: Tensor) -> Tensor:
