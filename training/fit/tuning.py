@@ -25,7 +25,7 @@ from sklearn.svm import SVC
 from torch import Tensor
 
 from emotion.zoo.svm import Svm
-from training.fit.relieff import top_ranked
+from training.fit import relieff
 
 EVALUATIONS = 25
 _FIRST = 8
@@ -128,7 +128,7 @@ def fit_svm(
     splitter = StratifiedGroupKFold(_INNER_FOLDS, shuffle=True, random_state=seed)
     folds = []
     for train, test in splitter.split(features, targets, groups):
-        columns = top_ranked(features[train], targets[train], n_columns)
+        columns = relieff.top_ranked(features[train], targets[train], n_columns)
         folds.append((features[np.ix_(train, columns)], targets[train], features[np.ix_(test, columns)], targets[test]))
 
     truth = np.concatenate([fold[3] for fold in folds])
@@ -143,7 +143,7 @@ def fit_svm(
     tuned = maximise(score, SVM_BOUNDS, seed=seed, evaluations=evaluations)
     c, gamma = numbers_of(tuned.point, n_columns)
     machine.config = replace(machine.config, c=c, gamma=gamma)
-    machine.select(top_ranked(features, targets, n_columns))
+    machine.select(relieff.top_ranked(features, targets, n_columns))
     machine.fit(inputs, quadrants, groups)
     return tuned
 
