@@ -15,12 +15,11 @@ from scipy.special import softmax
 
 from emotion.inference.checkpoint import Card, read_card, save
 from emotion.zoo.frontends import Chunked, FrontEnd
-from emotion.zoo.registry import Network
 from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
-from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, predict, train
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
 
 
@@ -34,7 +33,7 @@ class Study:
     # `(n,)` the largest value of each clip's image, for a dB reference of each dataset; None takes the front end's.
     peaks: NDArray[np.float32] | None
     loudness_db: NDArray[np.float32]  # `(n,)` float32 mean level of each clip, NaN where unknown.
-    make_network: Callable[[int, Rows], Network]  # From a seed and a fold to a network at the start of training.
+    begin: Callable[[int, Rows], Start]  # From a seed and a fold to the start of training.
     config: FitConfig
     front_end: FrontEnd  # What serves; of a chunked one, each chunk is a place of the data.
     seed: int  # Of everything random; each fold adds its number.
@@ -111,7 +110,10 @@ def _train_fold(
         is_over=lambda: time.monotonic() - begun > study.seconds,
     )
     begun = time.monotonic()
-    network = study.make_network(task.seed, rows)
+    network, trained_on = study.begin(task.seed, rows)
+    if trained_on is not None:
+        data = replace(data, trained_on=trained_on)
+        task = replace(task, data=data)
     facts: dict[str, Any] = dict(key)
     if any(parameter.requires_grad for parameter in network.parameters()):
         outcome = train(network, task)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -266,6 +266,7 @@ class FitConfig:
     momentum: float = 0.0  # Of "sgd".
     ema_decay: float = 0.0  # Of averaged weights, which are then the ones validated and saved; 0 is none.
     patience: int = 5  # Epochs without a lower validation loss before training stops; 0 is never.
+    stop_accuracy: float = 0.0  # Accuracy on the training clips at which training stops; 0 is never.
     # Training clips on which batch normalisation is measured before each validation; 0 takes its running statistics.
     renew_norms: int = 512
     clip_norm: float = 0.0  # Largest norm of the gradient; 0 is unlimited.
@@ -294,6 +295,13 @@ class Drawn(Protocol):
 
     def __getitem__(self, key: Any, /) -> NDArray[Any]:
         """Read some places of some clips."""
+
+
+class Start(NamedTuple):
+    """A fold at the start of training: a network, and what training reads if not the fold's data."""
+
+    network: Network
+    trained_on: Drawn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +453,7 @@ class _Progress:
     position: int = 0
     step: int = 0
     loss_total: float = 0.0
+    n_right: float = 0.0
     seconds: float = 0.0
     best_epoch: int = 0
     best_loss: float = math.inf
@@ -504,6 +513,7 @@ class _Fit:
         self.best: dict[str, Tensor] = {}
         self.first_bad = torch.full((), -1, device=among.device)
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=among.device)
+        self.right_sum = torch.zeros((), dtype=torch.float64, device=among.device)
 
     def run(self) -> Outcome:
         self._restore()
@@ -526,6 +536,8 @@ class _Fit:
                     for name in report.keys() - {"stage", "epoch"}:
                         writer.add_scalar(name, report[name], report["epoch"])
                 if self.among.count == 1 and self.task.is_over():
+                    break
+                if self.config.stop_accuracy and report["accuracy"] >= self.config.stop_accuracy:
                     break
         self.network.load_state_dict(self.best)
         self.network.eval()
@@ -554,13 +566,14 @@ class _Fit:
             "stage": 0,
             "epoch": at.epoch + 1,
             "loss": at.loss_total / n,
+            "accuracy": at.n_right / n,
             "validation_loss": validation_loss,
             "validation_accuracy": accuracy,
             "images_per_s": n / max(at.seconds, 1e-9),
             "learning_rate": float(self.schedule.get_last_lr()[0]),
             "seconds": at.seconds,
         }
-        at.epoch, at.position, at.seconds, at.loss_total = at.epoch + 1, 0, 0.0, 0.0
+        at.epoch, at.position, at.seconds, at.loss_total, at.n_right = at.epoch + 1, 0, 0.0, 0.0, 0.0
         at.epochs.append(report)
         if validation_loss < at.best_loss:
             at.best_epoch, at.best_loss = at.epoch, validation_loss
@@ -596,6 +609,7 @@ class _Fit:
         if self.average is not None:
             self._update(self.average)
         self.loss_sum += losses.detach()
+        self.right_sum += (outputs[0].detach().argmax(1) == targets.argmax(1)).sum()
         is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
 
@@ -648,8 +662,10 @@ class _Fit:
         return loss, accuracy
 
     def _collect_loss(self) -> None:
-        self.at.loss_total += self.among.total([float(self.loss_sum)])[0]
+        loss, n_right = self.among.total([float(self.loss_sum), float(self.right_sum)])
+        self.at.loss_total, self.at.n_right = self.at.loss_total + loss, self.at.n_right + n_right
         self.loss_sum.zero_()
+        self.right_sum.zero_()
 
     def _save(self) -> None:
         if self.task.checkpoint is None:

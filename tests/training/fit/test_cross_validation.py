@@ -18,7 +18,7 @@ from training.data.splits import Fold, Folds, Protocol, Rows, SplitError
 from training.datasets import Clip
 from training.evaluation.metrics import accuracy_of, confusion_of
 from training.fit.cross_validation import Study, cross_validate, gap, reference_lift
-from training.fit.loop import ClipSet, FitConfig, alone
+from training.fit.loop import ClipSet, FitConfig, Start, alone
 from training.fit.run_folder import CHECKPOINT, RunFolder
 
 pytestmark = pytest.mark.slow
@@ -67,7 +67,7 @@ def study() -> Study:
         data=ClipSet(images, targets),
         peaks=images.max(axis=(1, 2, 3)).astype(np.float32),
         loudness_db=np.arange(N, dtype=np.float32) - 30,
-        make_network=make_network,
+        begin=lambda seed, rows: Start(make_network(seed, rows)),
         config=FitConfig(epochs=1, batch_size=4, learning_rate=1e-3, bf16=False),
         front_end=MEL,
         seed=9,
@@ -114,15 +114,15 @@ def test_a_finished_fold_is_read_and_not_trained_again(
     before = cross_validate(study, two_folds(), run, alone("cpu"), lambda _: None)
     trained: list[int] = []
 
-    def counted(seed: int, rows: Rows) -> EfficientNetB3:
+    def counted(seed: int, rows: Rows) -> Start:
         trained.append(seed)
-        return make_network(seed, rows)
+        return Start(make_network(seed, rows))
 
-    after = cross_validate(replace(study, make_network=counted), two_folds(), run, alone("cpu"), lambda _: None)
+    after = cross_validate(replace(study, begin=counted), two_folds(), run, alone("cpu"), lambda _: None)
     assert trained == []
     assert all(np.array_equal(a.predictions.logits, b.predictions.logits) for a, b in zip(before, after, strict=True))
     (run.path / "folds" / "paper-1.npz").unlink()
-    again = cross_validate(replace(study, make_network=counted), two_folds(), run, alone("cpu"), lambda _: None)
+    again = cross_validate(replace(study, begin=counted), two_folds(), run, alone("cpu"), lambda _: None)
     assert trained == [10]
     assert np.array_equal(again[1].predictions.logits, before[1].predictions.logits)
 

@@ -36,7 +36,7 @@ from training.evaluation.report.tables import Table, figure
 from training.exceptions import TrainingError
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
-from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, together
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, together
 from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
 from training.recipes.registry import Log, TrainJob
 
@@ -359,7 +359,7 @@ def _study(config: PaperConfig, planned: Plan, work_dir: Path, device: torch.dev
         data=ClipSet(stored, targets, points=points),
         peaks=peaks if config.reference == "dataset" else None,
         loudness_db=np.array([_level_db(clip.audio) if clip.id in tested else np.nan for clip in clips], np.float32),
-        make_network=lambda seed, _: make_network(config, state, seed),
+        begin=lambda seed, _: Start(make_network(config, state, seed)),
         config=config.training,
         front_end=config.mel,
         seed=config.seed,

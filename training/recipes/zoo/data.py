@@ -54,17 +54,26 @@ class ChangedSegments:
         return np.stack(made)
 
 
-def clip_set(clips: Sequence[Clip], front_end: FrontEnd, changes: Mapping[str, Any], cache_dir: Path) -> ClipSet:
-    """Return labelled clips for training and scoring; `changes` are those of the training waveforms.
+def _changed(
+    waveform: NDArray[np.float32], rng: np.random.Generator, *, changes: Mapping[str, Mapping[str, Any]]
+) -> NDArray[np.float32]:
+    for name, numbers in changes.items():
+        waveform = AUGMENTATIONS[name](waveform, rng, **numbers)
+    return waveform
 
-    A change is `{"kind": ...}` of `training.data.waveforms`, with its numbers.
+
+def clip_set(
+    clips: Sequence[Clip], front_end: FrontEnd, changes: Mapping[str, Mapping[str, Any]], cache_dir: Path
+) -> ClipSet:
+    """Return labelled clips for training and scoring; `changes` of the training waveforms, by name, are applied in turn.
+
+    Those of `training.data.waveforms`, with their numbers.
     """
     paths = [clip.audio for clip in clips]
     inputs = prepared_of(paths, front_end=front_end, cache_dir=cache_dir)
     changed = None
     if changes:
-        numbers = dict(changes)
-        change = partial(AUGMENTATIONS[numbers.pop("kind")], **numbers)
+        change = partial(_changed, changes=changes)
         waveforms = prepared_of(paths, front_end=RawWaveform(front_end.window_s), cache_dir=cache_dir)
         changed = ChangedSegments(waveforms, front_end, change)
     targets = np.eye(4, dtype=np.float32)[[clip.quadrant.index for clip in clips if clip.quadrant is not None]]

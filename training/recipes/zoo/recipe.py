@@ -25,7 +25,7 @@ from training.fit.loop import ClipSet, Processes
 from training.fit.run_folder import PREDICTIONS, RunFolder, write_json
 from training.recipes.registry import Log, TrainJob
 from training.recipes.zoo.data import clip_set
-from training.recipes.zoo.stages import fold_network
+from training.recipes.zoo.stages import fold_start
 from training.recipes.zoo.systems import FOLDER, ZooError, ZooSystem
 
 SEED = 20261130
@@ -153,7 +153,7 @@ def _study(
         data=data,
         peaks=None,
         loudness_db=np.full(len(clips), np.nan, np.float32),
-        make_network=lambda seed, rows: fold_network(system, clips, data, rows, seed, run.work_dir, run.data_root),
+        begin=lambda seed, rows: fold_start(system, clips, data, duplicates, rows, seed, run.work_dir, run.data_root),
         config=system.training,
         front_end=system.front_end,
         seed=SEED,

@@ -1,98 +1,301 @@
-"""What is fitted inside a training fold before the loop, or in its place: closed forms, pre-training, synthesis."""
+"""What is fitted inside a training fold before the loop, or in its place: closed forms, pre-training, synthesis.
+
+Nothing here looks at other clips than those that the fold trains on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+from torch import Tensor, nn
+from torch.nn import functional
 
 from emotion.inference.checkpoint import SHIPPED_DIR
 from emotion.inference.checkpoint import load as load_checkpoint
-from emotion.zoo.frontends import Chunked
+from emotion.zoo.frontends import Chunked, FrontEnd
+from emotion.zoo.louro_autoencoder import Autoencoder, AutoencoderConfig, LouroAutoencoderRf
+from emotion.zoo.louro_cnn import LouroCnn
+from emotion.zoo.louro_hybrid import LouroHybrid
 from emotion.zoo.registry import HeadedNetwork, Network, create_model
-from training.data.splits import Rows
+from emotion.zoo.svm import Svm
+from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
-from training.fit.loop import ClipSet
+from training.fit.loop import ClipSet, Drawn, Start
+from training.fit.tuning import fit_svm
+from training.recipes.zoo.data import clip_set
 from training.recipes.zoo.systems import ZooError, ZooSystem
+
+_CPU = torch.device("cpu")
+_BATCH = 32
 
 
 @dataclass(frozen=True, slots=True)
 class FoldData:
-    """One training fold of a system; nothing here may look at other rows than `rows.train` and `rows.validation`."""
+    """One training fold of a system."""
 
     system: ZooSystem
     clips: Sequence[Clip]
     data: ClipSet
-    rows: Rows
+    rows: NDArray[np.int64]  # Of the clips that train.
+    groups: NDArray[np.int64]  # `(len(clips),)`, equal for clips that stay on one side.
     seed: int
     work_dir: Path
     data_root: Path
 
-    def inputs(self, place: int = 0) -> Tensor:
-        """Return the network inputs `(n, *input_shape)` of the training clips."""
+    @property
+    def each(self) -> FrontEnd:
+        """The front end of one place."""
         front_end = self.system.front_end
-        each = front_end.each if isinstance(front_end, Chunked) else front_end
-        rows = self.rows.train
-        return each.tensor(self.data.batch(rows, rows * 0 + place, torch.device("cpu")))
+        return front_end.each if isinstance(front_end, Chunked) else front_end
 
     @property
     def quadrants(self) -> Tensor:
-        """The training clips' quadrants `(n,)`, 0 to 3."""
-        return torch.from_numpy(self.data.targets[self.rows.train]).argmax(dim=1)
+        """The quadrants `(n,)` of the training clips, 0 to 3."""
+        return torch.from_numpy(self.data.targets[self.rows]).argmax(dim=1)
+
+    def inputs(self) -> Tensor:
+        """Return the network inputs `(n, *input_shape)` of the middle of the training clips."""
+        places = np.full_like(self.rows, self.data.inputs.shape[1] // 2)
+        return self.each.tensor(self.data.batch(self.rows, places, _CPU))
+
+    def batches(
+        self, epochs: int, batch_size: int, data: ClipSet | None = None
+    ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+        """Yield positions in `rows` and network inputs, a random place of each clip in each epoch."""
+        source, rng = data or self.data, np.random.default_rng(self.seed)
+        for _ in range(epochs):
+            order = rng.permutation(len(self.rows))
+            for start in range(0, len(order) - 1, batch_size):
+                part = order[start : start + batch_size]
+                places = rng.integers(source.inputs.shape[1], size=len(part))
+                yield part, self.each.tensor(source.batch(self.rows[part], places, _CPU, training=True))
 
 
-Stage = Callable[[Network, FoldData, Mapping[str, Any]], Network]
+Stage = Callable[[Network, FoldData, Mapping[str, Any]], Start]
 
 
-def _imagenet(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Network:
+def fold_start(
+    system: ZooSystem,
+    clips: Sequence[Clip],
+    data: ClipSet,
+    duplicates: Sequence[int],
+    rows: Rows,
+    seed: int,
+    work_dir: Path,
+    data_root: Path,
+) -> Start:
+    """Return a fold as the loop takes it over; a network without trainable parameters is fitted already.
+
+    Raises:
+        ZooError: The system names a stage that is not known, or one that does not fit its network.
+    """
+    torch.manual_seed(seed)
+    network = create_model(system.member.name, system.network)
+    fold = FoldData(system, clips, data, rows.train, linked_groups(clips, duplicates), seed, work_dir, data_root)
+    options = dict(system.before)
+    name = options.pop("stage", "fitted" if hasattr(network, "fit") else "")
+    if not name:
+        return Start(network)
+    if name not in STAGES:
+        raise ZooError(f"{system.name} wants the stage {name!r}; known are {', '.join(STAGES)}.")
+    return STAGES[name](network, fold, options)
+
+
+def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Start:
+    """Fit a network that has a closed form."""
+    network.fit(fold.inputs(), fold.quadrants)  # type: ignore[operator]
+    return Start(network)
+
+
+def _imagenet(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
     """Start the backbone from ImageNet weights; `file` names a state dict."""
     if not isinstance(network, HeadedNetwork):
-        raise ZooError(f"{fold.system.name} has no backbone that ImageNet weights fit.")
+        raise _misfit(fold, "imagenet")
     network.load_imagenet(Path(options["file"]) if "file" in options else None)
-    return network
+    return Start(network)
 
 
-def _shipped(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Network:
-    """Take a shipped checkpoint's networks, and fit the head anew to the training fold."""
+def _shipped(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Take the networks of a shipped checkpoint, and fit the head anew."""
     shipped, _ = load_checkpoint(SHIPPED_DIR / f"{options['version']}.safetensors")
     network.load_state_dict(shipped.state_dict())
     return _fitted(network, fold, {})
 
 
-def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Network:
-    """Fit a network that has a closed form."""
-    network.fit(fold.inputs(), fold.quadrants)  # type: ignore[operator]
-    return network
+def _svm(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Rank the features, tune C and gamma, and fit."""
+    if not isinstance(network, Svm):
+        raise _misfit(fold, "svm")
+    fit_svm(network, fold.inputs(), fold.quadrants, groups=fold.groups[fold.rows], seed=fold.seed, **options)
+    return Start(network)
 
 
-STAGES: dict[str, Stage] = {"imagenet": _imagenet, "shipped": _shipped, "fitted": _fitted}
+def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Start from public taggers, `weights` in the folder of the data sets."""
+    if not hasattr(network, "load_taggers"):
+        raise _misfit(fold, "tagger")
+    network.load_taggers([fold.data_root / file for file in options["weights"]])
+    return _fitted(network, fold, {}) if hasattr(network, "fit") else Start(network)
 
 
-def fold_network(
-    system: ZooSystem,
-    clips: Sequence[Clip],
-    data: ClipSet,
-    rows: Rows,
-    seed: int,
-    work_dir: Path,
-    data_root: Path,
-) -> Network:
-    """Return a fold's network as the loop takes it over; one without trainable parameters is fitted already.
+def _autoencoder(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Train an autoencoder on the clips, without labels, then fit the forest to its codes."""
+    if not isinstance(network, LouroAutoencoderRf):
+        raise _misfit(fold, "autoencoder")
+    autoencoder = Autoencoder(network.config.autoencoder)
+    _learn(autoencoder, fold, options, lambda _, inputs: autoencoder.losses(inputs).mean())
+    network.encoder.load_state_dict(autoencoder.encoder.state_dict())
+    return _fitted(network, fold, {})
 
-    Raises:
-        ZooError: The system names a stage that is not known.
+
+def _artists(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Learn to tell the artists of the training clips apart, then give the network a new last layer."""
+    if not isinstance(network, LouroCnn):
+        raise _misfit(fold, "artists")
+    names = np.array([fold.clips[row].artist for row in fold.rows])
+    known, counts = np.unique(names, return_counts=True)
+    several = known[counts >= options["least_clips"]]
+    numbers = torch.from_numpy(np.array([np.searchsorted(several, name) if name in several else -1 for name in names]))
+    recogniser = nn.Linear(network.classifier.in_features, max(2, len(several)))
+
+    def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
+        truth = numbers[torch.from_numpy(part)]
+        said = recogniser(network.dropout(network.features(inputs)))
+        # Clips of artists with too few of them have no class.
+        return functional.cross_entropy(said, truth, ignore_index=-1, reduction="sum") / max(1, int((truth >= 0).sum()))
+
+    _learn(nn.ModuleList([network, recogniser]), fold, options, loss)
+    return Start(network)
+
+
+def _hybrid(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Train the convolutions alone on changed copies of the clips, before all is trained together."""
+    if not isinstance(network, LouroHybrid):
+        raise _misfit(fold, "hybrid")
+    changes = {name: numbers for name, numbers in options.get("augment", {}).items() if name != "tfm"}
+    changed = clip_set(fold.clips, fold.system.front_end, changes, fold.work_dir / "zoo")
+    head = nn.Linear(network.config.channels[-1], 4)
+    rows, columns = network.config.image_size
+
+    def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
+        image = inputs[:, : 3 * rows * columns].reshape(-1, 3, rows, columns)
+        return functional.cross_entropy(head(network.trunk(image)), fold.quadrants[torch.from_numpy(part)])
+
+    _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed)
+    return Start(network)
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticSegments:
+    """Training inputs of which some are samples that were synthesised for the quadrant of the clip.
+
+    A draw for a clip is one of its segments or, with the chance of synthetic samples among all, a synthetic one.
     """
-    torch.manual_seed(seed)
-    network = create_model(system.member.name, system.network)
-    fold = FoldData(system, clips, data, rows, seed, work_dir, data_root)
-    before = dict(system.before)
-    if before:
-        name = before.pop("stage")
-        if name not in STAGES:
-            raise ZooError(f"{system.name} wants the stage {name!r}; known are {', '.join(STAGES)}.")
-        return STAGES[name](network, fold, before)
-    return _fitted(network, fold, {}) if hasattr(network, "fit") else network
+
+    real: Drawn
+    synthetic: Mapping[int, NDArray[np.float16]]  # By quadrant, 0 to 3: `(n, *prepared_shape)`.
+    quadrants: NDArray[np.int64]  # `(n_clips,)`.
+    share: float
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.real.shape
+
+    def __getitem__(self, key: Any, /) -> NDArray[Any]:
+        rows, places = key
+        drawn = np.array(self.real[rows, places], np.float32)
+        rng = np.random.default_rng(int(torch.randint(2**62, ())))
+        for i in np.flatnonzero(rng.random(len(rows)) < self.share):
+            samples = self.synthetic[int(self.quadrants[rows[i]])]
+            drawn[i] = samples[rng.integers(len(samples))]
+        return drawn
+
+
+def _deepsmote(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
+    """Synthesise samples between neighbours of a quadrant in the codes of an autoencoder.
+
+    Half of its loss is for the codes of a batch of one quadrant in another order, decoded: an image is to be like
+    others of its quadrant.
+
+    Source: Dablain, Krawczyk and Chawla (2021), DeepSMOTE, section III.
+    """
+    size = fold.each.input_shape[1:]
+    autoencoder = Autoencoder(AutoencoderConfig(image_size=(size[0], size[1])))
+    quadrants, rng = fold.quadrants, np.random.default_rng(fold.seed)
+
+    def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
+        same = torch.from_numpy(np.flatnonzero(quadrants[torch.from_numpy(part)].numpy() == rng.integers(4)))
+        penalty = inputs.new_zeros(())
+        if len(same) > 1:
+            chosen = inputs[same]
+            decoded = autoencoder.decoder(autoencoder.encoder(chosen).roll(1, dims=0))
+            penalty = (decoded - chosen).square().mean()
+        return autoencoder.losses(inputs).mean() + penalty
+
+    _learn(autoencoder, fold, options, loss)
+    synthetic = {}
+    inputs, share = fold.inputs(), float(options["samples_share"])
+    with torch.inference_mode():
+        codes = torch.cat([autoencoder.encoder(part) for part in inputs.split(_BATCH)])
+        for quadrant in range(4):
+            own = codes[quadrants == quadrant]
+            between = _between(own.numpy(), int(options["neighbours"]), max(1, round(share * len(own))), rng)
+            decoded = [autoencoder.decoder(part) for part in torch.from_numpy(between).split(_BATCH)]
+            synthetic[quadrant] = _prepared(torch.cat(decoded), fold.data.inputs.shape[2:])
+    truth = fold.data.targets.argmax(axis=1)
+    mixed = SyntheticSegments(fold.data.inputs, synthetic, truth, share / (1 + share))  # type: ignore[arg-type]
+    return Start(network, mixed)
+
+
+def _between(codes: NDArray[np.float32], neighbours: int, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    k = min(neighbours, len(codes) - 1)
+    near = NearestNeighbors(n_neighbors=k + 1).fit(codes).kneighbors(codes, return_distance=False)[:, 1:]
+    chosen = rng.integers(len(codes), size=n)
+    other = near[chosen, rng.integers(k, size=n)]
+    return np.asarray(codes[chosen] + rng.random((n, 1), np.float32) * (codes[other] - codes[chosen]))
+
+
+def _prepared(inputs: Tensor, shape: Sequence[int]) -> NDArray[np.float16]:
+    # Back from network inputs of three frames in a column's channels to an image in [0, 1].
+    image = inputs.permute(0, 2, 3, 1).reshape(-1, *shape) * 0.25 + 0.5
+    return np.asarray(image.clamp(0, 1).numpy().astype(np.float16))
+
+
+def _learn(
+    module: nn.Module,
+    fold: FoldData,
+    options: Mapping[str, Any],
+    loss: Callable[[NDArray[np.int64], Tensor], Tensor],
+    data: ClipSet | None = None,
+) -> None:
+    optimiser = torch.optim.Adam(module.parameters(), lr=options["learning_rate"])
+    module.train()
+    for part, inputs in fold.batches(options["epochs"], options.get("batch_size", _BATCH), data):
+        optimiser.zero_grad(set_to_none=True)
+        loss(part, inputs).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    module.eval()
+
+
+def _misfit(fold: FoldData, stage: str) -> ZooError:
+    return ZooError(f"{fold.system.name} asks for the stage {stage!r}, which {fold.system.member.name} cannot have.")
+
+
+STAGES: dict[str, Stage] = {
+    "fitted": _fitted,
+    "imagenet": _imagenet,
+    "shipped": _shipped,
+    "svm": _svm,
+    "tagger": _tagger,
+    "autoencoder": _autoencoder,
+    "artists": _artists,
+    "hybrid": _hybrid,
+    "deepsmote": _deepsmote,
+}

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.zoo.frontends import Chunked, FrontEnd, MelConfig, front_end_of
+from emotion.zoo.frontends import Chunked, FrontEnd, ImageAndFeatures, MelConfig, front_end_of
 from emotion.zoo.registry import Architecture, architecture, create_model
 from training.data.augment import AugmentConfig
+from training.data.waveforms import AUGMENTATIONS
 from training.exceptions import TrainingError
 from training.fit.loop import FitConfig
 
@@ -97,12 +98,15 @@ def system_of(name: str, text: str, *, within_budget: bool = False) -> ZooSystem
             raise ValueError(f"it lacks {', '.join(missing)}")
         member = architecture(raw["architecture"])
         budget = dict(raw.get("budget", {})) if within_budget else {}
-        front_end = _front_end(raw.get("front_end"), budget.pop("chunks", None), member.front_end)
-        training, cuts = _training(raw, budget)
+        crop_s = float(budget.pop("crop_s", 0))
+        front_end = _front_end(raw.get("front_end"), crop_s, member.front_end)
+        changes, of_images = _changes(raw.get("augment", {}))
+        training, cuts = _training(raw, budget, of_images)
+        if crop_s:
+            cuts = [f"crops of {crop_s:g} s", *cuts]
         network = _network(member, raw.get("network", {}), front_end)
     except (CheckpointError, KeyError, TypeError, ValueError) as error:
         raise ZooError(f"The system {name} cannot be read: {error}.") from error
-    changes = raw.get("augment", {})
     return ZooSystem(
         name=name,
         title=raw["title"],
@@ -112,30 +116,47 @@ def system_of(name: str, text: str, *, within_budget: bool = False) -> ZooSystem
         network=network,
         front_end=front_end,
         training=training,
-        changes=changes.get("waveform", {}),
+        changes=changes,
         before=raw.get("before", {}),
-        cut=cuts,
+        cut=", ".join(cuts),
     )
 
 
-def _front_end(raw: Mapping[str, Any] | None, chunks: Mapping[str, float] | None, default: FrontEnd) -> FrontEnd:
+def _front_end(raw: Mapping[str, Any] | None, crop_s: float, default: FrontEnd) -> FrontEnd:
     made = default if raw is None else front_end_of({"frontend": raw})
-    if chunks is None:
+    if not crop_s:
         return made
-    hop_s, length_s = chunks["hop_s"], chunks["length_s"]
     each = made.each if isinstance(made, Chunked) else made
-    return Chunked(replace(each, window_s=length_s), hop_s=hop_s, window_s=made.window_s)  # type: ignore[type-var]
+    cropped = replace(each, mel=replace(each.mel, window_s=crop_s)) if isinstance(each, ImageAndFeatures) else None
+    return Chunked(cropped or replace(each, window_s=crop_s), hop_s=crop_s, window_s=made.window_s)  # type: ignore[type-var]
 
 
-def _training(raw: Mapping[str, Any], budget: Mapping[str, Any]) -> tuple[FitConfig, str]:
-    values, image = dict(raw.get("training", {})), raw.get("augment", {}).get("image", {})
+# By the name of a change of images: the option of the loop, and the number that sets it.
+_OF_IMAGES = {"tfm": ("mask_chance", "chance"), "mixup": ("mixup_alpha", "alpha")}
+
+
+def _changes(raw: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], dict[str, Any]]:
+    of_images: dict[str, Any] = dict(raw.get("image", {}))
+    for name, (option, number) in _OF_IMAGES.items():
+        if name in raw:
+            of_images[option] = raw[name][number]
+    changes = {name: numbers for name, numbers in raw.items() if name not in (*_OF_IMAGES, "image")}
+    if strange := sorted(changes.keys() - AUGMENTATIONS.keys()):
+        raise ValueError(f"augment has no {', '.join(strange)}; it has {', '.join([*_OF_IMAGES, *AUGMENTATIONS])}")
+    return changes, of_images
+
+
+def _training(
+    raw: Mapping[str, Any], budget: Mapping[str, Any], of_images: Mapping[str, Any]
+) -> tuple[FitConfig, list[str]]:
+    values = dict(raw.get("training", {}))
     known = {each.name for each in fields(FitConfig)} - {"augment"}
     for table in (values, budget):
         if strange := sorted(table.keys() - known):
             raise ValueError(f"training has no {', '.join(strange)}; it has {', '.join(sorted(known))}")
     cuts = [f"{name} {value:g} in place of {values.get(name, 'the default')}" for name, value in budget.items()]
-    augment = AugmentConfig(**{**asdict(AugmentConfig.off()), **image})
-    return FitConfig(**{**values, **budget, "augment": augment}), ", ".join(cuts)
+    augment = AugmentConfig(**{**asdict(AugmentConfig.off()), **of_images})
+    return FitConfig(**{**values, **budget, "augment": augment}), cuts
 
 
 def _network(member: Architecture, raw: Mapping[str, Any], front_end: FrontEnd) -> Any:
