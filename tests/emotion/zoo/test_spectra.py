@@ -37,7 +37,7 @@ def spectrum_of(layer: nn.Module, waveform: NDArray[np.float32] = WAVEFORM) -> N
 def expected_of(name: str) -> NDArray[np.floating]:
     numbers: dict[str, Any] = {"n_fft": 1024, "hop_length": 512, "pad_mode": "reflect"}
     if name == "stft":
-        return np.abs(np.asarray(librosa.stft(WAVEFORM, n_fft=1024, hop_length=256, pad_mode="reflect")))
+        return np.asarray(np.abs(librosa.stft(WAVEFORM, n_fft=1024, hop_length=256, pad_mode="reflect")))
     if name == "mel":
         return librosa.feature.melspectrogram(y=WAVEFORM, sr=SAMPLE_RATE_HZ, n_mels=128, **numbers)
     return librosa.feature.mfcc(y=WAVEFORM, sr=SAMPLE_RATE_HZ, n_mfcc=13, n_mels=N_MELS, **numbers)
