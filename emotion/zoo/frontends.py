@@ -508,10 +508,17 @@ def _song_features(waveform: Waveform) -> NDArray[np.float32]:
     return song_features(waveform)
 
 
+def _openl3(waveform: Waveform) -> NDArray[np.float32]:
+    from emotion.zoo.openl3 import openl3_means
+
+    return openl3_means(waveform)
+
+
 # By name: what measures a filled window, and how many numbers it returns.
 EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {
     "mfcc_means": (_mfcc_means, 20),
     "song_features": (_song_features, 561),
+    "openl3": (_openl3, 512),
 }
 FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
     **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features, TaggerMel)},

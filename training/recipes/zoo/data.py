@@ -65,9 +65,10 @@ def _changed(
 def clip_set(
     clips: Sequence[Clip], front_end: FrontEnd, changes: Mapping[str, Mapping[str, Any]], cache_dir: Path
 ) -> ClipSet:
-    """Return labelled clips for training and scoring; `changes` of the training waveforms, by name, are applied in turn.
+    """Return labelled clips for training and scoring.
 
-    Those of `training.data.waveforms`, with their numbers.
+    `changes` of training waveforms, by their names in `training.data.waveforms` and with their numbers, are applied in
+    turn.
     """
     paths = [clip.audio for clip in clips]
     inputs = prepared_of(paths, front_end=front_end, cache_dir=cache_dir)

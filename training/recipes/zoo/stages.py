@@ -22,6 +22,8 @@ from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.zoo.frontends import Chunked, FrontEnd
 from emotion.zoo.louro_autoencoder import Autoencoder, AutoencoderConfig, LouroAutoencoderRf
 from emotion.zoo.louro_cnn import LouroCnn
+from emotion.zoo.louro_crnn_transfer import LouroCrnnTransfer
+from emotion.zoo.louro_embeddings_rf import LouroEmbeddingsRf
 from emotion.zoo.louro_hybrid import LouroHybrid
 from emotion.zoo.registry import HeadedNetwork, Network, create_model
 from emotion.zoo.svm import Svm
@@ -110,7 +112,8 @@ def fold_start(
 
 def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Start:
     """Fit a network that has a closed form."""
-    network.fit(fold.inputs(), fold.quadrants)  # type: ignore[operator]
+    fit: Callable[[Tensor, Tensor], None] = network.fit  # type: ignore[assignment]
+    fit(fold.inputs(), fold.quadrants)
     return Start(network)
 
 
@@ -139,7 +142,7 @@ def _svm(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
 
 def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
     """Start from public taggers, `weights` in the folder of the data sets."""
-    if not hasattr(network, "load_taggers"):
+    if not isinstance(network, LouroCrnnTransfer | LouroEmbeddingsRf):
         raise _misfit(fold, "tagger")
     network.load_taggers([fold.data_root / file for file in options["weights"]])
     return _fitted(network, fold, {}) if hasattr(network, "fit") else Start(network)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.zoo.frontends import Chunked, FrontEnd, ImageAndFeatures, MelConfig, front_end_of
+from emotion.zoo.frontends import Chunked, FrontEnd, ImageAndFeatures, ImageAndTaggerMel, MelConfig, front_end_of
 from emotion.zoo.registry import Architecture, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.waveforms import AUGMENTATIONS
@@ -164,7 +164,7 @@ def _network(member: Architecture, raw: Mapping[str, Any], front_end: FrontEnd) 
     each = front_end.each if isinstance(front_end, Chunked) else front_end
     known = inspect.signature(member.config).parameters
     sizes = _sizes(each)
-    network = member.config(**{name: value for name, value in sizes.items() if name in known}, **options)
+    network = member.config(**{**{name: value for name, value in sizes.items() if name in known}, **options})
     if network.input_shape != each.input_shape:
         raise ValueError(f"its front end makes {each.input_shape}, its network reads {network.input_shape}")
     return network
@@ -174,5 +174,9 @@ def _sizes(each: FrontEnd) -> dict[str, Any]:
     # By the name of an architecture's option: the size of what a front end makes.
     if isinstance(each, MelConfig):
         return {"image_size": each.network_shape}
+    if isinstance(each, ImageAndFeatures):
+        return {"image_size": each.mel.network_shape, "n_features": each.features.input_shape[0]}
     shape = each.input_shape
-    return {"n_features": shape[0], "n_samples": shape[-1], "size": shape[-1], "n_frames": shape[-1]}
+    if isinstance(each, ImageAndTaggerMel):
+        return {"image_size": each.mel.network_shape, "tagger_frames": each.tagger_shape[1]}
+    return {"n_features": shape[0], "n_samples": shape[-1], "size": shape[-1], "tagger_frames": shape[-1]}
