@@ -11,17 +11,19 @@ music emotion recognition; Breiman (2001), Random forests.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.ensemble import RandomForestClassifier
 from torch import Tensor, nn
 
 from emotion.zoo.embedding import Embedding
 from emotion.zoo.frontends import Features
 from emotion.zoo.registry import Network, register_model
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestClassifier
 
 _N_CLASSES = 4
 # The probability of a quadrant that no tree votes for, so that its logarithm is finite.
@@ -124,6 +126,9 @@ class ForestNetwork(Network):
     @torch.no_grad()
     def fit(self, inputs: Tensor, quadrants: Tensor) -> None:
         """Grow the forest on inputs `(n, *config.input_shape)` and quadrants `(n,)`, 0 to 3; what is below stays."""
+        # scikit-learn takes a second to import, and serving needs none of it.
+        from sklearn.ensemble import RandomForestClassifier
+
         self.eval()
         features = torch.cat([self.features(part) for part in inputs.split(_BATCH)])
         self.mean.copy_(features.mean(dim=0))

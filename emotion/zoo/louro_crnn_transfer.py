@@ -16,6 +16,7 @@ audio tagging, weights under the ISC licence; Won et al. (2020), Evaluation of C
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,12 +82,13 @@ class LouroCrnnTransfer(Network):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.n_hidden, 4)
 
-    def load_tagger(self, file: Path) -> None:
-        """Begin with the convolutions of musicnn's VGG, a safetensors file whose kernels have time first.
+    def load_taggers(self, files: Sequence[Path]) -> None:
+        """Begin with the convolutions of musicnn's VGG, one safetensors file whose kernels have time first.
 
         Raises:
             CheckpointError: The file is missing or holds another network.
         """
+        [file] = files
         names = {"spec_bn": "bn0"}
         for number in range(len(_POOLS)):
             names |= {f"blocks.{number}.conv": f"c{number + 1}", f"blocks.{number}.bn": f"bn{number + 1}"}

@@ -16,21 +16,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from torch import Tensor
 
 from emotion.zoo.embedding import Embedding
 from emotion.zoo.frontends import Features
 from emotion.zoo.registry import Network, register_model
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVC
 
 _N_CLASSES = 4
 _PAIRS = tuple(combinations(range(_N_CLASSES), 2))
@@ -93,6 +92,9 @@ class Svm(Network):
         Raises:
             ValueError: A quadrant has no clip.
         """
+        # scikit-learn takes a second to import, and serving needs none of it.
+        from sklearn.preprocessing import StandardScaler
+
         chosen, targets = inputs[:, self.columns].double().cpu().numpy(), quadrants.cpu().numpy()
         if len(np.unique(targets)) < _N_CLASSES:
             raise ValueError("A support vector machine needs training clips of all four quadrants.")
@@ -122,11 +124,18 @@ class Svm(Network):
         return scores / self.temperature, self.embedding(standardised)
 
     def _machine(self) -> SVC:
+        from sklearn.svm import SVC
+
         return SVC(C=self.config.c, gamma=self.config.gamma, decision_function_shape="ovo")
 
     def _temperature(
         self, chosen: NDArray[np.float64], targets: NDArray[np.int64], groups: NDArray[np.int64] | None
     ) -> float:
+        from scipy.optimize import minimize_scalar
+        from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
         # Groups of a quadrant, or clips where there are none; of fewer than two no fold could learn it.
         ids = np.arange(len(targets)) if groups is None else groups
         n_folds = min(_CALIBRATION_FOLDS, *(len(np.unique(ids[targets == quadrant])) for quadrant in range(_N_CLASSES)))
