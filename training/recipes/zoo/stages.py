@@ -170,7 +170,7 @@ def _artists(network: Network, fold: FoldData, options: Mapping[str, Any]) -> St
 
     def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
         truth = numbers[torch.from_numpy(part)]
-        said = recogniser(network.dropout(network.features(inputs)))
+        said = recogniser(network.dropout(network.trunk(inputs)))
         # Clips of artists with too few of them have no class.
         return functional.cross_entropy(said, truth, ignore_index=-1, reduction="sum") / max(1, int((truth >= 0).sum()))
 
@@ -282,7 +282,7 @@ def _learn(
     module.train()
     for part, inputs in fold.batches(options["epochs"], options.get("batch_size", _BATCH), data):
         optimiser.zero_grad(set_to_none=True)
-        loss(part, inputs).backward()  # type: ignore[no-untyped-call]
+        loss(part, inputs).backward()
         optimiser.step()
     module.eval()
 

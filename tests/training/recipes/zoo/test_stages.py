@@ -1,0 +1,108 @@
+"""What comes before the loop: it learns from the fold's training clips alone, and does what its paper says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from emotion.inference.quadrants import Quadrant
+from emotion.zoo.registry import architecture
+from emotion.zoo.svm import Svm
+from training.data.splits import Rows
+from training.datasets import Clip
+from training.fit.loop import ClipSet, FitConfig
+from training.recipes.zoo.stages import SyntheticSegments, fold_start
+from training.recipes.zoo.systems import ZooError, ZooSystem
+
+N, N_TRAIN, N_ARTISTS = 48, 32, 8
+LEARNING = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 8}
+
+
+def clips() -> list[Clip]:
+    made = []
+    for number in range(N):
+        quadrant, artist = Quadrant(number % 4 + 1), f"artist {number // 4 % N_ARTISTS}"
+        made.append(Clip(f"made/{number}", "made", str(number), artist, Path("none.wav"), quadrant))
+    return made
+
+
+def made_system(name: str, before: dict[str, Any], **network: Any) -> ZooSystem:
+    """A system of a small configuration of an architecture."""
+    member = architecture(name)
+    front_end, config = member.small or (member.front_end, member.config())
+    config = replace(config, **network) if network else config
+    return ZooSystem("made", "Made", "none", "", member, config, front_end, FitConfig(), before=before)
+
+
+def made_data(shape: Sequence[int], rows: NDArray[np.int64]) -> ClipSet:
+    """Inputs with the quadrant in them; those of clips that do not train are not numbers."""
+    rng, quadrants = np.random.default_rng(0), np.arange(N) % 4
+    inputs = rng.uniform(0, 0.2, (N, 2, *shape)).astype(np.float32)
+    inputs += 0.15 * quadrants.reshape(N, 1, *[1] * len(shape)).astype(np.float32)
+    inputs[np.setdiff1d(np.arange(N), rows)] = np.nan
+    return ClipSet(inputs, np.eye(4, dtype=np.float32)[quadrants], averages=True)
+
+
+def begun(system: ZooSystem, tmp_path: Path) -> Any:
+    rows = np.arange(N_TRAIN)
+    data = made_data(system.front_end.prepared_shape, rows)
+    dealt = Rows(rows, np.arange(N_TRAIN, 40), np.arange(40, N))
+    return fold_start(system, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path), data
+
+
+@pytest.mark.parametrize(
+    ("name", "before"),
+    [
+        ("louro_cnn", {"stage": "artists", "least_clips": 3, **LEARNING}),
+        ("louro_cnn", {"stage": "deepsmote", "neighbours": 3, "samples_share": 0.5, **LEARNING}),
+        ("louro_autoencoder_rf", {"stage": "autoencoder", **LEARNING}),
+        ("logistic_means", {}),
+        ("svm", {"stage": "svm", "evaluations": 3}),
+    ],
+)
+def test_it_learns_from_the_training_clips_alone(name: str, before: dict[str, Any], tmp_path: Path) -> None:
+    start, _ = begun(made_system(name, before), tmp_path)
+    # What is not a number in one clip's inputs would be so in every weight that saw it.
+    state = start.network.state_dict()
+    assert all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point())
+
+
+def test_synthetic_samples_lie_within_their_quadrant(tmp_path: Path) -> None:
+    before = {"stage": "deepsmote", "neighbours": 3, "samples_share": 0.5, **LEARNING, "epochs": 8}
+    start, data = begun(made_system("louro_cnn", before), tmp_path)
+    mixed = start.trained_on
+    assert isinstance(mixed, SyntheticSegments)
+    assert mixed.share == pytest.approx(1 / 3)
+    levels = [float(np.mean(mixed.synthetic[quadrant])) for quadrant in range(4)]
+    assert levels == sorted(levels)
+    assert {len(samples) for samples in mixed.synthetic.values()} == {N_TRAIN // 4 // 2}
+    torch.manual_seed(0)
+    rows = np.tile(np.arange(N_TRAIN), 20)
+    drawn = mixed[rows, np.zeros_like(rows)]
+    real = data.inputs[rows, np.zeros_like(rows)]
+    is_synthetic = (drawn != real).reshape(len(rows), -1).any(axis=1)
+    assert is_synthetic.mean() == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_the_machine_reads_ranked_columns(tmp_path: Path) -> None:
+    start, _ = begun(made_system("svm", {"stage": "svm", "evaluations": 3}), tmp_path)
+    assert isinstance(start.network, Svm)
+    assert start.network.config.n_support > 1
+
+
+@pytest.mark.parametrize("stage", ["imagenet", "svm", "tagger", "autoencoder", "artists", "hybrid"])
+def test_a_stage_that_does_not_fit_its_network_is_a_sentence(stage: str, tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match=f"made asks for the stage '{stage}', which liu_simple cannot have"):
+        begun(made_system("liu_simple", {"stage": stage}), tmp_path)
+
+
+def test_an_unknown_stage_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="made wants the stage 'nothing'; known are fitted"):
+        begun(made_system("liu_simple", {"stage": "nothing"}), tmp_path)
