@@ -5,19 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
 from catalog.models import Song
+from emotion.exceptions import SaliencyUnavailableError
 from emotion.inference import checkpoint
 from emotion.jobs import curves, saliency
 from emotion.models import EmotionCurve, ModelVersion, SaliencyMap
+from emotion.saliency.saliency import hirescam
 from emotion.selectors import live_model
 from emotion.services import analysis
 from emotion.services.analysis import songs_analyse
+from emotion.signal.audio import Window
 from emotion.zoo.registry import create_model
 from tests import zoo_members
 from tests.audio_fixtures import make_audio
@@ -26,6 +31,7 @@ from tests.training.made_models import SMALL_MEL
 from tests.training.made_qaed import made_qaed
 from training.datasets import DATASETS
 from training.evaluation.held_out import HeldOut
+from training.recipes.zoo import recipe, systems
 from training.registry import services
 
 pytestmark = pytest.mark.django_db
@@ -97,3 +103,57 @@ def test_it_is_imported_promoted_and_serves(
 
     services.model_rollback()
     assert analysis.predictor_get().card.architecture == "efficientnet_b3"
+
+
+LIU = """
+title = "Simple network of Liu et al., small"
+paper = "Liu et al., section 3.4"
+architecture = "liu_simple"
+[network]
+maps = [8, 8, 8, 8]
+hidden = [16]
+[front_end]
+name = "power_spectrogram"
+size = 65
+window_s = 6.0
+[training]
+learning_rate = 3.0e-3
+epochs = 8
+batch_size = 8
+patience = 0
+bf16 = false
+"""
+
+
+def test_a_system_of_the_zoo_is_trained_imported_promoted_and_serves(
+    live: ModelVersion, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.MOODPLANE_VAR, settings.MER_DATA = tmp_path / "var", tmp_path / "data"
+    made_qaed(settings.MER_DATA, clips=10, seconds=6.0, artists=10)
+    clips = DATASETS["4qaed"].load(settings.MER_DATA / "4qaed", tmp_path)
+    HeldOut.of_clips(clips, SMALL_MEL).save(settings.MOODPLANE_HELD_OUT)
+    (tmp_path / "liu_small.toml").write_text(LIU)
+    for module in (systems, recipe):
+        monkeypatch.setattr(module, "FOLDER", tmp_path)
+    folders = {"work": tmp_path / "work", "runs": tmp_path / "runs", "results": tmp_path / "zoo.json"}
+    call_command("zoo", "run", "liu_small", data=settings.MER_DATA, budget=1.0, **folders)
+
+    weights = tmp_path / "runs" / "liu_small-artist5" / "folds" / "artist_grouped-0.safetensors"
+    services.model_import_weights(weights=weights)
+    checked = services.gate_check(version="liu_small")
+    assert checked.gate["verdicts"][1]["sentence"] == "Both were run on the same 40 held-out clips of 4qaed."
+    services.model_promote(version="liu_small", force=True, reason="to see it serve")
+
+    song = SongFactory(state=Song.State.QUEUED, duration_s=12.0)
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 12, codec="ogg", channels=1)
+    try:
+        assert songs_analyse() == [song.pk]
+    finally:
+        analysis.predictor_forget()
+    estimate = song.estimates.get()
+    assert (estimate.model_version, estimate.window_s) == ("liu_small", 6.0)
+    assert sum(estimate.probabilities) == pytest.approx(1)
+    with pytest.raises(SaliencyUnavailableError):
+        hirescam(create_model("liu_simple").eval(), checkpoint.read_card(weights), Window(np.zeros(9, np.float32), 0.0, 6.0, False))
+    services.model_rollback()
+    assert str(live_model()) == live.version
