@@ -67,8 +67,13 @@ class LouroCnn(Network):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.channels[-1], 4)
 
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return what the last layer reads, `(n, channels[-1])`."""
+        found: Tensor = self.trunk(inputs)
+        return found
+
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        features = self.trunk(inputs)
+        features = self.features(inputs)
         return self.classifier(self.dropout(features)), self.embedding(features)
 
 

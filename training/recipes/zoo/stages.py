@@ -30,9 +30,9 @@ from emotion.zoo.svm import Svm
 from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
 from training.fit.loop import ClipSet, Drawn, Start
-from training.fit.tuning import fit_svm
 from training.recipes.zoo.data import clip_set
 from training.recipes.zoo.systems import ZooError, ZooSystem
+from training.recipes.zoo.tuned_svm import fit_svm
 
 _CPU = torch.device("cpu")
 _BATCH = 32
