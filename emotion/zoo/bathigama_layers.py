@@ -70,7 +70,7 @@ class SpectraConfig(ChunkConfig):
 
 
 # Enough of a network that reads spectra to test it.
-SMALL_SPECTRA: dict[str, Any] = {"dropout": 0.0, "divisor": 10, "n_fft": 256, "stft_hop": 512, "n_mels": 32}
+SMALL_SPECTRA: dict[str, Any] = {"dropout": 0.0, "divisor": 10, "n_fft": 256, "stft_hop": 1024, "n_mels": 32}
 
 
 class Branch(nn.Sequential):
