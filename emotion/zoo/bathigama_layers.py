@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import SAMPLE_RATE_HZ
 from emotion.zoo.embedding import Embedding
 from emotion.zoo.frontends import Chunked, RawWaveform
 from emotion.zoo.registry import Network
 from emotion.zoo.spectra import Mel, Mfcc, SpecAugment, Stft
 
+# Valence and arousal that stand for the quadrants 1 to 4.
+CORNERS = ((0.6, 0.6), (-0.6, 0.6), (-0.6, -0.6), (0.6, -0.6))
 CHUNK_S = 5.0
 CHUNKS = Chunked(RawWaveform(CHUNK_S), hop_s=2.5)
 SMALL_CHUNK = RawWaveform(CHUNK_S)
@@ -283,7 +284,7 @@ class GaussianNetwork(Network):
         self.embedding = Embedding(HIDDEN[-1])
         self.means = nn.Linear(HIDDEN[-1], 2)
         self.deviations = nn.Linear(HIDDEN[-1], 2)
-        corners = torch.tensor([quadrant.target for quadrant in Quadrant])
+        corners = torch.tensor(CORNERS)
         self.register_buffer("corners", corners, persistent=False)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from emotion.inference.quadrants import Quadrant
 from emotion.signal.audio import SAMPLE_RATE_HZ
-from emotion.zoo.bathigama_layers import GaussianNetwork, Pooled, Recurrent, quadrant_logits
+from emotion.zoo.bathigama_layers import CORNERS, GaussianNetwork, Pooled, Recurrent, quadrant_logits
 from emotion.zoo.registry import Network, architecture, create_model
 from tests.audio_fixtures import make_waveform
 
@@ -198,3 +198,7 @@ def test_it_learns_points_and_its_own_error_by_its_loss(name: str) -> None:
     limited = network.eval()(inputs)
     assert len(limited) == 3
     assert limited[2].abs().max() <= 1
+
+
+def test_the_corners_are_those_of_the_quadrants() -> None:
+    assert [quadrant.target for quadrant in Quadrant] == list(CORNERS)

@@ -153,7 +153,8 @@ def test_a_system_of_the_zoo_is_trained_imported_promoted_and_serves(
     estimate = song.estimates.get()
     assert (estimate.model_version, estimate.window_s) == ("liu_small", 6.0)
     assert sum(estimate.probabilities) == pytest.approx(1)
+    nothing = Window(np.zeros(9, np.float32), 0.0, 6.0, False)
     with pytest.raises(SaliencyUnavailableError):
-        hirescam(create_model("liu_simple").eval(), checkpoint.read_card(weights), Window(np.zeros(9, np.float32), 0.0, 6.0, False))
+        hirescam(create_model("liu_simple").eval(), checkpoint.read_card(weights), nothing)
     services.model_rollback()
     assert str(live_model()) == live.version
