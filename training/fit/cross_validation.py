@@ -38,7 +38,7 @@ class Study:
     front_end: FrontEnd  # What serves; of a chunked one, each chunk is a place of the data.
     seed: int  # Of everything random; each fold adds its number.
     identity: Mapping[str, Any]  # Values that a checkpoint of this run has too.
-    seconds: float = math.inf  # After which a fold's training ends with its epoch.
+    seconds: float = math.inf  # Of all cores together, or of a GPU, after which a fold's training ends with its epoch.
 
     @property
     def of_a_place(self) -> FrontEnd:
@@ -107,9 +107,11 @@ def _train_fold(
         checkpoint=checkpoint,
         log_dir=run.path / TENSORBOARD / stem.name,
         on_epoch=lambda epochs: run.write_history(key, epochs),
-        is_over=lambda: time.monotonic() - begun > study.seconds,
+        is_over=lambda: clock() - begun > study.seconds,
     )
-    begun = time.monotonic()
+    # Of a processor that others share, the time that it worked for this.
+    clock = time.process_time if processes.device.type == "cpu" else time.monotonic
+    begun = clock()
     network, trained_on = study.begin(task.seed, rows)
     if trained_on is not None:
         data = replace(data, trained_on=trained_on)
@@ -120,7 +122,7 @@ def _train_fold(
         facts |= {"best_epoch": outcome.best_epoch, "epochs": len(outcome.epochs)}
     if not processes.is_first:
         return
-    facts["train_s"] = time.monotonic() - begun
+    facts["train_s"] = clock() - begun
     validation, _, *points = predict(network, data, rows.validation, study.of_a_place, processes.device)
     reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
     facts["validation_loss"] = float(

@@ -146,7 +146,6 @@ def _study(
     processes: Processes,
 ) -> Study:
     system = run.system
-    cores = torch.get_num_threads() if processes.device.type == "cpu" else 1
     return Study(
         version=system.name,
         clips=clips,
@@ -158,7 +157,7 @@ def _study(
         front_end=system.front_end,
         seed=SEED,
         identity={"system": system.name, "architecture": asdict(system.network), "data": digest(_ids(clips))},
-        seconds=60 * run.budget_min / n_fits / cores if run.budget_min else math.inf,
+        seconds=60 * run.budget_min / n_fits if run.budget_min else math.inf,
     )
 
 
