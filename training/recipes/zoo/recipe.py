@@ -102,7 +102,7 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
         path = run.folder if len(dealt) == 1 else run.folder / f"repeat-{repeat}"
         folder = _opened(path, run, folds)
         if not folder.is_finished:
-            study = _study(run, clips, data, duplicates, len(dealt) * run.protocol.n_folds, processes)
+            study = _study(run, clips, data, duplicates, len(dealt) * run.protocol.n_folds)
             finished = cross_validate(study, folds, folder, processes, log)
             predictions = Predictions.concatenate([fold.predictions for fold in finished])
             predictions.save(folder.path / PREDICTIONS)
@@ -143,7 +143,6 @@ def _study(
     data: ClipSet,
     duplicates: Sequence[int],
     n_fits: int,
-    processes: Processes,
 ) -> Study:
     system = run.system
     return Study(
