@@ -22,6 +22,8 @@ MOODPLANE_INDEX_DIR = _folder("MOODPLANE_INDEX_DIR", MOODPLANE_VAR / "index")
 MOODPLANE_MODELS_DIR = _folder("MOODPLANE_MODELS_DIR", MOODPLANE_VAR / "models")
 # The clips on which the gate runs models.
 MOODPLANE_HELD_OUT = BASE_DIR / "emotion" / "weights" / "held-out.npz"
+# The rows of the zoo's table.
+MOODPLANE_ZOO_RESULTS = BASE_DIR / "training" / "results" / "zoo.json"
 STATIC_ROOT = MOODPLANE_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_URL = "/static/"

@@ -14,8 +14,6 @@ from training.datasets import DatasetError
 from training.exceptions import TrainingError
 from training.recipes.zoo.systems import system, system_names
 
-RESULTS = Path(settings.BASE_DIR) / "training" / "results" / "zoo.json"
-
 
 class Command(BaseCommand):
     help = "List, train and compare the systems of the papers."
@@ -34,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument("--data", type=Path, default=settings.MER_DATA, help="Folder of the datasets (MER_DATA).")
         parser.add_argument("--work", type=Path, default=Path("runs/work"), help="Rendered audio and caches.")
         parser.add_argument("--runs", type=Path, default=Path("runs/zoo"), help="Run folders; unfinished ones go on.")
-        parser.add_argument("--results", type=Path, default=RESULTS, help="The table's rows.")
+        parser.add_argument("--results", type=Path, default=settings.MOODPLANE_ZOO_RESULTS, help="The table's rows.")
         parser.add_argument("--again", action="store_true", help="Train also what the table has.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -83,9 +81,10 @@ class Command(BaseCommand):
             )
 
     def _table(self, options: dict[str, Any]) -> None:
-        from training.recipes.zoo.page import zoo_page
+        from training.recipes.zoo.page import kept_words, zoo_page
         from training.recipes.zoo.table import rows_of
 
         page = Path(settings.BASE_DIR) / "docs" / "zoo.md"
-        page.write_text(zoo_page(rows_of(options["results"]), system_names()), encoding="utf-8")
+        text = zoo_page(rows_of(options["results"]), system_names(), kept_words(page.parent))
+        page.write_text(text, encoding="utf-8")
         self.stdout.write(f"Wrote {page}.")
