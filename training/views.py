@@ -24,6 +24,9 @@ from training import selectors
 from training.evaluation.model_report import curve_chart, reliability_chart, share_chart, side_by_side
 from training.exceptions import TrainingError
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES
+from training.recipes.zoo.charts import interval_chart, speed_chart
+from training.recipes.zoo.standings import PROTOCOLS, standings_of, system_names
+from training.recipes.zoo.table import rows_of
 from training.registry import retraining as retrain
 from training.registry import services
 from training.registry.gate import NEVER_FORCED, criteria
@@ -102,6 +105,30 @@ def _side(model: ModelVersion) -> dict[str, Any]:
         "curves": [curve_chart(curve["figure"], curve["lines"]) for curve in report.get("curves", [])],
         "reliability": reliability_chart(bins) if bins else None,
     }
+
+
+@require_safe
+@_staff
+def zoo(request: HttpRequest) -> HttpResponse:
+    """The systems of the papers on the same clips, under the `protocol` of the address, or the first that was run."""
+    systems = system_names()
+    tables = standings_of(rows_of(settings.MOODPLANE_ZOO_RESULTS), systems)
+    run = dict.fromkeys(table.protocol.name for table in tables)
+    chosen = request.GET.get("protocol", "")
+    protocol = PROTOCOLS[chosen if chosen in PROTOCOLS else next(iter(run), next(iter(PROTOCOLS)))]
+    context = {
+        "protocol": protocol,
+        "protocols": [
+            (each, sum(len(table.rows) for table in tables if table.protocol is each)) for each in PROTOCOLS.values()
+        ],
+        "systems": systems,
+        "sections": [
+            {"table": table, "charts": (interval_chart(table), speed_chart(table))}
+            for table in tables
+            if table.protocol is protocol
+        ],
+    }
+    return render(request, "training/zoo.html", context)
 
 
 @require_safe

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from catalog.core.charts import Axes, Tick, polyline
 from catalog.core.wording import gettext, gettext_noop, ngettext, number
@@ -105,6 +105,14 @@ def _curves(history: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"figure": figure, "lines": lines} for figure, lines in curves.items()]
 
 
+class Label(NamedTuple):
+    """Words in a plot, centred above their place."""
+
+    x: float
+    y: float
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Chart:
     """Lines and ticks in SVG units, which templates draw; `sentence` describes it to those who do not see it."""
@@ -115,6 +123,7 @@ class Chart:
     dots: tuple[tuple[float, float], ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
+    labels: tuple[Label, ...] = ()
 
 
 def curve_chart(figure: str, lines: Mapping[str, Sequence[float]]) -> Chart:

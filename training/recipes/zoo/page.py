@@ -80,8 +80,8 @@ def _section(table: Standings) -> list[str]:
 
 
 def _scores(table: Standings) -> str:
-    head = ["system", "macro-F1 (95 %)", "floor", "accuracy", "floor"]
-    head += ["top-3", "floor"] if table.reports_top3 else []
+    head = ["system", "macro-F1 (95 %)", "floor", "accuracy (floor)"]
+    head += ["top-3 (floor)"] if table.reports_top3 else []
     return _table([*head, "ECE", "the paper’s figure"], (_score_cells(table, each) for each in table.rows))
 
 
@@ -91,18 +91,16 @@ def _score_cells(table: Standings, standing: Standing) -> list[str]:
         f"`{row['system']}`",
         f"{row['macro_f1']:.3f} ({row['low']:.3f}–{row['high']:.3f})",
         f"{row['floor']:.3f}",
-        f"{row['accuracy']:.3f}",
-        f"{row['floor_accuracy']:.3f}",
+        f"{row['accuracy']:.3f} ({row['floor_accuracy']:.3f})",
     ]
     if table.reports_top3:
-        figures = (row["top3"], row["floor_top3"])
-        cells += [f"{figure:.3f}" for figure in figures] if standing.reports_top3 else ["–", "–"]
+        cells.append(f"{row['top3']:.3f} ({row['floor_top3']:.3f})" if standing.reports_top3 else "–")
     return [*cells, f"{row['ece']:.3f}", "; ".join(map(_beside, standing.published)) or "–"]
 
 
 def _beside(published: Published) -> str:
     own = "the same protocol" if published.is_same else "its own protocol"
-    return f"{published.figure:.3f} {published.metric}, {own}"
+    return f"{published.figure:.3g} {published.metric}, {own}"
 
 
 def _costs(table: Standings) -> str:
@@ -147,7 +145,7 @@ def _not_run(systems: Sequence[str]) -> str:
 def _published(systems: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = sorted({*systems, *(row["system"] for row in rows)})
     found = [each for name in names for each in published_of(name, "", "")]
-    cells = ([f"`{each.system}`", f"{each.figure:.4f}", each.metric, each.test, each.where] for each in found)
+    cells = ([f"`{each.system}`", f"{each.figure:g}", each.metric, each.test, each.where] for each in found)
     return ["## What the papers report", _table(["system", "figure", "of", "test", "where"], cells)] if found else []
 
 

@@ -12,6 +12,8 @@ from typing import Any
 from catalog.core.wording import gettext_noop
 
 BASELINE = "louro_cnn"
+# A row has four digits, and pages show three: rounded once, so that they are the same ones everywhere.
+_SHOWN = ("macro_f1", "low", "high", "accuracy", "top3", "floor", "floor_accuracy", "floor_top3", "ece")
 PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published.toml"
 # The paper whose accuracy is that of the three likeliest quadrants.
 _REPORTS_TOP3 = "Bathigama"
@@ -44,7 +46,7 @@ PROTOCOLS = {
         ),
         ShownProtocol(
             "louro10x10",
-            gettext_noop("Louro et al.: 10 × 10"),
+            gettext_noop("Louro et al.: ten times ten"),
             gettext_noop("ten times ten folds balanced by quadrant, as Louro et al. have them"),
             10,
         ),
@@ -114,6 +116,11 @@ class Standings:
         return any(each.reports_top3 for each in self.rows)
 
     @property
+    def published(self) -> list[Published]:
+        """What the papers report of these systems."""
+        return [published for each in self.rows for published in each.published]
+
+    @property
     def is_tested(self) -> bool:
         """Whether any system could be tested against a reference."""
         return any(difference for each in self.rows for difference in each.against)
@@ -152,7 +159,7 @@ def _standings(
         rows=tuple(
             Standing(
                 place,
-                row,
+                {**row, **{name: round(row[name], 3) for name in _SHOWN}},
                 published_of(row["system"], protocol.name, data),
                 tuple(each.get(row["system"]) for each in tests),
             )
