@@ -187,5 +187,6 @@ def test_published_figures_are_of_systems_that_papers_have() -> None:
         assert source["where"]
         assert source["test"]
         assert all(0 < figure < 1 for figure in source["figures"].values())
+        assert source["figures"].keys() <= set(standings.system_names())
         assert source.get("protocol", "paper") in PROTOCOLS
     assert [each.figure for each in published_of("louro_hybrid", "louro10x10", "4qaed")] == [0.6804, 0.6785, 0.8024]
