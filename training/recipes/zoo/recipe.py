@@ -111,7 +111,7 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
             FoldResult(folder.path / "folds" / f"{folds.protocol}-{number}.safetensors", predictions)
             for number, predictions in Predictions.load(folder.path / PREDICTIONS).by_fold().items()
         ]
-    row = row_of(run, results, dealt)
+    row = row_of(run, results, dealt, processes.device.type)
     write_json(run.folder / "row.json", row)
     return row
 
@@ -164,7 +164,7 @@ def _ids(clips: Sequence[Clip]) -> bytes:
     return "\n".join(clip.id for clip in clips).encode()
 
 
-def row_of(run: ZooRun, results: Sequence[FoldResult], dealt: Sequence[Folds]) -> dict[str, Any]:
+def row_of(run: ZooRun, results: Sequence[FoldResult], dealt: Sequence[Folds], device: str) -> dict[str, Any]:
     """Return a system's row of the table from its finished folds."""
     whole = Predictions.concatenate([fold.predictions for fold in results])
     scores = metrics.score(whole.truth, whole.probabilities, whole.artist)
@@ -191,6 +191,7 @@ def row_of(run: ZooRun, results: Sequence[FoldResult], dealt: Sequence[Folds]) -
         "parameters": run.system.parameters,
         "train_s": round(sum(card.facts["train_s"] for card in cards), 1),
         "epochs": [card.facts.get("epochs", 0) for card in cards],
+        "device": device,
         "infer_ms": round(infer_ms(run.system), 1),
         "budget_min": run.budget_min,
         "cut": _cut(run, cards),
