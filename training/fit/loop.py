@@ -310,7 +310,8 @@ class ClipSet:
 
     # `(n, n_places, *prepared_shape)`, such as images float16 in [0, 1]; places are windows or segments of a clip.
     inputs: NDArray[np.float16] | Images | Tensor | Drawn
-    targets: NDArray[np.float32]  # `(n, 4)` float32 quadrant labels, each row summing to 1.
+    # `(n, 4)` float32 quadrant labels, each row summing to 1; for a network of other classes, what its loss takes.
+    targets: NDArray[np.float32]
     # `(n,)` float32 added to each clip's image, for a dB reference of its dataset; None is zero.
     lift: NDArray[np.float32] | None = None
     # `(n, 2)` float32 rated valence and arousal in [-1, 1], NaN where unrated; None is nowhere.
@@ -396,7 +397,7 @@ def predict(
 ) -> tuple[NDArray[np.float32], ...]:
     """Return a network's outputs for some clips, in float32, as `OverChunks` has them where places are averaged.
 
-    `at_once` takes the middle place in place of all of them.
+    `at_once` takes the middle place in place of all of them, and keeps what comes after the points.
 
     Returns:
         Logits `(n, 4)`, embeddings `(n, 64)` and, from a network that regresses, valence and arousal `(n, 2)`.
@@ -412,9 +413,15 @@ def predict(
         for place in places:
             inputs = front_end.tensor(data.batch(part, np.full_like(part, place), device))
             # What comes after the points is for the network's own loss.
-            by_place.append(tuple(output.float().cpu() for output in network(inputs)[:3]))
+            kept = network(inputs)[: None if at_once else 3]
+            by_place.append(tuple(output.float().cpu() for output in kept))
         parts.append(by_place[0] if len(by_place) == 1 else mean_of_places(by_place))
     return tuple(torch.cat(column).numpy() for column in zip(*parts, strict=True))
+
+
+def n_right(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return of how many clips the likeliest class is among the truest: `(n, n_classes)` both."""
+    return (targets.gather(1, logits.argmax(1, keepdim=True)) == targets.amax(1, keepdim=True)).sum()
 
 
 def mean_of_places(outputs: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
@@ -463,7 +470,8 @@ class _Progress:
 def train(network: nn.Module, task: FitTask) -> Outcome:
     """Train a network, in place, on the process's device; leave the weights of the lowest validation loss in it.
 
-    Its outputs are logits `(n, 4)` and embeddings.
+    Its outputs are logits `(n, 4)` and embeddings. The validation loss is the log loss, or what the network's own
+    `losses` are on the validation clips.
 
     Raises:
         TrainingDivergedError: The loss is not finite; the checkpoint is still that of the last good epoch.
@@ -609,7 +617,7 @@ class _Fit:
         if self.average is not None:
             self._update(self.average)
         self.loss_sum += losses.detach()
-        self.right_sum += (outputs[0].detach().argmax(1) == targets.argmax(1)).sum()
+        self.right_sum += n_right(outputs[0].detach(), targets)
         is_bad = ~torch.isfinite(losses.detach()) & (self.first_bad < 0)
         self.first_bad = torch.where(is_bad, self.at.step + 1, self.first_bad)
 
@@ -619,10 +627,13 @@ class _Fit:
         inputs = data.batch(rows, torch.randint(n_places, (len(rows),)).numpy(), device, training=True)
         if isinstance(front_end, MelConfig):
             inputs = augment(inputs[:, None], change, range_db=front_end.range_db, mel=front_end)
-        points = np.full((len(rows), 2), np.nan, np.float32) if data.points is None else data.points[rows]
-        truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], points)]
+        truths = [torch.from_numpy(each).to(device) for each in (data.targets[rows], self._points(rows))]
         inputs, *truths = mixup([inputs, *truths], change.mixup_alpha)
         return [front_end.tensor(inputs), *truths]
+
+    def _points(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        points = self.task.data.points
+        return np.full((len(rows), 2), np.nan, np.float32) if points is None else points[rows]
 
     @torch.no_grad()
     def _update(self, average: nn.Module) -> None:
@@ -643,6 +654,7 @@ class _Fit:
             "run; the checkpoint is still the last good one."
         )
 
+    @torch.no_grad()
     def _validate(self) -> tuple[float, float]:
         task, device = self.task, self.among.device
         if self.config.renew_norms:
@@ -652,10 +664,13 @@ class _Fit:
         rows = task.validation_rows[self.among.rank :: self.among.count]
         sums = [0.0, 0.0]
         if len(rows):
-            outputs = predict(self.judged, task.data, rows, task.front_end, device, at_once=True)
-            logits, targets = (torch.from_numpy(each).double() for each in (outputs[0], task.data.targets[rows]))
-            n_right = (logits.argmax(1) == targets.argmax(1)).sum()
-            sums = [float(functional.cross_entropy(logits, targets, reduction="sum")), float(n_right)]
+            predicted = predict(self.judged, task.data, rows, task.front_end, device, at_once=True)
+            arrays = (task.data.targets[rows], self._points(rows), *predicted)
+            targets, points, *outputs = (torch.from_numpy(each).to(device) for each in arrays)
+            own = self.judged.losses(tuple(outputs), targets, points) if isinstance(self.judged, Network) else None
+            if own is None:
+                own = functional.cross_entropy(outputs[0].double(), targets.double(), reduction="none")
+            sums = [float(own.double().sum()), float(n_right(outputs[0], targets))]
         loss, accuracy = (total / len(task.validation_rows) for total in self.among.total(sums))
         if not math.isfinite(loss):
             raise self._diverged("the validation loss")
