@@ -13,7 +13,7 @@ import pytest
 from emotion.inference.quadrants import Quadrant
 from tests.training.miniatures import MINIATURES, POINTS, SPOILED, Spoiled, silence, vgmidi
 from training import datasets
-from training.datasets import DATASETS, DatasetError
+from training.datasets import DATASETS, DatasetError, emotify
 from training.datasets.base import Clip, Scale
 
 BY_TAGS = ("cal500", "cal500exp", "jamendo", "magnatagatune")
@@ -250,6 +250,18 @@ def test_emotify_counts_its_listeners_and_reads_artists_from_tags(tmp_path: Path
         ("202", "electronic", "2.mp3"),
         ("301", "pop", "1.mp3"),
     ]
+
+
+def test_emotify_tags_a_song_with_what_a_quarter_of_its_listeners_felt(tmp_path: Path) -> None:
+    MINIATURES["emotify"](tmp_path)
+    assert [clip.tags for clip in load("emotify", tmp_path)] == [
+        ("power", "joyful_activation"),
+        ("tension",),
+        ("nostalgia", "sadness"),
+        ("amazement", "tenderness", "calmness"),
+    ]
+    assert emotify.tags_of([[1, 0] + 7 * [0], *3 * [[0, 0, 1] + 6 * [0]]]) == ("amazement", "tenderness")
+    assert emotify.tags_of([[1, 0] + 7 * [0], *4 * [[0, 0, 1] + 6 * [0]]]) == ("tenderness",)
 
 
 def test_tags_of_segments_and_tracks(tmp_path: Path) -> None:
