@@ -20,8 +20,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("action", nargs="?", choices=["list", "run", "table"], default="list")
+        parser.add_argument("action", nargs="?", choices=["list", "run", "table", "tags"], default="list")
         parser.add_argument("systems", nargs="*", help="Systems to train; none are all.")
+        parser.add_argument("--system", dest="systems", action="append", help="A system, after `tags --data-sets ...`.")
+        parser.add_argument("--head", default="sigmoid", help="Of a network of tags: sigmoid, or the paper's softmax.")
         parser.add_argument("--json", action="store_true", help="List as JSON.")
         parser.add_argument("--protocol", default="artist5", help="artist5, stratified5, louro10x10 or paper.")
         parser.add_argument("--data-sets", nargs="+", default=["4qaed"], help="Data sets to train and test on.")
@@ -37,7 +39,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            {"list": self._list, "run": self._run, "table": self._table}[options["action"]](options)
+            getattr(self, f"_{options['action']}")(options)
         except (OSError, ValueError, DatasetError, EmotionError, TrainingError) as error:
             raise CommandError(str(error)) from error
 
@@ -79,6 +81,20 @@ class Command(BaseCommand):
                     f"{each.name}: macro-F1 {row['macro_f1']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
                 )
             )
+
+    def _tags(self, options: dict[str, Any]) -> None:
+        from training.fit.loop import alone
+        from training.recipes.zoo.table import row_put
+        from training.recipes.zoo.tags import run_tags, tag_run
+
+        results = RESULTS.with_name("tags.json") if options["results"] == RESULTS else options["results"]
+        chosen = {"head": options["head"], "protocol": options["protocol"], "budget_min": options["budget"]}
+        places = {"data_root": options["data"], "work_dir": options["work"], "runs": options["runs"]}
+        for name in options["systems"] or ["liu_simple"]:
+            for data in options["data_sets"]:
+                run = tag_run(name, data, **chosen, **places)
+                if row := run_tags(run, processes=alone(options["device"]), log=self.stdout.write):
+                    row_put(results, row)
 
     def _table(self, options: dict[str, Any]) -> None:
         from training.recipes.zoo.page import kept_words, zoo_page

@@ -1,0 +1,209 @@
+"""Networks of tags on made data: rows, resume, segments, and data sets whose audio is not here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from django.core.management import CommandError, call_command
+
+from emotion.inference.checkpoint import read_card
+from tests.audio_fixtures import make_audio
+from tests.training.listener_study.made_emotify import HEADER, row
+from tests.training.miniatures import write
+from training.datasets import DATASETS
+from training.datasets.emotify import GEMS
+from training.fit import loop
+from training.recipes.zoo import systems, tags
+from training.recipes.zoo.tags import TAG_PROTOCOLS, TAG_SETS, agreement_of_halves, audio_of
+
+TINY = """
+title = "Made"
+paper = "none"
+architecture = "liu_simple"
+[network]
+maps = [4, 4, 4, 4]
+hidden = [8]
+dropout = 0.0
+[front_end]
+name = "power_spectrogram"
+size = 65
+window_s = 5.0
+[training]
+learning_rate = 1.0e-2
+epochs = 12
+batch_size = 8
+bf16 = false
+"""
+N_SONGS = 20
+FIGURES = {
+    "macro_precision", "macro_recall", "macro_f1", "micro_precision", "micro_recall", "micro_f1",
+    "hamming_loss", "auc", "average_precision", "one_error",
+}  # fmt: skip
+TIMED = ("train_s", "infer_ms")
+
+
+def made_tags(root: Path) -> None:
+    """Write an Emotify of twenty songs: hiss is tension, rumble calmness and, for half of its listeners, sadness."""
+    rows = []
+    for number in range(1, N_SONGS + 1):
+        noise = np.random.default_rng(number).normal(0, 0.1, 121_275)
+        is_rumble = number % 2 == 0
+        waveform = noise if not is_rumble else np.convolve(noise, np.ones(64) / 8, "same")
+        make_audio(
+            root / "emotify" / "classical" / f"{number}.mp3", channels=1, waveform=waveform[:, None].astype(np.float32)
+        )
+        felt = ("calmness",) if is_rumble else ("tension",)
+        rows += [row(number, felt), row(number, (*felt, "sadness") if is_rumble else felt)]
+    write(root / "emotify" / "data.csv", HEADER, *rows)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    made_tags(root)
+    return root
+
+
+@pytest.fixture
+def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A zoo of a system that can learn tags and one that cannot."""
+    folder = tmp_path / "systems"
+    folder.mkdir()
+    (folder / "tiny.toml").write_text(TINY)
+    (folder / "means.toml").write_text('title = "Means"\npaper = "none"\narchitecture = "logistic_means"\n')
+    monkeypatch.setattr(systems, "FOLDER", folder)
+    monkeypatch.setattr(tags, "FOLDER", folder)
+    return tmp_path
+
+
+def run(zoo: Path, data: Path, *words: str) -> tuple[list[dict[str, Any]], str]:
+    """Return the table after a command, and what the command said."""
+    said, results = StringIO(), zoo / "results" / "tags.json"
+    arguments = ["--data-sets", "emotify", "--system", "tiny", "--budget", "1", *words]
+    places = {"data": data, "work": zoo / "work", "runs": zoo / "runs", "results": results}
+    call_command("zoo", "tags", *arguments, stdout=said, **places)
+    return json.loads(results.read_text()) if results.exists() else [], said.getvalue()
+
+
+def test_both_heads_leave_a_row_with_every_figure_and_learn(zoo: Path, data: Path) -> None:
+    run(zoo, data)
+    rows, said = run(zoo, data, "--head", "softmax")
+    assert [row["system"] for row in rows] == ["tiny-sigmoid", "tiny-softmax"]
+    assert "tiny-softmax on emotify, fold 5 of 5" in said
+    for each in rows:
+        assert (each["n"], each["n_tags"], each["tags_per_clip"], each["leaks"]) == (20, 3, 1.5, False)
+        assert each["figures"].keys() == each["intervals"].keys() == each["floor"].keys() == FIGURES
+        assert each["low"] <= each["macro_f1"] == each["figures"]["macro_f1"] <= each["high"]
+        assert list(each["by_tag"]) == list(GEMS)
+        assert each["epochs"] == [12] * 5
+        assert each["figures"]["auc"] > 0.9 > each["floor"]["auc"] == 0.5
+        assert each["figures"]["one_error"] < each["floor"]["one_error"]
+    assert rows[0]["folds"] == rows[1]["folds"]
+    card = read_card(zoo / "runs" / "tags-emotify-tiny-softmax-artist5" / "folds" / "0.safetensors")
+    assert card.classes == GEMS
+    assert card.facts["threshold"] == pytest.approx(rows[1]["thresholds"][0], abs=1e-4)
+
+
+def test_a_killed_run_goes_on_to_the_same_row(zoo: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ([whole], _), trained, folds = run(zoo, data), loop.train, 0
+    (zoo / "runs").rename(zoo / "finished")
+
+    def killed(*args: Any) -> Any:
+        nonlocal folds
+        folds += 1
+        if folds == 3:
+            raise KeyboardInterrupt
+        return trained(*args)
+
+    monkeypatch.setattr(tags, "train", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(zoo, data)
+    [resumed], _ = run(zoo, data)
+    assert folds == 6
+    assert {k: v for k, v in resumed.items() if k not in TIMED} == {k: v for k, v in whole.items() if k not in TIMED}
+    # Finished folds are read.
+    assert run(zoo, data)[0][0]["macro_f1"] == whole["macro_f1"]
+    assert folds == 6
+    with pytest.raises(CommandError, match="holds another run of tiny-sigmoid"):
+        run(zoo, data, "--budget", "2")
+
+
+def test_random_folds_are_the_papers_and_say_that_they_leak(zoo: Path, data: Path) -> None:
+    [each], _ = run(zoo, data, "--protocol", "random10")
+    assert (each["protocol"], each["leaks"], len(each["by_fold"])) == ("random10", True, 10)
+    assert "leak" in each["about"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--data-sets", "4qaed"], "4qaed has no tags of emotion that are all labelled; emotify, cal500, cal500exp"),
+        (["--protocol", "stratified5"], "for tags it can be artist5 or random10"),
+        (["--head", "tanh"], "tiny cannot learn tags so: head is 'tanh'; it can be softmax or sigmoid"),
+        (["--system", "means"], "means cannot learn tags"),
+        (["--system", "none"], "There is no system 'none'"),
+    ],
+)
+def test_what_cannot_be_run_is_a_sentence(zoo: Path, data: Path, words: Sequence[str], sentence: str) -> None:
+    with pytest.raises(CommandError, match=sentence):
+        run(zoo, data, *words)
+
+
+VOCABULARY = ("Emotion-Happy", "NOT-Emotion-Happy", "Emotion-Sad", "Usage-Driving")
+
+
+def test_labels_without_audio_are_skipped_with_a_sentence(zoo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cal500"
+    write(folder / "songNames.txt", "ann-one", "bo-two")
+    write(folder / "vocab.txt", *VOCABULARY)
+    write(folder / "hardAnnotations.txt", "1,0,0,1", "0,1,1,0")
+    rows, said = run(zoo, tmp_path, "--data-sets", "cal500")
+    assert rows == []
+    assert "cal500 was not run: the labels of 2 clips are here, the audio of 2 is not, such as" in said
+    assert TAG_SETS["cal500"].tags(folder) == ["Emotion-Happy", "Emotion-Sad"]
+
+
+def test_segments_are_cut_from_their_songs_and_stay_on_one_side(zoo: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cal500exp"
+    for number in range(12):
+        name = f"artist {number}-song"
+        # The first segment is silent but for a click, the second is noise.
+        waveform = np.random.default_rng(number).normal(0, 0.1, (12 * 22_050, 1)).astype(np.float32)
+        waveform[: 4 * 22_050] *= 0.1
+        make_audio(folder / "CAL500_32kps" / f"{name}.mp3", channels=1, waveform=waveform)
+        write(
+            folder / "SegLabelHard" / f"{name}.csv",
+            "Start_Time,End_Time,Emotion-Happy,Emotion-Sad,Vocals-Rapping",
+            "0,3.5,0,1,0",
+            "4.5,12,1,0,1",
+        )
+    clips = DATASETS["cal500exp"].load(folder, tmp_path / "work")
+    quiet, loud = (soundfile.read(path)[0] for path in audio_of(clips[:2], tmp_path / "segments"))
+    assert (len(quiet), len(loud)) == (round(6.5 * 22_050), round(7.5 * 22_050))
+    assert 5 * quiet.std() < loud.std()
+    crossing = []
+    for protocol in TAG_PROTOCOLS.values():
+        folds = protocol.folds(clips, range(len(clips)))
+        songs = [
+            [{name.rsplit("/", 1)[0] for name in part} for part in (each.train, each.test)] for each in folds.folds
+        ]
+        crossing.append(sum(bool(trained & tested) for trained, tested in songs))
+    assert crossing[0] == 0 < crossing[1]
+    [each], said = run(zoo, tmp_path, "--data-sets", "cal500exp")
+    assert (each["n"], each["n_tags"], list(each["by_tag"])) == (24, 2, ["Emotion-Happy", "Emotion-Sad"])
+    assert each["agreement"] is None
+    assert "not run" not in said
+
+
+def test_halves_of_like_listeners_agree(data: Path, tmp_path: Path) -> None:
+    write(tmp_path / "data.csv", HEADER, *(row(n, (GEMS[n],)) for n in range(1, 9) for _ in range(4)))
+    # Amazement is felt by none, and counts 0.
+    assert agreement_of_halves(tmp_path) == pytest.approx(8 / 9)
+    assert agreement_of_halves(data / "emotify") < 1
