@@ -93,8 +93,7 @@ class Command(BaseCommand):
         for name in options["systems"] or ["liu_simple"]:
             for data in options["data_sets"]:
                 run = tag_run(name, data, **chosen, **places)
-                if row := run_tags(run, processes=alone(options["device"]), log=self.stdout.write):
-                    row_put(results, row)
+                row_put(results, run_tags(run, processes=alone(options["device"]), log=self.stdout.write))
 
     def _table(self, options: dict[str, Any]) -> None:
         from training.recipes.zoo.page import kept_words, zoo_page

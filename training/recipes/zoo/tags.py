@@ -21,7 +21,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from training.data.duplicates import duplicate_groups
 from training.data.splits import Folds, Rows, artist_grouped_folds, stratified_folds
 from training.datasets import DATASETS, Clip, cal500, cal500exp, emotify
 from training.datasets.base import duration_s
+from training.evaluation.metrics import rounded
 from training.evaluation.tags import Flags, TagAnswers, best_threshold, figures_of, frequency_floor, score_tags
 from training.fit.loop import ClipSet, FitTask, Processes, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, write_json
@@ -177,23 +178,24 @@ def tag_run(
     return TagRun(tagged, data, tags, TAG_PROTOCOLS[protocol], budget_min, data_root, work_dir, folder)
 
 
-def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any] | None:
-    """Train every fold, or those that are missing, and return the row of the table; None where there is no audio.
+def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
+    """Train every fold, or those that are missing, and return the row of the table.
+
+    Where there is no audio the row has the floor of the labels, and says that nothing was run.
 
     Raises:
         training.exceptions.TrainingError: Training diverged, or the folder is of another run.
     """
     labelled = DATASETS[run.data].load(run.data_root / run.data, run.work_dir)
     clips = [clip for clip in labelled if clip.audio.is_file()]
-    if len(clips) < len(labelled):
-        state = "was not run" if not clips else "is run without those"
-        missing = next(clip.audio for clip in labelled if not clip.audio.is_file())
-        log(
-            f"{run.data} {state}: the labels of {len(labelled)} clips are here, the audio of "
-            f"{len(labelled) - len(clips)} is not, such as {missing}."
-        )
     if not clips:
-        return None
+        reason = f"The labels of {len(labelled)} clips are here, their audio is not, such as {labelled[0].audio}."
+        log(f"{run.name} on {run.data} was not run. {reason}")
+        return _row_of_labels(run, labelled)
+    if len(clips) < len(labelled):
+        log(
+            f"{run.data} is run without {len(labelled) - len(clips)} of {len(labelled)} clips, whose audio is not here."
+        )
     songs = list(dict.fromkeys(clip.audio for clip in clips))
     groups = duplicate_groups(songs, cache_dir=run.work_dir / "landmarks").tolist()
     recording = dict(zip(songs, groups, strict=True))
@@ -346,18 +348,58 @@ def _row(run: TagRun, folds: Folds, clips: Sequence[Clip], truth: Flags, weights
         with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
             parts.append(dict(arrays))
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    tested, fold = truth[whole["rows"]], np.repeat(np.arange(len(parts)), [len(part["rows"]) for part in parts])
+    fold = np.repeat(np.arange(len(parts)), [len(part["rows"]) for part in parts])
     answers = TagAnswers(whole["scores"], whole["given"])
     floor = TagAnswers(whole["floor_scores"], whole["floor_given"])
     artists = [clips[i].artist for i in whole["rows"]]
-    scores = score_tags(run.tags, tested, answers, floor, artists, fold).to_json()
+    scores = score_tags(run.tags, truth[whole["rows"]], answers, floor, artists, fold).to_json()
     by_fold = [
         figures_of(truth[part["rows"]], TagAnswers(part["scores"], part["given"]), np.zeros(len(part["rows"])))
         for part in parts
     ]
     facts = [read_card(path).facts for path in weights]
-    kind, epochs = TAG_SETS[run.data], [each["epochs"] for each in facts]
     low, high = scores["intervals"]["macro_f1"]
+    epochs = [each["epochs"] for each in facts]
+    return {
+        **_about(run, folds, truth),
+        "macro_f1": scores["figures"]["macro_f1"],
+        "low": low,
+        "high": high,
+        **{name: scores[name] for name in ("figures", "intervals", "floor", "by_tag")},
+        "by_fold": [round(each.macro_f1, 4) for each in by_fold],
+        "thresholds": [round(each["threshold"], 4) for each in facts],
+        "train_s": round(sum(each["train_s"] for each in facts), 1),
+        "epochs": epochs,
+        "infer_ms": round(infer_ms(run.system), 1),
+        "cut": f"{min(epochs)} to {max(epochs)} epochs of at most {run.system.training.epochs}"
+        if run.budget_min
+        else "",
+    }
+
+
+def _row_of_labels(run: TagRun, clips: Sequence[Clip]) -> dict[str, Any]:
+    # Near-duplicates cannot be found without audio.
+    folds = run.protocol.folds(clips, range(len(clips)))
+    truth = flags_of([clip.tags for clip in clips], run.tags)
+    dealt = folds.rows(clips)
+    floors = [frequency_floor(truth[rows.train], truth[rows.validation], len(rows.test)) for rows in dealt]
+    tested = np.concatenate([rows.test for rows in dealt])
+    fold = np.repeat(np.arange(len(dealt)), [len(rows.test) for rows in dealt])
+    floor = TagAnswers(*(np.concatenate([getattr(each, name) for each in floors]) for name in ("scores", "given")))
+    figures = rounded(asdict(figures_of(truth[tested], floor, fold)))
+    not_run = "the labels are here, the audio is not"
+    return {
+        **_about(run, folds, truth),
+        "macro_f1": None,
+        "low": None,
+        "high": None,
+        "floor": figures,
+        "not_run": not_run,
+    }
+
+
+def _about(run: TagRun, folds: Folds, truth: Flags) -> dict[str, Any]:
+    kind = TAG_SETS[run.data]
     return {
         "system": run.name,
         "title": run.system.title,
@@ -369,26 +411,11 @@ def _row(run: TagRun, folds: Folds, clips: Sequence[Clip], truth: Flags, weights
         "data": run.data,
         "labels": kind.about,
         "folds": folds.sha256,
-        "n": scores["n"],
-        "n_tags": scores["n_tags"],
-        "tags_per_clip": scores["tags_per_clip"],
-        "macro_f1": scores["figures"]["macro_f1"],
-        "low": low,
-        "high": high,
-        "figures": scores["figures"],
-        "intervals": scores["intervals"],
-        "floor": scores["floor"],
+        "n": len(truth),
+        "n_tags": int(truth.any(axis=0).sum()),
+        "tags_per_clip": round(float(truth.sum(axis=1).mean()), 4),
         "agreement": None if kind.agreement is None else round(kind.agreement(run.data_root / run.data), 4),
-        "by_fold": [round(each.macro_f1, 4) for each in by_fold],
-        "by_tag": scores["by_tag"],
-        "thresholds": [round(each["threshold"], 4) for each in facts],
         "parameters": run.system.parameters,
-        "train_s": round(sum(each["train_s"] for each in facts), 1),
-        "epochs": epochs,
-        "infer_ms": round(infer_ms(run.system), 1),
         "budget_min": run.budget_min,
-        "cut": f"{min(epochs)} to {max(epochs)} epochs of at most {run.system.training.epochs}"
-        if run.budget_min
-        else "",
         "note": run.system.note,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
@@ -159,15 +160,25 @@ def test_what_cannot_be_run_is_a_sentence(zoo: Path, data: Path, words: Sequence
 VOCABULARY = ("Emotion-Happy", "NOT-Emotion-Happy", "Emotion-Sad", "Usage-Driving")
 
 
-def test_labels_without_audio_are_skipped_with_a_sentence(zoo: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "cal500"
-    write(folder / "songNames.txt", "ann-one", "bo-two")
+def test_labels_without_audio_have_a_floor_and_no_figures(zoo: Path, tmp_path: Path) -> None:
+    folder, labels = tmp_path / "cal500", np.random.default_rng(0).integers(0, 2, (12, 4))
+    write(folder / "songNames.txt", *(f"artist {number}-song" for number in range(12)))
     write(folder / "vocab.txt", *VOCABULARY)
-    write(folder / "hardAnnotations.txt", "1,0,0,1", "0,1,1,0")
-    rows, said = run(zoo, tmp_path, "--data-sets", "cal500")
-    assert rows == []
-    assert "cal500 was not run: the labels of 2 clips are here, the audio of 2 is not, such as" in said
+    write(folder / "hardAnnotations.txt", *(",".join(map(str, each)) for each in labels))
+    [each], said = run(zoo, tmp_path, "--data-sets", "cal500")
+    assert "tiny-sigmoid on cal500 was not run. The labels of 12 clips are here, their audio is not, such as" in said
+    assert (each["macro_f1"], each["not_run"]) == (None, "the labels are here, the audio is not")
+    assert (each["n"], each["n_tags"], each["floor"]["auc"]) == (12, 2, 0.5)
+    assert each["tags_per_clip"] == pytest.approx(labels[:, [0, 2]].sum(axis=1).mean(), abs=1e-4)
     assert TAG_SETS["cal500"].tags(folder) == ["Emotion-Happy", "Emotion-Sad"]
+
+
+def test_clips_without_audio_are_counted(zoo: Path, data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "emotify", tmp_path / "emotify")
+    (tmp_path / "emotify" / "classical" / "3.mp3").unlink()
+    [each], said = run(zoo, tmp_path)
+    assert "emotify is run without 1 of 20 clips, whose audio is not here." in said
+    assert each["n"] == 19
 
 
 def test_segments_are_cut_from_their_songs_and_stay_on_one_side(zoo: Path, tmp_path: Path) -> None:
