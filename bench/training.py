@@ -29,7 +29,7 @@ from emotion.zoo.frontends import MelConfig
 from emotion.zoo.registry import Network, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.cache import to_device
-from training.fit.loop import FitConfig, FitTask, ImageSet, Processes, alone, keep_wide_depthwise_in_float32, train
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, alone, keep_wide_depthwise_in_float32, train
 
 CHANGES = AugmentConfig(equaliser_db=8.0, stretch=0.1, pitch_semitones=1.0)
 REPEATS = 3
@@ -44,7 +44,7 @@ def wait(device: torch.device) -> None:
 def new_network(job: FitTask, backbone: str) -> Network:
     """Return the network that is timed."""
     b3 = architecture("efficientnet_b3")
-    return create_model(b3.name, b3.config(backbone, image_size=job.mel.image_size))
+    return create_model(b3.name, b3.config(backbone, image_size=job.front_end.input_shape[1]))
 
 
 def loop_images_per_s(job: FitTask, backbone: str) -> float:
@@ -60,7 +60,7 @@ def limit_images_per_s(job: FitTask, backbone: str) -> float:
         keep_wide_depthwise_in_float32(network)
     optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
     rows = np.arange(config.batch_size)
-    images = job.mel.tensor(job.data.batch(rows, 0 * rows, device))
+    images = job.front_end.tensor(job.data.batch(rows, 0 * rows, device))
     targets = torch.from_numpy(job.data.targets[rows]).to(device)
 
     def step() -> None:
@@ -125,7 +125,7 @@ def job_of(arguments: argparse.Namespace, images: np.ndarray, processes: Process
     targets = np.eye(4, dtype=np.float32)[np.arange(n) % 4]
     config = FitConfig(epochs=2, batch_size=arguments.batch, patience=0, augment=CHANGES, bf16=not arguments.float32)
     mel = MelConfig(image_size=arguments.image_size)
-    return FitTask(ImageSet(images, targets), np.arange(n), np.arange(2), config, mel, 0, processes)
+    return FitTask(ClipSet(images, targets), np.arange(n), np.arange(2), config, mel, 0, processes)
 
 
 def compare(arguments: argparse.Namespace) -> None:
@@ -141,7 +141,7 @@ def compare(arguments: argparse.Namespace) -> None:
         on_disk.flush()
         images = np.memmap(path, np.float16, "r", shape=shape)
         job = job_of(arguments, images, processes)
-        there = replace(job, data=replace(job.data, images=to_device(images, processes.device)))
+        there = replace(job, data=replace(job.data, inputs=to_device(images, processes.device)))
         ways: dict[str, Callable[[], float]] = {
             "network alone": lambda: limit_images_per_s(there, arguments.backbone),
             "the loop, images in a memory map": lambda: loop_images_per_s(job, arguments.backbone),

@@ -87,7 +87,9 @@ class Command(BaseCommand):
         from training.recipes.zoo.table import row_put
         from training.recipes.zoo.tags import run_tags, tag_run
 
-        results = RESULTS.with_name("tags.json") if options["results"] == RESULTS else options["results"]
+        results = options["results"]
+        if results == settings.MOODPLANE_ZOO_RESULTS:
+            results = results.with_name("tags.json")
         chosen = {"head": options["head"], "protocol": options["protocol"], "budget_min": options["budget"]}
         places = {"data_root": options["data"], "work_dir": options["work"], "runs": options["runs"]}
         for name in options["systems"] or ["liu_simple"]:
