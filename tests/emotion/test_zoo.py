@@ -150,7 +150,7 @@ def test_it_learns_eight_clips_by_heart_and_keeps_them(member: Architecture, tmp
 
 def test_it_says_where_it_looked_or_that_it_cannot(member: Architecture) -> None:
     frontend, network = small(member)
-    if hasattr(network, "fit"):
+    if member.has_saliency and hasattr(network, "fit"):
         frontend, network, _ = fitted(member)
     card = checkpoint.Card("made", frontend, network.config, architecture=member.name)
     window = Window(make_waveform(24, channels=1)[:, 0], 0.0, 24.0, False)
@@ -164,7 +164,7 @@ def test_it_says_where_it_looked_or_that_it_cannot(member: Architecture) -> None
 
 
 def test_an_unknown_architecture_is_named() -> None:
-    with pytest.raises(CheckpointError, match="no architecture 'b4'; known are efficientnet_b3"):
+    with pytest.raises(CheckpointError, match="no architecture 'b4'; known are .*efficientnet_b3"):
         create_model("b4")
 
 
