@@ -8,6 +8,7 @@ Choices that the definitions leave open:
   figures and in the Hamming loss. AUC also leaves out a tag that every clip has. Where a fold's test lacks a tag, the
   tag's AUC and average precision are those of the other folds.
 - **Precision** is 0 for a tag that is never given.
+- **Intervals** of average precision lean upwards: fewer different clips of a fold are in a draw than in the fold.
 - **One-error** counts a clip without any tag as an error: whatever is ranked first is wrong.
 
 Source: Liu et al., section 3.2 (the figures, as scikit-learn has them); Schapire and Singer (2000), BoosTexter

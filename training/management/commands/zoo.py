@@ -100,8 +100,12 @@ class Command(BaseCommand):
     def _table(self, options: dict[str, Any]) -> None:
         from training.recipes.zoo.page import kept_words, zoo_page
         from training.recipes.zoo.table import rows_of
+        from training.recipes.zoo.tags_page import tags_page
 
         page = Path(settings.BASE_DIR) / "docs" / "zoo.md"
         text = zoo_page(rows_of(options["results"]), system_names(), kept_words(page.parent))
         page.write_text(text, encoding="utf-8")
         self.stdout.write(f"Wrote {page}.")
+        if (of_tags := options["results"].with_name("tags.json")).exists():
+            page.with_name("zoo_tags.md").write_text(tags_page(rows_of(of_tags)), encoding="utf-8")
+            self.stdout.write(f"Wrote {page.with_name('zoo_tags.md')}.")

@@ -87,7 +87,7 @@ TAG_PROTOCOLS = {
 class TagSet:
     """A data set whose clips have tags of emotion."""
 
-    about: str  # When a clip has a tag.
+    about: str  # When a clip has a tag, after "each".
     tags: Callable[[Path], list[str]]  # From the data set's folder to all tags, in the order of the columns.
     window_s: float | None = None  # Of the front end; None is the system's.
     # From the folder to the macro-F1 of one half of a clip's listeners against the other; None where they are unknown.
@@ -115,12 +115,12 @@ def agreement_of_halves(folder: Path) -> float:
 
 TAG_SETS = {
     "emotify": TagSet(
-        f"felt by at least {emotify.TAG_SHARE:.0%} of a song's listeners",
+        f"felt by at least {100 * emotify.TAG_SHARE:.0f} % of a song's listeners",
         lambda _: list(emotify.GEMS),
         agreement=agreement_of_halves,
     ),
-    "cal500": TagSet("at least 80 % of a song's listeners agree", _emotions(cal500.vocabulary)),
-    "cal500exp": TagSet("as annotated for each segment", _emotions(cal500exp.vocabulary), SEGMENT_S),
+    "cal500": TagSet("agreed on by at least 80 % of a song's listeners", _emotions(cal500.vocabulary)),
+    "cal500exp": TagSet("annotated for a segment", _emotions(cal500exp.vocabulary), SEGMENT_S),
 }
 
 
@@ -203,7 +203,9 @@ def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     folder = _opened(run, folds)
     truth = flags_of([clip.tags for clip in clips], run.tags)
     inputs = prepared_of(
-        audio_of(clips, run.work_dir / "segments"), front_end=run.system.front_end, cache_dir=run.work_dir / "zoo"
+        audio_of(clips, run.work_dir / f"segments-{SEGMENT_S:g}s"),
+        front_end=run.system.front_end,
+        cache_dir=run.work_dir / "zoo",
     )
     weights = []
     for number, rows in enumerate(folds.rows(clips)):
@@ -219,7 +221,7 @@ def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
         )
     if not folder.is_finished:
         folder.finish()
-    row = _row(run, folds, clips, truth, weights)
+    row = {**_row(run, folds, clips, truth, weights), "device": processes.device.type}
     write_json(folder.path / "row.json", row)
     return row
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from emotion.inference.checkpoint import read_card
@@ -22,7 +23,9 @@ from training.datasets import DATASETS
 from training.datasets.emotify import GEMS
 from training.fit import loop
 from training.recipes.zoo import systems, tags
+from training.recipes.zoo.table import rows_of
 from training.recipes.zoo.tags import TAG_PROTOCOLS, TAG_SETS, agreement_of_halves, audio_of
+from training.recipes.zoo.tags_page import tags_page
 
 TINY = """
 title = "Made"
@@ -218,3 +221,23 @@ def test_halves_of_like_listeners_agree(data: Path, tmp_path: Path) -> None:
     # Amazement is felt by none, and counts 0.
     assert agreement_of_halves(tmp_path) == pytest.approx(8 / 9)
     assert agreement_of_halves(data / "emotify") < 1
+
+
+def test_the_page_has_every_row_beside_its_floor_and_the_paper(zoo: Path, data: Path, tmp_path: Path) -> None:
+    [whole], _ = run(zoo, data)
+    labels = {name: whole[name] for name in ("system", "protocol", "floor")}
+    labels |= {"data": "cal500", "leaks": True, "not_run": "the audio is not here"}
+    page = tags_page([whole, labels])
+    figures, (low, high) = whole["figures"], whole["intervals"]["auc"]
+    assert f"| AUC, macro | {figures['auc']:.3f} ({low:.3f}–{high:.3f}) | 0.500 |" in page
+    assert f"| macro-F1 | 0.472 | {labels['floor']['macro_f1']:.3f} | 0.596 | not run |" in page
+    assert "`manage.py zoo tags --data-sets emotify --system tiny --head sigmoid --protocol artist5 --budget 1`" in page
+    assert "- `tiny-sigmoid` on cal500, artist5: not run, the audio is not here." in page
+    assert "| calmness | 0.50 |" in page
+    assert "nostalgia" not in page
+
+
+def test_the_page_in_the_documentation_is_that_of_the_results() -> None:
+    page = Path(settings.BASE_DIR) / "docs" / "zoo_tags.md"
+    anew = tags_page(rows_of(settings.MOODPLANE_ZOO_RESULTS.with_name("tags.json")))
+    assert page.read_text(encoding="utf-8") == anew, "run manage.py zoo table"
