@@ -164,7 +164,7 @@ def test_it_says_where_it_looked_or_that_it_cannot(member: Architecture) -> None
 
 
 def test_an_unknown_architecture_is_named() -> None:
-    with pytest.raises(CheckpointError, match="no architecture 'b4'; known are .*efficientnet_b3"):
+    with pytest.raises(CheckpointError, match=r"no architecture 'b4'; known are .*efficientnet_b3"):
         create_model("b4")
 
 
