@@ -50,6 +50,11 @@ class FrontEnd:
         return 1
 
     @property
+    def of_a_chunk(self) -> FrontEnd:
+        """What prepares one chunk: itself, where there is one."""
+        return self
+
+    @property
     def image(self) -> MelConfig | None:
         """The log-mel image that it makes, if it makes one: what saliency maps lie on."""
         return None
@@ -466,6 +471,10 @@ class Chunked(FrontEnd):
     @property
     def name(self) -> str:
         return self.each.name
+
+    @property
+    def of_a_chunk(self) -> FrontEnd:
+        return self.each
 
     @property
     def chunks(self) -> int:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from emotion.inference.checkpoint import Card, read_card, save
-from emotion.zoo.frontends import Chunked, FrontEnd
+from emotion.zoo.frontends import FrontEnd
 from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
@@ -39,11 +39,6 @@ class Study:
     seed: int  # Of everything random; each fold adds its number.
     identity: Mapping[str, Any]  # Values that a checkpoint of this run has too.
     seconds: float = math.inf  # Of all cores together, or of a GPU, after which a fold's training ends with its epoch.
-
-    @property
-    def of_a_place(self) -> FrontEnd:
-        """What prepares one place of a clip."""
-        return self.front_end.each if isinstance(self.front_end, Chunked) else self.front_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +95,7 @@ def _train_fold(
         rows=rows.train,
         validation_rows=rows.validation,
         config=study.config,
-        front_end=study.of_a_place,
+        front_end=study.front_end.of_a_chunk,
         seed=study.seed + number,
         processes=processes,
         identity={**study.identity, "fold": key, "split": folds.sha256},
@@ -123,7 +118,7 @@ def _train_fold(
     if not processes.is_first:
         return
     facts["train_s"] = clock() - begun
-    validation, _, *points = predict(network, data, rows.validation, study.of_a_place, processes.device)
+    validation, _, *points = predict(network, data, rows.validation, study.front_end.of_a_chunk, processes.device)
     reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
     facts["validation_loss"] = float(
         metrics.log_loss_of(data.targets.argmax(axis=1)[rows.validation], softmax(validation, axis=1)).mean()
@@ -138,7 +133,7 @@ def _train_fold(
         Card(study.version, front_end, network.config, facts=facts, reading=reading),
         stem.with_suffix(".safetensors"),
     )
-    logits, embeddings, *points = predict(network, data, rows.test, study.of_a_place, processes.device)
+    logits, embeddings, *points = predict(network, data, rows.test, study.front_end.of_a_chunk, processes.device)
     predictions = Predictions.of_clips(
         [study.clips[i] for i in rows.test],
         **key,

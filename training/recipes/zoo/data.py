@@ -41,9 +41,8 @@ class ChangedSegments:
 
     def __getitem__(self, key: Any, /) -> NDArray[np.float32]:
         rows, places = key
-        whole_end = self.front_end
-        each, hop_s = (whole_end.each, whole_end.hop_s) if isinstance(whole_end, Chunked) else (whole_end, 0.0)
-        hop = round(hop_s * SAMPLE_RATE_HZ)
+        each = self.front_end.of_a_chunk
+        hop = round(self.front_end.hop_s * SAMPLE_RATE_HZ) if isinstance(self.front_end, Chunked) else 0
         n_samples = round(each.window_s * SAMPLE_RATE_HZ)
         made = []
         for row, place, seed in zip(rows, places, torch.randint(2**62, (len(rows),)).tolist(), strict=True):

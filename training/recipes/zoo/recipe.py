@@ -14,6 +14,7 @@ import torch
 
 from catalog.core.files import digest
 from emotion.inference.checkpoint import read_card
+from emotion.signal.audio import SAMPLE_RATE_HZ
 from emotion.zoo.registry import OverChunks, create_model
 from training.data.duplicates import duplicate_groups
 from training.data.splits import Folds, artist_grouped_folds, paper_folds, stratified_folds
@@ -22,14 +23,14 @@ from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
 from training.fit.cross_validation import FoldResult, Study, cross_validate
 from training.fit.loop import ClipSet, Processes
-from training.fit.run_folder import PREDICTIONS, RunFolder, write_json
+from training.fit.run_folder import FACTS, PREDICTIONS, RunFolder, write_json
 from training.recipes.registry import Log, TrainJob
 from training.recipes.zoo.data import clip_set
 from training.recipes.zoo.stages import fold_start
+from training.recipes.zoo.standings import PROTOCOLS as SHOWN
 from training.recipes.zoo.systems import FOLDER, ZooError, ZooSystem
 
 SEED = 20261130
-DATA = ("4qaed",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,13 @@ class ZooProtocol:
     """How the table tests systems: its folds, and how often they are dealt anew."""
 
     name: str
-    about: str
     n_folds: int
     repeats: int = 1
+
+    @property
+    def about(self) -> str:
+        """What the folds are, as pages say it."""
+        return SHOWN[self.name].about
 
     def folds(self, clips: Sequence[Clip], duplicates: Sequence[int]) -> list[Folds]:
         """Deal the clips; each repetition with a seed of its own."""
@@ -56,10 +61,10 @@ class ZooProtocol:
 PROTOCOLS = {
     each.name: each
     for each in (
-        ZooProtocol("artist5", "five folds that share no artist, song or recording", 5),
-        ZooProtocol("stratified5", "five folds balanced by quadrant, which share artists", 5),
-        ZooProtocol("louro10x10", "ten times ten folds balanced by quadrant, as Louro et al. have them", 10, 10),
-        ZooProtocol("paper", "a fixed tenth as the test of five networks, as Cazzaniga et al. have it", 5),
+        ZooProtocol("artist5", 5),
+        ZooProtocol("stratified5", 5),
+        ZooProtocol("louro10x10", 10, repeats=10),
+        ZooProtocol("paper", 5),
     )
 }
 
@@ -100,7 +105,7 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     results: list[FoldResult] = []
     for repeat, folds in enumerate(dealt):
         path = run.folder if len(dealt) == 1 else run.folder / f"repeat-{repeat}"
-        folder = _opened(path, run, folds)
+        folder = opened(path, run.system, run.system.name, folds, run.budget_min, run.data)
         if not folder.is_finished:
             study = _study(run, clips, data, duplicates, len(dealt) * run.protocol.n_folds)
             finished = cross_validate(study, folds, folder, processes, log)
@@ -116,23 +121,30 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     return row
 
 
-def _opened(path: Path, run: ZooRun, folds: Folds) -> RunFolder:
-    text = (FOLDER / f"{run.system.name}.toml").read_text(encoding="utf-8")
-    if path.exists() and (path / "run.json").exists():
-        folder = RunFolder.open(path)
-        facts = folder.facts()
-        if folder.config_toml != text or facts["folds"] != folds.sha256 or facts["budget_min"] != run.budget_min:
-            raise ZooError(f"{path} holds another run of {run.system.name}: delete it, or name another folder.")
-        return folder
-    facts = {
-        "version": run.system.name,
+def opened(
+    path: Path, system: ZooSystem, version: str, folds: Folds, budget_min: float, data: Sequence[str]
+) -> RunFolder:
+    """Return the folder of a run, which is made where there is none.
+
+    Raises:
+        ZooError: It holds another run.
+    """
+    text = (FOLDER / f"{system.name}.toml").read_text(encoding="utf-8")
+    ours = {
+        "version": version,
         "recipe": "zoo",
         "seed": SEED,
         "folds": folds.sha256,
-        "budget_min": run.budget_min,
-        "data": list(run.data),
+        "budget_min": budget_min,
+        "data": list(data),
     }
-    folder = RunFolder.create(path, text, facts)
+    if (path / FACTS).exists():
+        folder = RunFolder.open(path)
+        facts = folder.facts()
+        if folder.config_toml != text or any(facts[name] != value for name, value in ours.items()):
+            raise ZooError(f"{path} holds another run of {version}: delete it, or name another folder.")
+        return folder
+    folder = RunFolder.create(path, text, ours)
     folder.write_folds([folds])
     return folder
 
@@ -216,7 +228,9 @@ def infer_ms(system: ZooSystem, repeats: int = 3) -> float:
     network: torch.nn.Module = create_model(system.member.name, system.network).eval()
     if system.front_end.chunks > 1:
         network = OverChunks(network, system.front_end.chunks)
-    waveform = np.random.default_rng(0).normal(0, 0.1, round(system.front_end.window_s * 22_050)).astype(np.float32)
+    waveform = (
+        np.random.default_rng(0).normal(0, 0.1, round(system.front_end.window_s * SAMPLE_RATE_HZ)).astype(np.float32)
+    )
     times = []
     for _ in range(repeats):
         begun = time.perf_counter()

@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from emotion.inference.checkpoint import SHIPPED_DIR
 from emotion.inference.checkpoint import load as load_checkpoint
-from emotion.zoo.frontends import Chunked, FrontEnd
+from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.louro_autoencoder import Autoencoder, AutoencoderConfig, LouroAutoencoderRf
 from emotion.zoo.louro_cnn import LouroCnn
 from emotion.zoo.louro_crnn_transfer import LouroCrnnTransfer
@@ -54,8 +54,7 @@ class FoldData:
     @property
     def each(self) -> FrontEnd:
         """The front end of one place."""
-        front_end = self.system.front_end
-        return front_end.each if isinstance(front_end, Chunked) else front_end
+        return self.system.front_end.of_a_chunk
 
     @property
     def quadrants(self) -> Tensor:

@@ -126,7 +126,7 @@ def _front_end(raw: Mapping[str, Any] | None, crop_s: float, default: FrontEnd) 
     made = default if raw is None else front_end_of({"frontend": raw})
     if not crop_s:
         return made
-    each = made.each if isinstance(made, Chunked) else made
+    each = made.of_a_chunk
     cropped = replace(each, mel=replace(each.mel, window_s=crop_s)) if isinstance(each, ImageAndFeatures) else None
     return Chunked(cropped or replace(each, window_s=crop_s), hop_s=crop_s, window_s=made.window_s)  # type: ignore[type-var]
 
@@ -161,7 +161,7 @@ def _training(
 
 def _network(member: Architecture, raw: Mapping[str, Any], front_end: FrontEnd) -> Any:
     options = {key: tuple(value) if isinstance(value, list) else value for key, value in raw.items()}
-    each = front_end.each if isinstance(front_end, Chunked) else front_end
+    each = front_end.of_a_chunk
     known = inspect.signature(member.config).parameters
     sizes = _sizes(each)
     network = member.config(**{**{name: value for name, value in sizes.items() if name in known}, **options})

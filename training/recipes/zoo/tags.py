@@ -47,8 +47,8 @@ from training.evaluation.tags import Flags, TagAnswers, best_threshold, figures_
 from training.fit.loop import ClipSet, FitTask, Processes, predict, train
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, write_json
 from training.recipes.registry import Log
-from training.recipes.zoo.recipe import SEED, infer_ms
-from training.recipes.zoo.systems import FOLDER, ZooError, ZooSystem, system
+from training.recipes.zoo.recipe import SEED, infer_ms, opened
+from training.recipes.zoo.systems import ZooError, ZooSystem, system
 
 # The median length of CAL500exp's segments, which last 3 to 16 s.
 SEGMENT_S = 6.5
@@ -200,7 +200,8 @@ def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     groups = duplicate_groups(songs, cache_dir=run.work_dir / "landmarks").tolist()
     recording = dict(zip(songs, groups, strict=True))
     folds = run.protocol.folds(clips, [recording[clip.audio] for clip in clips])
-    folder = _opened(run, folds)
+    folder = opened(run.folder, run.system, run.name, folds, run.budget_min, [run.data])
+    (folder.path / "folds").mkdir(exist_ok=True)
     truth = flags_of([clip.tags for clip in clips], run.tags)
     inputs = prepared_of(
         audio_of(clips, run.work_dir / f"segments-{SEGMENT_S:g}s"),
@@ -251,28 +252,6 @@ def audio_of(clips: Sequence[Clip], folder: Path) -> list[Path]:
             write_atomic(path, partial(soundfile.write, data=filled, samplerate=SAMPLE_RATE_HZ, format="FLAC"))
         paths.append(path)
     return paths
-
-
-def _opened(run: TagRun, folds: Folds) -> RunFolder:
-    text = (FOLDER / f"{run.system.name}.toml").read_text(encoding="utf-8")
-    ours = {
-        "version": run.name,
-        "recipe": "zoo",
-        "seed": SEED,
-        "folds": folds.sha256,
-        "budget_min": run.budget_min,
-        "data": [run.data],
-    }
-    if (run.folder / "run.json").exists():
-        folder = RunFolder.open(run.folder)
-        facts = folder.facts()
-        if folder.config_toml != text or any(facts[name] != value for name, value in ours.items()):
-            raise ZooError(f"{run.folder} holds another run of {run.name}: delete it, or name another folder.")
-        return folder
-    folder = RunFolder.create(run.folder, text, ours)
-    folder.write_folds([folds])
-    (run.folder / "folds").mkdir()
-    return folder
 
 
 def _train_fold(

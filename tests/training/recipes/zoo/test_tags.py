@@ -22,7 +22,7 @@ from tests.training.miniatures import write
 from training.datasets import DATASETS
 from training.datasets.emotify import GEMS
 from training.fit import loop
-from training.recipes.zoo import systems, tags
+from training.recipes.zoo import recipe, systems, tags
 from training.recipes.zoo.table import rows_of
 from training.recipes.zoo.tags import TAG_PROTOCOLS, TAG_SETS, agreement_of_halves, audio_of
 from training.recipes.zoo.tags_page import tags_page
@@ -83,7 +83,7 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "tiny.toml").write_text(TINY)
     (folder / "means.toml").write_text('title = "Means"\npaper = "none"\narchitecture = "logistic_means"\n')
     monkeypatch.setattr(systems, "FOLDER", folder)
-    monkeypatch.setattr(tags, "FOLDER", folder)
+    monkeypatch.setattr(recipe, "FOLDER", folder)
     return tmp_path
 
 
