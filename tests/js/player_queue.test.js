@@ -58,9 +58,15 @@ test("an empty queue has no next song even where it repeats", () => {
 });
 
 test("a new order of the playlist moves around the song that plays", () => {
-  queue.reorder(songList(["d", "c", "b", "a"], { playlist: "7" }));
+  queue.reorder(songList(["d", "c", "b", "a"], { playlist: "7", played: ["b"] }));
   assert.equal(songs(queue), "dcba");
   assert.equal(queue.current.song, "b");
+});
+
+test("what plays keeps its place in an order from before it was known to play", () => {
+  queue.reorder(songList(["a", "d", "c", "b"], { playlist: "7", played: ["a"] }));
+  assert.equal(songs(queue), "abdc");
+  assert.equal(queue.index, 1);
 });
 
 test("a song that left the list while it plays stands after those that were played", () => {
@@ -71,7 +77,7 @@ test("a song that left the list while it plays stands after those that were play
 
 test("a song that was taken out stays out of every new order", () => {
   queue.remove(2);
-  queue.reorder(songList(["d", "c", "b", "a"], { playlist: "7" }));
+  queue.reorder(songList(["d", "c", "b", "a"], { playlist: "7", played: ["b"] }));
   assert.equal(songs(queue), "dba");
 });
 

@@ -82,6 +82,8 @@ async function refreshQueue({ playlist, sentence, moved = [] }) {
   const answer = await fetch(`${queue.pageUrl}items/?moved=${moved.join()}`);
   if (!answer.ok) return;
   const html = await answer.text();
+  // Meanwhile another list may have begun.
+  if (playlist !== queue.playlist) return;
   const [list] = findAll(new DOMParser().parseFromString(html, "text/html"), "[data-queue]");
   if (list) queue.reorder(list);
   player.tell("queue");

@@ -146,6 +146,11 @@ export class Queue {
     if (index < 0 && now) {
       index = fresh.findLastIndex((track) => track.played) + 1;
       fresh.splice(index, 0, now);
+    } else if (index >= 0 && !fresh[index].played) {
+      // The list was ordered before it was known that this song plays; what plays keeps its place.
+      const [track] = fresh.splice(index, 1);
+      index = Math.min(this.index, fresh.length);
+      fresh.splice(index, 0, track);
     }
     Object.assign(this, { tracks: fresh, index });
   }
