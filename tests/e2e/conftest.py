@@ -45,7 +45,7 @@ Opener = Callable[..., AbstractContextManager[Page]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what lies here; it may fail once, because a browser, a server and a database share two cores with other tests.
+    """Mark what lies here; it may fail once: a browser, a server and a database share two cores with other tests.
 
     The summary names what was run again: a test that needs it now and then has a fault, or shows one.
     """

@@ -254,7 +254,7 @@ def fine_tune(
         identity={"distilled steps": steps},
         checkpoint=path,
         on_epoch=heard,
-        is_over=lambda: clock.left(_TUNED) < 0,
+        is_over=lambda _: clock.left(_TUNED) < 0,
     )
     outcome = loop.train(tuned, task)
     outputs = {

@@ -19,7 +19,7 @@ from training.data.splits import Folds, Rows
 from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
-from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, predict, train
+from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, predict, train, work_clock, worked_s
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
 
 
@@ -102,22 +102,20 @@ def _train_fold(
         checkpoint=checkpoint,
         log_dir=run.path / TENSORBOARD / stem.name,
         on_epoch=lambda epochs: run.write_history(key, epochs),
-        is_over=lambda: clock() - begun > study.seconds,
     )
-    # Of a processor that others share, the time that it worked for this.
-    clock = time.process_time if processes.device.type == "cpu" else time.monotonic
+    clock = work_clock(processes.device)
     begun = clock()
-    network, trained_on = study.begin(task.seed, rows)
+    network, trained_on, known = study.begin(task.seed, rows)
+    facts: dict[str, Any] = {**key, **known, "train_s": clock() - begun}
     if trained_on is not None:
         data = replace(data, trained_on=trained_on)
-        task = replace(task, data=data)
-    facts: dict[str, Any] = dict(key)
     if any(parameter.requires_grad for parameter in network.parameters()):
-        outcome = train(network, task)
+        left = study.seconds - facts["train_s"]
+        outcome = train(network, replace(task, data=data, is_over=lambda epochs: worked_s(epochs) > left))
         facts |= {"best_epoch": outcome.best_epoch, "epochs": len(outcome.epochs)}
+        facts["train_s"] += worked_s(outcome.epochs)
     if not processes.is_first:
         return
-    facts["train_s"] = clock() - begun
     validation, _, *points = predict(network, data, rows.validation, study.front_end.of_a_chunk, processes.device)
     reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
     facts["validation_loss"] = float(

@@ -13,10 +13,11 @@ import os
 import pickle
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -46,7 +47,7 @@ _SCHEDULES = ("constant", "cosine")
 _EVALUATION_BATCH = 32
 # A check whether the loss is finite makes a GPU wait.
 _STEPS_BETWEEN_CHECKS = 50
-_FORMAT_VERSION = 1
+_FORMAT_VERSION = 2
 _T = TypeVar("_T")
 
 
@@ -137,6 +138,16 @@ def together(device: str = "auto") -> Iterator[Processes]:
         yield Processes(distributed.get_rank(), distributed.get_world_size(), place)
     finally:
         distributed.destroy_process_group()
+
+
+def work_clock(device: torch.device) -> Callable[[], float]:
+    """Return a clock of work in seconds: what the CPU, which others share, did for this process; or a GPU's time."""
+    return time.process_time if device.type == "cpu" else time.monotonic
+
+
+def worked_s(epochs: Sequence[Mapping[str, Any]]) -> float:
+    """Return the seconds of work of epochs, those before a resume included."""
+    return float(sum(epoch["worked_s"] for epoch in epochs))
 
 
 def seed_everything(seed: int, rank: int = 0) -> None:
@@ -298,10 +309,11 @@ class Drawn(Protocol):
 
 
 class Start(NamedTuple):
-    """A fold at the start of training: a network, and what training reads if not the fold's data."""
+    """A fold at the start of training: a network, what training reads if not the fold's data, facts for its card."""
 
     network: Network
     trained_on: Drawn | None = None
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,8 +370,8 @@ class FitTask:
     log_dir: Path | None = None  # Of TensorBoard.
     # Called by the first process after each epoch with all epochs so far.
     on_epoch: Callable[[list[dict[str, Any]]], None] = lambda _: None
-    # Asked after each epoch of a single process: whether training ends as it is then.
-    is_over: Callable[[], bool] = lambda: False
+    # Asked after each epoch of a single process, with all epochs so far: whether training ends as it is then.
+    is_over: Callable[[list[dict[str, Any]]], bool] = lambda _: False
 
     def __post_init__(self) -> None:
         if len(self.rows) < 2 * self.processes.count or not len(self.validation_rows):
@@ -462,6 +474,7 @@ class _Progress:
     loss_total: float = 0.0
     n_right: float = 0.0
     seconds: float = 0.0
+    worked_s: float = 0.0
     best_epoch: int = 0
     best_loss: float = math.inf
     epochs: list[dict[str, Any]] = field(default_factory=list)
@@ -517,6 +530,7 @@ class _Fit:
         self.schedule = torch.optim.lr_scheduler.LambdaLR(
             self.optimiser, lambda step: 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
         )
+        self.clock = work_clock(among.device)
         self.at = _Progress()
         self.best: dict[str, Tensor] = {}
         self.first_bad = torch.full((), -1, device=among.device)
@@ -543,7 +557,7 @@ class _Fit:
                 if writer is not None:
                     for name in report.keys() - {"stage", "epoch"}:
                         writer.add_scalar(name, report[name], report["epoch"])
-                if self.among.count == 1 and self.task.is_over():
+                if self.among.count == 1 and self.task.is_over(self.at.epochs):
                     break
                 if self.config.stop_accuracy and report["accuracy"] >= self.config.stop_accuracy:
                     break
@@ -556,7 +570,7 @@ class _Fit:
         order = np.random.default_rng((self.task.seed, at.epoch)).permutation(self.task.rows)
         starts = [start for start in self.task.starts if start >= at.position]
         self.spread.train()
-        begun = time.monotonic()
+        begun, worked = time.monotonic(), self.clock()
         for start in tqdm(starts, f"epoch {at.epoch + 1}", leave=False, disable=not self.among.is_first, mininterval=5):
             self._step(order[start : start + size])
             at.position, at.step = start + size, at.step + 1
@@ -564,6 +578,7 @@ class _Fit:
                 self._check_loss()
             if self.config.checkpoint_steps and at.step % self.config.checkpoint_steps == 0:
                 at.seconds, begun = at.seconds + time.monotonic() - begun, time.monotonic()
+                at.worked_s, worked = at.worked_s + self.clock() - worked, self.clock()
                 self._save()
         self._check_loss()
         at.seconds += time.monotonic() - begun
@@ -580,8 +595,10 @@ class _Fit:
             "images_per_s": n / max(at.seconds, 1e-9),
             "learning_rate": float(self.schedule.get_last_lr()[0]),
             "seconds": at.seconds,
+            "worked_s": at.worked_s + self.clock() - worked,
         }
-        at.epoch, at.position, at.seconds, at.loss_total, at.n_right = at.epoch + 1, 0, 0.0, 0.0, 0.0
+        at.epoch, at.position, at.loss_total, at.n_right = at.epoch + 1, 0, 0.0, 0.0
+        at.seconds = at.worked_s = 0.0
         at.epochs.append(report)
         if validation_loss < at.best_loss:
             at.best_epoch, at.best_loss = at.epoch, validation_loss

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from catalog.core.files import digest
-from emotion.inference.checkpoint import read_card
+from emotion.inference.checkpoint import Card, read_card
 from emotion.signal.audio import SAMPLE_RATE_HZ
 from emotion.zoo.registry import OverChunks, create_model
 from training.data.duplicates import duplicate_groups
@@ -107,7 +107,8 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
         path = run.folder if len(dealt) == 1 else run.folder / f"repeat-{repeat}"
         folder = opened(path, run.system, run.system.name, folds, run.budget_min, run.data)
         if not folder.is_finished:
-            study = _study(run, clips, data, duplicates, len(dealt) * run.protocol.n_folds)
+            n_fits = len(dealt) * run.protocol.n_folds
+            study = _study(run, clips, data, duplicates, n_fits, processes.device)
             finished = cross_validate(study, folds, folder, processes, log)
             predictions = Predictions.concatenate([fold.predictions for fold in finished])
             predictions.save(folder.path / PREDICTIONS)
@@ -155,20 +156,24 @@ def _study(
     data: ClipSet,
     duplicates: Sequence[int],
     n_fits: int,
+    device: torch.device,
 ) -> Study:
     system = run.system
+    seconds = 60 * run.budget_min / n_fits if run.budget_min else math.inf
     return Study(
         version=system.name,
         clips=clips,
         data=data,
         peaks=None,
         loudness_db=np.full(len(clips), np.nan, np.float32),
-        begin=lambda seed, rows: fold_start(system, clips, data, duplicates, rows, seed, run.work_dir, run.data_root),
+        begin=lambda seed, rows: fold_start(
+            system, clips, data, duplicates, rows, seed, run.work_dir, run.data_root, device, seconds
+        ),
         config=system.training,
         front_end=system.front_end,
         seed=SEED,
         identity={"system": system.name, "architecture": asdict(system.network), "data": digest(_ids(clips))},
-        seconds=60 * run.budget_min / n_fits if run.budget_min else math.inf,
+        seconds=seconds,
     )
 
 
@@ -211,15 +216,19 @@ def row_of(run: ZooRun, results: Sequence[FoldResult], dealt: Sequence[Folds], d
     }
 
 
-def _cut(run: ZooRun, cards: Sequence[Any]) -> str:
+def _cut(run: ZooRun, cards: Sequence[Card]) -> str:
     if not run.budget_min:
         return ""
-    done = [card.facts["epochs"] for card in cards if "epochs" in card.facts]
-    if not done:
-        return run.system.cut
-    stopped = sum(epochs < run.system.training.epochs for epochs in done)
-    words = f"{min(done)} to {max(done)} epochs of at most {run.system.training.epochs}"
-    return ", ".join(part for part in (run.system.cut, words if stopped else "") if part)
+    system = run.system
+    parts = [system.cut]
+    for fact, most, when in (
+        ("before_epochs", system.before.get("epochs", 0), " beforehand"),
+        ("epochs", system.training.epochs, ""),
+    ):
+        done = [card.facts[fact] for card in cards if fact in card.facts]
+        if any(epochs < most for epochs in done):
+            parts.append(f"{min(done)} to {max(done)} epochs of at most {most}{when}")
+    return ", ".join(part for part in parts if part)
 
 
 @torch.inference_mode()

@@ -5,6 +5,7 @@ Nothing here looks at other clips than those that the fold trains on.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ from emotion.zoo.registry import HeadedNetwork, Network, create_model
 from emotion.zoo.svm import Svm
 from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
-from training.fit.loop import ClipSet, Drawn, Start
+from training.fit.loop import ClipSet, Drawn, Start, work_clock
 from training.recipes.zoo.data import clip_set
 from training.recipes.zoo.systems import ZooError, ZooSystem
 from training.recipes.zoo.tuned_svm import fit_svm
@@ -50,6 +51,8 @@ class FoldData:
     seed: int
     work_dir: Path
     data_root: Path
+    device: torch.device = _CPU
+    seconds: float = math.inf  # Of the processor, after which a stage that learns ends with its epoch.
 
     @property
     def each(self) -> FrontEnd:
@@ -67,16 +70,15 @@ class FoldData:
         return self.each.tensor(self.data.batch(self.rows, places, _CPU))
 
     def batches(
-        self, epochs: int, batch_size: int, data: ClipSet | None = None
+        self, epoch: int, batch_size: int, data: ClipSet | None = None
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        """Yield positions in `rows` and network inputs, a random place of each clip in each epoch."""
-        source, rng = data or self.data, np.random.default_rng(self.seed)
-        for _ in range(epochs):
-            order = rng.permutation(len(self.rows))
-            for start in range(0, len(order) - 1, batch_size):
-                part = order[start : start + batch_size]
-                places = rng.integers(source.inputs.shape[1], size=len(part))
-                yield part, self.each.tensor(source.batch(self.rows[part], places, _CPU, training=True))
+        """Yield positions in `rows` and network inputs on the device, a random place of each clip."""
+        source, rng = data or self.data, np.random.default_rng((self.seed, epoch))
+        order = rng.permutation(len(self.rows))
+        for start in range(0, len(order) - 1, batch_size):
+            part = order[start : start + batch_size]
+            places = rng.integers(source.inputs.shape[1], size=len(part))
+            yield part, self.each.tensor(source.batch(self.rows[part], places, self.device, training=True))
 
 
 Stage = Callable[[Network, FoldData, Mapping[str, Any]], Start]
@@ -91,15 +93,22 @@ def fold_start(
     seed: int,
     work_dir: Path,
     data_root: Path,
+    device: torch.device = _CPU,
+    seconds: float = math.inf,
 ) -> Start:
     """Return a fold as the loop takes it over; a network without trainable parameters is fitted already.
+
+    A stage that learns takes at most half of the `seconds` of a fold where the loop follows, else all of them.
 
     Raises:
         ZooError: The system names a stage that is not known, or one that does not fit its network.
     """
     torch.manual_seed(seed)
     network = create_model(system.member.name, system.network)
-    fold = FoldData(system, clips, data, rows.train, linked_groups(clips, duplicates), seed, work_dir, data_root)
+    if any(parameter.requires_grad for parameter in network.parameters()):
+        seconds /= 2
+    groups = linked_groups(clips, duplicates)
+    fold = FoldData(system, clips, data, rows.train, groups, seed, work_dir, data_root, device, seconds)
     options = dict(system.before)
     name = options.pop("stage", "fitted" if hasattr(network, "fit") else "")
     if not name:
@@ -152,9 +161,9 @@ def _autoencoder(network: Network, fold: FoldData, options: Mapping[str, Any]) -
     if not isinstance(network, LouroAutoencoderRf):
         raise _misfit(fold, "autoencoder")
     autoencoder = Autoencoder(network.config.autoencoder)
-    _learn(autoencoder, fold, options, lambda _, inputs: autoencoder.losses(inputs).mean())
+    facts = _learn(autoencoder, fold, options, lambda _, inputs: autoencoder.losses(inputs).mean())
     network.encoder.load_state_dict(autoencoder.encoder.state_dict())
-    return _fitted(network, fold, {})
+    return _fitted(network, fold, {})._replace(facts=facts)
 
 
 def _artists(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
@@ -168,13 +177,13 @@ def _artists(network: Network, fold: FoldData, options: Mapping[str, Any]) -> St
     recogniser = nn.Linear(network.classifier.in_features, max(2, len(several)))
 
     def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
-        truth = numbers[torch.from_numpy(part)]
+        truth = numbers[torch.from_numpy(part)].to(inputs.device)
         said = recogniser(network.dropout(network.trunk(inputs)))
         # Clips of artists with too few of them have no class.
         return functional.cross_entropy(said, truth, ignore_index=-1, reduction="sum") / max(1, int((truth >= 0).sum()))
 
-    _learn(nn.ModuleList([network, recogniser]), fold, options, loss)
-    return Start(network)
+    facts = _learn(nn.ModuleList([network, recogniser]), fold, options, loss)
+    return Start(network, facts=facts)
 
 
 def _hybrid(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
@@ -185,13 +194,15 @@ def _hybrid(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
     changed = clip_set(fold.clips, fold.system.front_end, changes, fold.work_dir / "zoo")
     head = nn.Linear(network.config.channels[-1], 4)
     rows, columns = network.config.image_size
+    quadrants = fold.quadrants
 
     def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
         image = inputs[:, : 3 * rows * columns].reshape(-1, 3, rows, columns)
-        return functional.cross_entropy(head(network.trunk(image)), fold.quadrants[torch.from_numpy(part)])
+        truth = quadrants[torch.from_numpy(part)].to(inputs.device)
+        return functional.cross_entropy(head(network.trunk(image)), truth)
 
-    _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed)
-    return Start(network)
+    facts = _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed)
+    return Start(network, facts=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +252,7 @@ def _deepsmote(network: Network, fold: FoldData, options: Mapping[str, Any]) -> 
             penalty = (decoded - chosen).square().mean()
         return autoencoder.losses(inputs).mean() + penalty
 
-    _learn(autoencoder, fold, options, loss)
+    facts = _learn(autoencoder, fold, options, loss)
     synthetic = {}
     inputs, share = fold.inputs(), float(options["samples_share"])
     with torch.inference_mode():
@@ -253,7 +264,7 @@ def _deepsmote(network: Network, fold: FoldData, options: Mapping[str, Any]) -> 
             synthetic[quadrant] = _prepared(torch.cat(decoded), fold.data.inputs.shape[2:])
     truth = fold.data.targets.argmax(axis=1)
     mixed = SyntheticSegments(fold.data.inputs, synthetic, truth, share / (1 + share))  # type: ignore[arg-type]
-    return Start(network, mixed)
+    return Start(network, mixed, facts)
 
 
 def _between(codes: NDArray[np.float32], neighbours: int, n: int, rng: np.random.Generator) -> NDArray[np.float32]:
@@ -276,14 +287,21 @@ def _learn(
     options: Mapping[str, Any],
     loss: Callable[[NDArray[np.int64], Tensor], Tensor],
     data: ClipSet | None = None,
-) -> None:
+) -> dict[str, Any]:
+    """Train a module for the epochs of a stage or as many as there is time for, and return how many those were."""
+    clock = work_clock(fold.device)
+    begun, epoch = clock(), 0
+    module.to(fold.device).train()
     optimiser = torch.optim.Adam(module.parameters(), lr=options["learning_rate"])
-    module.train()
-    for part, inputs in fold.batches(options["epochs"], options.get("batch_size", _BATCH), data):
-        optimiser.zero_grad(set_to_none=True)
-        loss(part, inputs).backward()
-        optimiser.step()
-    module.eval()
+    for epoch in range(1, options["epochs"] + 1):
+        for part, inputs in fold.batches(epoch, options.get("batch_size", _BATCH), data):
+            optimiser.zero_grad(set_to_none=True)
+            loss(part, inputs).backward()
+            optimiser.step()
+        if clock() - begun > fold.seconds:
+            break
+    module.to(_CPU).eval()
+    return {"before_epochs": epoch}
 
 
 def _misfit(fold: FoldData, stage: str) -> ZooError:

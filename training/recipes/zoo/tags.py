@@ -18,7 +18,6 @@ Source: Liu et al., sections 2.4 and 3.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +43,7 @@ from training.datasets import DATASETS, Clip, cal500, cal500exp, emotify
 from training.datasets.base import duration_s
 from training.evaluation.metrics import rounded
 from training.evaluation.tags import Flags, TagAnswers, best_threshold, figures_of, frequency_floor, score_tags
-from training.fit.loop import ClipSet, FitTask, Processes, predict, train
+from training.fit.loop import ClipSet, FitTask, Processes, predict, train, worked_s
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, write_json
 from training.recipes.registry import Log
 from training.recipes.zoo.recipe import SEED, infer_ms, opened
@@ -271,10 +270,6 @@ def _train_fold(
         targets /= np.maximum(targets.sum(axis=1, keepdims=True), 1)
     data = ClipSet(inputs, targets)
     key = {"protocol": run.protocol.name, "fold": number}
-    # What other programs leave of the cores is no part of the budget.
-    clock = time.process_time if processes.device.type == "cpu" else time.monotonic
-    seconds = 60 * run.budget_min / run.protocol.n_folds if run.budget_min else math.inf
-    begun = clock()
     task = FitTask(
         data=data,
         rows=rows.train,
@@ -287,7 +282,7 @@ def _train_fold(
         checkpoint=folder.path / CHECKPOINT,
         log_dir=folder.path / TENSORBOARD / str(number),
         on_epoch=lambda epochs: folder.write_history(key, epochs),
-        is_over=lambda: clock() - begun > seconds,
+        is_over=lambda epochs: bool(run.budget_min) and worked_s(epochs) > 60 * run.budget_min / run.protocol.n_folds,
     )
     torch.manual_seed(task.seed)
     network = create_model(run.system.member.name, config)
@@ -305,7 +300,7 @@ def _train_fold(
         "epochs": len(outcome.epochs),
         "validation_loss": outcome.validation_loss,
         "threshold": threshold,
-        "train_s": clock() - begun,
+        "train_s": worked_s(outcome.epochs),
     }
     stem = folder.path / "folds" / str(number)
     card = Card(run.name, run.system.front_end, config, facts=facts, classes=run.tags)

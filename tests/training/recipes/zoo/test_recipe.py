@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.management import CommandError, call_command
+from numpy.typing import NDArray
 
 from emotion.zoo.frontends import RawWaveform
 from tests.training.made_qaed import made_qaed
@@ -56,14 +57,14 @@ def zoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(zoo: Path, *names: str, protocol: str = "artist5") -> list[dict[str, Any]]:
+def run(zoo: Path, *names: str, protocol: str = "artist5", budget: float = 1.0) -> list[dict[str, Any]]:
     options = {
         "data": zoo / "data",
         "work": zoo / "work",
-        "runs": zoo / "runs",
+        "runs": zoo / f"runs-{budget}",
         "results": zoo / "results" / "zoo.json",
     }
-    call_command("zoo", "run", *names, protocol=protocol, budget=1.0, **options)
+    call_command("zoo", "run", *names, protocol=protocol, budget=budget, **options)
     rows: list[dict[str, Any]] = json.loads((zoo / "results" / "zoo.json").read_text())
     return rows
 
@@ -83,27 +84,39 @@ def test_a_run_leaves_a_row_and_is_not_repeated(zoo: Path, monkeypatch: pytest.M
     assert len(run(zoo, "means", protocol="stratified5")) == 3
 
 
-def test_a_killed_run_goes_on_to_the_same_row(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_killed_at_random_moments_ends_in_the_same_row(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [whole] = run(zoo, "tiny")
-    (zoo / "runs").rename(zoo / "finished")
+    (zoo / "runs-1.0").rename(zoo / "finished")
     (zoo / "results" / "zoo.json").unlink()
-    trained = loop.train
-    folds = 0
+    # Three steps are an epoch, after which there is something to resume.
+    rng, step, kills = np.random.default_rng(5), loop._Fit._step, 0
+    left = int(rng.integers(1, 10))
 
-    def killed(*args: Any) -> Any:
-        nonlocal folds
-        folds += 1
-        if folds == 3:
+    def killed(self: loop._Fit, rows: NDArray[np.int64]) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
             raise KeyboardInterrupt
-        return trained(*args)
+        step(self, rows)
 
-    monkeypatch.setattr(cross_validation, "train", killed)
-    with pytest.raises(KeyboardInterrupt):
-        run(zoo, "tiny")
-    [resumed] = run(zoo, "tiny")
-    assert folds == 6
+    monkeypatch.setattr(loop._Fit, "_step", killed)
+    while not (zoo / "results" / "zoo.json").exists():
+        try:
+            [resumed] = run(zoo, "tiny")
+        except KeyboardInterrupt:
+            kills, left = kills + 1, int(rng.integers(4, 10))
+    assert kills > 3
     timed = ("train_s", "infer_ms")
     assert {k: v for k, v in resumed.items() if k not in timed} == {k: v for k, v in whole.items() if k not in timed}
+
+
+def test_a_budget_ends_training_with_its_epoch_and_the_row_says_so(zoo: Path) -> None:
+    run(zoo, "tiny", budget=1e-6)
+    [row] = json.loads((zoo / "results" / "zoo.json").read_text())
+    assert row["epochs"] == [1] * 5
+    assert row["cut"] == "1 to 1 epochs of at most 2"
+    [row] = run(zoo, "tiny")
+    assert (row["epochs"], row["cut"]) == ([2] * 5, "")
 
 
 def test_a_folder_of_another_run_is_refused(zoo: Path) -> None:

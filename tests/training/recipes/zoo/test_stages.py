@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,11 +51,12 @@ def made_data(shape: Sequence[int], rows: NDArray[np.int64]) -> ClipSet:
     return ClipSet(inputs, np.eye(4, dtype=np.float32)[quadrants], averages=True)
 
 
-def begun(system: ZooSystem, tmp_path: Path) -> Any:
+def begun(system: ZooSystem, tmp_path: Path, seconds: float = math.inf) -> Any:
     rows = np.arange(N_TRAIN)
     data = made_data(system.front_end.prepared_shape, rows)
     dealt = Rows(rows, np.arange(N_TRAIN, 40), np.arange(40, N))
-    return fold_start(system, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path), data
+    start = fold_start(system, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path, seconds=seconds)
+    return start, data
 
 
 @pytest.mark.parametrize(
@@ -95,6 +97,12 @@ def test_the_machine_reads_ranked_columns(tmp_path: Path) -> None:
     start, _ = begun(made_system("svm", {"stage": "svm", "evaluations": 3}), tmp_path)
     assert isinstance(start.network, Svm)
     assert start.network.config.n_support > 1
+
+
+@pytest.mark.parametrize(("seconds", "epochs"), [(math.inf, 2), (0.0, 1)])
+def test_a_stage_that_learns_keeps_to_the_time(seconds: float, epochs: int, tmp_path: Path) -> None:
+    start, _ = begun(made_system("louro_autoencoder_rf", {"stage": "autoencoder", **LEARNING}), tmp_path, seconds)
+    assert start.facts == {"before_epochs": epochs}
 
 
 @pytest.mark.parametrize("stage", ["imagenet", "svm", "tagger", "autoencoder", "artists", "hybrid"])
