@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from emotion.zoo.embedding import Embedding
 from emotion.zoo.frontends import Features
-from emotion.zoo.registry import Network, register_model
+from emotion.zoo.registry import FrozenNetwork, register_model
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestClassifier
@@ -105,7 +105,7 @@ class ForestOptions:
     depth: int = 0  # Of the deepest tree.
 
 
-class ForestNetwork(Network):
+class ForestNetwork(FrozenNetwork):
     """A random forest on `n_features` numbers that `features` makes of the inputs; its config is a ForestOptions."""
 
     mean: Tensor
@@ -119,29 +119,20 @@ class ForestNetwork(Network):
         self.forest = ForestLayer(config.n_trees, config.n_nodes, config.depth)
         self.embedding = Embedding(n_features)
 
-    def features(self, inputs: Tensor) -> Tensor:
-        """Return what the forest reads of inputs `(n, *config.input_shape)`: `(n, n_features)`."""
-        raise NotImplementedError
-
-    @torch.no_grad()
-    def fit(self, inputs: Tensor, quadrants: Tensor) -> None:
-        """Grow the forest on inputs `(n, *config.input_shape)` and quadrants `(n,)`, 0 to 3; what is below stays."""
+    def fit_features(self, features: Tensor, quadrants: Tensor, groups: NDArray[np.int64] | None = None) -> None:
         # scikit-learn takes a second to import, and serving needs none of it.
         from sklearn.ensemble import RandomForestClassifier
 
-        self.eval()
-        features = torch.cat([self.features(part) for part in inputs.split(_BATCH)])
         self.mean.copy_(features.mean(dim=0))
         self.spread.copy_(features.std(dim=0, correction=0).clamp(min=1e-6))
         grown = RandomForestClassifier(
             self.config.n_trees, min_samples_leaf=self.config.min_leaf, random_state=_SEED
         ).fit(features.cpu().numpy(), quadrants.cpu().numpy())
         self.forest.take(grown)
-        self.forest.to(inputs.device)
+        self.forest.to(features.device)
         self.config = replace(self.config, n_nodes=len(self.forest.feature), depth=self.forest.depth)
 
-    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        features = self.features(inputs)
+    def judge(self, features: Tensor) -> tuple[Tensor, ...]:
         logits = self.forest(features).clamp(min=_LEAST).log()
         return logits, self.embedding((features - self.mean) / self.spread)
 

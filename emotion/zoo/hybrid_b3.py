@@ -9,23 +9,26 @@ neural networks; weights of Won et al. (2020), Evaluation of CNN-based automatic
 from __future__ import annotations
 
 import math
+import pickle
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emotion.exceptions import CheckpointError
 from emotion.zoo.conv_blocks import ConvBlock
 from emotion.zoo.efficientnet_b3 import EfficientNetB3, EfficientNetConfig
 from emotion.zoo.frontends import TAGGER_MELS, ImageAndTaggerMel, MelConfig
 from emotion.zoo.kernel_head import KernelConfig, KernelData, KernelHead
-from emotion.zoo.registry import Network, register_model
+from emotion.zoo.registry import FrozenNetwork, register_model
 
 _BLOCKS = ((1, 64, (2, 4)), (64, 128, (2, 4)), (128, 128, (2, 4)), (128, 128, (3, 5)), (128, 64, (4, 4)))
 TAGGER_FEATURES = 2 * 128 + 2 * 128 + 64
 N_TAGGERS = 2
-_FIT_BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,38 @@ class Tagger(nn.Module):
         return torch.cat(pooled, dim=1)
 
 
-class HybridB3(Network):
+class Taggers(nn.ModuleList):
+    """Several taggers as one function."""
+
+    def __init__(self, n: int = N_TAGGERS) -> None:
+        super().__init__(Tagger() for _ in range(n))
+
+    @torch.no_grad()
+    def load(self, files: Sequence[Path]) -> None:
+        """Take the convolutions of public taggers, state dicts of PyTorch.
+
+        Raises:
+            CheckpointError: A file is missing or holds another network.
+        """
+        for tagger, file in zip(self, files, strict=True):
+            try:
+                theirs = torch.load(file, map_location="cpu", weights_only=True)
+                # They have a spectrogram and an output layer as well.
+                tagger.load_state_dict({name: theirs[name] for name in tagger.state_dict() if name in theirs})
+            except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
+                raise CheckpointError(f"{file} does not hold the weights of a public tagger: {error}") from error
+            for value in tagger.state_dict().values():
+                if value.is_floating_point():
+                    # Weight decay left denormal numbers, on which a processor is twenty times slower.
+                    value[value.abs() < 1e-20] = 0.0
+        self.eval()
+
+    def features(self, level_db: Tensor) -> Tensor:
+        """Return what all of them find in `(n, 1, 96, n_frames)`, `(n, 576 * n_taggers)`."""
+        return torch.cat([tagger(level_db) for tagger in self], dim=1)
+
+
+class HybridB3(FrozenNetwork):
     """EfficientNetB3 with its dense head, two taggers, and a kernel head on the features of all three networks."""
 
     config: HybridConfig
@@ -82,20 +116,16 @@ class HybridB3(Network):
         super().__init__()
         self.config = config
         self.image = EfficientNetB3(EfficientNetConfig(config.backbone, image_size=config.image_size, regresses=True))
-        self.taggers = nn.ModuleList(Tagger() for _ in range(N_TAGGERS))
+        self.taggers = Taggers()
         self.block_sizes = (self.image.feature_size, N_TAGGERS * TAGGER_FEATURES)
         self.kernel = KernelHead(sum(self.block_sizes), config.n_components, config.n_landmarks)
         # The networks are trained elsewhere, and the head is fitted in closed form.
         self.requires_grad_(False)
 
-    @torch.no_grad()
-    def fit(self, inputs: Tensor, quadrants: Tensor) -> None:
-        """Fit the head to inputs `(n, *config.input_shape)` and quadrants `(n,)`, 0 to 3."""
-        n = len(inputs)
+    def fit_features(self, features: Tensor, quadrants: Tensor, groups: NDArray[np.int64] | None = None) -> None:
+        n = len(features)
         targets = nn.functional.one_hot(quadrants, 4).float().numpy()
         points, weights = np.full((n, 2), np.nan, np.float32), np.ones(n)
-        self.eval()
-        features = torch.cat([self.features(part) for part in inputs.split(_FIT_BATCH)])
         data = KernelData(features.numpy(), targets, points, weights)
         self.kernel.fit(data, self.block_sizes, KernelConfig(), seed=0)
 
@@ -105,15 +135,11 @@ class HybridB3(Network):
         image, mel = inputs.split((3 * rows * columns, TAGGER_MELS * self.config.tagger_frames), dim=1)
         of_image = self.image.features(image.reshape(-1, 3, rows, columns))
         level_db = mel.reshape(-1, 1, TAGGER_MELS, self.config.tagger_frames)
-        return torch.cat([of_image, *(tagger(level_db) for tagger in self.taggers)], dim=1)
+        return torch.cat([of_image, self.taggers.features(level_db)], dim=1)
 
     def judge(self, features: Tensor) -> tuple[Tensor, ...]:
-        """Return what `forward` does, from what `features` returned."""
         logits, points = self.kernel(features)
         return logits, self.image.head(features[:, : self.block_sizes[0]]), points
-
-    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        return self.judge(self.features(inputs))
 
     def saliency_blocks(self) -> Sequence[nn.Module]:
         return self.image.saliency_blocks()

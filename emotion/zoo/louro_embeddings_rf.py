@@ -9,18 +9,13 @@ Apache-2.0.
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from emotion.exceptions import CheckpointError
 from emotion.zoo.forest import ForestNetwork, ForestOptions
 from emotion.zoo.frontends import TaggerMel
-from emotion.zoo.hybrid_b3 import N_TAGGERS, TAGGER_FEATURES, Tagger
+from emotion.zoo.hybrid_b3 import N_TAGGERS, TAGGER_FEATURES, Taggers
 from emotion.zoo.registry import register_model
 
 _FRONT_END = TaggerMel()
@@ -44,28 +39,10 @@ class LouroEmbeddingsRf(ForestNetwork):
 
     def __init__(self, config: LouroEmbeddingsRfConfig) -> None:
         super().__init__(config, N_TAGGERS * TAGGER_FEATURES)
-        self.taggers = nn.ModuleList(Tagger() for _ in range(N_TAGGERS)).requires_grad_(False)
-
-    @torch.no_grad()
-    def load_taggers(self, files: Sequence[Path]) -> None:
-        """Take the convolutions of two public taggers, state dicts of PyTorch.
-
-        Raises:
-            CheckpointError: A file is missing or holds another network.
-        """
-        for tagger, file in zip(self.taggers, files, strict=True):
-            try:
-                theirs = torch.load(file, map_location="cpu", weights_only=True)
-                # They have a spectrogram and an output layer as well.
-                tagger.load_state_dict({name: theirs[name] for name in tagger.state_dict() if name in theirs})
-                for weight in tagger.parameters():
-                    # Weight decay left denormal numbers, on which a processor is twenty times slower.
-                    weight[weight.abs() < 1e-20] = 0.0
-            except (OSError, RuntimeError, EOFError, TypeError, pickle.UnpicklingError) as error:
-                raise CheckpointError(f"{file} does not hold the weights of a public tagger: {error}") from error
+        self.taggers = Taggers().requires_grad_(False)
 
     def features(self, inputs: Tensor) -> Tensor:
-        return torch.cat([tagger(inputs) for tagger in self.taggers], dim=1)
+        return self.taggers.features(inputs)
 
 
 _SMALL = TaggerMel(window_s=6.0)

@@ -12,7 +12,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import emotion.zoo
@@ -22,6 +24,7 @@ from emotion.zoo.frontends import FrontEnd
 # The architecture of checkpoints that name none.
 FIRST = "efficientnet_b3"
 EMBEDDING_SIZE = 64
+_FIT_BATCH = 16
 
 
 class Network(nn.Module):
@@ -55,6 +58,31 @@ class Network(nn.Module):
     def saliency_blocks(self) -> Sequence[nn.Module]:
         """Return the blocks whose maps `(n, channels, rows, columns)` say where the network looked, first to last."""
         raise NotImplementedError
+
+
+class FrozenNetwork(Network):
+    """A network that is fixed below what is fitted in closed form: one pass over the clips serves all fits."""
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Return `(n, n_features)` of inputs `(n, *config.input_shape)`."""
+        raise NotImplementedError
+
+    def fit_features(self, features: Tensor, quadrants: Tensor, groups: NDArray[np.int64] | None = None) -> None:
+        """Fit what is above features `(n, n_features)` to quadrants `(n,)`, 0 to 3; a group stays on one side."""
+        raise NotImplementedError
+
+    def judge(self, features: Tensor) -> tuple[Tensor, ...]:
+        """Return what `forward` does, from what `features` returned."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def fit(self, inputs: Tensor, quadrants: Tensor) -> None:
+        """Fit the network to inputs `(n, *config.input_shape)` and quadrants `(n,)`, 0 to 3."""
+        self.eval()
+        self.fit_features(torch.cat([self.features(part) for part in inputs.split(_FIT_BATCH)]), quadrants)
+
+    def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
+        return self.judge(self.features(inputs))
 
 
 class HeadedNetwork(Network):

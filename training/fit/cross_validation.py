@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def _train_fold(
     )
     clock = work_clock(processes.device)
     begun = clock()
-    network, trained_on, known = study.begin(task.seed, rows)
+    network, trained_on, known, outputs_of = study.begin(task.seed, rows)
     facts: dict[str, Any] = {**key, **known, "train_s": clock() - begun}
     if trained_on is not None:
         data = replace(data, trained_on=trained_on)
@@ -116,12 +117,14 @@ def _train_fold(
         facts["train_s"] += worked_s(outcome.epochs)
     if not processes.is_first:
         return
-    validation, _, *points = predict(network, data, rows.validation, study.front_end.of_a_chunk, processes.device)
+    front_end = study.front_end
+    if outputs_of is None:
+        outputs_of = partial(predict, network, data, front_end=front_end.of_a_chunk, device=processes.device)
+    validation, _, *points = outputs_of(rows.validation)
     reading = metrics.fit_reading(data.targets.argmax(axis=1)[rows.validation], validation, *points)
     facts["validation_loss"] = float(
         metrics.log_loss_of(data.targets.argmax(axis=1)[rows.validation], softmax(validation, axis=1)).mean()
     )
-    front_end = study.front_end
     if lift is not None and (mel := front_end.image) is not None:
         # A song of no dataset gets the mean reference of the training clips.
         reference_db = mel.reference_db - mel.range_db * float(lift[rows.train].mean())
@@ -131,7 +134,7 @@ def _train_fold(
         Card(study.version, front_end, network.config, facts=facts, reading=reading),
         stem.with_suffix(".safetensors"),
     )
-    logits, embeddings, *points = predict(network, data, rows.test, study.front_end.of_a_chunk, processes.device)
+    logits, embeddings, *points = outputs_of(rows.test)
     predictions = Predictions.of_clips(
         [study.clips[i] for i in rows.test],
         **key,

@@ -314,6 +314,8 @@ class Start(NamedTuple):
     network: Network
     trained_on: Drawn | None = None
     facts: Mapping[str, Any] = MappingProxyType({})
+    # What `predict` would return for some clips, where most of that is the same in every fold and known.
+    outputs_of: Callable[[NDArray[np.int64]], tuple[NDArray[np.float32], ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def test_the_transferred_convolutions_are_those_of_the_tagger(tmp_path: Path) ->
     state = _made_vgg(tmp_path / "vgg.safetensors", 8)
     network = _network("louro_crnn_transfer")
     assert isinstance(network, LouroCrnnTransfer)
-    network.load_taggers([tmp_path / "vgg.safetensors"])
+    network.load_tagger([tmp_path / "vgg.safetensors"])
     # The public network has time first.
     measured = torch.rand(1, 1, 192, 96)
     theirs = _norm(measured, state, 0)
@@ -211,7 +211,7 @@ def test_another_file_is_no_tagger(content: bytes | str | None, tmp_path: Path) 
     network = _network("louro_crnn_transfer")
     assert isinstance(network, LouroCrnnTransfer)
     with pytest.raises(CheckpointError, match="does not hold the weights of musicnn's VGG"):
-        network.load_taggers([path])
+        network.load_tagger([path])
 
 
 def test_the_forest_reads_the_taggers_that_are_loaded(tmp_path: Path) -> None:
@@ -221,14 +221,14 @@ def test_the_forest_reads_the_taggers_that_are_loaded(tmp_path: Path) -> None:
     for tagger, file in zip(taggers, files, strict=True):
         torch.save({**tagger.state_dict(), "dense.weight": torch.zeros(50, 64)}, file)
     network = LouroEmbeddingsRf(LouroEmbeddingsRfConfig(n_trees=5, tagger_frames=320)).eval()
-    network.load_taggers(files)
+    network.taggers.load(files)
     inputs = torch.randn(2, 1, 96, 320)
     assert torch.equal(network.features(inputs), torch.cat([tagger(inputs) for tagger in taggers], dim=1))
     (tmp_path / "third.pth").write_bytes(b"nothing")
     torch.save({"dense.weight": torch.zeros(50, 64)}, tmp_path / "fourth.pth")
     for name in ("third.pth", "fourth.pth", "fifth.pth"):
         with pytest.raises(CheckpointError, match="does not hold the weights of a public tagger"):
-            network.load_taggers([files[0], tmp_path / name])
+            network.taggers.load([files[0], tmp_path / name])
 
 
 def _hybrid(n_features: int = 20) -> tuple[LouroHybrid, int]:

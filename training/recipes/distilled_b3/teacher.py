@@ -19,14 +19,14 @@ from sklearn.model_selection import GroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
-from torch import Tensor, nn
+from torch import Tensor
 from tqdm import tqdm
 
 from catalog.core.files import write_atomic
 from emotion.inference.predict import Features, softmax
 from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window_at
 from emotion.zoo.frontends import TAGGER_HOP, TAGGER_MELS, TAGGER_RATE_HZ
-from emotion.zoo.hybrid_b3 import Tagger
+from emotion.zoo.hybrid_b3 import Taggers
 from training.evaluation.metrics import fit_temperature
 from training.recipes.distilled_b3 import mixtures
 from training.recipes.distilled_b3.mixtures import CPU, Spectra, stretch_at
@@ -38,7 +38,8 @@ class TaggerFeatures:
     """Several taggers as one function, in bf16: by OpenVINO seven times as fast as by torch on a CPU with bf16."""
 
     def __init__(self, files: Sequence[Path], device: torch.device = CPU) -> None:
-        self._taggers, self._device = _Taggers(files), device
+        self._taggers, self._device = Taggers(len(files)), device
+        self._taggers.load(files)
         self._by_length: dict[int, Features] = {}
 
     def features(self, level_db: Tensor) -> Tensor:
@@ -48,27 +49,6 @@ class TaggerFeatures:
             shape = (1, TAGGER_MELS, n_frames)
             self._by_length[n_frames] = Features(self._taggers, shape, self._device, precision="bf16")
         return self._by_length[n_frames](level_db)
-
-
-class _Taggers(nn.Module):
-    def __init__(self, files: Sequence[Path]) -> None:
-        super().__init__()
-        self.taggers = nn.ModuleList(load_tagger(file) for file in files)
-
-    def features(self, level_db: Tensor) -> Tensor:
-        return torch.cat([tagger(level_db) for tagger in self.taggers], dim=1)
-
-
-def load_tagger(file: Path) -> Tagger:
-    """Load a public tagger without its output layer."""
-    tagger = Tagger()
-    state = torch.load(file, map_location="cpu", weights_only=True)
-    for key, value in tagger.state_dict().items():
-        value.copy_(state[key])
-        if value.is_floating_point():
-            # Weight decay left denormal numbers, on which a processor is twenty times slower.
-            value[value.abs() < 1e-20] = 0.0
-    return tagger.eval()
 
 
 def teacher_features(

@@ -35,7 +35,7 @@ from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.features import ClipFeatures, load_clips, quadrant_targets, sampling_weights
 from training.recipes.distilled_b3.recipe import with_local_labels
-from training.recipes.distilled_b3.teacher import TAGGERS, load_tagger
+from training.recipes.distilled_b3.teacher import TAGGERS
 from training.recipes.hybrid_b3.features import clip_features
 from training.recipes.hybrid_b3.retraining import PublicFeatures, components_digest
 from training.recipes.registry import TrainJob
@@ -174,8 +174,7 @@ def hybrid_of(trunk: Path, taggers: Sequence[Path]) -> tuple[HybridB3, ImageAndT
     network = create_model("hybrid_b3", options)
     assert isinstance(network, HybridB3)
     network.image.load_state_dict(image.state_dict())
-    for mine, file in zip(network.taggers, taggers, strict=True):
-        mine.load_state_dict(load_tagger(file).state_dict())
+    network.taggers.load(taggers)
     # As they will be saved, so that features are those of the checkpoint.
     for tensor in network.state_dict().values():
         if tensor.is_floating_point():

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +18,21 @@ from numpy.typing import NDArray
 from sklearn.neighbors import NearestNeighbors
 from torch import Tensor, nn
 from torch.nn import functional
+from tqdm import tqdm
 
+from catalog.core.files import digest, write_atomic
 from emotion.inference.checkpoint import SHIPPED_DIR
 from emotion.inference.checkpoint import load as load_checkpoint
+from emotion.inference.predict import Features
 from emotion.zoo.frontends import FrontEnd
 from emotion.zoo.louro_autoencoder import Autoencoder, AutoencoderConfig, LouroAutoencoderRf
 from emotion.zoo.louro_cnn import LouroCnn
 from emotion.zoo.louro_crnn_transfer import LouroCrnnTransfer
 from emotion.zoo.louro_embeddings_rf import LouroEmbeddingsRf
 from emotion.zoo.louro_hybrid import LouroHybrid
-from emotion.zoo.registry import HeadedNetwork, Network, create_model
+from emotion.zoo.registry import FrozenNetwork, HeadedNetwork, Network, create_model
 from emotion.zoo.svm import Svm
+from emotion.zoo.tagger_svm import TaggerSvm
 from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
 from training.fit.loop import ClipSet, Drawn, Start, work_clock
@@ -115,7 +120,10 @@ def fold_start(
         return Start(network)
     if name not in STAGES:
         raise ZooError(f"{system.name} wants the stage {name!r}; known are {', '.join(STAGES)}.")
-    return STAGES[name](network, fold, options)
+    try:
+        return STAGES[name](network, fold, options)
+    except KeyError as error:
+        raise ZooError(f"{system.name}: the stage {name!r} lacks {error}.") from error
 
 
 def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Start:
@@ -123,6 +131,31 @@ def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Start:
     fit: Callable[[Tensor, Tensor], None] = network.fit  # type: ignore[assignment]
     fit(fold.inputs(), fold.quadrants)
     return Start(network)
+
+
+def _fitted_to_frozen(network: FrozenNetwork, fold: FoldData) -> Start:
+    """Fit what is above a network that is the same in every fold; its features of all clips are computed once."""
+    weights = [value.numpy().tobytes() for value in network.state_dict().values()]
+    clips = "\n".join(str(clip.audio) for clip in fold.clips).encode()
+    name = digest(b"".join([*weights, clips, repr(fold.each).encode()]))[:16]
+    file = fold.work_dir / "zoo" / f"frozen-{fold.system.member.name}-{name}.npy"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        features = Features(network, fold.each.input_shape, fold.device)
+        rows = np.array_split(np.arange(len(fold.clips)), math.ceil(len(fold.clips) / _BATCH))
+        parts = []
+        for part in tqdm(rows, "features", leave=False, mininterval=5):
+            inputs = fold.data.batch(part, np.zeros_like(part), _CPU)
+            parts.append(features(fold.each.tensor(inputs)).cpu().numpy())
+        write_atomic(file, partial(np.save, arr=np.concatenate(parts)))
+    found = np.load(file)
+    network.fit_features(torch.from_numpy(found[fold.rows]), fold.quadrants, fold.groups[fold.rows])
+
+    @torch.inference_mode()
+    def outputs_of(rows: NDArray[np.int64]) -> tuple[NDArray[np.float32], ...]:
+        return tuple(each.float().numpy() for each in network.judge(torch.from_numpy(found[rows])))
+
+    return Start(network, outputs_of=outputs_of)
 
 
 def _imagenet(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
@@ -137,7 +170,9 @@ def _shipped(network: Network, fold: FoldData, options: Mapping[str, Any]) -> St
     """Take the networks of a shipped checkpoint, and fit the head anew."""
     shipped, _ = load_checkpoint(SHIPPED_DIR / f"{options['version']}.safetensors")
     network.load_state_dict(shipped.state_dict())
-    return _fitted(network, fold, {})
+    if not isinstance(network, FrozenNetwork):
+        raise _misfit(fold, "shipped")
+    return _fitted_to_frozen(network, fold)
 
 
 def _svm(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
@@ -150,10 +185,15 @@ def _svm(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
 
 def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
     """Start from public taggers, `weights` in the folder of the data sets."""
-    if not isinstance(network, LouroCrnnTransfer | LouroEmbeddingsRf):
+    if not isinstance(network, LouroCrnnTransfer | LouroEmbeddingsRf | TaggerSvm):
         raise _misfit(fold, "tagger")
-    network.load_taggers([fold.data_root / file for file in options["weights"]])
-    return _fitted(network, fold, {}) if hasattr(network, "fit") else Start(network)
+    files = [fold.data_root / file for file in options["weights"]]
+    if isinstance(network, LouroCrnnTransfer):
+        network.load_tagger(files)
+    else:
+        network.taggers.load(files)
+        return _fitted_to_frozen(network, fold)
+    return Start(network)
 
 
 def _autoencoder(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:

@@ -4,18 +4,25 @@ import numpy as np
 import pytest
 import torch
 
+from emotion.zoo.hybrid_b3 import Taggers
 from tests.audio_fixtures import make_audio
 from training.recipes.distilled_b3.mixtures import Spectra
-from training.recipes.distilled_b3.teacher import Judge, TaggerFeatures, load_tagger, teacher_features
+from training.recipes.distilled_b3.teacher import Judge, TaggerFeatures, teacher_features
 
 pytestmark = pytest.mark.slow
+
+
+def loaded(*files: Path) -> Taggers:
+    made = Taggers(len(files))
+    made.load(files)
+    return made
 
 
 def test_compiled_taggers_say_what_torch_does_to_bf16(taggers: list[Path], clips: list[Spectra]) -> None:
     level_db = np.stack([clip.teacher.T[None, :, :400].astype(np.float32) for clip in clips])
     compiled = TaggerFeatures(taggers).features(torch.from_numpy(level_db)).numpy()
     with torch.inference_mode():
-        exact = torch.cat([load_tagger(file)(torch.from_numpy(level_db)) for file in taggers], dim=1).numpy()
+        exact = loaded(*taggers).features(torch.from_numpy(level_db)).numpy()
     assert compiled.shape == (len(clips), 1152)
     assert np.abs(compiled - exact).mean() < 0.02 * np.abs(exact).mean() + 1e-3
 
@@ -24,7 +31,8 @@ def test_denormal_weights_are_read_as_zero(taggers: list[Path], tmp_path: Path) 
     state = torch.load(taggers[0], weights_only=True)
     state["layer3.conv.weight"][0] = 1e-40
     torch.save(state, tmp_path / "old.pth")
-    assert (load_tagger(tmp_path / "old.pth").layer3.conv.weight[0] == 0).all()  # type: ignore[union-attr,index]
+    [read] = loaded(tmp_path / "old.pth")
+    assert (read.state_dict()["layer3.conv.weight"][0] == 0).all()
 
 
 def test_features_are_those_of_the_taggers_and_measures_of_the_file(

@@ -14,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.hybrid_b3 import Tagger
 from emotion.zoo.registry import architecture
 from emotion.zoo.svm import Svm
 from training.data.splits import Rows
 from training.datasets import Clip
-from training.fit.loop import ClipSet, FitConfig
+from training.fit.loop import ClipSet, FitConfig, Start, predict
+from training.recipes.zoo import stages
 from training.recipes.zoo.stages import SyntheticSegments, fold_start
 from training.recipes.zoo.systems import ZooError, ZooSystem
 
@@ -111,6 +113,40 @@ def test_a_stage_that_does_not_fit_its_network_is_a_sentence(stage: str, tmp_pat
         begun(made_system("liu_simple", {"stage": stage}), tmp_path)
 
 
+def test_a_stage_without_its_options_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ZooError, match="made: the stage 'autoencoder' lacks 'learning_rate'"):
+        begun(made_system("louro_autoencoder_rf", {"stage": "autoencoder"}), tmp_path)
+
+
 def test_an_unknown_stage_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="made wants the stage 'nothing'; known are fitted"):
         begun(made_system("liu_simple", {"stage": "nothing"}), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["louro_embeddings_rf", "tagger_svm"])
+def test_what_is_frozen_is_computed_once_and_says_what_the_whole_network_says(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = ["first.pth", "second.pth"]
+    for file in files:
+        torch.save(Tagger().eval().state_dict(), tmp_path / file)
+    system = made_system(name, {"stage": "tagger", "weights": files})
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(0, 20, (N, 1, *system.front_end.prepared_shape)).astype(np.float32)
+    data = ClipSet(inputs, np.eye(4, dtype=np.float32)[np.arange(N) % 4])
+
+    def begin(rows: NDArray[np.int64]) -> Start:
+        dealt = Rows(rows, np.arange(N_TRAIN, 40), np.arange(40, N))
+        return fold_start(system, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path)
+
+    start = begin(np.arange(N_TRAIN))
+    assert start.outputs_of is not None
+    rows = np.arange(40, N)
+    for known, whole in zip(
+        start.outputs_of(rows), predict(start.network, data, rows, system.front_end, torch.device("cpu")), strict=True
+    ):
+        assert np.allclose(known, whole, rtol=1e-3, atol=1e-3)
+    monkeypatch.setattr(stages, "Features", None)
+    other = begin(np.arange(4, N_TRAIN))
+    assert other.outputs_of is not None
+    assert np.abs(other.outputs_of(rows)[0] - start.outputs_of(rows)[0]).max() > 1e-3
