@@ -29,6 +29,20 @@ IMAGE_CENTRE, IMAGE_SPREAD = 0.5, 0.25
 CHANNELS = 3
 
 
+def _above(least: float, **numbers: float) -> None:
+    """Refuse what is no number, or not above `least`."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not least < value < math.inf:
+            raise ValueError(f"{name} is {value!r}; it must be a number above {least:g}")
+
+
+def _whole_from(least: int, **numbers: int) -> None:
+    """Refuse what is no whole number, or less than `least`."""
+    for name, value in numbers.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"{name} is {value!r}; it must be a whole number from {least} on")
+
+
 class FrontEnd:
     """A frozen dataclass that makes network inputs of a waveform `(n_samples,)`, float32 at 22,050 Hz."""
 
@@ -110,6 +124,18 @@ class MelConfig(FrontEnd):
     range_db: float = 90.0
     image_size: int = 300
     frames_as_channels: bool = False
+
+    def __post_init__(self) -> None:
+        _above(0, window_s=self.window_s, range_db=self.range_db, f_max_hz=self.f_max_hz)
+        _whole_from(1, hop_samples=self.hop_samples, n_mels=self.n_mels, image_size=self.image_size)
+        _whole_from(2, n_fft=self.n_fft)
+        if self.sample_rate_hz != SAMPLE_RATE_HZ:
+            raise ValueError(f"sample_rate_hz is {self.sample_rate_hz!r}; songs are read at {SAMPLE_RATE_HZ} Hz")
+        if not 0 <= self.f_min_hz < self.f_max_hz <= SAMPLE_RATE_HZ / 2:
+            raise ValueError(
+                f"f_min_hz is {self.f_min_hz!r} and f_max_hz {self.f_max_hz!r}; they must rise from 0 to at most "
+                f"{SAMPLE_RATE_HZ / 2:g}"
+            )
 
     @property
     def image(self) -> MelConfig:
@@ -208,6 +234,8 @@ def log_mel_image(waveform: Waveform, config: MelConfig) -> NDArray[np.float32]:
 TAGGER_RATE_HZ = 16_000
 TAGGER_HOP = 256
 TAGGER_MELS = 96
+# Their last block needs 320 frames.
+_TAGGER_LEAST_S = 5.1
 
 
 def tagger_db(waveform: Waveform) -> NDArray[np.float32]:
@@ -235,6 +263,9 @@ class TaggerMel(FrontEnd):
 
     window_s: float = WINDOW_S
 
+    def __post_init__(self) -> None:
+        _above(_TAGGER_LEAST_S, window_s=self.window_s)
+
     @property
     def prepared_shape(self) -> tuple[int, ...]:
         return TAGGER_MELS, 1 + round(self.window_s * TAGGER_RATE_HZ) // TAGGER_HOP
@@ -258,6 +289,9 @@ class ImageAndTaggerMel(FrontEnd):
     name: ClassVar[str] = "image_and_tagger_mel"
 
     mel: MelConfig  # Of the image.
+
+    def __post_init__(self) -> None:
+        TaggerMel(self.mel.window_s)
 
     @property
     def image(self) -> MelConfig:
@@ -317,6 +351,10 @@ class PowerSpectrogram(FrontEnd):
     reference_db: float = 40.0
     range_db: float = 90.0
 
+    def __post_init__(self) -> None:
+        _above(0, window_s=self.window_s, range_db=self.range_db)
+        _whole_from(3, size=self.size)
+
     @property
     def prepared_shape(self) -> tuple[int, ...]:
         return self.size, self.size
@@ -352,6 +390,9 @@ class RawWaveform(FrontEnd):
 
     window_s: float = WINDOW_S
 
+    def __post_init__(self) -> None:
+        _above(0, window_s=self.window_s)
+
     @property
     def prepared_shape(self) -> tuple[int, ...]:
         return (round(self.window_s * SAMPLE_RATE_HZ),)
@@ -378,7 +419,8 @@ class Features(FrontEnd):
 
     def __post_init__(self) -> None:
         if self.extractor not in EXTRACTORS:
-            raise TypeError(f"there is no feature extractor {self.extractor!r}; known are {', '.join(EXTRACTORS)}")
+            raise ValueError(f"there is no feature extractor {self.extractor!r}; known are {', '.join(EXTRACTORS)}")
+        _above(0, window_s=self.window_s)
 
     @property
     def prepared_shape(self) -> tuple[int, ...]:
@@ -468,6 +510,11 @@ class Chunked(FrontEnd):
     hop_s: float
     window_s: float = WINDOW_S
 
+    def __post_init__(self) -> None:
+        _above(0, hop_s=self.hop_s, window_s=self.window_s)
+        if self.each.window_s > self.window_s:
+            raise ValueError(f"chunks of {self.each.window_s:g} s do not fit in a window of {self.window_s:g} s")
+
     @property
     def name(self) -> str:
         return self.each.name
@@ -542,6 +589,7 @@ def front_end_of(card: Mapping[str, Any]) -> FrontEnd:
     Raises:
         KeyError: The card has neither, or names a front end that is not known.
         TypeError: It has numbers that this front end does not take.
+        ValueError: A number makes no sense.
     """
     raw = dict(card["frontend"]) if "frontend" in card else {"name": MelConfig.name, **card["mel"]}
     make, chunks = FRONT_ENDS[raw.pop("name")], raw.pop("chunks", None)

@@ -40,7 +40,7 @@ def test_a_card_of_before_the_zoo_has_a_log_mel_image() -> None:
     assert front_end_of({"mel": {"image_size": 128}}) == MelConfig(image_size=128)
 
 
-@pytest.mark.parametrize("raw", [{"name": "cochleagram"}, {"name": "features", "extractor": "ears"}, {"size": 9}])
+@pytest.mark.parametrize("raw", [{"name": "cochleagram"}, {"size": 9}])
 def test_an_unknown_name_is_no_front_end(raw: dict[str, object]) -> None:
     with pytest.raises((KeyError, TypeError)):
         front_end_of({"frontend": raw})
@@ -88,3 +88,33 @@ def test_the_answer_of_a_song_is_the_mean_of_its_chunks() -> None:
     found, mean = OverChunks(Echo(), 3)(torch.cat([logits, embeddings], dim=-1))
     assert torch.allclose(found.softmax(-1), logits.softmax(-1).mean(dim=1), atol=1e-6)
     assert torch.allclose(mean, embeddings.mean(dim=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("raw", "sentence"),
+    [
+        ({"name": "log_mel_image", "hop_samples": 0}, "hop_samples is 0; it must be a whole number from 1 on"),
+        ({"name": "log_mel_image", "f_max_hz": 20_000.0}, "f_max_hz 20000.0; they must rise from 0 to at most 11025"),
+        ({"name": "log_mel_image", "sample_rate_hz": 44_100}, "sample_rate_hz is 44100; songs are read at 22050 Hz"),
+        ({"name": "power_spectrogram", "size": 257.5}, "size is 257.5; it must be a whole number from 3 on"),
+        ({"name": "power_spectrogram", "range_db": -90.0}, "range_db is -90.0; it must be a number above 0"),
+        ({"name": "waveform", "window_s": 0.0}, "window_s is 0.0; it must be a number above 0"),
+        ({"name": "waveform", "window_s": "long"}, "window_s is 'long'; it must be a number above 0"),
+        ({"name": "features", "extractor": "ears"}, "there is no feature extractor 'ears'; known are mfcc_means"),
+        ({"name": "features", "window_s": float("nan")}, "window_s is nan; it must be a number above 0"),
+        ({"name": "tagger_mel", "window_s": 5.0}, "window_s is 5.0; it must be a number above 5.1"),
+        ({"name": "tagger_mel", "window_s": True}, "window_s is True; it must be a number above 5.1"),
+        ({"name": "image_and_tagger_mel", "mel": {"window_s": 3.0}}, "window_s is 3.0; it must be a number above 5.1"),
+        ({"name": "image_and_tagger_mel", "mel": {"n_mels": 0}}, "n_mels is 0; it must be a whole number from 1 on"),
+        ({"name": "image_and_features", "mel": {"n_fft": 1}}, "n_fft is 1; it must be a whole number from 2 on"),
+        ({"name": "image_and_features", "mel": {}, "extractor": "ears"}, "there is no feature extractor 'ears'"),
+        ({"name": "waveform", "chunks": {"hop_s": -1.0}}, "hop_s is -1.0; it must be a number above 0"),
+        (
+            {"name": "waveform", "window_s": 30.0, "chunks": {"hop_s": 1.0}},
+            "chunks of 30 s do not fit in a window of 24 s",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_a_sentence(raw: dict[str, object], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        front_end_of({"frontend": raw})

@@ -47,12 +47,11 @@ def test_the_same_samples_give_the_same_bits() -> None:
 
 
 def test_the_fingerprint_changes_with_every_number() -> None:
-    base = MelConfig()
-    changed = {
-        dataclasses.replace(base, **{field.name: getattr(base, field.name) + 1}).fingerprint
-        for field in dataclasses.fields(base)
-    }
-    assert len(changed | {base.fingerprint}) == len(dataclasses.fields(base)) + 1
+    base = MelConfig(f_max_hz=8000.0)
+    # Songs are read at one sample rate.
+    names = [field.name for field in dataclasses.fields(base) if field.name != "sample_rate_hz"]
+    changed = {dataclasses.replace(base, **{name: getattr(base, name) + 1}).fingerprint for name in names}
+    assert len(changed | {base.fingerprint}) == len(names) + 1
 
 
 def test_input_is_centred_and_repeated_over_colours() -> None:

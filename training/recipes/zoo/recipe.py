@@ -98,6 +98,7 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     Raises:
         training.exceptions.TrainingError: Training diverged, or the folder is of another run.
     """
+    run.system.check()
     clips = clips_of(run.data, run.data_root, run.work_dir)
     duplicates = duplicate_groups([clip.audio for clip in clips], cache_dir=run.work_dir / "landmarks").tolist()
     dealt = run.protocol.folds(clips, duplicates)

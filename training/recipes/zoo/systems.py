@@ -53,6 +53,21 @@ class ZooSystem:
             network = create_model(self.member.name, self.network)
         return sum(parameter.numel() for parameter in network.parameters())
 
+    def check(self) -> None:
+        """Refuse a network that cannot read what the front end makes.
+
+        Raises:
+            ZooError: With what the network says.
+        """
+        network = create_model(self.member.name, self.network).eval()
+        try:
+            with torch.inference_mode():
+                network(torch.zeros(1, *self.front_end.input_shape))
+        except (RuntimeError, ValueError, IndexError) as error:
+            raise ZooError(
+                f"The network of {self.name} cannot read a {self.front_end.of_a_chunk.describe()}: {error}."
+            ) from error
+
     def to_json(self) -> dict[str, Any]:
         """Return what `manage.py zoo --json` lists."""
         return {

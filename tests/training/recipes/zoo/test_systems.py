@@ -65,12 +65,33 @@ def test_an_option_of_the_input_follows_the_front_end() -> None:
         ('title = "Made"', "", "it lacks title"),
         ("[training]", "[trainings]", "trainings is not known"),
         ("1.0e-3", "-1", "learning_rate above 0"),
+        ("size = 65", "size = 2", "size is 2; it must be a whole number from 3 on"),
     ],
 )
 def test_what_makes_no_sense_is_a_sentence(before: str, after: str, sentence: str) -> None:
     with pytest.raises(ZooError, match=sentence) as error:
         system_of("made", TEXT.replace(before, after))
     assert str(error.value).startswith("The system made cannot be read")
+
+
+def test_a_network_that_cannot_read_its_input_is_a_sentence() -> None:
+    raw = """
+title = "Made"
+paper = "none"
+architecture = "bathigama_spectrograms"
+[front_end]
+name = "waveform"
+window_s = 0.1
+"""
+    with pytest.raises(ZooError, match=r"The network of made cannot read a waveform of 0\.1 s: "):
+        system_of("made", raw).check()
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_a_network_reads_its_crops(name: str) -> None:
+    made = system(name, within_budget=True)
+    if made.front_end.window_s < 24 or made.cut:
+        made.check()
 
 
 def test_an_unknown_system_is_a_sentence() -> None:
