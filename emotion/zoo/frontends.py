@@ -240,19 +240,24 @@ _TAGGER_LEAST_S = 5.1
 
 def tagger_db(waveform: Waveform) -> NDArray[np.float32]:
     """Return the mel spectrogram of the public taggers, `(96, n_frames)` dB of at least -100, of any waveform."""
+    return np.asarray(10.0 * np.log10(np.maximum(_tagger_power(waveform, htk=True, norm=None), 1e-10)), np.float32)
+
+
+def musicnn_level(waveform: Waveform) -> NDArray[np.float32]:
+    """Return the mel spectrogram of MusiCNN, `(96, n_frames)` log10(10,000 m + 1) of power m, of any waveform.
+
+    Source: Pons and Serra (2019), musicnn; bands are Slaney's, as librosa has them.
+    """
+    return np.asarray(np.log10(1e4 * _tagger_power(waveform) + 1), np.float32)
+
+
+def _tagger_power(waveform: Waveform, **bands: Any) -> NDArray[np.float32]:
     at_16k = librosa.resample(waveform, orig_sr=SAMPLE_RATE_HZ, target_sr=TAGGER_RATE_HZ, res_type="soxr_hq")
-    power = librosa.feature.melspectrogram(
-        y=at_16k,
-        sr=TAGGER_RATE_HZ,
-        n_fft=512,
-        hop_length=TAGGER_HOP,
-        n_mels=TAGGER_MELS,
-        fmin=0.0,
-        fmax=TAGGER_RATE_HZ / 2,
-        htk=True,
-        norm=None,
+    return np.asarray(
+        librosa.feature.melspectrogram(
+            y=at_16k, sr=TAGGER_RATE_HZ, n_fft=512, hop_length=TAGGER_HOP, n_mels=TAGGER_MELS, **bands
+        )
     )
-    return np.asarray(10.0 * np.log10(np.maximum(power, 1e-10)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,34 @@ class TaggerMel(FrontEnd):
     def describe(self) -> str:
         bands, frames = self.prepared_shape
         return f"{bands}x{frames} mel spectrogram at {TAGGER_RATE_HZ} Hz"
+
+
+@dataclass(frozen=True, slots=True)
+class TaggerMels(FrontEnd):
+    """The mel spectrogram of the public taggers, and that of MusiCNN."""
+
+    name: ClassVar[str] = "tagger_mels"
+
+    window_s: float = WINDOW_S
+
+    def __post_init__(self) -> None:
+        TaggerMel(self.window_s)
+
+    @property
+    def prepared_shape(self) -> tuple[int, ...]:
+        return 2, *TaggerMel(self.window_s).prepared_shape
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return self.prepared_shape
+
+    def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
+        filled = fill_window(waveform, self)
+        return np.stack([tagger_db(filled), musicnn_level(filled)])
+
+    def describe(self) -> str:
+        _, bands, frames = self.prepared_shape
+        return f"two {bands}x{frames} mel spectrograms at {TAGGER_RATE_HZ} Hz"
 
 
 @dataclass(frozen=True, slots=True)
@@ -577,7 +610,7 @@ EXTRACTORS: dict[str, tuple[Callable[[Waveform], NDArray[np.float32]], int]] = {
     "openl3": (_openl3, 512),
 }
 FRONT_ENDS: dict[str, Callable[..., FrontEnd]] = {
-    **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features, TaggerMel)},
+    **{each.name: each for each in (MelConfig, PowerSpectrogram, RawWaveform, Features, TaggerMel, TaggerMels)},
     ImageAndTaggerMel.name: ImageAndTaggerMel.from_json,
     ImageAndFeatures.name: ImageAndFeatures.from_json,
 }

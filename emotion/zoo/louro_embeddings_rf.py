@@ -9,7 +9,9 @@ Apache-2.0.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
@@ -40,6 +42,14 @@ class LouroEmbeddingsRf(ForestNetwork):
     def __init__(self, config: LouroEmbeddingsRfConfig) -> None:
         super().__init__(config, N_TAGGERS * TAGGER_FEATURES)
         self.taggers = Taggers().requires_grad_(False)
+
+    def load_taggers(self, files: Sequence[Path]) -> None:
+        """Take the public weights of both.
+
+        Raises:
+            CheckpointError: A file is missing or holds another network.
+        """
+        self.taggers.load(files)
 
     def features(self, inputs: Tensor) -> Tensor:
         return self.taggers.features(inputs)

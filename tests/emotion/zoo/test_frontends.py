@@ -2,7 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from emotion.zoo.frontends import Chunked, Features, FrontEnd, MelConfig, PowerSpectrogram, RawWaveform, front_end_of
+from emotion.zoo.frontends import (
+    Chunked,
+    Features,
+    FrontEnd,
+    MelConfig,
+    PowerSpectrogram,
+    RawWaveform,
+    TaggerMel,
+    TaggerMels,
+    front_end_of,
+)
 from emotion.zoo.registry import OverChunks
 from tests.audio_fixtures import make_waveform
 
@@ -14,6 +24,8 @@ ALL = [
     PowerSpectrogram(513, window_s=10.0),
     RawWaveform(),
     Features(),
+    TaggerMel(6.0),
+    TaggerMels(6.0),
     Chunked(RawWaveform(5.0), hop_s=2.5),
     Chunked(MelConfig(window_s=3.5, image_size=32), hop_s=3.5),
 ]
@@ -104,6 +116,8 @@ def test_the_answer_of_a_song_is_the_mean_of_its_chunks() -> None:
         ({"name": "features", "window_s": float("nan")}, "window_s is nan; it must be a number above 0"),
         ({"name": "tagger_mel", "window_s": 5.0}, "window_s is 5.0; it must be a number above 5.1"),
         ({"name": "tagger_mel", "window_s": True}, "window_s is True; it must be a number above 5.1"),
+        ({"name": "tagger_mels", "window_s": 1.0}, "window_s is 1.0; it must be a number above 5.1"),
+        ({"name": "tagger_mels", "window_s": None}, "window_s is None; it must be a number above 5.1"),
         ({"name": "image_and_tagger_mel", "mel": {"window_s": 3.0}}, "window_s is 3.0; it must be a number above 5.1"),
         ({"name": "image_and_tagger_mel", "mel": {"n_mels": 0}}, "n_mels is 0; it must be a whole number from 1 on"),
         ({"name": "image_and_features", "mel": {"n_fft": 1}}, "n_fft is 1; it must be a whole number from 2 on"),

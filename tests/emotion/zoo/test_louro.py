@@ -221,14 +221,14 @@ def test_the_forest_reads_the_taggers_that_are_loaded(tmp_path: Path) -> None:
     for tagger, file in zip(taggers, files, strict=True):
         torch.save({**tagger.state_dict(), "dense.weight": torch.zeros(50, 64)}, file)
     network = LouroEmbeddingsRf(LouroEmbeddingsRfConfig(n_trees=5, tagger_frames=320)).eval()
-    network.taggers.load(files)
+    network.load_taggers(files)
     inputs = torch.randn(2, 1, 96, 320)
     assert torch.equal(network.features(inputs), torch.cat([tagger(inputs) for tagger in taggers], dim=1))
     (tmp_path / "third.pth").write_bytes(b"nothing")
     torch.save({"dense.weight": torch.zeros(50, 64)}, tmp_path / "fourth.pth")
     for name in ("third.pth", "fourth.pth", "fifth.pth"):
         with pytest.raises(CheckpointError, match="does not hold the weights of a public tagger"):
-            network.taggers.load([files[0], tmp_path / name])
+            network.load_taggers([files[0], tmp_path / name])
 
 
 def _hybrid(n_features: int = 20) -> tuple[LouroHybrid, int]:

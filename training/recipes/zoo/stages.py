@@ -191,7 +191,7 @@ def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
     if isinstance(network, LouroCrnnTransfer):
         network.load_tagger(files)
     else:
-        network.taggers.load(files)
+        network.load_taggers(files)
         return _fitted_to_frozen(network, fold)
     return Start(network)
 

@@ -12,7 +12,16 @@ from typing import Any
 import torch
 
 from emotion.exceptions import CheckpointError
-from emotion.zoo.frontends import Chunked, FrontEnd, ImageAndFeatures, ImageAndTaggerMel, MelConfig, front_end_of
+from emotion.zoo.frontends import (
+    Chunked,
+    FrontEnd,
+    ImageAndFeatures,
+    ImageAndTaggerMel,
+    MelConfig,
+    TaggerMel,
+    TaggerMels,
+    front_end_of,
+)
 from emotion.zoo.registry import Architecture, architecture, create_model
 from training.data.augment import AugmentConfig
 from training.data.waveforms import AUGMENTATIONS
@@ -191,7 +200,9 @@ def _sizes(each: FrontEnd) -> dict[str, Any]:
         return {"image_size": each.network_shape}
     if isinstance(each, ImageAndFeatures):
         return {"image_size": each.mel.network_shape, "n_features": each.features.input_shape[0]}
+    if isinstance(each, TaggerMel | TaggerMels):
+        return {"tagger_frames": each.input_shape[-1]}
     shape = each.input_shape
     if isinstance(each, ImageAndTaggerMel):
         return {"image_size": each.mel.network_shape, "tagger_frames": each.tagger_shape[1]}
-    return {"n_features": shape[0], "n_samples": shape[-1], "size": shape[-1], "tagger_frames": shape[-1]}
+    return {"n_features": shape[0], "n_samples": shape[-1], "size": shape[-1]}
