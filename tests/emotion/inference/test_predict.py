@@ -48,6 +48,12 @@ def test_engines_agree_on_the_shipped_models(name: str) -> None:
     assert np.abs(one.arousal - other.arousal).max() < TOLERANCE
 
 
+def test_openvino_reports_to_no_one() -> None:
+    from openvino.tools.ovc import telemetry_stub, telemetry_utils
+
+    assert telemetry_utils.tm is telemetry_stub
+
+
 def test_cuda_that_is_not_there_is_refused(small_network: EfficientNetB3, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(DeviceUnavailableError, match="CUDA was asked for"):
