@@ -41,9 +41,19 @@ def estimated(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Quad
     ]
 
 
-@pytest.fixture
-def job(estimated: list[tuple[Path, Quadrant]], tmp_path: Path) -> Callable[[Teller], RetrainJob]:
-    def make(tell: Teller) -> RetrainJob:
+@pytest.fixture(scope="module")
+def work_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the features of the recordings stay between refits, as they do in an installation."""
+    return tmp_path_factory.mktemp("work")
+
+
+def contradicting(said: Quadrant) -> Quadrant:
+    return Quadrant((said.value + 1) % 4 + 1)
+
+
+@pytest.fixture(scope="module")
+def job(estimated: list[tuple[Path, Quadrant]], work_dir: Path) -> Callable[[Teller, Path], RetrainJob]:
+    def make(tell: Teller, place: Path) -> RetrainJob:
         clips = [
             Clip(
                 id=f"own/{path.stem}",
@@ -56,29 +66,38 @@ def job(estimated: list[tuple[Path, Quadrant]], tmp_path: Path) -> Callable[[Tel
             for path, said in estimated
         ]
         targets = {clip.id: [0.85 if quadrant is clip.quadrant else 0.05 for quadrant in Quadrant] for clip in clips}
-        places = {"data_root": tmp_path / "none", "work_dir": tmp_path / "work", "run_dir": tmp_path / "run"}
+        places = {"data_root": place / "none", "work_dir": work_dir, "run_dir": place / "run"}
         return RetrainJob("own-1", checkpoint.shipped_weights(), (), **places, local_clips=clips, local_targets=targets)  # type: ignore[arg-type]
 
     return make
 
 
-def test_labels_that_all_contradict_the_model_teach_it(job: Callable[[Teller], RetrainJob], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def taught(
+    job: Callable[[Teller, Path], RetrainJob], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[RetrainJob, list[str]]:
+    """A refit with labels that all contradict the model, and what it logged."""
     lines: list[str] = []
-    made = job(lambda said: Quadrant((said.value + 1) % 4 + 1))
+    made = job(contradicting, tmp_path_factory.mktemp("taught"))
     RECIPES["refit"].run(made, lines.append)
+    return made, lines
+
+
+def test_labels_that_all_contradict_the_model_teach_it(taught: tuple[RetrainJob, list[str]]) -> None:
+    made, lines = taught
     assert any("Without the labels" in line for line in lines)
-    _, card = checkpoint.load(tmp_path / "run" / "own-1.safetensors")
+    _, card = checkpoint.load(made.run_dir / "own-1.safetensors")
     shipped = checkpoint.read_card(checkpoint.shipped_weights())
     assert (card.version, card.reading, card.architecture) == ("own-1", shipped.reading, "hybrid_b3")
     assert card.facts["own"]["with_labels"]["log_loss"] < card.facts["own"]["without_labels"]["log_loss"]
-    said = Predictions.load(tmp_path / "run" / "predictions.npz")
+    said = Predictions.load(made.run_dir / "predictions.npz")
     live = Predictions.load(checkpoint.shipped_weights().with_suffix(".predictions.npz"))
     assert said.clip.tolist() == live.clip.tolist()
-    [fold] = Folds.load(tmp_path / "run" / "splits.json").folds
+    [fold] = Folds.load(made.run_dir / "splits.json").folds
     assert {clip.id for clip in made.local_clips} <= set(fold.train)
     assert not {clip.id for clip in made.local_clips} & set(said.clip)
     # What was learned serves.
-    predictor = Predictor.load(tmp_path / "run" / "own-1.safetensors", device="cpu")
+    predictor = Predictor.load(made.run_dir / "own-1.safetensors", device="cpu")
     results = list(predictor.predict([clip.audio for clip in made.local_clips]))
     right = [
         isinstance(result, Prediction) and result.quadrant is clip.quadrant
@@ -88,28 +107,29 @@ def test_labels_that_all_contradict_the_model_teach_it(job: Callable[[Teller], R
 
 
 def test_labels_that_change_nothing_are_refused_with_the_figures(
-    job: Callable[[Teller], RetrainJob], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    job: Callable[[Teller, Path], RetrainJob], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retraining, "OWN_WEIGHT", 1e-9)
     with pytest.raises(RetrainRefusedError, match=r"labels do not help yet\. .* log loss is \d\.\d+ with them and \d"):
-        RECIPES["refit"].run(job(lambda said: Quadrant((said.value + 1) % 4 + 1)), lambda _: None)
+        RECIPES["refit"].run(job(contradicting, tmp_path), lambda _: None)
     assert not (tmp_path / "run").exists()
 
 
-def test_labels_drawn_at_random_and_the_models_own_tags_teach_nothing(job: Callable[[Teller], RetrainJob]) -> None:
+def test_labels_drawn_at_random_and_the_models_own_tags_teach_nothing(
+    job: Callable[[Teller, Path], RetrainJob], tmp_path: Path
+) -> None:
     draws = np.random.default_rng(1)
     tellers: list[Teller] = [lambda said: Quadrant(int(draws.integers(4)) + 1), lambda said: said]
     for tell in tellers:
         with pytest.raises(RetrainRefusedError, match="labels do not help yet"):
-            RECIPES["refit"].run(job(tell), lambda _: None)
+            RECIPES["refit"].run(job(tell, tmp_path), lambda _: None)
 
 
 @pytest.mark.django_db
 def test_the_run_is_a_model_of_the_registry_and_the_gate_judges_it(
-    job: Callable[[Teller], RetrainJob], tmp_path: Path, settings: Settings
+    taught: tuple[RetrainJob, list[str]], tmp_path: Path, settings: Settings
 ) -> None:
-    RECIPES["refit"].run(job(lambda said: Quadrant((said.value + 1) % 4 + 1)), lambda _: None)
-    model = model_import_run(folder=tmp_path / "run", retrained=True).model
+    model = model_import_run(folder=taught[0].run_dir, retrained=True).model
     assert model.report["n"] == 720
     assert model.card["facts"]["datasets"]["own"]["clips"] == 24
     settings.MOODPLANE_HELD_OUT = few_shipped_clips(tmp_path, per_source=10)
@@ -122,8 +142,8 @@ def test_the_run_is_a_model_of_the_registry_and_the_gate_judges_it(
     assert checked["comparison"]["overall"]["n"] == 40
 
 
-def test_other_models_and_features_are_refused(job: Callable[[Teller], RetrainJob], tmp_path: Path) -> None:
-    made = job(lambda said: said)
+def test_other_models_and_features_are_refused(job: Callable[[Teller, Path], RetrainJob], tmp_path: Path) -> None:
+    made = job(lambda said: said, tmp_path)
     fast = replace(made, live_weights=checkpoint.SHIPPED_DIR / "b3-fast.safetensors")
     with pytest.raises(RetrainRefusedError, match="is a efficientnet_b3, not a hybrid"):
         retraining.refit(fast, lambda _: None)
