@@ -23,11 +23,14 @@ def reasons(page: Page) -> dict[str, str]:
 
 
 def rate_as_unpleasant_and_calm(page: Page) -> None:
-    """Press the lower left corner of the pad."""
+    """Press the lower left corner of the pad, and wait for the order that follows."""
     with page.expect_response(lambda answer: answer.request.method == "POST" and "/felt/" in answer.url) as response:
         press_pad(rating_sheet(page), -0.9, -0.9)
     assert response.value.ok
-    expect(page.locator("#playlist-changes")).not_to_be_empty()
+    said = response.value.json()
+    if said["changed"]:
+        # What an earlier rating did stands there until the page has the new order.
+        expect(page.locator("#playlist-changes")).to_have_text(said["reranked"])
 
 
 def test_three_ratings_reorder_the_rest_for_a_reason_that_says_so(page: Page, songs: list[Song]) -> None:

@@ -70,6 +70,10 @@ document.addEventListener("click", (event) => {
   else player.toggle();
 });
 
+// Orders are numbered as they are asked for: of answers that overtake each other the newest stays.
+let ordersAsked = 0;
+let orderShown = 0;
+
 /**
  * Fetches the new order of the playlist in play, for the page if it shows it and for the queue in any case.
  * @param {Reranked} rerank
@@ -79,11 +83,13 @@ async function refreshQueue({ playlist, sentence, moved = [] }) {
   const shownList = document.querySelector(`[data-queue][data-playlist="${playlist}"]`);
   // While the list is ordered by hand, its buttons stay.
   if (shownList?.hasAttribute("data-arranging")) return;
+  const order = ++ordersAsked;
   const answer = await fetch(`${queue.pageUrl}items/?moved=${moved.join()}`);
   if (!answer.ok) return;
   const html = await answer.text();
   // Meanwhile another list may have begun.
-  if (playlist !== queue.playlist) return;
+  if (playlist !== queue.playlist || order < orderShown) return;
+  orderShown = order;
   const [list] = findAll(new DOMParser().parseFromString(html, "text/html"), "[data-queue]");
   if (list) queue.reorder(list);
   player.tell("queue");
