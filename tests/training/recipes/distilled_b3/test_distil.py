@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,22 @@ def test_muon_turns_a_gradient_into_a_rotation() -> None:
     assert singular.max() < 1.3
 
 
-def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: int = -1, seed: int = 1) -> Student:
+@pytest.fixture(scope="module")
+def heard(taggers: list[Path]) -> TaggerFeatures:
+    """The taggers, compiled once."""
+    return TaggerFeatures(taggers)
+
+
+@pytest.fixture(scope="module")
+def whole(
+    clips: list[Spectra], heard: TaggerFeatures, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Student, Path]:
+    """What a run learned that nothing stopped, and its checkpoint."""
+    checkpoint = tmp_path_factory.mktemp("whole") / "whole.pt"
+    return learn(clips, heard, checkpoint), checkpoint
+
+
+def learn(clips: list[Spectra], heard: TaggerFeatures, checkpoint: Path, fail_at: int = -1, seed: int = 1) -> Student:
     steps = []
 
     def log(line: str) -> None:
@@ -117,7 +133,7 @@ def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: 
     return pretrain(
         small_network(),
         sampler(clips),
-        Teachers(TaggerFeatures(taggers).features),
+        Teachers(heard.features),
         config,
         seed=seed,
         checkpoint=checkpoint,
@@ -127,9 +143,12 @@ def learn(clips: list[Spectra], taggers: list[Path], checkpoint: Path, fail_at: 
 
 
 def test_a_killed_run_goes_on_to_the_very_same_weights(
-    clips: list[Spectra], taggers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Spectra],
+    heard: TaggerFeatures,
+    whole: tuple[Student, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = learn(clips, taggers, tmp_path / "whole.pt")
     real_step, calls = distil._step, []
 
     def killed(*args: Any) -> torch.Tensor:
@@ -140,22 +159,24 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(
 
     monkeypatch.setattr(distil, "_step", killed)
     with pytest.raises(KeyboardInterrupt):
-        learn(clips, taggers, tmp_path / "killed.pt")
+        learn(clips, heard, tmp_path / "killed.pt")
     monkeypatch.setattr(distil, "_step", real_step)
-    resumed = learn(clips, taggers, tmp_path / "killed.pt")
+    resumed = learn(clips, heard, tmp_path / "killed.pt")
     assert torch.load(tmp_path / "killed.pt", weights_only=True)["step"] == 5
-    for name, value in whole.state_dict().items():
+    for name, value in whole[0].state_dict().items():
         assert torch.equal(value, resumed.state_dict()[name]), name
 
 
-def test_a_checkpoint_of_another_run_is_refused(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:
-    learn(clips, taggers, tmp_path / "c.pt")
+def test_a_checkpoint_of_another_run_is_refused(
+    clips: list[Spectra], heard: TaggerFeatures, whole: tuple[Student, Path], tmp_path: Path
+) -> None:
+    shutil.copyfile(whole[1], tmp_path / "c.pt")
     with pytest.raises(CheckpointError, match="another seed: it has 1, this run has 2"):
-        learn(clips, taggers, tmp_path / "c.pt", seed=2)
+        learn(clips, heard, tmp_path / "c.pt", seed=2)
 
 
-def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path: Path) -> None:
-    teachers, network = Teachers(TaggerFeatures(taggers).features), small_network()
+def test_lessons_are_learned(clips: list[Spectra], heard: TaggerFeatures, tmp_path: Path) -> None:
+    teachers, network = Teachers(heard.features), small_network()
     config = DistilConfig(stages=(DistilStage(45, 30, 8, 2e-3, 1e-3, STILL),), warmup_steps=5, bf16=False)
     seen: list[float] = []
     real = distil._step
@@ -181,9 +202,9 @@ def test_lessons_are_learned(clips: list[Spectra], taggers: list[Path], tmp_path
 
 
 def test_a_loss_that_is_no_number_stops_the_run(
-    clips: list[Spectra], taggers: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clips: list[Spectra], heard: TaggerFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Teachers, "features", lambda self, level_db: torch.full((len(level_db), 1152), float("nan")))
     with pytest.raises(TrainingDivergedError, match="step 0"):
-        learn(clips, taggers, tmp_path / "c.pt")
+        learn(clips, heard, tmp_path / "c.pt")
     assert not (tmp_path / "c.pt").exists()
