@@ -50,6 +50,10 @@ class Outputs(NamedTuple):
     points: NDArray[np.float32] | None = None  # `(n, 2)` valence and arousal in [-1, 1], from a network that regresses.
 
 
+# What else a network returns is for its own loss.
+_SERVED = len(Outputs._fields)
+
+
 def device_of(name: str) -> torch.device:
     """Return the device that a name means: "auto" (CUDA where there is some), "cpu", "cuda" (the first) or "cuda:1".
 
@@ -100,7 +104,7 @@ class TorchEngine:
         """Judge songs that the front end prepared, `(n, *frontend.prepared_shape)`."""
         inputs = self._frontend.tensor(torch.from_numpy(prepared).to(self._device))
         with torch.autocast(self._device.type, torch.bfloat16, enabled=self._bf16):
-            return Outputs(*(tensor.float().cpu().numpy() for tensor in self._network(inputs)))
+            return Outputs(*(tensor.float().cpu().numpy() for tensor in self._network(inputs)[:_SERVED]))
 
 
 def compile_openvino(
@@ -179,7 +183,7 @@ class OpenVinoEngine:
         inputs = self._frontend.tensor(torch.from_numpy(prepared)).numpy()
         # OpenVINO reads memory in the order of the axes, whatever the strides say is fastest for torch.
         result = self._compiled(np.ascontiguousarray(inputs))
-        return Outputs(*(np.array(result[i], np.float32) for i in range(len(result))))
+        return Outputs(*(np.array(result[i], np.float32) for i in range(min(len(result), _SERVED))))
 
 
 def make_engine(

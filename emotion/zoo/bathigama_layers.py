@@ -288,11 +288,11 @@ class GaussianNetwork(Network):
         self.register_buffer("corners", corners, persistent=False)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Return logits, embeddings and points; in training points are not limited, and deviations follow."""
+        """Return logits, embeddings, points and deviations; in training points are not limited."""
         hidden = self.hidden(inputs)
         means, sds = self.means(hidden).float(), functional.softplus(self.deviations(hidden).float()) + _LEAST_SD
         logits, embedding = quadrant_logits(means, sds), self.embedding(hidden)
-        return (logits, embedding, means, sds) if self.training else (logits, embedding, means.clamp(-1, 1))
+        return logits, embedding, means if self.training else means.clamp(-1, 1), sds
 
     def losses(self, outputs: tuple[Tensor, ...], targets: Tensor, points: Tensor) -> Tensor:
         """Return the root of the batch's mean squared error of means and deviations, the same for each clip.

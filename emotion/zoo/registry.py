@@ -38,7 +38,7 @@ class Network(nn.Module):
 
         Returns:
             Logits `(n, n_classes)`, for a model that serves in quadrant order; embeddings `(n, 64)`; and, from a
-            network that regresses, valence and arousal `(n, 2)` in [-1, 1].
+            network that regresses, valence and arousal `(n, 2)` in [-1, 1]. What follows is for `losses`.
         """
         raise NotImplementedError
 

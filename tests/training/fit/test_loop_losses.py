@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emotion.zoo.frontends import PowerSpectrogram
+from emotion.zoo.frontends import Chunked, FrontEnd, PowerSpectrogram
 from emotion.zoo.liu import LiuConfig
-from emotion.zoo.registry import Network, create_model
+from emotion.zoo.registry import Network, architecture, create_model, list_models
 from tests.training.small_training import CPU, SHORT, four_kinds, job
 from training.fit.loop import ClipSet, FitTask, n_right, predict, train
 
@@ -97,6 +97,29 @@ def test_a_networks_own_loss_has_the_points_and_every_output_in_validation() -> 
     _, _, ours = predict(network, data, np.arange(32, 40), FRONT_END, CPU.device)
     expected = np.square(2 * (ours - points[32:])).sum(axis=1).mean()
     assert outcome.validation_loss == pytest.approx(float(expected), rel=1e-4)
+
+
+def own_losses() -> list[str]:
+    return [name for name in list_models() if type(small(name)[1]).losses is not Network.losses]
+
+
+def small(name: str) -> tuple[FrontEnd, Network]:
+    member = architecture(name)
+    front_end, config = member.small or (member.front_end, member.config())
+    torch.manual_seed(0)
+    return front_end, create_model(name, config)
+
+
+@pytest.mark.parametrize("name", own_losses())
+def test_every_architecture_with_a_loss_of_its_own_is_trained_and_validated_by_it(name: str) -> None:
+    front_end, network = small(name)
+    places = front_end.prepared_shape if isinstance(front_end, Chunked) else (1, *front_end.prepared_shape)
+    inputs = np.random.default_rng(0).uniform(-0.5, 0.5, (8, *places)).astype(np.float32)
+    data = ClipSet(inputs, np.eye(4, dtype=np.float32)[np.arange(8) % 4], averages=places[0] > 1)
+    config = replace(SHORT, epochs=1, batch_size=4, learning_rate=1e-4, renew_norms=0)
+    rows = {"rows": np.arange(4), "validation_rows": np.arange(4, 8)}
+    outcome = train(network, job(config, data=data, front_end=front_end.of_a_chunk, **rows))
+    assert np.isfinite(outcome.validation_loss)
 
 
 def test_any_of_several_true_classes_is_right() -> None:
