@@ -551,21 +551,27 @@ class _Fit:
                 # What a killed run wrote after its last checkpoint is hidden.
                 purge_step = self.at.epoch + 1 if self.at.epoch else None
                 writer = stack.enter_context(SummaryWriter(self.task.log_dir, purge_step=purge_step))
-            patience = self.config.patience or math.inf
-            while self.at.epoch < self.config.epochs and self.at.epoch - self.at.best_epoch < patience:
+            while not self._is_over():
                 report = self._epoch()
                 if is_first:
                     self.task.on_epoch(self.at.epochs)
                 if writer is not None:
                     for name in report.keys() - {"stage", "epoch"}:
                         writer.add_scalar(name, report[name], report["epoch"])
-                if self.among.count == 1 and self.task.is_over(self.at.epochs):
-                    break
-                if self.config.stop_accuracy and report["accuracy"] >= self.config.stop_accuracy:
-                    break
         self.network.load_state_dict(self.best)
         self.network.eval()
         return Outcome(self.at.best_epoch, self.at.best_loss, self.at.epochs)
+
+    def _is_over(self) -> bool:
+        # Of what the checkpoint has, so that a run that was killed after its last epoch trains no further.
+        at, config = self.at, self.config
+        if at.epoch >= config.epochs or at.epoch - at.best_epoch >= (config.patience or math.inf):
+            return True
+        if not at.epochs:
+            return False
+        if config.stop_accuracy and at.epochs[-1]["accuracy"] >= config.stop_accuracy:
+            return True
+        return self.among.count == 1 and self.task.is_over(at.epochs)
 
     def _epoch(self) -> dict[str, Any]:
         at, size = self.at, self.config.batch_size

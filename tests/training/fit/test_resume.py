@@ -175,3 +175,14 @@ def test_a_finished_training_resumed_does_nothing_and_reports_its_epochs_again(t
     assert same_outcome == outcome
     assert [len(epochs) for epochs in reports] == [3, 3, 3, 3]
     assert math.isfinite(reports[-1][-1]["images_per_s"])
+
+
+@pytest.mark.parametrize("config", [replace(SHORT, epochs=50, stop_accuracy=0.2), replace(SHORT, epochs=50)])
+def test_what_ended_a_training_still_does_after_a_resume(config: loop.FitConfig, tmp_path: Path) -> None:
+    def train_on() -> int:
+        given = job(config, checkpoint=tmp_path / "checkpoint.pt", is_over=lambda epochs: len(epochs) >= 2)
+        return len(run(given)[1].epochs)
+
+    ended = train_on()
+    assert ended < 3
+    assert [train_on(), train_on()] == [ended, ended]
