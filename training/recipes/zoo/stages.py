@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from emotion.zoo.louro_hybrid import LouroHybrid
 from emotion.zoo.registry import FrozenNetwork, HeadedNetwork, Network, create_model
 from emotion.zoo.svm import Svm
 from emotion.zoo.tagger_svm import TaggerSvm
+from training.data.augment import AugmentConfig, augment
 from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
 from training.fit.loop import ClipSet, Drawn, Start, work_clock
@@ -75,15 +76,15 @@ class FoldData:
         return self.each.tensor(self.data.batch(self.rows, places, _CPU))
 
     def batches(
-        self, epoch: int, batch_size: int, data: ClipSet | None = None
+        self, epoch: int, batch_size: int, data: ClipSet, change: Callable[[Tensor], Tensor]
     ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        """Yield positions in `rows` and network inputs on the device, a random place of each clip."""
-        source, rng = data or self.data, np.random.default_rng((self.seed, epoch))
+        """Yield positions in `rows` and network inputs on the device, a random place of each clip, changed."""
+        rng = np.random.default_rng((self.seed, epoch))
         order = rng.permutation(len(self.rows))
         for start in range(0, len(order) - 1, batch_size):
             part = order[start : start + batch_size]
-            places = rng.integers(source.inputs.shape[1], size=len(part))
-            yield part, self.each.tensor(source.batch(self.rows[part], places, self.device, training=True))
+            places = rng.integers(data.inputs.shape[1], size=len(part))
+            yield part, self.each.tensor(change(data.batch(self.rows[part], places, self.device, training=True)))
 
 
 Stage = Callable[[Network, FoldData, Mapping[str, Any]], Start]
@@ -230,18 +231,26 @@ def _hybrid(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
     """Train the convolutions alone on changed copies of the clips, before all is trained together."""
     if not isinstance(network, LouroHybrid):
         raise _misfit(fold, "hybrid")
-    changes = {name: numbers for name, numbers in options.get("augment", {}).items() if name != "tfm"}
+    changes = dict(options.get("augment", {}))
+    masks = replace(AugmentConfig.off(), mask_chance=changes.pop("tfm", {"chance": 0.0})["chance"])
     changed = clip_set(fold.clips, fold.system.front_end, changes, fold.work_dir / "zoo")
     head = nn.Linear(network.config.channels[-1], 4)
     rows, columns = network.config.image_size
-    quadrants = fold.quadrants
+    quadrants, mel = fold.quadrants, fold.each.image
+    assert mel is not None
+
+    def masked(prepared: Tensor) -> Tensor:
+        n = math.prod(mel.prepared_shape)
+        image = prepared[:, :n].reshape(-1, 1, *mel.prepared_shape)
+        image = augment(image, masks, range_db=mel.range_db, mel=mel)
+        return torch.cat([image.flatten(1), prepared[:, n:]], dim=1)
 
     def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
         image = inputs[:, : 3 * rows * columns].reshape(-1, 3, rows, columns)
         truth = quadrants[torch.from_numpy(part)].to(inputs.device)
         return functional.cross_entropy(head(network.trunk(image)), truth)
 
-    facts = _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed)
+    facts = _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed, masked)
     return Start(network, facts=facts)
 
 
@@ -327,6 +336,7 @@ def _learn(
     options: Mapping[str, Any],
     loss: Callable[[NDArray[np.int64], Tensor], Tensor],
     data: ClipSet | None = None,
+    change: Callable[[Tensor], Tensor] = lambda prepared: prepared,
 ) -> dict[str, Any]:
     """Train a module for the epochs of a stage or as many as there is time for, and return how many those were."""
     clock = work_clock(fold.device)
@@ -334,7 +344,7 @@ def _learn(
     module.to(fold.device).train()
     optimiser = torch.optim.Adam(module.parameters(), lr=options["learning_rate"])
     for epoch in range(1, options["epochs"] + 1):
-        for part, inputs in fold.batches(epoch, options.get("batch_size", _BATCH), data):
+        for part, inputs in fold.batches(epoch, options.get("batch_size", _BATCH), data or fold.data, change):
             optimiser.zero_grad(set_to_none=True)
             loss(part, inputs).backward()
             optimiser.step()

@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from emotion.inference.quadrants import Quadrant
+from emotion.zoo.frontends import MelConfig
 from emotion.zoo.hybrid_b3 import Tagger
 from emotion.zoo.registry import architecture
 from emotion.zoo.svm import Svm
+from training.data.augment import AugmentConfig
 from training.data.splits import Rows
 from training.datasets import Clip
 from training.fit.loop import ClipSet, FitConfig, Start, predict
@@ -99,6 +102,23 @@ def test_the_machine_reads_ranked_columns(tmp_path: Path) -> None:
     start, _ = begun(made_system("svm", {"stage": "svm", "evaluations": 3}), tmp_path)
     assert isinstance(start.network, Svm)
     assert start.network.config.n_support > 1
+
+
+def test_the_hybrid_is_pre_trained_on_masked_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks: list[float] = []
+    before = {"stage": "hybrid", **LEARNING, "augment": {"tfm": {"chance": 0.7}}}
+
+    def augmented(images: Tensor, config: AugmentConfig, *, range_db: float, mel: MelConfig) -> Tensor:
+        assert images.shape[1:] == (1, *mel.prepared_shape)
+        masks.append(config.mask_chance)
+        return images
+
+    system = made_system("louro_hybrid", before)
+    monkeypatch.setattr(stages, "clip_set", lambda *_: made_data(system.front_end.prepared_shape, np.arange(N_TRAIN)))
+    monkeypatch.setattr(stages, "augment", augmented)
+    start, _ = begun(system, tmp_path)
+    assert masks == [0.7] * (2 * N_TRAIN // 8)
+    assert start.facts == {"before_epochs": 2}
 
 
 @pytest.mark.parametrize(("seconds", "epochs"), [(math.inf, 2), (0.0, 1)])
