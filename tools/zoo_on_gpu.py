@@ -101,7 +101,10 @@ def run(
                 print("The time is over; the same command goes on.")
                 return
             row = ["--protocol", protocol, "--results", str(out / "zoo.json")]
-            call_command("zoo", "run", system, *row, *own, *options)
+            try:
+                call_command("zoo", "run", system, *row, *own, *options)
+            except CommandError as error:
+                print(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

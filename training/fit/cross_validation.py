@@ -21,7 +21,7 @@ from training.datasets import Clip
 from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
 from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, predict, train, work_clock, worked_s
-from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder
+from training.fit.run_folder import CHECKPOINT, SPLITS, TENSORBOARD, RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,11 @@ def _train_fold(
         front_end = replace(mel, reference_db=round(reference_db, 2))
     save(
         network,
-        Card(study.version, front_end, network.config, facts=facts, reading=reading),
+        # Each fold's is a model of its own.
+        Card(f"{study.version}-{number + 1}", front_end, network.config, facts=facts, reading=reading),
         stem.with_suffix(".safetensors"),
     )
+    Folds(folds.protocol, (folds.folds[number],)).save(stem.with_suffix(f".{SPLITS}"))
     logits, embeddings, *points = outputs_of(rows.test)
     predictions = Predictions.of_clips(
         [study.clips[i] for i in rows.test],

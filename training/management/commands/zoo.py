@@ -65,6 +65,7 @@ class Command(BaseCommand):
         protocol, processes = PROTOCOLS[options["protocol"]], alone(options["device"])
         budget, data = options["budget"], tuple(options["data_sets"])
         chosen = [system(name, within_budget=budget > 0) for name in options["systems"] or system_names()]
+        failed: list[str] = []
         for number, each in enumerate(chosen, start=1):
             if not options["again"] and is_done(
                 rows_of(options["results"]), each.name, protocol.name, "+".join(data), budget
@@ -74,13 +75,23 @@ class Command(BaseCommand):
             self.stdout.write(f"{number} of {len(chosen)}: {each.name}, {protocol.about}")
             folder = options["runs"] / f"{each.name}-{protocol.name}"
             run = ZooRun(each, protocol, data, budget, options["data"], options["work"], folder)
-            row = run_zoo(run, processes=processes, log=self.stdout.write)
+            try:
+                row = run_zoo(run, processes=processes, log=self.stdout.write)
+            except (OSError, ValueError, DatasetError, EmotionError, TrainingError) as error:
+                # One system that cannot be trained here holds no other up.
+                if len(chosen) == 1:
+                    raise
+                self.stderr.write(self.style.ERROR(f"{each.name}: {error}"))
+                failed.append(each.name)
+                continue
             row_put(options["results"], row)
             self.stdout.write(
                 self.style.SUCCESS(
                     f"{each.name}: macro-F1 {row['macro_f1']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
                 )
             )
+        if failed:
+            raise CommandError(f"{len(failed)} of {len(chosen)} systems were not trained: {', '.join(failed)}.")
 
     def _tags(self, options: dict[str, Any]) -> None:
         from training.fit.loop import alone

@@ -162,7 +162,7 @@ def _study(
     system = run.system
     seconds = 60 * run.budget_min / n_fits if run.budget_min else math.inf
     return Study(
-        version=system.name,
+        version=f"{system.name}-{run.protocol.name}",
         clips=clips,
         data=data,
         peaks=None,

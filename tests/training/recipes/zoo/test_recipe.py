@@ -11,9 +11,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from numpy.typing import NDArray
 
+from emotion.inference.checkpoint import read_card
 from emotion.zoo.frontends import RawWaveform
 from tests.training.made_qaed import made_qaed
 from training.data.cache import prepared_of
+from training.data.splits import Folds
+from training.evaluation.predictions import Predictions
 from training.fit import cross_validation, loop
 from training.recipes.zoo import recipe, systems
 from training.recipes.zoo.data import ChangedSegments
@@ -117,6 +120,28 @@ def test_a_budget_ends_training_with_its_epoch_and_the_row_says_so(zoo: Path) ->
     assert row["cut"] == "1 to 1 epochs of at most 2"
     [row] = run(zoo, "tiny")
     assert (row["epochs"], row["cut"]) == ([2] * 5, "")
+
+
+def test_each_fold_is_a_model_that_names_the_clips_it_learned_from(zoo: Path) -> None:
+    run(zoo, "means")
+    weights = sorted((zoo / "runs-1.0" / "means-artist5" / "folds").glob("*.safetensors"))
+    assert [read_card(path).version for path in weights] == [f"means-artist5-{number}" for number in range(1, 6)]
+    whole = Predictions.load(zoo / "runs-1.0" / "means-artist5" / "predictions.npz").by_fold()
+    for number, path in enumerate(weights):
+        [fold] = Folds.load(path.with_suffix(".splits.json")).folds
+        assert sorted(fold.test) == sorted(whole[number].clip.tolist())
+        assert not {*fold.test} & {*fold.train, *fold.validation}
+
+
+def test_a_system_that_cannot_be_trained_holds_no_other_up(zoo: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (zoo / "systems" / "broken.toml").write_text(
+        'title = "Broken"\npaper = "none"\narchitecture = "liu_simple"\n[before]\nstage = "nothing"\n'
+    )
+    with pytest.raises(CommandError, match="1 of 3 systems were not trained: broken"):
+        run(zoo)
+    assert "broken wants the stage 'nothing'" in capsys.readouterr().err
+    rows = json.loads((zoo / "results" / "zoo.json").read_text())
+    assert [row["system"] for row in rows] == ["means", "tiny"]
 
 
 def test_a_folder_of_another_run_is_refused(zoo: Path) -> None:
