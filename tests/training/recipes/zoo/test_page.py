@@ -101,7 +101,7 @@ def test_tests_are_corrected_for_the_folds_and_the_number_of_systems() -> None:
     assert table.references == (BASELINE, "a")
     by_name = {each.row["system"]: each.against[0] for each in table.rows}
     alone = {
-        row["system"]: corrected_t_test(rows[0]["by_fold"], row["by_fold"], test_to_train=1 / 4) for row in rows[1:3]
+        row["system"]: corrected_t_test(rows[0]["by_fold"], row["by_fold"], test_to_train=1 / 3.6) for row in rows[1:3]
     }
     for name, test in alone.items():
         difference = by_name[name]
@@ -119,7 +119,7 @@ def test_ten_repetitions_count_as_ten_folds() -> None:
     rows = [made_row("louro_cnn", 0.6, protocol="louro10x10"), made_row("b", 0.61, protocol="louro10x10")]
     rows[1]["by_fold"][0] += 0.2
     tested = standings_of(rows, [])[0].rows[0].against[0]
-    expected = corrected_t_test(rows[0]["by_fold"], rows[1]["by_fold"], test_to_train=1 / 9)
+    expected = corrected_t_test(rows[0]["by_fold"], rows[1]["by_fold"], test_to_train=1 / 8.1)
     assert tested is not None
     assert tested.p_value == expected.p_value
 
