@@ -262,7 +262,7 @@ class ShareSerializer(serializers.Serializer[Any]):
 
 
 class ImportSerializer(serializers.Serializer[Any]):
-    """A playlist file: M3U, M3U8 or JSPF."""
+    """A playlist file: M3U, M3U8, PLS, XSPF or JSPF."""
 
     file = serializers.FileField()
 
@@ -449,7 +449,7 @@ class PlaylistViewSet(ListModelMixin, GenericViewSet[Playlist]):
     )
     @action(detail=False, methods=["post"], url_path="import", url_name="import", parser_classes=[MultiPartParser])
     def import_file(self, request: Request) -> Response:
-        """Look for the songs of an M3U or JSPF file in the catalog; `import_report` says what was not found."""
+        """Look for the songs of an M3U, PLS, XSPF or JSPF file here; `import_report` says what was not found."""
         file = validated(ImportSerializer(data=request.data))["file"]
         playlist = sharing.playlist_import(
             listener=listener_of(request),

@@ -1,1 +1,1 @@
-"""Playlist files: M3U8, XSPF and JSPF out, M3U and JSPF in; matching their entries with songs of the catalog."""
+"""Playlist files: M3U8, XSPF and JSPF out, M3U, PLS, XSPF and JSPF in; which songs their entries mean."""

@@ -1,4 +1,4 @@
-"""Playlist files: M3U8, XSPF and JSPF out; M3U and JSPF in."""
+"""Playlist files: M3U8, XSPF and JSPF out; M3U, PLS, XSPF and JSPF in."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ import codecs
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
 
 from catalog.core.wording import gettext as _
 from recommender.exceptions import ExchangeError
 
 # Names the fields that only this project writes; other players skip them.
 EXTENSION = "urn:moodplane:playlist:1"
-# No name and no address is longer; reading need not be fast on more.
+MAX_BYTES = 2_000_000
+MAX_ENTRIES = 500
+# No name is longer; reading need not be fast on more.
 MAX_TEXT = 1000
+# The longest path of Linux, each byte of it escaped.
+MAX_ADDRESS = 3 * 4096
+# Bytes that are no UTF-8, as Python's error handler "surrogateescape" keeps them.
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +63,7 @@ class FileEntry:
     page: str = ""
     title: str = ""
     artist: str = ""
-    # As M3U has it: artist and title in one, in an order that is only a habit.
+    # As M3U and PLS have it: artist and title in one, in an order that is only a habit.
     label: str = ""
     duration_s: float | None = None
 
@@ -73,9 +82,36 @@ class Sheet(NamedTuple):
     entries: tuple[FileEntry, ...]
 
 
-def clean(text: str) -> str:
-    """Return text on one line, cut to `MAX_TEXT`, without what a database cannot store: NUL and lone surrogates."""
-    return " ".join(text[:MAX_TEXT].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").split())
+def clean(text: str, max_chars: int = MAX_TEXT) -> str:
+    """Return text on one line, cut to `max_chars`, without what a database cannot store: NUL and lone surrogates."""
+    return " ".join(text[:max_chars].replace("\x00", "").encode("utf-8", "replace").decode("utf-8").split())
+
+
+def _room_check(entries: Sized) -> None:
+    """Refuse another entry where there are enough: nobody waits for the end of a file of a million."""
+    if len(entries) >= MAX_ENTRIES:
+        sentence = _("A playlist file lists at most %(most)d songs; this one lists more.")
+        raise ExchangeError(sentence % {"most": MAX_ENTRIES})
+
+
+def _lines(text: str) -> Iterator[str]:
+    """Yield the lines that are not blank; what else Unicode calls a line break occurs inside names."""
+    return (line for found in re.finditer(r"[^\r\n]+", text) if (line := found.group().strip()))
+
+
+def _clean_line(line: str, max_chars: int = MAX_TEXT) -> str:
+    return clean(_reread(line), max_chars)
+
+
+def _reread(text: str) -> str:
+    """Read what is not UTF-8 as Windows-1252, or at last as Latin-1, in which every byte is valid."""
+    if text.isascii() or not _NOT_UTF8.search(text):
+        return text
+    content = text.encode("utf-8", "surrogateescape")
+    try:
+        return content.decode("cp1252")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
 
 
 # --- Extended M3U in UTF-8 ------------------------------------------------------------------------------------------
@@ -104,44 +140,89 @@ def m3u_read(text: str) -> Sheet:
     """Read a playlist; unknown lines are skipped.
 
     Raises:
-        ExchangeError: it is the manifest of a stream, not a list of songs.
+        ExchangeError: it is the manifest of a stream, or lists too many songs.
     """
-    if "#EXT-X-" in text:
-        raise ExchangeError(_("This is a stream manifest, not a list of songs."))
-    title, entries, entry = "", [], FileEntry()
-    for line in map(clean, text.splitlines()):
-        if line.upper().startswith("#PLAYLIST:"):
-            title = line[10:].strip()
+    title, entries, ours, extinf = "", [], "", ""
+    for line in _lines(text):
+        if not line.startswith("#"):
+            _room_check(entries)
+            entries.append(replace(_m3u_named(extinf), location=_clean_line(line, MAX_ADDRESS), page=_m3u_page(ours)))
+            ours = extinf = ""
+        elif line.startswith("#EXT-X-"):
+            raise ExchangeError(_("This is a stream manifest, not a list of songs."))
         elif line.startswith(_OURS):
-            entry = replace(entry, page=_m3u_page(line.removeprefix(_OURS)))
-        elif extinf := _EXTINF.fullmatch(line):
-            label = (extinf.group(3) or "").strip()
-            entry = replace(entry, duration_s=_seconds(float(extinf.group(1) or "nan")), label=label)
-        elif line and not line.startswith("#"):
-            entries.append(replace(entry, location=line))
-            entry = FileEntry()
-    return Sheet(title=title, entries=tuple(entries))
+            ours = line.removeprefix(_OURS)
+        # Read when its path comes: of a thousand in a row only the last counts.
+        elif line[:8].upper() == "#EXTINF:":
+            extinf = line
+        elif line[:10].upper() == "#PLAYLIST:":
+            title = line[10:]
+    return Sheet(title=_clean_line(title), entries=tuple(entries))
+
+
+def _m3u_named(line: str) -> FileEntry:
+    extinf = _EXTINF.fullmatch(_clean_line(line))
+    if extinf is None:
+        return FileEntry()
+    label = (extinf.group(3) or "").strip()
+    return FileEntry(label=label, duration_s=_seconds(float(extinf.group(1) or "nan")))
 
 
 def _m3u_page(text: str) -> str:
     try:
-        ours = json.loads(text)
-    except (ValueError, RecursionError):
+        ours = _json(text)
+    except ExchangeError:
         return ""
-    return _text(ours.get("page")) if isinstance(ours, dict) else ""
+    return _text(ours.get("page"), MAX_ADDRESS) if isinstance(ours, dict) else ""
 
 
-def _seconds(duration: float, per_second: int = 1) -> float | None:
-    """Return a duration in seconds, None where a file gives an impossible one: JSON has integers beyond all floats."""
+# --- PLS: File1, Title1 and Length1 below [playlist], in any order, as Winamp wrote them ----------------------------
+
+_PLS_LINE = re.compile(r"(File|Title|Length)(\d{1,9})\s*=\s*(.*)", re.IGNORECASE)
+
+
+def pls_read(text: str) -> Sheet:
+    """Read a playlist in the order of its numbers; unknown lines are skipped.
+
+    Raises:
+        ExchangeError: it lists too many songs.
+    """
+    numbered: dict[int, dict[str, str]] = {}
+    for line in _lines(text):
+        if found := _PLS_LINE.match(line):
+            key, number, value = found.group(1).lower(), int(found.group(2)), found.group(3)
+            if number not in numbered:
+                _room_check(numbered)
+            numbered.setdefault(number, {})[key] = value
+    entries = (
+        FileEntry(
+            location=_clean_line(fields.get("file", ""), MAX_ADDRESS),
+            label=_clean_line(fields.get("title", "")),
+            duration_s=_number(fields.get("length", "")),
+        )
+        for _place, fields in sorted(numbered.items())
+    )
+    return Sheet(title="", entries=tuple(entry for entry in entries if entry.location or entry.label))
+
+
+def _is_pls(text: str) -> bool:
+    return next((line for line in _lines(text) if not line.startswith(";")), "").lower() == "[playlist]"
+
+
+def _seconds(duration: float) -> float | None:
+    """Return a duration, None where a file gives an impossible one."""
+    return duration if 0 < duration < math.inf else None
+
+
+def _number(text: str) -> float | None:
     try:
-        seconds = duration / per_second
-    except OverflowError:
+        return _seconds(float(text[:MAX_TEXT]))
+    except ValueError:
         return None
-    return seconds if 0 < seconds < math.inf else None
 
 
-def _text(value: Any) -> str:
-    return clean(value) if isinstance(value, str) else ""
+def _text(value: Any, max_chars: int = MAX_TEXT) -> str:
+    return clean(value, max_chars) if isinstance(value, str) else ""
 
 
 # --- JSPF, the JSON form of XSPF. Source: https://www.xspf.org/jspf -------------------------------------------------
@@ -165,42 +246,54 @@ def jspf_read(text: str) -> Sheet:
     """Read a playlist; fields of another kind than they should be count as missing.
 
     Raises:
-        ExchangeError: it is not JSON, or holds no playlist.
+        ExchangeError: it is not JSON, holds no playlist, or lists too many songs.
     """
-    try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise ExchangeError(_("This is not valid JSON: %(problem)s.") % {"problem": error}) from None
+    document = _json(text)
     playlist = document.get("playlist") if isinstance(document, dict) else None
     if not isinstance(playlist, dict) or not isinstance(playlist.get("track", []), list):
         raise ExchangeError(_('A JSPF file needs a "playlist" with a list of tracks; this one has none.'))
-    entries = tuple(_jspf_entry(track) for track in playlist.get("track", []) if isinstance(track, dict))
-    return Sheet(title=_text(playlist.get("title")), entries=entries)
+    entries: list[FileEntry] = []
+    for track in playlist.get("track", []):
+        if isinstance(track, dict):
+            _room_check(entries)
+            entries.append(_jspf_entry(track))
+    return Sheet(title=_text(playlist.get("title")), entries=tuple(entries))
+
+
+def _json(text: str) -> Any:
+    try:
+        # JSON has integers beyond all floats; as floats they are infinite.
+        return json.loads(text, parse_int=float)
+    except json.JSONDecodeError as error:
+        sentence = _("This is not valid JSON from line %(line)d, column %(column)d on.")
+        raise ExchangeError(sentence % {"line": error.lineno, "column": error.colno}) from None
+    except RecursionError:
+        raise ExchangeError(_("This is not valid JSON for a playlist: it is nested too deeply.")) from None
 
 
 def _jspf_entry(track: dict[str, Any]) -> FileEntry:
     duration_ms = track.get("duration")
     return FileEntry(
         location=_jspf_first(track.get("location")),
-        page=_jspf_first(track.get("identifier")) or _text(track.get("info")),
+        page=_jspf_first(track.get("identifier")) or _text(track.get("info"), MAX_ADDRESS),
         title=_text(track.get("title")),
         artist=_text(track.get("creator")),
-        duration_s=_seconds(duration_ms, per_second=1000) if isinstance(duration_ms, int | float) else None,
+        duration_s=_seconds(duration_ms / 1000) if isinstance(duration_ms, float) else None,
     )
 
 
 def _jspf_first(value: Any) -> str:
     """Return the first of some addresses; many writers put one where the format wants a list."""
     if isinstance(value, list):
-        return next((text for each in value if (text := _text(each))), "")
-    return _text(value)
+        return next((text for each in value if (text := _text(each, MAX_ADDRESS))), "")
+    return _text(value, MAX_ADDRESS)
 
 
-# --- XSPF, written only: reading XML from strangers safely would need another library -------------------------------
-#
-# Source: https://www.xspf.org/spec
+# --- XSPF. Source: https://www.xspf.org/spec ------------------------------------------------------------------------
 
 NAMESPACE = "http://xspf.org/ns/0/"
+# 500 songs with a hundred elements each.
+_MAX_ELEMENTS = 50_000
 # Characters that XML 1.0 cannot hold, not even escaped.
 _IMPOSSIBLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -242,10 +335,81 @@ def _xspf_add(parent: ElementTree.Element, name: str, text: str) -> None:
         ElementTree.SubElement(parent, name).text = _IMPOSSIBLE.sub("", text)
 
 
-# --- Every format ---------------------------------------------------------------------------------------------------
+def xspf_read(content: bytes) -> Sheet:
+    """Read a playlist in the encoding that it names.
 
-MAX_BYTES = 2_000_000
-MAX_ENTRIES = 500
+    Raises:
+        ExchangeError: it is not XSPF, defines entities or anything else in a DTD, or lists too many songs.
+    """
+    target = _XspfTarget()
+    # A DTD multiplies what a small file says, by entities or by attributes.
+    parser = DefusedXMLParser(target=target, forbid_dtd=True)
+    try:
+        parser.feed(content.lstrip())
+        parser.close()
+    except DefusedXmlException:
+        raise ExchangeError(_("This XML has a document type (DTD); a playlist needs none, and none is read.")) from None
+    except ElementTree.ParseError as error:
+        line, column = error.position
+        sentence = _("This is not valid XML from line %(line)d, column %(column)d on.")
+        raise ExchangeError(sentence % {"line": line, "column": column + 1}) from None
+    except (LookupError, ValueError):
+        raise ExchangeError(_("The encoding of this XML cannot be read. Save it as UTF-8.")) from None
+    return Sheet(title=target.title, entries=tuple(target.entries))
+
+
+class _XspfTarget:
+    """Takes elements as they are parsed; no tree is built of what a stranger sends."""
+
+    def __init__(self) -> None:
+        self.title = ""
+        self.entries: list[FileEntry] = []
+        self._n_elements = 0
+        self._open: list[str] = []
+        self._text: list[str] = []
+        self._fields: dict[str, str] = {}
+
+    def start(self, tag: str, _attributes: dict[str, str]) -> None:
+        self._n_elements += 1
+        if self._n_elements > _MAX_ELEMENTS:
+            raise ExchangeError(_("This XML has too many elements for a playlist."))
+        self._open.append(tag.rpartition("}")[2])
+        if self._open[0] != "playlist":
+            raise ExchangeError(
+                _("This XML is no XSPF playlist. Playlists can be imported as M3U, M3U8, PLS, XSPF or JSPF.")
+            )
+        self._text = []
+
+    def data(self, text: str) -> None:
+        self._text.append(text)
+
+    def end(self, _tag: str) -> None:
+        match self._open:
+            case [_, "title"]:
+                self.title = clean("".join(self._text))
+            case [_, "trackList", "track"]:
+                _room_check(self.entries)
+                self.entries.append(self._entry())
+                self._fields = {}
+            case [_, "trackList", "track", name]:
+                # Of several addresses the first is meant.
+                self._fields[name] = self._fields.get(name) or "".join(self._text)
+        self._open.pop()
+        self._text = []
+
+    def _entry(self) -> FileEntry:
+        read = self._fields.get
+        duration_ms = _number(read("duration", ""))
+        return FileEntry(
+            location=clean(read("location", ""), MAX_ADDRESS),
+            page=clean(read("identifier", "") or read("info", ""), MAX_ADDRESS),
+            title=clean(read("title", "")),
+            artist=clean(read("creator", "")),
+            duration_s=duration_ms / 1000 if duration_ms else None,
+        )
+
+
+# --- Every format ---------------------------------------------------------------------------------------------------
 
 
 class FileFormat(NamedTuple):
@@ -268,10 +432,10 @@ FORMATS: dict[str, FileFormat] = {
 
 
 def sheet_read(content: bytes) -> Sheet:
-    """Read a playlist file by its content, not by its name: M3U in UTF-8, UTF-16 or Latin-1, or JSPF.
+    """Read a playlist file by its content, not by its name: M3U, PLS, XSPF or JSPF.
 
     Raises:
-        ExchangeError: it is too large, of another kind, or lists nothing.
+        ExchangeError: it is too large, of another kind, or lists nothing or too much.
     """
     if len(content) > MAX_BYTES:
         raise ExchangeError(
@@ -279,27 +443,22 @@ def sheet_read(content: bytes) -> Sheet:
         )
     text = _decoded(content)
     if text.startswith("<"):
-        raise ExchangeError(_("This looks like XML. Playlists can be imported as M3U, M3U8 or JSPF."))
-    sheet = jspf_read(text) if text.startswith("{") else m3u_read(text)
+        sheet = xspf_read(content)
+    elif text.startswith("{"):
+        sheet = jspf_read(_reread(text))
+    else:
+        sheet = pls_read(text) if _is_pls(text) else m3u_read(text)
     if not sheet.entries:
         raise ExchangeError(_("This file lists no songs."))
-    if len(sheet.entries) > MAX_ENTRIES:
-        raise ExchangeError(
-            _("A playlist file lists at most %(most)d songs; this one lists %(n)d.")
-            % {"most": MAX_ENTRIES, "n": len(sheet.entries)}
-        )
     return sheet
 
 
 def _decoded(content: bytes) -> str:
-    """Decode a file; Latin-1 comes last, because every byte is valid in it."""
+    """Decode a file; bytes that are not UTF-8 are kept for the line they are in, since players mix encodings."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         text = content.decode("utf-16", errors="replace")
     elif b"\x00" in content:
-        raise ExchangeError(_("This is not a text file. Playlists can be imported as M3U, M3U8 or JSPF."))
+        raise ExchangeError(_("This is not a text file. Playlists can be imported as M3U, M3U8, PLS, XSPF or JSPF."))
     else:
-        try:
-            text = content.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            text = content.decode("latin-1")
+        text = content.decode("utf-8-sig", errors="surrogateescape")
     return text.replace("\x00", "").strip()
