@@ -1,8 +1,9 @@
 """Match an entry of a playlist file with a song of the catalog.
 
-In this order: our address of the song, while the titles agree; the name of the file; artist and title, in which
-case, accents, punctuation and guests do not count, then also without brackets; at last our address alone. Where
-several songs fit, the one of the same length is meant.
+In this order: our address of the song, while the titles agree; artist and title, in which case, accents, punctuation
+and guests do not count, then also without brackets; the name of the file, unless the entry names another song; at last
+our address alone. An entry that names no song is looked up by its file first. Where several songs fit, the one of the
+same file or length is meant; a bare file name that several songs have says nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from pathlib import PurePosixPath
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from recommender.formats.files import FileEntry
+from recommender.formats.files import MAX_TEXT, FileEntry
 
 # Rips and radio edits of one recording differ by little more.
 SAME_LENGTH_S = 3.0
@@ -27,6 +28,14 @@ _GUESTS_IN_BRACKETS = re.compile(r"[(\[]\s*(?:feat|ft|featuring|with)\b[^)\]]*[)
 _GUESTS = re.compile(r"\s(?:feat|ft|featuring)\b.*$", re.IGNORECASE)
 _SPLIT = re.compile(r"\s+[-–—]\s+")
 _TRACK_NUMBER = re.compile(r"^\d{1,3}\s*[-._)]\s*|^\d{1,3}\s+(?=\D)")
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://|file:/", re.IGNORECASE)
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_SUFFIX = re.compile(r"(?<=.)\.[^.\s]{1,10}$")
+# In which programs of this world have escaped names, the likeliest first.
+_CODE_PAGES = (
+    *("cp1252", "cp1251", "cp932", "gbk", "big5", "euc-kr", "cp1250", "koi8-r", "cp1253", "cp1254", "cp1255"),
+    *("cp1256", "cp866", "cp850", "cp437", "mac-roman", "latin-1"),
+)
 _APOSTROPHES = str.maketrans("", "", "'’‘`´")
 
 
@@ -39,6 +48,8 @@ class Candidate(NamedTuple):
     duration_s: float
     content_hash: str = ""
     file_names: tuple[str, ...] = ()
+    # Else the song's file did not say who it is by, and no entry contradicts it there.
+    artist_is_known: bool = True
 
 
 class Match(NamedTuple):
@@ -55,20 +66,66 @@ class Wanted(NamedTuple):
 
     own_id: int | None
     content_hash: str
-    file_name: str
+    # As the location may be meant, the likeliest first: with its escapes as they are, or undone.
+    file_names: tuple[str, ...]
     names: tuple[tuple[str, str], ...]
+    # The names are those of EXTINF or of tags, not made of the file's.
+    is_named: bool = False
 
 
 def wanted(entry: FileEntry, site: str) -> Wanted:
     """Read an entry; addresses other than of `site`, such as "https://music.example/", are not ours."""
-    path = PurePosixPath(unquote(_split(entry.location.replace("\\", "/")).path))
-    stem = path.stem.lower()
+    file_names = _file_names(entry.location)
+    stems = [_SUFFIX.sub("", name)[:MAX_TEXT] for name in file_names]
+    # Many players write the file's name where they know no other.
+    unsaid = {file_key(text) for text in ("", entry.location, *file_names, *stems)}
+    is_named = bool(entry.title and entry.artist) or file_key(entry.title or entry.label) not in unsaid
+    # A name with escapes, and what it is without.
+    by_stem = (name for stem in stems[:2] for name in _stem_names(stem))
     return Wanted(
         own_id=_own_id(entry.page, site) or _own_id(entry.location, site),
-        content_hash=stem if _HASH.fullmatch(stem) else "",
-        file_name=path.name if path.suffix else "",
-        names=_names(entry, path.stem if path.suffix else ""),
+        content_hash=next((stem.lower() for stem in stems[:1] if _HASH.fullmatch(stem.lower())), ""),
+        file_names=file_names,
+        names=_names(entry) if is_named else tuple(dict.fromkeys(by_stem)),
+        is_named=is_named,
     )
+
+
+def file_key(name: str) -> str:
+    """Return what spellings of one file name share: composed or not, in upper or lower case."""
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    return " ".join(folded.split()).strip(". ")
+
+
+def _file_names(location: str) -> tuple[str, ...]:
+    """Return the names that the file of a location may have, as uploads are kept: composed, with single spaces.
+
+    `?`, `#` and `%` end or escape something in a URL and are characters of a path; but programs escape paths as well.
+    """
+    if _URL.match(location):
+        path = _split(location).path
+        names = [*_unescaped(_last(path)), _last(path), *_unescaped(_last(location))]
+    else:
+        name, without_query = _last(location), _last(re.split(r"[?#]", location)[0])
+        names = [name, *_unescaped(name), *_unescaped(without_query), _DRIVE.sub("", name)]
+    spelled = (" ".join(unicodedata.normalize("NFC", name).split()).strip(". ") for name in names)
+    return tuple(dict.fromkeys(name for name in spelled if _SUFFIX.search(name)))
+
+
+def _last(path: str) -> str:
+    return re.split(r"[/\\]", path)[-1]
+
+
+def _unescaped(name: str) -> list[str]:
+    """Undo percent escapes: UTF-8 where they are valid in it, else whatever a code page makes of them."""
+    for encodings in (("utf-8",), _CODE_PAGES):
+        found = []
+        for encoding in encodings:
+            with suppress(UnicodeDecodeError):
+                found.append(_last(unquote(name, encoding, "strict")))
+        if found:
+            return found
+    return []
 
 
 def candidate_query(artist: str, title: str) -> str:
@@ -82,14 +139,22 @@ def choose(entry: FileEntry, sought: Wanted, candidates: Sequence[Candidate]) ->
     titles = {_loose(title) for _, title in sought.names}
     if own and (not titles or _loose(own[0].title) in titles):
         return Match(own[0].song_id, certain=True)
-    by_file = [each for each in candidates if _same_file(each, sought)]
-    if by_file:
-        return _closest(entry, by_file)._replace(certain=True)
+    if by_content := [each for each in candidates if each.content_hash and each.content_hash == sought.content_hash]:
+        return _closest(entry, by_content)._replace(certain=True)
+    by_file = _by_file(candidates, sought)
+    if by_file and not sought.is_named:
+        alone = by_file if len(by_file) == 1 else [each for each in by_file if _same_length(entry, each)]
+        if len(alone) == 1:
+            return Match(alone[0].song_id, certain=True)
+        # "01.mp3" is the name of many songs; "Artist - Title.mp3" names one of them.
+        sought = sought._replace(names=tuple(name for name in sought.names if name[0]))
     for fold in (_strict, _loose):
         by_name = [each for each in candidates if _same_name(each, sought, fold)]
         if by_name:
-            match = _by_name(entry, by_name, sought)
+            match = _by_name(entry, [each for each in by_name if each in by_file] or by_name, sought)
             return match._replace(certain=fold is _strict and all(artist for artist, _ in sought.names))
+    if agreeing := [each for each in by_file if sought.is_named and _agrees(each, sought)]:
+        return _closest(entry, agreeing)
     return Match(own[0].song_id) if own else Match(None)
 
 
@@ -109,15 +174,17 @@ def _split(address: str) -> SplitResult:
         return SplitResult("", "", address, "", "")
 
 
-def _names(entry: FileEntry, stem: str) -> tuple[tuple[str, str], ...]:
+def _names(entry: FileEntry) -> tuple[tuple[str, str], ...]:
     """Return pairs of artist and title that an entry may mean, the likeliest first; an empty artist is any."""
-    if entry.title:
+    if entry.title and entry.artist:
         return ((entry.artist, entry.title),)
-    if entry.label:
-        return _pairs(entry.label)
+    return _pairs(entry.title or entry.label)
+
+
+def _stem_names(stem: str) -> tuple[tuple[str, str], ...]:
     label = stem.replace("_", " ")
     # "01 Song" has a number before its name, "99 Luftballons" in it.
-    return tuple(dict.fromkeys([*_pairs(_TRACK_NUMBER.sub("", label)), *_pairs(label)]))
+    return (*_pairs(_TRACK_NUMBER.sub("", label)), *_pairs(label))
 
 
 def _pairs(label: str) -> tuple[tuple[str, str], ...]:
@@ -130,10 +197,23 @@ def _pairs(label: str) -> tuple[tuple[str, str], ...]:
     return (*pairs, pairs[0][::-1])
 
 
-def _same_file(candidate: Candidate, sought: Wanted) -> bool:
-    if sought.content_hash:
-        return candidate.content_hash == sought.content_hash
-    return bool(sought.file_name) and sought.file_name.casefold() in {n.casefold() for n in candidate.file_names}
+def _by_file(candidates: Sequence[Candidate], sought: Wanted) -> list[Candidate]:
+    """Return the songs that arrived under the likeliest of the names that any arrived under."""
+    for key in map(file_key, sought.file_names):
+        if found := [each for each in candidates if key in map(file_key, each.file_names)]:
+            return found
+    return []
+
+
+def _agrees(candidate: Candidate, sought: Wanted) -> bool:
+    """Tell whether the song may be what the entry names: with more or fewer words behind its title, or artists."""
+    song, artist = _loose(candidate.title), set(_loose(candidate.artist).split())
+    for said_artist, said_title in sought.names:
+        said, by = _loose(said_title), set(_loose(said_artist).split())
+        same_title = f"{said} ".startswith(f"{song} ") or f"{song} ".startswith(f"{said} ")
+        if same_title and (not candidate.artist_is_known or by <= artist or artist <= by):
+            return True
+    return False
 
 
 def _same_name(candidate: Candidate, sought: Wanted, fold: Callable[[str], str]) -> bool:

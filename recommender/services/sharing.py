@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.models import Song, Upload
+from catalog.models import UNKNOWN_ARTIST, Song, Upload
 from catalog.selectors import song_search
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeError, PlaylistInvalidError
 from recommender.formats.files import FileEntry, sheet_read
-from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, wanted
+from recommender.formats.matching import Candidate, Match, Wanted, candidate_query, choose, file_key, wanted
 from recommender.generate import predict_items
 from recommender.models import Playlist, PlaylistItem
 from recommender.requests import MAX_TITLE, Listener, owner_check, title_checked
@@ -71,7 +72,7 @@ def playlist_copy(*, shared: Playlist, listener: Listener) -> Playlist:
 
 @transaction.atomic
 def playlist_import(*, listener: Listener, content: bytes, file_name: str, site: str) -> Playlist:
-    """Create a playlist of the songs of an M3U or JSPF file that are in the catalog, in the file's order.
+    """Create a playlist of the songs of a file that are in the catalog, in the file's order.
 
     `file_name` names the list if the file does not; by `site`, this site's address, our own links are recognised. The
     playlist's `import_report` lists the entries that were not found, are ambiguous, or came twice.
@@ -146,21 +147,35 @@ def _store(listener: Listener, items: list[tuple[int, int, str]], **fields: Any)
 
 def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
     sought = [wanted(entry, site) for entry in entries]
-    # File names have no index: all of them are looked up in one pass.
-    file_names = {each.file_name for each in sought if each.file_name and not each.content_hash}
-    arrived: dict[str, list[Candidate]] = {}
-    for upload in Upload.objects.filter(file_name__in=file_names, song__isnull=False).select_related("song__artist"):
-        if upload.song is not None:
-            arrived.setdefault(upload.file_name, []).extend(_candidates([upload.song], upload.file_name))
-    return [_match(entry, each, arrived.get(each.file_name, [])) for entry, each in zip(entries, sought, strict=True)]
+    arrived = _arrived({name for each in sought for name in each.file_names})
+    return [_match(entry, each, arrived) for entry, each in zip(entries, sought, strict=True)]
 
 
-def _match(entry: FileEntry, sought: Wanted, arrived: list[Candidate]) -> Match:
-    candidates = {each.song_id: each for each in arrived}
+def _arrived(file_names: set[str]) -> dict[str, dict[int, Song]]:
+    """Return songs by the key of their file's name; names have no index, so all are looked up in one pass."""
+    uploads = Upload.objects.alias(lower=Lower("file_name")).filter(
+        lower__in=[Lower(Value(name)) for name in file_names], song__isnull=False
+    )
+    arrived: dict[str, dict[int, Song]] = {}
+    for upload in uploads.select_related("song__artist").order_by("song_id"):
+        songs = arrived.setdefault(file_key(upload.file_name), {})
+        if upload.song is not None and len(songs) < _CANDIDATES:
+            songs[upload.song.pk] = upload.song
+    return arrived
+
+
+def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, dict[int, Song]]) -> Match:
+    named: dict[int, list[str]] = {}
+    songs_named: dict[int, Song] = {}
+    for name in sought.file_names:
+        for song_id, song in arrived.get(file_key(name), {}).items():
+            named.setdefault(song_id, []).append(name)
+            songs_named[song_id] = song
+    candidates = {each.song_id: each for each in _candidates(songs_named.values(), named)}
     match = Match(None)
     for songs in _looks(sought):
         # Songs found earlier know the names of their files.
-        candidates = {each.song_id: each for each in _candidates(songs)} | candidates
+        candidates = {each.song_id: each for each in _candidates(songs, named)} | candidates
         match = choose(entry, sought, list(candidates.values()))
         if match.certain:
             break
@@ -184,11 +199,18 @@ def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
         yield song_search(query=words)[:_CANDIDATES]
 
 
-def _candidates(songs: Iterable[Song], file_name: str = "") -> list[Candidate]:
-    """Describe songs for matching; a song that failed may not play."""
-    file_names = (file_name,) if file_name else ()
+def _candidates(songs: Iterable[Song], named: Mapping[int, Sequence[str]]) -> list[Candidate]:
+    """Describe songs for matching, with the names of their files by id; a song that failed may not play."""
     return [
-        Candidate(song.pk, song.title, song.artist.name, song.duration_s, song.content_hash, file_names)
+        Candidate(
+            song.pk,
+            song.title,
+            song.artist.name,
+            song.duration_s,
+            song.content_hash,
+            tuple(named.get(song.pk, ())),
+            artist_is_known=song.artist.name != UNKNOWN_ARTIST,
+        )
         for song in songs
         if song.state != Song.State.FAILED
     ]
