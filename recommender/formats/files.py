@@ -142,7 +142,8 @@ def m3u_read(text: str) -> Sheet:
     Raises:
         ExchangeError: it is the manifest of a stream, or lists too many songs.
     """
-    title, entries, ours, extinf = "", [], "", ""
+    entries: list[FileEntry] = []
+    title = ours = extinf = ""
     for line in _lines(text):
         if not line.startswith("#"):
             _room_check(entries)

@@ -12,10 +12,11 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from typing import NamedTuple
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote_to_bytes, urlsplit
 
-from recommender.formats.files import MAX_TEXT, FileEntry
+from recommender.formats.files import FileEntry
 
 # Rips and radio edits of one recording differ by little more.
 SAME_LENGTH_S = 3.0
@@ -24,13 +25,17 @@ _MAX_CUTS = 4
 _SONG_PAGE = re.compile(r"/songs/(\d{1,18})(?:/|/audio)?")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
-_GUESTS_IN_BRACKETS = re.compile(r"[(\[]\s*(?:feat|ft|featuring|with)\b[^)\]]*[)\]]", re.IGNORECASE)
+_GUESTS_IN_BRACKETS = re.compile(r"[(\[]\s*(?:feat|ft|featuring|with)\b[^()\[\]]*[)\]]", re.IGNORECASE)
 _GUESTS = re.compile(r"\s(?:feat|ft|featuring)\b.*$", re.IGNORECASE)
 _SPLIT = re.compile(r"\s+[-–—]\s+")
 _TRACK_NUMBER = re.compile(r"^\d{1,3}\s*[-._)]\s*|^\d{1,3}\s+(?=\D)")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://|file:/", re.IGNORECASE)
 _DRIVE = re.compile(r"^[A-Za-z]:")
+# Unescaped ones too: a database takes no NUL.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 _SUFFIX = re.compile(r"(?<=.)\.[^.\s]{1,10}$")
+# No file has a longer name, and no upload keeps one.
+_MAX_FILE_NAME = 300
 # In which programs of this world have escaped names, the likeliest first.
 _CODE_PAGES = (
     *("cp1252", "cp1251", "cp932", "gbk", "big5", "euc-kr", "cp1250", "koi8-r", "cp1253", "cp1254", "cp1255"),
@@ -76,7 +81,7 @@ class Wanted(NamedTuple):
 def wanted(entry: FileEntry, site: str) -> Wanted:
     """Read an entry; addresses other than of `site`, such as "https://music.example/", are not ours."""
     file_names = _file_names(entry.location)
-    stems = [_SUFFIX.sub("", name)[:MAX_TEXT] for name in file_names]
+    stems = [_SUFFIX.sub("", name) for name in file_names]
     # Many players write the file's name where they know no other.
     unsaid = {file_key(text) for text in ("", entry.location, *file_names, *stems)}
     is_named = bool(entry.title and entry.artist) or file_key(entry.title or entry.label) not in unsaid
@@ -108,8 +113,8 @@ def _file_names(location: str) -> tuple[str, ...]:
     else:
         name, without_query = _last(location), _last(re.split(r"[?#]", location)[0])
         names = [name, *_unescaped(name), *_unescaped(without_query), _DRIVE.sub("", name)]
-    spelled = (" ".join(unicodedata.normalize("NFC", name).split()).strip(". ") for name in names)
-    return tuple(dict.fromkeys(name for name in spelled if _SUFFIX.search(name)))
+    spelled = (" ".join(_CONTROL.sub(" ", unicodedata.normalize("NFC", name)).split()).strip(". ") for name in names)
+    return tuple(dict.fromkeys(name for name in spelled if len(name) <= _MAX_FILE_NAME and _SUFFIX.search(name)))
 
 
 def _last(path: str) -> str:
@@ -118,11 +123,15 @@ def _last(path: str) -> str:
 
 def _unescaped(name: str) -> list[str]:
     """Undo percent escapes: UTF-8 where they are valid in it, else whatever a code page makes of them."""
+    # A character has at most four bytes in UTF-8, and an escape three characters.
+    if "%" not in name or len(name) > 12 * _MAX_FILE_NAME:
+        return [name]
+    content = unquote_to_bytes(name)
     for encodings in (("utf-8",), _CODE_PAGES):
         found = []
         for encoding in encodings:
             with suppress(UnicodeDecodeError):
-                found.append(_last(unquote(name, encoding, "strict")))
+                found.append(_last(content.decode(encoding)))
         if found:
             return found
     return []
@@ -245,6 +254,8 @@ def _same_length(entry: FileEntry, candidate: Candidate) -> bool:
     return entry.duration_s is not None and abs(candidate.duration_s - entry.duration_s) <= SAME_LENGTH_S
 
 
+# An entry is compared with dozens of songs, and a song with hundreds of entries.
+@lru_cache(maxsize=2048)
 def _strict(text: str) -> str:
     """Fold a name: guests, case, accents and punctuation do not count."""
     text = _GUESTS.sub("", _GUESTS_IN_BRACKETS.sub(" ", text))
@@ -253,6 +264,7 @@ def _strict(text: str) -> str:
     return " ".join(letters.split())
 
 
+@lru_cache(maxsize=2048)
 def _loose(text: str) -> str:
     """Fold a name further: what stands in brackets, and a leading "the", do not count either."""
     without = _BRACKETS.sub(" ", text)

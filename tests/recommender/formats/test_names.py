@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import pytest
@@ -121,6 +122,9 @@ PATHS = [
     ("file:///C:/Musik/upper.mp3", "UPPER.MP3"),
     ("file:///C%3A%5CMusik%5Cupper.mp3", "UPPER.MP3"),
     ("/music/Re: Side A.mp3", "Re: Side A.mp3"),
+    # No name can hold these; an upload has them replaced.
+    ("/music/upper%00%0A%1F.mp3/%00UPPER.MP3", "UPPER.MP3"),
+    ("file:///music/%85UPPER.MP3%00", "UPPER.MP3"),
 ]
 
 
@@ -254,7 +258,25 @@ def test_spellings_of_one_name_have_one_key(one: str, other: str) -> None:
     assert file_key(one) == file_key(other)
 
 
+def test_no_escape_reaches_the_database_that_it_cannot_hold(alice: User, library: dict[str, Song]) -> None:
+    paths = [f"/music/%{byte:02x}a%{byte:02X} - b.mp3" for byte in range(256)]
+    paths += ["file:///music/%ED%A0%80.mp3", "/music/%F4%90%80%80.mp3", "/music/%", "%.%", "/music/%zz%.mp3"]
+    assert found(alice, library, "\n".join(paths)) == []
+
+
 def test_an_entry_with_symbols_only_is_not_any_song() -> None:
     song = Candidate(1, "First light", "Alpha Row", 15.0, file_names=("01.mp3",))
     entry = FileEntry(location="01.mp3", label="???")
     assert choose(entry, wanted(entry, SITE), [song]).song_id is None
+
+
+def test_an_entry_made_to_cost_much_costs_little() -> None:
+    songs = [Candidate(n, f"Song {n}", f"Artist {n}", 15.0, file_names=("01.mp3",)) for n in range(25)]
+    labels = ["Song - " * 140, "(feat " * 160, "Song - " + "(a" * 490, "Song - " + "- " * 490]
+    entries = [FileEntry(location="/01.mp3", label=f"{label}{n}") for label in labels for n in range(100)]
+    entries += [FileEntry(location="/" + "%E9" * 4000 + f"{n}.mp3") for n in range(100)]
+    began = time.process_time()
+    for entry in entries:
+        choose(entry, wanted(entry, SITE), songs)
+    # It needs half a second on an idle machine; without remembering what names fold to, a minute.
+    assert time.process_time() - began < 10
