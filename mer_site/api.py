@@ -3,6 +3,7 @@
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
 
 
 class TokenView(ObtainAuthToken):
@@ -11,6 +12,8 @@ class TokenView(ObtainAuthToken):
     # The framework's view opts out of throttling, which would allow endless attempts at passwords.
     throttle_classes = (ScopedRateThrottle,)
     throttle_scope = "auth"
+    # It also names its own parsers.
+    parser_classes = APIView.parser_classes
 
 
 class ApiDocsView(SpectacularSwaggerSplitView):

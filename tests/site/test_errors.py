@@ -108,3 +108,19 @@ def test_the_schema_and_its_page(client: Client, api_anonymous: APIClient) -> No
     assert "http://" not in page
     assert "https://" not in page
     assert b"SwaggerUIBundle" in client.get("/api/v1/docs/?script=").content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("address", ["moods", "ratings", "playlists", "listens", "auth/token"])
+@pytest.mark.parametrize("opening", ["[", '{"a":'])
+def test_json_nested_without_end_is_refused_in_a_sentence(api_anonymous: APIClient, address: str, opening: str) -> None:
+    response = api_anonymous.post(f"/api/v1/{address}/", opening * 20_000, content_type="application/json")
+    if response.status_code not in (401, 403):
+        assert (response.status_code, response.json()["code"]) == (400, "parse_error")
+        assert response.json()["detail"] == "The JSON is nested too deeply."
+
+
+@pytest.mark.parametrize("address", ["moods", "ratings", "playlists", "listens"])
+def test_json_nested_without_end_is_refused_to_a_listener(api_alice: APIClient, address: str) -> None:
+    response = api_alice.post(f"/api/v1/{address}/", "[" * 20_000, content_type="application/json")
+    assert (response.status_code, response.json()["detail"]) == (400, "The JSON is nested too deeply.")
