@@ -219,8 +219,9 @@ def _agrees(candidate: Candidate, sought: Wanted) -> bool:
     song, artist = _loose(candidate.title), set(_loose(candidate.artist).split())
     for said_artist, said_title in sought.names:
         said, by = _loose(said_title), set(_loose(said_artist).split())
+        # Without an artist only the same title agrees, and that is found by its name.
         same_title = f"{said} ".startswith(f"{song} ") or f"{song} ".startswith(f"{said} ")
-        if same_title and (not candidate.artist_is_known or by <= artist or artist <= by):
+        if by and same_title and (not candidate.artist_is_known or by <= artist or set() < artist <= by):
             return True
     return False
 

@@ -176,6 +176,9 @@ ENTRIES = [
     ("#EXTINF:15,Beta Field - First light\n/music/CD2/01.mp3", ""),
     ("#EXTINF:15,Second sun\n/music/CD2/01.mp3", "untagged.mp3"),
     ("#EXTINF:15,Light\n/music/01.mp3", ""),
+    ("#EXTINF:15,First\n/music/01.mp3", ""),
+    ("#EXTINF:15,Alpha Row\n/music/01.mp3", ""),
+    ("#EXTINF:15,!!! - First light\n/music/01.mp3", ""),
     ("#EXTINF:15,Mara Dell - Loud letters\n/music/01.mp3", "UPPER.MP3"),
     # More or fewer words for the same song.
     ("#EXTINF:15,Alpha Row - First light - Remastered\n/music/01.mp3", "01.mp3"),
