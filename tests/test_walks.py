@@ -19,6 +19,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from catalog.models import Song
 from emotion.services.analysis import songs_analyse
+from emotion.zoo.registry import list_models
 from recommender.models import FeltRating, Playlist
 from recommender.services.indexing import index_refresh
 from tests.audio_fixtures import make_audio
@@ -82,6 +83,7 @@ def test_a_song_from_upload_to_playlist(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     client.get("/")  # Loads what every page needs.
+    list_models()  # Imports every architecture; the walk goes through one of them.
     path = make_audio(tmp_path / "song.ogg", 30, seed=1)
     with files_entered() as entered:
         with django_capture_on_commit_callbacks(execute=True):
