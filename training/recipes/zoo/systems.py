@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,9 @@ def system_of(name: str, text: str, *, within_budget: bool = False) -> ZooSystem
         training, cuts = _training(raw, budget, of_images)
         if crop_s:
             cuts = [f"crops of {crop_s:g} s", *cuts]
+        each = front_end.of_a_chunk
+        if of_images.keys() - _OF_ANY_INPUT and not isinstance(each, MelConfig):
+            raise ValueError(f"augment changes log-mel images, its front end makes a {each.describe()}")
         network = _network(member, raw.get("network", {}), front_end)
     except (CheckpointError, KeyError, TypeError, ValueError) as error:
         raise ZooError(f"The system {name} cannot be read: {error}.") from error
@@ -135,7 +138,7 @@ def system_of(name: str, text: str, *, within_budget: bool = False) -> ZooSystem
         name=name,
         title=raw["title"],
         paper=raw["paper"],
-        note=" ".join(raw.get("note", "").split()),
+        note=" ".join([*raw.get("note", "").split(), *_of_segments(front_end.chunks, raw, training)]),
         member=member,
         network=network,
         front_end=front_end,
@@ -157,27 +160,48 @@ def _front_end(raw: Mapping[str, Any] | None, crop_s: float, default: FrontEnd) 
 
 # By the name of a change of images: the option of the loop, and the number that sets it.
 _OF_IMAGES = {"tfm": ("mask_chance", "chance"), "mixup": ("mixup_alpha", "alpha")}
+# Options of the loop that need no log-mel image.
+_OF_ANY_INPUT = {"mixup_alpha", "crop"}
 
 
 def _changes(raw: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Mapping[str, Any]], dict[str, Any]]:
     of_images: dict[str, Any] = dict(raw.get("image", {}))
     for name, (option, number) in _OF_IMAGES.items():
         if name in raw:
+            _only([number], f"augment.{name}", raw[name])
             of_images[option] = raw[name][number]
     changes = {name: numbers for name, numbers in raw.items() if name not in (*_OF_IMAGES, "image")}
-    if strange := sorted(changes.keys() - AUGMENTATIONS.keys()):
-        raise ValueError(f"augment has no {', '.join(strange)}; it has {', '.join([*_OF_IMAGES, *AUGMENTATIONS])}")
+    _only([*_OF_IMAGES, *AUGMENTATIONS], "augment", changes)
+    for name, numbers in changes.items():
+        # After the waveform and the generator.
+        _only([*inspect.signature(AUGMENTATIONS[name]).parameters][2:], f"augment.{name}", numbers)
     return changes, of_images
+
+
+def _only(known: Sequence[str], table: str, given: Mapping[str, Any]) -> None:
+    if strange := sorted(given.keys() - known):
+        raise ValueError(f"{table} has no {', '.join(strange)}; it has {', '.join(known) or 'no options'}")
+
+
+def _of_segments(n: int, raw: Mapping[str, Any], training: FitConfig) -> list[str]:
+    # Of every system whose clips are heard in parts, by its front end or by a budget's crops.
+    if n == 1 or "training" not in raw:
+        return []
+    norms = "; batch normalisation is measured on the first one" if training.renew_norms else ""
+    said = [f"An epoch hears one of a clip's {n} segments, at random; the validation loss is the middle one's{norms}."]
+    if training.patience:
+        passes = training.patience / n
+        said.append(f"A patience of {training.patience} epochs is thus {passes:.1f} passes over all segments.")
+    return said
 
 
 def _training(
     raw: Mapping[str, Any], budget: Mapping[str, Any], of_images: Mapping[str, Any]
 ) -> tuple[FitConfig, list[str]]:
     values = dict(raw.get("training", {}))
-    known = {each.name for each in fields(FitConfig)} - {"augment"}
+    known = sorted({each.name for each in fields(FitConfig)} - {"augment"})
     for table in (values, budget):
-        if strange := sorted(table.keys() - known):
-            raise ValueError(f"training has no {', '.join(strange)}; it has {', '.join(sorted(known))}")
+        _only(known, "training", table)
     cuts = [f"{name} {value:g} in place of {values.get(name, 'the default')}" for name, value in budget.items()]
     augment = AugmentConfig(**{**asdict(AugmentConfig.off()), **of_images})
     return FitConfig(**{**values, **budget, "augment": augment}), cuts

@@ -66,6 +66,22 @@ def test_an_option_of_the_input_follows_the_front_end() -> None:
         ("[training]", "[trainings]", "trainings is not known"),
         ("1.0e-3", "-1", "learning_rate above 0"),
         ("size = 65", "size = 2", "size is 2; it must be a whole number from 3 on"),
+        (
+            "[training]",
+            "[augment.tfm]\nchance = 1.0\nlargest = 0.9\n[training]",
+            "augment.tfm has no largest; it has chance",
+        ),
+        ("[training]", "[augment.gain]\nlimit = 1\n[training]", "augment.gain has no limit; it has limit_db"),
+        (
+            "[training]",
+            "[augment.tfm]\nchance = 1.0\n[training]",
+            "log-mel images, its front end makes a 65x65 power spec",
+        ),
+        (
+            "[training]",
+            "[augment.image]\nshift = true\n[training]",
+            "log-mel images, its front end makes a 65x65 power",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_a_sentence(before: str, after: str, sentence: str) -> None:
@@ -104,3 +120,16 @@ def test_a_budget_says_what_it_cuts() -> None:
     assert system_of("made", text).cut == ""
     assert system_of("made", text, within_budget=True).cut == "batch_size 8 in place of the default"
     assert system_of("made", text, within_budget=True).training.batch_size == 8
+
+
+def test_the_note_says_how_segments_are_heard() -> None:
+    chunks = "[front_end.chunks]\nhop_s = 3.0\n[training]\npatience = 10"
+    text = TEXT.replace("[training]", chunks).replace("size = 65", "size = 65\nwindow_s = 3.0")
+    heard = "An epoch hears one of a clip's 8 segments, at random; the validation loss is the middle one's"
+    norms = "; batch normalisation is measured on the first one"
+    patience = " A patience of 10 epochs is thus 1.2 passes over all segments."
+    assert system_of("made", text).note == f"{heard}{norms}.{patience}"
+    assert system_of("made", f"{text}renew_norms = 0\n").note == f"{heard}.{patience}"
+    assert system_of("made", TEXT).note == ""
+    cropped = system_of("made", f"{TEXT}[budget]\ncrop_s = 4.0\n", within_budget=True)
+    assert cropped.note.startswith("An epoch hears one of a clip's 6 segments")
