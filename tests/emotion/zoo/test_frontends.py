@@ -70,8 +70,17 @@ def test_a_power_spectrogram_is_square_and_spreads_its_frames_over_the_window(si
     assert image[:, : size // 2 - 2].mean(axis=1).argmax() == bin_of_tone
     # Half of the window sounds, and so do half of the frames.
     assert (image[bin_of_tone] > 0.5).mean() == pytest.approx(0.5, abs=0.01)
-    # The paper's overlap ((M + 1) N - L) / M steps by (L - N) / M.
-    assert n_fft - ((size + 1) * n_fft - n) / size == pytest.approx((n - n_fft) / size)
+
+
+@pytest.mark.parametrize("size", [257, 513])
+def test_frames_begin_where_the_papers_overlap_puts_them(size: int) -> None:
+    frontend = PowerSpectrogram(size)
+    n_fft, n = 2 * (size - 1), 24 * RATE_HZ
+    # The overlap is ((M + 1) N - L) / M; at each frame's centre, where its window is 1, is an impulse.
+    starts = [(frame * size * n_fft - frame * ((size + 1) * n_fft - n)) // size for frame in range(size)]
+    impulses = np.zeros(n, np.float32)
+    impulses[np.array(starts) + n_fft // 2] = 1
+    assert frontend.prepare(impulses) == pytest.approx(1 - frontend.reference_db / frontend.range_db, abs=1e-5)
 
 
 def test_a_power_spectrogram_of_less_than_one_frame_is_padded() -> None:

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from emotion.zoo.svm import Svm, SvmConfig
+from tests.training.recipes.zoo.inner_folds import assert_whole, training_groups
 from training.fit import relieff
 from training.recipes.zoo.tuned_svm import SVM_BOUNDS, fit_svm, numbers_of
 
@@ -48,3 +49,12 @@ def test_features_are_ranked_without_the_clips_that_score_them(monkeypatch: pyte
     found = fit_svm(Svm(SvmConfig(400, 5)), noise, quadrants, groups=np.arange(100), seed=0, evaluations=2)
     assert ranked == [80] * 5 + [100]
     assert found.score < 0.4
+
+
+def test_no_group_is_on_both_sides_of_an_inner_fold(monkeypatch: pytest.MonkeyPatch) -> None:
+    trained_on = training_groups(monkeypatch)
+    inputs, quadrants = _clips(96)
+    groups = np.random.default_rng(0).permutation(np.arange(96) // 6)
+    inputs[:, 0] = torch.from_numpy(groups)
+    fit_svm(Svm(SvmConfig(20, 4)), inputs, quadrants, groups=groups, seed=1, evaluations=1)
+    assert_whole(trained_on, groups)
