@@ -70,9 +70,9 @@ class FoldData:
         """The quadrants `(n,)` of the training clips, 0 to 3."""
         return torch.from_numpy(self.data.targets[self.rows]).argmax(dim=1)
 
-    def inputs(self) -> Tensor:
-        """Return the network inputs `(n, *input_shape)` of the middle of the training clips."""
-        places = np.full_like(self.rows, self.data.inputs.shape[1] // 2)
+    def inputs(self, place: int | None = None) -> Tensor:
+        """Return the network inputs `(n, *input_shape)` of one place of the training clips; None is the middle."""
+        places = np.full_like(self.rows, self.data.inputs.shape[1] // 2 if place is None else place)
         return self.each.tensor(self.data.batch(self.rows, places, _CPU))
 
     def batches(
@@ -121,6 +121,8 @@ def fold_start(
         return Start(network)
     if name not in STAGES:
         raise ZooError(f"{system.name} wants the stage {name!r}; known are {', '.join(STAGES)}.")
+    if strange := sorted(options.keys() - OPTIONS[name]):
+        raise ZooError(f"{system.name}: the stage {name!r} has no option {', '.join(strange)}.")
     try:
         return STAGES[name](network, fold, options)
     except KeyError as error:
@@ -198,13 +200,18 @@ def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
 
 
 def _autoencoder(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
-    """Train an autoencoder on the clips, without labels, then fit the forest to its codes."""
+    """Train an autoencoder on the clips, without labels, then fit the forest to its codes of every place."""
     if not isinstance(network, LouroAutoencoderRf):
         raise _misfit(fold, "autoencoder")
     autoencoder = Autoencoder(network.config.autoencoder)
     facts = _learn(autoencoder, fold, options, lambda _, inputs: autoencoder.losses(inputs).mean())
     network.encoder.load_state_dict(autoencoder.encoder.state_dict())
-    return _fitted(network, fold, {})._replace(facts=facts)
+    network.eval()
+    places = range(fold.data.inputs.shape[1])
+    with torch.inference_mode():
+        codes = [network.features(part) for place in places for part in fold.inputs(place).split(_BATCH)]
+        network.fit_features(torch.cat(codes), fold.quadrants.repeat(len(places)))
+    return Start(network, facts=facts)
 
 
 def _artists(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
@@ -368,4 +375,17 @@ STAGES: dict[str, Stage] = {
     "artists": _artists,
     "hybrid": _hybrid,
     "deepsmote": _deepsmote,
+}
+_LEARNING = {"learning_rate", "epochs", "batch_size"}
+# By the name of a stage: what `[before]` may set.
+OPTIONS: dict[str, set[str]] = {
+    "fitted": set(),
+    "imagenet": {"file"},
+    "shipped": {"version"},
+    "svm": {"evaluations"},
+    "tagger": {"weights"},
+    "autoencoder": _LEARNING,
+    "artists": {"least_clips", *_LEARNING},
+    "hybrid": {"augment", *_LEARNING},
+    "deepsmote": {"neighbours", "samples_share", *_LEARNING},
 }

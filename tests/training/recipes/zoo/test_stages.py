@@ -17,15 +17,17 @@ from torch import Tensor
 from emotion.inference.quadrants import Quadrant
 from emotion.zoo.frontends import MelConfig
 from emotion.zoo.hybrid_b3 import Tagger
+from emotion.zoo.louro_autoencoder import LouroAutoencoderRf
 from emotion.zoo.registry import architecture
 from emotion.zoo.svm import Svm
+from tests.training.recipes.zoo.inner_folds import assert_whole, training_groups
 from training.data.augment import AugmentConfig
 from training.data.splits import Rows
 from training.datasets import Clip
 from training.fit.loop import ClipSet, FitConfig, Start, predict
 from training.recipes.zoo import stages
 from training.recipes.zoo.stages import SyntheticSegments, fold_start
-from training.recipes.zoo.systems import ZooError, ZooSystem
+from training.recipes.zoo.systems import ZooError, ZooSystem, system, system_names
 
 N, N_TRAIN, N_ARTISTS = 48, 32, 8
 LEARNING = {"learning_rate": 1e-3, "epochs": 2, "batch_size": 8}
@@ -98,6 +100,28 @@ def test_synthetic_samples_lie_within_their_quadrant(tmp_path: Path) -> None:
     assert is_synthetic.mean() == pytest.approx(1 / 3, abs=0.06)
 
 
+def test_the_forest_reads_every_segment_of_the_training_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted: list[tuple[torch.Tensor, torch.Tensor]] = []
+    real = LouroAutoencoderRf.fit_features
+
+    def noted(network: Any, features: torch.Tensor, quadrants: torch.Tensor) -> None:
+        fitted.append((features, quadrants))
+        real(network, features, quadrants)
+
+    monkeypatch.setattr(LouroAutoencoderRf, "fit_features", noted)
+    made = made_system("louro_autoencoder_rf", {"stage": "autoencoder", **LEARNING})
+    start, data = begun(made, tmp_path)
+    [(codes, quadrants)] = fitted
+    assert isinstance(start.network, LouroAutoencoderRf)
+    rows = np.arange(N_TRAIN)
+    for place in range(2):
+        inputs = made.front_end.tensor(torch.from_numpy(data.inputs[rows, place]))
+        part = slice(N_TRAIN * place, N_TRAIN * (place + 1))
+        assert torch.allclose(codes[part], start.network.features(inputs), atol=1e-4)
+        assert quadrants[part].tolist() == (rows % 4).tolist()
+    assert len(codes) == len(quadrants) == 2 * N_TRAIN
+
+
 def test_the_machine_reads_ranked_columns(tmp_path: Path) -> None:
     start, _ = begun(made_system("svm", {"stage": "svm", "evaluations": 3}), tmp_path)
     assert isinstance(start.network, Svm)
@@ -121,6 +145,19 @@ def test_the_hybrid_is_pre_trained_on_masked_images(tmp_path: Path, monkeypatch:
     assert start.facts == {"before_epochs": 2}
 
 
+def test_inner_folds_of_the_machine_share_no_artist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = made_system("svm", {"stage": "svm", "evaluations": 1})
+    rows = np.arange(N_TRAIN)
+    data = made_data(made.front_end.prepared_shape, rows)
+    artists = rows // 4 % N_ARTISTS
+    assert isinstance(data.inputs, np.ndarray)
+    data.inputs[rows, :, 0] = artists[:, None]
+    trained_on = training_groups(monkeypatch)
+    dealt = Rows(rows, np.arange(N_TRAIN, 40), np.arange(40, N))
+    fold_start(made, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path)
+    assert_whole(trained_on, artists)
+
+
 @pytest.mark.parametrize(("seconds", "epochs"), [(math.inf, 2), (0.0, 1)])
 def test_a_stage_that_learns_keeps_to_the_time(seconds: float, epochs: int, tmp_path: Path) -> None:
     start, _ = begun(made_system("louro_autoencoder_rf", {"stage": "autoencoder", **LEARNING}), tmp_path, seconds)
@@ -136,6 +173,18 @@ def test_a_stage_that_does_not_fit_its_network_is_a_sentence(stage: str, tmp_pat
 def test_a_stage_without_its_options_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ZooError, match="made: the stage 'autoencoder' lacks 'learning_rate'"):
         begun(made_system("louro_autoencoder_rf", {"stage": "autoencoder"}), tmp_path)
+
+
+def test_an_option_that_a_stage_does_not_read_is_a_sentence(tmp_path: Path) -> None:
+    before = {"stage": "autoencoder", **LEARNING, "optimiser": "sgd"}
+    with pytest.raises(ZooError, match="made: the stage 'autoencoder' has no option optimiser"):
+        begun(made_system("louro_autoencoder_rf", before), tmp_path)
+
+
+@pytest.mark.parametrize("name", system_names())
+def test_a_file_sets_no_option_that_its_stage_does_not_read(name: str) -> None:
+    before = system(name).before
+    assert before.keys() - {"stage"} <= stages.OPTIONS.get(before.get("stage", ""), set())
 
 
 def test_an_unknown_stage_is_a_sentence(tmp_path: Path) -> None:
