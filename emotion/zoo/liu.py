@@ -5,8 +5,9 @@ more maps and three hidden layers. The paper gives at most 50 maps for the simpl
 no other sizes: those are choices of this project, as is an average over what pooling leaves to 4x4, which keeps the
 hidden layer small.
 
-The paper's head is a softmax with a threshold on every tag; by default each tag has a sigmoid of its own here, since
-tags exclude each other no more. For four quadrants the softmax is the usual one.
+The paper's head is a softmax with a threshold on every tag. It is the default, since quadrants exclude each other; for
+tags each may have a sigmoid of its own. The paper has 513 frequencies for whole songs and 257 for segments of 5 s under
+both networks; by default the deep one has 513 here, the simple one 257.
 
 Source: Liu et al., sections 2.3 and 3.4.
 """
