@@ -1,7 +1,8 @@
 """Bathigama's two-dimensional convolutions on the waveform, by quadrant.
 
 A convolution of 500 filters on the samples makes an image of filters and time, on which six 3x3 convolutions follow,
-each with a pool of 2; an average over 1 x 4 parts of it, and 512 - 128 - 4.
+each with a pool of 2; an average over 1 x 4 parts of it, and 512 - 128 - 4. Of 5 s one column is left, so that the
+parts are alike.
 
 Source: Bathigama and Madushika; see `bathigama_layers`.
 """
