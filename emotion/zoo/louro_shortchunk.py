@@ -1,8 +1,7 @@
 """The ShortChunk CNN that Louro et al. adapt: seven blocks of convolution on segments of 3.5 s.
 
-Each segment is a training sample of its song's quadrant; a song's answer is the mean of its segments'. The layers are
-those of Won et al.: maps 128, 128, 256, 256, 256, 256, 512, every pool 2x2, a maximum over time, then a hidden layer of
-512 with batch normalisation, ReLU and dropout.
+A song's answer is the mean of its segments'. The layers are those of Won et al.: maps 128, 128, 256, 256, 256, 256,
+512, every pool 2x2, a maximum over time, then a hidden layer of 512 with batch normalisation, ReLU and dropout.
 
 Choices of this project: 128 bands to 8 kHz, a frame of 32 ms every 16 ms, as in Won et al.; segments that do not
 overlap.
