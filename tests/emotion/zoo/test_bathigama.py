@@ -55,7 +55,8 @@ def test_it_reads_five_seconds_at_full_size(name: str) -> None:
     with torch.no_grad():
         logits, embedding, *points = network(chunks(2))
     assert (logits.shape, embedding.shape) == ((2, 4), (2, 64))
-    assert len(points) == (name in GAUSSIAN)
+    # The points, and the deviations that the loss reads.
+    assert len(points) == 2 * (name in GAUSSIAN)
     assert all(found.isfinite().all() for found in (logits, embedding, *points))
 
 
@@ -196,7 +197,7 @@ def test_it_learns_points_and_its_own_error_by_its_loss(name: str) -> None:
     assert torch.allclose(outputs[2], wanted, atol=0.2)
     assert outputs[3].max() < 0.3
     limited = network.eval()(inputs)
-    assert len(limited) == 3
+    assert torch.isfinite(network.losses(limited, targets, points)).all()
     assert limited[2].abs().max() <= 1
 
 
