@@ -141,9 +141,14 @@ def write_json(path: Path, content: Any) -> None:
     write_atomic(path, json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def _commit() -> str:
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+def _commit(folder: Path = Path(__file__).parent) -> str:
+    # `describe --dirty` would lock and write the index, whatever it is told of optional locks.
+    command = ["git", "--no-optional-locks", "-C", str(folder), "status", "--porcelain=v2", "--branch", "-uno"]
+    lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout.splitlines()
+    if not lines:
+        return "unknown"
+    is_dirty = any(not line.startswith("# ") for line in lines)
+    return lines[0].removeprefix("# branch.oid ") + ("-dirty" if is_dirty else "")
 
 
 def _now() -> str:

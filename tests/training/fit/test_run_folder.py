@@ -1,6 +1,8 @@
 """The run folder: whole files, honest histories, clear refusals."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from catalog.core.files import write_atomic
 from tests.training.made_run import made_predictions
-from training.fit.run_folder import FACTS, HISTORY, RunError, RunFolder, new_run_path, write_json
+from training.fit.run_folder import FACTS, HISTORY, RunError, RunFolder, _commit, new_run_path, write_json
 
 CONFIG = 'version = "made"\nseed = 1\n'
 
@@ -28,6 +30,28 @@ def test_a_new_run_says_by_what_it_was_made(run: RunFolder) -> None:
     assert not run.is_finished
     assert run.config_toml == CONFIG
     assert run.history() == []
+
+
+def test_the_state_of_the_code_is_read_without_writing_to_its_repository(tmp_path: Path) -> None:
+    def git(*words: str) -> str:
+        who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+        return subprocess.run(
+            ["git", "-C", tmp_path, *who, *words], check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    code, index = tmp_path / "code.py", tmp_path / ".git" / "index"
+    git("init", "-q")
+    code.write_text("one")
+    git("add", ".")
+    git("commit", "-qm", "One")
+    # A new time makes git want to refresh its index.
+    os.utime(code, (1, 1))
+    before = index.read_bytes()
+    assert _commit(tmp_path) == git("rev-parse", "HEAD")
+    code.write_text("two")
+    assert _commit(tmp_path) == f"{git('rev-parse', 'HEAD')}-dirty"
+    assert index.read_bytes() == before
+    assert _commit(tmp_path / "none") == "unknown"
 
 
 def test_a_folder_that_holds_something_is_not_written_over(run: RunFolder) -> None:
