@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import tarfile
 import tempfile
 import time
@@ -91,8 +92,12 @@ def run(
     started = time.monotonic()
     data = out / "data"
     if not data.exists():
+        # Renamed when it is whole: what a killed extraction leaves is never taken for the data set.
+        partial = out / "data.part"
+        shutil.rmtree(partial, ignore_errors=True)
         with tarfile.open(path) as tar:
-            tar.extractall(data, filter="data")
+            tar.extractall(partial, filter="data")
+        partial.rename(data)
     [name] = [each.name for each in data.iterdir()]
     own = ["--data", str(data), "--data-sets", name, "--work", str(out / "work"), "--runs", str(out / "runs")]
     for protocol in protocols:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,6 +42,23 @@ def test_the_table_is_trained_from_the_file_alone(
     assert means["macro_f1"] > floor["macro_f1"]
     zoo_on_gpu.main(options)
     assert "is in the table" in capsys.readouterr().out
+
+
+def test_a_killed_extraction_is_begun_again(carry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(self: tarfile.TarFile, path: Path, **options: Any) -> None:
+        self.extract(self.getmembers()[0], path, **options)
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    options = ["run", str(carry), str(out), "majority", "--protocols", "artist5", "--device", "cpu"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tarfile.TarFile, "extractall", killed)
+        with pytest.raises(KeyboardInterrupt):
+            zoo_on_gpu.main(options)
+    zoo_on_gpu.main(options)
+    [row] = json.loads((out / "zoo.json").read_text())
+    assert row["n"] == 20
+    assert not list(out.glob("data.*"))
 
 
 def test_a_window_sounds_as_it_did(tmp_path: Path) -> None:
