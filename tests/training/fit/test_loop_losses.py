@@ -54,6 +54,10 @@ def test_a_sigmoid_for_each_tag_is_validated_by_its_own_loss() -> None:
     assert ((logits > 0).numpy() == (tags[32:] > 0)).mean() > 0.9
 
 
+def test_the_head_of_the_paper_is_the_default() -> None:
+    assert LiuConfig().head == create_model("liu_complex").config.head == "softmax"
+
+
 def test_a_softmax_over_shared_tags_is_validated_by_the_log_loss() -> None:
     data, tags = tagged()
     data = replace(data, targets=tags / np.float32(2))
