@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import librosa
@@ -90,6 +91,14 @@ class FrontEnd:
     def tensor(self, prepared: Tensor) -> Tensor:
         """Make network inputs of `(n, *prepared_shape)`: `(n, *input_shape)`, with `chunks` after `n` where several."""
         return prepared.reshape(-1, *self.input_shape)
+
+    def weights(self) -> tuple[Path, ...]:
+        """Return the files that `prepare` reads beside its numbers: with other content it makes something else.
+
+        Raises:
+            emotion.exceptions.CheckpointError: One is not there.
+        """
+        return ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the numbers as a plain dictionary; `front_end_of` reads it with the name."""
@@ -466,6 +475,13 @@ class Features(FrontEnd):
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         return EXTRACTORS[self.extractor][0](fill_window(waveform, self)).astype(np.float32)
 
+    def weights(self) -> tuple[Path, ...]:
+        if self.extractor != "openl3":
+            return ()
+        from emotion.zoo.openl3 import openl3_file
+
+        return (openl3_file(),)
+
     def describe(self) -> str:
         return f"{self.prepared_shape[0]} features ({self.extractor}) of {self.window_s:g} s"
 
@@ -510,6 +526,9 @@ class ImageAndFeatures(FrontEnd):
     def prepare(self, waveform: Waveform) -> NDArray[np.float32]:
         filled = fill_window(waveform, self)
         return np.concatenate([self.mel.prepare(filled).ravel(), self.features.prepare(filled)])
+
+    def weights(self) -> tuple[Path, ...]:
+        return self.features.weights()
 
     def tensor(self, prepared: Tensor) -> Tensor:
         return _with_image(self.mel, prepared)
@@ -578,6 +597,9 @@ class Chunked(FrontEnd):
     def tensor(self, prepared: Tensor) -> Tensor:
         inputs = self.each.tensor(prepared.reshape(-1, *self.each.prepared_shape))
         return inputs.reshape(-1, self.chunks, *self.input_shape) if self.chunks > 1 else inputs
+
+    def weights(self) -> tuple[Path, ...]:
+        return self.each.weights()
 
     def to_json(self) -> dict[str, Any]:
         return {**self.each.to_json(), "chunks": {"hop_s": self.hop_s, "window_s": self.window_s}}

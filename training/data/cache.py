@@ -147,7 +147,10 @@ def prepared_of(paths: Sequence[Path], *, front_end: FrontEnd, cache_dir: Path, 
     """
     shape = front_end.prepared_shape if isinstance(front_end, Chunked) else (1, *front_end.prepared_shape)
     dtype = np.dtype(np.float32 if len(shape) == 2 and shape[1] < _SAMPLES else _HALF)
-    kind = digest(json.dumps({"name": front_end.name, **front_end.to_json()}, sort_keys=True).encode())[:12]
+    numbers = {"name": front_end.name, **front_end.to_json()}
+    if weights := [digest(file) for file in front_end.weights()]:
+        numbers["weights"] = weights
+    kind = digest(json.dumps(numbers, sort_keys=True).encode())[:12]
     store = _Store(cache_dir / f"{front_end.name}-{kind}", shape, dtype)
     return _filled(store, paths, partial(_prepared, front_end=front_end, dtype=dtype), workers)
 

@@ -34,6 +34,7 @@ from emotion.zoo.registry import FrozenNetwork, HeadedNetwork, Network, create_m
 from emotion.zoo.svm import Svm
 from emotion.zoo.tagger_svm import TaggerSvm
 from training.data.augment import AugmentConfig, augment
+from training.data.cache import content_digest
 from training.data.splits import Rows, linked_groups
 from training.datasets import Clip
 from training.fit.loop import ClipSet, Drawn, Start, work_clock
@@ -139,8 +140,8 @@ def _fitted(network: Network, fold: FoldData, _: Mapping[str, Any]) -> Start:
 def _fitted_to_frozen(network: FrozenNetwork, fold: FoldData) -> Start:
     """Fit what is above a network that is the same in every fold; its features of all clips are computed once."""
     weights = [value.numpy().tobytes() for value in network.state_dict().values()]
-    clips = "\n".join(str(clip.audio) for clip in fold.clips).encode()
-    name = digest(b"".join([*weights, clips, repr(fold.each).encode()]))[:16]
+    audio = [content_digest(clip.audio) for clip in fold.clips]
+    name = digest(b"".join([*weights, *audio, repr(fold.each).encode()]))[:16]
     file = fold.work_dir / "zoo" / f"frozen-{fold.system.member.name}-{name}.npy"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)

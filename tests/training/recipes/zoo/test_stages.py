@@ -206,8 +206,11 @@ def test_what_is_frozen_is_computed_once_and_says_what_the_whole_network_says(
 
     def begin(rows: NDArray[np.int64]) -> Start:
         dealt = Rows(rows, np.arange(N_TRAIN, 40), np.arange(40, N))
-        return fold_start(system, clips(), data, list(range(N)), dealt, 5, tmp_path, tmp_path)
+        heard = [replace(clip, audio=audio) for clip in clips()]
+        return fold_start(system, heard, data, list(range(N)), dealt, 5, tmp_path, tmp_path)
 
+    audio = tmp_path / "song.wav"
+    audio.write_bytes(b"one")
     start = begin(np.arange(N_TRAIN))
     assert start.outputs_of is not None
     rows = np.arange(40, N)
@@ -215,7 +218,15 @@ def test_what_is_frozen_is_computed_once_and_says_what_the_whole_network_says(
         start.outputs_of(rows), predict(start.network, data, rows, system.front_end, torch.device("cpu")), strict=True
     ):
         assert np.allclose(known, whole, rtol=1e-3, atol=1e-3)
-    monkeypatch.setattr(stages, "Features", None)
-    other = begin(np.arange(4, N_TRAIN))
+    with monkeypatch.context() as patch:
+        patch.setattr(stages, "Features", None)
+        other = begin(np.arange(4, N_TRAIN))
     assert other.outputs_of is not None
     assert np.abs(other.outputs_of(rows)[0] - start.outputs_of(rows)[0]).max() > 1e-3
+    # Other audio under the same name is another input.
+    audio.write_bytes(b"two")
+    data.inputs[:] = inputs[::-1].copy()  # type: ignore[index]
+    anew = begin(np.arange(N_TRAIN))
+    assert anew.outputs_of is not None
+    whole = predict(anew.network, data, rows, system.front_end, torch.device("cpu"))
+    assert np.allclose(anew.outputs_of(rows)[0], whole[0], rtol=1e-3, atol=1e-3)
