@@ -6,23 +6,26 @@ missing, malformed, or of another run.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as package_version
 from pathlib import Path
 from typing import Any
 
-from catalog.core.files import write_atomic
+from catalog.core.files import remove_leftovers, write_atomic
 from training.data.splits import Folds
 from training.evaluation.predictions import Predictions
 from training.exceptions import TrainingError
 
 CONFIG, FACTS, SPLITS, HISTORY = "config.toml", "run.json", "splits.json", "history.jsonl"
 PREDICTIONS, METRICS, CHECKPOINT, TENSORBOARD = "predictions.npz", "metrics.json", "checkpoint.pt", "tensorboard"
+_LOCK = ".lock"
 _PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "librosa", "soundfile", "soxr", "efficientnet-pytorch")
 
 
@@ -41,9 +44,15 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, config_toml: str, facts: dict[str, Any]) -> RunFolder:
         """Make the folder of a new run; the code's state is added to the facts."""
-        if path.exists() and any(path.iterdir()):
-            raise RunError(f"{path} is not empty; continue its run by --resume {path}, or name another folder.")
         path.mkdir(parents=True, exist_ok=True)
+        if (path / FACTS).exists():
+            raise RunError(f"{path} is not empty; continue its run by --resume {path}, or name another folder.")
+        for name in (CONFIG, FACTS):
+            remove_leftovers(path / name)
+        there = {each.name for each in path.iterdir()} - {_LOCK}
+        # A creation that was killed leaves its configuration.
+        if there and (there != {CONFIG} or (path / CONFIG).read_text(encoding="utf-8") != config_toml):
+            raise RunError(f"{path} is not empty, and holds no run: name another folder.")
         run = cls(path)
         write_atomic(path / CONFIG, config_toml)
         code = {"commit": _commit(), "python": platform.python_version()}
@@ -129,6 +138,22 @@ class RunFolder:
             raise RunError(f"{self.path} has no {name} yet; finish it with --resume {self.path}.") from None
         except ValueError as error:
             raise RunError(f"{path} is not JSON: {error}.") from error
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Keep other processes out of a run's folder, which is made if need be; a killed process lets go of it.
+
+    Raises:
+        RunError: Another process holds it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    with (path / _LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(f"Another process trains in {path}: wait until it ends, or name another folder.") from None
+        yield
 
 
 def new_run_path(version: str) -> Path:

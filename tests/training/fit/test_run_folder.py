@@ -1,7 +1,9 @@
 """The run folder: whole files, honest histories, clear refusals."""
 
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,8 @@ import pytest
 
 from catalog.core.files import write_atomic
 from tests.training.made_run import made_predictions
-from training.fit.run_folder import FACTS, HISTORY, RunError, RunFolder, _commit, new_run_path, write_json
+from training.fit.run_folder import CONFIG as CONFIG_FILE
+from training.fit.run_folder import FACTS, HISTORY, RunError, RunFolder, _commit, held, new_run_path, write_json
 
 CONFIG = 'version = "made"\nseed = 1\n'
 
@@ -57,6 +60,34 @@ def test_the_state_of_the_code_is_read_without_writing_to_its_repository(tmp_pat
 def test_a_folder_that_holds_something_is_not_written_over(run: RunFolder) -> None:
     with pytest.raises(RunError, match=f"--resume {run.path}"):
         RunFolder.create(run.path, CONFIG, {})
+
+
+@pytest.mark.parametrize("left", [CONFIG_FILE, f".{CONFIG_FILE}.0a.part", f".{FACTS}.0a.part", ".lock"])
+def test_a_killed_creation_is_begun_again(tmp_path: Path, left: str) -> None:
+    (tmp_path / left).write_text(CONFIG)
+    assert RunFolder.create(tmp_path, CONFIG, {"seed": 1}).facts()["seed"] == 1
+    assert {path.name for path in tmp_path.iterdir()} <= {CONFIG_FILE, FACTS, ".lock"}
+
+
+def test_what_is_not_of_the_run_is_not_written_over(tmp_path: Path) -> None:
+    (tmp_path / CONFIG_FILE).write_text("mine")
+    with pytest.raises(RunError, match="is not empty, and holds no run"):
+        RunFolder.create(tmp_path, CONFIG, {})
+    assert (tmp_path / CONFIG_FILE).read_text() == "mine"
+
+
+def test_one_process_at_a_time_works_in_a_folder(tmp_path: Path) -> None:
+    def killed() -> None:
+        with held(tmp_path):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with held(tmp_path), pytest.raises(RunError, match=f"Another process trains in {tmp_path}"), held(tmp_path):
+        pass
+    process = multiprocessing.get_context("fork").Process(target=killed)
+    process.start()
+    process.join()
+    with held(tmp_path):
+        assert process.exitcode == -signal.SIGKILL
 
 
 def test_a_folder_that_is_no_run_is_not_opened(tmp_path: Path) -> None:

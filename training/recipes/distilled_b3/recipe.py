@@ -25,7 +25,7 @@ from training.evaluation.metrics import fit_reading, score_by_dataset
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
 from training.exceptions import RetrainRefusedError, TrainingError
-from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder, new_run_path
+from training.fit.run_folder import CHECKPOINT, PREDICTIONS, RunFolder, held, new_run_path
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.distil import Student, Teachers, prepare_from_scratch, pretrain
 from training.recipes.distilled_b3.features import (
@@ -51,7 +51,9 @@ def train(job: TrainJob) -> Path:
         raise TrainingError("--dry-run is for the recipe paper; the head of distilled_b3.toml says what it takes.")
     run_dir = job.run_dir or new_run_path(tomllib.loads(job.text).get("version", "model"))
     places: dict[str, Any] = {"data_root": job.data_root, "work_dir": job.work_dir, "run_dir": run_dir}
-    run(job.text, **places, resumes=job.resumes, log=job.log, device=device_of(job.device))
+    device = device_of(job.device)
+    with held(run_dir):
+        run(job.text, **places, resumes=job.resumes, log=job.log, device=device)
     return run_dir
 
 

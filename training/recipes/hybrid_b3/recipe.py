@@ -31,7 +31,7 @@ from training.evaluation.metrics import fit_reading
 from training.evaluation.predictions import Predictions
 from training.evaluation.report.run import scores_by_protocol
 from training.exceptions import TrainingError
-from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
+from training.fit.run_folder import PREDICTIONS, RunFolder, held, new_run_path
 from training.recipes.distilled_b3 import cards
 from training.recipes.distilled_b3.features import ClipFeatures, load_clips, quadrant_targets, sampling_weights
 from training.recipes.distilled_b3.recipe import with_local_labels
@@ -93,6 +93,12 @@ def train(job: TrainJob) -> Path:
     config, started = config_of(job.text), time.monotonic()
     device_of(job.device)
     run_dir = job.run_dir or new_run_path(config.version)
+    with held(run_dir):
+        _run(job, config, run_dir, started)
+    return run_dir
+
+
+def _run(job: TrainJob, config: HybridRunConfig, run_dir: Path, started: float) -> None:
     facts = {"version": config.version, "seed": config.seed, "recipe": "hybrid_b3"}
     folder = RunFolder.open(run_dir) if job.resumes else RunFolder.create(run_dir, job.text, facts)
     weights = trunk_weights(config.trunk)
@@ -120,7 +126,6 @@ def train(job: TrainJob) -> Path:
     tests = dealt[0].rows(features.clips)[0].test
     HeldOut.of_clips(chosen([features.clips[i] for i in tests]), frontend).save(folder.path / "held-out.npz")
     folder.finish(time.monotonic() - started)
-    return run_dir
 
 
 def public_features(

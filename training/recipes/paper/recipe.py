@@ -6,6 +6,7 @@ import math
 import tomllib
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, fields, replace
 from enum import StrEnum
 from itertools import groupby
@@ -37,7 +38,7 @@ from training.exceptions import TrainingError
 from training.fit import loop
 from training.fit.cross_validation import FoldResult, Study, cross_validate, gap
 from training.fit.loop import ClipSet, FitConfig, FitTask, Processes, Start, together
-from training.fit.run_folder import PREDICTIONS, RunFolder, new_run_path
+from training.fit.run_folder import PREDICTIONS, RunFolder, held, new_run_path
 from training.recipes.registry import Log, TrainJob
 
 # Windows of random crops: the centre first, which is evaluated.
@@ -291,7 +292,7 @@ def _counts(
 def train(job: TrainJob) -> Path | None:
     """Train or resume; return the run folder, None after a dry run and in every process but the first."""
     config = config_from(tomllib.loads(job.text))
-    with together(job.device) as processes:
+    with together(job.device) as processes, ExitStack() as stack:
         log = job.log if processes.is_first else lambda _: None
         if job.dry_run:
             planned = plan(config, data_root=job.data_root, work_dir=job.work_dir, log=log)
@@ -299,6 +300,8 @@ def train(job: TrainJob) -> Path | None:
                 log(line)
             return None
         path: Path = processes.share(job.run_dir or new_run_path(config.version))
+        if processes.is_first:
+            stack.enter_context(held(path))
         if processes.is_first and not job.resumes:
             RunFolder.create(path, job.text, {"version": config.version, "seed": config.seed, "recipe": "paper"})
         processes.wait()

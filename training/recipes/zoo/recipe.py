@@ -23,7 +23,7 @@ from training.evaluation import metrics
 from training.evaluation.predictions import Predictions
 from training.fit.cross_validation import FoldResult, Study, cross_validate
 from training.fit.loop import ClipSet, Processes
-from training.fit.run_folder import FACTS, PREDICTIONS, RunFolder, write_json
+from training.fit.run_folder import FACTS, PREDICTIONS, RunFolder, held, write_json
 from training.recipes.registry import Log, TrainJob
 from training.recipes.zoo.data import clip_set
 from training.recipes.zoo.stages import fold_start
@@ -96,9 +96,14 @@ def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     """Train every fold, or those that are missing, and return the system's row.
 
     Raises:
-        training.exceptions.TrainingError: Training diverged, or the folder is of another run.
+        training.exceptions.TrainingError: Training diverged, or the folder is of another run or another process.
     """
     run.system.check()
+    with held(run.folder):
+        return _trained(run, processes, log)
+
+
+def _trained(run: ZooRun, processes: Processes, log: Log) -> dict[str, Any]:
     clips = clips_of(run.data, run.data_root, run.work_dir)
     duplicates = duplicate_groups([clip.audio for clip in clips], cache_dir=run.work_dir / "landmarks").tolist()
     dealt = run.protocol.folds(clips, duplicates)
@@ -143,10 +148,10 @@ def opened(
     if (path / FACTS).exists():
         folder = RunFolder.open(path)
         facts = folder.facts()
-        if folder.config_toml != text or any(facts[name] != value for name, value in ours.items()):
+        if folder.config_toml != text or any(facts.get(name) != value for name, value in ours.items()):
             raise ZooError(f"{path} holds another run of {version}: delete it, or name another folder.")
-        return folder
-    folder = RunFolder.create(path, text, ours)
+    else:
+        folder = RunFolder.create(path, text, ours)
     folder.write_folds([folds])
     return folder
 

@@ -44,7 +44,7 @@ from training.datasets.base import duration_s
 from training.evaluation.metrics import rounded
 from training.evaluation.tags import Flags, TagAnswers, best_threshold, figures_of, frequency_floor, score_tags
 from training.fit.loop import ClipSet, FitTask, Processes, predict, train, worked_s
-from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, write_json
+from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, held, write_json
 from training.recipes.registry import Log
 from training.recipes.zoo.recipe import SEED, infer_ms, opened
 from training.recipes.zoo.systems import ZooError, ZooSystem, system
@@ -183,7 +183,7 @@ def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
     Where there is no audio the row has the floor of the labels, and says that nothing was run.
 
     Raises:
-        training.exceptions.TrainingError: Training diverged, or the folder is of another run.
+        training.exceptions.TrainingError: Training diverged, or the folder is of another run or another process.
     """
     labelled = DATASETS[run.data].load(run.data_root / run.data, run.work_dir)
     clips = [clip for clip in labelled if clip.audio.is_file()]
@@ -195,6 +195,11 @@ def run_tags(run: TagRun, *, processes: Processes, log: Log) -> dict[str, Any]:
         log(
             f"{run.data} is run without {len(labelled) - len(clips)} of {len(labelled)} clips, whose audio is not here."
         )
+    with held(run.folder):
+        return _trained(run, clips, processes, log)
+
+
+def _trained(run: TagRun, clips: Sequence[Clip], processes: Processes, log: Log) -> dict[str, Any]:
     songs = list(dict.fromkeys(clip.audio for clip in clips))
     groups = duplicate_groups(songs, cache_dir=run.work_dir / "landmarks").tolist()
     recording = dict(zip(songs, groups, strict=True))

@@ -18,6 +18,7 @@ from training.data.cache import prepared_of
 from training.data.splits import Folds
 from training.evaluation.predictions import Predictions
 from training.fit import cross_validation, loop
+from training.fit.run_folder import held
 from training.recipes.zoo import recipe, systems
 from training.recipes.zoo.data import ChangedSegments
 
@@ -150,6 +151,24 @@ def test_a_folder_of_another_run_is_refused(zoo: Path) -> None:
     text = (zoo / "systems" / "means.toml").read_text()
     (zoo / "systems" / "means.toml").write_text(text + 'note = "other"\n')
     with pytest.raises(CommandError, match="holds another run of means"):
+        run(zoo, "means")
+
+
+def test_an_unfinished_folder_is_completed(zoo: Path) -> None:
+    folder = zoo / "runs-1.0" / "means-artist5"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text((zoo / "systems" / "means.toml").read_text())
+    run(zoo, "means")
+    dealt = (folder / "splits.json").read_text()
+    (folder / "splits.json").unlink()
+    (zoo / "results" / "zoo.json").unlink()
+    run(zoo, "means")
+    assert (folder / "splits.json").read_text() == dealt
+
+
+def test_a_second_run_in_a_folder_is_a_sentence(zoo: Path) -> None:
+    folder = zoo / "runs-1.0" / "means-artist5"
+    with held(folder), pytest.raises(CommandError, match=f"Another process trains in {folder}"):
         run(zoo, "means")
 
 
