@@ -26,7 +26,7 @@ from training.exceptions import TrainingError
 from training.recipes.registry import DEFAULT_RECIPE, RECIPES
 from training.recipes.zoo.charts import interval_chart, speed_chart
 from training.recipes.zoo.standings import PROTOCOLS, standings_of, system_names
-from training.recipes.zoo.table import rows_of
+from training.recipes.zoo.table import TableError, rows_of
 from training.registry import retraining as retrain
 from training.registry import services
 from training.registry.gate import NEVER_FORCED, criteria
@@ -112,11 +112,17 @@ def _side(model: ModelVersion) -> dict[str, Any]:
 def zoo(request: HttpRequest) -> HttpResponse:
     """The systems of the papers on the same clips, under the `protocol` of the address, or the first that was run."""
     systems = system_names()
-    tables = standings_of(rows_of(settings.MOODPLANE_ZOO_RESULTS), systems)
+    rows, problem = [], ""
+    try:
+        rows = rows_of(settings.MOODPLANE_ZOO_RESULTS)
+    except TableError as error:
+        problem = str(error)
+    tables = standings_of(rows, systems)
     run = dict.fromkeys(table.protocol.name for table in tables)
     chosen = request.GET.get("protocol", "")
     protocol = PROTOCOLS[chosen if chosen in PROTOCOLS else next(iter(run), next(iter(PROTOCOLS)))]
     context = {
+        "problem": problem,
         "protocol": protocol,
         "protocols": [
             (each, sum(len(table.rows) for table in tables if table.protocol is each)) for each in PROTOCOLS.values()

@@ -31,6 +31,13 @@ def write_atomic(path: Path, content: bytes | str | Callable[[BinaryIO], object]
                 file.flush()
                 os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # Whoever writes to an open file does not know its name.
+        if error.filename is None:
+            if error.errno is None:
+                raise OSError(f"{path} could not be written: {error}.") from error
+            error.filename = str(path)
+        raise
     finally:
         temporary.unlink(missing_ok=True)
     if durable:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -108,6 +110,31 @@ def test_the_first_protocol_with_rows_is_shown(results: Path, client_staff: Clie
     shown = page(client_staff)
     assert "Five folds balanced by quadrant, which share artists" in shown
     assert "louro_cnn was not run under this protocol." in shown
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("{", "Expecting property name"),
+        ("{}", "it is no list"),
+        ("[1]", "row 1 is no row"),
+        ('[{"system": "x"}]', "row 1 lacks its protocol"),
+        (json.dumps([made_row("liu_simple", 0.5), made_row("means", 0.5, low="x")]), "row 2 has 'x' as its low"),
+        (json.dumps([made_row("liu_simple", 0.5) | {"protocol": "magic"}]), "row 1 is of the protocol magic"),
+    ],
+)
+def test_a_damaged_table_is_a_sentence_that_names_it(
+    results: Path, client_staff: Client, content: str, problem: str
+) -> None:
+    results.write_text(content)
+    shown = html.unescape(page(client_staff))
+    assert "The table of the zoo cannot be read." in shown
+    assert f"{results} is no table of results: {problem}" in shown
+    german = client_staff.get(ZOO, headers={"Accept-Language": "de"}).content.decode()
+    assert "Die Tabelle des Zoos kann nicht gelesen werden." in german
+    with pytest.raises(CommandError, match=f"{results} is no table of results"):
+        call_command("zoo", "table")
+    assert results.read_text() == content
 
 
 def test_data_sets_are_never_mixed(results: Path, client_staff: Client) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +17,24 @@ from catalog.core.files import write_atomic
 if TYPE_CHECKING:
     from emotion.inference.estimate import Estimates
     from training.datasets import Clip
+
+
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Read the arrays of an `.npz`.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, or no such archive.
+    """
+    try:
+        with path.open("rb") as file:
+            if not zipfile.is_zipfile(file):
+                raise zipfile.BadZipFile("it is no archive, or only the beginning of one")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as arrays:
+                return dict(arrays)
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError) as error:
+        raise ValueError(f"{path} is damaged: {error}. Delete it, and make it again.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +150,13 @@ class Predictions:
 
         Raises:
             FileNotFoundError: There is no such file.
-            ValueError: It is not a table of predictions.
+            ValueError: It is damaged, or not a table of predictions.
         """
-        with np.load(path, allow_pickle=False) as arrays:
-            missing = [field.name for field in fields(cls) if field.name not in arrays]
-            if missing:
-                raise ValueError(f"{path} is not a table of predictions: it lacks {', '.join(missing)}.")
-            return cls(**{field.name: arrays[field.name] for field in fields(cls)})
+        arrays = read_arrays(path)
+        missing = [field.name for field in fields(cls) if field.name not in arrays]
+        if missing:
+            raise ValueError(f"{path} is not a table of predictions: it lacks {', '.join(missing)}.")
+        return cls(**{field.name: arrays[field.name] for field in fields(cls)})
 
     @classmethod
     def concatenate(cls, parts: list[Predictions]) -> Predictions:

@@ -87,7 +87,10 @@ class RunFolder:
         path = self.path / HISTORY
         if not path.exists():
             return []
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        try:
+            return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        except ValueError as error:
+            raise RunError(f"{path} is not JSON: {error}.") from error
 
     def predictions(self) -> Predictions:
         if not (self.path / PREDICTIONS).exists():

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import resource
 import signal
 import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
 import pytest
 
 from catalog.core.files import digest, remove_leftovers, write_atomic
@@ -72,6 +75,23 @@ def test_an_error_leaves_the_old_file_and_nothing_else(path: Path, monkeypatch: 
     monkeypatch.setattr(os, "fsync", _no_room)
     with pytest.raises(OSError, match="No space left"):
         write_atomic(path, b"new")
+    assert path.read_text() == "old"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def _in_pieces(file: BinaryIO) -> None:
+    np.arange(10_000).tofile(file)
+
+
+@pytest.mark.parametrize("content", [ONE, _in_pieces])
+def test_an_error_names_the_file(path: Path, content: bytes | Callable[[BinaryIO], None]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match=re.escape(str(path))):
+            write_atomic(path, content)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
 

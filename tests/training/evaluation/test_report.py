@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from dataclasses import replace
@@ -320,6 +321,23 @@ def test_a_missing_or_damaged_run_is_named(tmp_path: Path) -> None:
     (run / "run.json").write_text("{")
     with pytest.raises(ValueError, match=r"run\.json is not JSON"):
         read_run(run)
+
+
+@pytest.mark.parametrize("damage", ["begins", "text", "flipped", "array", "empty"])
+def test_damaged_predictions_are_named(tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "predictions.npz"
+    made_predictions(("held_out",)).save(path)
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[200] ^= 255
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    damaged = {"begins": whole[:-9], "text": b"x", "flipped": bytes(flipped), "array": array.getvalue(), "empty": b""}
+    path.write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match=r"predictions\.npz is damaged: .*\. Delete it, and make it again\."):
+        Predictions.load(path)
+    with pytest.raises(FileNotFoundError, match=r"none\.npz"):
+        Predictions.load(tmp_path / "none.npz")
 
 
 def test_predictions_of_clips_that_the_folds_do_not_test_are_refused(tmp_path: Path) -> None:

@@ -134,6 +134,9 @@ def test_a_damaged_file_is_named(run: RunFolder) -> None:
     (run.path / FACTS).write_text("{")
     with pytest.raises(RunError, match=r"run\.json is not JSON"):
         run.facts()
+    (run.path / HISTORY).write_text("{")
+    with pytest.raises(RunError, match=r"history\.jsonl is not JSON"):
+        run.history()
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:

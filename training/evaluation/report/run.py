@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import astuple, dataclass
@@ -164,15 +163,7 @@ def _history(path: Path) -> list[dict[str, Any]]:
 
 
 def _predictions(path: Path) -> Predictions:
-    if not path.is_file():
-        return Predictions.empty()
-    try:
-        # numpy leaves a file open that turns out to be no archive.
-        if not zipfile.is_zipfile(path):
-            raise zipfile.BadZipFile("it is no archive, or only the beginning of one")
-        return Predictions.load(path)
-    except (zipfile.BadZipFile, EOFError) as error:
-        raise ValueError(f"{path} is damaged: {error}. Score the run again.") from error
+    return Predictions.load(path) if path.is_file() else Predictions.empty()
 
 
 def labels_of(predictions: Predictions) -> list[ClipLabel]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from emotion.exceptions import EmotionError
-from training.datasets import DatasetError
+from training.datasets import DATASETS, DatasetError
 from training.exceptions import TrainingError
 from training.recipes.zoo.systems import system, system_names
 
@@ -38,6 +39,11 @@ class Command(BaseCommand):
         parser.add_argument("--again", action="store_true", help="Train also what the table has.")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        budget, unknown = options["budget"], sorted(set(options["data_sets"]) - DATASETS.keys())
+        if not 0 <= budget < math.inf:
+            raise CommandError(f"--budget is {budget:g}; it can be a number of minutes, or 0 for what the paper takes.")
+        if unknown:
+            raise CommandError(f"--data-sets has {', '.join(unknown)}; it can have {', '.join(DATASETS)}.")
         try:
             getattr(self, f"_{options['action']}")(options)
         except (OSError, ValueError, DatasetError, EmotionError, TrainingError) as error:

@@ -87,9 +87,13 @@ def clips_of(data: Sequence[str], data_root: Path, work_dir: Path) -> list[Clip]
 
     Raises:
         training.datasets.DatasetError: One is not there, or not as its layout promises.
+        ZooError: No clip is labelled.
     """
     clips = [clip for name in data for clip in DATASETS[name].load(data_root / name, work_dir)]
-    return [clip for clip in clips if clip.quadrant is not None]
+    labelled = [clip for clip in clips if clip.quadrant is not None]
+    if not labelled:
+        raise ZooError(f"None of the {len(clips)} clips of {' and '.join(data)} has a quadrant to train on.")
+    return labelled
 
 
 def run_zoo(run: ZooRun, *, processes: Processes, log: Log) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def _trained(run: ZooRun, processes: Processes, log: Log) -> dict[str, Any]:
     for repeat, folds in enumerate(dealt):
         path = run.folder if len(dealt) == 1 else run.folder / f"repeat-{repeat}"
         folder = opened(path, run.system, run.system.name, folds, run.budget_min, run.data)
-        if not folder.is_finished:
+        if not folder.is_finished or not (folder.path / PREDICTIONS).exists():
             n_fits = len(dealt) * run.protocol.n_folds
             study = _study(run, clips, data, duplicates, n_fits, processes.device)
             finished = cross_validate(study, folds, folder, processes, log)

@@ -42,6 +42,7 @@ from training.data.splits import Folds, Rows, artist_grouped_folds, stratified_f
 from training.datasets import DATASETS, Clip, cal500, cal500exp, emotify
 from training.datasets.base import duration_s
 from training.evaluation.metrics import rounded
+from training.evaluation.predictions import read_arrays
 from training.evaluation.tags import Flags, TagAnswers, best_threshold, figures_of, frequency_floor, score_tags
 from training.fit.loop import ClipSet, FitTask, Processes, predict, train, worked_s
 from training.fit.run_folder import CHECKPOINT, TENSORBOARD, RunFolder, held, write_json
@@ -324,10 +325,7 @@ def _train_fold(
 
 
 def _row(run: TagRun, folds: Folds, clips: Sequence[Clip], truth: Flags, weights: Sequence[Path]) -> dict[str, Any]:
-    parts = []
-    for path in weights:
-        with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
-            parts.append(dict(arrays))
+    parts = [read_arrays(path.with_suffix(".npz")) for path in weights]
     whole = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     fold = np.repeat(np.arange(len(parts)), [len(part["rows"]) for part in parts])
     answers = TagAnswers(whole["scores"], whole["given"])

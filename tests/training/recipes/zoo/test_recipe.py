@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from emotion.zoo.frontends import RawWaveform
 from tests.training.made_qaed import made_qaed
 from training.data.cache import prepared_of
 from training.data.splits import Folds
+from training.datasets import DATASETS
 from training.evaluation.predictions import Predictions
 from training.fit import cross_validation, loop
 from training.fit.run_folder import held
@@ -175,6 +178,33 @@ def test_a_second_run_in_a_folder_is_a_sentence(zoo: Path) -> None:
 def test_an_unknown_protocol_is_a_sentence(zoo: Path) -> None:
     with pytest.raises(CommandError, match="protocol is 'all'; it can be artist5, stratified5"):
         run(zoo, protocol="all")
+
+
+@pytest.mark.parametrize("budget", [-5.0, math.nan, math.inf])
+def test_a_budget_is_a_number_of_minutes(zoo: Path, budget: float) -> None:
+    with pytest.raises(CommandError, match=f"--budget is {budget:g}; it can be a number of minutes, or 0"):
+        run(zoo, budget=budget)
+    assert {path.name for path in zoo.iterdir()} == {"systems", "data"}
+
+
+def test_unknown_and_unlabelled_data_sets_are_sentences(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(CommandError, match="--data-sets has nosuch; it can have 4qaed, "):
+        call_command("zoo", "run", data_sets=["4qaed", "nosuch"])
+    monkeypatch.setitem(DATASETS, "emotify", SimpleNamespace(load=lambda *_: [SimpleNamespace(quadrant=None)]))
+    with pytest.raises(systems.ZooError, match="None of the 1 clips of emotify has a quadrant to train on"):
+        recipe.clips_of(["emotify"], zoo, zoo)
+
+
+def test_damaged_predictions_of_a_finished_run_are_made_again(zoo: Path) -> None:
+    [row] = run(zoo, "means")
+    path = zoo / "runs-1.0" / "means-artist5" / "predictions.npz"
+    path.write_text("damaged")
+    (zoo / "results" / "zoo.json").unlink()
+    with pytest.raises(CommandError, match=f"{path} is damaged"):
+        run(zoo, "means")
+    path.unlink()
+    [again] = run(zoo, "means")
+    assert {**again, "infer_ms": 0} == {**row, "infer_ms": 0}
 
 
 def test_training_hears_changed_segments_and_evaluation_does_not(zoo: Path) -> None:
