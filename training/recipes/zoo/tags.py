@@ -349,7 +349,7 @@ def _row(run: TagRun, folds: Folds, clips: Sequence[Clip], truth: Flags, weights
         "thresholds": [round(each["threshold"], 4) for each in facts],
         "train_s": round(sum(each["train_s"] for each in facts), 1),
         "epochs": epochs,
-        "infer_ms": round(infer_ms(run.system), 1),
+        "infer_ms": round(infer_ms(run.system, weights[-1]), 1),
         "cut": f"{min(epochs)} to {max(epochs)} epochs of at most {run.system.training.epochs}"
         if run.budget_min
         else "",

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from django.core.management import CommandError, call_command
 from numpy.typing import NDArray
 
-from emotion.inference.checkpoint import read_card
+from emotion.inference.checkpoint import load, read_card
+from emotion.zoo.baselines import Logistic
 from emotion.zoo.frontends import RawWaveform
 from tests.training.made_qaed import made_qaed
 from training.data.cache import prepared_of
@@ -146,6 +148,23 @@ def test_a_system_that_cannot_be_trained_holds_no_other_up(zoo: Path, capsys: py
     assert "broken wants the stage 'nothing'" in capsys.readouterr().err
     rows = json.loads((zoo / "results" / "zoo.json").read_text())
     assert [row["system"] for row in rows] == ["means", "tiny"]
+
+
+def test_the_time_is_that_of_the_fitted_network(zoo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[torch.nn.Module] = []
+
+    def judged(self: Logistic, inputs: torch.Tensor) -> Any:
+        asked.append(self)
+        return forward(self, inputs)
+
+    run(zoo, "means")
+    forward = Logistic.forward
+    monkeypatch.setattr(Logistic, "forward", judged)
+    weights = zoo / "runs-1.0" / "means-artist5" / "folds" / "artist_grouped-4.safetensors"
+    assert recipe.infer_ms(systems.system("means"), weights) > 0
+    fitted = load(weights)[0].state_dict()
+    assert len(asked) == 3
+    assert all(torch.equal(value, fitted[name]) for name, value in asked[0].state_dict().items())
 
 
 def test_a_folder_of_another_run_is_refused(zoo: Path) -> None:
