@@ -22,7 +22,7 @@ import numpy as np
 from django.core.management import CommandError, call_command
 
 from emotion.exceptions import EmotionError
-from emotion.signal.audio import WINDOW_S, read_window
+from emotion.signal.audio import SAMPLE_RATE_HZ, WINDOW_S, read_window
 from training.data.cache import in_threads
 from training.datasets import DATASETS, DatasetError
 from training.exceptions import TrainingError
@@ -74,7 +74,7 @@ def write_window(audio: Path, target: Path, bit_rate: int) -> None:
         stream = container.add_stream("libopus", rate=_RATE_HZ, layout="mono")
         stream.bit_rate = bit_rate
         frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(window[None]), format="fltp", layout="mono")
-        frame.sample_rate = 22_050
+        frame.sample_rate = SAMPLE_RATE_HZ
         resampler = av.AudioResampler(format="flt", layout="mono", rate=_RATE_HZ)
         for part in [*resampler.resample(frame), *resampler.resample(None)]:
             container.mux(stream.encode(part))
@@ -86,8 +86,7 @@ def run(
 ) -> None:
     """Train what the table lacks with the options of `manage.py zoo run`, and leave `zoo.json` in `out`.
 
-    Raises:
-        CommandError: A system does not exist, or its training ended with a sentence.
+    The sentence of a system that cannot be trained is printed, and the next one begins.
     """
     started = time.monotonic()
     data = out / "data"
@@ -144,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             minutes=given.minutes,
             options=["--budget", str(given.budget), "--device", given.device],
         )
-    except (OSError, ValueError, CommandError, EmotionError, TrainingError, DatasetError) as error:
+    except (OSError, ValueError, EmotionError, TrainingError, DatasetError) as error:
         raise SystemExit(str(error)) from error
 
 

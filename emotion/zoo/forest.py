@@ -29,7 +29,6 @@ _N_CLASSES = 4
 # The probability of a quadrant that no tree votes for, so that its logarithm is finite.
 _LEAST = 1e-6
 _SEED = 20261130
-_BATCH = 64
 
 
 class ForestLayer(nn.Module):

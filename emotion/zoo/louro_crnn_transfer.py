@@ -82,7 +82,7 @@ class LouroCrnnTransfer(Network):
         self.dropout = nn.Dropout(config.dropout)
         self.classifier = nn.Linear(config.n_hidden, 4)
 
-    def load_tagger(self, files: Sequence[Path]) -> None:
+    def load_taggers(self, files: Sequence[Path]) -> None:
         """Begin with the convolutions of musicnn's VGG, one safetensors file whose kernels have time first.
 
         Raises:

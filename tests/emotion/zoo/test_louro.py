@@ -164,7 +164,7 @@ def test_the_transferred_convolutions_are_those_of_the_tagger(tmp_path: Path) ->
     state = _made_vgg(tmp_path / "vgg.safetensors", 8)
     network = _network("louro_crnn_transfer")
     assert isinstance(network, LouroCrnnTransfer)
-    network.load_tagger([tmp_path / "vgg.safetensors"])
+    network.load_taggers([tmp_path / "vgg.safetensors"])
     # The public network has time first.
     measured = torch.rand(1, 1, 192, 96)
     theirs = _norm(measured, state, 0)
@@ -211,7 +211,7 @@ def test_another_file_is_no_tagger(content: bytes | str | None, tmp_path: Path) 
     network = _network("louro_crnn_transfer")
     assert isinstance(network, LouroCrnnTransfer)
     with pytest.raises(CheckpointError, match="does not hold the weights of musicnn's VGG"):
-        network.load_tagger([path])
+        network.load_taggers([path])
 
 
 def test_the_forest_reads_the_taggers_that_are_loaded(tmp_path: Path) -> None:

@@ -191,13 +191,8 @@ def _tagger(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
     """Start from public taggers, `weights` in the folder of the data sets."""
     if not isinstance(network, LouroCrnnTransfer | LouroEmbeddingsRf | TaggerSvm):
         raise _misfit(fold, "tagger")
-    files = [fold.data_root / file for file in options["weights"]]
-    if isinstance(network, LouroCrnnTransfer):
-        network.load_tagger(files)
-    else:
-        network.load_taggers(files)
-        return _fitted_to_frozen(network, fold)
-    return Start(network)
+    network.load_taggers([fold.data_root / file for file in options["weights"]])
+    return _fitted_to_frozen(network, fold) if isinstance(network, FrozenNetwork) else Start(network)
 
 
 def _autoencoder(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Start:
