@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import av
 import numpy as np
-import soundfile
 import soxr
 from numpy.typing import NDArray
 
 from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, number
+from catalog.exceptions import FileRejectedError
+from catalog.files import recording as reader
+from catalog.files.recording import Recording, Stretch
 from emotion.exceptions import AudioUnreadableError
 
 SAMPLE_RATE_HZ = 22_050
-WINDOW_S = 24.0
+WINDOW_S = reader.WINDOW_S
 MIN_S = 5.0
 # -60 dBFS: below this level after resampling there is nothing to hear.
 SILENCE_RMS = 1e-3
-# Seconds decoded at a time.
-_BLOCK_S = 4
 
 
 class Window(NamedTuple):
@@ -37,28 +36,36 @@ class Window(NamedTuple):
 
 
 def read_window(path: Path, *, window_s: float = WINDOW_S) -> Window:
-    """Read the centre window of a file without decoding the rest where the format allows it.
+    """Read the centre window of a file.
 
-    A silent centre (a long pause, a hidden track) is replaced by the window a quarter, then three quarters, into the
-    file. The window is shorter than `window_s` where the file is.
+    A centre that is silent (a long pause, a hidden track) or damaged is replaced by the window a quarter, then three
+    quarters, into the file. The window is shorter than `window_s` where the file is.
 
     Raises:
-        AudioUnreadableError: `not_decodable`, `too_short` (fewer than `MIN_S` decodable seconds) or `silent`.
+        AudioUnreadableError: `not_decodable`, `too_short` (fewer than `MIN_S` seconds), `damaged` or `silent`.
 
     Source: Cazzaniga et al., section 4.1 (24 s from the centre, 22,050 Hz with anti-alias, no loudness normalisation).
     """
-    for place in (0.5, 0.25, 0.75):
-        window = read_window_at(path, place, window_s=window_s)
-        if window.duration_s < MIN_S:
+    with _opened(path) as recording:
+        if recording.duration_s < MIN_S:
             raise AudioUnreadableError(
                 "too_short",
                 _("Only %(heard)s s of audio could be decoded; at least %(least)d s are needed.")
-                % {"heard": number(window.duration_s, 1), "least": MIN_S},
+                % {"heard": number(recording.duration_s, 1), "least": MIN_S},
             )
-        if not is_silent(window.waveform):
-            return window
-        if window.is_partial:
-            break
+        is_damaged = True
+        for place in reader.PLACES:
+            stretch = recording.window(place, window_s)
+            is_damaged = is_damaged and stretch.is_damaged
+            if not stretch.is_damaged:
+                window = _window(recording, stretch, window_s)
+                if not is_silent(window.waveform):
+                    return window
+            if len(stretch.mono) == recording.n_samples:
+                break
+    if is_damaged:
+        sentence = _("Too little of it can be decoded: it is damaged. Copy it from its source again.")
+        raise AudioUnreadableError("damaged", sentence)
     silent = gettext_noop("There is no audible sound: everything below 11 kHz is quieter than -60 dBFS.")
     raise AudioUnreadableError("silent", silent)
 
@@ -74,64 +81,29 @@ def read_window_at(path: Path, place: float, *, window_s: float = WINDOW_S) -> W
     Raises:
         AudioUnreadableError: `not_decodable`.
     """
+    with _opened(path) as recording:
+        return _window(recording, recording.window(place, window_s), window_s)
+
+
+def _window(recording: Recording, stretch: Stretch, window_s: float) -> Window:
+    waveform = soxr.resample(stretch.mono, recording.sample_rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+    return Window(
+        waveform.astype(np.float32, copy=False),
+        stretch.start / recording.sample_rate_hz,
+        len(waveform) / SAMPLE_RATE_HZ,
+        len(stretch.mono) < math.ceil(window_s * recording.sample_rate_hz),
+    )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Recording]:
     try:
-        samples, rate_hz, start_s, is_partial = _read_soundfile(path, place, window_s)
-    except (soundfile.LibsndfileError, RuntimeError):
-        try:
-            samples, rate_hz, start_s, is_partial = _read_av(path, place, window_s)
-        except (av.FFmpegError, ValueError, IndexError) as error:
-            raise _not_decodable(error) from error
-    mono = _finite(samples.mean(axis=1) if samples.ndim == 2 else samples)
-    waveform = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ").astype(np.float32, copy=False)
-    return Window(waveform, start_s, len(waveform) / SAMPLE_RATE_HZ, is_partial)
-
-
-def _not_decodable(error: Exception) -> AudioUnreadableError:
-    return AudioUnreadableError("not_decodable", _("The audio could not be decoded: %(problem)s.") % {"problem": error})
-
-
-def _finite(mono: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.nan_to_num(mono, nan=0.0, posinf=0.0, neginf=0.0)
-
-
-def _read_soundfile(path: Path, place: float, window_s: float) -> tuple[NDArray[np.float32], int, float, bool]:
-    with soundfile.SoundFile(path) as file:
-        rate_hz, wanted = file.samplerate, math.ceil(window_s * file.samplerate)
-        start = max(0, int((file.frames - wanted) * place))
-        if start:
-            file.seek(start)
-        samples = file.read(wanted, dtype="float32", always_2d=True)
-    if len(samples) == 0:
-        # A truncated file can promise frames that it lacks; FFmpeg counts those that exist.
-        raise RuntimeError("no frames at the window")
-    return samples, rate_hz, start / rate_hz, len(samples) < wanted
-
-
-def _read_av(path: Path, place: float, window_s: float) -> tuple[NDArray[np.float32], int, float, bool]:
-    with av.open(str(path)) as container:
-        stream = container.streams.audio[0]
-        rate_hz = stream.codec_context.sample_rate
-        wanted = math.ceil(window_s * rate_hz)
-        duration_s = float(container.duration or 0) / av.time_base
-        start_s = max(0.0, (duration_s - window_s) * place)
-        if start_s > 0:
-            container.seek(int(start_s * av.time_base))
-        resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz)
-        pieces: list[NDArray[np.float32]] = []
-        first_s: float | None = None
-        n_samples = lead = 0
-        for frame in container.decode(stream):
-            if frame.time is not None and first_s is None:
-                first_s = frame.time
-            for out in resampler.resample(frame):
-                pieces.append(out.to_ndarray().reshape(-1).astype(np.float32, copy=False))
-                n_samples += len(pieces[-1])
-            # A seek lands on the packet before the place; what precedes it is cut below.
-            lead = int(max(0.0, start_s - (first_s or 0.0)) * rate_hz)
-            if n_samples >= wanted + lead:
-                break
-    samples = np.concatenate([*pieces, np.zeros(0, np.float32)])[lead : lead + wanted]
-    return samples, rate_hz, start_s, len(samples) < wanted
+        with Recording(path) as recording:
+            yield recording
+    except (FileRejectedError, OSError) as error:
+        problem = str(error) if isinstance(error, FileRejectedError) else _("The file cannot be opened.")
+        sentence = _("The audio could not be decoded. %(problem)s") % {"problem": problem}
+        raise AudioUnreadableError("not_decodable", sentence) from error
 
 
 def stream_windows(
@@ -164,49 +136,21 @@ def stream_windows(
 
 
 def _resampled(path: Path, on_block: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
-    blocks = stream_blocks(path)
-    rate_hz, block = next(blocks, (SAMPLE_RATE_HZ, np.zeros(0, np.float32)))
-    resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-    on_block(block, rate_hz)
-    for _rate_hz, following in blocks:
-        yield resampler.resample_chunk(_finite(block))
-        block = following
-        on_block(block, rate_hz)
-    yield resampler.resample_chunk(_finite(block), last=True)
+    with _opened(path) as recording:
+        rate_hz = recording.sample_rate_hz
+        resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
+        for block in recording.blocks():
+            on_block(block, rate_hz)
+            yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
 
 
 def stream_blocks(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the file's rate with each mono block of a few seconds; FFmpeg decodes what libsndfile cannot.
+    """Yield the file's rate with each mono block of a few seconds.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
     """
-    try:
-        file = soundfile.SoundFile(path)
-        block = file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, RuntimeError):
-        yield from _decoded_by_ffmpeg(path)
-        return
-    with file:
-        while len(block):
-            yield file.samplerate, block.mean(axis=1)
-            try:
-                block = file.read(_BLOCK_S * file.samplerate, dtype="float32", always_2d=True)
-            except (soundfile.LibsndfileError, RuntimeError):
-                return
-
-
-def _decoded_by_ffmpeg(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    n_blocks = 0
-    try:
-        with av.open(str(path)) as container:
-            stream = container.streams.audio[0]
-            rate_hz = stream.codec_context.sample_rate
-            resampler = av.AudioResampler(format="flt", layout="mono", rate=rate_hz, frame_size=_BLOCK_S * rate_hz)
-            for frame in itertools.chain(container.decode(stream), [None]):
-                for out in resampler.resample(frame):
-                    yield rate_hz, out.to_ndarray().reshape(-1).astype(np.float32, copy=False)
-                    n_blocks += 1
-    except (av.FFmpegError, ValueError, IndexError) as error:
-        if n_blocks == 0:
-            raise _not_decodable(error) from error
+    with _opened(path) as recording:
+        for block in recording.blocks():
+            yield recording.sample_rate_hz, block
