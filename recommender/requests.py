@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
+from urllib.parse import unquote
 
 from django.contrib.auth.models import User
 from django.db.models import Q
@@ -62,7 +63,7 @@ def listener_of(request: HttpRequest) -> Listener:
     Only requests that may write create one: without a session there is nothing to read.
     """
     # Written by static/js/player/formats.js.
-    cannot_play = MEDIA_TYPES.intersection(request.COOKIES.get("cannot_play", "").split("|"))
+    cannot_play = MEDIA_TYPES.intersection(unquote(request.COOKIES.get("cannot_play", "")).split("|"))
     if request.user.is_authenticated:
         return Listener(user=request.user, cannot_play=cannot_play)
     if not request.session.session_key and request.method not in {"GET", "HEAD", "OPTIONS"}:
