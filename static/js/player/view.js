@@ -115,8 +115,8 @@ export class View {
   }
 
   time(atS = this.player.sound.timeS) {
-    const { durationS } = this.player.sound;
-    const whole = durationS || this.wave.durationS;
+    // The server has measured it; a browser guesses the length of an MP3 without an index.
+    const whole = this.wave.durationS || this.player.sound.durationS;
     part("elapsed").textContent = clock(atS);
     part("duration").textContent = clock(whole);
     part("line").style.setProperty("--played", `${whole ? Math.min(100, (atS / whole) * 100) : 0}%`);
