@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from numpy.typing import NDArray
 from rest_framework import serializers
 
-from catalog.files.probe import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from catalog.files.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant

@@ -14,8 +14,9 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.exceptions import FileRejectedError, SongNotRetryableError
-from catalog.files.probe import MAX_COVER_BYTES, AudioFacts, AudioTags, picture_type, text_clean
+from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
+from catalog.files.tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
 from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongEdit, name_key
 from catalog.signals import song_uploaded
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from django.contrib.auth.models import User
 
 from catalog.core.files import digest
-from catalog.files.probe import file_name_clean
+from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.services import songs_announce
 from catalog.uploads.services import duplicate_sentence, upload_record

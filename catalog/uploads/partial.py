@@ -29,8 +29,8 @@ from catalog.exceptions import (
     UploadOffsetWrongError,
     UploadTooLongError,
 )
-from catalog.files.probe import file_name_clean, text_clean
 from catalog.files.storage import StagedFile, incoming_path, room_check, size_check, storage_full_explained
+from catalog.files.tags import file_name_clean, text_clean
 from catalog.models import PartialUpload
 from catalog.uploads.page import partials_unfinished
 from catalog.uploads.services import upload_create_staged

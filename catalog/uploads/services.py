@@ -18,8 +18,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
-from catalog.files.probe import file_name_clean, probe
+from catalog.files.probe import probe
 from catalog.files.storage import StagedFile, file_staged, size_check
+from catalog.files.tags import file_name_clean
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
 from catalog.selectors import PENDING_STATES, duplicates_open
 from catalog.songs.services import song_create, song_retry, songs_announce, songs_delete, songs_retry

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.exceptions import FileRejectedError
-from catalog.files.probe import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from catalog.files.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import UNKNOWN_ARTIST, Song
 from catalog.selectors import PENDING_STATES, song_search
 from catalog.songs import services as song_services

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from catalog.files.probe import file_name_clean
+from catalog.files.tags import file_name_clean
 from catalog.models import UNKNOWN_ARTIST, Artist, Song
 from recommender.formats.files import FileEntry, sheet_read
 from recommender.formats.matching import Candidate, choose, file_key, wanted

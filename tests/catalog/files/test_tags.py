@@ -14,7 +14,8 @@ from mutagen.mp4 import MP4, MP4Cover
 from mutagen.oggvorbis import OggVorbis
 from PIL import Image
 
-from catalog.files.probe import AudioTags, file_name_clean, probe, text_clean
+from catalog.files.probe import probe
+from catalog.files.tags import AudioTags, file_name_clean, text_clean
 from tests.audio_fixtures import make_audio
 
 _TAGS = {"title": "Tïtle", "artist": "Ann", "album": "Al", "genre": "Rock", "date": "1999-02-03", "track": "3/12"}
