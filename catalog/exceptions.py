@@ -17,8 +17,12 @@ class FileRejectedError(CatalogError, status=422):
     """The catalog does not accept the file."""
 
     def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
+        # Both, so that it survives the way from another process.
+        super().__init__(code, sentence)
         self.code = code
+
+    def __str__(self) -> str:
+        return str(self.args[1])
 
 
 class FileTooLargeError(CatalogError, code="too_large", status=413):

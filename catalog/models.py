@@ -169,9 +169,11 @@ class Upload(models.Model):
 
     @property
     def reason(self) -> str:
-        """Why it failed, in a sentence; else empty."""
+        """Why it failed, or what is missing, in a sentence; else empty."""
         if self.outcome == self.Outcome.ACCEPTED:
-            return _(self.song.failure_reason) if self.song else _("The song was deleted.")
+            if self.song is None:
+                return _("The song was deleted.")
+            return _(self.song.failure_reason) if self.song.failure_reason else self.failure_reason
         return self.failure_reason
 
 

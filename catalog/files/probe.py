@@ -1,6 +1,7 @@
 """Recognises audio by content: container, codec and duration, with its tags and cover."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from catalog.core.wording import gettext as _
@@ -35,12 +36,25 @@ class AudioFacts:
     duration_s: float
     sample_rate_hz: int
     channels: int
-    tags: AudioTags
-    cover: Cover | None
+    metadata: dict[str, str]  # The demuxer's own reading of the tags.
+    tags: AudioTags = field(default_factory=AudioTags)
+    cover: Cover | None = None
+    remark: str = ""  # What is missing although the file is accepted, in a sentence.
 
 
 def probe(path: Path, *, max_duration_s: float = 2 * 3600.0) -> AudioFacts:
-    """Recognise an audio file by its content.
+    """Recognise an audio file by its content, with its tags; of strangers' files see `isolation`.
+
+    Raises:
+        FileRejectedError: The catalog does not accept such a file.
+    """
+    facts = sound_probe(path, max_duration_s=max_duration_s)
+    tags, cover = tags_of(path, facts.metadata)
+    return replace(facts, tags=tags, cover=cover)
+
+
+def sound_probe(path: Path, *, max_duration_s: float) -> AudioFacts:
+    """Recognise an audio file by its content; leave its tags and cover.
 
     The duration is that of the sound that is there, whatever the header says.
 
@@ -53,14 +67,18 @@ def probe(path: Path, *, max_duration_s: float = 2 * 3600.0) -> AudioFacts:
         _length_check(recording, max_duration_s)
         container, codec, metadata = recording.container, recording.codec, recording.metadata
         numbers = recording.duration_s, recording.sample_rate_hz, recording.channels
-    with path.open("rb") as stream:
-        tags, cover = tags_read(stream, metadata)
     mime_type, extension = _TYPES[container]
     if codec == "alac":
         mime_type = _ALAC
     elif codec == "opus" and container == "ogg":
         extension = "opus"
-    return AudioFacts(container, codec, mime_type, extension, *numbers, tags, cover)
+    return AudioFacts(container, codec, mime_type, extension, *numbers, metadata)
+
+
+def tags_of(path: Path, fallback: Mapping[str, str]) -> tuple[AudioTags, Cover | None]:
+    """Return the tags and the cover of an audio file; `fallback` has the demuxer's own reading of its tags."""
+    with path.open("rb") as stream:
+        return tags_read(stream, fallback)
 
 
 def _length_check(recording: Recording, max_duration_s: float) -> None:

@@ -12,6 +12,7 @@ script could otherwise make FFmpeg open other files or addresses.
 
 from __future__ import annotations
 
+import itertools
 import math
 import mmap
 import os
@@ -52,6 +53,7 @@ _TOLERANCE_S = 0.1
 _BLOCK_VALUES = 1 << 18
 _KEPT_BYTES = 32 * 1024 * 1024
 _MOST_FAULTS = 100
+_MOST_TAGS, _TEXT_CHARS = 100, 10_000
 # A track with fewer pictures than one in so many seconds is no video.
 _PICTURE_S = 1.0
 
@@ -61,7 +63,7 @@ _UNKNOWN_DATA = gettext_noop("unknown data")
 _PICTURE = Disposition.attached_pic | Disposition.still_image | Disposition.timed_thumbnails
 # The beginnings of accepted formats: (offset, magic, name, FFmpeg's demuxer).
 _BEGINNINGS = (
-    (4, b"ftyp", "M4A or MP4", "mp4"),
+    (4, b"ftyp", "M4A/MP4", "mp4"),
     (0, b"fLaC", "FLAC", "flac"),
     (0, b"OggS", "Ogg", "ogg"),
     (8, b"WAVE", "WAV", "wav"),
@@ -221,7 +223,10 @@ class Recording:
         _refuse_numbers(self.sample_rate_hz, self.channels)
         self._origin = first.pts
         self._samples_in_tick = float(self._tick_s * self.sample_rate_hz)
-        self.metadata = {key.lower(): value for key, value in self._input.metadata.items()}
+        self.metadata = {
+            key.lower()[:_TEXT_CHARS]: value[:_TEXT_CHARS]
+            for key, value in itertools.islice(self._input.metadata.items(), _MOST_TAGS)
+        }
         self.promised_s = (self._input.duration or 0) / av.time_base
 
     # --- How long it is -----------------------------------------------------------------------------------------------
@@ -522,9 +527,10 @@ def _opened(stream: BinaryIO) -> InputContainer:
     inner = stream.read(64)
     known = next((demuxer for at, magic, _name, demuxer in _BEGINNINGS if inner[at : at + len(magic)] == magic), None)
     if known is None and start:
-        # Without a name, FFmpeg gives up on a tag (with its cover) larger than its probe window of 1 MiB.
+        # Without a name, FFmpeg gives up on a tag (with its cover) larger than its probe window of 1 MiB; and a hundred
+        # thousand small frames of a tag cost it a minute.
         is_adts = len(inner) > 1 and inner[0] == 0xFF and inner[1] & 0xF6 == 0xF0
-        known, start = "aac" if is_adts else "mp3", 0
+        known, start = "aac" if is_adts else "mp3", start if inner else 0
     options = {"format_whitelist": ",".join(_FORMATS), "protocol_whitelist": ""}
     if known == "wav":
         # FFmpeg otherwise reads megabytes of it, in search of other codecs.

@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
-from catalog.files.probe import probe
+from catalog.files.isolation import probe_isolated
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.files.tags import file_name_clean
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
@@ -139,12 +139,14 @@ def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[()] = ()) 
 
 
 def _upload_settle(upload: Upload, staged: StagedFile) -> None:
-    facts = probe(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+    facts = probe_isolated(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     with transaction.atomic():
         song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name)
         upload.song = song
         upload.outcome = Upload.Outcome.ACCEPTED if is_new else Upload.Outcome.DUPLICATE
         if is_new:
+            # Kept beside an accepted file too: it says what is missing.
+            upload.failure_reason = facts.remark
             duplicates_note(song=song)
         else:
             upload.failure_code, upload.failure_reason = "duplicate", duplicate_sentence(song)
