@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 from pytest_django import Settings
@@ -114,6 +115,16 @@ def sign_in(page: Page, name: str = "alice", *, to: str = "/me/") -> None:
     page.fill("[name=password]", PASSWORD)
     page.get_by_role("main").get_by_role("button", name="Sign in").click()
     expect(page.locator(".site-account__name")).to_have_text(name)
+
+
+def axe_objections(page: Page) -> list[str]:
+    """Return what axe objects to on the page as it is; the policy must let it be added to the page."""
+    if not page.evaluate("() => Boolean(window.axe)"):
+        page.evaluate(Axe().axe_script)
+    # What passes is neither described nor sent: on a full page that takes longer than to look.
+    run = "async () => (await axe.run({resultTypes: ['violations']})).violations"
+    seen: list[dict[str, Any]] = page.evaluate(run)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in seen]
 
 
 def rating_sheet(page: Page) -> Locator:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
-from axe_playwright_python.sync_playwright import Axe
 from django.template.loader import render_to_string
 from playwright.sync_api import Page, Route, expect
 
@@ -13,7 +12,7 @@ from catalog.models import PossibleDuplicate, Song
 from emotion.models import ModelVersion
 from recommender.requests import Listener, Target
 from recommender.services import playlists, sharing
-from tests.e2e.conftest import Opener, sign_in
+from tests.e2e.conftest import Opener, axe_objections, sign_in
 from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
 
 SIGNED_OUT = [
@@ -43,9 +42,7 @@ def faults(page: Page) -> list[str]:
     for theme, width in LOOKS:
         page.emulate_media(color_scheme=theme)
         page.set_viewport_size({"width": width, "height": 900})
-        known = page.evaluate("() => Boolean(window.axe)")
-        seen: dict[str, Any] = page.evaluate("() => axe.run()") if known else Axe().run(page).response
-        found += [f"{page.url} {theme}: {one['id']}: {one['nodes'][0]['html'][:200]}" for one in seen["violations"]]
+        found += [f"{page.url} {theme}: {objection}" for objection in axe_objections(page)]
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(f"{page.url}: wider than {width} px")
     return found

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 
 from catalog.models import Song
 from recommender.models import FeltRating
-from tests.e2e.conftest import Opener, press_pad, rating_sheet, sign_in
+from tests.e2e.conftest import Opener, axe_objections, press_pad, rating_sheet, sign_in
 from tests.e2e.test_listening import audio_time_s
 from tests.e2e.test_player import wait_for
 from tests.e2e.test_rating import play_a_mood
@@ -103,12 +102,7 @@ def test_axe_has_no_objection_to_it_nor_to_the_rating(open_page: Opener, alice: 
             for theme, width in (("light", 1280), ("dark", 360), ("dark", 1280), ("light", 360)):
                 page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
                 page.set_viewport_size({"width": width, "height": 900})
-                known = page.evaluate("() => Boolean(window.axe)")
-                seen = page.evaluate("() => axe.run()") if known else Axe().run(page).response
-                found.extend(
-                    f"{where} {theme} {width}: {one['id']}: {one['nodes'][0]['html'][:200]}"
-                    for one in seen["violations"]
-                )
+                found.extend(f"{where} {theme} {width}: {objection}" for objection in axe_objections(page))
                 if sticks_out(page):
                     found.append(f"{where}: wider than {width} px")
 
