@@ -209,7 +209,10 @@ def architecture(name: str) -> Architecture:
     Raises:
         CheckpointError: There is none of this name.
     """
-    if name not in list_models():
+    if name in _modules():
+        # The architecture of that name, without the others and their libraries, which take a second.
+        importlib.import_module(f"{emotion.zoo.__name__}.{name}")
+    if name not in _ARCHITECTURES and name not in list_models():
         raise CheckpointError(f"There is no architecture {name!r}; known are {', '.join(list_models())}.")
     return _ARCHITECTURES[name]
 
@@ -228,5 +231,10 @@ def create_model(name: str, config: Any = None) -> Network:
 
 @cache
 def _import_all() -> None:
-    for module in pkgutil.iter_modules(emotion.zoo.__path__):
-        importlib.import_module(f"{emotion.zoo.__name__}.{module.name}")
+    for module in _modules():
+        importlib.import_module(f"{emotion.zoo.__name__}.{module}")
+
+
+@cache
+def _modules() -> tuple[str, ...]:
+    return tuple(module.name for module in pkgutil.iter_modules(emotion.zoo.__path__))

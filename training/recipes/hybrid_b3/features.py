@@ -41,7 +41,8 @@ def clip_features(
     cache.mkdir(parents=True, exist_ok=True)
     targets = [cache / f"{content_name(path)}.npy" for path in paths]
     missing = [(path, target) for path, target in zip(paths, targets, strict=True) if not target.exists()]
-    features = Features(network, frontend.input_shape, device)
+    # Compiling takes longer than a few clips do.
+    features = Features(network, frontend.input_shape, device) if missing else None
 
     def prepared(path: Path) -> NDArray[np.float32] | None:
         try:
@@ -55,7 +56,7 @@ def clip_features(
             batch = missing[start : start + _BATCH]
             arrays = list(pool.map(prepared, [path for path, _ in batch]))
             read = [(array, target) for array, (_, target) in zip(arrays, batch, strict=True) if array is not None]
-            if read:
+            if features is not None and read:
                 inputs = frontend.tensor(torch.from_numpy(np.stack([array for array, _ in read])))
                 for (_, target), row in zip(read, features(inputs).cpu().numpy(), strict=True):
                     write_atomic(target, partial(np.save, arr=row), durable=False)
