@@ -174,6 +174,7 @@ def test_while_the_server_is_away_nothing_is_lost_and_nothing_stops(
         page.locator("#main").get_by_role("button", name="Save", exact=True).click()
         expect(page.locator("#main").get_by_role("button", name="Saved", exact=True)).to_be_visible()
         expect(problem).to_contain_text("Your answer is stored here")
+        assert float(panel.locator("[name=felt_valence]").input_value()) < -0.5
         toggle = page.locator("[data-player-toggle]")
         toggle.click()
         wait_until_heard(page, audio_time_s(page) + 0.3)

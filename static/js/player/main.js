@@ -122,10 +122,12 @@ document.addEventListener("htmx:load", (event) => {
 // Whoever signs out takes their music along, in every tab.
 let who = listener();
 new MutationObserver(() => {
+  // Every page writes it again: what an open panel says and waits to send is about the same person still.
+  if (who === listener()) return;
   if (queue.adopt()) player.tell("listener");
   else player.clear();
   forgetOthers();
-  if (who && who !== listener()) player.tell("left");
+  if (who) player.tell("left");
   who = listener();
 }).observe(find(document, "#csrf"), { attributeFilter: ["data-listener"] });
 
