@@ -103,7 +103,9 @@ def open_page(browser: Browser, live_server: LiveServer) -> Opener:
             assert [fault for fault in watch.faults if not allow or allow not in fault] == []
         finally:
             context.close()
-            _let_requests_end()
+            # Those of a page that is still open end with it.
+            if not browser.contexts:
+                _let_requests_end()
 
     return opened
 
