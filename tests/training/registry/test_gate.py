@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,13 @@ import torch
 from emotion.inference import checkpoint
 from emotion.inference.checkpoint import SHIPPED_DIR
 from emotion.inference.estimate import Axis, Reading
+from emotion.inference.predict import Predictor
 from emotion.zoo.efficientnet_b3 import EfficientNetB3
 from emotion.zoo.frontends import MelConfig
 from tests.networks import load_efficientnet
 from tests.training.made_models import few_shipped_clips
 from training.data.splits import Folds
+from training.evaluation import held_out
 from training.evaluation.held_out import PER_SOURCE, HeldOut
 from training.evaluation.predictions import Predictions
 from training.registry import gate
@@ -39,6 +42,30 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fewest_clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As few as the gate compares on: what these models do shows on them already."""
     return few_shipped_clips(tmp_path_factory.mktemp("fewest"), per_source=gate.MIN_CLIPS // 4)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_live_model() -> Iterator[None]:
+    """Load the live model once and ask it once about the same clips, as it is the same for every model judged here."""
+    load, ask = Predictor.load, held_out.said_of_spectra
+    live = cache(lambda: load(FAST, engine="auto", device="cpu"))
+    said: dict[tuple[str, ...], Predictions] = {}
+
+    def load_once(weights: Path, **options: str) -> Predictor:
+        return live() if weights == FAST else load(weights, **options)  # type: ignore[arg-type]
+
+    def ask_once(predictor: Predictor, clips: HeldOut) -> Predictions:
+        if predictor is not live():
+            return ask(predictor, clips)
+        asked = tuple(clips.clip.tolist())
+        if asked not in said:
+            said[asked] = ask(predictor, clips)
+        return said[asked]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Predictor, "load", load_once)
+        patch.setattr(held_out, "said_of_spectra", ask_once)
+        yield
 
 
 def judged(weights: Path, clips: Path) -> dict[str, gate.Verdict]:
