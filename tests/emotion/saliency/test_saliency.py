@@ -22,6 +22,7 @@ from emotion import tasks
 from emotion.exceptions import NotExplainableError
 from emotion.inference import checkpoint
 from emotion.inference.estimate import Axis, Reading
+from emotion.inference.predict import channels_last
 from emotion.jobs import curves, saliency
 from emotion.jobs.saliency import SALIENCY
 from emotion.models import EmotionCurve, SaliencyMap
@@ -103,6 +104,7 @@ def test_what_is_explained_is_the_score_that_is_served() -> None:
 @pytest.mark.parametrize("name", ["hybrid-b3", "b3-fast"])
 def test_what_is_lit_matters_more_to_the_shipped_models_than_what_is_not(name: str) -> None:
     network, card = checkpoint.load(checkpoint.SHIPPED_DIR / f"{name}.safetensors")
+    network = channels_last(network)
     config = card.frontend.image
     assert config is not None
     drops = {"lit": 0.0, "dark": 0.0}
