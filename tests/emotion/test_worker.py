@@ -59,8 +59,8 @@ def test_a_worker_reports_the_device_it_really_uses_and_leaves_in_good_order(
 def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
     transactional_db: None, settings: Settings, tmp_path: Path
 ) -> None:
-    song = EstimateFactory(song__duration_s=240.0, model_version=served_version()).song
-    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 240, codec="ogg", channels=1)
+    song = EstimateFactory(song__duration_s=120.0, model_version=served_version()).song
+    make_audio(Path(settings.MEDIA_ROOT) / str(song.audio.name), 120, codec="ogg", channels=1)
     assert curves.curves_queue(song_ids=[song.pk]) == 1
     starter = WorkerStarter(tmp_path)
     starter.start()
@@ -79,7 +79,7 @@ def test_a_curve_whose_worker_is_killed_in_the_middle_is_made_by_the_next(
     finally:
         starter.stop()
     curve = EmotionCurve.objects.get()
-    assert (len(curve.points), curve.attempts) == (55, 2)
+    assert (len(curve.points), curve.attempts) == (25, 2)
 
 
 def _wait_until(condition: Callable[[], bool], within_s: float = 60) -> None:
