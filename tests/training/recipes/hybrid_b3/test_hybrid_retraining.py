@@ -33,7 +33,7 @@ Teller = Callable[[Quadrant], Quadrant]
 def estimated(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, Quadrant]]:
     """Made recordings, and what the shipped model says of each."""
     folder = tmp_path_factory.mktemp("songs")
-    paths = [make_audio(folder / f"{n}.ogg", 26, seed=n, codec="ogg") for n in range(24)]
+    paths = [make_audio(folder / f"{n}.wav", 26, channels=1, seed=n) for n in range(24)]
     predictor = Predictor.load(checkpoint.shipped_weights(), device="cpu")
     results = list(predictor.predict(paths))
     return [
