@@ -1,25 +1,27 @@
-"""Ingests whole folders from the server's disk."""
+"""Ingests files and whole folders from the server's disk, once; `catalog.uploads.watching` keeps folders in step."""
 
-import os
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from os import stat_result
 from pathlib import Path
 
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
 
-from catalog.core.files import digest
+from catalog.exceptions import CatalogError
 from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.services import songs_announce
-from catalog.uploads.services import duplicate_sentence, upload_record
+from catalog.uploads.services import Replacing, duplicate_sentence, upload_record
+from catalog.uploads.steady import STABLE_S, FileChangingError, Steadiness, SteadyFile
+from catalog.uploads.walking import LeftOut, audio_walk, reason_of, signature_of
 
 # Announced together, so that the network gets full batches; a killed run leaves at most this many songs unannounced,
 # which the tick finds.
 _ANNOUNCE_BATCH = 16
-AUDIO_SUFFIXES = frozenset(
-    {".mp3", ".mp2", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave"}
-    | {".aif", ".aiff", ".aifc", ".m4a", ".m4b", ".mp4", ".aac", ".alac"}
-)
+# A file that grows for longer is left out.
+_WAIT_AT_MOST_S = 600.0
 
 # Called after each file with (files done, files in all, the file).
 Progress = Callable[[int, int, Path], None]
@@ -33,53 +35,94 @@ class IngestSummary:
     duplicates: int = 0
     failed: list[tuple[Path, str]] = field(default_factory=list)
     song_ids: list[int] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
-def audio_files_find(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield each named file, and the files in each folder that have an audio suffix."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, subfolders, names in os.walk(path):
-            subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-            for name in sorted(names):
-                if Path(name).suffix.lower() in AUDIO_SUFFIXES and not name.startswith("."):
-                    yield Path(folder, name)
+class Announcer:
+    """Announces songs in batches, each once."""
+
+    def __init__(self) -> None:
+        self._waiting: list[int] = []
+        self._announced: set[int] = set()
+
+    def add(self, song: Song | None) -> None:
+        # Includes songs that an interrupted run stored without announcing; a folder may hold a recording twice.
+        if song and song.state == Song.State.UPLOADED and song.pk not in self._announced:
+            self._waiting.append(song.pk)
+            self._announced.add(song.pk)
+        if len(self._waiting) >= _ANNOUNCE_BATCH:
+            self.finish()
+
+    def finish(self) -> None:
+        songs_announce(song_ids=self._waiting)
+        self._waiting = []
 
 
 def paths_ingest(
-    *, paths: Iterable[Path], owner: User | None = None, progress: Progress | None = None
+    *,
+    paths: Iterable[Path],
+    owner: User | None = None,
+    progress: Progress | None = None,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> IngestSummary:
-    """Ingest files and whole folders; a second run adds only new files, so an interrupted run can be repeated."""
-    files = list(dict.fromkeys(audio_files_find(paths)))
-    summary = IngestSummary()
-    unannounced: list[int] = []
-    announced: set[int] = set()
-    for number, path in enumerate(files, start=1):
-        song = _path_ingest(path, owner, summary)
-        # Includes songs that an interrupted run stored without announcing; a folder may hold a recording twice.
-        if song and song.state == Song.State.UPLOADED and song.pk not in announced:
-            unannounced.append(song.pk)
-            announced.add(song.pk)
-        if len(unannounced) >= _ANNOUNCE_BATCH or number == len(files):
-            songs_announce(song_ids=unannounced)
-            unannounced = []
+    """Ingest files and whole folders; a second run adds only new files, so an interrupted run can be repeated.
+
+    Files that were written within the last `STABLE_S` come last, each when it has not changed for as long.
+    """
+    summary, announcer, steadiness = IngestSummary(), Announcer(), Steadiness()
+    found = dict(audio_walk(paths, summary.left_out))
+    fresh = _fresh(found)
+    for path, status in fresh.items():
+        steadiness.is_stable(path, signature_of(status))
+    for number, path in enumerate([*(path for path in found if path not in fresh), *fresh], start=1):
+        if path not in fresh or _stable_wait(path, steadiness, sleep):
+            announcer.add(_path_ingest(path, owner, summary))
+        else:
+            summary.failed.append((path, _growing()))
         if progress is not None:
-            progress(number, len(files), path)
+            progress(number, len(found), path)
+    announcer.finish()
     summary.song_ids = list(dict.fromkeys(summary.song_ids))
     return summary
 
 
+def _fresh(found: Mapping[Path, stat_result]) -> dict[Path, stat_result]:
+    # By this machine's clock alone, because most folders have long been complete and nobody wants to wait for them.
+    newest = time.time() - STABLE_S
+    return {path: status for path, status in found.items() if status.st_mtime > newest}
+
+
+def _stable_wait(path: Path, steadiness: Steadiness, sleep: Callable[[float], None]) -> bool:
+    left_s = _WAIT_AT_MOST_S
+    while left_s > 0:
+        try:
+            if steadiness.is_stable(path, signature_of(path.stat())):
+                return True
+        except OSError:
+            # Reading it says why.
+            return True
+        sleep(1.0)
+        left_s -= 1.0
+    return False
+
+
+def _growing() -> str:
+    return _("It is still being written. Add it when it is complete.")
+
+
 def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song | None:
     try:
-        # Looked up first, so that a second run copies nothing.
-        song = Song.objects.select_related("artist").filter(content_hash=digest(path)).first()
-        if song:
-            _duplicate_record(path, owner, song)
-        upload = None if song else _offer(path, owner)
+        with SteadyFile(path) as file:
+            # Looked up first, so that a second run copies nothing.
+            song = Song.objects.select_related("artist").filter(content_hash=file.digest()).first()
+            upload = None if song else file_offer(file, path.name, owner)
+            if song:
+                duplicate_record(path.name, file.size, owner, song)
+    except FileChangingError:
+        summary.failed.append((path, _growing()))
+        return None
     except OSError as error:
-        summary.failed.append((path, f"It cannot be read: {error.strerror or error}."))
+        summary.failed.append((path, f"It cannot be read: {reason_of(error)}."))
         return None
     if upload is not None and upload.song is None:
         summary.failed.append((path, upload.reason))
@@ -93,24 +136,30 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song
     return song
 
 
-def _offer(path: Path, owner: User | None) -> Upload:
-    with path.open("rb") as stream:
-        upload = upload_record(owner=owner, file=stream, file_name=path.name)
+def file_offer(
+    file: SteadyFile,
+    name: str,
+    owner: User | None,
+    *,
+    replacing: Replacing | None = None,
+    but: type[CatalogError] | tuple[()] = (),
+) -> Upload:
+    """Take a file as `upload_record` does; one that fails again in the same way has one row."""
+    upload = upload_record(owner=owner, file=file, file_name=name, replacing=replacing, but=but)
     if upload.outcome == Upload.Outcome.FAILED:
-        # A file that fails again in the same way has one row.
         same = {"file_name": upload.file_name, "outcome": upload.outcome, "failure_reason": upload.failure_reason}
         Upload.objects.filter(owner=owner, **same).exclude(pk=upload.pk).delete()
     return upload
 
 
-def _duplicate_record(path: Path, owner: User | None, song: Song) -> None:
-    name = file_name_clean(path.name)
-    # One row for each file, however often the folder is offered.
+def duplicate_record(name: str, size_bytes: int, owner: User | None, song: Song) -> None:
+    """Record that a file has the bytes of a song; one row for each name, however often it is offered."""
+    name = file_name_clean(name)
     if not Upload.objects.filter(owner=owner, song=song, file_name=name).exists():
         Upload.objects.create(
             owner=owner,
             file_name=name,
-            size_bytes=path.stat().st_size,
+            size_bytes=size_bytes,
             outcome=Upload.Outcome.DUPLICATE,
             song=song,
             failure_code="duplicate",

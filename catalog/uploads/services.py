@@ -1,10 +1,10 @@
 """Receives files, each of which becomes a song, a duplicate or a refusal; and settles possible duplicates."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
 from catalog.files.isolation import probe_isolated
+from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.files.tags import file_name_clean
 from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
@@ -30,6 +31,15 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 1024 * 1024
 # Another encoder pads the end, another edition fades a little longer.
 DURATION_TOLERANCE_S = 2.0
+
+
+class Readable(Protocol):
+    """What can be read like a file."""
+
+    def read(self, n_bytes: int, /) -> bytes: ...
+
+
+Replacing = Callable[[StagedFile, AudioFacts], Song | None]
 
 
 class ArrivedFile(TemporaryUploadedFile):
@@ -83,7 +93,7 @@ def uploads_capped(request: HttpRequest) -> None:
     request.upload_handlers = [CappedUploadHandler(request)]
 
 
-def upload_create(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
+def upload_create(*, owner: User | None, file: File[bytes] | Readable, file_name: str) -> Upload:
     """Take a file and announce its song; a rejected file is a result, not an error.
 
     `owner` is None for the command line; `file_name` is never used as a path.
@@ -93,16 +103,26 @@ def upload_create(*, owner: User | None, file: File[bytes] | BinaryIO, file_name
     return upload
 
 
-def upload_record(*, owner: User | None, file: File[bytes] | BinaryIO, file_name: str) -> Upload:
-    """Take a file as `upload_create` does, without announcing its song."""
+def upload_record(
+    *,
+    owner: User | None,
+    file: File[bytes] | Readable,
+    file_name: str,
+    replacing: Replacing | None = None,
+    but: type[CatalogError] | tuple[()] = (),
+) -> Upload:
+    """Take a file as `upload_create` does, without announcing its song.
+
+    `replacing` may give the file to a song that exists, in place of a new one; errors of the class `but` are raised.
+    """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=getattr(file, "size", None) or 0)
     chunks = file.chunks(_CHUNK_BYTES) if isinstance(file, File) else iter(partial(file.read, _CHUNK_BYTES), b"")
-    with _refusal_recorded(upload):
+    with _refusal_recorded(upload, but=but):
         # Checked first, so that a declared size saves reading half a gigabyte.
         size_check(upload.size_bytes)
         with file_staged(chunks) as staged:
             upload.size_bytes = staged.size_bytes
-            _upload_settle(upload, staged)
+            _upload_settle(upload, staged, replacing)
     return upload
 
 
@@ -138,9 +158,13 @@ def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[()] = ()) 
         upload.save()
 
 
-def _upload_settle(upload: Upload, staged: StagedFile) -> None:
+def _upload_settle(upload: Upload, staged: StagedFile, replacing: Replacing | None = None) -> None:
     facts = probe_isolated(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     with transaction.atomic():
+        if replacing is not None and (replaced := replacing(staged, facts)) is not None:
+            upload.song, upload.outcome, upload.failure_reason = replaced, Upload.Outcome.ACCEPTED, facts.remark
+            upload.save()
+            return
         song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name)
         upload.song = song
         upload.outcome = Upload.Outcome.ACCEPTED if is_new else Upload.Outcome.DUPLICATE

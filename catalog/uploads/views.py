@@ -23,9 +23,9 @@ from catalog.models import PartialUpload, Song, Upload
 from catalog.permissions import allowed, can_manage_upload, can_upload
 from catalog.uploads import partial
 from catalog.uploads import services as upload_services
-from catalog.uploads.folders import AUDIO_SUFFIXES
 from catalog.uploads.page import GROUPS, compare, partials_unfinished, questions_of, upload_list
 from catalog.uploads.services import uploads_capped
+from catalog.uploads.walking import AUDIO_SUFFIXES, UNTAKEN_SUFFIXES
 
 _HISTORY = "catalog/partials/upload_history.html"
 
@@ -70,7 +70,8 @@ def _uploads(request: HttpRequest) -> HttpResponseBase:
     if form.is_valid():
         _files_take(request, form)
         return redirect("catalog:uploads")
-    context = {"form": form, "suffixes": " ".join(sorted(AUDIO_SUFFIXES)), **_history(request)}
+    suffixes = {"suffixes": " ".join(sorted(AUDIO_SUFFIXES)), "untaken": " ".join(sorted(UNTAKEN_SUFFIXES))}
+    context = {"form": form, **suffixes, **_history(request)}
     return render(request, "catalog/uploads.html", context | {"sessions": partials_unfinished(request.user)})
 
 
