@@ -10,10 +10,11 @@ from celery import signals
 from django.db import close_old_connections, connection
 from django.dispatch import receiver
 
-from catalog.signals import song_uploaded
+from catalog.signals import song_replaced, song_uploaded
 from catalog.songs.services import songs_queue
 from emotion.exceptions import EmotionError
 from emotion.jobs.curves import CURVES, curves_queue
+from emotion.models import EmotionCurve, SaliencyMap, Waveform
 from emotion.services.analysis import SONGS, predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
 
@@ -27,6 +28,13 @@ def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None
     """Queue songs that were uploaded."""
     if songs_queue(song_ids=song_ids):
         SONGS.wake()
+
+
+@receiver(song_replaced, dispatch_uid="emotion.songs_replaced")
+def forget_sound(sender: object, song_ids: list[int], **kwargs: Any) -> None:
+    """Delete what was drawn of the earlier sound of songs; their estimates stay until they are analysed again."""
+    for model in (EmotionCurve, Waveform, SaliencyMap):
+        model._default_manager.filter(song__in=song_ids).delete()
 
 
 @receiver(song_analysed, dispatch_uid="emotion.curves_announced")

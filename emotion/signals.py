@@ -1,4 +1,4 @@
-"""The second of the system's two signals (the first is `catalog.signals.song_uploaded`)."""
+"""The last of the system's three signals (the others are in `catalog.signals`)."""
 
 from django.dispatch import Signal
 

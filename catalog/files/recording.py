@@ -500,6 +500,32 @@ def _tamed(channel: NDArray[np.floating]) -> NDArray[np.float32]:
     return np.clip(np.nan_to_num(sound, nan=0.0, posinf=0.0, neginf=0.0), -CEILING, CEILING)
 
 
+# --- Comparing --------------------------------------------------------------------------------------------------------
+
+
+def encoded_sound(path: Path) -> Iterator[bytes]:
+    """Yield the encoded sound of a recording, packet by packet, which no change of its tags changes.
+
+    The last packet is left out: some formats join it with the tags at the end, and a file that is cut off cuts it.
+
+    Raises:
+        FileRejectedError, OSError: As from `Recording`.
+    """
+    with path.open("rb") as stream, _opened(stream) as container:
+        if not container.streams.audio:
+            return
+        track, last = container.streams.audio[0], b""
+        for _fault in range(_MOST_FAULTS):
+            try:
+                for packet in container.demux(track):
+                    if packet.size and last:
+                        yield last
+                    last = bytes(packet) or last
+            except av.FFmpegError:
+                continue
+            return
+
+
 # --- Opening ----------------------------------------------------------------------------------------------------------
 
 

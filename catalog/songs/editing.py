@@ -95,6 +95,18 @@ def songs_edit(
 
 
 @transaction.atomic
+def songs_follow(*, song_id: int, before: SongValues, after: SongValues) -> None:
+    """Give a song what its file says now, in the fields that still have what the file said before.
+
+    It is no change of a curator, and no step to undo.
+    """
+    for song in songs_locked([song_id]):
+        now = values_of(song)
+        wanted = {field: value for field, value in after.items() if now[field] == before[field] and value != now[field]}
+        _songs_write([song], {song.pk: wanted})
+
+
+@transaction.atomic
 def change_undo(*, change: SongChange, editor: User | None) -> FieldsLeft:
     """Undo a change once; return by song the fields that stay because they were edited since."""
     edits = {edit.song_id: edit for edit in change.edits.all()}

@@ -89,7 +89,12 @@ def cover_check(*, stream: IO[bytes]) -> bytes:
 
 def cover_store(*, data: bytes) -> str:
     """Store a checked picture, and return its name in the storage."""
-    return bytes_place(data, "covers", _COVER_EXTENSIONS[picture_type(data) or ""])
+    return bytes_place(data, "covers", cover_extension(data))
+
+
+def cover_extension(data: bytes) -> str:
+    """Return the extension of a checked picture."""
+    return _COVER_EXTENSIONS[picture_type(data) or ""]
 
 
 def songs_announce(*, song_ids: Sequence[int]) -> None:
@@ -150,11 +155,12 @@ def songs_delete(*, song_ids: Collection[int]) -> int:
         Song.objects.filter(pk__in=ids).delete()
         unused_remove({row["artist"] for row in rows}, {row["album"] for row in rows if row["album"]})
         audio_files = {row["content_hash"]: row["audio"] for row in rows}
-        transaction.on_commit(lambda: _media_forget(audio_files, covers - {""}))
+        transaction.on_commit(lambda: media_forget(audio_files, covers - {""}))
     return len(ids)
 
 
-def _media_forget(audio_files: dict[str, str], covers: set[str]) -> None:
+def media_forget(audio_files: dict[str, str], covers: set[str]) -> None:
+    """Remove audio, given by content hash, and covers that nothing uses any more."""
     for content_hash, audio in audio_files.items():
         with advisory_lock(content_lock(content_hash)):
             # The same bytes may have been uploaded again since the commit.
