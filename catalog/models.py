@@ -270,3 +270,58 @@ class PossibleDuplicate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.song} / {self.other}"
+
+
+class WatchedFolder(models.Model):
+    """A folder of the server's disk that the catalog is kept in step with."""
+
+    path = models.BinaryField(unique=True, help_text="As the file system has it: names may be in any encoding.")
+    scanned_at = models.DateTimeField(null=True, blank=True, help_text="When it was last compared.")
+    report = models.JSONField(default=dict, help_text="What the last scan found, left out and could not do.")
+
+    class Meta:
+        ordering = ["path"]
+
+    def __str__(self) -> str:
+        return bytes(self.path).decode("utf-8", "replace")
+
+
+class FolderFile(models.Model):
+    """A file of a watched folder as it was last read; its song keeps its own copy.
+
+    A file that vanishes stays as a row, and there may be several of one path. A row with a content, but neither song
+    nor refusal, is of a song that was deleted here: the file is left out from then on.
+    """
+
+    folder = models.ForeignKey(WatchedFolder, on_delete=models.CASCADE, related_name="files")
+    path = models.BinaryField(help_text="Within the folder.")
+    size_bytes = models.BigIntegerField()
+    mtime_ns = models.BigIntegerField()
+    ctime_ns = models.BigIntegerField()
+    device = models.BigIntegerField(help_text="Number of the disk, by which one that is not mounted is recognised.")
+    content_hash = models.CharField(max_length=64, db_index=True, help_text="SHA-256 of the file, hexadecimal.")
+    sound_hash = models.CharField(
+        max_length=64,
+        blank=True,
+        db_index=True,
+        help_text="SHA-256 of the encoded sound, which tags do not change.",
+    )
+    song = models.ForeignKey(Song, on_delete=models.SET_NULL, null=True, blank=True, related_name="folder_files")
+    refusal_code = models.CharField(max_length=40, blank=True)
+    refusal_reason = models.TextField(blank=True)
+    missing_since = models.DateTimeField(null=True, blank=True, db_index=True)
+
+    class Meta:
+        ordering = ["path"]
+        constraints = [
+            # By the digest of the path, since a long path fits no index.
+            models.UniqueConstraint(
+                models.F("folder"),
+                models.Func(models.F("path"), function="sha256"),
+                condition=models.Q(missing_since=None),
+                name="folder_file_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return bytes(self.path).decode("utf-8", "replace")

@@ -14,6 +14,7 @@ class Lock(enum.IntEnum):
     LIVE_MODEL = 7_351_200
     # One at a time, edits cannot deadlock over shared artists and albums; they are short and rare.
     SONG_EDIT = 7_351_307
+    FOLDER_SCAN = 7_351_415
 
 
 def content_lock(content_hash: str) -> int:
@@ -28,3 +29,20 @@ def advisory_lock(number: int) -> Iterator[None]:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
         yield
+
+
+@contextmanager
+def session_lock(number: int) -> Iterator[bool]:
+    """Try to hold a lock until the block ends, over any number of transactions; yield whether it is held.
+
+    The database frees the lock of a process that dies.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [number])
+        is_held = bool(cursor.fetchone()[0])
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [number])

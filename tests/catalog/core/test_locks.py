@@ -8,7 +8,7 @@ import threading
 import pytest
 from django.db import connection, connections
 
-from catalog.core.locks import Lock, advisory_lock, content_lock
+from catalog.core.locks import Lock, advisory_lock, content_lock, session_lock
 from tests.conftest import ROOT
 
 
@@ -52,3 +52,26 @@ def _is_waiting() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
         return bool(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lock_of_a_session_is_tried_and_held_over_transactions() -> None:
+    tried: list[bool] = []
+
+    def second() -> None:
+        try:
+            with session_lock(Lock.FOLDER_SCAN) as is_held:
+                tried.append(is_held)
+        finally:
+            connections.close_all()
+
+    def try_it() -> None:
+        thread = threading.Thread(target=second)
+        thread.start()
+        thread.join()
+
+    with session_lock(Lock.FOLDER_SCAN) as is_held:
+        assert is_held
+        try_it()
+    try_it()
+    assert tried == [False, True]
