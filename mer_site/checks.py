@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.core.files.storage import FileSystemStorage, storages
 
+from catalog.files.storage import holds_media
 from mer_site.settings.environment import VARIABLES
 
 
@@ -40,6 +41,10 @@ def _errors() -> Iterator[CheckMessage]:
             "MOODPLANE_STORAGE."
         )
         yield Error(sentence, id="moodplane.E005")
+    for folder in settings.MUSIC_FOLDERS:
+        if holds_media(folder):
+            sentence = f"MUSIC_FOLDERS names {folder}, which holds what Moodplane stores itself; name another folder."
+            yield Error(sentence, id="moodplane.E006")
 
 
 def _warnings() -> Iterator[CheckMessage]:

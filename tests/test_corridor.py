@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import subprocess
 import sys
 import time
@@ -43,7 +44,9 @@ def music(tmp_path: Path) -> Path:
     folder = tmp_path / "music"
     for seed in range(12):
         codec = ("ogg", "mp3", "flac", "m4a", "opus")[seed % 5]
-        make_audio(folder / f"artist {seed % 4} - song {seed}.{codec}", 6, seed=seed + 1)
+        path = make_audio(folder / f"artist {seed % 4} - song {seed}.{codec}", 6, seed=seed + 1)
+        # What was written just now is waited for.
+        os.utime(path, (1e9, 1e9))
     return folder
 
 

@@ -161,6 +161,12 @@ def incoming_path(name: str = "") -> Path:
     return (_path_of(default_storage, "incoming") or Path(settings.MEDIA_ROOT) / "incoming") / name
 
 
+def holds_media(folder: Path) -> bool:
+    """Whether a folder holds stored audio and covers, or is held by their folder."""
+    media, folder = incoming_path().parent.resolve(), folder.resolve()
+    return media.is_relative_to(folder) or folder.is_relative_to(media)
+
+
 def room_check(size_bytes: int) -> None:
     """Raise StorageFullError if the media disk has no room for an announced file."""
     free_bytes = media_disk_usage()[1]

@@ -23,6 +23,12 @@ VARIABLES = (
     Variable("HOST", "`127.0.0.1`", "the address on which `up` listens", "0.0.0.0"),  # noqa: S104 - an example.
     Variable("MOODPLANE_VAR", "`./var`", "the folder of everything that is stored", "/srv/moodplane"),
     Variable("MEDIA_ROOT", "in `MOODPLANE_VAR`", "the folder of audio and covers", "/srv/moodplane/media"),
+    Variable(
+        "MUSIC_FOLDERS",
+        "none",
+        "folders of music, separated by colons, that the catalog follows ([how](uploads.md#folders-that-are-watched))",
+        "/srv/music:/mnt/nas/music",
+    ),
     Variable("MOODPLANE_INDEX_DIR", "in `MOODPLANE_VAR`", "the folder of the song index", "/srv/moodplane/index"),
     Variable("MOODPLANE_MODELS_DIR", "in `MOODPLANE_VAR`", "the folder of registered models", "/srv/moodplane/models"),
     Variable("MOODPLANE_ENV_FILE", "`.env`", "the file that sets the other variables; empty for none", ".env"),

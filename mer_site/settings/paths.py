@@ -1,5 +1,6 @@
 """Where things are on the disk."""
 
+import os
 from pathlib import Path
 
 import environ
@@ -28,6 +29,9 @@ STATIC_ROOT = MOODPLANE_VAR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_URL = "/static/"
 MEDIA_URL = "/media/"  # Nothing is served from here: audio and covers pass through views that ask for permission.
+MUSIC_FOLDERS = [
+    Path(each).expanduser().absolute() for each in env.str("MUSIC_FOLDERS", "").split(os.pathsep) if each.strip()
+]
 # The labelled datasets that training reads; only `train` and `evaluate`, and tests marked for them, need it; the gate
 # uses it for models of other inputs than the bundled one's.
 MER_DATA = Path(env.str("MER_DATA", str(BASE_DIR.parent / "shared" / "data"))).expanduser().absolute()

@@ -110,7 +110,8 @@ class Command(BaseCommand):
         # In the order in which the first song needs them. Stage 0: the servers stop last, and restart if they die.
         servers = Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0)
         analysis = _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo")
-        supervisor.start([servers, analysis, *_filling(music, demo=demo), *_page_programs(host, port)])
+        filling = [*_filling(music, demo=demo), *_watching()]
+        supervisor.start([servers, analysis, *filling, *_page_programs(host, port)])
         self._first_answer_wait(supervisor, host, port)
 
     def _database_prepare(self) -> None:
@@ -201,15 +202,24 @@ def _web_environment(host: str) -> dict[str, str]:
 
 
 def _filling(music: Path | None, *, demo: bool) -> list[Program]:
-    manage = (sys.executable, str(settings.BASE_DIR / "manage.py"))
     if music is not None:
-        return [Program(f"music in {music}", (*manage, "ingest", str(music.absolute())), _log("ingest"), once=True)]
+        return [Program(f"music in {music}", _manage("ingest", str(music.absolute())), _log("ingest"), once=True)]
     is_filled = Song.objects.exists() and not _pending_demo().exists()
     connection.close()
-    if not demo or is_filled:
+    if not demo or is_filled or settings.MUSIC_FOLDERS:
         return []
     _pending_demo().touch()
-    return [Program("demo music", (*manage, "demo"), _log("ingest"), once=True)]
+    return [Program("demo music", _manage("demo"), _log("ingest"), once=True)]
+
+
+def _watching() -> list[Program]:
+    if not settings.MUSIC_FOLDERS:
+        return []
+    return [Program("folder watcher", _manage("ingest", "--watch"), _log("folders"), environment=_ONE_THREAD)]
+
+
+def _manage(*words: str) -> tuple[str, ...]:
+    return (sys.executable, str(settings.BASE_DIR / "manage.py"), *words)
 
 
 def _pending_demo() -> Path:

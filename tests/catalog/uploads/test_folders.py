@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -17,10 +18,18 @@ from django.db import connections
 from catalog.core import claims
 from catalog.models import Song, Upload
 from catalog.songs.services import songs_queue
-from catalog.uploads.folders import audio_files_find, paths_ingest
+from catalog.uploads import folders, steady
+from catalog.uploads.folders import paths_ingest
+from catalog.uploads.walking import LeftOut, audio_walk
 from tests.audio_fixtures import make_audio
 
 pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test has just written is taken as if it were old."""
+    monkeypatch.setattr(folders, "STABLE_S", 0.0)
 
 
 @pytest.fixture
@@ -46,10 +55,13 @@ def run(*args: object) -> tuple[str, str]:
 
 
 def test_which_files_are_offered(folder: Path) -> None:
-    names = [str(path.relative_to(folder)) for path in audio_files_find([folder])]
+    left_out = LeftOut()
+    names = [str(path.relative_to(folder)) for path, _status in audio_walk([folder], left_out)]
 
     assert names == ["a.ogg", "broken.mp3", "deep/c.flac", "deep/copy of b.mp3", "deep/er/b.MP3"]
-    assert list(audio_files_find([folder / "cover.jpg"])) == [folder / "cover.jpg"], "a named file is meant"
+    assert (left_out.n_other, left_out.n_hidden) == (2, 1)
+    named = [path for path, _status in audio_walk([folder / "cover.jpg"], left_out)]
+    assert named == [folder / "cover.jpg"], "a named file is meant"
 
 
 def test_the_summary_adds_up_and_a_second_run_adds_nothing(
@@ -100,20 +112,75 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
     assert sorted(announced) == summary.song_ids
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder: Path) -> None:
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "loose.mp3").symlink_to(folder / "nowhere.mp3")
+    taken = folders.SteadyFile
+
+    def closed(path: Path) -> folders.SteadyFile:
+        if path.name == "a.ogg":
+            raise PermissionError(13, "Permission denied")
+        return taken(path)
+
+    monkeypatch.setattr(folders, "SteadyFile", closed)
     summary = paths_ingest(paths=[folder])
 
-    assert summary.added == 3
-    assert ("loose.mp3", "It cannot be read: No such file or directory.") in [
-        (path.name, sentence) for path, sentence in summary.failed
-    ]
+    assert summary.added == 2
+    assert (folder / "a.ogg", "It cannot be read: Permission denied.") in summary.failed
+    assert summary.left_out.broken == [folder / "loose.mp3"]
+
+
+def test_a_fresh_file_comes_last_and_waits_until_it_is_stable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "STABLE_S", 10.0)
+    whole = make_audio(folder.parent / "x.mp3", seed=9).read_bytes()
+    for path in folder.rglob("*.*"):
+        os.utime(path, (1e9, 1e9))
+    growing = folder / "0.mp3"
+    growing.write_bytes(whole[:1000])
+    clock = [0.0]
+    order: list[str] = []
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+        if clock[0] == 5.0:
+            growing.write_bytes(whole)
+
+    monkeypatch.setattr(folders, "Steadiness", lambda: steady.Steadiness(lambda: clock[0]))
+    summary = paths_ingest(paths=[folder], progress=lambda done, total, path: order.append(path.name), sleep=sleep)
+
+    assert (order[-1], summary.added) == ("0.mp3", 4)
+    assert clock[0] == 15.0, "five seconds of growth, and ten in which it stays"
+
+
+def test_a_file_that_never_stops_growing_is_left_out(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folders, "STABLE_S", 10.0)
+    path = folder / "a.ogg"
+
+    def grow(_seconds: float) -> None:
+        with path.open("ab") as out:
+            out.write(b"more")
+
+    summary = paths_ingest(paths=[path], sleep=grow)
+    assert summary.failed == [(path, "It is still being written. Add it when it is complete.")]
+    assert not Song.objects.exists()
 
 
 def test_the_command_says_what_became_of_the_files(folder: Path, cleo: User) -> None:
+    (folder / "old.WMA").write_bytes(b"x")
+    os.mkfifo(folder / "pipe.mp3")
+    (folder / "deep" / "up").symlink_to(folder)
     out, err = run(folder, "--owner", "cleo")
 
-    assert out.splitlines() == ["3 added, 1 already here, 1 could not be added.", "These songs are now: 3 uploaded."]
+    assert out.splitlines() == [
+        "3 added, 1 already here, 1 could not be added.",
+        "1 file of a format that is not taken: 1 .wma.",
+        "2 other files ignored.",
+        "1 hidden folder ignored.",
+        "1 pipe, socket or device skipped.",
+        "1 folder was not read twice: a link leads to it again.",
+        "These songs are now: 3 uploaded.",
+    ]
+    assert f"{folder}/pipe.mp3: It is a pipe, a socket or a device, and was not opened." in err
+    assert f"{folder}/deep/up: It leads to a folder that is read already." in err
     assert f"{folder}/broken.mp3: This is not an audio file: its content looks like text." in err
     assert Upload.objects.filter(owner=cleo).count() == 5
 
@@ -121,6 +188,12 @@ def test_the_command_says_what_became_of_the_files(folder: Path, cleo: User) -> 
 def test_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match=r"^No such file or folder: /nowhere\.$"):
         run("/nowhere")
+    with pytest.raises(CommandError, match=r"^Name an audio file or a folder\.$"):
+        run()
+    with pytest.raises(CommandError, match=r"^Name the folders to watch, or set MUSIC_FOLDERS\.$"):
+        run("--watch")
+    with pytest.raises(CommandError, match=r"^/ holds what Moodplane stores itself; name another folder\.$"):
+        run("--watch", "/")
     with pytest.raises(CommandError, match=r'^There is no user named "zoe"\.$'):
         run(tmp_path, "--owner", "zoe")
     with pytest.raises(CommandError, match=r"^No audio files found: give audio files, or a folder that contains some"):
@@ -155,5 +228,5 @@ def test_wait_until_every_song_is_tagged_or_failed(folder: Path) -> None:
     out, err = run(folder, "--wait", "--timeout", 30)
     worker.join(30)
 
-    assert out.splitlines()[1] == "These songs are now: 2 analysed, 1 failed."
+    assert out.splitlines()[-1] == "These songs are now: 2 analysed, 1 failed."
     assert "c – Unknown artist: There is only silence in it." in err

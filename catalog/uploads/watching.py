@@ -1,0 +1,169 @@
+"""Watches folders and scans those in which something happens.
+
+Events only wake: what happened is found by the scan, so a lost or a wrong event costs time and nothing else. Every
+folder is scanned after `RESCAN_S` even if nothing was heard of it.
+"""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+from django.contrib.auth.models import User
+from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from watchfiles import watch
+
+from catalog.uploads.scanning import Scan, folder_of, folder_scan
+from catalog.uploads.steady import STABLE_S, Steadiness
+from catalog.uploads.walking import path_shown
+
+logger = logging.getLogger(__name__)
+
+RESCAN_S = 600.0
+_BUSY_S = 30.0
+_REST = 4.0
+_POLL_S = 10.0
+_RELISTEN_S = 30.0
+# The kernel tells nothing of what other machines write there.
+_NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "davfs", "fuse", "gluster", "ncp", "vboxsf", "virtiofs", "drvfs")
+
+
+def folders_watch(
+    *, paths: Sequence[Path], owner: User | None, stop: threading.Event, say: Callable[[str], None]
+) -> None:
+    """Keep the catalog in step with folders until `stop` is set."""
+    roots = _outermost(paths, say)
+    woken: queue.SimpleQueue[Path] = queue.SimpleQueue()
+    for root in roots:
+        threading.Thread(target=_listen, args=(root, woken, stop), name="folder-events", daemon=True).start()
+    steadiness = Steadiness()
+    due, rested = dict.fromkeys(roots, 0.0), dict.fromkeys(roots, 0.0)
+    said: dict[Path, str] = {}
+    while not stop.is_set():
+        for root in roots:
+            began = time.monotonic()
+            if due[root] <= began and not stop.is_set():
+                wait_s = _scan(root, owner, steadiness, said, say)
+                ended = time.monotonic()
+                # While a collection is being copied, events never end, and a large folder takes seconds to compare.
+                due[root], rested[root] = ended + wait_s, ended + _REST * (ended - began)
+        try:
+            # Short, so that a signal to stop is noticed.
+            root = woken.get(timeout=max(0.05, min(1.0, min(due.values()) - time.monotonic())))
+        except queue.Empty:
+            continue
+        # What was written just now is looked at now and taken when it has not changed for as long.
+        due[root] = min(due[root], max(time.monotonic() + 1.0, rested[root]))
+
+
+def _outermost(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
+    roots = list(dict.fromkeys(path.absolute() for path in paths))
+    inner = [root for root in roots if any(root != other and root.is_relative_to(other) for other in roots)]
+    for root in inner:
+        say(f"{path_shown(root)} is within another of these folders and is watched with it.")
+    return [root for root in roots if root not in inner]
+
+
+def _scan(
+    root: Path, owner: User | None, steadiness: Steadiness, said: dict[Path, str], say: Callable[[str], None]
+) -> float:
+    """Scan a folder and say what is new; return the seconds until the next scan."""
+    try:
+        close_old_connections()
+        scan = folder_scan(folder=folder_of(root), owner=owner, steadiness=steadiness)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The database does not answer; trying again: %s", error)
+        connection.close()
+        return _BUSY_S
+    words = scan_words(scan)
+    if scan.has_news or words != said.get(root, ""):
+        say(f"{path_shown(root)}: {words}")
+    said[root] = words
+    if scan.problem or scan.is_busy or scan.is_full:
+        return _BUSY_S
+    if scan.n_queued:
+        return 0.0
+    return STABLE_S if scan.n_waiting else RESCAN_S
+
+
+# For the log, in English.
+_PROBLEM_WORDS = {
+    "gone": "not there; its songs stay as they are",
+    "no_folder": "no folder; its songs stay as they are",
+    "unreadable": "not readable; its songs stay as they are",
+    "empty": "empty although it had songs, as a disk that is not mounted is; they stay as they are",
+}
+
+
+def scan_words(scan: Scan) -> str:
+    """Say in a line what a scan did."""
+    if scan.is_busy:
+        return "another process scans"
+    if scan.problem:
+        return _PROBLEM_WORDS[scan.problem]
+    counts = {
+        "added": scan.n_added,
+        "changed": scan.n_changed,
+        "missing": scan.n_missing,
+        "back": scan.n_returned,
+        "refused": scan.n_refused,
+        "still being written": scan.n_waiting,
+        "to come": scan.n_queued,
+        "on a disk that is not mounted": scan.n_unmounted,
+        "not readable": len(scan.faults),
+    }
+    words = [f"{scan.n_found} audio files", *(f"{count} {word}" for word, count in counts.items() if count)]
+    return ", ".join(words) + ("; the disk of the catalog is full" if scan.is_full else "")
+
+
+def _listen(root: Path, woken: "queue.SimpleQueue[Path]", stop: threading.Event) -> None:
+    """Wake the scan whenever something happens in a folder; one that is not there is asked for again."""
+    polls: bool | None = True if _is_network(root) else None
+    while not stop.is_set():
+        identity = _identity(root)
+        try:
+            events = watch(
+                root,
+                watch_filter=None,
+                stop_event=stop,
+                force_polling=polls,
+                poll_delay_ms=round(_POLL_S * 1000),
+                ignore_permission_denied=True,
+                raise_interrupt=False,
+                yield_on_timeout=True,
+                rust_timeout=2000,
+            )
+            for changes in events:
+                if changes:
+                    woken.put(root)
+                # Another disk was mounted there, or the folder was made anew: the events of the old one end.
+                if _identity(root) != identity:
+                    break
+        except FileNotFoundError:
+            pass
+        except Exception as error:
+            # Such as the limit of inotify, or a name in no encoding. The rescan finds what nothing tells.
+            logger.warning("%s cannot be watched%s: %s", path_shown(root), " by polling" if polls else "", error)
+            if polls:
+                stop.wait(RESCAN_S)
+            polls = True
+        if not stop.wait(_RELISTEN_S if identity is None else 1.0) and _identity(root) != identity:
+            woken.put(root)
+
+
+def _identity(root: Path) -> tuple[int, int] | None:
+    try:
+        status = root.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_network(root: Path) -> bool:
+    place = root.resolve()
+    mounts = [(Path(each.mountpoint), each.fstype) for each in psutil.disk_partitions(all=True)]
+    around = [(len(mount.parts), kind) for mount, kind in mounts if place.is_relative_to(mount)]
+    return bool(around) and max(around)[1].lower().startswith(_NETWORK)
