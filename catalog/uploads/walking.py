@@ -50,7 +50,7 @@ class LeftOut:
             "broken": self.broken,
         }
         return {
-            "untaken": dict(self.untaken.most_common()),
+            "untaken": dict(self.untaken),
             "other": self.n_other,
             "hidden": self.n_hidden,
             **{kind: len(paths) for kind, paths in named.items()},
@@ -191,7 +191,8 @@ def left_out_words(counts: dict[str, Any]) -> list[str]:
             "%(n)d files of formats that are not taken: %(kinds)s.",
             n,
         )
-        words.append(sentence % {"n": n, "kinds": ", ".join(f"{count} {kind}" for kind, count in untaken.items())})
+        kinds = sorted(untaken.items(), key=lambda each: (-each[1], each[0]))
+        words.append(sentence % {"n": n, "kinds": ", ".join(f"{count} {kind}" for kind, count in kinds)})
     if n := counts["other"]:
         words.append(ngettext("%(n)d other file ignored.", "%(n)d other files ignored.", n) % {"n": n})
     if n := counts["hidden"]:

@@ -106,7 +106,7 @@ def test_a_folder_of_many_files_paused_and_reloaded(
     page.on("dialog", leave)
     open_uploads(page, cleo)
     page.set_input_files("#upload-folder", folder)
-    expect(page.locator("#toast")).to_have_text("1 file that is not audio was skipped.")
+    expect(page.locator("#toast")).to_have_text("1 other file ignored.")
     summary = page.locator("[data-upload-summary]")
     expect(summary).to_have_text(re.compile(rf"^[1-9]\d* of {IN_A_FOLDER} files sent"))
     page.get_by_role("button", name="Pause").click()

@@ -217,4 +217,14 @@ interface UploadPart {
   files: File[];
   fromFolder: boolean;
   unread: number;
+  hidden: number;
+}
+
+/** What was sent and what was left out of chosen or dropped folders. */
+interface LeftOut {
+  taken: number;
+  kinds: Map<string, number>;
+  others: number;
+  hidden: number;
+  unread: number;
 }

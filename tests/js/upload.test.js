@@ -4,6 +4,7 @@ import { answerFetch, define, page, setOnline, settle } from "./browser.js";
 
 const { UploadQueue } = await import("../../static/js/upload/queue.js");
 const { audioOf, filesOfDrop } = await import("../../static/js/upload/files.js");
+const { leftOutWords } = await import("../../static/js/upload/left_out.js");
 const { isReachable, send } = await import("../../static/js/upload/send.js");
 
 const file = (name, size = 10) => ({
@@ -196,13 +197,24 @@ const folder = (name, ...parts) => ({
 async function namesOf(drop) {
   const names = [];
   for await (const part of filesOfDrop(drop))
-    names.push(...part.files.map((each) => each.name), ...Array(part.unread).fill("!"));
+    names.push(
+      ...part.files.map((each) => each.name),
+      ...Array(part.unread).fill("!"),
+      ...Array(part.hidden).fill("?"),
+    );
   return names;
 }
 
-test("folders are read to the bottom, in as many turns as they need, without hidden files", async () => {
-  const deep = folder("album", [entry("1.mp3"), entry(".hidden")], [folder("cd 2", [entry("2.mp3")])]);
-  assert.deepEqual(await namesOf({ entries: [deep, entry("3.mp3")], plain: [] }), ["1.mp3", "2.mp3", "3.mp3"]);
+test("folders are read to the bottom, in as many turns as they need, and hidden ones are counted", async () => {
+  const trash = folder(".trash", [entry("4.mp3")]);
+  const deep = folder("album", [entry("1.mp3"), entry(".hidden")], [folder("cd 2", [entry("2.mp3")]), trash]);
+  assert.deepEqual(await namesOf({ entries: [deep, entry("3.mp3")], plain: [] }), [
+    "1.mp3",
+    ".hidden",
+    "2.mp3",
+    "?",
+    "3.mp3",
+  ]);
 });
 
 test("a file or folder that cannot be read is counted", async () => {
@@ -219,15 +231,37 @@ test("a browser without entries gives its plain files", async () => {
   assert.deepEqual(await namesOf({ entries: [], plain: [{ name: "a.mp3" }] }), ["a.mp3"]);
 });
 
-test("of a folder only audio counts, whatever the case of its name", () => {
-  const names = ["A.MP3", "cover.jpg", ".b.mp3", "c.flac", "mp3"];
+test("of a folder audio is sent, and the rest is counted by kind, whatever the case of its name", () => {
+  const names = ["A.MP3", "cover.jpg", ".b.mp3", "c.flac", "mp3", "d.WMA", "e.wma", "f.ape"];
+  const files = [...names.map((name) => ({ name })), { name: "g.mp3", webkitRelativePath: "music/.trash/g.mp3" }];
+  const { audio, kinds, others } = audioOf(files, { taken: [".mp3", ".flac"], untaken: [".wma", ".ape"] });
   assert.deepEqual(
-    audioOf(
-      names.map((name) => ({ name })),
-      [".mp3", ".flac"],
-    ).map(({ name }) => name),
+    audio.map(({ name }) => name),
     ["A.MP3", "c.flac"],
   );
+  assert.deepEqual(Object.fromEntries(kinds), { ".wma": 2, ".ape": 1 });
+  assert.equal(others, 4);
+});
+
+test("what is left out is said by kind", () => {
+  const left = {
+    taken: 1,
+    kinds: new Map([
+      [".ape", 1],
+      [".wma", 2],
+    ]),
+    others: 12,
+    hidden: 1,
+    unread: 2,
+  };
+  assert.equal(
+    leftOutWords(left),
+    "3 files of formats that are not taken: 2 .wma, 1 .ape. 12 other files ignored. 1 hidden folder ignored. " +
+      "2 files could not be read.",
+  );
+  const none = { taken: 0, kinds: new Map(), others: 1, hidden: 0, unread: 0 };
+  assert.equal(leftOutWords(none), "Nothing of this folder can be sent. 1 other file ignored.");
+  assert.equal(leftOutWords({ ...none, taken: 3, others: 0 }), "");
 });
 
 /* Sending ---------------------------------------------------------------------------------------------------------- */

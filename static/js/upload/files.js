@@ -16,7 +16,7 @@ export function dropped(transfer) {
  */
 export async function* filesOfDrop({ entries, plain }) {
   if (!entries.length) {
-    yield { files: plain, fromFolder: false, unread: 0 };
+    yield { files: plain, fromFolder: false, unread: 0, hidden: 0 };
     return;
   }
   for (const entry of entries) {
@@ -48,13 +48,13 @@ async function* filesOfFolder(folder) {
         reader.readEntries(resolve, reject);
       });
     } catch {
-      yield { files: [], fromFolder: true, unread: 1 };
+      yield { files: [], fromFolder: true, unread: 1, hidden: 0 };
       return;
     }
     if (!some.length) return;
     for (const entry of some) {
-      if (entry.name.startsWith(".")) continue;
       if (isFile(entry)) yield await fileOf(entry, true);
+      else if (entry.name.startsWith(".")) yield { files: [], fromFolder: true, unread: 0, hidden: 1 };
       else yield* filesOfFolder(/** @type {FileSystemDirectoryEntry} */ (entry));
     }
   }
@@ -75,20 +75,40 @@ async function fileOf(entry, fromFolder) {
       ],
       fromFolder,
       unread: 0,
+      hidden: 0,
     };
   } catch {
-    return { files: [], fromFolder, unread: 1 };
+    return { files: [], fromFolder, unread: 1, hidden: 0 };
   }
 }
 
 /**
- * Only files that look like audio are taken from a folder, which also holds covers and logs.
+ * Divides the files of a folder, which also holds covers and logs: those that are sent, and by suffix how many are audio
+ * in formats that are not taken.
  * @param {File[]} files
- * @param {string[]} suffixes
+ * @param {{ taken: string[], untaken: string[] }} suffixes
  */
-export function audioOf(files, suffixes) {
-  return files.filter((file) => {
+export function audioOf(files, { taken, untaken }) {
+  /** @type {File[]} */
+  const audio = [];
+  /** @type {Map<string, number>} */
+  const kinds = new Map();
+  let others = 0;
+  for (const file of files) {
     const name = file.name.toLowerCase();
-    return !name.startsWith(".") && suffixes.some((suffix) => name.endsWith(suffix));
-  });
+    const suffix = name.slice(name.lastIndexOf("."));
+    if (isHidden(file) || !name.includes(".")) others += 1;
+    else if (taken.includes(suffix)) audio.push(file);
+    else if (untaken.includes(suffix)) kinds.set(suffix, (kinds.get(suffix) ?? 0) + 1);
+    else others += 1;
+  }
+  return { audio, kinds, others };
+}
+
+/**
+ * A chosen folder, other than a dropped one, comes with what its hidden folders hold.
+ * @param {File} file
+ */
+function isHidden(file) {
+  return (file.webkitRelativePath || file.name).split("/").some((part) => part.startsWith("."));
 }

@@ -6,9 +6,9 @@
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
-import { gettext, interpolate, ngettext } from "../shared/i18n.js";
 import { say } from "../shared/requests.js";
 import { audioOf, dropped, filesOfDrop } from "./files.js";
+import { leftOutWords } from "./left_out.js";
 import { UploadQueue } from "./queue.js";
 import { discard, isReachable, send } from "./send.js";
 import { UploadView } from "./view.js";
@@ -55,55 +55,27 @@ function forgetUnfinished(url) {
 }
 
 /**
- * @param {File[]} files
- * @param {string[]} suffixes
- */
-function addFolder(files, suffixes) {
-  const audio = audioOf(files, suffixes);
-  if (audio.length) queue.add(audio);
-  return files.length - audio.length;
-}
-
-/**
  * @param {HTMLFormElement} form
  * @param {Iterable<UploadPart> | AsyncIterable<UploadPart>} parts
  */
 async function take(form, parts) {
-  const suffixes = (form.dataset.audioSuffixes ?? "").split(" ");
-  let [leftOut, unread, taken] = [0, 0, 0];
+  const { audioSuffixes = "", untakenSuffixes = "" } = form.dataset;
+  const suffixes = { taken: audioSuffixes.split(" "), untaken: untakenSuffixes.split(" ") };
+  /** @type {LeftOut} */
+  const left = { taken: 0, kinds: new Map(), others: 0, hidden: 0, unread: 0 };
   for await (const part of parts) {
-    unread += part.unread;
-    if (part.fromFolder) leftOut += addFolder(part.files, suffixes);
-    else queue.add(part.files);
-    taken += part.files.length;
+    left.unread += part.unread;
+    left.hidden += part.hidden;
+    const { audio, kinds, others } = part.fromFolder
+      ? audioOf(part.files, suffixes)
+      : { audio: part.files, kinds: new Map(), others: 0 };
+    if (audio.length) queue.add(audio);
+    left.taken += audio.length;
+    left.others += others;
+    for (const [kind, n] of kinds) left.kinds.set(kind, (left.kinds.get(kind) ?? 0) + n);
   }
-  sayLeftOut({ leftOut, unread, taken: taken - leftOut });
-}
-
-/**
- * Names the files of a folder that are not sent, so that no one looks for them among the songs.
- * @param {{ leftOut: number, unread: number, taken: number }} files
- */
-function sayLeftOut({ leftOut, unread, taken }) {
-  const words = [];
-  if (!taken && leftOut) words.push(gettext("This folder has no audio files."));
-  else if (leftOut)
-    words.push(
-      interpolate(
-        ngettext("%(n)s file that is not audio was skipped.", "%(n)s files that are not audio were skipped.", leftOut),
-        { n: leftOut },
-        true,
-      ),
-    );
-  if (unread)
-    words.push(
-      interpolate(
-        ngettext("%(n)s file could not be read.", "%(n)s files could not be read.", unread),
-        { n: unread },
-        true,
-      ),
-    );
-  if (words.length) say(words.join(" "));
+  const words = leftOutWords(left);
+  if (words) say(words);
 }
 
 /** @param {HTMLFormElement} form */
@@ -122,7 +94,7 @@ function mountForm(form) {
     const read = () => {
       const chosen = [...(input.files ?? [])];
       input.value = "";
-      if (chosen.length) take(form, [{ files: chosen, fromFolder: input === folder, unread: 0 }]);
+      if (chosen.length) take(form, [{ files: chosen, fromFolder: input === folder, unread: 0, hidden: 0 }]);
     };
     input.addEventListener("change", read);
     // On a slow network, files may have been chosen before this module listens.
