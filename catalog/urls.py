@@ -3,7 +3,7 @@
 from django.urls import path
 
 from catalog.files import views as file_views
-from catalog.uploads import views
+from catalog.uploads import folder_views, views
 
 app_name = "catalog"
 
@@ -11,6 +11,10 @@ urlpatterns = [
     path("songs/<int:pk>/audio", file_views.song_audio, name="song_audio"),
     path("songs/<int:pk>/cover", file_views.song_cover, name="song_cover"),
     path("uploads/", views.uploads, name="uploads"),
+    path("uploads/folders/", folder_views.folders, name="folders"),
+    path("uploads/folders/missing/", folder_views.missing_decide, name="missing_decide"),
+    path("uploads/folders/<int:pk>/empty/", folder_views.folder_empty, name="folder_empty"),
+    path("uploads/folders/<int:pk>/forget/", folder_views.folder_remove, name="folder_forget"),
     path("uploads/rows/", views.upload_rows, name="upload_rows"),
     path("uploads/changes/", views.upload_changes, name="upload_changes"),
     path("uploads/retry/", views.uploads_retry, name="uploads_retry"),

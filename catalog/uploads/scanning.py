@@ -381,3 +381,21 @@ def missing_since(song: Song) -> Any:
     """Return since when the file of a song is missing from its folder; None if it is there or never was in one."""
     rows = list(song.folder_files.values_list("missing_since", flat=True))
     return max(rows) if rows and None not in rows else None
+
+
+def folder_emptied(*, folder: WatchedFolder) -> int:
+    """Mark the files of a folder that is empty on purpose as missing; return how many."""
+    if folder.report.get("problem") != "empty":
+        return 0
+    WatchedFolder.objects.filter(pk=folder.pk).update(report={**folder.report, "problem": ""})
+    return FolderFile.objects.filter(folder=folder, missing_since=None).update(missing_since=timezone.now())
+
+
+def folder_forget(*, folder: WatchedFolder) -> None:
+    """Forget a folder and its files; songs stay. If it is still watched, the next scan knows its songs by content."""
+    folder.delete()
+
+
+def missing_keep(*, song_ids: Iterable[int]) -> None:
+    """Let songs stay without their missing files."""
+    FolderFile.objects.filter(song__in=list(song_ids), missing_since__isnull=False).delete()

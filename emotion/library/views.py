@@ -31,6 +31,7 @@ from catalog.permissions import allowed, can_upload
 from catalog.selectors import PENDING_STATES
 from catalog.songs import services as song_services
 from catalog.songs.editing import FieldsLeft, values_of
+from catalog.uploads.scanning import missing_since
 from emotion.inference.quadrants import Quadrant
 from emotion.library import services as library_services
 from emotion.library.forms import NAMES, LibraryForm, OverrideForm, Selection, SongPaginator, SongsForm
@@ -246,6 +247,7 @@ def song_panel(song: Song) -> dict[str, object]:
         "is_pending": song.state in PENDING_STATES,
         "after": song.get_absolute_url() + "#curator",
         "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",
+        "missing_since": missing_since(song),
     }
 
 

@@ -22,8 +22,8 @@ SIGNED_OUT = [
 JOURNEY = "/journey/?start_valence=-0.4&start_arousal=0.4&end_valence=0.6&end_arousal=-0.4&length=6"
 SIGNED_IN = [
     "/", "/songs/{song}/", JOURNEY, "/playlists/", "/me/", "/me/forget/", "/me/delete/", "/accounts/",
-    "/accounts/password/", "/uploads/", "/status/?span=day", "/models/", "/models/{model}/", "/models/{model}/promote/",
-    "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}", "/uploads/{upload}/compare/",
+    "/accounts/password/", "/uploads/", "/uploads/folders/", "/status/?span=day", "/models/", "/models/{model}/",
+    "/models/{model}/promote/", "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}", "/uploads/{upload}/compare/",
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
-from catalog.models import PartialUpload, Upload
+from catalog.models import FolderFile, PartialUpload, Upload, WatchedFolder
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
 from recommender.models import Playlist
@@ -57,6 +57,7 @@ VISITORS: tuple[tuple[str, dict[str, str]], ...] = (
 
 
 # --- Queries --------------------------------------------------------------------------------------------------------
+FILE_FACTS = {"size_bytes": 1, "mtime_ns": 1, "ctime_ns": 1, "device": 1, "content_hash": "0" * 64}
 
 
 @pytest.fixture
@@ -74,6 +75,8 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
     playlists = [_playlist(alice, n) for n in range(N_PLAYLISTS)]
     mood = feedback.check_in_create(listener=Listener(alice), valence=0.2, arousal=0.1)
     duplicate = UploadFactory(owner=cleo, song=songs[0], outcome=Upload.Outcome.DUPLICATE)
+    folder = WatchedFolder.objects.create(path=b"/srv/music", report={"problem": "empty", "waiting": 1234})
+    FolderFile.objects.create(folder=folder, path=b"a.mp3", song=songs[1], missing_since=timezone.now(), **FILE_FACTS)
     unfinished = PartialUpload.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
     model = services.model_import_run(folder=made_run_folder(tmp_path, "mine-1")).model
     ModelVersion.objects.filter(pk=model.pk).update(state=ModelVersion.State.LIVE, live_since=timezone.now())
@@ -90,6 +93,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "me/moods/": mood.pk,
         "me/export/": "json",
         "uploads/": duplicate.pk,
+        "uploads/folders/": folder.pk,
         "uploads/unfinished/": unfinished.public_id,
         "models/": model.pk,
         "words/": "en",
