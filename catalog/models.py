@@ -252,7 +252,7 @@ class PartialUpload(models.Model):
 
 
 class PossibleDuplicate(models.Model):
-    """Two songs of different bytes that may be the same recording, for the uploader to decide."""
+    """Two songs of different bytes that may be the same recording, for a curator to decide."""
 
     class Verdict(models.TextChoices):
         OPEN = "open", gettext_lazy("Not decided")
@@ -260,6 +260,12 @@ class PossibleDuplicate(models.Model):
 
     song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="possible_duplicates", help_text="The newer.")
     other = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="+", help_text="The one that was here.")
+    by_name = models.BooleanField(
+        default=False, db_default=True, help_text="They have artist and title in common, and nearly the length."
+    )
+    by_sound = models.BooleanField(
+        default=False, db_default=False, help_text="They sound the same from beginning to end."
+    )
     verdict = models.CharField(max_length=4, choices=Verdict.choices, default=Verdict.OPEN)
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True, blank=True)
@@ -267,6 +273,7 @@ class PossibleDuplicate(models.Model):
     class Meta:
         ordering = ["id"]
         constraints = [models.UniqueConstraint(fields=["song", "other"], name="possible_duplicate_once")]
+        indexes = [models.Index(fields=["-id"], condition=models.Q(verdict="open"), name="possible_duplicate_open")]
 
     def __str__(self) -> str:
         return f"{self.song} / {self.other}"

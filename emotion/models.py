@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Abs, Coalesce, Greatest, Least, Now, Sqrt
@@ -375,6 +377,27 @@ class Waveform(Job):
     def peaks(self) -> NDArray[np.uint8]:
         """`(n,)`, 0 to 255; empty where the file could not be read."""
         return np.frombuffer(bytes(self.peaks_bytes), np.uint8)
+
+
+class SoundPrint(Job):
+    """The fingerprint of a song, by which the same recording is found in other files; no model has a part in it."""
+
+    State = JobState
+    RETRY_S = 3600.0
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="sound_print")
+    peaks_bytes = models.BinaryField(default=bytes, help_text="As emotion.signal.fingerprint.pack writes them.")
+    keys = ArrayField(models.IntegerField(), default=list, help_text="Two songs without a common key are not compared.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["due_at"], condition=_PENDING, name="sound_print_next"),
+            # Without its list of pending entries: each new song looks up at once.
+            GinIndex(fields=["keys"], fastupdate=False, name="sound_print_keys"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {len(self.keys)} keys"
 
 
 class SaliencyMap(SongJob):

@@ -15,6 +15,8 @@ class Lock(enum.IntEnum):
     # One at a time, edits cannot deadlock over shared artists and albums; they are short and rare.
     SONG_EDIT = 7_351_307
     FOLDER_SCAN = 7_351_415
+    # Two copies that are heard together would otherwise not see each other.
+    SAME_SOUND = 7_351_308
 
 
 def content_lock(content_hash: str) -> int:

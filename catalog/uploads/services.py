@@ -1,7 +1,7 @@
 """Receives files, each of which becomes a song, a duplicate or a refusal; and settles possible duplicates."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from django.core.files.base import File
 from django.core.files.uploadedfile import TemporaryUploadedFile
 from django.core.files.uploadhandler import FileUploadHandler
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -212,11 +212,27 @@ def duplicates_note(*, song: Song) -> None:
         others = Song.objects.filter(artist_id=song.artist_id, duration_s__range=near).exclude(pk=song.pk)
         key = name_key(song.title)
         pairs = [
-            PossibleDuplicate(song=song, other_id=pk)
+            PossibleDuplicate(song=song, other_id=pk, by_name=True)
             for pk, title in others.values_list("pk", "title")
             if name_key(title) == key
         ]
         PossibleDuplicate.objects.bulk_create(pairs, ignore_conflicts=True)
+
+
+@transaction.atomic
+def duplicates_heard(*, song_id: int, same_as: Sequence[int]) -> None:
+    """Record songs that sound the same as a song; what was decided of a pair stays, and each newer song is asked of."""
+    pairs = [sorted((song_id, other)) for other in same_as]
+    PossibleDuplicate.objects.bulk_create(
+        [PossibleDuplicate(song_id=newer, other_id=older, by_sound=True) for older, newer in pairs],
+        update_conflicts=True,
+        unique_fields=["song", "other"],
+        update_fields=["by_sound"],
+    )
+    # The upload may have been taken off the page before this question came up.
+    asked = Exists(duplicates_open(OuterRef("song_id")))
+    newer_ids = [newer for _older, newer in pairs]
+    Upload.objects.filter(asked, song__in=newer_ids, outcome=Upload.Outcome.ACCEPTED).update(hidden_at=None)
 
 
 def duplicates_keep(*, song: Song) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -66,18 +66,30 @@ class Batch(NamedTuple):
 
 
 def trace(
-    path: Path, predictor: Predictor, *, hop_s: float, skip: int = 0, envelope: Envelope | None = None
+    path: Path,
+    predictor: Predictor,
+    *,
+    hop_s: float,
+    skip: int = 0,
+    envelope: Envelope | None = None,
+    on_sound: Callable[[NDArray[np.float32]], object] = lambda _mono: None,
 ) -> Iterator[Batch]:
     """Analyse a song from its beginning to its end, at most `BATCH_SIZE` windows at a time, `hop_s` seconds apart.
 
     The first `skip` points, known from an earlier attempt, are decoded but not judged. `envelope` takes in how loud the
-    song is; it is complete when the iterator ends.
+    song is; it is complete when the iterator ends. `on_sound` receives all of it at 22,050 Hz.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     frontend = predictor.card.frontend
-    windows = stream_windows(path, hop_s=hop_s, window_s=frontend.window_s, on_block=(envelope or Envelope()).add)
+    windows = stream_windows(
+        path,
+        hop_s=hop_s,
+        window_s=frontend.window_s,
+        on_block=(envelope or Envelope()).add,
+        on_sound=on_sound,
+    )
     windows = islice(windows, skip, None)
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):

@@ -1,7 +1,7 @@
 """Analyses whole songs in the background for emotion curves and waveforms, while nothing more urgent waits.
 
 A step takes one song. Between two batches of windows a curve gives way to songs that wait: it stores its points, and a
-later step continues from there.
+later step continues from there. What is decoded for a curve also serves the waveform and `emotion.jobs.sounds`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from catalog.files.storage import local_copy
 from catalog.models import Song
 from emotion.curves.curve import hop_for
 from emotion.exceptions import AudioUnreadableError
+from emotion.jobs.sounds import sound_heard
 from emotion.models import EmotionCurve, EmotionEstimate, Waveform
 from emotion.selectors import analysis_waits, served_version
 from emotion.services.analysis import fail_unreadable, predictor_get
@@ -60,10 +61,14 @@ def curve_step() -> bool:
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
     from emotion.curves.tracing import Envelope, trace
+    from emotion.signal.fingerprint import Excerpt
 
     points, window_s, envelope = curve.points, curve.window_s, Envelope()
+    excerpt = Excerpt(curve.song.duration_s)
     with local_copy(curve.song.audio) as path:
-        for batch in trace(path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope):
+        for batch in trace(
+            path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope, on_sound=excerpt.add
+        ):
             points, window_s = np.concatenate([points, batch.points]), batch.window_s
             if analysis_waits():
                 # It made progress, so its attempts count from zero: only work that never ends is given up.
@@ -73,6 +78,7 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
                 return True
     done = {"peaks_bytes": envelope.peaks().tobytes(), "state": Waveform.State.DONE, "claim": ""}
     Waveform.objects.update_or_create(song=curve.song, defaults=done)
+    sound_heard(curve.song, excerpt.waveform)
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("It has no sound that the model can analyse."))
     if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):

@@ -112,12 +112,13 @@ def stream_windows(
     hop_s: float,
     window_s: float = WINDOW_S,
     on_block: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
+    on_sound: Callable[[NDArray[np.float32]], object] = lambda _mono: None,
 ) -> Iterator[Window]:
     """Yield a window every `hop_s` seconds, silent ones included, with one window and a few seconds in memory.
 
     What remains after the last whole window, less than a hop, is not read. A file shorter than a window gives one
     partial window. A file that breaks off in the middle is read up to there. `on_block` receives everything that is
-    decoded, mono, with its rate.
+    decoded, mono, with its rate; `on_sound` the same at 22,050 Hz.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
@@ -126,6 +127,7 @@ def stream_windows(
     buffer = np.zeros(0, np.float32)
     n_windows = 0
     for piece in _resampled(path, on_block):
+        on_sound(piece)
         buffer = np.concatenate([buffer, piece])
         while len(buffer) >= n_window:
             yield Window(buffer[:n_window].copy(), n_windows * hop_s, window_s, False)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,13 +41,6 @@ LEAST_SHARE_OF_PART = 0.45
 PART_S = 10.0
 # A steady tone has peaks at any time, but in few places of the spectrum.
 LEAST_BINS = 8
-
-
-class Fingerprint(NamedTuple):
-    """A song by its sound: its length, and the peaks of its middle."""
-
-    duration_s: float
-    peaks: Landmarks
 
 
 class Excerpt:
@@ -108,13 +100,6 @@ def lengths_around(duration_s: float) -> tuple[float, float]:
         max(duration_s - MOST_APART_S, duration_s * (1 - MOST_APART)),
         min(duration_s + MOST_APART_S, duration_s / (1 - MOST_APART)),
     )
-
-
-def same_recording(new: Fingerprint, others: Sequence[Fingerprint]) -> list[int]:
-    """Return the positions of those others that are the recording `new`."""
-    shortest, longest = lengths_around(new.duration_s)
-    near = [i for i, other in enumerate(others) if shortest <= other.duration_s <= longest]
-    return [near[i] for i in sounding_alike(new.peaks, [others[i].peaks for i in near])]
 
 
 def sounding_alike(new: Landmarks, others: Sequence[Landmarks]) -> list[int]:

@@ -11,6 +11,7 @@ CELERY_TASK_ROUTES = {
     "emotion.tasks.reanalysis_go_on": {"queue": "gpu"},
     "emotion.tasks.curves_go_on": {"queue": "gpu"},
     "emotion.tasks.waveforms_go_on": {"queue": "gpu"},
+    "emotion.tasks.sounds_go_on": {"queue": "gpu"},
     "emotion.tasks.explain_estimate": {"queue": "gpu"},
     # The name before 0.2.0, in messages that an earlier release sent.
     "emotion.tasks.explain_tag": {"queue": "gpu"},
