@@ -235,7 +235,7 @@ def _within(catalog: Catalog, title: str, songs: dict[str, Fingerprint]) -> None
 def _say(
     title: str,
     results: dict[str, list[tuple[bool, int, int, float, float]]],
-    kinds: Sequence[str] | Mapping[str, object],
+    kinds: Collection[str],
 ) -> None:
     every = [row for kind in kinds for row in results[kind]]
     print(f"\n{title}: found {interval(sum(row[0] for row in every), len(every))}")

@@ -117,6 +117,11 @@ def duplicates_open(song_id: Any) -> QuerySet[PossibleDuplicate]:
     return PossibleDuplicate.objects.filter(song_id=song_id, verdict=PossibleDuplicate.Verdict.OPEN)
 
 
+def songs_in_question() -> QuerySet[Song]:
+    """Return the songs that may be the same recording as an older one, which nobody has decided."""
+    return Song.objects.filter(Exists(duplicates_open(OuterRef("pk"))))
+
+
 def uploads_settled(user: User) -> QuerySet[Upload]:
     """Return a user's uploads that need no attention: analysed and not in question, or duplicates."""
     in_question = Q(song__possible_duplicates__verdict=PossibleDuplicate.Verdict.OPEN)

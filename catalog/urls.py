@@ -24,5 +24,7 @@ urlpatterns = [
     path("uploads/<int:pk>/compare/", views.upload_compare, name="upload_compare"),
     path("uploads/<int:pk>/keep/", views.duplicates_keep, name="duplicates_keep"),
     path("uploads/<int:pk>/remove/", views.duplicate_remove, name="duplicate_remove"),
+    path("duplicates/", views.duplicates, name="duplicates"),
+    path("duplicates/<int:pk>/keep/", views.duplicate_settle, name="duplicate_settle"),
     path("uploads/unfinished/<str:public_id>/discard/", views.partial_discard, name="session_discard"),
 ]

@@ -1,17 +1,22 @@
 """Selects the rows of the upload page: by group, with counts, the time left, changes, and comparisons."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
 
+from django.conf import settings
 from django.core.cache import cache
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.shortcuts import resolve_url
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from catalog.models import PartialUpload, Song, Upload
+from catalog.core.wording import number
+from catalog.models import PartialUpload, PossibleDuplicate, Song, Upload
 from catalog.permissions import User
 from catalog.selectors import PENDING_STATES, duplicates_open, uploads_visible
 
@@ -22,12 +27,12 @@ _ACCEPTED, _DUPLICATE = Upload.Outcome.ACCEPTED, Upload.Outcome.DUPLICATE
 
 # The groups that the page can be narrowed to, with their labels.
 GROUPS = {
-    "": _("All"),
-    "way": _("In progress"),
-    "done": _("Done"),
-    "question": _("To review"),
-    "duplicate": _("Duplicates"),
-    "failed": _("Failed"),
+    "": gettext_lazy("All"),
+    "way": gettext_lazy("In progress"),
+    "done": gettext_lazy("Done"),
+    "question": gettext_lazy("To review"),
+    "duplicate": gettext_lazy("Duplicates"),
+    "failed": gettext_lazy("Failed"),
 }
 
 
@@ -68,7 +73,9 @@ def upload_list(user: User, *, group: str = "", query: str = "", page: str | int
     by_group = {name: Count("pk", filter=condition) for name, condition in groups.items()}
     counts = named.order_by().aggregate(total=Count("pk"), **by_group)
     counts["through"] = counts["total"] - counts["way"]
-    in_group = named.filter(groups.get(group, Q())).annotate(has_question=_has_question())
+    in_group = named.filter(groups.get(group, Q())).annotate(
+        has_question=_has_question(), sounds_the_same=_has_question(by_sound=True)
+    )
     paginator = Paginator(cast("QuerySet[Upload]", in_group).order_by("-id"), PER_PAGE)
     # Known from the counts, so that the list is not counted again.
     paginator.count = counts[group or "total"]
@@ -82,12 +89,11 @@ def partials_unfinished(user: User) -> QuerySet[PartialUpload]:
     return PartialUpload.objects.filter(owner_id=user.pk, finished_at=None, expires_at__gt=timezone.now())
 
 
-def questions_of(upload: Upload) -> list[Song]:
-    """Return the songs that the song of an upload may duplicate, undecided ones only."""
+def questions_of(upload: Upload) -> list[PossibleDuplicate]:
+    """Return the undecided pairs of the song of an upload with older ones."""
     if upload.song_id is None or upload.outcome != _ACCEPTED:
         return []
-    pairs = duplicates_open(upload.song_id).select_related("other__artist", "other__album")
-    return [pair.other for pair in pairs]
+    return list(duplicates_open(upload.song_id).select_related("other__artist", "other__album"))
 
 
 def _groups() -> dict[str, Q]:
@@ -103,8 +109,8 @@ def _groups() -> dict[str, Q]:
     }
 
 
-def _has_question() -> Exists:
-    return Exists(duplicates_open(OuterRef("song_id")))
+def _has_question(**which: bool) -> Exists:
+    return Exists(duplicates_open(OuterRef("song_id")).filter(**which))
 
 
 def _eta_s() -> float | None:
@@ -117,19 +123,54 @@ def _eta_s() -> float | None:
 
 def _code(upload: Upload) -> str:
     is_asked = getattr(upload, "has_question", False) and upload.outcome == _ACCEPTED
-    return upload.state[0] + ("z" if is_asked else "")
+    if not is_asked:
+        return upload.state[0]
+    return upload.state[0] + ("y" if getattr(upload, "sounds_the_same", False) else "z")
 
 
 def compare(upload: Upload) -> dict[str, Any] | None:
     """Return an upload and, as `sides`, the song that its bytes already are, or those that its song may duplicate."""
     if upload.outcome == _DUPLICATE and upload.song is not None:
-        others, is_question = [upload.song], False
-    else:
-        others, is_question = questions_of(upload), True
-    if not others:
+        sides = [{"is_new": True, "song": None, **_origin(upload)}, _side_of(upload.song)]
+        return {"upload": upload, "sides": sides, "is_question": False}
+    pairs = questions_of(upload)
+    if not pairs or upload.song is None:
         return None
-    new = {"is_new": True, "song": upload.song if is_question else None, **_origin(upload)}
-    return {"upload": upload, "sides": [new, *map(_side_of, others)], "is_question": is_question}
+    new = {"is_new": True, "song": upload.song, "quality": quality(upload.song), **_origin(upload)}
+    return {"upload": upload, "sides": [new, *_older(pairs)], "is_question": True}
+
+
+def compare_song(song: Song) -> dict[str, Any]:
+    """Return a song in question and, as `sides`, itself and those that it may duplicate."""
+    pairs = duplicates_open(song.pk).select_related("other__artist", "other__album")
+    new = _side_of(song) | {"is_new": True, "delete_url": _delete_url(song)}
+    return {"song": song, "sides": [new, *_older(pairs)], "is_question": True}
+
+
+def quality(song: Song) -> str:
+    """Return bit rate, sample rate and channels in words; the better of two files has more of them."""
+    channels = {1: _("mono"), 2: _("stereo")}.get(song.channels) or _("%(n)d channels") % {"n": song.channels}
+    return _("%(rate)s kbit/s, %(frequency)s kHz, %(channels)s") % {
+        "rate": number(song.size_bytes * 8e-3 / max(song.duration_s, 1e-3)),
+        "frequency": number(song.sample_rate_hz / 1000, 1),
+        "channels": channels,
+    }
+
+
+def _older(pairs: Iterable[PossibleDuplicate]) -> list[dict[str, Any]]:
+    evidence = {"by_name": _("Same artist, title and length"), "by_sound": _("Sounds the same")}
+    return [
+        {
+            **_side_of(pair.other),
+            "evidence": [words for field, words in evidence.items() if getattr(pair, field)],
+            "delete_url": _delete_url(pair.other),
+        }
+        for pair in pairs
+    ]
+
+
+def _delete_url(song: Song) -> str:
+    return f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}"
 
 
 def _origin(upload: Upload) -> dict[str, Any]:
@@ -145,4 +186,4 @@ def _side_of(song: Song) -> dict[str, Any]:
     # Demo songs have no upload.
     first = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner").order_by("id").first()
     origin = _origin(first) if first else {"offered_at": song.created_at}
-    return {"is_new": False, "song": song, **origin, "size_bytes": song.size_bytes}
+    return {"is_new": False, "song": song, "quality": quality(song), **origin, "size_bytes": song.size_bytes}

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -23,10 +24,18 @@ from catalog.models import PartialUpload, Song, Upload
 from catalog.permissions import allowed, can_manage_upload, can_upload
 from catalog.uploads import partial
 from catalog.uploads import services as upload_services
-from catalog.uploads.page import GROUPS, compare, partials_unfinished, questions_of, upload_list
+from catalog.uploads.page import (
+    GROUPS,
+    compare,
+    compare_song,
+    partials_unfinished,
+    questions_of,
+    upload_list,
+)
 from catalog.uploads.services import uploads_capped
 from catalog.uploads.walking import AUDIO_SUFFIXES, UNTAKEN_SUFFIXES
 
+_QUESTIONS_PER_PAGE = 10
 _HISTORY = "catalog/partials/upload_history.html"
 
 
@@ -178,6 +187,26 @@ def duplicate_remove(request: HttpRequest, pk: int) -> HttpResponseBase:
     song = _song_in_question(request, pk)
     upload_services.duplicate_remove(song=song)
     return _answer(request, _("The new “%(title)s” was deleted; the existing one stays.") % {"title": song.title})
+
+
+@require_safe
+@allowed(can_upload)
+def duplicates(request: HttpRequest) -> HttpResponseBase:
+    """Every song of the catalog that may be the same recording as an older one."""
+    songs = selectors.songs_in_question().select_related("artist", "album").order_by("-id")
+    page = Paginator(songs, _QUESTIONS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "comparisons": [compare_song(song) for song in page]}
+    return render(request, "catalog/duplicates.html", context)
+
+
+@require_POST
+@allowed(can_upload)
+def duplicate_settle(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Settle that any song of the catalog is another recording than those it resembles."""
+    song = get_object_or_404(selectors.songs_in_question(), pk=pk)
+    upload_services.duplicates_keep(song=song)
+    messages.success(request, _("Both stay: you will not be asked about “%(title)s” again.") % {"title": song.title})
+    return redirect("catalog:duplicates")
 
 
 @require_POST

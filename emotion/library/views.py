@@ -63,6 +63,7 @@ def library(request: HttpRequest) -> HttpResponseBase:
         return render(request, "emotion/partials/library_songs.html", context)
     form = LibraryForm(request.GET)
     context |= {"form": form, "genres": catalog_selectors.genres(), "failed": catalog_selectors.failure_counts()}
+    context["n_in_question"] = catalog_selectors.songs_in_question().count()
     return render(request, "emotion/library.html", context)
 
 

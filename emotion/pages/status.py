@@ -24,7 +24,7 @@ from catalog.models import Song
 from catalog.permissions import User, can_upload
 from catalog.selectors import PENDING_STATES, failure_counts, state_counts
 from emotion import selectors
-from emotion.models import EmotionCurve, EmotionEstimate
+from emotion.models import EmotionCurve, EmotionEstimate, SoundPrint
 
 # Every visitor reads the same, every few seconds.
 _ACTIVITY_CACHED_S, _PARTS_CACHED_S = 5, 15
@@ -56,8 +56,8 @@ class Activity(NamedTuple):
         return sum(self.analysed)
 
 
-class CurveProgress(NamedTuple):
-    """How many songs have their emotion curve by one model."""
+class Progress(NamedTuple):
+    """How many songs are done with what follows their analysis."""
 
     done: int
     waiting: int
@@ -102,6 +102,7 @@ def status_context(*, user: User, span: str) -> dict[str, object]:
         "model_version": version,
         "reanalysis": selectors.reanalysis_latest(),
         "curves": curve_progress(version) if version else None,
+        "sounds": sound_progress(counts[Song.State.ANALYSED]),
         "failures": failures() if curator else [],
         "parts": parts() if curator else [],
     }
@@ -147,16 +148,28 @@ def _by_step(rows: QuerySet[Any], field: str, since: datetime, step_s: int, n_st
     return tuple(counts.get(place, 0) for place in range(n_steps))
 
 
-def curve_progress(model_version: str) -> CurveProgress:
+def curve_progress(model_version: str) -> Progress:
     """Return how far the emotion curves of a model got; at most a few seconds old."""
 
-    def read() -> CurveProgress:
+    def read() -> Progress:
         rows = EmotionCurve.objects.filter(model_version=model_version).order_by().values_list("state")
         states = dict(rows.annotate(n=Count("pk")))
         pending = sum(states.get(state, 0) for state in EmotionCurve.PENDING)
-        return CurveProgress(states.get(EmotionCurve.State.DONE, 0), pending, states.get(EmotionCurve.State.FAILED, 0))
+        return Progress(states.get(EmotionCurve.State.DONE, 0), pending, states.get(EmotionCurve.State.FAILED, 0))
 
-    return cast(CurveProgress, cache.get_or_set(f"curve-progress-{model_version}", read, _ACTIVITY_CACHED_S))
+    return cast(Progress, cache.get_or_set(f"curve-progress-{model_version}", read, _ACTIVITY_CACHED_S))
+
+
+def sound_progress(n_analysed: int) -> Progress:
+    """Return how many of the analysed songs were compared with the others by their sound; at most a few seconds old."""
+
+    def read() -> Progress:
+        prints = SoundPrint.objects.filter(song__state=Song.State.ANALYSED).order_by().values_list("state")
+        states = dict(prints.annotate(n=Count("pk")))
+        done, failed = states.get(SoundPrint.DONE, 0), states.get(SoundPrint.FAILED, 0)
+        return Progress(done, max(0, n_analysed - done - failed), failed)
+
+    return cast(Progress, cache.get_or_set("sound-progress", read, _ACTIVITY_CACHED_S))
 
 
 def plots(seen: Activity, span: str) -> list[ActivityChart]:

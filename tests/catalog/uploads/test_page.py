@@ -17,7 +17,7 @@ from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from catalog.models import PossibleDuplicate, Song, Upload
-from catalog.uploads.services import duplicate_remove, upload_create
+from catalog.uploads.services import duplicate_remove, duplicates_heard, upload_create
 from tests.audio_fixtures import make_audio
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory
 
@@ -219,6 +219,44 @@ def test_two_possible_duplicates_are_compared_and_both_stay(client_cleo: Client,
     assert client_cleo.get(f"/uploads/{second.pk}/compare/").status_code == 404
     assert Song.objects.count() == 2
     assert not duplicate_remove(song=second.song), "what was decided is not undone by a click that came late"
+
+
+def test_what_sounds_the_same_is_a_question_whatever_its_name(client_cleo: Client, cleo: User, alice: User) -> None:
+    old = SongFactory(title="Tide", mime_type="audio/flac", size_bytes=5_000_000, duration_s=50.0)
+    upload = UploadFactory(owner=cleo, file_name="track01.mp3", song=SongFactory(title="Track 01", channels=1))
+    UploadFactory(owner=alice, file_name="tide.flac", song=old)
+    before = seen(client_cleo)
+    duplicates_heard(song_id=old.pk, same_as=[upload.song_id])
+    assert shown(client_cleo, state="question") == ["track01.mp3"]
+    assert shown(client_cleo, CHANGES, seen=before) == ["track01.mp3"]
+    assert "a song that sounds the same" in client_cleo.get(ROWS).content.decode()
+    page = client_cleo.get(f"/uploads/{upload.pk}/compare/").content.decode()
+    for words in ("Sounds the same", "800 kbit/s, 44.1 kHz, stereo", "mono", "0:50", "tide.flac", "Delete this one"):
+        assert words in page, words
+    assert "Same artist, title and length" not in page
+    assert f"/songs/delete/?song={old.pk}" in page, "the better one may be the newer"
+
+
+def test_the_questions_of_the_whole_catalog(
+    client: Client, client_alice: Client, client_bob: Client, bob: User, cleo: User
+) -> None:
+    bob.groups.add(*cleo.groups.all())
+    old, new, newest = SongFactory(title="Tide"), SongFactory(title="Ebb"), SongFactory(title="Flood")
+    PossibleDuplicate.objects.create(song=new, other=old, by_name=True)
+    duplicates_heard(song_id=newest.pk, same_as=[old.pk, new.pk])
+    keep = f"/duplicates/{newest.pk}/keep/"
+    assert [each.get("/duplicates/").status_code for each in (client, client_alice)] == [302, 403]
+    assert [each.post(keep).status_code for each in (client, client_alice)] == [302, 403]
+
+    page = client_bob.get("/duplicates/").content.decode()
+    for words in ("Flood", "Ebb", "Tide", "Sounds the same", "Same artist, title and length", f"?song={old.pk}"):
+        assert words in page, words
+    assert "2 possible duplicates" in client_bob.get(reverse("emotion:library")).content.decode()
+    answer = client_bob.post(keep, follow=True).content.decode()
+    assert "Both stay: you will not be asked about “Flood” again." in answer
+    assert client_bob.post(keep).status_code == 404
+    client_bob.post(f"/songs/delete/?song={old.pk}", {"count": "1"})
+    assert "Nothing to decide." in client_bob.get("/duplicates/").content.decode()
 
 
 def test_the_new_one_of_two_is_deleted(client_cleo: Client, twins: Any) -> None:
