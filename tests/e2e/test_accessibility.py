@@ -23,7 +23,8 @@ JOURNEY = "/journey/?start_valence=-0.4&start_arousal=0.4&end_valence=0.6&end_ar
 SIGNED_IN = [
     "/", "/songs/{song}/", JOURNEY, "/playlists/", "/me/", "/me/forget/", "/me/delete/", "/accounts/",
     "/accounts/password/", "/uploads/", "/uploads/folders/", "/status/?span=day", "/models/", "/models/{model}/",
-    "/models/{model}/promote/", "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}", "/uploads/{upload}/compare/",
+    "/models/{model}/promote/", "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}",
+    "/uploads/{upload}/compare/",
 ]  # fmt: skip
 
 
