@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,11 +30,11 @@ from catalog.files.probe import probe
 from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.signal.fingerprint import (
     EXCERPT_S,
-    LEAST_KEYS,
     keys,
     lengths_around,
     pack,
     peaks_of,
+    sharing_keys,
     sounding_alike,
 )
 from emotion.signal.landmarks import Landmarks, find_matches, shares_by_part
@@ -65,7 +65,9 @@ def _later(sound: Sound, rate_hz: int, seconds: float) -> Sound:
 
 def _with_voice(sound: Sound, other: Sound, level: float) -> Sound:
     voice = np.resize(other, sound.shape)
-    return sound + level * voice * np.sqrt(np.mean(sound**2) / max(float(np.mean(voice**2)), 1e-12))
+    scale = level * np.sqrt(np.mean(sound**2) / max(float(np.mean(voice**2)), 1e-12))
+    mixed: Sound = (sound + scale * voice).astype(np.float32)
+    return mixed
 
 
 def _without(sound: Sound, start: float, n_samples: int) -> Sound:
@@ -111,26 +113,24 @@ NO_COPIES: dict[str, tuple[str, Change]] = {
 
 
 class Catalog:
-    """Songs by their keys, as the database keeps them."""
+    """Songs with their keys, as the database keeps them."""
 
     def __init__(self) -> None:
         self.songs: list[tuple[str, Fingerprint]] = []
-        self._by_key: dict[int, list[int]] = defaultdict(list)
+        self._keys: list[NDArray[np.int32]] = []
 
     def add(self, name: str, song: Fingerprint) -> None:
-        for key in keys(song.peaks):
-            self._by_key[key].append(len(self.songs))
         self.songs.append((name, song))
+        self._keys.append(keys(song.peaks))
 
     def find(self, song: Fingerprint, *, of_any_length: bool = False) -> set[str]:
-        votes = np.bincount([i for key in keys(song.peaks) for i in self._by_key.get(key, ())], minlength=1)
         shortest, longest = lengths_around(song.duration_s)
         near = [
-            self.songs[i]
-            for i in np.flatnonzero(votes >= LEAST_KEYS)
-            if of_any_length or shortest <= self.songs[i][1].duration_s <= longest
+            (name, other.peaks)
+            for name, other in (self.songs[i] for i in sharing_keys(keys(song.peaks), self._keys))
+            if of_any_length or shortest <= other.duration_s <= longest
         ]
-        return {near[i][0] for i in sounding_alike(song.peaks, [other.peaks for _name, other in near])}
+        return {near[i][0] for i in sounding_alike(song.peaks, [peaks for _name, peaks in near])}
 
 
 def fingerprint(path: Path) -> Fingerprint:
@@ -200,27 +200,64 @@ def main() -> None:
     n_bytes = [len(pack(song.peaks)) + 4 * len(keys(song.peaks)) for song in originals.values()]
     print(f"Bytes of a song of {folder.name}: {np.mean(n_bytes):.0f} on average, {max(n_bytes)} at most.")
     _within(catalog, "Among the originals and the others", {**originals, **strangers})
-    results: dict[str, list[tuple[bool, int, int, float, float]]] = defaultdict(list)
-    kinds = {name: (name, _as_it_is) for name in SIX} | HARDER | NO_COPIES
+    groups: dict[str, dict[str, tuple[str, Change]]] = {
+        "Six encodings": {name: (name, _as_it_is) for name in SIX},
+        "Harder copies": HARDER,
+        "No copies": NO_COPIES,
+    }
+    rows = [
+        row for title, kinds in groups.items() for row in _group(title, kinds, catalog, originals, songs_in(folder))
+    ]
+    n_asked = len(rows) * (len(catalog.songs) - 1)
+    n_false, n_heard = sum(row.n_false for row in rows), sum(row.n_false_of_any_length for row in rows)
+    print(f"False pairs with any other song: {interval(n_false, n_asked)}; whatever the lengths: {n_heard}")
+
+
+class Found(NamedTuple):
+    is_found: bool
+    n_false: int
+    n_false_of_any_length: int
+    n_keys: int
+    share: float
+    least_part: float
+
+
+def _group(
+    title: str,
+    kinds: dict[str, tuple[str, Change]],
+    catalog: Catalog,
+    originals: dict[str, Fingerprint],
+    songs: list[Path],
+) -> list[Found]:
+    results: dict[str, list[Found]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as scratch:
-        sounds = [(path.stem, path, songs_in(folder)[i - 1]) for i, path in enumerate(songs_in(folder))]
-        for name, path, neighbour in sounds:
-            sound, rate_hz = sound_of(path)
-            other, _rate_hz = sound_of(neighbour)
+        for i, path in enumerate(songs):
+            (sound, rate_hz), (other, _rate_hz) = sound_of(path), sound_of(songs[i - 1])
             for kind, (encoding, change) in kinds.items():
                 copy = written(Path(scratch), change(sound, rate_hz, other), rate_hz, encoding)
                 found, heard = catalog.find(copy), catalog.find(copy, of_any_length=True)
+                original = originals[path.stem]
+                n_keys = len(np.intersect1d(keys(original.peaks), keys(copy.peaks)))
                 results[kind].append(
-                    (name in found, len(found - {name}), len(heard - {name}), *least_share(originals[name], copy))
+                    Found(
+                        path.stem in found,
+                        len(found - {path.stem}),
+                        len(heard - {path.stem}),
+                        n_keys,
+                        *least_share(original, copy),
+                    )
                 )
-            print(f"  {name}", file=sys.stderr, flush=True)
-    _say("Six encodings", results, SIX)
-    _say("Harder copies", results, HARDER)
-    _say("No copies", results, NO_COPIES)
-    n_asked = sum(len(rows) for rows in results.values()) * (len(catalog.songs) - 1)
-    n_false = sum(row[1] for rows in results.values() for row in rows)
-    n_heard = sum(row[2] for rows in results.values() for row in rows)
-    print(f"False pairs with any other song: {interval(n_false, n_asked)}; of any length: {n_heard}")
+    every = [row for rows in results.values() for row in rows]
+    print(f"\n{title}: found {interval(sum(row.is_found for row in every), len(every))}")
+    for kind, rows in results.items():
+        found, _false, _heard, n_keys, share, part = np.array(rows, float).T
+        print(
+            f"  {kind}: {int(found.sum())} of {len(found)}; share {share.min():.2f} to {share.max():.2f}, median "
+            f"{np.median(share):.2f}; least part {part.min():.2f} to {part.max():.2f}; keys {n_keys.min():.0f} to "
+            f"{n_keys.max():.0f}",
+            flush=True,
+        )
+    return every
 
 
 def _within(catalog: Catalog, title: str, songs: dict[str, Fingerprint]) -> None:
@@ -230,21 +267,6 @@ def _within(catalog: Catalog, title: str, songs: dict[str, Fingerprint]) -> None
     pairs = {pair for pair in pairs if len(pair) == 2}
     n = len(songs) * (len(songs) - 1) // 2
     print(f"{title}, by sound alone: {len(pairs)} of {n} pairs: {sorted(' = '.join(sorted(pair)) for pair in pairs)}")
-
-
-def _say(
-    title: str,
-    results: dict[str, list[tuple[bool, int, int, float, float]]],
-    kinds: Collection[str],
-) -> None:
-    every = [row for kind in kinds for row in results[kind]]
-    print(f"\n{title}: found {interval(sum(row[0] for row in every), len(every))}")
-    for kind in kinds:
-        found, _false, _heard, share, part = np.array(results[kind], float).T
-        print(
-            f"  {kind}: {int(found.sum())} of {len(found)}; share {share.min():.2f} to {share.max():.2f}, "
-            f"median {np.median(share):.2f}; least part {part.min():.2f} to {part.max():.2f}"
-        )
 
 
 if __name__ == "__main__":

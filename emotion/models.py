@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 from django.conf import settings
-from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models.functions import Abs, Coalesce, Greatest, Least, Now, Sqrt
@@ -386,18 +384,18 @@ class SoundPrint(Job):
     RETRY_S = 3600.0
 
     song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="sound_print")
+    duration_s = models.FloatField(default=0.0, help_text="As it was heard.")
     peaks_bytes = models.BinaryField(default=bytes, help_text="As emotion.signal.fingerprint.pack writes them.")
-    keys = ArrayField(models.IntegerField(), default=list, help_text="Two songs without a common key are not compared.")
+    keys_bytes = models.BinaryField(default=bytes, help_text="int32, little-endian; songs without a common one differ.")
 
     class Meta:
         indexes = [
             models.Index(fields=["due_at"], condition=_PENDING, name="sound_print_next"),
-            # Without its list of pending entries: each new song looks up at once.
-            GinIndex(fields=["keys"], fastupdate=False, name="sound_print_keys"),
+            models.Index(fields=["duration_s"], condition=models.Q(state="done"), name="sound_print_by_length"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.song_id}: {len(self.keys)} keys"
+        return f"{self.song_id}: {len(self.peaks_bytes)} bytes"
 
 
 class SaliencyMap(SongJob):

@@ -78,7 +78,7 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
                 return True
     done = {"peaks_bytes": envelope.peaks().tobytes(), "state": Waveform.State.DONE, "claim": ""}
     Waveform.objects.update_or_create(song=curve.song, defaults=done)
-    sound_heard(curve.song, excerpt.waveform)
+    sound_heard(curve.song, excerpt)
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("It has no sound that the model can analyse."))
     if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from emotion.signal.fingerprint import Excerpt
     from emotion.signal.landmarks import Landmarks
 
 logger = logging.getLogger(__name__)
@@ -52,25 +53,30 @@ def sound_step() -> bool:
             try:
                 with local_copy(row.song.audio) as path:
                     excerpt = read_window_at(path, 0.5, window_s=EXCERPT_S)
-                _keep(row.song, peaks_of(excerpt.waveform), row)
+                # The middle leaves as much before it as behind.
+                _keep(row.song, peaks_of(excerpt.waveform), 2 * excerpt.start_s + excerpt.duration_s, row)
             except AudioUnreadableError as error:
                 fail_unreadable(row, row.song.audio, error)
         return True
     return False
 
 
-def sound_heard(song: Song, excerpt: NDArray[np.float32]) -> None:
+def sound_heard(song: Song, excerpt: Excerpt) -> None:
     """Take the fingerprint of a song that was decoded for something else, unless it is there; and look for it."""
     from emotion.signal.fingerprint import peaks_of
 
     if not SoundPrint.objects.filter(song=song, state=SoundPrint.DONE).exists():
-        _keep(song, peaks_of(excerpt))
+        _keep(song, peaks_of(excerpt.waveform), excerpt.duration_s)
 
 
-def _keep(song: Song, peaks: Landmarks, row: SoundPrint | None = None) -> None:
+def _keep(song: Song, peaks: Landmarks, duration_s: float, row: SoundPrint | None = None) -> None:
     from emotion.signal.fingerprint import keys, pack
 
-    found: dict[str, Any] = {"peaks_bytes": pack(peaks), "keys": keys(peaks)}
+    found: dict[str, Any] = {
+        "duration_s": duration_s,
+        "peaks_bytes": pack(peaks),
+        "keys_bytes": keys(peaks).astype("<i4").tobytes(),
+    }
     with advisory_lock(Lock.SAME_SOUND):
         if row is None:
             SoundPrint.objects.update_or_create(song=song, defaults={"state": SoundPrint.DONE, "claim": "", **found})
@@ -83,18 +89,23 @@ def _keep(song: Song, peaks: Landmarks, row: SoundPrint | None = None) -> None:
 
 def same_as(song_id: int) -> list[int]:
     """Return the songs that are the same recording as a song, as far as their fingerprints are there."""
-    from emotion.signal.fingerprint import LEAST_KEYS, lengths_around, sounding_alike, unpack
+    from emotion.signal.fingerprint import lengths_around, sharing_keys, sounding_alike, unpack
 
-    new = SoundPrint.objects.select_related("song").get(song=song_id)
-    lengths = lengths_around(new.song.duration_s)
-    near = SoundPrint.objects.filter(keys__overlap=new.keys, song__duration_s__range=lengths).exclude(song=song_id)
-    mine = set(new.keys)
-    by_keys = near.order_by("song_id").values_list("song_id", "keys")
-    likely = [pk for pk, theirs in by_keys if len(mine.intersection(theirs)) >= LEAST_KEYS]
-    packed = SoundPrint.objects.filter(song__in=likely).order_by("song_id").values_list("song_id", "peaks_bytes")
-    others = [(pk, unpack(bytes(peaks))) for pk, peaks in packed]
-    alike = sounding_alike(unpack(bytes(new.peaks_bytes)), [peaks for _pk, peaks in others])
-    return [others[i][0] for i in alike]
+    prints = SoundPrint.objects.filter(state=SoundPrint.DONE).order_by("song_id")
+    new = prints.get(song=song_id)
+    others = prints.filter(duration_s__range=lengths_around(new.duration_s)).exclude(song=song_id)
+    # Read without the peaks, of thousands of songs.
+    rows = list(others.values_list("song_id", "keys_bytes"))
+    likely = [rows[i][0] for i in sharing_keys(_numbers(new.keys_bytes), [_numbers(keys) for _pk, keys in rows])]
+    packed = prints.filter(song__in=likely).values_list("song_id", "peaks_bytes")
+    near = [(pk, unpack(bytes(peaks))) for pk, peaks in packed]
+    return [near[i][0] for i in sounding_alike(unpack(bytes(new.peaks_bytes)), [peaks for _pk, peaks in near])]
+
+
+def _numbers(keys: bytes | memoryview) -> NDArray[np.int32]:
+    import numpy as np
+
+    return np.frombuffer(keys, "<i4")
 
 
 def _rows() -> QuerySet[SoundPrint]:

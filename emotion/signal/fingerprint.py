@@ -50,14 +50,21 @@ class Excerpt:
         self._missing = round(EXCERPT_S * SAMPLE_RATE_HZ)
         self._before = max(0, round(duration_s * SAMPLE_RATE_HZ) - self._missing) // 2
         self._pieces: list[NDArray[np.float32]] = []
+        self._n_samples = 0
 
     def add(self, mono: NDArray[np.float32]) -> None:
         """Take in the next samples."""
+        self._n_samples += len(mono)
         piece = mono[self._before : self._before + self._missing]
         self._before = max(0, self._before - len(mono))
         if len(piece):
             self._pieces.append(piece.copy())
             self._missing -= len(piece)
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the song, as far as it was taken in."""
+        return self._n_samples / SAMPLE_RATE_HZ
 
     @property
     def waveform(self) -> NDArray[np.float32]:
@@ -70,10 +77,10 @@ def peaks_of(waveform: NDArray[np.float32]) -> Landmarks:
     return landmarks(waveform, loudest=LOUDEST)
 
 
-def keys(peaks: Landmarks) -> list[int]:
-    """Return at most `N_KEYS` keys, each a signed number of 32 bits; none where the peaks say too little."""
+def keys(peaks: Landmarks) -> NDArray[np.int32]:
+    """Return at most `N_KEYS` keys, in order; none where the peaks say too little."""
     if len(np.unique(peaks[:, 1])) < LEAST_BINS:
-        return []
+        return np.zeros(0, np.int32)
     codes, firsts = pair_hashes(peaks)
     order = np.argsort(firsts, kind="stable")
     codes, firsts = codes[order], firsts[order]
@@ -81,7 +88,14 @@ def keys(peaks: Landmarks) -> list[int]:
     triples = [(codes[:-n] * MOST_HASHES + codes[n:])[firsts[:-n] == firsts[n:]] for n in (1, 2)]
     mixed = np.unique(_mixed(np.concatenate(triples).astype(np.uint64)))[:N_KEYS]
     # The upper bits, by which they were chosen, are alike; the lower ones are not.
-    return sorted({int(key) for key in mixed.astype(np.uint32).view(np.int32)})
+    return np.unique(mixed.astype(np.uint32).view(np.int32))
+
+
+def sharing_keys(new: NDArray[np.int32], others: Sequence[NDArray[np.int32]]) -> list[int]:
+    """Return the positions of those others that have enough keys of `new` to be compared with it."""
+    places = np.repeat(np.arange(len(others)), [len(other) for other in others])
+    is_common = np.isin(np.concatenate([*others, np.zeros(0, np.int32)]), new)
+    return np.flatnonzero(np.bincount(places[is_common], minlength=1) >= LEAST_KEYS).tolist()
 
 
 def _mixed(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -174,7 +174,7 @@ def test_a_killed_worker_leaves_nothing_half_done(settings: Settings, monkeypatc
         with pytest.raises(KeyboardInterrupt):
             sounds.sound_step()
     row = SoundPrint.objects.get(song=new)
-    assert (row.state, row.keys) == (SoundPrint.CLAIMED, [])
+    assert (row.state, bytes(row.peaks_bytes)) == (SoundPrint.CLAIMED, b"")
     SoundPrint.objects.filter(song=new).update(due_at=timezone.now() - timedelta(seconds=1))
     assert sounds.sound_step()
     assert len(pairs()) == 1
@@ -242,8 +242,8 @@ def test_peaks_are_packed_in_a_few_bytes() -> None:
 def test_keys_are_the_same_everywhere() -> None:
     """They are compared with those of years ago."""
     peaks = np.array([(frame, (frame * 37) % 390) for frame in range(0, 60, 4)], np.int32)
-    assert fingerprint.keys(peaks)[:3] == [-1728809860, -1718357329, -1705693823]
-    assert fingerprint.keys(peaks[:5]) == []
+    assert fingerprint.keys(peaks)[:3].tolist() == [-1728809860, -1718357329, -1705693823]
+    assert len(fingerprint.keys(peaks[:5])) == 0
 
 
 def test_an_excerpt_is_the_middle_whatever_the_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -253,3 +253,4 @@ def test_an_excerpt_is_the_middle_whatever_the_pieces(monkeypatch: pytest.Monkey
     for start in range(0, len(sound), 10_007):
         excerpt.add(sound[start : start + 10_007])
     assert np.array_equal(excerpt.waveform, sound[4 * RATE_HZ : 6 * RATE_HZ])
+    assert excerpt.duration_s == 10.0
