@@ -6,7 +6,8 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from catalog.models import Album, Artist, Song, Upload, name_key
+from catalog.files.names import name_key
+from catalog.models import Album, Artist, Song, Upload
 from catalog.songs import services as song_services
 
 _SONG_FACTS = ["mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"]
@@ -52,14 +53,22 @@ class SongAdmin(_FromFiles):
     autocomplete_fields = ["artist", "album"]
     fields = [
         ("title", "artist", "album"),
-        ("genre", "year", "track_number"),
+        ("credit", "genre", "year"),
+        ("disc_number", "track_number"),
         tuple(_SONG_STATE[:3]),
         tuple(_SONG_STATE[3:]),
         tuple(_SONG_FACTS),
         "content_hash",
     ]
-    readonly_fields = [*_SONG_STATE, *_SONG_FACTS, "content_hash"]
+    readonly_fields = ["credit", *_SONG_STATE, *_SONG_FACTS, "content_hash"]
     actions = ["retry_failed"]
+
+    def save_model(self, request: HttpRequest, obj: Song, form: Any, change: bool) -> None:
+        if "artist" in form.changed_data:
+            # The artist chosen here is the only one; several are written on the song's own page.
+            obj.credit = ""
+            song_services.further_artists_set({obj.pk: []})
+        super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Song) -> None:
         song_services.songs_delete(song_ids=[obj.pk])

@@ -11,19 +11,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
+from catalog.files.names import credit_shown, names_split
 
 # The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
+# The artist of a compilation that names none.
+VARIOUS_ARTISTS = gettext_noop("Various artists")
 
 
-def artist_shown(name: str) -> str:
-    """Return an artist's name to show; the unknown artist is translated."""
-    return _(UNKNOWN_ARTIST) if name == UNKNOWN_ARTIST else name
-
-
-def name_key(name: str) -> str:
-    """Return the key that spellings share if they differ only in case or spaces."""
-    return " ".join(name.casefold().split())[:300]
+def artist_shown(name: str, credit: str = "") -> str:
+    """Return who a song is by, to show: its credit or its artist; the placeholders are translated."""
+    if credit:
+        return credit_shown(credit)
+    return _(name) if name in (UNKNOWN_ARTIST, VARIOUS_ARTISTS) else name
 
 
 class Artist(models.Model):
@@ -45,7 +45,7 @@ class Artist(models.Model):
 
 
 class Album(models.Model):
-    """An album of one artist."""
+    """An album of one artist, who may be another than those of its songs: a compilation is one album."""
 
     title = models.CharField(max_length=300)
     title_key = models.CharField(max_length=300)
@@ -79,10 +79,18 @@ class Song(Job):
     )
 
     title = models.CharField(max_length=300)
-    artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="songs")
+    artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="songs", help_text="The first of them.")
+    credit = models.CharField(
+        max_length=1000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="All artists as written, where that is more than the first one's name.",
+    )
     album = models.ForeignKey(Album, on_delete=models.SET_NULL, null=True, blank=True, related_name="songs")
-    genre = models.CharField(max_length=100, blank=True, db_index=True)
+    genre = models.CharField(max_length=300, blank=True, db_index=True, help_text="Several between semicolons.")
     year = models.PositiveSmallIntegerField(null=True, blank=True)
+    disc_number = models.PositiveSmallIntegerField(null=True, blank=True)
     track_number = models.PositiveSmallIntegerField(null=True, blank=True)
 
     content_hash = models.CharField(max_length=64, unique=True, help_text="SHA-256 of the file, hexadecimal.")
@@ -124,7 +132,37 @@ class Song(Job):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} – {self.artist}"
+        return f"{self.title} – {self.by}"
+
+    @property
+    def by(self) -> str:
+        """Who it is by, to show."""
+        return artist_shown(self.artist.name, self.credit)
+
+    @property
+    def artists(self) -> list[Artist]:
+        """All its artists in their order; reads `further_artists` only where there are some."""
+        return [self.artist, *(each.artist for each in self.further_artists.all())] if self.credit else [self.artist]
+
+    @property
+    def genres(self) -> list[str]:
+        """All its genres."""
+        return names_split(self.genre)
+
+
+class FurtherArtist(models.Model):
+    """An artist of a song beside the first one, as its credit names them."""
+
+    song = models.ForeignKey(Song, on_delete=models.CASCADE, related_name="further_artists")
+    artist = models.ForeignKey(Artist, on_delete=models.PROTECT, related_name="further_songs")
+    place = models.PositiveSmallIntegerField(help_text="From 1; the song's own artist has 0.")
+
+    class Meta:
+        ordering = ["place"]
+        constraints = [models.UniqueConstraint(fields=["song", "artist"], name="further_artist_once")]
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.artist}"
 
 
 class Upload(models.Model):

@@ -8,8 +8,10 @@ from typing import Any, Generic, TypeVar
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 
-from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
+from catalog.files.names import name_key, names_split
+from catalog.models import Artist, FurtherArtist, PossibleDuplicate, Song, Upload
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
 
@@ -23,6 +25,8 @@ SORTS: dict[str, tuple[Any, ...]] = {
     "title": ("title", "-id"),
     "year": (YEAR_DOWN, "-id"),
 }
+# Songs without a disc number are on the first, those without a track number come last.
+ALBUM_ORDER: tuple[Any, ...] = (Coalesce("disc_number", 1), F("track_number").asc(nulls_last=True), "title", "id")
 # Counting so many rows takes a few milliseconds, and one song more or less does not show.
 LARGE = 5_000
 CACHED_S = 10.0
@@ -70,6 +74,7 @@ def song_search(
     *,
     query: str = "",
     artist_id: int | None = None,
+    album_id: int | None = None,
     genre: str = "",
     state: str = "",
     decade: int | None = None,
@@ -79,29 +84,38 @@ def song_search(
 
     Args:
         query: Words, each of which must begin a word of title, artist, album or genre.
-        artist_id: Of the artist.
-        genre: In upper or lower case.
+        artist_id: Of one of the artists.
+        album_id: Of the album, whose songs come in its order.
+        genre: One of the genres, in upper or lower case.
         state: Such as "tagged".
         decade: Its first year, such as 1990.
         sort: A key of `SORTS`, in place of the best match.
     """
     songs = Song.objects.select_related("artist", "album")
     if artist_id is not None:
-        songs = songs.filter(artist_id=artist_id)
+        songs = songs.filter(pk__in=ids_by_artist(artist_id))
+    if album_id is not None:
+        songs = songs.filter(album_id=album_id)
     if genre:
-        songs = songs.filter(genre__iexact=genre.replace("\x00", ""))
+        songs = songs.filter(genre__in=genre_texts(genre))
     if state:
         songs = songs.filter(state=state.replace("\x00", ""))
     if decade is not None:
         songs = songs.filter(year__range=(decade, decade + 9))
     if not query.strip():
-        return songs.order_by(*SORTS.get(sort, SORTS["newest"]))
+        return songs.order_by(*SORTS.get(sort, SORTS["newest"] if album_id is None else ALBUM_ORDER))
     prefixes = prefix_query(query)
     if not prefixes:
         return songs.none()
     tsquery = SearchQuery(prefixes, search_type="raw", config="simple")
     ranked = songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery))
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
+
+
+def ids_by_artist(artist_id: int) -> QuerySet[Any]:
+    """Return the ids of the songs of which someone is one of the artists; each half uses an index."""
+    first = Song.objects.filter(artist_id=artist_id).order_by().values("pk")
+    return first.union(FurtherArtist.objects.filter(artist_id=artist_id).order_by().values("song_id"))
 
 
 def uploads_visible(user: User) -> QuerySet[Upload]:
@@ -162,11 +176,23 @@ _GENRES = """
 """
 
 
-def genres() -> list[str]:
-    """Return the genres that songs have, in alphabetical order."""
+@cached_while_large(size=len)
+def _genre_texts() -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(_GENRES)
         return [genre for (genre,) in cursor.fetchall()]
+
+
+def genres() -> list[str]:
+    """Return the genres that songs have, in alphabetical order."""
+    names = {name_key(name): name for text in reversed(_genre_texts()) for name in names_split(text)}
+    return sorted(names.values())
+
+
+def genre_texts(genre: str) -> list[str]:
+    """Return the texts, as songs have them, of which a genre is one."""
+    key = name_key(genre)
+    return [text for text in _genre_texts() if key in map(name_key, names_split(text))]
 
 
 def artists_named_like(words: str, limit: int = 10) -> list[str]:
@@ -175,7 +201,9 @@ def artists_named_like(words: str, limit: int = 10) -> list[str]:
     if not key:
         return []
     begins = Q(name_key__startswith=key) | Q(name_key__contains=f" {key}")
-    artists = Artist.objects.filter(begins, Exists(Song.objects.filter(artist=OuterRef("pk"))))
+    has_song = Exists(Song.objects.filter(artist=OuterRef("pk")))
+    is_further = Exists(FurtherArtist.objects.filter(artist=OuterRef("pk")))
+    artists = Artist.objects.filter(begins, has_song | is_further)
     return list(artists.order_by("name_key").values_list("name", flat=True)[:limit])
 
 

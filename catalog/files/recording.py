@@ -529,7 +529,7 @@ def encoded_sound(path: Path) -> Iterator[bytes]:
 # --- Opening ----------------------------------------------------------------------------------------------------------
 
 
-class _From:
+class Behind:
     """A file without its name, from a place on: a container may lie behind tags that are not its own."""
 
     def __init__(self, stream: BinaryIO, start: int) -> None:
@@ -548,7 +548,7 @@ class _From:
 def _opened(stream: BinaryIO) -> InputContainer:
     stream.seek(0)
     head = stream.read(4096)
-    start = _end_of_tags(stream)
+    start = end_of_tags(stream)
     stream.seek(start)
     inner = stream.read(64)
     known = next((demuxer for at, magic, _name, demuxer in _BEGINNINGS if inner[at : at + len(magic)] == magic), None)
@@ -563,12 +563,12 @@ def _opened(stream: BinaryIO) -> InputContainer:
         options["probesize"] = "65536"
     stream.seek(start)
     try:
-        return av.open(_From(stream, start), mode="r", format=known, options=options, metadata_errors="replace")
+        return av.open(Behind(stream, start), mode="r", format=known, options=options, metadata_errors="replace")
     except _FAULTS as error:
         raise _refusal(head) from error
 
 
-def _end_of_tags(stream: BinaryIO) -> int:
+def end_of_tags(stream: BinaryIO) -> int:
     """Return where the tags before a container end: ID3v2, even several, and APEv2, with what pads them."""
     start = 0
     for _tag in range(16):

@@ -14,27 +14,48 @@ from django.utils import timezone
 from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
 from catalog.exceptions import EditConflictError
-from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit, name_key
-from catalog.songs.services import albums_get, artists_get, unused_remove
+from catalog.files.names import name_key, names_join
+from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS
+from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit
+from catalog.songs.services import (
+    albums_get,
+    artists_get,
+    credit_kept,
+    credit_names,
+    further_artists_set,
+    unused_remove,
+)
 
-# What an edit can change, by field: artist and album by name, empty text and None for nothing, covers by path.
+# What an edit can change, by field: artists as their credit, the album by its title, and its artist where that is not
+# the song's first one, by name; empty text and None for nothing, covers by path.
 SongValues: TypeAlias = dict[str, Any]
-FIELDS = ("title", "artist", "album", "genre", "year", "track_number", "cover")
-_PLAIN = set(FIELDS) - {"artist", "album"}
+FIELDS = ("title", "artist", "album", "album_artist", "genre", "year", "disc_number", "track_number", "cover")
+# Those that are rows of their own.
+_NAMES = {"artist", "album", "album_artist"}
 FieldsLeft: TypeAlias = dict[int, list[str]]
 
 
 def values_of(song: Song) -> SongValues:
-    """Return the values of a song that was read with its artist and album."""
+    """Return the values of a song that was read with its artist, its album and that one's artist."""
+    album = song.album
     return {
         "title": song.title,
-        "artist": song.artist.name,
-        "album": song.album.title if song.album else "",
+        "artist": song.credit or song.artist.name,
+        "album": album.title if album else "",
+        "album_artist": album.artist.name if album and album.artist_id != song.artist_id else "",
         "genre": song.genre,
         "year": song.year,
+        "disc_number": song.disc_number,
         "track_number": song.track_number,
         "cover": str(song.cover.name or ""),
     }
+
+
+def values_clean(values: SongValues) -> SongValues:
+    """Write names of artists and genres as they are stored: once each, with "; " between them."""
+    most = {"artist": MAX_CREDIT_CHARS, "genre": MAX_GENRE_CHARS}
+    joined = {name: names_join([values[name]], most[name]) for name in most if values.get(name)}
+    return values | joined
 
 
 def values_seen(songs: Iterable[Song]) -> dict[str, str]:
@@ -51,7 +72,7 @@ def print_of(value: Any) -> str:
 def songs_locked(song_ids: Collection[int]) -> list[Song]:
     """Lock songs until the transaction ends, one edit at a time, and return those that still exist."""
     with advisory_lock(Lock.SONG_EDIT):
-        songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album").order_by("pk")
+        songs = Song.objects.filter(pk__in=song_ids).select_related("artist", "album__artist").order_by("pk")
         return list(songs.select_for_update(of=("self",), no_key=True))
 
 
@@ -84,6 +105,7 @@ def songs_edit(
         now = values_seen(songs)
         if changed := [field for field in values if field in seen and seen[field] != now[field]]:
             raise EditConflictError(changed)
+    values = values_clean(values)
     edits = _songs_write(songs, {song.pk: values for song in songs})
     if not edits:
         return None
@@ -133,10 +155,12 @@ def change_close(*, change: SongChange, editor: User | None) -> bool:
 def _songs_write(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> list[SongEdit]:
     before = {song.pk: values_of(song) for song in songs}
     artists, albums = {song.artist_id for song in songs}, {song.album_id for song in songs if song.album_id}
-    has_moved = _names_set(songs, wanted)
+    moved = [song for song in songs if _NAMES & wanted[song.pk].keys()]
+    further = {song.pk: [each.artist_id for each in song.further_artists.all()] for song in moved if song.credit}
+    _names_set(moved, wanted, further)
     edits, changed, now = [], [], timezone.now()
     for song in songs:
-        for field in _PLAIN & set(wanted[song.pk]):
+        for field in wanted[song.pk].keys() - _NAMES:
             setattr(song, field, wanted[song.pk][field])
         earlier = before[song.pk]
         if after := {field: value for field, value in values_of(song).items() if value != earlier[field]}:
@@ -145,33 +169,49 @@ def _songs_write(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> lis
             changed.append(song)
     if changed:
         # A new artist means a new album: albums of the same title by two artists are two rows.
-        fields = {field for edit in edits for field in edit.after} | ({"album"} if has_moved else set())
-        _rows_update(changed, [*sorted(fields), "tags_changed_at"])
-        unused_remove(artists, albums)
+        fields = {field for edit in edits for field in edit.after} - {"album_artist"}
+        _rows_update(
+            changed, [*sorted(fields | ({"artist", "credit", "album"} if moved else set())), "tags_changed_at"]
+        )
+        unused_remove(artists.union(*further.values()), albums)
     return edits
 
 
-def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues]) -> bool:
-    moved = [song for song in songs if "artist" in wanted[song.pk] or "album" in wanted[song.pk]]
-    names = {song.pk: wanted[song.pk].get("artist", song.artist.name) or UNKNOWN_ARTIST for song in moved}
-    titles = {song.pk: wanted[song.pk].get("album", song.album.title if song.album else "") for song in moved}
-    artists = artists_get(names.values())
-    # A name in another spelling respells the row of the song itself; other songs get the known spelling.
-    for song in moved:
-        artist, name = artists[name_key(names[song.pk])], names[song.pk]
-        if artist.pk == song.artist_id and artist.name != name:
-            artist.name = name
-            artist.save(update_fields=["name"])
-        song.artist = artist
-    albums = albums_get((song.artist, titles[song.pk]) for song in moved if titles[song.pk])
-    for song in moved:
-        title = titles[song.pk]
-        album = albums[song.artist_id, name_key(title)] if title else None
-        if album and album.pk == song.album_id and album.title != title:
-            album.title = title
-            album.save(update_fields=["title"])
+def _names_set(songs: Sequence[Song], wanted: Mapping[int, SongValues], further: Mapping[int, Sequence[int]]) -> None:
+    values = {song.pk: values_of(song) | wanted[song.pk] for song in songs}
+    names_of = {pk: credit_names(each["artist"] or UNKNOWN_ARTIST) for pk, each in values.items()}
+    album_artists = {pk: each["album_artist"] or names_of[pk][0] for pk, each in values.items()}
+    artists = artists_get({name for names in names_of.values() for name in names} | set(album_artists.values()))
+    albums = albums_get(
+        (artists[name_key(album_artists[pk])], each["album"]) for pk, each in values.items() if each["album"]
+    )
+    new_further: dict[int, list[int]] = {}
+    for song in songs:
+        edited, title = wanted[song.pk], values[song.pk]["album"]
+        album_artist = artists[name_key(album_artists[song.pk])]
+        album = albums[album_artist.pk, name_key(title)] if title else None
+        # A name in another spelling respells the row of the song itself; other songs get the known spelling.
+        if "artist" in edited:
+            known = {song.artist_id, *further.get(song.pk, ())}
+            for name in names_of[song.pk]:
+                _respell(artists[name_key(name)], "name", name, known)
+            first, *others = (artists[name_key(name)] for name in names_of[song.pk])
+            song.artist, song.credit = first, credit_kept(values[song.pk]["artist"] or UNKNOWN_ARTIST)
+            if [each.pk for each in others] != list(further.get(song.pk, ())):
+                new_further[song.pk] = [each.pk for each in others]
+        if edited.get("album_artist") and song.album:
+            _respell(album_artist, "name", edited["album_artist"], {song.album.artist_id})
+        if album:
+            _respell(album, "title", title, {song.album_id})
         song.album = album
-    return bool(moved)
+    if new_further:
+        further_artists_set(new_further)
+
+
+def _respell(row: Artist | Album, field: str, text: str, known: Collection[int | None]) -> None:
+    if row.pk in known and getattr(row, field) != text:
+        setattr(row, field, text)
+        row.save(update_fields=[field])
 
 
 def _rows_update(songs: Sequence[Song], field_names: Sequence[str]) -> None:

@@ -11,13 +11,15 @@ from catalog.core import claims
 from catalog.core.files import digest
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.exceptions import FileRejectedError
-from catalog.files.probe import AudioFacts, probe
+from catalog.files.isolation import probe_isolated
+from catalog.files.names import name_key
+from catalog.files.probe import AudioFacts
 from catalog.files.recording import encoded_sound
 from catalog.files.storage import StagedFile, content_name, file_place, local_copy
-from catalog.models import Song, name_key
+from catalog.models import Song
 from catalog.signals import song_replaced
-from catalog.songs.editing import SongValues, songs_follow
-from catalog.songs.services import _artist_and_title, cover_extension, cover_store, media_forget, songs_announce
+from catalog.songs.editing import SongValues, songs_follow, values_clean
+from catalog.songs.services import cover_extension, cover_store, media_forget, songs_announce, values_read
 
 # Another encoder pads the end.
 _TOLERANCE_S = 2.0
@@ -83,7 +85,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
 
 def _probed(path: Path) -> AudioFacts | None:
     try:
-        return probe(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+        return probe_isolated(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     except (FileRejectedError, OSError):
         return None
 
@@ -109,14 +111,5 @@ def _is_alike(before: AudioFacts, after: AudioFacts) -> bool:
 
 
 def _values(facts: AudioFacts, file_name: str) -> SongValues:
-    tags, artist, title = facts.tags, *_artist_and_title(facts.tags, file_name)
     cover = content_name("covers", digest(facts.cover.data), cover_extension(facts.cover.data)) if facts.cover else ""
-    return {
-        "title": title,
-        "artist": artist,
-        "album": tags.album,
-        "genre": tags.genre,
-        "year": tags.year,
-        "track_number": tags.track_number,
-        "cover": cover,
-    }
+    return values_clean({**values_read(facts.tags, file_name), "cover": cover})

@@ -1,10 +1,8 @@
 """Creates songs, artists and albums, sends songs to their analysis, and deletes them. One content is one song."""
 
 import datetime as dt
-import re
-from collections.abc import Collection, Iterable, Sequence
-from pathlib import PurePath
-from typing import IO
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import IO, Any
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef
@@ -14,45 +12,58 @@ from django.utils.translation import gettext as _
 from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.exceptions import FileRejectedError, SongNotRetryableError
+from catalog.files.names import FolderHint, artists_split, file_name_read, name_key
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
-from catalog.files.tags import MAX_COVER_BYTES, AudioTags, picture_type, text_clean
-from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongEdit, name_key
+from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type
+from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
 from catalog.signals import song_uploaded
 
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
+# As programs write it; the first is ours.
+_VARIOUS = frozenset(
+    {VARIOUS_ARTISTS.casefold(), "various", "va", "v.a.", "v/a", "verschiedene interpreten", "diverse interpreten"}
+)
 _COVER_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 
 
-def song_create(*, staged: StagedFile, facts: AudioFacts, file_name: str) -> tuple[Song, bool]:
+def song_create(
+    *, staged: StagedFile, facts: AudioFacts, file_name: str, hint: FolderHint | None = None
+) -> tuple[Song, bool]:
     """Create a song from a staged file, or find the song with these bytes; return also whether it is new."""
     # Without the lock the loser of a race would rename its file over the winner's, or remove it under a new song.
     with advisory_lock(content_lock(staged.content_hash)):
         song = Song.objects.select_related("artist").filter(content_hash=staged.content_hash).first()
         if song is None:
-            return _song_insert(staged, facts, file_name), True
+            return _song_insert(staged, facts, file_name, hint), True
         # If the media folder was lost, the same bytes repair the song.
         if not media_exists(song.audio):
             file_place(staged, str(song.audio.name))
         return song, False
 
 
-def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
-    tags = facts.tags
-    artist_name, title = _artist_and_title(tags, file_name)
-    artist = artists_get([artist_name])[name_key(artist_name)]
-    album = albums_get([(artist, tags.album)])[artist.pk, name_key(tags.album)] if tags.album else None
+def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: FolderHint | None) -> Song:
+    values = values_read(facts.tags, file_name, hint)
+    names = credit_names(values["artist"])
+    album_artist = values["album_artist"] or names[0]
+    artists = artists_get([*names, album_artist])
+    artist, album = artists[name_key(names[0])], None
+    if values["album"]:
+        by = artists[name_key(album_artist)]
+        album = albums_get([(by, values["album"])])[by.pk, name_key(values["album"])]
     cover = cover_store(data=facts.cover.data) if facts.cover else ""
     audio = content_name("audio", staged.content_hash, facts.extension)
     file_place(staged, audio)
-    return Song.objects.create(
-        title=title,
+    song = Song.objects.create(
+        title=values["title"],
         artist=artist,
+        credit=credit_kept(values["artist"]),
         album=album,
-        genre=tags.genre,
-        year=tags.year,
-        track_number=tags.track_number,
+        genre=values["genre"],
+        year=values["year"],
+        disc_number=values["disc_number"],
+        track_number=values["track_number"],
         content_hash=staged.content_hash,
         audio=audio,
         cover=cover,
@@ -62,19 +73,57 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str) -> Song:
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
     )
+    if len(names) > 1:
+        further_artists_set({song.pk: [artists[name_key(name)].pk for name in names[1:]]})
+    return song
 
 
-def _artist_and_title(tags: AudioTags, file_name: str) -> tuple[str, str]:
-    if tags.title:
-        return tags.artist or UNKNOWN_ARTIST, tags.title
-    # Without a title, the file's name is "Artist - Title" or a title.
-    stem = text_clean(PurePath(file_name).stem.replace("_", " ")) or "Untitled"
-    if " " not in stem:
-        stem = stem.replace("-", " ")
-    artist, dash, title = stem.partition(" - ")
-    if dash and title.strip() and not re.fullmatch(r"[\d. ]*", artist):
-        return tags.artist or artist.strip(), title.strip()
-    return tags.artist or UNKNOWN_ARTIST, stem
+def values_read(tags: AudioTags, file_name: str, hint: FolderHint | None = None) -> dict[str, Any]:
+    """Return what a file says of its song, by the names of `catalog.songs.editing`; its name says what tags do not."""
+    named = file_name_read(file_name, hint)
+    title, artist = tags.title or named.title or "Untitled", tags.artist
+    # A name of which the tags say otherwise is not to be trusted.
+    if not tags.title or name_key(named.title) == name_key(tags.title):
+        artist = artist or named.artist
+    artist = artist or UNKNOWN_ARTIST
+    is_named = not tags.title
+    album = tags.album or (named.album if is_named else "")
+    album_artist = tags.album_artist or (VARIOUS_ARTISTS if tags.is_compilation else "")
+    if name_key(album_artist) in _VARIOUS:
+        album_artist = VARIOUS_ARTISTS
+    if not album or name_key(album_artist) == name_key(credit_names(artist)[0]):
+        album_artist = ""
+    return {
+        "title": title,
+        "artist": artist,
+        "album": album,
+        "album_artist": album_artist,
+        "genre": tags.genre,
+        "year": tags.year,
+        "disc_number": tags.disc_number or (named.disc_number if is_named else None),
+        "track_number": tags.track_number or (named.track_number if is_named else None),
+    }
+
+
+def credit_names(credit: str) -> list[str]:
+    """Return the artists of a credit: at least one."""
+    return [name[:MAX_TEXT_CHARS] for name in artists_split(credit)] or [credit[:MAX_TEXT_CHARS] or UNKNOWN_ARTIST]
+
+
+def credit_kept(credit: str) -> str:
+    """Return a credit as a song keeps it: empty where it is its artist's name."""
+    return "" if name_key(credit_names(credit)[0]) == name_key(credit) else credit
+
+
+def further_artists_set(artist_ids: Mapping[int, Sequence[int]]) -> None:
+    """Give songs their artists beside the first ones, by the song's id, in place of those they have."""
+    FurtherArtist.objects.filter(song__in=list(artist_ids)).delete()
+    rows = [
+        FurtherArtist(song_id=song_id, artist_id=artist_id, place=place)
+        for song_id, ids in artist_ids.items()
+        for place, artist_id in enumerate(ids, start=1)
+    ]
+    FurtherArtist.objects.bulk_create(rows, batch_size=1000)
 
 
 def cover_check(*, stream: IO[bytes]) -> bytes:
@@ -152,8 +201,9 @@ def songs_delete(*, song_ids: Collection[int]) -> int:
         # Covers of earlier edits stay as long as the edits can be undone.
         edits = SongEdit.objects.filter(song__in=ids, after__has_key="cover").values_list("before", flat=True)
         covers = {row["cover"] for row in rows} | {str(before["cover"]) for before in edits}
+        artists = {row["artist"] for row in rows} | further_artist_ids(ids)
         Song.objects.filter(pk__in=ids).delete()
-        unused_remove({row["artist"] for row in rows}, {row["album"] for row in rows if row["album"]})
+        unused_remove(artists, {row["album"] for row in rows if row["album"]})
         audio_files = {row["content_hash"]: row["audio"] for row in rows}
         transaction.on_commit(lambda: media_forget(audio_files, covers - {""}))
     return len(ids)
@@ -206,8 +256,14 @@ def _albums_by_key(keys: Collection[tuple[int, str]]) -> dict[tuple[int, str], A
     return {(album.artist_id, album.title_key): album for album in albums.select_for_update(no_key=True)}
 
 
+def further_artist_ids(song_ids: Collection[int]) -> set[int]:
+    """Return the artists of songs beside their first ones."""
+    return set(FurtherArtist.objects.filter(song__in=song_ids).order_by().values_list("artist_id", flat=True))
+
+
 def unused_remove(artist_ids: Collection[int], album_ids: Collection[int]) -> None:
-    """Delete those of these artists and albums that have no songs."""
+    """Delete those of these artists and albums that have no songs, and the artists of such albums."""
+    artist_ids = {*artist_ids, *Album.objects.filter(pk__in=album_ids).values_list("artist_id", flat=True)}
     # Locked first and read in a second statement, which sees the songs that edits gave these rows meanwhile.
     artists = list(Artist.objects.filter(pk__in=artist_ids).order_by("pk").select_for_update())
     albums = list(Album.objects.filter(pk__in=album_ids).order_by("pk").select_for_update())
@@ -215,4 +271,5 @@ def unused_remove(artist_ids: Collection[int], album_ids: Collection[int]) -> No
     Album.objects.filter(~has_song, pk__in=[album.pk for album in albums]).delete()
     has_song = Exists(Song.objects.filter(artist=OuterRef("pk")))
     has_album = Exists(Album.objects.filter(artist=OuterRef("pk")))
-    Artist.objects.filter(~has_song, ~has_album, pk__in=[artist.pk for artist in artists]).delete()
+    is_further = Exists(FurtherArtist.objects.filter(artist=OuterRef("pk")))
+    Artist.objects.filter(~has_song, ~is_further, ~has_album, pk__in=[artist.pk for artist in artists]).delete()

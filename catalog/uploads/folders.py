@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError
+from catalog.files.names import FolderHint, folder_hint
 from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.services import songs_announce
@@ -115,7 +116,7 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song
         with SteadyFile(path) as file:
             # Looked up first, so that a second run copies nothing.
             song = Song.objects.select_related("artist").filter(content_hash=file.digest()).first()
-            upload = None if song else file_offer(file, path.name, owner)
+            upload = None if song else file_offer(file, path.name, owner, hint=folder_hint(path))
             if song:
                 duplicate_record(path.name, file.size, owner, song)
     except FileChangingError:
@@ -141,11 +142,12 @@ def file_offer(
     name: str,
     owner: User | None,
     *,
+    hint: FolderHint | None = None,
     replacing: Replacing | None = None,
     but: type[CatalogError] | tuple[()] = (),
 ) -> Upload:
     """Take a file as `upload_record` does; one that fails again in the same way has one row."""
-    upload = upload_record(owner=owner, file=file, file_name=name, replacing=replacing, but=but)
+    upload = upload_record(owner=owner, file=file, file_name=name, hint=hint, replacing=replacing, but=but)
     if upload.outcome == Upload.Outcome.FAILED:
         same = {"file_name": upload.file_name, "outcome": upload.outcome, "failure_reason": upload.failure_reason}
         Upload.objects.filter(owner=owner, **same).exclude(pk=upload.pk).delete()

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from catalog.core.locks import Lock, session_lock
 from catalog.exceptions import StorageFullError
+from catalog.files.names import folder_hint
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, local_copy
 from catalog.models import FolderFile, Song, WatchedFolder
@@ -272,7 +273,14 @@ class _Scanner:
                     return song
             return None
 
-        upload = file_offer(file, name, self._owner, replacing=replacing, but=StorageFullError)
+        upload = file_offer(
+            file,
+            name,
+            self._owner,
+            hint=folder_hint(self._root / os.fsdecode(bytes(row.path))),
+            replacing=replacing,
+            but=StorageFullError,
+        )
         row.song, row.refusal_code, row.refusal_reason = upload.song, "", ""
         if upload.song is None:
             row.refusal_code, row.refusal_reason = upload.failure_code, upload.failure_reason

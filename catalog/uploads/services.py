@@ -19,10 +19,11 @@ from django.utils.translation import gettext as _
 
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
 from catalog.files.isolation import probe_isolated
+from catalog.files.names import FolderHint, name_key
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.files.tags import file_name_clean
-from catalog.models import Artist, PossibleDuplicate, Song, Upload, name_key
+from catalog.models import Artist, PossibleDuplicate, Song, Upload
 from catalog.selectors import PENDING_STATES, duplicates_open
 from catalog.songs.services import song_create, song_retry, songs_announce, songs_delete, songs_retry
 
@@ -108,10 +109,11 @@ def upload_record(
     owner: User | None,
     file: File[bytes] | Readable,
     file_name: str,
+    hint: FolderHint | None = None,
     replacing: Replacing | None = None,
     but: type[CatalogError] | tuple[()] = (),
 ) -> Upload:
-    """Take a file as `upload_create` does, without announcing its song.
+    """Take a file as `upload_create` does, without announcing its song; `hint` tells what its name may mean.
 
     `replacing` may give the file to a song that exists, in place of a new one; errors of the class `but` are raised.
     """
@@ -122,7 +124,7 @@ def upload_record(
         size_check(upload.size_bytes)
         with file_staged(chunks) as staged:
             upload.size_bytes = staged.size_bytes
-            _upload_settle(upload, staged, replacing)
+            _upload_settle(upload, staged, hint, replacing)
     return upload
 
 
@@ -158,14 +160,16 @@ def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[()] = ()) 
         upload.save()
 
 
-def _upload_settle(upload: Upload, staged: StagedFile, replacing: Replacing | None = None) -> None:
+def _upload_settle(
+    upload: Upload, staged: StagedFile, hint: FolderHint | None = None, replacing: Replacing | None = None
+) -> None:
     facts = probe_isolated(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     with transaction.atomic():
         if replacing is not None and (replaced := replacing(staged, facts)) is not None:
             upload.song, upload.outcome, upload.failure_reason = replaced, Upload.Outcome.ACCEPTED, facts.remark
             upload.save()
             return
-        song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name)
+        song, is_new = song_create(staged=staged, facts=facts, file_name=upload.file_name, hint=hint)
         upload.song = song
         upload.outcome = Upload.Outcome.ACCEPTED if is_new else Upload.Outcome.DUPLICATE
         if is_new:
@@ -180,7 +184,7 @@ def _upload_settle(upload: Upload, staged: StagedFile, replacing: Replacing | No
 def duplicate_sentence(song: Song) -> str:
     """Return the sentence that names the song which a duplicate is."""
     sentence = _("The same recording is already here as “%(title)s” by %(artist)s.")
-    return sentence % {"title": song.title, "artist": song.artist}
+    return sentence % {"title": song.title, "artist": song.by}
 
 
 def upload_retry(*, upload: Upload) -> None:

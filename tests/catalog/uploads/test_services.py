@@ -54,9 +54,11 @@ def test_a_file_becomes_a_song(
     ("name", "artist", "title"),
     [
         ("Ann - Tide.ogg", "Ann", "Tide"),
-        ("03 - Tide.ogg", "Unknown artist", "03 - Tide"),
-        ("low_tide.ogg", "Unknown artist", "low tide"),
-        ("low-tide.ogg", "Unknown artist", "low tide"),
+        ("03 - Tide.ogg", "Unknown artist", "Tide"),
+        ("03 - Ann - Tide.ogg", "Ann", "Tide"),
+        ("low_tide.ogg", "Unknown artist", "Low Tide"),
+        ("low-tide.ogg", "Unknown artist", "Low Tide"),
+        ("tide.ogg", "Unknown artist", "tide"),
     ],
 )
 def test_without_tags_the_name_is_read(tmp_path: Path, name: str, artist: str, title: str) -> None:
