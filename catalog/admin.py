@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
-from catalog.files.names import name_key
+from catalog.core.names import name_key
 from catalog.models import Album, Artist, Song, Upload
 from catalog.songs import services as song_services
 

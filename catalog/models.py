@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
-from catalog.files.names import credit_shown, names_split
+from catalog.core.names import artists_split, credit_shown, names_split
 
 # The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
@@ -143,6 +143,19 @@ class Song(Job):
     def artists(self) -> list[Artist]:
         """All its artists in their order; reads `further_artists` only where there are some."""
         return [self.artist, *(each.artist for each in self.further_artists.all())] if self.credit else [self.artist]
+
+    @property
+    def credit_pieces(self) -> list[tuple[str, Artist | None]]:
+        """Its artists as they are shown, each with its row, and the words between them without one."""
+        if not self.credit:
+            return [(self.by, self.artist)]
+        pieces: list[tuple[str, Artist | None]] = []
+        place = 0
+        for name, artist in zip(artists_split(self.credit), self.artists, strict=False):
+            start = self.credit.index(name, place)
+            pieces += [(credit_shown(self.credit[place:start]), None), (name, artist)]
+            place = start + len(name)
+        return [*pieces, (credit_shown(self.credit[place:]), None)]
 
     @property
     def genres(self) -> list[str]:

@@ -7,10 +7,10 @@ from typing import Any, Generic, TypeVar
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from catalog.files.names import name_key, names_split
+from catalog.core.names import name_key, names_split
 from catalog.models import Artist, FurtherArtist, PossibleDuplicate, Song, Upload
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
@@ -27,6 +27,8 @@ SORTS: dict[str, tuple[Any, ...]] = {
 }
 # Songs without a disc number are on the first, those without a track number come last.
 ALBUM_ORDER: tuple[Any, ...] = (Coalesce("disc_number", 1), F("track_number").asc(nulls_last=True), "title", "id")
+# What `Song.artists` reads, for all songs of a list at once.
+FURTHER_ARTISTS = Prefetch("further_artists", FurtherArtist.objects.select_related("artist"))
 # Counting so many rows takes a few milliseconds, and one song more or less does not show.
 LARGE = 5_000
 CACHED_S = 10.0
@@ -93,7 +95,7 @@ def song_search(
     """
     songs = Song.objects.select_related("artist", "album")
     if artist_id is not None:
-        songs = songs.filter(pk__in=ids_by_artist(artist_id))
+        songs = songs.filter(pk__in=ids_by_artist(artist=artist_id))
     if album_id is not None:
         songs = songs.filter(album_id=album_id)
     if genre:
@@ -112,10 +114,10 @@ def song_search(
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
 
 
-def ids_by_artist(artist_id: int) -> QuerySet[Any]:
-    """Return the ids of the songs of which someone is one of the artists; each half uses an index."""
-    first = Song.objects.filter(artist_id=artist_id).order_by().values("pk")
-    return first.union(FurtherArtist.objects.filter(artist_id=artist_id).order_by().values("song_id"))
+def ids_by_artist(**artist: Any) -> QuerySet[Any]:
+    """Return the ids of the songs of which `artist` (or `artist__name_key`) is one; each half uses an index."""
+    first = Song.objects.filter(**artist).order_by().values("pk")
+    return first.union(FurtherArtist.objects.filter(**artist).order_by().values("song_id"))
 
 
 def uploads_visible(user: User) -> QuerySet[Upload]:
@@ -191,7 +193,7 @@ def genres() -> list[str]:
 
 def genre_texts(genre: str) -> list[str]:
     """Return the texts, as songs have them, of which a genre is one."""
-    key = name_key(genre)
+    key = name_key(genre.replace("\x00", ""))
     return [text for text in _genre_texts() if key in map(name_key, names_split(text))]
 
 

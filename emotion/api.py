@@ -20,7 +20,7 @@ from rest_framework.response import Response
 
 from catalog.models import Song
 from catalog.permissions import CanListen, CanUpload, user_of
-from catalog.selectors import song_search
+from catalog.selectors import FURTHER_ARTISTS, genre_texts, ids_by_artist, song_search
 from catalog.songs.search import prefix_query
 from emotion import selectors
 from emotion.inference.quadrants import Quadrant
@@ -41,12 +41,13 @@ from emotion.services import labels
 
 
 class SongFilter(django_filters.FilterSet):
-    """`state`, `quadrant`, `artist`, `genre` and `q`, alone or together."""
+    """`state`, `quadrant`, `artist`, `album`, `genre` and `q`, alone or together."""
 
     state = django_filters.ChoiceFilter(choices=Song.State.choices)
     quadrant = django_filters.ChoiceFilter(choices=quadrant_name_choices(), method="filter_quadrant", label="Q1 to Q4")
-    artist = django_filters.NumberFilter(field_name="artist_id", label="The artist's id")
-    genre = django_filters.CharFilter(field_name="genre", lookup_expr="iexact")
+    artist = django_filters.NumberFilter(method="filter_artist", label="The id of one of the artists")
+    album = django_filters.NumberFilter(field_name="album_id", label="The album's id")
+    genre = django_filters.CharFilter(method="filter_genre", label="One of the genres")
     q = django_filters.CharFilter(method="filter_query", label="Words of title, artist, album or genre")
     ordering = django_filters.OrderingFilter(fields=["id", "title", "created_at", "duration_s"])
 
@@ -56,6 +57,12 @@ class SongFilter(django_filters.FilterSet):
 
     def filter_quadrant(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
         return selectors.songs_in_quadrant(songs, Quadrant[value])
+
+    def filter_artist(self, songs: QuerySet[Song], _name: str, value: Any) -> QuerySet[Song]:
+        return songs.filter(pk__in=ids_by_artist(artist=int(value)))
+
+    def filter_genre(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
+        return songs.filter(genre__in=genre_texts(value))
 
     def filter_query(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
         return (
@@ -88,7 +95,7 @@ class CanEdit(CanUpload):
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     """The songs of the catalog with their current estimate."""
 
-    queryset = selectors.songs_with_estimates()
+    queryset = selectors.songs_with_estimates().prefetch_related(FURTHER_ARTISTS)
     serializer_class = SongSerializer
     filterset_class = SongFilter
 

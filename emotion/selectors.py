@@ -121,7 +121,7 @@ def throughput() -> tuple[int, float]:
 
 def songs_with_estimates() -> QuerySet[Song]:
     """Return songs, newest first, each with its current estimate (or none) in the list `current_estimates`."""
-    return Song.objects.select_related("artist", "album").prefetch_related(current_estimates()).order_by("-id")
+    return Song.objects.select_related("artist", "album__artist").prefetch_related(current_estimates()).order_by("-id")
 
 
 def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:

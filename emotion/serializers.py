@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema_field, extend_schema_serializer
 from numpy.typing import NDArray
 from rest_framework import serializers
 
-from catalog.files.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
@@ -28,9 +28,11 @@ class ArtistSerializer(serializers.ModelSerializer[Artist]):
 
 
 class AlbumSerializer(serializers.ModelSerializer[Album]):
+    artist = ArtistSerializer(read_only=True, help_text="The album's, who may be another than the song's.")
+
     class Meta:
         model = Album
-        fields = ["id", "title"]
+        fields = ["id", "title", "artist"]
 
 
 class QuadrantName(serializers.CharField):
@@ -88,7 +90,11 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
 class SongSerializer(serializers.ModelSerializer[Song]):
     """A song of the catalog with its current estimate, which is null until it is tagged."""
 
-    artist = ArtistSerializer(read_only=True)
+    artist = ArtistSerializer(read_only=True, help_text="The first of its artists.")
+    artists = ArtistSerializer(many=True, read_only=True, help_text="All its artists, in their order.")
+    artist_credit = serializers.CharField(source="by", read_only=True, help_text="All its artists, as to be shown.")
+    genre = serializers.CharField(read_only=True, help_text='All its genres, with "; " between them.')
+    genres = serializers.ListField(child=serializers.CharField(), read_only=True)
     album = AlbumSerializer(read_only=True, allow_null=True)
     estimate = serializers.SerializerMethodField()
     audio_url = serializers.SerializerMethodField(help_text="Address of the audio, which answers ranges.")
@@ -97,7 +103,8 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     class Meta:
         model = Song
         fields = [
-            "id", "title", "artist", "album", "genre", "year", "track_number", "duration_s", "mime_type", "state",
+            "id", "title", "artist", "artists", "artist_credit", "album", "genre", "genres", "year", "disc_number",
+            "track_number", "duration_s", "mime_type", "state",
             "failure_code", "failure_reason", "estimate", "audio_url", "cover_url", "created_at",
         ]  # fmt: skip
         read_only_fields = fields
@@ -128,10 +135,18 @@ class SongEditSerializer(serializers.Serializer[Song]):
     """What is to change of a song; fields that are left out stay as they are."""
 
     title = CleanTextField()
-    artist = CleanTextField(allow_blank=True, help_text="Empty if the artist is unknown.")
+    artist = CleanTextField(
+        max_length=MAX_CREDIT_CHARS,
+        allow_blank=True,
+        help_text='All its artists, such as "Ann feat. Bob; Cyd"; empty if unknown.',
+    )
     album = CleanTextField(allow_blank=True, help_text="Its title; empty: of no album.")
-    genre = CleanTextField(max_length=MAX_GENRE_CHARS, allow_blank=True)
+    album_artist = CleanTextField(allow_blank=True, help_text="The album's artist; empty: the song's first.")
+    genre = CleanTextField(
+        max_length=MAX_GENRE_CHARS, allow_blank=True, help_text='All its genres, such as "Rock; Pop".'
+    )
     year = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
+    disc_number = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
     track_number = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=9999)
     quadrant = serializers.ChoiceField(
         quadrant_name_choices(),

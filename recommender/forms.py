@@ -224,13 +224,14 @@ class SongFilterForm(forms.Form):
     genre = forms.CharField(required=False, max_length=100)
     decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     artist = forms.IntegerField(required=False, min_value=1)
+    album = forms.IntegerField(required=False, min_value=1)
     sort = forms.ChoiceField(choices=[(key, key) for key in SORTS], required=False)
 
     @property
     def filters(self) -> dict[str, Any]:
         """The valid part of the query, as `songs_browse` takes it."""
         self.is_valid()
-        names = {"q": "query", "artist": "artist_id"}
+        names = {"q": "query", "artist": "artist_id", "album": "album_id"}
         return {names.get(name, name): value for name, value in self.cleaned_data.items() if value}
 
 

@@ -176,14 +176,14 @@ def rated_songs(user: User) -> list[RatedSong]:
     points = current.values_list("song_id", "effective_valence", "effective_arousal")
     perceived = {song_id: _point(valence, arousal) for song_id, valence, arousal in points}
     rows = FeltRating.objects.filter(listener=user).order_by("-updated_at", "-pk")
-    fields = "pk", "song_id", "song__title", "song__artist__name", "felt_valence", "felt_arousal"
+    fields = "pk", "song_id", "song__title", "song__artist__name", "song__credit", "felt_valence", "felt_arousal"
     found = rows.values_list(*fields, "felt_nothing", "liked", "created_at", "updated_at")
     return [
         RatedSong(
-            *(pk, song_id, title, artist_shown(artist), _point(valence, arousal), perceived.get(song_id)),
+            *(pk, song_id, title, artist_shown(artist, credit), _point(valence, arousal), perceived.get(song_id)),
             *(nothing, liked, created_at, updated_at, _word(valence, arousal)),
         )
-        for (pk, song_id, title, artist, valence, arousal, nothing, liked, created_at, updated_at) in found
+        for (pk, song_id, title, artist, credit, valence, arousal, nothing, liked, created_at, updated_at) in found
     ]
 
 

@@ -89,6 +89,7 @@ _SONG = (
     Field("song", _("The song's number."), "song_id"),
     Field("song_title", _("Its title."), "song__title"),
     Field("song_artist", _("The artist."), "song__artist__name"),
+    Field("song_artists", _("All artists, where there are several."), "song__credit"),
 )
 _MOOD = (
     Field("mood_valence", _("Your mood before listening, if you gave it. From -1, unpleasant, to 1, pleasant.")),

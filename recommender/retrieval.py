@@ -25,7 +25,8 @@ from django.db.models.functions import Cast, Greatest, Length
 from django.utils import timezone
 from numpy.typing import NDArray
 
-from catalog.models import UNKNOWN_ARTIST, PossibleDuplicate, Song
+from catalog.models import UNKNOWN_ARTIST, FurtherArtist, PossibleDuplicate, Song
+from catalog.selectors import genre_texts, ids_by_artist
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, EstimateQuerySet, QuadrantOverride
 from emotion.selectors import prevailing_model_version
@@ -65,9 +66,9 @@ def estimates_playable(filters: Filters = NO_FILTERS) -> EstimateQuerySet:
     """Return the current estimates of songs that can be played; a song in re-analysis stays playable."""
     estimates = EmotionEstimate.objects.filter(is_current=True).exclude(song__state=Song.State.FAILED)
     if filters.genre:
-        estimates = estimates.filter(song__genre__iexact=filters.genre.replace("\x00", ""))
+        estimates = estimates.filter(song__genre__in=genre_texts(filters.genre))
     if filters.artist_id is not None:
-        estimates = estimates.filter(song__artist_id=filters.artist_id)
+        estimates = estimates.filter(song_id__in=ids_by_artist(artist=filters.artist_id))
     if filters.decade is not None:
         estimates = estimates.filter(song__year__gte=filters.decade, song__year__lt=filters.decade + 10)
     return estimates
@@ -165,8 +166,10 @@ _FILTERED = _WRITTEN.format(
     """AND (
         estimate.song_id = ANY(%(always)s) OR (
             song.state <> %(failed)s
-            AND (%(genre)s = '' OR upper(song.genre) = upper(%(genre)s))
-            AND (%(artist)s::bigint IS NULL OR song.artist_id = %(artist)s)
+            AND (%(genres)s::text[] IS NULL OR song.genre = ANY(%(genres)s))
+            AND (%(artist)s::bigint IS NULL OR song.artist_id = %(artist)s OR EXISTS (
+                SELECT 1 FROM catalog_furtherartist WHERE song_id = song.id AND artist_id = %(artist)s
+            ))
             AND (%(decade)s::int IS NULL OR song.year BETWEEN %(decade)s AND %(decade)s + 9)
         )
     )""",
@@ -192,7 +195,7 @@ def written_at(song_ids: Sequence[int], filters: Filters, always: Sequence[int])
         "asked": list(song_ids),
         "always": list(always),
         "failed": Song.State.FAILED.value,
-        "genre": filters.genre.replace("\x00", ""),
+        "genres": genre_texts(filters.genre) if filters.genre else None,
         "artist": filters.artist_id,
         "decade": filters.decade,
     }
@@ -457,7 +460,10 @@ def _found(
 ) -> SongTable:
     allowed = None
     if filters != NO_FILTERS:
-        allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade)
+        further: list[int] = []
+        if filters.artist_id is not None:
+            further += FurtherArtist.objects.filter(artist=filters.artist_id).values_list("song_id", flat=True)
+        allowed = index.table.matching(filters.genre.replace("\x00", ""), filters.artist_id, filters.decade, further)
     # A few are found and dropped; many would crowd out the others.
     if len(without) > MANY:
         others = ~np.isin(index.table.song_ids, without)

@@ -271,6 +271,7 @@ def songs_browse(
     quadrant: Quadrant | None = None,
     genre: str = "",
     artist_id: int | None = None,
+    album_id: int | None = None,
     decade: int | None = None,
     sort: str = "",
 ) -> SongsFound:
@@ -279,7 +280,7 @@ def songs_browse(
     `quadrant` is that of the current estimate, `decade` the first year of ten, and `sort` a key of
     `catalog.selectors.SORTS`, empty for the best match, or the newest when nothing was typed.
     """
-    songs = song_search(query=query, artist_id=artist_id, genre=genre, decade=decade, sort=sort)
+    songs = song_search(query=query, artist_id=artist_id, album_id=album_id, genre=genre, decade=decade, sort=sort)
     is_ranked = bool(query.strip()) and not sort
     if quadrant is None:
         return SongsFound(songs, songs.count, is_ranked=is_ranked)

@@ -22,7 +22,7 @@ from mutagen.oggopus import OggOpus
 from mutagen.oggspeex import OggSpeex
 from mutagen.oggvorbis import OggVorbis
 
-from catalog.files.names import MAX_NAMES, artists_split, credit_join, names_join
+from catalog.core.names import MAX_NAMES, artists_split, credit_join, names_join
 from catalog.files.recording import Behind, end_of_tags
 
 logger = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ _TAG_FAULTS = (
 class AudioTags:
     """Cleaned tags of a file; an empty string or None where a tag is missing.
 
-    `artist` is the credit of all artists, and `genre` all genres between semicolons: see `catalog.files.names`.
+    `artist` is the credit of all artists, and `genre` all genres between semicolons: see `catalog.core.names`.
     """
 
     title: str = ""

@@ -38,7 +38,7 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         name=str(song.audio.name),
         content_hash=song.content_hash,
         mime_type=song.mime_type,
-        file_name=f"{song.artist.name} - {song.title}{PurePath(str(song.audio.name)).suffix}",
+        file_name=f"{song.by} - {song.title}{PurePath(str(song.audio.name)).suffix}",
     )
 
 

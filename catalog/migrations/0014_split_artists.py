@@ -4,7 +4,7 @@ import re
 
 from django.db import migrations
 
-# A frozen copy of the rule in `catalog.files.names`.
+# A frozen copy of the rule in `catalog.core.names`.
 _SEPARATOR = re.compile(r"\s*;\s*|\s+/\s+|\s+[(\[]?(?:feat\.?|featuring|ft\.)\s+", re.IGNORECASE)
 
 
@@ -13,13 +13,13 @@ def _key(name):
 
 
 def _split(name):
-    names = []
+    names = {}
     for part in map(str.strip, _SEPARATOR.split(name)):
         if part[-1:] in (")", "]") and part.count(part[-1]) > part.count({")": "(", "]": "["}[part[-1]]):
-            names.append(part[:-1].rstrip())
-        else:
-            names.append(part)
-    return list({_key(name): name for name in reversed(names) if name}.values())[::-1]
+            part = part[:-1].rstrip()  # noqa: PLW2901
+        if part:
+            names.setdefault(_key(part), part)
+    return list(names.values())
 
 
 def split_artists(apps, _schema_editor):

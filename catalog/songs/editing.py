@@ -13,8 +13,8 @@ from django.utils import timezone
 
 from catalog.core.files import digest
 from catalog.core.locks import Lock, advisory_lock
+from catalog.core.names import name_key, names_join
 from catalog.exceptions import EditConflictError
-from catalog.files.names import name_key, names_join
 from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS
 from catalog.models import UNKNOWN_ARTIST, Album, Artist, Song, SongChange, SongEdit
 from catalog.songs.services import (

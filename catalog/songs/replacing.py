@@ -10,9 +10,9 @@ from django.db import transaction
 from catalog.core import claims
 from catalog.core.files import digest
 from catalog.core.locks import advisory_lock, content_lock
+from catalog.core.names import name_key
 from catalog.exceptions import FileRejectedError
 from catalog.files.isolation import probe_isolated
-from catalog.files.names import name_key
 from catalog.files.probe import AudioFacts
 from catalog.files.recording import encoded_sound
 from catalog.files.storage import StagedFile, content_name, file_place, local_copy

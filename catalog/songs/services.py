@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 
 from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
+from catalog.core.names import FolderHint, artists_split, file_name_read, name_key
 from catalog.exceptions import FileRejectedError, SongNotRetryableError
-from catalog.files.names import FolderHint, artists_split, file_name_read, name_key
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
-from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type
+from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type, text_clean
 from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
 from catalog.signals import song_uploaded
 
@@ -81,7 +81,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
 def values_read(tags: AudioTags, file_name: str, hint: FolderHint | None = None) -> dict[str, Any]:
     """Return what a file says of its song, by the names of `catalog.songs.editing`; its name says what tags do not."""
     named = file_name_read(file_name, hint)
-    title, artist = tags.title or named.title or "Untitled", tags.artist
+    title, artist = tags.title or text_clean(named.title) or "Untitled", tags.artist
     # A name of which the tags say otherwise is not to be trusted.
     if not tags.title or name_key(named.title) == name_key(tags.title):
         artist = artist or named.artist

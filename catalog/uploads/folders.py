@@ -9,8 +9,8 @@ from pathlib import Path
 from django.contrib.auth.models import User
 from django.utils.translation import gettext as _
 
+from catalog.core.names import FolderHint, folder_hint
 from catalog.exceptions import CatalogError
-from catalog.files.names import FolderHint, folder_hint
 from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
 from catalog.songs.services import songs_announce

@@ -20,8 +20,8 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from catalog.core.locks import Lock, session_lock
+from catalog.core.names import folder_hint
 from catalog.exceptions import StorageFullError
-from catalog.files.names import folder_hint
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, local_copy
 from catalog.models import FolderFile, Song, WatchedFolder

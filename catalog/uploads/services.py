@@ -17,9 +17,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.names import FolderHint, name_key
 from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
 from catalog.files.isolation import probe_isolated
-from catalog.files.names import FolderHint, name_key
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, file_staged, size_check
 from catalog.files.tags import file_name_clean

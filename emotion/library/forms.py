@@ -19,30 +19,37 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.exceptions import FileRejectedError
-from catalog.files.tags import MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
+from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
 from catalog.models import UNKNOWN_ARTIST, Song
-from catalog.selectors import PENDING_STATES, song_search
+from catalog.selectors import PENDING_STATES, genre_texts, song_search
 from catalog.songs import services as song_services
-from catalog.songs.editing import values_of
+from catalog.songs.editing import values_clean, values_of
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override, library_seen
 from emotion.models import QuadrantOverride, quadrant_choices
 from emotion.selectors import songs_in_quadrant, songs_in_quadrant_count, songs_with_estimates
 
-TEXTS = ("title", "artist", "album", "genre")
-NUMBERS = ("year", "track_number")
+TEXTS = ("title", "artist", "album", "album_artist", "genre")
+NUMBERS = ("year", "disc_number", "track_number")
 # A song without an artist has the unknown one.
-CLEARABLE = ("artist", "album", "genre", "year", "track_number", "cover")
+CLEARABLE = ("artist", "album", "album_artist", "genre", "year", "disc_number", "track_number", "cover")
 NAMES = {
     "title": gettext_lazy("Title"),
     "artist": gettext_lazy("Artist"),
     "album": gettext_lazy("Album"),
+    "album_artist": gettext_lazy("Album artist"),
     "genre": gettext_lazy("Genre"),
     "year": gettext_lazy("Year"),
+    "disc_number": gettext_lazy("Disc number"),
     "track_number": gettext_lazy("Track number"),
     "cover": gettext_lazy("Cover"),
     "quadrant": gettext_lazy("Quadrant"),
     "songs": gettext_lazy("Songs"),
+}
+_HELP = {
+    "artist": gettext_lazy("Several: a semicolon between them, or “feat.”."),
+    "album_artist": gettext_lazy("Only where it is not the song’s first artist."),
+    "genre": gettext_lazy("Several: a semicolon between them."),
 }
 KEEP, OWN = "keep", "own"
 
@@ -56,7 +63,14 @@ class CleanText(forms.CharField):
 
 def _text(name: str, max_chars: int = MAX_TEXT_CHARS) -> CleanText:
     widget = forms.TextInput({"autocomplete": "off", "dir": "auto"})
-    return CleanText(label=NAMES[name], required=False, max_length=max_chars, show_hidden_initial=True, widget=widget)
+    return CleanText(
+        label=NAMES[name],
+        required=False,
+        max_length=max_chars,
+        show_hidden_initial=True,
+        widget=widget,
+        help_text=_HELP.get(name, ""),
+    )
 
 
 def _number(name: str) -> forms.IntegerField:
@@ -73,10 +87,12 @@ class SongsForm(forms.Form):
     """
 
     title = _text("title")
-    artist = _text("artist")
+    artist = _text("artist", MAX_CREDIT_CHARS)
     album = _text("album")
+    album_artist = _text("album_artist")
     genre = _text("genre", MAX_GENRE_CHARS)
     year = _number("year")
+    disc_number = _number("disc_number")
     track_number = _number("track_number")
     cover = forms.FileField(label=NAMES["cover"], required=False, allow_empty_file=True)
     clear = forms.MultipleChoiceField(
@@ -152,6 +168,9 @@ class SongsForm(forms.Form):
         for name in cleaned.get("clear", []):
             if cleaned.get(name) and (name == "cover" or name in self.changed_data):
                 self.add_error(name, _("Fill it in or clear it, not both."))
+        new_artist = "album_artist" in self.changed_data and cleaned.get("album_artist")
+        if new_artist and not cleaned.get("album") and (self.is_single or "album" in cleaned.get("clear", [])):
+            self.add_error("album_artist", _("An album artist needs an album."))
         if cleaned.get("note") and cleaned.get("quadrant", KEEP) in (KEEP, ""):
             self.add_error("note", _("A note needs a quadrant: choose one."))
         return cleaned
@@ -162,7 +181,7 @@ class SongsForm(forms.Form):
         values |= {name: None if name in NUMBERS else "" for name in self.cleaned_data["clear"]}
         if picture := self.cleaned_data["cover"]:
             values["cover"] = "new" if is_preview else song_services.cover_store(data=picture)
-        return values
+        return values_clean(values)
 
     def override(self) -> Override | None:
         choice = self.cleaned_data["quadrant"]
@@ -314,7 +333,7 @@ def _matching(songs: QuerySet[Song], filters: dict[str, Any]) -> QuerySet[Song]:
     if "code" in filters:
         songs = songs.filter(failure_code=filters["code"].replace("\x00", ""))
     if "genre" in filters:
-        songs = songs.filter(genre__iexact=filters["genre"].replace("\x00", ""))
+        songs = songs.filter(genre__in=genre_texts(filters["genre"]))
     if missing := filters.get("missing"):
         one_of = Q()
         for name in MISSING if missing == "any" else [missing]:

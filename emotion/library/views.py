@@ -145,7 +145,9 @@ def _change(request: HttpRequest, song_ids: list[int], after: str) -> HttpRespon
 
 
 def _songs(song_ids: list[int]) -> list[Song]:
-    return list(Song.objects.filter(pk__in=song_ids).select_related("artist", "album").defer("search").order_by("pk"))
+    return list(
+        Song.objects.filter(pk__in=song_ids).select_related("artist", "album__artist").defer("search").order_by("pk")
+    )
 
 
 def _changed(request: HttpRequest, change: SongChange | None, after: str) -> HttpResponseBase:

@@ -144,7 +144,7 @@ class PlaylistChangeSerializer(serializers.Serializer[Playlist]):
 class PlaylistSongSerializer(serializers.ModelSerializer[Song]):
     """A song in a playlist, with its perceived quadrant."""
 
-    artist = serializers.CharField(source="artist.name", read_only=True)
+    artist = serializers.CharField(source="by", read_only=True, help_text="All its artists.")
     quadrant = serializers.SerializerMethodField()
     confidence = serializers.SerializerMethodField()
 

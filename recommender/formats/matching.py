@@ -45,7 +45,10 @@ _APOSTROPHES = str.maketrans("", "", "'’‘`´")
 
 
 class Candidate(NamedTuple):
-    """A song that an entry might mean; `file_names` are those under which it arrived."""
+    """A song that an entry might mean; `file_names` are those under which it arrived.
+
+    `artist` is all of its artists, and `artists` each of them, where it has several.
+    """
 
     song_id: int
     title: str
@@ -55,6 +58,7 @@ class Candidate(NamedTuple):
     file_names: tuple[str, ...] = ()
     # Else the song's file did not say who it is by, and no entry contradicts it there.
     artist_is_known: bool = True
+    artists: tuple[str, ...] = ()
 
 
 class Match(NamedTuple):
@@ -228,9 +232,20 @@ def _agrees(candidate: Candidate, sought: Wanted) -> bool:
 
 def _same_name(candidate: Candidate, sought: Wanted, fold: Callable[[str], str]) -> bool:
     return any(
-        fold(title) and fold(candidate.title) == fold(title) and (not artist or fold(candidate.artist) == fold(artist))
+        fold(title) and fold(candidate.title) == fold(title) and (not artist or _same_artist(candidate, artist, fold))
         for artist, title in sought.names
     )
+
+
+def _same_artist(candidate: Candidate, artist: str, fold: Callable[[str], str]) -> bool:
+    """Tell whether someone is the artist of a song, or some of its several artists."""
+    folded = fold(artist)
+    if folded == fold(candidate.artist):
+        return True
+    rest = f" {folded} "
+    for name in sorted(map(fold, candidate.artists), key=len, reverse=True):
+        rest = rest.replace(f" {name} ", " ") if name else rest
+    return bool(folded) and bool(candidate.artists) and set(rest.split()) <= {"and"}
 
 
 def _by_name(entry: FileEntry, candidates: list[Candidate], sought: Wanted) -> Match:

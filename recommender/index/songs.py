@@ -14,12 +14,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from catalog.core.names import name_key, names_split
 from recommender.arrays import Bools, Floats, Ints
 from recommender.felt_model.model import LinearFelt
 from recommender.index.partitions import Part, Partitions, build
@@ -148,14 +150,23 @@ class SongTable:
         rows = np.minimum(np.searchsorted(self.song_ids, song_ids), len(self) - 1)
         return np.where(self.song_ids[rows] == song_ids, rows, -1)
 
-    def matching(self, genre: str = "", artist_id: int | None = None, decade: int | None = None) -> Bools:
-        """Return which songs `(n,)` match a genre, an artist and a decade; a missing filter matches all."""
+    def matching(
+        self,
+        genre: str = "",
+        artist_id: int | None = None,
+        decade: int | None = None,
+        further: Sequence[int] = (),
+    ) -> Bools:
+        """Return which songs `(n,)` match a genre, an artist and a decade; a missing filter matches all.
+
+        The artist is a song's first one, or the song is one of `further`.
+        """
         allowed = np.ones(len(self), bool)
         if genre:
-            key = genre.casefold()
-            allowed &= self.genre_codes == (self.genres.index(key) if key in self.genres else -1)
+            key = name_key(genre)
+            allowed &= np.isin(self.genre_codes, [code for code, each in enumerate(self.genres) if key in _keys(each)])
         if artist_id is not None:
-            allowed &= self.artist_ids == artist_id
+            allowed &= (self.artist_ids == artist_id) | np.isin(self.song_ids, further)
         if decade is not None:
             allowed &= (self.years >= decade) & (self.years < decade + 10)
         return np.asarray(allowed)
@@ -164,6 +175,12 @@ class SongTable:
         """Yield the songs a part at a time, each with its first row, so that a mapped catalog may exceed memory."""
         for start in range(0, len(self), STEP):
             yield start, self.take(slice(start, start + STEP))
+
+
+@lru_cache(maxsize=4096)
+def _keys(genres: str) -> frozenset[str]:
+    """Return the genres of one text: a song with several has them in one, which is one code here."""
+    return frozenset(map(name_key, names_split(genres)))
 
 
 DTYPES = {

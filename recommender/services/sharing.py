@@ -15,8 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.core.names import artists_split
 from catalog.models import UNKNOWN_ARTIST, Song, Upload
-from catalog.selectors import song_search
+from catalog.selectors import ids_by_artist, song_search
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeError, PlaylistInvalidError
@@ -192,7 +193,7 @@ def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
     for artist, title in sought.names:
         key = " ".join(artist.casefold().split())
         if key:
-            yield songs.filter(artist__name_key=key, title__iexact=title)[:_CANDIDATES]
+            yield songs.filter(pk__in=ids_by_artist(artist__name_key=key), title__iexact=title)[:_CANDIDATES]
     # A label split at another dash is the same words, and so the same search.
     searches = {frozenset(words.split()): words for names in sought.names if (words := candidate_query(*names))}
     for words in searches.values():
@@ -205,11 +206,12 @@ def _candidates(songs: Iterable[Song], named: Mapping[int, Sequence[str]]) -> li
         Candidate(
             song.pk,
             song.title,
-            song.artist.name,
+            song.by if song.credit else song.artist.name,
             song.duration_s,
             song.content_hash,
             tuple(named.get(song.pk, ())),
             artist_is_known=song.artist.name != UNKNOWN_ARTIST,
+            artists=tuple(artists_split(song.credit)),
         )
         for song in songs
         if song.state != Song.State.FAILED

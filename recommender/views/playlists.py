@@ -259,7 +259,7 @@ def _track(item: PlaylistItem, site: str) -> Track:
         location=urljoin(site, reverse("catalog:song_audio", args=[song.pk])),
         page=urljoin(site, reverse("recommender:song_detail", args=[song.pk])),
         title=song.title,
-        artist=song.artist.name,
+        artist=song.by,
         album=song.album.title if song.album else "",
         duration_s=song.duration_s,
         reason=item.reason,

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
 from catalog.exceptions import TooManySongsError
-from catalog.models import Artist, Song
+from catalog.models import Album, Artist, Song
 from catalog.permissions import allowed, can_upload
 from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
@@ -102,7 +102,10 @@ def _limits(request: HttpRequest, filters: dict[str, Any]) -> list[dict[str, str
     }
     if "artist_id" in filters:
         artist = Artist.objects.filter(pk=filters["artist_id"]).first()
-        words["artist"] = artist.name if artist else _("an unknown artist")
+        words["artist"] = str(artist) if artist else _("an unknown artist")
+    if "album_id" in filters:
+        album = Album.objects.filter(pk=filters["album_id"]).first()
+        words["album"] = album.title if album else _("an unknown album")
     return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
 
 

@@ -30,14 +30,12 @@ def name_key(name: str) -> str:
 
 def names_split(text: str) -> list[str]:
     """Split a text at `;` and at `/` between spaces; each name once."""
-    names = [name for part in _LIST.split(text) if (name := part.strip())]
-    return list({name_key(name): name for name in reversed(names)}.values())[::-1][:MAX_NAMES]
+    return _once(name for part in _LIST.split(text) if (name := part.strip()))
 
 
 def artists_split(credit: str) -> list[str]:
     """Return the artists of a credit in their order, guests behind "feat." too; each once."""
-    names = [_balanced(name) for part in names_split(credit) for name in _GUEST.split(part) if name.strip()]
-    return list({name_key(name): name for name in reversed(names)}.values())[::-1][:MAX_NAMES]
+    return _once(_balanced(name) for part in names_split(credit) for name in _GUEST.split(part) if name.strip())
 
 
 def credit_shown(credit: str) -> str:
@@ -75,6 +73,13 @@ def credit_join(written: Sequence[str], artists: Sequence[str], max_chars: int) 
             break
         text = longer
     return text
+
+
+def _once(names: Iterable[str]) -> list[str]:
+    by_key: dict[str, str] = {}
+    for name in names:
+        by_key.setdefault(name_key(name), name)
+    return list(by_key.values())[:MAX_NAMES]
 
 
 def _balanced(name: str) -> str:

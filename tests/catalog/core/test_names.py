@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from catalog.files.names import (
+from catalog.core.names import (
     FolderHint,
     NameRead,
     artists_split,
