@@ -116,7 +116,7 @@ def _mean(
     precision = 1.0 / np.r_[np.full(N_NAMED, _NAMED_ANCHOR), np.full(n_timbre, _TIMBRE_ANCHOR)]
     left = np.repeat(np.diag(precision)[None], 2, axis=0)
     right = precision * anchor
-    within = (1.0 / spread)[:, None] * np.eye(spread.shape[1])
+    within = np.eye(spread.shape[1]) / spread[:, None]
     for ratings, x, posterior in zip(usable, xs, posteriors, strict=True):
         weighted = posterior.precision[:, :, None] * x
         information = weighted.transpose(0, 2, 1) @ x

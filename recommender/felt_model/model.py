@@ -283,7 +283,7 @@ def _regress(
     x = answers.x
     weighted = precision[:, :, None] * x
     information = weighted.transpose(0, 2, 1) @ x
-    covariance = np.linalg.inv(information + (1.0 / spread)[:, None] * np.eye(spread.shape[1]))
+    covariance = np.asarray(np.linalg.inv(information + np.eye(spread.shape[1]) / spread[:, None]), np.float64)
     pull = (weighted * answers.residuals.T[:, :, None]).sum(axis=1)
     mean = (covariance @ pull[:, :, None])[:, :, 0]
     squares = (answers.residuals.T - mean @ x.T) ** 2 + ((x @ covariance) * x).sum(axis=2)
