@@ -47,10 +47,13 @@ _PROCESSES_AT_MOST = 4
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Divide the tests among the cores, or not at all where they share a database or a broker that was named."""
+    """Divide the tests among the cores and one more, or not at all where they share a named database or broker.
+
+    A quarter of the time they wait, for a worker, a server or a browser to start or to answer.
+    """
     if os.environ.get("DATABASE_URL") or os.environ.get("CELERY_BROKER_URL"):
         return 0
-    return min(len(os.sched_getaffinity(0)), _PROCESSES_AT_MOST)
+    return min(len(os.sched_getaffinity(0)) + 1, _PROCESSES_AT_MOST)
 
 
 class OneBrowser(LoadScopeScheduling):  # type: ignore[misc]
