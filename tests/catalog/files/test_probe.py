@@ -130,7 +130,7 @@ def test_m4a_without_its_index(tmp_path: Path) -> None:
 
     assert refused(half) == (
         "damaged",
-        "It starts like M4A or MP4 but cannot be read: it is damaged or truncated. Copy it from its source again.",
+        "It starts like M4A/MP4 but cannot be read: it is damaged or truncated. Copy it from its source again.",
     )
 
 
