@@ -1,8 +1,8 @@
 """What curators see of the watched folders: what each holds, its problems, and the songs whose files are missing."""
 
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import Any, cast
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Count, Q, QuerySet
@@ -55,18 +55,18 @@ class FolderShown:
         """Files and folders that are counted but not named."""
         left_out = self.folder.report.get("left_out", {})
         n_left_out = sum(left_out.get(kind, 0) for kind in left_out.get("paths", {}))
-        n_all = self.counts["refused"] + self.folder.report.get("n_faults", 0) + n_left_out
+        n_all: int = self.counts["refused"] + self.folder.report.get("n_faults", 0) + n_left_out
         return max(0, n_all - len(self.refused) - len(self.faults) - len(self.paths))
 
     @property
     def is_empty(self) -> bool:
         """Whether a curator can say that it is empty on purpose."""
-        return self.folder.report.get("problem") == "empty"
+        return bool(self.folder.report.get("problem") == "empty")
 
 
 def folders_shown() -> list[FolderShown]:
     """Return all watched folders."""
-    return [_shown(folder) for folder in WatchedFolder.objects.annotate(**_COUNTS)]
+    return [_shown(folder) for folder in WatchedFolder.objects.annotate(**_COUNTS).order_by("path")]
 
 
 def _shown(folder: Any) -> FolderShown:
@@ -116,14 +116,13 @@ class MissingShown:
     days: int
 
     @property
-    def overdue_before(self) -> Any:
+    def overdue_before(self) -> datetime:
         return timezone.now() - MISSING_FOR
 
 
 def missing_shown(page: str | int | None) -> MissingShown:
     """Return a page of the files that songs are missing, the longest missing first."""
-    missing = cast("QuerySet[FolderFile]", songs_missing())
-    return MissingShown(Paginator(missing, PER_PAGE).get_page(page), overdue().count(), MISSING_FOR.days)
+    return MissingShown(Paginator(songs_missing(), PER_PAGE).get_page(page), overdue().count(), MISSING_FOR.days)
 
 
 def overdue() -> QuerySet[FolderFile]:

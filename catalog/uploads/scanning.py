@@ -10,9 +10,9 @@ import os
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError, transaction
@@ -52,6 +52,7 @@ class Scan:
     n_added: int = 0
     n_changed: int = 0
     n_missing: int = 0
+    n_moved: int = 0  # Missing before, and found elsewhere, or as another file of the same song.
     n_returned: int = 0
     n_refused: int = 0
     n_waiting: int = 0  # Still being written.
@@ -61,7 +62,8 @@ class Scan:
 
     @property
     def has_news(self) -> bool:
-        return bool(self.n_added or self.n_changed or self.n_missing or self.n_returned or self.n_refused)
+        counts = (self.n_added, self.n_changed, self.n_missing, self.n_moved, self.n_returned, self.n_refused)
+        return any(counts)
 
 
 class _Known(NamedTuple):
@@ -320,9 +322,8 @@ class _Scanner:
         gone = FolderFile.objects.filter(missing_since__isnull=False)
         by_song = gone.filter(Exists(present.filter(song=OuterRef("song"))), song__isnull=False)
         by_content = gone.filter(Exists(present.filter(content_hash=OuterRef("content_hash"))), song=None)
-        n_moved = by_song.delete()[0]
+        self._scan.n_moved = by_song.delete()[0]
         by_content.delete()
-        self._scan.n_missing = max(0, self._scan.n_missing - n_moved)
 
     def _report_store(self) -> None:
         scan = self._scan
@@ -385,10 +386,11 @@ def songs_missing() -> QuerySet[FolderFile]:
     return missing.select_related("folder", "song__artist").order_by("missing_since", "pk")
 
 
-def missing_since(song: Song) -> Any:
+def missing_since(song: Song) -> datetime | None:
     """Return since when the file of a song is missing from its folder; None if it is there or never was in one."""
     rows = list(song.folder_files.values_list("missing_since", flat=True))
-    return max(rows) if rows and None not in rows else None
+    since = [each for each in rows if each is not None]
+    return max(since) if since and len(since) == len(rows) else None
 
 
 def folder_emptied(*, folder: WatchedFolder) -> int:

@@ -8,13 +8,13 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
 from django.contrib.auth.models import User
 from django.db import InterfaceError, OperationalError, close_old_connections, connection
-from watchfiles import watch
+from watchfiles import Change, watch
 
 from catalog.uploads.scanning import Scan, folder_of, folder_scan
 from catalog.uploads.steady import STABLE_S, Steadiness
@@ -27,6 +27,9 @@ _BUSY_S = 30.0
 _REST = 4.0
 _POLL_S = 10.0
 _RELISTEN_S = 30.0
+# What neither tells nor can be polled is scanned as often.
+_UNWATCHED_S = 60.0
+_MOST_FAILURES = 3
 # The kernel tells nothing of what other machines write there.
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "davfs", "fuse", "gluster", "ncp", "vboxsf", "virtiofs", "drvfs")
 
@@ -108,9 +111,10 @@ def scan_words(scan: Scan) -> str:
         "added": scan.n_added,
         "changed": scan.n_changed,
         "missing": scan.n_missing,
+        "moved": scan.n_moved,
         "back": scan.n_returned,
         "refused": scan.n_refused,
-        "still being written": scan.n_waiting,
+        "not stable yet": scan.n_waiting,
         "to come": scan.n_queued,
         "on a disk that is not mounted": scan.n_unmounted,
         "not readable": len(scan.faults),
@@ -121,23 +125,14 @@ def scan_words(scan: Scan) -> str:
 
 def _listen(root: Path, woken: "queue.SimpleQueue[Path]", stop: threading.Event) -> None:
     """Wake the scan whenever something happens in a folder; one that is not there is asked for again."""
-    polls: bool | None = True if _is_network(root) else None
+    is_network = _is_network(root)
+    polls, n_failures = is_network, 0
     while not stop.is_set():
         identity = _identity(root)
         try:
-            events = watch(
-                root,
-                watch_filter=None,
-                stop_event=stop,
-                force_polling=polls,
-                poll_delay_ms=round(_POLL_S * 1000),
-                ignore_permission_denied=True,
-                raise_interrupt=False,
-                yield_on_timeout=True,
-                rust_timeout=2000,
-            )
-            for changes in events:
+            for changes in _events(root, stop, polls):
                 if changes:
+                    n_failures = 0
                     woken.put(root)
                 # Another disk was mounted there, or the folder was made anew: the events of the old one end.
                 if _identity(root) != identity:
@@ -145,13 +140,32 @@ def _listen(root: Path, woken: "queue.SimpleQueue[Path]", stop: threading.Event)
         except FileNotFoundError:
             pass
         except Exception as error:
-            # Such as the limit of inotify, or a name in no encoding. The rescan finds what nothing tells.
-            logger.warning("%s cannot be watched%s: %s", path_shown(root), " by polling" if polls else "", error)
-            if polls:
-                stop.wait(RESCAN_S)
-            polls = True
+            # A name in no encoding or a link in a circle ends the events, as does the limit of inotify.
+            woken.put(root)
+            n_failures += 1
+            if n_failures == _MOST_FAILURES:
+                logger.warning("%s cannot be watched%s: %s", path_shown(root), " by polling" if polls else "", error)
+                if polls:
+                    stop.wait(_UNWATCHED_S)
+                polls, n_failures = (is_network if polls else True), 0
         if not stop.wait(_RELISTEN_S if identity is None else 1.0) and _identity(root) != identity:
             woken.put(root)
+
+
+def _events(root: Path, stop: threading.Event, polls: bool) -> Iterator[set[tuple[Change, str]]]:
+    """Yield what happens, or nothing every two seconds."""
+    return watch(
+        root,
+        watch_filter=None,
+        stop_event=stop,
+        # Where this is None, WATCHFILES_FORCE_POLLING may ask for polling.
+        force_polling=polls or None,
+        poll_delay_ms=round(_POLL_S * 1000),
+        ignore_permission_denied=True,
+        raise_interrupt=False,
+        yield_on_timeout=True,
+        rust_timeout=2000,
+    )
 
 
 def _identity(root: Path) -> tuple[int, int] | None:

@@ -38,6 +38,7 @@ def check(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str
         ("MOODPLANE_MAX_UPLOAD_BYTES", "0", "MOODPLANE_MAX_UPLOAD_BYTES is 0, but must be above zero."),
         ("MOODPLANE_WEIGHTS", "/nowhere.safetensors", "MOODPLANE_WEIGHTS names /nowhere.safetensors, and there is no"),
         ("MOODPLANE_MEDIA_ORIGIN", "https://x.example", "MOODPLANE_MEDIA_ORIGIN is set, but files on this machine"),
+        ("MUSIC_FOLDERS", "/srv/music:/", "MUSIC_FOLDERS names /, which holds what Moodplane stores itself"),
         ("DATABASE_URL", "sqlite:///x.db", "DATABASE_URL names a sqlite3 database; Moodplane needs PostgreSQL"),
     ],
 )
@@ -45,6 +46,20 @@ def test_a_bad_value_stops_the_start_with_a_sentence(name: str, value: str, sent
     result = check(tmp_path, **{name: value})
     assert result.returncode != 0
     assert sentence in result.stderr
+
+
+def test_folders_of_music_are_separated_by_colons(tmp_path: Path) -> None:
+    script = "from mer_site import settings as s; print(*map(str, s.MUSIC_FOLDERS), sep=chr(10))"
+    folders = "/srv/Crosby, Stills & Nash: :music"
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "MOODPLANE_VAR": str(tmp_path), "SECRET_KEY": "x", "MUSIC_FOLDERS": folders},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.splitlines() == ["/srv/Crosby, Stills & Nash", str(ROOT / "music")]
 
 
 @pytest.mark.parametrize(

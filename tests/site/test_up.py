@@ -18,10 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 from django.contrib.auth import authenticate
+from django.db import connection
+from pytest_django import Settings
 
 from catalog.permissions import can_upload
 from mer_site.local.paths import EmbeddedPaths
-from mer_site.management.commands.up import Command
+from mer_site.management.commands.up import Command, _filling, _watching
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -164,3 +166,20 @@ def test_the_curators_password_works_and_is_shown_only_once() -> None:
     curator = authenticate(username="curator", password=shown[1])
     assert curator is not None
     assert can_upload(curator)
+
+
+@pytest.mark.django_db
+def test_folders_of_music_are_watched_in_place_of_the_demo(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "close", lambda: None)
+    settings.MOODPLANE_VAR = tmp_path
+    (tmp_path / "run").mkdir()
+    assert _watching() == []
+    assert [each.name for each in _filling(None, demo=True)] == ["demo music"]
+
+    settings.MUSIC_FOLDERS = [tmp_path / "music"]
+    assert _filling(None, demo=True) == []
+    (watcher,) = _watching()
+    assert watcher.argv[-2:] == ("ingest", "--watch")
+    assert not watcher.once

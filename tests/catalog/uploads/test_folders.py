@@ -114,9 +114,9 @@ def test_a_run_that_was_killed_is_finished_by_the_next(
 
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "loose.mp3").symlink_to(folder / "nowhere.mp3")
-    taken = folders.SteadyFile
+    taken = steady.SteadyFile
 
-    def closed(path: Path) -> folders.SteadyFile:
+    def closed(path: Path) -> steady.SteadyFile:
         if path.name == "a.ogg":
             raise PermissionError(13, "Permission denied")
         return taken(path)

@@ -9,19 +9,23 @@ from datetime import timedelta
 from pathlib import Path
 
 import mutagen
+import psycopg2
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.core.locks import Lock
+from catalog.exceptions import StorageFullError
+from catalog.files.storage import file_staged
 from catalog.models import FolderFile, Song, Upload, WatchedFolder
 from catalog.songs.editing import songs_edit
 from catalog.songs.services import songs_delete
-from catalog.uploads import scanning
+from catalog.uploads import scanning, services
 from catalog.uploads.scanning import Scan, folder_of, folder_scan, missing_since, songs_missing
 from catalog.uploads.steady import STABLE_S, FileChangingError, Steadiness, SteadyFile
 from tests.audio_fixtures import make_audio
+from tests.conftest import process_environment
 from tests.factories import RatingFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -48,12 +52,14 @@ class Watch:
         first = self.look()
         self.now += STABLE_S
         last = self.look()
-        for name in ("n_added", "n_changed", "n_missing", "n_returned", "n_refused"):
+        for name in ("n_added", "n_changed", "n_missing", "n_moved", "n_returned", "n_refused"):
             setattr(last, name, getattr(last, name) + getattr(first, name))
         return last
 
     def song(self, name: str) -> Song:
-        return FolderFile.objects.get(folder=self.folder, path=os.fsencode(name), missing_since=None).song
+        song = FolderFile.objects.get(folder=self.folder, path=os.fsencode(name), missing_since=None).song
+        assert song is not None
+        return song
 
 
 @pytest.fixture
@@ -168,6 +174,7 @@ def test_new_tags_keep_the_song_its_ratings_and_what_a_curator_wrote(watch: Watc
     scan = watch.settle()
 
     assert (scan.n_changed, scan.n_added, scan.n_missing) == (1, 0, 0)
+    assert not songs_missing().exists()
     song.refresh_from_db()
     assert (song.title, song.artist.name, song.genre) == ("Ebb", "Ann", "Ambient")
     assert song.album is not None
@@ -253,7 +260,7 @@ def test_a_moved_file_keeps_its_song(watch: Watch, name: str) -> None:
 
     scan = watch.settle()
 
-    assert (scan.n_added, Song.objects.get()) == (0, song)
+    assert (scan.n_added, scan.n_moved, Song.objects.get()) == (0, 1, song)
     assert [bytes(row.path) for row in FolderFile.objects.all()] == [name.encode()]
     assert missing_since(song) is None
     assert Upload.objects.count() == 1
@@ -315,7 +322,7 @@ def test_a_file_in_two_watched_folders_is_one_song(watch: Watch, tmp_path: Path)
     second.settle()
     song = watch.song("a.mp3")
     (second.root / "a.mp3").unlink()
-    assert second.settle().n_missing == 0
+    assert second.settle().n_moved == 1
     assert missing_since(song) is None
     assert Song.objects.count() == 2
 
@@ -425,12 +432,11 @@ def test_files_in_a_folder_that_cannot_be_read_are_not_missing(watch: Watch, mon
 def test_files_that_cannot_be_read_keep_no_others_waiting(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(1, 5):
         tagged(watch.root / f"{seed}.mp3", seed, title=f"Tide {seed}")
-    taken = scanning.SteadyFile
 
     def closed(path: Path) -> SteadyFile:
         if path.name < "4":
             raise PermissionError(13, "Permission denied")
-        return taken(path)
+        return SteadyFile(path)
 
     monkeypatch.setattr(scanning, "SteadyFile", closed)
     watch.look()
@@ -441,12 +447,8 @@ def test_files_that_cannot_be_read_keep_no_others_waiting(watch: Watch, monkeypa
 
 
 def test_a_full_disk_loses_nothing(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalog.exceptions import StorageFullError
-    from catalog.uploads import services
-
     tagged(watch.root / "a.mp3")
     tagged(watch.root / "b.mp3", 2, title="Other")
-    staged = services.file_staged
 
     def full(*_: object) -> object:
         raise StorageFullError("full")
@@ -454,7 +456,7 @@ def test_a_full_disk_loses_nothing(watch: Watch, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(services, "file_staged", full)
     scan = watch.settle()
     assert (scan.is_full, scan.n_queued, Upload.objects.count()) == (True, 1, 0)
-    monkeypatch.setattr(services, "file_staged", staged)
+    monkeypatch.setattr(services, "file_staged", file_staged)
     assert watch.look().n_added == 2
 
 
@@ -473,9 +475,7 @@ def test_a_song_that_was_deleted_here_is_not_added_again(watch: Watch) -> None:
     assert Song.objects.count() == 1
 
     with (watch.root / "moved.mp3").open("rb") as stream:
-        from catalog.uploads.services import upload_create
-
-        again = upload_create(owner=None, file=stream, file_name="moved.mp3").song
+        again = services.upload_create(owner=None, file=stream, file_name="moved.mp3").song
     watch.settle()
     assert watch.song("moved.mp3") == again, "somebody added it again"
 
@@ -505,11 +505,7 @@ def test_a_scan_that_was_killed_between_song_and_row_is_finished_by_the_next(
 
 @pytest.mark.django_db(transaction=True)
 def test_of_two_processes_one_scans(watch: Watch) -> None:
-    from tests.conftest import process_environment
-
     url = process_environment()
-    import psycopg2
-
     other = psycopg2.connect(url["DATABASE_URL"], passfile=url.get("PGPASSFILE") or None)
     with other.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", [int(Lock.FOLDER_SCAN)])
