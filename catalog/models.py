@@ -103,6 +103,9 @@ class Song(Job):
     channels = models.PositiveSmallIntegerField()
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
+    reader = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Which version of the program last read its file; 0 for those before 0.3."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     tags_changed_at = models.DateTimeField(null=True, blank=True, help_text="When a curator last changed its tags.")
 
@@ -229,13 +232,14 @@ class Upload(models.Model):
 
 
 class SongChange(models.Model):
-    """A curator's change of one or many songs; it can be undone as a whole."""
+    """A change of one or many songs, by a curator or by reading their files again; it can be undone as a whole."""
 
     made_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )
     made_at = models.DateTimeField(auto_now_add=True)
     n_songs = models.PositiveIntegerField(default=0, help_text="Songs that really changed.")
+    is_reread = models.BooleanField(default=False, db_default=False, help_text="What the files say, read again.")
     undone_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
     )

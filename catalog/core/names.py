@@ -199,7 +199,8 @@ def _artist_place(parts: Sequence[str], siblings: Sequence[str], folder: str) ->
         sum(len(each) == len(parts) and name_key(each[place]) == name_key(parts[place]) for each in others)
         for place in (0, len(parts) - 1)
     ]
-    return len(parts) - 1 if len(parts) == 2 and shares[1] > shares[0] else 0
+    is_last = len(parts) == 2 and shares[1] > shares[0] and 2 * shares[1] >= len(others)
+    return 1 if is_last else 0
 
 
 def _slug_read(stem: str, siblings: Sequence[str]) -> NameRead:

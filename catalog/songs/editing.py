@@ -129,6 +129,18 @@ def songs_follow(*, song_id: int, before: SongValues, after: SongValues) -> None
 
 
 @transaction.atomic
+def songs_edit_each(*, wanted: Mapping[int, SongValues], change: SongChange) -> list[int]:
+    """Give each song values of its own, within a change that is saved already; return the songs that changed."""
+    edits = _songs_write(songs_locked(wanted), wanted)
+    for edit in edits:
+        edit.change = change
+    SongEdit.objects.bulk_create(edits, batch_size=500)
+    change.n_songs += len(edits)
+    change.save(update_fields=["n_songs"])
+    return [edit.song_id for edit in edits]
+
+
+@transaction.atomic
 def change_undo(*, change: SongChange, editor: User | None) -> FieldsLeft:
     """Undo a change once; return by song the fields that stay because they were edited since."""
     edits = {edit.song_id: edit for edit in change.edits.all()}

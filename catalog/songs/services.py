@@ -1,6 +1,7 @@
 """Creates songs, artists and albums, sends songs to their analysis, and deletes them. One content is one song."""
 
 import datetime as dt
+import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import IO, Any
 
@@ -19,6 +20,8 @@ from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, pictu
 from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
 from catalog.signals import song_uploaded
 
+# Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
+READER = 1
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
 # As programs write it; the first is ours.
@@ -72,6 +75,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
         duration_s=facts.duration_s,
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
+        reader=READER,
     )
     if len(names) > 1:
         further_artists_set({song.pk: [artists[name_key(name)].pk for name in names[1:]]})
@@ -144,6 +148,11 @@ def cover_store(*, data: bytes) -> str:
 def cover_extension(data: bytes) -> str:
     """Return the extension of a checked picture."""
     return _COVER_EXTENSIONS[picture_type(data) or ""]
+
+
+def cover_name(*, data: bytes) -> str:
+    """Return the name that a checked picture would have in the storage."""
+    return content_name("covers", hashlib.sha256(data).hexdigest(), _COVER_EXTENSIONS[picture_type(data) or ""])
 
 
 def songs_announce(*, song_ids: Sequence[int]) -> None:

@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 
 from catalog.exceptions import EditConflictError, TooManySongsError
 from catalog.models import Song, SongChange
-from catalog.songs import editing
+from catalog.songs import editing, rereading
 from catalog.songs.editing import FieldsLeft, SongValues, print_of, songs_locked, values_seen
+from catalog.songs.rereading import Reread
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, QuadrantOverride
 from emotion.signals import song_analysed
@@ -140,6 +141,18 @@ def library_undo(*, change: SongChange, editor: User) -> FieldsLeft:
         unchanged.setdefault(song_id, []).append("quadrant")
     _songs_announce(ids)
     return unchanged
+
+
+@transaction.atomic
+def library_reread(*, rereads: Sequence[Reread], change: SongChange | None = None) -> SongChange | None:
+    """Write what files say of their songs, as part of a change or as a new one, and return that."""
+    if change is not None and change.n_songs + len(rereads) > MAX_SONGS:
+        # An undo is one transaction.
+        change = None
+    change, changed = rereading.rereads_apply(rereads=rereads, change=change)
+    if changed:
+        _songs_announce(changed)
+    return change
 
 
 def _songs_announce(song_ids: Iterable[int]) -> None:
