@@ -17,7 +17,8 @@ from django.db.models import Q, QuerySet
 
 from catalog.core.names import FolderHint
 from catalog.exceptions import FileRejectedError
-from catalog.files.probe import AudioFacts, probe
+from catalog.files.isolation import probe_isolated
+from catalog.files.probe import AudioFacts
 from catalog.files.storage import local_copy
 from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit, Upload
 from catalog.songs.editing import SongValues, songs_edit_each, songs_locked, values_of
@@ -91,7 +92,7 @@ def fields_decided(song_ids: Collection[int]) -> dict[int, set[str]]:
 def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) -> Reread:
     try:
         with local_copy(song.audio) as path:
-            facts = probe(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+            facts = probe_isolated(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
     except FileRejectedError as error:
         return Reread(song, problem=str(error))
     except OSError as error:
