@@ -46,12 +46,17 @@ _SORTS = {
 def song_list(request: HttpRequest) -> HttpResponse:
     """Search and browse."""
     filters = SongFilterForm(request.GET).filters
+    artist = Artist.objects.filter(pk=filters["artist_id"]).first() if "artist_id" in filters else None
+    albums = Album.objects.select_related("artist")
+    album = albums.filter(pk=filters["album_id"]).first() if "album_id" in filters else None
     page: Page[Song] = Paginator(selectors.songs_browse(**filters), SONGS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {
+    context: dict[str, Any] = {
         "page": page,
         # An order is no limit.
         "filters": {**filters, "is_set": bool(filters.keys() - {"sort"})},
-        "limits": _limits(request, filters),
+        "limits": _limits(request, filters, artist, album),
+        "artist": artist,
+        "album": album,
         "query_string": _query_without(request, "page"),
     }
     if wants_fragment(request):
@@ -71,7 +76,7 @@ def song_detail(request: HttpRequest, pk: int) -> HttpResponse:
     estimates, similar = selectors.song_estimates(pk, k=SIMILAR_SONGS)
     song = estimates[0].song if estimates else song_or_404(pk)
     estimate = next((one for one in estimates if one.is_current), None)
-    context = {
+    context: dict[str, Any] = {
         "estimate": estimate,
         "bars": [(quadrant, estimate.probabilities[quadrant.index]) for quadrant in Quadrant] if estimate else [],
         "window_end_s": estimate.window_start_s + estimate.window_s if estimate else None,
@@ -92,7 +97,9 @@ def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
     return to_playlist(playlist, "?play=1")
 
 
-def _limits(request: HttpRequest, filters: dict[str, Any]) -> list[dict[str, str]]:
+def _limits(
+    request: HttpRequest, filters: dict[str, Any], artist: Artist | None, album: Album | None
+) -> list[dict[str, str]]:
     """Return the limits of the songs in words, each with the query without it."""
     words = {
         "q": _("“%(words)s”") % {"words": filters["query"]} if "query" in filters else "",
@@ -101,10 +108,8 @@ def _limits(request: HttpRequest, filters: dict[str, Any]) -> list[dict[str, str
         "decade": _("%(decade)ds") % {"decade": filters["decade"]} if "decade" in filters else "",
     }
     if "artist_id" in filters:
-        artist = Artist.objects.filter(pk=filters["artist_id"]).first()
         words["artist"] = str(artist) if artist else _("an unknown artist")
     if "album_id" in filters:
-        album = Album.objects.filter(pk=filters["album_id"]).first()
         words["album"] = album.title if album else _("an unknown album")
     return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
 
@@ -138,7 +143,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         return redirect(after)
     if request.method == "POST":
         messages.error(request, _("The matching songs have changed in the meantime. Check them again."))
-    context = {
+    context: dict[str, Any] = {
         "count": len(ids),
         "named": Song.objects.filter(pk__in=ids).select_related("artist").order_by("-pk")[:_NAMED],
         "n_more": max(0, len(ids) - _NAMED),

@@ -66,6 +66,9 @@ def test_lists_of_each_artist_genre_and_album_have_the_song(song: Song, client: 
     assert "Ann feat. Bob, Cyd" in page
     assert 'class="chip"' in page
     assert "Sea</span>" in page
+    assert '<h1 dir="auto">Sea</h1>' in page
+    assert "The Band</a>" in page
+    assert "As on the album" in page
 
 
 def test_an_album_comes_in_its_order(client: Client) -> None:
