@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from catalog.core.charts import Point
 from catalog.models import Song
 from catalog.selectors import cached_while_large, song_search
+from catalog.uploads.scanning import missing_since_of
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
 from emotion.selectors import current_estimate, current_estimates, songs_in_quadrant, songs_in_quadrant_count
@@ -321,9 +322,11 @@ def song_estimates(pk: int, k: int = 6) -> SongEstimates:
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
     estimates = EmotionEstimate.objects.filter(Q(song_id=pk) | alike).with_effective()
     estimates = estimates.select_related("song__artist", "song__album").defer("embedding_bytes")
+    estimates = estimates.annotate(missing_since=missing_since_of("song"))
     of_song, by_id = [], {}
     for estimate in estimates.order_by("-is_current", "-id"):
         if estimate.song_id == pk:
+            vars(estimate.song)["missing_since"] = estimate.missing_since
             of_song.append(estimate)
         else:
             by_id[estimate.song_id] = estimate

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import DatabaseError, InterfaceError, transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, F, Max, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from catalog.core.locks import Lock, session_lock
@@ -386,11 +386,17 @@ def songs_missing() -> QuerySet[FolderFile]:
     return missing.select_related("folder", "song__artist").order_by("missing_since", "pk")
 
 
+def missing_since_of(song: str) -> Subquery:
+    """Return since when the file of a song, named by its field, is missing; none if one is there or never was."""
+    files = FolderFile.objects.filter(song=OuterRef(song)).order_by().values("song")
+    gone = files.annotate(n_files=Count("pk"), n_gone=Count("missing_since"), since=Max("missing_since"))
+    return Subquery(gone.filter(n_files=F("n_gone")).values("since"))
+
+
 def missing_since(song: Song) -> datetime | None:
-    """Return since when the file of a song is missing from its folder; None if it is there or never was in one."""
-    rows = list(song.folder_files.values_list("missing_since", flat=True))
-    since = [each for each in rows if each is not None]
-    return max(since) if since and len(since) == len(rows) else None
+    """Return since when the file of a song is missing; None if one is there or never was."""
+    since: datetime | None = Song.objects.values_list(missing_since_of("pk"), flat=True).get(pk=song.pk)
+    return since
 
 
 def folder_emptied(*, folder: WatchedFolder) -> int:

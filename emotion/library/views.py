@@ -250,7 +250,8 @@ def song_panel(song: Song) -> dict[str, object]:
         "is_pending": song.state in PENDING_STATES,
         "after": song.get_absolute_url() + "#curator",
         "delete_url": f"{resolve_url(settings.SONGS_DELETE_URL)}?song={song.pk}",
-        "missing_since": missing_since(song),
+        # The song's page asks for it together with the estimates.
+        "missing_since": vars(song)["missing_since"] if "missing_since" in vars(song) else missing_since(song),
     }
 
 
