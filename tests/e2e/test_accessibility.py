@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Literal
 
 from django.template.loader import render_to_string
+from django.utils import timezone
 from playwright.sync_api import Page, Route, expect
 
-from catalog.models import PossibleDuplicate, Song
+from catalog.models import FolderFile, PossibleDuplicate, Song, WatchedFolder
 from emotion.models import ModelVersion
 from recommender.requests import Listener, Target
 from recommender.services import playlists, sharing
@@ -65,6 +67,10 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     WorkerFactory()
     upload = UploadFactory(owner=edith, song=songs[0])
     PossibleDuplicate.objects.create(song=songs[0], other=songs[3])
+    folder = WatchedFolder.objects.create(path=b"/srv/music", report={"problem": "empty"}, scanned_at=timezone.now())
+    facts = {"size_bytes": 1, "mtime_ns": 1, "ctime_ns": 1, "device": 1, "content_hash": "0" * 64}
+    long_ago = timezone.now() - timedelta(days=99)
+    FolderFile.objects.create(folder=folder, path=b"a.mp3", song=songs[0], missing_since=long_ago, **facts)
     playlist = playlists.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
     shared = sharing.playlist_share(playlist=playlist)
     live = ModelVersion.objects.get(version="shipped-1")

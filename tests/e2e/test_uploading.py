@@ -174,7 +174,7 @@ def test_a_large_file_goes_on_where_it_stopped(
         page.unroute("**/resumable/*/")
         page.reload()
         expect(page.locator(".upload-session")).to_contain_text("36 % of 11.1 MiB has arrived")
-        assert page.evaluate(DROPPED_FOLDER) == {"files": 252, "unread": 2}
+        assert page.evaluate(DROPPED_FOLDER) == {"files": 253, "unread": 2}
         assert page.evaluate("document.documentElement.scrollWidth") == 360
 
         # Chosen again, it goes on behind the piece that arrived; a second loss, and it goes on by itself.
