@@ -33,6 +33,12 @@ def names_split(text: str) -> list[str]:
     return _once(name for part in _LIST.split(text) if (name := part.strip()))
 
 
+@lru_cache(maxsize=4096)
+def name_keys(text: str) -> frozenset[str]:
+    """Return the keys of the names in a text; every list asks this of the same few texts of genres."""
+    return frozenset(map(name_key, names_split(text)))
+
+
 def artists_split(credit: str) -> list[str]:
     """Return the artists of a credit in their order, guests behind "feat." too; each once."""
     return _once(_balanced(name) for part in names_split(credit) for name in _GUEST.split(part) if name.strip())

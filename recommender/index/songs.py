@@ -14,14 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from catalog.core.names import name_key, names_split
+from catalog.core.names import name_key, name_keys
 from recommender.arrays import Bools, Floats, Ints
 from recommender.felt_model.model import LinearFelt
 from recommender.index.partitions import Part, Partitions, build
@@ -164,7 +163,9 @@ class SongTable:
         allowed = np.ones(len(self), bool)
         if genre:
             key = name_key(genre)
-            allowed &= np.isin(self.genre_codes, [code for code, each in enumerate(self.genres) if key in _keys(each)])
+            allowed &= np.isin(
+                self.genre_codes, [code for code, each in enumerate(self.genres) if key in name_keys(each)]
+            )
         if artist_id is not None:
             allowed &= (self.artist_ids == artist_id) | np.isin(self.song_ids, further)
         if decade is not None:
@@ -175,12 +176,6 @@ class SongTable:
         """Yield the songs a part at a time, each with its first row, so that a mapped catalog may exceed memory."""
         for start in range(0, len(self), STEP):
             yield start, self.take(slice(start, start + STEP))
-
-
-@lru_cache(maxsize=4096)
-def _keys(genres: str) -> frozenset[str]:
-    """Return the genres of one text: a song with several has them in one, which is one code here."""
-    return frozenset(map(name_key, names_split(genres)))
 
 
 DTYPES = {
