@@ -10,11 +10,15 @@ a lookup in the database.
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,6 +34,7 @@ from catalog.files.probe import probe
 from emotion.signal.audio import SAMPLE_RATE_HZ, read_window_at
 from emotion.signal.fingerprint import (
     EXCERPT_S,
+    agreement,
     keys,
     lengths_around,
     pack,
@@ -37,7 +42,7 @@ from emotion.signal.fingerprint import (
     sharing_keys,
     sounding_alike,
 )
-from emotion.signal.landmarks import Landmarks, find_matches, shares_by_part
+from emotion.signal.landmarks import Landmarks, find_matches
 from tests.encodings import ENCODINGS, encode
 
 SIX = ("mp3", "mp3-vbr-plain", "m4a", "flac", "ogg", "opus")
@@ -112,6 +117,9 @@ NO_COPIES: dict[str, tuple[str, Change]] = {
 }
 
 
+KINDS = {name: (name, _as_it_is) for name in SIX} | HARDER | NO_COPIES
+
+
 class Catalog:
     """Songs with their keys, as the database keeps them."""
 
@@ -153,7 +161,7 @@ def interval(n_hits: int, n: int) -> str:
 def least_share(song: Fingerprint, other: Fingerprint) -> tuple[float, float]:
     """Return the share of two recordings, and that of the part that agrees least; zeros where nothing matches."""
     for match in find_matches([song.peaks, other.peaks]):
-        return match.share, float(shares_by_part(song.peaks, other.peaks, match.offset_s, part_s=10.0).min())
+        return agreement(song.peaks, other.peaks, match.offset_s)
     return 0.0, 0.0
 
 
@@ -200,14 +208,9 @@ def main() -> None:
     n_bytes = [len(pack(song.peaks)) + 4 * len(keys(song.peaks)) for song in originals.values()]
     print(f"Bytes of a song of {folder.name}: {np.mean(n_bytes):.0f} on average, {max(n_bytes)} at most.")
     _within(catalog, "Among the originals and the others", {**originals, **strangers})
-    groups: dict[str, dict[str, tuple[str, Change]]] = {
-        "Six encodings": {name: (name, _as_it_is) for name in SIX},
-        "Harder copies": HARDER,
-        "No copies": NO_COPIES,
-    }
-    rows = [
-        row for title, kinds in groups.items() for row in _group(title, kinds, catalog, originals, songs_in(folder))
-    ]
+    groups = {"Six encodings": [*SIX], "Harder copies": [*HARDER], "No copies": [*NO_COPIES]}
+    songs = songs_in(folder)
+    rows = [row for title, kinds in groups.items() for row in _group(title, kinds, catalog, originals, songs)]
     n_asked = len(rows) * (len(catalog.songs) - 1)
     n_false, n_heard = sum(row.n_false for row in rows), sum(row.n_false_of_any_length for row in rows)
     print(f"False pairs with any other song: {interval(n_false, n_asked)}; whatever the lengths: {n_heard}")
@@ -222,31 +225,40 @@ class Found(NamedTuple):
     least_part: float
 
 
+def _copies(
+    kinds: list[str], catalog: Catalog, originals: dict[str, Fingerprint], path: Path, neighbour: Path
+) -> dict[str, Found]:
+    (sound, rate_hz), (other, _rate_hz) = sound_of(path), sound_of(neighbour)
+    original = originals[path.stem]
+    rows = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for kind in kinds:
+            encoding, change = KINDS[kind]
+            copy = written(Path(scratch), change(sound, rate_hz, other), rate_hz, encoding)
+            found, heard = catalog.find(copy), catalog.find(copy, of_any_length=True)
+            rows[kind] = Found(
+                path.stem in found,
+                len(found - {path.stem}),
+                len(heard - {path.stem}),
+                len(np.intersect1d(keys(original.peaks), keys(copy.peaks))),
+                *least_share(original, copy),
+            )
+    return rows
+
+
 def _group(
     title: str,
-    kinds: dict[str, tuple[str, Change]],
+    kinds: list[str],
     catalog: Catalog,
     originals: dict[str, Fingerprint],
     songs: list[Path],
 ) -> list[Found]:
     results: dict[str, list[Found]] = defaultdict(list)
-    with tempfile.TemporaryDirectory() as scratch:
-        for i, path in enumerate(songs):
-            (sound, rate_hz), (other, _rate_hz) = sound_of(path), sound_of(songs[i - 1])
-            for kind, (encoding, change) in kinds.items():
-                copy = written(Path(scratch), change(sound, rate_hz, other), rate_hz, encoding)
-                found, heard = catalog.find(copy), catalog.find(copy, of_any_length=True)
-                original = originals[path.stem]
-                n_keys = len(np.intersect1d(keys(original.peaks), keys(copy.peaks)))
-                results[kind].append(
-                    Found(
-                        path.stem in found,
-                        len(found - {path.stem}),
-                        len(heard - {path.stem}),
-                        n_keys,
-                        *least_share(original, copy),
-                    )
-                )
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        work = partial(_copies, kinds, catalog, originals)
+        for by_kind in pool.map(work, songs, [songs[i - 1] for i in range(len(songs))]):
+            for kind, row in by_kind.items():
+                results[kind].append(row)
     every = [row for rows in results.values() for row in rows]
     print(f"\n{title}: found {interval(sum(row.is_found for row in every), len(every))}")
     for kind, rows in results.items():

@@ -35,9 +35,12 @@ LEAST_KEYS = 2
 MOST_APART_S = 5.0
 MOST_APART = 0.1
 LEAST_OVERLAP = 0.85
-# Of a recording in two encodings; what agrees less somewhere has another voice, another part or another mix there.
-LEAST_SHARE = 0.6
-LEAST_SHARE_OF_PART = 0.45
+# A held note has its peak somewhere in it, elsewhere in another encoding: 70 ms either way.
+REACH_FRAMES = 3
+# Two encodings of a recording share .65 of their peaks or more, the same notes on two pianos up to .56. What agrees
+# less somewhere has another voice, another part or another mix there.
+LEAST_SHARE = 0.62
+LEAST_SHARE_OF_PART = 0.48
 PART_S = 10.0
 # A steady tone has peaks at any time, but in few places of the spectrum.
 LEAST_BINS = 8
@@ -118,15 +121,24 @@ def lengths_around(duration_s: float) -> tuple[float, float]:
 
 def sounding_alike(new: Landmarks, others: Sequence[Landmarks]) -> list[int]:
     """Return the positions of those others that agree with `new` from its beginning to its end."""
-    found = []
-    for i, other in enumerate(others):
-        for match in find_matches([new, other]):
-            spans_s = [float(peaks[-1, 0] - peaks[0, 0]) * _FRAME_S for peaks in (new, other)]
-            if match.share < LEAST_SHARE or match.overlap_s < LEAST_OVERLAP * max(spans_s):
-                continue
-            if shares_by_part(new, other, match.offset_s, part_s=PART_S).min() >= LEAST_SHARE_OF_PART:
-                found.append(i)
-    return found
+    return [i for i, other in enumerate(others) if _is_alike(new, other)]
+
+
+def _is_alike(one: Landmarks, other: Landmarks) -> bool:
+    longer = max(int(peaks[-1, 0] - peaks[0, 0]) if len(peaks) else 0 for peaks in (one, other)) * _FRAME_S
+    for match in find_matches([one, other]):
+        share, least = agreement(one, other, match.offset_s)
+        if match.overlap_s >= LEAST_OVERLAP * longer and share >= LEAST_SHARE and least >= LEAST_SHARE_OF_PART:
+            return True
+    return False
+
+
+def agreement(one: Landmarks, other: Landmarks, offset_s: float) -> tuple[float, float]:
+    """Return which share of their peaks two excerpts have in common, and that of the ten seconds that agree least."""
+    whole, parts = (
+        shares_by_part(one, other, offset_s, part_s=part_s, reach=REACH_FRAMES) for part_s in (EXCERPT_S, PART_S)
+    )
+    return float(whole.min()), float(parts.min())
 
 
 def pack(peaks: Landmarks) -> bytes:

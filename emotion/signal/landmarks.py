@@ -45,9 +45,8 @@ MIN_SHARE_OF_SHORT = 0.45
 
 # Offsets of two minutes either way, in frames, fit in this.
 _OFFSETS = 1 << 14
-# Frame and bin as one number, and how far from it a neighbour is that counts as the same peak.
+# Frame and bin as one number.
 _WIDTH = 1024
-_NEAR = np.add.outer(_WIDTH * np.arange(-1, 2), np.arange(-1, 2)).ravel()
 
 Landmarks = NDArray[np.int32]
 
@@ -160,16 +159,19 @@ def _compare(clips: Sequence[Landmarks], first: int, second: int, offset: int) -
     return Match(first, second, offset * frame_s, overlap_s, min(share, 1.0))
 
 
-def shares_by_part(first: Landmarks, second: Landmarks, offset_s: float, *, part_s: float) -> NDArray[np.float64]:
+def shares_by_part(
+    first: Landmarks, second: Landmarks, offset_s: float, *, part_s: float, reach: int = 1
+) -> NDArray[np.float64]:
     """Return which part of their peaks two clips share, `(n_parts,)`, in equal parts of about `part_s` of the overlap.
 
-    `first` begins at `offset_s` in `second`, as in a `Match`.
+    `first` begins at `offset_s` in `second`, as in a `Match`. Peaks up to `reach` frames apart count as the same.
     """
     a, b, begin, end = _overlapping(first, second, round(offset_s * SAMPLE_RATE_HZ / HOP_SAMPLES))
     n_parts = max(1, round((end - begin) * HOP_SAMPLES / SAMPLE_RATE_HZ / part_s))
     edges = np.linspace(begin, end + 1, n_parts + 1)
-    n_a, n_b, n_common = (np.histogram(part[:, 0], edges)[0] for part in (a, b, a[_common(a, b)]))
-    return np.minimum(2.0 * n_common / np.maximum(n_a + n_b, 1), 1.0)
+    common = (a[_common(a, b, reach)], b[_common(b, a, reach)])
+    n_all, n_common = (sum(np.histogram(part[:, 0], edges)[0] for part in parts) for parts in ((a, b), common))
+    return np.asarray(n_common / np.maximum(n_all, 1), np.float64)
 
 
 def _overlapping(first: Landmarks, second: Landmarks, offset: int) -> tuple[Landmarks, Landmarks, int, int]:
@@ -180,7 +182,8 @@ def _overlapping(first: Landmarks, second: Landmarks, offset: int) -> tuple[Land
     return a, b, int(begin), int(end)
 
 
-def _common(a: Landmarks, b: Landmarks) -> NDArray[np.bool_]:
-    """Return `(len(a),)`: which peaks of `a` are also in `b`."""
+def _common(a: Landmarks, b: Landmarks, reach: int = 1) -> NDArray[np.bool_]:
+    """Return `(len(a),)`: which peaks of `a` are also in `b`, at most `reach` frames and a bin away."""
     first, second = (part.astype(np.int64) @ [_WIDTH, 1] for part in (a, b))
-    return np.isin(first, (second[:, None] + _NEAR).ravel())
+    near = np.add.outer(_WIDTH * np.arange(-reach, reach + 1), np.arange(-1, 2)).ravel()
+    return np.isin(first, (second[:, None] + near).ravel())

@@ -223,10 +223,11 @@ def test_two_possible_duplicates_are_compared_and_both_stay(client_cleo: Client,
 
 def test_what_sounds_the_same_is_a_question_whatever_its_name(client_cleo: Client, cleo: User, alice: User) -> None:
     old = SongFactory(title="Tide", mime_type="audio/flac", size_bytes=5_000_000, duration_s=50.0)
-    upload = UploadFactory(owner=cleo, file_name="track01.mp3", song=SongFactory(title="Track 01", channels=1))
+    new = SongFactory(title="Track 01", channels=1)
+    upload = UploadFactory(owner=cleo, file_name="track01.mp3", song=new)
     UploadFactory(owner=alice, file_name="tide.flac", song=old)
     before = seen(client_cleo)
-    duplicates_heard(song_id=old.pk, same_as=[upload.song_id])
+    duplicates_heard(song_id=old.pk, same_as=[new.pk])
     assert shown(client_cleo, state="question") == ["track01.mp3"]
     assert shown(client_cleo, CHANGES, seen=before) == ["track01.mp3"]
     assert "a song that sounds the same" in client_cleo.get(ROWS).content.decode()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Song
-from emotion.models import EmotionCurve, EmotionEstimate
+from emotion.models import EmotionCurve, EmotionEstimate, SoundPrint
 from emotion.pages.status import SPANS, activity, curve_progress, plots, queue_lengths
 from tests.factories import MODEL_VERSION, EstimateFactory, SongFactory
 
@@ -107,9 +107,19 @@ def test_a_fresh_install_says_where_to_begin(client: Client, client_cleo: Client
     assert "Upload songs" in client_cleo.get(STATUS).content.decode()
 
 
+def test_how_many_songs_were_compared_by_sound(client: Client) -> None:
+    songs = [analysed(minutes) for minutes in (3, 4, 5)]
+    SoundPrint.objects.create(song=songs[0], state=SoundPrint.DONE)
+    assert "1 of 3 songs" in client.get(STATUS).content.decode()
+    cache.clear()
+    for song in songs[1:]:
+        SoundPrint.objects.create(song=song, state=SoundPrint.FAILED)
+    assert "Compared by sound" not in client.get(STATUS).content.decode()
+
+
 def test_it_asks_little(client: Client, django_assert_max_num_queries: DjangoAssertNumQueries) -> None:
     analysed(3)
     client.get(STATUS)
     cache.clear()
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         client.get(STATUS)

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from emotion.exceptions import AudioUnreadableError
+from emotion.signal.landmarks import Match, find_matches
 from tests.audio_fixtures import make_audio
 from tests.songs import RATE_HZ, Sound, song, with_noise
 from training.data import duplicates
-from training.data.duplicates import Match, duplicate_groups, find_matches, group_labels, landmarks_of
+from training.data.duplicates import duplicate_groups, group_labels, landmarks_of
 from training.data.splits import artist_grouped_folds
 from training.datasets import DATASETS
 

@@ -14,8 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from emotion.inference.quadrants import Quadrant
+from emotion.signal.landmarks import Match
 from training.data import splits
-from training.data.duplicates import Match, group_labels
+from training.data.duplicates import group_labels
 from training.data.splits import (
     PARTS,
     Fold,
