@@ -14,7 +14,7 @@ from catalog.signals import song_replaced, song_uploaded
 from catalog.songs.services import songs_queue
 from emotion.exceptions import EmotionError
 from emotion.jobs.curves import CURVES, curves_queue
-from emotion.models import EmotionCurve, SaliencyMap, Waveform
+from emotion.models import EmotionCurve, SaliencyMap, SoundPrint, Waveform
 from emotion.services.analysis import SONGS, predictor_get, worker_forget, worker_report
 from emotion.signals import song_analysed
 
@@ -32,8 +32,8 @@ def enqueue_uploaded(sender: object, song_ids: list[int], **kwargs: Any) -> None
 
 @receiver(song_replaced, dispatch_uid="emotion.songs_replaced")
 def forget_sound(sender: object, song_ids: list[int], **kwargs: Any) -> None:
-    """Delete what was drawn of the earlier sound of songs; their estimates stay until they are analysed again."""
-    for model in (EmotionCurve, Waveform, SaliencyMap):
+    """Delete what was made of the earlier sound of songs; their estimates stay until they are analysed again."""
+    for model in (EmotionCurve, Waveform, SoundPrint, SaliencyMap):
         model._default_manager.filter(song__in=song_ids).delete()
 
 
