@@ -1,7 +1,7 @@
 """Selects the rows of the upload page: by group, with counts, the time left, changes, and comparisons."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
@@ -24,6 +24,8 @@ PER_PAGE = 50
 _RATE_OVER = timedelta(minutes=5)
 _SEEN_ROW = re.compile(r"(\d{1,18})([a-z]{1,2})")
 _ACCEPTED, _DUPLICATE = Upload.Outcome.ACCEPTED, Upload.Outcome.DUPLICATE
+_OPEN = PossibleDuplicate.Verdict.OPEN
+_OTHER = ("other__artist", "other__album")
 
 # The groups that the page can be narrowed to, with their labels.
 GROUPS = {
@@ -93,7 +95,7 @@ def questions_of(upload: Upload) -> list[PossibleDuplicate]:
     """Return the undecided pairs of the song of an upload with older ones."""
     if upload.song_id is None or upload.outcome != _ACCEPTED:
         return []
-    return list(duplicates_open(upload.song_id).select_related("other__artist", "other__album"))
+    return list(duplicates_open(upload.song_id).select_related(*_OTHER))
 
 
 def _groups() -> dict[str, Q]:
@@ -131,20 +133,34 @@ def _code(upload: Upload) -> str:
 def compare(upload: Upload) -> dict[str, Any] | None:
     """Return an upload and, as `sides`, the song that its bytes already are, or those that its song may duplicate."""
     if upload.outcome == _DUPLICATE and upload.song is not None:
-        sides = [{"is_new": True, "song": None, **_origin(upload)}, _side_of(upload.song)]
+        first = _first_uploads([upload.song_id])
+        sides = [{"is_new": True, "song": None, **_origin(upload)}, _side_of(upload.song, first)]
         return {"upload": upload, "sides": sides, "is_question": False}
     pairs = questions_of(upload)
     if not pairs or upload.song is None:
         return None
     new = {"is_new": True, "song": upload.song, "quality": quality(upload.song), **_origin(upload)}
-    return {"upload": upload, "sides": [new, *_older(pairs)], "is_question": True}
+    first = _first_uploads([pair.other_id for pair in pairs])
+    return {"upload": upload, "sides": [new, *_older(pairs, first)], "is_question": True}
 
 
-def compare_song(song: Song) -> dict[str, Any]:
-    """Return a song in question and, as `sides`, itself and those that it may duplicate."""
-    pairs = duplicates_open(song.pk).select_related("other__artist", "other__album")
-    new = _side_of(song) | {"is_new": True, "delete_url": _delete_url(song)}
-    return {"song": song, "sides": [new, *_older(pairs)], "is_question": True}
+def compare_songs(songs: Collection[Song]) -> list[dict[str, Any]]:
+    """Return each song in question and, as `sides`, itself and those that it may duplicate."""
+    pairs: dict[int, list[PossibleDuplicate]] = {song.pk: [] for song in songs}
+    for pair in PossibleDuplicate.objects.filter(song__in=pairs, verdict=_OPEN).select_related(*_OTHER).order_by("pk"):
+        pairs[pair.song_id].append(pair)
+    first = _first_uploads([*pairs, *(pair.other_id for each in pairs.values() for pair in each)])
+    return [
+        {
+            "song": song,
+            "sides": [
+                {**_side_of(song, first), "is_new": True, "delete_url": _delete_url(song)},
+                *_older(pairs[song.pk], first),
+            ],
+            "is_question": True,
+        }
+        for song in songs
+    ]
 
 
 def quality(song: Song) -> str:
@@ -157,11 +173,11 @@ def quality(song: Song) -> str:
     }
 
 
-def _older(pairs: Iterable[PossibleDuplicate]) -> list[dict[str, Any]]:
+def _older(pairs: Iterable[PossibleDuplicate], first: Mapping[int | None, Upload]) -> list[dict[str, Any]]:
     evidence = {"by_name": _("Same artist, title and length"), "by_sound": _("Sounds the same")}
     return [
         {
-            **_side_of(pair.other),
+            **_side_of(pair.other, first),
             "evidence": [words for field, words in evidence.items() if getattr(pair, field)],
             "delete_url": _delete_url(pair.other),
         }
@@ -182,8 +198,12 @@ def _origin(upload: Upload) -> dict[str, Any]:
     }
 
 
-def _side_of(song: Song) -> dict[str, Any]:
-    # Demo songs have no upload.
-    first = Upload.objects.filter(song=song, outcome=_ACCEPTED).select_related("owner").order_by("id").first()
-    origin = _origin(first) if first else {"offered_at": song.created_at}
+def _first_uploads(song_ids: Iterable[int | None]) -> dict[int | None, Upload]:
+    """Return the upload that each song came from; demo songs have none."""
+    uploads = Upload.objects.filter(song__in=song_ids, outcome=_ACCEPTED).select_related("owner")
+    return {upload.song_id: upload for upload in uploads.order_by("song_id", "id").distinct("song_id")}
+
+
+def _side_of(song: Song, first: Mapping[int | None, Upload]) -> dict[str, Any]:
+    origin = _origin(first[song.pk]) if song.pk in first else {"offered_at": song.created_at}
     return {"is_new": False, "song": song, "quality": quality(song), **origin, "size_bytes": song.size_bytes}

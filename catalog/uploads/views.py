@@ -27,7 +27,7 @@ from catalog.uploads import services as upload_services
 from catalog.uploads.page import (
     GROUPS,
     compare,
-    compare_song,
+    compare_songs,
     partials_unfinished,
     questions_of,
     upload_list,
@@ -195,7 +195,7 @@ def duplicates(request: HttpRequest) -> HttpResponseBase:
     """Every song of the catalog that may be the same recording as an older one."""
     songs = selectors.songs_in_question().select_related("artist", "album").order_by("-id")
     page = Paginator(songs, _QUESTIONS_PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "comparisons": [compare_song(song) for song in page]}
+    context = {"page": page, "comparisons": compare_songs(list(page))}
     return render(request, "catalog/duplicates.html", context)
 
 

@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 from pytest_django import Settings
 
-from catalog.models import FolderFile, PartialUpload, Upload, WatchedFolder
+from catalog.models import FolderFile, PartialUpload, PossibleDuplicate, Upload, WatchedFolder
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
 from recommender.models import Playlist
@@ -75,6 +75,8 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
     playlists = [_playlist(alice, n) for n in range(N_PLAYLISTS)]
     mood = feedback.check_in_create(listener=Listener(alice), valence=0.2, arousal=0.1)
     duplicate = UploadFactory(owner=cleo, song=songs[0], outcome=Upload.Outcome.DUPLICATE)
+    for older, newer in zip(songs[:12], songs[12:24], strict=True):
+        PossibleDuplicate.objects.create(song=newer, other=older, by_sound=True)
     folder = WatchedFolder.objects.create(path=b"/srv/music", report={"problem": "empty", "waiting": 1234})
     FolderFile.objects.create(folder=folder, path=b"a.mp3", song=songs[1], missing_since=timezone.now(), **FILE_FACTS)
     unfinished = PartialUpload.objects.create(owner=cleo, file_name="a.flac", size_bytes=9, expires_at=timezone.now())
@@ -93,6 +95,7 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "me/moods/": mood.pk,
         "me/export/": "json",
         "uploads/": duplicate.pk,
+        "duplicates/": songs[12].pk,
         "uploads/folders/": folder.pk,
         "uploads/unfinished/": unfinished.public_id,
         "models/": model.pk,
