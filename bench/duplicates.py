@@ -155,7 +155,7 @@ def interval(n_hits: int, n: int) -> str:
     """Return the share with its 95 % interval, after Clopper and Pearson."""
     low = beta.ppf(0.025, n_hits, n - n_hits + 1) if n_hits else 0.0
     high = beta.ppf(0.975, n_hits + 1, n - n_hits) if n_hits < n else 1.0
-    return f"{n_hits} of {n}: {n_hits / n:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{n_hits} of {n}: {n_hits / n:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def least_share(song: Fingerprint, other: Fingerprint) -> tuple[float, float]:
