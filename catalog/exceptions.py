@@ -25,6 +25,10 @@ class FileRejectedError(CatalogError, status=422):
         return str(self.args[1])
 
 
+class ReadingInterruptedError(CatalogError, code="interrupted", status=503):
+    """Reading a file was ended from outside; another attempt may succeed."""
+
+
 class FileTooLargeError(CatalogError, code="too_large", status=413):
     """The file is over the size limit."""
 

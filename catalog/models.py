@@ -181,6 +181,11 @@ class FurtherArtist(models.Model):
         return f"{self.song_id}: {self.artist}"
 
 
+def _shown(sentence: str) -> str:
+    # The empty message is the header of the translations.
+    return _(sentence) if sentence else ""
+
+
 class Upload(models.Model):
     """One offered file, whatever its outcome."""
 
@@ -227,8 +232,8 @@ class Upload(models.Model):
         if self.outcome == self.Outcome.ACCEPTED:
             if self.song is None:
                 return _("The song was deleted.")
-            return _(self.song.failure_reason) if self.song.failure_reason else self.failure_reason
-        return self.failure_reason
+            return _(self.song.failure_reason) if self.song.failure_reason else _shown(self.failure_reason)
+        return _shown(self.failure_reason)
 
 
 class SongChange(models.Model):

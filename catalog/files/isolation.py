@@ -9,6 +9,7 @@ import gettext as catalogues
 import multiprocessing
 import os
 import resource
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as LateError
@@ -23,7 +24,7 @@ from django.utils.translation import gettext as _
 from pebble import ProcessExpired, ProcessPool
 
 from catalog.core import wording
-from catalog.exceptions import FileRejectedError
+from catalog.exceptions import FileRejectedError, ReadingInterruptedError
 from catalog.files.probe import AudioFacts, sound_probe, tags_of
 
 # Of each process of a web server; one that waits holds 75 MB, of which half is shared.
@@ -54,6 +55,7 @@ def probe_isolated(path: Path, *, max_duration_s: float) -> AudioFacts:
 
     Raises:
         FileRejectedError: The catalog does not accept such a file, or reading it costs too much.
+        ReadingInterruptedError: The processes were ended from outside, twice.
     """
     facts: AudioFacts
     try:
@@ -93,11 +95,16 @@ def _isolated(limit: _Limit, path: Path, function: Callable[..., Any], *args: An
     language = translation.get_language() or settings.LANGUAGE_CODE
     wording_of = _Wording(settings.LOCALE_PATHS[0], language, formats.get_format("DECIMAL_SEPARATOR", language))
     task = functools.partial(_run, cpu_s, wording_of, function, *args, **kwargs)
-    future = _pool().schedule(task, timeout=cpu_s * _REAL_SECONDS)
-    try:
-        return future.result()
-    except (ProcessExpired, LateError, MemoryError, RecursionError) as error:
-        raise _CostlyError from error
+    for _attempt in range(2):
+        try:
+            return _pool().schedule(task, timeout=cpu_s * _REAL_SECONDS).result()
+        except ProcessExpired as error:
+            # Somebody else ended it: a supervisor that stops all of a service, or a machine without memory.
+            if abs(error.exitcode) not in (signal.SIGTERM, signal.SIGKILL):
+                raise _CostlyError from error
+        except (LateError, MemoryError, RecursionError) as error:
+            raise _CostlyError from error
+    raise ReadingInterruptedError(_("Reading this file was interrupted; nothing is wrong with it. Send it again."))
 
 
 _lock = threading.Lock()

@@ -29,7 +29,7 @@ PROBLEMS = {
 }
 _PRESENT = Q(files__missing_since=None)
 _COUNTS = {
-    "songs": Count("files", filter=_PRESENT & Q(files__song__isnull=False)),
+    "songs": Count("files__song", distinct=True, filter=_PRESENT & Q(files__song__isnull=False)),
     "refused": Count("files", filter=_PRESENT & Q(files__refusal_code__gt="")),
     "deleted": Count("files", filter=_PRESENT & Q(files__song=None, files__refusal_code="")),
     "missing": Count("files", filter=Q(files__missing_since__isnull=False, files__song__isnull=False)),

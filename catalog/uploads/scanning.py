@@ -8,7 +8,7 @@ import errno
 import logging
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from catalog.core.locks import Lock, session_lock
 from catalog.core.names import folder_hint
-from catalog.exceptions import StorageFullError
+from catalog.exceptions import ReadingInterruptedError, StorageFullError
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, local_copy
 from catalog.models import FolderFile, Song, WatchedFolder
@@ -80,20 +80,28 @@ def folder_of(path: Path) -> WatchedFolder:
 
 
 def folder_scan(
-    *, folder: WatchedFolder, steadiness: Steadiness, owner: User | None = None, at_most: int = BATCH
+    *,
+    folder: WatchedFolder,
+    steadiness: Steadiness,
+    owner: User | None = None,
+    at_most: int = BATCH,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Scan:
     """Bring what is known of a folder up to date; one process at a time scans.
 
     A file is read when it has looked the same for `STABLE_S`, so a new one is settled by the second scan at the
-    earliest. A folder that is not there, or that is empty where it had files, changes nothing.
+    earliest. A folder that is not there, or that is empty where it had files, changes nothing. Once `stopping` is true,
+    the next file is left for the next scan.
     """
     with session_lock(Lock.FOLDER_SCAN) as is_mine:
-        return _Scanner(folder, steadiness, owner).run(at_most) if is_mine else Scan(is_busy=True)
+        return _Scanner(folder, steadiness, owner, stopping).run(at_most) if is_mine else Scan(is_busy=True)
 
 
 class _Scanner:
-    def __init__(self, folder: WatchedFolder, steadiness: Steadiness, owner: User | None) -> None:
-        self._folder, self._steadiness, self._owner = folder, steadiness, owner
+    def __init__(
+        self, folder: WatchedFolder, steadiness: Steadiness, owner: User | None, stopping: Callable[[], bool]
+    ) -> None:
+        self._folder, self._steadiness, self._owner, self._stopping = folder, steadiness, owner, stopping
         self._root = Path(os.fsdecode(bytes(folder.path)))
         self._rows = FolderFile.objects.filter(folder=folder)
         self._scan, self._left_out = Scan(), LeftOut()
@@ -200,7 +208,7 @@ class _Scanner:
         n_taken = 0
         for path in stable:
             # Files that cannot be read do not count: many of them would keep the others waiting for ever.
-            if n_taken >= at_most or self._scan.is_full:
+            if n_taken >= at_most or self._scan.is_full or self._stopping():
                 self._scan.n_queued += 1
                 continue
             known = present.get(path)
@@ -211,7 +219,7 @@ class _Scanner:
         place = self._root / os.fsdecode(path)
         try:
             self._announcer.add(self._file_take(path, pk))
-        except FileChangingError:
+        except (FileChangingError, ReadingInterruptedError):
             self._scan.n_waiting += 1
         except StorageFullError:
             self._scan.is_full = True
@@ -281,7 +289,7 @@ class _Scanner:
             self._owner,
             hint=folder_hint(self._root / os.fsdecode(bytes(row.path))),
             replacing=replacing,
-            but=StorageFullError,
+            but=(StorageFullError, ReadingInterruptedError),
         )
         row.song, row.refusal_code, row.refusal_reason = upload.song, "", ""
         if upload.song is None:

@@ -49,7 +49,7 @@ def folders_watch(
         for root in roots:
             began = time.monotonic()
             if due[root] <= began and not stop.is_set():
-                wait_s = _scan(root, owner, steadiness, said, say)
+                wait_s = _scan(root, owner, steadiness, said, say, stop)
                 ended = time.monotonic()
                 # While a collection is being copied, events never end, and a large folder takes seconds to compare.
                 due[root], rested[root] = ended + wait_s, ended + _REST * (ended - began)
@@ -71,12 +71,17 @@ def _outermost(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
 
 
 def _scan(
-    root: Path, owner: User | None, steadiness: Steadiness, said: dict[Path, str], say: Callable[[str], None]
+    root: Path,
+    owner: User | None,
+    steadiness: Steadiness,
+    said: dict[Path, str],
+    say: Callable[[str], None],
+    stop: threading.Event,
 ) -> float:
     """Scan a folder and say what is new; return the seconds until the next scan."""
     try:
         close_old_connections()
-        scan = folder_scan(folder=folder_of(root), owner=owner, steadiness=steadiness)
+        scan = folder_scan(folder=folder_of(root), owner=owner, steadiness=steadiness, stopping=stop.is_set)
     except (OperationalError, InterfaceError) as error:
         logger.warning("The database does not answer; trying again: %s", error)
         connection.close()

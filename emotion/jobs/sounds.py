@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 
 # Rows that one tick adds: the songs of an old catalog follow piece by piece.
 FILL_AT_ONCE = 2000
+# Of many copies of a recording, the oldest are asked about: a pair for each two of them would be the square of them.
+MOST_QUESTIONS = 5
 
 
 def sounds_prepare() -> None:
@@ -88,7 +90,7 @@ def _keep(song: Song, peaks: Landmarks, duration_s: float, row: SoundPrint | Non
 
 
 def same_as(song_id: int) -> list[int]:
-    """Return the songs that are the same recording as a song, as far as their fingerprints are there."""
+    """Return the oldest songs that are the same recording as a song, as far as their fingerprints are there."""
     from emotion.signal.fingerprint import lengths_around, sharing_keys, sounding_alike, unpack
 
     prints = SoundPrint.objects.filter(state=SoundPrint.DONE).order_by("song_id")
@@ -99,7 +101,8 @@ def same_as(song_id: int) -> list[int]:
     likely = [rows[i][0] for i in sharing_keys(_numbers(new.keys_bytes), [_numbers(keys) for _pk, keys in rows])]
     packed = prints.filter(song__in=likely).values_list("song_id", "peaks_bytes")
     near = [(pk, unpack(bytes(peaks))) for pk, peaks in packed]
-    return [near[i][0] for i in sounding_alike(unpack(bytes(new.peaks_bytes)), [peaks for _pk, peaks in near])]
+    alike = sounding_alike(unpack(bytes(new.peaks_bytes)), [peaks for _pk, peaks in near])
+    return sorted(near[i][0] for i in alike)[:MOST_QUESTIONS]
 
 
 def _numbers(keys: bytes | memoryview) -> NDArray[np.int32]:

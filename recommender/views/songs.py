@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from catalog import selectors as catalog_selectors
 from catalog.core.htmx import wants_fragment
 from catalog.exceptions import TooManySongsError
-from catalog.models import Album, Artist, Song
+from catalog.models import Album, Artist, FolderFile, Song
 from catalog.permissions import allowed, can_upload
 from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
@@ -148,6 +148,7 @@ def songs_delete(request: HttpRequest) -> HttpResponseBase:
         "named": Song.objects.filter(pk__in=ids).select_related("artist").order_by("-pk")[:_NAMED],
         "n_more": max(0, len(ids) - _NAMED),
         "hanging": selectors.hanging_on(ids),
+        "in_folders": FolderFile.objects.filter(song__in=ids).exists(),
         "after": after,
     }
     return render(request, "recommender/songs_delete.html", context)

@@ -12,7 +12,7 @@ import mutagen
 import pytest
 from django.utils import translation
 
-from catalog.exceptions import FileRejectedError
+from catalog.exceptions import FileRejectedError, ReadingInterruptedError
 from catalog.files import isolation
 from catalog.files.isolation import probe_isolated
 from catalog.files.probe import probe
@@ -84,6 +84,29 @@ def test_a_process_at_its_limit_is_replaced(song: Path, fault: Any, monkeypatch:
         with pytest.raises(FileRejectedError, match=r"more time or memory than a song does") as refused:
             _probed(song)
     assert refused.value.code == "too_costly"
+    assert _probed(song).tags.title == "Wellen"
+
+
+def _end_once(path: Path, *_args: object, **_options: object) -> Any:
+    mark = path.with_suffix(".ended")
+    if not mark.exists():
+        # A folder, since no file can be written.
+        mark.mkdir()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return probe(path)
+
+
+def _end(_path: Path, *_args: object, **_options: object) -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_process_that_somebody_ends_refuses_no_file(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "sound_probe", _end_once)
+        assert _probed(song).tags.title == "Wellen"
+        patch.setattr(isolation, "sound_probe", _end)
+        with pytest.raises(ReadingInterruptedError, match="nothing is wrong with it"):
+            _probed(song)
     assert _probed(song).tags.title == "Wellen"
 
 

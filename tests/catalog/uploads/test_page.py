@@ -101,7 +101,7 @@ def test_only_what_changed_is_sent_and_polling_ends(client_cleo: Client, history
     answer = client_cleo.get(CHANGES, {"seen": before}).content.decode()
     assert shown(client_cleo, CHANGES, seen=before) == ["analysing", "queued"]
     assert "every 2s" not in answer
-    assert "All done: 3 analysed, 1 duplicates, 3 failed." in answer
+    assert "All done: 3 analysed, already here: 1, failed: 3." in answer
 
     UploadFactory(owner=history["queued"].owner, file_name="new one")
     assert shown(client_cleo, CHANGES, seen=before) == ["new one", *reversed(history)], "other rows: the whole list"

@@ -16,7 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from catalog.core.locks import Lock
-from catalog.exceptions import StorageFullError
+from catalog.exceptions import ReadingInterruptedError, StorageFullError
 from catalog.files.storage import file_staged
 from catalog.models import FolderFile, Song, Upload, WatchedFolder
 from catalog.songs.editing import songs_edit
@@ -44,8 +44,8 @@ class Watch:
     def folder(self) -> WatchedFolder:
         return folder_of(self.root)
 
-    def look(self, at_most: int = 200) -> Scan:
-        return folder_scan(folder=self.folder, steadiness=self.steadiness, at_most=at_most)
+    def look(self, at_most: int = 200, stopping: Callable[[], bool] = lambda: False) -> Scan:
+        return folder_scan(folder=self.folder, steadiness=self.steadiness, at_most=at_most, stopping=stopping)
 
     def settle(self) -> Scan:
         """Scan, wait until what was seen is stable, and scan again; return what both did."""
@@ -134,6 +134,29 @@ def test_a_large_folder_is_taken_in_parts(watch: Watch) -> None:
     watch.now += STABLE_S
     first, second = watch.look(2), watch.look(2)
     assert [(first.n_added, first.n_queued), (second.n_added, second.n_queued)] == [(2, 1), (1, 0)]
+
+
+def test_a_watcher_that_is_stopped_leaves_the_other_files_for_the_next_scan(watch: Watch) -> None:
+    for seed in range(1, 4):
+        tagged(watch.root / f"{seed}.mp3", seed, title=f"Tide {seed}")
+    watch.look()
+    watch.now += STABLE_S
+    first, second = watch.look(stopping=Song.objects.exists), watch.look()
+    assert [(first.n_added, first.n_queued), (second.n_added, second.n_queued)] == [(1, 2), (2, 0)]
+
+
+def test_a_file_whose_reading_was_ended_waits(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise ReadingInterruptedError("ended")
+
+    tagged(watch.root / "a.mp3", 1, title="Tide")
+    watch.look()
+    watch.now += STABLE_S
+    with monkeypatch.context() as patch:
+        patch.setattr(services, "probe_isolated", interrupted)
+        scan = watch.look()
+    assert (scan.n_waiting, scan.n_refused, Upload.objects.count()) == (1, 0, 0)
+    assert watch.look().n_added == 1
 
 
 def test_a_refused_file_is_read_once_and_forgotten_with_its_file(watch: Watch) -> None:

@@ -70,7 +70,8 @@ def test_one_recording_in_six_encodings(settings: Settings) -> None:
     copies = [tagged(settings, song(1, 12.0), name) for name in ("mp3", "mp3-vbr-plain", "m4a", "ogg", "opus", "aac")]
     hear_all()
     same = [first[0], *copies]
-    assert pairs() == [(newer.pk, older.pk) for i, newer in enumerate(same) for older in same[:i]]
+    oldest = same[: sounds.MOST_QUESTIONS]
+    assert pairs() == [(newer.pk, older.pk) for newer in same for older in oldest if older.pk < newer.pk]
     assert set(PossibleDuplicate.objects.values_list("by_name", "by_sound")) == {(False, True)}
 
 

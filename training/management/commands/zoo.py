@@ -119,6 +119,8 @@ class Command(BaseCommand):
         from training.recipes.zoo.table import rows_of
         from training.recipes.zoo.tags_page import tags_page
 
+        if not options["results"].exists():
+            raise CommandError(f"There is no {options['results']}, so docs/zoo.md stays as it is.")
         page = Path(settings.BASE_DIR) / "docs" / "zoo.md"
         text = zoo_page(rows_of(options["results"]), system_names(), kept_words(page.parent))
         page.write_text(text, encoding="utf-8")

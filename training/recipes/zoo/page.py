@@ -21,7 +21,8 @@ from training.recipes.zoo.standings import (
 # What a person writes between these is kept when the page is written anew.
 _SLOT = ("<!-- words -->", "<!-- /words -->")
 _INTRODUCTION = """\
-Every system of the five papers, and ours, trained and tested on the same clips. `manage.py zoo run` trains a system and
+The systems of the five papers, and ours, trained and tested on the same clips as far as they have rows; the others are
+listed as not run. `manage.py zoo run` trains a system and
 writes its row into `training/results/zoo.json`; `manage.py zoo table` writes this page from the rows, the files of the
 systems and `training/results/published.toml`. A person wrote only the words after this list.
 
