@@ -144,7 +144,7 @@ def file_offer(
     *,
     hint: FolderHint | None = None,
     replacing: Replacing | None = None,
-    but: type[CatalogError] | tuple[()] = (),
+    but: type[CatalogError] | tuple[type[CatalogError], ...] = (),
 ) -> Upload:
     """Take a file as `upload_record` does; one that fails again in the same way has one row."""
     upload = upload_record(owner=owner, file=file, file_name=name, hint=hint, replacing=replacing, but=but)

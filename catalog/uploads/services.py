@@ -111,11 +111,11 @@ def upload_record(
     file_name: str,
     hint: FolderHint | None = None,
     replacing: Replacing | None = None,
-    but: type[CatalogError] | tuple[()] = (),
+    but: type[CatalogError] | tuple[type[CatalogError], ...] = (),
 ) -> Upload:
     """Take a file as `upload_create` does, without announcing its song; `hint` tells what its name may mean.
 
-    `replacing` may give the file to a song that exists, in place of a new one; errors of the class `but` are raised.
+    `replacing` may give the file to a song that exists, in place of a new one; errors of the classes `but` are raised.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=getattr(file, "size", None) or 0)
     chunks = file.chunks(_CHUNK_BYTES) if isinstance(file, File) else iter(partial(file.read, _CHUNK_BYTES), b"")
@@ -148,7 +148,7 @@ def upload_announce(*, upload: Upload) -> None:
 
 
 @contextmanager
-def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[()] = ()) -> Iterator[None]:
+def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[type[CatalogError], ...] = ()) -> Iterator[None]:
     try:
         yield
     except but:

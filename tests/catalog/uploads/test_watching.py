@@ -33,7 +33,7 @@ def scan_of(root: Path, monkeypatch: pytest.MonkeyPatch, outcome: Scan | Excepti
 
     monkeypatch.setattr(watching, "folder_scan", scanned)
     said: list[str] = []
-    return watching._scan(root, None, Steadiness(), {}, said.append), said
+    return watching._scan(root, None, Steadiness(), {}, said.append, threading.Event()), said
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_a_scan_is_said_in_a_line_and_not_repeated(tmp_path: Path, monkeypatch: 
     said: list[str] = []
     before: dict[Path, str] = {}
     for _ in range(2):
-        watching._scan(tmp_path, None, Steadiness(), before, said.append)
+        watching._scan(tmp_path, None, Steadiness(), before, said.append, threading.Event())
     assert said == [f"{tmp_path}: 3 audio files"]
 
 
