@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
@@ -112,6 +112,34 @@ def song_search(
     tsquery = SearchQuery(prefixes, search_type="raw", config="simple")
     ranked = songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery))
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
+
+
+_SEARCHES = """
+    SELECT asked.place, found.id
+    FROM (
+        SELECT place, to_tsquery('simple', prefixes) AS query
+        FROM unnest(%s::text[]) WITH ORDINALITY AS listed (prefixes, place)
+    ) AS asked
+    CROSS JOIN LATERAL (
+        SELECT id, ts_rank(search, asked.query) AS rank
+        FROM catalog_song WHERE search @@ asked.query
+        ORDER BY rank DESC, id DESC LIMIT %s
+    ) AS found
+    ORDER BY asked.place, found.rank DESC, found.id DESC
+"""
+
+
+def song_searches(queries: Iterable[str], limit: int) -> dict[str, list[int]]:
+    """Return by query the ids of its best matches, as `song_search` has them; one statement for all."""
+    prefixes = {query: prefix_query(query) for query in queries}
+    distinct = sorted(set(filter(None, prefixes.values())))
+    found: dict[str, list[int]] = {each: [] for each in ("", *distinct)}
+    if distinct:
+        with connection.cursor() as cursor:
+            cursor.execute(_SEARCHES, [distinct, limit])
+            for place, song_id in cursor.fetchall():
+                found[distinct[place - 1]].append(song_id)
+    return {query: found[each] for query, each in prefixes.items()}
 
 
 def ids_by_artist(**artist: Any) -> QuerySet[Any]:

@@ -22,6 +22,8 @@ from recommender.formats.files import FileEntry
 SAME_LENGTH_S = 3.0
 # A label has its artist before one of its first dashes.
 _MAX_CUTS = 4
+# An artist and a title are shorter; what is made to be looked up slowly is not.
+_MAX_LABEL = 300
 _SONG_PAGE = re.compile(r"/songs/(\d{1,18})(?:/|/audio)?")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
@@ -202,6 +204,7 @@ def _stem_names(stem: str) -> tuple[tuple[str, str], ...]:
 
 def _pairs(label: str) -> tuple[tuple[str, str], ...]:
     """Split a label at each of its first dashes; a label without one is a title."""
+    label = label[:_MAX_LABEL].strip()
     parts = _SPLIT.split(label)
     if len(parts) == 1:
         return (("", label),) if label else ()

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import QuerySet, Value
-from django.db.models.functions import Lower
+from django.db.models import Q, Value
+from django.db.models.functions import Lower, Upper
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from catalog.core.names import artists_split
+from catalog.core.names import artists_split, name_key
 from catalog.models import UNKNOWN_ARTIST, Song, Upload
-from catalog.selectors import ids_by_artist, song_search
+from catalog.selectors import FURTHER_ARTISTS, ids_by_artist, song_searches
 from emotion.models import EmotionEstimate
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import ExchangeError, PlaylistInvalidError
@@ -147,9 +147,16 @@ def _store(listener: Listener, items: list[tuple[int, int, str]], **fields: Any)
 
 
 def _matches(entries: Sequence[FileEntry], site: str) -> list[Match]:
+    """Match all entries; each kind of look-up is one query for all of them."""
     sought = [wanted(entry, site) for entry in entries]
     arrived = _arrived({name for each in sought for name in each.file_names})
-    return [_match(entry, each, arrived) for entry, each in zip(entries, sought, strict=True)]
+    looks = _exact_looks(sought)
+    matches = [_match(*each, arrived) for each in zip(entries, sought, looks, strict=True)]
+    open_ones = [place for place, match in enumerate(matches) if not match.certain]
+    searches = _search_looks([sought[place] for place in open_ones])
+    for place, found in zip(open_ones, searches, strict=True):
+        matches[place] = _match(entries[place], sought[place], [*looks[place], *found], arrived)
+    return matches
 
 
 def _arrived(file_names: set[str]) -> dict[str, dict[int, Song]]:
@@ -165,7 +172,10 @@ def _arrived(file_names: set[str]) -> dict[str, dict[int, Song]]:
     return arrived
 
 
-def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, dict[int, Song]]) -> Match:
+def _match(
+    entry: FileEntry, sought: Wanted, looks: Sequence[Sequence[Song]], arrived: Mapping[str, Mapping[int, Song]]
+) -> Match:
+    """Choose among the songs of the file's name and, until one is certain, those of each look."""
     named: dict[int, list[str]] = {}
     songs_named: dict[int, Song] = {}
     for name in sought.file_names:
@@ -174,7 +184,9 @@ def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, dict[int, Song]]
             songs_named[song_id] = song
     candidates = {each.song_id: each for each in _candidates(songs_named.values(), named)}
     match = Match(None)
-    for songs in _looks(sought):
+    for place, songs in enumerate(looks):
+        if place and not songs:
+            continue
         # Songs found earlier know the names of their files.
         candidates = {each.song_id: each for each in _candidates(songs, named)} | candidates
         match = choose(entry, sought, list(candidates.values()))
@@ -183,21 +195,44 @@ def _match(entry: FileEntry, sought: Wanted, arrived: dict[str, dict[int, Song]]
     return match
 
 
-def _looks(sought: Wanted) -> Iterator[QuerySet[Song]]:
-    """Yield the songs that may match by each field of an entry, the fastest query first; each uses an index."""
-    songs = Song.objects.select_related("artist")
-    yield songs.filter(pk=sought.own_id) if sought.own_id is not None else songs.none()
-    if sought.content_hash:
-        yield songs.filter(content_hash=sought.content_hash)
+def _exact_looks(sought: Sequence[Wanted]) -> list[list[list[Song]]]:
+    """Return for each entry the songs of its own id, of its content hash, and of each artist and title."""
+    songs = Song.objects.select_related("artist").order_by("-id")
+    own_ids = {each.own_id for each in sought if each.own_id is not None}
+    hashes = {each.content_hash for each in sought if each.content_hash}
+    known = list(songs.filter(Q(pk__in=own_ids) | Q(content_hash__in=hashes)))
+    by_id, by_hash = {song.pk: song for song in known}, {song.content_hash: song for song in known}
     # A common title matches many songs; an artist has few.
-    for artist, title in sought.names:
-        key = " ".join(artist.casefold().split())
-        if key:
-            yield songs.filter(pk__in=ids_by_artist(artist__name_key=key), title__iexact=title)[:_CANDIDATES]
+    names = {name for each in sought for name in each.names if name_key(name[0])}
+    by_artist = songs.alias(upper=Upper("title")).filter(
+        pk__in=ids_by_artist(artist__name_key__in={name_key(artist) for artist, _title in names}),
+        upper__in=[Upper(Value(title)) for title in {title for _artist, title in names}],
+    )
+    by_name: dict[tuple[str, str], list[Song]] = {}
+    for song in by_artist.prefetch_related(FURTHER_ARTISTS):
+        for key in {artist.name_key for artist in song.artists}:
+            by_name.setdefault((key, song.title.casefold()), []).append(song)
+    return [
+        [
+            [by_id[each.own_id]] if each.own_id in by_id else [],
+            [by_hash[each.content_hash]] if each.content_hash in by_hash else [],
+            *(by_name.get((name_key(artist), title.casefold()), [])[:_CANDIDATES] for artist, title in each.names),
+        ]
+        for each in sought
+    ]
+
+
+def _search_looks(sought: Sequence[Wanted]) -> list[list[list[Song]]]:
+    """Return for each entry the songs that each of its searches finds."""
     # A label split at another dash is the same words, and so the same search.
-    searches = {frozenset(words.split()): words for names in sought.names if (words := candidate_query(*names))}
-    for words in searches.values():
-        yield song_search(query=words)[:_CANDIDATES]
+    queries = [
+        list({frozenset(words.split()): words for names in each.names if (words := candidate_query(*names))}.values())
+        for each in sought
+    ]
+    found = song_searches({query for each in queries for query in each}, limit=_CANDIDATES)
+    songs = Song.objects.select_related("artist").in_bulk({song_id for ids in found.values() for song_id in ids})
+    # A song may be deleted between the two.
+    return [[[songs[pk] for pk in found[query] if pk in songs] for query in each] for each in queries]
 
 
 def _candidates(songs: Iterable[Song], named: Mapping[int, Sequence[str]]) -> list[Candidate]:

@@ -6,7 +6,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Song
-from catalog.selectors import failure_counts, genres, song_search, state_counts
+from catalog.selectors import failure_counts, genres, song_search, song_searches, state_counts
 from catalog.songs.search import DROPPED, SEPARATORS, prefix_query, search_terms
 from tests.factories import AlbumFactory, ArtistFactory, SongFactory
 
@@ -139,3 +139,15 @@ def test_database_and_python_fold_alike(text: str) -> None:
 
 def test_a_query_has_at_most_twelve_words() -> None:
     assert prefix_query("a " * 50).count(":*") == 12
+
+
+def test_many_searches_at_once_find_what_each_finds() -> None:
+    ann = ArtistFactory(name="Ann Sun")
+    for n in range(6):
+        SongFactory(title=f"Sun {n}", artist=ann)
+        SongFactory(title=f"Élan {n}", artist=ann, genre="sun")
+    queries = ["sun", "SUN", "elan ann", "ann sun 3", "nothing", "", "!!!", "' | *:* & ("]
+    found = song_searches(queries, limit=4)
+    expected = {query: [song.pk for song in song_search(query=query)[:4]] if query else [] for query in queries}
+    assert found == expected
+    assert len(found["sun"]) == 4

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from catalog.files.tags import file_name_clean
-from catalog.models import UNKNOWN_ARTIST, Artist, Song
+from catalog.models import UNKNOWN_ARTIST, Artist, FurtherArtist, Song
 from recommender.formats.files import FileEntry, sheet_read
 from recommender.formats.matching import Candidate, choose, file_key, wanted
 from recommender.models import Playlist
@@ -283,3 +283,30 @@ def test_an_entry_made_to_cost_much_costs_little() -> None:
         choose(entry, wanted(entry, SITE), songs)
     # It needs half a second on an idle machine; without remembering what names fold to, a minute.
     assert time.process_time() - began < 10
+
+
+@pytest.mark.parametrize(
+    "label", ["Mara Dell - Loud letters", "Nobody {n} - Nothing", "a{n} - b{n} - c{n} - d{n} - e{n}", "a - w " * 150]
+)
+def test_all_entries_are_looked_up_together(alice: User, library: dict[str, Song], label: str) -> None:
+    entries = "".join(f"#EXTINF:15,{label.format(n=n)}\n{n}.mp3\n" for n in range(498))
+    with CaptureQueriesContext(connection) as queries:
+        assert found(alice, library, f"{entries}UPPER.MP3\n") == ["UPPER.MP3"]
+    assert len(queries) <= 40
+    assert sum("catalog_song" in query["sql"] for query in queries) <= 20
+
+
+def test_a_further_artist_and_the_name_of_many_songs_are_found(alice: User, library: dict[str, Song]) -> None:
+    song = arrive("duet.mp3", "Mara Dell", "Duet")
+    Song.objects.filter(pk=song.pk).update(credit="Mara Dell; Olo Vint")
+    FurtherArtist.objects.create(song=song, artist=Artist.objects.get(name="Olo Vint"), place=1)
+    for n in range(30):
+        arrive(f"{n}.mp3", "Beta Field", "Again")
+    playlist = bring(alice, "#EXTINF:15,Olo Vint - duet\nx.mp3\n#EXTINF:15,BETA  FIELD - Again\ny.mp3\n")
+    assert order(playlist)[0] == song.pk
+    [line] = playlist.import_report["ambiguous"]
+    assert (line["number"], len(line["songs"])) == (2, 25)
+
+
+def test_a_label_is_read_as_far_as_a_name_is_long() -> None:
+    assert wanted(FileEntry(label="a - w " * 150), SITE) == wanted(FileEntry(label=("a - w " * 150)[:300]), SITE)
