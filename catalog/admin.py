@@ -10,7 +10,7 @@ from catalog.core.names import name_key
 from catalog.models import Album, Artist, Song, Upload
 from catalog.songs import services as song_services
 
-_SONG_FACTS = ["mime_type", "duration_s", "sample_rate_hz", "channels", "size_bytes"]
+_SONG_FACTS = ["mime_type", "duration_s", "sample_rate_hz", "channels", "bit_rate", "size_bytes"]
 _SONG_STATE = ["state", "failure_code", "failure_reason", "attempts", "due_at", "state_changed_at"]
 
 

@@ -101,6 +101,11 @@ class Song(Job):
     duration_s = models.FloatField()
     sample_rate_hz = models.PositiveIntegerField()
     channels = models.PositiveSmallIntegerField()
+    bit_rate = models.PositiveBigIntegerField(
+        null=True,
+        blank=True,
+        help_text="bit/s of the sound, without tags and cover; null until it is read.",
+    )
 
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
     reader = models.PositiveSmallIntegerField(

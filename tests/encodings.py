@@ -100,9 +100,11 @@ def id3(size: int = 600) -> bytes:
     return b"ID3\4\0\0" + bytes(size >> shift & 0x7F for shift in (21, 14, 7, 0)) + body
 
 
-def ape() -> bytes:
+def ape(cover: bytes = b"") -> bytes:
     """Return an APEv2 tag with header, one item and footer."""
     item = struct.pack("<II", 3, 0) + b"Title\0Ape"
+    if cover:
+        item = struct.pack("<II", len(cover), 2) + b"Cover Art (Front)\0" + cover
     ends = [
         struct.pack("<8sIIIIQ", b"APETAGEX", 2000, len(item) + 32, 1, flags, 0) for flags in (0xA0000000, 0x80000000)
     ]

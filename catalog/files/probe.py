@@ -24,6 +24,7 @@ _TYPES = {
 }
 # Most browsers play AAC in an MP4, and few ALAC.
 _ALAC = 'audio/mp4; codecs="alac"'
+LOSSLESS = frozenset({"audio/flac", "audio/wav", "audio/aiff", _ALAC})
 MEDIA_TYPES = frozenset(media_type for media_type, _ in _TYPES.values()) | {_ALAC}
 
 
@@ -36,6 +37,7 @@ class AudioFacts:
     duration_s: float
     sample_rate_hz: int
     channels: int
+    bit_rate: int | None  # bit/s of the sound, without tags and cover.
     metadata: dict[str, str]  # The demuxer's own reading of the tags.
     tags: AudioTags = field(default_factory=AudioTags)
     cover: Cover | None = None
@@ -66,7 +68,7 @@ def sound_probe(path: Path, *, max_duration_s: float) -> AudioFacts:
     with Recording(path, at_most_s=max_duration_s) as recording:
         _length_check(recording, max_duration_s)
         container, codec, metadata = recording.container, recording.codec, recording.metadata
-        numbers = recording.duration_s, recording.sample_rate_hz, recording.channels
+        numbers = recording.duration_s, recording.sample_rate_hz, recording.channels, recording.bit_rate()
     mime_type, extension = _TYPES[container]
     if codec == "alac":
         mime_type = _ALAC

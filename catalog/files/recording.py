@@ -191,6 +191,19 @@ class Recording:
             self._count()
             yield from self._filled(done)
 
+    def bit_rate(self) -> int | None:
+        """Return the bit/s of the sound alone, which neither tags nor pictures raise; None where packets do not say."""
+        packets: Iterable[Any] = self._kept
+        if not self._kept:
+            self._open()
+            packets = self._packets()
+        n_bytes = n_ticks = 0
+        # The last one may be joined with the tags at the end.
+        for packet, _next in itertools.pairwise(packet for packet in packets if packet.size):
+            if packet.duration:
+                n_bytes, n_ticks = n_bytes + packet.size, n_ticks + packet.duration
+        return round(8 * n_bytes / (n_ticks * self._tick_s)) if n_ticks else None
+
     # --- Opening ------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:

@@ -65,6 +65,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
             duration_s=facts.duration_s,
             sample_rate_hz=facts.sample_rate_hz,
             channels=facts.channels,
+            bit_rate=facts.bit_rate,
         )
         if before:
             songs_follow(song_id=song.pk, before=_values(before, names[0]), after=_values(facts, names[1]))

@@ -26,7 +26,7 @@ from catalog.songs.services import READER, cover_name, cover_store, values_read
 
 # Each may hold a cover.
 BATCH = 16
-_FACTS = ("duration_s", "mime_type", "sample_rate_hz", "channels")
+_FACTS = ("duration_s", "mime_type", "sample_rate_hz", "channels", "bit_rate")
 # Lengths that differ by less are shown alike.
 _SAME_LENGTH_S = 0.05
 _TOGETHER = dt.timedelta(minutes=10)

@@ -21,7 +21,7 @@ from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, Furth
 from catalog.signals import song_uploaded
 
 # Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
-READER = 1
+READER = 2
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
 # As programs write it; the first is ours.
@@ -75,6 +75,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
         duration_s=facts.duration_s,
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
+        bit_rate=facts.bit_rate,
         reader=READER,
     )
     if len(names) > 1:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.core.wording import number
+from catalog.files.probe import LOSSLESS
 from catalog.models import PartialUpload, PossibleDuplicate, Song, Upload
 from catalog.permissions import User
 from catalog.selectors import PENDING_STATES, duplicates_open, uploads_visible
@@ -164,13 +165,14 @@ def compare_songs(songs: Collection[Song]) -> list[dict[str, Any]]:
 
 
 def quality(song: Song) -> str:
-    """Return bit rate, sample rate and channels in words; the better of two files has more of them."""
+    """Return bit rate, sample rate and channels in words; the better of two files has more, or is lossless."""
     channels = {1: _("mono"), 2: _("stereo")}.get(song.channels) or _("%(n)d channels") % {"n": song.channels}
-    return _("%(rate)s kbit/s, %(frequency)s kHz, %(channels)s") % {
-        "rate": number(song.size_bytes * 8e-3 / max(song.duration_s, 1e-3)),
-        "frequency": number(song.sample_rate_hz / 1000, 1),
-        "channels": channels,
-    }
+    words = [_("lossless")] if song.mime_type in LOSSLESS else []
+    # Not from the size of the file, which may be that of its cover.
+    if song.bit_rate:
+        words.append(_("%(rate)s kbit/s") % {"rate": number(song.bit_rate / 1000)})
+    words += [_("%(frequency)s kHz") % {"frequency": number(song.sample_rate_hz / 1000, 1)}, channels]
+    return ", ".join(words)
 
 
 def _older(pairs: Iterable[PossibleDuplicate], first: Mapping[int | None, Upload]) -> list[dict[str, Any]]:

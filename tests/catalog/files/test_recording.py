@@ -16,7 +16,7 @@ from catalog.files import recording as reader
 from catalog.files.probe import MEDIA_TYPES, probe
 from catalog.files.recording import Recording
 from tests.audio_fixtures import make_audio, make_waveform
-from tests.encodings import DAMAGES, ENCODINGS, chirp, encode, id3, page_of, says, second_of
+from tests.encodings import DAMAGES, ENCODINGS, ape, chirp, encode, id3, page_of, says, second_of
 
 LONG_S = 40.0
 # A centre is at most so far from the middle.
@@ -71,6 +71,25 @@ def test_the_middle_of_every_encoding_is_heard(encoded: dict[str, bytes], name: 
     assert length_s == pytest.approx(LONG_S, abs=NEAR_S)
     assert second == pytest.approx(middle, abs=NEAR_S)
     assert probe(path).duration_s == length_s
+
+
+@pytest.mark.parametrize("damage", ["", "tags before", "tags after", "twice in a row", "header says 400 x", "cover"])
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_bit_rate_is_that_of_the_sound(encoded: dict[str, bytes], name: str, damage: str, tmp_path: Path) -> None:
+    data = encoded[name]
+    # The file has no tags and next to no headers.
+    expected = 8 * len(data) / LONG_S
+    if damage == "cover":
+        data += ape(bytes(1_000_000)) if name not in {"m4a", "alac", "ogg", "opus"} else b""
+    elif damage:
+        data = DAMAGES[damage][0](data)
+    path = written(tmp_path, data)
+
+    assert probe(path).bit_rate == pytest.approx(expected, rel=0.1)
+    with Recording(path) as recording:
+        before = recording.window(0.25, 1.0).mono
+        recording.bit_rate()
+        assert np.array_equal(recording.window(0.25, 1.0).mono, before), "the place in the file is no one's"
 
 
 # What no player can know, or must not: (encoding, damage).

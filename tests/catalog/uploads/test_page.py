@@ -12,13 +12,16 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from mutagen.id3 import APIC, ID3
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
 from catalog.models import PossibleDuplicate, Song, Upload
+from catalog.uploads.page import quality
 from catalog.uploads.services import duplicate_remove, duplicates_heard, upload_create
 from tests.audio_fixtures import make_audio
+from tests.catalog.files.test_tags import png
 from tests.factories import ArtistFactory, EstimateFactory, SongFactory, UploadFactory
 
 URL, ROWS, CHANGES = "/uploads/", "/uploads/rows/", "/uploads/changes/"
@@ -222,7 +225,7 @@ def test_two_possible_duplicates_are_compared_and_both_stay(client_cleo: Client,
 
 
 def test_what_sounds_the_same_is_a_question_whatever_its_name(client_cleo: Client, cleo: User, alice: User) -> None:
-    old = SongFactory(title="Tide", mime_type="audio/flac", size_bytes=5_000_000, duration_s=50.0)
+    old = SongFactory(title="Tide", mime_type="audio/flac", bit_rate=800_400, duration_s=50.0)
     new = SongFactory(title="Track 01", channels=1)
     upload = UploadFactory(owner=cleo, file_name="track01.mp3", song=new)
     UploadFactory(owner=alice, file_name="tide.flac", song=old)
@@ -232,10 +235,28 @@ def test_what_sounds_the_same_is_a_question_whatever_its_name(client_cleo: Clien
     assert shown(client_cleo, CHANGES, seen=before) == ["track01.mp3"]
     assert "a song that sounds the same" in client_cleo.get(ROWS).content.decode()
     page = client_cleo.get(f"/uploads/{upload.pk}/compare/").content.decode()
-    for words in ("Sounds the same", "800 kbit/s, 44.1 kHz, stereo", "mono", "0:50", "tide.flac", "Delete…"):
+    qualities = ("lossless, 800 kbit/s, 44.1 kHz, stereo", "<td>44.1 kHz, mono")
+    for words in ("Sounds the same", *qualities, "0:50", "tide.flac", "Delete…"):
         assert words in page, words
     assert "Same artist, title and length" not in page
     assert f"/songs/delete/?song={old.pk}" in page, "the better one may be the newer"
+
+
+@pytest.mark.django_db
+def test_a_large_cover_is_no_quality(tmp_path: Path) -> None:
+    path = make_audio(tmp_path / "tide.mp3", 8.0)
+    tags = ID3()
+    tags.add(APIC(encoding=0, mime="image/png", type=3, desc="", data=png() + bytes(1_000_000)))
+    tags.save(path)
+    with path.open("rb") as stream:
+        song = upload_create(owner=None, file=stream, file_name=path.name).song
+    assert song is not None
+    assert song.size_bytes > 1_000_000
+    assert quality(song) == "64 kbit/s, 22.1 kHz, stereo"
+    song.bit_rate = None
+    assert quality(song) == "22.1 kHz, stereo", "better none than a wrong one"
+    with translation.override("de"):
+        assert quality(SongFactory.build(mime_type="audio/flac")).startswith("verlustfrei, 44,1 kHz, ")
 
 
 def test_the_questions_of_the_whole_catalog(

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from mutagen.flac import FLAC, Picture
 
+from catalog.files.probe import probe
 from catalog.models import Song, SongChange, Upload
 from catalog.songs import editing, rereading
 from catalog.uploads.services import upload_create
@@ -54,7 +55,7 @@ def old(tmp_path: Path) -> Callable[..., Song]:
         song.further_artists.all().delete()
         song.artist = ArtistFactory(name="Old", name_key="old") if seed == 1 else song.artist
         song.credit, song.genre, song.disc_number, song.cover, song.reader = "", "Jazz", None, "", 0
-        song.duration_s, song.mime_type = 9.0, "audio/mp4"
+        song.duration_s, song.mime_type, song.bit_rate = 9.0, "audio/mp4", None
         song.save()
         return again(song)
 
@@ -77,6 +78,7 @@ def test_a_preview_writes_nothing(old: Callable[..., Song]) -> None:
         "    cover: none -> yes",
         "    duration_s: 9.0 s -> 6.0 s",
         "    mime_type: audio/mp4 -> audio/flac",
+        f"    bit_rate: none -> {probe(Path(song.audio.path)).bit_rate}",
     }
     assert lines[-2].startswith("1 of 1 songs would change: ")
     assert lines[-1] == "Nothing was written; repeat it with --apply."
@@ -90,6 +92,7 @@ def test_it_is_written_once_and_can_be_undone(old: Callable[..., Song], cleo: Us
     now = again(song)
     assert (now.by, now.genre, now.disc_number) == ("Ann, Bob", "Jazz; Bop", 2)
     assert (round(now.duration_s), now.mime_type, bool(now.cover)) == (6, "audio/flac", True)
+    assert now.bit_rate
     assert reread(apply=True) == ["0 of 0 songs changed."]
     assert reread(again=True) == ["0 of 1 songs would change."]
     change = SongChange.objects.get()
