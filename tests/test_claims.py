@@ -19,7 +19,7 @@ from django.utils import timezone
 from catalog.core import claims
 from catalog.core.claims import Job, Kind
 from catalog.models import Song
-from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, Waveform
+from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, Waveform
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
 from tests.conftest import ROOT, process_environment
@@ -44,6 +44,7 @@ MAKERS: dict[str, Callable[[], Job]] = {
     "saliency": lambda: SaliencyMap.objects.create(song=analysed_song(), model_version=served_version()),
     "curves": lambda: EmotionCurve.objects.create(song=analysed_song(), model_version=served_version(), hop_s=4),
     "waveforms": lambda: Waveform.objects.create(song=SongFactory()),
+    "sounds": lambda: SoundPrint.objects.create(song=SongFactory()),
     "reanalysis": reanalysis_item,
     "retrainings": lambda: Retraining.objects.create(recipe="refit"),
 }
