@@ -50,7 +50,7 @@ _SOUND, _TAGS = _Limit(2, 1.0), _Limit(1, 0.05)
 _REAL_SECONDS = 8
 
 
-def probe_isolated(path: Path, *, max_duration_s: float) -> AudioFacts:
+def probe_isolated(path: Path) -> AudioFacts:
     """Recognise a stranger's audio file by its content, with its tags.
 
     Raises:
@@ -59,7 +59,8 @@ def probe_isolated(path: Path, *, max_duration_s: float) -> AudioFacts:
     """
     facts: AudioFacts
     try:
-        facts = _isolated(_SOUND, path, sound_probe, path, max_duration_s=max_duration_s)
+        longest_s = float(settings.MOODPLANE_MAX_DURATION_S)
+        facts = _isolated(_SOUND, path, sound_probe, path, max_duration_s=longest_s)
     except _CostlyError as error:
         sentence = _(
             "Reading this file takes more time or memory than a song does: it is damaged, or made to be. "

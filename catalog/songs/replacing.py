@@ -4,11 +4,9 @@ import hashlib
 from itertools import zip_longest
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
 
 from catalog.core import claims
-from catalog.core.files import digest
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.core.names import name_key
 from catalog.exceptions import FileRejectedError
@@ -19,7 +17,7 @@ from catalog.files.storage import StagedFile, content_name, file_place, local_co
 from catalog.models import Song
 from catalog.signals import song_replaced
 from catalog.songs.editing import SongValues, songs_follow, values_clean
-from catalog.songs.services import cover_extension, cover_store, media_forget, songs_announce, values_read
+from catalog.songs.services import cover_name, cover_store, media_forget, songs_announce, values_read
 
 # Another encoder pads the end.
 _TOLERANCE_S = 2.0
@@ -86,7 +84,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
 
 def _probed(path: Path) -> AudioFacts | None:
     try:
-        return probe_isolated(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+        return probe_isolated(path)
     except (FileRejectedError, OSError):
         return None
 
@@ -112,5 +110,5 @@ def _is_alike(before: AudioFacts, after: AudioFacts) -> bool:
 
 
 def _values(facts: AudioFacts, file_name: str) -> SongValues:
-    cover = content_name("covers", digest(facts.cover.data), cover_extension(facts.cover.data)) if facts.cover else ""
+    cover = cover_name(data=facts.cover.data) if facts.cover else ""
     return values_clean({**values_read(facts.tags, file_name), "cover": cover})

@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
@@ -92,7 +91,7 @@ def fields_decided(song_ids: Collection[int]) -> dict[int, set[str]]:
 def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) -> Reread:
     try:
         with local_copy(song.audio) as path:
-            facts = probe_isolated(path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+            facts = probe_isolated(path)
     except FileRejectedError as error:
         return Reread(song, problem=str(error))
     except OSError as error:

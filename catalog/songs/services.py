@@ -143,17 +143,16 @@ def cover_check(*, stream: IO[bytes]) -> bytes:
 
 def cover_store(*, data: bytes) -> str:
     """Store a checked picture, and return its name in the storage."""
-    return bytes_place(data, "covers", cover_extension(data))
-
-
-def cover_extension(data: bytes) -> str:
-    """Return the extension of a checked picture."""
-    return _COVER_EXTENSIONS[picture_type(data) or ""]
+    return bytes_place(data, "covers", _cover_extension(data))
 
 
 def cover_name(*, data: bytes) -> str:
     """Return the name that a checked picture would have in the storage."""
-    return content_name("covers", hashlib.sha256(data).hexdigest(), _COVER_EXTENSIONS[picture_type(data) or ""])
+    return content_name("covers", hashlib.sha256(data).hexdigest(), _cover_extension(data))
+
+
+def _cover_extension(data: bytes) -> str:
+    return _COVER_EXTENSIONS[picture_type(data) or ""]
 
 
 def songs_announce(*, song_ids: Sequence[int]) -> None:

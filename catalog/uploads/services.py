@@ -163,7 +163,7 @@ def _refusal_recorded(upload: Upload, but: type[CatalogError] | tuple[type[Catal
 def _upload_settle(
     upload: Upload, staged: StagedFile, hint: FolderHint | None = None, replacing: Replacing | None = None
 ) -> None:
-    facts = probe_isolated(staged.path, max_duration_s=float(settings.MOODPLANE_MAX_DURATION_S))
+    facts = probe_isolated(staged.path)
     with transaction.atomic():
         if replacing is not None and (replaced := replacing(staged, facts)) is not None:
             upload.song, upload.outcome, upload.failure_reason = replaced, Upload.Outcome.ACCEPTED, facts.remark

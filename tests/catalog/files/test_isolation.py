@@ -26,7 +26,7 @@ def song(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _probed(path: Path) -> Any:
-    return probe_isolated(path, max_duration_s=7200.0)
+    return probe_isolated(path)
 
 
 def test_another_process_says_the_same(song: Path) -> None:
