@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from catalog.core.names import FolderHint
-from catalog.exceptions import FileRejectedError
+from catalog.exceptions import FileRejectedError, ReadingInterruptedError
 from catalog.files.isolation import probe_isolated
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import local_copy
@@ -94,6 +94,8 @@ def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) ->
             facts = probe_isolated(path)
     except FileRejectedError as error:
         return Reread(song, problem=str(error))
+    except ReadingInterruptedError as error:
+        return Reread(song, problem=str(error), is_lost=True)
     except OSError as error:
         return Reread(song, problem=f"It cannot be read: {error.strerror or error}.", is_lost=True)
     now, said = values_of(song), _values_said(song, facts, upload)
@@ -152,7 +154,7 @@ def rereads_apply(
             values["cover"] = cover_store(data=each.cover)
         if values:
             wanted[song.pk] = values
-        # A file that is lost may come back.
+        # A file that is lost may come back, and an interrupted reading may succeed.
         if not each.is_lost:
             Song.objects.filter(pk=song.pk).update(reader=READER, **each.facts)
     if not wanted:

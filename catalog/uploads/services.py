@@ -18,7 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.core.names import FolderHint, name_key
-from catalog.exceptions import CatalogError, SongNotRetryableError, StorageFullError
+from catalog.exceptions import CatalogError, ReadingInterruptedError, SongNotRetryableError, StorageFullError
 from catalog.files.isolation import probe_isolated
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, file_staged, size_check
@@ -133,9 +133,10 @@ def upload_create_staged(*, owner: User, staged: StagedFile, file_name: str) -> 
 
     Raises:
         StorageFullError: The disk has no room for the cover; the staged file stays for another attempt.
+        ReadingInterruptedError: Its reading was ended from outside; the staged file stays too.
     """
     upload = Upload(owner=owner, file_name=file_name_clean(file_name), size_bytes=staged.size_bytes)
-    with _refusal_recorded(upload, but=StorageFullError):
+    with _refusal_recorded(upload, but=(StorageFullError, ReadingInterruptedError)):
         _upload_settle(upload, staged)
     upload_announce(upload=upload)
     return upload

@@ -19,10 +19,11 @@ from django.utils import timezone
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
-from catalog.exceptions import StorageFullError
+from catalog.exceptions import ReadingInterruptedError, StorageFullError
 from catalog.models import PartialUpload, Song, Upload
 from catalog.tasks import partial_uploads_tick
 from catalog.uploads import partial as sessions_module
+from catalog.uploads import services as upload_services
 from catalog.uploads.partial import partial_append, partial_discard, partial_finish, partial_open, partials_tick
 from mer_site import settings as product_settings
 from mer_site.celery import app as celery_app
@@ -307,6 +308,23 @@ def test_a_crash_while_it_becomes_a_song_is_made_good(
     assert Path(Song.objects.get().audio.path).read_bytes() == audio
     assert announced == [Song.objects.get().pk]
     assert incoming() == []
+
+
+@pytest.mark.django_db
+def test_a_file_whose_reading_was_interrupted_is_finished_later(
+    api_cleo: APIClient, audio: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_path: Path) -> None:
+        raise ReadingInterruptedError("Ended.")
+
+    address = begin(api_cleo, len(audio))["Location"]
+    with monkeypatch.context() as patch:
+        patch.setattr(upload_services, "probe_isolated", interrupted)
+        answer = add(api_cleo, address, 0, audio)
+    assert (answer.status_code, answer.json()["code"]) == (503, "interrupted")
+    assert not Upload.objects.exists()
+    partial_finish(partial_upload=PartialUpload.objects.get())
+    assert Path(Song.objects.get().audio.path).read_bytes() == audio
 
 
 @pytest.mark.django_db

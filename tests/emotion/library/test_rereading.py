@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from mutagen.flac import FLAC, Picture
 
+from catalog.exceptions import ReadingInterruptedError
 from catalog.files.probe import probe
 from catalog.models import Song, SongChange, Upload
 from catalog.songs import editing, rereading
@@ -183,3 +184,18 @@ def test_a_choice_of_songs_and_files_that_are_gone(old: Callable[..., Song]) -> 
         "1 could not be read.",
     ]
     assert again(one).reader == 0, "it may come back"
+
+
+def test_an_interrupted_reading_is_tried_again_by_the_next_run(
+    old: Callable[..., Song], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_path: Path) -> None:
+        raise ReadingInterruptedError("Ended.")
+
+    song = old()
+    with monkeypatch.context() as patch:
+        patch.setattr(rereading, "probe_isolated", interrupted)
+        reread("--apply")
+    assert again(song).reader == 0
+    reread("--apply")
+    assert again(song).mime_type == "audio/flac"
