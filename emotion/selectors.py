@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from catalog.core import claims
+from catalog.core.caching import cached_while_large
 from catalog.models import Song
-from catalog.selectors import cached_while_large
 from emotion.curves.curve import Section, sections, sentence
 from emotion.curves.curve import times_s as curve_times_s
 from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundError

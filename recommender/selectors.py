@@ -18,9 +18,10 @@ from django.db.models import Avg, Count, Model, Prefetch, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from catalog.core.caching import cached_while_large
 from catalog.core.charts import Point
 from catalog.models import Song
-from catalog.selectors import cached_while_large, song_search
+from catalog.selectors import song_search
 from catalog.uploads.scanning import missing_since_of
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionEstimate, PerceivedLabel
