@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
 from catalog.core.names import artists_split, credit_shown, names_split
+from catalog.songs.search import SearchWords, SortKey
 
 # The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
@@ -31,9 +32,16 @@ class Artist(models.Model):
 
     name = models.CharField(max_length=300)
     name_key = models.CharField(max_length=300, unique=True)
+    sort_key = models.GeneratedField(
+        expression=SortKey("name"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
-        ordering = ["name_key"]
+        ordering = ["sort_key"]
+        indexes = [
+            models.Index(fields=["sort_key", "id"], name="artist_by_name"),
+            GinIndex(SearchWords("name"), name="artist_words"),
+        ]
 
     def __str__(self) -> str:
         return artist_shown(self.name)
@@ -50,9 +58,16 @@ class Album(models.Model):
     title = models.CharField(max_length=300)
     title_key = models.CharField(max_length=300)
     artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="albums")
+    sort_key = models.GeneratedField(
+        expression=SortKey("title"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
-        ordering = ["title_key"]
+        ordering = ["sort_key"]
+        indexes = [
+            models.Index(fields=["sort_key", "id"], name="album_by_title"),
+            GinIndex(SearchWords("title"), name="album_words"),
+        ]
         constraints = [models.UniqueConstraint(fields=["artist", "title_key"], name="album_unique_per_artist")]
 
     def __str__(self) -> str:
@@ -115,6 +130,9 @@ class Song(Job):
     tags_changed_at = models.DateTimeField(null=True, blank=True, help_text="When a curator last changed its tags.")
 
     search = SearchVectorField(null=True, editable=False)
+    sort_key = models.GeneratedField(
+        expression=SortKey("title"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -123,7 +141,9 @@ class Song(Job):
             models.Index(fields=["state", "due_at"], name="song_state_due"),
             # Every list asks for the songs that the browser cannot play.
             models.Index(fields=["mime_type"], name="song_by_type"),
-            models.Index(fields=["title", "-id"], name="song_by_title"),
+            models.Index(fields=["sort_key", "-id"], name="song_by_title"),
+            # The songs of an album, and those of an artist from an album of somebody else.
+            models.Index(fields=["album", "artist"], name="song_by_album"),
             models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
             models.Index(
                 fields=["-tags_changed_at"],
