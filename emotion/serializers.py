@@ -118,7 +118,7 @@ class SongSerializer(serializers.ModelSerializer[Song]):
         return reverse("catalog:song_audio", args=[song.pk])
 
     def get_cover_url(self, song: Song) -> str:
-        return reverse("catalog:song_cover", args=[song.pk])
+        return reverse("emotion:song_cover", args=[song.pk])
 
 
 class CleanTextField(serializers.CharField):

@@ -1,4 +1,4 @@
-"""The bytes of songs and covers: whole, in part, or not at all because the browser has them already.
+"""The bytes of songs and other files: whole, in part, or not at all because the browser has them already.
 
 Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 """
@@ -24,8 +24,7 @@ from catalog.permissions import allowed, can_listen
 
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
-_COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
-_RINGS = 5
+COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
 
 
 @require_safe
@@ -39,42 +38,6 @@ def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
         content_hash=song.content_hash,
         mime_type=song.mime_type,
         file_name=f"{song.by} - {song.title}{PurePath(str(song.audio.name)).suffix}",
-    )
-
-
-@require_safe
-@allowed(can_listen)
-def song_cover(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Send a song's cover, or a drawing when it has none."""
-    song = get_object_or_404(Song, pk=pk)
-    if not song.cover:
-        response = HttpResponse(cover_placeholder(song.content_hash), content_type="image/svg+xml")
-        response["Cache-Control"] = "private, max-age=86400"
-        return response
-    cover = PurePath(str(song.cover.name))
-    return file_response(
-        request,
-        name=str(cover),
-        content_hash=cover.stem,
-        mime_type=_COVER_MIME_TYPES[cover.suffix],
-        file_name=f"cover{cover.suffix}",
-    )
-
-
-def cover_placeholder(content_hash: str) -> str:
-    """Return an SVG picture, 300 by 300: neutral rings that follow from the hash."""
-    # Grey, because in Moodplane colour means a quadrant; attributes alone show under a strict security policy.
-    numbers = bytes.fromhex(content_hash[: 2 + 4 * _RINGS])
-    centre_x, centre_y = 90 + numbers[0] % 120, 90 + numbers[-1] % 120
-    rings = "".join(
-        f'<circle cx="{centre_x}" cy="{centre_y}" r="{30 + 34 * ring + numbers[1 + ring] % 22}" '
-        f'stroke-width="{1 + numbers[1 + _RINGS + ring] % 7}"/>'
-        for ring in range(_RINGS)
-    )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 300" width="300" height="300">'
-        '<rect width="300" height="300" fill="#8b8794"/>'
-        f'<g fill="none" stroke="#f4f2f7" stroke-opacity="0.55">{rings}</g></svg>'
     )
 
 
