@@ -119,6 +119,23 @@ export class Player extends EventTarget {
   }
 
   /**
+   * Puts songs into the queue, behind the one that plays or at the end; with an empty queue they begin.
+   * @param {Track[]} tracks
+   * @param {{ next?: boolean }} [options]
+   */
+  enqueue(tracks, options) {
+    const isEmpty = !this.queue.current;
+    if (isEmpty) this.queue.clear();
+    const n = this.queue.add(tracks, options);
+    this.tell("queue");
+    if (isEmpty && n) {
+      this.sound.unlock();
+      this.jump(0);
+    }
+    return n;
+  }
+
+  /**
    * Goes to a song of the queue.
    * @param {number} index
    * @param {{ playing?: boolean }} [options]

@@ -3,12 +3,13 @@
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 import { listener } from "../shared/requests.js";
 import { loadSettings, Player } from "./core.js";
 import { tellFormats } from "./formats.js";
 import { attachMedia } from "./media.js";
 import { attachNowPlaying } from "./now_playing.js";
-import { Queue } from "./queue.js";
+import { Queue, trackOf } from "./queue.js";
 import { attachRating } from "./rate.js";
 import { Mender } from "./recovery.js";
 import { attachCurve, attachSeek } from "./seek.js";
@@ -68,6 +69,44 @@ document.addEventListener("click", (event) => {
   if (row !== current) player.start(list, rows.indexOf(row));
   else if (button.matches("[data-play-all]")) player.play();
   else player.toggle();
+});
+
+/** @param {string} sentence */
+const toast = (sentence) => document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
+
+// What a row's menu does with its song.
+document.addEventListener("click", (event) => {
+  const button = closest(event, "[data-play-next], [data-enqueue]");
+  /** @type {HTMLElement | null | undefined} */
+  const row = button?.closest("[data-track]");
+  if (!button || !row) return;
+  const next = button.matches("[data-play-next]");
+  const track = trackOf(row);
+  const sentence = !player.enqueue([track], { next })
+    ? gettext("%(title)s is playing already.")
+    : next
+      ? gettext("%(title)s plays next.")
+      : gettext("%(title)s was added to the queue.");
+  toast(interpolate(sentence, { title: track.title }, true));
+});
+
+// A whole list, of which the page shows a part: its songs come from the server.
+document.addEventListener("click", async (event) => {
+  const button = closest(event, "[data-play-list]");
+  const url = button?.dataset.listUrl;
+  if (!button || !url) return;
+  player.sound.unlock();
+  const answer = await fetch(url);
+  const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+  const [list] = findAll(page, "[data-queue]");
+  const n = list ? findAll(list, "[data-track]").length : 0;
+  if (!list || !n) {
+    toast(answer.ok ? gettext("There is no song to play.") : gettext("The songs could not be fetched. Try again."));
+    return;
+  }
+  const shuffled = button.matches("[data-shuffled]");
+  player.start(list, shuffled ? Math.floor(Math.random() * n) : 0);
+  if (shuffled) player.shuffle();
 });
 
 // Orders are numbered as they are asked for: of answers that overtake each other the newest stays.
