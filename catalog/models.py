@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
 from catalog.core.names import artists_split, credit_shown, names_split
-from catalog.songs.search import SearchWords, SortKey
+from catalog.core.sql import SearchWords, SortKey
 
 # The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
@@ -377,6 +377,11 @@ class WatchedFolder(models.Model):
     def __str__(self) -> str:
         return bytes(self.path).decode("utf-8", "replace")
 
+    @property
+    def shown_name(self) -> str:
+        """Its last part; where it lies on the server is nobody else's business."""
+        return str(self).rstrip("/").rpartition("/")[2] or "/"
+
 
 class FolderFile(models.Model):
     """A file of a watched folder as it was last read; its song keeps its own copy.
@@ -412,6 +417,15 @@ class FolderFile(models.Model):
                 models.Func(models.F("path"), function="sha256"),
                 condition=models.Q(missing_since=None),
                 name="folder_file_once",
+            )
+        ]
+        # The library's folders are found by it, a step for each; a longer path fits no index.
+        indexes = [
+            models.Index(
+                models.F("folder"),
+                models.Func(models.F("path"), 1, 1000, function="substring"),
+                condition=models.Q(missing_since=None),
+                name="folder_file_by_path",
             )
         ]
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 
 from catalog.core.caching import cached_while_large
 from catalog.core.names import name_key, name_keys, names_split
+from catalog.core.sql import SearchWords
 from catalog.models import Artist, FurtherArtist, PossibleDuplicate, Song, Upload
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
@@ -70,6 +71,16 @@ def song_search(
     tsquery = SearchQuery(prefixes, search_type="raw", config="simple")
     ranked = songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery))
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
+
+
+def words_in(rows: QuerySet[Any], name: str, query: str) -> QuerySet[Any]:
+    """Return the artists or albums in whose `name` or `title` each word of a query begins a word."""
+    prefixes = prefix_query(query)
+    if not prefixes:
+        return rows.none()
+    words = SearchQuery(prefixes, search_type="raw", config="simple")
+    found: QuerySet[Any] = rows.alias(words=SearchWords(name)).filter(words=words)
+    return found
 
 
 _SEARCHES = """

@@ -57,6 +57,9 @@ class Listener:
         return Q(pk__in=[]) if self.is_nobody else Q(**self.owner_fields(field))
 
 
+NOBODY = Listener(user=None)
+
+
 def listener_of(request: HttpRequest) -> Listener:
     """Return the listener of a request; a visitor gets a session, which owns what they create.
 

@@ -34,10 +34,11 @@ from recommender.exceptions import (
     RecommenderError,
     ShareNotFoundError,
 )
-from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem, SmartList
 from recommender.reasons.reasons import public_reason
-from recommender.requests import Listener
+from recommender.requests import NOBODY, Listener
 from recommender.retrieval import songs_ranked_alike
+from recommender.rules import PLAY_SORTS, songs_by_plays, songs_limit
 
 # A mood check-in holds for so long.
 MOOD_HOLDS = timedelta(minutes=30)
@@ -94,6 +95,23 @@ def playlists_trashed(listener: Listener) -> QuerySet[Playlist]:
     """Return the playlists in a listener's trash, the latest first."""
     since = timezone.now() - TRASH_HOLDS
     return Playlist.objects.filter(listener.owns("owner")).filter(trashed_at__gte=since).order_by("-trashed_at")
+
+
+def smart_lists_of(listener: Listener) -> QuerySet[SmartList]:
+    """Return a listener's smart lists by title; none without account and session."""
+    return SmartList.objects.filter(listener.owns("owner"))
+
+
+def smart_list_visible(listener: Listener, pk: int) -> SmartList:
+    """Return a smart list to its owner only.
+
+    Raises:
+        PlaylistNotFoundError: there is none, or it belongs to another listener.
+    """
+    return _first(
+        smart_lists_of(listener).filter(pk=pk),
+        PlaylistNotFoundError(_("This smart list does not exist or is not yours.")),
+    )
 
 
 def playlist_visible(listener: Listener, pk: int) -> Playlist:
@@ -276,14 +294,23 @@ def songs_browse(
     album_id: int | None = None,
     decade: int | None = None,
     sort: str = "",
+    listener: Listener = NOBODY,
+    **rules: Any,
 ) -> SongsFound:
     """Return the songs that match all that is asked, in any state, to be counted and cut into pages.
 
     `quadrant` is that of the current estimate, `decade` the first year of ten, and `sort` a key of
-    `catalog.selectors.SORTS`, empty for the best match, or the newest when nothing was typed.
+    `catalog.selectors.SORTS` or one of `PLAY_SORTS`, empty for the best match, or the newest when nothing was typed.
+    `rules` are those of `recommender.rules`; `listener` is whose likes and plays they mean.
     """
     songs = song_search(query=query, artist_id=artist_id, album_id=album_id, genre=genre, decade=decade, sort=sort)
     is_ranked = bool(query.strip()) and not sort
+    songs = songs_limit(songs, rules, listener)
+    if sort in PLAY_SORTS:
+        songs = songs_by_plays(songs, sort, listener)
+        if quadrant is not None:
+            songs = songs_in_quadrant(songs, quadrant)
+        return SongsFound(songs, songs.count)
     if quadrant is None:
         return SongsFound(songs, songs.count, is_ranked=is_ranked)
     count = partial(songs_in_quadrant_count, songs, quadrant)

@@ -3,7 +3,7 @@
 import django.contrib.postgres.indexes
 from django.db import migrations, models
 
-import catalog.songs.search
+import catalog.core.sql
 
 # Only "The" is dropped: "Die" and "La" are also words of titles, and "A-ha" begins with no article.
 SORT_KEY = """
@@ -19,13 +19,13 @@ $sort$;
 def _sort_key(name: str) -> models.GeneratedField:
     return models.GeneratedField(
         db_persist=True,
-        expression=catalog.songs.search.SortKey(name),
+        expression=catalog.core.sql.SortKey(name),
         output_field=models.TextField(db_collation="C"),
     )
 
 
 def _words(name: str, index: str) -> django.contrib.postgres.indexes.GinIndex:
-    return django.contrib.postgres.indexes.GinIndex(catalog.songs.search.SearchWords(name), name=index)
+    return django.contrib.postgres.indexes.GinIndex(catalog.core.sql.SearchWords(name), name=index)
 
 
 class Migration(migrations.Migration):

@@ -1,13 +1,10 @@
-"""Folds text for search and order in the same way as the SQL function `catalog_search_fold`.
+"""Folds text for the search in the same way as the SQL function `catalog_search_fold`.
 
 The database may use the C locale, without ICU or `unaccent`, so both decompose, drop accents and lower letters by the
 same tables; `tests/catalog/songs/test_search.py` compares them.
 """
 
 import unicodedata
-
-from django.contrib.postgres.search import SearchVectorField
-from django.db.models import Func, TextField
 
 # Apostrophes vanish ("don't" is "dont"); all other punctuation separates words.
 DROPPED = "'’‘`´"
@@ -23,20 +20,6 @@ LOWER = UPPER.lower()
 _TABLE = str.maketrans({**dict(zip(UPPER, LOWER, strict=True)), **dict.fromkeys(SEPARATORS, " ")})
 _COMBINING = dict.fromkeys(range(0x300, 0x370))
 _DROPPED = dict.fromkeys([*map(ord, DROPPED), *range(0x20), 0x7F], None)
-
-
-class SearchWords(Func):
-    """The words of a name as the search compares them: lower letters without accents and punctuation."""
-
-    template = "to_tsvector('simple'::regconfig, catalog_search_fold(%(expressions)s))"
-    output_field = SearchVectorField()
-
-
-class SortKey(Func):
-    """What names are put in order by: folded as for the search, without "The" at the beginning."""
-
-    function = "catalog_sort_key"
-    output_field = TextField(db_collation="C")
 
 
 def search_terms(query: str) -> list[str]:
