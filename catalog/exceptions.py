@@ -41,6 +41,10 @@ class FileMissingError(CatalogError, code="file_missing"):
     """An upload without a file."""
 
 
+class FolderRefusedError(CatalogError, code="folder_refused", status=422):
+    """A folder of the server cannot be followed."""
+
+
 class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
     """Only a failed song can be retried."""
 

@@ -365,9 +365,23 @@ class PossibleDuplicate(models.Model):
 
 
 class WatchedFolder(models.Model):
-    """A folder of the server's disk that the catalog is kept in step with."""
+    """A folder of the server's disk that the catalog is, or was, kept in step with."""
+
+    class Mode(models.TextChoices):
+        NAMED = "named", gettext_lazy("Named by the operator")
+        WATCH = "watch", gettext_lazy("Watched")
+        ONCE = "once", gettext_lazy("Being added once")
+        ADDED = "added", gettext_lazy("Added once")
+        STOPPED = "stopped", gettext_lazy("No longer watched")
 
     path = models.BinaryField(unique=True, help_text="As the file system has it: names may be in any encoding.")
+    mode = models.CharField(
+        max_length=7,
+        choices=Mode.choices,
+        default=Mode.NAMED,
+        db_default=Mode.NAMED,
+        help_text="Who named it, the operator or the staff in the browser, and what is done with it.",
+    )
     scanned_at = models.DateTimeField(null=True, blank=True, help_text="When it was last compared.")
     report = models.JSONField(default=dict, help_text="What the last scan found, left out and could not do.")
 

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,13 @@ class LeftOut:
         }
 
 
-def audio_walk(paths: Iterable[Path], left_out: LeftOut) -> Iterator[tuple[Path, os.stat_result]]:
+def audio_walk(
+    paths: Iterable[Path], left_out: LeftOut, stopping: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield each named file, and the files in each folder that have an audio suffix, with their status.
 
     Linked folders are followed, after the others, unless they lead to a folder that was read or that holds this one.
+    Once `stopping` is true, no further folder is listed.
     """
     read: set[tuple[int, int]] = set()
     for path in paths:
@@ -71,17 +74,19 @@ def audio_walk(paths: Iterable[Path], left_out: LeftOut) -> Iterator[tuple[Path,
             left_out.unreadable.append((path, reason_of(error)))
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _folder_walk(path, read, left_out)
+            yield from _folder_walk(path, read, left_out, stopping)
         elif stat.S_ISREG(status.st_mode):
             yield path, status
         else:
             left_out.special.append(path)
 
 
-def _folder_walk(root: Path, read: set[tuple[int, int]], left_out: LeftOut) -> Iterator[tuple[Path, os.stat_result]]:
+def _folder_walk(
+    root: Path, read: set[tuple[int, int]], left_out: LeftOut, stopping: Callable[[], bool]
+) -> Iterator[tuple[Path, os.stat_result]]:
     around = {_identity(parent.stat()) for parent in root.resolve().parents}
     waiting, linked = [root], deque[Path]()
-    while waiting or linked:
+    while (waiting or linked) and not stopping():
         folder = waiting.pop() if waiting else linked.popleft()
         inner: list[Path] = []
         try:

@@ -21,6 +21,7 @@ from django.contrib.auth import authenticate
 from django.db import connection
 from pytest_django import Settings
 
+from catalog.models import WatchedFolder
 from catalog.permissions import can_upload
 from mer_site.local.paths import EmbeddedPaths
 from mer_site.management.commands.up import Command, _filling, _watching
@@ -175,11 +176,13 @@ def test_folders_of_music_are_watched_in_place_of_the_demo(
     monkeypatch.setattr(connection, "close", lambda: None)
     settings.MOODPLANE_VAR = tmp_path
     (tmp_path / "run").mkdir()
-    assert _watching() == []
     assert [each.name for each in _filling(None, demo=True)] == ["demo music"]
 
+    chosen = WatchedFolder.objects.create(path=b"/srv/music", mode=WatchedFolder.Mode.WATCH)
+    assert _filling(None, demo=True) == []
+    chosen.delete()
     settings.MUSIC_FOLDERS = [tmp_path / "music"]
     assert _filling(None, demo=True) == []
-    (watcher,) = _watching()
+    watcher = _watching()
     assert watcher.argv[-2:] == ("ingest", "--watch")
     assert not watcher.once

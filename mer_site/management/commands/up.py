@@ -25,6 +25,7 @@ from django.db import OperationalError, connection
 from catalog.core.files import digest
 from catalog.models import Song
 from catalog.permissions import CURATOR_GROUP
+from catalog.uploads.choosing import chosen_paths
 from mer_site.local.supervisor import Child, Program, Supervisor
 
 _FIRST_ANSWER_S = 120.0
@@ -110,8 +111,8 @@ class Command(BaseCommand):
         # In the order in which the first song needs them. Stage 0: the servers stop last, and restart if they die.
         servers = Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0)
         analysis = _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo")
-        filling = [*_filling(music, demo=demo), *_watching()]
-        supervisor.start([servers, analysis, *filling, *_page_programs(host, port)])
+        filling = _filling(music, demo=demo)
+        supervisor.start([servers, analysis, *filling, *_page_programs(host, port), _watching()])
         self._first_answer_wait(supervisor, host, port)
 
     def _database_prepare(self) -> None:
@@ -205,17 +206,17 @@ def _filling(music: Path | None, *, demo: bool) -> list[Program]:
     if music is not None:
         return [Program(f"music in {music}", _manage("ingest", str(music.absolute())), _log("ingest"), once=True)]
     is_filled = Song.objects.exists() and not _pending_demo().exists()
+    has_folders = bool(settings.MUSIC_FOLDERS or chosen_paths())
     connection.close()
-    if not demo or is_filled or settings.MUSIC_FOLDERS:
+    if not demo or is_filled or has_folders:
         return []
     _pending_demo().touch()
     return [Program("demo music", _manage("demo"), _log("ingest"), once=True)]
 
 
-def _watching() -> list[Program]:
-    if not settings.MUSIC_FOLDERS:
-        return []
-    return [Program("folder watcher", _manage("ingest", "--watch"), _log("folders"), environment=_ONE_THREAD)]
+def _watching() -> Program:
+    # Also without a folder: the staff may choose one in the browser at any time.
+    return Program("folder watcher", _manage("ingest", "--watch"), _log("folders"), environment=_ONE_THREAD)
 
 
 def _manage(*words: str) -> tuple[str, ...]:
