@@ -11,12 +11,14 @@ from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView
 
+from mer_site.installation.joining import NotInvitedError, account_create, may_sign_up
 from recommender.services.feedback import pending_answers_record, session_adopt
 
 
@@ -61,15 +63,29 @@ class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
+        if not may_sign_up(self._invitation):
+            return self._refusal()
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def _invitation(self) -> str:
+        return self.request.POST.get("invitation") or self.request.GET.get("invitation", "")
+
+    def _refusal(self) -> HttpResponse:
+        context = {"next": self.get_redirect_url(), "is_used_up": bool(self._invitation)}
+        return render(self.request, "accounts/signup_closed.html", context, status=403)
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
         assert isinstance(form, SignupForm)
-        _login_keeping_session(self.request, form.save())
+        try:
+            user = account_create(user=form.save(commit=False), token=self._invitation)
+        except NotInvitedError:
+            return self._refusal()
+        _login_keeping_session(self.request, user)
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
+        return super().get_context_data(**kwargs) | {"next": self.get_redirect_url(), "invitation": self._invitation}
 
 
 class LoginView(auth_views.LoginView):

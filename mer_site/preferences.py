@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
@@ -18,6 +19,7 @@ from django.views.i18n import set_language as django_set_language
 
 from catalog.core.files import digest
 from catalog.permissions import can_listen, can_upload, is_staff
+from mer_site.installation.joining import signup_is_offered
 
 _THEME_COOKIE = "theme"
 _THEMES = ("light", "dark")
@@ -37,6 +39,8 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "is_staff": user is not None and is_staff(user),
         "login_url": reverse("accounts:login"),
         "signup_url": reverse("accounts:signup"),
+        # Asked once for a page, and only for pages of visitors.
+        "signup_is_offered": SimpleLazyObject(signup_is_offered),
         # Empty means the system's.
         "theme": theme if theme in _THEMES else "",
         "words_url": _words_url,

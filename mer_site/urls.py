@@ -8,6 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 from mer_site.accounts import AccountView, LoginView, PasswordView, SignupView
 from mer_site.api import ApiDocsView, TokenView
 from mer_site.health import healthz
+from mer_site.installation import settings_views
 from mer_site.preferences import set_language, theme_choose, words
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
@@ -28,12 +29,22 @@ account_urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
 ]
 
+settings_urlpatterns = [
+    path("", settings_views.settings_page, name="page"),
+    path("signup/", settings_views.signup_choose, name="signup"),
+    path("invitations/", settings_views.invitation_create, name="invitation_create"),
+    path("invitations/<int:pk>/revoke/", settings_views.invitation_revoke, name="invitation_revoke"),
+    path("accounts/", settings_views.accounts, name="accounts"),
+    path("accounts/<int:pk>/", settings_views.account_change, name="account_change"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("language/", set_language, name="set_language"),
     path("words/<slug:language>/<slug:digest>.js", words, name="words"),
     path("admin/", admin.site.urls),
     path("accounts/", include((account_urlpatterns, "accounts"))),
+    path("settings/", include((settings_urlpatterns, "settings"))),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),

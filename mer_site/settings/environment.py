@@ -53,6 +53,13 @@ VARIABLES = (
         "on",
     ),
     Variable("MOODPLANE_PUBLIC", "on", "off: only people with an account read and listen", "off"),
+    Variable(
+        "MOODPLANE_SIGNUP",
+        "what the staff chose; at first `open`",
+        "who may make an account: anyone, or people with an invitation ([how](#accounts))",
+        "invited",
+        choices=("open", "invited"),
+    ),
     Variable("MOODPLANE_X_ACCEL", "none", "the internal prefix under which nginx serves `MEDIA_ROOT`", "/protected/"),
     Variable(
         "MOODPLANE_STORAGE",

@@ -27,6 +27,7 @@ from pytest_django import Settings
 from catalog.models import FolderFile, PartialUpload, PossibleDuplicate, Song, Upload, WatchedFolder
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, EmotionEstimate, ModelVersion, SaliencyMap
+from mer_site.installation import joining
 from recommender.models import Playlist, SmartList
 from recommender.requests import Listener, Target
 from recommender.services import feedback, indexing, sharing
@@ -113,6 +114,8 @@ def places(alice: User, cleo: User, tmp_path: Path) -> dict[str, object]:
         "uploads/folders/": folder.pk,
         "uploads/unfinished/": unfinished.public_id,
         "models/": model.pk,
+        "settings/invitations/": joining.invitation_create(note="", n_most=1, days=1).pk,
+        "settings/accounts/": alice.pk,
         "words/": "en",
         "/": "0" * 12,
     }
