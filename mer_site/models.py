@@ -13,6 +13,12 @@ class Installation(models.Model):
         INVITED = "invited", gettext_lazy("Only people with an invitation")
 
     signup = models.CharField(max_length=7, choices=Signup.choices, default=Signup.OPEN, help_text="Who may sign up.")
+    has_demo = models.BooleanField(
+        default=True, db_default=True, help_text="Whether an empty catalog gets the demo songs at a start."
+    )
+    is_setting_up = models.BooleanField(
+        default=False, db_default=False, help_text="The first steps were offered, and neither finished nor skipped."
+    )
 
     def __str__(self) -> str:
         return f"sign-up: {self.signup}"

@@ -8,7 +8,7 @@ from drf_spectacular.views import SpectacularAPIView
 from mer_site.accounts import AccountView, LoginView, PasswordView, SignupView
 from mer_site.api import ApiDocsView, TokenView
 from mer_site.health import healthz
-from mer_site.installation import settings_views
+from mer_site.installation import settings_views, setup_views
 from mer_site.preferences import set_language, theme_choose, words
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
@@ -36,6 +36,13 @@ settings_urlpatterns = [
     path("invitations/<int:pk>/revoke/", settings_views.invitation_revoke, name="invitation_revoke"),
     path("accounts/", settings_views.accounts, name="accounts"),
     path("accounts/<int:pk>/", settings_views.account_change, name="account_change"),
+    path("demo/remove/", settings_views.demo_songs_remove, name="demo_remove"),
+]
+
+setup_urlpatterns = [
+    path("", setup_views.start, name="start"),
+    *(path(f"{step.name}/", getattr(setup_views, step.name), name=step.name) for step in setup_views.STEPS),
+    path("end/", setup_views.end, name="end"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -44,6 +51,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("words/<slug:language>/<slug:digest>.js", words, name="words"),
     path("admin/", admin.site.urls),
     path("accounts/", include((account_urlpatterns, "accounts"))),
+    path("setup/", include((setup_urlpatterns, "setup"))),
     path("settings/", include((settings_urlpatterns, "settings"))),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("catalog.urls")),

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render, resolve_url
 from django.utils.translation import gettext as _
@@ -41,6 +41,10 @@ class FolderForm(forms.Form):
         required=False,
     )
     found: FolderFound | None = None
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        # A folder that is looked at comes back with a choice made.
+        super().__init__(data if data is None or "is_watched" in data else {**data.dict(), "is_watched": "yes"})
 
     def clean_path(self) -> str:
         """Look at it."""

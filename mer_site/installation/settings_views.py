@@ -20,6 +20,8 @@ from django.views.decorators.http import require_POST, require_safe
 from catalog.permissions import allowed, is_staff, user_of
 from mer_site.installation import accounts as account_services
 from mer_site.installation import joining
+from mer_site.installation.demo import demo_remove, demo_songs
+from mer_site.installation.first_steps import is_setting_up
 from mer_site.installation.forms import AccountChangeForm, InvitationForm, SignupModeForm
 from mer_site.models import Invitation
 
@@ -47,6 +49,8 @@ def _page(request: HttpRequest, form: InvitationForm) -> HttpResponseBase:
         "is_fixed": settings.MOODPLANE_SIGNUP is not None,
         "form": form,
         "invitations": invitations,
+        "n_demo": demo_songs().count(),
+        "is_setting_up": is_setting_up(),
     }
     return render(request, "site/settings/page.html", context)
 
@@ -86,6 +90,15 @@ def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponseBase:
     joining.invitation_revoke(invitation=get_object_or_404(Invitation, pk=pk))
     messages.success(request, _("The invitation was taken back. Accounts made with it stay."))
     return redirect(f"{reverse('settings:page')}#invitations")
+
+
+@require_POST
+@allowed(is_staff)
+def demo_songs_remove(request: HttpRequest) -> HttpResponseBase:
+    """Remove the demo songs for good."""
+    demo_remove()
+    messages.success(request, _("The demo songs are gone."))
+    return redirect("settings:page")
 
 
 @require_safe

@@ -29,6 +29,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Of the link to the first steps, which is used or replaced at the next start; it is as good as the printed password.
+PASSWORD_RESET_TIMEOUT = 365 * 24 * 3600
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import http.client
 import os
-import secrets
 import socket
 import sys
 import time
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -24,8 +22,9 @@ from django.db import OperationalError, connection
 
 from catalog.core.files import digest
 from catalog.models import Song
-from catalog.permissions import CURATOR_GROUP
 from catalog.uploads.choosing import chosen_paths
+from mer_site.installation.demo import demo_is_wanted
+from mer_site.installation.first_steps import FIRST_NAME, first_account_create, setup_token
 from mer_site.local.supervisor import Child, Program, Supervisor
 
 _FIRST_ANSWER_S = 120.0
@@ -106,7 +105,7 @@ class Command(BaseCommand):
         # Hashing static files takes as long as creating a database. The thread ends before a program is forked.
         with ThreadPoolExecutor(1) as pool:
             static = pool.submit(_static_collect)
-            self._database_prepare()
+            token = self._database_prepare()
         static.result()
         # In the order in which the first song needs them. Stage 0: the servers stop last, and restart if they die.
         servers = Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0)
@@ -114,8 +113,14 @@ class Command(BaseCommand):
         filling = _filling(music, demo=demo)
         supervisor.start([servers, analysis, *filling, *_page_programs(host, port), _watching()])
         self._first_answer_wait(supervisor, host, port)
+        if token and not supervisor.stopping:
+            # After the #, where neither logs nor other sites see it.
+            link = f"http://{_shown(host)}:{port}/setup/#{token}"
+            elsewhere = ", from elsewhere with the name of this machine in it" if host in _ANY_HOST else ""
+            self._say(f"Set it up at {link}  (valid once{elsewhere})")
 
-    def _database_prepare(self) -> None:
+    def _database_prepare(self) -> str:
+        """Bring the database up to date; return the token of the first steps as long as they were not taken."""
         try:
             connection.ensure_connection()
         except OperationalError as error:
@@ -126,16 +131,11 @@ class Command(BaseCommand):
         except CommandError as error:
             # The music still plays; the analysis worker logs the same.
             self._say(f"The bundled model is not usable: {error}")
-        self._curator_create()
+        if password := first_account_create():
+            self._say(f"A curator account was created: name {FIRST_NAME}, password {password}  (shown only this once)")
+        token = setup_token()
         connection.close()
-
-    def _curator_create(self) -> None:
-        if User.objects.exists():
-            return
-        password = secrets.token_urlsafe(12)
-        curator = User.objects.create_user("curator", password=password)
-        curator.groups.add(Group.objects.get_or_create(name=CURATOR_GROUP)[0])
-        self._say(f"A curator account was created: name curator, password {password}  (shown only this once)")
+        return token
 
     def _first_answer_wait(self, supervisor: Supervisor, host: str, port: int) -> None:
         deadline = time.monotonic() + _FIRST_ANSWER_S
@@ -207,6 +207,7 @@ def _filling(music: Path | None, *, demo: bool) -> list[Program]:
         return [Program(f"music in {music}", _manage("ingest", str(music.absolute())), _log("ingest"), once=True)]
     is_filled = Song.objects.exists() and not _pending_demo().exists()
     has_folders = bool(settings.MUSIC_FOLDERS or chosen_paths())
+    demo = demo and demo_is_wanted()
     connection.close()
     if not demo or is_filled or has_folders:
         return []
