@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("catalog", "0017_bit_rate"),
+        ("catalog", "0019_folders_by_path"),
     ]
 
     operations = [
