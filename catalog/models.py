@@ -139,8 +139,6 @@ class Song(Job):
         indexes = [
             GinIndex(fields=["search"], name="song_search_gin"),
             models.Index(fields=["state", "due_at"], name="song_state_due"),
-            # Every list asks for the songs that the browser cannot play.
-            models.Index(fields=["mime_type"], name="song_by_type"),
             models.Index(fields=["sort_key", "-id"], name="song_by_title"),
             # The songs of an album, and those of an artist from an album of somebody else.
             models.Index(fields=["album", "artist"], name="song_by_album"),
