@@ -196,6 +196,8 @@ class EmotionEstimate(models.Model):
         ]
         indexes = [
             models.Index(fields=["quadrant", "song"], condition=_CURRENT, name="estimate_current_quadrant"),
+            # Read alone by the rules of song lists.
+            models.Index(fields=["valence", "arousal", "song"], condition=_CURRENT, name="estimate_current_point"),
             # A search reads the estimates that are newer than the index.
             models.Index(fields=["-updated_at"], condition=_CURRENT, name="estimate_current_newest"),
             models.Index(fields=["-analysed_at"], condition=_CURRENT, name="estimate_current_analysed"),

@@ -10,11 +10,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate, Waveform
+from emotion.models import EmotionEstimate, QuadrantOverride, Waveform
 from recommender.models import FeltRating, Listen
 from recommender.requests import Listener
 
@@ -35,11 +36,23 @@ def songs_limit(songs: QuerySet[Song], rules: Mapping[str, Any], listener: Liste
         elif name in _OF_LISTENER:
             songs = _OF_LISTENER[name](songs, value, listener)
     if of_estimate := {_OF_ESTIMATE[name]: value for name, value in rules.items() if name in _OF_ESTIMATE}:
-        estimates = EmotionEstimate.objects.filter(is_current=True).with_effective()
-        songs = songs.filter(pk__in=_ids(estimates.filter(**of_estimate)))
+        songs = songs.filter(pk__in=_estimated(of_estimate))
     if of_sound := {_OF_SOUND[name]: value for name, value in rules.items() if name in _OF_SOUND}:
         songs = songs.filter(pk__in=_ids(Waveform.objects.filter(**of_sound)))
     return songs
+
+
+def _estimated(limits: Mapping[str, Any]) -> Ids:
+    """Return the ids of the songs whose effective estimate meets the limits."""
+    # As in `emotion.selectors.songs_in_quadrant`: the few overrides are hashed, and an index answers for the rest.
+    overrides = QuadrantOverride.objects.filter(is_current=True, quadrant__isnull=False).values("song")
+    current = EmotionEstimate.objects.filter(is_current=True)
+    by_model = current.exclude(song__in=overrides)
+    if "confidence__gte" in limits:
+        by_model = by_model.alias(confidence=Greatest("p_q1", "p_q2", "p_q3", "p_q4"))
+    effective = {f"effective_{name}": value for name, value in limits.items()}
+    by_curator = current.filter(song__in=overrides).with_effective().filter(**effective)
+    return _ids(by_model.filter(**limits)).union(_ids(by_curator))
 
 
 def songs_by_plays(songs: QuerySet[Song], sort: str, listener: Listener) -> QuerySet[Song]:
@@ -122,11 +135,11 @@ _OF_SONG = {
     "minutes_to": "duration_s__lte",
 }
 _OF_ESTIMATE = {
-    "valence_from": "effective_valence__gte",
-    "valence_to": "effective_valence__lte",
-    "arousal_from": "effective_arousal__gte",
-    "arousal_to": "effective_arousal__lte",
-    "sure_from": "effective_confidence__gte",
+    "valence_from": "valence__gte",
+    "valence_to": "valence__lte",
+    "arousal_from": "arousal__gte",
+    "arousal_to": "arousal__lte",
+    "sure_from": "confidence__gte",
 }
 _OF_SOUND = {"bpm_from": "bpm__gte", "bpm_to": "bpm__lte", "key": "key"}
 # Every rule, as a query names it.

@@ -16,7 +16,7 @@ from mer_site.installation import joining
 from recommender.requests import Listener, Target
 from recommender.services import playlists, sharing
 from tests.e2e.conftest import Opener, axe_objections, sign_in
-from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
+from tests.factories import AlbumFactory, RatingFactory, UploadFactory, UserFactory, WorkerFactory
 
 SIGNED_OUT = [
     "/", "/journey/", "/songs/", "/songs/?q=nothing+is+called+so", "/songs/{song}/", "/playlists/", "/me/", "/status/",
@@ -27,6 +27,8 @@ SIGNED_IN = [
     "/", "/songs/{song}/", JOURNEY, "/playlists/", "/me/", "/me/forget/", "/me/delete/", "/accounts/",
     "/accounts/password/", "/uploads/", "/uploads/folders/", "/status/?span=day", "/models/", "/models/{model}/",
     "/models/{model}/promote/", "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}",
+    "/library/", "/albums/", "/albums/{album}/", "/artists/", "/artists/{artist}/", "/search/?q=song", "/genres/",
+    "/library/folders/", "/smart/ready/wind-down/", "/songs/?more=1&liked=on", "/songs/{song}/add/", "/playlists/new/",
     "/uploads/{upload}/compare/", "/settings/", "/settings/accounts/",
 ]  # fmt: skip
 
@@ -76,7 +78,16 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     playlist = playlists.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
     shared = sharing.playlist_share(playlist=playlist)
     live = ModelVersion.objects.get(version="shipped-1")
-    named = {"song": songs[0].pk, "model": models.pk, "live": live.pk, "upload": upload.pk}
+    album = AlbumFactory(artist=songs[0].artist)
+    Song.objects.filter(pk__in=[song.pk for song in songs[:8]]).update(album=album)
+    named = {
+        "album": album.pk,
+        "artist": album.artist_id,
+        "song": songs[0].pk,
+        "model": models.pk,
+        "live": live.pk,
+        "upload": upload.pk,
+    }
     songs[2].state, songs[2].failure_code, songs[2].failure_reason = Song.State.FAILED, "silent_audio", "It is silent."
     songs[2].save()
     found: list[str] = []

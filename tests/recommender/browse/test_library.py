@@ -13,6 +13,7 @@ from django.urls import reverse
 from catalog.models import FolderFile, WatchedFolder
 from catalog.songs.services import further_artists_set
 from emotion.inference.quadrants import Quadrant
+from emotion.library.services import Override, library_edit
 from recommender import selectors
 from recommender.browse import folders
 from recommender.browse import selectors as browse
@@ -183,6 +184,15 @@ def test_rules_find_songs(alice: User, bob: User, query: str, expected: set[str]
     assert found(query, Listener(alice)) == expected
     if query.startswith(("liked", "felt", "plays_from", "sort")):
         assert found(query, Listener(bob)) == set(), "of somebody else"
+
+
+def test_rules_mean_the_mood_that_counts(cleo: User) -> None:
+    estimate = EstimateFactory(song__title="happy", quadrant=Quadrant.Q1, valence=0.7, arousal=0.6, confidence=0.6)
+    assert found("valence_from=0.5") == {"happy"}
+    library_edit(song_ids=[estimate.song_id], values={}, override=Override(2), editor=cleo)
+    assert found("valence_from=0.5") == set()
+    assert found("valence_to=0&arousal_from=0.5") == {"happy"}
+    assert found("sure_from=90") == {"happy"}, "a curator is sure"
 
 
 def test_a_smart_list_is_found_anew_and_is_its_owners_alone(client_alice: Client, client_bob: Client) -> None:
