@@ -31,6 +31,7 @@ def test_an_album_is_found_played_and_a_song_put_next(open_page: Opener, box: li
     with open_page(viewport={"width": width, "height": 900}) as page:
         page.goto("/library/")
         page.get_by_role("link", name="Search").first.click()
+        expect(page.locator("h1")).to_have_text("Search")
         page.get_by_role("searchbox").press_sequentially("evenigs")
         expect(page.get_by_text("Showing “evenings”")).to_be_visible()
         page.get_by_role("link", name="Évenings").first.click()
