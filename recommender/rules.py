@@ -48,9 +48,9 @@ def _estimated(limits: Mapping[str, Any]) -> Ids:
     overrides = QuadrantOverride.objects.filter(is_current=True, quadrant__isnull=False).values("song")
     current = EmotionEstimate.objects.filter(is_current=True)
     by_model = current.exclude(song__in=overrides)
-    if "confidence__gte" in limits:
-        by_model = by_model.alias(confidence=Greatest("p_q1", "p_q2", "p_q3", "p_q4"))
-    effective = {f"effective_{name}": value for name, value in limits.items()}
+    if "sure__gte" in limits:
+        by_model = by_model.alias(sure=Greatest("p_q1", "p_q2", "p_q3", "p_q4"))
+    effective = {f"effective_{name.replace('sure', 'confidence')}": value for name, value in limits.items()}
     by_curator = current.filter(song__in=overrides).with_effective().filter(**effective)
     return _ids(by_model.filter(**limits)).union(_ids(by_curator))
 
@@ -139,7 +139,7 @@ _OF_ESTIMATE = {
     "valence_to": "valence__lte",
     "arousal_from": "arousal__gte",
     "arousal_to": "arousal__lte",
-    "sure_from": "confidence__gte",
+    "sure_from": "sure__gte",
 }
 _OF_SOUND = {"bpm_from": "bpm__gte", "bpm_to": "bpm__lte", "key": "key"}
 # Every rule, as a query names it.

@@ -189,7 +189,7 @@ def test_rules_find_songs(alice: User, bob: User, query: str, expected: set[str]
 def test_rules_mean_the_mood_that_counts(cleo: User) -> None:
     estimate = EstimateFactory(song__title="happy", quadrant=Quadrant.Q1, valence=0.7, arousal=0.6, confidence=0.6)
     assert found("valence_from=0.5") == {"happy"}
-    library_edit(song_ids=[estimate.song_id], values={}, override=Override(2), editor=cleo)
+    library_edit(song_ids=[estimate.song_id], values={}, override=Override(Quadrant.Q2), editor=cleo)
     assert found("valence_from=0.5") == set()
     assert found("valence_to=0&arousal_from=0.5") == {"happy"}
     assert found("sure_from=90") == {"happy"}, "a curator is sure"
