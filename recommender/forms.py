@@ -13,18 +13,20 @@ from django.utils.translation import gettext_lazy
 
 from catalog.core.charts import Point
 from catalog.models import Artist
-from catalog.selectors import SORTS, artist_named
+from catalog.selectors import artist_named
 from emotion.inference.quadrants import Quadrant
+from emotion.measures.words import KEYS
 from emotion.models import quadrant_choices
 from recommender.formats.files import MAX_BYTES
 from recommender.ranking.journeys import PRESETS
 from recommender.requests import MAX_LENGTH, MAX_TITLE, Filters, Target
-from recommender.rules import PLAY_SORTS, RULES
-from recommender.selectors import RATING_ANSWERS
+from recommender.rules import MEASURED, PLAY_SORTS, RULES
+from recommender.selectors import RATING_ANSWERS, SORTS
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
+MAX_BPM = 400
 
 
 class SentenceForm(forms.Form):
@@ -267,9 +269,9 @@ class SongFilterForm(forms.Form):
     year_to = forms.IntegerField(required=False, min_value=1, max_value=2999, label=gettext_lazy("Year to"))
     minutes_from = forms.FloatField(required=False, min_value=0.0, max_value=1440.0, label=gettext_lazy("Minutes from"))
     minutes_to = forms.FloatField(required=False, min_value=0.0, max_value=1440.0, label=gettext_lazy("Minutes to"))
-    bpm_from = forms.FloatField(required=False, min_value=0.0, max_value=999.0, label=gettext_lazy("BPM from"))
-    bpm_to = forms.FloatField(required=False, min_value=0.0, max_value=999.0, label=gettext_lazy("BPM to"))
-    key = forms.IntegerField(required=False, min_value=0, max_value=23, label=gettext_lazy("Key"))
+    bpm_from = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM, label=gettext_lazy("BPM from"))
+    bpm_to = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM, label=gettext_lazy("BPM to"))
+    key = forms.IntegerField(required=False, min_value=0, max_value=len(KEYS) - 1)
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -287,7 +289,7 @@ class SongFilterForm(forms.Form):
     @property
     def rule_fields(self) -> list[forms.BoundField]:
         """The rules that are numbers."""
-        return [self[name] for name in self.fields if name in RULES and name not in ("liked", "felt")]
+        return [self[name] for name in self.fields if name in RULES and name not in ("liked", "felt", *MEASURED)]
 
     def rule_words(self, name: str) -> str:
         """Return a rule in words, such as "Year from 1990"."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
-from emotion.models import EmotionEstimate, QuadrantOverride, Waveform
+from emotion.models import EmotionEstimate, QuadrantOverride
 from recommender.models import FeltRating, Listen
 from recommender.requests import Listener
 
@@ -37,8 +37,6 @@ def songs_limit(songs: QuerySet[Song], rules: Mapping[str, Any], listener: Liste
             songs = _OF_LISTENER[name](songs, value, listener)
     if of_estimate := {_OF_ESTIMATE[name]: value for name, value in rules.items() if name in _OF_ESTIMATE}:
         songs = songs.filter(pk__in=_estimated(of_estimate))
-    if of_sound := {_OF_SOUND[name]: value for name, value in rules.items() if name in _OF_SOUND}:
-        songs = songs.filter(pk__in=_ids(Waveform.objects.filter(**of_sound)))
     return songs
 
 
@@ -141,6 +139,7 @@ _OF_ESTIMATE = {
     "arousal_to": "arousal__lte",
     "sure_from": "sure__gte",
 }
-_OF_SOUND = {"bpm_from": "bpm__gte", "bpm_to": "bpm__lte", "key": "key"}
+# Rules that `recommender.selectors.songs_browse` reads from an index of what was measured.
+MEASURED = frozenset({"bpm_from", "bpm_to", "key"})
 # Every rule, as a query names it.
-RULES = frozenset({*_OF_LISTENER, *_OF_SONG, *_OF_ESTIMATE, *_OF_SOUND})
+RULES = MEASURED | {*_OF_LISTENER, *_OF_SONG, *_OF_ESTIMATE}

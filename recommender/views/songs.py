@@ -25,12 +25,13 @@ from catalog.songs.spelling import corrected
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import Selection
 from emotion.library.services import MAX_SONGS
+from emotion.measures.words import KEYS, key_name
 from emotion.selectors import label_of
 from recommender import selectors
-from recommender.forms import DECADES, SongFilterForm
+from recommender.forms import DECADES, MAX_BPM, SongFilterForm
 from recommender.models import SmartList
 from recommender.requests import Listener, listener_of
-from recommender.rules import RULES
+from recommender.rules import MEASURED, RULES
 from recommender.services import playlists
 from recommender.views.common import song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
@@ -46,6 +47,8 @@ _SORTS = {
     "oldest": gettext_lazy("Oldest first"),
     "title": gettext_lazy("By title"),
     "year": gettext_lazy("Latest year first"),
+    "slowest": gettext_lazy("Slowest first"),
+    "fastest": gettext_lazy("Fastest first"),
     "played": gettext_lazy("Recently played"),
     "plays": gettext_lazy("Most played"),
 }
@@ -96,8 +99,10 @@ def songs_page(
         "genres": catalog_selectors.genres(),
         "decades": DECADES,
         "sorts": _SORTS.items(),
+        "keys": [(key, key_name(key)) for key in range(len(KEYS))],
+        "max_bpm": MAX_BPM,
         "smart": _smart_list(request, listener),
-        "shows_rules": "more" in request.GET or bool(RULES & filters.keys()),
+        "shows_rules": "more" in request.GET or bool((RULES - MEASURED) & filters.keys()),
     }
     return render(request, "recommender/song_list.html", context)
 
@@ -139,13 +144,16 @@ def _limits(
         "quadrant": filters["quadrant"].label if "quadrant" in filters else "",
         "genre": filters.get("genre", ""),
         "decade": _("%(decade)ds") % {"decade": filters["decade"]} if "decade" in filters else "",
+        "bpm_from": _("from %(bpm)d BPM") % {"bpm": filters["bpm_from"]} if "bpm_from" in filters else "",
+        "bpm_to": _("to %(bpm)d BPM") % {"bpm": filters["bpm_to"]} if "bpm_to" in filters else "",
+        "key": key_name(filters["key"]) if "key" in filters else "",
     }
     if "artist_id" in filters:
         words["artist"] = str(artist) if artist else _("an unknown artist")
     if "album_id" in filters:
         words["album"] = album.title if album else _("an unknown album")
     for name in form.fields:
-        if name in RULES and name in filters:
+        if name in RULES - MEASURED and name in filters:
             words[name] = form.rule_words(name)
     return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
 
