@@ -10,6 +10,7 @@ from mer_site.api import ApiDocsView, TokenView
 from mer_site.health import healthz
 from mer_site.installation import settings_views, setup_views
 from mer_site.preferences import set_language, theme_choose, words
+from mer_site.web_app import manifest, offline, worker
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="api-token"),
@@ -49,6 +50,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("language/", set_language, name="set_language"),
     path("words/<slug:language>/<slug:digest>.js", words, name="words"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    # At the root, so that it may answer for every page.
+    path("sw.js", worker, name="worker"),
+    path("offline/", offline, name="offline"),
     path("admin/", admin.site.urls),
     path("accounts/", include((account_urlpatterns, "accounts"))),
     path("setup/", include((setup_urlpatterns, "setup"))),

@@ -53,7 +53,8 @@ interface GlobalEventHandlersEventMap {
   "felt:said": CustomEvent<FeltVerdict>;
   "player:reranked": CustomEvent<Reranked>;
   "player:time": CustomEvent<PlayTime>;
-  "player:track": CustomEvent;
+  "player:track": CustomEvent<Track>;
+  "offline:kept": CustomEvent;
 }
 
 interface Navigator {
@@ -110,6 +111,36 @@ interface Track {
   completedUrl: string;
   feltUrl: string;
   waveformUrl: string;
+}
+
+/** A song that this device keeps: as its list described it, where its bytes are from, and which they are. */
+interface KeptSong {
+  track: Track;
+  src: string;
+  bytes: number;
+  etag?: string;
+}
+
+// The part of a service worker's world that ours uses; TypeScript has it only in a library that excludes pages.
+
+interface WorkerEvent extends Event {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+interface WorkerFetchEvent extends WorkerEvent {
+  request: Request;
+  preloadResponse: Promise<Response | undefined>;
+  respondWith(answer: Promise<Response>): void;
+}
+
+interface WorkerScope {
+  location: Location;
+  registration: ServiceWorkerRegistration;
+  clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+  addEventListener(type: "install" | "activate", react: (event: WorkerEvent) => void): void;
+  addEventListener(type: "message", react: (event: WorkerEvent & { data: unknown }) => void): void;
+  addEventListener(type: "fetch", react: (event: WorkerFetchEvent) => void): void;
 }
 
 interface PlayTime {

@@ -53,6 +53,7 @@ def screens(story: Story) -> list[Screen]:
         Screen("delete", "Delete the account", "/me/delete/"),
         Screen("shortcuts", "Shortcuts", "/", _help),
         Screen("account", "Your account", "/accounts/"),
+        Screen("on-this-device", "On this device", "/offline/"),
         Screen("uploads", "Upload", "/uploads/"),
         Screen("compare", "A duplicate beside its twin", story.upload),
         Screen("library", "Library", "/songs/edit/"),
