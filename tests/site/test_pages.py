@@ -49,7 +49,7 @@ FIRST_LOAD_BYTES = 200_000
 N_SONGS, N_RATINGS, N_PLAYLISTS = 40, 34, 12
 # Django's admin and the API, whose requests have tests of their own.
 NOT_OURS = ("admin/", "api/")
-# The bytes of a song and the pictures made from them, and the service worker, which names the collected files: no visitor
+# The bytes of a song, the pictures made from them, and the service worker, which names the collected files: no visitor
 # of this test has a file.
 OF_FILES = {"songs/<int:pk>/audio", "songs/<int:pk>/spectrogram.png", "songs/<int:pk>/saliency.png", "sw.js"}
 # Paths of an older version, which lead to the new ones.
