@@ -21,7 +21,7 @@ from pytest_django import Settings
 from catalog.models import WatchedFolder
 from mer_site.installation.demo import demo_remove, demo_want
 from mer_site.local.paths import EmbeddedPaths
-from mer_site.management.commands.up import _filling, _watching
+from mer_site.management.commands.up import _filling, _has_folders, _watching
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -163,14 +163,17 @@ def test_folders_of_music_are_watched_in_place_of_the_demo(
     (tmp_path / "run").mkdir()
     assert [each.name for each in _filling(None, demo=True)] == ["demo music"]
 
+    assert not _has_folders()
     chosen = WatchedFolder.objects.create(path=b"/srv/music", mode=WatchedFolder.Mode.WATCH)
     assert _filling(None, demo=True) == []
+    assert _has_folders()
     chosen.delete()
     demo_remove()
     assert _filling(None, demo=True) == [], "they were removed in the browser"
     demo_want()
     settings.MUSIC_FOLDERS = [tmp_path / "music"]
     assert _filling(None, demo=True) == []
+    assert _has_folders()
     watcher = _watching()
     assert watcher.argv[-2:] == ("ingest", "--watch")
     assert not watcher.once
