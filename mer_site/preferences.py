@@ -44,6 +44,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         # Asked once for a page, and only for pages of visitors.
         "signup_is_offered": SimpleLazyObject(signup_is_offered),
         "version": frame_version,
+        "media_is_elsewhere": bool(settings.MOODPLANE_MEDIA_ORIGIN),
         # Empty means the system's.
         "theme": theme if theme in _THEMES else "",
         "words_url": _words_url,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.staticfiles.storage import staticfiles_storage
@@ -93,6 +94,8 @@ def worker(request: HttpRequest) -> HttpResponse:
         "shell": [*(static(name) for name in [*names, "img/mark.svg"]), *words_addresses()],
         "page": reverse("offline"),
         "signOut": reverse("accounts:logout"),
+        # What redirects to another host is left to the browser.
+        "sounds": not settings.MOODPLANE_MEDIA_ORIGIN,
     }
     script = f'import {{ start }} from "{static("js/offline/worker.js")}";\nstart(self, {json.dumps(config)});\n'
     return HttpResponse(script, content_type="text/javascript; charset=utf-8")

@@ -237,9 +237,9 @@ class Scope {
   }
 }
 
-function worker(version = "1") {
+function worker(version = "1", sounds = true) {
   const scope = new Scope();
-  start(scope, { version, shell: ["/static/a.js"], page: "/offline/", signOut: "/accounts/logout/" });
+  start(scope, { version, shell: ["/static/a.js"], page: "/offline/", signOut: "/accounts/logout/", sounds });
   return scope;
 }
 
@@ -296,6 +296,7 @@ test("a kept song answers in parts, without a line in whatever encoding, and oth
   assert.equal((await scope.fetch("/songs/7/audio?as=flac", { headers })).status, 206);
   assert.equal((await scope.fetch("/songs/7/cover")).status, 200);
   await assert.rejects(scope.fetch("/songs/8/audio", { headers }));
+  assert.equal(await worker("1", false).fetch("/songs/7/audio", { headers }), undefined, "it is on another host");
 });
 
 test("signing out takes the songs along", async () => {

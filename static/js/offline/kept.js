@@ -10,8 +10,12 @@ const INDEX = "/offline/kept.json";
 const CHOICE = "moodplane.kept";
 const LOCK = "moodplane.kept";
 
+/** Whether songs come from another host, which this one cannot answer for. */
+export const isElsewhere = () => document.querySelector("#update[data-elsewhere]") !== null;
+
 /** Returns whether this browser can keep songs here: it must be a page over HTTPS, or of the same machine. */
-export const canKeep = () => "caches" in globalThis && "locks" in navigator && "serviceWorker" in navigator;
+export const canKeep = () =>
+  "caches" in globalThis && "locks" in navigator && "serviceWorker" in navigator && !isElsewhere();
 
 /**
  * Returns how many bytes may be kept, none at first, and whose songs they are.

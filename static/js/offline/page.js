@@ -2,7 +2,7 @@
 
 import { find, findAll } from "../shared/dom.js";
 import { gettext, interpolate, language, ngettext } from "../shared/i18n.js";
-import { bytesOf, canKeep, choice, forgetSongs, keptSongs, setLimit } from "./kept.js";
+import { bytesOf, canKeep, choice, forgetSongs, isElsewhere, keptSongs, setLimit } from "./kept.js";
 
 const attached = new WeakSet();
 
@@ -14,7 +14,8 @@ function mount() {
 /** @param {Element} page */
 function attach(page) {
   attached.add(page);
-  find(page, "[data-kept-impossible]").hidden = canKeep();
+  find(page, "[data-kept-elsewhere]").hidden = !isElsewhere();
+  find(page, "[data-kept-impossible]").hidden = canKeep() || isElsewhere();
   find(page, "[data-kept-tools]").hidden = !canKeep();
   if (!canKeep()) return;
   for (const radio of findAll(page, "[data-kept-limit]", HTMLInputElement)) {

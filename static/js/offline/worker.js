@@ -14,9 +14,9 @@ const BESIDE = /^\/songs\/\d+\/(?:cover|waveform\/)$/;
 
 /**
  * @param {WorkerScope} scope
- * @param {{ version: string, shell: string[], page: string, signOut: string }} config
+ * @param {{ version: string, shell: string[], page: string, signOut: string, sounds: boolean }} config
  */
-export function start(scope, { version, shell, page, signOut }) {
+export function start(scope, { version, shell, page, signOut, sounds }) {
   const name = SHELL + version;
   const files = new Set(shell);
 
@@ -61,8 +61,8 @@ export function start(scope, { version, shell, page, signOut }) {
     if (request.method !== "GET") return;
     if (files.has(pathname + search)) event.respondWith(file(request));
     else if (request.mode === "navigate" || pathname === page) event.respondWith(fresh(event));
-    else if (SOUND.test(pathname)) event.respondWith(sound(request));
-    else if (BESIDE.test(pathname)) event.respondWith(beside(request));
+    else if (sounds && SOUND.test(pathname)) event.respondWith(sound(request));
+    else if (sounds && BESIDE.test(pathname)) event.respondWith(beside(request));
   });
 
   /** @param {Request} request */
