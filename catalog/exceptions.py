@@ -49,6 +49,10 @@ class SongFileLostError(CatalogError, code="file_lost", status=404):
     """A song's file is missing on the disk."""
 
 
+class TranscodersBusyError(CatalogError, code="transcoders_busy", status=503):
+    """As many songs are being converted as the server allows; another attempt can succeed."""
+
+
 class EditConflictError(CatalogError, code="edit_conflict", status=409):
     """Another editor changed `fields` meanwhile, and nothing was saved."""
 

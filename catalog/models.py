@@ -121,8 +121,6 @@ class Song(Job):
         indexes = [
             GinIndex(fields=["search"], name="song_search_gin"),
             models.Index(fields=["state", "due_at"], name="song_state_due"),
-            # Every list asks for the songs that the browser cannot play.
-            models.Index(fields=["mime_type"], name="song_by_type"),
             models.Index(fields=["title", "-id"], name="song_by_title"),
             models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
             models.Index(

@@ -141,6 +141,7 @@ class Recording:
     codec: str
     sample_rate_hz: int
     channels: int
+    sample_format: str  # FFmpeg's name, such as "s16" or "flt".
     n_samples: int
     promised_s: float  # What the header says.
     metadata: dict[str, str]
@@ -191,6 +192,17 @@ class Recording:
             self._count()
             yield from self._filled(done)
 
+    def frames(self) -> Iterator[tuple[int, Any]]:
+        """Yield decoded frames in order, each with the sample at which it begins; what is damaged leaves gaps."""
+        done = 0
+        try:
+            for at, frame in self._located(0):
+                yield at, frame
+                done = at + frame.samples
+        except _UntrustedError:
+            self._count()
+            yield from ((at, frame) for at, frame in self._located(0) if at >= done)
+
     def bit_rate(self) -> int | None:
         """Return the bit/s of the sound alone, which neither tags nor pictures raise; None where packets do not say."""
         packets: Iterable[Any] = self._kept
@@ -233,6 +245,7 @@ class Recording:
         if first is None:
             raise nothing_decodes()
         self.sample_rate_hz, self.channels = int(first.sample_rate), int(first.layout.nb_channels)
+        self.sample_format = str(first.format.packed.name)
         _refuse_numbers(self.sample_rate_hz, self.channels)
         self._origin = first.pts
         self._samples_in_tick = float(self._tick_s * self.sample_rate_hz)

@@ -17,6 +17,7 @@ from catalog.exceptions import FileRejectedError, SongNotRetryableError
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type, text_clean
+from catalog.files.transcoding import transcoded_remove
 from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
 from catalog.signals import song_uploaded
 
@@ -225,6 +226,7 @@ def media_forget(audio_files: dict[str, str], covers: set[str]) -> None:
             # The same bytes may have been uploaded again since the commit.
             if not Song.objects.filter(content_hash=content_hash).exists():
                 media_remove(audio)
+                transcoded_remove(content_hash=content_hash)
     for cover in covers:
         if not (SongEdit.objects.filter(before__cover=cover).exists() or Song.objects.filter(cover=cover).exists()):
             media_remove(cover)

@@ -74,12 +74,14 @@ type Points = import("../../static/js/pad/points.js").Points;
 type UploadQueue = import("../../static/js/upload/queue.js").UploadQueue;
 
 type Repeat = "off" | "all" | "one";
+type Quality = "auto" | "original" | "128" | "96";
 
 interface Settings {
   level: number;
   muted: boolean;
   repeat: Repeat;
   fadeS: number;
+  quality: Quality;
   letters: boolean;
   change(values: Partial<Omit<Settings, "change">>): void;
 }
@@ -93,6 +95,10 @@ interface Track {
   href: string;
   reason: string;
   played: boolean;
+  type: string;
+  bitRate: number;
+  /** Whether its file turned out to be one that this browser does not play. */
+  convert?: boolean;
   src: string;
   cover: string;
   playedUrl: string;

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { answerFetch, page, setOnline, settle, songList } from "./browser.js";
 
-const { Player, loadSettings } = await import("../../static/js/player/core.js");
+const { Player } = await import("../../static/js/player/core.js");
+const { sourceOf } = await import("../../static/js/player/formats.js");
+const { loadSettings } = await import("../../static/js/player/settings.js");
 const { Queue } = await import("../../static/js/player/queue.js");
 const { Sound } = await import("../../static/js/player/sound.js");
 const { Mender, causeOf } = await import("../../static/js/player/recovery.js");
@@ -242,10 +244,43 @@ test("the second is kept every two seconds", () => {
   assert.equal(queue.timeS, 2.5);
 });
 
+/* In which encoding ------------------------------------------------------------------------------------------------ */
+
+// One browser for all: what it plays is asked once.
+HTMLMediaElement.prototype.canPlayType = (type) => (type.includes("aiff") || type.includes("alac") ? "" : "maybe");
+
+test("a song is converted where the browser cannot play it or the line is slow", () => {
+  const track = { src: "/a", type: "audio/mpeg", bitRate: 320_000 };
+  const aiff = { ...track, type: "audio/aiff", bitRate: 1_411_000 };
+  const small = { ...track, bitRate: 112_000 };
+  const old = { ...track, type: "", bitRate: 0 };
+  const broken = { ...track, convert: true };
+  const cases = [
+    [track, { original: "/a", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [aiff, { original: "/a?as=flac", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [small, { original: "/a", 128: "/a", 96: "/a" }],
+    [old, { original: "/a", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [broken, { original: "/a?as=flac", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+  ];
+  for (const [song, wanted] of cases)
+    for (const [quality, source] of Object.entries(wanted)) assert.equal(sourceOf(song, quality), source);
+  for (const [connection, source] of [
+    [undefined, "/a"],
+    [{ effectiveType: "4g" }, "/a"],
+    [{ effectiveType: "4g", saveData: true }, "/a?as=opus-96"],
+    [{ effectiveType: "3g" }, "/a?as=opus-128"],
+    [{ effectiveType: "slow-2g" }, "/a?as=opus-96"],
+  ]) {
+    navigator.connection = connection;
+    assert.equal(sourceOf(track, "auto"), source);
+  }
+});
+
 /* What goes wrong -------------------------------------------------------------------------------------------------- */
 
 test("the answer to a HEAD request tells the cause", async () => {
-  const causes = { 401: "denied", 403: "denied", 404: "gone", 410: "gone", 416: "changed", 429: "busy", 500: "broken" };
+  const causes = { 401: "denied", 403: "denied", 404: "gone", 410: "gone", 416: "changed" };
+  Object.assign(causes, { 422: "unplayable", 429: "busy", 500: "broken", 503: "busy" });
   for (const [status, cause] of Object.entries(causes)) {
     const [asked] = [answerFetch(() => new Response(null, { status: Number(status) }))];
     assert.equal(await causeOf("/a", { timeS: 0, code: 4 }), cause, status);
@@ -320,6 +355,18 @@ test("songs that are gone are passed over, and the third in a row stops", async 
   mock.timers.tick(60_000);
   assert.equal(queue.index, 2);
   assert.equal(player.wanted, false);
+});
+
+test("a file that the browser does not play after all is converted, once", async () => {
+  await playing(200);
+  sound.play = async () => {};
+  audio.fail();
+  await settle();
+  assert.equal(audio.getAttribute("src"), "/songs/a/audio?as=flac");
+  audio.fail();
+  await settle();
+  mock.timers.tick(1800);
+  assert.equal(queue.index, 1);
 });
 
 test("a file that changed begins again once, and is passed over the second time", async () => {

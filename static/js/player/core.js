@@ -5,7 +5,7 @@
  */
 
 import { gettext } from "../shared/i18n.js";
-import { store, stored } from "../shared/storage.js";
+import { sourceOf } from "./formats.js";
 import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 
 const PREPARE_BEFORE_END_S = 20;
@@ -13,23 +13,6 @@ const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
 /** @type {Repeat[]} */
 const REPEATS = ["off", "all", "one"];
-const SETTINGS = "moodplane.player";
-const DEFAULTS = { level: 1, muted: false, repeat: /** @type {Repeat} */ ("off"), fadeS: 0, letters: true };
-
-/** Returns the settings of this browser, for every tab; `change` stores a change. */
-export function loadSettings() {
-  /** @type {Settings} */
-  const settings = {
-    ...DEFAULTS,
-    ...stored(localStorage, SETTINGS),
-    change(values) {
-      Object.assign(settings, values);
-      const { level, muted, repeat, fadeS, letters } = settings;
-      store(localStorage, SETTINGS, { level, muted, repeat, fadeS, letters });
-    },
-  };
-  return settings;
-}
 
 export class Player extends EventTarget {
   /**
@@ -70,6 +53,14 @@ export class Player extends EventTarget {
     return this.queue.nextIndex(this.settings.repeat) >= 0;
   }
 
+  /**
+   * Returns the address that a song is played from.
+   * @param {Track} track
+   */
+  source(track) {
+    return sourceOf(track, this.settings.quality);
+  }
+
   async play() {
     if (!this.queue.current) return;
     this.wanted = true;
@@ -98,7 +89,7 @@ export class Player extends EventTarget {
   open(timeS = 0) {
     this.recorded = false;
     this.say("");
-    if (this.queue.current) this.sound.open(this.queue.current.src, timeS);
+    if (this.queue.current) this.sound.open(this.source(this.queue.current), timeS);
     this.tell("track");
     this.tell("state");
   }
@@ -238,10 +229,10 @@ export class Player extends EventTarget {
   #lookAhead(timeS, leftS) {
     const index = this.queue.nextIndex(this.settings.repeat);
     if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
-    const { src } = this.queue.tracks[index];
     const line = navigator.connection;
     const soon = line?.effectiveType === "4g" && timeS > PREPARE_AFTER_S;
-    if (!line?.saveData && (soon || leftS < PREPARE_BEFORE_END_S)) this.sound.prepare(src);
+    if (!line?.saveData && (soon || leftS < PREPARE_BEFORE_END_S))
+      this.sound.prepare(this.source(this.queue.tracks[index]));
     const fadeS = Math.min(this.settings.fadeS, this.sound.durationS / 3);
     if (fadeS && leftS <= fadeS && leftS > 0 && !this.sound.fading && !this.sound.paused && this.sound.canFade) {
       this.#glide(index, leftS);
@@ -258,7 +249,7 @@ export class Player extends EventTarget {
     this.queue.timeS = 0;
     this.queue.save();
     this.recorded = false;
-    this.sound.crossfade(this.queue.tracks[index].src, seconds).catch(() => this.tell("state"));
+    this.sound.crossfade(this.source(this.queue.tracks[index]), seconds).catch(() => this.tell("state"));
     for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 

@@ -4,14 +4,14 @@
 
 import { closest, find, findAll } from "../shared/dom.js";
 import { listener } from "../shared/requests.js";
-import { loadSettings, Player } from "./core.js";
-import { tellFormats } from "./formats.js";
+import { Player } from "./core.js";
 import { attachMedia } from "./media.js";
 import { attachNowPlaying } from "./now_playing.js";
 import { Queue } from "./queue.js";
 import { attachRating } from "./rate.js";
 import { Mender } from "./recovery.js";
 import { attachCurve, attachSeek } from "./seek.js";
+import { attachSettings, loadSettings } from "./settings.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { attachTabs, forgetOthers, offerToContinue } from "./tabs.js";
@@ -30,7 +30,6 @@ const player = new Player(
 );
 const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
-tellFormats(part("audio", HTMLAudioElement));
 new Mender(player);
 attachMedia(player);
 attachSeek(player, view, wave);
@@ -39,7 +38,8 @@ attachTabs(player);
 const rating = attachRating(player);
 const upNext = attachQueue(player);
 attachNowPlaying(player, [rating, upNext]);
-attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle });
+const showSettings = attachSettings(player);
+attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle, opened: showSettings });
 
 part("toggle").addEventListener("click", () => player.toggle());
 part("next").addEventListener("click", () => player.next());

@@ -13,6 +13,7 @@ const POSITION = "moodplane.position";
  */
 export function trackOf(element) {
   const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", played } = element.dataset;
+  const { type = "", bitRate = "" } = element.dataset;
   return {
     song,
     title,
@@ -21,6 +22,8 @@ export function trackOf(element) {
     href,
     reason,
     played: played === "true",
+    type,
+    bitRate: Number(bitRate),
     src: `${href}audio`,
     cover: `${href}cover`,
     playedUrl: `${href}played/`,

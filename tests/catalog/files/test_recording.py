@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.exceptions import FileRejectedError
 from catalog.files import recording as reader
-from catalog.files.probe import MEDIA_TYPES, probe
+from catalog.files.probe import probe
 from catalog.files.recording import Recording
 from tests.audio_fixtures import make_audio, make_waveform
 from tests.encodings import DAMAGES, ENCODINGS, ape, chirp, encode, id3, page_of, says, second_of
@@ -330,7 +330,6 @@ def test_alac_is_told_from_aac(encoded: dict[str, bytes], tmp_path: Path) -> Non
     types = [probe(written(tmp_path, encoded[name])).mime_type for name in ("m4a", "alac")]
 
     assert types == ["audio/mp4", 'audio/mp4; codecs="alac"']
-    assert MEDIA_TYPES.issuperset(types)
 
 
 def with_pictures(path: Path, n_pictures: int, seconds: int) -> Path:
