@@ -107,6 +107,13 @@ class Song(Job):
         help_text="bit/s of the sound, without tags and cover; null until it is read.",
     )
 
+    track_gain_db = models.FloatField(
+        null=True, blank=True, help_text="As tags have it: the gain that leads the song to -18 LUFS."
+    )
+    track_peak = models.FloatField(null=True, blank=True, help_text="The highest sample, of full scale 1.")
+    album_gain_db = models.FloatField(null=True, blank=True, help_text="The same of its whole album.")
+    album_peak = models.FloatField(null=True, blank=True)
+
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
     reader = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Which version of the program last read its file; 0 for those before 0.3."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override
+from emotion.loudness import Loudness, loudness_read
 from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
 
@@ -269,6 +271,18 @@ class WaveformSectionSerializer(SectionSerializer):
     label = serializers.CharField(source="quadrant.label", help_text="Such as Calm.")  # type: ignore[assignment]
 
 
+class LoudnessSerializer(serializers.Serializer[Any]):
+    """How loud a song and its album are: as measured, or as tags say; null where nobody knows."""
+
+    lufs = serializers.FloatField(allow_null=True, help_text="Integrated, by EBU R 128.")
+    peak_db = serializers.FloatField(allow_null=True, help_text="The highest peak, in dB of full scale.")
+    album_lufs = serializers.FloatField(allow_null=True, help_text="The same of all songs of its album.")
+    album_peak_db = serializers.FloatField(allow_null=True)
+
+    def to_representation(self, instance: Loudness) -> dict[str, float | None]:
+        return {name: None if value is None else round(value, 2) for name, value in asdict(instance).items()}
+
+
 class WaveformSerializer(serializers.Serializer[Any]):
     """How loud a song is over its length, and which emotion it carries where; empty lists for what is not known yet."""
 
@@ -279,6 +293,7 @@ class WaveformSerializer(serializers.Serializer[Any]):
         help_text="Equal parts of the song, at most 500; 255 is its loudest part.",
     )
     sections = WaveformSectionSerializer(many=True)
+    loudness = LoudnessSerializer()
 
 
 def waveform_json(song: Song) -> dict[str, Any]:
@@ -289,6 +304,7 @@ def waveform_json(song: Song) -> dict[str, Any]:
         "duration_s": song.duration_s,
         "peaks": peaks.tolist(),
         "sections": [dict(WaveformSectionSerializer(section).data) for section in sections],
+        "loudness": LoudnessSerializer(loudness_read(song)).data,
     }
 
 

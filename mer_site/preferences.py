@@ -40,6 +40,7 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         # Empty means the system's.
         "theme": theme if theme in _THEMES else "",
         "words_url": _words_url,
+        "media_is_elsewhere": bool(settings.MOODPLANE_MEDIA_ORIGIN),
     }
 
 

@@ -9,13 +9,13 @@ import struct
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import mutagen
 from mutagen.apev2 import APENoHeaderError, APEv2
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, PIC, TXXX, Frame, Frames, ID3NoHeaderError, ParseID3v1
+from mutagen.id3 import APIC, ID3, PIC, RVA2, TXXX, Frame, Frames, ID3NoHeaderError, ParseID3v1
 from mutagen.mp4 import MP4
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
@@ -51,8 +51,12 @@ _ID3_KEYS = {
     "date": ("TDRC", "TYER", "TDRL", "TDOR"),
     "track": ("TRCK",),
     "disc": ("TPOS",),
+    "track_gain": ("TXXX:REPLAYGAIN_TRACK_GAIN",),
+    "track_peak": ("TXXX:REPLAYGAIN_TRACK_PEAK",),
+    "album_gain": ("TXXX:REPLAYGAIN_ALBUM_GAIN",),
+    "album_peak": ("TXXX:REPLAYGAIN_ALBUM_PEAK",),
 }
-_MP4_KEYS = {
+_MP4_KEYS: dict[str, tuple[str, ...]] = {
     "title": ("\xa9nam",),
     "artist": ("\xa9ART",),
     "artists": ("----:com.apple.iTunes:ARTISTS",),
@@ -63,6 +67,11 @@ _MP4_KEYS = {
     "date": ("\xa9day",),
     "track": ("trkn",),
     "disc": ("disk",),
+}
+# Written in capitals by some programs.
+_MP4_KEYS |= {
+    name: tuple(f"----:com.apple.iTunes:{key}" for key in (f"replaygain_{name}", f"REPLAYGAIN_{name.upper()}"))
+    for name in ("track_gain", "track_peak", "album_gain", "album_peak")
 }
 # Vorbis comments, APEv2 and FFmpeg's metadata; their names differ in case only.
 _NAMED_KEYS = {
@@ -76,6 +85,12 @@ _NAMED_KEYS = {
     "date": ("date", "year"),
     "track": ("tracknumber", "track"),
     "disc": ("discnumber", "disc"),
+    "track_gain": ("replaygain_track_gain",),
+    "track_peak": ("replaygain_track_peak",),
+    "album_gain": ("replaygain_album_gain",),
+    "album_peak": ("replaygain_album_peak",),
+    "track_r128": ("r128_track_gain",),
+    "album_r128": ("r128_album_gain",),
 }
 _INFO_KEYS = {
     b"INAM": "title",
@@ -101,11 +116,26 @@ _YEAR = re.compile(
     r"(?<!\d)([12]\d{3})(?!\d)|(?<!\d)((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])\d{0,6})?(?!\d)"
 )
 _NUMBER = re.compile(r"^\D{0,3}(\d{1,4})(?!\d)")
+_DECIMAL = re.compile(r"([+-]?\d{1,5}(?:[.,]\d{1,12})?) *(?:db)?", re.ASCII | re.IGNORECASE)
+# ReplayGain leads to -18 LUFS, and the gains of Opus to -23: RFC 7845, section 5.2.1.
+_R128_UNITS_IN_DB, _R128_TO_REPLAY_GAIN_DB = 256, 5.0
+# Beyond these, a program has written something else.
+_MOST_GAIN_DB, _MOST_PEAK = 60.0, 100.0
 # Mutagen documents MutagenError, but a hostile tag also reaches its struct, index and text handling.
 _TAG_FAULTS = (
     *(mutagen.MutagenError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError),
     *(struct.error, zlib.error, EOFError, OverflowError),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayGain:
+    """The gains in dB that lead a song, or its whole album, to -18 LUFS, and the highest samples, of full scale 1.0."""
+
+    track_gain_db: float | None = None
+    track_peak: float | None = None
+    album_gain_db: float | None = None
+    album_peak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +154,7 @@ class AudioTags:
     disc_number: int | None = None
     album_artist: str = ""
     is_compilation: bool = False
+    replay_gain: ReplayGain = field(default_factory=ReplayGain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +241,30 @@ def _tags(sources: Sequence[_Source]) -> AudioTags:
         disc_number=_number(first("disc")),
         album_artist=next(iter(artists_split(first("album_artist"))), ""),
         is_compilation=first("compilation").casefold() in ("1", "true", "yes"),
+        replay_gain=ReplayGain(
+            track_gain_db=_gain(first("track_gain"), first("track_r128")),
+            track_peak=_peak(first("track_peak")),
+            album_gain_db=_gain(first("album_gain"), first("album_r128")),
+            album_peak=_peak(first("album_peak")),
+        ),
     )
+
+
+def _gain(replay_gain: str, r128: str) -> float | None:
+    gain_db = _decimal(replay_gain)
+    if gain_db is None and (units := _decimal(r128)) is not None:
+        gain_db = units / _R128_UNITS_IN_DB + _R128_TO_REPLAY_GAIN_DB
+    return gain_db if gain_db is not None and abs(gain_db) <= _MOST_GAIN_DB else None
+
+
+def _peak(text: str) -> float | None:
+    peak = _decimal(text)
+    return peak if peak is not None and 0 < peak <= _MOST_PEAK else None
+
+
+def _decimal(text: str) -> float | None:
+    match = _DECIMAL.fullmatch(text)
+    return float(match.group(1).replace(",", ".")) if match else None
 
 
 def _year(text: str) -> int | None:
@@ -291,6 +345,7 @@ _FRAMES = {
 }
 _FRAMES |= {old: _FRAMES[new] for old, new in _OLD_FRAMES.items()} | {
     "TXXX": _bounded("TXXX", TXXX, _MAX_FRAME_BYTES),
+    "RVA2": _bounded("RVA2", RVA2, _MAX_FRAME_BYTES),
     "APIC": _bounded("APIC", APIC, _MAX_PICTURE_BYTES),
     "PIC": _bounded("APIC", PIC, _MAX_PICTURE_BYTES),
 }
@@ -306,7 +361,11 @@ def _id3_source(tags: Mapping[str, Any]) -> _Source:
     # TCON's `genres` turns ID3v1 numbers such as "(17)" into names.
     texts = {key: getattr(frame, "genres", None) or getattr(frame, "text", None) for key, frame in frames.items()}
     pictures = [(int(frame.type), frame.data) for key, frame in frames.items() if key.startswith("APIC")]
-    return _Source(_fields(_ID3_KEYS, texts), pictures)
+    fields = _fields(_ID3_KEYS, texts)
+    for name in ("track", "album"):
+        if (volume := frames.get(f"RVA2:{name.upper()}")) is not None and not fields[f"{name}_gain"]:
+            fields[f"{name}_gain"], fields[f"{name}_peak"] = [f"{volume.gain:.4f}"], [f"{volume.peak:.6f}"]
+    return _Source(fields, pictures)
 
 
 def _id3v1(stream: BinaryIO) -> _Source:

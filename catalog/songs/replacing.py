@@ -1,6 +1,7 @@
 """Gives a song that exists another file of its recording: it keeps its id, ratings, playlists and edits."""
 
 import hashlib
+from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
             sample_rate_hz=facts.sample_rate_hz,
             channels=facts.channels,
             bit_rate=facts.bit_rate,
+            **asdict(facts.tags.replay_gain),
         )
         if before:
             songs_follow(song_id=song.pk, before=_values(before, names[0]), after=_values(facts, names[1]))

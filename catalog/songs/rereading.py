@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -102,11 +102,12 @@ def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) ->
     cover = facts.cover.data if facts.cover else b""
     if cover:
         said["cover"] = cover_name(data=cover)
+    read = {name: getattr(facts, name) for name in _FACTS} | asdict(facts.tags.replay_gain)
     changed = {name: value for name, value in said.items() if value != now[name]}
     return Reread(
         song,
         values={name: value for name, value in changed.items() if name not in decided},
-        facts={name: value for name in _FACTS if _differs(name, getattr(song, name), value := getattr(facts, name))},
+        facts={name: value for name, value in read.items() if _differs(name, getattr(song, name), value)},
         kept=[name for name in changed if name in decided],
         cover=cover,
     )

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import IO, Any
 
 from django.db import transaction
@@ -22,7 +23,7 @@ from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, Furth
 from catalog.signals import song_uploaded
 
 # Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
-READER = 2
+READER = 3
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
 # As programs write it; the first is ours.
@@ -77,6 +78,7 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
         bit_rate=facts.bit_rate,
+        **asdict(facts.tags.replay_gain),
         reader=READER,
     )
     if len(names) > 1:

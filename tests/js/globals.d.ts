@@ -74,6 +74,8 @@ type Points = import("../../static/js/pad/points.js").Points;
 type UploadQueue = import("../../static/js/upload/queue.js").UploadQueue;
 
 type Repeat = "off" | "all" | "one";
+type Levelling = "song" | "album" | "off";
+type Mixer = import("../../static/js/player/mixer.js").Mixer;
 type Quality = "auto" | "original" | "128" | "96";
 
 interface Settings {
@@ -82,6 +84,7 @@ interface Settings {
   repeat: Repeat;
   fadeS: number;
   quality: Quality;
+  levelling: Levelling;
   letters: boolean;
   change(values: Partial<Omit<Settings, "change">>): void;
 }
@@ -95,6 +98,7 @@ interface Track {
   href: string;
   reason: string;
   played: boolean;
+  album: string;
   type: string;
   bitRate: number;
   /** Whether its file turned out to be one that this browser does not play. */
@@ -126,6 +130,15 @@ interface WaveformData {
   peaks: number[];
   sections: Section[];
   duration_s: number;
+  loudness?: Loudness;
+}
+
+/** In LUFS and dB of full scale; null where nobody knows. */
+interface Loudness {
+  lufs: number | null;
+  peak_db: number | null;
+  album_lufs: number | null;
+  album_peak_db: number | null;
 }
 
 interface Box {

@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { answerFetch, page, setOnline, settle, songList } from "./browser.js";
+import { answerFetch, define, page, setOnline, settle, songList } from "./browser.js";
 
 const { Player } = await import("../../static/js/player/core.js");
+const { forgetFacts } = await import("../../static/js/player/facts.js");
+const { TARGET_LUFS, gainDb, isInAlbum } = await import("../../static/js/player/loudness.js");
 const { sourceOf } = await import("../../static/js/player/formats.js");
 const { loadSettings } = await import("../../static/js/player/settings.js");
 const { Queue } = await import("../../static/js/player/queue.js");
@@ -59,6 +61,7 @@ let audio, standby, sound, queue, player, said, posted;
 beforeEach(() => {
   mock.timers.reset();
   page('<div id="csrf"><input value="token"></div>');
+  forgetFacts();
   sessionStorage.clear();
   localStorage.clear();
   setOnline(true);
@@ -72,7 +75,7 @@ beforeEach(() => {
   player.addEventListener("say", (event) => said.push(event.detail));
 });
 
-const addresses = () => posted.map(({ url }) => url);
+const addresses = () => posted.filter(({ method }) => method === "POST").map(({ url }) => url);
 
 /* Sound ------------------------------------------------------------------------------------------------------------ */
 
@@ -242,6 +245,72 @@ test("the second is kept every two seconds", () => {
   audio.currentTime = 2.5;
   audio.tell("timeupdate");
   assert.equal(queue.timeS, 2.5);
+});
+
+/* How loud --------------------------------------------------------------------------------------------------------- */
+
+/** A loud song of a quiet album. */
+const measured = { lufs: -9, peak_db: 0.5, album_lufs: -12, album_peak_db: 0.8 };
+
+test("every song is led to one loudness, or keeps its place in its album", () => {
+  assert.equal(gainDb(measured, "song", true), TARGET_LUFS + 9);
+  assert.equal(gainDb(measured, "album", true), TARGET_LUFS + 12);
+  assert.equal(gainDb(measured, "album", false), TARGET_LUFS + 9, "a song on its own");
+  assert.equal(gainDb(measured, "off", true), 0);
+  assert.equal(gainDb({ ...measured, album_lufs: null }, "album", true), TARGET_LUFS + 9);
+});
+
+test("no gain leads a peak above the ceiling, and songs that nobody measured are lowered", () => {
+  assert.equal(gainDb({ lufs: -26, peak_db: -4 }, "song", false), 3);
+  assert.equal(gainDb({ lufs: -26, peak_db: -12 }, "song", false), 8);
+  assert.equal(gainDb({ lufs: -18.5, peak_db: 1.5 }, "song", false), -2.5);
+  assert.equal(gainDb({ lufs: -26, peak_db: null }, "song", false), 0);
+  assert.equal(gainDb({ lufs: null, peak_db: null }, "song", false), -6);
+  assert.equal(gainDb(undefined, "song", false), -6);
+});
+
+test("a song is played among its album where the queue has another of it next to it, in its order", () => {
+  const tracks = [{ album: "1" }, { album: "1" }, { album: "2" }, { album: "" }, { album: "" }];
+  const inAlbum = (shuffled) => tracks.map((_, index) => isInAlbum({ tracks, shuffled }, index));
+  assert.deepEqual(inAlbum(false), [true, true, false, false, false]);
+  assert.ok(!inAlbum(true).includes(true));
+});
+
+test("a song begins at its level, which an element alone can only lower and a mixer can raise", async () => {
+  answerFetch(
+    (url) => new Response(JSON.stringify({ loudness: { lufs: url.includes("/a/") ? -24 : -4, peak_db: -9 } })),
+  );
+  player.open();
+  await player.play();
+  assert.equal(audio.volume, 1);
+  player.next();
+  await settle();
+  await settle();
+  assert.ok(Math.abs(sound.audio.volume - 10 ** (-14 / 20)) < 1e-9);
+  player.setVolume(0.5);
+  assert.ok(Math.abs(sound.audio.volume - 0.5 * 10 ** (-14 / 20)) < 1e-9);
+  const set = new Map();
+  sound.makeMixer = () => ({ set: (element, gain) => set.set(element, gain), wake() {}, rest() {} });
+  player.previous();
+  await settle();
+  assert.ok(Math.abs(set.get(sound.audio) - 10 ** (6 / 20)) < 1e-9);
+  assert.equal(sound.audio.volume, 0.5);
+  player.settings.change({ levelling: "off" });
+  player.tell("settings");
+  assert.equal(set.get(sound.audio), 1);
+});
+
+test("a song does not wait long for a server that keeps its level to itself", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  define("fetch", () => new Promise(() => {}));
+  player.open();
+  const begun = player.play();
+  await settle();
+  assert.equal(audio.paused, true);
+  mock.timers.tick(400);
+  await begun;
+  assert.equal(audio.paused, false);
+  assert.ok(Math.abs(audio.volume - 10 ** (-6 / 20)) < 1e-9);
 });
 
 /* In which encoding ------------------------------------------------------------------------------------------------ */

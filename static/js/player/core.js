@@ -5,12 +5,16 @@
  */
 
 import { gettext } from "../shared/i18n.js";
+import { factsOf, knownFacts } from "./facts.js";
 import { sourceOf } from "./formats.js";
+import { factorOf, gainDb, isInAlbum } from "./loudness.js";
 import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+// Longer than the answer takes, and shorter than a listener waits.
+const LOUDNESS_WITHIN_MS = 400;
 /** @type {Repeat[]} */
 const REPEATS = ["off", "all", "one"];
 
@@ -33,6 +37,9 @@ export class Player extends EventTarget {
     sound.addEventListener("ended", () => this.#ended());
     for (const type of ["durationchange", "seeked"]) sound.addEventListener(type, () => this.tell("time"));
     for (const type of ["play", "pause", "ended", "emptied"]) sound.addEventListener(type, () => this.tell("state"));
+    this.addEventListener("settings", () => {
+      if (queue.current) sound.setGain(this.#gain(queue.index));
+    });
     sound.addEventListener("pause", () => queue.savePosition(sound.timeS, this.wanted));
   }
 
@@ -61,11 +68,35 @@ export class Player extends EventTarget {
     return sourceOf(track, this.settings.quality);
   }
 
+  /**
+   * Returns by how much a song of the queue is raised or lowered, as far as is known.
+   * @param {number} index
+   */
+  #gain(index) {
+    const { tracks } = this.queue;
+    const loudness = knownFacts(tracks[index])?.loudness;
+    return factorOf(gainDb(loudness, this.settings.levelling, isInAlbum(this.queue, index)));
+  }
+
+  /** Asks how loud the song that plays is, where that is not known; a song does not begin at another level. */
+  async #level() {
+    const { current } = this.queue;
+    if (!current || knownFacts(current)) return;
+    const late = new Promise((resolve) => setTimeout(resolve, LOUDNESS_WITHIN_MS));
+    const answer = factsOf(current).then(() => {
+      if (current === this.queue.current) this.sound.setGain(this.#gain(this.queue.index));
+    });
+    await Promise.race([answer, late]);
+  }
+
   async play() {
     if (!this.queue.current) return;
     this.wanted = true;
     // After a failure the element holds nothing that could play.
     if (this.sound.audio.error || !this.sound.audio.getAttribute("src")) this.open(this.queue.timeS);
+    await this.#level();
+    // Meanwhile the listener may have thought better of it.
+    if (!this.wanted) return;
     try {
       await this.sound.play();
     } catch (error) {
@@ -89,7 +120,8 @@ export class Player extends EventTarget {
   open(timeS = 0) {
     this.recorded = false;
     this.say("");
-    if (this.queue.current) this.sound.open(this.source(this.queue.current), timeS);
+    const { current, index } = this.queue;
+    if (current) this.sound.open(this.source(current), timeS, this.#gain(index));
     this.tell("track");
     this.tell("state");
   }
@@ -228,6 +260,7 @@ export class Player extends EventTarget {
    */
   #lookAhead(timeS, leftS) {
     const index = this.queue.nextIndex(this.settings.repeat);
+    if (index >= 0 && !knownFacts(this.queue.tracks[index])) factsOf(this.queue.tracks[index]);
     if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
     const line = navigator.connection;
     const soon = line?.effectiveType === "4g" && timeS > PREPARE_AFTER_S;
@@ -249,7 +282,9 @@ export class Player extends EventTarget {
     this.queue.timeS = 0;
     this.queue.save();
     this.recorded = false;
-    this.sound.crossfade(this.source(this.queue.tracks[index]), seconds).catch(() => this.tell("state"));
+    const { current } = this.queue;
+    if (!current) return;
+    this.sound.crossfade(this.source(current), seconds, this.#gain(index)).catch(() => this.tell("state"));
     for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 

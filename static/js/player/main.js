@@ -6,6 +6,7 @@ import { closest, find, findAll } from "../shared/dom.js";
 import { listener } from "../shared/requests.js";
 import { Player } from "./core.js";
 import { attachMedia } from "./media.js";
+import { mixerFor } from "./mixer.js";
 import { attachNowPlaying } from "./now_playing.js";
 import { Queue } from "./queue.js";
 import { attachRating } from "./rate.js";
@@ -23,11 +24,8 @@ import { Waveform } from "./waveform.js";
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
-const player = new Player(
-  queue,
-  new Sound(part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)),
-  loadSettings(),
-);
+const elements = [part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)];
+const player = new Player(queue, new Sound(elements[0], elements[1], mixerFor(elements)), loadSettings());
 const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
 new Mender(player);

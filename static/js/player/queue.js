@@ -13,7 +13,7 @@ const POSITION = "moodplane.position";
  */
 export function trackOf(element) {
   const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", played } = element.dataset;
-  const { type = "", bitRate = "" } = element.dataset;
+  const { album = "", type = "", bitRate = "" } = element.dataset;
   return {
     song,
     title,
@@ -22,6 +22,7 @@ export function trackOf(element) {
     href,
     reason,
     played: played === "true",
+    album,
     type,
     bitRate: Number(bitRate),
     src: `${href}audio`,

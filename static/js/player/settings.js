@@ -9,6 +9,7 @@ const DEFAULTS = {
   muted: false,
   repeat: /** @type {Repeat} */ ("off"),
   fadeS: 0,
+  levelling: /** @type {Levelling} */ ("song"),
   quality: /** @type {Quality} */ ("auto"),
   letters: true,
 };
