@@ -191,6 +191,29 @@ class FurtherArtist(models.Model):
         return f"{self.song_id}: {self.artist}"
 
 
+class Lyrics(models.Model):
+    """The words of a song."""
+
+    class Source(models.TextChoices):
+        TAG = "tag", gettext_lazy("Its tags")
+        FILE = "file", gettext_lazy("A file beside it")
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="lyrics")
+    text = models.TextField(help_text="Lines, as they are shown where they have no times.")
+    lines = models.JSONField(
+        default=list,
+        help_text='Each with the second at which it begins, such as [[12.3, "Hello"]]; empty without times.',
+    )
+    source = models.CharField(max_length=4, choices=Source.choices)
+    signature = models.CharField(max_length=60, blank=True, help_text="Of the file beside it that was last read.")
+
+    class Meta:
+        verbose_name_plural = "lyrics"
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.text[:40]}"
+
+
 def _shown(sentence: str) -> str:
     # The empty message is the header of the translations.
     return _(sentence) if sentence else ""

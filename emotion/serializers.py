@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rest_framework import serializers
 
 from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
-from catalog.models import Album, Artist, Song
+from catalog.models import Album, Artist, Lyrics, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override
@@ -294,6 +294,7 @@ class WaveformSerializer(serializers.Serializer[Any]):
     )
     sections = WaveformSectionSerializer(many=True)
     loudness = LoudnessSerializer()
+    has_lyrics = serializers.BooleanField()
 
 
 def waveform_json(song: Song) -> dict[str, Any]:
@@ -305,6 +306,7 @@ def waveform_json(song: Song) -> dict[str, Any]:
         "peaks": peaks.tolist(),
         "sections": [dict(WaveformSectionSerializer(section).data) for section in sections],
         "loudness": LoudnessSerializer(loudness_read(song)).data,
+        "has_lyrics": Lyrics.objects.filter(song=song).exists(),
     }
 
 

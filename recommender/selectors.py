@@ -321,7 +321,7 @@ def song_estimates(pk: int, k: int = 6) -> SongEstimates:
     # A song in re-analysis stays playable, one that failed does not.
     alike = Q(song_id__in=ranked, is_current=True) & ~Q(song__state=Song.State.FAILED)
     estimates = EmotionEstimate.objects.filter(Q(song_id=pk) | alike).with_effective()
-    estimates = estimates.select_related("song__artist", "song__album").defer("embedding_bytes")
+    estimates = estimates.select_related("song__artist", "song__album", "song__lyrics").defer("embedding_bytes")
     estimates = estimates.annotate(missing_since=missing_since_of("song"))
     of_song, by_id = [], {}
     for estimate in estimates.order_by("-is_current", "-id"):

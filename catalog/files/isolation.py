@@ -24,6 +24,7 @@ from pebble import ProcessExpired, ProcessPool
 from catalog.core import wording
 from catalog.exceptions import FileRejectedError, ReadingInterruptedError
 from catalog.files.limits import cpu_confine, process_confine
+from catalog.files.lyrics import SongLyrics, lyrics_file_read
 from catalog.files.probe import AudioFacts, sound_probe, tags_of
 
 # Of each process of a web server; one that waits holds 75 MB, of which half is shared.
@@ -69,6 +70,19 @@ def probe_isolated(path: Path) -> AudioFacts:
     except _CostlyError:
         return replace(facts, remark=_("Reading its tags took too much time or memory, so it was taken without them."))
     return replace(facts, tags=tags, cover=cover)
+
+
+def lyrics_isolated(path: Path) -> SongLyrics | None:
+    """Read a stranger's file of lyrics; None where it has no words, or reading it costs too much.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    try:
+        read: SongLyrics | None = _isolated(_TAGS, path, lyrics_file_read, path)
+    except _CostlyError:
+        return None
+    return read
 
 
 class _CostlyError(Exception):

@@ -19,8 +19,8 @@ from django.http import (
     StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
 from django.views.decorators.http import require_safe
 
@@ -28,7 +28,7 @@ from catalog.exceptions import RangeNotSatisfiableError, TranscodersBusyError
 from catalog.files.encoding import Encoding
 from catalog.files.storage import file_lost
 from catalog.files.transcoding import song_transcode, transcoded_storage
-from catalog.models import Song
+from catalog.models import Lyrics, Song
 from catalog.permissions import allowed, can_listen
 
 _CHUNK_BYTES = 256 * 1024
@@ -106,6 +106,18 @@ def song_cover(request: HttpRequest, pk: int) -> HttpResponseBase:
         mime_type=_COVER_MIME_TYPES[cover.suffix],
         file_name=f"cover{cover.suffix}",
     )
+
+
+@require_safe
+@allowed(can_listen)
+def song_lyrics(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Show a song's lyrics alone, for the player; nothing when it has none."""
+    lyrics = Lyrics.objects.filter(song=pk).first()
+    if lyrics is None:
+        return HttpResponse(status=204)
+    response = render(request, "catalog/partials/lyrics.html", {"lyrics": lyrics})
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
 
 
 def cover_placeholder(content_hash: str) -> str:

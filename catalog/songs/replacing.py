@@ -12,12 +12,14 @@ from catalog.core.locks import advisory_lock, content_lock
 from catalog.core.names import name_key
 from catalog.exceptions import FileRejectedError
 from catalog.files.isolation import probe_isolated
+from catalog.files.lyrics import lyrics_read
 from catalog.files.probe import AudioFacts
 from catalog.files.recording import encoded_sound
 from catalog.files.storage import StagedFile, content_name, file_place, local_copy
-from catalog.models import Song
+from catalog.models import Lyrics, Song
 from catalog.signals import song_replaced
 from catalog.songs.editing import SongValues, songs_follow, values_clean
+from catalog.songs.lyrics import lyrics_set
 from catalog.songs.services import cover_name, cover_store, media_forget, songs_announce, values_read
 
 # Another encoder pads the end.
@@ -69,6 +71,7 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
         )
         if before:
             songs_follow(song_id=song.pk, before=_values(before, names[0]), after=_values(facts, names[1]))
+        lyrics_set(song_id=song.pk, read=lyrics_read(facts.tags.lyrics), source=Lyrics.Source.TAG)
         if facts.cover:
             # Stored under its name, whether or not the song shows it.
             cover_store(data=facts.cover.data)

@@ -15,12 +15,14 @@ from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.core.names import FolderHint, artists_split, file_name_read, name_key
 from catalog.exceptions import FileRejectedError, SongNotRetryableError
+from catalog.files.lyrics import lyrics_read
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type, text_clean
 from catalog.files.transcoding import transcoded_remove
-from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
+from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Lyrics, Song, SongEdit
 from catalog.signals import song_uploaded
+from catalog.songs.lyrics import lyrics_set
 
 # Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
 READER = 3
@@ -83,6 +85,8 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
     )
     if len(names) > 1:
         further_artists_set({song.pk: [artists[name_key(name)].pk for name in names[1:]]})
+    if facts.tags.lyrics:
+        lyrics_set(song_id=song.pk, read=lyrics_read(facts.tags.lyrics), source=Lyrics.Source.TAG)
     return song
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.utils.translation import ngettext
 
+from catalog.files.lyrics import LYRICS_SUFFIXES
+
 AUDIO_SUFFIXES = frozenset(
     {".mp3", ".mp2", ".mpa", ".mpga", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave", ".bwf"}
     | {".aif", ".aiff", ".aifc", ".m4a", ".m4b", ".m4r", ".mp4", ".aac", ".alac"}
@@ -40,6 +42,8 @@ class LeftOut:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     loops: list[Path] = field(default_factory=list)
     broken: list[Path] = field(default_factory=list)
+    # What has a song's name, and is read for it.
+    lyrics: list[tuple[Path, os.stat_result]] = field(default_factory=list)
 
     def counts(self) -> dict[str, Any]:
         """Return the counts, with some of the paths, as JSON takes them; `left_out_words` writes them."""
@@ -92,11 +96,14 @@ def _folder_walk(root: Path, read: set[tuple[int, int]], left_out: LeftOut) -> I
         if entries is None:
             left_out.loops.append(folder)
             continue
+        songs = {_stem(entry.name) for entry in entries if _suffix(entry.name) in AUDIO_SUFFIXES}
         for entry in entries:
             path = folder / entry.name
             try:
                 kind = _kind(entry)
-                if kind != "folder" and _is_taken(path, kind, left_out):
+                if kind == "file" and _suffix(entry.name) in LYRICS_SUFFIXES and _stem(entry.name) in songs:
+                    left_out.lyrics.append((path, entry.stat()))
+                elif kind != "folder" and _is_taken(path, kind, left_out):
                     yield path, entry.stat()
                 elif kind == "folder" and entry.name.startswith("."):
                     left_out.n_hidden += 1
@@ -142,7 +149,7 @@ def _is_taken(path: Path, kind: str, left_out: LeftOut) -> bool:
 
 
 def _is_audio(name: str, left_out: LeftOut) -> bool:
-    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    suffix = _suffix(name)
     if name.startswith("."):
         left_out.n_other += 1
     elif suffix in AUDIO_SUFFIXES:
@@ -152,6 +159,14 @@ def _is_audio(name: str, left_out: LeftOut) -> bool:
     else:
         left_out.n_other += 1
     return False
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

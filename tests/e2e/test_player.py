@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,11 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 from pytest_django import Settings
 
-from catalog.models import Song
+from catalog.models import Lyrics, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, Waveform
 from recommender.models import FeltRating
-from tests.e2e.conftest import SONG_SECONDS, Opener
+from tests.e2e.conftest import SONG_SECONDS, Opener, axe_objections
 from tests.e2e.test_listening import audio_time_s, order, sign_up, wait_until_heard
 from tests.encodings import chirp, encode
 
@@ -372,3 +373,27 @@ def test_what_the_browser_cannot_play_plays_and_can_be_sought(
     wait_until_heard(page, 15.2)
     seek_to(page, 4.0)
     wait_for(lambda: 4.2 < audio_time_s(page) < 14.0, "sought back")
+
+
+def test_lyrics_are_followed_and_lead_into_the_song(open_page: Opener, songs: list[Song]) -> None:
+    song = songs[-1]
+    lines = [[2.0 * number, f"Line {number}"] for number in range(10)]
+    Lyrics.objects.create(song=song, text="", lines=lines, source=Lyrics.Source.TAG)
+    with open_page(viewport={"width": 768, "height": 1000}, bypass_csp=True) as page:
+        page.goto(f"/songs/{song.pk}/")
+        section = page.locator("#lyrics-title + [data-lyrics]")
+        # A click plays the song from there, whether or not it plays.
+        section.get_by_role("button", name="Line 3").click()
+        wait_until_heard(page, 6.05)
+        expect(section.locator("[aria-current]")).to_have_text("Line 3")
+        page.keyboard.press("Space")
+        assert elements(page)[0]["paused"]
+        section.get_by_role("button", name="Line 3").press("ArrowDown")
+        expect(section.get_by_role("button", name="Line 4")).to_be_focused()
+        page.keyboard.press("Enter")
+        wait_until_heard(page, 8.05)
+        page.get_by_role("button", name="Now playing").click()
+        panel = page.locator("#player-lyrics")
+        expect(panel).to_be_visible()
+        expect(panel.locator("[aria-current]")).to_have_text(re.compile("Line [456]"))
+        assert axe_objections(page) == []

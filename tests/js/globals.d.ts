@@ -131,6 +131,7 @@ interface WaveformData {
   sections: Section[];
   duration_s: number;
   loudness?: Loudness;
+  has_lyrics?: boolean;
 }
 
 /** In LUFS and dB of full scale; null where nobody knows. */
@@ -201,6 +202,7 @@ interface UploadItem {
   losses: number;
   sentence: string;
   session: string;
+  statusUrl?: string;
   stop?: AbortController;
   cancelled?: boolean;
 }
@@ -210,6 +212,7 @@ interface Verdict {
   kind: "done" | "aborted" | "lost" | "later" | "failed" | "refused";
   sentence?: string;
   afterS?: number;
+  statusUrl?: string;
 }
 
 interface UploadPlaces {

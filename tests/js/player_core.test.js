@@ -5,6 +5,7 @@ import { answerFetch, define, page, setOnline, settle, songList } from "./browse
 const { Player } = await import("../../static/js/player/core.js");
 const { forgetFacts } = await import("../../static/js/player/facts.js");
 const { TARGET_LUFS, gainDb, isInAlbum } = await import("../../static/js/player/loudness.js");
+const { lineAt } = await import("../../static/js/player/lyrics.js");
 const { sourceOf } = await import("../../static/js/player/formats.js");
 const { loadSettings } = await import("../../static/js/player/settings.js");
 const { Queue } = await import("../../static/js/player/queue.js");
@@ -311,6 +312,17 @@ test("a song does not wait long for a server that keeps its level to itself", as
   await begun;
   assert.equal(audio.paused, false);
   assert.ok(Math.abs(audio.volume - 10 ** (-6 / 20)) < 1e-9);
+});
+
+/* Lyrics ----------------------------------------------------------------------------------------------------------- */
+
+test("the line that is sung is the last one that has begun", () => {
+  const times = [5, 9, 9, 12.5];
+  assert.deepEqual(
+    [0, 4.9, 5, 8.99, 9, 12.4, 12.5, 900].map((timeS) => lineAt(times, timeS)),
+    [-1, -1, 0, 0, 2, 2, 3, 3],
+  );
+  assert.equal(lineAt([], 3), -1);
 });
 
 /* In which encoding ------------------------------------------------------------------------------------------------ */

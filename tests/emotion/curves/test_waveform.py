@@ -179,7 +179,7 @@ def test_a_player_gets_loudness_and_emotion(
     estimate = tagged()
     curve_for(estimate)
     Waveform.objects.create(song=estimate.song, peaks_bytes=bytes([0, 128, 255]))
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         response = client.get(url(estimate.song))
     answer = response.json()
     assert (answer["song"], answer["duration_s"], answer["peaks"]) == (estimate.song.pk, 100.0, [0, 128, 255])
