@@ -56,6 +56,14 @@ interface GlobalEventHandlersEventMap {
   "player:track": CustomEvent;
 }
 
+// In the thread of the sound card.
+declare class AudioWorkletProcessor {
+  port: MessagePort;
+}
+declare function registerProcessor(name: string, processor: typeof AudioWorkletProcessor): void;
+declare const sampleRate: number;
+declare const currentFrame: number;
+
 interface Navigator {
   connection?: { effectiveType?: string; saveData?: boolean };
 }
