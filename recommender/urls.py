@@ -18,6 +18,7 @@ urlpatterns = [
     path("journey/", home.journey, name="journey"),
     path("songs/", songs.song_list, name="song_list"),
     path("songs/<int:pk>/", songs.song_detail, name="song_detail"),
+    path("songs/more/", songs.songs_more, name="songs_more"),
     path("songs/<int:pk>/playlist/", songs.song_playlist, name="song_playlist"),
     path("songs/<int:pk>/felt/", feedback.song_felt, name="song_felt"),
     path("songs/<int:pk>/felt/withdraw/", feedback.song_felt_withdraw, name="song_felt_withdraw"),

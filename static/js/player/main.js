@@ -5,6 +5,7 @@
 import { closest, find, findAll } from "../shared/dom.js";
 import { listener } from "../shared/requests.js";
 import { Player } from "./core.js";
+import { attachEndless } from "./endless.js";
 import { attachLyrics } from "./lyrics.js";
 import { attachMedia } from "./media.js";
 import { mixerFor } from "./mixer.js";
@@ -36,6 +37,7 @@ attachCurve(player, wave);
 attachTabs(player);
 const rating = attachRating(player);
 const upNext = attachQueue(player);
+attachEndless(player);
 attachNowPlaying(player, [rating, attachLyrics(player), upNext]);
 const showSettings = attachSettings(player);
 attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle, opened: showSettings });
