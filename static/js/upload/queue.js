@@ -134,9 +134,9 @@ export class UploadQueue extends EventTarget {
    * @param {UploadItem} item
    * @param {Verdict} verdict
    */
-  settle(item, { kind, sentence = "", afterS = 0, statusUrl = "" }) {
+  settle(item, { kind, sentence = "", afterS = 0 }) {
     if (kind === "done") {
-      Object.assign(item, { state: "sent", bytes: item.file.size, session: "", statusUrl });
+      Object.assign(item, { state: "sent", bytes: item.file.size, session: "" });
       this.dispatchEvent(new CustomEvent("sent", { detail: item }));
       return;
     }

@@ -1,1 +1,0 @@
-"""Browsing the library: albums, artists, genres, decades, folders, and what a listener played and likes."""
