@@ -60,7 +60,8 @@ def curve_step() -> bool:
 
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
-    from emotion.curves.tracing import Envelope, trace
+    from emotion.curves.tracing import trace
+    from emotion.measures.envelope import Envelope
     from emotion.signal.fingerprint import Excerpt
 
     points, window_s, envelope = curve.points, curve.window_s, Envelope()

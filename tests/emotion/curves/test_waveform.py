@@ -15,9 +15,10 @@ from rest_framework.test import APIClient
 
 from catalog.core import claims
 from catalog.models import Song
-from emotion.curves.tracing import N_PARTS, Envelope, read_peaks
+from emotion.curves.tracing import read_peaks
 from emotion.exceptions import AudioUnreadableError
 from emotion.jobs import curves
+from emotion.measures.envelope import N_PARTS, Envelope
 from emotion.models import EmotionCurve, Waveform
 from tests.audio_fixtures import make_audio
 from tests.emotion.jobs.test_curves import queued_curve, tagged_song
