@@ -377,11 +377,15 @@ class Waveform(Job):
     bpm_other = models.FloatField(
         null=True, blank=True, help_text="Half or double of it, where that is nearly as likely."
     )
-    bpm_confidence = models.FloatField(null=True, blank=True, help_text="0 to 1: that it is right within 4 %.")
+    bpm_confidence = models.FloatField(
+        null=True, blank=True, help_text="The share of its windows that agree, 0.5 to 1."
+    )
     key = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="0 to 11: major from C in semitones, 12 to 23: minor; empty without a key."
     )
-    key_confidence = models.FloatField(null=True, blank=True, help_text="0 to 1: that it is right.")
+    key_confidence = models.FloatField(
+        null=True, blank=True, help_text="How much its notes resemble those of the key, 0.6 to 1."
+    )
     measures_version = models.PositiveSmallIntegerField(
         default=0, help_text="Of the way in which loudness, tempo and key were measured; 0 before they were."
     )

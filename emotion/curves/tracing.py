@@ -1,4 +1,4 @@
-"""Runs the model along a whole song, a batch of windows at a time, and measures how loud the song is."""
+"""Runs the model along a whole song, a batch of windows at a time."""
 
 from __future__ import annotations
 
@@ -11,22 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from catalog.files.recording import Block
 from emotion.curves.curve import N_COLUMNS
 from emotion.inference.predict import BATCH_SIZE, Predictor
-from emotion.measures.envelope import Envelope
-from emotion.signal.audio import is_silent, stream_blocks, stream_windows
-
-
-def read_peaks(path: Path) -> NDArray[np.uint8]:
-    """Decode a file for its waveform alone; a minute of music takes some hundredths of a second.
-
-    Raises:
-        emotion.exceptions.AudioUnreadableError: `not_decodable`.
-    """
-    envelope = Envelope()
-    for sample_rate_hz, mono in stream_blocks(path):
-        envelope.add(mono, sample_rate_hz)
-    return envelope.peaks()
+from emotion.signal.audio import is_silent, stream_windows
 
 
 class Batch(NamedTuple):
@@ -42,25 +30,19 @@ def trace(
     *,
     hop_s: float,
     skip: int = 0,
-    envelope: Envelope | None = None,
+    on_block: Callable[[Block, int], object] = lambda _block, _rate_hz: None,
     on_sound: Callable[[NDArray[np.float32]], object] = lambda _mono: None,
 ) -> Iterator[Batch]:
     """Analyse a song from its beginning to its end, at most `BATCH_SIZE` windows at a time, `hop_s` seconds apart.
 
-    The first `skip` points, known from an earlier attempt, are decoded but not judged. `envelope` takes in how loud the
-    song is; it is complete when the iterator ends. `on_sound` receives all of it at 22,050 Hz.
+    The first `skip` points, known from an earlier attempt, are decoded but not judged. `on_block` receives all that is
+    decoded, with its rate; `on_sound` the same in mono at 22,050 Hz.
 
     Raises:
         emotion.exceptions.AudioUnreadableError: The file cannot be decoded.
     """
     frontend = predictor.card.frontend
-    windows = stream_windows(
-        path,
-        hop_s=hop_s,
-        window_s=frontend.window_s,
-        on_block=(envelope or Envelope()).add,
-        on_sound=on_sound,
-    )
+    windows = stream_windows(path, hop_s=hop_s, window_s=frontend.window_s, on_block=on_block, on_sound=on_sound)
     windows = islice(windows, skip, None)
     # As in `Predictor.predict`: a thread of BLAS for each core only makes the small products of an image slower.
     with threadpool_limits(1, user_api="blas"):

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="waveform",
             name="bpm_confidence",
-            field=models.FloatField(blank=True, help_text="0 to 1: that it is right within 4 %.", null=True),
+            field=models.FloatField(blank=True, help_text="The share of its windows that agree, 0.5 to 1.", null=True),
         ),
         migrations.AddField(
             model_name="waveform",
@@ -46,7 +46,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="waveform",
             name="key_confidence",
-            field=models.FloatField(blank=True, help_text="0 to 1: that it is right.", null=True),
+            field=models.FloatField(
+                blank=True, help_text="How much its notes resemble those of the key, 0.6 to 1.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="waveform",
