@@ -17,7 +17,8 @@ from catalog.models import Album, Artist, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override
-from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
+from emotion.measures.words import KEYS
+from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, Waveform, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
 
 
@@ -87,6 +88,23 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
         return {quadrant.name: estimate.probabilities[quadrant.index] for quadrant in Quadrant}
 
 
+class MeasuresSerializer(serializers.ModelSerializer[Waveform]):
+    """What was measured of a song without a model; null where it cannot be said."""
+
+    key_name = serializers.SerializerMethodField(help_text='The key in English, such as "A minor".')
+
+    class Meta:
+        model = Waveform
+        fields = [
+            "loudness_lufs", "true_peak_dbtp", "bpm", "bpm_other", "bpm_confidence", "key", "key_name",
+            "key_confidence",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_key_name(self, waveform: Waveform) -> str | None:
+        return None if waveform.key is None else KEYS[waveform.key]
+
+
 class SongSerializer(serializers.ModelSerializer[Song]):
     """A song of the catalog with its current estimate, which is null until it is tagged."""
 
@@ -97,6 +115,10 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     genres = serializers.ListField(child=serializers.CharField(), read_only=True)
     album = AlbumSerializer(read_only=True, allow_null=True)
     estimate = serializers.SerializerMethodField()
+    measures = serializers.SerializerMethodField()
+    highlight_s = serializers.SerializerMethodField(
+        help_text="Where the half minute begins that stands for the song; null until its curve is there."
+    )
     audio_url = serializers.SerializerMethodField(help_text="Address of the audio, which answers ranges.")
     cover_url = serializers.SerializerMethodField(help_text="Address of the cover.")
 
@@ -105,7 +127,8 @@ class SongSerializer(serializers.ModelSerializer[Song]):
         fields = [
             "id", "title", "artist", "artists", "artist_credit", "album", "genre", "genres", "year", "disc_number",
             "track_number", "duration_s", "mime_type", "state",
-            "failure_code", "failure_reason", "estimate", "audio_url", "cover_url", "created_at",
+            "failure_code", "failure_reason", "estimate", "measures", "highlight_s", "audio_url", "cover_url",
+            "created_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -113,6 +136,15 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     def get_estimate(self, song: Song) -> dict[str, Any] | None:
         current = next(iter(song.current_estimates), None)  # type: ignore[attr-defined]
         return EstimateSerializer(current).data if current else None
+
+    @extend_schema_field(MeasuresSerializer(allow_null=True))
+    def get_measures(self, song: Song) -> dict[str, Any] | None:
+        waveform = getattr(song, "waveform", None)
+        return MeasuresSerializer(waveform).data if waveform and waveform.measures_version else None
+
+    def get_highlight_s(self, song: Song) -> float | None:
+        current = next(iter(song.current_estimates), None)  # type: ignore[attr-defined]
+        return getattr(current, "highlight_s", None)
 
     def get_audio_url(self, song: Song) -> str:
         return reverse("catalog:song_audio", args=[song.pk])

@@ -11,17 +11,19 @@ from django.utils.translation import gettext_lazy
 
 from catalog.core.charts import Point
 from catalog.models import Artist
-from catalog.selectors import SORTS, artist_named
+from catalog.selectors import artist_named
 from emotion.inference.quadrants import Quadrant
+from emotion.measures.words import KEYS
 from emotion.models import quadrant_choices
 from recommender.formats.files import MAX_BYTES
 from recommender.ranking.journeys import PRESETS
 from recommender.requests import MAX_LENGTH, MAX_TITLE, Filters, Target
-from recommender.selectors import RATING_ANSWERS
+from recommender.selectors import RATING_ANSWERS, SORTS
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
+MAX_BPM = 400
 
 
 class SentenceForm(forms.Form):
@@ -225,6 +227,9 @@ class SongFilterForm(forms.Form):
     decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     artist = forms.IntegerField(required=False, min_value=1)
     album = forms.IntegerField(required=False, min_value=1)
+    bpm_from = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM)
+    bpm_to = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM)
+    key = forms.IntegerField(required=False, min_value=0, max_value=len(KEYS) - 1)
     sort = forms.ChoiceField(choices=[(key, key) for key in SORTS], required=False)
 
     @property
@@ -232,7 +237,8 @@ class SongFilterForm(forms.Form):
         """The valid part of the query, as `songs_browse` takes it."""
         self.is_valid()
         names = {"q": "query", "artist": "artist_id", "album": "album_id"}
-        return {names.get(name, name): value for name, value in self.cleaned_data.items() if value}
+        # The first key is a zero.
+        return {names.get(name, name): value for name, value in self.cleaned_data.items() if value or value == 0}
 
 
 class PlayedForm(SentenceForm):

@@ -53,14 +53,18 @@ class Measuring:
         loudness, tempo, key = self._loudness.result(), tempo_of(self.excerpt.waveform), self._key.result()
         return Measures(
             peaks_bytes=self._envelope.peaks().tobytes(),
-            loudness_lufs=loudness.integrated_lufs,
-            true_peak_dbtp=loudness.true_peak_dbtp,
-            bpm=tempo.bpm if tempo else None,
-            bpm_other=tempo.other_bpm if tempo else None,
-            bpm_confidence=tempo.steadiness if tempo else None,
+            loudness_lufs=_rounded(loudness.integrated_lufs),
+            true_peak_dbtp=_rounded(loudness.true_peak_dbtp),
+            bpm=_rounded(tempo.bpm, 1) if tempo else None,
+            bpm_other=_rounded(tempo.other_bpm, 1) if tempo else None,
+            bpm_confidence=_rounded(tempo.steadiness) if tempo else None,
             key=key.key if key else None,
-            key_confidence=key.likeness if key else None,
+            key_confidence=_rounded(key.likeness) if key else None,
         )
+
+
+def _rounded(value: float | None, decimals: int = 2) -> float | None:
+    return None if value is None else round(value, decimals)
 
 
 def measure_file(path: Path, duration_s: float) -> Measures:

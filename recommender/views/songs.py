@@ -22,9 +22,10 @@ from catalog.songs import services as song_services
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import Selection
 from emotion.library.services import MAX_SONGS
+from emotion.measures.words import KEYS, key_name
 from emotion.selectors import label_of
 from recommender import selectors
-from recommender.forms import DECADES, SongFilterForm
+from recommender.forms import DECADES, MAX_BPM, SongFilterForm
 from recommender.requests import listener_of
 from recommender.services import playlists
 from recommender.views.common import song_or_404, to_playlist, undo_offered
@@ -39,6 +40,8 @@ _SORTS = {
     "oldest": gettext_lazy("Oldest first"),
     "title": gettext_lazy("By title"),
     "year": gettext_lazy("Latest year first"),
+    "slowest": gettext_lazy("Slowest first"),
+    "fastest": gettext_lazy("Fastest first"),
 }
 
 
@@ -66,6 +69,8 @@ def song_list(request: HttpRequest) -> HttpResponse:
         "genres": catalog_selectors.genres(),
         "decades": DECADES,
         "sorts": _SORTS.items(),
+        "keys": [(key, key_name(key)) for key in range(len(KEYS))],
+        "max_bpm": MAX_BPM,
     }
     return render(request, "recommender/song_list.html", context)
 
@@ -106,6 +111,9 @@ def _limits(
         "quadrant": filters["quadrant"].label if "quadrant" in filters else "",
         "genre": filters.get("genre", ""),
         "decade": _("%(decade)ds") % {"decade": filters["decade"]} if "decade" in filters else "",
+        "bpm_from": _("from %(bpm)d BPM") % {"bpm": filters["bpm_from"]} if "bpm_from" in filters else "",
+        "bpm_to": _("to %(bpm)d BPM") % {"bpm": filters["bpm_to"]} if "bpm_to" in filters else "",
+        "key": key_name(filters["key"]) if "key" in filters else "",
     }
     if "artist_id" in filters:
         words["artist"] = str(artist) if artist else _("an unknown artist")
