@@ -1,7 +1,8 @@
 """What an emotion curve costs: CPU seconds for a minute of song, and how many tags that would have made.
 
 Run: python bench/curve.py [minutes of song]. A made recording of four minutes as MP3, the shipped model on the engine
-that serves on this machine's CPU. Prints times and ratios measured in this run.
+that serves on this machine's CPU. Prints times and ratios measured in this run, and what it adds to measure loudness,
+tempo and key on the way.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from emotion.curves.curve import MAX_POINTS, hop_for
 from emotion.curves.tracing import trace
 from emotion.inference import checkpoint
 from emotion.inference.predict import Predictor
+from emotion.measures.measuring import Measuring, measure_file
 from emotion.signal.audio import stream_windows
 from tests.audio_fixtures import make_audio
 
@@ -45,11 +47,23 @@ def main() -> None:
         tag_cpu, tag_clock = cost(lambda: list(predictor.predict([song])))
         decode_cpu, _ = cost(lambda: [None for _ in stream_windows(song, hop_s=hop_s)])
         curve_cpu, curve_clock = cost(lambda: list(trace(song, predictor, hop_s=hop_s)))
+
+        def measured() -> None:
+            measuring = Measuring(minutes * 60)
+            list(trace(song, predictor, hop_s=hop_s, on_block=measuring.add_block, on_sound=measuring.add_sound))
+            measuring.result()
+
+        measured_cpu, _ = cost(measured)
+        alone_cpu, _ = cost(lambda: measure_file(song, minutes * 60))
     engine = predictor.engine
     print(f"{minutes:g} minutes, {n_points} points every {hop_s:g} s, {engine.name} on {engine.device}.")
     print(f"Curve: {curve_cpu:.2f} CPU s, {curve_clock:.2f} s by the clock: {curve_cpu / minutes:.2f} CPU s a minute.")
     print(
         f"Of that decoding and resampling the whole song: {decode_cpu:.2f} CPU s. share: {decode_cpu / curve_cpu:.2f}"
+    )
+    print(
+        f"Measuring on the way adds {measured_cpu - curve_cpu:.2f} CPU s. share: {measured_cpu / curve_cpu - 1:.2f}; "
+        f"alone, with decoding: {alone_cpu:.2f} CPU s."
     )
     print(f"Tag: {tag_cpu:.3f} CPU s, {tag_clock:.3f} s by the clock.")
     print(f"ratio of a curve to a tag, CPU: {curve_cpu / tag_cpu:.1f}")

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 CONNECTIONS = 64
 WARM_UP_S = 10
-N_RATINGS, N_PLAYLISTS, N_VISITORS, N_UPLOADS = 60, 30, 20, 500
+N_RATINGS, N_PLAYLISTS, N_VISITORS, N_UPLOADS, N_LISTENS = 60, 30, 20, 500, 20_000
 # The pages that the aim is set for, and the aim.
 AIMED_AT = ("home", "browse", "search", "playlist")
 AIM_MS = 100.0
@@ -145,7 +145,7 @@ def _cookie_of(user: Any = None) -> str:
 def _listener() -> tuple[str, list[int]]:
     """Return the cookie of somebody who rated songs and keeps lists, and the ids of the lists."""
     from bench.scale_rows import _rated
-    from recommender.models import Playlist
+    from recommender.models import Listen, Playlist
     from recommender.requests import Listener, Target
     from recommender.services.playlists import playlist_create
 
@@ -154,6 +154,9 @@ def _listener() -> tuple[str, list[int]]:
     for seed in range(N_PLAYLISTS - Playlist.objects.filter(owner=alice).count()):
         target = Target.of_point(rng.uniform(-0.8, 0.8), rng.uniform(-0.8, 0.8))
         playlist_create(listener=Listener(user=alice), target=target, seed=seed)
+    if not Listen.objects.filter(listener=alice).exists():
+        played = (Listen(listener=alice, song_id=1 + rng.randrange(5_000), listened_s=180.0) for _ in range(N_LISTENS))
+        Listen.objects.bulk_create(played)
     return _cookie_of(alice), list(Playlist.objects.filter(owner=alice).values_list("pk", flat=True))
 
 
@@ -214,12 +217,33 @@ def _pages(n_songs: int) -> list[list[Ask]]:
         + [Ask("playlist", f"/playlists/{pk}/", cookie) for cookie, pk in visitors],
         [Ask("playlist: list", "/playlists/", cookie) for cookie in (alice, visitors[0][0])],
         [Ask("song", f"/songs/{pk}/", cookie) for pk in songs for cookie in everybody[:2]],
+        *_library(each, alice, n_songs),
         each("journey", "/journey/"),
         [Ask("my mood map", "/me/", alice)],
         [Ask("cover", f"/songs/{pk}/cover", cookie) for pk in songs for cookie in everybody[:2]],
         each("status", "/status/"),
         [Ask("uploads", "/uploads/", cleo)],
     ]
+
+
+def _library(each: Any, alice: str, n_songs: int) -> Iterator[list[Ask]]:
+    from bench.scale_songs import SONGS_PER_ALBUM, SONGS_PER_ARTIST, made_word
+    from recommender.browse.smart import READY
+
+    rng = random.Random(13)
+    albums, artists = n_songs // SONGS_PER_ALBUM, n_songs // SONGS_PER_ARTIST
+    yield each("library", "/library/")
+    yield each("albums", "/albums/", f"/albums/?page={albums // 96}", "/albums/?sort=newest", "/albums/?sort=artist")
+    yield each("albums: genre, decade", "/albums/?genre=genre+3", "/albums/?decade=1990")
+    yield each("album", *(f"/albums/{rng.randint(1, albums)}/" for _ in range(40)))
+    yield each("artists", "/artists/", f"/artists/?page={artists // 120}")
+    yield each("artist", *(f"/artists/{rng.randint(1, artists)}/" for _ in range(40)))
+    yield each("genres, decades", "/genres/", "/decades/")
+    yield each("search: all", *(f"/search/?q={made_word(rank)}" for rank in (5, 50, 500)), "/search/?q=artist+77")
+    yield each("search: all, misspelt", *(f"/search/?q={made_word(rank)[:-1]}qx" for rank in (50, 100, 500)))
+    yield [Ask("smart list", f"/smart/ready/{each_list.slug}/", alice) for each_list in READY]
+    yield [Ask("played, liked", f"/songs/?{query}", alice) for query in ("sort=plays", "sort=played", "liked=on")]
+    yield each("a whole list", f"/songs/queue/?artist={artists // 2}", "/songs/queue/?genre=genre+3")
 
 
 def _searches(each: Any, n_songs: int) -> Iterator[list[Ask]]:

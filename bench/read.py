@@ -1,7 +1,7 @@
 """What reading a song of four minutes costs in each format, in CPU seconds, and what another version takes for it.
 
-Run: python bench/read.py [checkout of the other version]. The door (probe), the window that the tag hears, the windows
-of the curve, and the drawing of the waveform. Made recordings; both versions take turns, and the cheapest run counts.
+Run: python bench/read.py [checkout of the other version]. The door (probe), the window that the tag hears, and the
+windows of the curve. Made recordings; both versions take turns, and the cheapest run counts.
 Prints times of this machine, and ratios of this version to the other.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 240.0
 ROUNDS = 3
-STEPS = ("door", "window", "curve", "waveform")
+STEPS = ("door", "window", "curve")
 
 
 def cost_s(work: Callable[[], object]) -> float:
@@ -33,14 +33,13 @@ def cost_s(work: Callable[[], object]) -> float:
 
 def measure(folder: Path) -> dict[str, list[float]]:
     from catalog.files.probe import probe
-    from emotion.signal.audio import read_window, stream_blocks, stream_windows
+    from emotion.signal.audio import read_window, stream_windows
 
     def steps(song: Path) -> list[float]:
         return [
             cost_s(lambda: probe(song)),
             cost_s(lambda: read_window(song)),
             cost_s(lambda: [None for _ in stream_windows(song, hop_s=4.0)]),
-            cost_s(lambda: [None for _ in stream_blocks(song)]),
         ]
 
     return {song.suffix[1:]: steps(song) for song in sorted(folder.iterdir())}

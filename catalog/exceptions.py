@@ -41,12 +41,20 @@ class FileMissingError(CatalogError, code="file_missing"):
     """An upload without a file."""
 
 
+class FolderRefusedError(CatalogError, code="folder_refused", status=422):
+    """A folder of the server cannot be followed."""
+
+
 class SongNotRetryableError(CatalogError, code="not_retryable", status=409):
     """Only a failed song can be retried."""
 
 
 class SongFileLostError(CatalogError, code="file_lost", status=404):
     """A song's file is missing on the disk."""
+
+
+class TranscodersBusyError(CatalogError, code="transcoders_busy", status=503):
+    """As many songs are being converted as the server allows; another attempt can succeed."""
 
 
 class EditConflictError(CatalogError, code="edit_conflict", status=409):

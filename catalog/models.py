@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from catalog.core.claims import Job
 from catalog.core.names import artists_split, credit_shown, names_split
+from catalog.core.sql import SearchWords, SortKey
 
 # The artist of songs without one in their tags or file name; not one performer.
 UNKNOWN_ARTIST = gettext_noop("Unknown artist")
@@ -31,9 +32,16 @@ class Artist(models.Model):
 
     name = models.CharField(max_length=300)
     name_key = models.CharField(max_length=300, unique=True)
+    sort_key = models.GeneratedField(
+        expression=SortKey("name"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
-        ordering = ["name_key"]
+        ordering = ["sort_key"]
+        indexes = [
+            models.Index(fields=["sort_key", "id"], name="artist_by_name"),
+            GinIndex(SearchWords("name"), name="artist_words"),
+        ]
 
     def __str__(self) -> str:
         return artist_shown(self.name)
@@ -50,9 +58,16 @@ class Album(models.Model):
     title = models.CharField(max_length=300)
     title_key = models.CharField(max_length=300)
     artist = models.ForeignKey(Artist, on_delete=models.CASCADE, related_name="albums")
+    sort_key = models.GeneratedField(
+        expression=SortKey("title"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
-        ordering = ["title_key"]
+        ordering = ["sort_key"]
+        indexes = [
+            models.Index(fields=["sort_key", "id"], name="album_by_title"),
+            GinIndex(SearchWords("title"), name="album_words"),
+        ]
         constraints = [models.UniqueConstraint(fields=["artist", "title_key"], name="album_unique_per_artist")]
 
     def __str__(self) -> str:
@@ -107,6 +122,13 @@ class Song(Job):
         help_text="bit/s of the sound, without tags and cover; null until it is read.",
     )
 
+    track_gain_db = models.FloatField(
+        null=True, blank=True, help_text="As tags have it: the gain that leads the song to -18 LUFS."
+    )
+    track_peak = models.FloatField(null=True, blank=True, help_text="The highest sample, of full scale 1.")
+    album_gain_db = models.FloatField(null=True, blank=True, help_text="The same of its whole album.")
+    album_peak = models.FloatField(null=True, blank=True)
+
     state = models.CharField(max_length=10, choices=State.choices, default=State.UPLOADED, db_index=True)
     reader = models.PositiveSmallIntegerField(
         default=0, db_default=0, help_text="Which version of the program last read its file; 0 for those before 0.3."
@@ -115,15 +137,18 @@ class Song(Job):
     tags_changed_at = models.DateTimeField(null=True, blank=True, help_text="When a curator last changed its tags.")
 
     search = SearchVectorField(null=True, editable=False)
+    sort_key = models.GeneratedField(
+        expression=SortKey("title"), output_field=models.TextField(db_collation="C"), db_persist=True
+    )
 
     class Meta:
         ordering = ["-id"]
         indexes = [
             GinIndex(fields=["search"], name="song_search_gin"),
             models.Index(fields=["state", "due_at"], name="song_state_due"),
-            # Every list asks for the songs that the browser cannot play.
-            models.Index(fields=["mime_type"], name="song_by_type"),
-            models.Index(fields=["title", "-id"], name="song_by_title"),
+            models.Index(fields=["sort_key", "-id"], name="song_by_title"),
+            # The songs of an album, and those of an artist from an album of somebody else.
+            models.Index(fields=["album", "artist"], name="song_by_album"),
             models.Index(models.F("year").desc(nulls_last=True), models.F("id").desc(), name="song_by_year"),
             models.Index(
                 fields=["-tags_changed_at"],
@@ -184,6 +209,29 @@ class FurtherArtist(models.Model):
 
     def __str__(self) -> str:
         return f"{self.song_id}: {self.artist}"
+
+
+class Lyrics(models.Model):
+    """The words of a song."""
+
+    class Source(models.TextChoices):
+        TAG = "tag", gettext_lazy("Its tags")
+        FILE = "file", gettext_lazy("A file beside it")
+
+    song = models.OneToOneField(Song, on_delete=models.CASCADE, related_name="lyrics")
+    text = models.TextField(help_text="Lines, as they are shown where they have no times.")
+    lines = models.JSONField(
+        default=list,
+        help_text='Each with the second at which it begins, such as [[12.3, "Hello"]]; empty without times.',
+    )
+    source = models.CharField(max_length=4, choices=Source.choices)
+    signature = models.CharField(max_length=60, blank=True, help_text="Of the file beside it that was last read.")
+
+    class Meta:
+        verbose_name_plural = "lyrics"
+
+    def __str__(self) -> str:
+        return f"{self.song_id}: {self.text[:40]}"
 
 
 def _shown(sentence: str) -> str:
@@ -345,9 +393,23 @@ class PossibleDuplicate(models.Model):
 
 
 class WatchedFolder(models.Model):
-    """A folder of the server's disk that the catalog is kept in step with."""
+    """A folder of the server's disk that the catalog is, or was, kept in step with."""
+
+    class Mode(models.TextChoices):
+        NAMED = "named", gettext_lazy("Named by the operator")
+        WATCH = "watch", gettext_lazy("Watched")
+        ONCE = "once", gettext_lazy("Being added once")
+        ADDED = "added", gettext_lazy("Added once")
+        STOPPED = "stopped", gettext_lazy("No longer watched")
 
     path = models.BinaryField(unique=True, help_text="As the file system has it: names may be in any encoding.")
+    mode = models.CharField(
+        max_length=7,
+        choices=Mode.choices,
+        default=Mode.NAMED,
+        db_default=Mode.NAMED,
+        help_text="Who named it, the operator or the staff in the browser, and what is done with it.",
+    )
     scanned_at = models.DateTimeField(null=True, blank=True, help_text="When it was last compared.")
     report = models.JSONField(default=dict, help_text="What the last scan found, left out and could not do.")
 
@@ -356,6 +418,11 @@ class WatchedFolder(models.Model):
 
     def __str__(self) -> str:
         return bytes(self.path).decode("utf-8", "replace")
+
+    @property
+    def shown_name(self) -> str:
+        """Its last part; where it lies on the server is nobody else's business."""
+        return str(self).rstrip("/").rpartition("/")[2] or "/"
 
 
 class FolderFile(models.Model):
@@ -392,6 +459,15 @@ class FolderFile(models.Model):
                 models.Func(models.F("path"), function="sha256"),
                 condition=models.Q(missing_since=None),
                 name="folder_file_once",
+            )
+        ]
+        # The library's folders are found by it, a step for each; a longer path fits no index.
+        indexes = [
+            models.Index(
+                models.F("folder"),
+                models.Func(models.F("path"), 1, 1000, function="substring"),
+                condition=models.Q(missing_since=None),
+                name="folder_file_by_path",
             )
         ]
 

@@ -1,16 +1,16 @@
 """Everything that reads from the catalog."""
 
-import threading
-import time
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.postgres.search import SearchQuery, SearchRank
 from django.db import connection
 from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from django.db.models.functions import Coalesce
 
+from catalog.core.caching import cached_while_large
 from catalog.core.names import name_key, name_keys, names_split
+from catalog.core.sql import SearchWords
 from catalog.models import Artist, FurtherArtist, PossibleDuplicate, Song, Upload
 from catalog.permissions import User, can_upload, is_staff
 from catalog.songs.search import prefix_query
@@ -22,54 +22,13 @@ YEAR_DOWN = F("year").desc(nulls_last=True)
 SORTS: dict[str, tuple[Any, ...]] = {
     "newest": ("-id",),
     "oldest": ("id",),
-    "title": ("title", "-id"),
+    "title": ("sort_key", "-id"),
     "year": (YEAR_DOWN, "-id"),
 }
 # Songs without a disc number are on the first, those without a track number come last.
 ALBUM_ORDER: tuple[Any, ...] = (Coalesce("disc_number", 1), F("track_number").asc(nulls_last=True), "title", "id")
 # What `Song.artists` reads, for all songs of a list at once.
 FURTHER_ARTISTS = Prefetch("further_artists", FurtherArtist.objects.select_related("artist"))
-# Counting so many rows takes a few milliseconds, and one song more or less does not show.
-LARGE = 5_000
-CACHED_S = 10.0
-
-T = TypeVar("T")
-
-
-class CachedCount(Generic[T]):
-    """A function without arguments whose last result is returned for a while; callers must not change it."""
-
-    def __init__(self, count: Callable[[], T], size: Callable[[T], int]) -> None:
-        self._count, self._size = count, size
-        self._lock = threading.Lock()
-        self._answer: T | None = None
-        self._until = 0.0
-
-    def __call__(self) -> T:
-        with self._lock:
-            answer, now = self._answer, time.monotonic()
-            if answer is not None and now < self._until:
-                return answer
-            # One caller asks the database; the others take the old result meanwhile.
-            self._until = now + CACHED_S
-        try:
-            fresh = self._count()
-        except BaseException:
-            self.forget()
-            raise
-        with self._lock:
-            self._answer = fresh if self._size(fresh) >= LARGE else None
-        return fresh
-
-    def forget(self) -> None:
-        """Count again at the next call."""
-        with self._lock:
-            self._answer = None
-
-
-def cached_while_large(size: Callable[[Any], int]) -> Callable[[Callable[[], T]], CachedCount[T]]:
-    """Cache the result of a function for `CACHED_S` seconds, in this process, while its size is `LARGE` or more."""
-    return lambda count: CachedCount(count, size)
 
 
 def song_search(
@@ -112,6 +71,16 @@ def song_search(
     tsquery = SearchQuery(prefixes, search_type="raw", config="simple")
     ranked = songs.filter(search=tsquery).annotate(rank=SearchRank(F("search"), tsquery))
     return ranked.order_by(*SORTS.get(sort, ("-rank", "-id")))
+
+
+def words_in(rows: QuerySet[Any], name: str, query: str) -> QuerySet[Any]:
+    """Return the artists or albums in whose `name` or `title` each word of a query begins a word."""
+    prefixes = prefix_query(query)
+    if not prefixes:
+        return rows.none()
+    words = SearchQuery(prefixes, search_type="raw", config="simple")
+    found: QuerySet[Any] = rows.alias(words=SearchWords(name)).filter(words=words)
+    return found
 
 
 _SEARCHES = """

@@ -9,11 +9,13 @@ app_name = "catalog"
 
 urlpatterns = [
     path("songs/<int:pk>/audio", file_views.song_audio, name="song_audio"),
-    path("songs/<int:pk>/cover", file_views.song_cover, name="song_cover"),
+    path("songs/<int:pk>/lyrics/", file_views.song_lyrics, name="song_lyrics"),
     path("uploads/", views.uploads, name="uploads"),
     path("uploads/folders/", folder_views.folders, name="folders"),
+    path("uploads/folders/add/", folder_views.folder_add, name="folder_add"),
     path("uploads/folders/missing/", folder_views.missing_decide, name="missing_decide"),
     path("uploads/folders/<int:pk>/empty/", folder_views.folder_empty, name="folder_empty"),
+    path("uploads/folders/<int:pk>/stop/", folder_views.folder_end, name="folder_stop"),
     path("uploads/folders/<int:pk>/forget/", folder_views.folder_remove, name="folder_forget"),
     path("uploads/rows/", views.upload_rows, name="upload_rows"),
     path("uploads/changes/", views.upload_changes, name="upload_changes"),

@@ -25,6 +25,7 @@ from catalog.songs.search import prefix_query
 from emotion import selectors
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import library_edit
+from emotion.measures.words import KEYS
 from emotion.models import EmotionEstimate, PerceivedLabel, quadrant_name_choices
 from emotion.serializers import (
     CurveSerializer,
@@ -41,13 +42,18 @@ from emotion.services import labels
 
 
 class SongFilter(django_filters.FilterSet):
-    """`state`, `quadrant`, `artist`, `album`, `genre` and `q`, alone or together."""
+    """`state`, `quadrant`, `artist`, `album`, `genre`, `bpm_from`, `bpm_to`, `key` and `q`, alone or together."""
 
     state = django_filters.ChoiceFilter(choices=Song.State.choices)
     quadrant = django_filters.ChoiceFilter(choices=quadrant_name_choices(), method="filter_quadrant", label="Q1 to Q4")
     artist = django_filters.NumberFilter(method="filter_artist", label="The id of one of the artists")
     album = django_filters.NumberFilter(field_name="album_id", label="The album's id")
     genre = django_filters.CharFilter(method="filter_genre", label="One of the genres")
+    bpm_from = django_filters.NumberFilter(method="filter_measures", label="The slowest tempo, in beats per minute")
+    bpm_to = django_filters.NumberFilter(method="filter_measures", label="The fastest tempo, in beats per minute")
+    key = django_filters.ChoiceFilter(
+        choices=list(enumerate(KEYS)), method="filter_measures", label="0 to 11: major from C, 12 to 23: minor"
+    )
     q = django_filters.CharFilter(method="filter_query", label="Words of title, artist, album or genre")
     ordering = django_filters.OrderingFilter(fields=["id", "title", "created_at", "duration_s"])
 
@@ -63,6 +69,9 @@ class SongFilter(django_filters.FilterSet):
 
     def filter_genre(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
         return songs.filter(genre__in=genre_texts(value))
+
+    def filter_measures(self, songs: QuerySet[Song], name: str, value: Any) -> QuerySet[Song]:
+        return songs.filter(pk__in=selectors.waveforms_within(**{name: int(value)}).values("song"))
 
     def filter_query(self, songs: QuerySet[Song], _name: str, value: str) -> QuerySet[Song]:
         return (
@@ -95,7 +104,12 @@ class CanEdit(CanUpload):
 class SongViewSet(viewsets.ReadOnlyModelViewSet[Song]):
     """The songs of the catalog with their current estimate."""
 
-    queryset = selectors.songs_with_estimates().prefetch_related(FURTHER_ARTISTS)
+    queryset = (
+        selectors.songs_with_estimates()
+        .select_related("waveform")
+        .defer("waveform__peaks_bytes")
+        .prefetch_related(FURTHER_ARTISTS)
+    )
     serializer_class = SongSerializer
     filterset_class = SongFilter
 

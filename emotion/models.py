@@ -196,6 +196,8 @@ class EmotionEstimate(models.Model):
         ]
         indexes = [
             models.Index(fields=["quadrant", "song"], condition=_CURRENT, name="estimate_current_quadrant"),
+            # Read alone by the rules of song lists.
+            models.Index(fields=["valence", "arousal", "song"], condition=_CURRENT, name="estimate_current_point"),
             # A search reads the estimates that are newer than the index.
             models.Index(fields=["-updated_at"], condition=_CURRENT, name="estimate_current_newest"),
             models.Index(fields=["-analysed_at"], condition=_CURRENT, name="estimate_current_analysed"),
@@ -346,6 +348,9 @@ class EmotionCurve(SongJob):
     points_bytes = models.BinaryField(
         default=bytes, help_text="float32, little-endian, rows of valence, arousal, p1 to p4; NaN where it is silent."
     )
+    highlight_s = models.FloatField(
+        null=True, blank=True, help_text="Where the part begins that stands for the song; empty while unknown."
+    )
 
     @property
     def points(self) -> NDArray[np.float32]:
@@ -354,7 +359,7 @@ class EmotionCurve(SongJob):
 
 
 class Waveform(Job):
-    """How loud a song is over its length; no model has a part in it."""
+    """What is measured of a song without a model: how loud it is over its length and as a whole, its tempo and key."""
 
     State = JobState
     # A disk that is missing for a minute is often missing for longer, and nothing waits for this.
@@ -364,9 +369,40 @@ class Waveform(Job):
     peaks_bytes = models.BinaryField(
         default=bytes, help_text="uint8, equal parts of the song; 255 is its loudest part."
     )
+    loudness_lufs = models.FloatField(
+        null=True, blank=True, help_text="Integrated, by EBU R 128, of all channels; empty where it is silent."
+    )
+    true_peak_dbtp = models.FloatField(
+        null=True, blank=True, help_text="The highest true peak of all channels, in dB of full scale."
+    )
+    bpm = models.FloatField(null=True, blank=True, help_text="Beats per minute; empty without a steady beat.")
+    bpm_other = models.FloatField(
+        null=True, blank=True, help_text="Half or double of it, where that is nearly as likely."
+    )
+    bpm_confidence = models.FloatField(
+        null=True, blank=True, help_text="The share of its windows that agree, 0.5 to 1."
+    )
+    key = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="0 to 11: major from C in semitones, 12 to 23: minor; empty without a key."
+    )
+    key_confidence = models.FloatField(
+        null=True, blank=True, help_text="How much its notes resemble those of the key, 0.6 to 1."
+    )
+    measures_version = models.PositiveSmallIntegerField(
+        default=0, help_text="Of the way in which loudness, tempo and key were measured; 0 before they were."
+    )
 
     class Meta:
-        indexes = [models.Index(fields=["due_at"], condition=_PENDING, name="waveform_next")]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(key__isnull=True) | models.Q(key__lte=23), name="waveform_key")
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], condition=_PENDING, name="waveform_next"),
+            models.Index(fields=["measures_version"], name="waveform_by_measures"),
+            # Read alone by the filters of song lists.
+            models.Index(fields=["bpm", "song"], condition=models.Q(bpm__isnull=False), name="waveform_by_bpm"),
+            models.Index(fields=["key", "song"], condition=models.Q(key__isnull=False), name="waveform_by_key"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.song_id}: {len(self.peaks_bytes)} parts"

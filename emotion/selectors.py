@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from catalog.core import claims
+from catalog.core.caching import cached_while_large
 from catalog.models import Song
-from catalog.selectors import cached_while_large
 from emotion.curves.curve import Section, sections, sentence
 from emotion.curves.curve import times_s as curve_times_s
 from emotion.exceptions import CurveError, CurveNotFoundError, LabelNotFoundError
@@ -125,9 +125,30 @@ def songs_with_estimates() -> QuerySet[Song]:
 
 
 def current_estimates(lookup: str = "estimates") -> Prefetch[str, QuerySet[EmotionEstimate], str]:
-    """Return the prefetch of songs' current estimates, and what counts of them, into the list `current_estimates`."""
-    current = EmotionEstimate.objects.filter(is_current=True).with_effective()
+    """Return the prefetch of songs' current estimates into the list `current_estimates`.
+
+    Each has what counts of it, and `highlight_s`.
+    """
+    current = with_highlight(EmotionEstimate.objects.filter(is_current=True).with_effective())
     return Prefetch(lookup, current, to_attr="current_estimates")
+
+
+def with_highlight(estimates: QuerySet[Any]) -> QuerySet[Any]:
+    """Annotate `highlight_s`, from the curve by the model of each estimate; None while there is none."""
+    curves = EmotionCurve.objects.filter(song=OuterRef("song"), model_version=OuterRef("model_version"))
+    return estimates.annotate(highlight_s=Subquery(curves.values("highlight_s")[:1]))
+
+
+def waveforms_within(
+    *, bpm_from: int | None = None, bpm_to: int | None = None, key: int | None = None
+) -> QuerySet[Waveform]:
+    """Return the waveforms of songs between two tempi, rounded as pages show them, and in a key, as far as given."""
+    rows = Waveform.objects.all()
+    if bpm_from is not None:
+        rows = rows.filter(bpm__gte=bpm_from - 0.5)
+    if bpm_to is not None:
+        rows = rows.filter(bpm__lt=bpm_to + 0.5)
+    return rows if key is None else rows.filter(key=key)
 
 
 def songs_in_quadrant(songs: QuerySet[Song], quadrant: Quadrant) -> QuerySet[Song]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import asdict
 from typing import Any, cast
 
 import numpy as np
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from rest_framework import serializers
 
 from catalog.files.tags import MAX_CREDIT_CHARS, MAX_GENRE_CHARS, MAX_TEXT_CHARS, text_clean
-from catalog.models import Album, Artist, Song
+from catalog.models import Album, Artist, Lyrics, Song
 from emotion.curves.curve import Section
 from emotion.inference.quadrants import Quadrant
 from emotion.library.services import Override
-from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, quadrant_name_choices
+from emotion.loudness import Loudness, loudness_read
+from emotion.measures.words import KEYS
+from emotion.models import EmotionCurve, EmotionEstimate, PerceivedLabel, Waveform, quadrant_name_choices
 from emotion.selectors import curve_read, waveform_read
 
 
@@ -87,6 +90,23 @@ class EstimateSerializer(serializers.ModelSerializer[EmotionEstimate]):
         return {quadrant.name: estimate.probabilities[quadrant.index] for quadrant in Quadrant}
 
 
+class MeasuresSerializer(serializers.ModelSerializer[Waveform]):
+    """What was measured of a song without a model; null where it cannot be said."""
+
+    key_name = serializers.SerializerMethodField(help_text='The key in English, such as "A minor".')
+
+    class Meta:
+        model = Waveform
+        fields = [
+            "loudness_lufs", "true_peak_dbtp", "bpm", "bpm_other", "bpm_confidence", "key", "key_name",
+            "key_confidence",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+    def get_key_name(self, waveform: Waveform) -> str | None:
+        return None if waveform.key is None else KEYS[waveform.key]
+
+
 class SongSerializer(serializers.ModelSerializer[Song]):
     """A song of the catalog with its current estimate, which is null until it is tagged."""
 
@@ -97,6 +117,10 @@ class SongSerializer(serializers.ModelSerializer[Song]):
     genres = serializers.ListField(child=serializers.CharField(), read_only=True)
     album = AlbumSerializer(read_only=True, allow_null=True)
     estimate = serializers.SerializerMethodField()
+    measures = serializers.SerializerMethodField()
+    highlight_s = serializers.SerializerMethodField(
+        help_text="Where the half minute begins that stands for the song; null until its curve is there."
+    )
     audio_url = serializers.SerializerMethodField(help_text="Address of the audio, which answers ranges.")
     cover_url = serializers.SerializerMethodField(help_text="Address of the cover.")
 
@@ -105,7 +129,8 @@ class SongSerializer(serializers.ModelSerializer[Song]):
         fields = [
             "id", "title", "artist", "artists", "artist_credit", "album", "genre", "genres", "year", "disc_number",
             "track_number", "duration_s", "mime_type", "state",
-            "failure_code", "failure_reason", "estimate", "audio_url", "cover_url", "created_at",
+            "failure_code", "failure_reason", "estimate", "measures", "highlight_s", "audio_url", "cover_url",
+            "created_at",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -114,11 +139,20 @@ class SongSerializer(serializers.ModelSerializer[Song]):
         current = next(iter(song.current_estimates), None)  # type: ignore[attr-defined]
         return EstimateSerializer(current).data if current else None
 
+    @extend_schema_field(MeasuresSerializer(allow_null=True))
+    def get_measures(self, song: Song) -> dict[str, Any] | None:
+        waveform = getattr(song, "waveform", None)
+        return MeasuresSerializer(waveform).data if waveform and waveform.measures_version else None
+
+    def get_highlight_s(self, song: Song) -> float | None:
+        current = next(iter(song.current_estimates), None)  # type: ignore[attr-defined]
+        return getattr(current, "highlight_s", None)
+
     def get_audio_url(self, song: Song) -> str:
         return reverse("catalog:song_audio", args=[song.pk])
 
     def get_cover_url(self, song: Song) -> str:
-        return reverse("catalog:song_cover", args=[song.pk])
+        return reverse("emotion:song_cover", args=[song.pk])
 
 
 class CleanTextField(serializers.CharField):
@@ -269,6 +303,18 @@ class WaveformSectionSerializer(SectionSerializer):
     label = serializers.CharField(source="quadrant.label", help_text="Such as Calm.")  # type: ignore[assignment]
 
 
+class LoudnessSerializer(serializers.Serializer[Any]):
+    """How loud a song and its album are: as measured, or as tags say; null where nobody knows."""
+
+    lufs = serializers.FloatField(allow_null=True, help_text="Integrated, by EBU R 128.")
+    peak_db = serializers.FloatField(allow_null=True, help_text="The highest peak, in dB of full scale.")
+    album_lufs = serializers.FloatField(allow_null=True, help_text="The same of all songs of its album.")
+    album_peak_db = serializers.FloatField(allow_null=True)
+
+    def to_representation(self, instance: Loudness) -> dict[str, float | None]:
+        return {name: None if value is None else round(value, 2) for name, value in asdict(instance).items()}
+
+
 class WaveformSerializer(serializers.Serializer[Any]):
     """How loud a song is over its length, and which emotion it carries where; empty lists for what is not known yet."""
 
@@ -279,6 +325,8 @@ class WaveformSerializer(serializers.Serializer[Any]):
         help_text="Equal parts of the song, at most 500; 255 is its loudest part.",
     )
     sections = WaveformSectionSerializer(many=True)
+    loudness = LoudnessSerializer()
+    has_lyrics = serializers.BooleanField()
 
 
 def waveform_json(song: Song) -> dict[str, Any]:
@@ -289,6 +337,8 @@ def waveform_json(song: Song) -> dict[str, Any]:
         "duration_s": song.duration_s,
         "peaks": peaks.tolist(),
         "sections": [dict(WaveformSectionSerializer(section).data) for section in sections],
+        "loudness": LoudnessSerializer(loudness_read(song)).data,
+        "has_lyrics": Lyrics.objects.filter(song=song).exists(),
     }
 
 

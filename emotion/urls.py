@@ -4,11 +4,12 @@ from django.urls import path
 from django.views.generic import RedirectView
 
 from emotion.library import views as library
-from emotion.pages import views
+from emotion.pages import covers, views
 
 app_name = "emotion"
 
 urlpatterns = [
+    path("songs/<int:pk>/cover", covers.song_cover, name="song_cover"),
     path("songs/<int:pk>/spectrogram.png", views.spectrogram, name="spectrogram"),
     path("songs/<int:pk>/curve/", views.song_curve, name="song_curve"),
     path("songs/<int:pk>/waveform/", views.song_waveform, name="song_waveform"),

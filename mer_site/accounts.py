@@ -4,20 +4,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import UserCreationForm
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import reverse_lazy
+from django.shortcuts import render
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.generic import FormView, TemplateView
 
-from recommender.services.feedback import pending_answers_record, session_adopt
+from catalog.permissions import is_staff, user_of
+from mer_site.installation.first_steps import is_setting_up
+from mer_site.installation.joining import NotInvitedError, account_create, may_sign_up
+from mer_site.signing_in import login_keeping_session, programs_sign_out
 
 
 class SignupForm(UserCreationForm[User]):
@@ -37,21 +39,6 @@ class SignupForm(UserCreationForm[User]):
         self.fields["password2"].help_text = ""
 
 
-def _login_keeping_session(request: HttpRequest, user: User) -> None:
-    # Signing in changes the key of the session.
-    session_key = request.session.session_key
-    login(request, user)
-    if session_key:
-        session_adopt(user=user, session_key=session_key)
-    # Signing in keeps a visitor's session, and empties that of another account.
-    titles = pending_answers_record(user=user, session=request.session)
-    if len(titles) == 1:
-        messages.success(request, _("Your rating of “%(title)s” was saved.") % {"title": titles[0]})
-    elif titles:
-        sentence = ngettext("Your %(count)d rating was saved.", "Your %(count)d ratings were saved.", len(titles))
-        messages.success(request, sentence % {"count": len(titles)})
-
-
 @method_decorator(login_not_required, name="dispatch")
 class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
     form_class = SignupForm
@@ -61,15 +48,29 @@ class SignupView(auth_views.RedirectURLMixin, FormView[SignupForm]):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if request.user.is_authenticated:
             return HttpResponseRedirect(self.get_success_url())
+        if not may_sign_up(self._invitation):
+            return self._refusal()
         return super().dispatch(request, *args, **kwargs)
+
+    @property
+    def _invitation(self) -> str:
+        return self.request.POST.get("invitation") or self.request.GET.get("invitation", "")
+
+    def _refusal(self) -> HttpResponse:
+        context = {"next": self.get_redirect_url(), "is_used_up": bool(self._invitation)}
+        return render(self.request, "accounts/signup_closed.html", context, status=403)
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
         assert isinstance(form, SignupForm)
-        _login_keeping_session(self.request, form.save())
+        try:
+            user = account_create(user=form.save(commit=False), token=self._invitation)
+        except NotInvitedError:
+            return self._refusal()
+        login_keeping_session(self.request, user)
         return super().form_valid(form)
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        return super().get_context_data(**kwargs) | {"next": self.get_redirect_url()}
+        return super().get_context_data(**kwargs) | {"next": self.get_redirect_url(), "invitation": self._invitation}
 
 
 class LoginView(auth_views.LoginView):
@@ -77,8 +78,14 @@ class LoginView(auth_views.LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
-        _login_keeping_session(self.request, form.get_user())  # type: ignore[attr-defined]
+        login_keeping_session(self.request, form.get_user())  # type: ignore[attr-defined]
         return HttpResponseRedirect(self.get_success_url())
+
+    def get_default_redirect_url(self) -> str:
+        """Lead the first curator to the first steps, as long as they were not taken."""
+        if is_staff(self.request.user) and is_setting_up():
+            return reverse("setup:start")
+        return str(super().get_default_redirect_url())
 
 
 class AccountView(LoginRequiredMixin, TemplateView):
@@ -93,5 +100,7 @@ class PasswordView(auth_views.PasswordChangeView):
 
     def form_valid(self, form: forms.BaseForm) -> HttpResponse:
         response = super().form_valid(form)  # type: ignore[arg-type]
-        messages.success(self.request, _("Your password was changed. Other browsers must sign in again."))
+        programs_sign_out(user_of(self.request))
+        sentence = _("Your password was changed. Other browsers must sign in again, and programs need a new token.")
+        messages.success(self.request, sentence)
         return response

@@ -23,9 +23,10 @@ def settings_check(**_: Any) -> list[CheckMessage]:
 
 def _errors() -> Iterator[CheckMessage]:
     for each in VARIABLES:
-        if each.choices and re.sub(r":\d+$", ":N", value := getattr(settings, each.name)) not in each.choices:
+        value: Any = getattr(settings, each.name) if each.choices or each.is_positive else None
+        if each.choices and value is not None and re.sub(r":\d+$", ":N", value) not in each.choices:
             yield Error(f"{each.name} is {value!r}, but must be one of {', '.join(each.choices)}.", id="moodplane.E001")
-        if each.is_positive and (value := getattr(settings, each.name)) <= 0:
+        if each.is_positive and value <= 0:
             yield Error(f"{each.name} is {value}, but must be above zero.", id="moodplane.E002")
     weights = settings.MOODPLANE_WEIGHTS
     if weights is not None and not Path(weights).is_file():

@@ -1,15 +1,18 @@
 """The language and the theme of pages, and the context of every template."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import translation
+from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_POST, require_safe
@@ -18,6 +21,7 @@ from django.views.i18n import set_language as django_set_language
 
 from catalog.core.files import digest
 from catalog.permissions import can_listen, can_upload, is_staff
+from mer_site.installation.joining import signup_is_offered
 
 _THEME_COOKIE = "theme"
 _THEMES = ("light", "dark")
@@ -37,6 +41,10 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
         "is_staff": user is not None and is_staff(user),
         "login_url": reverse("accounts:login"),
         "signup_url": reverse("accounts:signup"),
+        # Asked once for a page, and only for pages of visitors.
+        "signup_is_offered": SimpleLazyObject(signup_is_offered),
+        "version": frame_version,
+        "media_is_elsewhere": bool(settings.MOODPLANE_MEDIA_ORIGIN),
         # Empty means the system's.
         "theme": theme if theme in _THEMES else "",
         "words_url": _words_url,
@@ -44,10 +52,24 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
 
 
 def _words_url() -> str:
-    # Empty for English, which needs none.
-    language = translation.get_language() or "en"
+    return words_address(translation.get_language() or "en")
+
+
+def words_address(language: str) -> str:
+    """Return the address of the scripts' words in a language; empty for English, which needs none."""
     words_hash = words_digest(language)
     return reverse("words", args=[language, words_hash]) if words_hash else ""
+
+
+def frame_version() -> str:
+    """Return a digest of all files that pages load; empty before they were collected, when they change in place."""
+    files = getattr(staticfiles_storage, "manifest_hash", "")
+    return digest(json.dumps([files, words_addresses()]).encode())[:12] if files else ""
+
+
+def words_addresses() -> list[str]:
+    """Return the addresses of the scripts' words in all languages that need them."""
+    return [address for code, _name in settings.LANGUAGES if (address := words_address(code))]
 
 
 class _Words(JavaScriptCatalog):

@@ -8,7 +8,9 @@ from drf_spectacular.views import SpectacularAPIView
 from mer_site.accounts import AccountView, LoginView, PasswordView, SignupView
 from mer_site.api import ApiDocsView, TokenView
 from mer_site.health import healthz
+from mer_site.installation import settings_views, setup_views
 from mer_site.preferences import set_language, theme_choose, words
+from mer_site.web_app import manifest, offline, worker
 
 api_urlpatterns: list[URLPattern | URLResolver] = [
     path("auth/token/", TokenView.as_view(), name="api-token"),
@@ -28,12 +30,34 @@ account_urlpatterns = [
     path("logout/", LogoutView.as_view(), name="logout"),
 ]
 
+settings_urlpatterns = [
+    path("", settings_views.settings_page, name="page"),
+    path("signup/", settings_views.signup_choose, name="signup"),
+    path("invitations/", settings_views.invitation_create, name="invitation_create"),
+    path("invitations/<int:pk>/revoke/", settings_views.invitation_revoke, name="invitation_revoke"),
+    path("accounts/", settings_views.accounts, name="accounts"),
+    path("accounts/<int:pk>/", settings_views.account_change, name="account_change"),
+    path("demo/remove/", settings_views.demo_songs_remove, name="demo_remove"),
+]
+
+setup_urlpatterns = [
+    path("", setup_views.start, name="start"),
+    *(path(f"{step.name}/", getattr(setup_views, step.name), name=step.name) for step in setup_views.STEPS),
+    path("end/", setup_views.end, name="end"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("language/", set_language, name="set_language"),
     path("words/<slug:language>/<slug:digest>.js", words, name="words"),
+    path("manifest.webmanifest", manifest, name="manifest"),
+    # At the root, so that it may answer for every page.
+    path("sw.js", worker, name="worker"),
+    path("offline/", offline, name="offline"),
     path("admin/", admin.site.urls),
     path("accounts/", include((account_urlpatterns, "accounts"))),
+    path("setup/", include((setup_urlpatterns, "setup"))),
+    path("settings/", include((settings_urlpatterns, "settings"))),
     path("api/v1/", include(api_urlpatterns)),
     path("", include("catalog.urls")),
     path("", include("emotion.urls")),

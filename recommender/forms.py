@@ -6,22 +6,27 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import QueryDict
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.core.charts import Point
 from catalog.models import Artist
-from catalog.selectors import SORTS, artist_named
+from catalog.selectors import artist_named
 from emotion.inference.quadrants import Quadrant
+from emotion.measures.words import KEYS
 from emotion.models import quadrant_choices
 from recommender.formats.files import MAX_BYTES
 from recommender.ranking.journeys import PRESETS
 from recommender.requests import MAX_LENGTH, MAX_TITLE, Filters, Target
-from recommender.selectors import RATING_ANSWERS
+from recommender.rules import MEASURED, PLAY_SORTS, RULES
+from recommender.selectors import RATING_ANSWERS, SORTS
 
 LENGTHS = (6, 12, 24, 48)
 DECADES = tuple(range(1950, 2030, 10))
 MAX_SEED = 2**63 - 1
+MAX_BPM = 400
 
 
 class SentenceForm(forms.Form):
@@ -179,6 +184,19 @@ class TitleForm(SentenceForm):
     title = forms.CharField(max_length=MAX_TITLE, label=gettext_lazy("Title"))
 
 
+class DescribeForm(TitleForm):
+    """A list's title and what its listener says of it."""
+
+    description = forms.CharField(required=False, max_length=2000, label=gettext_lazy("Description"))
+
+
+class AddForm(SentenceForm):
+    """The list that songs go to: one of the listener's, or a new one."""
+
+    playlist = forms.IntegerField(required=False, min_value=1, label=gettext_lazy("Playlist"))
+    title = forms.CharField(required=False, max_length=MAX_TITLE, label=gettext_lazy("Title"))
+
+
 class MoveForm(SentenceForm):
     """Where a song is to go: up or down by one, or to a place."""
 
@@ -217,7 +235,10 @@ class ImportForm(SentenceForm):
 
 
 class SongFilterForm(forms.Form):
-    """The search page's query string; invalid fields are ignored, so that an old link still shows songs."""
+    """The query string of a song list; invalid fields are ignored, so that an old link still shows songs.
+
+    A smart list stores it as it is: fields keep their names.
+    """
 
     q = forms.CharField(required=False, max_length=200)
     quadrant = QuadrantField()
@@ -225,14 +246,85 @@ class SongFilterForm(forms.Form):
     decade = forms.IntegerField(required=False, min_value=1000, max_value=2990, step_size=10)
     artist = forms.IntegerField(required=False, min_value=1)
     album = forms.IntegerField(required=False, min_value=1)
-    sort = forms.ChoiceField(choices=[(key, key) for key in SORTS], required=False)
+    sort = forms.ChoiceField(choices=[(key, key) for key in (*SORTS, *PLAY_SORTS)], required=False)
+
+    liked = forms.BooleanField(required=False, label=gettext_lazy("Liked by me"))
+    felt = QuadrantField(label=gettext_lazy("I felt"))
+    valence_from = AxisField(label=gettext_lazy("Valence from"))
+    valence_to = AxisField(label=gettext_lazy("Valence to"))
+    arousal_from = AxisField(label=gettext_lazy("Arousal from"))
+    arousal_to = AxisField(label=gettext_lazy("Arousal to"))
+    sure_from = forms.IntegerField(
+        required=False, min_value=1, max_value=99, label=gettext_lazy("Model at least, % sure")
+    )
+    plays_from = forms.IntegerField(required=False, min_value=1, max_value=9999, label=gettext_lazy("Plays from"))
+    plays_to = forms.IntegerField(required=False, min_value=0, max_value=9999, label=gettext_lazy("Plays to"))
+    unplayed_days = forms.IntegerField(
+        required=False, min_value=1, max_value=9999, label=gettext_lazy("Not played for days")
+    )
+    added_days = forms.IntegerField(
+        required=False, min_value=1, max_value=9999, label=gettext_lazy("Added within days")
+    )
+    year_from = forms.IntegerField(required=False, min_value=1, max_value=2999, label=gettext_lazy("Year from"))
+    year_to = forms.IntegerField(required=False, min_value=1, max_value=2999, label=gettext_lazy("Year to"))
+    minutes_from = forms.FloatField(required=False, min_value=0.0, max_value=1440.0, label=gettext_lazy("Minutes from"))
+    minutes_to = forms.FloatField(required=False, min_value=0.0, max_value=1440.0, label=gettext_lazy("Minutes to"))
+    bpm_from = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM, label=gettext_lazy("BPM from"))
+    bpm_to = forms.IntegerField(required=False, min_value=1, max_value=MAX_BPM, label=gettext_lazy("BPM to"))
+    key = forms.IntegerField(required=False, min_value=0, max_value=len(KEYS) - 1)
 
     @property
     def filters(self) -> dict[str, Any]:
         """The valid part of the query, as `songs_browse` takes it."""
         self.is_valid()
         names = {"q": "query", "artist": "artist_id", "album": "album_id"}
-        return {names.get(name, name): value for name, value in self.cleaned_data.items() if value}
+        filters = {names.get(name, name): value for name, value in self.cleaned_data.items() if _is_set(value)}
+        for name in ("minutes_from", "minutes_to"):
+            if name in filters:
+                filters[name] *= 60.0
+        if "sure_from" in filters:
+            filters["sure_from"] /= 100.0
+        return filters
+
+    @property
+    def rule_fields(self) -> list[forms.BoundField]:
+        """The rules that are numbers."""
+        return [self[name] for name in self.fields if name in RULES and name not in ("liked", "felt", *MEASURED)]
+
+    def rule_words(self, name: str) -> str:
+        """Return a rule in words, such as "Year from 1990"."""
+        value = self.cleaned_data[name]
+        label = str(self.fields[name].label)
+        return label if value is True else f"{label} {getattr(value, 'label', value)}"
+
+    @property
+    def query(self) -> str:
+        """The valid part of the query as it came, to be stored or linked to."""
+        self.is_valid()
+        named = [(name, self.data[name]) for name, value in self.cleaned_data.items() if _is_set(value)]
+        return urlencode(named)
+
+
+class SmartListForm(TitleForm):
+    """A smart list: its title and its rules, as the address of a song list has them."""
+
+    rules = forms.CharField(max_length=2000, label=gettext_lazy("Rules"))
+
+    def clean_rules(self) -> str:
+        """Keep the valid rules.
+
+        Raises:
+            ValidationError: there is none.
+        """
+        kept = SongFilterForm(QueryDict(self.cleaned_data["rules"])).query
+        if not kept:
+            raise ValidationError(_("A smart list needs at least one rule."))
+        return kept
+
+
+def _is_set(value: Any) -> bool:
+    # A limit of 0 is one.
+    return value is not None and value is not False and value != ""
 
 
 class PlayedForm(SentenceForm):

@@ -25,7 +25,6 @@ from recommender.reasons.reasons import (
     list_note,
     reasons,
     region_note,
-    unplayable_note,
 )
 from recommender.requests import NO_FILTERS, Listener, PlaylistRequest, Target
 from recommender.retrieval import (
@@ -35,7 +34,6 @@ from recommender.retrieval import (
     recordings_of,
     retrieve,
     songs_index,
-    songs_of_types,
 )
 
 # Points of a journey around which songs are retrieved.
@@ -81,7 +79,7 @@ class ListContext(NamedTuple):
     """What a list is ranked for and from.
 
     `fixed` maps places to rows of the pool; `choosable` `(n,)` are the songs that may come: no recording twice, fixed
-    ones whatever they are. `n_unplayable` songs are not in the pool, because the listener's browser cannot play them.
+    ones whatever they are.
     """
 
     request: PlaylistRequest
@@ -91,7 +89,6 @@ class ListContext(NamedTuple):
     fixed: dict[int, int]
     centre: _Centre | None
     choosable: NDArray[np.bool_]
-    n_unplayable: int = 0
 
     @property
     def weights(self) -> Weights:
@@ -147,8 +144,7 @@ def generate(
         felt_there = state.model.predict(*at, mood=request.mood).point[0]
         request = replace(request, target=Target(*_pair(felt_there)))
 
-    unplayable = list(set(songs_of_types(listener.cannot_play, request.filters)) - set(taken.values()))
-    pool = _retrieve(index, request, state, centre, always=list(taken.values()), without=unplayable)
+    pool = _retrieve(index, request, state, centre, always=list(taken.values()))
     rows = {place: row for place, song_id in taken.items() if (row := pool.row_of(song_id)) is not None}
     recency = recency_of(state.history.plays, pool.song_ids)
     # A fixed song was played in this very list; that is no reason to leave it out.
@@ -159,11 +155,8 @@ def generate(
     predicted = state.predict(pool, mood=mood, recency=recency, likeness=likeness)
 
     choosable = _choosable(pool, list(rows.values()))
-    context = ListContext(request, state, pool, predicted, rows, centre, choosable, len(unplayable))
+    context = ListContext(request, state, pool, predicted, rows, centre, choosable)
     ranking = _rank_journey(context) if request.path else _rank_list(context)
-    # A list that is all that was asked for needs no excuse.
-    note = f"{unplayable_note(context.n_unplayable)} {ranking.note}".strip() if ranking.note else ""
-
     said = reasons([_evidence(context, song, felt) for song, felt in zip(ranking.songs, ranking.felt, strict=True)])
     entries = tuple(
         Entry(
@@ -177,7 +170,7 @@ def generate(
         )
         for song, felt, target, sentence in zip(ranking.songs, ranking.felt, ranking.targets, said, strict=True)
     )
-    return GeneratedPlaylist(entries, note, pool.model_version)
+    return GeneratedPlaylist(entries, ranking.note, pool.model_version)
 
 
 def predict_items(*, listener: Listener, song_ids: Sequence[int], mood: Point | None = None) -> dict[int, Point]:
@@ -213,16 +206,14 @@ def _retrieve(
     centre: _Centre | None,
     *,
     always: list[int],
-    without: list[int],
 ) -> Pool:
     if request.path:
         queries, quadrant = state.queries(place_targets(request.path, PATH_POINTS)), end_quadrant(request.path[-1])
-        return retrieve(index, queries, request.filters, always, without=without, quadrant=quadrant)
+        return retrieve(index, queries, request.filters, always, quadrant=quadrant)
     queries = state.queries(np.asarray([request.target.point]))
     if centre is None:
-        return retrieve(index, queries, request.filters, always, without=without, quadrant=request.target.quadrant)
-    without = [centre.song_id, *without]
-    return retrieve(index, queries, request.filters, always, without=without, alike=centre.embedding)
+        return retrieve(index, queries, request.filters, always, quadrant=request.target.quadrant)
+    return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
 
 
 def _choosable(pool: Pool, fixed: list[int]) -> NDArray[np.bool_]:
@@ -278,8 +269,7 @@ def _rank_list(context: ListContext) -> _Ranking:
     chosen = [song.row for song in songs]
     # In a region the sentence on its songs says how near the others are.
     far = away if quadrant is None else np.zeros_like(away)
-    # Among songs that cannot be played there may be nearer ones.
-    n_reachable = len(away) if context.n_unplayable else int(((away <= FAR_DISTANCE) & context.choosable).sum())
+    n_reachable = int(((away <= FAR_DISTANCE) & context.choosable).sum())
     placed = far[[*context.fixed.values(), *chosen]].tolist()
     note = context.list_note(songs, placed, n_reachable=n_reachable)
     if quadrant is not None:

@@ -7,7 +7,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Song
+from catalog.models import Album, Song
 from emotion.models import quadrant_choices
 
 DEFAULT_VARIETY = 0.3
@@ -22,12 +22,17 @@ class Playlist(models.Model):
         SONG = "song", gettext_lazy("Around a song")
         JOURNEY = "journey", gettext_lazy("Journey")
         IMPORTED = "imported", gettext_lazy("Imported")
+        BY_HAND = "by_hand", gettext_lazy("By hand")
+
+    # Lists whose songs somebody chose one by one: there is no request to choose them again.
+    CHOSEN = (Kind.IMPORTED, Kind.BY_HAND)
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="playlists"
     )
     session_key = models.CharField(max_length=40, blank=True, db_index=True)
     title = models.CharField(max_length=200)
+    description = models.TextField(blank=True, default="", db_default="", help_text="The listener's words on it.")
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.MOOD)
     target_quadrant = models.PositiveSmallIntegerField(choices=quadrant_choices(), null=True, blank=True)
     target_valence = models.FloatField(validators=_UNIT, help_text="Of a journey, where it ends.")
@@ -61,6 +66,11 @@ class Playlist(models.Model):
 
     def __str__(self) -> str:
         return self.title
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether somebody chose its songs one by one, so that nothing re-ranks it."""
+        return self.kind in self.CHOSEN
 
 
 class PlaylistItem(models.Model):
@@ -181,10 +191,47 @@ class Listen(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        indexes = [models.Index(fields=["listener", "-started_at"], name="listen_by_listener")]
+        indexes = [
+            models.Index(fields=["listener", "-started_at"], name="listen_by_listener"),
+            models.Index(fields=["listener", "song"], name="listen_by_song"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.song_id} at {self.started_at}"
+
+
+class AlbumLike(models.Model):
+    """An album that a listener likes; liked songs are ratings."""
+
+    listener = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="album_likes")
+    album = models.ForeignKey(Album, on_delete=models.CASCADE, related_name="likes")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["listener", "album"], name="album_like_once")]
+
+    def __str__(self) -> str:
+        return f"{self.listener_id} likes {self.album}"
+
+
+class SmartList(models.Model):
+    """A song list that a listener named: its rules are kept, and its songs are found whenever it is opened."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="smart_lists"
+    )
+    session_key = models.CharField(max_length=40, blank=True, db_index=True)
+    title = models.CharField(max_length=200)
+    query = models.CharField(max_length=2000, help_text="As a song list's address has it, such as quadrant=1&liked=on.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["title", "id"]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class FeltPrior(models.Model):

@@ -26,8 +26,8 @@ HEADER = struct.Struct("<4sIII")
 DOTS_LIMIT = 20_000
 # With a density, so many dots are shown as well; each can be pointed at.
 DENSITY_DOTS = 4_000
-# So many songs stand for a quadrant, by their covers.
-TYPICAL_SONGS = 2
+# So many songs stand for a quadrant, by their covers: each is a picture of its full size.
+TYPICAL_SONGS = 1
 # Cells of the density along each axis.
 CELLS = 64
 # A coordinate takes 11 bits: a step is a third of a pixel on a plane of 600 pixels.

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
-from urllib.parse import unquote
 
 from django.contrib.auth.models import User
 from django.db.models import Q
@@ -17,7 +16,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.core.charts import Point
-from catalog.files.probe import MEDIA_TYPES
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant, place_words
 from recommender.exceptions import PlaylistInvalidError
@@ -32,14 +30,10 @@ MAX_PATH_POINTS = 6
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """The owner of a playlist: a signed-in user, or a visitor's browser session.
-
-    `cannot_play` holds the media types of songs that their present browser cannot play.
-    """
+    """The owner of a playlist: a signed-in user, or a visitor's browser session."""
 
     user: User | None
     session_key: str = ""
-    cannot_play: frozenset[str] = frozenset()
 
     @property
     def is_nobody(self) -> bool:
@@ -57,18 +51,19 @@ class Listener:
         return Q(pk__in=[]) if self.is_nobody else Q(**self.owner_fields(field))
 
 
+NOBODY = Listener(user=None)
+
+
 def listener_of(request: HttpRequest) -> Listener:
     """Return the listener of a request; a visitor gets a session, which owns what they create.
 
     Only requests that may write create one: without a session there is nothing to read.
     """
-    # Written by static/js/player/formats.js.
-    cannot_play = MEDIA_TYPES.intersection(unquote(request.COOKIES.get("cannot_play", "")).split("|"))
     if request.user.is_authenticated:
-        return Listener(user=request.user, cannot_play=cannot_play)
+        return Listener(user=request.user)
     if not request.session.session_key and request.method not in {"GET", "HEAD", "OPTIONS"}:
         request.session.create()
-    return Listener(user=None, session_key=request.session.session_key or "", cannot_play=cannot_play)
+    return Listener(user=None, session_key=request.session.session_key or "")
 
 
 def is_on_plane(*coordinates: float) -> bool:

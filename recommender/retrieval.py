@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -396,14 +396,6 @@ def recordings_of(pool: Pool) -> Ints:
 
 def _same_length(one: float | None, other: float | None) -> bool:
     return one is not None and other is not None and abs(one - other) <= SAME_LENGTH_S
-
-
-def songs_of_types(media_types: Collection[str], filters: Filters = NO_FILTERS) -> list[int]:
-    """Return the songs with estimates whose files are of given media types."""
-    if not media_types:
-        return []
-    songs = estimates_playable(filters).filter(song__mime_type__in=media_types)
-    return list(songs.values_list("song_id", flat=True))
 
 
 def songs_ranked_alike(song_id: int, k: int, late_s: float = 0.0) -> list[int]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from recommender.views import feedback, home, moodmap, playlists, songs
+from recommender.views import browse, collecting, feedback, home, moodmap, playlists, songs
 
 app_name = "recommender"
 
@@ -16,7 +16,26 @@ urlpatterns = [
     path("mood/", home.mood_check_in, name="mood_check_in"),
     path("mood/withdraw/", home.mood_withdraw, name="mood_withdraw"),
     path("journey/", home.journey, name="journey"),
+    path("library/", browse.library, name="library"),
+    path("library/folders/", browse.folder_list, name="folder_list"),
+    path("albums/", browse.album_list, name="album_list"),
+    path("albums/<int:pk>/", browse.album_detail, name="album_detail"),
+    path("albums/<int:pk>/add/", collecting.album_add, name="album_add"),
+    path("albums/<int:pk>/like/", browse.album_like, {"liked": True}, name="album_like"),
+    path("albums/<int:pk>/unlike/", browse.album_like, {"liked": False}, name="album_unlike"),
+    path("artists/", browse.artist_list, name="artist_list"),
+    path("artists/<int:pk>/", browse.artist_detail, name="artist_detail"),
+    path("genres/", browse.genre_list, name="genre_list"),
+    path("decades/", browse.decade_list, name="decade_list"),
+    path("search/", browse.search, name="search"),
+    path("smart/save/", collecting.smart_list_save, name="smart_list_new"),
+    path("smart/<int:pk>/", collecting.smart_list, name="smart_list"),
+    path("smart/<int:pk>/save/", collecting.smart_list_save, name="smart_list_save"),
+    path("smart/<int:pk>/delete/", collecting.smart_list_delete, name="smart_list_delete"),
+    path("smart/ready/<slug:slug>/", collecting.ready_list, name="ready_list"),
     path("songs/", songs.song_list, name="song_list"),
+    path("songs/<int:pk>/add/", collecting.song_add, name="song_add"),
+    path("songs/queue/", browse.songs_queue, name="songs_queue"),
     path("songs/<int:pk>/", songs.song_detail, name="song_detail"),
     path("songs/<int:pk>/playlist/", songs.song_playlist, name="song_playlist"),
     path("songs/<int:pk>/felt/", feedback.song_felt, name="song_felt"),
@@ -27,6 +46,7 @@ urlpatterns = [
     path("songs/<int:pk>/completed/", feedback.song_ended, {"completed": True}, name="song_completed"),
     path("songs/delete/", songs.songs_delete, name="songs_delete"),
     path("playlists/", playlists.playlist_list, name="playlist_list"),
+    path("playlists/new/", collecting.playlist_new, name="playlist_new"),
     path("playlists/import/", playlists.playlist_import, name="playlist_import"),
     path("playlists/<int:pk>/", playlists.playlist_detail, name="playlist_detail"),
     path("playlists/<int:pk>/items/", playlists.playlist_items, name="playlist_items"),
@@ -34,7 +54,7 @@ urlpatterns = [
     path("playlists/<int:pk>/items/<int:song_pk>/remove/", playlists.playlist_item_remove, name="playlist_item_remove"),
     path("playlists/<int:pk>/regenerate/", playlists.playlist_regenerate, name="playlist_regenerate"),
     path("playlists/<int:pk>/rerank/", playlists.playlist_rerank, name="playlist_rerank"),
-    path("playlists/<int:pk>/rename/", playlists.playlist_rename, name="playlist_rename"),
+    path("playlists/<int:pk>/describe/", collecting.playlist_describe, name="playlist_describe"),
     path("playlists/<int:pk>/save/", playlists.playlist_save, {"saved": True}, name="playlist_save"),
     path("playlists/<int:pk>/unsave/", playlists.playlist_save, {"saved": False}, name="playlist_unsave"),
     path("playlists/<int:pk>/share/", playlists.playlist_share, name="playlist_share"),

@@ -19,6 +19,7 @@ from django.utils import timezone
 from catalog.core import claims
 from catalog.core.claims import Job, Kind
 from catalog.models import Song
+from emotion.measures import VERSION
 from emotion.models import EmotionCurve, Reanalysis, ReanalysisItem, SaliencyMap, SoundPrint, Waveform
 from emotion.selectors import served_version
 from mer_site.celery import app as celery_app
@@ -43,7 +44,7 @@ MAKERS: dict[str, Callable[[], Job]] = {
     "songs": lambda: SongFactory(state=Song.State.QUEUED),
     "saliency": lambda: SaliencyMap.objects.create(song=analysed_song(), model_version=served_version()),
     "curves": lambda: EmotionCurve.objects.create(song=analysed_song(), model_version=served_version(), hop_s=4),
-    "waveforms": lambda: Waveform.objects.create(song=SongFactory()),
+    "waveforms": lambda: Waveform.objects.create(song=SongFactory(), measures_version=VERSION),
     "sounds": lambda: SoundPrint.objects.create(song=SongFactory()),
     "reanalysis": reanalysis_item,
     "retrainings": lambda: Retraining.objects.create(recipe="refit"),

@@ -15,6 +15,7 @@ import tomli_w
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import call_command
 from django.test import Client
+from django.urls import get_resolver
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from catalog.files import isolation
@@ -40,6 +41,12 @@ _NOT_ON_THE_WAY = {
     "permissions.py",
     "htmx.py",
 }
+
+
+@pytest.fixture(autouse=True)
+def _addresses() -> None:
+    """The first request loads the modules of all pages, which is no step of a walk."""
+    assert get_resolver().url_patterns
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import functools
 import gettext as catalogues
 import multiprocessing
 import os
-import resource
 import signal
 import threading
 from collections.abc import Callable
@@ -17,7 +16,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 from django.conf import settings
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
@@ -25,12 +23,12 @@ from pebble import ProcessExpired, ProcessPool
 
 from catalog.core import wording
 from catalog.exceptions import FileRejectedError, ReadingInterruptedError
+from catalog.files.limits import cpu_confine, process_confine
+from catalog.files.lyrics import SongLyrics, lyrics_file_read
 from catalog.files.probe import AudioFacts, sound_probe, tags_of
 
 # Of each process of a web server; one that waits holds 75 MB, of which half is shared.
 _PROCESSES = 2
-# Beside what one that waits holds; the largest good cover and its copies need a tenth.
-_MOST_BYTES = 400 * 1024 * 1024
 _FILES_BEFORE_REPLACED = 500
 
 
@@ -72,6 +70,19 @@ def probe_isolated(path: Path) -> AudioFacts:
     except _CostlyError:
         return replace(facts, remark=_("Reading its tags took too much time or memory, so it was taken without them."))
     return replace(facts, tags=tags, cover=cover)
+
+
+def lyrics_isolated(path: Path) -> SongLyrics | None:
+    """Read a stranger's file of lyrics; None where it has no words, or reading it costs too much.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    try:
+        read: SongLyrics | None = _isolated(_TAGS, path, lyrics_file_read, path)
+    except _CostlyError:
+        return None
+    return read
 
 
 class _CostlyError(Exception):
@@ -120,7 +131,7 @@ def _pool() -> ProcessPool:
             pool = _pools[os.getpid()] = ProcessPool(
                 max_workers=_PROCESSES,
                 max_tasks=_FILES_BEFORE_REPLACED,
-                initializer=_confine,
+                initializer=process_confine,
                 # Of a forked process, threads that hold locks are missing.
                 context=multiprocessing.get_context("spawn"),
             )
@@ -130,16 +141,7 @@ def _pool() -> ProcessPool:
 # --- In the other process ---------------------------------------------------------------------------------------------
 
 
-def _confine() -> None:
-    # The heap and private maps; files that are mapped, such as libraries, do not count. Not every system has `data`.
-    most_bytes = getattr(psutil.Process().memory_info(), "data", 0) + _MOST_BYTES
-    for limit, value in ((resource.RLIMIT_DATA, most_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
-        resource.setrlimit(limit, (value, value))
-
-
 def _run(cpu_s: int, wording_of: _Wording, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + cpu_s, hard))
+    cpu_confine(cpu_s)
     wording_of.install()
     return function(*args, **kwargs)

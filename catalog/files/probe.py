@@ -25,7 +25,6 @@ _TYPES = {
 # Most browsers play AAC in an MP4, and few ALAC.
 _ALAC = 'audio/mp4; codecs="alac"'
 LOSSLESS = frozenset({"audio/flac", "audio/wav", "audio/aiff", _ALAC})
-MEDIA_TYPES = frozenset(media_type for media_type, _ in _TYPES.values()) | {_ALAC}
 
 
 @dataclass(frozen=True, slots=True)

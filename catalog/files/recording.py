@@ -104,6 +104,14 @@ _FORMATS = {
 }
 
 
+class Block(NamedTuple):
+    """Some seconds of a recording, full scale at 1.0."""
+
+    mono: NDArray[np.float32]  # `(n_samples,)`, the mean of the channels, or the loudest where they cancel out.
+    channels: NDArray[np.float32]  # `(n_channels, n_samples)`
+    layout: str  # FFmpeg's name of where the channels are heard, such as "stereo".
+
+
 class Stretch(NamedTuple):
     """A stretch of a recording: mono, full scale at 1.0; silence stands for what could not be decoded."""
 
@@ -141,6 +149,7 @@ class Recording:
     codec: str
     sample_rate_hz: int
     channels: int
+    sample_format: str  # FFmpeg's name, such as "s16" or "flt".
     n_samples: int
     promised_s: float  # What the header says.
     metadata: dict[str, str]
@@ -180,16 +189,27 @@ class Recording:
             self._count()
             return self._stretch(max(0, int((self.n_samples - n_samples) * place)), n_samples)
 
-    def blocks(self) -> Iterator[NDArray[np.float32]]:
-        """Yield the whole sound in blocks of some seconds, mono, full scale at 1.0."""
+    def blocks(self) -> Iterator[Block]:
+        """Yield the whole sound, with silence in its gaps."""
         done = 0
         try:
             for block in self._filled(done):
                 yield block
-                done += len(block)
+                done += len(block.mono)
         except _UntrustedError:
             self._count()
             yield from self._filled(done)
+
+    def frames(self) -> Iterator[tuple[int, Any]]:
+        """Yield decoded frames in order, each with the sample at which it begins; what is damaged leaves gaps."""
+        done = 0
+        try:
+            for at, frame in self._located(0):
+                yield at, frame
+                done = at + frame.samples
+        except _UntrustedError:
+            self._count()
+            yield from ((at, frame) for at, frame in self._located(0) if at >= done)
 
     def bit_rate(self) -> int | None:
         """Return the bit/s of the sound alone, which neither tags nor pictures raise; None where packets do not say."""
@@ -233,6 +253,7 @@ class Recording:
         if first is None:
             raise nothing_decodes()
         self.sample_rate_hz, self.channels = int(first.sample_rate), int(first.layout.nb_channels)
+        self.sample_format = str(first.format.packed.name)
         _refuse_numbers(self.sample_rate_hz, self.channels)
         self._origin = first.pts
         self._samples_in_tick = float(self._tick_s * self.sample_rate_hz)
@@ -376,7 +397,8 @@ class Recording:
         stop = max(start, min(start + n_samples, self.n_samples))
         mono = np.zeros(stop - start, np.float32)
         n_heard = 0
-        for at, block in self._mixed(start):
+        for at, frames in self._grouped(start):
+            block = _mono(_channels(frames))
             lower, upper = max(at, start), min(at + len(block), stop)
             if lower < upper:
                 mono[lower - start : upper - start] = block[lower - at : upper - at]
@@ -385,28 +407,29 @@ class Recording:
                 break
         return Stretch(mono, start, n_heard)
 
-    def _filled(self, start: int) -> Iterator[NDArray[np.float32]]:
-        """Yield mono blocks from `start` to the end, with silence in the gaps."""
+    def _filled(self, start: int) -> Iterator[Block]:
+        """Yield blocks from `start` to the end, with silence in the gaps."""
         done = start
-        for at, mono in self._mixed(0):
-            stop = min(at + len(mono), self.n_samples)
+        for at, frames in self._grouped(0):
+            channels, layout = _channels(frames), frames[0].layout.name
+            stop = min(at + channels.shape[1], self.n_samples)
             while done < min(at, stop):
-                gap = np.zeros(min(at - done, _BLOCK_VALUES), np.float32)
-                yield gap
-                done += len(gap)
+                gap = np.zeros((len(channels), min(at - done, _BLOCK_VALUES)), np.float32)
+                yield Block(gap[0], gap, layout)
+                done += gap.shape[1]
             if done < stop:
-                yield mono[done - at : stop - at]
+                yield Block(_mono(channels)[done - at : stop - at], channels[:, done - at : stop - at], layout)
                 done = stop
 
-    def _mixed(self, start: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
-        """Yield mono blocks with the sample at which each begins, from `start` or a little before it."""
+    def _grouped(self, start: int) -> Iterator[tuple[int, Sequence[Any]]]:
+        """Yield neighbouring frames of one kind with the sample at which they begin, from `start` or before it."""
         group: list[Any] = []
         kind: tuple[str, int] | None = None
         begin = end = n_values = 0
         for at, frame in self._located(start):
             alike = (frame.format.name, frame.layout.nb_channels)
             if group and (alike != kind or n_values >= _BLOCK_VALUES or at != end):
-                yield begin, _mono(group)
+                yield begin, group
                 group = []
             if not group:
                 kind, begin, n_values = alike, at, 0
@@ -414,7 +437,7 @@ class Recording:
             n_values += frame.samples * alike[1]
             end = at + frame.samples
         if group:
-            yield begin, _mono(group)
+            yield begin, group
 
     def _located(self, start: int) -> Iterator[tuple[int, Any]]:
         """Yield frames with the sample at which each begins, without overlap; what is bad or missing leaves a gap."""
@@ -477,26 +500,34 @@ class Recording:
         return False, (packet for packet in packets if packet.pts is not None and packet.pts >= ticks)
 
 
-def _mono(frames: Sequence[Any]) -> NDArray[np.float32]:
-    """Mix frames of one kind to `(n_samples,)`: the mean of the channels, or the loudest where they cancel out."""
+def _channels(frames: Sequence[Any]) -> NDArray[np.float32]:
+    """Return the sound of frames of one kind, `(n_channels, n_samples)`, full scale at 1.0."""
     n_channels, kind = frames[0].layout.nb_channels, np.dtype(_DTYPES[frames[0].format.packed.name])
     if frames[0].format.is_planar:
         raw = [_joined(frames, i, kind, kind.itemsize) for i in range(n_channels)]
     else:
         packed = _joined(frames, 0, kind, kind.itemsize * n_channels)
         raw = [packed[i::n_channels] for i in range(n_channels)]
-    channels = [_tamed(each) if kind.kind == "f" else each.astype(np.float32) for each in raw]
+    if kind.kind == "f":
+        return np.stack([_tamed(each) for each in raw])
+    channels = np.stack(raw, dtype=np.float32, casting="unsafe")
     if kind == np.uint8:
-        channels = [channel - np.float32(128) for channel in channels]
-    scale = np.float32(1.0 if kind.kind == "f" else 2.0 ** (1 - 8 * kind.itemsize))
+        channels -= np.float32(128)
+    channels *= np.float32(2.0 ** (1 - 8 * kind.itemsize))
+    return channels
+
+
+def _mono(channels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mix channels to `(n_samples,)`: their mean, or the loudest where they cancel out."""
+    n_channels = len(channels)
     if n_channels == 1:
-        return channels[0] * scale
-    total = np.sum(channels, axis=0) if n_channels > 2 else channels[0] + channels[1]
+        return channels[0]
+    total: NDArray[np.float32] = channels.sum(axis=0)
     powers = [float(np.dot(channel, channel)) for channel in channels]
     if float(np.dot(total, total)) < _CANCELLED * n_channels * sum(powers):
         # Of equals the first, so that neighbouring blocks agree.
-        return channels[next(i for i, power in enumerate(powers) if 2 * power >= max(powers))] * scale
-    total *= scale / np.float32(n_channels)
+        return channels[next(i for i, power in enumerate(powers) if 2 * power >= max(powers))]
+    total /= np.float32(n_channels)
     return total
 
 

@@ -20,7 +20,7 @@ from django.db.models.fields.files import FieldFile
 from django.utils.translation import gettext as _
 
 from catalog.core.wording import file_size
-from catalog.exceptions import FileTooLargeError, StorageFullError
+from catalog.exceptions import FileTooLargeError, SongFileLostError, StorageFullError
 
 # ENOSPC: full; EDQUOT: over the quota; EFBIG: over the process's file size limit.
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -136,6 +136,13 @@ def bytes_place(data: bytes, folder: str, extension: str) -> str:
 def content_name(folder: str, content_hash: str, extension: str) -> str:
     """Return the name of a content in the storage, such as `audio/ab/ab12….mp3`, so that no folder grows huge."""
     return f"{folder}/{content_hash[:2]}/{content_hash}.{extension}"
+
+
+def file_lost() -> SongFileLostError:
+    """Return the error of a song whose file is missing."""
+    return SongFileLostError(
+        _("The file of this song is no longer on the server. Upload the same file again to restore it.")
+    )
 
 
 def media_exists(file: FieldFile) -> bool:

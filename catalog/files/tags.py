@@ -9,13 +9,13 @@ import struct
 import unicodedata
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import mutagen
 from mutagen.apev2 import APENoHeaderError, APEv2
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, PIC, TXXX, Frame, Frames, ID3NoHeaderError, ParseID3v1
+from mutagen.id3 import APIC, ID3, PIC, RVA2, SYLT, TXXX, USLT, Frame, Frames, ID3NoHeaderError, ParseID3v1
 from mutagen.mp4 import MP4
 from mutagen.oggflac import OggFLAC
 from mutagen.oggopus import OggOpus
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 MAX_TEXT_CHARS = 300
 MAX_CREDIT_CHARS = 1000
 MAX_GENRE_CHARS = 300
+MAX_LYRICS_CHARS = 64 * 1024
 MAX_COVER_BYTES = 10 * 1024 * 1024
 # A larger cover becomes one of this width or height, unless it has more pixels than can be held.
 _SCALED_PX = 1600
@@ -37,6 +38,7 @@ _MAX_SCALED_PIXELS = 40_000_000
 # Of a picture before it is scaled; of a text, most of which is dropped.
 _MAX_PICTURE_BYTES = 32 * 1024 * 1024
 _MAX_FRAME_BYTES = 8 * 1024
+_MAX_LYRICS_BYTES = 4 * MAX_LYRICS_CHARS
 _MAX_CHUNKS = 2000
 
 # By field, the names that each kind of tags has for it, the better first.
@@ -51,8 +53,13 @@ _ID3_KEYS = {
     "date": ("TDRC", "TYER", "TDRL", "TDOR"),
     "track": ("TRCK",),
     "disc": ("TPOS",),
+    "track_gain": ("TXXX:REPLAYGAIN_TRACK_GAIN",),
+    "track_peak": ("TXXX:REPLAYGAIN_TRACK_PEAK",),
+    "album_gain": ("TXXX:REPLAYGAIN_ALBUM_GAIN",),
+    "album_peak": ("TXXX:REPLAYGAIN_ALBUM_PEAK",),
+    "lyrics": ("TXXX:SYNCEDLYRICS", "TXXX:LYRICS", "TXXX:UNSYNCEDLYRICS"),
 }
-_MP4_KEYS = {
+_MP4_KEYS: dict[str, tuple[str, ...]] = {
     "title": ("\xa9nam",),
     "artist": ("\xa9ART",),
     "artists": ("----:com.apple.iTunes:ARTISTS",),
@@ -63,6 +70,12 @@ _MP4_KEYS = {
     "date": ("\xa9day",),
     "track": ("trkn",),
     "disc": ("disk",),
+    "lyrics": ("\xa9lyr", "----:com.apple.iTunes:LYRICS"),
+}
+# Written in capitals by some programs.
+_MP4_KEYS |= {
+    name: tuple(f"----:com.apple.iTunes:{key}" for key in (f"replaygain_{name}", f"REPLAYGAIN_{name.upper()}"))
+    for name in ("track_gain", "track_peak", "album_gain", "album_peak")
 }
 # Vorbis comments, APEv2 and FFmpeg's metadata; their names differ in case only.
 _NAMED_KEYS = {
@@ -76,6 +89,13 @@ _NAMED_KEYS = {
     "date": ("date", "year"),
     "track": ("tracknumber", "track"),
     "disc": ("discnumber", "disc"),
+    "track_gain": ("replaygain_track_gain",),
+    "track_peak": ("replaygain_track_peak",),
+    "album_gain": ("replaygain_album_gain",),
+    "album_peak": ("replaygain_album_peak",),
+    "track_r128": ("r128_track_gain",),
+    "album_r128": ("r128_album_gain",),
+    "lyrics": ("syncedlyrics", "lyrics", "unsyncedlyrics", "unsynced lyrics"),
 }
 _INFO_KEYS = {
     b"INAM": "title",
@@ -94,6 +114,8 @@ _NO_WIDTH = dict.fromkeys(map(ord, "\u00ad\u200b\u2060\ufeff"))
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 _BLANK_CATEGORIES = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Mc", "Me", "Mn", "Zl", "Zp", "Zs"})
 _COVER_MAGIC = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
+# Of the frame SYLT: ID3v2.4, 4.9.
+_MILLISECONDS, _WORDS_SUNG = 2, (0, 1, 2)
 # The front cover, then what is not known to be something else, the back, and icons.
 _FRONT, _BACK, _ICONS = 3, 4, (1, 2)
 # A year alone or with separators, or the digits of a date.
@@ -101,11 +123,27 @@ _YEAR = re.compile(
     r"(?<!\d)([12]\d{3})(?!\d)|(?<!\d)((?:19|20)\d\d)(?:0[1-9]|1[0-2])(?:(?:0[1-9]|[12]\d|3[01])\d{0,6})?(?!\d)"
 )
 _NUMBER = re.compile(r"^\D{0,3}(\d{1,4})(?!\d)")
+_DECIMAL = re.compile(r"([+-]?\d{1,5}(?:[.,]\d{1,12})?) *(?:db)?", re.ASCII | re.IGNORECASE)
+# ReplayGain leads to -18 LUFS, and the gains of Opus to -23: RFC 7845, section 5.2.1.
+_R128_UNITS_IN_DB, _R128_TO_REPLAY_GAIN_DB = 256, 5.0
+_LYRICS_TIME = re.compile(r"^\s*\[\d{1,3}:\d{2}", re.ASCII | re.MULTILINE)
+# Beyond these, a program has written something else.
+_MOST_GAIN_DB, _MOST_PEAK = 60.0, 100.0
 # Mutagen documents MutagenError, but a hostile tag also reaches its struct, index and text handling.
 _TAG_FAULTS = (
     *(mutagen.MutagenError, OSError, ValueError, KeyError, IndexError, TypeError, AttributeError),
     *(struct.error, zlib.error, EOFError, OverflowError),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayGain:
+    """The gains in dB that lead a song, or its whole album, to -18 LUFS, and the highest samples, of full scale 1.0."""
+
+    track_gain_db: float | None = None
+    track_peak: float | None = None
+    album_gain_db: float | None = None
+    album_peak: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +162,8 @@ class AudioTags:
     disc_number: int | None = None
     album_artist: str = ""
     is_compilation: bool = False
+    replay_gain: ReplayGain = field(default_factory=ReplayGain)
+    lyrics: str = ""  # As written; `catalog.files.lyrics` reads them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +250,37 @@ def _tags(sources: Sequence[_Source]) -> AudioTags:
         disc_number=_number(first("disc")),
         album_artist=next(iter(artists_split(first("album_artist"))), ""),
         is_compilation=first("compilation").casefold() in ("1", "true", "yes"),
+        replay_gain=ReplayGain(
+            track_gain_db=_gain(first("track_gain"), first("track_r128")),
+            track_peak=_peak(first("track_peak")),
+            album_gain_db=_gain(first("album_gain"), first("album_r128")),
+            album_peak=_peak(first("album_peak")),
+        ),
+        lyrics=_lyrics([text for source in sources for text in source.fields.get("lyrics", ())]),
     )
+
+
+def _lyrics(texts: Sequence[str]) -> str:
+    """Return the first lyrics with times, or else the first."""
+    cut = [text[:MAX_LYRICS_CHARS] for text in texts if text.strip(_EMPTY)]
+    return next((text for text in cut if _LYRICS_TIME.search(text)), next(iter(cut), ""))
+
+
+def _gain(replay_gain: str, r128: str) -> float | None:
+    gain_db = _decimal(replay_gain)
+    if gain_db is None and (units := _decimal(r128)) is not None:
+        gain_db = units / _R128_UNITS_IN_DB + _R128_TO_REPLAY_GAIN_DB
+    return gain_db if gain_db is not None and abs(gain_db) <= _MOST_GAIN_DB else None
+
+
+def _peak(text: str) -> float | None:
+    peak = _decimal(text)
+    return peak if peak is not None and 0 < peak <= _MOST_PEAK else None
+
+
+def _decimal(text: str) -> float | None:
+    match = _DECIMAL.fullmatch(text)
+    return float(match.group(1).replace(",", ".")) if match else None
 
 
 def _year(text: str) -> int | None:
@@ -291,6 +361,11 @@ _FRAMES = {
 }
 _FRAMES |= {old: _FRAMES[new] for old, new in _OLD_FRAMES.items()} | {
     "TXXX": _bounded("TXXX", TXXX, _MAX_FRAME_BYTES),
+    "RVA2": _bounded("RVA2", RVA2, _MAX_FRAME_BYTES),
+    "USLT": _bounded("USLT", USLT, _MAX_LYRICS_BYTES),
+    "ULT": _bounded("USLT", USLT, _MAX_LYRICS_BYTES),
+    "SYLT": _bounded("SYLT", SYLT, _MAX_LYRICS_BYTES),
+    "SLT": _bounded("SYLT", SYLT, _MAX_LYRICS_BYTES),
     "APIC": _bounded("APIC", APIC, _MAX_PICTURE_BYTES),
     "PIC": _bounded("APIC", PIC, _MAX_PICTURE_BYTES),
 }
@@ -306,7 +381,31 @@ def _id3_source(tags: Mapping[str, Any]) -> _Source:
     # TCON's `genres` turns ID3v1 numbers such as "(17)" into names.
     texts = {key: getattr(frame, "genres", None) or getattr(frame, "text", None) for key, frame in frames.items()}
     pictures = [(int(frame.type), frame.data) for key, frame in frames.items() if key.startswith("APIC")]
-    return _Source(_fields(_ID3_KEYS, texts), pictures)
+    fields = _fields(_ID3_KEYS, texts)
+    for name in ("track", "album"):
+        if (volume := frames.get(f"RVA2:{name.upper()}")) is not None and not fields[f"{name}_gain"]:
+            fields[f"{name}_gain"], fields[f"{name}_peak"] = [f"{volume.gain:.4f}"], [f"{volume.peak:.6f}"]
+    fields["lyrics"] += [_timed_lyrics(frame) for key, frame in frames.items() if key.startswith("SYLT")]
+    fields["lyrics"] += [str(frame.text) for key, frame in frames.items() if key.startswith("USLT")]
+    return _Source(fields, pictures)
+
+
+def _timed_lyrics(frame: Any) -> str:
+    """Return the lyrics of a frame SYLT in the LRC format; empty where it has other times, or no words."""
+    if frame.format != _MILLISECONDS or frame.type not in _WORDS_SUNG:
+        return ""
+    # Pieces are lines, or else syllables, and line feeds say where a line begins.
+    has_breaks = any("\n" in text for text, _time_ms in frame.text)
+    lines: list[str] = []
+    is_begun = False
+    for text, time_ms in frame.text:
+        if has_breaks and is_begun and not text.startswith("\n"):
+            lines[-1] += " ".join(text.splitlines())
+        else:
+            minutes, seconds = divmod(time_ms / 1000, 60)
+            lines.append(f"[{int(minutes):02d}:{seconds:06.3f}]{' '.join(text.lstrip().splitlines())}")
+        is_begun = not text.endswith("\n")
+    return "\n".join(lines)
 
 
 def _id3v1(stream: BinaryIO) -> _Source:
@@ -326,7 +425,8 @@ def _ape(stream: BinaryIO) -> _Source:
             data = value.value if isinstance(value.value, bytes) else b""
             pictures.append((_BACK if "back" in key.lower() else _FRONT, data.partition(b"\0")[2]))
         elif isinstance(value.value, str):
-            texts[key] = value.value[:_MAX_FRAME_BYTES].split("\0")
+            most = _MAX_LYRICS_BYTES if "lyrics" in key.lower() else _MAX_FRAME_BYTES
+            texts[key] = value.value[:most].split("\0")
     return _named(texts)._replace(pictures=pictures)
 
 

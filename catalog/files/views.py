@@ -1,81 +1,103 @@
-"""The bytes of songs and covers: whole, in part, or not at all because the browser has them already.
+"""The bytes of songs and other files: whole, in part, or not at all because the browser has them already.
 
 Source: RFC 9110, sections 13 (conditional requests) and 14 (range requests).
 """
 
 import re
+import socket
 from collections.abc import Iterator
 from pathlib import PurePath
 from urllib.parse import quote
 
 from django.conf import settings
-from django.core.files.storage import default_storage
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.core.files.storage import Storage, default_storage
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.shortcuts import get_object_or_404, render
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.utils.http import content_disposition_header, http_date, parse_http_date_safe
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from catalog.exceptions import RangeNotSatisfiableError, SongFileLostError
-from catalog.models import Song
+from catalog.exceptions import RangeNotSatisfiableError, TranscodersBusyError
+from catalog.files.encoding import Encoding
+from catalog.files.storage import file_lost
+from catalog.files.transcoding import song_transcode, transcoded_storage
+from catalog.models import Lyrics, Song
 from catalog.permissions import allowed, can_listen
 
 _CHUNK_BYTES = 256 * 1024
 _RANGE = re.compile(r"bytes=[ \t]*(\d*)-(\d*)[ \t]*", re.ASCII | re.IGNORECASE)
-_COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
-_RINGS = 5
+COVER_MIME_TYPES = {".jpg": "image/jpeg", ".png": "image/png", ".gif": "image/gif", ".webp": "image/webp"}
+# Most songs take less.
+_RETRY_AFTER_S = 3
 
 
 @require_safe
 @allowed(can_listen)
 def song_audio(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Stream a song."""
+    """Stream a song: as it is, or in the encoding that the query asks for with `as`."""
     song = get_object_or_404(Song.objects.select_related("artist"), pk=pk)
+    named = f"{song.by} - {song.title}"
+    if "as" in request.GET:
+        return _transcoded(request, song, named)
     return file_response(
         request,
         name=str(song.audio.name),
         content_hash=song.content_hash,
         mime_type=song.mime_type,
-        file_name=f"{song.by} - {song.title}{PurePath(str(song.audio.name)).suffix}",
+        file_name=f"{named}{PurePath(str(song.audio.name)).suffix}",
     )
+
+
+def _transcoded(request: HttpRequest, song: Song, named: str) -> HttpResponseBase:
+    try:
+        encoding = Encoding(request.GET["as"])
+        name = song_transcode(song=song, encoding=encoding, is_wanted=lambda: _is_connected(request))
+    except ValueError:
+        return HttpResponseBadRequest(f"Songs are converted to {', '.join(Encoding)}.", content_type="text/plain")
+    except TranscodersBusyError as error:
+        headers = {"Retry-After": str(_RETRY_AFTER_S)}
+        return HttpResponse(str(error), status=error.status, headers=headers, content_type="text/plain")
+    return file_response(
+        request,
+        name=name,
+        content_hash=f"{song.content_hash}-{encoding}",
+        mime_type=encoding.mime_type,
+        file_name=f"{named}.{encoding.extension}",
+        storage=transcoded_storage(),
+    )
+
+
+def _is_connected(request: HttpRequest) -> bool:
+    """Whether who asks still listens; true where the server does not say."""
+    connection = request.META.get("gunicorn.socket")
+    if connection is None:
+        return True
+    try:
+        return bool(connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b"")
+    except BlockingIOError:
+        return True
+    except (OSError, ValueError) as error:
+        # Of an encrypted connection nothing can be looked at.
+        return isinstance(error, ValueError)
 
 
 @require_safe
 @allowed(can_listen)
-def song_cover(request: HttpRequest, pk: int) -> HttpResponseBase:
-    """Send a song's cover, or a drawing when it has none."""
-    song = get_object_or_404(Song, pk=pk)
-    if not song.cover:
-        response = HttpResponse(cover_placeholder(song.content_hash), content_type="image/svg+xml")
-        response["Cache-Control"] = "private, max-age=86400"
-        return response
-    cover = PurePath(str(song.cover.name))
-    return file_response(
-        request,
-        name=str(cover),
-        content_hash=cover.stem,
-        mime_type=_COVER_MIME_TYPES[cover.suffix],
-        file_name=f"cover{cover.suffix}",
-    )
-
-
-def cover_placeholder(content_hash: str) -> str:
-    """Return an SVG picture, 300 by 300: neutral rings that follow from the hash."""
-    # Grey, because in Moodplane colour means a quadrant; attributes alone show under a strict security policy.
-    numbers = bytes.fromhex(content_hash[: 2 + 4 * _RINGS])
-    centre_x, centre_y = 90 + numbers[0] % 120, 90 + numbers[-1] % 120
-    rings = "".join(
-        f'<circle cx="{centre_x}" cy="{centre_y}" r="{30 + 34 * ring + numbers[1 + ring] % 22}" '
-        f'stroke-width="{1 + numbers[1 + _RINGS + ring] % 7}"/>'
-        for ring in range(_RINGS)
-    )
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 300 300" width="300" height="300">'
-        '<rect width="300" height="300" fill="#8b8794"/>'
-        f'<g fill="none" stroke="#f4f2f7" stroke-opacity="0.55">{rings}</g></svg>'
-    )
+def song_lyrics(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Show a song's lyrics alone, for the player; nothing when it has none."""
+    lyrics = Lyrics.objects.filter(song=pk).first()
+    if lyrics is None:
+        return HttpResponse(status=204)
+    response = render(request, "catalog/partials/lyrics.html", {"lyrics": lyrics})
+    patch_cache_control(response, private=True, no_cache=True)
+    return response
 
 
 def byte_range_parse(header: str, size_bytes: int) -> range | None:
@@ -106,7 +128,13 @@ def byte_range_parse(header: str, size_bytes: int) -> range | None:
 
 
 def file_response(
-    request: HttpRequest, *, name: str, content_hash: str, mime_type: str, file_name: str
+    request: HttpRequest,
+    *,
+    name: str,
+    content_hash: str,
+    mime_type: str,
+    file_name: str,
+    storage: Storage = default_storage,
 ) -> HttpResponseBase:
     """Answer GET or HEAD for a stored file, to a caller who has checked the permission.
 
@@ -119,15 +147,16 @@ def file_response(
     Raises:
         SongFileLostError: The file is missing.
     """
+    is_media = storage is default_storage
     # A HEAD request asks for our headers; signed addresses answer GET alone.
-    if settings.MOODPLANE_MEDIA_ORIGIN and request.method == "GET":
+    if is_media and settings.MOODPLANE_MEDIA_ORIGIN and request.method == "GET":
         # A signed address expires: the next request is checked again and gets another.
-        return HttpResponseRedirect(default_storage.url(name), headers={"Cache-Control": "no-store"})
-    if settings.MOODPLANE_X_ACCEL:
+        return HttpResponseRedirect(storage.url(name), headers={"Cache-Control": "no-store"})
+    if is_media and settings.MOODPLANE_X_ACCEL:
         response: HttpResponseBase = HttpResponse(content_type=mime_type)
         response["X-Accel-Redirect"] = f"{str(settings.MOODPLANE_X_ACCEL).rstrip('/')}/{quote(name)}"
     else:
-        response = _answer(request, name, f'"{content_hash}"', mime_type)
+        response = _answer(request, storage, name, f'"{content_hash}"', mime_type)
     response["Content-Disposition"] = content_disposition_header(False, file_name) or "inline"
     response["X-Content-Type-Options"] = "nosniff"
     # A shared cache must not open a private catalog.
@@ -136,14 +165,13 @@ def file_response(
     return response
 
 
-def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpResponseBase:
+def _answer(request: HttpRequest, storage: Storage, name: str, etag: str, mime_type: str) -> HttpResponseBase:
     try:
-        size_bytes, mtime = default_storage.size(name), default_storage.get_modified_time(name).timestamp()
+        size_bytes, mtime = storage.size(name), storage.get_modified_time(name).timestamp()
     except FileNotFoundError as error:
-        raise SongFileLostError(
-            _("The file of this song is no longer on the server. Upload the same file again to restore it.")
-        ) from error
-    response = get_conditional_response(request, etag, int(mtime)) or _part(request, name, size_bytes, mtime, etag)
+        raise file_lost() from error
+    unchanged = get_conditional_response(request, etag, int(mtime))
+    response = unchanged or _part(request, storage, name, size_bytes, mtime, etag)
     response["ETag"] = etag
     response["Last-Modified"] = http_date(mtime)
     response["Accept-Ranges"] = "bytes"
@@ -152,7 +180,9 @@ def _answer(request: HttpRequest, name: str, etag: str, mime_type: str) -> HttpR
     return response
 
 
-def _part(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: str) -> HttpResponseBase:
+def _part(
+    request: HttpRequest, storage: Storage, name: str, size_bytes: int, mtime: float, etag: str
+) -> HttpResponseBase:
     if request.method == "HEAD":
         # Ranges are defined for GET only.
         return HttpResponse(headers={"Content-Length": str(size_bytes)})
@@ -164,17 +194,17 @@ def _part(request: HttpRequest, name: str, size_bytes: int, mtime: float, etag: 
     except RangeNotSatisfiableError:
         return HttpResponse(status=416, headers={"Content-Range": f"bytes */{size_bytes}"})
     sent = part or range(size_bytes)
-    response = StreamingHttpResponse(_read(name, sent), status=206 if part else 200)
+    response = StreamingHttpResponse(_read(storage, name, sent), status=206 if part else 200)
     response["Content-Length"] = str(len(sent))
     if part:
         response["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size_bytes}"
     return response
 
 
-def _read(name: str, part: range) -> Iterator[bytes]:
+def _read(storage: Storage, name: str, part: range) -> Iterator[bytes]:
     left_bytes = len(part)
     # Opened at the first chunk, so that an unread response holds no file.
-    with default_storage.open(name, "rb") as stream:
+    with storage.open(name, "rb") as stream:
         stream.seek(part.start)
         while left_bytes and (chunk := stream.read(min(_CHUNK_BYTES, left_bytes))):
             left_bytes -= len(chunk)

@@ -1,6 +1,7 @@
 """Gives a song that exists another file of its recording: it keeps its id, ratings, playlists and edits."""
 
 import hashlib
+from dataclasses import asdict
 from itertools import zip_longest
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from catalog.core.locks import advisory_lock, content_lock
 from catalog.core.names import name_key
 from catalog.exceptions import FileRejectedError
 from catalog.files.isolation import probe_isolated
+from catalog.files.lyrics import lyrics_read
 from catalog.files.probe import AudioFacts
 from catalog.files.recording import encoded_sound
 from catalog.files.storage import StagedFile, content_name, file_place, local_copy
-from catalog.models import Song
+from catalog.models import Lyrics, Song
 from catalog.signals import song_replaced
 from catalog.songs.editing import SongValues, songs_follow, values_clean
+from catalog.songs.lyrics import lyrics_set
 from catalog.songs.services import cover_name, cover_store, media_forget, songs_announce, values_read
 
 # Another encoder pads the end.
@@ -64,9 +67,11 @@ def song_replace(*, song: Song, staged: StagedFile, facts: AudioFacts, names: tu
             sample_rate_hz=facts.sample_rate_hz,
             channels=facts.channels,
             bit_rate=facts.bit_rate,
+            **asdict(facts.tags.replay_gain),
         )
         if before:
             songs_follow(song_id=song.pk, before=_values(before, names[0]), after=_values(facts, names[1]))
+        lyrics_set(song_id=song.pk, read=lyrics_read(facts.tags.lyrics), source=Lyrics.Source.TAG)
         if facts.cover:
             # Stored under its name, whether or not the song shows it.
             cover_store(data=facts.cover.data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -17,10 +17,12 @@ from django.db.models import Q, QuerySet
 from catalog.core.names import FolderHint
 from catalog.exceptions import FileRejectedError, ReadingInterruptedError
 from catalog.files.isolation import probe_isolated
+from catalog.files.lyrics import SongLyrics, lyrics_read
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import local_copy
-from catalog.models import UNKNOWN_ARTIST, Song, SongChange, SongEdit, Upload
+from catalog.models import UNKNOWN_ARTIST, Lyrics, Song, SongChange, SongEdit, Upload
 from catalog.songs.editing import SongValues, songs_edit_each, songs_locked, values_of
+from catalog.songs.lyrics import lyrics_set
 from catalog.songs.services import READER, cover_name, cover_store, values_read
 
 # Each may hold a cover.
@@ -46,6 +48,8 @@ class Reread:
     facts: dict[str, Any] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
     cover: bytes = b""
+    lyrics: SongLyrics | None = None
+    lyrics_change: tuple[str, str] | None = None
     problem: str = ""
     is_lost: bool = False
 
@@ -54,7 +58,8 @@ class Reread:
         """By field, the value before and after."""
         before = values_of(self.song)
         values = {name: (before[name], value) for name, value in self.values.items()}
-        return values | {name: (getattr(self.song, name), value) for name, value in self.facts.items()}
+        facts = {name: (getattr(self.song, name), value) for name, value in self.facts.items()}
+        return values | facts | ({"lyrics": self.lyrics_change} if self.lyrics_change else {})
 
 
 def songs_due(*, songs: QuerySet[Song] | None = None, again: bool = False) -> QuerySet[Song]:
@@ -102,14 +107,25 @@ def _song_reread(song: Song, upload: Upload | None, decided: Collection[str]) ->
     cover = facts.cover.data if facts.cover else b""
     if cover:
         said["cover"] = cover_name(data=cover)
+    read = {name: getattr(facts, name) for name in _FACTS} | asdict(facts.tags.replay_gain)
     changed = {name: value for name, value in said.items() if value != now[name]}
+    lyrics = lyrics_read(facts.tags.lyrics)
     return Reread(
         song,
         values={name: value for name, value in changed.items() if name not in decided},
-        facts={name: value for name in _FACTS if _differs(name, getattr(song, name), value := getattr(facts, name))},
+        facts={name: value for name, value in read.items() if _differs(name, getattr(song, name), value)},
         kept=[name for name in changed if name in decided],
         cover=cover,
+        lyrics=lyrics,
+        lyrics_change=_lyrics_change(song, lyrics),
     )
+
+
+def _lyrics_change(song: Song, read: SongLyrics | None) -> tuple[str, str] | None:
+    kept = Lyrics.objects.filter(song=song).first()
+    texts = kept.text if kept else "", read.text if read else ""
+    # Those of a file beside it stay.
+    return None if texts[0] == texts[1] or (kept and kept.source != Lyrics.Source.TAG) else texts
 
 
 def _values_said(song: Song, facts: AudioFacts, upload: Upload | None) -> SongValues:
@@ -157,6 +173,8 @@ def rereads_apply(
         # A file that is lost may come back, and an interrupted reading may succeed.
         if not each.is_lost:
             Song.objects.filter(pk=song.pk).update(reader=READER, **each.facts)
+        if not each.problem:
+            lyrics_set(song_id=song.pk, read=each.lyrics, source=Lyrics.Source.TAG)
     if not wanted:
         return change, []
     change = change or SongChange.objects.create(is_reread=True)

@@ -1,4 +1,4 @@
-"""Folds text for the full-text search in the same way as the SQL function `catalog_search_fold`.
+"""Folds text for the search in the same way as the SQL function `catalog_search_fold`.
 
 The database may use the C locale, without ICU or `unaccent`, so both decompose, drop accents and lower letters by the
 same tables; `tests/catalog/songs/test_search.py` compares them.

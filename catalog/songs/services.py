@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import IO, Any
 
 from django.db import transaction
@@ -14,14 +15,17 @@ from catalog.core import claims
 from catalog.core.locks import advisory_lock, content_lock
 from catalog.core.names import FolderHint, artists_split, file_name_read, name_key
 from catalog.exceptions import FileRejectedError, SongNotRetryableError
+from catalog.files.lyrics import lyrics_read
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, bytes_place, content_name, file_place, media_exists, media_remove
 from catalog.files.tags import MAX_COVER_BYTES, MAX_TEXT_CHARS, AudioTags, picture_type, text_clean
-from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Song, SongEdit
+from catalog.files.transcoding import transcoded_remove
+from catalog.models import UNKNOWN_ARTIST, VARIOUS_ARTISTS, Album, Artist, FurtherArtist, Lyrics, Song, SongEdit
 from catalog.signals import song_uploaded
+from catalog.songs.lyrics import lyrics_set
 
 # Raised when files are read otherwise than before; `manage.py reread` reads those of earlier versions again.
-READER = 2
+READER = 3
 # An announcement follows the commit at once; one that took longer was lost with its process.
 ANNOUNCE_LEASE_S = 60.0
 # As programs write it; the first is ours.
@@ -76,10 +80,13 @@ def _song_insert(staged: StagedFile, facts: AudioFacts, file_name: str, hint: Fo
         sample_rate_hz=facts.sample_rate_hz,
         channels=facts.channels,
         bit_rate=facts.bit_rate,
+        **asdict(facts.tags.replay_gain),
         reader=READER,
     )
     if len(names) > 1:
         further_artists_set({song.pk: [artists[name_key(name)].pk for name in names[1:]]})
+    if facts.tags.lyrics:
+        lyrics_set(song_id=song.pk, read=lyrics_read(facts.tags.lyrics), source=Lyrics.Source.TAG)
     return song
 
 
@@ -225,6 +232,7 @@ def media_forget(audio_files: dict[str, str], covers: set[str]) -> None:
             # The same bytes may have been uploaded again since the commit.
             if not Song.objects.filter(content_hash=content_hash).exists():
                 media_remove(audio)
+                transcoded_remove(content_hash=content_hash)
     for cover in covers:
         if not (SongEdit.objects.filter(before__cover=cover).exists() or Song.objects.filter(cover=cover).exists()):
             media_remove(cover)

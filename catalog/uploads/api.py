@@ -38,8 +38,10 @@ from catalog.exceptions import (
     PieceDamagedError,
     UploadRequestInvalidError,
 )
+from catalog.files.storage import file_staged
 from catalog.models import PartialUpload, Song, Upload
 from catalog.permissions import CanUpload, can_manage_upload
+from catalog.songs.lyrics import lyrics_file_take
 from catalog.uploads import partial
 from catalog.uploads import services as upload_services
 from catalog.uploads.page import partials_unfinished
@@ -103,6 +105,18 @@ class UploadBatchSerializer(serializers.Serializer[None]):
 
     count = serializers.IntegerField()
     results = UploadSerializer(many=True)
+
+
+class LyricsRequestSerializer(serializers.Serializer[None]):
+    """The body of lyrics for a song: a file in the LRC format, or plain text."""
+
+    file = serializers.FileField()
+
+
+class LyricsTakenSerializer(serializers.Serializer[None]):
+    """What became of lyrics."""
+
+    taken = serializers.BooleanField(help_text="False where there are no words in them, or the song has better ones.")
 
 
 class UploadsRetriedSerializer(serializers.Serializer[None]):
@@ -182,6 +196,20 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
         upload_services.upload_retry(upload=upload)
         return Response(UploadSerializer(upload).data, status.HTTP_202_ACCEPTED)
 
+    @extend_schema(request={"multipart/form-data": LyricsRequestSerializer}, responses=LyricsTakenSerializer)
+    @action(detail=True, methods=["post"])
+    def lyrics(self, request: Request, pk: str) -> Response:
+        """Give the song of an upload the lyrics that lie beside its file, such as `song.lrc`."""
+        upload = self.get_object()
+        if upload.song_id is None or not can_manage_upload(request.user, upload):
+            raise PermissionDenied(_("Only the owner or the staff can add lyrics to an upload that became a song."))
+        file = request.FILES.get("file")
+        if file is None:
+            raise FileMissingError(_('The request has no file. Send lyrics as multipart/form-data in the part "file".'))
+        with file_staged(file.chunks()) as staged:
+            taken = lyrics_file_take(song_id=upload.song_id, path=staged.path)
+        return Response({"taken": taken})
+
     @extend_schema(request=None, responses={202: UploadsRetriedSerializer})
     @action(detail=False, methods=["post"], url_path="retry", pagination_class=None)
     def retry_all(self, request: Request) -> Response:
@@ -190,7 +218,8 @@ class UploadViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.G
 
     def get_parsers(self) -> list[Any]:
         """Take multipart bodies only when a file is offered."""
-        return [MultiPartParser()] if getattr(self, "action", None) == "create" else super().get_parsers()
+        takes_files = getattr(self, "action", None) in ("create", "lyrics")
+        return [MultiPartParser()] if takes_files else super().get_parsers()
 
 
 class _TusView(APIView):

@@ -13,6 +13,7 @@ from catalog.core.names import FolderHint, folder_hint
 from catalog.exceptions import CatalogError
 from catalog.files.tags import file_name_clean
 from catalog.models import Song, Upload
+from catalog.songs.lyrics import lyrics_beside
 from catalog.songs.services import songs_announce
 from catalog.uploads.services import Replacing, duplicate_sentence, upload_record
 from catalog.uploads.steady import STABLE_S, FileChangingError, Steadiness, SteadyFile
@@ -134,6 +135,7 @@ def _path_ingest(path: Path, owner: User | None, summary: IngestSummary) -> Song
     song = song or (upload.song if upload else None)
     if song:
         summary.song_ids.append(song.pk)
+        lyrics_beside(song_id=song.pk, path=path)
     return song
 
 

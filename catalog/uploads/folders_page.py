@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import FolderFile, WatchedFolder
+from catalog.uploads.choosing import FOLLOWED
 from catalog.uploads.scanning import MISSING_FOR, songs_missing
 from catalog.uploads.walking import left_out_words
 
@@ -51,6 +52,16 @@ class FolderShown:
     is_unwatched: bool
 
     @property
+    def is_chosen(self) -> bool:
+        """Whether the staff chose it, and can stop it."""
+        return self.folder.mode in FOLLOWED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is to be followed no longer."""
+        return self.folder.mode in (WatchedFolder.Mode.ADDED, WatchedFolder.Mode.STOPPED)
+
+    @property
     def n_more(self) -> int:
         """Files and folders that are counted but not named."""
         left_out = self.folder.report.get("left_out", {})
@@ -82,8 +93,16 @@ def _shown(folder: Any) -> FolderShown:
         faults=[(path, reason) for path, reason in report.get("faults", [])],
         refused=list(refused[:_REFUSED_SHOWN]) if counts["refused"] else [],
         paths=[path for paths in report.get("left_out", {}).get("paths", {}).values() for path in paths],
-        is_unwatched=folder.scanned_at is None or folder.scanned_at < timezone.now() - _UNWATCHED,
+        is_unwatched=_is_unwatched(folder),
     )
+
+
+def _is_unwatched(folder: WatchedFolder) -> bool:
+    # One that was chosen just now waits for its first scan.
+    if folder.mode in FOLLOWED and folder.scanned_at is None:
+        return False
+    is_old = folder.scanned_at is None or folder.scanned_at < timezone.now() - _UNWATCHED
+    return is_old or folder.mode not in (*FOLLOWED, WatchedFolder.Mode.NAMED)
 
 
 def _words(report: dict[str, Any], n_deleted: int) -> list[str]:

@@ -25,6 +25,7 @@ from catalog.exceptions import ReadingInterruptedError, StorageFullError
 from catalog.files.probe import AudioFacts
 from catalog.files.storage import StagedFile, local_copy
 from catalog.models import FolderFile, Song, WatchedFolder
+from catalog.songs.lyrics import lyrics_file_take, lyrics_signature
 from catalog.songs.replacing import song_replace, sound_digest
 from catalog.uploads.folders import Announcer, file_offer
 from catalog.uploads.steady import FileChangingError, Steadiness, SteadyFile
@@ -120,6 +121,7 @@ class _Scanner:
             new = self._back(found, present, gone)
             self._take(new, present, at_most)
             self._songs_link()
+            self._lyrics_take()
             self._moved_forget()
         self._report_store()
         return self._scan
@@ -323,6 +325,22 @@ class _Scanner:
         again = Song.objects.filter(content_hash=OuterRef("content_hash"))
         left_out = FolderFile.objects.filter(Exists(again), song=None, refusal_code="")
         left_out.update(song=Subquery(again.values("pk")[:1]))
+
+    def _lyrics_take(self) -> None:
+        """Read the lyrics that lie beside songs, where they are new or have changed."""
+        prefix = len(os.fsencode(self._root)) + 1
+        # A name may have both endings; the walk goes by the alphabet, so the better one is first.
+        beside = {
+            os.path.splitext(os.fsencode(path)[prefix:])[0]: (path, lyrics_signature(status))  # noqa: PTH122 - bytes.
+            for path, status in reversed(self._left_out.lyrics)
+        }
+        if not beside:
+            return
+        rows = self._rows.filter(missing_since=None, song__isnull=False)
+        for path, song_id, known in rows.values_list("path", "song_id", "song__lyrics__signature"):
+            found, signature = beside.get(os.path.splitext(bytes(path))[0], (None, ""))  # noqa: PTH122 - it is of bytes.
+            if found is not None and signature != known and not self._stopping():
+                lyrics_file_take(song_id=song_id, path=found)
 
     def _moved_forget(self) -> None:
         """Forget missing files whose song, or whose content, is in another file."""

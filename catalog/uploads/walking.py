@@ -4,12 +4,14 @@ import errno
 import os
 import stat
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import ngettext
+
+from catalog.files.lyrics import LYRICS_SUFFIXES
 
 AUDIO_SUFFIXES = frozenset(
     {".mp3", ".mp2", ".mpa", ".mpga", ".flac", ".ogg", ".oga", ".opus", ".wav", ".wave", ".bwf"}
@@ -40,6 +42,8 @@ class LeftOut:
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
     loops: list[Path] = field(default_factory=list)
     broken: list[Path] = field(default_factory=list)
+    # What has a song's name, and is read for it.
+    lyrics: list[tuple[Path, os.stat_result]] = field(default_factory=list)
 
     def counts(self) -> dict[str, Any]:
         """Return the counts, with some of the paths, as JSON takes them; `left_out_words` writes them."""
@@ -58,10 +62,13 @@ class LeftOut:
         }
 
 
-def audio_walk(paths: Iterable[Path], left_out: LeftOut) -> Iterator[tuple[Path, os.stat_result]]:
+def audio_walk(
+    paths: Iterable[Path], left_out: LeftOut, stopping: Callable[[], bool] = lambda: False
+) -> Iterator[tuple[Path, os.stat_result]]:
     """Yield each named file, and the files in each folder that have an audio suffix, with their status.
 
     Linked folders are followed, after the others, unless they lead to a folder that was read or that holds this one.
+    Once `stopping` is true, no further folder is listed.
     """
     read: set[tuple[int, int]] = set()
     for path in paths:
@@ -71,17 +78,19 @@ def audio_walk(paths: Iterable[Path], left_out: LeftOut) -> Iterator[tuple[Path,
             left_out.unreadable.append((path, reason_of(error)))
             continue
         if stat.S_ISDIR(status.st_mode):
-            yield from _folder_walk(path, read, left_out)
+            yield from _folder_walk(path, read, left_out, stopping)
         elif stat.S_ISREG(status.st_mode):
             yield path, status
         else:
             left_out.special.append(path)
 
 
-def _folder_walk(root: Path, read: set[tuple[int, int]], left_out: LeftOut) -> Iterator[tuple[Path, os.stat_result]]:
+def _folder_walk(
+    root: Path, read: set[tuple[int, int]], left_out: LeftOut, stopping: Callable[[], bool]
+) -> Iterator[tuple[Path, os.stat_result]]:
     around = {_identity(parent.stat()) for parent in root.resolve().parents}
     waiting, linked = [root], deque[Path]()
-    while waiting or linked:
+    while (waiting or linked) and not stopping():
         folder = waiting.pop() if waiting else linked.popleft()
         inner: list[Path] = []
         try:
@@ -92,11 +101,14 @@ def _folder_walk(root: Path, read: set[tuple[int, int]], left_out: LeftOut) -> I
         if entries is None:
             left_out.loops.append(folder)
             continue
+        songs = {_stem(entry.name) for entry in entries if _suffix(entry.name) in AUDIO_SUFFIXES}
         for entry in entries:
             path = folder / entry.name
             try:
                 kind = _kind(entry)
-                if kind != "folder" and _is_taken(path, kind, left_out):
+                if kind == "file" and _suffix(entry.name) in LYRICS_SUFFIXES and _stem(entry.name) in songs:
+                    left_out.lyrics.append((path, entry.stat()))
+                elif kind != "folder" and _is_taken(path, kind, left_out):
                     yield path, entry.stat()
                 elif kind == "folder" and entry.name.startswith("."):
                     left_out.n_hidden += 1
@@ -142,7 +154,7 @@ def _is_taken(path: Path, kind: str, left_out: LeftOut) -> bool:
 
 
 def _is_audio(name: str, left_out: LeftOut) -> bool:
-    suffix = name[name.rfind(".") :].lower() if "." in name else ""
+    suffix = _suffix(name)
     if name.startswith("."):
         left_out.n_other += 1
     elif suffix in AUDIO_SUFFIXES:
@@ -152,6 +164,14 @@ def _is_audio(name: str, left_out: LeftOut) -> bool:
     else:
         left_out.n_other += 1
     return False
+
+
+def _suffix(name: str) -> str:
+    return name[name.rfind(".") :].lower() if "." in name else ""
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _identity(status: os.stat_result) -> tuple[int, int]:

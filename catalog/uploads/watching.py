@@ -1,7 +1,8 @@
 """Watches folders and scans those in which something happens.
 
 Events only wake: what happened is found by the scan, so a lost or a wrong event costs time and nothing else. Every
-folder is scanned after `RESCAN_S` even if nothing was heard of it.
+folder is scanned after `RESCAN_S` even if nothing was heard of it. Folders that the staff choose in the browser come
+and go while it runs.
 """
 
 import logging
@@ -9,13 +10,15 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 from django.contrib.auth.models import User
-from django.db import InterfaceError, OperationalError, close_old_connections, connection
+from django.db import IntegrityError, InterfaceError, OperationalError, close_old_connections, connection
 from watchfiles import Change, watch
 
+from catalog.uploads.choosing import chosen_paths, folder_added, is_followed
 from catalog.uploads.scanning import Scan, folder_of, folder_scan
 from catalog.uploads.steady import STABLE_S, Steadiness
 from catalog.uploads.walking import path_shown
@@ -24,6 +27,8 @@ logger = logging.getLogger(__name__)
 
 RESCAN_S = 600.0
 _BUSY_S = 30.0
+# A person who chose a folder waits for it to begin.
+_CHOSEN_S = 3.0
 _REST = 4.0
 _POLL_S = 10.0
 _RELISTEN_S = 30.0
@@ -34,62 +39,125 @@ _MOST_FAILURES = 3
 _NETWORK = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "davfs", "fuse", "gluster", "ncp", "vboxsf", "virtiofs", "drvfs")
 
 
+@dataclass(slots=True)
+class _Followed:
+    """A folder that is followed: when it is due and rested, on `time.monotonic`, and what it said last."""
+
+    is_chosen: bool
+    due: float = 0.0
+    rested: float = 0.0
+    said: str = ""
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
 def folders_watch(
-    *, paths: Sequence[Path], owner: User | None, stop: threading.Event, say: Callable[[str], None]
+    *,
+    paths: Sequence[Path],
+    owner: User | None,
+    stop: threading.Event,
+    say: Callable[[str], None],
+    chosen: bool = False,
 ) -> None:
-    """Keep the catalog in step with folders until `stop` is set."""
-    roots = _outermost(paths, say)
-    woken: queue.SimpleQueue[Path] = queue.SimpleQueue()
-    for root in roots:
-        threading.Thread(target=_listen, args=(root, woken, stop), name="folder-events", daemon=True).start()
-    steadiness = Steadiness()
-    due, rested = dict.fromkeys(roots, 0.0), dict.fromkeys(roots, 0.0)
-    said: dict[Path, str] = {}
+    """Keep the catalog in step with folders, and with those that the staff chose if `chosen`, until `stop` is set."""
+    named, woken, steadiness = _outermost(paths, say), queue.SimpleQueue[Path](), Steadiness()
+    followed: dict[Path, _Followed] = {}
+    _follow(followed, named, [], woken)
+    asked_at = -_CHOSEN_S
     while not stop.is_set():
-        for root in roots:
+        if chosen and time.monotonic() - asked_at >= _CHOSEN_S:
+            _follow(followed, named, _chosen(followed), woken)
+            asked_at = time.monotonic()
+        for root, one in followed.items():
             began = time.monotonic()
-            if due[root] <= began and not stop.is_set():
-                wait_s = _scan(root, owner, steadiness, said, say, stop)
+            if one.due <= began and not stop.is_set():
+                wait_s = _scan(root, one, owner, steadiness, say, stop)
                 ended = time.monotonic()
                 # While a collection is being copied, events never end, and a large folder takes seconds to compare.
-                due[root], rested[root] = ended + wait_s, ended + _REST * (ended - began)
+                one.due, one.rested = ended + wait_s, ended + _REST * (ended - began)
         try:
             # Short, so that a signal to stop is noticed.
-            root = woken.get(timeout=max(0.05, min(1.0, min(due.values()) - time.monotonic())))
+            soonest = min((one.due for one in followed.values()), default=0.0) - time.monotonic()
+            root = woken.get(timeout=max(0.05, min(1.0, soonest)) if followed else 1.0)
         except queue.Empty:
             continue
         # What was written just now is looked at now and taken when it has not changed for as long.
-        due[root] = min(due[root], max(time.monotonic() + 1.0, rested[root]))
+        if woken_one := followed.get(root):
+            woken_one.due = min(woken_one.due, max(time.monotonic() + 1.0, woken_one.rested))
+    for one in followed.values():
+        one.stop.set()
 
 
 def _outermost(paths: Sequence[Path], say: Callable[[str], None]) -> list[Path]:
     roots = list(dict.fromkeys(path.absolute() for path in paths))
-    inner = [root for root in roots if any(root != other and root.is_relative_to(other) for other in roots)]
+    inner = [root for root in roots if _is_within(root, roots)]
     for root in inner:
         say(f"{path_shown(root)} is within another of these folders and is watched with it.")
     return [root for root in roots if root not in inner]
 
 
+def _is_within(root: Path, roots: Sequence[Path]) -> bool:
+    return any(root != other and root.is_relative_to(other) for other in roots)
+
+
+def _chosen(followed: dict[Path, _Followed]) -> list[Path]:
+    try:
+        close_old_connections()
+        return chosen_paths()
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("The database does not answer; trying again: %s", error)
+        connection.close()
+        return [root for root, one in followed.items() if one.is_chosen]
+
+
+def _follow(
+    followed: dict[Path, _Followed], named: list[Path], chosen: list[Path], woken: "queue.SimpleQueue[Path]"
+) -> None:
+    """Begin and end following, so that `followed` holds what is named and what is chosen."""
+    every = list(dict.fromkeys([*named, *chosen]))
+    wanted = [root for root in every if not _is_within(root, every)]
+    for root in followed.keys() - set(wanted):
+        followed.pop(root).stop.set()
+    for root in wanted:
+        if root not in followed:
+            one = followed[root] = _Followed(is_chosen=root not in named)
+            threading.Thread(target=_listen, args=(root, woken, one.stop), name="folder-events", daemon=True).start()
+
+
 def _scan(
     root: Path,
+    one: _Followed,
     owner: User | None,
     steadiness: Steadiness,
-    said: dict[Path, str],
     say: Callable[[str], None],
     stop: threading.Event,
 ) -> float:
     """Scan a folder and say what is new; return the seconds until the next scan."""
+
+    def is_stopping() -> bool:
+        # It is asked before each file; what was stopped stays so.
+        if one.is_chosen and not one.stop.is_set() and not is_followed(root):
+            one.stop.set()
+        return stop.is_set() or one.stop.is_set()
+
     try:
         close_old_connections()
-        scan = folder_scan(folder=folder_of(root), owner=owner, steadiness=steadiness, stopping=stop.is_set)
+        if is_stopping():
+            return _BUSY_S
+        scan = folder_scan(folder=folder_of(root), owner=owner, steadiness=steadiness, stopping=is_stopping)
+        is_settled = not (scan.problem or scan.is_busy or scan.is_full or scan.n_queued or scan.n_waiting)
+        if one.is_chosen and is_settled:
+            folder_added(root)
+    except IntegrityError as error:
+        logger.warning("%s was taken off the list while it was scanned: %s", path_shown(root), error)
+        return _BUSY_S
     except (OperationalError, InterfaceError) as error:
         logger.warning("The database does not answer; trying again: %s", error)
         connection.close()
         return _BUSY_S
     words = scan_words(scan)
-    if scan.has_news or words != said.get(root, ""):
+    if scan.has_news or words != one.said:
         say(f"{path_shown(root)}: {words}")
-    said[root] = words
+    one.said = words
     if scan.problem or scan.is_busy or scan.is_full:
         return _BUSY_S
     if scan.n_queued:

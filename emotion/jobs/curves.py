@@ -1,13 +1,15 @@
 """Analyses whole songs in the background for emotion curves and waveforms, while nothing more urgent waits.
 
 A step takes one song. Between two batches of windows a curve gives way to songs that wait: it stores its points, and a
-later step continues from there. What is decoded for a curve also serves the waveform and `emotion.jobs.sounds`.
+later step continues from there. What is decoded for a curve also serves the waveform, with loudness, tempo and key, and
+`emotion.jobs.sounds`.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +19,11 @@ from django.utils.translation import gettext_noop
 from catalog.core import claims
 from catalog.files.storage import local_copy
 from catalog.models import Song
-from emotion.curves.curve import hop_for
+from emotion.curves.curve import hop_for, times_s
 from emotion.exceptions import AudioUnreadableError
 from emotion.jobs.sounds import sound_heard
+from emotion.measures import VERSION
+from emotion.measures.highlight import highlight_of
 from emotion.models import EmotionCurve, EmotionEstimate, Waveform
 from emotion.selectors import analysis_waits, served_version
 from emotion.services.analysis import fail_unreadable, predictor_get
@@ -60,14 +64,19 @@ def curve_step() -> bool:
 
 def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
     # Imported here because the model's libraries take seconds, and the web server must not wait for them.
-    from emotion.curves.tracing import Envelope, trace
-    from emotion.signal.fingerprint import Excerpt
+    from emotion.curves.tracing import trace
+    from emotion.measures.measuring import Measuring
 
-    points, window_s, envelope = curve.points, curve.window_s, Envelope()
-    excerpt = Excerpt(curve.song.duration_s)
+    points, window_s = curve.points, curve.window_s
+    measuring = Measuring(curve.song.duration_s)
     with local_copy(curve.song.audio) as path:
         for batch in trace(
-            path, predictor, hop_s=curve.hop_s, skip=len(points), envelope=envelope, on_sound=excerpt.add
+            path,
+            predictor,
+            hop_s=curve.hop_s,
+            skip=len(points),
+            on_block=measuring.add_block,
+            on_sound=measuring.add_sound,
         ):
             points, window_s = np.concatenate([points, batch.points]), batch.window_s
             if analysis_waits():
@@ -76,14 +85,21 @@ def _make(curve: EmotionCurve, predictor: Predictor) -> bool:
                 return False
             if not claims.renew(curve):
                 return True
-    done = {"peaks_bytes": envelope.peaks().tobytes(), "state": Waveform.State.DONE, "claim": ""}
+    done = {**asdict(measuring.result()), "measures_version": VERSION, "state": Waveform.State.DONE, "claim": ""}
     Waveform.objects.update_or_create(song=curve.song, defaults=done)
-    sound_heard(curve.song, excerpt)
+    sound_heard(curve.song, measuring.excerpt)
     if np.isnan(points[:, 0]).all():
         raise AudioUnreadableError("silent", gettext_noop("It has no sound that the model can analyse."))
-    if claims.finish(curve, window_s=window_s, points_bytes=points.astype("<f4").tobytes()):
+    curve.window_s, curve.points_bytes = window_s, points.astype("<f4").tobytes()
+    highlight_s = _highlight(curve)
+    if claims.finish(curve, window_s=window_s, points_bytes=curve.points_bytes, highlight_s=highlight_s):
         logger.info("Made the curve of song %d: %d points.", curve.song_id, len(points))
     return True
+
+
+def _highlight(curve: EmotionCurve) -> float | None:
+    at_s = times_s(len(curve.points), hop_s=curve.hop_s, window_s=curve.window_s)
+    return highlight_of(curve.points, at_s, curve.song.duration_s)
 
 
 def _missing() -> QuerySet[EmotionEstimate]:
@@ -100,28 +116,36 @@ def _rows_make(estimates: QuerySet[EmotionEstimate]) -> int:
 
 
 def waveforms_prepare() -> None:
-    """Add rows for analysed songs without a waveform; a waiting curve brings its song's waveform along."""
+    """Add rows for analysed songs without a waveform, and have old ones measured again, which stay shown meanwhile.
+
+    A waiting curve brings its song's waveform along.
+    """
+    pending = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
     have = Waveform.objects.filter(song=OuterRef("pk"))
-    curves = claims.pending(EmotionCurve.objects.filter(song=OuterRef("pk")))
-    songs = Song.objects.filter(~Exists(have), ~Exists(curves), state=Song.State.ANALYSED).order_by("pk")
+    songs = Song.objects.filter(~Exists(have), ~Exists(pending), state=Song.State.ANALYSED).order_by("pk")
     rows = [Waveform(song_id=pk) for pk in songs.values_list("pk", flat=True)[:FILL_AT_ONCE]]
     Waveform.objects.bulk_create(rows, ignore_conflicts=True)
+    pending = claims.pending(EmotionCurve.objects.filter(song=OuterRef("song")))
+    old = Waveform.objects.filter(~Exists(pending), state=Waveform.State.DONE, measures_version__lt=VERSION)
+    claims.reset(Waveform.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:FILL_AT_ONCE])))
 
 
 def waveform_step() -> bool:
-    """Read one song for its waveform; return whether there was one."""
-    from emotion.curves.tracing import read_peaks
+    """Measure one song, and find the highlight of its older curves; return whether there was one."""
+    from emotion.measures.measuring import measure_file
 
     for waveform in WAVEFORMS.claim():
-        audio = waveform.song.audio
+        song = waveform.song
         with claims.released_on_error([waveform]), claims.renewed(waveform):
             try:
-                with local_copy(audio) as path:
-                    peaks = read_peaks(path)
-                claims.finish(waveform, peaks_bytes=peaks.tobytes())
+                with local_copy(song.audio) as path:
+                    measures = measure_file(path, song.duration_s)
+                claims.finish(waveform, measures_version=VERSION, **asdict(measures))
+                for curve in EmotionCurve.objects.filter(song=song, state=EmotionCurve.DONE, highlight_s=None):
+                    EmotionCurve.objects.filter(pk=curve.pk).update(highlight_s=_highlight(curve))
             except AudioUnreadableError as error:
-                logger.info("Song %d has no waveform: %s", waveform.song_id, error)
-                fail_unreadable(waveform, audio, error)
+                logger.info("Song %d has no waveform: %s", song.pk, error)
+                fail_unreadable(waveform, song.audio, error)
         return True
     return False
 

@@ -16,7 +16,7 @@ from catalog.core.wording import gettext as _
 from catalog.core.wording import gettext_noop, number
 from catalog.exceptions import FileRejectedError
 from catalog.files import recording as reader
-from catalog.files.recording import Recording, Stretch
+from catalog.files.recording import Block, Recording, Stretch
 from emotion.exceptions import AudioUnreadableError
 
 SAMPLE_RATE_HZ = 22_050
@@ -111,14 +111,14 @@ def stream_windows(
     *,
     hop_s: float,
     window_s: float = WINDOW_S,
-    on_block: Callable[[NDArray[np.float32], int], object] = lambda _mono, _rate_hz: None,
+    on_block: Callable[[Block, int], object] = lambda _block, _rate_hz: None,
     on_sound: Callable[[NDArray[np.float32]], object] = lambda _mono: None,
 ) -> Iterator[Window]:
     """Yield a window every `hop_s` seconds, silent ones included, with one window and a few seconds in memory.
 
     What remains after the last whole window, less than a hop, is not read. A file shorter than a window gives one
     partial window. A file that breaks off in the middle is read up to there. `on_block` receives everything that is
-    decoded, mono, with its rate; `on_sound` the same at 22,050 Hz.
+    decoded, with its rate; `on_sound` the same in mono at 22,050 Hz.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
@@ -126,7 +126,7 @@ def stream_windows(
     n_window, n_hop = round(window_s * SAMPLE_RATE_HZ), round(hop_s * SAMPLE_RATE_HZ)
     buffer = np.zeros(0, np.float32)
     n_windows = 0
-    for piece in _resampled(path, on_block):
+    for piece in stream_sound(path, on_block=on_block):
         on_sound(piece)
         buffer = np.concatenate([buffer, piece])
         while len(buffer) >= n_window:
@@ -137,22 +137,18 @@ def stream_windows(
         yield Window(buffer, 0.0, len(buffer) / SAMPLE_RATE_HZ, True)
 
 
-def _resampled(path: Path, on_block: Callable[[NDArray[np.float32], int], object]) -> Iterator[NDArray[np.float32]]:
-    with _opened(path) as recording:
-        rate_hz = recording.sample_rate_hz
-        resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
-        for block in recording.blocks():
-            on_block(block, rate_hz)
-            yield resampler.resample_chunk(block)
-    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
-
-
-def stream_blocks(path: Path) -> Iterator[tuple[int, NDArray[np.float32]]]:
-    """Yield the file's rate with each mono block of a few seconds.
+def stream_sound(
+    path: Path, *, on_block: Callable[[Block, int], object] = lambda _block, _rate_hz: None
+) -> Iterator[NDArray[np.float32]]:
+    """Yield the whole sound of a file in pieces of a few seconds, mono at 22,050 Hz; `on_block` as `stream_windows`.
 
     Raises:
         AudioUnreadableError: `not_decodable`.
     """
     with _opened(path) as recording:
+        rate_hz = recording.sample_rate_hz
+        resampler = soxr.ResampleStream(rate_hz, SAMPLE_RATE_HZ, 1, dtype="float32", quality="HQ")
         for block in recording.blocks():
-            yield recording.sample_rate_hz, block
+            on_block(block, rate_hz)
+            yield resampler.resample_chunk(block.mono)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)

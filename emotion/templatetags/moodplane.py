@@ -17,7 +17,8 @@ from catalog.core.wording import clock, file_size, percent
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant, place_words
 from emotion.library.views import song_panel
-from emotion.models import EmotionEstimate, QuadrantOverride
+from emotion.measures.words import key_words, loudness_words, tempo_words
+from emotion.models import EmotionEstimate, QuadrantOverride, Waveform
 from emotion.pages.views import curve_panel, saliency_panel
 
 register = template.Library()
@@ -93,6 +94,18 @@ def quadrant(number: int | str) -> Quadrant:
 def emotion_curve(song: Song, estimate: EmotionEstimate) -> dict[str, Any]:
     """Show the emotion curve of a song, or that it is on its way."""
     return curve_panel(song, estimate)
+
+
+@register.inclusion_tag("emotion/partials/measures.html")
+def song_measures(song: Song) -> dict[str, Any]:
+    """Show the tempo, the key and the loudness of a song, as far as they are known."""
+    row: Waveform | None = getattr(song, "waveform", None)
+    facts = {
+        "tempo": tempo_words(row.bpm, row.bpm_other, row.bpm_confidence or 0.0) if row and row.bpm else "",
+        "key": key_words(row.key, row.key_confidence or 0.0) if row and row.key is not None else "",
+        "loudness": loudness_words(row.loudness_lufs) if row and row.loudness_lufs is not None else "",
+    }
+    return {**facts, "any": any(facts.values())}
 
 
 @register.inclusion_tag("emotion/partials/saliency.html", takes_context=True)

@@ -136,11 +136,6 @@ class Supervisor:
         if not self.stopping:
             time.sleep(_TICK_S)
 
-    def run(self) -> None:
-        """Tend the children until a signal to stop."""
-        while not self.stopping:
-            self.tick()
-
     def stop(self) -> None:
         """Stop all children, stage by stage; kill those that do not stop in time."""
         for stage in sorted({child.program.stage for child in self._children}, reverse=True):

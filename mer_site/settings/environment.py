@@ -53,6 +53,13 @@ VARIABLES = (
         "on",
     ),
     Variable("MOODPLANE_PUBLIC", "on", "off: only people with an account read and listen", "off"),
+    Variable(
+        "MOODPLANE_SIGNUP",
+        "what the staff chose; at first `open`",
+        "who may make an account: anyone, or people with an invitation ([how](#accounts))",
+        "invited",
+        choices=("open", "invited"),
+    ),
     Variable("MOODPLANE_X_ACCEL", "none", "the internal prefix under which nginx serves `MEDIA_ROOT`", "/protected/"),
     Variable(
         "MOODPLANE_STORAGE",
@@ -90,6 +97,21 @@ VARIABLES = (
     ),
     Variable("MOODPLANE_MAX_UPLOAD_BYTES", "500 MiB", "the size limit of a file", "524288000", is_positive=True),
     Variable("MOODPLANE_MAX_DURATION_S", "7200", "the length limit of a song in seconds", "7200", is_positive=True),
+    Variable(
+        "MOODPLANE_TRANSCODERS",
+        "`2`",
+        "songs that are converted at the same time, for browsers that cannot play a file and for slow lines "
+        "([how](sound.md#converting-songs))",
+        "2",
+        is_positive=True,
+    ),
+    Variable(
+        "MOODPLANE_TRANSCODED_BYTES",
+        "2 GiB",
+        "the size of the folder of converted songs; those that were played least recently go first",
+        "2147483648",
+        is_positive=True,
+    ),
     Variable("MOODPLANE_RATE_ANON", "`300/min`", "API requests of an address without an account", "300/min"),
     Variable("MOODPLANE_RATE_USER", "`1200/min`", "API requests of an account", "1200/min"),
     Variable("MOODPLANE_RATE_UPLOADS", "`600/min`", "uploads of an account", "600/min"),

@@ -9,6 +9,8 @@ SECRET_KEY = env.str("SECRET_KEY", "") or secret_key(MOODPLANE_VAR)
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 MOODPLANE_PUBLIC = env.bool("MOODPLANE_PUBLIC", True)
+# "open" or "invited"; None leaves it to the staff.
+MOODPLANE_SIGNUP = env.str("MOODPLANE_SIGNUP", "") or None
 MOODPLANE_HTTPS = env.bool("MOODPLANE_HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = MOODPLANE_HTTPS
 # Only a proxy that terminates TLS, and that overwrites this header itself, makes it trustworthy.
@@ -27,6 +29,8 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# Of the link to the first steps, which is used or replaced at the next start; it is as good as the printed password.
+PASSWORD_RESET_TIMEOUT = 365 * 24 * 3600
 LOGIN_URL = "accounts:login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"

@@ -484,18 +484,6 @@ def region_note(quadrant: Quadrant, inside: Sequence[bool], *, filtered: bool) -
     return _("%(here)s; %(rest)s.") % {"here": here, "rest": rest % {"number": number}}
 
 
-def unplayable_note(n: int) -> str:
-    """Return that songs are left out because the browser that asked cannot play them; empty for none."""
-    if not n:
-        return ""
-    left_out = ngettext(
-        "%(n)d song is left out: the browser that asked cannot play its file.",
-        "%(n)d songs are left out: the browser that asked cannot play their files.",
-        n,
-    )
-    return left_out % {"n": n}
-
-
 def journey_note(plan: Walk, *, asked: Sequence[Point]) -> str:
     """Return how a journey differs from the `asked` path, and why; empty when it does not."""
     found, quality, n_places = plan.found, plan.quality, len(plan.rows)

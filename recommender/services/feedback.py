@@ -18,7 +18,7 @@ from catalog.models import Song
 from emotion.selectors import prevailing_model_version
 from recommender.exceptions import CheckInInvalidError, RatingInvalidError, UndoTooLateError
 from recommender.listener import EARLY_SHARE
-from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
+from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem, SmartList
 from recommender.reasons.reasons import RerankTrigger
 from recommender.requests import Listener, is_on_plane, mood_of
 from recommender.selectors import (
@@ -263,7 +263,7 @@ def _placed(listener: Listener, playlist: Playlist, song: Song) -> dict[str, Any
         item.played_at = timezone.now()
         item.save(update_fields=["played_at"])
     target = (item.target_valence, item.target_arousal)
-    if None in target and locked.kind != Playlist.Kind.IMPORTED:
+    if None in target and locked.kind not in Playlist.CHOSEN:
         target = (locked.target_valence, locked.target_arousal)
     return {
         "playlist": playlist,
@@ -442,5 +442,6 @@ def session_adopt(*, user: User, session_key: str) -> None:
     """Give a user what they created before they signed in; a second call finds nothing."""
     if session_key:
         Playlist.objects.filter(owner=None, session_key=session_key).update(owner=user, session_key="")
+        SmartList.objects.filter(owner=None, session_key=session_key).update(owner=user, session_key="")
         Listen.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")
         MoodCheckIn.objects.filter(listener=None, session_key=session_key).update(listener=user, session_key="")

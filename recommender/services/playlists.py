@@ -45,7 +45,10 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 ARRANGED = gettext_noop("You ordered this list by hand, so it stays as it is until you rank the rest again.")
-FROM_ELSEWHERE = gettext_noop("This list was imported, so its songs stay as they are.")
+CHOSEN: dict[str, str] = {
+    Playlist.Kind.IMPORTED: gettext_noop("This list was imported, so its songs stay as they are."),
+    Playlist.Kind.BY_HAND: gettext_noop("You chose the songs of this list, so they stay as they are."),
+}
 
 
 class RerankResult(NamedTuple):
@@ -120,10 +123,10 @@ def playlist_regenerate(*, playlist: Playlist, listener: Listener, seed: int | N
     """Create another list for the same request; the old one stays.
 
     Raises:
-        PlaylistFixedError: it was imported, so there is no request.
+        PlaylistFixedError: its songs were chosen one by one, so there is no request.
     """
-    if playlist.kind == Playlist.Kind.IMPORTED:
-        raise PlaylistFixedError(_("This list was imported; there are no other songs for it."))
+    if playlist.kind in Playlist.CHOSEN:
+        raise PlaylistFixedError(_("The songs of this list were chosen by hand; there are no others for it."))
     request = replace(request_of(playlist), seed=new_seed() if seed is None else seed)
     if not request.path:
         # The mood before the old list no longer holds.
@@ -187,12 +190,12 @@ def playlist_rerank(*, playlist: Playlist, listener: Listener) -> RerankResult:
     """Choose the unplayed songs again because the listener asked; an order made by hand ends with it.
 
     Raises:
-        PlaylistFixedError: it was imported.
+        PlaylistFixedError: its songs were chosen one by one.
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
     locked = playlist_lock(listener, playlist.pk)
-    if locked.kind == Playlist.Kind.IMPORTED:
-        raise PlaylistFixedError(_(FROM_ELSEWHERE))
+    if locked.kind in Playlist.CHOSEN:
+        raise PlaylistFixedError(_(CHOSEN[locked.kind]))
     locked.arranged_at = None
     return _rerank(locked, listener, None, RerankTrigger.RATING)
 
@@ -207,8 +210,8 @@ def rest_rerank(*, playlist: Playlist, listener: Listener, because_of: Song, tri
         PlaylistNotFoundError: it is not this listener's, or was deleted meanwhile.
     """
     locked = playlist_lock(listener, playlist.pk)
-    if locked.kind == Playlist.Kind.IMPORTED:
-        return RerankResult(changed=False, sentence=_(FROM_ELSEWHERE))
+    if locked.kind in Playlist.CHOSEN:
+        return RerankResult(changed=False, sentence=_(CHOSEN[locked.kind]))
     if locked.arranged_at is not None:
         return RerankResult(changed=False, sentence=_(ARRANGED))
     return _rerank(locked, listener, because_of, trigger)

@@ -24,7 +24,7 @@ from emotion.inference.quadrants import Quadrant
 from recommender import selectors
 from recommender.exceptions import ExchangeError, PlaylistItemNotFoundError
 from recommender.formats.files import FORMATS, Track
-from recommender.forms import ImportForm, MoveForm, PlaylistForm, TitleForm
+from recommender.forms import ImportForm, MoveForm, PlaylistForm
 from recommender.models import Playlist, PlaylistItem
 from recommender.requests import MAX_TITLE, listener_of
 from recommender.services import playlists as services
@@ -55,6 +55,7 @@ SECTIONS: dict[str, tuple[str | Promise, Q]] = {
     "": (gettext_lazy("All"), Q()),
     "saved": (gettext_lazy("Saved"), Q(saved_at__isnull=False)),
     "journey": (gettext_lazy("Journeys"), Q(kind=Playlist.Kind.JOURNEY)),
+    "by_hand": (gettext_lazy("By hand"), Q(kind=Playlist.Kind.BY_HAND)),
     "imported": (gettext_lazy("Imported"), Q(kind=Playlist.Kind.IMPORTED)),
 }
 
@@ -141,18 +142,6 @@ def playlist_rerank(request: HttpRequest, pk: int) -> HttpResponse:
     playlist = own_playlist(request, pk)
     result = services.playlist_rerank(playlist=playlist, listener=listener_of(request))
     messages.success(request, result.sentence)
-    return to_playlist(playlist)
-
-
-@require_POST
-def playlist_rename(request: HttpRequest, pk: int) -> HttpResponse:
-    """Give a list another title."""
-    playlist = own_playlist(request, pk)
-    form = TitleForm(request.POST)
-    if form.is_valid():
-        services.playlist_rename(playlist=playlist, title=form.cleaned_data["title"])
-    else:
-        messages.error(request, form.sentence)
     return to_playlist(playlist)
 
 

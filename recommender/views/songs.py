@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,19 +21,25 @@ from catalog.exceptions import TooManySongsError
 from catalog.models import Album, Artist, FolderFile, Song
 from catalog.permissions import allowed, can_upload
 from catalog.songs import services as song_services
+from catalog.songs.spelling import corrected
 from emotion.inference.quadrants import Quadrant
 from emotion.library.forms import Selection
 from emotion.library.services import MAX_SONGS
+from emotion.measures.words import KEYS, key_name
 from emotion.selectors import label_of
 from recommender import selectors
-from recommender.forms import DECADES, SongFilterForm
-from recommender.requests import listener_of
+from recommender.forms import DECADES, MAX_BPM, SongFilterForm
+from recommender.models import SmartList
+from recommender.requests import Listener, listener_of
+from recommender.rules import MEASURED, RULES
 from recommender.services import playlists
 from recommender.views.common import song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
 SIMILAR_SONGS = 6
+# Of a number in an address; a longer one is none of ours.
+MOST_DIGITS = 10
 # Songs that the page before a deletion names.
 _NAMED = 8
 _SORTS = {
@@ -39,33 +47,62 @@ _SORTS = {
     "oldest": gettext_lazy("Oldest first"),
     "title": gettext_lazy("By title"),
     "year": gettext_lazy("Latest year first"),
+    "slowest": gettext_lazy("Slowest first"),
+    "fastest": gettext_lazy("Fastest first"),
+    "played": gettext_lazy("Recently played"),
+    "plays": gettext_lazy("Most played"),
 }
+
+
+# Orders that have a tab of their own.
+_ROOMS = {"played": "played", "plays": "plays"}
 
 
 @require_safe
 def song_list(request: HttpRequest) -> HttpResponse:
     """Search and browse."""
-    filters = SongFilterForm(request.GET).filters
+    return songs_page(request, request.GET)
+
+
+def songs_page(
+    request: HttpRequest, query: QueryDict, *, heading: Mapping[str, Any] = MappingProxyType({})
+) -> HttpResponse:
+    """Show the songs of a query, a page at a time; `heading` is the title and more of a list that has a name."""
+    form = SongFilterForm(query)
+    filters, listener = form.filters, listener_of(request)
     artist = Artist.objects.filter(pk=filters["artist_id"]).first() if "artist_id" in filters else None
     albums = Album.objects.select_related("artist")
     album = albums.filter(pk=filters["album_id"]).first() if "album_id" in filters else None
-    page: Page[Song] = Paginator(selectors.songs_browse(**filters), SONGS_PER_PAGE).get_page(request.GET.get("page"))
+    found = selectors.songs_browse(**filters, listener=listener)
+    meant = corrected(filters["query"]) if "query" in filters and not len(found) else ""
+    if meant:
+        found = selectors.songs_browse(**{**filters, "query": meant}, listener=listener)
+    page: Page[Song] = Paginator(found, SONGS_PER_PAGE).get_page(request.GET.get("page"))
     context: dict[str, Any] = {
         "page": page,
         # An order is no limit.
         "filters": {**filters, "is_set": bool(filters.keys() - {"sort"})},
-        "limits": _limits(request, filters, artist, album),
+        "limits": _limits(request, form, artist, album),
         "artist": artist,
         "album": album,
-        "query_string": _query_without(request, "page"),
+        "heading": heading,
+        "meant": meant,
+        "query_string": "" if heading else _query_without(request, "page"),
+        "rules_query": form.query,
     }
     if wants_fragment(request):
         return render(request, "recommender/partials/song_results.html", context)
     context |= {
+        "form": form,
+        "room": "" if heading else "liked" if "liked" in filters else _ROOMS.get(filters.get("sort", ""), "songs"),
         "quadrants": list(Quadrant),
         "genres": catalog_selectors.genres(),
         "decades": DECADES,
         "sorts": _SORTS.items(),
+        "keys": [(key, key_name(key)) for key in range(len(KEYS))],
+        "max_bpm": MAX_BPM,
+        "smart": _smart_list(request, listener),
+        "shows_rules": "more" in request.GET or bool((RULES - MEASURED) & filters.keys()),
     }
     return render(request, "recommender/song_list.html", context)
 
@@ -98,20 +135,35 @@ def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _limits(
-    request: HttpRequest, filters: dict[str, Any], artist: Artist | None, album: Album | None
+    request: HttpRequest, form: SongFilterForm, artist: Artist | None, album: Album | None
 ) -> list[dict[str, str]]:
     """Return the limits of the songs in words, each with the query without it."""
+    filters = form.filters
     words = {
         "q": _("“%(words)s”") % {"words": filters["query"]} if "query" in filters else "",
         "quadrant": filters["quadrant"].label if "quadrant" in filters else "",
         "genre": filters.get("genre", ""),
         "decade": _("%(decade)ds") % {"decade": filters["decade"]} if "decade" in filters else "",
+        "bpm_from": _("from %(bpm)d BPM") % {"bpm": filters["bpm_from"]} if "bpm_from" in filters else "",
+        "bpm_to": _("to %(bpm)d BPM") % {"bpm": filters["bpm_to"]} if "bpm_to" in filters else "",
+        "key": key_name(filters["key"]) if "key" in filters else "",
     }
     if "artist_id" in filters:
         words["artist"] = str(artist) if artist else _("an unknown artist")
     if "album_id" in filters:
         words["album"] = album.title if album else _("an unknown album")
+    for name in form.fields:
+        if name in RULES - MEASURED and name in filters:
+            words[name] = form.rule_words(name)
     return [{"words": each, "query": _query_without(request, "page", name)} for name, each in words.items() if each]
+
+
+def _smart_list(request: HttpRequest, listener: Listener) -> SmartList | None:
+    """Return the smart list whose rules are being changed, if any."""
+    number = request.GET.get("smart", "")
+    if not number.isdecimal() or len(number) >= MOST_DIGITS:
+        return None
+    return selectors.smart_lists_of(listener).filter(pk=number).first()
 
 
 def _query_without(request: HttpRequest, *names: str) -> str:

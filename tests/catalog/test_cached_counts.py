@@ -7,7 +7,8 @@ import threading
 import pytest
 
 from catalog import selectors
-from catalog.selectors import CACHED_S, LARGE, CachedCount
+from catalog.core import caching
+from catalog.core.caching import CACHED_S, LARGE, CachedCount
 from tests.factories import SongFactory
 
 
@@ -22,20 +23,20 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(selectors, "time", made)
+    monkeypatch.setattr(caching, "time", made)
     return made
 
 
 @pytest.mark.parametrize("size", [0, 1, LARGE - 1])
 def test_a_small_catalog_is_counted_each_time(size: int) -> None:
     counts = iter([size, 2, 3])
-    asked = CachedCount(lambda: next(counts), size=lambda n: n)
+    asked = CachedCount(lambda: next(counts), size=lambda n: n, seconds=CACHED_S)
     assert [asked(), asked(), asked()] == [size, 2, 3]
 
 
 def test_of_a_large_one_an_answer_is_given_again_for_some_seconds(clock: Clock) -> None:
     counts = iter([LARGE, LARGE + 1, 1, 2])
-    asked = CachedCount(lambda: next(counts), size=lambda n: n)
+    asked = CachedCount(lambda: next(counts), size=lambda n: n, seconds=CACHED_S)
     assert asked() == LARGE
     clock.now += CACHED_S - 0.1
     assert asked() == LARGE
@@ -56,7 +57,7 @@ def test_while_one_counts_others_take_the_old_answer(clock: Clock) -> None:
             assert go_on.wait(10)
         return answer
 
-    asked, counted = CachedCount(count, size=lambda n: n), []
+    asked, counted = CachedCount(count, size=lambda n: n, seconds=CACHED_S), []
     assert asked() == LARGE
     clock.now += CACHED_S + 1
     slow = threading.Thread(target=lambda: counted.append(asked()))
@@ -76,7 +77,7 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
         return answer
 
     answers = iter([LARGE, None, LARGE + 2])
-    asked = CachedCount(count, size=lambda n: n)
+    asked = CachedCount(count, size=lambda n: n, seconds=CACHED_S)
     assert asked() == LARGE
     clock.now += CACHED_S + 1
     with pytest.raises(OSError):
@@ -88,7 +89,7 @@ def test_a_count_that_fails_leaves_the_next_one_to_count(clock: Clock) -> None:
 def test_the_states_of_a_large_catalog_are_counted_once_in_a_while(
     monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr(selectors, "LARGE", 2)
+    monkeypatch.setattr(caching, "LARGE", 2)
     SongFactory.create_batch(2)
     try:
         assert selectors.state_counts()["tagged"] == 2

@@ -15,8 +15,8 @@ from mutagen.oggopus import OggOpus
 from PIL import Image
 
 from catalog.files.probe import probe
-from catalog.management.commands.demo import DEMO_SONGS
 from catalog.models import Song
+from mer_site.installation.demo import DEMO_SONGS
 
 pytestmark = pytest.mark.slow
 

@@ -12,10 +12,11 @@ from playwright.sync_api import Page, Route, expect
 
 from catalog.models import FolderFile, PossibleDuplicate, Song, WatchedFolder
 from emotion.models import ModelVersion
+from mer_site.installation import joining
 from recommender.requests import Listener, Target
 from recommender.services import playlists, sharing
 from tests.e2e.conftest import Opener, axe_objections, sign_in
-from tests.factories import RatingFactory, UploadFactory, UserFactory, WorkerFactory
+from tests.factories import AlbumFactory, RatingFactory, UploadFactory, UserFactory, WorkerFactory
 
 SIGNED_OUT = [
     "/", "/journey/", "/songs/", "/songs/?q=nothing+is+called+so", "/songs/{song}/", "/playlists/", "/me/", "/status/",
@@ -26,7 +27,9 @@ SIGNED_IN = [
     "/", "/songs/{song}/", JOURNEY, "/playlists/", "/me/", "/me/forget/", "/me/delete/", "/accounts/",
     "/accounts/password/", "/uploads/", "/uploads/folders/", "/status/?span=day", "/models/", "/models/{model}/",
     "/models/{model}/promote/", "/models/rollback/", "/models/zoo/", "/models/compare/?a={model}&b={live}",
-    "/uploads/{upload}/compare/",
+    "/library/", "/albums/", "/albums/{album}/", "/artists/", "/artists/{artist}/", "/search/?q=song", "/genres/",
+    "/library/folders/", "/smart/ready/wind-down/", "/songs/?more=1&liked=on", "/songs/{song}/add/", "/playlists/new/",
+    "/uploads/{upload}/compare/", "/settings/", "/settings/accounts/",
 ]  # fmt: skip
 
 
@@ -69,12 +72,22 @@ def test_axe_has_no_objection_to_any_page(open_page: Opener, songs: list[Song], 
     PossibleDuplicate.objects.create(song=songs[0], other=songs[3])
     folder = WatchedFolder.objects.create(path=b"/srv/music", report={"problem": "empty"}, scanned_at=timezone.now())
     facts = {"size_bytes": 1, "mtime_ns": 1, "ctime_ns": 1, "device": 1, "content_hash": "0" * 64}
+    joining.invitation_create(note="Ben", n_most=1, days=7)
     long_ago = timezone.now() - timedelta(days=99)
     FolderFile.objects.create(folder=folder, path=b"a.mp3", song=songs[0], missing_since=long_ago, **facts)
     playlist = playlists.playlist_create(listener=Listener(edith), target=Target(0.5, 0.5), length=5, seed=1)
     shared = sharing.playlist_share(playlist=playlist)
     live = ModelVersion.objects.get(version="shipped-1")
-    named = {"song": songs[0].pk, "model": models.pk, "live": live.pk, "upload": upload.pk}
+    album = AlbumFactory(artist=songs[0].artist)
+    Song.objects.filter(pk__in=[song.pk for song in songs[:8]]).update(album=album)
+    named = {
+        "album": album.pk,
+        "artist": album.artist_id,
+        "song": songs[0].pk,
+        "model": models.pk,
+        "live": live.pk,
+        "upload": upload.pk,
+    }
     songs[2].state, songs[2].failure_code, songs[2].failure_reason = Song.State.FAILED, "silent_audio", "It is silent."
     songs[2].save()
     found: list[str] = []

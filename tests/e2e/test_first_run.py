@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from itertools import cycle
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,8 +12,9 @@ from playwright.sync_api import Page, expect
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
+from mer_site.installation.first_steps import first_account_create, is_setting_up, setup_token
 from recommender.models import Playlist, PlaylistItem
-from tests.e2e.conftest import Opener, place_audio, sign_in
+from tests.e2e.conftest import Opener, axe_objections, place_audio, sign_in
 from tests.e2e.test_listening import wait_until_heard
 from tests.factories import EstimateFactory, SongFactory
 
@@ -43,11 +46,60 @@ def test_an_empty_site_follows_by_itself_until_music_plays(
             EstimateFactory(song=song, quadrant=Quadrant.Q1)
         plane = page.locator("[data-plane]")
         expect(plane).to_have_attribute("data-songs", "2")
-        expect(page.locator(".quadrant__cover")).to_have_count(2)
+        expect(page.locator(".quadrant__cover")).to_have_count(1)
         fits(page, width)
         page.get_by_role("button", name="Happy").click()
         wait_until_heard(page)
         fits(page, width)
+
+
+def test_the_first_steps_are_walked_from_the_printed_link(open_page: Opener, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "a.mp3").write_bytes(b"x")
+    first_account_create()
+    faults: list[str] = []
+    looks = cycle((("light", 1440), ("dark", 360)))
+    # The policy forbids what axe adds to a page.
+    with open_page(viewport={"width": 360, "height": 900}, bypass_csp=True) as page:
+
+        def look(address: str) -> None:
+            page.wait_for_url(f"**{address}")
+            theme, width = next(looks)
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 900})
+            faults.extend(f"{address}: {objection}" for objection in axe_objections(page))
+            fits(page, width)
+
+        page.goto(f"/setup/#{setup_token()}")
+        expect(page.get_by_role("button", name="Begin")).to_be_focused()
+        assert "#" not in page.url, "neither the history nor a picture of the window keeps the code"
+        look("/setup/")
+        page.keyboard.press("Enter")
+        look("/setup/you/")
+        page.get_by_label("Your name here").fill("anna")
+        page.get_by_label("New password", exact=False).first.fill("seven poplars in a row 41")
+        page.get_by_label("New password again").fill("seven poplars in a row 41")
+        page.get_by_role("button", name="Save and go on").click()
+        look("/setup/music/")
+        page.get_by_label("Folder on the server").fill(str(music))
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("1 audio file in this folder.")).to_be_visible()
+        look("/setup/music/")
+        page.get_by_role("button", name="Add this folder").click()
+        expect(page.locator(".ticks")).to_contain_text(str(music))
+        page.get_by_role("link", name="Go on").click()
+        look("/setup/demo/")
+        page.get_by_role("link", name="Back").click()
+        page.wait_for_url("**/setup/music/")
+        page.get_by_role("link", name="Who may join?").click()
+        look("/setup/people/")
+        page.get_by_label("Only people with an invitation").check()
+        page.get_by_role("button", name="Save and finish").click()
+        expect(page.get_by_text("Moodplane is yours.")).to_be_visible()
+        expect(page.locator(".site-account__name")).to_have_text("anna")
+    assert faults == []
+    assert not is_setting_up()
 
 
 def test_quadrants_open_while_songs_are_analysed(page: Page) -> None:

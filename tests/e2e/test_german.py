@@ -67,8 +67,8 @@ def test_a_listener_signs_up_plays_and_rates_in_german(
         expect(page.locator("html")).to_have_attribute("lang", "en")
         expect(page.get_by_role("button", name="Your menu")).to_be_visible()
         assert page.evaluate(_WORDS)[:3] == ["en", "nobody ever says this", "one"]
-        page.get_by_role("navigation", name="Main").get_by_role("link", name="Songs").click()
-        expect(page).to_have_url(re.compile("/songs/$"))
+        page.get_by_role("navigation", name="Main").get_by_role("link", name="Library").click()
+        expect(page).to_have_url(re.compile("/library/$"))
         page.get_by_role("button", name="Deutsch").click()
         expect(page.get_by_role("button", name="Dein Menü")).to_be_visible()
-        assert page.url.endswith("/songs/")
+        assert page.url.endswith("/library/")

@@ -92,7 +92,7 @@ def test_the_music_plays_on_while_pages_change(page: Page, songs: list[Song]) ->
     wait_until_heard(page)
     page.evaluate("document.querySelector('[data-player-audio]').dataset.mark = 'same element'")
     title = page.locator("[data-player-title]").inner_text()
-    for link, heading in (("Songs", "Songs"), ("Journey", "A journey"), ("Playlists", "Your playlists")):
+    for link, heading in (("Library", "Library"), ("Journey", "A journey"), ("Playlists", "Your playlists")):
         page.get_by_role("navigation", name="Main").get_by_role("link", name=link).click()
         expect(page.get_by_role("heading", level=1)).to_have_text(heading)
         expect(page).to_have_title(f"♪ {title} · {link} · Moodplane")
@@ -157,8 +157,8 @@ def test_letters_typed_into_a_field_are_no_shortcuts(page: Page, songs: list[Son
     page.goto("/")
     page.get_by_role("button", name="Happy").click()
     wait_until_heard(page)
-    page.get_by_role("navigation", name="Main").get_by_role("link", name="Songs").click()
-    page.get_by_label("Search").press_sequentially("m m")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Library").click()
+    page.get_by_role("searchbox").press_sequentially("m m")
     expect(page.locator("[data-player-mute]")).to_have_attribute("aria-pressed", "false")
     expect(page.locator("[data-player-toggle]")).to_have_attribute("aria-label", "Pause")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,15 @@ import pytest
 from django.conf import settings
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
+from pytest_django import Settings
 
-from catalog.models import Song
+from catalog.models import Lyrics, Song
 from emotion.inference.quadrants import Quadrant
 from emotion.models import EmotionCurve, Waveform
 from recommender.models import FeltRating
-from tests.e2e.conftest import SONG_SECONDS, Opener
+from tests.e2e.conftest import SONG_SECONDS, Opener, axe_objections
 from tests.e2e.test_listening import audio_time_s, order, sign_up, wait_until_heard
+from tests.encodings import chirp, encode
 
 _WITHIN_S = 20.0
 
@@ -346,15 +349,51 @@ def test_the_order_of_a_journey_is_the_queues(page: Page, songs: list[Song]) -> 
     assert queued(page) == before
 
 
-@pytest.mark.parametrize("media_type", ["audio/aiff", 'audio/mp4; codecs="alac"'])
-def test_songs_that_this_browser_cannot_play_are_not_chosen(page: Page, songs: list[Song], media_type: str) -> None:
-    # Chromium plays neither.
-    lost = {str(song.pk) for song in songs[: len(songs) // 2]}
-    Song.objects.filter(pk__in=lost).update(mime_type=media_type)
-    page.goto("/")
-    page.get_by_role("button", name="Calm").click()
-    wait_until_heard(page)
-    chosen = page.eval_on_selector_all("#playlist-items [data-track]", "rows => rows.map(row => row.dataset.song)")
-    assert chosen
-    assert not lost & set(chosen)
-    expect(page.get_by_text("the browser that asked cannot play")).to_be_visible()
+@pytest.mark.parametrize(
+    ("encoding", "media_type"), [("aiff", "audio/aiff"), ("alac", 'audio/mp4; codecs="alac"'), ("alac", "audio/mp4")]
+)
+def test_what_the_browser_cannot_play_plays_and_can_be_sought(
+    page: Page, songs: list[Song], settings: Settings, tmp_path: Path, encoding: str, media_type: str
+) -> None:
+    # The last is an ALAC that came before they were told apart: the browser finds out that it cannot play it.
+    settings.MOODPLANE_VAR = tmp_path / "var"
+    song = songs[-1]
+    Song.objects.filter(pk=song.pk).update(mime_type=media_type)
+    file = encode(tmp_path / "song", chirp(SONG_SECONDS, 44_100), encoding)
+    file.replace(Path(settings.MEDIA_ROOT) / str(song.audio.name))
+    page.goto(f"/songs/{song.pk}/")
+    page.get_by_role("button", name=f"Play {song.title}").first.click()
+    wait_until_heard(page, 0.1)
+    source, duration_s = page.evaluate(
+        "(({currentSrc, duration}) => [currentSrc, duration])(document.querySelector('[data-player-audio]'))"
+    )
+    assert source.endswith("/audio?as=flac")
+    assert duration_s == pytest.approx(SONG_SECONDS, abs=0.01)
+    seek_to(page, 15.0)
+    wait_until_heard(page, 15.2)
+    seek_to(page, 4.0)
+    wait_for(lambda: 4.2 < audio_time_s(page) < 14.0, "sought back")
+
+
+def test_lyrics_are_followed_and_lead_into_the_song(open_page: Opener, songs: list[Song]) -> None:
+    song = songs[-1]
+    lines = [[2.0 * number, f"Line {number}"] for number in range(10)]
+    Lyrics.objects.create(song=song, text="", lines=lines, source=Lyrics.Source.TAG)
+    with open_page(viewport={"width": 768, "height": 1000}, bypass_csp=True) as page:
+        page.goto(f"/songs/{song.pk}/")
+        section = page.locator("#lyrics-title + [data-lyrics]")
+        # A click plays the song from there, whether or not it plays.
+        section.get_by_role("button", name="Line 3").click()
+        wait_until_heard(page, 6.05)
+        expect(section.locator("[aria-current]")).to_have_text("Line 3")
+        page.keyboard.press("Space")
+        assert elements(page)[0]["paused"]
+        section.get_by_role("button", name="Line 3").press("ArrowDown")
+        expect(section.get_by_role("button", name="Line 4")).to_be_focused()
+        page.keyboard.press("Enter")
+        wait_until_heard(page, 8.05)
+        page.get_by_role("button", name="Now playing").click()
+        panel = page.locator("#player-lyrics")
+        expect(panel).to_be_visible()
+        expect(panel.locator("[aria-current]")).to_have_text(re.compile("Line [456]"))
+        assert axe_objections(page) == []

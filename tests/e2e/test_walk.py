@@ -26,10 +26,10 @@ SECTIONS = {
     "Playlists": "/playlists/",
     "My mood map": "/me/",
     "Uploads": "/uploads/",
-    "Library": "/songs/edit/",
+    "Edit songs": "/songs/edit/",
     "Status": "/status/",
     "Models": "/models/",
-    "Songs": "/songs/",
+    "Library": "/library/",
 }
 _STOPS = 90
 _IS_AT = "([target]) => document.activeElement === target"
@@ -141,6 +141,8 @@ def test_every_screen_is_within_reach(open_page: Opener, edith: User, width: int
         for name, address in SECTIONS.items():
             walker.choose(name)
             walker.arrived(address)
+        walker.press(main.get_by_role("navigation", name="Library").get_by_role("link", name="Songs"))
+        walker.arrived("/songs/")
         walker.press(main.locator(".song-row__title").first)
         walker.arrived(r"/songs/\d+/")
         walker.choose("Listen")

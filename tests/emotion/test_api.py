@@ -5,6 +5,7 @@ from rest_framework.test import APIClient
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
+from emotion.models import EmotionCurve, Waveform
 from tests.factories import EstimateFactory, SongFactory
 
 pytestmark = pytest.mark.django_db
@@ -73,3 +74,33 @@ def test_the_old_name_of_the_models_quadrant_is_deprecated() -> None:
     fields = schema["components"]["schemas"]["Estimate"]["properties"]
     assert {name for name, field in fields.items() if field.get("deprecated")} == {"heard"}
     assert {"model_quadrant", "model_valence", "model_arousal"} <= set(fields)
+
+
+def test_songs_have_what_was_measured_and_are_found_by_it(
+    api_anonymous: APIClient, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    estimate, other = EstimateFactory(), EstimateFactory()
+    EmotionCurve.objects.create(
+        song=estimate.song, model_version=estimate.model_version, hop_s=4, highlight_s=31.5, state=EmotionCurve.DONE
+    )
+    Waveform.objects.create(
+        song=estimate.song,
+        measures_version=1,
+        loudness_lufs=-9.5,
+        true_peak_dbtp=0.2,
+        bpm=90.0,
+        key=0,
+        key_confidence=0.9,
+    )
+    Waveform.objects.create(song=other.song, peaks_bytes=bytes([1]))
+    with django_assert_max_num_queries(4):
+        songs = {song["id"]: song for song in api_anonymous.get("/api/v1/songs/").json()["results"]}
+    assert songs[estimate.song.pk]["measures"] == {
+        "loudness_lufs": -9.5, "true_peak_dbtp": 0.2, "bpm": 90.0, "bpm_other": None, "bpm_confidence": None,
+        "key": 0, "key_name": "C major", "key_confidence": 0.9,
+    }  # fmt: skip
+    assert songs[estimate.song.pk]["highlight_s"] == 31.5
+    assert (songs[other.song.pk]["measures"], songs[other.song.pk]["highlight_s"]) == (None, None)
+    for query, count in {"bpm_from=90": 1, "bpm_to=89": 0, "bpm_from=80&bpm_to=100&key=0": 1, "key=12": 0}.items():
+        assert api_anonymous.get(f"/api/v1/songs/?{query}").json()["count"] == count
+    assert api_anonymous.get("/api/v1/songs/?key=24").status_code == 400

@@ -53,7 +53,8 @@ interface GlobalEventHandlersEventMap {
   "felt:said": CustomEvent<FeltVerdict>;
   "player:reranked": CustomEvent<Reranked>;
   "player:time": CustomEvent<PlayTime>;
-  "player:track": CustomEvent;
+  "player:track": CustomEvent<Track>;
+  "offline:kept": CustomEvent;
 }
 
 interface Navigator {
@@ -74,12 +75,17 @@ type Points = import("../../static/js/pad/points.js").Points;
 type UploadQueue = import("../../static/js/upload/queue.js").UploadQueue;
 
 type Repeat = "off" | "all" | "one";
+type Levelling = "song" | "album" | "off";
+type Mixer = import("../../static/js/player/mixer.js").Mixer;
+type Quality = "auto" | "original" | "128" | "96";
 
 interface Settings {
   level: number;
   muted: boolean;
   repeat: Repeat;
   fadeS: number;
+  quality: Quality;
+  levelling: Levelling;
   letters: boolean;
   change(values: Partial<Omit<Settings, "change">>): void;
 }
@@ -93,6 +99,11 @@ interface Track {
   href: string;
   reason: string;
   played: boolean;
+  album: string;
+  type: string;
+  bitRate: number;
+  /** Whether its file turned out to be one that this browser does not play. */
+  convert?: boolean;
   src: string;
   cover: string;
   playedUrl: string;
@@ -100,6 +111,36 @@ interface Track {
   completedUrl: string;
   feltUrl: string;
   waveformUrl: string;
+}
+
+/** A song that this device keeps: as its list described it, where its bytes are from, and which they are. */
+interface KeptSong {
+  track: Track;
+  src: string;
+  bytes: number;
+  etag?: string;
+}
+
+// The part of a service worker's world that ours uses; TypeScript has it only in a library that excludes pages.
+
+interface WorkerEvent extends Event {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+interface WorkerFetchEvent extends WorkerEvent {
+  request: Request;
+  preloadResponse: Promise<Response | undefined>;
+  respondWith(answer: Promise<Response>): void;
+}
+
+interface WorkerScope {
+  location: Location;
+  registration: ServiceWorkerRegistration;
+  clients: { claim(): Promise<void> };
+  skipWaiting(): Promise<void>;
+  addEventListener(type: "install" | "activate", react: (event: WorkerEvent) => void): void;
+  addEventListener(type: "message", react: (event: WorkerEvent & { data: unknown }) => void): void;
+  addEventListener(type: "fetch", react: (event: WorkerFetchEvent) => void): void;
 }
 
 interface PlayTime {
@@ -120,6 +161,16 @@ interface WaveformData {
   peaks: number[];
   sections: Section[];
   duration_s: number;
+  loudness?: Loudness;
+  has_lyrics?: boolean;
+}
+
+/** In LUFS and dB of full scale; null where nobody knows. */
+interface Loudness {
+  lufs: number | null;
+  peak_db: number | null;
+  album_lufs: number | null;
+  album_peak_db: number | null;
 }
 
 interface Box {
@@ -182,6 +233,7 @@ interface UploadItem {
   losses: number;
   sentence: string;
   session: string;
+  statusUrl?: string;
   stop?: AbortController;
   cancelled?: boolean;
 }
@@ -191,6 +243,7 @@ interface Verdict {
   kind: "done" | "aborted" | "lost" | "later" | "failed" | "refused";
   sentence?: string;
   afterS?: number;
+  statusUrl?: string;
 }
 
 interface UploadPlaces {

@@ -1,8 +1,13 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { answerFetch, page, setOnline, settle, songList } from "./browser.js";
+import { answerFetch, define, page, setOnline, settle, songList } from "./browser.js";
 
-const { Player, loadSettings } = await import("../../static/js/player/core.js");
+const { Player } = await import("../../static/js/player/core.js");
+const { forgetFacts } = await import("../../static/js/player/facts.js");
+const { TARGET_LUFS, gainDb, isInAlbum } = await import("../../static/js/player/loudness.js");
+const { lineAt } = await import("../../static/js/player/lyrics.js");
+const { sourceOf } = await import("../../static/js/player/formats.js");
+const { loadSettings } = await import("../../static/js/player/settings.js");
 const { Queue } = await import("../../static/js/player/queue.js");
 const { Sound } = await import("../../static/js/player/sound.js");
 const { Mender, causeOf } = await import("../../static/js/player/recovery.js");
@@ -57,6 +62,7 @@ let audio, standby, sound, queue, player, said, posted;
 beforeEach(() => {
   mock.timers.reset();
   page('<div id="csrf"><input value="token"></div>');
+  forgetFacts();
   sessionStorage.clear();
   localStorage.clear();
   setOnline(true);
@@ -70,7 +76,7 @@ beforeEach(() => {
   player.addEventListener("say", (event) => said.push(event.detail));
 });
 
-const addresses = () => posted.map(({ url }) => url);
+const addresses = () => posted.filter(({ method }) => method === "POST").map(({ url }) => url);
 
 /* Sound ------------------------------------------------------------------------------------------------------------ */
 
@@ -242,10 +248,120 @@ test("the second is kept every two seconds", () => {
   assert.equal(queue.timeS, 2.5);
 });
 
+/* How loud --------------------------------------------------------------------------------------------------------- */
+
+/** A loud song of a quiet album. */
+const measured = { lufs: -9, peak_db: 0.5, album_lufs: -12, album_peak_db: 0.8 };
+
+test("every song is led to one loudness, or keeps its place in its album", () => {
+  assert.equal(gainDb(measured, "song", true), TARGET_LUFS + 9);
+  assert.equal(gainDb(measured, "album", true), TARGET_LUFS + 12);
+  assert.equal(gainDb(measured, "album", false), TARGET_LUFS + 9, "a song on its own");
+  assert.equal(gainDb(measured, "off", true), 0);
+  assert.equal(gainDb({ ...measured, album_lufs: null }, "album", true), TARGET_LUFS + 9);
+});
+
+test("no gain leads a peak above the ceiling, and songs that nobody measured are lowered", () => {
+  assert.equal(gainDb({ lufs: -26, peak_db: -4 }, "song", false), 3);
+  assert.equal(gainDb({ lufs: -26, peak_db: -12 }, "song", false), 8);
+  assert.equal(gainDb({ lufs: -18.5, peak_db: 1.5 }, "song", false), -2.5);
+  assert.equal(gainDb({ lufs: -26, peak_db: null }, "song", false), 0);
+  assert.equal(gainDb({ lufs: null, peak_db: null }, "song", false), -6);
+  assert.equal(gainDb(undefined, "song", false), -6);
+});
+
+test("a song is played among its album where the queue has another of it next to it, in its order", () => {
+  const tracks = [{ album: "1" }, { album: "1" }, { album: "2" }, { album: "" }, { album: "" }];
+  const inAlbum = (shuffled) => tracks.map((_, index) => isInAlbum({ tracks, shuffled }, index));
+  assert.deepEqual(inAlbum(false), [true, true, false, false, false]);
+  assert.ok(!inAlbum(true).includes(true));
+});
+
+test("a song begins at its level, which an element alone can only lower and a mixer can raise", async () => {
+  answerFetch(
+    (url) => new Response(JSON.stringify({ loudness: { lufs: url.includes("/a/") ? -24 : -4, peak_db: -9 } })),
+  );
+  player.open();
+  await player.play();
+  assert.equal(audio.volume, 1);
+  player.next();
+  await settle();
+  await settle();
+  assert.ok(Math.abs(sound.audio.volume - 10 ** (-14 / 20)) < 1e-9);
+  player.setVolume(0.5);
+  assert.ok(Math.abs(sound.audio.volume - 0.5 * 10 ** (-14 / 20)) < 1e-9);
+  const set = new Map();
+  sound.makeMixer = () => ({ set: (element, gain) => set.set(element, gain), wake() {}, rest() {} });
+  player.previous();
+  await settle();
+  assert.ok(Math.abs(set.get(sound.audio) - 10 ** (6 / 20)) < 1e-9);
+  assert.equal(sound.audio.volume, 0.5);
+  player.settings.change({ levelling: "off" });
+  player.tell("settings");
+  assert.equal(set.get(sound.audio), 1);
+});
+
+test("a song does not wait long for a server that keeps its level to itself", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  define("fetch", () => new Promise(() => {}));
+  player.open();
+  const begun = player.play();
+  await settle();
+  assert.equal(audio.paused, true);
+  mock.timers.tick(400);
+  await begun;
+  assert.equal(audio.paused, false);
+  assert.ok(Math.abs(audio.volume - 10 ** (-6 / 20)) < 1e-9);
+});
+
+/* Lyrics ----------------------------------------------------------------------------------------------------------- */
+
+test("the line that is sung is the last one that has begun", () => {
+  const times = [5, 9, 9, 12.5];
+  assert.deepEqual(
+    [0, 4.9, 5, 8.99, 9, 12.4, 12.5, 900].map((timeS) => lineAt(times, timeS)),
+    [-1, -1, 0, 0, 2, 2, 3, 3],
+  );
+  assert.equal(lineAt([], 3), -1);
+});
+
+/* In which encoding ------------------------------------------------------------------------------------------------ */
+
+// One browser for all: what it plays is asked once.
+HTMLMediaElement.prototype.canPlayType = (type) => (type.includes("aiff") || type.includes("alac") ? "" : "maybe");
+
+test("a song is converted where the browser cannot play it or the line is slow", () => {
+  const track = { src: "/a", type: "audio/mpeg", bitRate: 320_000 };
+  const aiff = { ...track, type: "audio/aiff", bitRate: 1_411_000 };
+  const small = { ...track, bitRate: 112_000 };
+  const old = { ...track, type: "", bitRate: 0 };
+  const broken = { ...track, convert: true };
+  const cases = [
+    [track, { original: "/a", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [aiff, { original: "/a?as=flac", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [small, { original: "/a", 128: "/a", 96: "/a" }],
+    [old, { original: "/a", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+    [broken, { original: "/a?as=flac", 128: "/a?as=opus-128", 96: "/a?as=opus-96" }],
+  ];
+  for (const [song, wanted] of cases)
+    for (const [quality, source] of Object.entries(wanted)) assert.equal(sourceOf(song, quality), source);
+  for (const [connection, source] of [
+    [undefined, "/a"],
+    [{ effectiveType: "4g" }, "/a"],
+    [{ effectiveType: "4g", saveData: true }, "/a?as=opus-96"],
+    [{ effectiveType: "3g" }, "/a?as=opus-128"],
+    [{ effectiveType: "slow-2g" }, "/a?as=opus-96"],
+  ]) {
+    navigator.connection = connection;
+    assert.equal(sourceOf(track, "auto"), source);
+  }
+});
+
 /* What goes wrong -------------------------------------------------------------------------------------------------- */
 
 test("the answer to a HEAD request tells the cause", async () => {
-  const causes = { 401: "denied", 403: "denied", 404: "gone", 410: "gone", 416: "changed", 429: "busy", 500: "broken" };
+  const causes = { 401: "denied", 403: "denied", 404: "gone", 410: "gone", 416: "changed" };
+  Object.assign(causes, { 422: "unplayable", 429: "busy", 500: "broken", 503: "busy" });
   for (const [status, cause] of Object.entries(causes)) {
     const [asked] = [answerFetch(() => new Response(null, { status: Number(status) }))];
     assert.equal(await causeOf("/a", { timeS: 0, code: 4 }), cause, status);
@@ -320,6 +436,18 @@ test("songs that are gone are passed over, and the third in a row stops", async 
   mock.timers.tick(60_000);
   assert.equal(queue.index, 2);
   assert.equal(player.wanted, false);
+});
+
+test("a file that the browser does not play after all is converted, once", async () => {
+  await playing(200);
+  sound.play = async () => {};
+  audio.fail();
+  await settle();
+  assert.equal(audio.getAttribute("src"), "/songs/a/audio?as=flac");
+  audio.fail();
+  await settle();
+  mock.timers.tick(1800);
+  assert.equal(queue.index, 1);
 });
 
 test("a file that changed begins again once, and is passed over the second time", async () => {

@@ -157,3 +157,25 @@ test("an index beyond the end and a queue without a song do not break shuffling"
   empty.shuffle(true);
   assert.equal(empty.index, -1);
 });
+
+test("a song plays next, or at the end, and is nowhere twice", () => {
+  const [e, f] = [...songList(["e", "f"]).children].map(trackOf);
+  assert.equal(queue.add([e], { next: true }), 1);
+  assert.equal(songs(queue), "abecd");
+  assert.equal(queue.current.song, "b");
+  queue.add([f]);
+  assert.equal(songs(queue), "abecdf");
+  queue.add([trackOf(songList(["a"]).firstElementChild)], { next: true });
+  assert.equal(songs(queue), "baecdf");
+  assert.equal(queue.current.song, "b");
+  assert.equal(queue.add([queue.current], { next: true }), 0);
+  assert.equal(songs(queue), "baecdf");
+});
+
+test("what the listener added stays when the list gets a new order", () => {
+  queue.add([trackOf(songList(["x"]).firstElementChild)], { next: true });
+  queue.reorder(songList(["a", "b", "d"], { playlist: "7" }));
+  assert.equal(songs(queue), "abxd");
+  queue.fill(songList(["a", "b"]), 0);
+  assert.deepEqual(queue.added, []);
+});

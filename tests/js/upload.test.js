@@ -316,8 +316,8 @@ const options = (more = {}) => ({
 });
 
 test("a small file goes in one request", async () => {
-  const asked = answerRequests(() => ({ status: 202 }));
-  assert.deepEqual(await send(file("a"), options()), { kind: "done" });
+  const asked = answerRequests(() => ({ status: 202, text: '{"status_url": "/uploads/1/"}' }));
+  assert.deepEqual(await send(file("a"), options()), { kind: "done", statusUrl: "/uploads/1/" });
   assert.deepEqual(
     asked.map(({ method, url }) => [method, url]),
     [["POST", "/uploads/"]],
@@ -384,7 +384,10 @@ test("a large file goes in pieces from where an earlier try stopped", async () =
     };
   });
   const sessions = [];
-  assert.deepEqual(await send(large, options({ onSession: (url) => sessions.push(url) })), { kind: "done" });
+  assert.deepEqual(await send(large, options({ onSession: (url) => sessions.push(url) })), {
+    kind: "done",
+    statusUrl: "/x",
+  });
   assert.deepEqual(
     asked.filter(({ method }) => method === "PATCH").map(({ headers }) => Number(headers["Upload-Offset"]) / MB),
     [4, 8],
@@ -403,7 +406,7 @@ test("a session that the server forgot is begun again", async () => {
     }
     return url === "/resumable/1/" ? { status: 404 } : { status: 204, headers: { "Upload-Status-Url": "/x" } };
   });
-  assert.deepEqual(await send(large, options()), { kind: "done" });
+  assert.deepEqual(await send(large, options()), { kind: "done", statusUrl: "/x" });
   assert.equal(begun, 2);
 });
 
@@ -424,4 +427,38 @@ test("a server is reachable whatever it answers", async () => {
     throw new TypeError("no");
   });
   assert.equal(await isReachable("/x"), false);
+});
+
+/* Lyrics beside songs ---------------------------------------------------------------------------------------------- */
+
+test("lyrics follow their song, whichever of them is found first, and the ones with times come first", async () => {
+  const { LyricsBeside } = await import("../../static/js/upload/lyrics.js");
+  const asked = answerFetch(() => new Response("{}"));
+  const names = [];
+  define(
+    "FormData",
+    class {
+      append(_, _file, name) {
+        names.push(name);
+      }
+    },
+  );
+  const beside = new LyricsBeside();
+  const inFolder = (path, size = 9) => ({ name: path.split("/").at(-1), webkitRelativePath: path, size });
+  beside.found(inFolder("x/a.lrc"));
+  beside.found(inFolder("x/a.txt"));
+  beside.sent(inFolder("x/a.mp3"), "/uploads/1/");
+  beside.sent(inFolder("y/a.mp3"), "/uploads/2/");
+  beside.sent(inFolder("x/b.flac"), "/uploads/3/");
+  assert.deepEqual(
+    asked.map(({ url }) => url),
+    ["/uploads/1/lyrics/"],
+  );
+  assert.deepEqual(names, ["a.lrc"]);
+  beside.found(inFolder("x/b.txt"));
+  beside.found(inFolder("y/a.lrc", 10 * MB));
+  assert.deepEqual(
+    asked.slice(1).map(({ url }) => url),
+    ["/uploads/3/lyrics/"],
+  );
 });

@@ -22,11 +22,11 @@ from rest_framework.test import APIClient
 
 import recommender.api_urls
 import recommender.urls
-from catalog.models import Song
-from recommender.models import FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem
+from catalog.models import Album, Song
+from recommender.models import AlbumLike, FeltRating, Listen, MoodCheckIn, Playlist, PlaylistItem, SmartList
 from recommender.requests import Listener, Target
-from recommender.services import feedback, playlists, sharing
-from tests.factories import PASSWORD
+from recommender.services import collecting, feedback, playlists, sharing
+from tests.factories import PASSWORD, AlbumFactory
 from tests.recommender.conftest import SongMaker
 
 HAPPY = Target.of_point(0.6, 0.6)
@@ -42,6 +42,8 @@ class Alices:
     rating: FeltRating
     mood: MoodCheckIn
     token: str
+    smart: SmartList
+    album: Album
 
     def arguments(self, *names: str) -> list[Any]:
         known = {
@@ -53,6 +55,10 @@ class Alices:
             "suffix": "m3u8",
             "takeout": "json",
             "position": 1,
+            "smart": self.smart.pk,
+            "album": self.album.pk,
+            "artist": self.song.artist_id,
+            "ready": "liked-long-unheard",
         }
         return [known[name] for name in names]
 
@@ -86,7 +92,26 @@ RULES: dict[str, Rule] = {
     "mood_check_in": Rule(("post",), values=SAID),
     "mood_withdraw": Rule(("post",)),
     "journey": Rule(("get", "post"), values={"start_valence": 0, "start_arousal": 0, "preset": "lift", "length": 3}),
+    "library": Rule(("get",)),
+    "folder_list": Rule(("get",)),
+    "album_list": Rule(("get",)),
+    "album_detail": Rule(("get",), ("album",)),
+    "album_add": Rule(("get", "post"), ("album",), values={"title": "New"}),
+    "album_like": Rule(("post",), ("album",), account=True),
+    "album_unlike": Rule(("post",), ("album",), account=True),
+    "artist_list": Rule(("get",)),
+    "artist_detail": Rule(("get",), ("artist",)),
+    "genre_list": Rule(("get",)),
+    "decade_list": Rule(("get",)),
+    "search": Rule(("get",), values={"q": "a"}),
+    "ready_list": Rule(("get",), ("ready",)),
+    "smart_list_new": Rule(("post",), values={"title": "Mine", "rules": "liked=on"}),
+    "smart_list": Rule(("get",), ("smart",), private=True),
+    "smart_list_save": Rule(("post",), ("smart",), private=True, values={"title": "Mine", "rules": "liked=on"}),
+    "smart_list_delete": Rule(("post",), ("smart",), private=True),
     "song_list": Rule(("get",)),
+    "songs_queue": Rule(("get",), values={"liked": "on"}),
+    "song_add": Rule(("get", "post"), ("song",), values={"title": "New"}),
     "song_detail": Rule(("get",), ("song",)),
     "song_playlist": Rule(("post",), ("song",)),
     "song_felt": Rule(("get", "post"), ("song",), values={"liked": "yes"}),
@@ -103,7 +128,8 @@ RULES: dict[str, Rule] = {
     "playlist_item_remove": Rule(("post",), ("playlist", "song"), private=True),
     "playlist_regenerate": Rule(("post",), **MINE),
     "playlist_rerank": Rule(("post",), **MINE),
-    "playlist_rename": Rule(("post",), **MINE, values={"title": "Mine now"}),
+    "playlist_describe": Rule(("post",), **MINE, values={"title": "Mine now"}),
+    "playlist_new": Rule(("get", "post"), values={"title": "New"}),
     "playlist_save": Rule(("post",), **MINE),
     "playlist_unsave": Rule(("post",), **MINE),
     "playlist_share": Rule(("post",), **MINE),
@@ -175,14 +201,17 @@ def alices(alice: User, make_songs: SongMaker) -> Alices:
     ).rating
     mood = feedback.check_in_create(listener=listener, valence=-0.7791, arousal=0.3387)
     feedback.listen_finish(listener=listener, song=song, listened_s=7.2519, completed=False)
-    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist))
+    smart = collecting.smart_list_create(listener=listener, title="Alice's rules", query="liked=on")
+    album = AlbumFactory()
+    collecting.album_like(user=alice, album=album, liked=True)
+    return Alices(playlist, song, rating, mood, sharing.playlist_share(playlist=playlist), smart, album)
 
 
 def rows() -> list[dict[str, Any]]:
     """Everything that is Alice's, as it is stored."""
     stored: list[Any] = []
-    for model in (Playlist, FeltRating, MoodCheckIn, Listen):
-        owner = "owner" if model is Playlist else "listener"
+    for model in (Playlist, SmartList, FeltRating, MoodCheckIn, Listen, AlbumLike):
+        owner = "owner" if model in (Playlist, SmartList) else "listener"
         stored += model._default_manager.filter(**{f"{owner}__username": "alice"}).order_by("pk")
     stored += PlaylistItem.objects.filter(playlist__owner__username="alice").order_by("position")
     return [model_to_dict(row) for row in stored]

@@ -71,41 +71,6 @@ def test_without_history_and_variety_felt_is_perceived_and_the_seed_decides_noth
     assert len(wild) > 1
 
 
-def test_what_the_browser_cannot_play_is_left_out_and_said(nobody: Listener, make_songs: SongMaker) -> None:
-    songs = make_songs(14, around=(0.6, 0.6), spread=0.1)
-    aiff = {song.pk for song in songs[:8]}
-    Song.objects.filter(pk__in=aiff).update(mime_type="audio/aiff")
-    assert generate(listener=nobody, request=LIST).note == ""
-    listener = replace(nobody, cannot_play=frozenset({"audio/aiff"}))
-    made = generate(listener=listener, request=LIST)
-    assert set(songs_in(made)) == {song.pk for song in songs} - aiff
-    left_out = "songs are left out: the browser that asked cannot play their files."
-    assert made.note == f"8 {left_out} This list has 6 songs instead of 10."
-    # What was placed already stays: another browser may have begun the list.
-    begun = generate(listener=listener, request=LIST, fixed={1: songs[0].pk})
-    assert set(songs_in(begun)) == {song.pk for song in songs} - aiff
-    assert begun.note.startswith(f"7 {left_out}")
-    journey = generate(listener=listener, request=JOURNEY)
-    assert not aiff & set(songs_in(journey))
-    assert journey.note.startswith(f"8 {left_out}")
-    nothing = generate(listener=replace(nobody, cannot_play=frozenset({"audio/aiff", "audio/ogg"})), request=LIST)
-    assert nothing.note == f"14 {left_out} This list has 0 songs instead of 10."
-    assert generate(listener=listener, request=replace(LIST, length=6)).note == ""
-
-
-def test_many_songs_that_cannot_be_played_crowd_out_no_other(
-    nobody: Listener, make_songs: SongMaker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("recommender.retrieval.POOL_SIZE", 20)
-    monkeypatch.setattr("recommender.retrieval.MANY", 10)
-    near = make_songs(40, around=(0.6, 0.6), spread=0.02)
-    Song.objects.filter(pk__in=[song.pk for song in near]).update(mime_type="audio/aiff")
-    far = make_songs(12, around=(0.3, 0.3), spread=0.2)
-    made = generate(listener=replace(nobody, cannot_play=frozenset({"audio/aiff"})), request=LIST)
-    assert len(made.entries) == 10
-    assert set(songs_in(made)) <= {song.pk for song in far}
-
-
 def test_exploration_that_decided_is_named_to_who_has_heard_other_songs(
     nobody: Listener, alice: User, catalog: list[Song]
 ) -> None:

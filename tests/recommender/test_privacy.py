@@ -45,9 +45,9 @@ from recommender.privacy import (
 )
 from recommender.requests import Listener
 from recommender.retrieval import songs_index
-from recommender.services import feedback, playlists, sharing
+from recommender.services import collecting, feedback, playlists, sharing
 from tests.audio_fixtures import make_audio
-from tests.factories import PASSWORD, UserFactory
+from tests.factories import PASSWORD, AlbumFactory, UserFactory
 from tests.recommender.conftest import HAPPY, SongMaker
 from training.models import ModelEvent, Retraining
 
@@ -83,6 +83,8 @@ def _listen_and_rate(user: User, songs: list[Song]) -> None:
     playlists.journey_create(listener=listener, path=[(-0.5, 0.1), (0.6, 0.6)], length=4, seed=5)
     sheet = f"#EXTM3U\n#EXTINF:60,{songs[0].artist.name} - {songs[0].title}\na.mp3\n".encode()
     sharing.playlist_import(listener=listener, content=sheet, file_name="unmistakable.m3u8", site="http://x/")
+    collecting.smart_list_create(listener=listener, title="An unmistakable rule", query="year_to=1979")
+    collecting.album_like(user=user, album=AlbumFactory(), liked=True)
     song = playlist.items.get(position=1).song
     feedback.listen_record(listener=listener, song=song, playlist=playlist)
     feedback.listen_finish(listener=listener, song=song, playlist=playlist, listened_s=7.25, completed=False)

@@ -52,7 +52,7 @@ def test_songs_are_read_a_page_at_a_time_and_in_the_order_that_is_asked() -> Non
     for sort, songs in {
         "": [undated, new, old],
         "oldest": [old, new, undated],
-        "title": [undated, old, new],
+        "title": [undated, new, old],
         "year": [new, old, undated],
         "no such order": [undated, new, old],
     }.items():

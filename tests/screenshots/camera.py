@@ -53,6 +53,7 @@ def screens(story: Story) -> list[Screen]:
         Screen("delete", "Delete the account", "/me/delete/"),
         Screen("shortcuts", "Shortcuts", "/", _help),
         Screen("account", "Your account", "/accounts/"),
+        Screen("on-this-device", "On this device", "/offline/"),
         Screen("uploads", "Upload", "/uploads/"),
         Screen("compare", "A duplicate beside its twin", story.upload),
         Screen("library", "Library", "/songs/edit/"),
@@ -61,6 +62,8 @@ def screens(story: Story) -> list[Screen]:
         Screen("status", "Status", "/status/"),
         Screen("models", "Models", "/models/"),
         Screen("model", "A model", story.model),
+        Screen("settings", "Settings", "/settings/"),
+        Screen("all-accounts", "Accounts", "/settings/accounts/"),
         Screen("model-scores", "A model: scores", story.model, _scroll_to("#scores-title")),
         Screen("model-calibration", "A model: calibration", story.model, _scroll_to("#calibration-title")),
         # What plays goes on playing on every page after it, so the player comes last.

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -17,13 +15,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from django.contrib.auth import authenticate
 from django.db import connection
 from pytest_django import Settings
 
-from catalog.permissions import can_upload
+from catalog.models import WatchedFolder
+from mer_site.installation.demo import demo_remove, demo_want
 from mer_site.local.paths import EmbeddedPaths
-from mer_site.management.commands.up import Command, _filling, _watching
+from mer_site.management.commands.up import _filling, _has_folders, _watching
 
 pytestmark = pytest.mark.integration
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -157,29 +155,25 @@ def test_a_killed_process_comes_back_and_none_outlives_a_sigkill(up: Up, var: Pa
 
 
 @pytest.mark.django_db
-def test_the_curators_password_works_and_is_shown_only_once() -> None:
-    said = io.StringIO()
-    for _ in range(2):
-        Command(stdout=said)._curator_create()
-    shown = re.fullmatch(r"A curator account was created: name curator, password (\S+)  .*\n", said.getvalue())
-    assert shown is not None
-    curator = authenticate(username="curator", password=shown[1])
-    assert curator is not None
-    assert can_upload(curator)
-
-
-@pytest.mark.django_db
 def test_folders_of_music_are_watched_in_place_of_the_demo(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "close", lambda: None)
     settings.MOODPLANE_VAR = tmp_path
     (tmp_path / "run").mkdir()
-    assert _watching() == []
     assert [each.name for each in _filling(None, demo=True)] == ["demo music"]
 
+    assert not _has_folders()
+    chosen = WatchedFolder.objects.create(path=b"/srv/music", mode=WatchedFolder.Mode.WATCH)
+    assert _filling(None, demo=True) == []
+    assert _has_folders()
+    chosen.delete()
+    demo_remove()
+    assert _filling(None, demo=True) == [], "they were removed in the browser"
+    demo_want()
     settings.MUSIC_FOLDERS = [tmp_path / "music"]
     assert _filling(None, demo=True) == []
-    (watcher,) = _watching()
+    assert _has_folders()
+    watcher = _watching()
     assert watcher.argv[-2:] == ("ingest", "--watch")
     assert not watcher.once

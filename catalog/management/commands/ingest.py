@@ -31,7 +31,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help="an audio file or a folder")
-        parser.add_argument("--watch", action="store_true", help="keep folders in step; without PATH, MUSIC_FOLDERS")
+        parser.add_argument(
+            "--watch",
+            action="store_true",
+            help="keep folders in step; without PATH, those of MUSIC_FOLDERS and those chosen in the browser",
+        )
         parser.add_argument("--owner", default="", help="user name of the curator whose uploads these are")
         parser.add_argument("--wait", action="store_true", help="wait until every song is analysed or has failed")
         parser.add_argument("--timeout", type=float, default=0.0, metavar="S", help="stop waiting after S seconds")
@@ -42,7 +46,7 @@ class Command(BaseCommand):
         if options["owner"] and owner is None:
             raise CommandError(f'There is no user named "{options["owner"]}".')
         if options["watch"]:
-            self._watch(paths or settings.MUSIC_FOLDERS, owner)
+            self._watch(paths, owner)
             return
         if not paths:
             raise CommandError("Name an audio file or a folder.")
@@ -63,14 +67,12 @@ class Command(BaseCommand):
             raise CommandError("No audio files found: give audio files, or a folder that contains some.")
 
     def _watch(self, paths: list[Path], owner: User | None) -> None:
-        if not paths:
-            raise CommandError("Name the folders to watch, or set MUSIC_FOLDERS.")
         if inside := [path for path in paths if holds_media(path)]:
             raise CommandError(f"{path_shown(inside[0])} holds what Moodplane stores itself; name another folder.")
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        folders_watch(paths=paths, owner=owner, stop=stop, say=self._say)
+        folders_watch(paths=paths or settings.MUSIC_FOLDERS, owner=owner, stop=stop, say=self._say, chosen=not paths)
 
     def _say(self, sentence: str) -> None:
         self.stdout.write(sentence)

@@ -75,7 +75,7 @@ class Command(BaseCommand):
 
 
 def _words(name: str, value: Any) -> str:
-    if name == "cover":
+    if name in ("cover", "lyrics"):
         return "yes" if value else "none"
     if name == "duration_s":
         return f"{value:.1f} s"

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import http.client
 import os
-import secrets
 import socket
 import sys
 import time
@@ -16,15 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, User
 from django.contrib.staticfiles.finders import get_finders
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import OperationalError, connection
+from django.db import InterfaceError, OperationalError, connection
 
 from catalog.core.files import digest
 from catalog.models import Song
-from catalog.permissions import CURATOR_GROUP
+from catalog.uploads.choosing import chosen_paths
+from mer_site.installation.demo import demo_is_wanted
+from mer_site.installation.first_steps import FIRST_NAME, first_account_create, setup_token
 from mer_site.local.supervisor import Child, Program, Supervisor
 
 _FIRST_ANSWER_S = 120.0
@@ -38,6 +38,7 @@ _GUNICORN = (
 # Celery's warning about root concerns pickled messages, which are off, and buries the line that matters.
 _AS_ROOT = "ignore:You're running the worker with superuser"
 _ANY_HOST = ("0.0.0.0", "::")  # noqa: S104 - compared with, not bound to.
+_FOLDERS_ASKED_S = 5.0
 # The API answers in JSON alone, and Swagger documents it.
 _NEVER_SERVED = ["rest_framework", "redoc", "*.map"]
 # Matrices here are small: with a BLAS thread per core, fitting a listener's model takes 60 ms instead of 1.3 ms.
@@ -69,7 +70,7 @@ class Command(BaseCommand):
             _port_wait(host, port, _PORT_PATIENCE_S if was_killed else 0.0)
             try:
                 self._start(supervisor, host, port, music, demo=not options["no_demo"])
-                supervisor.run()
+                self._run(supervisor)
                 self._say("Stopping.")
             finally:
                 supervisor.stop()
@@ -105,16 +106,32 @@ class Command(BaseCommand):
         # Hashing static files takes as long as creating a database. The thread ends before a program is forked.
         with ThreadPoolExecutor(1) as pool:
             static = pool.submit(_static_collect)
-            self._database_prepare()
+            token = self._database_prepare()
         static.result()
         # In the order in which the first song needs them. Stage 0: the servers stop last, and restart if they die.
         servers = Program("database and broker", _python("mer_site.local.embedded"), _log("servers"), stage=0)
         analysis = _worker("analysis worker", "worker-gpu", "gpu@%h -Q gpu --pool solo")
-        filling = [*_filling(music, demo=demo), *_watching()]
+        filling = _filling(music, demo=demo)
         supervisor.start([servers, analysis, *filling, *_page_programs(host, port)])
         self._first_answer_wait(supervisor, host, port)
+        if token and not supervisor.stopping:
+            # After the #, where neither logs nor other sites see it.
+            link = f"http://{_shown(host)}:{port}/setup/#{token}"
+            elsewhere = ", from elsewhere with the name of this machine in it" if host in _ANY_HOST else ""
+            self._say(f"Set it up at {link}  (valid once{elsewhere})")
 
-    def _database_prepare(self) -> None:
+    def _run(self, supervisor: Supervisor) -> None:
+        """Tend the programs until a signal to stop; the folder watcher begins with the first folder."""
+        is_watching, asked_at = False, -_FOLDERS_ASKED_S
+        while not supervisor.stopping:
+            if not is_watching and time.monotonic() - asked_at >= _FOLDERS_ASKED_S:
+                asked_at = time.monotonic()
+                if is_watching := _has_folders():
+                    supervisor.start([_watching()])
+            supervisor.tick()
+
+    def _database_prepare(self) -> str:
+        """Bring the database up to date; return the token of the first steps as long as they were not taken."""
         try:
             connection.ensure_connection()
         except OperationalError as error:
@@ -125,16 +142,11 @@ class Command(BaseCommand):
         except CommandError as error:
             # The music still plays; the analysis worker logs the same.
             self._say(f"The bundled model is not usable: {error}")
-        self._curator_create()
+        if password := first_account_create():
+            self._say(f"A curator account was created: name {FIRST_NAME}, password {password}  (shown only this once)")
+        token = setup_token()
         connection.close()
-
-    def _curator_create(self) -> None:
-        if User.objects.exists():
-            return
-        password = secrets.token_urlsafe(12)
-        curator = User.objects.create_user("curator", password=password)
-        curator.groups.add(Group.objects.get_or_create(name=CURATOR_GROUP)[0])
-        self._say(f"A curator account was created: name curator, password {password}  (shown only this once)")
+        return token
 
     def _first_answer_wait(self, supervisor: Supervisor, host: str, port: int) -> None:
         deadline = time.monotonic() + _FIRST_ANSWER_S
@@ -205,17 +217,26 @@ def _filling(music: Path | None, *, demo: bool) -> list[Program]:
     if music is not None:
         return [Program(f"music in {music}", _manage("ingest", str(music.absolute())), _log("ingest"), once=True)]
     is_filled = Song.objects.exists() and not _pending_demo().exists()
+    demo = demo and demo_is_wanted() and not _has_folders()
     connection.close()
-    if not demo or is_filled or settings.MUSIC_FOLDERS:
+    if not demo or is_filled:
         return []
     _pending_demo().touch()
     return [Program("demo music", _manage("demo"), _log("ingest"), once=True)]
 
 
-def _watching() -> list[Program]:
-    if not settings.MUSIC_FOLDERS:
-        return []
-    return [Program("folder watcher", _manage("ingest", "--watch"), _log("folders"), environment=_ONE_THREAD)]
+def _has_folders() -> bool:
+    # The staff may choose one in the browser at any time; a watcher without one would hold 160 MB for nothing.
+    try:
+        return bool(settings.MUSIC_FOLDERS or chosen_paths())
+    except (OperationalError, InterfaceError):
+        return False
+    finally:
+        connection.close()
+
+
+def _watching() -> Program:
+    return Program("folder watcher", _manage("ingest", "--watch"), _log("folders"), environment=_ONE_THREAD)
 
 
 def _manage(*words: str) -> tuple[str, ...]:

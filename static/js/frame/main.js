@@ -41,6 +41,15 @@ function markCurrentSection() {
 }
 
 /**
+ * Whether a page is of the same version as this frame: the scripts and styles of one must not meet the page of another.
+ * @param {string} html
+ */
+function isOfThisVersion(html) {
+  const mark = find(document, 'meta[name="moodplane-version"]', HTMLMetaElement).content;
+  return html.includes(`<meta name="moodplane-version" content="${mark}">`);
+}
+
+/**
  * Takes over what a page has outside #main: the header (who is signed in) and the CSRF token.
  * @param {string} html
  */
@@ -76,6 +85,14 @@ document.addEventListener("htmx:beforeSwap", (event) => {
       location.assign(detail.pathInfo.responsePath || detail.pathInfo.finalRequestPath);
     return;
   }
+  const { responsePath, finalRequestPath } = detail.pathInfo;
+  const isAskedAgain = detail.requestConfig?.verb === "get" || (responsePath && responsePath !== finalRequestPath);
+  if (!isOfThisVersion(detail.serverResponse) && isAskedAgain) {
+    // Music goes on after the load. What a form answers in place cannot be asked for again, and is shown as it is.
+    detail.shouldSwap = false;
+    location.assign(responsePath || finalRequestPath);
+    return;
+  }
   // A 404 or a form with errors is a page too.
   detail.shouldSwap = true;
   detail.isError = false;
@@ -99,7 +116,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
 });
 
 document.addEventListener("htmx:historyRestore", (event) => {
-  if (event.detail.serverResponse) adoptFrame(event.detail.serverResponse);
+  const { serverResponse } = event.detail;
+  if (serverResponse && !isOfThisVersion(serverResponse)) location.reload();
+  if (serverResponse) adoptFrame(serverResponse);
   markCurrentSection();
 });
 

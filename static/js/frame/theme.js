@@ -11,6 +11,9 @@ function choose(theme) {
   if (theme === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   keepCookie("theme", theme);
+  // The bars of the system around an installed app.
+  const ground = getComputedStyle(document.documentElement).getPropertyValue("--paper");
+  for (const meta of findAll(document, 'meta[name="theme-color"]', HTMLMetaElement)) meta.content = ground;
   for (const button of findAll(document, "[data-theme-form] button", HTMLButtonElement)) {
     button.setAttribute("aria-pressed", String(button.value === theme));
   }

@@ -5,31 +5,18 @@
  */
 
 import { gettext } from "../shared/i18n.js";
-import { store, stored } from "../shared/storage.js";
+import { factsOf, knownFacts } from "./facts.js";
+import { sourceOf } from "./formats.js";
+import { factorOf, gainDb, isInAlbum } from "./loudness.js";
 import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+// Longer than the answer takes, and shorter than a listener waits.
+const LOUDNESS_WITHIN_MS = 400;
 /** @type {Repeat[]} */
 const REPEATS = ["off", "all", "one"];
-const SETTINGS = "moodplane.player";
-const DEFAULTS = { level: 1, muted: false, repeat: /** @type {Repeat} */ ("off"), fadeS: 0, letters: true };
-
-/** Returns the settings of this browser, for every tab; `change` stores a change. */
-export function loadSettings() {
-  /** @type {Settings} */
-  const settings = {
-    ...DEFAULTS,
-    ...stored(localStorage, SETTINGS),
-    change(values) {
-      Object.assign(settings, values);
-      const { level, muted, repeat, fadeS, letters } = settings;
-      store(localStorage, SETTINGS, { level, muted, repeat, fadeS, letters });
-    },
-  };
-  return settings;
-}
 
 export class Player extends EventTarget {
   /**
@@ -50,6 +37,9 @@ export class Player extends EventTarget {
     sound.addEventListener("ended", () => this.#ended());
     for (const type of ["durationchange", "seeked"]) sound.addEventListener(type, () => this.tell("time"));
     for (const type of ["play", "pause", "ended", "emptied"]) sound.addEventListener(type, () => this.tell("state"));
+    this.addEventListener("settings", () => {
+      if (queue.current) sound.setGain(this.#gain(queue.index));
+    });
     sound.addEventListener("pause", () => queue.savePosition(sound.timeS, this.wanted));
   }
 
@@ -70,11 +60,43 @@ export class Player extends EventTarget {
     return this.queue.nextIndex(this.settings.repeat) >= 0;
   }
 
+  /**
+   * Returns the address that a song is played from.
+   * @param {Track} track
+   */
+  source(track) {
+    return sourceOf(track, this.settings.quality);
+  }
+
+  /**
+   * Returns by how much a song of the queue is raised or lowered, as far as is known.
+   * @param {number} index
+   */
+  #gain(index) {
+    const { tracks } = this.queue;
+    const loudness = knownFacts(tracks[index])?.loudness;
+    return factorOf(gainDb(loudness, this.settings.levelling, isInAlbum(this.queue, index)));
+  }
+
+  /** Asks how loud the song that plays is, where that is not known; a song does not begin at another level. */
+  async #level() {
+    const { current } = this.queue;
+    if (!current || knownFacts(current)) return;
+    const late = new Promise((resolve) => setTimeout(resolve, LOUDNESS_WITHIN_MS));
+    const answer = factsOf(current).then(() => {
+      if (current === this.queue.current) this.sound.setGain(this.#gain(this.queue.index));
+    });
+    await Promise.race([answer, late]);
+  }
+
   async play() {
     if (!this.queue.current) return;
     this.wanted = true;
     // After a failure the element holds nothing that could play.
     if (this.sound.audio.error || !this.sound.audio.getAttribute("src")) this.open(this.queue.timeS);
+    await this.#level();
+    // Meanwhile the listener may have thought better of it.
+    if (!this.wanted) return;
     try {
       await this.sound.play();
     } catch (error) {
@@ -98,7 +120,8 @@ export class Player extends EventTarget {
   open(timeS = 0) {
     this.recorded = false;
     this.say("");
-    if (this.queue.current) this.sound.open(this.queue.current.src, timeS);
+    const { current, index } = this.queue;
+    if (current) this.sound.open(this.source(current), timeS, this.#gain(index));
     this.tell("track");
     this.tell("state");
   }
@@ -116,6 +139,23 @@ export class Player extends EventTarget {
     this.open();
     this.play();
     this.tell("queue");
+  }
+
+  /**
+   * Puts songs into the queue, behind the one that plays or at the end; with an empty queue they begin.
+   * @param {Track[]} tracks
+   * @param {{ next?: boolean }} [options]
+   */
+  enqueue(tracks, options) {
+    const isEmpty = !this.queue.current;
+    if (isEmpty) this.queue.clear();
+    const n = this.queue.add(tracks, options);
+    this.tell("queue");
+    if (isEmpty && n) {
+      this.sound.unlock();
+      this.jump(0);
+    }
+    return n;
   }
 
   /**
@@ -237,11 +277,12 @@ export class Player extends EventTarget {
    */
   #lookAhead(timeS, leftS) {
     const index = this.queue.nextIndex(this.settings.repeat);
+    if (index >= 0 && !knownFacts(this.queue.tracks[index])) factsOf(this.queue.tracks[index]);
     if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
-    const { src } = this.queue.tracks[index];
     const line = navigator.connection;
     const soon = line?.effectiveType === "4g" && timeS > PREPARE_AFTER_S;
-    if (!line?.saveData && (soon || leftS < PREPARE_BEFORE_END_S)) this.sound.prepare(src);
+    if (!line?.saveData && (soon || leftS < PREPARE_BEFORE_END_S))
+      this.sound.prepare(this.source(this.queue.tracks[index]));
     const fadeS = Math.min(this.settings.fadeS, this.sound.durationS / 3);
     if (fadeS && leftS <= fadeS && leftS > 0 && !this.sound.fading && !this.sound.paused && this.sound.canFade) {
       this.#glide(index, leftS);
@@ -258,7 +299,9 @@ export class Player extends EventTarget {
     this.queue.timeS = 0;
     this.queue.save();
     this.recorded = false;
-    this.sound.crossfade(this.queue.tracks[index].src, seconds).catch(() => this.tell("state"));
+    const { current } = this.queue;
+    if (!current) return;
+    this.sound.crossfade(this.source(current), seconds, this.#gain(index)).catch(() => this.tell("state"));
     for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 

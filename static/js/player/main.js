@@ -3,15 +3,18 @@
  */
 
 import { closest, find, findAll } from "../shared/dom.js";
+import { gettext, interpolate } from "../shared/i18n.js";
 import { listener } from "../shared/requests.js";
-import { loadSettings, Player } from "./core.js";
-import { tellFormats } from "./formats.js";
+import { Player } from "./core.js";
+import { attachLyrics } from "./lyrics.js";
 import { attachMedia } from "./media.js";
+import { mixerFor } from "./mixer.js";
 import { attachNowPlaying } from "./now_playing.js";
-import { Queue } from "./queue.js";
+import { Queue, trackOf } from "./queue.js";
 import { attachRating } from "./rate.js";
 import { Mender } from "./recovery.js";
 import { attachCurve, attachSeek } from "./seek.js";
+import { attachSettings, loadSettings } from "./settings.js";
 import { attachShortcuts } from "./shortcuts.js";
 import { Sound } from "./sound.js";
 import { attachTabs, forgetOthers, offerToContinue } from "./tabs.js";
@@ -23,14 +26,10 @@ import { Waveform } from "./waveform.js";
 const RELOADED_WITHIN_MS = 20_000;
 
 const queue = new Queue();
-const player = new Player(
-  queue,
-  new Sound(part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)),
-  loadSettings(),
-);
+const elements = [part("audio", HTMLAudioElement), part("standby", HTMLAudioElement)];
+const player = new Player(queue, new Sound(elements[0], elements[1], mixerFor(elements)), loadSettings());
 const wave = new Waveform(part("bars", SVGSVGElement));
 const view = new View(player, wave);
-tellFormats(part("audio", HTMLAudioElement));
 new Mender(player);
 attachMedia(player);
 attachSeek(player, view, wave);
@@ -38,8 +37,9 @@ attachCurve(player, wave);
 attachTabs(player);
 const rating = attachRating(player);
 const upNext = attachQueue(player);
-attachNowPlaying(player, [rating, upNext]);
-attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle });
+attachNowPlaying(player, [rating, attachLyrics(player), upNext]);
+const showSettings = attachSettings(player);
+attachShortcuts(player, { like: rating.like, rate: rating.toggle, queue: upNext.toggle, opened: showSettings });
 
 part("toggle").addEventListener("click", () => player.toggle());
 part("next").addEventListener("click", () => player.next());
@@ -68,6 +68,44 @@ document.addEventListener("click", (event) => {
   if (row !== current) player.start(list, rows.indexOf(row));
   else if (button.matches("[data-play-all]")) player.play();
   else player.toggle();
+});
+
+/** @param {string} sentence */
+const toast = (sentence) => document.dispatchEvent(new CustomEvent("moodplane:say", { detail: sentence }));
+
+// What a row's menu does with its song.
+document.addEventListener("click", (event) => {
+  const button = closest(event, "[data-play-next], [data-enqueue]");
+  /** @type {HTMLElement | null | undefined} */
+  const row = button?.closest("[data-track]");
+  if (!button || !row) return;
+  const next = button.matches("[data-play-next]");
+  const track = trackOf(row);
+  const sentence = !player.enqueue([track], { next })
+    ? gettext("%(title)s is playing already.")
+    : next
+      ? gettext("%(title)s plays next.")
+      : gettext("%(title)s was added to the queue.");
+  toast(interpolate(sentence, { title: track.title }, true));
+});
+
+// A whole list, of which the page shows a part: its songs come from the server.
+document.addEventListener("click", async (event) => {
+  const button = closest(event, "[data-play-list]");
+  const url = button?.dataset.listUrl;
+  if (!button || !url) return;
+  player.sound.unlock();
+  const answer = await fetch(url);
+  const page = new DOMParser().parseFromString(answer.ok ? await answer.text() : "", "text/html");
+  const [list] = findAll(page, "[data-queue]");
+  const n = list ? findAll(list, "[data-track]").length : 0;
+  if (!list || !n) {
+    toast(answer.ok ? gettext("There is no song to play.") : gettext("The songs could not be fetched. Try again."));
+    return;
+  }
+  const shuffled = button.matches("[data-shuffled]");
+  player.start(list, shuffled ? Math.floor(Math.random() * n) : 0);
+  if (shuffled) player.shuffle();
 });
 
 // Orders are numbered as they are asked for: of answers that overtake each other the newest stays.

@@ -10,12 +10,15 @@ export function attachMedia(player) {
 
   player.addEventListener("track", () => {
     session.metadata = null;
+    // How far the last song was is not how far this one is.
+    session.setPositionState();
     if (!queue.current) return;
     const { title, artist, cover } = queue.current;
     session.metadata = new MediaMetadata({ title, artist, artwork: [{ src: new URL(cover, location.href).href }] });
   });
   player.addEventListener("state", () => {
-    session.playbackState = sound.paused ? "paused" : "playing";
+    if (!queue.current) session.playbackState = "none";
+    else session.playbackState = sound.paused ? "paused" : "playing";
   });
   // Sparingly: systems count on by themselves from the last reported position.
   for (const type of ["durationchange", "seeked", "playing", "pause"]) {

@@ -13,6 +13,7 @@ const POSITION = "moodplane.position";
  */
 export function trackOf(element) {
   const { song = "", title = "", artist = "", artistHref = "", href = "", reason = "", played } = element.dataset;
+  const { album = "", type = "", bitRate = "" } = element.dataset;
   return {
     song,
     title,
@@ -21,6 +22,9 @@ export function trackOf(element) {
     href,
     reason,
     played: played === "true",
+    album,
+    type,
+    bitRate: Number(bitRate),
     src: `${href}audio`,
     cover: `${href}cover`,
     playedUrl: `${href}played/`,
@@ -62,6 +66,9 @@ export class Queue {
     this.listed = [];
     /** @type {string[]} */
     this.removed = [];
+    // Songs that the listener added to the queue of a list; a new order of the list leaves them in.
+    /** @type {string[]} */
+    this.added = [];
     this.shuffled = false;
     this.seed = 0;
     this.arranged = false;
@@ -81,7 +88,7 @@ export class Queue {
   }
 
   clear() {
-    Object.assign(this, { tracks: [], index: -1, playlist: "", pageUrl: "", listed: [], removed: [] });
+    Object.assign(this, { tracks: [], index: -1, playlist: "", pageUrl: "", listed: [], removed: [], added: [] });
     Object.assign(this, { shuffled: false, arranged: false, timeS: 0, wasPlaying: false, listener: listener() });
     this.save();
   }
@@ -116,6 +123,7 @@ export class Queue {
   fill(list, index) {
     this.tracks = tracksOf(list);
     this.adopt();
+    this.added = [];
     Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
     Object.assign(this, {
       listed: this.tracks.map((track) => track.song),
@@ -162,7 +170,8 @@ export class Queue {
   #refresh(fresh) {
     const now = this.current;
     const known = new Map(fresh.map((track) => [track.song, track]));
-    const kept = this.tracks.filter((track) => known.has(track.song) || track === now);
+    const stays = new Set([...known.keys(), ...this.added]);
+    const kept = this.tracks.filter((track) => stays.has(track.song) || track === now);
     const here = new Set(kept.map((track) => track.song));
     const added = this.#drawn(fresh.filter((track) => !here.has(track.song)));
     this.tracks = [...kept.map((track) => known.get(track.song) || track), ...added];
@@ -195,6 +204,27 @@ export class Queue {
   }
 
   /**
+   * Puts songs behind the one that plays, or at the end; one that is there already goes there, the one that plays stays.
+   * @param {Track[]} tracks
+   * @param {{ next?: boolean }} [options]
+   * @returns {number} How many songs there are more or elsewhere.
+   */
+  add(tracks, { next = false } = {}) {
+    const now = this.current;
+    const fresh = tracks.filter((track) => track.song !== now?.song);
+    const songs = new Set(fresh.map((track) => track.song));
+    this.tracks = this.tracks.filter((track) => track === now || !songs.has(track.song));
+    this.index = now ? this.tracks.indexOf(now) : -1;
+    this.tracks.splice(next ? this.index + 1 : this.tracks.length, 0, ...fresh);
+    this.added.push(...songs);
+    this.removed = this.removed.filter((song) => !songs.has(song));
+    this.listed.push(...[...songs].filter((song) => !this.listed.includes(song)));
+    this.arranged = true;
+    this.save();
+    return fresh.length;
+  }
+
+  /**
    * Takes a song out; the one that plays stays.
    * @param {number} index
    */
@@ -222,8 +252,8 @@ export class Queue {
 
   /** Returns all that must be known to go on with it elsewhere. */
   get content() {
-    const { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged, listener } = this;
-    return { tracks, index, playlist, pageUrl, listed, removed, shuffled, seed, arranged, listener };
+    const { tracks, index, playlist, pageUrl, listed, removed, added, shuffled, seed, arranged, listener } = this;
+    return { tracks, index, playlist, pageUrl, listed, removed, added, shuffled, seed, arranged, listener };
   }
 
   save() {

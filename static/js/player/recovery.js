@@ -29,7 +29,8 @@ export async function causeOf(src, { timeS, code }) {
   }
   if (answer.redirected || answer.status === 401 || answer.status === 403) return "denied";
   if (answer.status === 404 || answer.status === 410) return "gone";
-  if (answer.status === 429) return "busy";
+  if (answer.status === 429 || answer.status === 503) return "busy";
+  if (answer.status === 422) return "unplayable";
   if (answer.status === 416) return "changed";
   if (!answer.ok) return "broken";
   // The bytes are there. In the middle of a song a position that no longer exists (416) looks just like this.
@@ -95,7 +96,7 @@ export class Mender {
     const track = queue.current;
     if (!track || !sound.audio.getAttribute("src")) return;
     sound.endFade();
-    const cause = await causeOf(track.src, { timeS: queue.timeS, code: sound.audio.error?.code });
+    const cause = await causeOf(this.player.source(track), { timeS: queue.timeS, code: sound.audio.error?.code });
     // The listener may have moved on meanwhile.
     if (track !== queue.current || !sound.audio.error) return;
     this.player.tell("state");
@@ -104,6 +105,7 @@ export class Mender {
     else if (cause === "silent" || cause === "busy") this.#later(words);
     else if (cause === "denied") this.#giveUp(words);
     else if (cause === "changed" && this.#begunAnew !== track) this.#anew(track, words);
+    else if (cause === "unplayable" && !track.convert) this.#convert(track);
     else this.#passOver(cause === "changed" ? wordsFor("unplayable", track.title) : words);
   }
 
@@ -128,6 +130,19 @@ export class Mender {
     this.player.open(0);
     this.player.say(words);
     if (wanted) this.player.play();
+  }
+
+  /**
+   * Lets the server convert a song: what a browser says it plays is not all that a file may hold.
+   * @param {Track} track
+   */
+  #convert(track) {
+    track.convert = true;
+    const { player } = this;
+    const { wanted } = player;
+    player.queue.save();
+    player.open(player.queue.timeS);
+    if (wanted) player.play();
   }
 
   /** @param {string} words */

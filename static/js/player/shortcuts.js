@@ -13,11 +13,10 @@ const PRESSED = "button, summary, a, input:not([type=range]), [role=button]";
 
 /**
  * @param {Player} player
- * @param {{ like: () => void, rate: () => void, queue: () => void }} actions
+ * @param {{ like: () => void, rate: () => void, queue: () => void, opened: () => void }} actions
  */
-export function attachShortcuts(player, { like, rate, queue }) {
+export function attachShortcuts(player, { like, rate, queue, opened }) {
   const dialog = find(document, "#player-help", HTMLDialogElement);
-  const fade = find(dialog, "[data-player-fade]", HTMLSelectElement);
   /** @type {Element | null} */
   let clicked = null;
   /** @typedef {Record<string, () => void>} Actions */
@@ -58,8 +57,7 @@ export function attachShortcuts(player, { like, rate, queue }) {
   }
 
   function openHelp() {
-    find(dialog, "[data-player-letters]", HTMLInputElement).checked = player.settings.letters;
-    fade.value = String(player.settings.fadeS);
+    opened();
     dialog.showModal();
   }
 
@@ -81,10 +79,4 @@ export function attachShortcuts(player, { like, rate, queue }) {
     else if (event.target === dialog) dialog.close();
   });
   for (const button of findAll(document, "[data-open-help]")) button.hidden = false;
-  dialog.addEventListener("change", (event) => {
-    const letterKeys = closest(event, "[data-player-letters]", HTMLInputElement);
-    if (letterKeys) player.settings.change({ letters: letterKeys.checked });
-    if (event.target === fade) player.settings.change({ fadeS: Number(fade.value) });
-  });
-  fade.disabled = !player.sound.canFade;
 }

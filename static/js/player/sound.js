@@ -18,13 +18,19 @@ export class Sound extends EventTarget {
   /** @type {{ total: number, done: number, at: number } | null} */
   #fade = null;
   #timer = 0;
+  /** @type {Mixer | null} */
+  #mixer = null;
+  /** @type {Map<HTMLAudioElement, number>} */
+  #gains = new Map();
 
   /**
    * @param {HTMLAudioElement} first
    * @param {HTMLAudioElement} second
+   * @param {(() => Mixer | null) | null} [makeMixer] What can raise a song above its own level, once it is allowed to.
    */
-  constructor(first, second) {
+  constructor(first, second, makeMixer = null) {
     super();
+    this.makeMixer = makeMixer;
     this.audio = first;
     this.other = second;
     this.level = 1;
@@ -76,8 +82,9 @@ export class Sound extends EventTarget {
    * Opens a song, at once if it was prepared.
    * @param {string} src
    * @param {number} [timeS]
+   * @param {number} [gain]
    */
-  open(src, timeS = 0) {
+  open(src, timeS = 0, gain = 1) {
     this.endFade();
     if (this.other.getAttribute("src") === src && !this.other.error) {
       this.#swap();
@@ -86,6 +93,15 @@ export class Sound extends EventTarget {
       this.audio.src = src;
     }
     if (timeS || this.audio.currentTime) this.audio.currentTime = timeS;
+    this.setGain(gain);
+  }
+
+  /**
+   * Raises or lowers the song that plays, beside the listener's volume.
+   * @param {number} gain
+   */
+  setGain(gain) {
+    this.#gains.set(this.audio, gain);
     this.#apply();
   }
 
@@ -109,11 +125,13 @@ export class Sound extends EventTarget {
    * Fetches a song into the other element and goes over to it within some seconds, at equal power.
    * @param {string} src
    * @param {number} seconds
+   * @param {number} [gain]
    */
-  async crossfade(src, seconds) {
+  async crossfade(src, seconds, gain = 1) {
     this.endFade();
     this.prepare(src);
     this.#swap();
+    this.#gains.set(this.audio, gain);
     this.#fade = { total: seconds * 1000, done: 0, at: performance.now() };
     this.#apply();
     this.#timer = setInterval(() => this.#step(), STEP_MS);
@@ -140,6 +158,9 @@ export class Sound extends EventTarget {
   }
 
   async play() {
+    this.#mixer ??= this.makeMixer?.() ?? null;
+    this.#mixer?.wake();
+    this.#apply();
     if (this.fading) this.other.play().catch(() => this.endFade());
     await this.audio.play();
   }
@@ -147,6 +168,7 @@ export class Sound extends EventTarget {
   pause() {
     this.audio.pause();
     if (this.fading) this.other.pause();
+    this.#mixer?.rest();
   }
 
   /** @param {number} timeS */
@@ -178,9 +200,19 @@ export class Sound extends EventTarget {
 
   #apply() {
     const share = this.#fade ? Math.min(1, this.#fade.done / this.#fade.total) * (Math.PI / 2) : Math.PI / 2;
-    this.audio.volume = this.level * Math.sin(share);
-    this.other.volume = this.level * Math.max(0, Math.cos(share));
+    this.#setVolume(this.audio, this.level * Math.sin(share));
+    this.#setVolume(this.other, this.level * Math.max(0, Math.cos(share)));
     this.audio.muted = this.other.muted = this.muted;
     this.dispatchEvent(new Event("volume"));
+  }
+
+  /**
+   * @param {HTMLAudioElement} element
+   * @param {number} volume
+   */
+  #setVolume(element, volume) {
+    const gain = this.#gains.get(element) ?? 1;
+    this.#mixer?.set(element, gain);
+    element.volume = this.#mixer ? volume : volume * Math.min(1, gain);
   }
 }

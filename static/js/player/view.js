@@ -74,7 +74,7 @@ export class View {
     part("reason").textContent = part("reason").title = track.reason || "";
     this.wave.open(track);
     this.time();
-    document.dispatchEvent(new CustomEvent("player:track"));
+    document.dispatchEvent(new CustomEvent("player:track", { detail: track }));
   }
 
   state() {

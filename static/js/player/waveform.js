@@ -5,13 +5,12 @@
  */
 
 import { gettext, interpolate } from "../shared/i18n.js";
+import { factsOf, knownFacts } from "./facts.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const BAR_PX = 3;
-const MAX_CACHED = 12;
 
 export class Waveform extends EventTarget {
-  #known = new Map();
   #song = "";
 
   /** @param {SVGSVGElement} svg */
@@ -33,32 +32,9 @@ export class Waveform extends EventTarget {
   async open(track) {
     if (track.song === this.#song && this.data?.peaks.length) return;
     this.#song = track.song;
-    this.#show(this.#known.get(track.song) || null);
-    if (this.data || !track.waveformUrl) return;
-    const data = await this.#fetch(track.waveformUrl);
-    if (!data) return;
-    // A song whose waveform is still to be made is asked for again when it is next played.
-    if (data.peaks.length && data.sections.length) this.#keep(track.song, data);
-    if (this.#song === track.song) this.#show(data);
-  }
-
-  /** @param {string} url */
-  async #fetch(url) {
-    try {
-      const answer = await fetch(url, { headers: { Accept: "application/json" } });
-      return answer.ok ? await answer.json() : null;
-    } catch {
-      return null;
-    }
-  }
-
-  /**
-   * @param {string} song
-   * @param {WaveformData} data
-   */
-  #keep(song, data) {
-    this.#known.set(song, data);
-    if (this.#known.size > MAX_CACHED) this.#known.delete(this.#known.keys().next().value);
+    this.#show(knownFacts(track) ?? null);
+    const data = await factsOf(track);
+    if (data && data !== this.data && this.#song === track.song) this.#show(data);
   }
 
   /** @param {WaveformData | null} data */

@@ -1,5 +1,18 @@
 /* Which files of a drop or a choice are meant: single files as they are, of folders those that look like audio. */
 
+// A dropped file does not know where it lay.
+/** @type {WeakMap<File, string>} */
+const paths = new WeakMap();
+
+/**
+ * Returns the path of a file within what was chosen or dropped, without its ending: lyrics lie beside their song.
+ * @param {File} file
+ */
+export function stemOf(file) {
+  const path = paths.get(file) || file.webkitRelativePath || file.name;
+  return path.slice(0, path.lastIndexOf("."));
+}
+
 /**
  * Takes everything out of a drop at once: the browser empties it as soon as its handler awaits.
  * @param {DataTransfer} transfer
@@ -67,24 +80,23 @@ async function* filesOfFolder(folder) {
  */
 async function fileOf(entry, fromFolder) {
   try {
-    return {
-      files: [
-        await new Promise((resolve, reject) => {
-          entry.file(resolve, reject);
-        }),
-      ],
-      fromFolder,
-      unread: 0,
-      hidden: 0,
-    };
+    /** @type {File} */
+    const file = await new Promise((resolve, reject) => {
+      entry.file(resolve, reject);
+    });
+    paths.set(file, entry.fullPath);
+    return { files: [file], fromFolder, unread: 0, hidden: 0 };
   } catch {
     return { files: [], fromFolder, unread: 1, hidden: 0 };
   }
 }
 
+// As `catalog.files.lyrics` has them.
+const LYRICS = [".lrc", ".txt"];
+
 /**
- * Divides the files of a folder, which also holds covers and logs: those that are sent, and by suffix how many are audio
- * in formats that are not taken.
+ * Divides the files of a folder, which also holds covers and logs: those that are sent, those that may be lyrics, and by suffix how
+ * many are audio in formats that are not taken.
  * @param {File[]} files
  * @param {{ taken: string[], untaken: string[] }} suffixes
  */
@@ -93,16 +105,19 @@ export function audioOf(files, { taken, untaken }) {
   const audio = [];
   /** @type {Map<string, number>} */
   const kinds = new Map();
+  /** @type {File[]} */
+  const lyrics = [];
   let others = 0;
   for (const file of files) {
     const name = file.name.toLowerCase();
     const suffix = name.slice(name.lastIndexOf("."));
     if (isHidden(file) || !name.includes(".")) others += 1;
     else if (taken.includes(suffix)) audio.push(file);
+    else if (LYRICS.includes(suffix)) lyrics.push(file);
     else if (untaken.includes(suffix)) kinds.set(suffix, (kinds.get(suffix) ?? 0) + 1);
     else others += 1;
   }
-  return { audio, kinds, others };
+  return { audio, lyrics, kinds, others };
 }
 
 /**

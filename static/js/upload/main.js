@@ -7,8 +7,9 @@
 
 import { closest, find, findAll } from "../shared/dom.js";
 import { say } from "../shared/requests.js";
-import { audioOf, dropped, filesOfDrop } from "./files.js";
+import { audioOf, dropped, filesOfDrop, stemOf } from "./files.js";
 import { leftOutWords } from "./left_out.js";
+import { LyricsBeside } from "./lyrics.js";
 import { UploadQueue } from "./queue.js";
 import { discard, isReachable, send } from "./send.js";
 import { UploadView } from "./view.js";
@@ -30,6 +31,11 @@ const queue = new UploadQueue({
   isReachable: () => isReachable(places.resumableUrl),
 });
 const view = new UploadView(queue);
+const beside = new LyricsBeside();
+queue.addEventListener("sent", (event) => {
+  const { file, statusUrl } = /** @type {CustomEvent<UploadItem>} */ (event).detail;
+  if (statusUrl) beside.sent(file, statusUrl);
+});
 
 /** Lets the list of what became of the files ask again, at most once a second however fast small files go. */
 let telling = false;
@@ -63,19 +69,27 @@ async function take(form, parts) {
   const suffixes = { taken: audioSuffixes.split(" "), untaken: untakenSuffixes.split(" ") };
   /** @type {LeftOut} */
   const left = { taken: 0, kinds: new Map(), others: 0, hidden: 0, unread: 0 };
+  const songs = new Set();
+  const words = [];
   for await (const part of parts) {
     left.unread += part.unread;
     left.hidden += part.hidden;
-    const { audio, kinds, others } = part.fromFolder
+    const { audio, lyrics, kinds, others } = part.fromFolder
       ? audioOf(part.files, suffixes)
-      : { audio: part.files, kinds: new Map(), others: 0 };
+      : { audio: part.files, lyrics: [], kinds: new Map(), others: 0 };
     if (audio.length) queue.add(audio);
+    for (const file of audio) songs.add(stemOf(file));
+    for (const file of lyrics) {
+      words.push(stemOf(file));
+      beside.found(file);
+    }
     left.taken += audio.length;
     left.others += others;
     for (const [kind, n] of kinds) left.kinds.set(kind, (left.kinds.get(kind) ?? 0) + n);
   }
-  const words = leftOutWords(left);
-  if (words) say(words);
+  left.others += words.filter((stem) => !songs.has(stem)).length;
+  const sentence = leftOutWords(left);
+  if (sentence) say(sentence);
 }
 
 /** @param {HTMLFormElement} form */

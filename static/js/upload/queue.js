@@ -134,9 +134,9 @@ export class UploadQueue extends EventTarget {
    * @param {UploadItem} item
    * @param {Verdict} verdict
    */
-  settle(item, { kind, sentence = "", afterS = 0 }) {
+  settle(item, { kind, sentence = "", afterS = 0, statusUrl = "" }) {
     if (kind === "done") {
-      Object.assign(item, { state: "sent", bytes: item.file.size, session: "" });
+      Object.assign(item, { state: "sent", bytes: item.file.size, session: "", statusUrl });
       this.dispatchEvent(new CustomEvent("sent", { detail: item }));
       return;
     }

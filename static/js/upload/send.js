@@ -1,7 +1,8 @@
 /* Sends one file. Small ones go in one request; large ones in pieces (tus 1.0.0), so that a break costs one piece.
  *
  * Every sender resolves, never rejects, with what became of it:
- *   { kind: "done" | "aborted" | "lost" }       lost: no answer, or one that says to try again
+ *   { kind: "done", statusUrl }                 the server has it, and says there what becomes of it
+ *   { kind: "aborted" | "lost" }                lost: no answer, or one that says to try again
  *   { kind: "later", afterS }                   the server asks for a pause
  *   { kind: "failed" | "refused", sentence }    refused: not this file, but its sender (signed out)
  */
@@ -82,7 +83,7 @@ async function sendSmall(file, { uploadUrl, onBytes, signal }) {
     signal,
     onBytes: (bytes) => onBytes(Math.min(bytes, file.size)),
   });
-  return answer.status === 202 ? { kind: "done" } : verdictOf(answer);
+  return answer.status === 202 ? { kind: "done", statusUrl: JSON.parse(answer.text).status_url } : verdictOf(answer);
 }
 
 /**
@@ -103,7 +104,7 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
     const answer = await sendPiece(file, url, offset, onBytes, signal);
     if ("kind" in answer) return answer;
     if (answer.status === 204) {
-      if (answer.header("Upload-Status-Url")) return { kind: "done" };
+      if (answer.header("Upload-Status-Url")) return doneAt(answer);
       const next = Number(answer.header("Upload-Offset"));
       // Nothing taken and nothing finished is no progress.
       if (!(next > offset)) surprises += 1;
@@ -114,7 +115,7 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
     if (answer.status === 409) {
       const asked = await request("HEAD", url, { headers: TUS, signal });
       if (asked.status !== 200) return verdictOf(asked);
-      if (asked.header("Upload-Status-Url")) return { kind: "done" };
+      if (asked.header("Upload-Status-Url")) return doneAt(asked);
       offset = Number(asked.header("Upload-Offset"));
     } else if (answer.status === 404 || answer.status === 410) {
       url = "";
@@ -126,6 +127,16 @@ async function sendLarge(file, { resumableUrl, onBytes, onSession, signal }) {
     kind: "failed",
     sentence: gettext("The server did not accept the chunks of this file. Send it again later."),
   };
+}
+
+/**
+ * @param {Answer} answer
+ * @returns {Verdict}
+ */
+function doneAt(answer) {
+  // Behind a proxy the server may believe in another origin than this page has.
+  const url = new URL(answer.header("Upload-Status-Url") ?? "", location.href);
+  return { kind: "done", statusUrl: url.pathname };
 }
 
 /**

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from catalog.exceptions import FileRejectedError
 from catalog.files import recording as reader
-from catalog.files.probe import MEDIA_TYPES, probe
+from catalog.files.probe import probe
 from catalog.files.recording import Recording
 from tests.audio_fixtures import make_audio, make_waveform
 from tests.encodings import DAMAGES, ENCODINGS, ape, chirp, encode, id3, page_of, says, second_of
@@ -44,10 +44,10 @@ def heard(path: Path) -> tuple[float, float, float]:
         mono, start, n_heard = recording.window(0.5, reader.WINDOW_S)
         assert n_heard >= reader.LEAST_SHARE * len(mono)
         blocks = list(recording.blocks())
-        assert sum(map(len, blocks)) == recording.n_samples, "the curve covers all of it"
+        assert sum(len(block.mono) for block in blocks) == recording.n_samples, "the curve covers all of it"
         half, rate_hz = mono[: len(mono) // 2], recording.sample_rate_hz
         # Where the halves of two windows overlap, both readings are the same sound.
-        whole = np.concatenate(blocks)[start : start + len(half)]
+        whole = np.concatenate([block.mono for block in blocks])[start : start + len(half)]
         assert abs(second_of(whole, rate_hz) - second_of(half, rate_hz)) < NEAR_S
         return recording.duration_s, second_of(half, rate_hz), (start + len(half) / 2) / rate_hz
 
@@ -188,7 +188,7 @@ def test_a_joined_part_at_another_rate_keeps_its_time(tmp_path: Path, codec: str
     assert probe(path).duration_s == pytest.approx(40, abs=0.3)
     with Recording(path) as recording:
         assert recording.window(0.5, reader.WINDOW_S).n_heard == 24 * 44_100
-        assert sum(map(len, recording.blocks())) == recording.n_samples
+        assert sum(len(block.mono) for block in recording.blocks()) == recording.n_samples
 
 
 @pytest.mark.parametrize("size", [0, 0xFFFFFFFF])
@@ -274,7 +274,7 @@ def test_channels_that_cancel_out_are_heard_by_the_loudest(tmp_path: Path) -> No
 
     assert np.abs(mono_of(path) - left[:, 0]).max() < 1e-4
     with Recording(path) as recording:
-        assert np.abs(np.concatenate(list(recording.blocks())) - left[:, 0]).max() < 1e-4
+        assert np.abs(np.concatenate([block.mono for block in recording.blocks()]) - left[:, 0]).max() < 1e-4
 
 
 def test_wide_stereo_is_still_the_mean(tmp_path: Path) -> None:
@@ -330,7 +330,6 @@ def test_alac_is_told_from_aac(encoded: dict[str, bytes], tmp_path: Path) -> Non
     types = [probe(written(tmp_path, encoded[name])).mime_type for name in ("m4a", "alac")]
 
     assert types == ["audio/mp4", 'audio/mp4; codecs="alac"']
-    assert MEDIA_TYPES.issuperset(types)
 
 
 def with_pictures(path: Path, n_pictures: int, seconds: int) -> Path:

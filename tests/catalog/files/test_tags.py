@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from mutagen.apev2 import APEv2, APEValue
 from mutagen.flac import FLAC, Picture
-from mutagen.id3 import APIC, ID3, TALB, TCMP, TCON, TDRC, TIT2, TPE1, TPE2, TPOS, TRCK, TXXX
+from mutagen.id3 import APIC, ID3, RVA2, TALB, TCMP, TCON, TDRC, TIT2, TPE1, TPE2, TPOS, TRCK, TXXX
 from mutagen.mp3 import MP3
 from mutagen.mp4 import MP4, MP4Cover
+from mutagen.oggopus import OggOpus
 from mutagen.oggvorbis import OggVorbis
 from PIL import Image
 
 from catalog.files.probe import probe
-from catalog.files.tags import MAX_COVER_BYTES, AudioTags, file_name_clean, tags_read, text_clean
+from catalog.files.tags import MAX_COVER_BYTES, AudioTags, ReplayGain, file_name_clean, tags_read, text_clean
 from tests.audio_fixtures import make_audio
 
 _TAGS = {"title": "Tïtle", "artist": "Ann", "album": "Al", "genre": "Rock", "date": "1999-02-03", "track": "3/12"}
@@ -290,6 +291,36 @@ def wav_with_info(path: Path, *fields: tuple[bytes, bytes]) -> Path:
     data = path.read_bytes() + b"LIST" + struct.pack("<I", len(body)) + body
     path.write_bytes(data[:4] + struct.pack("<I", len(data) - 8) + data[8:])
     return path
+
+
+def test_replay_gain_of_every_kind_of_file(tmp_path: Path) -> None:
+    said = {"track_gain": "-7,30 dB", "track_peak": "1.012", "album_gain": "+0.5 dB", "album_peak": "0.9"}
+    expected = ReplayGain(-7.3, 1.012, 0.5, 0.9)
+    frames = [TXXX(encoding=3, desc=f"replaygain_{name}", text=value) for name, value in said.items()]
+    assert read(tagged(tmp_path / "song.mp3", *frames)).replay_gain == expected
+    flac = FLAC(make_audio(tmp_path / "song.flac"))
+    flac.update({f"REPLAYGAIN_{name}": value for name, value in said.items()})
+    flac.save()
+    m4a = MP4(make_audio(tmp_path / "song.m4a"))
+    m4a.update({f"----:com.apple.iTunes:replaygain_{name}": [value.encode()] for name, value in said.items()})
+    m4a.save()
+    ape = APEv2()
+    ape.update({f"REPLAYGAIN_{name.upper()}": value for name, value in said.items()})
+    ape.save(untagged(tmp_path / "ape.mp3"))
+    assert [read(tmp_path / name).replay_gain for name in ("song.flac", "song.m4a", "ape.mp3")] == [expected] * 3
+    volumes = [RVA2(desc=name, channel=1, gain=gain, peak=0.75) for name, gain in (("track", -3.0), ("album", -2.5))]
+    assert read(tagged(tmp_path / "old.mp3", *volumes)).replay_gain == ReplayGain(-3.0, 0.75, -2.5, 0.75)
+    opus = OggOpus(make_audio(tmp_path / "song.opus"))
+    opus.update({"R128_TRACK_GAIN": "-1536", "R128_ALBUM_GAIN": "256"})
+    opus.save()
+    assert read(tmp_path / "song.opus").replay_gain == ReplayGain(-1.0, None, 6.0, None)
+
+
+@pytest.mark.parametrize("gain", ["", "loud", "-7.3 LUFS", "1e9", "99999 dB", "nan", "٣"])
+def test_a_gain_that_is_none_is_left_out(tmp_path: Path, gain: str) -> None:
+    frames = [TXXX(encoding=3, desc=f"REPLAYGAIN_TRACK_{name}", text=gain or "0") for name in ("GAIN", "PEAK")]
+    found = read(tagged(tmp_path / "song.mp3", *frames)).replay_gain
+    assert found == (ReplayGain(track_gain_db=0.0) if not gain else ReplayGain())
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])

@@ -166,8 +166,8 @@ def test_a_closed_catalog_asks_to_sign_in(
     client: Client, client_bob: Client, stored_song: Song, settings: Settings
 ) -> None:
     settings.MOODPLANE_PUBLIC = False
-    for name in ("song_audio", "song_cover"):
-        address = reverse(f"catalog:{name}", args=[stored_song.pk])
+    for name in ("catalog:song_audio", "emotion:song_cover"):
+        address = reverse(name, args=[stored_song.pk])
         response = client.get(address)
         assert response.status_code == 302
         assert response["Location"].startswith(reverse("accounts:login"))

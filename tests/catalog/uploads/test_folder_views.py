@@ -60,11 +60,14 @@ def test_only_curators_see_it(folder: WatchedFolder, client_alice: Client, clien
     assert client.get(PAGE).status_code == 302
     for address in (f"{PAGE}missing/", f"{PAGE}{folder.pk}/empty/", f"{PAGE}{folder.pk}/forget/"):
         assert client_alice.post(address).status_code == 403
+    for address in (f"{PAGE}add/", f"{PAGE}{folder.pk}/stop/"):
+        assert client_alice.post(address).status_code == 403
     assert WatchedFolder.objects.exists()
 
 
-def test_without_folders_the_page_says_how_to_watch_one(client_cleo: Client) -> None:
-    assert "Set MUSIC_FOLDERS to folders on the server" in words(client_cleo)
+def test_without_folders_the_page_says_how_to_get_one(client_cleo: Client, client_staff: Client) -> None:
+    assert "The staff can add folders of the server here." in words(client_cleo)
+    assert "Folder on the server" in words(client_staff)
 
 
 def test_a_missing_file_is_listed_and_its_song_says_so_to_curators_alone(

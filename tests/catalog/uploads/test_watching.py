@@ -10,7 +10,7 @@ from typing import Any
 
 import psutil
 import pytest
-from django.db import OperationalError, connection
+from django.db import IntegrityError, OperationalError, connection
 
 from catalog.uploads import watching
 from catalog.uploads.scanning import Scan
@@ -33,7 +33,8 @@ def scan_of(root: Path, monkeypatch: pytest.MonkeyPatch, outcome: Scan | Excepti
 
     monkeypatch.setattr(watching, "folder_scan", scanned)
     said: list[str] = []
-    return watching._scan(root, None, Steadiness(), {}, said.append, threading.Event()), said
+    followed = watching._Followed(is_chosen=False)
+    return watching._scan(root, followed, None, Steadiness(), said.append, threading.Event()), said
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,7 @@ def scan_of(root: Path, monkeypatch: pytest.MonkeyPatch, outcome: Scan | Excepti
         (Scan(problem="gone"), 30.0),
         (Scan(is_busy=True), 30.0),
         (OperationalError("gone away"), 30.0),
+        (IntegrityError("taken off the list"), 30.0),
     ],
 )
 def test_when_a_folder_is_scanned_again(
@@ -60,9 +62,9 @@ def test_a_scan_is_said_in_a_line_and_not_repeated(tmp_path: Path, monkeypatch: 
     assert scan_words(Scan(problem="empty")).startswith("empty although it had songs")
     monkeypatch.setattr(watching, "folder_scan", lambda **_: Scan(n_found=3))
     said: list[str] = []
-    before: dict[Path, str] = {}
+    followed = watching._Followed(is_chosen=False)
     for _ in range(2):
-        watching._scan(tmp_path, None, Steadiness(), before, said.append, threading.Event())
+        watching._scan(tmp_path, followed, None, Steadiness(), said.append, threading.Event())
     assert said == [f"{tmp_path}: 3 audio files"]
 
 
@@ -89,6 +91,45 @@ def test_an_event_wakes_the_scan_and_the_signal_ends_the_watch(tmp_path: Path, m
     monkeypatch.setattr(watching, "_scan", scanned)
     folders_watch(paths=[tmp_path], owner=None, stop=stop, say=lambda _: None)
     assert scans == [tmp_path, tmp_path]
+
+
+def test_chosen_folders_come_and_go_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named, chosen, inner = tmp_path / "named", tmp_path / "chosen", tmp_path / "named" / "inner"
+    stop, scans = threading.Event(), []
+    answers = iter([[], [chosen, inner], [chosen, inner], [inner]])
+    stops: dict[Path, threading.Event] = {}
+
+    def asked() -> list[Path]:
+        answer = next(answers, None)
+        if answer is None:
+            stop.set()
+        return answer or []
+
+    def scanned(root: Path, one: Any, *_: Any) -> float:
+        scans.append((root, one.is_chosen))
+        stops[root] = one.stop
+        return 1000.0
+
+    monkeypatch.setattr(watching, "_CHOSEN_S", 0.0)
+    monkeypatch.setattr(watching, "chosen_paths", asked)
+    monkeypatch.setattr(watching, "_listen", lambda *_: None)
+    monkeypatch.setattr(watching, "_scan", scanned)
+    folders_watch(paths=[named], owner=None, stop=stop, say=lambda _: None, chosen=True)
+    assert scans == [(named, False), (chosen, True)], "what is within another is watched with it"
+    assert stops[chosen].is_set()
+
+
+@pytest.mark.parametrize(("n_waiting", "n_done"), [(0, 1), (1, 0)])
+def test_what_is_added_once_ends_with_its_last_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, n_waiting: int, n_done: int
+) -> None:
+    done: list[Path] = []
+    monkeypatch.setattr(watching, "folder_scan", lambda **_: Scan(n_found=3, n_waiting=n_waiting))
+    monkeypatch.setattr(watching, "is_followed", lambda _root: True)
+    monkeypatch.setattr(watching, "folder_added", done.append)
+    followed = watching._Followed(is_chosen=True)
+    watching._scan(tmp_path, followed, None, Steadiness(), lambda _: None, threading.Event())
+    assert len(done) == n_done
 
 
 def test_what_cannot_be_watched_is_polled_and_then_scanned_every_minute(

@@ -15,9 +15,11 @@ from rest_framework.test import APIClient
 
 from catalog.core import claims
 from catalog.models import Song
-from emotion.curves.tracing import N_PARTS, Envelope, read_peaks
 from emotion.exceptions import AudioUnreadableError
 from emotion.jobs import curves
+from emotion.measures import VERSION
+from emotion.measures.envelope import N_PARTS, Envelope
+from emotion.measures.measuring import measure_file
 from emotion.models import EmotionCurve, Waveform
 from tests.audio_fixtures import make_audio
 from tests.emotion.jobs.test_curves import queued_curve, tagged_song
@@ -26,6 +28,10 @@ from tests.factories import SongFactory
 from tests.messages import waiting_tasks
 
 RATE_HZ = 8000
+
+
+def peaks_of(path: Path) -> np.ndarray:
+    return np.frombuffer(measure_file(path, 30.0).peaks_bytes, np.uint8)
 
 
 def envelope_of(*pieces: np.ndarray) -> np.ndarray:
@@ -62,7 +68,7 @@ def test_silence_is_flat_nothing_is_empty_and_a_fault_is_silent() -> None:
 
 @pytest.mark.parametrize("codec", ["flac", "mp3"])
 def test_a_file_is_read_whole(tmp_path: Path, codec: str) -> None:
-    peaks = read_peaks(make_audio(tmp_path / f"song.{codec}", 30, codec=codec))
+    peaks = peaks_of(make_audio(tmp_path / f"song.{codec}", 30, codec=codec))
     assert len(peaks) == N_PARTS
     assert peaks.min() > 30
 
@@ -70,7 +76,7 @@ def test_a_file_is_read_whole(tmp_path: Path, codec: str) -> None:
 def test_a_file_without_audio_is_refused(tmp_path: Path) -> None:
     (tmp_path / "song.mp3").write_bytes(b"no music")
     with pytest.raises(AudioUnreadableError):
-        read_peaks(tmp_path / "song.mp3")
+        measure_file(tmp_path / "song.mp3", 30.0)
 
 
 # --- In the background --------------------------------------------------------------------------------------------
@@ -81,10 +87,19 @@ def test_making_the_curve_stores_the_waveform(settings: Settings, small_model: P
     curve = queued_curve(settings, seconds=40)
     curves.curve_step()
     waveform = Waveform.objects.get(song=curve.song)
-    assert (waveform.peaks == read_peaks(Path(curve.song.audio.path))).all()
+    assert (waveform.peaks == peaks_of(Path(curve.song.audio.path))).all()
     assert waveform.state == Waveform.State.DONE
     curves.curve_step()
     assert Waveform.objects.get(song=curve.song).pk == waveform.pk
+    # A chord that pulses twice a second.
+    assert waveform.loudness_lufs == pytest.approx(-14.0, abs=3.0)
+    assert waveform.true_peak_dbtp == pytest.approx(-4.0, abs=1.0)
+    assert waveform.bpm == pytest.approx(120.0, rel=0.01)
+    assert waveform.key is not None
+    assert waveform.measures_version == VERSION
+    curve.refresh_from_db()
+    assert curve.highlight_s is not None
+    assert 0 <= curve.highlight_s <= 10
 
 
 @pytest.mark.django_db
@@ -99,7 +114,7 @@ def test_half_a_hearing_leaves_no_half_waveform(
     assert (EmotionCurve.objects.get().state, Waveform.objects.count()) == ("waiting", 0)
     curves.curve_step()
     waveform = Waveform.objects.get()
-    assert (waveform.peaks == read_peaks(Path(waveform.song.audio.path))).all()
+    assert (waveform.peaks == peaks_of(Path(waveform.song.audio.path))).all()
 
 
 def old_song(settings: Settings, seed: int = 1) -> Song:
@@ -158,6 +173,49 @@ def test_a_disk_that_comes_back_brings_the_waveform(settings: Settings) -> None:
 
 
 @pytest.mark.django_db
+def test_a_row_from_before_the_measures_is_measured_again_and_stays_shown(
+    settings: Settings, small_model: Path
+) -> None:
+    old, new, failed = (old_song(settings, seed) for seed in (1, 2, 3))
+    points = np.tile(np.array([0.5, 0.5, 0.4, 0.2, 0.2, 0.2], np.float32), (3, 1))
+    EmotionCurve.objects.filter(song=old).update(points_bytes=points.tobytes(), window_s=10.0)
+    row = Waveform.objects.create(song=old, peaks_bytes=bytes([7]), state="done")
+    Waveform.objects.create(song=new, peaks_bytes=bytes([8]), state="done", measures_version=VERSION)
+    Waveform.objects.create(song=failed, peaks_bytes=bytes([9]), state="failed")
+    curves.waveforms_prepare()
+    row.refresh_from_db()
+    assert (row.state, row.peaks.tolist(), row.loudness_lufs) == (Waveform.WAITING, [7], None)
+    assert [fill(), fill()] == [1, 0]
+    row.refresh_from_db()
+    assert (row.state, row.measures_version, len(row.peaks)) == (Waveform.DONE, VERSION, 200)
+    assert row.loudness_lufs is not None
+    assert EmotionCurve.objects.get(song=old).highlight_s == 0.0
+    assert Waveform.objects.get(song=new).peaks.tolist() == [8]
+    assert Waveform.objects.get(song=failed).peaks.tolist() == [9]
+
+
+@pytest.mark.django_db
+def test_a_waiting_curve_measures_an_old_row_on_its_way(settings: Settings, small_model: Path) -> None:
+    curve = queued_curve(settings, seconds=10)
+    row = Waveform.objects.create(song=curve.song, peaks_bytes=bytes([7]), state="done")
+    assert fill() == 0
+    curves.curve_step()
+    row.refresh_from_db()
+    assert (row.state, row.measures_version) == (Waveform.DONE, VERSION)
+    assert fill() == 0
+
+
+@pytest.mark.django_db
+def test_an_old_row_whose_file_broke_keeps_its_waveform(settings: Settings, small_model: Path) -> None:
+    song = old_song(settings)
+    Waveform.objects.create(song=song, peaks_bytes=bytes([7]), state="done")
+    Path(song.audio.path).write_bytes(b"no music")
+    assert [fill(), fill()] == [1, 0]
+    row = Waveform.objects.get(song=song)
+    assert (row.state, row.peaks.tolist(), row.measures_version) == (Waveform.FAILED, [7], 0)
+
+
+@pytest.mark.django_db
 def test_a_song_claimed_by_another_worker_is_left_alone(settings: Settings) -> None:
     song = old_song(settings)
     later = timezone.now() + timedelta(seconds=50)
@@ -179,7 +237,7 @@ def test_a_player_gets_loudness_and_emotion(
     estimate = tagged()
     curve_for(estimate)
     Waveform.objects.create(song=estimate.song, peaks_bytes=bytes([0, 128, 255]))
-    with django_assert_max_num_queries(4):
+    with django_assert_max_num_queries(6):
         response = client.get(url(estimate.song))
     answer = response.json()
     assert (answer["song"], answer["duration_s"], answer["peaks"]) == (estimate.song.pk, 100.0, [0, 128, 255])

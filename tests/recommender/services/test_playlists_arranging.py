@@ -126,8 +126,8 @@ def test_pages_rename_save_and_rank_again(client_alice: Client, playlist: Playli
         where = reverse(f"recommender:playlist_{name}", args=[playlist.pk])
         return client_alice.post(where, values, follow=True).content.decode()
 
-    assert '<h1 dir="auto">&lt;b&gt; &amp; co</h1>' in press("rename", title="<b> & co")
-    assert "message--error" in press("rename", title="")
+    assert '<h1 dir="auto">&lt;b&gt; &amp; co</h1>' in press("describe", title="<b> & co")
+    assert "message--error" in press("describe", title="")
     saved = reverse("recommender:playlist_list") + "?saved=1"
     assert "No saved playlists" in client_alice.get(saved).content.decode()
     assert "Saved</button>" in press("save")

@@ -9,6 +9,7 @@ from django.urls import reverse
 
 from catalog.models import Song
 from emotion.inference.quadrants import Quadrant
+from emotion.models import EmotionCurve, Waveform
 from emotion.templatetags.moodplane import grouped
 from recommender import selectors
 from tests.factories import EstimateFactory, RatingFactory, SongFactory, UserFactory
@@ -82,3 +83,67 @@ def test_an_empty_result_says_which_limit_to_drop(client: Client) -> None:
 
 def test_large_counts_are_grouped_as_the_language_does() -> None:
     assert grouped(100_000) == "100,000"
+
+
+# --- What was measured --------------------------------------------------------------------------------------------
+
+
+def measured(**values: object) -> Song:
+    song = EstimateFactory().song
+    Waveform.objects.create(song=song, state=Waveform.DONE, measures_version=1, **values)
+    return song
+
+
+def test_a_song_shows_its_tempo_key_and_loudness_as_far_as_they_are_known(client: Client) -> None:
+    known = measured(
+        bpm=120.3,
+        bpm_other=60.15,
+        bpm_confidence=1.0,
+        key=21,
+        key_confidence=0.7,
+        loudness_lufs=-9.0,
+        true_peak_dbtp=-1.0,
+    )
+    page = page_of(client, known)
+    for words in ("about 120 BPM, or 60", "perhaps A minor", "\u22129.0 LUFS"):
+        assert f"<dd>{words}</dd>" in page
+    for song in (measured(), EstimateFactory().song):
+        assert "facts--row" not in page_of(client, song)
+
+
+def test_songs_are_limited_and_ordered_by_tempo_and_limited_by_key(client: Client) -> None:
+    slow, fast, minor = measured(bpm=79.6, key=0), measured(bpm=160.4, key=0), measured(bpm=120.0, key=12)
+    none = measured()
+
+    def found(**values: str | int) -> list[int]:
+        response = client.get(reverse("recommender:song_list"), values)
+        assert len(response.context["page"].paginator.object_list) == len(response.context["page"].object_list)
+        return [song.pk for song in response.context["page"]]
+
+    assert found(bpm_from=80) == [minor.pk, fast.pk, slow.pk]
+    assert found(bpm_from=80, bpm_to=130) == [minor.pk, slow.pk]
+    assert found(bpm_to=160) == [minor.pk, fast.pk, slow.pk]
+    assert found(key=0) == [fast.pk, slow.pk]
+    assert found(key=0, bpm_from=100) == [fast.pk]
+    assert found(key=0, artist=slow.artist_id, sort="slowest") == [slow.pk]
+    assert found(sort="slowest") == [slow.pk, minor.pk, fast.pk]
+    assert found(sort="fastest") == [fast.pk, minor.pk, slow.pk]
+    # What makes no sense is no limit.
+    assert found(key=24, bpm_from="slow") == [none.pk, minor.pk, fast.pk, slow.pk]
+    page = search(client, bpm_from=80, bpm_to=130, key=0)
+    for words in ("from 80 BPM", "to 130 BPM", "C major"):
+        assert f'<span dir="auto">{words}</span>' in page
+    assert '<details class="song-filter__more" open>' in page
+    assert "data-highlight" not in page
+
+
+def test_rows_say_where_the_highlight_of_the_current_models_curve_begins(client: Client) -> None:
+    estimate = EstimateFactory(model_version="new")
+    EmotionCurve.objects.create(song=estimate.song, model_version="old", hop_s=4, highlight_s=7.0)
+    assert "data-highlight" not in search(client)
+    curve = EmotionCurve.objects.create(song=estimate.song, model_version="new", hop_s=4, highlight_s=0.0)
+    assert 'data-highlight="0.0"' in search(client)
+    EmotionCurve.objects.filter(pk=curve.pk).update(highlight_s=1042.26)
+    # A number for scripts has a dot in every language.
+    client.cookies["django_language"] = "de"
+    assert 'data-highlight="1042.3"' in search(client)

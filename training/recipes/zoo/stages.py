@@ -24,7 +24,7 @@ from catalog.core.files import digest, write_atomic
 from emotion.inference.checkpoint import SHIPPED_DIR
 from emotion.inference.checkpoint import load as load_checkpoint
 from emotion.inference.predict import Features
-from emotion.zoo.frontends import FrontEnd
+from emotion.zoo.frontends import Chunked, FrontEnd
 from emotion.zoo.louro_autoencoder import Autoencoder, AutoencoderConfig, LouroAutoencoderRf
 from emotion.zoo.louro_cnn import LouroCnn
 from emotion.zoo.louro_crnn_transfer import LouroCrnnTransfer
@@ -236,22 +236,21 @@ def _hybrid(network: Network, fold: FoldData, options: Mapping[str, Any]) -> Sta
         raise _misfit(fold, "hybrid")
     changes = dict(options.get("augment", {}))
     masks = replace(AugmentConfig.off(), mask_chance=changes.pop("tfm", {"chance": 0.0})["chance"])
-    changed = clip_set(fold.clips, fold.system.front_end, changes, fold.work_dir / "zoo")
-    head = nn.Linear(network.config.channels[-1], 4)
-    rows, columns = network.config.image_size
-    quadrants, mel = fold.quadrants, fold.each.image
+    whole, mel = fold.system.front_end, fold.each.image
     assert mel is not None
+    # The features of a changed waveform, which take a second a clip, have no part in it.
+    image: FrontEnd = replace(whole, each=mel) if isinstance(whole, Chunked) else mel
+    fold = replace(fold, system=replace(fold.system, front_end=image))
+    changed = clip_set(fold.clips, image, changes, fold.work_dir / "zoo")
+    head = nn.Linear(network.config.channels[-1], 4)
+    quadrants = fold.quadrants
 
     def masked(prepared: Tensor) -> Tensor:
-        n = math.prod(mel.prepared_shape)
-        image = prepared[:, :n].reshape(-1, 1, *mel.prepared_shape)
-        image = augment(image, masks, range_db=mel.range_db, mel=mel)
-        return torch.cat([image.flatten(1), prepared[:, n:]], dim=1)
+        return augment(prepared.reshape(-1, 1, *mel.prepared_shape), masks, range_db=mel.range_db, mel=mel)
 
     def loss(part: NDArray[np.int64], inputs: Tensor) -> Tensor:
-        image = inputs[:, : 3 * rows * columns].reshape(-1, 3, rows, columns)
         truth = quadrants[torch.from_numpy(part)].to(inputs.device)
-        return functional.cross_entropy(head(network.trunk(image)), truth)
+        return functional.cross_entropy(head(network.trunk(inputs)), truth)
 
     facts = _learn(nn.ModuleList([network.trunk, head]), fold, options, loss, changed, masked)
     return Start(network, facts=facts)

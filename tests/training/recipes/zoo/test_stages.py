@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emotion.inference.quadrants import Quadrant
-from emotion.zoo.frontends import MelConfig
+from emotion.zoo.frontends import FrontEnd, MelConfig
 from emotion.zoo.hybrid_b3 import Tagger
 from emotion.zoo.louro_autoencoder import LouroAutoencoderRf
 from emotion.zoo.registry import architecture
@@ -138,9 +138,18 @@ def test_the_hybrid_is_pre_trained_on_masked_images(tmp_path: Path, monkeypatch:
         return images
 
     system = made_system("louro_hybrid", before)
-    monkeypatch.setattr(stages, "clip_set", lambda *_: made_data(system.front_end.prepared_shape, np.arange(N_TRAIN)))
+    shapes: list[tuple[int, ...]] = []
+
+    def images(_clips: object, front_end: FrontEnd, *_rest: object) -> ClipSet:
+        shapes.append(front_end.prepared_shape)
+        return made_data(front_end.prepared_shape, np.arange(N_TRAIN))
+
+    monkeypatch.setattr(stages, "clip_set", images)
     monkeypatch.setattr(stages, "augment", augmented)
     start, _ = begun(system, tmp_path)
+    mel = system.front_end.image
+    assert mel is not None
+    assert shapes == [mel.prepared_shape], "features of changed waveforms have no part in it"
     assert masks == [0.7] * (2 * N_TRAIN // 8)
     assert start.facts == {"before_epochs": 2}
 

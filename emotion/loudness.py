@@ -1,0 +1,71 @@
+"""How loud a song and its album are, for a player that plays all of them alike."""
+
+import math
+from dataclasses import dataclass
+
+from django.db.models import Q
+
+from catalog.models import Song
+
+# ReplayGain leads to it.
+_REPLAY_GAIN_LUFS = -18.0
+# "Greatest hits" of many artists may be one album.
+_ALBUM_SONGS = 500
+_COLUMNS = ("waveform__loudness_lufs", "waveform__true_peak_dbtp", "track_gain_db", "track_peak")
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    """In LUFS and dB of full scale; None where nobody knows."""
+
+    lufs: float | None = None
+    peak_db: float | None = None
+    album_lufs: float | None = None
+    album_peak_db: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    duration_s: float
+    lufs: float | None
+    peak_db: float | None
+    is_measured: bool
+
+
+def loudness_read(song: Song) -> Loudness:
+    """Return how loud a song and its album are: as they were measured here, or else as their tags say.
+
+    All songs are measured alike and with true peaks, while tags come from many programs. The loudness of an album is
+    the mean power of its songs over their lengths.
+    """
+    songs = Song.objects.filter(Q(pk=song.pk) | Q(album__isnull=False, album=song.album_id)).order_by("pk")
+    rows = songs.values_list("pk", "duration_s", *_COLUMNS)[:_ALBUM_SONGS]
+    levels = {pk: _level(duration_s, *values) for pk, duration_s, *values in rows}
+    own = levels.get(song.pk) or _level(song.duration_s, None, None, song.track_gain_db, song.track_peak)
+    album_lufs, album_peak_db = _album(list(levels.values()))
+    if song.album_gain_db is not None and not all(level.is_measured for level in levels.values()):
+        album_lufs = _REPLAY_GAIN_LUFS - song.album_gain_db
+        album_peak_db = _decibels(song.album_peak) if song.album_peak else album_peak_db
+    return Loudness(own.lufs, own.peak_db, album_lufs, album_peak_db)
+
+
+def _level(
+    duration_s: float, lufs: float | None, peak_db: float | None, gain_db: float | None, peak: float | None
+) -> _Level:
+    if lufs is not None:
+        return _Level(duration_s, lufs, peak_db, is_measured=True)
+    tagged_lufs = None if gain_db is None else _REPLAY_GAIN_LUFS - gain_db
+    return _Level(duration_s, tagged_lufs, _decibels(peak) if peak else None, is_measured=False)
+
+
+def _album(levels: list[_Level]) -> tuple[float | None, float | None]:
+    known = [(level.duration_s, level.lufs) for level in levels if level.lufs is not None and level.duration_s > 0]
+    peaks_db = [level.peak_db for level in levels if level.peak_db is not None]
+    if not known:
+        return None, None
+    power = sum(seconds * 10 ** (lufs / 10) for seconds, lufs in known) / sum(seconds for seconds, _ in known)
+    return 10 * math.log10(power), max(peaks_db, default=None)
+
+
+def _decibels(peak: float) -> float:
+    return 20 * math.log10(peak)

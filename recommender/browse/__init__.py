@@ -1,0 +1,1 @@
+"""Browsing the library: albums, artists, genres, decades, folders, and what a listener played and likes."""
