@@ -57,6 +57,14 @@ interface GlobalEventHandlersEventMap {
   "offline:kept": CustomEvent;
 }
 
+// In the thread of the sound card.
+declare class AudioWorkletProcessor {
+  port: MessagePort;
+}
+declare function registerProcessor(name: string, processor: typeof AudioWorkletProcessor): void;
+declare const sampleRate: number;
+declare const currentFrame: number;
+
 interface Navigator {
   connection?: { effectiveType?: string; saveData?: boolean };
 }

@@ -291,11 +291,15 @@ test("a song begins at its level, which an element alone can only lower and a mi
   player.setVolume(0.5);
   assert.ok(Math.abs(sound.audio.volume - 0.5 * 10 ** (-14 / 20)) < 1e-9);
   const set = new Map();
-  sound.makeMixer = () => ({ set: (element, gain) => set.set(element, gain), wake() {}, rest() {} });
+  const nothing = { wake() {}, rest() {}, hold() {}, clear() {} };
+  const setVolume = (level) => set.set("volume", level);
+  sound.makeMixer = () => ({ ...nothing, setVolume, set: (element, gain) => set.set(element, gain) });
   player.previous();
   await settle();
   assert.ok(Math.abs(set.get(sound.audio) - 10 ** (6 / 20)) < 1e-9);
-  assert.equal(sound.audio.volume, 0.5);
+  assert.deepEqual([sound.audio.volume, set.get("volume")], [1, 0.5]);
+  player.mute();
+  assert.deepEqual([sound.audio.muted, set.get("volume")], [false, 0]);
   player.settings.change({ levelling: "off" });
   player.tell("settings");
   assert.equal(set.get(sound.audio), 1);
@@ -312,6 +316,83 @@ test("a song does not wait long for a server that keeps its level to itself", as
   await begun;
   assert.equal(audio.paused, false);
   assert.ok(Math.abs(audio.volume - 10 ** (-6 / 20)) < 1e-9);
+});
+
+/* Without a gap ---------------------------------------------------------------------------------------------------- */
+
+/** A mixer whose next song is heard when the test says so. */
+function joining() {
+  const mixer = { joins: true, told: [], wake() {}, rest() {}, set() {}, setVolume() {} };
+  for (const name of ["hold", "clear"]) mixer[name] = (value) => mixer.told.push([name, value]);
+  mixer.join = (_from, _to, leftS) =>
+    new Promise((resolve) => {
+      mixer.told.push(["join", leftS]);
+      mixer.heard = resolve;
+    });
+  sound.makeMixer = () => mixer;
+  return mixer;
+}
+
+async function nearTheEnd(leftS = 1) {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  const mixer = joining();
+  player.open();
+  await player.play();
+  audio.currentTime = 200 - leftS;
+  audio.tell("timeupdate");
+  standby.readyState = 4;
+  mock.timers.tick(1000 * (leftS - 0.5));
+  return mixer;
+}
+
+test("the next song begins before its turn, and counts from when it is heard", async () => {
+  const mixer = await nearTheEnd();
+  assert.ok(sound.joining);
+  assert.equal(standby.paused, false);
+  assert.equal(sound.audio, audio);
+  // What is heard goes on after the element has ended.
+  audio.tell("ended");
+  assert.equal(queue.index, 0);
+  standby.currentTime = 0.28;
+  mixer.heard(0.25);
+  await settle();
+  assert.deepEqual([queue.index, sound.audio, sound.joining], [1, standby, false]);
+  assert.ok(Math.abs(sound.timeS - 0.03) < 1e-9);
+  assert.equal(audio.getAttribute("src"), null);
+  assert.deepEqual(addresses(), ["/songs/a/played/", "/songs/a/completed/", "/songs/b/played/"]);
+  // The end of a late song is late, too.
+  standby.ended = true;
+  standby.tell("ended");
+  assert.equal(queue.index, 1);
+  mock.timers.tick(250);
+  await settle();
+  assert.equal(queue.index, 2);
+});
+
+test("going elsewhere calls the next song back, as does an end that does not come", async () => {
+  const mixer = await nearTheEnd();
+  player.seek(20);
+  assert.deepEqual([sound.joining, standby.paused, standby.currentTime, audio.currentTime], [false, true, 0, 20]);
+  mixer.heard(null);
+  await settle();
+  assert.equal(queue.index, 0);
+  audio.currentTime = 199;
+  audio.tell("timeupdate");
+  mock.timers.tick(700);
+  assert.ok(sound.joining);
+  mock.timers.tick(3000);
+  assert.equal(sound.joining, false);
+  assert.equal(queue.index, 0);
+});
+
+test("a pause holds a join", async () => {
+  const mixer = await nearTheEnd();
+  player.pause();
+  assert.ok(standby.paused);
+  assert.deepEqual(mixer.told.at(-1), ["hold", true]);
+  await player.play();
+  assert.equal(standby.paused, false);
+  assert.ok(mixer.told.some(([name, value]) => name === "hold" && value === false));
 });
 
 /* Lyrics ----------------------------------------------------------------------------------------------------------- */

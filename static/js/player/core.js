@@ -13,6 +13,10 @@ import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+// An element needs up to a tenth of a second to begin, and this thread may be busy meanwhile.
+const JOIN_BEFORE_S = 0.5;
+// Less often than this an element never says how far it is.
+const JOIN_PLANNED_S = 1.2;
 // Longer than the answer takes, and shorter than a listener waits.
 const LOUDNESS_WITHIN_MS = 400;
 /** @type {Repeat[]} */
@@ -31,6 +35,7 @@ export class Player extends EventTarget {
     this.settings = settings;
     this.wanted = false;
     this.recorded = false;
+    this.joinTimer = 0;
     sound.set(settings.level, settings.muted);
     sound.addEventListener("playing", () => this.#began());
     sound.addEventListener("timeupdate", () => this.#moved());
@@ -251,9 +256,9 @@ export class Player extends EventTarget {
     if (current && this.recorded && !this.sound.audio.ended) reportSkipped(current, playlist, this.sound.timeS);
   }
 
-  #noteEnd() {
+  #noteEnd(endS = this.sound.timeS) {
     const { current, playlist } = this.queue;
-    if (current && this.recorded) reportCompleted(current, playlist, this.sound.timeS);
+    if (current && this.recorded) reportCompleted(current, playlist, endS);
   }
 
   #began() {
@@ -287,6 +292,46 @@ export class Player extends EventTarget {
     if (fadeS && leftS <= fadeS && leftS > 0 && !this.sound.fading && !this.sound.paused && this.sound.canFade) {
       this.#glide(index, leftS);
     }
+    if (leftS > JOIN_PLANNED_S || fadeS || !this.sound.canJoin || this.sound.joining || this.joinTimer) return;
+    this.joinTimer = setTimeout(() => this.#join(), Math.max(0, leftS - JOIN_BEFORE_S) * 1000);
+  }
+
+  /** Lets the next song follow without a gap, unless the listener has gone elsewhere. */
+  async #join() {
+    this.joinTimer = 0;
+    const { queue, sound } = this;
+    const index = queue.nextIndex(this.settings.repeat);
+    const leftS = sound.durationS - sound.timeS;
+    if (index < 0 || index === queue.index || this.settings.repeat === "one" || leftS > JOIN_PLANNED_S) return;
+    const { song } = queue.tracks[index];
+    const endS = sound.durationS;
+    sound.prepare(this.source(queue.tracks[index]));
+    const joined = () => this.#follow(song, endS);
+    sound.addEventListener("joined", joined, { once: true });
+    await sound.join(this.#gain(index));
+    sound.removeEventListener("joined", joined);
+  }
+
+  /**
+   * Goes on with a song that is heard already.
+   * @param {string} song
+   * @param {number} endS Of the one before.
+   */
+  #follow(song, endS) {
+    this.#noteEnd(endS);
+    const { queue } = this;
+    const index = queue.tracks.findIndex((track) => track.song === song);
+    // It was taken out in the last moment.
+    if (index < 0) {
+      this.jump(queue.nextIndex(this.settings.repeat));
+      return;
+    }
+    queue.index = index;
+    queue.timeS = 0;
+    queue.save();
+    this.recorded = false;
+    this.#began();
+    for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 
   /**

@@ -1,6 +1,8 @@
 /* The sound: two audio elements, one that plays and one that has the next song ready or fades out. */
 
 const STEP_MS = 40;
+// A song that goes on for longer than its end was expected has another length than its header says.
+const LATE_MS = 1500;
 const FORWARDED = [
   "playing",
   "play",
@@ -22,6 +24,9 @@ export class Sound extends EventTarget {
   #mixer = null;
   /** @type {Map<HTMLAudioElement, number>} */
   #gains = new Map();
+  // By so much the song that plays is heard later than its element plays it, since it was started before its turn.
+  #lateS = 0;
+  #joining = 0;
 
   /**
    * @param {HTMLAudioElement} first
@@ -48,6 +53,7 @@ export class Sound extends EventTarget {
    * @param {string} type
    */
   #forward(element, type) {
+    if (type === "ended" && element === this.audio && this.#holdEnd(element)) return;
     if (element === this.audio) this.dispatchEvent(new Event(type));
     else if (type === "ended" || type === "error") this.endFade();
   }
@@ -56,8 +62,32 @@ export class Sound extends EventTarget {
     return this.#fade !== null;
   }
 
+  /**
+   * Whether the end of an element is not the end of what is heard.
+   * @param {HTMLAudioElement} element
+   */
+  #holdEnd(element) {
+    if (this.joining) return true;
+    if (!this.#lateS) return false;
+    const lateS = this.#lateS;
+    this.#lateS = 0;
+    setTimeout(() => {
+      if (element === this.audio && element.ended) this.dispatchEvent(new Event("ended"));
+    }, lateS * 1000);
+    return true;
+  }
+
+  /** Whether one song can follow another without a gap. */
+  get canJoin() {
+    return Boolean(this.#mixer?.joins);
+  }
+
+  get joining() {
+    return this.#joining !== 0;
+  }
+
   get timeS() {
-    return this.audio.currentTime;
+    return Math.max(0, this.audio.currentTime - this.#lateS);
   }
 
   get durationS() {
@@ -86,6 +116,7 @@ export class Sound extends EventTarget {
    */
   open(src, timeS = 0, gain = 1) {
     this.endFade();
+    this.#onTime();
     if (this.other.getAttribute("src") === src && !this.other.error) {
       this.#swap();
       this.#clear(this.other);
@@ -108,6 +139,7 @@ export class Sound extends EventTarget {
   /** Lets go of both songs. */
   close() {
     this.endFade();
+    this.#onTime();
     this.#clear(this.audio);
     this.#clear(this.other);
   }
@@ -117,8 +149,49 @@ export class Sound extends EventTarget {
    * @param {string} src
    */
   prepare(src) {
-    if (this.fading || this.other.getAttribute("src") === src) return;
+    if (this.fading || this.joining || this.other.getAttribute("src") === src) return;
     this.other.src = src;
+  }
+
+  /**
+   * Starts the song that was prepared, to be heard when the present one ends; "joined" says that it is heard.
+   * @param {number} gain
+   */
+  async join(gain) {
+    if (!this.#mixer?.joins || this.joining || this.fading || this.paused || this.other.readyState < 3) return;
+    const leftS = this.durationS - this.timeS;
+    this.#gains.set(this.other, gain);
+    this.#joining = setTimeout(() => this.endJoin(), leftS * 1000 + LATE_MS);
+    this.#apply();
+    this.other.play().catch(() => this.endJoin());
+    const lateS = await this.#mixer.join(this.audio, this.other, leftS);
+    if (lateS === null) return;
+    clearTimeout(this.#joining);
+    this.#joining = 0;
+    this.#lateS = lateS;
+    this.#swap();
+    this.#clear(this.other);
+    this.#apply();
+    this.dispatchEvent(new Event("joined"));
+  }
+
+  /** Calls off a join: the next song waits for its turn again. */
+  endJoin() {
+    if (!this.joining) return;
+    clearTimeout(this.#joining);
+    this.#joining = 0;
+    this.other.pause();
+    this.other.currentTime = 0;
+    this.#mixer?.clear(this.other);
+    if (this.audio.ended) this.dispatchEvent(new Event("ended"));
+  }
+
+  /** What the element plays is heard at once again. */
+  #onTime() {
+    this.endJoin();
+    this.#lateS = 0;
+    for (const element of [this.audio, this.other]) this.#mixer?.clear(element);
+    this.#mixer?.hold(false);
   }
 
   /**
@@ -129,8 +202,10 @@ export class Sound extends EventTarget {
    */
   async crossfade(src, seconds, gain = 1) {
     this.endFade();
+    this.endJoin();
     this.prepare(src);
     this.#swap();
+    this.#lateS = 0;
     this.#gains.set(this.audio, gain);
     this.#fade = { total: seconds * 1000, done: 0, at: performance.now() };
     this.#apply();
@@ -160,20 +235,24 @@ export class Sound extends EventTarget {
   async play() {
     this.#mixer ??= this.makeMixer?.() ?? null;
     this.#mixer?.wake();
+    this.#mixer?.hold(false);
     this.#apply();
+    if (this.joining) this.other.play().catch(() => this.endJoin());
     if (this.fading) this.other.play().catch(() => this.endFade());
     await this.audio.play();
   }
 
   pause() {
     this.audio.pause();
-    if (this.fading) this.other.pause();
+    if (this.fading || this.joining) this.other.pause();
+    if (this.joining || this.#lateS) this.#mixer?.hold(true);
     this.#mixer?.rest();
   }
 
   /** @param {number} timeS */
   seek(timeS) {
     this.endFade();
+    this.#onTime();
     const end = this.durationS || Infinity;
     this.audio.currentTime = Math.min(Math.max(0, timeS), end);
   }
@@ -200,19 +279,21 @@ export class Sound extends EventTarget {
 
   #apply() {
     const share = this.#fade ? Math.min(1, this.#fade.done / this.#fade.total) * (Math.PI / 2) : Math.PI / 2;
-    this.#setVolume(this.audio, this.level * Math.sin(share));
-    this.#setVolume(this.other, this.level * Math.max(0, Math.cos(share)));
-    this.audio.muted = this.other.muted = this.muted;
+    this.#setVolume(this.audio, Math.sin(share));
+    this.#setVolume(this.other, this.joining ? 1 : Math.max(0, Math.cos(share)));
+    // A muted element gives silence, in which no end is found.
+    this.audio.muted = this.other.muted = this.muted && !this.#mixer;
+    this.#mixer?.setVolume(this.muted ? 0 : this.level);
     this.dispatchEvent(new Event("volume"));
   }
 
   /**
    * @param {HTMLAudioElement} element
-   * @param {number} volume
+   * @param {number} share
    */
-  #setVolume(element, volume) {
+  #setVolume(element, share) {
     const gain = this.#gains.get(element) ?? 1;
     this.#mixer?.set(element, gain);
-    element.volume = this.#mixer ? volume : volume * Math.min(1, gain);
+    element.volume = this.#mixer ? share : this.level * share * Math.min(1, gain);
   }
 }
