@@ -333,6 +333,16 @@ class PlayedForm(SentenceForm):
     playlist = forms.IntegerField(required=False, min_value=1)
 
 
+class MoreForm(PlayedForm):
+    """A list that has ended: the song to go on from, and the numbers of the songs before, with commas between."""
+
+    around = forms.IntegerField(required=False, min_value=1)
+    heard = forms.RegexField(r"^\d{1,18}(,\d{1,18}){0,99}$", required=False)
+
+    def clean_heard(self) -> list[int]:
+        return [int(number) for number in self.cleaned_data["heard"].split(",") if number]
+
+
 class EndedForm(PlayedForm):
     """How long a song played before it ended or was skipped."""
 

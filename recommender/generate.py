@@ -129,11 +129,16 @@ class _Ranking(NamedTuple):
 
 
 def generate(
-    *, listener: Listener, request: PlaylistRequest, fixed: Mapping[int, int] | None = None
+    *,
+    listener: Listener,
+    request: PlaylistRequest,
+    fixed: Mapping[int, int] | None = None,
+    without: Sequence[int] = (),
 ) -> GeneratedPlaylist:
     """Choose and order songs for a listener, for the free places of a list as far as there are songs.
 
     `fixed` maps the places that are taken to the ids of their songs; a journey is planned on from the last of them.
+    `without` are the ids of songs that must not come.
     """
     taken = dict(fixed or {})
     index = songs_index()
@@ -144,7 +149,7 @@ def generate(
         felt_there = state.model.predict(*at, mood=request.mood).point[0]
         request = replace(request, target=Target(*_pair(felt_there)))
 
-    pool = _retrieve(index, request, state, centre, always=list(taken.values()))
+    pool = _retrieve(index, request, state, centre, always=list(taken.values()), without=without)
     rows = {place: row for place, song_id in taken.items() if (row := pool.row_of(song_id)) is not None}
     recency = recency_of(state.history.plays, pool.song_ids)
     # A fixed song was played in this very list; that is no reason to leave it out.
@@ -206,14 +211,16 @@ def _retrieve(
     centre: _Centre | None,
     *,
     always: list[int],
+    without: Sequence[int],
 ) -> Pool:
     if request.path:
         queries, quadrant = state.queries(place_targets(request.path, PATH_POINTS)), end_quadrant(request.path[-1])
-        return retrieve(index, queries, request.filters, always, quadrant=quadrant)
+        return retrieve(index, queries, request.filters, always, without=without, quadrant=quadrant)
     queries = state.queries(np.asarray([request.target.point]))
     if centre is None:
-        return retrieve(index, queries, request.filters, always, quadrant=request.target.quadrant)
-    return retrieve(index, queries, request.filters, always, without=[centre.song_id], alike=centre.embedding)
+        return retrieve(index, queries, request.filters, always, without=without, quadrant=request.target.quadrant)
+    without = [centre.song_id, *without]
+    return retrieve(index, queries, request.filters, always, without=without, alike=centre.embedding)
 
 
 def _choosable(pool: Pool, fixed: list[int]) -> NDArray[np.bool_]:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("songs/<int:pk>/add/", collecting.song_add, name="song_add"),
     path("songs/queue/", browse.songs_queue, name="songs_queue"),
     path("songs/<int:pk>/", songs.song_detail, name="song_detail"),
+    path("songs/more/", songs.songs_more, name="songs_more"),
     path("songs/<int:pk>/playlist/", songs.song_playlist, name="song_playlist"),
     path("songs/<int:pk>/felt/", feedback.song_felt, name="song_felt"),
     path("songs/<int:pk>/felt/withdraw/", feedback.song_felt_withdraw, name="song_felt_withdraw"),

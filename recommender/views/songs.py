@@ -28,12 +28,12 @@ from emotion.library.services import MAX_SONGS
 from emotion.measures.words import KEYS, key_name
 from emotion.selectors import label_of
 from recommender import selectors
-from recommender.forms import DECADES, MAX_BPM, SongFilterForm
+from recommender.forms import DECADES, MAX_BPM, MoreForm, SongFilterForm
 from recommender.models import SmartList
 from recommender.requests import Listener, listener_of
 from recommender.rules import MEASURED, RULES
-from recommender.services import playlists
-from recommender.views.common import song_or_404, to_playlist, undo_offered
+from recommender.services import endless, playlists
+from recommender.views.common import own_playlist, song_or_404, to_playlist, undo_offered
 from recommender.views.feedback import felt_context
 
 SONGS_PER_PAGE = 30
@@ -132,6 +132,20 @@ def song_playlist(request: HttpRequest, pk: int) -> HttpResponse:
     """Make a list of songs like one."""
     playlist = playlists.playlist_create_around(listener=listener_of(request), song=song_or_404(pk))
     return to_playlist(playlist, "?play=1")
+
+
+@require_POST
+def songs_more(request: HttpRequest) -> HttpResponse:
+    """What the player goes on with when a list has ended; nothing is stored."""
+    form = MoreForm(request.POST)
+    if not form.is_valid():
+        return HttpResponse(form.sentence, status=400, content_type="text/plain")
+    values = form.cleaned_data
+    playlist = own_playlist(request, values["playlist"]) if values["playlist"] else None
+    more = endless.songs_more(
+        listener=listener_of(request), heard=values["heard"], playlist=playlist, around=values["around"]
+    )
+    return render(request, "recommender/partials/more_songs.html", {"more": more})
 
 
 def _limits(

@@ -397,3 +397,22 @@ def test_lyrics_are_followed_and_lead_into_the_song(open_page: Opener, songs: li
         expect(panel).to_be_visible()
         expect(panel.locator("[aria-current]")).to_have_text(re.compile("Line [456]"))
         assert axe_objections(page) == []
+
+
+def test_a_list_that_ends_goes_on(page: Page, songs: list[Song]) -> None:
+    page.goto(f"/songs/{songs[-1].pk}/")
+    page.get_by_role("button", name=f"Play {songs[-1].title}").first.click()
+    wait_until_heard(page, 0.1)
+    page.keyboard.press("q")
+    panel = page.get_by_role("region", name="Up next")
+    rows = panel.get_by_role("listitem")
+    # A song of 20 s is near its end from the beginning.
+    expect(rows).to_have_count(6)
+    expect(rows.nth(1).get_by_text("Then: more like this")).to_be_visible()
+    expect(rows.nth(2).get_by_text("Then: more like this")).to_be_hidden()
+    seek_to(page, SONG_SECONDS - 0.4)
+    expect(page.locator("#player")).to_have_attribute("data-song", queued(page)[1])
+    assert len(set(queued(page))) == 6
+    panel.get_by_label("go on with more like this").uncheck()
+    rows.nth(5).locator("[data-queue-play]").click()
+    expect(page.get_by_role("button", name="Next song")).to_be_disabled()

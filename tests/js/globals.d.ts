@@ -94,6 +94,9 @@ interface Settings {
   fadeS: number;
   quality: Quality;
   levelling: Levelling;
+  /** Whether lists go on when they have ended; journeys, which have arrived then, by a choice of their own. */
+  endless: boolean;
+  endlessJourneys: boolean;
   letters: boolean;
   change(values: Partial<Omit<Settings, "change">>): void;
 }
@@ -112,6 +115,8 @@ interface Track {
   bitRate: number;
   /** Whether its file turned out to be one that this browser does not play. */
   convert?: boolean;
+  /** Whether the server added it when the list had ended. */
+  more?: boolean;
   src: string;
   cover: string;
   playedUrl: string;

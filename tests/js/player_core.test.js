@@ -185,6 +185,7 @@ test("a song that ends leads to the next, and the last one ends the list", async
   player.open();
   await player.play();
   sound.audio.tell("ended");
+  await settle();
   assert.equal(player.wanted, false);
   assert.equal(said.at(-1), "That was the last song of the list.");
   assert.ok(addresses().includes("/songs/c/completed/"));
@@ -246,6 +247,86 @@ test("the second is kept every two seconds", () => {
   audio.currentTime = 2.5;
   audio.tell("timeupdate");
   assert.equal(queue.timeS, 2.5);
+});
+
+/* What follows a list ---------------------------------------------------------------------------------------------- */
+
+const followers = (...songs) => songs.map((song) => ({ ...queue.tracks[0], song, href: `/songs/${song}/` }));
+
+test("a list that ends goes on, with what was chosen shortly before", async () => {
+  const asked = [];
+  player.more = async () => {
+    asked.push(queue.tracks.map(({ song }) => song).join(""));
+    return followers("x", "y");
+  };
+  player.jump(2, { playing: false });
+  await player.play();
+  audio.currentTime = 150;
+  audio.tell("timeupdate");
+  await settle();
+  assert.deepEqual(asked, []);
+  assert.ok(player.hasNext);
+  audio.currentTime = 170;
+  audio.tell("timeupdate");
+  audio.tell("timeupdate");
+  await settle();
+  assert.deepEqual(asked, ["abc"]);
+  assert.deepEqual(
+    queue.tracks.map(({ song, more = false }) => [song, more]),
+    [
+      ["a", false],
+      ["b", false],
+      ["c", false],
+      ["x", true],
+      ["y", true],
+    ],
+  );
+  audio.tell("ended");
+  await settle();
+  assert.equal(queue.current.song, "x");
+  // A new order of the list leaves what follows it.
+  queue.reorder(songList(["c", "a"], { playlist: "7", played: ["c", "a"] }));
+  assert.deepEqual([queue.tracks.map(({ song }) => song).join(""), queue.current.song], ["caxy", "x"]);
+});
+
+test("the next song is asked for where there is none yet, and a list without followers ends", async () => {
+  player.more = async () => followers("x");
+  player.jump(2);
+  await player.next();
+  assert.equal(queue.current.song, "x");
+  player.more = async () => [];
+  await player.next();
+  assert.equal(queue.current.song, "x");
+  assert.equal(player.hasNext, false);
+  sound.audio.tell("ended");
+  await settle();
+  assert.equal(said.at(-1), "That was the last song of the list.");
+});
+
+test("a journey ends where it arrives, and so does what is switched off, repeats or is compared", () => {
+  player.jump(2, { playing: false });
+  assert.ok(player.goesOn);
+  queue.kind = "journey";
+  assert.equal(player.goesOn, false);
+  player.settings.change({ endlessJourneys: true, endless: false });
+  assert.ok(player.goesOn);
+  queue.kind = "mood";
+  assert.equal(player.goesOn, false);
+  player.settings.change({ endless: true, repeat: "all" });
+  assert.equal(player.goesOn, false);
+  player.settings.change({ repeat: "off" });
+  queue.kind = "comparison";
+  assert.equal(player.goesOn, false);
+});
+
+test("a queue that never ends does not grow for ever", () => {
+  for (let n = 0; n < 60; n += 1) {
+    queue.extend(followers(`${n}x`, `${n}y`));
+    queue.index = queue.tracks.length - 1;
+  }
+  queue.extend(followers("last"));
+  assert.equal(queue.tracks.length, 102);
+  assert.equal(queue.current.song, "59y");
 });
 
 /* How loud --------------------------------------------------------------------------------------------------------- */

@@ -13,6 +13,8 @@ import { reportCompleted, reportPlayed, reportSkipped } from "./reports.js";
 const PREPARE_BEFORE_END_S = 20;
 const PREPARE_AFTER_S = 8;
 const SAVE_EVERY_S = 2;
+// Late, so that what the listener says of the last song counts, and in time for the next one to be fetched.
+const MORE_BEFORE_S = 40;
 // An element needs up to a tenth of a second to begin, and this thread may be busy meanwhile.
 const JOIN_BEFORE_S = 0.5;
 // Less often than this an element never says how far it is.
@@ -23,6 +25,9 @@ const LOUDNESS_WITHIN_MS = 400;
 const REPEATS = ["off", "all", "one"];
 
 export class Player extends EventTarget {
+  /** @type {Promise<Track[]> | null} */
+  #asking = null;
+
   /**
    * @param {Queue} queue
    * @param {Sound} sound
@@ -36,6 +41,9 @@ export class Player extends EventTarget {
     this.wanted = false;
     this.recorded = false;
     this.joinTimer = 0;
+    /** @type {() => Promise<Track[]>} Returns what the queue goes on with; see endless.js. */
+    this.more = async () => [];
+    this.exhausted = false;
     sound.set(settings.level, settings.muted);
     sound.addEventListener("playing", () => this.#began());
     sound.addEventListener("timeupdate", () => this.#moved());
@@ -62,7 +70,36 @@ export class Player extends EventTarget {
   }
 
   get hasNext() {
-    return this.queue.nextIndex(this.settings.repeat) >= 0;
+    return this.queue.nextIndex(this.settings.repeat) >= 0 || this.goesOn;
+  }
+
+  /** The setting that says whether this queue goes on when it has ended. */
+  get endlessSetting() {
+    return /** @type {"endless" | "endlessJourneys"} */ (this.queue.kind === "journey" ? "endlessJourneys" : "endless");
+  }
+
+  /** Whether other songs follow the last one. */
+  get goesOn() {
+    const { queue, settings } = this;
+    if (!queue.current || settings.repeat !== "off" || queue.kind === "comparison" || this.exhausted) return false;
+    return settings[this.endlessSetting];
+  }
+
+  /** Adds songs to the queue where it ends here and goes on; returns the place of the next song, -1 for none. */
+  async #nextPlace() {
+    const { queue, settings } = this;
+    if (queue.nextIndex(settings.repeat) < 0 && this.goesOn) {
+      const asking = this.#asking ?? this.more();
+      this.#asking = asking;
+      const tracks = await asking;
+      if (asking === this.#asking) {
+        this.#asking = null;
+        this.exhausted = !tracks.length;
+        if (tracks.length) queue.extend(tracks);
+        for (const type of ["queue", "state"]) this.tell(type);
+      }
+    }
+    return queue.nextIndex(settings.repeat);
   }
 
   /**
@@ -139,6 +176,8 @@ export class Player extends EventTarget {
   start(list, index) {
     this.#noteSkip();
     this.queue.fill(list, index);
+    this.exhausted = false;
+    this.#asking = null;
     this.tell("start");
     this.sound.unlock();
     this.open();
@@ -187,8 +226,11 @@ export class Player extends EventTarget {
     this.jump(index);
   }
 
-  next() {
-    if (this.hasNext) this.choose(this.queue.nextIndex(this.settings.repeat));
+  async next() {
+    const { current } = this.queue;
+    const index = await this.#nextPlace();
+    // Meanwhile the listener may have gone elsewhere.
+    if (index >= 0 && current === this.queue.current) this.choose(index);
   }
 
   previous() {
@@ -282,6 +324,7 @@ export class Player extends EventTarget {
    */
   #lookAhead(timeS, leftS) {
     const index = this.queue.nextIndex(this.settings.repeat);
+    if (index < 0 && leftS < MORE_BEFORE_S) this.#nextPlace();
     if (index >= 0 && !knownFacts(this.queue.tracks[index])) factsOf(this.queue.tracks[index]);
     if (!this.sound.durationS || index < 0 || index === this.queue.index || this.settings.repeat === "one") return;
     const line = navigator.connection;
@@ -350,14 +393,20 @@ export class Player extends EventTarget {
     for (const type of ["track", "state", "queue"]) this.tell(type);
   }
 
-  #ended() {
+  async #ended() {
     this.#noteEnd();
-    if (this.settings.repeat === "one" || (this.hasNext && this.queue.tracks.length === 1)) {
+    const { repeat } = this.settings;
+    if (repeat === "one" || (repeat === "all" && this.queue.tracks.length === 1)) {
       this.recorded = false;
       this.seek(0);
       this.play();
-    } else if (this.hasNext) {
-      this.jump(this.queue.nextIndex(this.settings.repeat));
+      return;
+    }
+    const { current } = this.queue;
+    const index = this.goesOn ? await this.#nextPlace() : this.queue.nextIndex(repeat);
+    if (current !== this.queue.current) return;
+    if (index >= 0) {
+      this.jump(index);
     } else {
       this.wanted = false;
       this.queue.savePosition(0, false);

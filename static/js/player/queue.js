@@ -6,6 +6,7 @@ import { store, stored } from "../shared/storage.js";
 
 const KEY = "moodplane.queue";
 const POSITION = "moodplane.position";
+const MOST_BEHIND = 100;
 
 /**
  * Reads the song that a page's element describes; all that belongs to a song has its address below the song's own.
@@ -61,6 +62,8 @@ export class Queue {
     this.index = -1;
     this.playlist = "";
     this.pageUrl = "";
+    // "journey", "comparison", or something that goes on by itself.
+    this.kind = "";
     // The songs as the list has them, for when shuffling ends; songs removed here stay out.
     /** @type {string[]} */
     this.listed = [];
@@ -88,7 +91,8 @@ export class Queue {
   }
 
   clear() {
-    Object.assign(this, { tracks: [], index: -1, playlist: "", pageUrl: "", listed: [], removed: [], added: [] });
+    Object.assign(this, { tracks: [], index: -1, playlist: "", pageUrl: "", kind: "" });
+    Object.assign(this, { listed: [], removed: [], added: [] });
     Object.assign(this, { shuffled: false, arranged: false, timeS: 0, wasPlaying: false, listener: listener() });
     this.save();
   }
@@ -124,7 +128,8 @@ export class Queue {
     this.tracks = tracksOf(list);
     this.adopt();
     this.added = [];
-    Object.assign(this, { index, playlist: list.dataset.playlist || "", pageUrl: list.dataset.pageUrl || "" });
+    const { playlist = "", pageUrl = "", kind = "" } = list.dataset;
+    Object.assign(this, { index, playlist, pageUrl, kind });
     Object.assign(this, {
       listed: this.tracks.map((track) => track.song),
       removed: [],
@@ -141,9 +146,31 @@ export class Queue {
    */
   reorder(list) {
     const fresh = tracksOf(list).filter((track) => !this.removed.includes(track.song));
-    this.listed = fresh.map((track) => track.song);
-    if (this.shuffled || this.arranged) this.#refresh(fresh);
-    else this.#follow(fresh);
+    // What the list went on with is not in it.
+    const more = this.tracks.filter((track) => track.more);
+    this.listed = [...fresh, ...more].map((track) => track.song);
+    const now = this.current;
+    if (this.shuffled || this.arranged) this.#refresh([...fresh, ...more]);
+    else if (now?.more) Object.assign(this, { tracks: [...fresh, ...more], index: fresh.length + more.indexOf(now) });
+    else {
+      this.#follow(fresh);
+      this.tracks.push(...more);
+    }
+    this.save();
+  }
+
+  /**
+   * Adds songs that the list goes on with; of a queue that never ends, the beginning goes.
+   * @param {Track[]} tracks
+   */
+  extend(tracks) {
+    for (const track of tracks) {
+      this.tracks.push({ ...track, more: true });
+      this.listed.push(track.song);
+    }
+    const surplus = Math.max(0, this.index - MOST_BEHIND);
+    this.tracks.splice(0, surplus);
+    this.index -= surplus;
     this.save();
   }
 
@@ -252,8 +279,9 @@ export class Queue {
 
   /** Returns all that must be known to go on with it elsewhere. */
   get content() {
-    const { tracks, index, playlist, pageUrl, listed, removed, added, shuffled, seed, arranged, listener } = this;
-    return { tracks, index, playlist, pageUrl, listed, removed, added, shuffled, seed, arranged, listener };
+    const { tracks, index, playlist, pageUrl, kind, listed, removed, added } = this;
+    const { shuffled, seed, arranged, listener } = this;
+    return { tracks, index, playlist, pageUrl, kind, listed, removed, added, shuffled, seed, arranged, listener };
   }
 
   save() {

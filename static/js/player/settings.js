@@ -11,6 +11,8 @@ const DEFAULTS = {
   fadeS: 0,
   levelling: /** @type {Levelling} */ ("song"),
   quality: /** @type {Quality} */ ("auto"),
+  endless: true,
+  endlessJourneys: false,
   letters: true,
 };
 

@@ -24,6 +24,7 @@ export function attachQueue(player) {
     if (index === queue.index) row.setAttribute("aria-current", "true");
     find(row, "[data-queue-title]").textContent = track.title;
     find(row, "[data-queue-artist]").textContent = track.artist;
+    find(row, "[data-queue-begins-more]").hidden = !track.more || Boolean(queue.tracks[index - 1]?.more);
     find(row, "[data-queue-reason]").textContent = track.reason || "";
     const words = {
       play: gettext("Play %(title)s"),
