@@ -416,3 +416,26 @@ def test_a_list_that_ends_goes_on(page: Page, songs: list[Song]) -> None:
     panel.get_by_label("go on with more like this").uncheck()
     rows.nth(5).locator("[data-queue-play]").click()
     expect(page.get_by_role("button", name="Next song")).to_be_disabled()
+
+
+def test_the_sleep_timer_says_what_is_left_and_stops_the_music(page: Page, songs: list[Song]) -> None:
+    play_first(page)
+    listed = shown(page)
+    button = page.locator("[data-player-sleep]")
+    button.click()
+    dialog = page.get_by_role("dialog", name="Sleep timer")
+    dialog.get_by_role("button", name="End of this song").press("Enter")
+    expect(button).to_have_attribute("aria-label", "Sleep timer. The music stops at the end of this song.")
+    seek_to(page, SONG_SECONDS - 0.5)
+    expect(page.locator("[data-player-status]")).to_have_text("The sleep timer has stopped the music.")
+    expect(page.locator("#player")).to_have_attribute("data-song", listed[1])
+    assert elements(page)[0]["paused"]
+    expect(button).to_have_attribute("aria-label", "Sleep timer")
+    button.click()
+    dialog.get_by_role("button", name="45 minutes").click()
+    expect(page.locator("[data-player-status]")).to_contain_text("The music will stop at")
+    page.reload()
+    expect(button).to_have_attribute("aria-label", "Sleep timer. The music stops in 45 minutes.")
+    button.click()
+    dialog.get_by_role("button", name="Switch off").click()
+    expect(button).to_have_attribute("aria-label", "Sleep timer")

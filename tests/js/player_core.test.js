@@ -329,6 +329,29 @@ test("a queue that never ends does not grow for ever", () => {
   assert.equal(queue.current.song, "59y");
 });
 
+/* Sleep ------------------------------------------------------------------------------------------------------------ */
+
+test("at the end of the song the music stops, and the next one is ready", async () => {
+  player.stopAfterSong = true;
+  player.open();
+  await player.play();
+  audio.currentTime = 199.5;
+  audio.tell("timeupdate");
+  assert.equal(standby.getAttribute("src"), null);
+  audio.paused = true;
+  audio.tell("ended");
+  await settle();
+  assert.deepEqual([queue.index, player.wanted, sound.paused, player.stopAfterSong], [1, false, true, false]);
+});
+
+test("the music fades below the volume, which stays", () => {
+  player.setVolume(0.5);
+  sound.dim(0.5);
+  assert.deepEqual([audio.volume, sound.level], [0.25, 0.5]);
+  sound.dim(1);
+  assert.equal(audio.volume, 0.5);
+});
+
 /* How loud --------------------------------------------------------------------------------------------------------- */
 
 /** A loud song of a quiet album. */

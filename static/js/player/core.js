@@ -44,6 +44,7 @@ export class Player extends EventTarget {
     /** @type {() => Promise<Track[]>} Returns what the queue goes on with; see endless.js. */
     this.more = async () => [];
     this.exhausted = false;
+    this.stopAfterSong = false;
     sound.set(settings.level, settings.muted);
     sound.addEventListener("playing", () => this.#began());
     sound.addEventListener("timeupdate", () => this.#moved());
@@ -323,6 +324,7 @@ export class Player extends EventTarget {
    * @param {number} leftS
    */
   #lookAhead(timeS, leftS) {
+    if (this.stopAfterSong) return;
     const index = this.queue.nextIndex(this.settings.repeat);
     if (index < 0 && leftS < MORE_BEFORE_S) this.#nextPlace();
     if (index >= 0 && !knownFacts(this.queue.tracks[index])) factsOf(this.queue.tracks[index]);
@@ -396,6 +398,14 @@ export class Player extends EventTarget {
   async #ended() {
     this.#noteEnd();
     const { repeat } = this.settings;
+    if (this.stopAfterSong) {
+      this.stopAfterSong = false;
+      this.wanted = false;
+      // Where it goes on, some other time.
+      this.jump(Math.max(this.queue.nextIndex(repeat), this.queue.index), { playing: false });
+      this.tell("slept");
+      return;
+    }
     if (repeat === "one" || (repeat === "all" && this.queue.tracks.length === 1)) {
       this.recorded = false;
       this.seek(0);

@@ -27,6 +27,7 @@ export class Sound extends EventTarget {
   // By so much the song that plays is heard later than its element plays it, since it was started before its turn.
   #lateS = 0;
   #joining = 0;
+  #dimmed = 1;
 
   /**
    * @param {HTMLAudioElement} first
@@ -136,6 +137,16 @@ export class Sound extends EventTarget {
     this.#apply();
   }
 
+  /**
+   * Lets all that is heard fade, below the listener's volume, which stays.
+   * @param {number} share
+   */
+  dim(share) {
+    if (share === this.#dimmed) return;
+    this.#dimmed = share;
+    this.#apply();
+  }
+
   /** Lets go of both songs. */
   close() {
     this.endFade();
@@ -175,20 +186,26 @@ export class Sound extends EventTarget {
     this.dispatchEvent(new Event("joined"));
   }
 
-  /** Calls off a join: the next song waits for its turn again. */
+  /** Calls off a join that does not come: the next song waits for its turn again, or has it. */
   endJoin() {
+    if (!this.joining) return;
+    this.#callBack();
+    if (this.audio.ended) this.dispatchEvent(new Event("ended"));
+  }
+
+  /** Calls the next song back. */
+  #callBack() {
     if (!this.joining) return;
     clearTimeout(this.#joining);
     this.#joining = 0;
     this.other.pause();
     this.other.currentTime = 0;
     this.#mixer?.clear(this.other);
-    if (this.audio.ended) this.dispatchEvent(new Event("ended"));
   }
 
   /** What the element plays is heard at once again. */
   #onTime() {
-    this.endJoin();
+    this.#callBack();
     this.#lateS = 0;
     for (const element of [this.audio, this.other]) this.#mixer?.clear(element);
     this.#mixer?.hold(false);
@@ -202,7 +219,7 @@ export class Sound extends EventTarget {
    */
   async crossfade(src, seconds, gain = 1) {
     this.endFade();
-    this.endJoin();
+    this.#callBack();
     this.prepare(src);
     this.#swap();
     this.#lateS = 0;
@@ -283,7 +300,7 @@ export class Sound extends EventTarget {
     this.#setVolume(this.other, this.joining ? 1 : Math.max(0, Math.cos(share)));
     // A muted element gives silence, in which no end is found.
     this.audio.muted = this.other.muted = this.muted && !this.#mixer;
-    this.#mixer?.setVolume(this.muted ? 0 : this.level);
+    this.#mixer?.setVolume(this.muted ? 0 : this.level * this.#dimmed);
     this.dispatchEvent(new Event("volume"));
   }
 
@@ -294,6 +311,6 @@ export class Sound extends EventTarget {
   #setVolume(element, share) {
     const gain = this.#gains.get(element) ?? 1;
     this.#mixer?.set(element, gain);
-    element.volume = this.#mixer ? share : this.level * share * Math.min(1, gain);
+    element.volume = this.#mixer ? share : this.level * this.#dimmed * share * Math.min(1, gain);
   }
 }
